@@ -1,0 +1,229 @@
+//! Owns the ids: one newtype a kind, parsed once at the door, made from bytes that somebody else drew. Must not draw randomness itself.
+
+use std::fmt;
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use ring::digest;
+use serde::{Deserialize, Serialize};
+
+/// Fills buffers with unpredictable bytes.
+pub trait Entropy: Send + Sync {
+    /// Fills `buffer` wholly.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// Sixteen bytes from `entropy`: enough that no two ids ever meet and none can be guessed.
+pub fn draw(entropy: &dyn Entropy) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    bytes
+}
+
+/// `bytes` in lower-case base32: letters and digits only, so it fits into host names and AWS identifiers.
+fn spell(bytes: &[u8]) -> String {
+    BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// The id that these bytes spell.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(format!("{}{}", $prefix, spell(&bytes)))
+            }
+
+            /// Reads an id as it stands in a path or a document; `None` when it cannot be one of this kind.
+            pub fn parse(text: &str) -> Option<Self> {
+                let rest = text.strip_prefix($prefix)?;
+                let spelled = rest.len() == 26
+                    && rest.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));
+                spelled.then(|| Self(text.to_owned()))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// A cast config.
+    CastId, "c"
+);
+id!(
+    /// A session, which is also the claim that asked for it. A DNS label, and ECS's `startedBy`.
+    SessionId, "s"
+);
+id!(
+    /// An image: what a session runs.
+    ImageId, "i"
+);
+id!(
+    /// An API key (its public half).
+    ApiKeyId, "k"
+);
+id!(
+    /// An anonymous user, minted for one request.
+    UserId, "u"
+);
+
+impl SessionId {
+    /// The one session that a launch ticket's nonce can ever lead to, so that a double click, a retry and a refresh meet.
+    pub fn from_nonce(cast: &CastId, nonce: &Nonce) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"session\0");
+        context.update(cast.as_str().as_bytes());
+        context.update(b"\0");
+        context.update(nonce.0.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&context.finish().as_ref()[..16]);
+        Self::from_bytes(bytes)
+    }
+}
+
+/// What makes a launch ticket unique.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// The nonce that these bytes spell.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(BASE64URL_NOPAD.encode(&bytes))
+    }
+}
+
+/// What a visitor reads out to an administrator, and what the log says: eight letters and digits, such as `k3f7-2mqa`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reference(String);
+
+impl Reference {
+    /// A new reference.
+    pub fn draw(entropy: &dyn Entropy) -> Self {
+        let mut bytes = [0; 5];
+        entropy.fill(&mut bytes);
+        let text = spell(&bytes);
+        Self(format!("{}-{}", &text[..4], &text[4..]))
+    }
+
+    /// Reads a reference from a query; `None` when it does not look like one, so that a page never repeats foreign text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let fits = bytes.len() == 9
+            && bytes.iter().enumerate().all(|(i, b)| if i == 4 { *b == b'-' } else { b.is_ascii_lowercase() || (b'2'..=b'7').contains(b) });
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The reference as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The public part of a link: `/cast/{key}`. Six to 64 letters, digits, `-` and `_`, told apart by case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CastKey(String);
+
+impl CastKey {
+    /// Reads a key; `None` when it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (6..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// A key that nobody can guess.
+    pub fn draw(entropy: &dyn Entropy) -> Self {
+        Self(spell(&draw(entropy)))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CastKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_and_nothing_else_reads() {
+        let id = SessionId::from_bytes([7; 16]);
+        assert_eq!(SessionId::parse(id.as_str()), Some(id.clone()));
+        for foreign in ["", "s", "s../../etc", &id.as_str()[1..], &format!("{id}a"), &id.as_str().to_uppercase()] {
+            assert_eq!(SessionId::parse(foreign), None, "{foreign}");
+        }
+        assert_eq!(CastId::parse(id.as_str()), None, "another kind");
+    }
+
+    #[test]
+    fn a_session_id_follows_from_cast_and_nonce() {
+        let (cast, other) = (CastId::from_bytes([1; 16]), CastId::from_bytes([2; 16]));
+        let nonce = Nonce::from_bytes([3; 16]);
+        assert_eq!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&cast, &nonce));
+        assert_ne!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&other, &nonce));
+        assert_ne!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&cast, &Nonce::from_bytes([4; 16])));
+    }
+
+    #[test]
+    fn a_key_is_six_to_64_plain_characters() {
+        for (text, fits) in [
+            ("123abc", true),
+            ("12345", false),
+            ("a_b-C9", true),
+            ("with space", false),
+            ("slash/es", false),
+            ("ümlaut", false),
+            (&"k".repeat(64), true),
+            (&"k".repeat(65), false),
+        ] {
+            assert_eq!(CastKey::parse(text).is_some(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_never_carries_foreign_text() {
+        struct Zeros;
+        impl Entropy for Zeros {
+            fn fill(&self, buffer: &mut [u8]) {
+                buffer.fill(0);
+            }
+        }
+        let drawn = Reference::draw(&Zeros);
+        assert_eq!(drawn.as_str(), "aaaa-aaaa");
+        assert_eq!(Reference::parse("aaaa-aaaa"), Some(drawn));
+        for foreign in ["", "<b>a-aaaa", "aaaaaaaaa", "AAAA-AAAA", "aaaa-aaaaa"] {
+            assert_eq!(Reference::parse(foreign), None, "{foreign}");
+        }
+    }
+}

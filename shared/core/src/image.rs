@@ -1,0 +1,75 @@
+//! Owns the image: what a session runs. Must not know how it is stored or edited (see `image_form`).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ImageId;
+use crate::time::Timestamp;
+
+/// What sessions run: a task definition, and what the gate must know of the app in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Never changes.
+    pub id: ImageId,
+    /// Grows with every change.
+    pub version: u64,
+    /// What the administrator set.
+    pub settings: ImageSettings,
+    /// The task definition to run: given by the administrator, or registered from `source`.
+    pub task_definition: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When an administrator last changed it.
+    pub updated_at: Timestamp,
+}
+
+/// What an administrator sets on an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSettings {
+    /// Shown to administrators, and to the session.
+    pub name: String,
+    /// For administrators only.
+    #[serde(default)]
+    pub description: String,
+    /// A disabled image starts no sessions.
+    pub enabled: bool,
+    /// Where the task definition comes from.
+    pub source: ImageSource,
+    /// The container whose environment gets the session's values.
+    pub container: String,
+    /// The port on which the app listens inside the task; `None`: the gate picks a free one and tells the app in `PORT`.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Added to the container's environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// How long a start may take before it is given up, in seconds.
+    pub start_timeout_seconds: u32,
+    /// How long a session may live after it is ready, in seconds.
+    pub session_time_limit_seconds: u32,
+}
+
+/// Where an image's task definition comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageSource {
+    /// One that exists: family, family:revision or ARN.
+    TaskDefinition(String),
+    /// A container image, for which we register a task definition.
+    Container(ContainerSource),
+}
+
+/// A container to register a task definition for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSource {
+    /// The image's name in its registry.
+    pub image: String,
+    /// What the gate starts; empty: the image's own command.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// CPU units, 1,024 to a core.
+    pub cpu: u32,
+    /// Memory in MiB.
+    pub memory: u32,
+}

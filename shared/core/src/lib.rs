@@ -1,0 +1,23 @@
+//! The rules of session casting: types, policies, session states, tickets, and flows over ports.
+//! Must not know AWS, HTTP, the environment, or a clock or keys of its own: all of these come in as arguments.
+//!
+//! # Layout
+//! - nouns: [`cast`], [`image`], [`session`], [`window`], [`referrer`], [`address`], [`ids`], [`time`]
+//! - what is signed: [`keys`], [`ticket`]
+//! - what is refused: [`denial`]
+//! - the far sides: [`ports`]
+
+pub mod address;
+pub mod cast;
+pub mod denial;
+pub mod ids;
+pub mod image;
+pub mod keys;
+pub mod ports;
+pub mod referrer;
+pub mod session;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod ticket;
+pub mod time;
+pub mod window;

@@ -1,0 +1,276 @@
+//! Owns the ports: what the rules need from a store and from a launcher of tasks. Must not know DynamoDB or ECS.
+//!
+//! A port exists only where the far side is a machine. To add a verb: name it for what it does to the ledger, say here what is atomic,
+//! add its case to the contract suite in `testing`, then write it in the adapter.
+
+use std::future::Future;
+
+use crate::cast::{Cast, Counter};
+use crate::ids::{ApiKeyId, CastId, CastKey, ImageId, Reference, SessionId};
+use crate::image::Image;
+use crate::session::{Session, TaskRef};
+use crate::time::Timestamp;
+use crate::window::Window;
+
+/// Something that nobody planned for: logged once, shown to the visitor as a reference id only.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind:?} in {what}: {detail}")]
+pub struct Fault {
+    /// What to expect of a repetition.
+    pub kind: FaultKind,
+    /// What was being done, such as `reserve a session`.
+    pub what: &'static str,
+    /// The far side's words; never shown to a visitor.
+    pub detail: String,
+}
+
+/// What to expect of a repetition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Too many writers at once, even after retries; nothing was written.
+    Contention,
+    /// The far side is busy or unreachable; whether the call took effect is not known.
+    Unavailable,
+    /// What was read makes no sense.
+    Corrupt,
+    /// We asked for something that is refused: permissions, a missing table.
+    Refused,
+}
+
+/// A page of a listing, and where the next one begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Pass it back to get what follows; `None` at the end. Opaque.
+    pub next: Option<String>,
+}
+
+/// What a claim wants to take, all or nothing.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    /// The new row, state `Reserved`, with its charge.
+    pub session: Session,
+    /// The config version that the decision was made on.
+    pub cast_version: u64,
+    /// The IP window to take a slot in, when the charge names one.
+    pub window: Option<WindowClaim>,
+}
+
+/// How to take a slot in an IP window.
+#[derive(Clone, Debug)]
+pub struct WindowClaim {
+    /// The stamp of the window that the decision was made on. `None`: nobody looked yet, and the slot is
+    /// taken only if the window does not exist or its newest slot is at or before `cutoff`.
+    pub seen: Option<String>,
+    /// Slots at or before this time no longer count.
+    pub cutoff: Timestamp,
+    /// The window's slots after this claim, its own included.
+    pub after: Window,
+    /// When the window's row may be forgotten.
+    pub forgotten_at: Timestamp,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// Everything was taken.
+    Placed,
+    /// This very session was reserved before; nothing was taken now. Wins over every other answer.
+    Already(Box<Session>),
+    /// The cast's version is another one (or the cast is gone): judge again.
+    ConfigChanged,
+    /// Sessions Remaining is zero.
+    SoldOut,
+    /// The IP window is not as seen; here it is: judge again.
+    WindowMoved(Window),
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// Written.
+    Done,
+    /// Somebody else was first; nothing was written.
+    Stale,
+}
+
+/// What became of a new cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// Written.
+    Done,
+    /// Another cast has this key; nothing was written.
+    KeyTaken,
+}
+
+/// What became of a changed cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// Written.
+    Done,
+    /// The version is another one, or the cast is gone; nothing was written.
+    Stale,
+    /// Another cast has the new key; nothing was written.
+    KeyTaken,
+}
+
+/// Refused claims of one cast and one reason in one hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalCount {
+    /// `None` for keys that no cast has.
+    pub cast_id: Option<CastId>,
+    /// The hour, as its first second since 1970.
+    pub hour: i64,
+    /// A denial code.
+    pub code: String,
+    /// How many.
+    pub count: u64,
+    /// A few of them.
+    pub samples: Vec<RefusalSample>,
+}
+
+/// One refused claim.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RefusalSample {
+    /// When.
+    pub at: Timestamp,
+    /// What the visitor was told to quote.
+    pub reference: Reference,
+    /// Keyed hash of the address prefix.
+    pub address: String,
+    /// The referring host.
+    #[serde(default)]
+    pub referrer: Option<String>,
+}
+
+/// A key for the admin API.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ApiKey {
+    /// Its public half.
+    pub id: ApiKeyId,
+    /// What it is for.
+    pub name: String,
+    /// `keys::hash_secret` of its secret half.
+    pub secret_hash: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Casts with their counters, sessions, IP windows, refusals and the catalog.
+///
+/// Every write is atomic: it happens wholly or not at all, whoever else writes, and however often a lost answer makes it be sent again.
+pub trait Store: Send + Sync {
+    /// The cast with this key; may be a moment old.
+    fn cast_by_key(&self, key: &CastKey) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
+    /// The cast as it is now.
+    fn cast(&self, id: &CastId) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
+    /// A page of all casts, by id.
+    fn casts(&self, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Cast>, Fault>> + Send;
+    /// A new cast, and its claim to its key.
+    fn create_cast(&self, cast: &Cast) -> impl Future<Output = Result<Created, Fault>> + Send;
+    /// Writes `after.settings` over the version of `before`, and `after.counter` only if `set_counter` (then `after.counter.epoch` is
+    /// `before.counter.epoch + 1`). Moves the claim to the key when it changed.
+    fn replace_cast(&self, before: &Cast, after: &Cast, set_counter: bool) -> impl Future<Output = Result<Replaced, Fault>> + Send;
+    /// Deletes the cast of this version, and its claim to its key.
+    fn delete_cast(&self, cast: &Cast) -> impl Future<Output = Result<Saved, Fault>> + Send;
+
+    /// Takes everything a claim takes, in one transaction.
+    fn reserve(&self, reservation: &Reservation) -> impl Future<Output = Result<Reserved, Fault>> + Send;
+    /// The session as it is now.
+    fn session(&self, id: &SessionId) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
+    /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, and the slot in the IP window if it still exists.
+    fn save_session(&self, before: &Session, after: &Session) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
+    fn due_sessions(&self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
+    /// A page of sessions, newest first: of one cast, or of all.
+    fn sessions(&self, cast: Option<&CastId>, after: Option<&str>, limit: u32)
+    -> impl Future<Output = Result<Page<Session>, Fault>> + Send;
+
+    /// Adds refusals to their hourly rows.
+    fn add_refusals(&self, refusals: &[RefusalCount]) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// The hourly rows of one cast (`None`: of keys that no cast has), newest first.
+    fn refusals(&self, cast: Option<&CastId>, since_hour: i64) -> impl Future<Output = Result<Vec<RefusalCount>, Fault>> + Send;
+
+    /// The image as it is now.
+    fn image(&self, id: &ImageId) -> impl Future<Output = Result<Option<Image>, Fault>> + Send;
+    /// A page of all images, by id.
+    fn images(&self, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Image>, Fault>> + Send;
+    /// Writes an image over `expected_version`, or as a new one when `None`.
+    fn put_image(&self, image: &Image, expected_version: Option<u64>) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    /// Deletes the image of this version.
+    fn delete_image(&self, image: &Image) -> impl Future<Output = Result<Saved, Fault>> + Send;
+
+    /// The API key with this id.
+    fn api_key(&self, id: &ApiKeyId) -> impl Future<Output = Result<Option<ApiKey>, Fault>> + Send;
+    /// All API keys.
+    fn api_keys(&self) -> impl Future<Output = Result<Vec<ApiKey>, Fault>> + Send;
+    /// Writes a new API key, or the same one again.
+    fn put_api_key(&self, key: &ApiKey) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Deletes an API key; nothing happens when there is none.
+    fn delete_api_key(&self, id: &ApiKeyId) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// What a task is started with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskSpec {
+    /// ECS's `startedBy`.
+    pub session: SessionId,
+    /// ECS's `clientToken`.
+    pub client_token: String,
+    /// Family, family:revision or ARN.
+    pub task_definition: String,
+    /// The container that gets the environment.
+    pub container: String,
+    /// Names and values, sorted by name.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A task as ECS tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// ARN, status and version.
+    pub task: TaskRef,
+    /// ECS's `startedBy`, when it is a session of ours.
+    pub session: Option<SessionId>,
+    /// Why it stopped, in ECS's words (stop code and reason); empty while it runs.
+    pub stop_detail: String,
+    /// The exit code of its container.
+    pub exit_code: Option<i32>,
+}
+
+/// What became of a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// ECS has the task.
+    Started(Task),
+    /// ECS has no room now, or is throttling; no task exists.
+    NoCapacity(String),
+    /// ECS refused for a reason that waiting does not mend; no task exists.
+    Refused(String),
+    /// No answer came: a task may exist.
+    Unknown(String),
+}
+
+/// Runs tasks.
+pub trait Launcher: Send + Sync {
+    /// Starts a task, at most one for a client token.
+    fn run(&self, spec: &TaskSpec) -> impl Future<Output = Run> + Send;
+    /// Asks for a task to be stopped; `None` when ECS does not know it (any more).
+    fn stop(&self, arn: &str, reason: &str) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
+    /// The task, running or lately stopped; `None` when ECS does not know it.
+    fn describe(&self, arn: &str) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
+    /// All tasks that were started for a session, running or lately stopped.
+    fn find(&self, session: &SessionId) -> impl Future<Output = Result<Vec<Task>, Fault>> + Send;
+    /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
+    fn register(&self, image: &Image) -> impl Future<Output = Result<Result<String, String>, Fault>> + Send;
+}
+
+/// Counter of a new cast.
+impl Counter {
+    /// `remaining` sessions, first epoch.
+    pub const fn new(remaining: u64) -> Self {
+        Self { remaining, epoch: 0 }
+    }
+}

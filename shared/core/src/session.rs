@@ -1,0 +1,375 @@
+//! Owns the session: its row, its states and the moves between them. The row of a session is also the ledger entry of the claim that asked for it.
+//! Must not know how rows are stored or tasks are run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CastId, CastKey, ImageId, SessionId, UserId};
+use crate::time::Timestamp;
+
+/// After this many seconds without an answer from ECS, nobody calls RunTask for a reserved session any more.
+pub const LAUNCH_WINDOW_SECONDS: u64 = 30;
+/// After this many seconds the sweep settles a session that is still reserved. Well after the launch window, so that the two never meet.
+pub const RESERVED_SECONDS: u64 = 90;
+/// How often the sweep looks after a session that is ready, in seconds.
+pub const CHECK_SECONDS: u64 = 300;
+/// How long a stopping task may take before the sweep asks again, in seconds.
+pub const STOPPING_SECONDS: u64 = 60;
+/// How long the row of an ended session is kept, in seconds (90 days).
+pub const LEDGER_SECONDS: u64 = 90 * 86_400;
+
+/// One visitor's container, and the claim that asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Follows from the launch ticket's nonce.
+    pub id: SessionId,
+    /// Grows with every move; a move is written only over the revision that it was decided on.
+    pub rev: u64,
+    /// The link.
+    pub cast_id: CastId,
+    /// The link's key at the time of the claim.
+    pub cast_key: CastKey,
+    /// The link's name at the time of the claim.
+    pub cast_name: String,
+    /// Where the visitor is sent when the start fails (seed: Error URL).
+    #[serde(default)]
+    pub error_url: Option<String>,
+    /// Who the session belongs to.
+    pub owner: Owner,
+    /// What the claim took and a release gives back.
+    pub charge: Charge,
+    /// What was asked of ECS: frozen, because a repeated RunTask must have the same parameters.
+    pub launch: Launch,
+    /// Where the claim came from.
+    pub origin: Origin,
+    /// When the claim was accepted.
+    pub created_at: Timestamp,
+    /// When it must be ready, else it is stopped and refunded.
+    pub ready_by: Timestamp,
+    /// How long it may live once ready, in seconds.
+    pub time_limit_seconds: u32,
+    /// Where it stands.
+    pub state: State,
+    /// The ECS task, once known.
+    #[serde(default)]
+    pub task: Option<TaskRef>,
+    /// When the sweep must look at it next; `None` once it has ended.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+}
+
+/// Who a session belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Owner {
+    /// Minted for the request (seed: Allow Anonymous).
+    Anonymous {
+        /// The minted user.
+        id: UserId,
+    },
+}
+
+/// What a claim took: exactly this is given back when the session is refunded.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Charge {
+    /// One place of Sessions Remaining, taken in this counter epoch.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// A slot in this IP window.
+    #[serde(default)]
+    pub window: Option<String>,
+}
+
+/// What RunTask is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The image.
+    pub image_id: ImageId,
+    /// Its name at the time of the claim.
+    pub image_name: String,
+    /// Family, family:revision or ARN.
+    pub task_definition: String,
+    /// The container that gets the environment.
+    pub container: String,
+    /// The app's port; `None`: the gate picks one.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// The image's environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// seed: Kasm URL.
+    #[serde(default)]
+    pub kasm_url: Option<String>,
+    /// The number in the client token; another one means other parameters.
+    pub attempt: u32,
+}
+
+/// Where a claim came from.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// Keyed hash of the address prefix.
+    pub address: String,
+    /// The referring host.
+    #[serde(default)]
+    pub referrer: Option<String>,
+}
+
+/// The ECS task of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRef {
+    /// The task's ARN.
+    pub arn: String,
+    /// The last status that was heard of.
+    pub status: TaskStatus,
+    /// The version of that status; ECS counts it up, and older news is dropped.
+    #[serde(default)]
+    pub version: i64,
+}
+
+/// ECS's `lastStatus`, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskStatus {
+    /// Getting a network interface.
+    Provisioning,
+    /// Fetching the image.
+    Pending,
+    /// The container runs; the app may not answer yet.
+    Running,
+    /// On its way down.
+    Stopping,
+    /// Gone.
+    Stopped,
+}
+
+/// Where a session stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum State {
+    /// Count and IP slot are taken; whether ECS has the task is not known yet.
+    Reserved,
+    /// ECS has the task.
+    Starting,
+    /// The gate said that the app answers. From here on nothing is given back.
+    Ready {
+        /// Since when.
+        at: Timestamp,
+        /// Where the gate listens.
+        endpoint: Endpoint,
+        /// When the time limit ends it.
+        ends_at: Timestamp,
+    },
+    /// To be stopped; ECS may not have done so yet.
+    Stopping {
+        /// Since when.
+        at: Timestamp,
+        /// Why.
+        reason: EndReason,
+        /// Whether it had been ready.
+        served: bool,
+    },
+    /// Over; no task runs.
+    Ended {
+        /// Since when.
+        at: Timestamp,
+        /// Why.
+        reason: EndReason,
+        /// Whether the claim's charge was given back.
+        refunded: bool,
+    },
+}
+
+/// Where a gate listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Why a session ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "why")]
+pub enum EndReason {
+    /// Its owner ended it.
+    Owner,
+    /// An administrator ended it.
+    Administrator,
+    /// Its time was up.
+    TimeLimit,
+    /// Its app ended, or ECS stopped it; with what ECS said.
+    TaskStopped {
+        /// ECS's stop code and reason.
+        detail: String,
+        /// The exit code of the container.
+        exit_code: Option<i32>,
+    },
+    /// ECS has no room; it may have some soon.
+    NoCapacity,
+    /// ECS refused the task; with what it said.
+    StartRefused {
+        /// ECS's words, for administrators.
+        detail: String,
+    },
+    /// Not ready in time.
+    StartTimeout,
+    /// No task was found for it.
+    TaskLost,
+}
+
+impl EndReason {
+    /// The reason in one word, as the API and the ledger say it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Owner => "ended-by-owner",
+            Self::Administrator => "ended-by-administrator",
+            Self::TimeLimit => "time-limit",
+            Self::TaskStopped { .. } => "task-stopped",
+            Self::NoCapacity => "no-capacity",
+            Self::StartRefused { .. } => "start-refused",
+            Self::StartTimeout => "start-timeout",
+            Self::TaskLost => "task-lost",
+        }
+    }
+}
+
+/// A move that the session's state does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a session cannot go from {from} to {to}")]
+pub struct InvalidTransition {
+    from: &'static str,
+    to: &'static str,
+}
+
+impl State {
+    /// The state in one word, as the API says it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Starting => "starting",
+            Self::Ready { .. } => "ready",
+            Self::Stopping { .. } => "stopping",
+            Self::Ended { .. } => "ended",
+        }
+    }
+}
+
+impl Session {
+    /// Whether it has not ended.
+    pub const fn is_live(&self) -> bool {
+        !matches!(self.state, State::Ended { .. })
+    }
+
+    /// Whether its charge was given back.
+    pub const fn is_refunded(&self) -> bool {
+        matches!(self.state, State::Ended { refunded: true, .. })
+    }
+
+    /// Whether RunTask may (still) be called for it.
+    pub fn may_launch(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Reserved) && now < self.created_at.plus_seconds(LAUNCH_WINDOW_SECONDS)
+    }
+
+    /// RunTask's idempotency token: the same for every repetition of one attempt.
+    pub fn client_token(&self) -> String {
+        format!("{}-{}", self.id, self.launch.attempt)
+    }
+
+    /// When its row may be forgotten; `None` while it lives.
+    pub fn forgotten_at(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Ended { at, .. } => Some(at.plus_seconds(LEDGER_SECONDS)),
+            _ => None,
+        }
+    }
+
+    /// ECS has the task.
+    ///
+    /// # Errors
+    /// When it has ended or already has another task. A session that is ready, or stopping, keeps its state and learns its task.
+    pub fn started(&self, task: TaskRef) -> Result<Self, InvalidTransition> {
+        let same = self.task.as_ref().is_none_or(|known| known.arn == task.arn);
+        let mut after = self.clone();
+        match &self.state {
+            State::Reserved if same => {
+                after.state = State::Starting;
+                after.due_at = Some(self.ready_by);
+            }
+            State::Starting | State::Ready { .. } | State::Stopping { .. } if same => {}
+            _ => return Err(self.invalid("starting")),
+        }
+        after.task = Some(task);
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// The gate says that the app answers.
+    ///
+    /// # Errors
+    /// When it is being stopped or has ended.
+    pub fn ready(&self, endpoint: Endpoint, now: Timestamp) -> Result<Self, InvalidTransition> {
+        let (at, ends_at) = match &self.state {
+            State::Reserved | State::Starting => (now, now.plus_seconds(u64::from(self.time_limit_seconds))),
+            // A restarted gate reports again, maybe from another port; that buys no time.
+            State::Ready { at, ends_at, .. } => (*at, *ends_at),
+            State::Stopping { .. } | State::Ended { .. } => return Err(self.invalid("ready")),
+        };
+        let mut after = self.clone();
+        after.state = State::Ready { at, endpoint, ends_at };
+        after.due_at = Some(ends_at.min(now.plus_seconds(CHECK_SECONDS)));
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// It is to be stopped.
+    ///
+    /// # Errors
+    /// When it is being stopped already or has ended.
+    pub fn stopping(&self, reason: EndReason, now: Timestamp) -> Result<Self, InvalidTransition> {
+        let served = match self.state {
+            State::Reserved | State::Starting => false,
+            State::Ready { .. } => true,
+            State::Stopping { .. } | State::Ended { .. } => return Err(self.invalid("stopping")),
+        };
+        let mut after = self.clone();
+        after.state = State::Stopping { at: now, reason, served };
+        after.due_at = Some(now.plus_seconds(STOPPING_SECONDS));
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// No task of it runs (any more). Whoever was never served gets the charge back; a reason given before wins over this one.
+    ///
+    /// # Errors
+    /// When it has ended: a charge is given back at most once.
+    pub fn ended(&self, reason: EndReason, now: Timestamp) -> Result<Self, InvalidTransition> {
+        let (reason, served) = match &self.state {
+            State::Reserved | State::Starting => (reason, false),
+            State::Ready { .. } => (reason, true),
+            State::Stopping { reason, served, .. } => (reason.clone(), *served),
+            State::Ended { .. } => return Err(self.invalid("ended")),
+        };
+        let mut after = self.clone();
+        after.state = State::Ended { at: now, reason, refunded: !served };
+        after.due_at = None;
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// Looked after and found well; look again at `next`.
+    pub fn checked(&self, next: Timestamp) -> Self {
+        let mut after = self.clone();
+        after.due_at = Some(match &self.state {
+            State::Ready { ends_at, .. } => next.min(*ends_at),
+            _ => next,
+        });
+        after.rev += 1;
+        after
+    }
+
+    const fn invalid(&self, to: &'static str) -> InvalidTransition {
+        InvalidTransition { from: self.state.as_str(), to }
+    }
+}

@@ -1,0 +1,144 @@
+//! Owns what tests of every crate share: a clock that is set, ids that repeat, rows to start from, and the contract suites of the ports.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::cast::{Cast, CastSettings, Counter};
+use crate::ids::{CastId, CastKey, Entropy, ImageId, Nonce, SessionId, UserId};
+use crate::image::{ContainerSource, Image, ImageSettings, ImageSource};
+use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
+use crate::time::{Clock, Timestamp};
+
+pub mod store_contract;
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub struct SetClock(AtomicI64);
+
+impl SetClock {
+    /// A clock that stands at `now`.
+    pub const fn at(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.millis()))
+    }
+
+    /// Moves it forward by `millis` milliseconds.
+    pub fn advance_millis(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Moves it forward by `seconds` seconds.
+    pub fn advance(&self, seconds: u64) {
+        self.advance_millis(seconds as i64 * 1000);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Random bytes that are the same for the same seed.
+#[derive(Debug)]
+pub struct SeededEntropy(Mutex<fastrand::Rng>);
+
+impl SeededEntropy {
+    /// The bytes that follow from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(fastrand::Rng::with_seed(seed)))
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        if let Ok(mut rng) = self.0.lock() {
+            rng.fill(buffer);
+        }
+    }
+}
+
+/// The time at which test rows are made: 2026-11-23T12:00:00Z.
+pub const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
+
+/// A cast whose id and key follow from `n`: enabled, without limits, running [`image`] `n`.
+pub fn cast(n: u8) -> Cast {
+    Cast {
+        id: CastId::from_bytes([n; 16]),
+        version: 1,
+        settings: CastSettings {
+            name: format!("Cast {n}"),
+            description: String::new(),
+            key: CastKey::draw(&SeededEntropy::new(u64::from(n))),
+            image_id: image(n).id,
+            enabled: true,
+            valid_until: None,
+            limit_total_sessions: false,
+            ip_limit: None,
+            referrers: Vec::new(),
+            error_url: None,
+            kasm_url: None,
+        },
+        counter: Counter::new(0),
+        created_at: NOON,
+        updated_at: NOON,
+    }
+}
+
+/// An enabled image whose id follows from `n`.
+pub fn image(n: u8) -> Image {
+    Image {
+        id: ImageId::from_bytes([n; 16]),
+        version: 1,
+        settings: ImageSettings {
+            name: format!("Image {n}"),
+            description: String::new(),
+            enabled: true,
+            source: ImageSource::Container(ContainerSource {
+                image: "example/app:1".into(),
+                command: vec!["app".into()],
+                cpu: 256,
+                memory: 512,
+            }),
+            container: "session".into(),
+            port: None,
+            environment: [("MOOD".to_owned(), "good".to_owned())].into(),
+            start_timeout_seconds: 180,
+            session_time_limit_seconds: 3600,
+        },
+        task_definition: format!("casting-image-{n}:1"),
+        created_at: NOON,
+        updated_at: NOON,
+    }
+}
+
+/// A session of `cast`, just reserved at [`NOON`], whose id follows from `n`; charges nothing.
+pub fn session(cast: &Cast, n: u8) -> Session {
+    let image = image(1);
+    Session {
+        id: SessionId::from_nonce(&cast.id, &Nonce::from_bytes([n; 16])),
+        rev: 1,
+        cast_id: cast.id.clone(),
+        cast_key: cast.settings.key.clone(),
+        cast_name: cast.settings.name.clone(),
+        error_url: None,
+        owner: Owner::Anonymous { id: UserId::from_bytes([n; 16]) },
+        charge: Charge::default(),
+        launch: Launch {
+            image_id: image.id,
+            image_name: image.settings.name,
+            task_definition: image.task_definition,
+            container: image.settings.container,
+            port: None,
+            environment: image.settings.environment,
+            kasm_url: None,
+            attempt: 1,
+        },
+        origin: Origin { address: format!("address-{n}"), referrer: None },
+        created_at: NOON,
+        ready_by: NOON.plus_seconds(180),
+        time_limit_seconds: 3600,
+        state: State::Reserved,
+        task: None,
+        due_at: Some(NOON.plus_seconds(RESERVED_SECONDS)),
+    }
+}

@@ -1,0 +1,274 @@
+//! Owns the tickets: short signed values that carry a decision from one request to the next. Must not know how they travel.
+//!
+//! A ticket is `v1.{payload}.{signature}`, both base64url; the payload is JSON, the signature HMAC-SHA-256 over `v1.{payload}`.
+//! Each kind has a key of its own, so that one kind can never be passed for another.
+
+use data_encoding::BASE64URL_NOPAD;
+use ring::hmac;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CastId, Nonce, SessionId};
+use crate::keys::{Keyring, SessionKeys, SessionSecret};
+use crate::time::Timestamp;
+
+/// How long a launch ticket is good for, in seconds.
+pub const LAUNCH_TICKET_SECONDS: u64 = 300;
+
+/// A text longer than this is no ticket of ours, in bytes.
+const MAX_TICKET_BYTES: usize = 4096;
+
+/// Why a ticket was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TicketError {
+    /// Not a ticket of ours: cut, altered, of another kind or signed with another key.
+    #[error("the ticket is not valid")]
+    Invalid,
+    /// Ours, but too old.
+    #[error("the ticket has expired")]
+    Expired,
+}
+
+trait Ticket: Serialize + DeserializeOwned {
+    fn expires(&self) -> Timestamp;
+}
+
+/// From the landing page to the claim: who saw which link from where, and that they saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchTicket {
+    /// The cast whose page was opened.
+    #[serde(rename = "c")]
+    pub cast: CastId,
+    /// The version of its config that the page was judged by.
+    #[serde(rename = "v")]
+    pub version: u64,
+    /// The host that the visitor came from, as the page's request said it.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<String>,
+    /// Keyed hash of the visitor's address prefix.
+    #[serde(rename = "a")]
+    pub address: String,
+    /// Makes the ticket unique; the session id follows from it.
+    #[serde(rename = "n")]
+    pub nonce: Nonce,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+/// Shows that the bearer made the claim that the session belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerTicket {
+    /// The session.
+    #[serde(rename = "s")]
+    pub session: SessionId,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+/// What its bearer may do in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The visitor whose session it is.
+    Owner,
+}
+
+/// Lets a browser through edge and gate; says where the gate is, so that the edge keeps no state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionTicket {
+    /// The session.
+    #[serde(rename = "s")]
+    pub session: SessionId,
+    /// What the bearer may do.
+    #[serde(rename = "o")]
+    pub role: Role,
+    /// The gate's host name or address.
+    #[serde(rename = "h")]
+    pub host: String,
+    /// The gate's TCP port.
+    #[serde(rename = "p")]
+    pub port: u16,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+impl Ticket for LaunchTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl Ticket for OwnerTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl Ticket for SessionTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl LaunchTicket {
+    /// The signed text that the landing page holds.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.launch())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.launch(), now)
+    }
+}
+
+impl OwnerTicket {
+    /// The signed text that the owner's cookie holds.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.owner())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.owner(), now)
+    }
+}
+
+impl SessionTicket {
+    /// The signed text that the session's own origin keeps in a cookie; signed with the session's secret, so that its gate can check it too.
+    pub fn sign(&self, keys: &SessionKeys) -> String {
+        sign(self, &keys.secret(&self.session).key())
+    }
+
+    /// Reads a signed text at the edge, which holds the keys of all sessions.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &SessionKeys, now: Timestamp) -> Result<Self, TicketError> {
+        // The session named here is believed only once the signature made with its secret has been checked.
+        let named: Self = payload(text).ok_or(TicketError::Invalid)?;
+        open(text, &keys.secret(&named.session).key(), now)
+    }
+
+    /// Reads a signed text at the gate, which holds one session's secret only.
+    ///
+    /// # Errors
+    /// `Invalid` for another session's ticket too.
+    pub fn open_at_gate(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
+        let ticket: Self = open(text, &secret.key(), now)?;
+        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
+    }
+}
+
+fn sign<T: Ticket>(ticket: &T, key: &hmac::Key) -> String {
+    // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload would open nowhere.
+    let payload = serde_json::to_vec(ticket).unwrap_or_default();
+    let signed = format!("v1.{}", BASE64URL_NOPAD.encode(&payload));
+    let signature = hmac::sign(key, signed.as_bytes());
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
+}
+
+fn open<T: Ticket>(text: &str, key: &hmac::Key, now: Timestamp) -> Result<T, TicketError> {
+    if text.len() > MAX_TICKET_BYTES {
+        return Err(TicketError::Invalid);
+    }
+    let (signed, signature) = text.rsplit_once('.').ok_or(TicketError::Invalid)?;
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| TicketError::Invalid)?;
+    hmac::verify(key, signed.as_bytes(), &signature).map_err(|_| TicketError::Invalid)?;
+    let ticket: T = payload(text).ok_or(TicketError::Invalid)?;
+    if now >= ticket.expires() {
+        return Err(TicketError::Expired);
+    }
+    Ok(ticket)
+}
+
+fn payload<T: Ticket>(text: &str) -> Option<T> {
+    if text.len() > MAX_TICKET_BYTES {
+        return None;
+    }
+    let payload = text.strip_prefix("v1.")?.split('.').next()?;
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn keys() -> Keyring {
+        Keyring::new(&[5; 32])
+    }
+
+    fn launch() -> LaunchTicket {
+        LaunchTicket {
+            cast: CastId::from_bytes([1; 16]),
+            version: 3,
+            referrer: Some("acme.com".into()),
+            address: "hash".into(),
+            nonce: Nonce::from_bytes([2; 16]),
+            expires: NOW.plus_seconds(LAUNCH_TICKET_SECONDS),
+        }
+    }
+
+    fn entry() -> SessionTicket {
+        SessionTicket {
+            session: SessionId::from_bytes([1; 16]),
+            role: Role::Owner,
+            host: "127.0.0.1".into(),
+            port: 8080,
+            expires: NOW.plus_seconds(60),
+        }
+    }
+
+    #[test]
+    fn a_ticket_reads_back_until_it_expires() {
+        let text = launch().sign(&keys());
+        assert_eq!(LaunchTicket::open(&text, &keys(), NOW), Ok(launch()));
+        let last = launch().expires;
+        assert_eq!(LaunchTicket::open(&text, &keys(), last), Err(TicketError::Expired));
+        assert!(LaunchTicket::open(&text, &keys(), Timestamp::from_millis(last.millis() - 1)).is_ok());
+    }
+
+    #[test]
+    fn what_we_did_not_sign_is_invalid() {
+        let text = launch().sign(&keys());
+        let owner = OwnerTicket { session: SessionId::from_bytes([1; 16]), expires: NOW.plus_seconds(9) };
+        let (head, tail) = text.split_at(20);
+        for (name, foreign) in [
+            ("empty", String::new()),
+            ("words", "hello".into()),
+            ("cut", text[..text.len() - 2].to_owned()),
+            ("one letter changed", format!("{head}{}{}", if tail.starts_with('A') { 'B' } else { 'A' }, &tail[1..])),
+            ("no signature", text.rsplit_once('.').expect("has dots").0.to_owned()),
+            ("another deployment's", launch().sign(&Keyring::new(&[6; 32]))),
+            ("another kind", owner.sign(&keys())),
+            ("huge", format!("v1.{}.x", "A".repeat(100_000))),
+            ("not ascii", "v1.ü.ü".into()),
+        ] {
+            assert_eq!(LaunchTicket::open(&foreign, &keys(), NOW), Err(TicketError::Invalid), "{name}");
+        }
+    }
+
+    #[test]
+    fn edge_and_gate_accept_a_session_ticket_of_their_session_only() {
+        let keys = keys();
+        let text = entry().sign(keys.sessions());
+        let secret = |n| keys.sessions().secret(&SessionId::from_bytes([n; 16]));
+        assert_eq!(SessionTicket::open(&text, keys.sessions(), NOW), Ok(entry()));
+        let ours = SessionId::from_bytes([1; 16]);
+        assert_eq!(SessionTicket::open_at_gate(&text, &ours, &secret(1), NOW), Ok(entry()));
+        let theirs = SessionId::from_bytes([2; 16]);
+        assert_eq!(SessionTicket::open_at_gate(&text, &theirs, &secret(2), NOW), Err(TicketError::Invalid));
+        assert_eq!(SessionTicket::open(&text, keys.sessions(), entry().expires), Err(TicketError::Expired));
+    }
+}
