@@ -6,13 +6,17 @@
 //! - what is signed: [`keys`], [`ticket`]
 //! - what is refused: [`denial`]
 //! - the far sides: [`ports`]
+//! - what is decided: [`policy`]
+//! - what is set in motion: [`flow`]
 
 pub mod address;
 pub mod cast;
 pub mod denial;
+pub mod flow;
 pub mod ids;
 pub mod image;
 pub mod keys;
+pub mod policy;
 pub mod ports;
 pub mod referrer;
 pub mod session;
@@ -21,3 +25,5 @@ pub mod testing;
 pub mod ticket;
 pub mod time;
 pub mod window;
+
+pub use flow::{Casting, Claimed, Opened, Refusal, Report, Stop, Swept, Terms, Visitor, outcome};

@@ -1,0 +1,106 @@
+//! Owns the start of a reserved session's task. May run several times for one session, at once and after a crash: ECS sees one client token.
+
+use super::{Casting, Stop, outcome};
+use crate::denial::DenialCode;
+use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
+use crate::session::{EndReason, Session, State};
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
+    /// reserved: the visitor waits, and the sweep asks ECS what became of it.
+    pub(super) async fn launch(&self, session: Session) -> Result<Session, Stop> {
+        if !session.may_launch(self.clock.now()) {
+            return Ok(session);
+        }
+        let session = match self.launcher.run(&self.spec(&session)).await {
+            Run::Started(task) => return Ok(self.attach(session, &task).await?),
+            Run::NoCapacity(detail) => {
+                tracing::warn!(session.id = %session.id, detail, "ECS has no room for session {}", session.id);
+                self.settle_refused(session, EndReason::NoCapacity).await?
+            }
+            Run::Refused(detail) => {
+                tracing::error!(session.id = %session.id, detail, "ECS refused session {}", session.id);
+                self.settle_refused(session, EndReason::StartRefused { detail }).await?
+            }
+            Run::Unknown(detail) => {
+                tracing::warn!(session.id = %session.id, detail, "No answer from ECS for session {}", session.id);
+                session
+            }
+        };
+        match outcome(&session) {
+            Some(denial) => Err(denial.into()),
+            None => Ok(session),
+        }
+    }
+
+    /// Writes down the task that ECS has for a session. If the session has ended in the meantime, or has another task, this one is stopped:
+    /// no task lives without a session.
+    pub(super) async fn attach(&self, session: Session, task: &Task) -> Result<Session, Fault> {
+        let id = session.id.clone();
+        let row = self
+            .move_session(&id, Some(session), |row| {
+                let known = row.task.as_ref().is_some_and(|known| known.arn == task.task.arn);
+                if known { None } else { row.started(task.task.clone()).ok() }
+            })
+            .await?;
+        match row {
+            Some(row) if row.task.as_ref().is_some_and(|known| known.arn == task.task.arn) && row.is_live() => {
+                if let State::Stopping { .. } = row.state {
+                    return self.finish_stop(row).await;
+                }
+                Ok(row)
+            }
+            row => {
+                tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task that session {id} has no use for");
+                self.launcher.stop(&task.task.arn, "its session has ended").await?;
+                row.ok_or_else(|| Fault {
+                    kind: crate::ports::FaultKind::Corrupt,
+                    what: "attach a task",
+                    detail: format!("session {id} is gone"),
+                })
+            }
+        }
+    }
+
+    /// Gives everything back after a refused start; a session that has gone on in the meantime is left alone.
+    async fn settle_refused(&self, session: Session, reason: EndReason) -> Result<Session, Stop> {
+        let (id, now) = (session.id.clone(), self.clock.now());
+        let row = self
+            .move_session(&id, Some(session), |row| match row.state {
+                State::Reserved => row.ended(reason.clone(), now).ok(),
+                _ => None,
+            })
+            .await?;
+        row.ok_or_else(|| DenialCode::UnknownSession.into())
+    }
+
+    /// What RunTask is asked for; the same for every repetition.
+    fn spec(&self, session: &Session) -> TaskSpec {
+        let launch = &session.launch;
+        let secret = self.keys.sessions().secret(&session.id);
+        let crate::session::Owner::Anonymous { id: user } = &session.owner;
+        let mut environment = launch.environment.clone();
+        let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
+        set("CAST_SESSION_ID", session.id.as_str());
+        set("CAST_SESSION_SECRET", secret.expose());
+        set("CAST_REPORT_URL", &self.terms.report_url);
+        set("CAST_TIME_LIMIT_SECONDS", &session.time_limit_seconds.to_string());
+        set("CAST_NAME", &session.cast_name);
+        set("CAST_IMAGE", &launch.image_name);
+        set("CAST_NETWORK", "default");
+        set("CAST_USER", user.as_str());
+        if let Some(port) = launch.port {
+            set("CAST_APP_PORT", &port.to_string());
+        }
+        if let Some(url) = &launch.kasm_url {
+            set("KASM_URL", url);
+        }
+        TaskSpec {
+            session: session.id.clone(),
+            client_token: session.client_token(),
+            task_definition: launch.task_definition.clone(),
+            container: launch.container.clone(),
+            environment: environment.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Owns the flows: what a request, a report, an event or the schedule sets in motion, over the ports. Must not know how any of them arrived.
+//!
+//! Each flow parses nothing, decides through pure code ([`crate::policy`], [`crate::session`]) and writes in one place: a claim by
+//! [`Store::reserve`], everything after it by [`Store::save_session`], which gives a charge back in the very write that ends a session unserved.
+
+mod book;
+mod claim;
+mod launch;
+mod owner;
+mod refusal;
+mod refusals;
+mod report;
+mod stop;
+mod sweep;
+mod task_change;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use claim::{Claimed, Opened};
+pub use owner::outcome;
+pub use refusal::{Refusal, Stop};
+pub use report::Report;
+pub use sweep::Swept;
+
+use crate::ids::{Entropy, SessionId};
+use crate::keys::Keyring;
+use crate::ports::{Fault, FaultKind, Launcher, Saved, Store};
+use crate::session::Session;
+use crate::time::Clock;
+
+/// How often a decision is made again because somebody else wrote first, before it is called contention.
+const TRIES: u32 = 10;
+
+/// Where the parts of a deployment are.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The control plane's origin, without a trailing slash: `https://cast.example.com`.
+    pub public_url: String,
+    /// Where gates report to; usually the same.
+    pub report_url: String,
+    /// Where a session is, with `{session}` for its id: `https://{session}.cast.example.com`.
+    pub session_url: String,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The address the request came from, as the front door knows it.
+    pub address: IpAddr,
+    /// The referring host, as [`crate::referrer::host_of`] reads it.
+    pub referrer: Option<String>,
+}
+
+/// The control plane: the flows, with all they need.
+pub struct Casting<S, L> {
+    /// Casts, sessions, limits, catalog.
+    pub store: S,
+    /// Tasks.
+    pub launcher: L,
+    /// Signs and hashes.
+    pub keys: Keyring,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids and nonces.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where everything is.
+    pub terms: Terms,
+    book: book::Book,
+    refusals: refusals::RefusalBook,
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// A control plane over these ports.
+    pub fn new(store: S, launcher: L, keys: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, terms: Terms) -> Self {
+        Self { store, launcher, keys, clock, entropy, terms, book: book::Book::default(), refusals: refusals::RefusalBook::default() }
+    }
+
+    /// Forgets what was remembered of casts and images, so that an administrator's change is seen at once where one process serves all doors.
+    pub fn forget(&self) {
+        self.book.clear();
+    }
+
+    /// Writes the refusals that are still only counted in memory; a process that ends in order calls it last.
+    ///
+    /// # Errors
+    /// When the store does not take them.
+    pub async fn flush(&self) -> Result<(), Fault> {
+        let batch = self.refusals.drain();
+        if batch.is_empty() { Ok(()) } else { self.store.add_refusals(&batch).await }
+    }
+
+    /// Decides on the row as it is and writes the move, again and again until nobody was faster. `decide` says what the row should become, or
+    /// `None` to leave it. Returns the row as it then is; `None` when there is none. `known` saves the first read.
+    async fn move_session(
+        &self,
+        id: &SessionId,
+        known: Option<Session>,
+        mut decide: impl FnMut(&Session) -> Option<Session> + Send,
+    ) -> Result<Option<Session>, Fault> {
+        let mut row = known;
+        for _ in 0..TRIES {
+            let before = match row.take() {
+                Some(row) => row,
+                None => match self.store.session(id).await? {
+                    Some(row) => row,
+                    None => return Ok(None),
+                },
+            };
+            let Some(after) = decide(&before) else {
+                return Ok(Some(before));
+            };
+            match self.store.save_session(&before, &after).await? {
+                Saved::Done => {
+                    tracing::info!(session.id = %id, from = before.state.as_str(), to = after.state.as_str(), "Session {id} moved");
+                    return Ok(Some(after));
+                }
+                Saved::Stale => {}
+            }
+        }
+        Err(Fault { kind: FaultKind::Contention, what: "move a session", detail: format!("{TRIES} tries on {id}") })
+    }
+}

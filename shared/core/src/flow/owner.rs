@@ -1,0 +1,84 @@
+//! Owns what the owner of a session can ask: how it stands, the way in, and its end.
+
+use super::{Casting, Refusal, Stop};
+use crate::denial::{Denial, DenialCode};
+use crate::ids::SessionId;
+use crate::ports::{Launcher, Store};
+use crate::session::{EndReason, Session, State};
+use crate::ticket::{OwnerTicket, Role, SessionTicket};
+
+/// Why a session could not be given to its visitor; `None` when it was served, or may still be.
+pub fn outcome(session: &Session) -> Option<Denial> {
+    let reason = match &session.state {
+        State::Stopping { reason, served: false, .. } | State::Ended { reason, refunded: true, .. } => reason,
+        _ => return None,
+    };
+    Some(match reason {
+        EndReason::NoCapacity => Denial::retry(DenialCode::NoCapacity, 60),
+        EndReason::StartRefused { .. } => Denial::new(DenialCode::StartRefused),
+        EndReason::StartTimeout => Denial::new(DenialCode::StartTimeout),
+        EndReason::TaskStopped { .. } | EndReason::TaskLost => Denial::new(DenialCode::StartFailed),
+        EndReason::Owner | EndReason::Administrator | EndReason::TimeLimit => Denial::new(DenialCode::SessionEnded),
+    })
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// The owner's session as it stands.
+    ///
+    /// # Errors
+    /// `NotYourSession` without the owner's ticket, `UnknownSession` when there is none.
+    pub async fn status(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<Session, Refusal> {
+        self.find_owned(id, owner_ticket).await.map_err(|stop| self.refuse_quietly(stop))
+    }
+
+    /// Where the owner enters the session: a URL on the session's own origin that carries a session ticket.
+    ///
+    /// # Errors
+    /// `Busy` while it is not ready, `SessionEnded` (or why it could not start) when it is over.
+    pub async fn enter(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<String, Refusal> {
+        let session = self.status(id, owner_ticket).await?;
+        let stop: Stop = match session.state {
+            State::Ready { endpoint, ends_at, .. } if self.clock.now() < ends_at => {
+                let ticket =
+                    SessionTicket { session: session.id, role: Role::Owner, host: endpoint.host, port: endpoint.port, expires: ends_at };
+                let origin = self.terms.session_url.replace("{session}", id.as_str());
+                return Ok(format!("{origin}/.cast/enter?ticket={}", ticket.sign(self.keys.sessions())));
+            }
+            State::Reserved | State::Starting => Denial::retry(DenialCode::Busy, 1).into(),
+            _ => outcome(&session).unwrap_or(Denial::new(DenialCode::SessionEnded)).into(),
+        };
+        Err(Refusal { error_url: session.error_url, ..self.refuse_quietly(stop) })
+    }
+
+    /// The owner ends the session. Ending an ended one changes nothing.
+    ///
+    /// # Errors
+    /// As [`Casting::status`].
+    pub async fn end(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<Session, Refusal> {
+        let ended = async {
+            let session = self.find_owned(id, owner_ticket).await?;
+            self.stop_session(session, EndReason::Owner).await.map_err(Stop::from)
+        };
+        ended.await.map_err(|stop| self.refuse_quietly(stop))
+    }
+
+    /// An administrator ends the session.
+    ///
+    /// # Errors
+    /// `UnknownSession` when there is none.
+    pub async fn end_as_administrator(&self, id: &SessionId) -> Result<Session, Refusal> {
+        let ended = async {
+            let session = self.store.session(id).await?.ok_or(DenialCode::UnknownSession)?;
+            self.stop_session(session, EndReason::Administrator).await.map_err(Stop::from)
+        };
+        ended.await.map_err(|stop| self.refuse_quietly(stop))
+    }
+
+    async fn find_owned(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<Session, Stop> {
+        let ticket = owner_ticket.and_then(|text| OwnerTicket::open(text, &self.keys, self.clock.now()).ok());
+        if ticket.is_none_or(|ticket| ticket.session != *id) {
+            return Err(DenialCode::NotYourSession.into());
+        }
+        self.store.session(id).await?.ok_or_else(|| DenialCode::UnknownSession.into())
+    }
+}

@@ -1,0 +1,86 @@
+//! Owns the stop of a session: first the row says so, then ECS is asked, then the row is closed. A crash between any two is made good by the sweep.
+
+use super::Casting;
+use crate::ports::{Fault, Launcher, Store, Task};
+use crate::session::{EndReason, LAUNCH_WINDOW_SECONDS, Session, State, TaskStatus};
+use crate::time::Timestamp;
+
+/// ECS may not know a task in its first moments, even to describe it; only after so many seconds is «unknown» believed.
+const BELIEVE_MISSING_SECONDS: u64 = 60;
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Stops a live session for `reason`; one that is stopping or has ended is left as it is.
+    pub(super) async fn stop_session(&self, session: Session, reason: EndReason) -> Result<Session, Fault> {
+        let (id, now) = (session.id.clone(), self.clock.now());
+        let known = session.clone();
+        let row = self.move_session(&id, Some(session), |row| row.stopping(reason.clone(), now).ok()).await?;
+        match row {
+            Some(row) if matches!(row.state, State::Stopping { .. }) => self.finish_stop(row).await,
+            row => Ok(row.unwrap_or(known)),
+        }
+    }
+
+    /// Asks ECS to stop the task of a stopping session, and closes the row as soon as no task runs.
+    pub(super) async fn finish_stop(&self, session: Session) -> Result<Session, Fault> {
+        let now = self.clock.now();
+        let tasks = match &session.task {
+            Some(task) => self.launcher.stop(&task.arn, "the session was ended").await?.into_iter().collect(),
+            None => self.stop_all(&session).await?,
+        };
+        if gone(&session, &tasks, now) { self.close(session, EndReason::TaskLost, now).await } else { Ok(session) }
+    }
+
+    async fn stop_all(&self, session: &Session) -> Result<Vec<Task>, Fault> {
+        let mut tasks = self.launcher.find(&session.id).await?;
+        for task in &mut tasks {
+            if task.task.status != TaskStatus::Stopped
+                && let Some(stopped) = self.launcher.stop(&task.task.arn, "the session was ended").await?
+            {
+                *task = stopped;
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// Ends the row; gives the charge back in the same write when the session was never ready.
+    pub(super) async fn close(&self, session: Session, reason: EndReason, now: Timestamp) -> Result<Session, Fault> {
+        let (id, known) = (session.id.clone(), session.clone());
+        let row = self.move_session(&id, Some(session), |row| row.ended(reason.clone(), now).ok()).await?;
+        Ok(row.unwrap_or(known))
+    }
+}
+
+/// Whether it is certain that no task of this session runs, or will come to run.
+pub(super) fn gone(session: &Session, tasks: &[Task], now: Timestamp) -> bool {
+    let all_stopped = tasks.iter().all(|task| task.task.status == TaskStatus::Stopped);
+    let believed = now >= session.created_at.plus_seconds(LAUNCH_WINDOW_SECONDS.max(BELIEVE_MISSING_SECONDS));
+    all_stopped && (!tasks.is_empty() || believed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::TaskRef;
+    use crate::testing::{NOON, cast, session};
+
+    #[test]
+    fn a_task_is_believed_gone_only_when_it_must_be() {
+        let task = |status| Task {
+            task: TaskRef { arn: "a".into(), status, version: 1 },
+            session: None,
+            stop_detail: String::new(),
+            exit_code: None,
+        };
+        use TaskStatus::{Running, Stopped, Stopping};
+        for (name, tasks, age, expected) in [
+            ("stopped", vec![task(Stopped)], 1, true),
+            ("running", vec![task(Running)], 1000, false),
+            ("on its way down", vec![task(Stopping)], 1000, false),
+            ("one of two runs", vec![task(Stopped), task(Running)], 1000, false),
+            ("unknown, young", vec![], 59, false),
+            ("unknown, old", vec![], 60, true),
+        ] {
+            assert_eq!(gone(&session(&cast(1), 1), &tasks, NOON.plus_seconds(age)), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Owns the sweep: the one place that makes good what a crash, a lost answer or lost news left behind. Any number may run at once.
+
+use super::Casting;
+use super::stop::gone;
+use crate::ids::SessionId;
+use crate::ports::{Fault, Launcher, Store, Task};
+use crate::session::{CHECK_SECONDS, EndReason, STOPPING_SECONDS, Session, State, TaskStatus};
+use crate::time::Timestamp;
+
+/// Sessions looked at in one sweep.
+const BATCH: u32 = 100;
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Sessions that were due.
+    pub looked_at: u32,
+    /// Reserved sessions whose task was found.
+    pub started: u32,
+    /// Sessions that were closed; those never ready got their charge given back.
+    pub released: u32,
+    /// Sessions whose task was asked to stop.
+    pub stopped: u32,
+}
+
+/// What a due session needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// It is not due (any more).
+    Nothing,
+    /// Find out what became of its task.
+    Ask,
+    /// It must end.
+    Stop(Why),
+    /// It should have stopped; ask again.
+    StopAgain,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    StartTimeout,
+    TimeLimit,
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Looks after the sessions that are due. One that cannot be settled now stays due.
+    ///
+    /// # Errors
+    /// When the due sessions cannot be listed.
+    pub async fn sweep(&self) -> Result<Swept, Fault> {
+        let due = self.store.due_sessions(self.clock.now(), BATCH).await?;
+        let mut swept = Swept::default();
+        for id in due {
+            swept.looked_at += 1;
+            if let Err(fault) = self.settle(&id, &mut swept).await {
+                tracing::error!(session.id = %id, %fault, "Could not settle session {id}; the next sweep tries again");
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn settle(&self, id: &SessionId, swept: &mut Swept) -> Result<(), Fault> {
+        let Some(session) = self.store.session(id).await? else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let settled = match need(&session, now) {
+            Need::Nothing => return Ok(()),
+            Need::Ask => self.ask(session, now, swept).await?,
+            Need::Stop(why) => {
+                swept.stopped += 1;
+                let reason = match why {
+                    Why::StartTimeout => EndReason::StartTimeout,
+                    Why::TimeLimit => EndReason::TimeLimit,
+                };
+                self.stop_session(session, reason).await?
+            }
+            Need::StopAgain => {
+                swept.stopped += 1;
+                let session = self.finish_stop(session).await?;
+                if session.is_live() { self.postpone(session, now.plus_seconds(STOPPING_SECONDS)).await? } else { session }
+            }
+        };
+        swept.released += u32::from(!settled.is_live());
+        Ok(())
+    }
+
+    /// Asks ECS by `startedBy`, and adopts the task or closes the row.
+    async fn ask(&self, session: Session, now: Timestamp, swept: &mut Swept) -> Result<Session, Fault> {
+        let tasks = self.launcher.find(&session.id).await?;
+        if gone(&session, &tasks, now) {
+            let reason = tasks.first().map_or(EndReason::TaskLost, stopped_because);
+            return self.close(session, reason, now).await;
+        }
+        let Some(task) = tasks.iter().find(|task| task.task.status != TaskStatus::Stopped) else {
+            return self.postpone(session, now.plus_seconds(STOPPING_SECONDS)).await;
+        };
+        let was_reserved = matches!(session.state, State::Reserved);
+        let session = self.attach(session, task).await?;
+        swept.started += u32::from(was_reserved && matches!(session.state, State::Starting));
+        if matches!(session.state, State::Ready { .. }) {
+            return self.postpone(session, now.plus_seconds(CHECK_SECONDS)).await;
+        }
+        Ok(session)
+    }
+
+    /// Looks again later.
+    async fn postpone(&self, session: Session, next: Timestamp) -> Result<Session, Fault> {
+        let (id, known) = (session.id.clone(), session.clone());
+        let row =
+            self.move_session(&id, Some(session), |row| (row.is_live() && row.due_at < Some(next)).then(|| row.checked(next))).await?;
+        Ok(row.unwrap_or(known))
+    }
+}
+
+fn stopped_because(task: &Task) -> EndReason {
+    EndReason::TaskStopped { detail: task.stop_detail.clone(), exit_code: task.exit_code }
+}
+
+fn need(session: &Session, now: Timestamp) -> Need {
+    if session.due_at.is_none_or(|due| now < due) {
+        return Need::Nothing;
+    }
+    match &session.state {
+        State::Reserved => Need::Ask,
+        State::Starting => Need::Stop(Why::StartTimeout),
+        State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(Why::TimeLimit),
+        State::Ready { .. } => Need::Ask,
+        State::Stopping { .. } => Need::StopAgain,
+        State::Ended { .. } => Need::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Endpoint, RESERVED_SECONDS, TaskRef};
+    use crate::testing::{NOON, cast, session};
+
+    #[test]
+    fn a_due_session_gets_what_its_state_needs() {
+        let reserved = session(&cast(1), 1);
+        let task = TaskRef { arn: "a".into(), status: TaskStatus::Pending, version: 1 };
+        let starting = reserved.started(task).expect("starts");
+        let ready = starting.ready(Endpoint { host: "h".into(), port: 1 }, NOON).expect("gets ready");
+        let stopping = ready.stopping(EndReason::Owner, NOON).expect("stops");
+        let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
+        for (name, row, age, expected) in [
+            ("reserved, young", &reserved, RESERVED_SECONDS - 1, Need::Nothing),
+            ("reserved, old", &reserved, RESERVED_SECONDS, Need::Ask),
+            ("starting in time", &starting, 179, Need::Nothing),
+            ("starting too long", &starting, 180, Need::Stop(Why::StartTimeout)),
+            ("ready, lately checked", &ready, CHECK_SECONDS - 1, Need::Nothing),
+            ("ready, not checked for a while", &ready, CHECK_SECONDS, Need::Ask),
+            ("ready, time is up", &ready, 3600, Need::Stop(Why::TimeLimit)),
+            ("stopping", &stopping, STOPPING_SECONDS, Need::StopAgain),
+            ("ended", &ended, 1_000_000, Need::Nothing),
+        ] {
+            assert_eq!(need(row, NOON.plus_seconds(age)), expected, "{name}");
+        }
+    }
+}
