@@ -1,1 +1,24 @@
-//! Stub.
+//! The data plane: the gate, a small reverse proxy in front of every session's app, and the edge, which finds the gate a visitor belongs to.
+//! Must not know casts, claims, databases or AWS: it believes tickets and session secrets, and nothing else.
+//!
+//! # Layout
+//! - the two halves: [`run`] (the life of the gate and its app, in the task) and [`edge`] (the router in front of all gates)
+//! - what both believe: [`credentials`] (the ticket cookie and the secret header); what the gate refuses: [`admission`]
+//! - how both pass requests on: [`proxy`], served by [`server`]
+//! - what visitors see instead: [`pages`]
+//! - [`settings`] reads the environment, [`cli`] the command line
+
+pub mod admission;
+pub mod app;
+pub mod cli;
+pub mod credentials;
+pub mod edge;
+pub mod front;
+pub mod pages;
+pub mod path_mode;
+pub mod proxy;
+pub mod report;
+pub mod run;
+pub mod server;
+pub mod session_host;
+pub mod settings;

@@ -1,1 +1,16 @@
-//! Stub.
+//! The whole of session casting on one machine: the same functions, adapters and SDK clients as in AWS, over endpoints of this process.
+//!
+//! # Layout
+//! - [`stack`]: starts and stops every part; [`options`]: the command line; [`folder`]: the data folder
+//! - the far sides: [`database`] (DynamoDB), [`ecs`] (ECS), [`front`] (API Gateway and the edge), [`lifecycle`] (EventBridge)
+//! - what a new folder begins with: [`seed`], [`demo_app`]
+
+pub mod database;
+pub mod demo_app;
+pub mod ecs;
+pub mod folder;
+pub mod front;
+pub mod lifecycle;
+pub mod options;
+pub mod seed;
+pub mod stack;

@@ -1,2 +1,81 @@
-//! Stub.
-fn main() {}
+//! Owns the dispatch on the name under which this executable is called, and the life of the stack from start to Ctrl-C.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use casting_boot::{SystemClock, SystemEntropy};
+use casting_local::ecs::supervisor;
+use casting_local::options::Options;
+use casting_local::stack::{DEMO_APP, GATE, Stack, StackSettings, TaskKind};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = arguments.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    match name.as_str() {
+        supervisor::NAME => supervisor::run(arguments.into_iter().skip(1).collect::<Vec<OsString>>()),
+        GATE => casting_gate::cli::main_from(arguments),
+        DEMO_APP => casting_local::demo_app::main_from(arguments),
+        _ => run(Options::parse()),
+    }
+}
+
+fn run(options: Options) -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::new(&options.log);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(serve(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+    ExitCode::FAILURE
+}
+
+async fn serve(options: Options) -> Result<()> {
+    let settings = StackSettings {
+        address: options.address(),
+        data: (!options.memory).then(|| options.data.clone()),
+        reset: options.reset,
+        public_url: options.public_url.clone(),
+        behind_proxy: options.behind_proxy,
+        tasks: TaskKind::Processes { executable: std::env::current_exe().context("Cannot find this executable.")? },
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::new()),
+        sweep_every: Some(Duration::from_secs(5)),
+    };
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let stack = Stack::start(settings).await?;
+    greet(&stack, &options);
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    println!("\nStopping: sessions end, and nothing stays behind.");
+    stack.stop().await;
+    Ok(())
+}
+
+fn greet(stack: &Stack, options: &Options) {
+    let data = if options.memory { "in memory only".to_owned() } else { options.data.display().to_string() };
+    println!("Session casting is running.\n");
+    println!("  Demo link   {}", stack.demo_link());
+    println!("              open it in a browser: it starts a session of your own");
+    println!("  Admin       {}/admin", stack.url);
+    println!("  Admin key   {}", stack.admin_key);
+    println!("  Data        {data}\n");
+    println!("Press Ctrl-C to stop; every session ends with it.");
+}

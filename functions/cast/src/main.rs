@@ -1,2 +1,10 @@
-//! Stub.
-fn main() {}
+//! Boots the cast function.
+
+use lambda_http::{Error, Request, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let control = casting_boot::start().await?;
+    let control = &control;
+    run(service_fn(async move |request: Request| Ok::<_, Error>(casting_fn_cast::handle(control, request).await))).await
+}

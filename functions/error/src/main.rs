@@ -1,2 +1,11 @@
-//! Stub.
-fn main() {}
+//! Boots the error function.
+
+use casting_boot::SystemEntropy;
+use lambda_http::{Error, Request, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    casting_boot::log::to_stdout_as_json(None);
+    let entropy = &SystemEntropy::new();
+    run(service_fn(async move |request: Request| Ok::<_, Error>(casting_fn_error::handle(entropy, &request)))).await
+}

@@ -1,1 +1,133 @@
-//! Stub.
+//! The lifecycle function: hears of tasks from ECS, and sweeps on a schedule. Owns the reading of the two kinds of event;
+//! must not decide what they mean for a session.
+
+use casting_core::Casting;
+use casting_core::ports::{Fault, Launcher, Store, Task};
+use casting_ecs::events::TaskStateChange;
+use serde_json::Value;
+
+/// What an event asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Event {
+    /// A task changed.
+    Task(Box<Task>),
+    /// Time to look after the sessions that are due.
+    Sweep,
+    /// Not for us, and why.
+    Ignored(String),
+}
+
+/// Does what one event asks for. Events come more than once and in any order; an error makes the sender send it again.
+///
+/// # Errors
+/// When the store or ECS does not answer.
+pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value) -> Result<(), Fault> {
+    match read(event) {
+        Event::Task(task) => casting.task_changed(*task).await,
+        Event::Sweep => {
+            let swept = casting.sweep().await?;
+            tracing::info!(
+                looked_at = swept.looked_at,
+                started = swept.started,
+                released = swept.released,
+                stopped = swept.stopped,
+                "Swept"
+            );
+            Ok(())
+        }
+        Event::Ignored(why) => {
+            tracing::warn!(why, "An event was ignored");
+            Ok(())
+        }
+    }
+}
+
+fn read(event: Value) -> Event {
+    let kind = event.get("detail-type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match kind.as_str() {
+        "ECS Task State Change" => match serde_json::from_value::<TaskStateChange>(event) {
+            Ok(change) if change.detail.task_arn.is_empty() => Event::Ignored("it names no task".to_owned()),
+            Ok(change) => Event::Task(Box::new(change.into())),
+            // An event that cannot be read will not become readable by being sent again; the sweep looks after its session.
+            Err(error) => Event::Ignored(format!("it is no task's event: {error}")),
+        },
+        "Scheduled Event" => Event::Sweep,
+        _ if event.get("sweep") == Some(&Value::Bool(true)) => Event::Sweep,
+        _ => Event::Ignored(format!("it is a {kind:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::ids::SessionId;
+    use casting_core::session::{TaskRef, TaskStatus};
+
+    use super::*;
+
+    macro_rules! event {
+        ($name:literal) => {
+            read(serde_json::from_str(include_str!(concat!("../events/", $name, ".json"))).expect($name))
+        };
+    }
+
+    fn task(event: Event) -> Task {
+        match event {
+            Event::Task(task) => *task,
+            other => panic!("no task: {other:?}"),
+        }
+    }
+
+    fn ours() -> Option<SessionId> {
+        SessionId::parse(&format!("s{}", "a".repeat(26)))
+    }
+
+    #[test]
+    fn a_running_task_is_told_with_its_session_and_version() {
+        let arn = "arn:aws:ecs:eu-central-1:111122223333:task/casting/0123456789abcdef0123456789abcdef".to_owned();
+        let expected = Task {
+            task: TaskRef { arn, status: TaskStatus::Running, version: 4 },
+            session: ours(),
+            stop_detail: String::new(),
+            exit_code: None,
+        };
+        assert_eq!(task(event!("task_running")), expected);
+    }
+
+    #[test]
+    fn every_quirk_of_a_task_is_read() {
+        for (name, event, status, session, exit_code, detail) in [
+            ("stopped", event!("task_stopped"), TaskStatus::Stopped, ours(), Some(137), "EssentialContainerExited: Essential container"),
+            ("a Spot warning", event!("task_stopping_spot"), TaskStatus::Stopping, ours(), None, "TerminationNotice: Your Spot Task"),
+            ("never started", event!("task_failed_to_start"), TaskStatus::Stopped, ours(), None, "TaskFailedToStart: CannotPullContainer"),
+            ("startedBy null", event!("task_null_started_by"), TaskStatus::Running, None, None, ""),
+            ("startedBy missing", event!("task_no_started_by"), TaskStatus::Running, None, None, ""),
+            ("startedBy a service", event!("task_foreign_started_by"), TaskStatus::Running, None, None, ""),
+            ("fields from the future", event!("task_unknown_fields"), TaskStatus::Pending, ours(), None, ""),
+            ("on its way down", event!("task_deprovisioning"), TaskStatus::Stopping, ours(), None, "UserInitiated: The owner"),
+        ] {
+            let task = task(event);
+            assert_eq!((task.task.status, task.session, task.exit_code), (status, session, exit_code), "{name}");
+            assert!(task.stop_detail.starts_with(detail), "{name}: {}", task.stop_detail);
+        }
+    }
+
+    #[test]
+    fn the_schedule_sweeps() {
+        assert_eq!(event!("schedule"), Event::Sweep);
+        assert_eq!(event!("sweep"), Event::Sweep);
+    }
+
+    #[test]
+    fn what_is_not_for_us_is_ignored() {
+        for (name, event) in [
+            ("another ECS event", event!("deployment_state_change")),
+            ("a task's event without a task", event!("task_without_detail")),
+            ("an empty object", read(serde_json::json!({}))),
+            ("null", read(Value::Null)),
+            ("a sweep that is off", read(serde_json::json!({"sweep": false}))),
+            ("no ARN", read(serde_json::json!({"detail-type": "ECS Task State Change", "detail": {}}))),
+        ] {
+            assert!(matches!(event, Event::Ignored(_)), "{name}: {event:?}");
+        }
+    }
+}

@@ -1,1 +1,92 @@
-//! Stub.
+//! The session function: the waiting page and what it asks, for the session's owner; and the reports of its gate.
+//! Owns how these are asked and answered; must not know how sessions move.
+
+mod ended;
+mod progress;
+mod status;
+mod waiting;
+
+use casting_core::denial::DenialCode;
+use casting_core::ids::{Reference, SessionId};
+use casting_core::ports::{Launcher, Store};
+use casting_core::{Casting, Refusal, Report, Stop, outcome};
+use casting_web::{Function, Obstacle, Problem, Reply, Request, RouteName, Visit, body, code::Mistake, reply};
+use http::StatusCode;
+
+/// Answers a request.
+pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
+    let mut visit = Visit::parse(&request, &*casting.entropy);
+    let reply = answer(casting, &request, &mut visit).await.unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+    visit.finish(reply)
+}
+
+async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Request, visit: &mut Visit) -> Result<Reply, Obstacle> {
+    let matched = visit.route(Function::Session)?;
+    let (name, id) = (matched.route.name, SessionId::parse(matched.segment));
+    // These two are for programs only, whatever they accept.
+    visit.wants_json |= matches!(name, RouteName::SessionStatus | RouteName::ReportSession);
+    let id = id.ok_or(Problem::new(DenialCode::UnknownSession))?;
+    match name {
+        RouteName::ShowSession => show(casting, visit, &id).await,
+        RouteName::SessionStatus => {
+            let session = casting.status(&id, visit.owner_ticket(&id)).await?;
+            Ok(reply::json(StatusCode::OK, &status::Status::of(&session, &casting.terms)))
+        }
+        RouteName::EnterSession => enter(casting, visit, &id).await,
+        RouteName::EndSession => end(casting, visit, &id).await,
+        RouteName::ReportSession => report(casting, request, visit, &id).await,
+        _ => Err(Problem::new(Mistake::NotFound).into()),
+    }
+}
+
+/// Wherever the session stands, this address shows it: waiting, on the way in, or how it ended.
+async fn show<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, id: &SessionId) -> Result<Reply, Obstacle> {
+    let session = casting.status(id, visit.owner_ticket(id)).await?;
+    if visit.wants_json {
+        return Ok(reply::json(StatusCode::OK, &status::Status::of(&session, &casting.terms)));
+    }
+    match outcome(&session) {
+        // Ended before it was ready, but because somebody wanted it: no failure, so the link's error page is not concerned.
+        Some(denial) if denial.code != DenialCode::SessionEnded => {
+            let reference = Reference::draw(&*casting.entropy);
+            Err(Refusal { stop: Stop::Denied(denial), reference, error_url: session.error_url }.into())
+        }
+        _ => match progress::stage(&session) {
+            progress::Stage::Starting(step) => Ok(waiting::reply(&session, step, casting.clock.now(), visit)),
+            progress::Stage::Ready => Ok(reply::see_other(&format!("/session/{id}/enter"))),
+            progress::Stage::Over(reason) => Ok(ended::reply(&session, reason, visit)),
+        },
+    }
+}
+
+async fn enter<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, id: &SessionId) -> Result<Reply, Obstacle> {
+    match casting.enter(id, visit.owner_ticket(id)).await {
+        Ok(url) => Ok(reply::see_other(&url)),
+        // Too early, or too late: the session's page says which.
+        Err(refusal) if !visit.wants_json && matches!(refusal.denial().code, DenialCode::Busy | DenialCode::SessionEnded) => {
+            Ok(reply::see_other(&format!("/session/{id}")))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+async fn end<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, id: &SessionId) -> Result<Reply, Obstacle> {
+    visit.not_cross_site()?;
+    let session = casting.end(id, visit.owner_ticket(id)).await?;
+    if visit.wants_json {
+        return Ok(reply::json(StatusCode::OK, &status::Status::of(&session, &casting.terms)));
+    }
+    Ok(reply::see_other(&format!("/session/{id}")))
+}
+
+async fn report<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    request: &Request,
+    visit: &Visit,
+    id: &SessionId,
+) -> Result<Reply, Obstacle> {
+    let report: Report = body::json(request)?;
+    // A gate without a secret is a gate with a wrong one.
+    casting.report(id, visit.bearer().unwrap_or_default(), report, visit.visitor()?.address).await?;
+    Ok(reply::no_content())
+}

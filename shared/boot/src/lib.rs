@@ -1,1 +1,66 @@
-//! Stub.
+//! What every main needs: the environment becomes settings, settings become clients, clients become the control plane.
+//! Owns the real clock, the real randomness and the one HTTP client; must not know what any function does.
+//!
+//! # Layout
+//! - [`settings`]: all that a deployment sets; `environment` reads it, nobody else reads the environment
+//! - [`http`]: one connection pool and one TLS stack under all AWS clients; [`clients`] makes these
+//! - [`system`]: the real clock and randomness; [`log`]: where the log goes
+//! - `warm`: connections are opened before the first request comes
+
+pub mod clients;
+mod environment;
+pub mod http;
+pub mod log;
+pub mod settings;
+pub mod system;
+mod warm;
+
+use casting_core::Casting;
+use casting_core::keys::Keyring;
+use casting_dynamo::DynamoStore;
+use casting_ecs::EcsLauncher;
+
+pub use crate::http::TlsError;
+pub use crate::settings::{AwsSettings, Settings, SettingsError};
+pub use crate::system::{SystemClock, SystemEntropy};
+
+/// The control plane as it runs in AWS and on one machine.
+pub type Control = Casting<DynamoStore, EcsLauncher>;
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// Something is wrong with the environment.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// There is no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// The control plane as the environment describes it, with its log and its connections opened.
+///
+/// # Errors
+/// Every variable that is missing or wrong, in one error; it is logged too, because a Lambda's main has nobody else to tell.
+pub async fn start() -> Result<Control, BootError> {
+    let environment = environment::variables();
+    log::to_stdout_as_json(environment.get(environment::LOG).map(String::as_str));
+    let control = environment::read(&environment).map_err(BootError::from).and_then(build);
+    match &control {
+        Ok(control) => warm::connect(control).await,
+        Err(error) => tracing::error!(%error, "This function cannot start"),
+    }
+    control
+}
+
+/// The control plane that these settings describe. Opens nothing yet.
+///
+/// # Errors
+/// When there is no TLS.
+pub fn build(settings: Settings) -> Result<Control, BootError> {
+    let http = http::shared_client()?;
+    let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
+    let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
+    let keys = Keyring::new(&settings.signing_key);
+    Ok(Casting::new(store, launcher, keys, settings.clock, settings.entropy, settings.terms))
+}

@@ -11,10 +11,13 @@
 
 pub mod address;
 pub mod cast;
+pub mod cast_form;
 pub mod denial;
 pub mod flow;
+pub mod form;
 pub mod ids;
 pub mod image;
+pub mod image_form;
 pub mod keys;
 pub mod policy;
 pub mod ports;
@@ -24,6 +27,7 @@ pub mod session;
 pub mod testing;
 pub mod ticket;
 pub mod time;
+pub mod url_rules;
 pub mod window;
 
 pub use flow::{Casting, Claimed, Opened, Refusal, Report, Stop, Swept, Terms, Visitor, outcome};

@@ -1,1 +1,29 @@
-//! Stub.
+//! The store port on DynamoDB. Must not know the rules: what may be claimed, moved or edited is decided before it is called.
+//!
+//! # Layout
+//! - what the tables look like: [`schema`]
+//! - how rows are spelled: `names` (attributes, keys, expressions), `rows` (serde structs)
+//! - how DynamoDB is called: `call` (one retry layer), `fault` (what an error means), `read`, `write`
+//! - the verbs, a noun a file: `casts`, `reserve`, `sessions`, `refusals`, `catalog`
+//!
+//! # Retries
+//! This crate is the only layer that retries; give it a client whose own retries are off
+//! (`RetryConfig::disabled()`), else the two multiply.
+
+mod call;
+mod casts;
+mod catalog;
+mod fault;
+mod names;
+mod read;
+mod refusals;
+mod reserve;
+mod rows;
+pub mod schema;
+mod sessions;
+mod store;
+mod write;
+
+pub use names::MAX_SAMPLES;
+pub use schema::TableNames;
+pub use store::DynamoStore;

@@ -1,1 +1,252 @@
-//! Owns the contract of the store port: what every adapter must do, as cases that run on any of them.
+//! Owns the contract of the store port: what every adapter must do, as cases that run on any of them. Must not know how any of them works.
+//!
+//! Every case draws its own ids, so all of them can run on one database, also on one that has been used before.
+//! Listings that may be a moment old are asked again for a while before a case gives up on them.
+
+mod casts;
+mod catalog;
+mod lists;
+mod release;
+mod reserve;
+
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+use super::{NOON, SeededEntropy};
+use crate::cast::Cast;
+use crate::ids::{CastId, CastKey, Nonce, SessionId, draw};
+use crate::ports::{Created, Fault, FaultKind, Reservation, Reserved, Store, WindowClaim};
+use crate::session::{Charge, EndReason, Session};
+use crate::time::Timestamp;
+use crate::window::Window;
+
+macro_rules! cases {
+    ($($file:ident: $($case:ident)*;)*) => {
+        $($(pub use $file::$case;)*)*
+
+        /// Runs every case, one after the other. Another seed makes other ids.
+        ///
+        /// # Errors
+        /// The first fault of the store. What it does wrong is a failed assertion that begins with the case's name.
+        pub async fn run_all<S: Store>(store: &S, seed: u64) -> Result<(), Fault> {
+            $($(
+                let lab = Lab::new(store, seed, stringify!($case));
+                if let Err(fault) = $case(&lab).await {
+                    return Err(Fault { detail: format!("{}: {}", stringify!($case), fault.detail), ..fault });
+                }
+            )*)*
+            Ok(())
+        }
+    };
+}
+
+cases! {
+    casts:
+        a_cast_reads_back_by_id_and_by_key
+        a_key_belongs_to_one_cast_however_many_are_created_at_once
+        creating_the_same_cast_again_changes_nothing
+        a_config_is_written_over_its_version_only
+        a_config_write_never_changes_the_counter
+        a_counter_that_is_set_begins_a_new_epoch
+        a_changed_key_moves_and_frees_the_old_one
+        two_casts_that_want_one_key_at_once_do_not_both_get_it
+        a_deleted_cast_is_gone_and_its_key_is_free;
+    reserve:
+        a_claim_takes_what_it_charges_and_nothing_else
+        a_claim_takes_all_or_nothing
+        a_session_that_exists_is_shown_as_it_is_now
+        fifty_claims_at_once_on_twenty_places_get_exactly_twenty
+        one_claim_sent_twenty_times_at_once_takes_one_place
+        a_window_that_nobody_looked_at_is_taken_only_when_idle
+        a_window_that_was_seen_is_taken_only_as_seen
+        two_claims_that_saw_one_window_do_not_both_get_in
+        a_window_that_vanished_is_empty_and_can_be_taken;
+    release:
+        a_refund_gives_back_place_and_slot
+        a_freed_slot_can_be_taken_again
+        a_session_that_was_served_gives_nothing_back
+        a_refund_is_given_at_most_once
+        a_place_is_not_given_back_into_another_epoch
+        a_refund_is_written_when_there_is_nothing_left_to_give_back_to
+        a_move_is_written_over_its_revision_only
+        of_two_moves_at_once_one_is_written;
+    lists:
+        sessions_are_due_longest_first_and_only_while_they_live
+        sessions_are_listed_newest_first_of_a_cast_and_of_all
+        casts_and_images_are_listed_by_id
+        a_page_that_is_not_ours_is_refused;
+    catalog:
+        an_image_is_written_over_its_version_only
+        an_api_key_is_kept_until_it_is_deleted
+        refusals_add_up_by_hour_and_reason_with_a_few_samples
+        refusals_counted_at_once_all_count;
+}
+
+/// What a case works with: the store, and ids that no other case draws.
+#[derive(Debug)]
+pub struct Lab<'a, S> {
+    store: &'a S,
+    entropy: SeededEntropy,
+}
+
+/// What a claim charges, in the tables of cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Charges {
+    count: bool,
+    window: bool,
+}
+
+impl Charges {
+    const ALL: [Self; 4] = [
+        Self { count: false, window: false },
+        Self { count: true, window: false },
+        Self { count: false, window: true },
+        Self { count: true, window: true },
+    ];
+}
+
+impl<'a, S: Store> Lab<'a, S> {
+    /// A lab for one case.
+    pub fn new(store: &'a S, seed: u64, case: &str) -> Self {
+        let seed = case.bytes().fold(seed, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Self { store, entropy: SeededEntropy::new(seed) }
+    }
+
+    /// A cast that is not stored yet, with `remaining` places.
+    fn draft(&self, remaining: u64) -> Cast {
+        let mut cast = super::cast(0);
+        cast.id = CastId::from_bytes(draw(&self.entropy));
+        cast.settings.key = CastKey::draw(&self.entropy);
+        cast.counter.remaining = remaining;
+        cast
+    }
+
+    /// A stored cast with `remaining` places.
+    async fn cast(&self, remaining: u64) -> Result<Cast, Fault> {
+        let cast = self.draft(remaining);
+        assert_eq!(self.store.create_cast(&cast).await?, Created::Done, "a fresh cast is stored");
+        Ok(cast)
+    }
+
+    /// A session of the cast that charges nothing; not stored yet.
+    fn session(&self, cast: &Cast) -> Session {
+        let mut session = super::session(cast, 1);
+        session.id = SessionId::from_nonce(&cast.id, &Nonce::from_bytes(draw(&self.entropy)));
+        session
+    }
+
+    /// A key of a window that nobody has used.
+    fn window_key(&self, cast: &Cast) -> String {
+        Window::key(&cast.id, SessionId::from_bytes(draw(&self.entropy)).as_str())
+    }
+
+    /// A claim that charges a place, if asked to, and a slot in the window `key`, if given, as a visitor at noon who has not looked.
+    fn claim(&self, cast: &Cast, count: bool, key: Option<&str>) -> Reservation {
+        let mut session = self.session(cast);
+        session.charge = Charge { count: count.then_some(cast.counter.epoch), window: key.map(str::to_owned) };
+        let window = key.map(|key| window_claim(&session, None, &Window { key: key.to_owned(), stamp: String::new(), slots: [].into() }));
+        Reservation { session, cast_version: cast.version, window }
+    }
+
+    /// Reserves, and says that it must work.
+    async fn place(&self, reservation: &Reservation) -> Result<Session, Fault> {
+        assert_eq!(self.store.reserve(reservation).await?, Reserved::Placed, "a claim that nothing stands against");
+        Ok(reservation.session.clone())
+    }
+
+    /// Places that the cast has now.
+    async fn remaining(&self, cast: &Cast) -> Result<u64, Fault> {
+        Ok(self.cast_now(cast).await?.counter.remaining)
+    }
+
+    async fn cast_now(&self, cast: &Cast) -> Result<Cast, Fault> {
+        self.store.cast(&cast.id).await?.ok_or_else(|| gone("the cast"))
+    }
+
+    async fn session_now(&self, session: &Session) -> Result<Session, Fault> {
+        self.store.session(&session.id).await?.ok_or_else(|| gone("the session"))
+    }
+
+    /// The window as it is now: shown to a claim that saw something else. The claim belongs to a cast of its own.
+    async fn window(&self, key: &str) -> Result<Window, Fault> {
+        let cast = self.cast(0).await?;
+        let mut probe = self.claim(&cast, false, Some(key));
+        if let Some(claim) = &mut probe.window {
+            claim.seen = Some("never a stamp".to_owned());
+        }
+        match self.store.reserve(&probe).await? {
+            Reserved::WindowMoved(window) => Ok(window),
+            other => Err(gone(&format!("the window (instead: {other:?})"))),
+        }
+    }
+
+    /// Asks until the answer is the one expected, for what may be a moment old.
+    async fn soon<T: PartialEq + std::fmt::Debug, F: Future<Output = Result<T, Fault>>>(
+        &self,
+        expected: T,
+        ask: impl Fn() -> F,
+        name: &str,
+    ) -> Result<(), Fault> {
+        let mut answer = ask().await?;
+        for _ in 0..200 {
+            if answer == expected {
+                break;
+            }
+            answer = ask().await?;
+        }
+        assert_eq!(answer, expected, "{name}");
+        Ok(())
+    }
+}
+
+/// A claim of `session` at its time on `window`, as one who saw the stamp `seen`. The window's slots are taken over.
+fn window_claim(session: &Session, seen: Option<&str>, window: &Window) -> WindowClaim {
+    let mut after = window.clone();
+    after.stamp = session.id.to_string();
+    after.slots.insert(session.id.clone(), session.created_at);
+    WindowClaim {
+        seen: seen.map(str::to_owned),
+        cutoff: session.created_at.minus_seconds(60),
+        after,
+        forgotten_at: session.created_at.plus_seconds(60),
+    }
+}
+
+/// The session after a start that ECS refused: everything is given back.
+fn refunded(session: &Session, now: Timestamp) -> Session {
+    ended(session, EndReason::NoCapacity, now)
+}
+
+fn ended(session: &Session, reason: EndReason, now: Timestamp) -> Session {
+    let after = session.ended(reason, now);
+    assert!(after.is_ok(), "a session that lives can end");
+    after.unwrap_or_else(|_| session.clone())
+}
+
+fn gone(what: &str) -> Fault {
+    Fault { kind: FaultKind::Corrupt, what: "contract", detail: format!("{what} is not there") }
+}
+
+/// Runs all of them at once and waits for all; the outputs stand in the order of the futures.
+async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(move |context| {
+        for (future, output) in &mut running {
+            if output.is_none()
+                && let Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *output = Some(value);
+            }
+        }
+        if running.iter().any(|(_, output)| output.is_none()) {
+            return Poll::Pending;
+        }
+        Poll::Ready(running.iter_mut().filter_map(|(_, output)| output.take()).collect())
+    })
+    .await
+}
+
+/// How many of the answers are this one.
+fn tally<T: PartialEq>(answers: &[Result<T, Fault>], wanted: &T) -> usize {
+    answers.iter().filter(|answer| answer.as_ref() == Ok(wanted)).count()
+}

@@ -1,0 +1,132 @@
+//! Owns how a claim is read and how an accepted one is answered. Must not know what a claim takes.
+
+use casting_core::{Claimed, Terms};
+use casting_web::credentials::{SetCookie, owner_cookie};
+use casting_web::{Problem, Reply, Request, Visit, body, reply};
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize)]
+struct ClaimDocument {
+    ticket: String,
+}
+
+/// What programs are told of their session.
+#[derive(Serialize)]
+struct Accepted<'a> {
+    session_id: &'a str,
+    state: &'a str,
+    status_url: String,
+    /// To be sent as a bearer token with everything that is asked about the session.
+    session_token: &'a str,
+}
+
+/// The launch ticket: a field of the page's form, or of a program's document. A form without one brings an empty ticket, which is no ticket of ours.
+///
+/// # Errors
+/// When the body is too large, of another type, or cannot be read.
+pub(crate) fn read_ticket(request: &Request) -> Result<String, Problem> {
+    if body::kind(request) == Some(body::Kind::Json) {
+        return body::json::<ClaimDocument>(request).map(|document| document.ticket);
+    }
+    body::form(request).map(|form| form.field("ticket").unwrap_or_default().to_owned())
+}
+
+/// People go on to the waiting page, with a cookie that lets only them in; programs get the token and where to ask.
+pub(crate) fn reply(claimed: &Claimed, visit: &Visit, terms: &Terms) -> Reply {
+    let session = &claimed.session;
+    let path = format!("/session/{}", session.id);
+    if visit.wants_json {
+        let status_url = format!("{}{path}/status", terms.public_url);
+        let location = HeaderValue::from_str(&status_url);
+        let accepted =
+            Accepted { session_id: session.id.as_str(), state: session.state.as_str(), status_url, session_token: &claimed.owner_ticket };
+        let mut reply = reply::json(StatusCode::ACCEPTED, &accepted);
+        if let Ok(location) = location {
+            reply.headers_mut().insert(LOCATION, location);
+        }
+        return reply;
+    }
+    let mut reply = reply::see_other(&path);
+    let cookie = SetCookie {
+        name: &owner_cookie(&session.id),
+        value: &claimed.owner_ticket,
+        path: &path,
+        // As long as the ticket in it is good: to the end of the session, and an hour more to read why it ended.
+        max_age: session.created_at.seconds_until(session.ready_by) + u64::from(session.time_limit_seconds) + 3600,
+        secure: terms.public_url.starts_with("https:"),
+    };
+    reply::set_cookie(&mut reply, &cookie);
+    reply
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use casting_core::testing::{SeededEntropy, cast, session};
+    use casting_web::Body;
+
+    pub(crate) fn visit(accept: &str) -> Visit {
+        let request = http::Request::builder().header("accept", accept).body(Body::Empty).expect("a request");
+        Visit::parse(&request, &SeededEntropy::new(1))
+    }
+
+    pub(crate) fn body(reply: &Reply) -> &str {
+        std::str::from_utf8(reply.body().as_ref()).expect("text")
+    }
+
+    pub(crate) fn terms() -> Terms {
+        Terms {
+            public_url: "https://cast.example.com".into(),
+            report_url: "https://cast.example.com".into(),
+            session_url: "https://{session}.cast.example.com".into(),
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_read_from_a_form_or_a_document() {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        const JSON: &str = "application/json";
+        for (name, content_type, text, expected) in [
+            ("a form", FORM, "ticket=v1.a.b", Ok("v1.a.b")),
+            ("a form without it", FORM, "other=1", Ok("")),
+            ("a document", JSON, r#"{"ticket":"v1.a.b"}"#, Ok("v1.a.b")),
+            ("a document without it", JSON, "{}", Err(400)),
+            ("a document with a number", JSON, r#"{"ticket":1}"#, Err(400)),
+            ("no document", JSON, "ticket=1", Err(400)),
+            ("plain text", "text/plain", "ticket=v1.a.b", Err(415)),
+            ("too large", FORM, &"t".repeat(70_000), Err(413)),
+        ] {
+            let request = http::Request::builder().header("content-type", content_type).body(Body::from(text)).expect("a request");
+            let found = read_ticket(&request).map_err(|problem| problem.code.status().as_u16());
+            assert_eq!(found.as_deref(), expected.as_ref().copied(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_person_goes_on_with_a_cookie_and_a_program_with_a_token() {
+        let claimed = Claimed { session: session(&cast(1), 1), owner_ticket: "v1.owner.ticket".into() };
+        let id = claimed.session.id.as_str();
+
+        let person = reply(&claimed, &visit("text/html"), &terms());
+        assert_eq!(person.status(), 303);
+        assert_eq!(person.headers()["location"], format!("/session/{id}"));
+        let cookie = format!("cast-{id}=v1.owner.ticket; Path=/session/{id}; Max-Age=7380; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(person.headers()["set-cookie"], cookie);
+        assert_eq!(person.headers()["cache-control"], "no-store");
+
+        let program = reply(&claimed, &visit("application/json"), &terms());
+        assert_eq!(program.status(), 202);
+        let status_url = format!("https://cast.example.com/session/{id}/status");
+        assert_eq!(program.headers()["location"], status_url);
+        assert!(!program.headers().contains_key("set-cookie"));
+        let expected =
+            format!(r#"{{"session_id":"{id}","state":"reserved","status_url":"{status_url}","session_token":"v1.owner.ticket"}}"#);
+        assert_eq!(body(&program), expected);
+
+        let local = Terms { public_url: "http://localhost:8300".into(), ..terms() };
+        let person = reply(&claimed, &visit("text/html"), &local);
+        assert!(!person.headers()["set-cookie"].to_str().expect("text").contains("Secure"), "a cookie for http");
+    }
+}

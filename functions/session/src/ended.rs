@@ -1,0 +1,66 @@
+//! Owns the page of a session that is over: why, and how to start again. Must not know of starts that failed; these are refusals.
+
+use askama::Template;
+use casting_core::session::{EndReason, Session};
+use casting_web::{Page, Reply, Visit};
+use http::StatusCode;
+
+#[derive(Template)]
+#[template(path = "ended.html")]
+struct Ended<'a> {
+    session: &'a Session,
+    why: &'static str,
+}
+
+/// The page for a session that ended, or is about to, for this reason.
+pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &Visit) -> Reply {
+    let main = Ended { session, why: words(reason) };
+    Page { status: StatusCode::GONE, ..Page::new("This session has ended", &main) }.reply(visit)
+}
+
+const fn words(reason: &EndReason) -> &'static str {
+    match reason {
+        EndReason::Owner => "You ended it.",
+        EndReason::Administrator => "An administrator ended it.",
+        EndReason::TimeLimit => "Its time was up.",
+        EndReason::TaskStopped { exit_code: Some(0), .. } => "The app in it was closed.",
+        EndReason::TaskStopped { .. } | EndReason::TaskLost => "The app in it stopped.",
+        EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::tests::ready;
+    use crate::waiting::tests::{body, visit};
+
+    #[test]
+    fn the_page_says_why_and_leads_back_to_the_link() {
+        let session = ready();
+        for (reason, why) in [
+            (EndReason::Owner, "You ended it."),
+            (EndReason::TimeLimit, "Its time was up."),
+            (
+                EndReason::TaskStopped { detail: "Essential container in task exited".into(), exit_code: Some(0) },
+                "The app in it was closed.",
+            ),
+            (EndReason::TaskStopped { detail: "OutOfMemory".into(), exit_code: Some(137) }, "The app in it stopped."),
+        ] {
+            let reply = reply(&session, &reason, &visit());
+            assert_eq!(reply.status(), 410);
+            let html = body(&reply);
+            assert!(html.contains(why), "{why}");
+            assert!(html.contains(&format!("href=\"/cast/{}\"", session.cast_key)));
+            assert!(!html.contains("OutOfMemory") && !html.contains("Essential"), "ECS's words are for administrators");
+        }
+    }
+
+    #[test]
+    fn a_visitor_from_a_website_is_told_where_the_link_was() {
+        let mut session = ready();
+        assert!(!body(&reply(&session, &EndReason::Owner, &visit())).contains("acme.com"));
+        session.origin.referrer = Some("acme.com".into());
+        assert!(body(&reply(&session, &EndReason::Owner, &visit())).contains("acme.com"));
+    }
+}

@@ -1,0 +1,77 @@
+//! Owns how far a session is, as its owner is told: real states in plain words. Must not know what moves it.
+
+use casting_core::session::{EndReason, Session, State, TaskStatus};
+
+/// One step of a start: what is said while it lasts, and afterwards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) doing: &'static str,
+    pub(crate) done: &'static str,
+}
+
+/// The steps of a start, in their order.
+pub(crate) const STEPS: [Step; 5] = [
+    Step { doing: "Reserving your place", done: "Place reserved" },
+    Step { doing: "Finding a machine", done: "Machine found" },
+    Step { doing: "Fetching the image", done: "Image fetched" },
+    Step { doing: "Starting the app", done: "App started" },
+    Step { doing: "Opening your session", done: "Ready" },
+];
+
+/// Where a session stands, for its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage<'a> {
+    /// On its way; the number of the step that lasts.
+    Starting(usize),
+    /// It can be entered.
+    Ready,
+    /// Over, or about to be.
+    Over(&'a EndReason),
+}
+
+/// Where this session stands.
+pub(crate) fn stage(session: &Session) -> Stage<'_> {
+    match &session.state {
+        State::Reserved | State::Starting => Stage::Starting(match session.task.as_ref().map(|task| task.status) {
+            None | Some(TaskStatus::Provisioning) => 1,
+            Some(TaskStatus::Pending) => 2,
+            Some(TaskStatus::Running | TaskStatus::Stopping | TaskStatus::Stopped) => 3,
+        }),
+        State::Ready { .. } => Stage::Ready,
+        State::Stopping { reason, .. } | State::Ended { reason, .. } => Stage::Over(reason),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use casting_core::session::{Endpoint, TaskRef};
+    use casting_core::testing::{NOON, cast, session};
+
+    pub(crate) fn reserved() -> Session {
+        session(&cast(1), 1)
+    }
+
+    pub(crate) fn starting(status: TaskStatus) -> Session {
+        reserved().started(TaskRef { arn: "arn:task/1".into(), status, version: 1 }).expect("a start")
+    }
+
+    pub(crate) fn ready() -> Session {
+        starting(TaskStatus::Running).ready(Endpoint { host: "127.0.0.1".into(), port: 8080 }, NOON).expect("ready")
+    }
+
+    #[test]
+    fn each_state_is_shown_as_what_it_is() {
+        for (name, session, expected) in [
+            ("reserved", reserved(), Stage::Starting(1)),
+            ("provisioning", starting(TaskStatus::Provisioning), Stage::Starting(1)),
+            ("pending", starting(TaskStatus::Pending), Stage::Starting(2)),
+            ("running", starting(TaskStatus::Running), Stage::Starting(3)),
+            ("ready", ready(), Stage::Ready),
+            ("stopping", ready().stopping(EndReason::Owner, NOON).expect("stopping"), Stage::Over(&EndReason::Owner)),
+            ("ended", ready().ended(EndReason::TimeLimit, NOON).expect("ended"), Stage::Over(&EndReason::TimeLimit)),
+        ] {
+            assert_eq!(stage(&session), expected, "{name}");
+        }
+    }
+}

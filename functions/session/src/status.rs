@@ -1,0 +1,85 @@
+//! Owns the status document: where a session stands, for the waiting page's script and for programs. Must stay small; it is asked for often.
+
+use casting_core::session::{Session, State, TaskStatus};
+use casting_core::{Terms, outcome};
+use serde::Serialize;
+
+use crate::progress::{STEPS, Stage, stage};
+
+/// Where a session stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status<'a> {
+    id: &'a str,
+    /// `reserved`, `starting`, `ready`, `stopping`, `ended`.
+    state: &'static str,
+    /// The number of the step that lasts, from 0; as many as there are steps when it is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<usize>,
+    /// What ECS says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_status: Option<TaskStatus>,
+    /// Why it ended, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The denial code, when it ended without having been ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denial: Option<&'static str>,
+    /// When it makes sense to claim again, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    /// It is given up, and nothing is counted, when it is not ready by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ready_by: Option<String>,
+    /// When its time is up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<String>,
+    /// Where it is entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enter_url: Option<String>,
+}
+
+impl<'a> Status<'a> {
+    /// Of this session.
+    pub(crate) fn of(session: &'a Session, terms: &Terms) -> Self {
+        let stage = stage(session);
+        let denial = outcome(session);
+        Self {
+            id: session.id.as_str(),
+            state: session.state.as_str(),
+            step: match stage {
+                Stage::Starting(step) => Some(step),
+                Stage::Ready => Some(STEPS.len()),
+                Stage::Over(_) => None,
+            },
+            task_status: session.task.as_ref().map(|task| task.status),
+            reason: if let Stage::Over(reason) = stage { Some(reason.as_str()) } else { None },
+            denial: denial.map(|denial| denial.code.as_str()),
+            retry_after: denial.and_then(|denial| denial.retry_after),
+            ready_by: matches!(stage, Stage::Starting(_)).then(|| session.ready_by.to_string()),
+            ends_at: if let State::Ready { ends_at, .. } = session.state { Some(ends_at.to_string()) } else { None },
+            enter_url: (stage == Stage::Ready).then(|| format!("{}/session/{}/enter", terms.public_url, session.id)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::tests::{ready, reserved, starting};
+    use casting_core::session::EndReason;
+    use casting_core::testing::NOON;
+
+    fn written(session: &Session) -> String {
+        let terms = Terms { public_url: "https://c.example".into(), report_url: String::new(), session_url: String::new() };
+        serde_json::to_string(&Status::of(session, &terms)).expect("JSON").replace(session.id.as_str(), "ID")
+    }
+
+    #[test]
+    fn a_status_says_what_the_state_needs_and_no_more() {
+        insta::assert_snapshot!(written(&reserved()), @r#"{"id":"ID","state":"reserved","step":1,"ready_by":"2026-11-23T12:03:00Z"}"#);
+        insta::assert_snapshot!(written(&starting(TaskStatus::Pending)), @r#"{"id":"ID","state":"starting","step":2,"task_status":"pending","ready_by":"2026-11-23T12:03:00Z"}"#);
+        insta::assert_snapshot!(written(&ready()), @r#"{"id":"ID","state":"ready","step":5,"task_status":"running","ends_at":"2026-11-23T13:00:00Z","enter_url":"https://c.example/session/ID/enter"}"#);
+        insta::assert_snapshot!(written(&reserved().ended(EndReason::NoCapacity, NOON).expect("ended")), @r#"{"id":"ID","state":"ended","reason":"no-capacity","denial":"no-capacity","retry_after":60}"#);
+        insta::assert_snapshot!(written(&ready().ended(EndReason::TimeLimit, NOON).expect("ended")), @r#"{"id":"ID","state":"ended","task_status":"running","reason":"time-limit"}"#);
+    }
+}

@@ -1,0 +1,94 @@
+//! Owns the waiting page: what is really going on, and how long already. Works without scripting; must not promise a time.
+
+use askama::Template;
+use casting_core::session::Session;
+use casting_core::time::Timestamp;
+use casting_web::{Forms, Page, Reply, Visit};
+
+use crate::progress::{STEPS, Step};
+
+/// After so many seconds the page says that a start can take a while.
+const SLOW_SECONDS: u64 = 8;
+
+#[derive(Template)]
+#[template(path = "waiting.html")]
+struct Waiting<'a> {
+    session: &'a Session,
+    steps: &'a [Step],
+    step: usize,
+    waited: u64,
+    slow_after: u64,
+}
+
+impl Waiting<'_> {
+    fn class(&self, index: &usize) -> &'static str {
+        match index.cmp(&self.step) {
+            std::cmp::Ordering::Less => "done",
+            std::cmp::Ordering::Equal => "now",
+            std::cmp::Ordering::Greater => "next",
+        }
+    }
+
+    fn waited_in_minutes(&self) -> String {
+        format!("{}:{:02}", self.waited / 60, self.waited % 60)
+    }
+
+    fn is_slow(&self) -> bool {
+        self.waited >= self.slow_after
+    }
+}
+
+/// The page for a session whose step number `step` lasts.
+pub(crate) fn reply(session: &Session, step: usize, now: Timestamp, visit: &Visit) -> Reply {
+    let waited = u64::try_from(now.seconds() - session.created_at.seconds()).unwrap_or(0);
+    let main = Waiting { session, steps: &STEPS, step, waited, slow_after: SLOW_SECONDS };
+    let page = Page {
+        style: include_str!("../templates/waiting.css"),
+        script: include_str!("../templates/waiting.js"),
+        refresh: Some(2),
+        forms: Forms::LeadAway,
+        ..Page::new("Your session is starting", &main)
+    };
+    page.reply(visit)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::progress::tests::starting;
+    use casting_core::session::TaskStatus;
+    use casting_core::testing::{NOON, SeededEntropy};
+    use casting_web::{Body, Request};
+
+    pub(crate) fn visit() -> Visit {
+        Visit::parse(&Request::new(Body::Empty), &SeededEntropy::new(1))
+    }
+
+    pub(crate) fn body(reply: &Reply) -> &str {
+        std::str::from_utf8(reply.body().as_ref()).expect("text")
+    }
+
+    #[test]
+    fn the_page_shows_the_step_that_lasts_and_the_time_waited() {
+        let session = starting(TaskStatus::Pending);
+        let reply = reply(&session, 2, NOON.plus_seconds(65), &visit());
+        let html = body(&reply);
+        assert_eq!(reply.status(), 200);
+        for text in ["Place reserved", "Machine found", "class=\"now\" aria-current=\"step\"", "Fetching the image", "1:05", "Image 1"] {
+            assert!(html.contains(text), "{text}");
+        }
+        assert!(!html.contains("Cast 1"), "the cast's name is the administrator's");
+        assert!(html.contains(&format!("action=\"/session/{}/end\"", session.id)));
+        assert!(html.contains("<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>"));
+        assert!(html.len() < 10_000, "{} bytes", html.len());
+    }
+
+    #[test]
+    fn only_a_slow_start_is_called_one() {
+        let slow = |waited| {
+            let reply = reply(&starting(TaskStatus::Running), 3, NOON.plus_seconds(waited), &visit());
+            !body(&reply).contains("id=\"slow\" hidden")
+        };
+        assert_eq!((slow(0), slow(7), slow(8), slow(60)), (false, false, true, true));
+    }
+}

@@ -1,0 +1,49 @@
+(() => {
+  const find = (id) => document.getElementById(id), list = find('steps'), steps = [...list.children];
+  const session = list.dataset.session, began = Date.now() - list.dataset.waited * 1000;
+  let step = Number(list.dataset.step), pause = 250, timer, gone = false;
+  const leave = (to) => {
+    gone = true;
+    if (to) location.replace(to); else location.reload();
+  };
+  const show = (now) => {
+    if (now === step) return;
+    step = now;
+    pause = 500;
+    steps.forEach((item, index) => {
+      item.className = index < step ? 'done' : index === step ? 'now' : 'next';
+      item.textContent = index < step ? item.dataset.done : item.dataset.doing;
+      if (index === step) item.setAttribute('aria-current', 'step'); else item.removeAttribute('aria-current');
+    });
+    if (steps[step]) find('said').textContent = steps[step].dataset.doing;
+  };
+  const ask = async () => {
+    let lost = false;
+    timer = undefined;
+    try {
+      const answer = await fetch(session + '/status', { headers: { accept: 'application/json' }, cache: 'no-store' });
+      if (answer.ok) {
+        const status = await answer.json();
+        if (status.step) show(status.step);
+        if (status.state === 'ready') return leave(session + '/enter');
+        if (status.state !== 'reserved' && status.state !== 'starting') return leave();
+      } else if (answer.status < 500 && answer.status !== 429) return leave();
+      else lost = true;
+    } catch { lost = true; }
+    find('trouble').hidden = !lost;
+    timer = setTimeout(ask, (document.hidden ? 5000 : pause) * (.85 + Math.random() * .3));
+    pause = Math.min(pause * 2, 2000);
+  };
+  setInterval(() => {
+    const waited = Math.max(0, Math.floor((Date.now() - began) / 1000));
+    find('waited').textContent = Math.floor(waited / 60) + ':' + String(waited % 60).padStart(2, '0');
+    find('slow').hidden = waited < list.dataset.slow;
+  }, 1000);
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden || gone || !timer) return;
+    clearTimeout(timer);
+    ask();
+  });
+  addEventListener('pageshow', (event) => event.persisted && location.reload());
+  timer = setTimeout(ask, pause);
+})();

@@ -1,0 +1,69 @@
+//! Owns the command line: `gate run [-- command…]` and `gate edge`. Must not know what the two do.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{EdgeServer, GateSettings};
+use crate::{edge, run};
+
+/// What a wrong setting or a fault of our own exits with; the app's own codes are passed on as they are.
+const BROKEN: u8 = 2;
+
+/// The proxy crate logs every unreachable app as an error; that is daily life here, and the visitor's page says it.
+const LOG: &str = "info,axum_reverse_proxy=off";
+
+/// The data plane of session casting.
+#[derive(Parser)]
+#[command(name = "gate", version)]
+struct Options {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start a session's app and stand in front of it.
+    Run {
+        /// The app's command and its arguments; without one, the gate waits for an app that something else starts.
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
+    /// Route visitors to the gates of their sessions.
+    Edge,
+}
+
+/// Runs the program with these arguments (the first is its name) until it ends; the exit code is the app's for `run`.
+pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let options = match Options::try_parse_from(arguments) {
+        Ok(options) => options,
+        Err(question) => question.exit(),
+    };
+    // A second call in the same process keeps the first subscriber, which is as good.
+    let _ = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(LOG)).with_writer(std::io::stderr).with_ansi(false).try_init();
+    match options.verb {
+        Verb::Run { command } => answer(async move { run::run(GateSettings::from_environment(command.is_empty())?, &command).await }),
+        Verb::Edge => answer(async move {
+            edge::serve(EdgeServer::from_environment()?).await?;
+            Ok(0)
+        }),
+    }
+}
+
+fn answer(work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(work));
+    ended.map_or_else(
+        |error| {
+            eprintln!("gate: {error:#}");
+            ExitCode::from(BROKEN)
+        },
+        ExitCode::from,
+    )
+}

@@ -1,0 +1,170 @@
+//! Owns the edge: takes a visitor's ticket, keeps it in a cookie on the session's own origin, and passes every request on to the gate that the
+//! ticket names. Must not keep state, and must not believe anything but tickets.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::header::{CACHE_CONTROL, FORWARDED, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use casting_core::keys::SessionKeys;
+use casting_core::ticket::SessionTicket;
+use casting_core::time::Clock;
+use serde::Deserialize;
+
+use crate::front::{FORWARDED_PROTO, HEALTH_PATH, is_own};
+use crate::proxy::{Lost, Proxy, Target};
+use crate::session_host::{Found, SessionHost};
+use crate::settings::EdgeServer;
+use crate::{credentials, pages, path_mode, server};
+
+/// Where a visitor arrives with a ticket: `GET /.cast/enter?ticket=…`.
+pub const ENTER_PATH: &str = "/.cast/enter";
+
+const FORWARDED_HOST: &str = "x-forwarded-host";
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// How the edge routes.
+#[derive(Clone)]
+pub struct EdgeSettings {
+    /// The keys of all sessions.
+    pub keys: SessionKeys,
+    /// Where sessions are found.
+    pub session_host: SessionHost,
+    /// Whether visitors come over https.
+    pub secure_cookies: bool,
+    /// Tells when tickets expire.
+    pub clock: Arc<dyn Clock>,
+}
+
+struct Edge {
+    settings: EdgeSettings,
+    proxy: Proxy,
+}
+
+/// Everything that the edge answers. Whoever serves it beside other things asks [`SessionHost::find`] which requests are for sessions, and
+/// should put the peer's address into the requests' extensions, as [`axum::extract::ConnectInfo`].
+pub fn router(settings: EdgeSettings) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(Edge { settings, proxy: Proxy::default() }))
+}
+
+/// Runs the edge as a server of its own.
+///
+/// # Errors
+/// When its address cannot be listened on.
+pub async fn serve(settings: EdgeServer) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(settings.listen)
+        .await
+        .map_err(|error| anyhow::anyhow!("the edge cannot listen on {}: {error}", settings.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "The edge listens");
+    let stop = async {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+        }
+    };
+    tokio::select! {
+        stopped = stop => Ok(stopped?),
+        never = server::serve(listener, router(settings.edge)) => match never {},
+    }
+}
+
+async fn answer(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let Some(found) = edge.settings.session_host.find(&parts.uri, &parts.headers) else {
+        return pages::NOTHING_HERE.reply(&parts.headers);
+    };
+    let Some(uri) = path_mode::without_prefix(&parts.uri, &found.prefix) else {
+        return redirect(&format!("{}/", found.prefix));
+    };
+    parts.uri = uri;
+    match parts.uri.path() {
+        ENTER_PATH if parts.method == Method::GET => edge.enter(&parts, &found),
+        path if is_own(path) => pages::NOTHING_HERE.reply(&parts.headers),
+        _ => edge.pass_on(parts, body, &found).await,
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Entry {
+    ticket: String,
+}
+
+impl Edge {
+    /// The ticket, if it is ours, still good, and for the session that the address names.
+    fn open(&self, text: &str, found: &Found) -> Option<SessionTicket> {
+        let ticket = SessionTicket::open(text, &self.settings.keys, self.settings.clock.now()).ok()?;
+        (ticket.session == found.session).then_some(ticket)
+    }
+
+    fn enter(&self, parts: &Parts, found: &Found) -> Response {
+        let Query(Entry { ticket: text }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
+        let Some(ticket) = self.open(&text, found) else {
+            return pages::NOT_YOURS.reply(&parts.headers);
+        };
+        let max_age = self.settings.clock.now().seconds_until(ticket.expires);
+        let cookie = credentials::ticket_cookie(&text, &found.prefix, self.settings.secure_cookies, max_age);
+        let mut reply = redirect(&format!("{}/", found.prefix));
+        // A ticket that could be opened is base64url and dots, which a header always takes.
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            reply.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        reply
+    }
+
+    async fn pass_on(&self, mut parts: Parts, body: Body, found: &Found) -> Response {
+        let ticket = credentials::tickets(&parts.headers).find_map(|text| self.open(text, found));
+        let Some(target) = ticket.as_ref().and_then(|ticket| Target::at(&ticket.host, ticket.port)) else {
+            return pages::NOT_YOURS.reply(&parts.headers);
+        };
+        credentials::present(&mut parts.headers, &self.settings.keys.secret(&found.session));
+        self.tell_who_asks(&mut parts, found);
+        let asked = parts.headers.clone();
+        match self.proxy.forward(&target, Request::from_parts(parts, body)).await {
+            Ok(mut reply) => {
+                path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
+                reply
+            }
+            Err(Lost::Unreachable) => pages::ENDED.reply(&asked),
+            Err(Lost::BrokeOff) => pages::LOST.reply(&asked),
+            Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
+        }
+    }
+
+    /// Sets what is said about the visitor. The edge is where visitors arrive: what they say about themselves is dropped.
+    fn tell_who_asks(&self, parts: &mut Parts, found: &Found) {
+        let authority = parts.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let headers = &mut parts.headers;
+        let said: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
+        for name in said.iter().chain([&FORWARDED, &HeaderName::from_static("x-real-ip")]) {
+            headers.remove(name);
+        }
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if self.settings.secure_cookies { "https" } else { "http" }));
+        if let Some(host) = headers.get(HOST).cloned().or(authority) {
+            headers.insert(FORWARDED_HOST, host);
+        }
+        if let Ok(prefix) = HeaderValue::from_str(&found.prefix)
+            && !prefix.is_empty()
+        {
+            headers.insert(FORWARDED_PREFIX, prefix);
+        }
+    }
+}
+
+/// 303 to a path of ours; nothing of the address before may be kept or passed on.
+fn redirect(path: &str) -> Response {
+    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    let headers = [
+        (LOCATION, path),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}

@@ -1,0 +1,100 @@
+//! Owns what a visitor sees when there is no app to show: short plain pages, and the same as problem JSON for programs.
+//! Must not know why; the callers say it.
+
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, REFRESH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+/// One thing to tell a visitor. The texts are ours, never a request's: they go into the page as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice {
+    /// The reply's status.
+    pub status: StatusCode,
+    /// A few words.
+    pub title: &'static str,
+    /// What to do now.
+    pub detail: &'static str,
+    /// Whether the page asks again by itself.
+    pub refreshes: bool,
+}
+
+/// Neither edge nor gate lets the request through.
+pub const NOT_YOURS: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "This session is not open to you",
+    detail: "It belongs to somebody else, or it has ended. Open the link again to get a session of your own.",
+    refreshes: false,
+};
+
+/// Nobody listens where the ticket says the gate is.
+pub const ENDED: Notice =
+    Notice { status: StatusCode::GONE, title: "This session has ended", detail: "Open the link again to get a new one.", refreshes: false };
+
+/// The gate was reached, but broke off.
+pub const LOST: Notice = Notice {
+    status: StatusCode::BAD_GATEWAY,
+    title: "The session did not answer",
+    detail: "This page tries again by itself.",
+    refreshes: true,
+};
+
+/// The gate is there, its app is not.
+pub const APP_DOWN: Notice = Notice {
+    status: StatusCode::BAD_GATEWAY,
+    title: "The app is not answering yet",
+    detail: "It may still be starting. This page tries again by itself.",
+    refreshes: true,
+};
+
+/// No session is named, or nothing of ours is under this path.
+pub const NOTHING_HERE: Notice = Notice {
+    status: StatusCode::NOT_FOUND,
+    title: "There is nothing at this address",
+    detail: "Check the link, or open it again.",
+    refreshes: false,
+};
+
+/// A request that no browser sends.
+pub const UNREADABLE: Notice = Notice {
+    status: StatusCode::BAD_REQUEST,
+    title: "This request cannot be passed on",
+    detail: "Its address is not a path on this host.",
+    refreshes: false,
+};
+
+impl Notice {
+    /// The reply to a request with these headers: a page for browsers, problem JSON (RFC 9457) for others.
+    pub fn reply(&self, headers: &HeaderMap) -> Response {
+        let page = headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
+        let body = if page { self.page() } else { self.problem() };
+        let kind = if page { "text/html; charset=utf-8" } else { "application/problem+json" };
+        let mut reply = (
+            self.status,
+            [
+                (CONTENT_TYPE, kind),
+                (CACHE_CONTROL, "no-store"),
+                (REFERRER_POLICY, "no-referrer"),
+                (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"),
+            ],
+            body,
+        )
+            .into_response();
+        if self.refreshes {
+            reply.headers_mut().insert(REFRESH, HeaderValue::from_static("2"));
+        }
+        reply
+    }
+
+    fn page(&self) -> String {
+        let Self { title, detail, .. } = self;
+        format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
+             <style>:root{{color-scheme:light dark}}body{{font:1.0625rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}}\
+             h1{{font-size:1.5rem;line-height:1.25;font-weight:600}}</style><main><h1>{title}</h1><p>{detail}</p></main></html>\n"
+        )
+    }
+
+    fn problem(&self) -> String {
+        serde_json::json!({ "type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail }).to_string()
+    }
+}

@@ -1,0 +1,223 @@
+//! Owns the settings of the gate and of the edge, and the machine's clock: the one place that asks the environment. Must not know what they are for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use casting_core::ids::SessionId;
+use casting_core::keys::{SessionKeys, SessionSecret};
+use casting_core::time::{Clock, Timestamp};
+
+use crate::edge::EdgeSettings;
+use crate::session_host::SessionHost;
+
+/// The variable with the session's secret; the app never gets it.
+pub const SECRET_VARIABLE: &str = "CAST_SESSION_SECRET";
+
+/// How long an app may take to end after it was asked to, before it is killed.
+const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// A setting that is missing or wrong; the sentence names it.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// Not set, or empty.
+    #[error("the environment variable {0} is not set; it must hold {1}")]
+    Missing(&'static str, &'static str),
+    /// Set, but not readable as what it must be. The value is not repeated, it may be a secret.
+    #[error("the environment variable {0} must hold {1}")]
+    Wrong(&'static str, &'static str),
+}
+
+/// What one gate needs to know.
+pub struct GateSettings {
+    /// The session this gate stands in front of (`CAST_SESSION_ID`).
+    pub session: SessionId,
+    /// Its secret (`CAST_SESSION_SECRET`).
+    pub secret: SessionSecret,
+    /// The control plane's origin, without a trailing slash (`CAST_REPORT_URL`).
+    pub report_url: String,
+    /// How long the session may live once it is ready (`CAST_TIME_LIMIT_SECONDS`).
+    pub time_limit: Duration,
+    /// The loopback port that the app listens on (`CAST_APP_PORT`); `None`: the gate picks a free one.
+    pub app_port: Option<u16>,
+    /// Where the gate listens (`CAST_GATE_LISTEN`, else every address, port 8080).
+    pub listen: SocketAddr,
+    /// How long the app may take to end after it was asked to.
+    pub stop_grace: Duration,
+    /// Tells when tickets expire.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl GateSettings {
+    /// Reads the environment. `app_port_needed`: nobody starts the app here, so nobody could tell it a port.
+    ///
+    /// # Errors
+    /// The first setting that is missing or wrong.
+    pub fn from_environment(app_port_needed: bool) -> Result<Self, SettingError> {
+        Self::read(environment, app_port_needed)
+    }
+
+    fn read(source: impl Fn(&str) -> Option<String>, app_port_needed: bool) -> Result<Self, SettingError> {
+        let app_port = "a port number, because no command is given that could be told one";
+        Ok(Self {
+            session: needed(&source, "CAST_SESSION_ID", "a session id", SessionId::parse)?,
+            secret: SessionSecret::from_text(needed(&source, SECRET_VARIABLE, "the session's secret", |text| Some(text.to_owned()))?),
+            report_url: needed(&source, "CAST_REPORT_URL", "an http or https URL", origin)?,
+            time_limit: needed(&source, "CAST_TIME_LIMIT_SECONDS", "a whole number of seconds above 0", seconds)?,
+            app_port: match optional(&source, "CAST_APP_PORT", "a port number", port)? {
+                None if app_port_needed => return Err(SettingError::Missing("CAST_APP_PORT", app_port)),
+                given => given,
+            },
+            listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?.unwrap_or(ANYWHERE),
+            stop_grace: STOP_GRACE,
+            clock: Arc::new(MachineClock),
+        })
+    }
+}
+
+/// What `gate edge` needs to know.
+pub struct EdgeServer {
+    /// Where it listens (`CAST_EDGE_LISTEN`, else every address, port 8080).
+    pub listen: SocketAddr,
+    /// How it routes: `CAST_EDGE_KEY`, `CAST_SESSION_HOST`.
+    pub edge: EdgeSettings,
+}
+
+impl EdgeServer {
+    /// Reads the environment. Cookies are for https only, unless `CAST_SESSION_HOST` begins with `http://`.
+    ///
+    /// # Errors
+    /// The first setting that is missing or wrong.
+    pub fn from_environment() -> Result<Self, SettingError> {
+        Self::read(environment)
+    }
+
+    fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let host = "where sessions are found, such as {session}.cast.example.com or https://cast.example.com/s/{session}";
+        let (session_host, secure_cookies) =
+            needed(&source, "CAST_SESSION_HOST", host, |text| Some((SessionHost::parse(text)?, !text.starts_with("http://"))))?;
+        Ok(Self {
+            listen: optional(&source, "CAST_EDGE_LISTEN", ADDRESS, address)?.unwrap_or(ANYWHERE),
+            edge: EdgeSettings {
+                keys: needed(&source, "CAST_EDGE_KEY", "the edge's key: 32 bytes in base64url", SessionKeys::parse)?,
+                session_host,
+                secure_cookies,
+                clock: Arc::new(MachineClock),
+            },
+        })
+    }
+}
+
+const ADDRESS: &str = "an address and a port, such as 0.0.0.0:8080";
+const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8080);
+
+#[expect(clippy::disallowed_methods, reason = "the settings of gate and edge are read here and nowhere else")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn needed<T>(
+    source: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    what: &'static str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<T, SettingError> {
+    optional(source, name, what, read)?.ok_or(SettingError::Missing(name, what))
+}
+
+fn optional<T>(
+    source: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    what: &'static str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, SettingError> {
+    let text = source(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    text.map(|text| read(&text).ok_or(SettingError::Wrong(name, what))).transpose()
+}
+
+fn origin(text: &str) -> Option<String> {
+    let url: axum::http::Uri = text.parse().ok()?;
+    let known = matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
+    known.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    text.parse::<u32>().ok().filter(|n| *n > 0).map(|n| Duration::from_secs(n.into()))
+}
+
+fn port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0)
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
+}
+
+struct MachineClock;
+
+impl Clock for MachineClock {
+    #[expect(clippy::disallowed_methods, reason = "the gate's real clock is made here and handed on as a `Clock`")]
+    fn now(&self) -> Timestamp {
+        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: Option<(&'static str, &'static str)>) -> impl Fn(&str) -> Option<String> {
+        move |name| {
+            if let Some((changed, value)) = change
+                && changed == name
+            {
+                return Some(value.to_owned());
+            }
+            let value = match name {
+                "CAST_SESSION_ID" => SessionId::from_bytes([1; 16]).to_string(),
+                "CAST_SESSION_SECRET" => "hush".to_owned(),
+                "CAST_REPORT_URL" => "http://localhost:8300/".to_owned(),
+                "CAST_TIME_LIMIT_SECONDS" => "60".to_owned(),
+                "CAST_SESSION_HOST" => "{session}.cast.example.com".to_owned(),
+                "CAST_EDGE_KEY" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
+                _ => return None,
+            };
+            Some(value)
+        }
+    }
+
+    #[test]
+    fn a_gate_needs_little_and_has_defaults_for_the_rest() {
+        let settings = GateSettings::read(with(None), false).expect("complete");
+        assert_eq!(settings.report_url, "http://localhost:8300");
+        assert_eq!((settings.app_port, settings.listen.to_string().as_str()), (None, "0.0.0.0:8080"));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (name, value, sentence) in [
+            ("CAST_SESSION_ID", "", "is not set; it must hold a session id"),
+            ("CAST_SESSION_ID", "42", "must hold a session id"),
+            ("CAST_REPORT_URL", "localhost", "must hold an http or https URL"),
+            ("CAST_TIME_LIMIT_SECONDS", "0", "must hold a whole number of seconds above 0"),
+            ("CAST_APP_PORT", "70000", "must hold a port number"),
+            ("CAST_GATE_LISTEN", "8080", "must hold an address and a port, such as 0.0.0.0:8080"),
+        ] {
+            let error = GateSettings::read(with(Some((name, value))), false).err().expect(name).to_string();
+            assert_eq!(error, format!("the environment variable {name} {sentence}"), "{name}={value}");
+        }
+        let error = GateSettings::read(with(None), true).err().expect("no port, no command").to_string();
+        assert!(error.starts_with("the environment variable CAST_APP_PORT is not set"), "{error}");
+    }
+
+    #[test]
+    fn the_edges_cookies_are_for_https_unless_its_sessions_are_not() {
+        for (host, secure) in
+            [("{session}.cast.example.com", true), ("https://a.example/s/{session}", true), ("http://{session}.localhost:8300", false)]
+        {
+            let server = EdgeServer::read(with(Some(("CAST_SESSION_HOST", host)))).expect(host);
+            assert_eq!(server.edge.secure_cookies, secure, "{host}");
+        }
+    }
+}

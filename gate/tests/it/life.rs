@@ -1,0 +1,196 @@
+//! The life of a gate as a process of its own, with a stub of the control plane that writes down what it is told.
+
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use casting_core::ids::SessionId;
+use casting_gate::app::App;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use crate::stage::{serve, visitor};
+
+/// A control plane that answers each report with the next status, the last one for ever.
+struct ControlPlane {
+    port: u16,
+    reports: mpsc::UnboundedReceiver<Value>,
+}
+
+type Answers = Arc<(Mutex<Vec<u16>>, mpsc::UnboundedSender<Value>)>;
+
+impl ControlPlane {
+    async fn answering(statuses: &[u16]) -> Self {
+        let (told, reports) = mpsc::unbounded_channel();
+        let mut statuses = statuses.to_vec();
+        statuses.reverse();
+        let answers: Answers = Arc::new((Mutex::new(statuses), told));
+        let port = serve(Router::new().route("/session/{id}/reports", post(hear)).with_state(answers)).await;
+        Self { port, reports }
+    }
+
+    async fn next(&mut self) -> Value {
+        tokio::time::timeout(Duration::from_secs(10), self.reports.recv()).await.expect("a report in time").expect("a report")
+    }
+
+    fn gate(&self, app_port: u16, script: &str) -> Child {
+        let mut command = self.command(script);
+        command.env("CAST_APP_PORT", app_port.to_string());
+        command.spawn().expect("the gate starts")
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gate"));
+        command
+            .args(["run", "--", "sh", "-c", script])
+            .env("CAST_SESSION_ID", session().as_str())
+            .env("CAST_SESSION_SECRET", "hush-hush")
+            .env("CAST_REPORT_URL", format!("http://127.0.0.1:{}", self.port))
+            .env("CAST_TIME_LIMIT_SECONDS", "60")
+            .env("CAST_GATE_LISTEN", "127.0.0.1:0")
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+async fn hear(
+    State(answers): State<Answers>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    axum::Json(report): axum::Json<Value>,
+) -> StatusCode {
+    assert_eq!((id.as_str(), &headers["authorization"]), (session().as_str(), &"Bearer hush-hush".parse().expect("a value")));
+    let _ = answers.1.send(report);
+    let mut statuses = answers.0.lock().expect("no panic");
+    let status = if statuses.len() > 1 { statuses.pop() } else { statuses.last().copied() };
+    StatusCode::from_u16(status.expect("a status")).expect("a status")
+}
+
+fn session() -> SessionId {
+    SessionId::from_bytes([1; 16])
+}
+
+async fn answering_app() -> u16 {
+    serve(Router::new().route("/", get(|| async { StatusCode::UNAUTHORIZED }))).await
+}
+
+async fn exit_code(mut gate: Child) -> i32 {
+    let ended = tokio::time::timeout(Duration::from_secs(10), gate.wait()).await.expect("an end in time").expect("an end");
+    ended.code().expect("a code")
+}
+
+fn tell(gate: &Child, signal: Signal) {
+    kill(Pid::from_raw(gate.id().expect("it runs") as i32), signal).expect("told");
+}
+
+#[tokio::test]
+async fn ready_is_said_once_the_app_answers_and_not_before() {
+    let mut control = ControlPlane::answering(&[204]).await;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let app_port = listener.local_addr().expect("an address").port();
+    // The port is open, but nobody answers yet.
+    let gate = control.gate(app_port, "exec sleep 60");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(control.reports.try_recv().is_err(), "an open port is not an app that answers");
+    tokio::spawn(casting_gate::server::serve(listener, Router::new().route("/", get(|| async { StatusCode::UNAUTHORIZED }))));
+    let ready = control.next().await;
+    assert_eq!(ready["is"], "ready");
+    let health = visitor().get(format!("http://127.0.0.1:{}/.cast/health", ready["port"])).send().await.expect("the gate listens there");
+    assert_eq!(health.status().as_u16(), 204);
+    tell(&gate, Signal::SIGTERM);
+    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": 143 }));
+    assert_eq!(exit_code(gate).await, 143);
+}
+
+#[tokio::test]
+async fn the_apps_exit_code_is_the_gates() {
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)] {
+        let mut control = ControlPlane::answering(&[204]).await;
+        let gate = control.command(script).spawn().expect("the gate starts");
+        assert_eq!(exit_code(gate).await, code, "{script}");
+        assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": code }), "{script}");
+    }
+}
+
+#[tokio::test]
+async fn the_app_gets_a_port_and_the_signal_but_not_the_secret() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut control = ControlPlane::answering(&[204]).await;
+        // The script answers HTTP through a gate's edge, a program that is at hand; its own exit code shows what it was told.
+        let edge = format!(
+            "test -z \"$CAST_SESSION_SECRET\" || exit 1; trap 'kill $!; exit 9' TERM; trap 'kill $!; exit 8' INT; \
+             CAST_EDGE_LISTEN=127.0.0.1:$PORT CAST_EDGE_KEY={} CAST_SESSION_HOST=http://{{session}}.localhost {} edge & wait",
+            "A".repeat(43),
+            env!("CARGO_BIN_EXE_gate"),
+        );
+        let gate = control.command(&edge).spawn().expect("the gate starts");
+        assert_eq!(control.next().await["is"], "ready");
+        tell(&gate, signal);
+        assert_eq!(exit_code(gate).await, if signal == Signal::SIGTERM { 9 } else { 8 });
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_ends_the_app() {
+    let mut control = ControlPlane::answering(&[410]).await;
+    let gate = control.gate(answering_app().await, "exec sleep 60");
+    assert_eq!(control.next().await["is"], "ready");
+    assert_eq!(exit_code(gate).await, 143);
+}
+
+#[tokio::test]
+async fn ready_is_said_again_until_it_is_heard() {
+    let mut control = ControlPlane::answering(&[503, 403, 204]).await;
+    let gate = control.gate(answering_app().await, "exec sleep 60");
+    let first = control.next().await;
+    assert_eq!((control.next().await, control.next().await), (first.clone(), first));
+    tell(&gate, Signal::SIGTERM);
+    assert_eq!(control.next().await["is"], "ended");
+}
+
+#[tokio::test]
+async fn the_app_ends_when_its_time_is_up() {
+    let mut control = ControlPlane::answering(&[204]).await;
+    let mut command = control.command("exec sleep 60");
+    command.env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_TIME_LIMIT_SECONDS", "1");
+    let started = Instant::now();
+    let gate = command.spawn().expect("the gate starts");
+    assert_eq!(control.next().await["is"], "ready");
+    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": 143 }));
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(exit_code(gate).await, 143);
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_listen_to_signals_is_killed() {
+    let mut app = App::start(&["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"].map(Into::into), 1).expect("sh runs");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(app.stop(Signal::SIGTERM, Duration::from_millis(100)).await, 137);
+}
+
+#[tokio::test]
+async fn what_cannot_run_says_why() {
+    let control = ControlPlane::answering(&[204]).await;
+    let said = |output: Output| (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned());
+    let mut without = control.command("exit 0");
+    let (code, words) = said(without.env_remove("CAST_SESSION_SECRET").stderr(Stdio::piped()).output().await.expect("it runs"));
+    assert_eq!(
+        (code, words.as_str()),
+        (Some(2), "gate: the environment variable CAST_SESSION_SECRET is not set; it must hold the session's secret\n")
+    );
+    let mut missing = Command::new(env!("CARGO_BIN_EXE_gate"));
+    let command = control.command("exit 0");
+    let known = command.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let output = missing.args(["run", "--", "/no/such/app"]).envs(known).output().await.expect("it runs");
+    let (code, words) = said(output);
+    assert_eq!(code, Some(127), "{words}");
+    assert!(words.contains("The app's command could not be run"), "{words}");
+}

@@ -1,0 +1,90 @@
+//! What a visitor with a ticket sends and gets, through edge and gate.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn bodies_stream_both_ways_at_once() {
+    let stage = Stage::by_name().await;
+    let (send, receive) = mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
+    let body = stream::unfold(receive, |mut receive| async { receive.recv().await.map(|chunk| (chunk, receive)) });
+    send.send(Ok(b"first".to_vec())).await.expect("room");
+    let reply = stage.asks("POST", "/echo").body(reqwest::Body::wrap_stream(body)).send().await.expect("an answer");
+    let mut reply = reply.bytes_stream();
+    // Each piece comes back before the next is sent: nothing on the way waits for the whole.
+    assert_eq!(reply.next().await.expect("a piece").expect("no error"), "first");
+    send.send(Ok(vec![7; 300_000])).await.expect("room");
+    let mut bytes = 0;
+    while bytes < 300_000 {
+        bytes += reply.next().await.expect("a piece").expect("no error").len();
+    }
+    drop(send);
+    assert!(reply.next().await.is_none(), "the end is passed on too");
+}
+
+#[tokio::test]
+async fn a_websocket_passes_and_keeps_its_protocol() {
+    let stage = Stage::by_name().await;
+    let mut socket = stage.socket("/ws", &format!("http://{}", stage.host())).await.expect("a socket");
+    for text in ["hello", &"x".repeat(200_000)] {
+        socket.send(Message::text(text)).await.expect("sent");
+        assert_eq!(socket.next().await.expect("a message").expect("no error"), Message::text(text));
+    }
+    socket.close(None).await.expect("closed");
+    let end = tokio::time::timeout(Duration::from_secs(5), socket.collect::<Vec<_>>()).await;
+    assert!(end.is_ok(), "the app's end closes the visitor's");
+}
+
+#[tokio::test]
+async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
+    let stage = Stage::by_name().await;
+    let lies = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("forwarded", "for=1.2.3.4"), ("x-forwarded-port", "1")];
+    let mut request =
+        stage.asks("GET", "/seen?a=b").header("connection", "x-private").header("x-private", "1").header("x-cast-session-secret", "x");
+    for (name, value) in lies {
+        request = request.header(name, value);
+    }
+    let seen = request.send().await.expect("an answer").text().await.expect("text");
+    let host = stage.host();
+    for line in
+        ["path: /seen?a=b", "cookie: theme=dark", &format!("host: {host}"), &format!("x-forwarded-host: {host}"), "x-forwarded-proto: http"]
+    {
+        assert!(seen.lines().any(|seen| seen == line), "{line} in\n{seen}");
+    }
+    assert!(seen.contains("x-forwarded-for: 127.0.0.1"), "{seen}");
+    let secret = stage.keys.secret(&stage.session);
+    for hidden in ["cast-session", "v1.", secret.expose(), "x-cast", "1.2.3.4", "x-private", "x-forwarded-port", "x-forwarded-prefix"] {
+        assert!(!seen.contains(hidden), "{hidden} in\n{seen}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_cannot_set_cookies_for_its_siblings() {
+    let stage = Stage::by_name().await;
+    let reply = stage.asks("GET", "/login").send().await.expect("an answer");
+    assert_eq!(reply.headers()["set-cookie"], "a=1; Path=/");
+    assert_eq!(reply.headers()["location"], "/home");
+}
+
+#[tokio::test]
+async fn under_a_path_the_app_still_lives_at_the_root() {
+    let stage = Stage::new("localhost/s/{session}", true).await;
+    let prefix = format!("/s/{}", stage.session);
+    let seen = stage.asks("GET", &format!("{prefix}/seen?a=b")).send().await.expect("an answer").text().await.expect("text");
+    for line in ["path: /seen?a=b", &format!("x-forwarded-prefix: {prefix}"), "x-forwarded-proto: https"] {
+        assert!(seen.lines().any(|seen| seen == line), "{line} in\n{seen}");
+    }
+    let reply = stage.asks("GET", &format!("{prefix}/login")).send().await.expect("an answer");
+    assert_eq!(reply.headers()["location"], format!("{prefix}/home"));
+    assert_eq!(reply.headers()["set-cookie"], format!("a=1; Path={prefix}/"));
+    let reply = stage.asks("GET", &prefix).send().await.expect("an answer");
+    assert_eq!((reply.status().as_u16(), reply.headers()["location"].to_str().expect("text")), (303, format!("{prefix}/").as_str()));
+    let mut socket = stage.socket(&format!("{prefix}/ws"), &format!("https://{}", stage.host())).await.expect("a socket");
+    socket.send(Message::text("hello")).await.expect("sent");
+    assert_eq!(socket.next().await.expect("a message").expect("no error"), Message::text("hello"));
+}

@@ -1,0 +1,146 @@
+//! Owns what the tests share: an app that tells what reached it, gate and edge before it, and visitors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use casting_core::ids::SessionId;
+use casting_core::keys::{Keyring, SessionKeys};
+use casting_core::testing::{NOON, SetClock};
+use casting_core::ticket::{Role, SessionTicket};
+use casting_gate::edge::{self, EdgeSettings};
+use casting_gate::front::{self, Front};
+use casting_gate::proxy::{Proxy, Target};
+use casting_gate::server;
+use casting_gate::session_host::SessionHost;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error as SocketError, handshake::client::Request as SocketRequest};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+pub struct Stage {
+    pub keys: SessionKeys,
+    pub clock: Arc<SetClock>,
+    pub session: SessionId,
+    /// How many requests reached the app.
+    pub reached: Arc<AtomicUsize>,
+    pub gate: u16,
+    pub edge: u16,
+    template: &'static str,
+}
+
+impl Stage {
+    /// Sessions on hosts of their own.
+    pub async fn by_name() -> Self {
+        Self::new("{session}.localhost", false).await
+    }
+
+    pub async fn new(template: &'static str, secure_cookies: bool) -> Self {
+        let keys = Keyring::new(&[3; 32]).sessions().clone();
+        let clock = Arc::new(SetClock::at(NOON));
+        let session = SessionId::from_bytes([1; 16]);
+        let reached = Arc::new(AtomicUsize::new(0));
+        let app = serve(app(reached.clone())).await;
+        let front = Front {
+            session: session.clone(),
+            secret: keys.secret(&session),
+            app: Target::loopback(app).expect("an address"),
+            clock: clock.clone(),
+            proxy: Proxy::default(),
+        };
+        let gate = serve(front::router(front)).await;
+        let session_host = SessionHost::parse(template).expect("a template");
+        let settings = EdgeSettings { keys: keys.clone(), session_host, secure_cookies, clock: clock.clone() };
+        let edge = serve(edge::router(settings)).await;
+        Self { keys, clock, session, reached, gate, edge, template }
+    }
+
+    /// A ticket for session `n` (the stage's is 1) to the gate, good for a minute.
+    pub fn ticket(&self, n: u8) -> String {
+        self.ticket_to(n, self.gate)
+    }
+
+    pub fn ticket_to(&self, n: u8, port: u16) -> String {
+        let session = SessionId::from_bytes([n; 16]);
+        SessionTicket { session, role: Role::Owner, host: "127.0.0.1".into(), port, expires: NOON.plus_seconds(60) }.sign(&self.keys)
+    }
+
+    /// The host that the session is found on, with the edge's port.
+    pub fn host(&self) -> String {
+        let (host, _) = self.template.split_once('/').unwrap_or((self.template, ""));
+        format!("{}:{}", host.replace("{session}", self.session.as_str()), self.edge)
+    }
+
+    /// A request to the edge, as the session's host and path, without a cookie.
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://127.0.0.1:{}{path}", self.edge);
+        visitor().request(method.parse().expect("a method"), url).header("host", self.host())
+    }
+
+    /// The same with a good ticket.
+    pub fn asks(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path).header("cookie", format!("theme=dark; cast-session={}", self.ticket(1)))
+    }
+
+    /// Opens a WebSocket through the edge, from a page at `origin`.
+    pub async fn socket(&self, path: &str, origin: &str) -> Result<WebSocketStream<TcpStream>, SocketError> {
+        let mut request: SocketRequest = format!("ws://{}{path}", self.host()).into_client_request().expect("a request");
+        request.headers_mut().insert("origin", origin.parse().expect("a value"));
+        request.headers_mut().insert("cookie", format!("cast-session={}", self.ticket(1)).parse().expect("a value"));
+        let stream = TcpStream::connect(("127.0.0.1", self.edge)).await.expect("the edge listens");
+        client_async(request, stream).await.map(|(socket, _)| socket)
+    }
+
+    pub fn reached(&self) -> usize {
+        self.reached.load(Ordering::SeqCst)
+    }
+}
+
+/// Somebody with a browser that follows no redirects by itself.
+pub fn visitor() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+}
+
+/// Serves on a free loopback port for as long as the test runs.
+pub async fn serve(router: Router) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(server::serve(listener, router));
+    port
+}
+
+fn app(reached: Arc<AtomicUsize>) -> Router {
+    let count = |State(reached): State<Arc<AtomicUsize>>, request: Request, next: axum::middleware::Next| async move {
+        reached.fetch_add(1, Ordering::SeqCst);
+        next.run(request).await
+    };
+    Router::new()
+        .route("/ws", get(socket))
+        .route("/echo", any(|request: Request| async move { Response::new(Body::new(request.into_body())) }))
+        .route("/seen", any(seen))
+        .route("/login", get(|| async { ([("location", "/home"), ("set-cookie", "a=1; Domain=localhost; Path=/")], "").into_response() }))
+        .layer(axum::middleware::from_fn_with_state(reached, count))
+}
+
+/// Every header and the path that reached the app, a line each.
+async fn seen(uri: axum::http::Uri, headers: HeaderMap) -> String {
+    let lines = headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    format!("path: {uri}\n{}", lines.collect::<String>())
+}
+
+async fn socket(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.protocols(["echo"]).on_upgrade(|mut socket| async move {
+        while let Some(Ok(message)) = socket.recv().await {
+            if !matches!(message, Message::Text(_) | Message::Binary(_)) || socket.send(message).await.is_err() {
+                break;
+            }
+        }
+    })
+}

@@ -1,0 +1,74 @@
+//! The demo app: what the first link of a new installation opens. Shows what its session was given, ticks, and keeps a pad that all windows of
+//! the session share. Must not know casts, tickets or gates: it is an app like any other, told by its environment.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use page::Page;
+use room::Room;
+use settings::Settings;
+
+mod pad;
+mod page;
+mod room;
+mod settings;
+mod socket;
+
+/// Runs the app until it is told to end. The arguments are not looked at: everything it is told stands in its environment.
+pub fn main_from(_arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(Settings::from_environment()?)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo-app: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let address = ("127.0.0.1", settings.port);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened on", settings.port))?;
+    let room = Arc::new(Room::new(settings.time_limit));
+    let page = Arc::new(Page::new(settings.given));
+    let router = Router::new().route("/", get(show)).with_state((page, room.clone())).route("/ws", get(socket::open).with_state(room.clone()));
+    tokio::select! {
+        served = async { axum::serve(listener, router).await } => served.context("the server broke off"),
+        never = room.tick() => match never {},
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+async fn show(State((page, room)): State<(Arc<Page>, Arc<Room>)>) -> Response {
+    match page.render(&room.moment()) {
+        Ok(html) => {
+            let headers = [
+                (CONTENT_SECURITY_POLICY, page.policy.clone()),
+                (CACHE_CONTROL, "no-store".to_owned()),
+                (REFERRER_POLICY, "no-referrer".to_owned()),
+            ];
+            (headers, Html(html)).into_response()
+        }
+        Err(error) => {
+            eprintln!("demo-app: the page could not be rendered: {error}");
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Owns what all windows of the session share: the pad, how many windows are open, the time. Must not know sockets.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use super::pad::{Edit, Outcome, Pad};
+
+/// How many messages a slow window may fall behind before it is told the pad anew.
+const BACKLOG: usize = 32;
+
+/// What windows are told.
+#[derive(Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum News<'a> {
+    /// To a window that has just come: which one it is, and how things stand.
+    Hello {
+        /// The window's number.
+        me: u64,
+        /// The pad's revision.
+        rev: u64,
+        /// The pad's text.
+        text: &'a str,
+    },
+    /// Every second.
+    Tick(Moment),
+    /// The pad has changed, or an edit changed nothing.
+    Pad {
+        /// The pad's revision.
+        rev: u64,
+        /// The pad's text.
+        text: &'a str,
+        /// The window that wrote.
+        by: u64,
+    },
+    /// To a window whose edit does not fit.
+    Full,
+}
+
+/// How things stand now.
+#[derive(Clone, Copy, Serialize)]
+pub struct Moment {
+    /// The session's clock, in milliseconds since 1970.
+    pub clock: u64,
+    /// How many windows are open.
+    pub windows: usize,
+    /// How long the app has been running, in seconds.
+    pub uptime: u64,
+    /// How long it may still run, in seconds, when that is known.
+    pub left: Option<u64>,
+}
+
+/// What all windows share.
+pub struct Room {
+    started: Instant,
+    time_limit: Option<Duration>,
+    inside: Mutex<Inside>,
+    news: broadcast::Sender<Arc<str>>,
+}
+
+#[derive(Default)]
+struct Inside {
+    pad: Pad,
+    windows: usize,
+    last_number: u64,
+}
+
+impl Room {
+    /// A room that opens now.
+    pub fn new(time_limit: Option<Duration>) -> Self {
+        Self { started: Instant::now(), time_limit, inside: Mutex::default(), news: broadcast::channel(BACKLOG).0 }
+    }
+
+    /// Tells every window the time each second.
+    pub async fn tick(&self) -> Infallible {
+        let mut seconds = tokio::time::interval_at(self.started + Duration::from_secs(1), Duration::from_secs(1));
+        loop {
+            seconds.tick().await;
+            self.tell(&News::Tick(self.moment()));
+        }
+    }
+
+    /// A new window: what it is told first, and where it hears the rest.
+    pub fn join(self: &Arc<Self>) -> (Window, Arc<str>, broadcast::Receiver<Arc<str>>) {
+        let mut inside = self.inside();
+        inside.windows += 1;
+        inside.last_number += 1;
+        let me = inside.last_number;
+        let hello = spell(&News::Hello { me, rev: inside.pad.rev, text: &inside.pad.text });
+        let news = self.news.subscribe();
+        drop(inside);
+        self.tell(&News::Tick(self.moment()));
+        (Window { room: self.clone(), number: me }, hello, news)
+    }
+
+    /// How things stand now.
+    pub fn moment(&self) -> Moment {
+        let up = self.started.elapsed();
+        Moment {
+            clock: milliseconds_since_1970(),
+            windows: self.inside().windows,
+            uptime: up.as_secs(),
+            left: self.time_limit.map(|limit| limit.saturating_sub(up).as_secs()),
+        }
+    }
+
+    fn tell(&self, news: &News<'_>) {
+        // Nobody hears it when no window is open; that is no error.
+        let _ = self.news.send(spell(news));
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        // What is inside is whole after every statement, so a panic elsewhere has not harmed it.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One open window; closes when dropped.
+pub struct Window {
+    room: Arc<Room>,
+    number: u64,
+}
+
+impl Window {
+    /// Applies an edit and tells every window, in the order in which the pad took them; an answer is for this window alone.
+    pub fn write(&self, edit: Edit) -> Option<Arc<str>> {
+        let mut inside = self.room.inside();
+        match inside.pad.write(edit) {
+            Outcome::Kept => {
+                self.room.tell(&News::Pad { rev: inside.pad.rev, text: &inside.pad.text, by: self.number });
+                None
+            }
+            Outcome::TooLong => Some(spell(&News::Full)),
+        }
+    }
+
+    /// The pad as it stands, for a window that fell behind.
+    pub fn catch_up(&self) -> Arc<str> {
+        let inside = self.room.inside();
+        spell(&News::Hello { me: self.number, rev: inside.pad.rev, text: &inside.pad.text })
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.room.inside().windows -= 1;
+        self.room.tell(&News::Tick(self.room.moment()));
+    }
+}
+
+fn spell(news: &News<'_>) -> Arc<str> {
+    // Numbers and strings always make JSON.
+    serde_json::to_string(news).unwrap_or_default().into()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the demo app is a program of its own and shows the machine's clock")]
+fn milliseconds_since_1970() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(message: &str) -> serde_json::Value {
+        serde_json::from_str(message).expect("JSON")
+    }
+
+    #[tokio::test]
+    async fn what_one_window_writes_every_window_hears() {
+        let room = Arc::new(Room::new(Some(Duration::from_secs(60))));
+        let (one, hello, mut heard_by_one) = room.join();
+        assert_eq!(read(&hello), serde_json::json!({ "is": "hello", "me": 1, "rev": 0, "text": "" }));
+        let (two, _, mut heard_by_two) = room.join();
+        assert!(two.write(Edit { base: 0, text: "hi".into(), away: false }).is_none());
+        for heard in [&mut heard_by_one, &mut heard_by_two] {
+            let mut last = read(&heard.recv().await.expect("news"));
+            while last["is"] == "tick" {
+                last = read(&heard.recv().await.expect("news"));
+            }
+            assert_eq!(last, serde_json::json!({ "is": "pad", "rev": 1, "text": "hi", "by": 2 }));
+        }
+        assert_eq!(read(&one.catch_up())["text"], "hi");
+        let too_long = Edit { base: 1, text: "x".repeat(100_000), away: false };
+        assert_eq!(one.write(too_long).as_deref(), Some(r#"{"is":"full"}"#));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_and_windows_are_counted() {
+        let room = Arc::new(Room::new(Some(Duration::from_secs(60))));
+        let (one, _, _) = room.join();
+        let two = room.join();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let moment = room.moment();
+        assert_eq!((moment.windows, moment.uptime, moment.left), (2, 5, Some(55)));
+        drop((one, two));
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let moment = room.moment();
+        assert_eq!((moment.windows, moment.left), (0, Some(0)));
+    }
+}

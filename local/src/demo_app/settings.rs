@@ -1,0 +1,59 @@
+//! Owns what the demo app is told: the one place of it that reads the environment. Must not know how it is shown.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// What the app is told.
+pub struct Settings {
+    /// The loopback port to listen on (`PORT`).
+    pub port: u16,
+    /// How long the session may live (`CAST_TIME_LIMIT_SECONDS`), when that is said.
+    pub time_limit: Option<Duration>,
+    /// What the page shows.
+    pub given: Given,
+}
+
+/// What the session was given; `None`: nothing was said of it.
+#[derive(Default)]
+pub struct Given {
+    /// Where the visitor is sent to look around (`KASM_URL`).
+    pub url: Option<String>,
+    /// The user (`CAST_USER`).
+    pub user: Option<String>,
+    /// The image's name (`CAST_IMAGE`).
+    pub image: Option<String>,
+    /// The link's name (`CAST_NAME`).
+    pub cast: Option<String>,
+    /// The network's name (`CAST_NETWORK`).
+    pub network: Option<String>,
+    /// The session's id (`CAST_SESSION_ID`).
+    pub session: Option<String>,
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// When there is no port to listen on.
+    pub fn from_environment() -> anyhow::Result<Self> {
+        let port = told("PORT").and_then(|text| text.parse().ok());
+        Ok(Self {
+            port: port.context("the environment variable PORT must hold the port to listen on")?,
+            time_limit: told("CAST_TIME_LIMIT_SECONDS").and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            given: Given {
+                url: told("KASM_URL"),
+                user: told("CAST_USER"),
+                image: told("CAST_IMAGE"),
+                cast: told("CAST_NAME"),
+                network: told("CAST_NETWORK"),
+                session: told("CAST_SESSION_ID"),
+            },
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the demo app is a program of its own, and this is where it reads what it is told")]
+fn told(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}

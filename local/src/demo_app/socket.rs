@@ -1,0 +1,44 @@
+//! Owns one window's connection: passes on what the room tells, and the window's edits. Must not know what they mean.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::pad::{Edit, MAX_BYTES};
+use super::room::Room;
+
+/// The longest message of a window, in bytes: in JSON, a letter takes up to six.
+const MAX_MESSAGE_BYTES: usize = 6 * MAX_BYTES + 1024;
+
+/// Opens a window's connection.
+pub async fn open(State(room): State<Arc<Room>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(|socket| attend(socket, room))
+}
+
+async fn attend(mut socket: WebSocket, room: Arc<Room>) {
+    let (window, hello, mut news) = room.join();
+    let mut tell = Some(hello);
+    loop {
+        if let Some(text) = tell.take()
+            && socket.send(Message::Text(Utf8Bytes::from(&*text))).await.is_err()
+        {
+            return;
+        }
+        tell = tokio::select! {
+            heard = news.recv() => match heard {
+                Ok(text) => Some(text),
+                Err(RecvError::Lagged(_)) => Some(window.catch_up()),
+                Err(RecvError::Closed) => return,
+            },
+            said = socket.recv() => match said {
+                // What is no edit is not answered.
+                Some(Ok(Message::Text(text))) => serde_json::from_str::<Edit>(&text).ok().and_then(|edit| window.write(edit)),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => None,
+            },
+        };
+    }
+}

@@ -1,0 +1,154 @@
+//! Owns an ECS endpoint for one machine: it speaks ECS's wire protocol to the real SDK, its tasks are real processes (or imaginary ones, in
+//! tests), and it tells of every change with the event that EventBridge would deliver. Must not know what a session, a cast or a gate is.
+//!
+//! # Layout
+//! - `wire`: HTTP in, JSON out, errors as ECS words them
+//! - `definitions`, `starts`, `looks`: the operations
+//! - `fleet`: all tasks and their changes; `task`: one task, and its two JSON forms; `journal`: what survives a restart
+//! - `processes`: a task as a process tree; [`supervisor`]: the small process at its root; `proc_table`: what Linux says of processes
+
+mod definitions;
+mod fleet;
+mod journal;
+mod looks;
+mod proc_table;
+mod processes;
+mod starts;
+pub mod supervisor;
+mod task;
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use casting_core::ids::Entropy;
+use casting_core::time::Clock;
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use self::fleet::Fleet;
+pub use self::processes::Processes;
+use self::task::{StopCode, Times};
+
+/// How the endpoint is set up.
+#[derive(Clone, Debug)]
+pub struct EcsOptions {
+    /// Stands in the ARNs.
+    pub region: String,
+    /// Stands in the ARNs: twelve digits.
+    pub account: String,
+    /// The name of the one cluster.
+    pub cluster: String,
+    /// Where tasks and task definitions are kept over a restart; `None`: they are forgotten.
+    pub journal: Option<PathBuf>,
+    /// What a task is.
+    pub runtime: Runtime,
+    /// How many tasks may run at once; `None`: any number.
+    pub max_tasks: Option<usize>,
+}
+
+/// What a task is.
+#[derive(Clone, Debug)]
+pub enum Runtime {
+    /// A tree of processes on this machine.
+    Processes(Processes),
+    /// Nothing but its state, which the handle moves.
+    Imaginary {
+        /// Whether a task goes to RUNNING by itself, at once.
+        run_at_once: bool,
+    },
+}
+
+/// What may go wrong with a RunTask when a test asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No room: answered with a failure, nothing is started.
+    NoCapacity,
+    /// Answered with a ThrottlingException, nothing is started.
+    Throttled,
+    /// Answered with a ServerException, nothing is started.
+    ServerError,
+    /// The task is started, and the answer is a ServerException all the same.
+    LostAnswer,
+}
+
+/// A running endpoint.
+#[derive(Clone, Debug)]
+pub struct Ecs {
+    fleet: Arc<Fleet>,
+}
+
+impl Ecs {
+    /// Opens the endpoint, and the channel on which every change of a task comes as an EventBridge event. Tasks that the journal
+    /// knows as running are gone with the process that ran them: what is left of them is killed, and their end is told first.
+    ///
+    /// Must be called within a runtime.
+    ///
+    /// # Errors
+    /// When the journal or the folder for the logs cannot be read or written.
+    pub fn open(options: EcsOptions, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<(Self, UnboundedReceiver<Value>)> {
+        if let Runtime::Processes(processes) = &options.runtime {
+            processes.prepare()?;
+        }
+        let (fleet, events) = Fleet::open(options, clock, entropy)?;
+        let fleet = Arc::new(fleet);
+        if let Runtime::Processes(_) = &fleet.options.runtime {
+            tokio::spawn(processes::look_at_memory(Arc::downgrade(&fleet)));
+        }
+        Ok((Self { fleet }, events))
+    }
+
+    /// The endpoint as a router: everything is a POST to `/`.
+    pub fn router(&self) -> Router {
+        wire::router(Arc::clone(&self.fleet))
+    }
+
+    /// Stops every task, as a machine does that is shut down, and returns once none is left and each end has been told. No task starts
+    /// any more.
+    pub async fn shutdown(&self) {
+        self.fleet.close();
+        for arn in self.fleet.live() {
+            self.fleet.stop(&arn, StopCode::TerminationNotice, "The machine that ran this task was shut down.");
+        }
+        self.fleet.wait_until_empty().await;
+    }
+
+    /// The next RunTask calls meet these troubles, one each.
+    pub fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
+        self.fleet.lock().troubles.extend(troubles);
+    }
+
+    /// From now on at most this many tasks run at once.
+    pub fn set_max_tasks(&self, max: Option<usize>) {
+        self.fleet.lock().max_tasks = max;
+    }
+
+    /// How many tasks are not stopped.
+    pub fn live(&self) -> usize {
+        self.fleet.live().len()
+    }
+
+    /// Every known task as DescribeTasks shows it, with a field `local` that ECS has not: process id, start time, peak memory in KiB.
+    pub fn tasks(&self) -> Vec<Value> {
+        self.fleet.lock().tasks.values().map(|task| task.to_json(Times::Epoch, true)).collect()
+    }
+
+    /// Where a task's output goes; `None` for a task that is no process.
+    pub fn log(&self, arn: &str) -> Option<PathBuf> {
+        match &self.fleet.options.runtime {
+            Runtime::Processes(processes) => Some(processes.log(arn)),
+            Runtime::Imaginary { .. } => None,
+        }
+    }
+
+    /// An imaginary task begins to run.
+    pub fn set_running(&self, arn: &str) {
+        self.fleet.running(arn, None);
+    }
+
+    /// An imaginary task's container exits.
+    pub fn exit(&self, arn: &str, code: i32) {
+        self.fleet.exited(arn, Some(code), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! Owns a task as a process tree: starts its supervisor, follows what that reports, and cleans up after it. Must not know the wire or the journal.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::fleet::Fleet;
+use super::proc_table::{self, Tree};
+use super::supervisor::{self, Report};
+use super::task::id_of;
+
+/// How long a task has between SIGTERM and SIGKILL when its definition does not say, in seconds. ECS has 30.
+const STOP_TIMEOUT_SECONDS: u32 = 5;
+/// How much longer than that a supervisor may take before it is killed itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often all tasks' memory is looked at. One look serves all, because it reads the whole process table.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How tasks become processes.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    /// The executable that is a supervisor when it is called [`supervisor::NAME`].
+    pub supervisor: PathBuf,
+    /// Where each task's output goes, as `{task id}.log`.
+    pub logs: PathBuf,
+    /// Searched for commands before everything else.
+    pub bin: PathBuf,
+    /// The environment of every task, before its own.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Processes {
+    /// Makes the folder for the logs.
+    pub(super) fn prepare(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.logs).with_context(|| format!("Cannot make the folder {}.", self.logs.display()))
+    }
+
+    pub(super) fn log(&self, arn: &str) -> PathBuf {
+        self.logs.join(format!("{}.log", id_of(arn)))
+    }
+
+    fn open_log(&self, arn: &str) -> io::Result<File> {
+        File::options().create(true).append(true).open(self.log(arn))
+    }
+
+    /// Adds a line of ours to a task's log, where its last words are looked for.
+    fn note(&self, arn: &str, line: &str) {
+        let written = self.open_log(arn).and_then(|mut log| writeln!(log, "[task] {line}"));
+        if let Err(error) = written {
+            tracing::warn!(%error, "Could not write the log of task {}", id_of(arn));
+        }
+    }
+
+    fn spawn(&self, arn: &str, order: &Order) -> io::Result<Child> {
+        let log = self.open_log(arn)?;
+        let mut environment = self.environment.clone();
+        environment.extend(order.environment.clone());
+        // Many gates share this machine, so each takes a free port.
+        environment.insert("CAST_GATE_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
+        let path = environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
+        let path = format!("{}:{path}", self.bin.display());
+        environment.insert("PATH".to_owned(), path);
+        Command::new(&self.supervisor)
+            .arg0(supervisor::NAME)
+            .arg(order.grace().as_millis().to_string())
+            .args(&order.command)
+            .env_clear()
+            .envs(environment)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            // Ctrl+C in the terminal is for the stack, which then stops its tasks one by one.
+            .process_group(0)
+            .spawn()
+    }
+}
+
+/// What a task runs.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub command: Vec<String>,
+    pub environment: BTreeMap<String, String>,
+    pub stop_timeout_seconds: Option<u32>,
+}
+
+impl Order {
+    fn grace(&self) -> Duration {
+        Duration::from_secs(u64::from(self.stop_timeout_seconds.unwrap_or(STOP_TIMEOUT_SECONDS)))
+    }
+}
+
+/// Carries a task from its start to its end. `stop` is answered, or dropped, when the task is to stop.
+pub(super) async fn carry(fleet: Arc<Fleet>, processes: Processes, arn: String, order: Order, mut stop: oneshot::Receiver<()>) {
+    fleet.pending(&arn);
+    if !matches!(stop.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+        return fleet.exited(&arn, None, None);
+    }
+    let mut child = match processes.spawn(&arn, &order) {
+        Ok(child) => child,
+        Err(error) => return fleet.failed_to_start(&arn, &error.to_string()),
+    };
+    let end = follow(&fleet, &mut child, &arn, order.grace(), stop).await;
+    match end {
+        End::Failed(why) => fleet.failed_to_start(&arn, &why),
+        End::Ended { code, largest_kib } => {
+            // A task too short to be looked at is known by its largest process.
+            let peak_kib = fleet.peak_memory_kib(&arn).or(largest_kib);
+            let memory = peak_kib.map_or_else(String::new, |kib| format!("; peak memory {} MiB", kib.div_ceil(1024)));
+            tracing::debug!(task = id_of(&arn), code, "Task {} exited with code {code}{memory}", id_of(&arn));
+            processes.note(&arn, &format!("exited with code {code}{memory}"));
+            fleet.exited(&arn, Some(code), peak_kib);
+        }
+        End::Vanished => {
+            tracing::warn!(task = id_of(&arn), "The supervisor of task {} is gone; what it left was killed", id_of(&arn));
+            fleet.exited(&arn, Some(137), None);
+        }
+    }
+}
+
+/// How a task's processes ended.
+enum End {
+    Failed(String),
+    Ended {
+        code: i32,
+        largest_kib: Option<u64>,
+    },
+    /// The supervisor ended without a word.
+    Vanished,
+}
+
+/// Follows a supervisor until it is gone. Closing its standard input is how it is told to stop the task.
+async fn follow(fleet: &Fleet, child: &mut Child, arn: &str, grace: Duration, stop: oneshot::Receiver<()>) -> End {
+    let lifeline = child.stdin.take();
+    let mut lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+    let (mut end, mut process) = (End::Vanished, None);
+    let mut listen = Box::pin(async {
+        while let Some(report) = next_report(&mut lines).await {
+            match report {
+                Report::Started(started) => {
+                    process = Some(started);
+                    fleet.running(arn, Some(started));
+                }
+                Report::Failed(why) => end = End::Failed(why),
+                Report::Ended { code, largest_kib } => end = End::Ended { code, largest_kib },
+            }
+        }
+    });
+    let is_quiet = tokio::select! {
+        () = &mut listen => true,
+        _ = stop => {
+            drop(lifeline);
+            timeout(grace + PATIENCE, &mut listen).await.is_ok()
+        }
+    };
+    drop(listen);
+    if !is_quiet {
+        let _ = child.start_kill();
+    }
+    // Waited for in every case: a child that is not becomes a zombie.
+    let _ = child.wait().await;
+    if let (End::Vanished, Some(process)) = (&end, process) {
+        proc_table::kill_group(process);
+    }
+    end
+}
+
+async fn next_report(lines: &mut Option<Lines<BufReader<ChildStdout>>>) -> Option<Report> {
+    let line = lines.as_mut()?.next_line().await.ok()??;
+    serde_json::from_str(&line).ok()
+}
+
+/// Looks at the memory of all tasks now and then, as long as there is a fleet.
+pub(super) async fn look_at_memory(fleet: Weak<Fleet>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(fleet) = fleet.upgrade() else { return };
+        let look = tokio::task::spawn_blocking(move || {
+            let running = fleet.processes();
+            if !running.is_empty() {
+                let tree = Tree::read();
+                fleet.saw_memory(running.into_iter().filter_map(|(arn, process)| Some((arn, tree.peak_memory_kib(process)?))));
+            }
+        });
+        if look.await.is_err() {
+            return;
+        }
+    }
+}

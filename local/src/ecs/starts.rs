@@ -1,0 +1,211 @@
+//! Owns RunTask: its checks, its client token, its failures, and what is given to the runtime. Must not know how a process is run.
+
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use ring::digest;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::definitions::{self, Definition, Pair};
+use super::fleet::{Fleet, State};
+use super::looks::check_cluster;
+use super::processes::{self, Order};
+use super::task::{Progress, Task, Times};
+use super::wire::ApiError;
+use super::{Runtime, Trouble};
+
+/// ECS's words when Fargate has no room.
+const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+/// ECS's bound on the overrides, in characters of their JSON.
+const MAX_OVERRIDE_CHARS: usize = 8192;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Start {
+    cluster: Option<String>,
+    task_definition: String,
+    count: Option<usize>,
+    client_token: Option<String>,
+    started_by: Option<String>,
+    launch_type: Option<String>,
+    capacity_provider_strategy: Vec<Provider>,
+    network_configuration: Option<Network>,
+    overrides: Overrides,
+    tags: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Provider {
+    capacity_provider: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Network {
+    #[serde(rename = "awsvpcConfiguration")]
+    vpc: Vpc,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Vpc {
+    subnets: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Overrides {
+    container_overrides: Vec<ContainerOverride>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerOverride {
+    name: String,
+    command: Option<Vec<String>>,
+    environment: Vec<Pair>,
+}
+
+pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
+    let start: Start = ApiError::read(body.clone())?;
+    check_cluster(fleet, start.cluster.as_deref())?;
+    check(&start, body)?;
+    fleet.forget_old();
+    let mut state = fleet.lock();
+    let state = &mut *state;
+    if state.is_closed {
+        return Err(ApiError::server());
+    }
+    let trouble = state.troubles.pop_front();
+    match trouble {
+        Some(Trouble::Throttled) => return Err(ApiError::throttling()),
+        Some(Trouble::ServerError) => return Err(ApiError::server()),
+        Some(Trouble::NoCapacity | Trouble::LostAnswer) | None => {}
+    }
+    let digest = start.client_token.as_ref().map(|_| digest_of(body));
+    if let Some((seen, arns)) = start.client_token.as_ref().and_then(|token| state.tokens.get(token)) {
+        return if Some(seen) == digest.as_ref() { Ok(answer(state, arns, 0)) } else { Err(ApiError::conflict(arns.clone())) };
+    }
+    let definition = definitions::find(state, &start.task_definition).ok_or_else(|| ApiError::client("TaskDefinition not found."))?;
+    if !definition.is_active {
+        return Err(ApiError::client("TaskDefinition is inactive"));
+    }
+    let definition = definition.clone();
+    if let Some(other) = start.overrides.container_overrides.iter().find(|container| container.name != definition.container.name) {
+        let words = format!("Override for container named {} is not a container in the TaskDefinition.", other.name);
+        return Err(ApiError::parameter(words));
+    }
+    let count = start.count.unwrap_or(1);
+    let live = state.tasks.values().filter(|task| !task.is_stopped()).count();
+    let room = if trouble == Some(Trouble::NoCapacity) { 0 } else { state.max_tasks.map_or(count, |max| max.saturating_sub(live)) };
+    let token = start.client_token.clone().zip(digest);
+    let mut arns = Vec::new();
+    for _ in 0..count.min(room) {
+        arns.push(add(fleet, state, &start, &definition, token.clone(), body));
+    }
+    let answer = answer(state, &arns, count - arns.len());
+    if let Runtime::Imaginary { run_at_once: true } = fleet.options.runtime {
+        for arn in &arns {
+            fleet.change(state, arn, |progress, now| {
+                progress.status = super::task::Status::Running;
+                progress.started_at = Some(now);
+            });
+        }
+    }
+    if trouble == Some(Trouble::LostAnswer) { Err(ApiError::server()) } else { Ok(answer) }
+}
+
+/// Adds one task and gives it to the runtime.
+fn add(
+    fleet: &Arc<Fleet>,
+    state: &mut State,
+    start: &Start,
+    definition: &Definition,
+    token: Option<(String, String)>,
+    body: &Value,
+) -> String {
+    let cluster = &fleet.options.cluster;
+    let task = Task {
+        arn: fleet.arn(&format!("task/{cluster}/{}", fleet.draw_id())),
+        cluster: fleet.arn(&format!("cluster/{cluster}")),
+        definition: definition.arn.clone(),
+        family: definition.family.clone(),
+        cpu: definition.cpu.clone(),
+        memory: definition.memory.clone(),
+        launch_type: start.launch_type.clone().or(Some("FARGATE".to_owned())),
+        capacity_provider: start.capacity_provider_strategy.first().map(|provider| provider.capacity_provider.clone()),
+        started_by: start.started_by.clone(),
+        token,
+        overrides: body.get("overrides").cloned().unwrap_or_else(|| json!({})),
+        tags: if start.tags.is_array() { start.tags.clone() } else { json!([]) },
+        container: definition.container.name.clone(),
+        image: definition.container.image.clone(),
+        created_at: fleet.clock.now(),
+        progress: Progress::default(),
+    };
+    let arn = task.arn.clone();
+    match &fleet.options.runtime {
+        Runtime::Imaginary { .. } => fleet.add(state, task, None),
+        Runtime::Processes(processes) => {
+            let (stop, stopped) = oneshot::channel();
+            fleet.add(state, task, Some(stop));
+            tokio::spawn(processes::carry(Arc::clone(fleet), processes.clone(), arn.clone(), order(start, definition), stopped));
+        }
+    }
+    arn
+}
+
+/// What the container runs: the override's command wins, its environment is added.
+fn order(start: &Start, definition: &Definition) -> Order {
+    let container = &definition.container;
+    let mut command = container.command.clone();
+    let mut environment = container.environment.clone();
+    for changed in &start.overrides.container_overrides {
+        command = changed.command.clone().unwrap_or(command);
+        environment.extend_from_slice(&changed.environment);
+    }
+    Order {
+        command: [container.entry_point.clone(), command].concat(),
+        environment: environment.into_iter().map(|pair| (pair.name, pair.value)).collect(),
+        stop_timeout_seconds: container.stop_timeout,
+    }
+}
+
+fn answer(state: &State, arns: &[String], failed: usize) -> Value {
+    let tasks: Vec<_> = arns.iter().filter_map(|arn| state.tasks.get(arn)).map(|task| task.to_json(Times::Epoch, true)).collect();
+    let failures: Vec<_> = (0..failed).map(|_| json!({ "reason": NO_CAPACITY })).collect();
+    json!({ "tasks": tasks, "failures": failures })
+}
+
+/// A digest of everything but the token. The SDK writes the same request the same way each time.
+fn digest_of(body: &Value) -> String {
+    let mut body = body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("clientToken");
+        fields.sort_keys();
+    }
+    HEXLOWER.encode(digest::digest(&digest::SHA256, body.to_string().as_bytes()).as_ref())
+}
+
+fn check(start: &Start, body: &Value) -> Result<(), ApiError> {
+    let too_long = |text: &Option<String>, max: usize| text.as_ref().is_some_and(|text| text.len() > max);
+    let refusal = if !(1..=10).contains(&start.count.unwrap_or(1)) {
+        "Count must be between 1 and 10."
+    } else if too_long(&start.client_token, 64) {
+        "clientToken can not be longer than 64 characters."
+    } else if too_long(&start.started_by, 128) {
+        "startedBy can not be longer than 128 characters."
+    } else if start.launch_type.is_some() && !start.capacity_provider_strategy.is_empty() {
+        "Specifying both a launch type and capacity provider strategy is not supported."
+    } else if start.network_configuration.as_ref().is_none_or(|network| network.vpc.subnets.is_empty()) {
+        "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+    } else if body.get("overrides").is_some_and(|overrides| overrides.to_string().chars().count() > MAX_OVERRIDE_CHARS) {
+        "Overrides length must be at most 8192."
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::parameter(refusal))
+}

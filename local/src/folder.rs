@@ -1,0 +1,173 @@
+//! Owns the data folder: its lock, its keys, and what may be deleted in it. Must not know what the database or the tasks keep there.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use casting_core::ids::{Entropy, draw};
+use data_encoding::BASE64URL_NOPAD;
+
+/// Everything that a run may leave in the folder; `--reset` deletes these and nothing else.
+const OURS: [&str; 9] =
+    ["casting.db", "casting.db-wal", "casting.db-shm", "casting.db-journal", "ecs.jsonl", "signing-key", "admin-key", "tasks", "bin"];
+
+/// A data folder that this process alone uses.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if need be and locks it until this value is dropped, or the process dies.
+    ///
+    /// # Errors
+    /// One plain sentence: the folder cannot be made or written, or another process uses it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        fs::create_dir_all(path).with_context(|| format!("Cannot make the data folder {shown}. Choose another one with --data."))?;
+        let path = path.canonicalize().with_context(|| format!("Cannot find the data folder {shown}."))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path.join("lock"))
+            .with_context(|| format!("Cannot write in the data folder {shown}. Choose another one with --data."))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, lock }),
+            Err(TryLockError::WouldBlock) => {
+                let url = fs::read_to_string(path.join("lock")).unwrap_or_default();
+                let place = if url.is_empty() { String::new() } else { format!(" It answers at {}.", url.trim()) };
+                bail!("Session casting already runs on the data folder {shown}.{place} Stop it first, or choose another folder with --data.")
+            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("Cannot lock the data folder {shown}.")),
+        }
+    }
+
+    /// The folder's absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes into the lock where this process answers, for whoever is turned away by it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn announce(&mut self, url: &str) -> io::Result<()> {
+        self.lock.set_len(0)?;
+        self.lock.write_all(url.as_bytes())
+    }
+
+    /// Deletes what earlier runs left, and nothing else.
+    ///
+    /// # Errors
+    /// When something cannot be deleted.
+    pub fn reset(&self) -> Result<()> {
+        for name in OURS {
+            let path = self.path.join(name);
+            let deleted = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match deleted {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("Cannot delete {}.", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a small secret, or makes it and keeps it where only its owner can read it. The flag says whether it is new.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn secret(&self, name: &str, make: impl FnOnce() -> String) -> Result<(String, bool)> {
+        let path = self.path.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) if !text.trim().is_empty() => return Ok((text.trim().to_owned(), false)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("Cannot read {}.", path.display()));
+            }
+            _ => {}
+        }
+        let text = make();
+        write_private(&path, &text).with_context(|| format!("Cannot write {}.", path.display()))?;
+        Ok((text, true))
+    }
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(draft, path)
+}
+
+/// A new master key: 32 bytes in base64url.
+pub fn draw_signing_key(entropy: &dyn Entropy) -> String {
+    let halves = [draw(entropy), draw(entropy)];
+    BASE64URL_NOPAD.encode(&halves.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("casting-folder-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        path
+    }
+
+    #[test]
+    fn a_second_process_is_told_where_the_first_one_answers() {
+        let path = scratch("second");
+        let mut first = Folder::open(&path).expect("opens");
+        first.announce("http://localhost:8300").expect("announces");
+        let refusal = Folder::open(&path).expect_err("is locked").to_string();
+        assert!(refusal.contains("already runs") && refusal.contains("http://localhost:8300"), "{refusal}");
+        drop(first);
+        Folder::open(&path).expect("opens again");
+    }
+
+    #[test]
+    fn a_secret_is_made_once_and_only_its_owner_can_read_it() {
+        let path = scratch("secret");
+        let folder = Folder::open(&path).expect("opens");
+        assert_eq!(folder.secret("admin-key", || "one".into()).expect("makes"), ("one".into(), true));
+        assert_eq!(folder.secret("admin-key", || "two".into()).expect("reads"), ("one".into(), false));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(path.join("admin-key")).expect("is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_reset_deletes_our_files_only() {
+        let path = scratch("reset");
+        let folder = Folder::open(&path).expect("opens");
+        fs::write(path.join("casting.db"), "x").expect("writes");
+        fs::write(path.join("holiday.jpg"), "x").expect("writes");
+        folder.reset().expect("resets");
+        assert!(!path.join("casting.db").exists());
+        assert!(path.join("holiday.jpg").exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_a_file_is_named_in_the_refusal() {
+        let path = scratch("file");
+        fs::write(&path, "x").expect("writes");
+        let refusal = Folder::open(&path).expect_err("is a file").to_string();
+        assert!(refusal.contains("--data"), "{refusal}");
+        let _ = fs::remove_file(&path);
+    }
+}

@@ -1,0 +1,73 @@
+//! Owns the local EventBridge: hands ECS's events and the schedule to the lifecycle function, and tries again when it fails, as EventBridge does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use casting_boot::Control;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How often an event that the function failed on is given to it.
+const TRIES: u32 = 5;
+
+/// What carries the events.
+pub struct Pump {
+    events: JoinHandle<()>,
+    finish: oneshot::Sender<()>,
+    schedule: Option<JoinHandle<()>>,
+}
+
+impl Pump {
+    /// Starts to carry `events`, and fires the schedule every `sweep_every`.
+    pub fn start(control: Arc<Control>, events: UnboundedReceiver<Value>, sweep_every: Option<Duration>) -> Self {
+        let schedule = sweep_every.map(|every| tokio::spawn(fire(control.clone(), every)));
+        let (finish, finished) = oneshot::channel();
+        Self { events: tokio::spawn(carry(control, events, finished)), finish, schedule }
+    }
+
+    /// Carries the events that have come so far, then stops.
+    pub async fn finish(self) {
+        if let Some(schedule) = self.schedule {
+            schedule.abort();
+        }
+        let _ = self.finish.send(());
+        let _ = self.events.await;
+    }
+}
+
+async fn carry(control: Arc<Control>, mut events: UnboundedReceiver<Value>, mut finished: oneshot::Receiver<()>) {
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => deliver(&control, event).await,
+                None => return,
+            },
+            _ = &mut finished => break,
+        }
+    }
+    while let Ok(event) = events.try_recv() {
+        deliver(&control, event).await;
+    }
+}
+
+async fn fire(control: Arc<Control>, every: Duration) {
+    let mut interval = tokio::time::interval(every);
+    loop {
+        interval.tick().await;
+        deliver(&control, json!({ "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} })).await;
+    }
+}
+
+async fn deliver(control: &Control, event: Value) {
+    for attempt in 1..=TRIES {
+        match casting_fn_lifecycle::handle(control, event.clone()).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(%error, attempt, "The lifecycle function failed on an event");
+                tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
+            }
+        }
+    }
+}

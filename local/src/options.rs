@@ -1,0 +1,70 @@
+//! Owns the command line of `casting`: what can be said there, and what it means. The only place of this crate that the environment reaches.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Session casting on one machine: public links that start a session for whoever opens them.
+///
+/// Needs nothing else: no AWS account, no Docker. Prints a demo link that you can open at once.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "casting", version, after_help = AFTER_HELP)]
+pub struct Options {
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, value_name = "PORT", default_value_t = 8300, env = "CASTING_PORT")]
+    pub port: u16,
+
+    /// Address to listen on; 0.0.0.0 lets other machines in
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub listen: IpAddr,
+
+    /// Folder that keeps casts, sessions, keys and session logs
+    #[arg(long, value_name = "FOLDER", default_value = ".casting", env = "CASTING_DATA")]
+    pub data: PathBuf,
+
+    /// Keep everything in memory and forget it at the end
+    #[arg(long)]
+    pub memory: bool,
+
+    /// Begin anew: first delete what an earlier run left in the data folder
+    #[arg(long, conflicts_with = "memory")]
+    pub reset: bool,
+
+    /// Where visitors reach this machine, when it is not http://localhost:PORT
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// A proxy in front adds the visitor's address at the end of X-Forwarded-For
+    #[arg(long)]
+    pub behind_proxy: bool,
+
+    /// How much to log: error, warn, info, debug, or a filter such as casting_core=debug
+    #[arg(long, value_name = "FILTER", default_value = "warn", env = "CASTING_LOG")]
+    pub log: String,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  cargo run                          start on http://localhost:8300
+  cargo run -- --port 9000           on another port
+  cargo run -- --memory              leave nothing behind
+  cargo run -- --reset               throw away what earlier runs kept
+
+Ctrl-C stops everything: every session ends, and no process stays.";
+
+impl Options {
+    /// Where to listen.
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.listen, self.port)
+    }
+}
+
+/// What a task finds in its environment besides its own values: where programs, the home folder and temporary files are, and the language.
+/// Everything else that this process was started with stays with it.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks for the machine's environment")]
+pub fn task_environment() -> BTreeMap<String, String> {
+    let names = ["PATH", "HOME", "LANG", "TMPDIR"];
+    names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}

@@ -1,0 +1,47 @@
+//! What survives when the stack is killed and started again.
+
+use std::io::Write;
+
+use casting_core::ports::{Launcher, Run};
+use casting_core::session::TaskStatus;
+
+use crate::lab::{Folder, Lab, eventually, exists, image, spec};
+
+#[test]
+fn after_a_crash_running_tasks_are_gone_and_told_stopped_and_the_rest_is_as_it_was() {
+    // The first run ends without a goodbye: its runtime is dropped with everything in it, as when the process is killed.
+    let first = tokio::runtime::Runtime::new().unwrap();
+    let (folder, definition, spec, before, done) = first.block_on(async {
+        let mut lab = Lab::kept(Folder::new()).await;
+        let script = "test -e $FOLDER/once && { trap '' TERM; echo $$ >> $FOLDER/pids; while :; do sleep 0.05; done; }; exit 4";
+        let definition = lab.launcher.register(&image(script)).await.unwrap().unwrap();
+        let done = lab.start(&definition).await.task.arn;
+        lab.until(&done, TaskStatus::Stopped).await;
+        std::fs::write(lab.folder.0.join("once"), "").unwrap();
+        let spec = spec(&definition);
+        let Run::Started(task) = lab.launcher.run(&spec).await else { panic!("not started") };
+        eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
+        let before = lab.until(&task.task.arn, TaskStatus::Running).await;
+        (lab.folder, definition, spec, before, done)
+    });
+    drop(first);
+    let torn = r#"{"progress":{"arn":"arn:aws:ecs"#;
+    std::fs::OpenOptions::new().append(true).open(folder.0.join("ecs.jsonl")).unwrap().write_all(torn.as_bytes()).unwrap();
+
+    let second = tokio::runtime::Runtime::new().unwrap();
+    second.block_on(async {
+        let mut lab = Lab::kept(folder).await;
+        let told = lab.until(&before.task.arn, TaskStatus::Stopped).await;
+        assert!(told.stop_detail.starts_with("TerminationNotice"), "{told:?}");
+        assert!(told.task.version > before.task.version);
+        assert_eq!(told.session.as_ref(), Some(&spec.session));
+        let pid = lab.folder.pids("pids")[0];
+        eventually("its process is gone", || !exists(pid)).await;
+        assert_eq!(lab.launcher.describe(&done).await.unwrap().and_then(|task| task.exit_code), Some(4));
+        let Run::Started(same) = lab.launcher.run(&spec).await else { panic!("the token is forgotten") };
+        assert_eq!(same, told, "the client token still stands for the task");
+        let other = lab.start(&definition).await.task.arn;
+        lab.until(&other, TaskStatus::Running).await;
+        lab.ecs.shutdown().await;
+    });
+}

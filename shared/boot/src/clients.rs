@@ -1,0 +1,51 @@
+//! Owns how the AWS clients are set up. Must not call them.
+//!
+//! The clients do not retry: the adapters do, because only they know which repetition is safe and what it means.
+
+use std::time::Duration;
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::http::CONNECT_TIMEOUT;
+use crate::settings::AwsSettings;
+
+/// How long DynamoDB may take for one answer.
+const DYNAMODB_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long ECS may take for one answer; RunTask takes its time.
+const ECS_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The two configs are two types with the same methods.
+macro_rules! configure {
+    ($service:ident, $aws:expr, $http:expr, $timeout:expr) => {
+        $service::Config::builder()
+            .behavior_version($service::config::BehaviorVersion::latest())
+            .region($service::config::Region::new($aws.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new($aws.credentials.clone()))
+            // The credentials stay the same as long as the process lives.
+            .identity_cache($service::config::IdentityCache::no_cache())
+            .http_client($http.clone())
+            .sleep_impl(TokioSleep::new())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout($timeout).build())
+            // Answers are small and come at once; the limit on the whole call is enough.
+            .stalled_stream_protection($service::config::StalledStreamProtectionConfig::disabled())
+    };
+}
+
+/// A DynamoDB client.
+pub fn dynamodb(aws: &AwsSettings, http: &SharedHttpClient) -> aws_sdk_dynamodb::Client {
+    let mut config = configure!(aws_sdk_dynamodb, aws, http, DYNAMODB_TIMEOUT);
+    config.set_endpoint_url(aws.dynamodb_endpoint.clone());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// An ECS client.
+pub fn ecs(aws: &AwsSettings, http: &SharedHttpClient) -> aws_sdk_ecs::Client {
+    let mut config = configure!(aws_sdk_ecs, aws, http, ECS_TIMEOUT);
+    config.set_endpoint_url(aws.ecs_endpoint.clone());
+    aws_sdk_ecs::Client::from_conf(config.build())
+}

@@ -1,0 +1,220 @@
+//! Owns the names of the environment variables, and is the only reader of the environment in the functions. Must not build anything.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use casting_core::Terms;
+use casting_dynamo::TableNames;
+use casting_ecs::{Capacity, EcsSettings, LogSettings};
+
+use crate::settings::{AwsSettings, Settings, SettingsError, parse_origin, parse_session_url, parse_signing_key};
+use crate::system::{SystemClock, SystemEntropy};
+
+/// How much is logged; read before everything else.
+pub(crate) const LOG: &str = "CASTING_LOG";
+
+/// The environment, or what a test puts in its place. An empty variable counts as missing.
+pub(crate) type Variables = BTreeMap<String, String>;
+
+/// This process's environment.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn variables() -> Variables {
+    std::env::vars().collect()
+}
+
+/// Reads all settings.
+///
+/// # Errors
+/// Every variable that is missing or wrong, by its name.
+pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
+    let mut reader = Reader { variables, problems: Vec::new() };
+    let public_url = reader.parsed("CASTING_PUBLIC_URL", parse_origin);
+    let report_url = reader.optional_parsed("CASTING_REPORT_URL", parse_origin);
+    let session_url = reader.parsed("CASTING_SESSION_URL", parse_session_url);
+    let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
+    let tables = TableNames {
+        casts: reader.required("CASTING_TABLE_CASTS"),
+        sessions: reader.required("CASTING_TABLE_SESSIONS"),
+        claims: reader.required("CASTING_TABLE_CLAIMS"),
+        limits: reader.required("CASTING_TABLE_LIMITS"),
+        catalog: reader.required("CASTING_TABLE_CATALOG"),
+    };
+    let aws = read_aws(&mut reader);
+    let ecs = read_ecs(&mut reader, &aws.region);
+    if !reader.problems.is_empty() {
+        return Err(SettingsError(reader.problems));
+    }
+    Ok(Settings {
+        terms: Terms { report_url: report_url.unwrap_or_else(|| public_url.clone()), public_url, session_url },
+        signing_key,
+        tables,
+        ecs,
+        aws,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::new()),
+    })
+}
+
+fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
+    let endpoint = |service: &str, reader: &Reader<'_>| reader.get(service).or_else(|| reader.get("AWS_ENDPOINT_URL")).map(str::to_owned);
+    let (id, secret) = (reader.required("AWS_ACCESS_KEY_ID"), reader.required("AWS_SECRET_ACCESS_KEY"));
+    let token = reader.get("AWS_SESSION_TOKEN").map(str::to_owned);
+    AwsSettings {
+        region: reader.required("AWS_REGION"),
+        credentials: Credentials::new(id, secret, token, None, "environment"),
+        dynamodb_endpoint: endpoint("AWS_ENDPOINT_URL_DYNAMODB", reader),
+        ecs_endpoint: endpoint("AWS_ENDPOINT_URL_ECS", reader),
+    }
+}
+
+fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
+    let capacity = |text: &str| Capacity::parse(text).ok_or("must be FARGATE or FARGATE_SPOT.");
+    let public_ip = |text: &str| match text {
+        "ENABLED" => Ok(true),
+        "DISABLED" => Ok(false),
+        _ => Err("must be ENABLED or DISABLED."),
+    };
+    EcsSettings {
+        cluster: reader.required("CASTING_ECS_CLUSTER"),
+        subnets: reader.parsed("CASTING_ECS_SUBNETS", |text| list(text, 16)),
+        security_groups: reader.parsed("CASTING_ECS_SECURITY_GROUPS", |text| list(text, 5)),
+        assign_public_ip: reader.optional_parsed("CASTING_ECS_ASSIGN_PUBLIC_IP", public_ip).unwrap_or_default(),
+        execution_role_arn: reader.get("CASTING_ECS_EXECUTION_ROLE_ARN").map(str::to_owned),
+        capacity: reader.optional_parsed("CASTING_ECS_CAPACITY", capacity).unwrap_or_default(),
+        logs: reader.get("CASTING_ECS_LOG_GROUP").map(|group| LogSettings { group: group.to_owned(), region: region.to_owned() }),
+    }
+}
+
+/// Reads `a,b, c`.
+fn list(text: &str, most: usize) -> Result<Vec<String>, String> {
+    let items: Vec<String> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+    if (1..=most).contains(&items.len()) { Ok(items) } else { Err(format!("must hold 1 to {most} ids with commas between them.")) }
+}
+
+/// Looks up variables and notes what is wrong. After a problem a default stands in; nobody sees it, because the settings are refused.
+struct Reader<'a> {
+    variables: &'a Variables,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn required(&mut self, name: &str) -> String {
+        self.parsed(name, |text| Ok::<_, String>(text.to_owned()))
+    }
+
+    fn parsed<T: Default, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> T {
+        if self.get(name).is_none() {
+            self.problems.push(format!("{name} is not set."));
+        }
+        self.optional_parsed(name, parse).unwrap_or_default()
+    }
+
+    fn optional_parsed<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        match parse(self.get(name)?) {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.problems.push(format!("{name} {detail}"));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the deployment's template sets.
+    fn complete() -> Variables {
+        [
+            ("CASTING_PUBLIC_URL", "https://cast.example.com/"),
+            ("CASTING_SESSION_URL", "https://{session}.example.com"),
+            ("CASTING_SIGNING_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("CASTING_TABLE_CASTS", "a"),
+            ("CASTING_TABLE_SESSIONS", "b"),
+            ("CASTING_TABLE_CLAIMS", "c"),
+            ("CASTING_TABLE_LIMITS", "d"),
+            ("CASTING_TABLE_CATALOG", "e"),
+            ("CASTING_ECS_CLUSTER", "casting"),
+            ("CASTING_ECS_SUBNETS", "subnet-1, subnet-2"),
+            ("CASTING_ECS_SECURITY_GROUPS", "sg-1"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+    }
+
+    fn with(name: &str, value: &str) -> Variables {
+        let mut variables = complete();
+        variables.insert(name.to_owned(), value.to_owned());
+        variables
+    }
+
+    #[test]
+    fn what_must_be_set_is_enough() {
+        let settings = read(&complete()).expect("complete");
+        assert_eq!(settings.terms.public_url, "https://cast.example.com");
+        assert_eq!(settings.terms.report_url, settings.terms.public_url);
+        assert_eq!(settings.ecs.subnets, ["subnet-1", "subnet-2"]);
+        assert_eq!((settings.ecs.assign_public_ip, settings.ecs.capacity), (false, Capacity::Fargate));
+        assert_eq!((settings.aws.dynamodb_endpoint, settings.aws.ecs_endpoint, settings.ecs.logs), (None, None, None));
+    }
+
+    #[test]
+    fn nothing_set_is_reported_in_one_go() {
+        let SettingsError(problems) = read(&Variables::new()).expect_err("nothing is set");
+        let missing: Vec<_> = problems.iter().map(|problem| problem.split(' ').next().unwrap_or_default()).collect();
+        let mut required: Vec<_> = complete().into_keys().collect();
+        required.sort_unstable();
+        let mut found = missing.clone();
+        found.sort_unstable();
+        assert_eq!(found, required);
+    }
+
+    #[test]
+    fn each_variable_is_judged() {
+        for (name, value) in [
+            ("CASTING_PUBLIC_URL", ""),
+            ("CASTING_PUBLIC_URL", "cast.example.com"),
+            ("CASTING_REPORT_URL", "https://cast.example.com/reports"),
+            ("CASTING_SESSION_URL", "https://example.com"),
+            ("CASTING_SIGNING_KEY", "short"),
+            ("CASTING_TABLE_LIMITS", "  "),
+            ("CASTING_ECS_SUBNETS", ","),
+            ("CASTING_ECS_SECURITY_GROUPS", "1,2,3,4,5,6"),
+            ("CASTING_ECS_ASSIGN_PUBLIC_IP", "yes"),
+            ("CASTING_ECS_CAPACITY", "EC2"),
+        ] {
+            let SettingsError(problems) = read(&with(name, value)).expect_err(name);
+            assert!(problems.len() == 1 && problems[0].starts_with(name) && problems[0].ends_with('.'), "{name}={value}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_secret_is_said_without_it() {
+        let text = read(&with("CASTING_SIGNING_KEY", "hunter2")).expect_err("too short").to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        let shown = format!("{:?}", read(&complete()).expect("complete"));
+        assert!(!shown.contains("wJalr") && !shown.contains("signing"), "{shown}");
+    }
+
+    #[test]
+    fn endpoints_can_be_set_together_and_one_by_one() {
+        let both = read(&with("AWS_ENDPOINT_URL", "http://localhost:1")).expect("complete").aws;
+        assert_eq!(
+            (both.dynamodb_endpoint.as_deref(), both.ecs_endpoint.as_deref()),
+            (Some("http://localhost:1"), Some("http://localhost:1"))
+        );
+        let one = read(&with("AWS_ENDPOINT_URL_ECS", "http://localhost:2")).expect("complete").aws;
+        assert_eq!((one.dynamodb_endpoint, one.ecs_endpoint.as_deref()), (None, Some("http://localhost:2")));
+    }
+}

@@ -1,0 +1,213 @@
+//! Owns what a deployment sets: where everything is, and what it is reached with. Must not know where the values come from (`environment` does).
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use casting_core::Terms;
+use casting_core::ids::Entropy;
+use casting_core::time::Clock;
+use casting_dynamo::TableNames;
+use casting_ecs::{Capacity, EcsSettings};
+use data_encoding::{BASE64URL_NOPAD, Encoding};
+
+/// What local tables are called before their own name.
+pub const LOCAL_TABLE_PREFIX: &str = "casting-";
+
+/// All that the control plane is built from.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where control plane and sessions are.
+    pub terms: Terms,
+    /// The master key, from which all keys are derived.
+    pub signing_key: [u8; 32],
+    /// The tables' names.
+    pub tables: TableNames,
+    /// Where tasks run.
+    pub ecs: EcsSettings,
+    /// How AWS is reached.
+    pub aws: AwsSettings,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids and nonces.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { terms, tables, ecs, aws, .. } = self;
+        f.debug_struct("Settings").field("terms", terms).field("tables", tables).field("ecs", ecs).field("aws", aws).finish_non_exhaustive()
+    }
+}
+
+/// How AWS is reached.
+#[derive(Clone, Debug)]
+pub struct AwsSettings {
+    /// The region's name.
+    pub region: String,
+    /// What calls are signed with; good as long as the process lives.
+    pub credentials: Credentials,
+    /// DynamoDB's URL, when it is not the region's own.
+    pub dynamodb_endpoint: Option<String>,
+    /// ECS's URL, when it is not the region's own.
+    pub ecs_endpoint: Option<String>,
+}
+
+/// Everything that is wrong with the settings, one sentence each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join(" "))]
+pub struct SettingsError(pub Vec<String>);
+
+impl AwsSettings {
+    /// Endpoints on this machine, which check no signatures.
+    pub fn local(dynamodb_endpoint: &str, ecs_endpoint: &str) -> Self {
+        Self {
+            region: "local".to_owned(),
+            credentials: Credentials::new("local", "local", None, None, "local"),
+            dynamodb_endpoint: Some(dynamodb_endpoint.to_owned()),
+            ecs_endpoint: Some(ecs_endpoint.to_owned()),
+        }
+    }
+}
+
+impl Settings {
+    /// Settings for one machine: the given endpoints, tables under [`LOCAL_TABLE_PREFIX`], a cluster named `local`.
+    ///
+    /// # Errors
+    /// When `terms` or `signing_key` are not as in [`parse_origin`], [`parse_session_url`] and [`parse_signing_key`].
+    pub fn local(
+        terms: Terms,
+        signing_key: &str,
+        dynamodb_endpoint: &str,
+        ecs_endpoint: &str,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, SettingsError> {
+        let one = |what: &str| {
+            let what = what.to_owned();
+            move |detail: String| SettingsError(vec![format!("{what} {detail}")])
+        };
+        let terms = Terms {
+            public_url: parse_origin(&terms.public_url).map_err(one("The public URL"))?,
+            report_url: parse_origin(&terms.report_url).map_err(one("The report URL"))?,
+            session_url: parse_session_url(&terms.session_url).map_err(one("The session URL"))?,
+        };
+        Ok(Self {
+            terms,
+            signing_key: parse_signing_key(signing_key).map_err(one("The signing key"))?,
+            tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
+            ecs: EcsSettings {
+                cluster: "local".to_owned(),
+                subnets: vec!["subnet-local".to_owned()],
+                security_groups: vec!["sg-local".to_owned()],
+                assign_public_ip: false,
+                execution_role_arn: None,
+                capacity: Capacity::Fargate,
+                logs: None,
+            },
+            aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),
+            clock,
+            entropy,
+        })
+    }
+}
+
+/// Reads an origin such as `https://cast.example.com`; a slash at the end is dropped.
+///
+/// # Errors
+/// The rest of a sentence that begins with the setting's name.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    let text = text.trim().trim_end_matches('/');
+    let uri: http::Uri = text.parse().map_err(|_| "is not a URL such as https://cast.example.com.".to_owned())?;
+    let scheme = uri.scheme_str().unwrap_or_default();
+    if !matches!(scheme, "https" | "http") || uri.host().is_none_or(str::is_empty) {
+        return Err("must begin with https:// or http:// and name a host.".to_owned());
+    }
+    if uri.path() != "/" || uri.query().is_some() || text.contains(['@', '#']) || text.len() > 512 {
+        return Err("must be an origin: scheme, host and maybe a port, 512 characters at most.".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads where sessions are, such as `https://{session}.cast.example.com` or `https://cast.example.com/s/{session}`; a slash at the end is dropped.
+///
+/// # Errors
+/// The rest of a sentence that begins with the setting's name.
+pub fn parse_session_url(text: &str) -> Result<String, String> {
+    let text = text.trim().trim_end_matches('/');
+    if text.matches("{session}").count() != 1 {
+        return Err("must contain {session} once, where a session's id goes.".to_owned());
+    }
+    let example: http::Uri = text.replace("{session}", "s1").parse().map_err(|_| "is not a URL.".to_owned())?;
+    if !matches!(example.scheme_str(), Some("https" | "http")) || example.host().is_none_or(str::is_empty) || example.query().is_some() {
+        return Err("must begin with https:// or http://, name a host and have no query.".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads the master key: 43 characters of base64url, which hold 32 bytes. 43 random letters and digits are as good.
+///
+/// # Errors
+/// The rest of a sentence that begins with the setting's name; the key is not repeated.
+pub fn parse_signing_key(text: &str) -> Result<[u8; 32], String> {
+    let bytes = lenient().and_then(|encoding| encoding.decode(text.trim().as_bytes()).ok());
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| "must be 32 random bytes in base64url: 43 characters.".to_owned())
+}
+
+/// The last of 43 characters holds two bits too many. They may be anything, so that a password generator can make a key.
+fn lenient() -> Option<Encoding> {
+    let mut specification = BASE64URL_NOPAD.specification();
+    specification.check_trailing_bits = false;
+    specification.encoding().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        for (name, text, kept) in [
+            ("https", "https://cast.example.com", Some("https://cast.example.com")),
+            ("a slash at the end", "https://cast.example.com/", Some("https://cast.example.com")),
+            ("a port", "http://localhost:8300", Some("http://localhost:8300")),
+            ("a path", "https://example.com/cast", None),
+            ("a query", "https://example.com?x", None),
+            ("a user", "https://me@example.com", None),
+            ("no scheme", "cast.example.com", None),
+            ("another scheme", "ftp://example.com", None),
+            ("nothing", "", None),
+        ] {
+            assert_eq!(parse_origin(text).ok().as_deref(), kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_session_url_has_one_place_for_the_session() {
+        for (text, fits) in [
+            ("https://{session}.example.com", true),
+            ("https://example.com/s/{session}/", true),
+            ("http://{session}.localhost:8300", true),
+            ("https://example.com", false),
+            ("https://{session}.example.com/{session}", false),
+            ("{session}.example.com", false),
+            ("https://example.com/?s={session}", false),
+        ] {
+            assert_eq!(parse_session_url(text).is_ok(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signing_key_has_32_bytes() {
+        for (name, text, fits) in [
+            ("zeros", "A".repeat(43), true),
+            ("letters and digits of a password generator", format!("{}9z", "aB3".repeat(13) + "xy"), true),
+            ("a line break at the end", format!("{}\n", "A".repeat(43)), true),
+            ("too short", "A".repeat(42), false),
+            ("too long", "A".repeat(44), false),
+            ("other characters", "+".repeat(43), false),
+        ] {
+            assert_eq!(parse_signing_key(&text).is_ok(), fits, "{name}");
+        }
+    }
+}

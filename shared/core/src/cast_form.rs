@@ -1,0 +1,361 @@
+//! Owns how a cast is written and read over the API: which fields there are, what they may hold, and what is worth a warning.
+//! Creating and changing go through one validator. Must not know the store or HTTP.
+
+use serde_json::{Map, Value, json};
+
+use crate::cast::{Cast, CastSettings, IpLimit};
+use crate::form::{FieldErrors, Form, Warning, flag, line, spelled, text, whole};
+use crate::ids::{CastKey, Entropy, ImageId};
+use crate::referrer::ReferrerRule;
+use crate::time::Timestamp;
+use crate::url_rules;
+
+/// The most that Sessions Remaining can be set to.
+pub const MAX_SESSIONS: u64 = 1_000_000;
+/// The most lines that Restrict to Referrers may have.
+pub const MAX_REFERRERS: usize = 100;
+/// Keys shorter than this can be guessed by somebody with patience, in characters.
+const SHORT_KEY: usize = 16;
+
+/// What a read shows besides the settings. It may be sent back, and is left out then.
+const READ_ONLY: [&str; 6] = ["id", "url", "version", "created_at", "updated_at", "warnings"];
+
+/// What an administrator asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CastDraft {
+    /// All settings as they shall be.
+    pub settings: CastSettings,
+    /// Sessions Remaining, when it is to be set.
+    pub set_counter: Option<u64>,
+    /// What was sent without having an effect; [`warnings`] knows the rest.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads a new cast. A key that is left out is drawn from `entropy`; `public_url` is our own origin.
+///
+/// # Errors
+/// Every mistake in the document.
+pub fn create(input: &Value, public_url: &str, entropy: &dyn Entropy) -> Result<CastDraft, FieldErrors> {
+    let drawn = [("key".to_owned(), json!(CastKey::draw(entropy)))];
+    read(Form::over(drawn.into_iter().collect(), input, &[])?, None, public_url)
+}
+
+/// Reads a change: what is not named stays, null clears what may be empty, and the counter moves only when it is named
+/// (with the number it has already, it does not).
+///
+/// # Errors
+/// Every mistake in the document.
+pub fn patch(cast: &Cast, input: &Value, public_url: &str) -> Result<CastDraft, FieldErrors> {
+    read(Form::over(fields(cast), input, &READ_ONLY)?, Some(cast), public_url)
+}
+
+fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
+    let mut warnings = Vec::new();
+    let name = form.required("name", line(1..=100));
+    let description = form.defaulted("description", String::new(), text(0..=2000));
+    let key = form.required("key", spelled(read_key));
+    let image_id = form.required("image_id", spelled(|text| ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())));
+    let enabled = form.defaulted("enabled", true, flag);
+    let valid_until = form.nullable("valid_until", spelled(read_time));
+    let (limit_total_sessions, set_counter) = read_total(&mut form, current, &mut warnings);
+    let ip_limit = read_ip_limit(&mut form, &mut warnings);
+    let mut referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
+    let error_url = form.nullable("error_url", spelled(|text| url_rules::error_url(text, public_url)));
+    let kasm_url = form.nullable("kasm_url", spelled(url_rules::session_url));
+    form.finish()?;
+
+    let mut seen = Vec::new();
+    referrers.retain(|rule| {
+        !seen.contains(rule) && {
+            seen.push(rule.clone());
+            true
+        }
+    });
+    // A missing one of these was noted by the form, which has returned by now.
+    let (Some(name), Some(key), Some(image_id)) = (name, key, image_id) else { return Err(FieldErrors(Vec::new())) };
+    let settings = CastSettings {
+        name,
+        description,
+        key,
+        image_id,
+        enabled,
+        valid_until,
+        limit_total_sessions,
+        ip_limit,
+        referrers,
+        error_url,
+        kasm_url,
+    };
+    Ok(CastDraft { settings, set_counter, warnings })
+}
+
+fn read_key(text: &str) -> Result<CastKey, String> {
+    CastKey::parse(text).ok_or_else(|| "must be 6 to 64 letters, digits, hyphens and underscores.".to_owned())
+}
+
+fn read_time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC).".to_owned())
+}
+
+/// Limit Total Session and Sessions Remaining: whether the limit is on, and the number to set the counter to.
+fn read_total(form: &mut Form, current: Option<&Cast>, warnings: &mut Vec<Warning>) -> (bool, Option<u64>) {
+    let on = form.defaulted("limit_total_sessions", false, flag);
+    let remaining = form.nullable("sessions_remaining", whole(0..=MAX_SESSIONS));
+    if !on {
+        if form.names("sessions_remaining") {
+            warnings.push(Warning { pointer: "/sessions_remaining", detail: "has no effect while limit_total_sessions is off." });
+        }
+        return (false, None);
+    }
+    if remaining.is_none() {
+        form.require("sessions_remaining", "is required while limit_total_sessions is on.");
+    }
+    // A number that was counted under an earlier limit means nothing now, so switching on always sets it.
+    let counted = current.filter(|cast| cast.settings.limit_total_sessions).map(|cast| cast.counter.remaining);
+    (true, remaining.filter(|remaining| counted != Some(*remaining)))
+}
+
+/// Limit Requests Per IP, Sessions Allowed and Within Seconds.
+fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit> {
+    let on = form.defaulted("limit_requests_per_ip", false, flag);
+    let sessions = form.nullable("sessions_allowed", whole(1..=1000));
+    let within_seconds = form.nullable("within_seconds", whole(1..=2_592_000));
+    if !on {
+        for (name, pointer) in [("sessions_allowed", "/sessions_allowed"), ("within_seconds", "/within_seconds")] {
+            if form.names(name) {
+                warnings.push(Warning { pointer, detail: "has no effect while limit_requests_per_ip is off." });
+            }
+        }
+        return None;
+    }
+    for (name, missing) in [("sessions_allowed", sessions.is_none()), ("within_seconds", within_seconds.is_none())] {
+        if missing {
+            form.require(name, "is required while limit_requests_per_ip is on.");
+        }
+    }
+    Some(IpLimit { sessions: sessions?, within_seconds: within_seconds? })
+}
+
+/// The settings as an administrator would write them.
+fn fields(cast: &Cast) -> Map<String, Value> {
+    let settings = &cast.settings;
+    let fields = json!({
+        "name": settings.name,
+        "description": settings.description,
+        "key": settings.key,
+        "image_id": settings.image_id,
+        "enabled": settings.enabled,
+        "valid_until": settings.valid_until.map(|time| time.to_string()),
+        "limit_total_sessions": settings.limit_total_sessions,
+        "sessions_remaining": settings.limit_total_sessions.then_some(cast.counter.remaining),
+        "limit_requests_per_ip": settings.ip_limit.is_some(),
+        "sessions_allowed": settings.ip_limit.map(|limit| limit.sessions),
+        "within_seconds": settings.ip_limit.map(|limit| limit.within_seconds),
+        "restrict_to_referrers": settings.referrers,
+        "error_url": settings.error_url,
+        "kasm_url": settings.kasm_url,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The cast as the API shows it; what is read can be sent back as a change. `public_url` is our own origin.
+pub fn view(cast: &Cast, public_url: &str) -> Value {
+    let mut view = Map::new();
+    view.insert("id".into(), json!(cast.id));
+    view.insert("url".into(), json!(format!("{public_url}/cast/{}", cast.settings.key)));
+    view.extend(fields(cast));
+    view.insert("version".into(), json!(cast.version));
+    view.insert("created_at".into(), json!(cast.created_at.to_string()));
+    view.insert("updated_at".into(), json!(cast.updated_at.to_string()));
+    view.insert("warnings".into(), json!(warnings(&cast.settings)));
+    Value::Object(view)
+}
+
+/// What is worth a second look in these settings.
+pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
+    let unlimited = !settings.limit_total_sessions && settings.ip_limit.is_none();
+    let mut warnings = Vec::new();
+    if unlimited {
+        let detail = "nothing limits how many sessions this link starts; consider this limit or limit_requests_per_ip.";
+        warnings.push(Warning { pointer: "/limit_total_sessions", detail });
+        if settings.key.as_str().len() < SHORT_KEY {
+            warnings.push(Warning { pointer: "/key", detail: "is short enough to be guessed, and the link has no limits." });
+        }
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{SeededEntropy, cast};
+
+    const OURS: &str = "https://cast.example.org";
+
+    fn minimal() -> Value {
+        json!({"name": "Demo", "image_id": ImageId::from_bytes([1; 16])})
+    }
+
+    /// The minimal document with these fields on top.
+    fn with(fields: &Value) -> Value {
+        let mut input = minimal();
+        for (name, value) in fields.as_object().expect("an object") {
+            input[name] = value.clone();
+        }
+        input
+    }
+
+    fn created(fields: &Value) -> Result<CastDraft, Vec<String>> {
+        create(&with(fields), OURS, &SeededEntropy::new(1)).map_err(pointers)
+    }
+
+    fn pointers(errors: FieldErrors) -> Vec<String> {
+        errors.0.into_iter().map(|error| error.pointer).collect()
+    }
+
+    fn limited() -> Cast {
+        let mut cast = cast(1);
+        cast.settings.limit_total_sessions = true;
+        cast.settings.ip_limit = Some(IpLimit { sessions: 1, within_seconds: 60 });
+        cast.counter.remaining = 10;
+        cast
+    }
+
+    #[test]
+    fn a_name_and_an_image_make_a_cast_with_a_key_of_its_own() {
+        let draft = created(&json!({})).expect("is enough");
+        assert!(draft.settings.enabled);
+        assert_eq!(draft.settings.key, CastKey::draw(&SeededEntropy::new(1)));
+        assert_eq!((draft.set_counter, draft.settings.ip_limit), (None, None));
+    }
+
+    #[test]
+    fn each_field_is_judged() {
+        for (name, fields, wrong) in [
+            ("an empty name", json!({"name": "  "}), vec!["/name"]),
+            ("a long name", json!({"name": "n".repeat(101)}), vec!["/name"]),
+            ("no name", json!({"name": null}), vec!["/name"]),
+            ("a long description", json!({"description": "d".repeat(2001)}), vec!["/description"]),
+            ("a short key", json!({"key": "abc"}), vec!["/key"]),
+            ("a null key", json!({"key": null}), vec!["/key"]),
+            ("a key of one's own", json!({"key": "123abc"}), vec![]),
+            ("a foreign id", json!({"image_id": "c123"}), vec!["/image_id"]),
+            ("a word for a flag", json!({"enabled": "yes"}), vec!["/enabled"]),
+            ("a date", json!({"valid_until": "2026-12-31"}), vec!["/valid_until"]),
+            ("a time", json!({"valid_until": "2026-12-31 18:00:00"}), vec![]),
+            ("a total without a number", json!({"limit_total_sessions": true}), vec!["/sessions_remaining"]),
+            ("a total of none", json!({"limit_total_sessions": true, "sessions_remaining": 0}), vec![]),
+            ("a total below none", json!({"limit_total_sessions": true, "sessions_remaining": -1}), vec!["/sessions_remaining"]),
+            ("a total too many", json!({"limit_total_sessions": true, "sessions_remaining": 1_000_001}), vec!["/sessions_remaining"]),
+            ("an IP limit without numbers", json!({"limit_requests_per_ip": true}), vec!["/sessions_allowed", "/within_seconds"]),
+            (
+                "an IP limit of none",
+                json!({"limit_requests_per_ip": true, "sessions_allowed": 0, "within_seconds": 60}),
+                vec!["/sessions_allowed"],
+            ),
+            (
+                "an IP limit over a year",
+                json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 31_536_000}),
+                vec!["/within_seconds"],
+            ),
+            ("an IP limit", json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60}), vec![]),
+            ("a line that is no host", json!({"restrict_to_referrers": ["acme.com", "a b"]}), vec!["/restrict_to_referrers/1"]),
+            ("referrers as one text", json!({"restrict_to_referrers": "acme.com"}), vec!["/restrict_to_referrers"]),
+            ("too many referrers", json!({"restrict_to_referrers": vec!["acme.com"; 101]}), vec!["/restrict_to_referrers"]),
+            ("an error URL in circles", json!({"error_url": "https://cast.example.org/cast/123abc"}), vec!["/error_url"]),
+            ("a session URL with a space", json!({"kasm_url": "example.com/ --x"}), vec!["/kasm_url"]),
+            ("a session URL without a scheme", json!({"kasm_url": "example.com"}), vec![]),
+            ("a field that is not there", json!({"sesions_allowed": 1}), vec!["/sesions_allowed"]),
+            ("a field that we set", json!({"version": 1}), vec!["/version"]),
+            ("several", json!({"name": 1, "key": "a", "kasm_url": 5, "x": 1}), vec!["/name", "/key", "/kasm_url", "/x"]),
+        ] {
+            assert_eq!(created(&fields).err().unwrap_or_default(), wrong, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_can_be_sent_back_and_changes_nothing() {
+        for before in [cast(1), limited()] {
+            let view = view(&before, OURS);
+            let draft = patch(&before, &view, OURS).expect("its own view");
+            assert_eq!(draft, CastDraft { settings: before.settings.clone(), set_counter: None, warnings: vec![] });
+        }
+    }
+
+    #[test]
+    fn a_change_touches_what_it_names_and_nothing_else() {
+        let limited = limited();
+        let changed = |input: Value| patch(&limited, &input, OURS).map_err(pointers);
+        let mut renamed = limited.settings.clone();
+        renamed.name = "Other".into();
+        assert_eq!(changed(json!({"name": "Other"})).expect("a name").settings, renamed);
+        assert_eq!(changed(json!({})).expect("nothing").settings, limited.settings);
+        assert_eq!(changed(json!({"limit_requests_per_ip": false})).expect("off").settings.ip_limit, None);
+        assert_eq!(
+            changed(json!({"within_seconds": 5})).expect("one number").settings.ip_limit,
+            Some(IpLimit { sessions: 1, within_seconds: 5 })
+        );
+        assert_eq!(changed(json!({"within_seconds": null})), Err(vec!["/within_seconds".to_owned()]));
+        assert_eq!(changed(json!({"key": null})), Err(vec!["/key".to_owned()]));
+        assert_eq!(changed(json!({"enabled": null})), Err(vec!["/enabled".to_owned()]));
+    }
+
+    #[test]
+    fn null_clears_what_may_be_empty() {
+        let mut before = cast(1);
+        before.settings.valid_until = Some(Timestamp::from_millis(5));
+        before.settings.error_url = Some("https://example.com/".into());
+        before.settings.kasm_url = Some("https://example.com/".into());
+        let draft = patch(&before, &json!({"valid_until": null, "error_url": null, "kasm_url": null}), OURS).expect("all may be empty");
+        assert_eq!(draft.settings, cast(1).settings);
+    }
+
+    #[test]
+    fn the_counter_moves_only_when_it_is_named() {
+        let mut off = limited();
+        off.settings.limit_total_sessions = false;
+        for (name, before, input, set) in [
+            ("not named", limited(), json!({"name": "x"}), Ok(None)),
+            ("named", limited(), json!({"sessions_remaining": 20}), Ok(Some(20))),
+            ("named as it is", limited(), json!({"sessions_remaining": 10}), Ok(None)),
+            ("emptied", limited(), json!({"sessions_remaining": null}), Err(())),
+            ("switched off", limited(), json!({"limit_total_sessions": false}), Ok(None)),
+            ("switched on", off.clone(), json!({"limit_total_sessions": true}), Err(())),
+            ("switched on with a number", off.clone(), json!({"limit_total_sessions": true, "sessions_remaining": 5}), Ok(Some(5))),
+            ("switched on with the old number", off, json!({"limit_total_sessions": true, "sessions_remaining": 10}), Ok(Some(10))),
+        ] {
+            assert_eq!(patch(&before, &input, OURS).map(|draft| draft.set_counter).map_err(drop), set, "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_limit_that_is_off_earn_a_warning() {
+        let draft = created(&json!({"sessions_remaining": 5, "sessions_allowed": 1})).expect("harmless");
+        assert_eq!(draft.warnings.iter().map(|w| w.pointer).collect::<Vec<_>>(), ["/sessions_remaining", "/sessions_allowed"]);
+        assert_eq!(draft.set_counter, None);
+    }
+
+    #[test]
+    fn equal_referrers_are_kept_once() {
+        let draft = created(&json!({"restrict_to_referrers": ["acme.com", "https://ACME.com/x", "=acme.com"]})).expect("hosts");
+        assert_eq!(draft.settings.referrers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["acme.com", "=acme.com"]);
+    }
+
+    #[test]
+    fn a_link_without_limits_earns_warnings() {
+        let mut short = cast(1);
+        short.settings.key = CastKey::parse("123abc").expect("a key");
+        let mut short_but_limited = limited();
+        short_but_limited.settings.key = short.settings.key.clone();
+        for (name, cast, expected) in [
+            ("a long key", cast(1), vec!["/limit_total_sessions"]),
+            ("a short key", short, vec!["/limit_total_sessions", "/key"]),
+            ("a short key with limits", short_but_limited, vec![]),
+        ] {
+            assert_eq!(warnings(&cast.settings).iter().map(|w| w.pointer).collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+}

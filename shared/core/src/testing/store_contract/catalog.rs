@@ -1,0 +1,129 @@
+//! Owns the contract of images, API keys and refusals.
+
+#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+
+use super::{Lab, NOON, tally, together};
+use crate::denial::DenialCode;
+use crate::ids::{ApiKeyId, CastId, ImageId, Reference, draw};
+use crate::image::Image;
+use crate::ports::{ApiKey, Fault, RefusalCount, RefusalSample, Saved, Store};
+
+/// A row of refusals shows at most so many samples.
+const MOST_SAMPLES: usize = 20;
+const HOUR: i64 = NOON.seconds();
+
+pub async fn an_image_is_written_over_its_version_only<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    let mut image = crate::testing::image(0);
+    image.id = ImageId::from_bytes(draw(&lab.entropy));
+    let version = |version: u64| Image { version, ..image.clone() };
+    assert_eq!(lab.store.image(&image.id).await?, None);
+    assert_eq!(lab.store.put_image(&version(2), Some(1)).await?, Saved::Stale, "there is none yet");
+    assert_eq!(lab.store.put_image(&image, None).await?, Saved::Done);
+    assert_eq!(lab.store.put_image(&version(7), None).await?, Saved::Stale, "there is one already");
+    assert_eq!(lab.store.image(&image.id).await?, Some(image.clone()));
+    assert_eq!(lab.store.put_image(&version(2), Some(1)).await?, Saved::Done);
+    assert_eq!(lab.store.put_image(&version(9), Some(1)).await?, Saved::Stale, "an old version");
+    assert_eq!(lab.store.image(&image.id).await?, Some(version(2)));
+
+    let names = ["one", "two", "three", "four"];
+    let racers = names.map(|name| Image { task_definition: name.to_owned(), ..version(3) });
+    let answers = together(racers.iter().map(|image| lab.store.put_image(image, Some(2)))).await;
+    assert_eq!((tally(&answers, &Saved::Done), tally(&answers, &Saved::Stale)), (1, 3), "{answers:?}");
+
+    assert_eq!(lab.store.delete_image(&version(2)).await?, Saved::Stale, "an old version");
+    assert_eq!(lab.store.delete_image(&version(3)).await?, Saved::Done);
+    assert_eq!(lab.store.delete_image(&version(3)).await?, Saved::Stale, "a second time");
+    assert_eq!(lab.store.image(&image.id).await?, None);
+    Ok(())
+}
+
+pub async fn an_api_key_is_kept_until_it_is_deleted<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    let key = |name: &str| ApiKey {
+        id: ApiKeyId::from_bytes(draw(&lab.entropy)),
+        name: name.to_owned(),
+        secret_hash: format!("hash of {name}"),
+        created_at: NOON,
+    };
+    let (one, two) = (key("one"), key("two"));
+    assert_eq!(lab.store.api_key(&one.id).await?, None);
+    for key in [&one, &two, &one] {
+        lab.store.put_api_key(key).await?;
+    }
+    assert_eq!(lab.store.api_key(&one.id).await?, Some(one.clone()));
+    let all = lab.store.api_keys().await?;
+    for key in [&one, &two] {
+        assert_eq!(all.iter().filter(|found| *found == key).count(), 1);
+    }
+    for _ in 0..2 {
+        lab.store.delete_api_key(&one.id).await?;
+    }
+    assert_eq!(lab.store.api_key(&one.id).await?, None);
+    assert_eq!(lab.store.api_key(&two.id).await?, Some(two.clone()));
+    assert!(!lab.store.api_keys().await?.contains(&one));
+    lab.store.delete_api_key(&two.id).await
+}
+
+/// `count` refusals with as many samples as asked for.
+fn refused<S: Store>(lab: &Lab<'_, S>, cast: &CastId, hour: i64, code: DenialCode, count: u64, samples: usize) -> RefusalCount {
+    let sample = |_| RefusalSample { at: NOON, reference: Reference::draw(&lab.entropy), address: "a".into(), referrer: None };
+    RefusalCount { cast_id: Some(cast.clone()), hour, code: code.to_string(), count, samples: (0..samples).map(sample).collect() }
+}
+
+pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    use DenialCode::{IpLimit, NoSessionsLeft};
+    let (cast, other) = (lab.draft(0).id, lab.draft(0).id);
+    let first = refused(lab, &cast, HOUR, IpLimit, 40, 3);
+    let batch = [
+        first.clone(),
+        refused(lab, &cast, HOUR, NoSessionsLeft, 1, 0),
+        refused(lab, &cast, HOUR + 3600, IpLimit, 5, 1),
+        refused(lab, &other, HOUR, IpLimit, 7, 1),
+    ];
+    lab.store.add_refusals(&batch).await?;
+    lab.store.add_refusals(&[]).await?;
+    let tell = |rows: &[RefusalCount]| rows.iter().map(|row| (row.hour - HOUR, row.code.clone(), row.count)).collect::<Vec<_>>();
+    let row = |hour, code: DenialCode, count| (hour, code.to_string(), count);
+    let rows = lab.store.refusals(Some(&cast), HOUR).await?;
+    let expected = [row(3600, IpLimit, 5), row(0, NoSessionsLeft, 1), row(0, IpLimit, 40)];
+    assert_eq!(tell(&rows), expected, "newest first");
+    assert_eq!(rows.last(), Some(&first), "samples and all");
+    assert_eq!(tell(&lab.store.refusals(Some(&cast), HOUR + 1).await?), [row(3600, IpLimit, 5)], "since an hour");
+    assert_eq!(tell(&lab.store.refusals(Some(&other), 0).await?), [row(0, IpLimit, 7)], "of another cast");
+
+    // The same row twice in one batch, and far more samples than are kept.
+    lab.store.add_refusals(&[refused(lab, &cast, HOUR, IpLimit, 2, 10), refused(lab, &cast, HOUR, IpLimit, 3, 5)]).await?;
+    for samples in [4, 50, 1] {
+        lab.store.add_refusals(&[refused(lab, &cast, HOUR, IpLimit, 100, samples)]).await?;
+    }
+    let rows = lab.store.refusals(Some(&cast), HOUR).await?;
+    assert_eq!(tell(&rows), [row(3600, IpLimit, 5), row(0, NoSessionsLeft, 1), row(0, IpLimit, 345)]);
+    let kept = rows.last().map(|row| row.samples.clone()).unwrap_or_default();
+    assert!((3..=MOST_SAMPLES).contains(&kept.len()), "{} samples", kept.len());
+    assert_eq!(kept[..3], first.samples, "those that came first stay");
+
+    // Refusals for keys that no cast has; another run may have counted some in the same hour.
+    let unknown = |count| RefusalCount { cast_id: None, ..refused(lab, &cast, HOUR, DenialCode::UnknownCast, count, 0) };
+    let count = || async {
+        let rows = lab.store.refusals(None, HOUR).await?;
+        Ok::<u64, Fault>(rows.iter().filter(|row| row.hour == HOUR && row.cast_id.is_none()).map(|row| row.count).sum())
+    };
+    let before = count().await?;
+    lab.store.add_refusals(&[unknown(9)]).await?;
+    assert_eq!(count().await?, before + 9);
+    Ok(())
+}
+
+pub async fn refusals_counted_at_once_all_count<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    let cast = lab.draft(0).id;
+    let batches: Vec<_> = (0..20).map(|_| vec![refused(lab, &cast, HOUR, DenialCode::IpLimit, 3, 2)]).collect();
+    let answers = together(batches.iter().map(|batch| lab.store.add_refusals(batch))).await;
+    assert_eq!(tally(&answers, &()), 20, "{answers:?}");
+    let rows = lab.store.refusals(Some(&cast), HOUR).await?;
+    assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [60]);
+    assert!(rows.iter().all(|row| row.samples.len() <= MOST_SAMPLES));
+    // More rows than one transaction takes.
+    let many: Vec<_> = (0..130).map(|n| refused(lab, &cast, HOUR + 3600 * (n + 1), DenialCode::IpLimit, 1, 0)).collect();
+    lab.store.add_refusals(&many).await?;
+    assert_eq!(lab.store.refusals(Some(&cast), HOUR + 3600).await?.len(), 130);
+    Ok(())
+}

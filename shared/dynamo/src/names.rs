@@ -1,0 +1,101 @@
+//! Owns every text that DynamoDB sees: attribute names, key texts, conditions and changes. Must not know how they are sent.
+//!
+//! No attribute used in an expression is one of DynamoDB's reserved words, so none needs an alias.
+
+use casting_core::ids::{CastId, CastKey};
+
+// Attributes that are keys of a table or an index, or that expressions name. The rows spell them as fields; a test holds the two together.
+pub const ID: &str = "id";
+pub const KIND: &str = "kind";
+pub const CAST_KEY: &str = "cast_key";
+pub const CAST_ID: &str = "cast_id";
+pub const CREATED_AT: &str = "created_at";
+pub const DUE: &str = "due";
+pub const DUE_AT: &str = "due_at";
+pub const LINK: &str = "link";
+pub const HOUR_CODE: &str = "hour_code";
+pub const EXPIRES_AT: &str = "expires_at";
+
+// Indexes.
+pub const BY_KEY: &str = "by-key";
+pub const BY_CAST: &str = "by-cast";
+pub const BY_DUE: &str = "by-due";
+/// All rows of a kind, in order; the rows beside them (such as claims to keys) have no kind.
+pub const BY_KIND: &str = "by-kind";
+
+// Kinds.
+pub const CAST: &str = "cast";
+pub const SESSION: &str = "session";
+pub const IMAGE: &str = "image";
+pub const API_KEY: &str = "api-key";
+/// The one value of `due`: sessions that the sweep must still look at.
+pub const OPEN: &str = "open";
+/// The link of refusals for keys that no cast has.
+pub const NO_LINK: &str = "-";
+
+/// At most so many samples are kept in one hourly row of refusals.
+pub const MAX_SAMPLES: usize = 20;
+/// How long refusals are kept, in seconds (90 days).
+pub const REFUSALS_SECONDS: i64 = 90 * 86_400;
+
+// Conditions.
+pub const IS_NEW: &str = "attribute_not_exists(id)";
+pub const IS_VERSION: &str = "version = :version";
+pub const IS_REV: &str = "rev = :rev";
+pub const HAS_PLACE: &str = "version = :version AND counter_epoch = :epoch AND remaining > :zero";
+pub const IS_EPOCH: &str = "counter_epoch = :epoch";
+pub const KEY_IS_OURS: &str = "attribute_not_exists(id) OR cast_id = :cast";
+pub const WINDOW_IS_IDLE: &str = "attribute_not_exists(id) OR newest_at <= :cutoff";
+pub const WINDOW_IS_AS_SEEN: &str = "stamp = :seen";
+pub const HAS_SLOT: &str = "attribute_exists(slots.#session)";
+pub const SAMPLES_FIT: &str = "attribute_not_exists(samples) OR size(samples) <= :room";
+
+// Changes.
+pub const TAKE_PLACE: &str = "SET remaining = remaining - :one";
+pub const GIVE_PLACE: &str = "ADD remaining :one";
+pub const GIVE_SLOT: &str = "REMOVE slots.#session SET stamp = :stamp";
+/// Settings only: a counter that claims are moving meanwhile stays theirs.
+pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated";
+pub const SET_CONFIG_AND_COUNTER: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, \
+     remaining = :remaining, counter_epoch = :epoch";
+pub const COUNT: &str = "SET expires_at = :expires ADD refused :count";
+pub const COUNT_AND_SAMPLE: &str =
+    "SET expires_at = :expires, samples = list_append(if_not_exists(samples, :none), :samples) ADD refused :count";
+
+// Which rows of an index.
+pub const OF_KEY: &str = "cast_key = :key";
+pub const OF_KIND: &str = "kind = :kind";
+pub const OF_CAST: &str = "cast_id = :cast";
+pub const DUE_UNTIL: &str = "due = :open AND due_at <= :now";
+pub const REFUSED_SINCE: &str = "link = :link AND hour_code >= :since";
+
+/// The id of the row that claims a key for one cast; no cast's id looks like it.
+pub fn key_claim(key: &CastKey) -> String {
+    format!("KEY#{key}")
+}
+
+/// The id of an IP window's row.
+pub fn window(key: &str) -> String {
+    format!("WINDOW#{key}")
+}
+
+/// The partition of a cast's refusals.
+pub fn link(cast: Option<&CastId>) -> String {
+    cast.map_or_else(|| NO_LINK.to_owned(), ToString::to_string)
+}
+
+/// Sorts refusals by hour, then by code.
+pub fn hour_code(hour: i64, code: &str) -> String {
+    format!("{}#{code}", hour_prefix(hour))
+}
+
+/// What every sort key of an hour begins with; sorts as text like the hours as numbers.
+pub fn hour_prefix(hour: i64) -> String {
+    format!("{:012}", hour.max(0))
+}
+
+/// Hour and code of a sort key.
+pub fn read_hour_code(text: &str) -> Option<(i64, &str)> {
+    let (hour, code) = text.split_once('#')?;
+    Some((hour.parse().ok()?, code))
+}

@@ -1,0 +1,137 @@
+//! Owns how rows are read: one by key, many by key, a stretch of an index. Must not know what the rows mean.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use casting_core::ports::{Fault, FaultKind};
+use serde::de::DeserializeOwned;
+
+use crate::call::{Refusal, call, pause};
+use crate::fault::{corrupt, incomplete};
+use crate::names;
+use crate::rows::{Item, from_item, text};
+use crate::store::DynamoStore;
+
+/// DynamoDB returns at most so many rows by key at once; also the longest page of a listing.
+const MAX_PAGE: u32 = 100;
+
+/// A stretch of a table or an index.
+#[derive(Clone, Debug)]
+pub struct Stretch<'a> {
+    pub table: &'a str,
+    pub index: Option<&'static str>,
+    pub of: &'static str,
+    pub values: HashMap<String, AttributeValue>,
+    pub newest_first: bool,
+    /// The key after which it begins.
+    pub after: Option<Item>,
+}
+
+impl<'a> Stretch<'a> {
+    /// The rows of `table` (or of its `index`) for which `of` holds, in order.
+    pub fn new(table: &'a str, index: Option<&'static str>, of: &'static str) -> Self {
+        Self { table, index, of, values: HashMap::new(), newest_first: false, after: None }
+    }
+
+    /// `placeholder` stands for `value`.
+    pub fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+}
+
+impl DynamoStore {
+    /// The row with this key, as it is now.
+    pub(crate) async fn get<R: DeserializeOwned>(&self, what: &'static str, table: &str, key: Item) -> Result<Option<R>, Fault> {
+        let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
+        let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
+        answer.item.map(|item| from_item(what, item)).transpose()
+    }
+
+    /// The first rows of a stretch, at most `limit` of them, and whether more follow.
+    /// A table is read as it is now, an index as it was a moment ago.
+    pub(crate) async fn query(&self, what: &'static str, stretch: &Stretch<'_>, limit: Option<u32>) -> Result<(Vec<Item>, bool), Fault> {
+        let mut items = Vec::new();
+        let mut after = stretch.after.clone();
+        // One more than asked for, because DynamoDB names a next key even when nothing follows.
+        let wanted = limit.map_or(usize::MAX, |limit| limit as usize + 1);
+        loop {
+            let request = self
+                .client
+                .query()
+                .table_name(stretch.table)
+                .set_index_name(stretch.index.map(str::to_owned))
+                .key_condition_expression(stretch.of)
+                .set_expression_attribute_values(Some(stretch.values.clone()))
+                .scan_index_forward(!stretch.newest_first)
+                .consistent_read(stretch.index.is_none())
+                .set_exclusive_start_key(after)
+                .set_limit(limit.map(|_| i32::try_from(wanted - items.len()).unwrap_or(i32::MAX)));
+            let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
+            items.extend(answer.items.unwrap_or_default());
+            after = answer.last_evaluated_key;
+            if after.is_none() || items.len() >= wanted {
+                break;
+            }
+        }
+        let more = items.len() >= wanted;
+        items.truncate(wanted.saturating_sub(1));
+        Ok((items, more))
+    }
+
+    /// The rows that a stretch of a keys-only index names, in its order and as they are now; with the last key if more follow.
+    pub(crate) async fn rows<R: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        stretch: &Stretch<'_>,
+        limit: u32,
+    ) -> Result<(Vec<R>, Option<Item>), Fault> {
+        let (keys, more) = self.query(what, stretch, Some(page_size(limit))).await?;
+        let next = if more { keys.last().cloned() } else { None };
+        let ids: Vec<AttributeValue> = keys.into_iter().filter_map(|mut key| key.remove(names::ID)).collect();
+        let mut found = self.get_all(what, stretch.table, &ids).await?;
+        // A row that was deleted since the index was written is left out.
+        let rows = ids.iter().filter_map(|id| found.remove(id.as_s().ok()?)).map(|item| from_item(what, item));
+        Ok((rows.collect::<Result<_, _>>()?, next))
+    }
+
+    /// The rows with these ids, by id.
+    async fn get_all(&self, what: &'static str, table: &str, ids: &[AttributeValue]) -> Result<HashMap<String, Item>, Fault> {
+        let key = |id: &AttributeValue| Item::from([(names::ID.to_owned(), id.clone())]);
+        let mut missing: Vec<Item> = ids.iter().map(key).collect();
+        let mut found = HashMap::new();
+        // DynamoDB may leave some out when it is busy; it then expects to be asked for them again a little later.
+        for tries in 1..=5 {
+            if missing.is_empty() {
+                return Ok(found);
+            }
+            let wanted = KeysAndAttributes::builder().set_keys(Some(missing)).consistent_read(true).build().map_err(incomplete(what))?;
+            let request = self.client.batch_get_item().request_items(table, wanted);
+            let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
+            for item in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+                let id = item.get(names::ID).and_then(|id| id.as_s().ok()).cloned();
+                found.insert(id.ok_or_else(|| corrupt(what, "a row without id"))?, item);
+            }
+            missing = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|keys| keys.keys).collect();
+            if !missing.is_empty() {
+                pause(tries).await;
+            }
+        }
+        if missing.is_empty() { Ok(found) } else { Err(Fault { kind: FaultKind::Unavailable, what, detail: "rows are left out".into() }) }
+    }
+}
+
+/// How long a page may be.
+pub fn page_size(limit: u32) -> u32 {
+    limit.clamp(1, MAX_PAGE)
+}
+
+/// The key at which rows of a kind go on after `id`, in a table or an index over kind and id.
+pub fn after_id(kind: &str, id: &str) -> Item {
+    [(names::KIND.to_owned(), text(kind)), (names::ID.to_owned(), text(id))].into()
+}
+
+/// The fault of a read that was answered as only a conditional write can be.
+fn unconditional(what: &'static str) -> impl Fn(Refusal) -> Fault {
+    move |_| corrupt(what, "a read was answered like a conditional write")
+}

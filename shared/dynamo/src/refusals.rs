@@ -1,0 +1,89 @@
+//! Owns the rows of table `claims`: refusals by link, hour and reason. Must not know what the reasons mean.
+
+use std::collections::BTreeMap;
+
+use casting_core::ids::CastId;
+use casting_core::ports::{Fault, RefusalCount};
+
+use crate::fault::corrupt;
+use crate::names;
+use crate::read::Stretch;
+use crate::rows::{Item, RefusalRow, from_item, number, text, to_value};
+use crate::store::DynamoStore;
+use crate::write::{self, Clause};
+
+const ADD: &str = "add refusals";
+/// The most parts that one transaction takes.
+const MAX_PARTS: usize = 100;
+/// How often samples are cut to the room that is left, before the rest of them is given up.
+const ROUNDS: u32 = 4;
+
+/// A transaction for every hundred rows, so that a lost answer never counts twice.
+pub async fn add(store: &DynamoStore, refusals: &[RefusalCount]) -> Result<(), Fault> {
+    let mut rows: BTreeMap<(String, String), RefusalCount> = BTreeMap::new();
+    for refusal in refusals.iter().filter(|refusal| refusal.count > 0) {
+        let key = (names::link(refusal.cast_id.as_ref()), names::hour_code(refusal.hour, &refusal.code));
+        rows.entry(key)
+            .and_modify(|row| {
+                row.count += refusal.count;
+                row.samples.extend_from_slice(&refusal.samples);
+            })
+            .or_insert_with(|| refusal.clone());
+    }
+    let mut rows: Vec<RefusalCount> = rows.into_values().collect();
+    for rows in rows.chunks_mut(MAX_PARTS) {
+        add_rows(store, rows).await?;
+    }
+    Ok(())
+}
+
+async fn add_rows(store: &DynamoStore, rows: &mut [RefusalCount]) -> Result<(), Fault> {
+    for row in &mut *rows {
+        row.samples.truncate(names::MAX_SAMPLES);
+    }
+    for round in 1.. {
+        let parts = rows.iter().map(|row| part(store, row)).collect::<Result<_, _>>()?;
+        let Err(refusal) = store.transact(ADD, parts).await? else { break };
+        for (index, row) in rows.iter_mut().enumerate() {
+            if let Some(found) = refusal.failed(index) {
+                let taken = found.map_or(Ok(0), |found| from_item::<RefusalRow>(ADD, found.clone()).map(|found| found.samples.len()))?;
+                row.samples.truncate(if round < ROUNDS { names::MAX_SAMPLES.saturating_sub(taken) } else { 0 });
+            }
+        }
+        if round > ROUNDS {
+            return Err(corrupt(ADD, "refused without a reason"));
+        }
+    }
+    Ok(())
+}
+
+fn part(store: &DynamoStore, row: &RefusalCount) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
+    let key: Item = [
+        (names::LINK.to_owned(), text(names::link(row.cast_id.as_ref()))),
+        (names::HOUR_CODE.to_owned(), text(names::hour_code(row.hour, &row.code))),
+    ]
+    .into();
+    let (change, clause) = if row.samples.is_empty() {
+        (names::COUNT, Clause::none())
+    } else {
+        let room = names::MAX_SAMPLES.saturating_sub(row.samples.len());
+        let fits = Clause::when(names::SAMPLES_FIT)
+            .value(":room", number(room as u64))
+            .value(":samples", to_value(ADD, &row.samples)?)
+            .value(":none", to_value(ADD, &[(); 0])?);
+        (names::COUNT_AND_SAMPLE, fits)
+    };
+    let clause = clause.value(":count", number(row.count)).value(":expires", number(row.hour.saturating_add(names::REFUSALS_SECONDS)));
+    write::update(ADD, &store.tables.claims, key, change, clause)
+}
+
+pub async fn since(store: &DynamoStore, cast: Option<&CastId>, hour: i64) -> Result<Vec<RefusalCount>, Fault> {
+    const WHAT: &str = "list refusals";
+    let mut stretch = Stretch::new(&store.tables.claims, None, names::REFUSED_SINCE)
+        .value(":link", text(names::link(cast)))
+        .value(":since", text(names::hour_prefix(hour)));
+    stretch.newest_first = true;
+    let (items, _) = store.query(WHAT, &stretch, None).await?;
+    let count = |item| from_item::<RefusalRow>(WHAT, item)?.into_count().ok_or_else(|| corrupt(WHAT, "a key that is not ours"));
+    items.into_iter().map(count).collect()
+}

@@ -1,0 +1,312 @@
+//! Owns the rows: one serde struct a row, and its way to and from DynamoDB's items. Must not know tables or conditions.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use casting_core::cast::{Cast, CastSettings, Counter};
+use casting_core::ids::{CastId, CastKey, SessionId};
+use casting_core::image::Image;
+use casting_core::ports::{ApiKey, Fault, RefusalCount, RefusalSample};
+use casting_core::session::Session;
+use casting_core::time::Timestamp;
+use casting_core::window::Window;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{corrupt, refused};
+use crate::names;
+
+/// A row as DynamoDB has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Table `casts`: settings and counter side by side, so that a config write can leave the counter alone.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CastRow {
+    id: CastId,
+    kind: String,
+    cast_key: CastKey,
+    pub version: u64,
+    settings: CastSettings,
+    remaining: u64,
+    pub counter_epoch: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<&Cast> for CastRow {
+    fn from(cast: &Cast) -> Self {
+        Self {
+            id: cast.id.clone(),
+            kind: names::CAST.to_owned(),
+            cast_key: cast.settings.key.clone(),
+            version: cast.version,
+            settings: cast.settings.clone(),
+            remaining: cast.counter.remaining,
+            counter_epoch: cast.counter.epoch,
+            created_at: cast.created_at,
+            updated_at: cast.updated_at,
+        }
+    }
+}
+
+impl From<CastRow> for Cast {
+    fn from(row: CastRow) -> Self {
+        Self {
+            id: row.id,
+            version: row.version,
+            settings: row.settings,
+            counter: Counter { remaining: row.remaining, epoch: row.counter_epoch },
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// Table `casts`: says which cast a key belongs to, so that no other can take it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeyRow {
+    pub id: String,
+    pub cast_id: CastId,
+}
+
+/// Table `sessions`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionRow {
+    #[serde(flatten)]
+    pub session: Session,
+    kind: String,
+    /// Only while the sweep must look at it: the index over it is sparse.
+    due: Option<String>,
+    expires_at: Option<i64>,
+}
+
+impl From<&Session> for SessionRow {
+    fn from(session: &Session) -> Self {
+        Self {
+            session: session.clone(),
+            kind: names::SESSION.to_owned(),
+            due: session.due_at.map(|_| names::OPEN.to_owned()),
+            expires_at: session.forgotten_at().map(Timestamp::seconds),
+        }
+    }
+}
+
+/// Table `limits`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WindowRow {
+    id: String,
+    stamp: String,
+    slots: BTreeMap<SessionId, Timestamp>,
+    newest_at: Timestamp,
+    expires_at: i64,
+}
+
+impl WindowRow {
+    /// A window whose newest slot is at `newest_at`, kept until `forgotten_at`.
+    pub fn new(window: &Window, newest_at: Timestamp, forgotten_at: Timestamp) -> Self {
+        Self {
+            id: names::window(&window.key),
+            stamp: window.stamp.clone(),
+            slots: window.slots.clone(),
+            newest_at,
+            // Never a moment before its last slot has left it.
+            expires_at: forgotten_at.seconds() + 1,
+        }
+    }
+
+    /// The window with this key.
+    pub fn into_window(self, key: &str) -> Window {
+        Window { key: key.to_owned(), stamp: self.stamp, slots: self.slots }
+    }
+}
+
+/// Table `claims`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RefusalRow {
+    link: String,
+    hour_code: String,
+    refused: u64,
+    #[serde(default)]
+    pub samples: Vec<RefusalSample>,
+    expires_at: i64,
+}
+
+impl RefusalRow {
+    /// The count of this row; `None` when its key is not one of ours.
+    pub fn into_count(self) -> Option<RefusalCount> {
+        let (hour, code) = names::read_hour_code(&self.hour_code)?;
+        let cast_id = if self.link == names::NO_LINK { None } else { Some(CastId::parse(&self.link)?) };
+        Some(RefusalCount { cast_id, hour, code: code.to_owned(), count: self.refused, samples: self.samples })
+    }
+}
+
+/// Table `catalog`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ImageRow {
+    kind: String,
+    #[serde(flatten)]
+    pub image: Image,
+}
+
+impl From<&Image> for ImageRow {
+    fn from(image: &Image) -> Self {
+        Self { kind: names::IMAGE.to_owned(), image: image.clone() }
+    }
+}
+
+/// Table `catalog`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ApiKeyRow {
+    kind: String,
+    #[serde(flatten)]
+    pub key: ApiKey,
+}
+
+impl From<&ApiKey> for ApiKeyRow {
+    fn from(key: &ApiKey) -> Self {
+        Self { kind: names::API_KEY.to_owned(), key: key.clone() }
+    }
+}
+
+/// The row as an item. What is `None` is left out: an index takes no NULL for a key, and rows without the attribute stay out of it.
+pub fn to_item(what: &'static str, row: &impl Serialize) -> Result<Item, Fault> {
+    let mut item: Item = serde_dynamo::to_item(row).map_err(|error| refused(what, error.to_string()))?;
+    item.retain(|_, value| !value.is_null());
+    Ok(item)
+}
+
+/// A part of a row as a value.
+pub fn to_value(what: &'static str, part: &impl Serialize) -> Result<AttributeValue, Fault> {
+    serde_dynamo::to_attribute_value(part).map_err(|error| refused(what, error.to_string()))
+}
+
+/// The item as a row.
+pub fn from_item<R: DeserializeOwned>(what: &'static str, item: Item) -> Result<R, Fault> {
+    serde_dynamo::from_item(item).map_err(|error| corrupt(what, error.to_string()))
+}
+
+/// A text value.
+pub fn text(value: impl AsRef<str>) -> AttributeValue {
+    AttributeValue::S(value.as_ref().to_owned())
+}
+
+/// A number value.
+pub fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+/// A key of one attribute.
+pub fn key(name: &str, value: impl AsRef<str>) -> Item {
+    [(name.to_owned(), text(value))].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::ids::{ApiKeyId, Reference};
+    use casting_core::session::{Charge, EndReason, Endpoint, TaskRef, TaskStatus};
+    use casting_core::testing::{NOON, SeededEntropy, cast, image, session};
+
+    use super::*;
+    use crate::schema::{AttributeKind, TABLES};
+
+    fn back<R: Serialize + DeserializeOwned>(row: &R) -> (Item, R) {
+        let item = to_item("test", row).expect("written");
+        (item.clone(), from_item("test", item).expect("read"))
+    }
+
+    fn full_cast() -> Cast {
+        let mut cast = cast(1);
+        cast.settings.valid_until = Some(NOON);
+        cast.settings.ip_limit = Some(casting_core::cast::IpLimit { sessions: 3, within_seconds: 60 });
+        cast.settings.referrers = vec![casting_core::referrer::ReferrerRule::parse("acme.com").expect("a host")];
+        cast.settings.error_url = Some("https://acme.com/sorry".into());
+        cast.settings.kasm_url = Some("https://example.com/?q=ü".into());
+        cast.counter = Counter { remaining: 7, epoch: 2 };
+        cast
+    }
+
+    /// A session in every state, with all that each can carry.
+    fn sessions() -> Vec<Session> {
+        let mut reserved = session(&cast(1), 1);
+        reserved.charge = Charge { count: Some(2), window: Some("c/a".into()) };
+        reserved.origin.referrer = Some("acme.com".into());
+        let task = TaskRef { arn: "arn:aws:ecs:x:1:task/t".into(), status: TaskStatus::Running, version: 5 };
+        let starting = reserved.started(task).expect("starts");
+        let ready = starting.ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON).expect("gets ready");
+        let reason = EndReason::TaskStopped { detail: "EssentialContainerExited".into(), exit_code: Some(-1) };
+        let stopping = ready.stopping(reason, NOON).expect("stops");
+        let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
+        let refunded = reserved.ended(EndReason::StartRefused { detail: "no".into() }, NOON).expect("ends");
+        vec![session(&cast(2), 2), reserved, starting, ready, stopping, ended, refunded]
+    }
+
+    #[test]
+    fn every_row_reads_back_as_it_was_written() {
+        for original in [cast(1), full_cast()] {
+            assert_eq!(Cast::from(back(&CastRow::from(&original)).1), original);
+        }
+        for original in sessions() {
+            assert_eq!(back(&SessionRow::from(&original)).1.session, original, "{}", original.state.as_str());
+        }
+        assert_eq!(back(&ImageRow::from(&image(1))).1.image, image(1));
+        let key = ApiKey { id: ApiKeyId::from_bytes([1; 16]), name: "ci".into(), secret_hash: "h".into(), created_at: NOON };
+        assert_eq!(back(&ApiKeyRow::from(&key)).1.key, key);
+        let claim = back(&KeyRow { id: names::key_claim(&cast(1).settings.key), cast_id: cast(1).id }).1;
+        assert_eq!(claim.cast_id, cast(1).id);
+        let slots = [(session(&cast(1), 1).id, NOON)].into();
+        let window = Window { key: "c/a".into(), stamp: "s".into(), slots };
+        assert_eq!(back(&WindowRow::new(&window, NOON, NOON)).1.into_window("c/a"), window);
+    }
+
+    #[test]
+    fn a_refusal_reads_back_with_and_without_a_cast_and_samples() {
+        let sample = RefusalSample { at: NOON, reference: Reference::draw(&SeededEntropy::new(1)), address: "a".into(), referrer: None };
+        for (cast_id, samples) in [(Some(cast(1).id), vec![sample]), (None, vec![])] {
+            let row = RefusalRow {
+                link: names::link(cast_id.as_ref()),
+                hour_code: names::hour_code(3600, "ip-limit"),
+                refused: 3,
+                samples: samples.clone(),
+                expires_at: 1,
+            };
+            let count = RefusalCount { cast_id, hour: 3600, code: "ip-limit".into(), count: 3, samples };
+            assert_eq!(back(&row).1.into_count(), Some(count));
+        }
+    }
+
+    #[test]
+    fn only_open_sessions_are_due_and_only_ended_ones_expire() {
+        for session in sessions() {
+            let item = back(&SessionRow::from(&session)).0;
+            let name = session.state.as_str();
+            assert_eq!(item.contains_key(names::DUE), session.is_live(), "{name}");
+            assert_eq!(item.contains_key(names::DUE_AT), session.is_live(), "{name}");
+            assert_eq!(item.contains_key(names::EXPIRES_AT), !session.is_live(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_fields_of_the_rows_are_the_keys_of_the_schema() {
+        let open = back(&SessionRow::from(&sessions()[0])).0;
+        let window = Window { key: "k".into(), stamp: String::new(), slots: BTreeMap::new() };
+        let refusal = RefusalRow { link: "-".into(), hour_code: String::new(), refused: 0, samples: vec![], expires_at: 0 };
+        let of = |table: &str| match table {
+            "casts" => vec![back(&CastRow::from(&cast(1))).0],
+            "sessions" => vec![open.clone()],
+            "claims" => vec![back(&refusal).0],
+            "limits" => vec![back(&WindowRow::new(&window, NOON, NOON)).0],
+            _ => vec![back(&ImageRow::from(&image(1))).0],
+        };
+        for table in TABLES {
+            for item in of(table.name) {
+                for attribute in table.attributes() {
+                    let fits = match attribute.kind {
+                        AttributeKind::Text => AttributeValue::is_s,
+                        AttributeKind::Number => AttributeValue::is_n,
+                    };
+                    assert!(item.get(attribute.name).is_some_and(fits), "{}.{}", table.name, attribute.name);
+                }
+            }
+        }
+    }
+}

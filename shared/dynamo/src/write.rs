@@ -1,0 +1,129 @@
+//! Owns how rows are written: one conditional write, or several in one transaction. Must not know what the rows mean.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use casting_core::ports::{Fault, Saved};
+
+use crate::call::{Refusal, call};
+use crate::fault::incomplete;
+use crate::rows::Item;
+use crate::store::DynamoStore;
+
+/// A condition, and what the placeholders in it (and in the change beside it) stand for.
+#[derive(Clone, Default)]
+pub struct Clause {
+    condition: Option<&'static str>,
+    names: Option<HashMap<String, String>>,
+    values: Option<HashMap<String, AttributeValue>>,
+}
+
+impl Clause {
+    /// Write in any case.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Write only if this holds.
+    pub fn when(condition: &'static str) -> Self {
+        Self { condition: Some(condition), ..Self::default() }
+    }
+
+    /// `placeholder` (`:x`) stands for `value`.
+    pub fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.get_or_insert_default().insert(placeholder.to_owned(), value);
+        self
+    }
+
+    /// `placeholder` (`#x`) stands for the attribute `name`.
+    pub fn name(mut self, placeholder: &str, name: &str) -> Self {
+        self.names.get_or_insert_default().insert(placeholder.to_owned(), name.to_owned());
+        self
+    }
+}
+
+/// The request with the clause; a failed condition shows the row that it failed on.
+macro_rules! guarded {
+    ($request:expr, $clause:expr) => {
+        $request
+            .set_return_values_on_condition_check_failure($clause.condition.map(|_| ReturnValuesOnConditionCheckFailure::AllOld))
+            .set_condition_expression($clause.condition.map(str::to_owned))
+            .set_expression_attribute_names($clause.names)
+            .set_expression_attribute_values($clause.values)
+    };
+}
+
+/// What became of a conditional write of one row.
+pub enum Written {
+    /// Written, by this call or by an earlier try whose answer was lost.
+    Done,
+    /// The condition failed on this row.
+    Failed(Option<Item>),
+}
+
+impl From<Written> for Saved {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Done => Self::Done,
+            Written::Failed(_) => Self::Stale,
+        }
+    }
+}
+
+impl DynamoStore {
+    /// Puts one row. If the condition fails on exactly the row that was to be put, after an answer was lost, then that was us.
+    pub(crate) async fn put(&self, what: &'static str, table: &str, row: Item, clause: Clause) -> Result<Written, Fault> {
+        let request = guarded!(self.client.put_item().table_name(table).set_item(Some(row.clone())), clause);
+        Ok(match call(what, || request.clone().send()).await? {
+            Ok(_) => Written::Done,
+            Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(Some(&row)) => Written::Done,
+            Err(refusal) => Written::Failed(refusal.failed(0).flatten().cloned()),
+        })
+    }
+
+    /// Deletes one row. If there is none any more, after an answer was lost, then that was us.
+    pub(crate) async fn delete(&self, what: &'static str, table: &str, key: Item, clause: Clause) -> Result<Written, Fault> {
+        let request = guarded!(self.client.delete_item().table_name(table).set_key(Some(key)), clause);
+        Ok(match call(what, || request.clone().send()).await? {
+            Ok(_) => Written::Done,
+            Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(None) => Written::Done,
+            Err(refusal) => Written::Failed(refusal.failed(0).flatten().cloned()),
+        })
+    }
+
+    /// Writes all parts or none. The token makes every repetition the same transaction, so a lost answer never writes twice,
+    /// and our own write never stands in our way.
+    pub(crate) async fn transact(&self, what: &'static str, parts: Vec<TransactWriteItem>) -> Result<Result<(), Refusal>, Fault> {
+        let token = format!("{:032x}", fastrand::u128(..));
+        let request = self.client.transact_write_items().set_transact_items(Some(parts)).client_request_token(token);
+        Ok(call(what, || request.clone().send()).await?.map(|_| ()))
+    }
+}
+
+/// A part that puts a row.
+pub fn put(what: &'static str, table: &str, row: Item, clause: Clause) -> Result<TransactWriteItem, Fault> {
+    let put = guarded!(Put::builder().table_name(table).set_item(Some(row)), clause).build().map_err(incomplete(what))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// A part that changes a row.
+pub fn update(what: &'static str, table: &str, key: Item, change: &'static str, clause: Clause) -> Result<TransactWriteItem, Fault> {
+    let update = guarded!(Update::builder().table_name(table).set_key(Some(key)).update_expression(change), clause)
+        .build()
+        .map_err(incomplete(what))?;
+    Ok(TransactWriteItem::builder().update(update).build())
+}
+
+/// A part that deletes a row.
+pub fn delete(what: &'static str, table: &str, key: Item, clause: Clause) -> Result<TransactWriteItem, Fault> {
+    let delete = guarded!(Delete::builder().table_name(table).set_key(Some(key)), clause).build().map_err(incomplete(what))?;
+    Ok(TransactWriteItem::builder().delete(delete).build())
+}
+
+/// A part that only looks at a row.
+pub fn check(what: &'static str, table: &str, key: Item, clause: Clause) -> Result<TransactWriteItem, Fault> {
+    let check = guarded!(ConditionCheck::builder().table_name(table).set_key(Some(key)), clause).build().map_err(incomplete(what))?;
+    Ok(TransactWriteItem::builder().condition_check(check).build())
+}

@@ -1,0 +1,133 @@
+//! Owns what the store says when the wire fails it: every write that is sent twice is written once, and what is given up says what is known.
+
+use std::sync::atomic::Ordering;
+
+use casting_core::ports::{Created, FaultKind, RefusalCount, Replaced, Reservation, Reserved, Saved, Store};
+use casting_core::session::{Charge, EndReason};
+use casting_core::testing::{NOON, cast, image, session};
+
+use crate::database::Database;
+use crate::wire::{Plan, Trouble};
+
+use Trouble::{Conflict, InternalError, LoseAnswer, LoseRequest, Refuse, Throttle};
+
+/// What can go wrong with a write that is then tried again.
+const PASSING: [&[Trouble]; 7] = [
+    &[LoseAnswer],
+    &[LoseRequest],
+    &[InternalError],
+    &[Throttle, Conflict],
+    &[LoseAnswer, LoseAnswer],
+    &[LoseAnswer, Conflict],
+    &[Conflict, LoseAnswer, Throttle],
+];
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() {
+    let database = Database::open().await;
+    let still = database.store(Plan::default());
+    for (n, troubles) in (0..).zip(PASSING) {
+        let store = || database.store(Plan::next(troubles));
+        let mut cast = cast(n);
+        cast.counter.remaining = 5;
+        assert_eq!(store().create_cast(&cast).await, Ok(Created::Done), "{troubles:?}: create");
+
+        let mut after = cast.clone();
+        after.version += 1;
+        after.settings.key = casting_core::ids::CastKey::parse(&format!("moved-{n}")).expect("a key");
+        assert_eq!(store().replace_cast(&cast, &after, false).await, Ok(Replaced::Done), "{troubles:?}: replace");
+
+        for (count, m) in [(None, n), (Some(0), n + 100)] {
+            let mut session = session(&after, m);
+            session.charge = Charge { count, window: None };
+            let reservation = Reservation { session: session.clone(), cast_version: after.version, window: None };
+            assert_eq!(store().reserve(&reservation).await, Ok(Reserved::Placed), "{troubles:?}: reserve");
+            let over = session.ended(EndReason::NoCapacity, NOON).expect("it lives");
+            let taken = 5 - u64::from(count.is_some());
+            assert_eq!(still.cast(&cast.id).await.expect("read").expect("there").counter.remaining, taken, "{troubles:?}");
+            assert_eq!(store().save_session(&session, &over).await, Ok(Saved::Done), "{troubles:?}: save");
+            assert_eq!(still.cast(&cast.id).await.expect("read").expect("there").counter.remaining, 5, "{troubles:?}");
+        }
+        assert_eq!(store().delete_cast(&after).await, Ok(Saved::Done), "{troubles:?}: delete");
+
+        let image = image(n);
+        assert_eq!(store().put_image(&image, None).await, Ok(Saved::Done), "{troubles:?}: image");
+        assert_eq!(store().delete_image(&image).await, Ok(Saved::Done), "{troubles:?}: no image");
+
+        let refusals = [RefusalCount { cast_id: Some(cast.id), hour: 3600, code: "ip-limit".into(), count: 3, samples: vec![] }];
+        assert_eq!(store().add_refusals(&refusals).await, Ok(()), "{troubles:?}: count");
+        assert_eq!(still.refusals(refusals[0].cast_id.as_ref(), 0).await, Ok(refusals.to_vec()), "{troubles:?}: counted once");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_says_what_is_known() {
+    let database = Database::open().await;
+    let mut running = Vec::new();
+    for (name, troubles, kind, calls) in [
+        ("always busy", vec![Conflict; 99], FaultKind::Contention, 20),
+        ("always throttled", vec![Throttle; 99], FaultKind::Contention, 20),
+        ("no answer ever", vec![LoseRequest; 99], FaultKind::Unavailable, 5),
+        ("broken", vec![InternalError; 99], FaultKind::Unavailable, 5),
+        ("lost once, then busy", [vec![LoseAnswer], vec![Conflict; 98]].concat(), FaultKind::Unavailable, 21),
+        ("not allowed", vec![Refuse], FaultKind::Refused, 1),
+    ] {
+        let plan = Plan::next(&troubles);
+        let store = database.store(plan.clone());
+        running.push(tokio::spawn(async move {
+            let answer = store.create_cast(&cast(1)).await;
+            assert_eq!(answer.map_err(|fault| fault.kind), Err(kind), "{name}");
+            assert_eq!(plan.calls.load(Ordering::SeqCst), calls, "{name}");
+        }));
+    }
+    for case in running {
+        case.await.expect("as it should be");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_costs_one_call_and_so_does_a_link() {
+    let database = Database::open().await;
+    let plan = Plan::default();
+    let store = database.store(plan.clone());
+    let cast = cast(1);
+    store.create_cast(&cast).await.expect("created");
+    let calls = || plan.calls.swap(0, Ordering::SeqCst);
+    calls();
+    assert!(store.cast_by_key(&cast.settings.key).await.expect("read").is_some());
+    assert_eq!(calls(), 1, "a link");
+    for count in [None, Some(0)] {
+        let mut session = session(&cast, 1);
+        session.charge.count = count;
+        store.reserve(&Reservation { session, cast_version: 1, window: None }).await.expect("an answer");
+        assert_eq!(calls(), 1, "a claim that charges {count:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
+    let database = Database::open().await;
+    let store = database.store(Plan { conflict: 0.5, ..Plan::default() });
+    let mut cast = cast(2);
+    cast.counter.remaining = 100;
+    store.create_cast(&cast).await.expect("created");
+    let claims = (0..1000u32).map(|n| {
+        let mut session = session(&cast, 0);
+        let mut nonce = [0; 16];
+        nonce[..4].copy_from_slice(&n.to_be_bytes());
+        session.id = casting_core::ids::SessionId::from_bytes(nonce);
+        session.charge.count = Some(0);
+        let (store, reservation) = (store.clone(), Reservation { session, cast_version: 1, window: None });
+        tokio::spawn(async move { store.reserve(&reservation).await })
+    });
+    let (mut placed, mut sold_out) = (0, 0);
+    for claim in claims.collect::<Vec<_>>() {
+        match claim.await.expect("no panic").expect("no fault") {
+            Reserved::Placed => placed += 1,
+            Reserved::SoldOut => sold_out += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((placed, sold_out), (100, 900));
+    assert_eq!(store.cast(&cast.id).await.expect("read").expect("there").counter.remaining, 0);
+}

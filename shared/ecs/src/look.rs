@@ -1,0 +1,95 @@
+//! Owns the verbs on tasks that exist: stop, describe, find. Must not decide what to do about what it sees.
+
+use aws_sdk_ecs::error::ProvideErrorMetadata;
+use aws_sdk_ecs::types::DesiredStatus;
+use casting_core::ids::SessionId;
+use casting_core::ports::{Fault, Task};
+
+use crate::failure::Failure;
+use crate::{EcsLauncher, events, retry};
+
+/// ECS's bound on the reason of a stop, in characters.
+const MAX_REASON_CHARS: usize = 255;
+/// ECS's bound on the tasks of one DescribeTasks.
+const MAX_DESCRIBED: usize = 100;
+
+impl EcsLauncher {
+    pub(crate) async fn stop_task(&self, arn: &str, reason: &str) -> Result<Option<Task>, Fault> {
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
+        let request = self.client.stop_task().cluster(&self.settings.cluster).task(arn).reason(reason);
+        match retry::call(|| request.clone().send()).await.result {
+            Ok(output) => Ok(output.task().and_then(events::task_of)),
+            Err(failure) if is_unknown_task(&failure) => Ok(None),
+            Err(failure) => Err(failure.into_fault("stop a task")),
+        }
+    }
+
+    /// Those of `arns` that ECS knows.
+    pub(crate) async fn describe_tasks(&self, arns: Vec<String>) -> Result<Vec<Task>, Fault> {
+        let mut tasks = Vec::with_capacity(arns.len());
+        for some in arns.chunks(MAX_DESCRIBED) {
+            let request = self.client.describe_tasks().cluster(&self.settings.cluster).set_tasks(Some(some.to_vec()));
+            let output = retry::call(|| request.clone().send()).await.result.map_err(|failure| failure.into_fault("describe tasks"))?;
+            tasks.extend(output.tasks().iter().filter_map(events::task_of));
+        }
+        Ok(tasks)
+    }
+
+    /// All tasks started by this session. ECS lists running and stopped ones separately.
+    pub(crate) async fn find_tasks(&self, session: &SessionId) -> Result<Vec<Task>, Fault> {
+        let mut arns: Vec<String> = Vec::new();
+        for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
+            let request = self.client.list_tasks().cluster(&self.settings.cluster).started_by(session.as_str()).desired_status(status);
+            // One page holds 100 tasks; a session has one, rarely two.
+            let output = retry::call(|| request.clone().send()).await.result.map_err(|failure| failure.into_fault("list tasks"))?;
+            arns.extend_from_slice(output.task_arns());
+        }
+        // A task may stop between the two lists and stand in both.
+        arns.sort();
+        arns.dedup();
+        if arns.is_empty() { Ok(Vec::new()) } else { self.describe_tasks(arns).await }
+    }
+}
+
+/// ECS has no error of its own for a task it does not know; it says so in words.
+fn is_unknown_task<E: ProvideErrorMetadata>(failure: &Failure<E>) -> bool {
+    let Some(error) = &failure.error else { return false };
+    let words = error.message().unwrap_or_default().to_ascii_lowercase();
+    matches!(error.code(), Some("InvalidParameterException" | "ClientException")) && words.contains("task was not found")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::scripted::{self, Reply};
+
+    #[tokio::test]
+    async fn a_task_that_ecs_does_not_know_is_none() {
+        let unknown = Reply::error("InvalidParameterException", "The referenced task was not found.", json!({}));
+        let missing = Reply::ok(json!({ "tasks": [], "failures": [{ "arn": "arn:1", "reason": "MISSING" }] }));
+        let (launcher, _) = scripted::launcher(vec![unknown, missing]);
+        assert_eq!(launcher.stop_task("arn:1", "").await, Ok(None));
+        assert_eq!(launcher.describe_tasks(vec!["arn:1".into()]).await, Ok(vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_refused_stop_is_a_fault_and_a_long_reason_is_cut() {
+        let (launcher, script) = scripted::launcher(vec![Reply::error("AccessDeniedException", "no", json!({}))]);
+        assert!(launcher.stop_task("arn:1", &"ü".repeat(999)).await.is_err());
+        let body: Value = serde_json::from_str(&script.calls()[0].1).unwrap();
+        assert_eq!(body["reason"], "ü".repeat(MAX_REASON_CHARS));
+    }
+
+    #[tokio::test]
+    async fn running_and_stopped_tasks_are_found_each_once() {
+        let listed = |arns: Value| Reply::ok(json!({ "taskArns": arns }));
+        let described = Reply::ok(json!({ "tasks": [{ "taskArn": "arn:1" }, { "taskArn": "arn:2" }] }));
+        let (launcher, script) = scripted::launcher(vec![listed(json!(["arn:1"])), listed(json!(["arn:1", "arn:2"])), described]);
+        let tasks = launcher.find_tasks(&SessionId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(tasks.iter().map(|task| task.task.arn.as_str()).collect::<Vec<_>>(), ["arn:1", "arn:2"]);
+        let body: Value = serde_json::from_str(&script.calls()[2].1).unwrap();
+        assert_eq!(body["tasks"], json!(["arn:1", "arn:2"]));
+    }
+}

@@ -1,0 +1,66 @@
+//! Owns where tasks run: cluster, network, capacity and roles. Must not know where the values come from (see `casting-boot`).
+
+use aws_sdk_ecs::types::{AssignPublicIp, AwsVpcConfiguration, NetworkConfiguration};
+
+/// Where and how tasks run; the same for every session of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EcsSettings {
+    /// Name or ARN.
+    pub cluster: String,
+    /// Subnet ids, all of one VPC; at most 16.
+    pub subnets: Vec<String>,
+    /// Security group ids; at most five.
+    pub security_groups: Vec<String>,
+    /// Needed in a public subnet, to fetch the image and to reach the control plane.
+    pub assign_public_ip: bool,
+    /// What fetches the image and writes the log, for task definitions that we register. Never handed to the container.
+    pub execution_role_arn: Option<String>,
+    /// What the tasks are paid as.
+    pub capacity: Capacity,
+    /// Where the containers' output goes, for task definitions that we register; `None`: nowhere.
+    pub logs: Option<LogSettings>,
+}
+
+/// What tasks are paid as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capacity {
+    /// On demand.
+    #[default]
+    Fargate,
+    /// Cheaper, and taken away with a warning of two minutes. The cluster must have this capacity provider.
+    FargateSpot,
+}
+
+impl Capacity {
+    /// Reads `FARGATE` or `FARGATE_SPOT`; `None` when the text is neither.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "FARGATE" => Some(Self::Fargate),
+            "FARGATE_SPOT" => Some(Self::FargateSpot),
+            _ => None,
+        }
+    }
+}
+
+/// A CloudWatch log group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The group's name; it must exist.
+    pub group: String,
+    /// The group's region.
+    pub region: String,
+}
+
+impl EcsSettings {
+    /// The network of a task, as RunTask wants it.
+    pub(crate) fn network(&self) -> Option<NetworkConfiguration> {
+        let public = if self.assign_public_ip { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };
+        let vpc = AwsVpcConfiguration::builder()
+            .set_subnets(Some(self.subnets.clone()))
+            .set_security_groups(Some(self.security_groups.clone()))
+            .assign_public_ip(public)
+            .build()
+            .ok()?;
+        Some(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
+    }
+}

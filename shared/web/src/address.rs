@@ -1,0 +1,77 @@
+//! Owns the visitor's address: the only place that reads it. Must not be fooled by headers that a visitor can write.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderName;
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+
+/// The header in which the one proxy in front of the gateway names the visitor's address. Whoever runs a function behind such a proxy puts this
+/// into the request's extensions; then nothing else is believed.
+#[derive(Clone, Debug)]
+pub struct TrustedHop(pub HeaderName);
+
+/// The address that a request came from; `None` when the gateway (or the trusted hop) names none, and then nobody may be let in.
+pub fn of(request: &Request) -> Option<IpAddr> {
+    match request.extensions().get::<TrustedHop>() {
+        // A proxy appends to what the visitor sent, so only the last header's last entry is its own.
+        Some(TrustedHop(header)) => read(request.headers().get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?),
+        None => match request.request_context_ref()? {
+            RequestContext::ApiGatewayV2(context) => read(context.http.source_ip.as_deref()?),
+            _ => None,
+        },
+    }
+}
+
+/// Reads `192.0.2.1`, `2001:db8::1`, either with a port, and CloudFront's IPv6 form `2001:db8:0:0:0:0:0:1:443`.
+fn read(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let address = text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.or_else(|| text.rsplit_once(':')?.0.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(source: Option<&str>) -> Request {
+        let context = serde_json::json!({ "http": { "method": "GET", "sourceIp": source } });
+        let context = serde_json::from_value(context).expect("a request context");
+        Request::default().with_request_context(context)
+    }
+
+    #[test]
+    fn the_gateway_knows_the_address_and_headers_do_not_change_it() {
+        for (name, source, expected) in [
+            ("IPv4", Some("192.0.2.1"), Some("192.0.2.1")),
+            ("IPv6", Some("2001:db8::1"), Some("2001:db8::1")),
+            ("none", None, None),
+            ("words", Some("unknown"), None),
+        ] {
+            let mut request = request(source);
+            request.headers_mut().insert("x-forwarded-for", "198.51.100.7".parse().expect("a header"));
+            assert_eq!(of(&request), expected.map(|text| text.parse().expect(name)), "{name}");
+        }
+        assert_eq!(of(&Request::default()), None, "no context");
+    }
+
+    #[test]
+    fn a_trusted_hop_is_believed_for_its_own_entry_only() {
+        for (name, values, expected) in [
+            ("one", &["192.0.2.1"][..], Some("192.0.2.1")),
+            ("with a port", &["192.0.2.1:4711"], Some("192.0.2.1")),
+            ("IPv6 with a port", &["[2001:db8::1]:4711"], Some("2001:db8::1")),
+            ("CloudFront's IPv6", &["2001:db8:0:0:0:0:0:1:4711"], Some("2001:db8::1")),
+            ("a forged first entry", &["198.51.100.7, 192.0.2.1"], Some("192.0.2.1")),
+            ("a forged first header", &["198.51.100.7", "192.0.2.1"], Some("192.0.2.1")),
+            ("missing", &[], None),
+        ] {
+            let mut request = request(Some("10.0.0.1"));
+            request.extensions_mut().insert(TrustedHop(HeaderName::from_static("x-visitor")));
+            for value in values {
+                request.headers_mut().append("x-visitor", value.parse().expect(name));
+            }
+            assert_eq!(of(&request), expected.map(|text| text.parse().expect(name)), "{name}");
+        }
+    }
+}

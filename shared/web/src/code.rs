@@ -1,0 +1,142 @@
+//! Owns the mapping from a code to its HTTP status, and the codes of mistakes that are made before any rule is asked.
+//! Must not know what the rules are; `casting-core` owns their codes.
+
+use casting_core::denial::DenialCode;
+use http::StatusCode;
+
+/// What stands in the path of an error page and in a problem: a rule's refusal, or a mistake in the request itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// A rule refused.
+    Denial(DenialCode),
+    /// The request was not as it must be.
+    Mistake(Mistake),
+}
+
+macro_rules! mistakes {
+    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal, $sentence:literal;)*) => {
+        /// What is wrong with a request, whatever it asks for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mistake {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mistake {
+            /// Every mistake.
+            pub const ALL: &[Mistake] = &[$(Self::$name,)*];
+
+            const fn parts(self) -> (StatusCode, &'static str, &'static str, &'static str) {
+                match self {
+                    $(Self::$name => (StatusCode::$status, $code, $title, $sentence),)*
+                }
+            }
+        }
+    };
+}
+
+mistakes! {
+    /// The request cannot be read.
+    BadRequest = BAD_REQUEST, "bad-request", "The request could not be read", "Please go back and try again.";
+    /// No credentials, or wrong ones.
+    Unauthorized = UNAUTHORIZED, "unauthorized", "Credentials are needed", "Send an API key that is valid as a bearer token.";
+    /// The request was sent by a page of another website.
+    CrossSite = FORBIDDEN, "cross-site", "This was sent by another website", "Please open the link itself and start from there.";
+    /// Nothing is at this address.
+    NotFound = NOT_FOUND, "not-found", "There is nothing here", "Please check the address, or ask the person who gave you the link.";
+    /// The address does not know this method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "This address is not used in this way", "Please open the link again.";
+    /// It does not fit to what is there.
+    Conflict = CONFLICT, "conflict", "This does not fit to what is already there", "Change what the message names, then try again.";
+    /// `If-Match` names an older version.
+    Stale = PRECONDITION_FAILED, "stale", "Somebody else changed this meanwhile", "Read it again, then make the change again.";
+    /// The body is too large.
+    TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The request is too large", "Please send less at once.";
+    /// The body is of another type.
+    WrongType = UNSUPPORTED_MEDIA_TYPE, "wrong-type", "The request is of a type that is not read here", "Please send it as the documentation says.";
+    /// Well formed, but some values are not possible.
+    NotValid = UNPROCESSABLE_ENTITY, "not-valid", "Some values are not possible", "Change the values that are named, then try again.";
+}
+
+impl Code {
+    /// Reads a code; `None` when there is no such code.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mistake = || Mistake::ALL.iter().copied().find(|mistake| mistake.parts().1 == text).map(Self::Mistake);
+        DenialCode::parse(text).map(Self::Denial).or_else(mistake)
+    }
+
+    /// The code as it stands in URLs and problems.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Denial(code) => code.as_str(),
+            Self::Mistake(mistake) => mistake.parts().1,
+        }
+    }
+
+    /// What happened, in a few words.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Denial(code) => code.title(),
+            Self::Mistake(mistake) => mistake.parts().2,
+        }
+    }
+
+    /// One plain sentence that says what can be done.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Denial(code) => code.sentence(),
+            Self::Mistake(mistake) => mistake.parts().3,
+        }
+    }
+
+    /// The one mapping from codes to statuses.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Mistake(mistake) => mistake.parts().0,
+            Self::Denial(code) => match code {
+                DenialCode::UnknownCast | DenialCode::UnknownSession => StatusCode::NOT_FOUND,
+                DenialCode::CastExpired | DenialCode::NoSessionsLeft | DenialCode::SessionEnded => StatusCode::GONE,
+                DenialCode::ReferrerDenied | DenialCode::TicketForeign | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
+                DenialCode::TicketInvalid => StatusCode::BAD_REQUEST,
+                DenialCode::TicketExpired => StatusCode::CONFLICT,
+                DenialCode::IpLimit => StatusCode::TOO_MANY_REQUESTS,
+                DenialCode::ImageUnavailable
+                | DenialCode::NoCapacity
+                | DenialCode::Busy
+                | DenialCode::StartRefused
+                | DenialCode::StartFailed => StatusCode::SERVICE_UNAVAILABLE,
+                DenialCode::StartTimeout => StatusCode::GATEWAY_TIMEOUT,
+                DenialCode::Fault => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+}
+
+impl From<DenialCode> for Code {
+    fn from(code: DenialCode) -> Self {
+        Self::Denial(code)
+    }
+}
+
+impl From<Mistake> for Code {
+    fn from(mistake: Mistake) -> Self {
+        Self::Mistake(mistake)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_an_error_of_its_own_and_reads_back() {
+        let denials = DenialCode::ALL.into_iter().map(Code::Denial);
+        let codes: Vec<_> = denials.chain(Mistake::ALL.iter().copied().map(Code::Mistake)).collect();
+        for code in &codes {
+            let status = code.status();
+            assert!(status.is_client_error() || status.is_server_error(), "{code:?}");
+            assert_eq!(Code::parse(code.as_str()), Some(*code), "no two codes are spelled alike");
+            assert!(code.sentence().ends_with('.') && !code.title().ends_with('.'), "{code:?}");
+        }
+        assert_eq!(Code::parse("<script>"), None);
+    }
+}

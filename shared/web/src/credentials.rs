@@ -1,0 +1,91 @@
+//! Owns how credentials travel: the `Cookie`, `Set-Cookie` and `Authorization` headers. Must not know what the credentials mean.
+
+use casting_core::ids::SessionId;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue};
+
+/// The value of the first cookie with this name.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(';')).find_map(|pair| {
+        let (found, value) = pair.split_once('=')?;
+        (found.trim() == name).then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The name of the cookie that holds a session's owner ticket.
+pub fn owner_cookie(session: &SessionId) -> String {
+    format!("cast-{session}")
+}
+
+/// A cookie to be set: always HttpOnly and SameSite=Lax, so that a link from elsewhere still finds it and no script ever does.
+#[derive(Clone, Copy, Debug)]
+pub struct SetCookie<'a> {
+    /// Letters, digits and `-`.
+    pub name: &'a str,
+    /// Without spaces, quotes, commas, semicolons: tickets are.
+    pub value: &'a str,
+    /// It is sent to this path and what is below it.
+    pub path: &'a str,
+    /// How long the browser keeps it, in seconds.
+    pub max_age: u64,
+    /// Whether it is sent over https only.
+    pub secure: bool,
+}
+
+impl SetCookie<'_> {
+    /// The header's value; `None` when name, value or path cannot stand in a header.
+    pub fn header(&self) -> Option<HeaderValue> {
+        let Self { name, value, path, max_age, secure } = self;
+        if [name, value, path].iter().any(|part| part.contains([';', ',', ' ', '"', '\r', '\n'])) {
+            return None;
+        }
+        let secure = if *secure { "; Secure" } else { "" };
+        HeaderValue::from_str(&format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let headers = headers(&[("cookie", "a=1; cast-s1=v1.x.y;b=2"), ("cookie", "later=yes; a=2")]);
+        for (name, expected) in [("a", Some("1")), ("cast-s1", Some("v1.x.y")), ("later", Some("yes")), ("cast", None), ("", None)] {
+            assert_eq!(cookie(&headers, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_whatever_the_case_of_its_scheme() {
+        for (value, expected) in
+            [("Bearer abc", Some("abc")), ("bearer  abc ", Some("abc")), ("Basic abc", None), ("Bearer", None), ("Bearer ", None)]
+        {
+            assert_eq!(bearer(&headers(&[("authorization", value)])), expected, "{value}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_cookie_is_set_out_of_reach_of_scripts() {
+        let cookie = SetCookie { name: "cast-s1", value: "v1.x.y", path: "/session/s1", max_age: 60, secure: true };
+        assert_eq!(cookie.header().expect("a header"), "cast-s1=v1.x.y; Path=/session/s1; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(
+            SetCookie { secure: false, ..cookie }.header().expect("a header"),
+            "cast-s1=v1.x.y; Path=/session/s1; Max-Age=60; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(SetCookie { value: "x; Domain=evil.org", ..cookie }.header(), None);
+    }
+}

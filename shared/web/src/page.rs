@@ -1,0 +1,217 @@
+//! Owns the look of every page: the layout, its headers, and the page that tells of a problem. Must not know what other pages say.
+
+use std::fmt::Display;
+
+use askama::Template;
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderValue, StatusCode};
+
+use casting_core::referrer::ReferrerRule;
+
+use crate::problem::Problem;
+use crate::reply::{self, Reply};
+use crate::visit::Visit;
+
+/// Where a page's forms may lead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forms {
+    /// It has none.
+    #[default]
+    None,
+    /// They stay here.
+    Stay,
+    /// They are sent to us, but the answer may lead anywhere on the web: to the link's error page, or into a session. Browsers hold such a
+    /// redirect, and all that follow it, against the page's `form-action`; what those sites do next cannot be known, so only the scheme is bound.
+    LeadAway,
+}
+
+/// One page: what goes into the layout.
+pub struct Page<'a> {
+    /// The status it is answered with.
+    pub status: StatusCode,
+    /// The document's title.
+    pub title: &'a str,
+    /// The content, as HTML that has been escaped where it must be: a rendered template.
+    pub main: &'a dyn Display,
+    /// Added to the layout's own style sheet.
+    pub style: &'static str,
+    /// Runs at the end of the page; the page must work without it.
+    pub script: &'static str,
+    /// Without scripting the page is loaded again after so many seconds.
+    pub refresh: Option<u32>,
+    /// Where its forms may lead.
+    pub forms: Forms,
+    /// Which sites may show it in a frame; none when empty.
+    pub framed_by: &'a [ReferrerRule],
+}
+
+#[derive(Template)]
+#[template(path = "layout.html")]
+struct Layout<'a> {
+    page: &'a Page<'a>,
+    nonce: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemMain<'a> {
+    problem: &'a Problem,
+}
+
+impl<'a> Page<'a> {
+    /// A page without script, forms or frames.
+    pub fn new(title: &'a str, main: &'a dyn Display) -> Self {
+        Self { status: StatusCode::OK, title, main, style: "", script: "", refresh: None, forms: Forms::None, framed_by: &[] }
+    }
+
+    /// The page as an answer to this visit.
+    pub fn reply(&self, visit: &Visit) -> Reply {
+        let html = match (Layout { page: self, nonce: &visit.nonce }).render() {
+            Ok(html) => html,
+            Err(error) => {
+                tracing::error!(%error, "The page \u{201c}{}\u{201d} could not be written", self.title);
+                return reply::empty(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        };
+        let mut reply = reply::text(self.status, "text/html; charset=utf-8", html);
+        // Made of our own words, hex digits and host names; if it cannot stand in a header, the strictest policy stays.
+        if let Ok(policy) = HeaderValue::from_str(&self.policy(&visit.nonce)) {
+            reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        reply
+    }
+
+    fn policy(&self, nonce: &str) -> String {
+        let script = if self.script.is_empty() { "'none'".to_owned() } else { format!("'nonce-{nonce}'") };
+        let forms = match self.forms {
+            Forms::None => "'none'",
+            Forms::Stay => "'self'",
+            Forms::LeadAway => "'self' https: http:",
+        };
+        let framed_by = framing_sites(self.framed_by);
+        format!(
+            "default-src 'none'; style-src 'nonce-{nonce}'; script-src {script}; connect-src 'self'; img-src 'self' data:; \
+             form-action {forms}; frame-ancestors {framed_by}; base-uri 'none'"
+        )
+    }
+}
+
+/// The referrer list as `frame-ancestors` says it. Referrer rules do not look at ports, so neither does this.
+fn framing_sites(rules: &[ReferrerRule]) -> String {
+    let mut sites = Vec::new();
+    for rule in rules.iter().map(ReferrerRule::to_string) {
+        if let Some(host) = rule.strip_prefix('=') {
+            sites.push(format!("{host}:*"));
+        } else if rule.starts_with("*.") {
+            sites.push(format!("{rule}:*"));
+        } else {
+            sites.push(format!("{rule}:*"));
+            // An address has no subdomains, and the grammar knows no IPv6 address at all.
+            if !rule.ends_with(|last: char| last.is_ascii_digit()) {
+                sites.push(format!("*.{rule}:*"));
+            }
+        }
+    }
+    sites.retain(|site| !site.contains('['));
+    if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") }
+}
+
+/// The page that tells of a problem, with the problem's status.
+pub fn problem(problem: &Problem, visit: &Visit) -> Reply {
+    let main = ProblemMain { problem };
+    let mut reply = Page { status: problem.code.status(), ..Page::new(problem.code.title(), &main) }.reply(visit);
+    problem.set_headers(&mut reply);
+    reply
+}
+
+/// A wait in words: `8 seconds`, `1 minute`, `2 hours`; rounded up, so that nobody comes too early.
+pub fn wait_in_words(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..=90 => (seconds, "second"),
+        91..=5_400 => (seconds.div_ceil(60), "minute"),
+        5_401..=129_600 => (seconds.div_ceil(3_600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::Mistake;
+    use casting_core::denial::{Denial, DenialCode};
+    use casting_core::ids::Reference;
+    use casting_core::testing::SeededEntropy;
+    use lambda_http::{Body, Request};
+
+    fn visit() -> Visit {
+        Visit::parse(&Request::new(Body::Empty), &SeededEntropy::new(1))
+    }
+
+    fn body(reply: &Reply) -> &str {
+        std::str::from_utf8(reply.body().as_ref()).expect("text")
+    }
+
+    #[test]
+    fn a_page_is_small_and_loads_nothing_from_elsewhere() {
+        let reply = Page::new("A title <&>", &"<p>Hello</p>").reply(&visit());
+        let html = body(&reply);
+        assert!(html.contains("<title>A title &#60;&#38;&#62;</title>"), "{html}");
+        assert!(html.contains("<p>Hello</p>"));
+        assert!(html.len() < 6_000, "{} bytes", html.len());
+        for foreign in ["http://", "https://", "@import", " style=", "onclick"] {
+            assert!(!html.replace("http://www.w3.org/2000/svg", "").contains(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_policy_lets_in_this_page_and_nothing_else() {
+        let reply = Page { script: "1", forms: Forms::LeadAway, ..Page::new("", &"") }.reply(&visit());
+        let nonce = visit().nonce;
+        let policy = reply.headers()["content-security-policy"].to_str().expect("text").replace(&nonce, "N");
+        assert_eq!(
+            policy,
+            "default-src 'none'; style-src 'nonce-N'; script-src 'nonce-N'; connect-src 'self'; img-src 'self' data:; \
+             form-action 'self' https: http:; frame-ancestors 'none'; base-uri 'none'"
+        );
+        assert!(body(&reply).contains(&format!("<script nonce=\"{nonce}\">1</script>")));
+        let plain = Page::new("", &"").reply(&visit());
+        assert!(plain.headers()["content-security-policy"].to_str().expect("text").contains("script-src 'none'"));
+    }
+
+    #[test]
+    fn the_sites_of_the_referrer_list_may_frame() {
+        for (rules, expected) in [
+            (&[][..], "'none'"),
+            (&["acme.com"], "acme.com:* *.acme.com:*"),
+            (&["=acme.com", "*.b.org"], "acme.com:* *.b.org:*"),
+            (&["192.0.2.1"], "192.0.2.1:*"),
+            (&["http://[::1]/"], "'none'"),
+        ] {
+            let rules: Vec<_> = rules.iter().map(|rule| ReferrerRule::parse(rule).expect(rule)).collect();
+            assert_eq!(framing_sites(&rules), expected);
+        }
+    }
+
+    #[test]
+    fn a_problem_is_told_in_words_with_reference_and_wait() {
+        let known = Problem::denied(Denial::retry(DenialCode::IpLimit, 42), Reference::parse("k3f7-2mqa"));
+        let reply = problem(&known, &visit());
+        assert_eq!((reply.status().as_u16(), reply.headers()["retry-after"].to_str().ok()), (429, Some("42")));
+        for text in ["Too many sessions from your network", "k3f7-2mqa", "in 42 seconds"] {
+            assert!(body(&reply).contains(text), "{text}");
+        }
+        let reply = problem(&Problem::new(Mistake::NotFound), &visit());
+        assert_eq!(reply.status(), 404);
+        assert!(!body(&reply).contains("Reference") && !body(&reply).contains("try again in"));
+    }
+
+    #[test]
+    fn a_wait_is_told_in_units_that_people_use() {
+        for (seconds, words) in
+            [(1, "1 second"), (90, "90 seconds"), (91, "2 minutes"), (3_600, "60 minutes"), (7_200, "2 hours"), (2_592_000, "30 days")]
+        {
+            assert_eq!(wait_in_words(seconds), words);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Owns problem documents (RFC 9457): how programs are told that something did not work. Must not know why it did not.
+
+use casting_core::denial::Denial;
+use casting_core::ids::Reference;
+use http::HeaderValue;
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use serde::Serialize;
+
+use crate::code::{Code, Mistake};
+use crate::reply::{self, Reply};
+use crate::routes::Miss;
+
+/// One thing that did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What.
+    pub code: Code,
+    /// This occurrence, in a sentence or two; without it the code's own sentence is said.
+    pub detail: Option<String>,
+    /// What the log says about it.
+    pub reference: Option<Reference>,
+    /// When it makes sense to come back, in seconds.
+    pub retry_after: Option<u64>,
+    /// What is wrong with which value.
+    pub errors: Vec<FieldError>,
+    /// The methods that the address knows.
+    pub allow: Option<Box<str>>,
+}
+
+/// What is wrong with one value of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// A JSON pointer to the value, such as `/ip_limit/sessions`.
+    pub pointer: String,
+    /// One plain sentence.
+    pub detail: String,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    /// A problem that says what its code says.
+    pub fn new(code: impl Into<Code>) -> Self {
+        Self { code: code.into(), detail: None, reference: None, retry_after: None, errors: Vec::new(), allow: None }
+    }
+
+    /// A refusal, with the reference under which it is logged.
+    pub fn denied(denial: Denial, reference: Option<Reference>) -> Self {
+        Self { reference, retry_after: denial.retry_after, ..Self::new(denial.code) }
+    }
+
+    /// Values that are not possible (422).
+    pub fn not_valid(errors: Vec<FieldError>) -> Self {
+        Self { errors, ..Self::new(Mistake::NotValid) }
+    }
+
+    /// Says what happened in other words than the code's own.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// What is told: the detail, or else the code's own sentence.
+    pub fn sentence(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.code.sentence())
+    }
+
+    /// The problem as a document.
+    pub fn reply(&self) -> Reply {
+        let status = self.code.status();
+        let mut reply = reply::json(
+            status,
+            &Document {
+                r#type: format!("/error/{}", self.code.as_str()),
+                title: self.code.title(),
+                status: status.as_u16(),
+                detail: self.sentence(),
+                code: self.code.as_str(),
+                reference: self.reference.as_ref(),
+                retry_after: self.retry_after,
+                errors: &self.errors,
+            },
+        );
+        reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        self.set_headers(&mut reply);
+        reply
+    }
+
+    /// Adds the headers that belong to the problem, whether a document or a page tells of it.
+    pub(crate) fn set_headers(&self, reply: &mut Reply) {
+        reply::set_retry_after(reply, self.retry_after);
+        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            reply.headers_mut().insert(ALLOW, allow);
+        }
+        if self.code == Code::Mistake(Mistake::Unauthorized) {
+            reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+    }
+}
+
+impl From<Miss> for Problem {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::NotFound => Self::new(Mistake::NotFound),
+            Miss::MethodNotAllowed(allow) => Self { allow: Some(allow.into()), ..Self::new(Mistake::MethodNotAllowed) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casting_core::denial::DenialCode;
+
+    fn body(reply: &Reply) -> &str {
+        std::str::from_utf8(reply.body().as_ref()).expect("text")
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_back_and_what_to_quote() {
+        let reply = Problem::denied(Denial::retry(DenialCode::IpLimit, 42), Reference::parse("k3f7-2mqa")).reply();
+        assert_eq!(reply.status(), 429);
+        assert_eq!(reply.headers()["retry-after"], "42");
+        assert_eq!(reply.headers()["content-type"], "application/problem+json");
+        assert_eq!(reply.headers()["cache-control"], "no-store");
+        insta::assert_snapshot!(body(&reply), @r#"{"type":"/error/ip-limit","title":"Too many sessions from your network","status":429,"detail":"This link allows only a few sessions in a given time from one network; please try again a little later.","code":"ip-limit","ref":"k3f7-2mqa","retry_after":42}"#);
+    }
+
+    #[test]
+    fn values_that_are_not_possible_are_named() {
+        let error = FieldError { pointer: "/name".into(), detail: "A cast needs a name.".into() };
+        let reply = Problem::not_valid(vec![error]).detail("The cast was not made.").reply();
+        assert_eq!(reply.status(), 422);
+        insta::assert_snapshot!(body(&reply), @r#"{"type":"/error/not-valid","title":"Some values are not possible","status":422,"detail":"The cast was not made.","code":"not-valid","errors":[{"pointer":"/name","detail":"A cast needs a name."}]}"#);
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones_and_a_stranger_how_to_sign_in() {
+        let reply = Problem::from(Miss::MethodNotAllowed("GET, HEAD".into())).reply();
+        assert_eq!((reply.status().as_u16(), &reply.headers()["allow"]), (405, &HeaderValue::from_static("GET, HEAD")));
+        let reply = Problem::new(Mistake::Unauthorized).reply();
+        assert_eq!((reply.status().as_u16(), &reply.headers()["www-authenticate"]), (401, &HeaderValue::from_static("Bearer")));
+    }
+}

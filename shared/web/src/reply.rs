@@ -1,0 +1,86 @@
+//! Owns the shapes of answers: JSON, redirects, pages, and the headers that every one of them carries. Must not know what they say.
+
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use crate::credentials::SetCookie;
+
+/// An answer.
+pub type Reply = Response<Body>;
+
+/// The policy of everything that is not a page.
+const NO_CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// An answer without a body, with the headers that all answers carry: kept by nobody, indexed by nobody, read as nothing else.
+pub fn empty(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Body::Empty);
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A form of ours still says where it was sent from, and nobody else learns a session's address.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow"));
+    headers.insert(CONTENT_SECURITY_POLICY, NO_CONTENT_POLICY);
+    reply
+}
+
+/// An answer with a body of this type.
+pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Reply {
+    let mut reply = empty(status);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    *reply.body_mut() = Body::Text(body);
+    reply
+}
+
+/// A JSON document.
+pub fn json(status: StatusCode, document: &impl Serialize) -> Reply {
+    match serde_json::to_string(document) {
+        Ok(body) => text(status, "application/json", body),
+        Err(error) => {
+            tracing::error!(%error, "An answer could not be written");
+            empty(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// Done, and there is nothing to say.
+pub fn no_content() -> Reply {
+    empty(StatusCode::NO_CONTENT)
+}
+
+/// Go and look there: 303, so that a form is never sent twice.
+pub fn see_other(location: &str) -> Reply {
+    match HeaderValue::from_str(location) {
+        Ok(location) => {
+            let mut reply = empty(StatusCode::SEE_OTHER);
+            reply.headers_mut().insert(LOCATION, location);
+            reply
+        }
+        Err(error) => {
+            tracing::error!(%error, "A redirect could not be written");
+            empty(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// Adds when it makes sense to come back, in seconds.
+pub fn set_retry_after(reply: &mut Reply, retry_after: Option<u64>) {
+    if let Some(seconds) = retry_after {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// Adds a cookie. One that cannot stand in a header is left out, and said in the log without its value.
+pub fn set_cookie(reply: &mut Reply, cookie: &SetCookie<'_>) {
+    match cookie.header() {
+        Some(value) => {
+            reply.headers_mut().append(SET_COOKIE, value);
+        }
+        None => tracing::error!(cookie.name, "A cookie could not be written"),
+    }
+}

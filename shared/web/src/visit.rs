@@ -1,0 +1,250 @@
+//! Owns the visit: all that is read of a request besides its body, parsed once at the door. Must not know what the visitor wants.
+
+use std::net::IpAddr;
+
+use casting_core::Visitor;
+use casting_core::ids::{Entropy, SessionId, draw};
+use casting_core::referrer;
+use http::header::{ACCEPT, HOST, ORIGIN, REFERER};
+use http::{HeaderMap, Method, header};
+use lambda_http::{Body, Request};
+use url::{Url, form_urlencoded};
+
+use crate::address;
+use crate::body;
+use crate::code::Mistake;
+use crate::credentials;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::routes::{self, Function, Matched};
+
+/// One request, as far as it is not its body.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// The method.
+    pub method: Method,
+    /// The path, percent-encoded as sent.
+    pub path: String,
+    /// Where the request came from, as the gateway knows it.
+    pub address: Option<IpAddr>,
+    /// The host of the page that held the link.
+    pub referrer: Option<String>,
+    /// Whether the answer should be for a program rather than for a person.
+    pub wants_json: bool,
+    /// Which site's page sent the request, as far as the browser says.
+    pub sent_by: FetchSite,
+    /// For this answer's Content-Security-Policy; nobody can guess it.
+    pub nonce: String,
+    query: String,
+    headers: HeaderMap,
+}
+
+/// Which site's page sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchSite {
+    /// A page of ours, or the visitor's own hand.
+    Ours,
+    /// A page of somebody else's.
+    Foreign,
+    /// Nothing says so: a program, or an old browser.
+    Unsaid,
+}
+
+impl Visit {
+    /// Reads a request.
+    pub fn parse(request: &Request, entropy: &dyn Entropy) -> Self {
+        let headers = request.headers();
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            address: address::of(request),
+            referrer: text(headers, &REFERER).and_then(referrer::host_of),
+            wants_json: prefers_json(headers) || body::kind(request) == Some(body::Kind::Json),
+            sent_by: sent_by(headers),
+            nonce: format!("{:032x}", u128::from_be_bytes(draw(entropy))),
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            headers: headers.clone(),
+        }
+    }
+
+    /// The route that was meant.
+    ///
+    /// # Errors
+    /// 404 when there is none or it is another function's, 405 when the method is another one.
+    pub fn route(&self, function: Function) -> Result<Matched<'_>, Problem> {
+        let matched = routes::find(&self.method, &self.path)?;
+        if matched.route.function == function { Ok(matched) } else { Err(Problem::new(Mistake::NotFound)) }
+    }
+
+    /// Who asks, for the rules.
+    ///
+    /// # Errors
+    /// 400 when nobody knows the address: limits could not be kept.
+    pub fn visitor(&self) -> Result<Visitor, Problem> {
+        let no_address = || Problem::new(Mistake::BadRequest).detail("Nothing says which address this request came from.");
+        Ok(Visitor { address: self.address.ok_or_else(no_address)?, referrer: self.referrer.clone() })
+    }
+
+    /// Makes sure that no other site's page sent this.
+    ///
+    /// # Errors
+    /// 403 when one did.
+    pub fn not_cross_site(&self) -> Result<(), Problem> {
+        if self.sent_by == FetchSite::Foreign { Err(Problem::new(Mistake::CrossSite)) } else { Ok(()) }
+    }
+
+    /// The first value of a query parameter.
+    pub fn query(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(self.query.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The value of a cookie.
+    fn cookie(&self, name: &str) -> Option<&str> {
+        credentials::cookie(&self.headers, name)
+    }
+
+    /// The bearer token.
+    pub fn bearer(&self) -> Option<&str> {
+        credentials::bearer(&self.headers)
+    }
+
+    /// The owner ticket of a session: a program's bearer token, or else a browser's cookie.
+    pub fn owner_ticket(&self, session: &SessionId) -> Option<&str> {
+        self.bearer().or_else(|| self.cookie(&credentials::owner_cookie(session)))
+    }
+
+    /// A header's value, when it is plain text.
+    pub fn header(&self, name: &header::HeaderName) -> Option<&str> {
+        text(&self.headers, name)
+    }
+
+    /// The answer as it is sent: to HEAD without its body.
+    pub fn finish(&self, mut reply: Reply) -> Reply {
+        if self.method == Method::HEAD {
+            *reply.body_mut() = Body::Empty;
+        }
+        reply
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Browsers say themselves whose page sent a request; where they do not, the `Origin` of a POST is compared with the host it was sent to.
+fn sent_by(headers: &HeaderMap) -> FetchSite {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return if site == "same-origin" || site == "none" { FetchSite::Ours } else { FetchSite::Foreign };
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return FetchSite::Unsaid };
+    let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
+    let authority = |url: &Url| Some((url.host_str()?.to_owned(), url.port_or_known_default()));
+    let sender = origin.as_ref().and_then(authority);
+    // The scheme that the visitor used is not known behind a gateway; host and port tell origins apart well enough.
+    let ours = text(headers, &HOST).and_then(|host| authority(&Url::parse(&format!("{}://{host}", origin.as_ref()?.scheme())).ok()?));
+    if sender.is_some() && sender == ours { FetchSite::Ours } else { FetchSite::Foreign }
+}
+
+/// Whether `Accept` ranks JSON above HTML. Whoever takes anything gets the page.
+fn prefers_json(headers: &HeaderMap) -> bool {
+    let texts: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept = texts.join(",");
+    let json = quality(&accept, "application", "json").max(quality(&accept, "application", "problem+json"));
+    json > quality(&accept, "text", "html")
+}
+
+/// How much a type is wanted, from 0 to 1: the most exact range that covers it counts.
+fn quality(accept: &str, kind: &str, subtype: &str) -> f32 {
+    let mut best = (0, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let Some((found_kind, found_subtype)) = parts.next().and_then(|essence| essence.split_once('/')) else { continue };
+        let exactness = match (found_kind, found_subtype) {
+            ("*", "*") => 1,
+            (found, "*") if found.eq_ignore_ascii_case(kind) => 2,
+            (found, sub) if found.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype) => 3,
+            _ => continue,
+        };
+        let q = parts.find_map(|parameter| parameter.strip_prefix("q=")?.trim().parse().ok()).unwrap_or(1.0);
+        if exactness > best.0 {
+            best = (exactness, q);
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casting_core::testing::SeededEntropy;
+
+    fn visit(method: &str, headers: &[(&str, &str)]) -> Visit {
+        let mut request = http::Request::builder().method(method).uri("https://cast.example.com/cast/123abc?ref=a%20b&ref=c");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Visit::parse(&request.body(Body::Empty).expect("a request"), &SeededEntropy::new(1))
+    }
+
+    #[test]
+    fn programs_and_people_are_told_apart() {
+        for (name, accept, wants_json) in [
+            ("a browser", "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", false),
+            ("anything", "*/*", false),
+            ("nothing said", "", false),
+            ("JSON", "application/json", true),
+            ("problems", "application/problem+json", true),
+            ("JSON first", "application/json, text/html;q=0.5", true),
+            ("HTML first", "application/json;q=0.5, text/html", false),
+            ("JSON, else anything", "application/json, */*;q=0.1", true),
+            ("any text", "text/*, application/json;q=0.9", false),
+        ] {
+            assert_eq!(visit("GET", &[("accept", accept)]).wants_json, wants_json, "{name}");
+        }
+        assert!(visit("POST", &[("content-type", "application/json"), ("accept", "*/*")]).wants_json);
+    }
+
+    #[test]
+    fn a_page_of_another_site_gives_itself_away() {
+        for (name, headers, expected) in [
+            ("our page", &[("sec-fetch-site", "same-origin")][..], FetchSite::Ours),
+            ("the address bar", &[("sec-fetch-site", "none")], FetchSite::Ours),
+            ("another site", &[("sec-fetch-site", "cross-site")], FetchSite::Foreign),
+            ("a session's own origin", &[("sec-fetch-site", "same-site")], FetchSite::Foreign),
+            ("a program", &[], FetchSite::Unsaid),
+            ("an old browser, our page", &[("origin", "http://localhost:8300"), ("host", "localhost:8300")], FetchSite::Ours),
+            ("an old browser, default port", &[("origin", "https://cast.example.com"), ("host", "cast.example.com")], FetchSite::Ours),
+            ("an old browser, another site", &[("origin", "https://evil.org"), ("host", "cast.example.com")], FetchSite::Foreign),
+            ("an old browser, another port", &[("origin", "http://localhost:1"), ("host", "localhost:8300")], FetchSite::Foreign),
+            ("an old browser, hidden", &[("origin", "null"), ("host", "cast.example.com")], FetchSite::Foreign),
+        ] {
+            assert_eq!(visit("POST", headers).sent_by, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn referrer_query_and_credentials_are_read() {
+        let visit = visit("GET", &[("referer", "https://www.Acme.com/page?q"), ("cookie", "a=1"), ("authorization", "Bearer t")]);
+        assert_eq!(visit.referrer.as_deref(), Some("www.acme.com"));
+        assert_eq!(visit.query("ref").as_deref(), Some("a b"));
+        assert_eq!((visit.cookie("a"), visit.bearer()), (Some("1"), Some("t")));
+        assert_eq!(visit.nonce.len(), 32);
+        assert!(visit.visitor().is_err(), "no address, no visitor");
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body() {
+        let reply = || Problem::new(Mistake::NotFound).reply();
+        assert_eq!(*visit("HEAD", &[]).finish(reply()).body(), Body::Empty);
+        assert_ne!(*visit("GET", &[]).finish(reply()).body(), Body::Empty);
+    }
+
+    #[test]
+    fn a_function_answers_its_own_routes_only() {
+        let status =
+            |visit: &Visit, function| visit.route(function).map(|found| found.segment.to_owned()).map_err(|p| p.code.status().as_u16());
+        assert_eq!(status(&visit("GET", &[]), Function::Cast), Ok("123abc".to_owned()));
+        assert_eq!(status(&visit("GET", &[]), Function::Session), Err(404));
+        assert_eq!(status(&visit("DELETE", &[]), Function::Cast), Err(405));
+    }
+}

@@ -1,0 +1,177 @@
+//! Whole histories drawn from a seed: visitors, gates, sweeps, administrators and ECS, all at once, with faults on their calls and processes that die.
+//!
+//! `CASTING_TEST_HISTORIES` sets how many (1,000 unless told), `CASTING_TEST_SEED` the first one's seed; a failure prints the seed of its history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use casting_core::cast::IpLimit;
+use casting_core::{Claimed, Report};
+use casting_boot::Control;
+use casting_tests::faults::{Luck, act};
+use casting_tests::world::{Ground, World, visitor};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+/// How many steps a history has; in each, some actors run at once.
+const STEPS: usize = 6;
+
+/// What an actor did that the checks must know of.
+enum Done {
+    Given(Claimed),
+    Served(casting_core::ids::SessionId),
+    NotTaken(Value),
+    Nothing,
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ledger_holds_in_every_history() {
+    let count = setting("CASTING_TEST_HISTORIES").unwrap_or(1000);
+    let first = setting("CASTING_TEST_SEED").unwrap_or(1);
+    let ground = Ground::lay().await.expect("lays the ground");
+    let mut given = 0;
+    for seed in first..first + count {
+        given += history(&ground, seed).await.unwrap_or_else(|error| panic!("history with CASTING_TEST_SEED={seed} failed: {error:#}"));
+    }
+    assert!(given as u64 >= count, "{given} sessions in {count} histories: too few for the checks to mean anything");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own settings")]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+async fn history(ground: &Ground, seed: u64) -> Result<usize> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let total = rng.bool().then(|| rng.u64(1..5));
+    let limit = rng.bool().then(|| IpLimit { sessions: rng.u32(1..3), within_seconds: rng.u32(1..120) });
+    let mut world = World::make(ground, seed, total, limit).await?;
+    let mut undelivered = Vec::new();
+    let mut claims: Vec<Claimed> = Vec::new();
+    for step in 0..STEPS {
+        if total.is_some() && rng.u8(0..10) == 0 {
+            world.set_counter(rng.u64(0..5)).await?;
+        }
+        if rng.u8(0..8) == 0 {
+            world.refuse_starts(rng.usize(1..3));
+        }
+        undelivered.extend(world.news());
+        let mut actors = JoinSet::new();
+        for n in 0..rng.u64(1..7) {
+            let process = world.processes[rng.usize(0..3)].clone();
+            let luck = Luck::Drawn { percent: if rng.bool() { 0 } else { 15 } };
+            send_actor(&mut actors, &mut rng, &world, process, luck, &claims, &mut undelivered, seed * 1000 + step as u64 * 10 + n);
+        }
+        while let Some(done) = actors.join_next().await {
+            match done.context("an actor panicked")? {
+                Done::Given(claimed) => {
+                    world.given.insert(claimed.session.id.clone());
+                    claims.push(claimed);
+                }
+                Done::Served(id) => {
+                    world.served.insert(id);
+                }
+                Done::NotTaken(event) => undelivered.push(event),
+                Done::Nothing => {}
+            }
+        }
+        world.check_ledger().await.with_context(|| format!("after step {step}"))?;
+        tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
+    }
+    for event in undelivered {
+        casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    }
+    world.settle().await?;
+    world.check_ledger().await.context("after settling")?;
+    world.check_tasks().await?;
+    world.clear().await?;
+    world.check_ledger().await.context("at the end")?;
+    world.check_tasks().await?;
+    Ok(claims.len())
+}
+
+/// Sends one actor on its way.
+#[expect(clippy::too_many_arguments, reason = "the whole stage, once")]
+fn send_actor(
+    actors: &mut JoinSet<Done>,
+    rng: &mut fastrand::Rng,
+    world: &World,
+    process: Arc<Control>,
+    luck: Luck,
+    claims: &[Claimed],
+    undelivered: &mut Vec<Value>,
+    seed: u64,
+) {
+    let key = world.cast.settings.key.as_str().to_owned();
+    let chosen = (!claims.is_empty()).then(|| claims[rng.usize(0..claims.len())].clone());
+    match (rng.u8(0..12), chosen) {
+        (0..=4, _) | (_, None) => {
+            let (who, again) = (visitor(rng.u8(1..4)), rng.bool());
+            let other = world.processes[rng.usize(0..3)].clone();
+            actors.spawn(async move { visit(process, other, key, who, again, luck, seed).await });
+        }
+        (5..=6, Some(claimed)) => {
+            let secret = process.keys.sessions().secret(&claimed.session.id).expose().to_owned();
+            actors.spawn(async move {
+                let id = claimed.session.id;
+                let report = process.report(&id, &secret, Report::Ready { port: 1 }, visitor(9).address);
+                match act(seed, luck, report).await.result {
+                    Some(Ok(())) => Done::Served(id),
+                    _ => Done::Nothing,
+                }
+            });
+        }
+        (7, Some(claimed)) => {
+            actors.spawn(async move {
+                act(seed, luck, process.end(&claimed.session.id, Some(&claimed.owner_ticket))).await;
+                Done::Nothing
+            });
+        }
+        (8, Some(claimed)) => {
+            if let Some(task) = claimed.session.task {
+                world.ecs.exit(&task.arn, i32::from(rng.u8(0..3)));
+            }
+        }
+        (9..=10, _) if !undelivered.is_empty() => {
+            let at = rng.usize(0..undelivered.len());
+            // Sometimes an event comes twice.
+            let event = if rng.bool() { undelivered.swap_remove(at) } else { undelivered[at].clone() };
+            actors.spawn(async move {
+                match act(seed, luck, casting_fn_lifecycle::handle(&process, event.clone())).await.result {
+                    Some(Ok(())) => Done::Nothing,
+                    _ => Done::NotTaken(event),
+                }
+            });
+        }
+        _ => {
+            actors.spawn(async move {
+                act(seed, luck, process.sweep()).await;
+                Done::Nothing
+            });
+        }
+    }
+}
+
+/// Opens the link and claims a session; sometimes clicks twice at once.
+async fn visit(
+    process: Arc<Control>,
+    other: Arc<Control>,
+    key: String,
+    who: casting_core::Visitor,
+    again: bool,
+    luck: Luck,
+    seed: u64,
+) -> Done {
+    let Ok(opened) = process.open(&key, &who).await else {
+        return Done::Nothing;
+    };
+    let first = act(seed, luck.clone(), process.claim(&key, &opened.ticket, &who));
+    let claimed = if again {
+        let (first, second) = tokio::join!(first, act(seed + 7, luck, other.claim(&key, &opened.ticket, &who)));
+        first.result.and_then(Result::ok).or(second.result.and_then(Result::ok))
+    } else {
+        first.await.result.and_then(Result::ok)
+    };
+    claimed.map_or(Done::Nothing, Done::Given)
+}

@@ -1,0 +1,7 @@
+//! The fault suite: the ledger must hold whatever happens to any call of any function.
+//!
+//! `crashes` walks through every call of every flow and kills the process before and after it; `histories` draws whole histories from a seed.
+
+mod crashes;
+mod crowd;
+mod histories;

@@ -1,0 +1,145 @@
+//! Owns the way from the AWS SDK clients to the far sides without a socket: real requests and real answers, in this very task, so that a paused
+//! clock, a dropped future and a seed decide everything that happens.
+
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use axum::Router;
+use axum::body::Body;
+use dynoxide::Database;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::faults::{Fate, fate_of_next_call};
+
+/// A far side.
+#[derive(Clone)]
+pub enum Wire {
+    /// The embedded DynamoDB.
+    Dynamo(Database),
+    /// Any HTTP service, such as the local ECS endpoint.
+    Service(Router),
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let wire = self.clone();
+        HttpConnectorFuture::new(async move {
+            let operation = request.headers().get("x-amz-target").and_then(|t| t.split('.').nth(1)).unwrap_or("?").to_owned();
+            let body = request.body().bytes().unwrap_or_default().to_vec();
+            match fate_of_next_call(&operation).await {
+                Fate::Pass => wire.answer(&operation, request, body).await,
+                Fate::Refused(refusal) => reply(400, &refusal),
+                Fate::LostBefore => Err(lost()),
+                Fate::LostAfter => {
+                    let _ = wire.answer(&operation, request, body).await;
+                    Err(lost())
+                }
+                Fate::CrashBefore => crash().await,
+                Fate::CrashAfter => {
+                    let _ = wire.answer(&operation, request, body).await;
+                    crash().await
+                }
+            }
+        })
+    }
+}
+
+/// The process is gone: whoever waits for this is dropped.
+async fn crash() -> Result<HttpResponse, ConnectorError> {
+    crate::faults::tell_crash();
+    std::future::pending().await
+}
+
+fn lost() -> ConnectorError {
+    ConnectorError::timeout("the answer was lost".into())
+}
+
+fn reply(status: u16, body: &str) -> Result<HttpResponse, ConnectorError> {
+    let response = http::Response::builder().status(status).header("content-type", "application/x-amz-json-1.0").body(SdkBody::from(body));
+    let response = response.map_err(|error| ConnectorError::user(error.into()))?;
+    HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
+}
+
+impl Wire {
+    async fn answer(&self, operation: &str, request: HttpRequest, body: Vec<u8>) -> Result<HttpResponse, ConnectorError> {
+        match self {
+            Self::Dynamo(database) => {
+                let (status, body) = ask_dynamo(database, operation, &body);
+                reply(status, &body)
+            }
+            Self::Service(router) => {
+                let mut forwarded = http::Request::builder().method("POST").uri("/");
+                for (name, value) in request.headers() {
+                    forwarded = forwarded.header(name, value);
+                }
+                let forwarded = forwarded.body(Body::from(body)).map_err(|error| ConnectorError::user(error.into()))?;
+                let response = router.clone().oneshot(forwarded).await.map_err(|never| match never {})?;
+                let status = response.status().as_u16();
+                let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(|e| ConnectorError::io(e.into()))?;
+                reply(status, &String::from_utf8_lossy(&bytes))
+            }
+        }
+    }
+}
+
+/// One call of DynamoDB's API on the embedded database.
+fn ask_dynamo(database: &Database, operation: &str, body: &[u8]) -> (u16, String) {
+    macro_rules! dispatch {
+        ($($name:literal => $method:ident),* $(,)?) => {
+            match operation {
+                $($name => match serde_json::from_slice(body) {
+                    Ok(request) => answer(database.$method(request)),
+                    Err(error) => (400, format!(r#"{{"__type":"SerializationException","message":"{error}"}}"#)),
+                },)*
+                other => (400, format!(r#"{{"__type":"UnknownOperationException","message":"{other}"}}"#)),
+            }
+        };
+    }
+    dispatch! {
+        "CreateTable" => create_table, "DescribeTable" => describe_table, "UpdateTimeToLive" => update_time_to_live,
+        "DescribeTimeToLive" => describe_time_to_live, "PutItem" => put_item, "GetItem" => get_item, "DeleteItem" => delete_item,
+        "UpdateItem" => update_item, "Query" => query, "Scan" => scan, "TransactWriteItems" => transact_write_items,
+        "BatchWriteItem" => batch_write_item, "BatchGetItem" => batch_get_item, "TransactGetItems" => transact_get_items,
+    }
+}
+
+fn answer<T: serde::Serialize>(result: dynoxide::Result<T>) -> (u16, String) {
+    match result {
+        Ok(value) => (200, serde_json::to_string(&value).unwrap_or_default()),
+        Err(error) => (error.status_code(), error.to_json()),
+    }
+}
+
+/// A refusal as DynamoDB words it.
+pub fn refusal(kind: &str, message: &str) -> String {
+    serde_json::json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": message, "Message": message }).to_string()
+}
+
+/// A cancelled transaction as DynamoDB words it when `parts` actions were in it and all of them met another transaction.
+pub fn conflict(parts: usize) -> String {
+    let reasons: Vec<Value> = (0..parts)
+        .map(|_| serde_json::json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" }))
+        .collect();
+    serde_json::json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "CancellationReasons": reasons,
+    })
+    .to_string()
+}

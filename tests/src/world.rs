@@ -1,0 +1,301 @@
+//! Owns the small world of the fault suite: three processes of the control plane over one embedded DynamoDB and one imaginary ECS, with virtual time,
+//! and the questions that the ledger must always answer truthfully.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use casting_boot::Control;
+use casting_core::cast::{Cast, Counter, IpLimit};
+use casting_core::ids::{CastId, CastKey, Entropy, SessionId, draw};
+use casting_core::keys::Keyring;
+use casting_core::ports::{Launcher, Store};
+use casting_core::session::{Session, State};
+use casting_core::testing::{self, SeededEntropy};
+use casting_core::time::{Clock, Timestamp};
+use casting_core::{Casting, Terms, Visitor};
+use casting_dynamo::DynamoStore;
+use casting_dynamo::schema::{TableNames, create_tables};
+use casting_ecs::{Capacity, EcsLauncher, EcsSettings};
+use casting_local::ecs::{Ecs, EcsOptions, Runtime, Trouble};
+use dynoxide::Database;
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::wire::Wire;
+
+/// The clock of the world: tokio's, which a test pauses and advances.
+struct VirtualClock(tokio::time::Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(testing::NOON.millis() + self.0.elapsed().as_millis() as i64)
+    }
+}
+
+/// What outlives a history: the database is made once, because making tables costs more than a history.
+pub struct Ground {
+    database: Database,
+    client: aws_sdk_dynamodb::Client,
+}
+
+impl Ground {
+    /// A database with its tables.
+    pub async fn lay() -> Result<Self> {
+        let database = Database::memory().map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        let client = dynamodb(&database);
+        create_tables(&client, &TableNames::with_prefix("t-")).await?;
+        Ok(Self { database, client })
+    }
+}
+
+macro_rules! config {
+    ($service:ident, $wire:expr) => {
+        $service::Config::builder()
+            .behavior_version($service::config::BehaviorVersion::latest())
+            .region($service::config::Region::new("eu-test-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+            .identity_cache($service::config::IdentityCache::no_cache())
+            .http_client($wire)
+            .sleep_impl(TokioSleep::new())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection($service::config::StalledStreamProtectionConfig::disabled())
+            .endpoint_url("http://in.process")
+            .build()
+    };
+}
+
+fn dynamodb(database: &Database) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::from_conf(config!(aws_sdk_dynamodb, Wire::Dynamo(database.clone())))
+}
+
+/// One link and everybody around it.
+pub struct World {
+    /// Processes of the control plane; each remembers for itself.
+    pub processes: Vec<Arc<Control>>,
+    /// The imaginary ECS.
+    pub ecs: Ecs,
+    /// The link.
+    pub cast: Cast,
+    /// How many sessions the counter was last set to.
+    pub total: u64,
+    /// Sessions whose gate was told that its report was taken.
+    pub served: HashSet<SessionId>,
+    /// Sessions that a visitor was given.
+    pub given: HashSet<SessionId>,
+    news: UnboundedReceiver<Value>,
+    client: aws_sdk_dynamodb::Client,
+}
+
+impl World {
+    /// A link with these limits, on a world that no earlier history can be seen from.
+    pub async fn make(ground: &Ground, seed: u64, total: Option<u64>, ip_limit: Option<IpLimit>) -> Result<Self> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock(tokio::time::Instant::now()));
+        let options = EcsOptions {
+            region: "eu-test-1".into(),
+            account: "000000000000".into(),
+            cluster: "casting".into(),
+            journal: None,
+            runtime: Runtime::Imaginary { run_at_once: true },
+            max_tasks: None,
+        };
+        let (ecs, news) = Ecs::open(options, clock.clone(), entropy.clone())?;
+        let mut processes = Vec::new();
+        for _ in 0..3 {
+            let ecs_client = aws_sdk_ecs::Client::from_conf(config!(aws_sdk_ecs, Wire::Service(ecs.router())));
+            let launcher = EcsLauncher::new(ecs_client, ecs_settings());
+            let store = DynamoStore::new(dynamodb(&ground.database), TableNames::with_prefix("t-"));
+            let terms = Terms {
+                public_url: "http://cast.test".into(),
+                report_url: "http://cast.test".into(),
+                session_url: "http://{session}.cast.test".into(),
+            };
+            processes.push(Arc::new(Casting::new(store, launcher, Keyring::new(&[7; 32]), clock.clone(), entropy.clone(), terms)));
+        }
+        let mut cast = testing::cast(1);
+        let mut image = testing::image(1);
+        cast.id = CastId::from_bytes(draw(&*entropy));
+        cast.settings.key = CastKey::draw(&*entropy);
+        image.id = casting_core::ids::ImageId::from_bytes(draw(&*entropy));
+        cast.settings.image_id = image.id.clone();
+        cast.settings.limit_total_sessions = total.is_some();
+        cast.settings.ip_limit = ip_limit;
+        cast.counter = Counter::new(total.unwrap_or(0));
+        image.task_definition =
+            processes[0].launcher.register(&image).await?.map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
+        processes[0].store.put_image(&image, None).await?;
+        processes[0].store.create_cast(&cast).await?;
+        let total = total.unwrap_or(0);
+        Ok(Self { processes, ecs, cast, total, served: HashSet::new(), given: HashSet::new(), news, client: ground.client.clone() })
+    }
+
+    /// A process that nothing goes wrong in (outside an actor, every call is answered).
+    pub fn calm(&self) -> &Control {
+        &self.processes[0]
+    }
+
+    /// News from ECS since the last call, as EventBridge would carry it.
+    pub fn news(&mut self) -> Vec<Value> {
+        std::iter::from_fn(|| self.news.try_recv().ok()).collect()
+    }
+
+    /// Every session of the link.
+    pub async fn sessions(&self) -> Result<Vec<Session>> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.calm().store.sessions(Some(&self.cast.id), after.as_deref(), 100).await?;
+            all.extend(page.items);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The link as it is.
+    pub async fn cast_now(&self) -> Result<Cast> {
+        self.calm().store.cast(&self.cast.id).await?.ok_or_else(|| anyhow::anyhow!("the cast is gone"))
+    }
+
+    /// An administrator sets Sessions Remaining.
+    pub async fn set_counter(&mut self, remaining: u64) -> Result<()> {
+        let before = self.cast_now().await?;
+        let mut after = before.clone();
+        after.version += 1;
+        after.counter = Counter { remaining, epoch: before.counter.epoch + 1 };
+        self.calm().store.replace_cast(&before, &after, true).await?;
+        self.total = remaining;
+        Ok(())
+    }
+
+    /// Without faults, and after all news has arrived: the clock runs and sweeps follow each other until every session is ready or has ended.
+    pub async fn settle(&mut self) -> Result<()> {
+        for _ in 0..12 {
+            let calm = self.processes[0].clone();
+            for event in self.news() {
+                casting_fn_lifecycle::handle(&calm, event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+            }
+            calm.sweep().await?;
+            let unsettled = self.sessions().await?.iter().any(|row| !matches!(row.state, State::Ready { .. } | State::Ended { .. }));
+            if !unsettled {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(61)).await;
+        }
+        bail!("sessions are still unsettled: {:#?}", self.sessions().await?)
+    }
+
+    /// What must hold at every moment, whatever is under way.
+    ///
+    /// # Errors
+    /// Says which of the ledger's promises is broken.
+    pub async fn check_ledger(&self) -> Result<()> {
+        let (cast, rows) = (self.cast_now().await?, self.sessions().await?);
+        if cast.settings.limit_total_sessions {
+            let charged = rows.iter().filter(|row| row.charge.count == Some(cast.counter.epoch) && !row.is_refunded()).count() as u64;
+            let remaining = cast.counter.remaining;
+            ensure!(remaining + charged == self.total, "{remaining} remaining + {charged} live or served is not {}", self.total);
+        }
+        if let Some(limit) = cast.settings.ip_limit {
+            check_windows(&rows, limit)?;
+        }
+        for row in &rows {
+            if row.is_refunded() {
+                ensure!(!self.served.contains(&row.id), "session {} was served and refunded", row.id);
+            }
+        }
+        for id in &self.given {
+            ensure!(rows.iter().any(|row| row.id == *id), "session {id} was given to a visitor and is not in the ledger");
+        }
+        Ok(())
+    }
+
+    /// What must hold once everything has settled.
+    ///
+    /// # Errors
+    /// Says which of the ledger's promises is broken.
+    pub async fn check_tasks(&self) -> Result<()> {
+        let rows: HashMap<SessionId, Session> = self.sessions().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let mut running = HashMap::new();
+        for task in self.ecs.tasks().iter().filter(|task| task["lastStatus"] != "STOPPED") {
+            let id = task["startedBy"].as_str().and_then(SessionId::parse).ok_or_else(|| anyhow::anyhow!("a task of nobody runs: {task}"))?;
+            let row = rows.get(&id).ok_or_else(|| anyhow::anyhow!("a task runs for {id}, which is no session"))?;
+            ensure!(row.is_live(), "a task runs for session {id}, which has ended: {task} {row:#?}");
+            ensure!(running.insert(id.clone(), ()).is_none(), "two tasks run for session {id}");
+        }
+        for row in rows.values().filter(|row| row.is_live()) {
+            ensure!(running.contains_key(&row.id), "session {} is {} without a task", row.id, row.state.as_str());
+        }
+        Ok(())
+    }
+
+    /// The next `count` RunTask calls find no room.
+    pub fn refuse_starts(&self, count: usize) {
+        self.ecs.trouble(std::iter::repeat_n(Trouble::NoCapacity, count));
+    }
+
+    /// Ends what is left, so that the next history's sweeps see none of this one.
+    pub async fn clear(&mut self) -> Result<()> {
+        for row in self.sessions().await? {
+            if row.is_live() {
+                self.calm().end_as_administrator(&row.id).await.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+            }
+        }
+        self.settle().await
+    }
+
+    /// The whole database in text, to see that nothing was written.
+    pub async fn snapshot(&self) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut tables = BTreeMap::new();
+        for name in self.client.list_tables().send().await.map(|l| l.table_names.unwrap_or_default()).unwrap_or_default() {
+            let rows = self.client.scan().table_name(&name).send().await?.items.unwrap_or_default();
+            let mut rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.iter().collect::<BTreeMap<_, _>>())).collect();
+            rows.sort();
+            tables.insert(name, rows);
+        }
+        Ok(tables)
+    }
+}
+
+/// A visitor from the `n`th address.
+pub fn visitor(n: u8) -> Visitor {
+    Visitor { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)), referrer: None }
+}
+
+fn check_windows(rows: &[Session], limit: IpLimit) -> Result<()> {
+    let mut by_address: HashMap<&str, Vec<i64>> = HashMap::new();
+    for row in rows.iter().filter(|row| row.charge.window.is_some() && !row.is_refunded()) {
+        by_address.entry(&row.origin.address).or_default().push(row.created_at.millis());
+    }
+    let allowed = limit.sessions as usize;
+    for times in by_address.values_mut() {
+        times.sort_unstable();
+        for span in times.windows(allowed + 1) {
+            let took = span[allowed] - span[0];
+            let width = i64::from(limit.within_seconds) * 1000;
+            ensure!(took >= width, "{} sessions from one address within {took} ms", allowed + 1);
+        }
+    }
+    Ok(())
+}
+
+fn ecs_settings() -> EcsSettings {
+    EcsSettings {
+        cluster: "casting".into(),
+        subnets: vec!["subnet-1".into()],
+        security_groups: vec!["sg-1".into()],
+        assign_public_ip: true,
+        execution_role_arn: None,
+        capacity: Capacity::Fargate,
+        logs: None,
+    }
+}
