@@ -77,25 +77,25 @@ pub(super) fn register(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
         document,
     };
     let answer = json!({ "taskDefinition": definition.to_json(), "tags": tags });
-    state.note(&Line::definition(&definition));
+    state.note(&Line::Definition(&definition));
     state.definitions.entry(family).or_default().insert(revision, definition);
     Ok(answer)
 }
 
-pub(super) fn describe(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
+pub(super) fn describe(fleet: &Fleet, body: &Value) -> Result<Value, ApiError> {
     let state = fleet.lock();
-    let definition = find(&state, &name_in(&body)?).ok_or_else(|| ApiError::client("Unable to describe task definition."))?;
+    let definition = find(&state, &name_in(body)?).ok_or_else(|| ApiError::client("Unable to describe task definition."))?;
     Ok(json!({ "taskDefinition": definition.to_json(), "tags": [] }))
 }
 
-pub(super) fn deregister(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
-    let (state, name) = (&mut fleet.lock(), name_in(&body)?);
+pub(super) fn deregister(fleet: &Fleet, body: &Value) -> Result<Value, ApiError> {
+    let (state, name) = (&mut fleet.lock(), name_in(body)?);
     let unknown = || ApiError::client("The specified task definition does not exist.");
     let (family, revision) = find(state, &name).map(|found| (found.family.clone(), found.revision)).ok_or_else(unknown)?;
     let found = state.definitions.get_mut(&family).and_then(|known| known.get_mut(&revision)).ok_or_else(unknown)?;
     found.is_active = false;
     let found = found.clone();
-    state.note(&Line::definition(&found));
+    state.note(&Line::Definition(&found));
     Ok(json!({ "taskDefinition": found.to_json() }))
 }
 

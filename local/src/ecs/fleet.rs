@@ -66,8 +66,8 @@ impl State {
     }
 
     fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let definitions = self.definitions.values().flat_map(BTreeMap::values).map(Line::definition);
-        definitions.chain(self.tasks.values().map(Line::task))
+        let definitions = self.definitions.values().flat_map(BTreeMap::values).map(Line::Definition);
+        definitions.chain(self.tasks.values().map(Line::Task))
     }
 }
 
@@ -138,7 +138,7 @@ impl Fleet {
     /// Adds a new task. `stop` ends its process.
     pub(super) fn add(&self, state: &mut State, task: Task, stop: Option<oneshot::Sender<()>>) {
         let arn = task.arn.clone();
-        state.note(&Line::task(&task));
+        state.note(&Line::Task(&task));
         if let Some((token, digest)) = &task.token {
             state.tokens.entry(token.clone()).or_insert_with(|| (digest.clone(), Vec::new())).1.push(arn.clone());
         }
@@ -156,7 +156,7 @@ impl Fleet {
         task.progress.version += 1;
         let (progress, is_stopped) = (task.progress.clone(), task.is_stopped());
         let event = task.event(&self.draw_id(), &self.options.region, &self.options.account, now);
-        state.note(&Line::progress(arn, &progress));
+        state.note(&Line::Progress { arn, progress: &progress });
         // Nobody listens any more only when the whole stack goes down.
         let _ = self.events.send(event);
         if is_stopped {

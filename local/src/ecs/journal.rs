@@ -1,6 +1,5 @@
 //! Owns what survives a restart: a file of JSON lines, appended to at every change and rewritten now and then. Must not know what a change means.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -15,28 +14,25 @@ use super::task::{Progress, Task};
 /// A file that grew to this many bytes may be rewritten.
 const BLOATED_BYTES: u64 = 16 << 20;
 
-/// One line.
-#[derive(Debug, Serialize, Deserialize)]
+/// A line to write.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Line<'a> {
-    Definition(Cow<'a, Definition>),
-    Task(Cow<'a, Task>),
-    Progress { arn: Cow<'a, str>, progress: Cow<'a, Progress> },
+    Definition(&'a Definition),
+    Task(&'a Task),
+    Progress { arn: &'a str, progress: &'a Progress },
 }
 
-impl<'a> Line<'a> {
-    pub(super) fn definition(definition: &'a Definition) -> Self {
-        Self::Definition(Cow::Borrowed(definition))
-    }
+/// A line that was read; its form is that of [`Line`].
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OwnedLine {
+    Definition(Box<Definition>),
+    Task(Box<Task>),
+    Progress { arn: String, progress: Box<Progress> },
+}
 
-    pub(super) fn task(task: &'a Task) -> Self {
-        Self::Task(Cow::Borrowed(task))
-    }
-
-    pub(super) fn progress(arn: &'a str, progress: &'a Progress) -> Self {
-        Self::Progress { arn: Cow::Borrowed(arn), progress: Cow::Borrowed(progress) }
-    }
-
+impl Line<'_> {
     /// The line in one piece, so that one write takes it: a process that is killed leaves whole lines.
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec(self)?;
@@ -67,17 +63,16 @@ impl Journal {
         };
         for line in BufReader::new(file).split(b'\n') {
             let line = line.with_context(|| format!("Cannot read {}.", path.display()))?;
-            match serde_json::from_slice::<Line<'_>>(&line) {
-                Ok(Line::Definition(definition)) => {
-                    let definition = definition.into_owned();
-                    definitions.entry(definition.family.clone()).or_default().insert(definition.revision, definition);
+            match serde_json::from_slice(&line) {
+                Ok(OwnedLine::Definition(definition)) => {
+                    definitions.entry(definition.family.clone()).or_default().insert(definition.revision, *definition);
                 }
-                Ok(Line::Task(task)) => {
-                    tasks.insert(task.arn.clone(), task.into_owned());
+                Ok(OwnedLine::Task(task)) => {
+                    tasks.insert(task.arn.clone(), *task);
                 }
-                Ok(Line::Progress { arn, progress }) => {
-                    if let Some(task) = tasks.get_mut(&*arn) {
-                        task.progress = progress.into_owned();
+                Ok(OwnedLine::Progress { arn, progress }) => {
+                    if let Some(task) = tasks.get_mut(&arn) {
+                        task.progress = *progress;
                     }
                 }
                 Err(error) => tracing::warn!(%error, "Left out a line of {} that cannot be read", path.display()),

@@ -106,8 +106,8 @@ fn call(fleet: &Arc<Fleet>, operation: &str, body: Value) -> Result<Value, ApiEr
         "ListTasks" => looks::list(fleet, body),
         "DescribeClusters" => looks::describe_clusters(fleet, body),
         "RegisterTaskDefinition" => definitions::register(fleet, body),
-        "DescribeTaskDefinition" => definitions::describe(fleet, body),
-        "DeregisterTaskDefinition" => definitions::deregister(fleet, body),
+        "DescribeTaskDefinition" => definitions::describe(fleet, &body),
+        "DeregisterTaskDefinition" => definitions::deregister(fleet, &body),
         other => Err(ApiError::new(StatusCode::BAD_REQUEST, "UnknownOperationException", format!("This endpoint has no {other:?}."))),
     }
 }

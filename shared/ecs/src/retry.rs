@@ -53,6 +53,9 @@ where
         if !again || Instant::now() + pause >= deadline {
             return Answer { result, in_doubt: lost > 0 };
         }
+        if let Err(failure) = &result {
+            tracing::info!(kind = ?failure.kind, "A call to ECS is tried again: {}", failure.words);
+        }
         sleep(pause).await;
     }
 }
