@@ -40,8 +40,8 @@ fn after_a_crash_running_tasks_are_gone_and_told_stopped_and_the_rest_is_as_it_w
         assert_eq!(lab.launcher.describe(&done).await.unwrap().and_then(|task| task.exit_code), Some(4));
         let Run::Started(same) = lab.launcher.run(&spec).await else { panic!("the token is forgotten") };
         assert_eq!(same, told, "the client token still stands for the task");
+        std::fs::remove_file(lab.folder.0.join("once")).unwrap();
         let other = lab.start(&definition).await.task.arn;
-        lab.until(&other, TaskStatus::Running).await;
-        lab.ecs.shutdown().await;
+        assert_eq!(lab.until(&other, TaskStatus::Stopped).await.exit_code, Some(4), "the definition is still known");
     });
 }

@@ -87,10 +87,11 @@ impl Settings {
             let what = what.to_owned();
             move |detail: String| SettingsError(vec![format!("{what} {detail}")])
         };
+        let Terms { public_url, report_url, session_url } = terms;
         let terms = Terms {
-            public_url: parse_origin(&terms.public_url).map_err(one("The public URL"))?,
-            report_url: parse_origin(&terms.report_url).map_err(one("The report URL"))?,
-            session_url: parse_session_url(&terms.session_url).map_err(one("The session URL"))?,
+            public_url: parse_origin(&public_url).map_err(one("The public URL"))?,
+            report_url: parse_origin(&report_url).map_err(one("The report URL"))?,
+            session_url: parse_session_url(&session_url).map_err(one("The session URL"))?,
         };
         Ok(Self {
             terms,
