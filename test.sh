@@ -11,4 +11,4 @@ if ! command -v cc >/dev/null; then
 fi
 
 say "Unit, contract and end-to-end tests"
-cargo test --workspace --all-features
+cargo test --workspace

@@ -1,5 +1,7 @@
 //! Every flow, killed at each of its calls, before and after the call took effect; and each call's answer lost.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use anyhow::{Context, Result, ensure};
 use casting_core::cast::IpLimit;
 use casting_core::ports::Store;
@@ -25,7 +27,10 @@ const FLOWS: [Flow; 6] = [Flow::Claim, Flow::Ready, Flow::End, Flow::EndWhileSta
 
 /// Runs `flow` with this luck on a world of its own, lets everything settle, and checks the ledger at each step. Returns how many calls it made.
 async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
-    let mut world = World::make(ground, 1, Some(3), Some(LIMIT)).await?;
+    // Each world draws ids of its own, else its tickets would find the sessions of the one before.
+    static WORLDS: AtomicU64 = AtomicU64::new(1000);
+    let seed = WORLDS.fetch_add(1, Ordering::Relaxed);
+    let mut world = World::make(ground, seed, Some(3), Some(LIMIT)).await?;
     let calls = set_in_motion(&mut world, flow, luck).await?;
     world.check_ledger().await.context("right after the fault")?;
     world.settle().await?;
