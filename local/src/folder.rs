@@ -40,7 +40,9 @@ impl Folder {
             Err(TryLockError::WouldBlock) => {
                 let url = fs::read_to_string(path.join("lock")).unwrap_or_default();
                 let place = if url.is_empty() { String::new() } else { format!(" It answers at {}.", url.trim()) };
-                bail!("Session casting already runs on the data folder {shown}.{place} Stop it first, or choose another folder with --data.")
+                bail!(
+                    "Session casting already runs on the data folder {shown}.{place} Stop it first, or choose another folder with --data."
+                )
             }
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("Cannot lock the data folder {shown}.")),
         }

@@ -114,7 +114,8 @@ impl Stack {
         let root = folder.as_ref().map_or_else(|| scratch.as_ref().map(|s| s.0.clone()).unwrap_or_default(), |f| f.path().to_owned());
         let database = database::Endpoint::start(folder.as_ref().map(|f| f.path().join("casting.db")).as_deref()).await?;
         let options = ecs_options(&settings, &root, folder.is_some())?;
-        let (ecs, events) = Ecs::open(options, settings.clock.clone(), settings.entropy.clone()).context("The ECS endpoint did not start.")?;
+        let (ecs, events) =
+            Ecs::open(options, settings.clock.clone(), settings.entropy.clone()).context("The ECS endpoint did not start.")?;
         let ecs_server = Server::start(listen(loopback()).await?, ecs.router())?;
 
         let control = Arc::new(build_control(&settings, &places, &keys, &database.url(), &ecs_server.url)?);
@@ -200,11 +201,7 @@ impl Places {
         let report_url = format!("http://127.0.0.1:{port}");
         match &settings.public_url {
             // A name of its own for each session keeps them apart; browsers find every name under localhost on this machine.
-            None => Self {
-                url: own,
-                report_url,
-                session_url: format!("http://{{session}}.localhost:{port}"),
-            },
+            None => Self { url: own, report_url, session_url: format!("http://{{session}}.localhost:{port}") },
             // Elsewhere there may be no such names, so sessions live under a path.
             Some(url) => {
                 let url = url.trim_end_matches('/').to_owned();
@@ -215,8 +212,7 @@ impl Places {
 }
 
 fn build_control(settings: &StackSettings, places: &Places, keys: &Keys, dynamodb: &str, ecs: &str) -> Result<Control> {
-    let terms =
-        Terms { public_url: places.url.clone(), report_url: places.report_url.clone(), session_url: places.session_url.clone() };
+    let terms = Terms { public_url: places.url.clone(), report_url: places.report_url.clone(), session_url: places.session_url.clone() };
     let settings = Settings::local(terms, &keys.signing, dynamodb, ecs, settings.clock.clone(), settings.entropy.clone())?;
     Ok(casting_boot::build(settings)?)
 }
@@ -254,7 +250,10 @@ const fn loopback() -> SocketAddr {
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| match address.port() {
         0 => format!("Cannot listen on {}.", address.ip()),
-        port => format!("Cannot listen on port {port} of {}: it may be in use. Stop the other program, or choose another port with --port.", address.ip()),
+        port => format!(
+            "Cannot listen on port {port} of {}: it may be in use. Stop the other program, or choose another port with --port.",
+            address.ip()
+        ),
     })
 }
 

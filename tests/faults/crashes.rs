@@ -58,8 +58,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
         ensure!(world.sessions().await?.len() == 1, "one ticket, several rows");
         return Ok(first.calls);
     }
-    let Claimed { session, owner_ticket } =
-        process.claim(&key, &opened.ticket, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+    let Claimed { session, owner_ticket } = process.claim(&key, &opened.ticket, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
     let id = session.id.clone();
     world.given.insert(id.clone());
     let secret = process.keys.sessions().secret(&id).expose().to_owned();

@@ -1,7 +1,7 @@
 //! A thousand visitors at once on a hundred places.
 
-use casting_core::denial::DenialCode;
 use casting_core::Visitor;
+use casting_core::denial::DenialCode;
 use casting_tests::faults::{Luck, act};
 use casting_tests::world::{Ground, World};
 
@@ -10,9 +10,8 @@ async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions(
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(&ground, 5, Some(100), None).await.expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let visitors: Vec<Visitor> = (0..1000u32)
-        .map(|n| Visitor { address: std::net::Ipv4Addr::from(0x0a00_0000 + n).into(), referrer: None })
-        .collect();
+    let visitors: Vec<Visitor> =
+        (0..1000u32).map(|n| Visitor { address: std::net::Ipv4Addr::from(0x0a00_0000 + n).into(), referrer: None }).collect();
     let mut crowd = tokio::task::JoinSet::new();
     for (n, visitor) in visitors.into_iter().enumerate() {
         let (process, key) = (world.processes[n % 3].clone(), key.clone());

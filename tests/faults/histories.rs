@@ -1,14 +1,14 @@
 //! Whole histories drawn from a seed: visitors, gates, sweeps, administrators and ECS, all at once, with faults on their calls and processes that die.
 //!
-//! `CASTING_TEST_HISTORIES` sets how many (1,000 unless told), `CASTING_TEST_SEED` the first one's seed; a failure prints the seed of its history.
+//! `CASTING_TEST_HISTORIES` sets how many (200 unless told), `CASTING_TEST_SEED` the first one's seed; a failure prints the seed of its history.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use casting_boot::Control;
 use casting_core::cast::IpLimit;
 use casting_core::{Claimed, Report};
-use casting_boot::Control;
 use casting_tests::faults::{Luck, act};
 use casting_tests::world::{Ground, World, visitor};
 use serde_json::Value;
@@ -27,7 +27,7 @@ enum Done {
 
 #[tokio::test(start_paused = true)]
 async fn the_ledger_holds_in_every_history() {
-    let count = setting("CASTING_TEST_HISTORIES").unwrap_or(1000);
+    let count = setting("CASTING_TEST_HISTORIES").unwrap_or(200);
     let first = setting("CASTING_TEST_SEED").unwrap_or(1);
     let ground = Ground::lay().await.expect("lays the ground");
     let mut given = 0;

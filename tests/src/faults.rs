@@ -64,8 +64,7 @@ pub struct Act<T> {
 
 /// Runs an actor until it is done or crashes.
 pub async fn act<T>(seed: u64, luck: Luck, flow: impl Future<Output = T>) -> Act<T> {
-    let actor =
-        Arc::new(Actor { luck, rng: Mutex::new(fastrand::Rng::with_seed(seed)), calls: AtomicUsize::new(0), crash: Notify::new() });
+    let actor = Arc::new(Actor { luck, rng: Mutex::new(fastrand::Rng::with_seed(seed)), calls: AtomicUsize::new(0), crash: Notify::new() });
     let crashed = actor.clone();
     let result = tokio::select! {
         result = ACTOR.scope(actor.clone(), flow) => Some(result),
@@ -85,7 +84,13 @@ pub(crate) async fn fate_of_next_call(operation: &str) -> Fate {
     let number = actor.calls.fetch_add(1, Ordering::Relaxed);
     match &actor.luck {
         Luck::Good => Fate::Pass,
-        Luck::At(call, fate) => if *call == number { fate.clone() } else { Fate::Pass },
+        Luck::At(call, fate) => {
+            if *call == number {
+                fate.clone()
+            } else {
+                Fate::Pass
+            }
+        }
         Luck::Drawn { percent } => {
             let (millis, fate) = {
                 let mut rng = actor.rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

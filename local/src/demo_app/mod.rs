@@ -47,7 +47,8 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened on", settings.port))?;
     let room = Arc::new(Room::new(settings.time_limit));
     let page = Arc::new(Page::new(settings.given));
-    let router = Router::new().route("/", get(show)).with_state((page, room.clone())).route("/ws", get(socket::open).with_state(room.clone()));
+    let router =
+        Router::new().route("/", get(show)).with_state((page, room.clone())).route("/ws", get(socket::open).with_state(room.clone()));
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served.context("the server broke off"),
         never = room.tick() => match never {},

@@ -73,14 +73,14 @@ mod tests {
 
     #[test]
     fn the_last_writer_wins_and_nothing_written_apart_is_lost() {
-        let both = format!("here{SEAM}there");
+        let both = format!("here{SEAM}yonder");
         for (name, base, text, away, after, rev) in [
             ("typing on", 3, "here too", false, "here too", 4),
             ("two at once: the last wins", 2, "there", false, "there", 4),
             ("the same again", 3, "here", false, "here", 3),
             ("clearing it", 3, "", false, "", 4),
             ("back, and nobody wrote meanwhile", 3, "there", true, "there", 4),
-            ("back, and somebody did", 2, "there", true, both.as_str(), 4),
+            ("back, and somebody did", 2, "yonder", true, both.as_str(), 4),
             ("back, but the text had arrived", 2, "here", true, "here", 3),
             ("back, with more than had arrived", 2, "here and more", true, "here and more", 4),
             ("back, with less than stands there", 2, "he", true, "here", 3),
