@@ -9,8 +9,18 @@ use casting_core::ids::{Entropy, draw};
 use data_encoding::BASE64URL_NOPAD;
 
 /// Everything that a run may leave in the folder; `--reset` deletes these and nothing else.
-const OURS: [&str; 9] =
-    ["casting.db", "casting.db-wal", "casting.db-shm", "casting.db-journal", "ecs.jsonl", "signing-key", "admin-key", "tasks", "bin"];
+const OURS: [&str; 10] = [
+    "casting.db",
+    "casting.db-wal",
+    "casting.db-shm",
+    "casting.db-journal",
+    "ecs.jsonl",
+    "ecs.new",
+    "signing-key",
+    "admin-key",
+    "tasks",
+    "bin",
+];
 
 /// A data folder that this process alone uses.
 #[derive(Debug)]
