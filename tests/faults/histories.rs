@@ -112,6 +112,10 @@ fn send_actor(
             actors.spawn(async move { visit(process, other, key, who, again, luck, seed).await });
         }
         (5..=6, Some(claimed)) => {
+            // A gate speaks only out of a task that runs.
+            if !world.runs(&claimed.session.id) {
+                return;
+            }
             let secret = process.keys.sessions().secret(&claimed.session.id).expose().to_owned();
             actors.spawn(async move {
                 let id = claimed.session.id;

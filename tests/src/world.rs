@@ -40,9 +40,6 @@ impl Clock for VirtualClock {
     }
 }
 
-/// After so many rounds of settling, every ready session's check has been due.
-const LOOKED_AFTER: u32 = 5;
-
 /// What outlives a history: the database is made once, because making tables costs more than a history.
 pub struct Ground {
     database: Database,
@@ -180,17 +177,16 @@ impl World {
         Ok(())
     }
 
-    /// Without faults, and after all news has arrived: the clock runs and sweeps follow each other until every session has ended, or is ready and
-    /// has been looked after once.
+    /// Without faults, and after all news has arrived: the clock runs and sweeps follow each other until every session is ready or has ended.
     pub async fn settle(&mut self) -> Result<()> {
-        for round in 0..12 {
+        for _ in 0..12 {
             let calm = self.processes[0].clone();
             for event in self.news() {
                 casting_fn_lifecycle::handle(&calm, event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
             }
             calm.sweep().await?;
             let unsettled = self.sessions().await?.iter().any(|row| !matches!(row.state, State::Ready { .. } | State::Ended { .. }));
-            if !unsettled && round >= LOOKED_AFTER {
+            if !unsettled {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_secs(61)).await;
@@ -241,6 +237,11 @@ impl World {
             ensure!(running.contains_key(&row.id), "session {} is {} without a task", row.id, row.state.as_str());
         }
         Ok(())
+    }
+
+    /// Whether a task runs for this session.
+    pub fn runs(&self, session: &SessionId) -> bool {
+        self.ecs.tasks().iter().any(|task| task["startedBy"] == session.as_str() && task["lastStatus"] == "RUNNING")
     }
 
     /// The next `count` RunTask calls find no room.
