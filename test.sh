@@ -10,5 +10,9 @@ if ! command -v cc >/dev/null; then
   apt-get update -q && apt-get install -qy --no-install-recommends gcc libc6-dev
 fi
 
+say "Format and lints"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets -- -D warnings
+
 say "Unit, contract and end-to-end tests"
 cargo test --workspace

@@ -13,4 +13,5 @@ pub mod front;
 pub mod lifecycle;
 pub mod options;
 pub mod seed;
+pub mod server;
 pub mod stack;

@@ -4,13 +4,17 @@
 use anyhow::{Result, anyhow};
 use casting_boot::Control;
 use casting_core::cast::{Cast, CastSettings, Counter};
-use casting_core::ids::{ApiKeyId, CastId, CastKey, ImageId, draw};
+use casting_core::ids::{ApiKeyId, CastId, CastKey, Entropy, ImageId, draw};
 use casting_core::image::{ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
 use casting_core::ports::{ApiKey, Launcher, Store};
+use casting_core::time::Timestamp;
 
 /// The demo link's key.
 pub const DEMO_KEY: &str = "welcome";
+
+/// What the administrator's key is called.
+const ADMIN_KEY_NAME: &str = "Local administrator";
 
 /// Registers the demo app and makes its link.
 ///
@@ -68,9 +72,8 @@ pub async fn seed_demo(control: &Control) -> Result<()> {
 }
 
 /// A new API key as text: its id, a dot, its secret.
-pub fn draw_admin_key(entropy: &dyn casting_core::ids::Entropy) -> String {
-    let secret = data_encoding::BASE64URL_NOPAD.encode(&draw(entropy));
-    format!("{}.{secret}", ApiKeyId::from_bytes(draw(entropy)))
+pub fn draw_admin_key(entropy: &dyn Entropy, now: Timestamp) -> String {
+    casting_fn_admin::issue(entropy, now, ADMIN_KEY_NAME.into()).1
 }
 
 /// Lets the administrator's key in, also when it was deleted over the API: whoever can read the data folder owns the stack.
@@ -80,6 +83,6 @@ pub fn draw_admin_key(entropy: &dyn casting_core::ids::Entropy) -> String {
 pub async fn admit_admin_key(control: &Control, text: &str) -> Result<()> {
     let (id, secret) = text.split_once('.').ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
     let id = ApiKeyId::parse(id).ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
-    let key = ApiKey { id, name: "Local administrator".into(), secret_hash: hash_secret(secret), created_at: control.clock.now() };
+    let key = ApiKey { id, name: ADMIN_KEY_NAME.into(), secret_hash: hash_secret(secret), created_at: control.clock.now() };
     Ok(control.store.put_api_key(&key).await?)
 }

@@ -6,17 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use axum::Router;
 use casting_boot::{Control, Settings};
 use casting_core::Terms;
 use casting_core::ids::Entropy;
-use casting_core::time::Clock;
+use casting_core::time::{Clock, Timestamp};
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::session_host::SessionHost;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::database;
 use crate::ecs::{Ecs, EcsOptions, Processes, Runtime};
@@ -24,6 +21,7 @@ use crate::folder::{Folder, draw_signing_key};
 use crate::front::{self, Front};
 use crate::lifecycle;
 use crate::seed;
+use crate::server::Server;
 
 /// How a stack is to run.
 #[derive(Clone)]
@@ -108,7 +106,7 @@ impl Stack {
             }
             folder.announce(&places.url)?;
         }
-        let keys = Keys::read(folder.as_ref(), &*settings.entropy)?;
+        let keys = Keys::read(folder.as_ref(), &*settings.entropy, settings.clock.now())?;
 
         let scratch = folder.is_none().then(Scratch::new).transpose()?;
         let root = folder.as_ref().map_or_else(|| scratch.as_ref().map(|s| s.0.clone()).unwrap_or_default(), |f| f.path().to_owned());
@@ -118,7 +116,7 @@ impl Stack {
             Ecs::open(options, settings.clock.clone(), settings.entropy.clone()).context("The ECS endpoint did not start.")?;
         let ecs_server = Server::start(listen(loopback()).await?, ecs.router())?;
 
-        let control = Arc::new(build_control(&settings, &places, &keys, &database.url(), &ecs_server.url)?);
+        let control = Arc::new(build_control(&settings, &places, &keys, &database.url(), ecs_server.url())?);
         create_tables(control.store.client(), control.store.tables()).await?;
         seed::admit_admin_key(&control, &keys.admin).await?;
         if keys.is_new {
@@ -173,9 +171,9 @@ struct Keys {
 }
 
 impl Keys {
-    fn read(folder: Option<&Folder>, entropy: &dyn Entropy) -> Result<Self> {
+    fn read(folder: Option<&Folder>, entropy: &dyn Entropy, now: Timestamp) -> Result<Self> {
         let signing = || draw_signing_key(entropy);
-        let admin = || seed::draw_admin_key(entropy);
+        let admin = || seed::draw_admin_key(entropy, now);
         Ok(match folder {
             None => Self { signing: signing(), admin: admin(), is_new: true },
             Some(folder) => {
@@ -255,41 +253,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
             address.ip()
         ),
     })
-}
-
-/// An HTTP server in a task of its own.
-struct Server {
-    url: String,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-/// How long requests under way may take when the stack stops; streams to visitors would never end by themselves.
-const LAST_REQUESTS: Duration = Duration::from_millis(500);
-
-impl Server {
-    fn start(listener: TcpListener, router: Router) -> Result<Self> {
-        let url = format!("http://{}", listener.local_addr()?);
-        let (stop, mut stopped) = watch::channel(false);
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let task = tokio::spawn(async move {
-            let until = async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
-                tracing::error!(%error, "A server failed");
-            }
-        });
-        Ok(Self { url, stop, task })
-    }
-
-    async fn stop(self) {
-        let _ = self.stop.send(true);
-        let abort = self.task.abort_handle();
-        if tokio::time::timeout(LAST_REQUESTS, self.task).await.is_err() {
-            abort.abort();
-        }
-    }
 }
 
 /// A folder that is deleted at the end.

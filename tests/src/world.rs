@@ -1,18 +1,15 @@
 //! Owns the small world of the fault suite: three processes of the control plane over one embedded DynamoDB and one imaginary ECS, with virtual time,
 //! and the questions that the ledger must always answer truthfully.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
-use casting_boot::Control;
+use anyhow::{Context, Result, bail, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use casting_boot::{AwsSettings, Control, clients};
 use casting_core::cast::{Cast, Counter, IpLimit};
 use casting_core::ids::{CastId, CastKey, Entropy, SessionId, draw};
 use casting_core::keys::Keyring;
@@ -23,7 +20,7 @@ use casting_core::time::{Clock, Timestamp};
 use casting_core::{Casting, Terms, Visitor};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
-use casting_ecs::{Capacity, EcsLauncher, EcsSettings};
+use casting_ecs::{EcsLauncher, EcsSettings};
 use casting_local::ecs::{Ecs, EcsOptions, Runtime, Trouble};
 use dynoxide::Database;
 use serde_json::Value;
@@ -56,25 +53,13 @@ impl Ground {
     }
 }
 
-macro_rules! config {
-    ($service:ident, $wire:expr) => {
-        $service::Config::builder()
-            .behavior_version($service::config::BehaviorVersion::latest())
-            .region($service::config::Region::new("eu-test-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
-            .identity_cache($service::config::IdentityCache::no_cache())
-            .http_client($wire)
-            .sleep_impl(TokioSleep::new())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::disabled())
-            .stalled_stream_protection($service::config::StalledStreamProtectionConfig::disabled())
-            .endpoint_url("http://in.process")
-            .build()
-    };
+/// Clients as the functions have them, over the wire given.
+fn aws() -> AwsSettings {
+    AwsSettings::local("http://in.process", "http://in.process")
 }
 
 fn dynamodb(database: &Database) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::from_conf(config!(aws_sdk_dynamodb, Wire::Dynamo(database.clone())))
+    clients::dynamodb(&aws(), &SharedHttpClient::new(Wire::Dynamo(database.clone())))
 }
 
 /// One link and everybody around it.
@@ -111,8 +96,8 @@ impl World {
         let (ecs, news) = Ecs::open(options, clock.clone(), entropy.clone())?;
         let mut processes = Vec::new();
         for _ in 0..3 {
-            let ecs_client = aws_sdk_ecs::Client::from_conf(config!(aws_sdk_ecs, Wire::Service(ecs.router())));
-            let launcher = EcsLauncher::new(ecs_client, ecs_settings());
+            let ecs_client = clients::ecs(&aws(), &SharedHttpClient::new(Wire::Service(ecs.router())));
+            let launcher = EcsLauncher::new(ecs_client, EcsSettings::local("casting"));
             let store = DynamoStore::new(dynamodb(&ground.database), TableNames::with_prefix("t-"));
             let terms = Terms {
                 public_url: "http://cast.test".into(),
@@ -259,16 +244,23 @@ impl World {
         self.settle().await
     }
 
-    /// The whole database in text, to see that nothing was written.
-    pub async fn snapshot(&self) -> Result<BTreeMap<String, Vec<String>>> {
-        let mut tables = BTreeMap::new();
-        for name in self.client.list_tables().send().await.map(|l| l.table_names.unwrap_or_default()).unwrap_or_default() {
-            let rows = self.client.scan().table_name(&name).send().await?.items.unwrap_or_default();
-            let mut rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.iter().collect::<BTreeMap<_, _>>())).collect();
-            rows.sort();
-            tables.insert(name, rows);
+    /// The end of a history: everything settles, is checked, is ended, and is checked again.
+    pub async fn finish(&mut self) -> Result<()> {
+        self.settle().await?;
+        self.check_ledger().await.context("after settling")?;
+        self.check_tasks().await?;
+        self.clear().await?;
+        self.check_ledger().await.context("at the end")?;
+        self.check_tasks().await
+    }
+
+    /// Every row of every table, to see that nothing was written.
+    pub async fn snapshot(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
+        let mut all = Vec::new();
+        for (name, _) in self.calm().store.tables().schemas() {
+            all.extend(self.client.scan().table_name(name).send().await?.items.unwrap_or_default());
         }
-        Ok(tables)
+        Ok(all)
     }
 }
 
@@ -292,16 +284,4 @@ fn check_windows(rows: &[Session], limit: IpLimit) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn ecs_settings() -> EcsSettings {
-    EcsSettings {
-        cluster: "casting".into(),
-        subnets: vec!["subnet-1".into()],
-        security_groups: vec!["sg-1".into()],
-        assign_public_ip: true,
-        execution_role_arn: None,
-        capacity: Capacity::Fargate,
-        logs: None,
-    }
 }

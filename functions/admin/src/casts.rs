@@ -6,7 +6,7 @@ use casting_core::form::{FieldErrors, Warning};
 use casting_core::ids::{CastId, ImageId, draw};
 use casting_core::ports::{Created, Launcher, Replaced, Saved, Store};
 use casting_web::{Reply, reply};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::call::Call;
@@ -43,9 +43,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
     casting.forget();
     tracing::info!(api_key.id = %call.administrator, cast.id = %cast.id, "Cast {} was made", cast.id);
     let mut reply = show(call, StatusCode::CREATED, &cast, &draft.warnings);
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/admin/casts/{}", cast.id)) {
-        reply.headers_mut().insert(header::LOCATION, location);
-    }
+    reply::set_location(&mut reply, &format!("/api/admin/casts/{}", cast.id));
     Ok(reply)
 }
 

@@ -6,7 +6,7 @@ use casting_core::image::{Image, ImageSettings, ImageSource};
 use casting_core::image_form;
 use casting_core::ports::{Launcher, Saved, Store};
 use casting_web::{Reply, reply};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 
 use crate::call::Call;
 use crate::failure::{Failure, TRIES};
@@ -35,9 +35,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
     casting.forget();
     tracing::info!(api_key.id = %call.administrator, image.id = %image.id, "Image {} was made", image.id);
     let mut reply = show(StatusCode::CREATED, &image);
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/admin/images/{}", image.id)) {
-        reply.headers_mut().insert(header::LOCATION, location);
-    }
+    reply::set_location(&mut reply, &format!("/api/admin/images/{}", image.id));
     Ok(reply)
 }
 

@@ -3,8 +3,7 @@
 use casting_core::{Claimed, Terms};
 use casting_web::credentials::{SetCookie, owner_cookie};
 use casting_web::{Problem, Reply, Request, Visit, body, reply};
-use http::header::LOCATION;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -17,7 +16,7 @@ struct ClaimDocument {
 struct Accepted<'a> {
     session_id: &'a str,
     state: &'a str,
-    status_url: String,
+    status_url: &'a str,
     /// To be sent as a bearer token with everything that is asked about the session.
     session_token: &'a str,
 }
@@ -39,13 +38,14 @@ pub(crate) fn reply(claimed: &Claimed, visit: &Visit, terms: &Terms) -> Reply {
     let path = format!("/session/{}", session.id);
     if visit.wants_json {
         let status_url = format!("{}{path}/status", terms.public_url);
-        let location = HeaderValue::from_str(&status_url);
-        let accepted =
-            Accepted { session_id: session.id.as_str(), state: session.state.as_str(), status_url, session_token: &claimed.owner_ticket };
+        let accepted = Accepted {
+            session_id: session.id.as_str(),
+            state: session.state.as_str(),
+            status_url: &status_url,
+            session_token: &claimed.owner_ticket,
+        };
         let mut reply = reply::json(StatusCode::ACCEPTED, &accepted);
-        if let Ok(location) = location {
-            reply.headers_mut().insert(LOCATION, location);
-        }
+        reply::set_location(&mut reply, &status_url);
         return reply;
     }
     let mut reply = reply::see_other(&path);

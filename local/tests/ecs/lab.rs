@@ -15,7 +15,7 @@ use casting_core::ports::{Launcher, Run, Task, TaskSpec};
 use casting_core::session::TaskStatus;
 use casting_core::testing::{self, NOON, SetClock};
 use casting_ecs::events::TaskStateChange;
-use casting_ecs::{Capacity, EcsLauncher, EcsSettings};
+use casting_ecs::{EcsLauncher, EcsSettings};
 use casting_local::ecs::{Ecs, EcsOptions, Processes, Runtime};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -102,16 +102,7 @@ impl Lab {
         let router = ecs.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
         let client = clients::ecs(&AwsSettings::local(&url, &url), &http::shared_client().unwrap());
-        let settings = EcsSettings {
-            cluster: "casting".into(),
-            subnets: vec!["subnet-1".into()],
-            security_groups: vec!["sg-1".into()],
-            assign_public_ip: true,
-            execution_role_arn: None,
-            capacity: Capacity::Fargate,
-            logs: None,
-        };
-        Self { launcher: EcsLauncher::new(client.clone(), settings), client, clock, ecs, events, folder }
+        Self { launcher: EcsLauncher::new(client.clone(), EcsSettings::local("casting")), client, clock, ecs, events, folder }
     }
 
     /// Starts a task that runs this script, and gives its ARN.

@@ -8,7 +8,7 @@ use casting_core::Terms;
 use casting_core::ids::Entropy;
 use casting_core::time::Clock;
 use casting_dynamo::TableNames;
-use casting_ecs::{Capacity, EcsSettings};
+use casting_ecs::EcsSettings;
 use data_encoding::{BASE64URL_NOPAD, Encoding};
 
 /// What local tables are called before their own name.
@@ -97,15 +97,7 @@ impl Settings {
             terms,
             signing_key: parse_signing_key(signing_key).map_err(one("The signing key"))?,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
-            ecs: EcsSettings {
-                cluster: "local".to_owned(),
-                subnets: vec!["subnet-local".to_owned()],
-                security_groups: vec!["sg-local".to_owned()],
-                assign_public_ip: false,
-                execution_role_arn: None,
-                capacity: Capacity::Fargate,
-                logs: None,
-            },
+            ecs: EcsSettings::local("local"),
             aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),
             clock,
             entropy,

@@ -32,6 +32,13 @@ pub struct Counter {
     pub epoch: u64,
 }
 
+impl Counter {
+    /// The counter of a new cast: `remaining` sessions, first epoch.
+    pub const fn new(remaining: u64) -> Self {
+        Self { remaining, epoch: 0 }
+    }
+}
+
 /// What an administrator sets on a cast.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CastSettings {

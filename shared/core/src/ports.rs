@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use crate::cast::{Cast, Counter};
+use crate::cast::Cast;
 use crate::ids::{ApiKeyId, CastId, CastKey, ImageId, Reference, SessionId};
 use crate::image::Image;
 use crate::session::{Session, TaskRef};
@@ -265,12 +265,4 @@ pub trait Launcher: Send + Sync {
     fn find(&self, session: &SessionId) -> impl Future<Output = Result<Vec<Task>, Fault>> + Send;
     /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
     fn register(&self, image: &Image) -> impl Future<Output = Result<Result<String, String>, Fault>> + Send;
-}
-
-/// Counter of a new cast.
-impl Counter {
-    /// `remaining` sessions, first epoch.
-    pub const fn new(remaining: u64) -> Self {
-        Self { remaining, epoch: 0 }
-    }
 }

@@ -52,6 +52,19 @@ pub struct LogSettings {
 }
 
 impl EcsSettings {
+    /// An endpoint on this machine, which has one cluster and looks at no network.
+    pub fn local(cluster: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            subnets: vec!["subnet-local".to_owned()],
+            security_groups: vec!["sg-local".to_owned()],
+            assign_public_ip: false,
+            execution_role_arn: None,
+            capacity: Capacity::Fargate,
+            logs: None,
+        }
+    }
+
     /// The network of a task, as RunTask wants it.
     pub(crate) fn network(&self) -> Option<NetworkConfiguration> {
         let public = if self.assign_public_ip { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };

@@ -68,6 +68,13 @@ pub fn see_other(location: &str) -> Reply {
     }
 }
 
+/// Adds where the thing that the answer speaks of is found.
+pub fn set_location(reply: &mut Reply, location: &str) {
+    if let Ok(location) = HeaderValue::from_str(location) {
+        reply.headers_mut().insert(LOCATION, location);
+    }
+}
+
 /// Adds when it makes sense to come back, in seconds.
 pub fn set_retry_after(reply: &mut Reply, retry_after: Option<u64>) {
     if let Some(seconds) = retry_after {

@@ -86,7 +86,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let ticket = self.check_ticket(ticket, &cast, visitor, now)?;
             // The page was opened from there; the claim's own Referer is that page.
             referrer.clone_from(&ticket.referrer);
-            let session = self.reserve(key, cast, &ticket).await?;
+            let session = self.reserve(cast, &ticket).await?;
             let session = self.launch(session).await?;
             let owner_ticket = self.sign_owner(&session);
             Ok(Claimed { session, owner_ticket })
@@ -109,7 +109,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Judges and takes, again whenever what was judged turns out to be out of date.
-    async fn reserve(&self, key: &str, mut cast: Arc<Cast>, ticket: &LaunchTicket) -> Result<Session, Stop> {
+    async fn reserve(&self, mut cast: Arc<Cast>, ticket: &LaunchTicket) -> Result<Session, Stop> {
         let id = SessionId::from_nonce(&cast.id, &ticket.nonce);
         let mut window: Option<Window> = None;
         let mut fresh = false;
@@ -118,7 +118,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let now = self.clock.now();
             if !fresh && takes_nothing(&cast) {
                 // No counter guards this reservation, so the settings themselves must be fresh.
-                cast = self.read_again(key, &cast).await?;
+                cast = self.read_again(&cast).await?;
                 fresh = true;
             }
             let image = self.find_image(Some(&cast), now).await?;
@@ -131,19 +131,20 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let reservation = self.draw_up(&id, &cast, admission, ticket, window.as_ref(), now);
             match self.store.reserve(&reservation).await? {
                 Reserved::Placed => {
-                    tracing::info!(cast.key = key, session.id = %id, "Reserved session {id} for cast {key}");
+                    let key = &cast.settings.key;
+                    tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
                     return Ok(reservation.session);
                 }
                 Reserved::Already(session) => return Ok(*session),
                 Reserved::ConfigChanged => {
-                    cast = self.read_again(key, &cast).await?;
+                    cast = self.read_again(&cast).await?;
                     fresh = true;
                 }
                 Reserved::SoldOut => {
                     let mut emptied = Cast::clone(&cast);
                     emptied.counter.remaining = 0;
                     cast = Arc::new(emptied);
-                    self.remember(key, Some(cast.clone()));
+                    self.book.learn(&cast.settings.key, Some(cast.clone()), now);
                 }
                 Reserved::WindowMoved(seen) => window = Some(seen),
             }
@@ -159,16 +160,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    async fn read_again(&self, key: &str, cast: &Cast) -> Result<Arc<Cast>, Stop> {
-        let read = self.store.cast(&cast.id).await?.filter(|read| read.settings.key.as_str() == key).map(Arc::new);
-        self.remember(key, read.clone());
+    /// The cast as it is now; none when it is gone, or has another key by now than the visitor came with.
+    async fn read_again(&self, cast: &Cast) -> Result<Arc<Cast>, Stop> {
+        let key = &cast.settings.key;
+        let read = self.store.cast(&cast.id).await?.filter(|read| read.settings.key == *key).map(Arc::new);
+        self.book.learn(key, read.clone(), self.clock.now());
         read.ok_or_else(|| DenialCode::UnknownCast.into())
-    }
-
-    fn remember(&self, key: &str, cast: Option<Arc<Cast>>) {
-        if let Some(key) = CastKey::parse(key) {
-            self.book.learn(&key, cast, self.clock.now());
-        }
     }
 
     fn draw_up(

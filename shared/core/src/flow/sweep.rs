@@ -24,22 +24,16 @@ pub struct Swept {
 }
 
 /// What a due session needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Need {
     /// It is not due (any more).
     Nothing,
     /// Find out what became of its task.
     Ask,
     /// It must end.
-    Stop(Why),
+    Stop(EndReason),
     /// It should have stopped; ask again.
     StopAgain,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    StartTimeout,
-    TimeLimit,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -67,12 +61,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let settled = match need(&session, now) {
             Need::Nothing => return Ok(()),
             Need::Ask => self.ask(session, now, swept).await?,
-            Need::Stop(why) => {
+            Need::Stop(reason) => {
                 swept.stopped += 1;
-                let reason = match why {
-                    Why::StartTimeout => EndReason::StartTimeout,
-                    Why::TimeLimit => EndReason::TimeLimit,
-                };
                 self.stop_session(session, reason).await?
             }
             Need::StopAgain => {
@@ -123,8 +113,8 @@ fn need(session: &Session, now: Timestamp) -> Need {
     }
     match &session.state {
         State::Reserved => Need::Ask,
-        State::Starting => Need::Stop(Why::StartTimeout),
-        State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(Why::TimeLimit),
+        State::Starting => Need::Stop(EndReason::StartTimeout),
+        State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(EndReason::TimeLimit),
         State::Ready { .. } => Need::Ask,
         State::Stopping { .. } => Need::StopAgain,
         State::Ended { .. } => Need::Nothing,
@@ -149,10 +139,10 @@ mod tests {
             ("reserved, young", &reserved, RESERVED_SECONDS - 1, Need::Nothing),
             ("reserved, old", &reserved, RESERVED_SECONDS, Need::Ask),
             ("starting in time", &starting, 179, Need::Nothing),
-            ("starting too long", &starting, 180, Need::Stop(Why::StartTimeout)),
+            ("starting too long", &starting, 180, Need::Stop(EndReason::StartTimeout)),
             ("ready, lately checked", &ready, CHECK_SECONDS - 1, Need::Nothing),
             ("ready, not checked for a while", &ready, CHECK_SECONDS, Need::Ask),
-            ("ready, time is up", &ready, 3600, Need::Stop(Why::TimeLimit)),
+            ("ready, time is up", &ready, 3600, Need::Stop(EndReason::TimeLimit)),
             ("stopping", &stopping, STOPPING_SECONDS, Need::StopAgain),
             ("ended", &ended, 1_000_000, Need::Nothing),
         ] {

@@ -30,7 +30,7 @@ fn is_own(session: &Session, task: &Task) -> bool {
 }
 
 /// What a session becomes when ECS says this of its task; `None` when nothing changes.
-pub(super) fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
+fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
     if !session.is_live() || !is_own(session, task) {
         return None;
     }

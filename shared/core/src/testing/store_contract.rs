@@ -148,6 +148,13 @@ impl<'a, S: Store> Lab<'a, S> {
         Reservation { session, cast_version: cast.version, window }
     }
 
+    /// Another claim from the address of a window, decided on that window as it was seen.
+    fn claim_after(&self, cast: &Cast, seen: &Window) -> Reservation {
+        let mut claim = self.claim(cast, false, Some(&seen.key));
+        claim.window = Some(window_claim(&claim.session, Some(&seen.stamp), seen));
+        claim
+    }
+
     /// Reserves, and says that it must work.
     async fn place(&self, reservation: &Reservation) -> Result<Session, Fault> {
         assert_eq!(self.store.reserve(reservation).await?, Reserved::Placed, "a claim that nothing stands against");

@@ -35,14 +35,12 @@ pub async fn a_freed_slot_can_be_taken_again<S: Store>(lab: &Lab<'_, S>) -> Resu
     let key = lab.window_key(&cast);
     let one = lab.place(&lab.claim(&cast, false, Some(&key))).await?;
     let seen = lab.window(&key).await?;
-    let mut second = lab.claim(&cast, false, Some(&key));
-    second.window = Some(window_claim(&second.session, Some(&seen.stamp), &seen));
+    let second = lab.claim_after(&cast, &seen);
     let two = lab.place(&second).await?;
     assert_eq!(lab.store.save_session(&one, &refunded(&one, NOON)).await?, Saved::Done);
     let freed = lab.window(&key).await?;
     assert_eq!(freed.slots, [(two.id.clone(), NOON)].into(), "the other's slot stays");
-    let mut third = lab.claim(&cast, false, Some(&key));
-    third.window = Some(window_claim(&third.session, Some(&freed.stamp), &freed));
+    let third = lab.claim_after(&cast, &freed);
     let three = lab.place(&third).await?;
     assert_eq!(lab.window(&key).await?.slots, [(two.id, NOON), (three.id, NOON)].into());
     Ok(())

@@ -188,15 +188,13 @@ pub async fn a_window_that_was_seen_is_taken_only_as_seen<S: Store>(lab: &Lab<'_
     let one = lab.place(&lab.claim(&cast, false, Some(&key))).await?;
     let seen = lab.window(&key).await?;
 
-    let mut second = lab.claim(&cast, false, Some(&key));
-    second.window = Some(window_claim(&second.session, Some(&seen.stamp), &seen));
+    let second = lab.claim_after(&cast, &seen);
     let two = lab.place(&second).await?;
     let both = lab.window(&key).await?;
     assert_eq!(both.slots, [(one.id.clone(), NOON), (two.id.clone(), NOON)].into());
     assert_ne!(both.stamp, seen.stamp);
 
-    let mut third = lab.claim(&cast, false, Some(&key));
-    third.window = Some(window_claim(&third.session, Some(&seen.stamp), &seen));
+    let mut third = lab.claim_after(&cast, &seen);
     assert_eq!(lab.store.reserve(&third).await?, Reserved::WindowMoved(both.clone()), "an old stamp");
     third.window = Some(window_claim(&third.session, Some(&both.stamp), &both));
     lab.place(&third).await?;
@@ -235,8 +233,7 @@ pub async fn a_window_that_vanished_is_empty_and_can_be_taken<S: Store>(lab: &La
     assert_eq!((window.key.as_str(), window.slots.len()), (key.as_str(), 0));
     claim.window = Some(window_claim(&claim.session, Some(&window.stamp), &window));
     lab.place(&claim).await?;
-    let mut late = lab.claim(&cast, false, Some(&key));
-    late.window = Some(window_claim(&late.session, Some(&window.stamp), &window));
+    let late = lab.claim_after(&cast, &window);
     assert_eq!(lab.store.reserve(&late).await?, Reserved::WindowMoved(lab.window(&key).await?), "it is no longer empty");
     Ok(())
 }
