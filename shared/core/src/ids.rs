@@ -79,7 +79,7 @@ id!(
     ApiKeyId, "k"
 );
 id!(
-    /// An anonymous user, minted for one request.
+    /// A user: anonymous, minted for one request, or one who has logged in.
     UserId, "u"
 );
 

@@ -10,6 +10,9 @@ use crate::ids::SessionId;
 pub struct Keyring {
     launch: hmac::Key,
     owner: hmac::Key,
+    login: hmac::Key,
+    login_state: hmac::Key,
+    captcha: [u8; 32],
     addresses: hmac::Key,
     sessions: SessionKeys,
 }
@@ -27,6 +30,9 @@ impl Keyring {
         Self {
             launch: hmac::Key::new(hmac::HMAC_SHA256, &derive("launch ticket")),
             owner: hmac::Key::new(hmac::HMAC_SHA256, &derive("owner ticket")),
+            login: hmac::Key::new(hmac::HMAC_SHA256, &derive("login ticket")),
+            login_state: hmac::Key::new(hmac::HMAC_SHA256, &derive("login state")),
+            captcha: derive("captcha"),
             addresses: hmac::Key::new(hmac::HMAC_SHA256, &derive("addresses")),
             sessions: SessionKeys::new(&derive("sessions")),
         }
@@ -40,6 +46,21 @@ impl Keyring {
     /// Signs owner tickets.
     pub(crate) fn owner(&self) -> &hmac::Key {
         &self.owner
+    }
+
+    /// Signs login tickets.
+    pub(crate) fn login(&self) -> &hmac::Key {
+        &self.login
+    }
+
+    /// Signs what a browser keeps while its user is at the login provider.
+    pub(crate) fn login_state(&self) -> &hmac::Key {
+        &self.login_state
+    }
+
+    /// Signs the challenges of our own CAPTCHA.
+    pub fn captcha(&self) -> &[u8; 32] {
+        &self.captcha
     }
 
     /// The keys that the edge needs, and no others.

@@ -2,7 +2,7 @@
 //! Must not know AWS, HTTP, the environment, or a clock or keys of its own: all of these come in as arguments.
 //!
 //! # Layout
-//! - nouns: [`cast`], [`image`], [`session`], [`window`], [`referrer`], [`address`], [`ids`], [`time`]
+//! - nouns: [`cast`], [`image`], [`session`], [`user`], [`captcha`], [`window`], [`referrer`], [`address`], [`ids`], [`time`]
 //! - what is signed: [`keys`], [`ticket`]
 //! - what is refused: [`denial`]
 //! - the far sides: [`ports`]
@@ -10,6 +10,7 @@
 //! - what is set in motion: [`flow`]
 
 pub mod address;
+pub mod captcha;
 pub mod cast;
 pub mod cast_form;
 pub mod denial;
@@ -28,6 +29,7 @@ pub mod testing;
 pub mod ticket;
 pub mod time;
 pub mod url_rules;
+pub mod user;
 pub mod window;
 
 pub use flow::{Casting, Claimed, Opened, Refusal, Report, Stop, Swept, Terms, Visitor, outcome};

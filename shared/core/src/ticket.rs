@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CastId, Nonce, SessionId};
 use crate::keys::{Keyring, SessionKeys, SessionSecret};
 use crate::time::Timestamp;
+use crate::user::User;
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
@@ -67,6 +68,37 @@ pub struct OwnerTicket {
     pub expires: Timestamp,
 }
 
+/// Shows that the bearer has logged in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginTicket {
+    /// Who.
+    #[serde(rename = "u")]
+    pub user: User,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+/// Stays in the browser while its user is at the login provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginState {
+    /// Ties the provider's answer to this browser (OAuth: state).
+    #[serde(rename = "s")]
+    pub state: String,
+    /// Ties the ID token to this login (OpenID Connect: nonce).
+    #[serde(rename = "n")]
+    pub nonce: String,
+    /// Shows the provider that whoever brings the code is who asked for it (PKCE: code verifier).
+    #[serde(rename = "v")]
+    pub verifier: String,
+    /// Where the user goes afterwards: a path of ours with its query.
+    #[serde(rename = "t")]
+    pub to: String,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
 /// What its bearer may do in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -110,6 +142,48 @@ impl Ticket for OwnerTicket {
 impl Ticket for SessionTicket {
     fn expires(&self) -> Timestamp {
         self.expires
+    }
+}
+
+impl Ticket for LoginTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl Ticket for LoginState {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl LoginTicket {
+    /// The signed text that the user's cookie holds.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.login())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.login(), now)
+    }
+}
+
+impl LoginState {
+    /// The signed text that the browser's cookie holds.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.login_state())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.login_state(), now)
     }
 }
 
@@ -202,6 +276,7 @@ fn payload<T: Ticket>(text: &str) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserId;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -218,6 +293,11 @@ mod tests {
             nonce: Nonce::from_bytes([2; 16]),
             expires: NOW.plus_seconds(LAUNCH_TICKET_SECONDS),
         }
+    }
+
+    fn login() -> LoginTicket {
+        let user = User { id: UserId::of("https://login.example", "ann"), name: "Ann".into(), roles: Vec::new(), groups: Vec::new() };
+        LoginTicket { user, expires: NOW.plus_seconds(60) }
     }
 
     fn entry() -> SessionTicket {
@@ -252,11 +332,22 @@ mod tests {
             ("no signature", text.rsplit_once('.').expect("has dots").0.to_owned()),
             ("another deployment's", launch().sign(&Keyring::new(&[6; 32]))),
             ("another kind", owner.sign(&keys())),
+            ("a login", login().sign(&keys())),
             ("huge", format!("v1.{}.x", "A".repeat(100_000))),
             ("not ascii", "v1.ü.ü".into()),
         ] {
             assert_eq!(LaunchTicket::open(&foreign, &keys(), NOW), Err(TicketError::Invalid), "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_browser_keeps_during_a_login_is_no_login() {
+        let state =
+            LoginState { state: "s".into(), nonce: "n".into(), verifier: "v".into(), to: "/".into(), expires: NOW.plus_seconds(60) };
+        let text = state.sign(&keys());
+        assert_eq!(LoginState::open(&text, &keys(), NOW), Ok(state));
+        assert_eq!(LoginTicket::open(&text, &keys(), NOW), Err(TicketError::Invalid));
+        assert_eq!(LoginTicket::open(&login().sign(&keys()), &keys(), NOW), Ok(login()));
     }
 
     #[test]

@@ -1,0 +1,160 @@
+//! Owns what is known of a CAPTCHA: its kinds, its settings, the proof that a visitor brings, and what a verifier says of it.
+//! Must not know any provider's protocol (`casting-identity` does).
+
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Who asks whether somebody is there (seed: Require reCAPTCHA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptchaKind {
+    /// A small sum that the visitor's browser works out: our own, without a third party.
+    Altcha,
+    /// Google's box to tick.
+    RecaptchaV2,
+    /// Google's score.
+    RecaptchaV3,
+    /// hCaptcha's box.
+    Hcaptcha,
+    /// Cloudflare's box.
+    Turnstile,
+}
+
+impl CaptchaKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Altcha, Self::RecaptchaV2, Self::RecaptchaV3, Self::Hcaptcha, Self::Turnstile];
+
+    /// The kind as the API says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Altcha => "altcha",
+            Self::RecaptchaV2 => "recaptcha-v2",
+            Self::RecaptchaV3 => "recaptcha-v3",
+            Self::Hcaptcha => "hcaptcha",
+            Self::Turnstile => "turnstile",
+        }
+    }
+
+    /// Reads a kind; `None` when there is no such kind.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether the provider gives out a site key and a secret key, without which it works for nobody.
+    pub const fn needs_keys(self) -> bool {
+        !matches!(self, Self::Altcha)
+    }
+}
+
+/// How visitors are checked; one for the whole deployment.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptchaSettings {
+    /// Who asks.
+    pub kind: CaptchaKind,
+    /// The public half of the provider's keys.
+    #[serde(default)]
+    pub site_key: Option<String>,
+    /// The private half: it can be set and never be read.
+    #[serde(default)]
+    pub secret_key: Option<String>,
+    /// Where tokens are verified, when it is not the provider's own address.
+    #[serde(default)]
+    pub verify_url: Option<String>,
+    /// The lowest score that passes, in hundredths; means something for reCAPTCHA v3 only.
+    #[serde(default = "half")]
+    pub min_score_percent: u8,
+}
+
+const fn half() -> u8 {
+    50
+}
+
+impl Default for CaptchaSettings {
+    /// Works without a provider.
+    fn default() -> Self {
+        Self { kind: CaptchaKind::Altcha, site_key: None, secret_key: None, verify_url: None, min_score_percent: half() }
+    }
+}
+
+impl fmt::Debug for CaptchaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaptchaSettings").field("kind", &self.kind).field("site_key", &self.site_key).finish_non_exhaustive()
+    }
+}
+
+/// What the page names as its action, and the verifier must find in the token where the provider carries one.
+pub const CAPTCHA_ACTION: &str = "claim";
+
+/// One proof to be checked.
+#[derive(Clone, Debug)]
+pub struct CaptchaCheck<'a> {
+    /// How visitors are checked.
+    pub settings: &'a CaptchaSettings,
+    /// What the visitor brought.
+    pub token: &'a str,
+    /// What the challenge was made for (see [`CaptchaVerifier::challenge`]).
+    pub bound_to: &'a str,
+    /// The visitor's address.
+    pub address: IpAddr,
+    /// The host that the widget must have stood on: our own.
+    pub hostname: &'a str,
+    /// The time of the check.
+    pub now: Timestamp,
+}
+
+/// What a verifier says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaptchaVerdict {
+    /// Somebody is there.
+    Passed(Proof),
+    /// The token is wrong, stale, used, for another host or action, or scores too low; with why, for the log.
+    Failed(String),
+    /// Nobody can say: the provider is slow, down, talks nonsense or refuses our keys; with why, for the log.
+    Unavailable(String),
+}
+
+/// A token that was accepted: it must not be accepted again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Names the token; 64 characters at most.
+    pub id: String,
+    /// From this time on it would not be accepted anyway.
+    pub until: Timestamp,
+}
+
+/// A verification under way.
+pub type Verifying<'a> = Pin<Box<dyn Future<Output = CaptchaVerdict> + Send + 'a>>;
+
+/// Makes challenges and checks proofs.
+pub trait CaptchaVerifier: Send + Sync {
+    /// What the page must hold besides the site key, as JSON; `None` for kinds whose widget asks its provider. `bound_to` says whom it is for,
+    /// and a proof of it is good for nobody else.
+    fn challenge(&self, settings: &CaptchaSettings, bound_to: &str, now: Timestamp) -> Option<String>;
+    /// Checks a proof. Takes three seconds at most.
+    fn verify<'a>(&'a self, check: CaptchaCheck<'a>) -> Verifying<'a>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_back() {
+        for kind in CaptchaKind::ALL {
+            assert_eq!(CaptchaKind::parse(kind.as_str()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.as_str());
+        }
+    }
+
+    #[test]
+    fn the_secret_key_does_not_show_in_debug_output() {
+        let settings = CaptchaSettings { secret_key: Some("hush".into()), ..CaptchaSettings::default() };
+        assert!(!format!("{settings:?}").contains("hush"));
+    }
+}
