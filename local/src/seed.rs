@@ -40,6 +40,9 @@ pub async fn seed_demo(control: &Control) -> Result<()> {
             environment: Default::default(),
             start_timeout_seconds: 30,
             session_time_limit_seconds: 3600,
+            network: None,
+            allow_network_selection: false,
+            restrict_to_networks: Vec::new(),
         },
         task_definition: String::new(),
         created_at: now,
@@ -61,12 +64,25 @@ pub async fn seed_demo(control: &Control) -> Result<()> {
             referrers: Vec::new(),
             error_url: None,
             kasm_url: Some("https://example.com/".into()),
+            dynamic_kasm_url: true,
+            dynamic_kasm_url_hosts: Vec::new(),
+            dynamic_docker_network: false,
+            allow_anonymous: true,
+            anonymous_group_id: None,
+            require_captcha: false,
+            allow_resume: false,
+            max_live_sessions: None,
+            open_hours: None,
+            allowed_addresses: Vec::new(),
+            banned_addresses: Vec::new(),
+            enforced_client_settings: None,
+            background_url: None,
         },
         counter: Counter::new(0),
         created_at: now,
         updated_at: now,
     };
-    control.store.put_image(&image, None).await?;
+    control.store.put_record(&image, None).await?;
     control.store.create_cast(&cast).await?;
     Ok(())
 }

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use casting_core::cast::IpLimit;
+use casting_core::cast::{CountBy, IpLimit};
 use casting_core::ports::Store;
 use casting_core::session::{EndReason, State};
 use casting_core::{Claimed, Report};
 use casting_tests::faults::{Act, Fate, Luck, act};
-use casting_tests::world::{Ground, World, visitor};
+use casting_tests::world::{Ground, Limits, World, open, visitor};
 
-const LIMIT: IpLimit = IpLimit { sessions: 2, within_seconds: 600 };
+const LIMIT: IpLimit = IpLimit { sessions: 2, within_seconds: 600, by: CountBy::Address, exempt: Vec::new() };
 
 /// A flow, the state it is run on, and what was given to the visitor before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
     // Each world draws ids of its own, else its tickets would find the sessions of the one before.
     static WORLDS: AtomicU64 = AtomicU64::new(1000);
     let seed = WORLDS.fetch_add(1, Ordering::Relaxed);
-    let mut world = World::make(ground, seed, Some(3), Some(LIMIT)).await?;
+    let mut world = World::make(ground, seed, Limits { total: Some(3), ip: Some(LIMIT), live: Some(3), ..Limits::default() }).await?;
     let calls = set_in_motion(&mut world, flow, luck).await?;
     world.check_ledger().await.context("right after the fault")?;
     world.finish().await?;
@@ -40,11 +40,11 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
 async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = process.open(&key, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+    let opened = open(&process, &key, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
     if flow == Flow::Claim {
-        let first = act(1, luck, process.claim(&key, &opened.ticket, &visitor(1))).await;
+        let first = act(1, luck, process.claim(&key, &opened, &visitor(1))).await;
         // The visitor, who saw nothing or an error, clicks again: the same ticket.
-        let again = process.claim(&key, &opened.ticket, &visitor(1)).await;
+        let again = process.claim(&key, &opened, &visitor(1)).await;
         let again = again.map_err(|r| anyhow::anyhow!("the second click was refused: {r:?}"))?;
         world.given.insert(again.session.id.clone());
         if let Some(Ok(claimed)) = first.result {
@@ -53,7 +53,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
         ensure!(world.sessions().await?.len() == 1, "one ticket, several rows");
         return Ok(first.calls);
     }
-    let Claimed { session, owner_ticket } = process.claim(&key, &opened.ticket, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+    let Claimed { session, owner_ticket } = process.claim(&key, &opened, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
     let id = session.id.clone();
     world.given.insert(id.clone());
     let secret = process.keys.sessions().secret(&id).expose().to_owned();
@@ -114,12 +114,12 @@ async fn no_crash_and_no_lost_answer_at_any_call_breaks_the_ledger() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 2, Some(1), Some(LIMIT)).await.expect("makes a world");
+    let mut world = World::make(&ground, 2, Limits { total: Some(1), ip: Some(LIMIT), ..Limits::default() }).await.expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let process = world.calm();
     world.refuse_starts(1);
-    let opened = process.open(&key, &visitor(1)).await.expect("opens");
-    let refusal = process.claim(&key, &opened.ticket, &visitor(1)).await.expect_err("is refused");
+    let opened = open(&process, &key, &visitor(1)).await.expect("opens");
+    let refusal = process.claim(&key, &opened, &visitor(1)).await.expect_err("is refused");
     assert_eq!(refusal.denial().code.as_str(), "no-capacity");
     assert!(refusal.denial().retry_after.is_some());
     assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 1);
@@ -127,18 +127,18 @@ async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
     assert!(matches!(rows[0].state, State::Ended { reason: EndReason::NoCapacity, refunded: true, .. }), "{rows:?}");
     world.check_ledger().await.expect("holds");
     // The place and the slot are free again.
-    let opened = world.calm().open(&key, &visitor(1)).await.expect("opens");
-    world.calm().claim(&key, &opened.ticket, &visitor(1)).await.expect("is given a session");
+    let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
+    world.calm().claim(&key, &opened, &visitor(1)).await.expect("is given a session");
     world.clear().await.expect("ends");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_not_ready_in_time_is_stopped_and_refunded() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 3, Some(1), None).await.expect("makes a world");
+    let mut world = World::make(&ground, 3, Limits { total: Some(1), ip: None, ..Limits::default() }).await.expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = world.calm().open(&key, &visitor(1)).await.expect("opens");
-    let claimed = world.calm().claim(&key, &opened.ticket, &visitor(1)).await.expect("is given a session");
+    let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
+    let claimed = world.calm().claim(&key, &opened, &visitor(1)).await.expect("is given a session");
     assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 0);
     tokio::time::sleep(std::time::Duration::from_secs(181)).await;
     world.settle().await.expect("settles");
@@ -152,10 +152,10 @@ async fn a_session_that_is_not_ready_in_time_is_stopped_and_refunded() {
 #[tokio::test(start_paused = true)]
 async fn two_sweeps_at_once_and_news_that_comes_twice_release_once() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 4, Some(2), Some(LIMIT)).await.expect("makes a world");
+    let mut world = World::make(&ground, 4, Limits { total: Some(2), ip: Some(LIMIT), ..Limits::default() }).await.expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = world.calm().open(&key, &visitor(1)).await.expect("opens");
-    let claimed = world.calm().claim(&key, &opened.ticket, &visitor(1)).await.expect("is given a session");
+    let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
+    let claimed = world.calm().claim(&key, &opened, &visitor(1)).await.expect("is given a session");
     tokio::time::sleep(std::time::Duration::from_secs(200)).await;
     world.ecs.exit(&claimed.session.task.expect("has a task").arn, 1);
     let mut news = world.news();
@@ -177,12 +177,12 @@ async fn two_sweeps_at_once_and_news_that_comes_twice_release_once() {
 #[tokio::test(start_paused = true)]
 async fn opening_a_link_writes_nothing_however_often_it_is_previewed() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let world = World::make(&ground, 6, Some(1), Some(LIMIT)).await.expect("makes a world");
+    let world = World::make(&ground, 6, Limits { total: Some(1), ip: Some(LIMIT), ..Limits::default() }).await.expect("makes a world");
     let before = world.snapshot().await.expect("reads everything");
     assert!(before.len() >= 3, "the cast, its key and its image, or this would show nothing");
     for n in 0..20 {
         let process = &world.processes[n % 3];
-        process.open(world.cast.settings.key.as_str(), &visitor(n as u8)).await.expect("opens");
+        open(process, world.cast.settings.key.as_str(), &visitor(n as u8)).await.expect("opens");
     }
     assert_eq!(world.snapshot().await.expect("reads everything"), before);
     assert!(world.ecs.tasks().is_empty());

@@ -3,23 +3,22 @@
 use casting_core::Visitor;
 use casting_core::denial::DenialCode;
 use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, World};
+use casting_tests::world::{Ground, Limits, World, open};
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 5, Some(100), None).await.expect("makes a world");
+    let mut world = World::make(&ground, 5, Limits { total: Some(100), ..Limits::default() }).await.expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let visitors: Vec<Visitor> =
-        (0..1000u32).map(|n| Visitor { address: std::net::Ipv4Addr::from(0x0a00_0000 + n).into(), referrer: None }).collect();
+    let visitors: Vec<Visitor> = (0..1000u32).map(|n| Visitor::from(std::net::Ipv4Addr::from(0x0a00_0000 + n).into())).collect();
     let mut crowd = tokio::task::JoinSet::new();
     for (n, visitor) in visitors.into_iter().enumerate() {
         let (process, key) = (world.processes[n % 3].clone(), key.clone());
         crowd.spawn(async move {
             // Calls take their time, so that the visitors really meet.
             let claim = async {
-                let opened = process.open(&key, &visitor).await?;
-                process.claim(&key, &opened.ticket, &visitor).await
+                let opened = open(&process, &key, &visitor).await?;
+                process.claim(&key, &opened, &visitor).await
             };
             act(n as u64, Luck::Drawn { percent: 0 }, claim).await.result.expect("nobody crashes")
         });

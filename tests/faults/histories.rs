@@ -1,40 +1,60 @@
 //! Whole histories drawn from a seed: visitors, gates, sweeps, administrators and ECS, all at once, with faults on their calls and processes that die.
 //!
-//! `CASTING_TEST_HISTORIES` sets how many (200 unless told), `CASTING_TEST_SEED` the first one's seed; a failure prints the seed of its history.
+//! `CASTING_TEST_HISTORIES` sets how many (1,000 unless told), `CASTING_TEST_SEED` the first one's seed; a failure prints the seed of its history.
+//! Each core of the machine plays its share, in a world and a time of its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use casting_boot::Control;
-use casting_core::cast::IpLimit;
+use casting_core::cast::{CountBy, IpLimit};
+use casting_core::ids::SessionId;
 use casting_core::{Claimed, Report};
 use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, World, visitor};
+use casting_tests::world::{Ground, Limits, World, open, visitor};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 /// How many steps a history has; in each, some actors run at once.
 const STEPS: usize = 6;
 
+/// A visitor's address and the number of the token: a proof is bound to the one, and named by the other.
+type Proof = (u8, u8);
+
 /// What an actor did that the checks must know of.
 enum Done {
-    Given(Box<Claimed>),
-    Served(casting_core::ids::SessionId),
+    Given(Box<Claimed>, Proof),
+    Served(SessionId),
     NotTaken(Value),
     Nothing,
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_ledger_holds_in_every_history() {
-    let count = setting("CASTING_TEST_HISTORIES").unwrap_or(200);
+#[test]
+fn the_ledger_holds_in_every_history() {
+    let count = setting("CASTING_TEST_HISTORIES").unwrap_or(1000);
     let first = setting("CASTING_TEST_SEED").unwrap_or(1);
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut given = 0;
-    for seed in first..first + count {
-        given += history(&ground, seed).await.unwrap_or_else(|error| panic!("history with CASTING_TEST_SEED={seed} failed: {error:#}"));
-    }
+    let players = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
+    let given: usize = std::thread::scope(|scope| {
+        let share = |player: u64| (first + player..first + count).step_by(players as usize);
+        let playing: Vec<_> = (0..players).map(|player| scope.spawn(move || play(share(player)))).collect();
+        playing.into_iter().map(|player| player.join().expect("no history fails")).sum()
+    });
     assert!(given as u64 >= count, "{given} sessions in {count} histories: too few for the checks to mean anything");
+}
+
+/// Plays these histories one after the other, in virtual time.
+fn play(seeds: impl Iterator<Item = u64>) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let ground = Ground::lay().await.expect("lays the ground");
+        let mut given = 0;
+        for seed in seeds {
+            given += history(&ground, seed).await.unwrap_or_else(|error| panic!("history with CASTING_TEST_SEED={seed} failed: {error:#}"));
+        }
+        given
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own settings")]
@@ -45,8 +65,12 @@ fn setting(name: &str) -> Option<u64> {
 async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let total = rng.bool().then(|| rng.u64(1..5));
-    let limit = rng.bool().then(|| IpLimit { sessions: rng.u32(1..3), within_seconds: rng.u32(1..120) });
-    let mut world = World::make(ground, seed, total, limit).await?;
+    let ip =
+        rng.bool().then(|| IpLimit { sessions: rng.u32(1..3), within_seconds: rng.u32(1..120), by: CountBy::Address, exempt: Vec::new() });
+    let live = rng.bool().then(|| rng.u32(1..4));
+    let captcha = rng.u8(0..3) == 0;
+    let mut world = World::make(ground, seed, Limits { total, ip, live, captcha }).await?;
+    let mut proofs: HashMap<Proof, SessionId> = HashMap::new();
     let mut undelivered = Vec::new();
     let mut claims: Vec<Claimed> = Vec::new();
     for step in 0..STEPS {
@@ -65,8 +89,13 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         }
         while let Some(done) = actors.join_next().await {
             match done.context("an actor panicked")? {
-                Done::Given(claimed) => {
-                    world.given.insert(claimed.session.id.clone());
+                Done::Given(claimed, proof) => {
+                    let id = claimed.session.id.clone();
+                    if captcha {
+                        let first = proofs.entry(proof).or_insert_with(|| id.clone());
+                        ensure!(*first == id, "the proof {proof:?} opened the sessions {first} and {id}");
+                    }
+                    world.given.insert(id);
                     claims.push(*claimed);
                 }
                 Done::Served(id) => {
@@ -102,9 +131,9 @@ fn send_actor(
     let chosen = (!claims.is_empty()).then(|| claims[rng.usize(0..claims.len())].clone());
     match (rng.u8(0..12), chosen) {
         (0..=4, _) | (_, None) => {
-            let (who, again) = (visitor(rng.u8(1..4)), rng.bool());
+            let (proof, again) = ((rng.u8(1..4), rng.u8(1..9)), rng.bool());
             let other = world.processes[rng.usize(0..3)].clone();
-            actors.spawn(async move { visit(process, other, key, who, again, luck, seed).await });
+            actors.spawn(async move { visit(process, other, key, proof, again, luck, seed).await });
         }
         (5..=6, Some(claimed)) => {
             // A gate speaks only out of a task that runs.
@@ -153,24 +182,18 @@ fn send_actor(
 }
 
 /// Opens the link and claims a session; sometimes clicks twice at once.
-async fn visit(
-    process: Arc<Control>,
-    other: Arc<Control>,
-    key: String,
-    who: casting_core::Visitor,
-    again: bool,
-    luck: Luck,
-    seed: u64,
-) -> Done {
-    let Ok(opened) = process.open(&key, &who).await else {
+async fn visit(process: Arc<Control>, other: Arc<Control>, key: String, proof: Proof, again: bool, luck: Luck, seed: u64) -> Done {
+    let who = visitor(proof.0);
+    let Ok(mut opened) = open(&process, &key, &who).await else {
         return Done::Nothing;
     };
-    let first = act(seed, luck.clone(), process.claim(&key, &opened.ticket, &who));
+    opened.captcha = Some(format!("good-{}", proof.1));
+    let first = act(seed, luck.clone(), process.claim(&key, &opened, &who));
     let claimed = if again {
-        let (first, second) = tokio::join!(first, act(seed + 7, luck, other.claim(&key, &opened.ticket, &who)));
+        let (first, second) = tokio::join!(first, act(seed + 7, luck, other.claim(&key, &opened, &who)));
         first.result.and_then(Result::ok).or(second.result.and_then(Result::ok))
     } else {
         first.await.result.and_then(Result::ok)
     };
-    claimed.map_or(Done::Nothing, |claimed| Done::Given(Box::new(claimed)))
+    claimed.map_or(Done::Nothing, |claimed| Done::Given(Box::new(claimed), proof))
 }

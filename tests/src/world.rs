@@ -13,11 +13,13 @@ use casting_boot::{AwsSettings, Control, clients};
 use casting_core::cast::{Cast, Counter, IpLimit};
 use casting_core::ids::{CastId, CastKey, Entropy, SessionId, draw};
 use casting_core::keys::Keyring;
+use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
 use casting_core::session::{Session, State};
-use casting_core::testing::{self, SeededEntropy};
+use casting_core::tally::{Tally, TallyKind};
+use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
-use casting_core::{Casting, Terms, Visitor};
+use casting_core::{Casting, ClaimRequest, Next, Refusal, Terms, Visitor};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
 use casting_ecs::{EcsLauncher, EcsSettings};
@@ -80,9 +82,22 @@ pub struct World {
     client: aws_sdk_dynamodb::Client,
 }
 
+/// What a link asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// Sessions Remaining.
+    pub total: Option<u64>,
+    /// Limit Requests Per IP.
+    pub ip: Option<IpLimit>,
+    /// How many sessions may live at once.
+    pub live: Option<u32>,
+    /// Visitors must bring a proof that somebody is there.
+    pub captcha: bool,
+}
+
 impl World {
     /// A link with these limits, on a world that no earlier history can be seen from.
-    pub async fn make(ground: &Ground, seed: u64, total: Option<u64>, ip_limit: Option<IpLimit>) -> Result<Self> {
+    pub async fn make(ground: &Ground, seed: u64, limits: Limits) -> Result<Self> {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock(tokio::time::Instant::now()));
         let options = EcsOptions {
@@ -104,7 +119,15 @@ impl World {
                 report_url: "http://cast.test".into(),
                 session_url: "http://{session}.cast.test".into(),
             };
-            processes.push(Arc::new(Casting::new(store, launcher, Keyring::new(&[7; 32]), clock.clone(), entropy.clone(), terms)));
+            processes.push(Arc::new(Casting::new(
+                store,
+                launcher,
+                Arc::new(TokenVerifier),
+                Keyring::new(&[7; 32]),
+                clock.clone(),
+                entropy.clone(),
+                terms,
+            )));
         }
         let mut cast = testing::cast(1);
         let mut image = testing::image(1);
@@ -112,14 +135,16 @@ impl World {
         cast.settings.key = CastKey::draw(&*entropy);
         image.id = casting_core::ids::ImageId::from_bytes(draw(&*entropy));
         cast.settings.image_id = image.id.clone();
-        cast.settings.limit_total_sessions = total.is_some();
-        cast.settings.ip_limit = ip_limit;
-        cast.counter = Counter::new(total.unwrap_or(0));
+        let total = limits.total.unwrap_or(0);
+        cast.settings.limit_total_sessions = limits.total.is_some();
+        cast.settings.ip_limit = limits.ip;
+        cast.settings.max_live_sessions = limits.live;
+        cast.settings.require_captcha = limits.captcha;
+        cast.counter = Counter::new(total);
         image.task_definition =
             processes[0].launcher.register(&image).await?.map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
-        processes[0].store.put_image(&image, None).await?;
+        processes[0].store.put_record(&image, None).await?;
         processes[0].store.create_cast(&cast).await?;
-        let total = total.unwrap_or(0);
         Ok(Self { processes, ecs, cast, total, served: HashSet::new(), given: HashSet::new(), news, client: ground.client.clone() })
     }
 
@@ -190,7 +215,13 @@ impl World {
             let remaining = cast.counter.remaining;
             ensure!(remaining + charged == self.total, "{remaining} remaining + {charged} live or served is not {}", self.total);
         }
-        if let Some(limit) = cast.settings.ip_limit {
+        if let Some(most) = cast.settings.max_live_sessions {
+            let key = Tally::new(TallyKind::Cast, cast.id.as_str(), most).key;
+            let taken = self.calm().store.tally(&key).await?;
+            let live = rows.iter().filter(|row| row.is_live()).count() as u32;
+            ensure!(taken == live && live <= most, "{taken} of {most} are taken, and {live} sessions live");
+        }
+        if let Some(limit) = &cast.settings.ip_limit {
             check_windows(&rows, limit)?;
         }
         for row in &rows {
@@ -264,12 +295,20 @@ impl World {
     }
 }
 
-/// A visitor from the `n`th address.
-pub fn visitor(n: u8) -> Visitor {
-    Visitor { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)), referrer: None }
+/// Opens the link and prepares its claim.
+pub async fn open(process: &Control, key: &str, visitor: &Visitor) -> Result<ClaimRequest, Refusal> {
+    match process.open(key, visitor, &Wishes::default(), None).await?.next {
+        Next::Claim(claim) => Ok(ClaimRequest { ticket: claim.ticket, ..ClaimRequest::default() }),
+        Next::LogIn { .. } => Ok(ClaimRequest::default()),
+    }
 }
 
-fn check_windows(rows: &[Session], limit: IpLimit) -> Result<()> {
+/// A visitor from the `n`th address.
+pub fn visitor(n: u8) -> Visitor {
+    Visitor::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)))
+}
+
+fn check_windows(rows: &[Session], limit: &IpLimit) -> Result<()> {
     let mut by_address: HashMap<&str, Vec<i64>> = HashMap::new();
     for row in rows.iter().filter(|row| row.charge.window.is_some() && !row.is_refunded()) {
         by_address.entry(&row.origin.address).or_default().push(row.created_at.millis());

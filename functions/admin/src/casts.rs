@@ -3,7 +3,9 @@
 use casting_core::cast::{Cast, Counter};
 use casting_core::cast_form::{self, CastDraft};
 use casting_core::form::{FieldErrors, Warning};
-use casting_core::ids::{CastId, ImageId, draw};
+use casting_core::group::Group;
+use casting_core::ids::{CastId, GroupId, ImageId, draw};
+use casting_core::image::Image;
 use casting_core::ports::{Created, Launcher, Replaced, Saved, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
@@ -27,6 +29,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
     let casting = call.casting;
     let draft = cast_form::create(&call.document()?, &casting.terms.public_url, &*casting.entropy)?;
     require_image(call, &draft.settings.image_id).await?;
+    require_group(call, draft.settings.anonymous_group_id.as_ref()).await?;
     let now = casting.clock.now();
     let cast = Cast {
         id: CastId::from_bytes(draw(&*casting.entropy)),
@@ -62,6 +65,9 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
         let draft = cast_form::patch(&before, &input, &call.casting.terms.public_url)?;
         if draft.settings.image_id != before.settings.image_id {
             require_image(call, &draft.settings.image_id).await?;
+        }
+        if draft.settings.anonymous_group_id != before.settings.anonymous_group_id {
+            require_group(call, draft.settings.anonymous_group_id.as_ref()).await?;
         }
         if draft.settings == before.settings && draft.set_counter.is_none() {
             return Ok(show(call, StatusCode::OK, &before, &draft.warnings));
@@ -124,7 +130,7 @@ pub(crate) fn parse_id(text: &str) -> Result<CastId, Failure> {
     CastId::parse(text).ok_or_else(no_such_cast)
 }
 
-async fn find<S: Store, L>(call: &Call<'_, S, L>) -> Result<Cast, Failure> {
+pub(crate) async fn find<S: Store, L>(call: &Call<'_, S, L>) -> Result<Cast, Failure> {
     call.casting.store.cast(&parse_id(call.id)?).await?.ok_or_else(no_such_cast)
 }
 
@@ -137,9 +143,18 @@ fn key_taken(cast: &Cast) -> Failure {
 }
 
 async fn require_image<S: Store, L>(call: &Call<'_, S, L>, id: &ImageId) -> Result<(), Failure> {
-    match call.casting.store.image(id).await? {
+    match call.casting.store.record::<Image>(id.as_str()).await? {
         Some(_) => Ok(()),
         None => Err(FieldErrors::one("/image_id", "is not the id of an image.").into()),
+    }
+}
+
+async fn require_group<S: Store, L>(call: &Call<'_, S, L>, id: Option<&GroupId>) -> Result<(), Failure> {
+    match id {
+        Some(id) if *id != Group::all_users_id() && call.casting.store.record::<Group>(id.as_str()).await?.is_none() => {
+            Err(FieldErrors::one("/anonymous_user_group_id", "is not the id of a group.").into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use casting_core::form::FieldErrors;
 use casting_core::ids::{ImageId, draw};
 use casting_core::image::{Image, ImageSettings, ImageSource};
 use casting_core::image_form;
+use casting_core::network::Network;
 use casting_core::ports::{Launcher, Saved, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
@@ -16,7 +17,7 @@ use crate::version::{self, Precondition};
 /// All images, a page at a time.
 pub(crate) async fn list<S: Store, L>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let paging = Paging::of(call.visit)?;
-    let page = paging.checked(call.casting.store.images(paging.cursor.as_deref(), paging.limit).await)?;
+    let page = paging.checked(call.casting.store.records::<Image>(paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, image_form::view))
 }
 
@@ -24,11 +25,12 @@ pub(crate) async fn list<S: Store, L>(call: &Call<'_, S, L>) -> Result<Reply, Fa
 pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let casting = call.casting;
     let settings = image_form::create(&call.document()?)?;
+    require_networks(call, &settings).await?;
     let now = casting.clock.now();
     let id = ImageId::from_bytes(draw(&*casting.entropy));
     let mut image = Image { id, version: 1, settings, task_definition: String::new(), created_at: now, updated_at: now };
     image.task_definition = register(call, &image).await?;
-    match casting.store.put_image(&image, None).await? {
+    match casting.store.put_record(&image, None).await? {
         Saved::Done => {}
         Saved::Stale => return Err(Failure::contention("make an image")),
     }
@@ -56,6 +58,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
         if settings == before.settings {
             return Ok(show(StatusCode::OK, &before));
         }
+        require_networks(call, &settings).await?;
         let mut after = Image { version: before.version + 1, settings, updated_at: call.casting.clock.now(), ..before.clone() };
         if needs_definition(&before.settings, &after.settings) {
             after.task_definition = match registered.take() {
@@ -64,7 +67,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
             };
             registered = Some((after.settings.clone(), after.task_definition.clone()));
         }
-        match call.casting.store.put_image(&after, Some(before.version)).await? {
+        match call.casting.store.put_record(&after, Some(before.version)).await? {
             Saved::Done => {
                 call.casting.forget();
                 tracing::info!(api_key.id = %call.administrator, image.id = %after.id, version = after.version, "Image {} was changed", after.id);
@@ -85,7 +88,7 @@ pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
         if let Some(name) = used_by(call, &image.id).await? {
             return Err(Failure::conflict(format!("The cast \u{201c}{name}\u{201d} uses this image; change or delete it first.")));
         }
-        match call.casting.store.delete_image(&image).await? {
+        match call.casting.store.delete_record(&image).await? {
             Saved::Done => {
                 call.casting.forget();
                 tracing::info!(api_key.id = %call.administrator, image.id = %image.id, "Image {} was deleted", image.id);
@@ -112,6 +115,18 @@ async fn used_by<S: Store, L>(call: &Call<'_, S, L>, id: &ImageId) -> Result<Opt
     }
 }
 
+/// Makes sure that the networks which the image names are there.
+async fn require_networks<S: Store, L>(call: &Call<'_, S, L>, settings: &ImageSettings) -> Result<(), Failure> {
+    let own = settings.network.iter().map(|name| ("/network".to_owned(), name));
+    let listed = settings.restrict_to_networks.iter().enumerate().map(|(index, name)| (format!("/restrict_to_networks/{index}"), name));
+    for (pointer, name) in own.chain(listed) {
+        if call.casting.store.record::<Network>(name.as_str()).await?.is_none() {
+            return Err(FieldErrors::one(pointer, "is not the name of a network.").into());
+        }
+    }
+    Ok(())
+}
+
 /// Whether the change makes another task definition necessary; what a session gets with its start does not.
 fn needs_definition(before: &ImageSettings, after: &ImageSettings) -> bool {
     let of_container = matches!(after.source, ImageSource::Container(_)) && before.container != after.container;
@@ -130,7 +145,7 @@ async fn register<S: Store, L: Launcher>(call: &Call<'_, S, L>, image: &Image) -
 async fn find<S: Store, L>(call: &Call<'_, S, L>) -> Result<Image, Failure> {
     let no_such_image = || Failure::not_found("There is no such image.");
     let id = ImageId::parse(call.id).ok_or_else(no_such_image)?;
-    call.casting.store.image(&id).await?.ok_or_else(no_such_image)
+    call.casting.store.record(id.as_str()).await?.ok_or_else(no_such_image)
 }
 
 fn show(status: StatusCode, image: &Image) -> Reply {

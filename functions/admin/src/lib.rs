@@ -4,7 +4,7 @@
 //! # How an endpoint is written
 //! A function from a [`Call`] to a reply. A `Call` exists only for somebody who showed a valid API key, so no endpoint can forget to ask.
 //! - who calls: `call`, `api_keys`
-//! - the nouns: `casts`, `images`, `sessions`, `claims`, `api_keys`
+//! - the nouns: `casts`, `images`, `records` (groups and networks), `settings`, `sessions`, `claims`, `api_keys`; `trials` (test this link)
 //! - what they share: `failure` (what may go wrong), `paging` (lists), `version` (ETag and If-Match)
 
 mod api_keys;
@@ -15,10 +15,15 @@ mod console;
 mod failure;
 mod images;
 mod paging;
+mod records;
 mod sessions;
+mod settings;
+mod trials;
 mod version;
 
 use casting_core::Casting;
+use casting_core::group::Group;
+use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
 use casting_web::{Access, Function, Matched, Reply, Request, RouteName, Visit};
 
@@ -56,6 +61,19 @@ async fn answer<S: Store, L: Launcher>(
         RouteName::ChangeCast => casts::change(&call).await,
         RouteName::DeleteCast => casts::delete(&call).await,
         RouteName::ListClaims => claims::list(&call).await,
+        RouteName::TryCast => trials::run(&call).await,
+        RouteName::ListGroups => records::list::<Group, S, L>(&call).await,
+        RouteName::CreateGroup => records::create::<Group, S, L>(&call).await,
+        RouteName::ReadGroup => records::read::<Group, S, L>(&call).await,
+        RouteName::ChangeGroup => records::change::<Group, S, L>(&call).await,
+        RouteName::DeleteGroup => records::delete_group(&call).await,
+        RouteName::ListNetworks => records::list::<Network, S, L>(&call).await,
+        RouteName::CreateNetwork => records::create::<Network, S, L>(&call).await,
+        RouteName::ReadNetwork => records::read::<Network, S, L>(&call).await,
+        RouteName::ChangeNetwork => records::change::<Network, S, L>(&call).await,
+        RouteName::DeleteNetwork => records::delete_network(&call).await,
+        RouteName::ReadSettings => settings::read(&call).await,
+        RouteName::ChangeSettings => settings::change(&call).await,
         RouteName::ListImages => images::list(&call).await,
         RouteName::CreateImage => images::create(&call).await,
         RouteName::ReadImage => images::read(&call).await,

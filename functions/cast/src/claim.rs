@@ -1,15 +1,25 @@
 //! Owns how a claim is read and how an accepted one is answered. Must not know what a claim takes.
 
-use casting_core::{Claimed, Terms};
+use casting_core::{ClaimRequest, Claimed, Terms};
 use casting_web::credentials::{SetCookie, owner_cookie};
-use casting_web::{Problem, Reply, Request, Visit, body, reply};
+use casting_web::{Mistake, Problem, Reply, Request, Visit, body, reply};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::widget;
+
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ClaimDocument {
     ticket: String,
+    #[serde(default)]
+    captcha: Option<String>,
+    #[serde(default)]
+    consent: bool,
 }
+
+/// The longest idempotency key, in characters.
+const MAX_KEY: usize = 200;
 
 /// What programs are told of their session.
 #[derive(Serialize)]
@@ -21,15 +31,31 @@ struct Accepted<'a> {
     session_token: &'a str,
 }
 
-/// The launch ticket: a field of the page's form, or of a program's document. A form without one brings an empty ticket, which is no ticket of ours.
+/// What the claim brings: fields of the page's form, or of a program's document. A form without a ticket brings an empty one, which is none of ours.
 ///
 /// # Errors
-/// When the body is too large, of another type, or cannot be read.
-pub(crate) fn read_ticket(request: &Request) -> Result<String, Problem> {
+/// When the body is too large, of another type, or cannot be read, or the idempotency key is none.
+pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
     if body::kind(request) == Some(body::Kind::Json) {
-        return body::json::<ClaimDocument>(request).map(|document| document.ticket);
+        let ClaimDocument { ticket, captcha, consent } = body::json(request)?;
+        return Ok(ClaimRequest { ticket, captcha, consent, idempotency_key: idempotency_key(request)? });
     }
-    body::form(request).map(|form| form.field("ticket").unwrap_or_default().to_owned())
+    let form = body::form(request)?;
+    let field = |name: &str| form.field(name).filter(|value| !value.is_empty());
+    Ok(ClaimRequest {
+        ticket: field("ticket").unwrap_or_default().to_owned(),
+        captcha: widget::FIELDS.into_iter().find_map(field).map(str::to_owned),
+        consent: field("consent") == Some("yes"),
+        idempotency_key: None,
+    })
+}
+
+/// What a program calls its request, to be able to repeat it.
+fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len()));
+    let wrong = || Problem::new(Mistake::BadRequest).detail(format!("The Idempotency-Key must be 1 to {MAX_KEY} plain characters."));
+    key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 
 /// People go on to the waiting page, with a cookie that lets only them in; programs get the token and where to ask.
@@ -55,7 +81,7 @@ pub(crate) fn reply(claimed: &Claimed, visit: &Visit, terms: &Terms) -> Reply {
         path: &path,
         // As long as the ticket in it is good: to the end of the session, and an hour more to read why it ended.
         max_age: session.created_at.seconds_until(session.ready_by) + u64::from(session.time_limit_seconds) + 3600,
-        secure: terms.public_url.starts_with("https:"),
+        secure: terms.is_secure(),
     };
     reply::set_cookie(&mut reply, &cookie);
     reply
@@ -94,13 +120,38 @@ pub(crate) mod tests {
             ("a document", JSON, r#"{"ticket":"v1.a.b"}"#, Ok("v1.a.b")),
             ("a document without it", JSON, "{}", Err(400)),
             ("a document with a number", JSON, r#"{"ticket":1}"#, Err(400)),
+            ("a document with something else", JSON, r#"{"ticket":"v1.a.b","kasm_url":"x"}"#, Err(400)),
             ("no document", JSON, "ticket=1", Err(400)),
             ("plain text", "text/plain", "ticket=v1.a.b", Err(415)),
             ("too large", FORM, &"t".repeat(70_000), Err(413)),
         ] {
             let request = http::Request::builder().header("content-type", content_type).body(Body::from(text)).expect("a request");
-            let found = read_ticket(&request).map_err(|problem| problem.code.status().as_u16());
+            let found = read(&request).map(|claim| claim.ticket).map_err(|problem| problem.code.status().as_u16());
             assert_eq!(found.as_deref(), expected.as_ref().copied(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_proof_is_read_from_whatever_field_its_widget_fills() {
+        for (text, captcha, consent) in [
+            ("ticket=t", None, false),
+            ("ticket=t&captcha=p", Some("p"), false),
+            ("ticket=t&captcha=&g-recaptcha-response=p", Some("p"), false),
+            ("ticket=t&h-captcha-response=p&consent=yes", Some("p"), true),
+            ("ticket=t&cf-turnstile-response=p&consent=no", Some("p"), false),
+        ] {
+            let request = http::Request::builder().header("content-type", "application/x-www-form-urlencoded").body(Body::from(text));
+            let claim = read(&request.expect("a request")).expect("a claim");
+            assert_eq!((claim.captcha.as_deref(), claim.consent), (captcha, consent), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_idempotency_key_is_plain_and_not_too_long() {
+        for (key, fits) in [("a-1", true), ("", false), (&"k".repeat(201), false)] {
+            let request = http::Request::builder().header("content-type", "application/json").header("idempotency-key", key);
+            let request = request.body(Body::from(r#"{"ticket":"t"}"#)).expect("a request");
+            assert_eq!(read(&request).is_ok(), fits, "{key}");
         }
     }
 

@@ -1,17 +1,36 @@
 //! Owns the landing page: what a visitor, or a program, sees of a link before anything is taken. Must not show what is the administrator's.
 
 use askama::Template;
+use casting_core::ids::{Entropy, draw};
+use casting_core::policy::Wishes;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
-use casting_core::{Opened, Terms};
+use casting_core::{Claimable, Next, Opened, Terms};
+use casting_web::credentials::{SetCookie, browser_cookie};
 use casting_web::{Forms, Page, Reply, Visit, reply};
 use http::StatusCode;
 use serde::Serialize;
+use url::form_urlencoded::Serializer;
+
+use crate::widget::Widget;
+
+/// How long a browser is known by its cookie, in seconds (30 days: the longest time that a limit looks back).
+const BROWSER_SECONDS: u64 = 30 * 86_400;
 
 #[derive(Template)]
 #[template(path = "landing.html")]
 struct Landing<'a> {
     opened: &'a Opened,
+    claim: &'a Claimable,
+    proof: Option<&'a Widget<'a>>,
+    user_name: Option<&'a str>,
     ticket_seconds: u64,
+}
+
+impl Landing<'_> {
+    /// Nothing is asked of the visitor.
+    fn starts_by_itself(&self) -> bool {
+        self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
+    }
 }
 
 /// What programs are told of a link.
@@ -19,82 +38,257 @@ struct Landing<'a> {
 struct Description<'a> {
     /// What it starts.
     name: &'a str,
-    /// What a claim must bring besides the ticket.
-    needs: [&'a str; 0],
-    ticket: &'a str,
+    /// What a claim must bring besides the ticket: `login`, `captcha`, `consent`.
+    needs: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    captcha: Option<Captcha<'a>>,
+    /// The address that the session will open because the parameters say so; to agree to it is `consent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens: Option<&'a str>,
+    /// The parameters that the link takes.
+    parameters: Vec<&'static str>,
+    /// Roughly how many sessions it still has: `none`, `few` (10 at most), `some` (100 at most), `many`; left out when nobody counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<&'a str>,
     /// Seconds from now.
-    ticket_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket_expires_in: Option<u64>,
     claim_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<String>,
 }
 
-/// The page, or its description for a program.
-pub(crate) fn reply(opened: &Opened, visit: &Visit, terms: &Terms) -> Reply {
+#[derive(Serialize)]
+struct Captcha<'a> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<&'a str>,
+    /// To be named to the provider.
+    action: &'static str,
+}
+
+/// Who looks at a link, and how.
+pub(crate) struct Look<'a> {
+    pub(crate) visit: &'a Visit,
+    pub(crate) terms: &'a Terms,
+    pub(crate) wishes: &'a Wishes,
+    pub(crate) user_name: Option<&'a str>,
+    pub(crate) entropy: &'a dyn Entropy,
+}
+
+/// The page, or the way to log in.
+pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
-    if visit.wants_json {
-        let description = Description {
-            name: &opened.image_name,
-            needs: [],
-            ticket: &opened.ticket,
-            ticket_expires_in: LAUNCH_TICKET_SECONDS,
-            claim_url: format!("{}/cast/{}/claims", terms.public_url, settings.key),
-            valid_until: settings.valid_until.map(|until| until.to_string()),
-        };
-        return reply::json(StatusCode::OK, &description);
-    }
-    let main = Landing { opened, ticket_seconds: LAUNCH_TICKET_SECONDS };
+    let claim = match &opened.next {
+        Next::LogIn { via } => return reply::see_other(&login_path(opened, look.wishes, via)),
+        Next::Claim(claim) => claim,
+    };
+    let proof = claim.captcha.as_ref().map(Widget::of);
+    let main = Landing { opened, claim, proof: proof.as_ref(), user_name: look.user_name, ticket_seconds: LAUNCH_TICKET_SECONDS };
+    let solves = proof.as_ref().is_some_and(|proof| proof.challenge.is_some());
     let page = Page {
         style: include_str!("../templates/landing.css"),
-        script: include_str!("../templates/landing.js"),
+        script: if solves {
+            concat!(include_str!("../templates/altcha.js"), include_str!("../templates/landing.js"))
+        } else {
+            include_str!("../templates/landing.js")
+        },
         forms: Forms::LeadAway,
         framed_by: &settings.referrers,
+        background: settings.background_url.as_deref(),
+        foreign: proof.as_ref().and_then(|proof| proof.foreign.clone()),
         ..Page::new(&opened.image_name, &main)
     };
-    page.reply(visit)
+    let mut reply = page.reply(look.visit);
+    let secure = look.terms.is_secure();
+    let by_browser = settings.ip_limit.as_ref().is_some_and(|limit| limit.by == casting_core::cast::CountBy::Browser);
+    if by_browser && look.visit.browser(secure).is_none() {
+        let value = format!("{:032x}", u128::from_be_bytes(draw(look.entropy)));
+        let cookie = SetCookie { name: browser_cookie(secure), value: &value, path: "/", max_age: BROWSER_SECONDS, secure };
+        reply::set_cookie(&mut reply, &cookie);
+    }
+    reply
+}
+
+/// What a program needs to claim.
+pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
+    let settings = &opened.cast.settings;
+    let (claim, login_url) = match &opened.next {
+        Next::LogIn { via } => (None, Some(format!("{}{}", look.terms.public_url, login_path(opened, look.wishes, via)))),
+        Next::Claim(claim) => (Some(claim), None),
+    };
+    let captcha = claim.and_then(|claim| claim.captcha.as_ref());
+    let opens = claim.and_then(|claim| claim.opens.as_deref());
+    let needs = [("login", login_url.is_some()), ("captcha", captcha.is_some()), ("consent", opens.is_some())];
+    let parameters = [("kasm_url", settings.dynamic_kasm_url), ("docker_network", settings.dynamic_docker_network)];
+    let named = |flags: &[(&'static str, bool)]| flags.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+    let description = Description {
+        name: &opened.image_name,
+        needs: named(&needs),
+        captcha: captcha.map(|need| Captcha {
+            kind: need.kind.as_str(),
+            site_key: need.site_key.as_deref(),
+            challenge: need.challenge.as_deref(),
+            action: casting_core::captcha::CAPTCHA_ACTION,
+        }),
+        opens,
+        parameters: named(&parameters),
+        remaining: settings.limit_total_sessions.then(|| roughly(opened.cast.counter.remaining)),
+        ticket: claim.map(|claim| claim.ticket.as_str()),
+        ticket_expires_in: claim.map(|_| LAUNCH_TICKET_SECONDS),
+        claim_url: format!("{}/cast/{}/claims", look.terms.public_url, settings.key),
+        login_url,
+        valid_until: settings.valid_until.map(|until| until.to_string()),
+    };
+    reply::json(StatusCode::OK, &description)
+}
+
+/// To the login, and back here with everything that the link asked for.
+fn login_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
+    let mut query = Serializer::new(String::new());
+    for (name, value) in [("kasm_url", &wishes.kasm_url), ("docker_network", &wishes.docker_network)] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    query.append_pair("via", via);
+    let back = format!("/cast/{}?{}", opened.cast.settings.key, query.finish());
+    format!("/login?{}", Serializer::new(String::new()).append_pair("to", &back).finish())
+}
+
+const fn roughly(remaining: u64) -> &'static str {
+    match remaining {
+        0 => "none",
+        1..=10 => "few",
+        11..=100 => "some",
+        _ => "many",
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::claim::tests::{body, terms, visit};
+    use casting_core::CaptchaNeed;
+    use casting_core::captcha::CaptchaKind;
     use casting_core::referrer::ReferrerRule;
-    use casting_core::testing::{NOON, cast};
+    use casting_core::testing::{NOON, SeededEntropy, cast};
 
-    fn opened() -> Opened {
+    fn opened(captcha: Option<CaptchaKind>, opens: Option<&str>) -> Opened {
         let mut cast = cast(1);
         cast.settings.name = "Internal name".into();
         cast.settings.description = "Internal notes".into();
-        Opened { cast: cast.into(), image_name: "Paint <&> Draw".into(), ticket: "v1.ticket.signature".into() }
+        let captcha = captcha.map(|kind| CaptchaNeed {
+            kind,
+            site_key: kind.needs_keys().then(|| "site-key".into()),
+            challenge: (!kind.needs_keys()).then(|| r#"{"a":"<b>"}"#.into()),
+        });
+        let claim = Claimable { ticket: "v1.ticket.signature".into(), captcha, opens: opens.map(str::to_owned) };
+        Opened { cast: cast.into(), image_name: "Paint <&> Draw".into(), next: Next::Claim(claim) }
+    }
+
+    fn looked_at<T>(accept: &str, wishes: &Wishes, see: impl FnOnce(&Look<'_>) -> T) -> T {
+        let (visit, terms, entropy) = (visit(accept), terms(), SeededEntropy::new(1));
+        see(&Look { visit: &visit, terms: &terms, wishes, user_name: None, entropy: &entropy })
+    }
+
+    fn page(opened: &Opened) -> Reply {
+        looked_at("text/html", &Wishes::default(), |look| show(opened, look))
     }
 
     #[test]
     fn a_person_gets_one_button_and_nothing_of_the_administrators() {
-        let reply = reply(&opened(), &visit("text/html"), &terms());
+        let reply = page(&opened(None, None));
         let html = body(&reply);
         assert_eq!(reply.status(), 200);
         assert!(html.contains("<h1>Paint &#60;&#38;&#62; Draw</h1>"), "escaped");
-        assert!(html.contains(&format!("method=\"post\" action=\"/cast/{}/claims\"", opened().cast.settings.key)));
-        assert!(html.contains("name=\"ticket\" value=\"v1.ticket.signature\""));
+        assert!(html.contains(&format!("method=\"post\" action=\"/cast/{}/claims\"", cast(1).settings.key)));
+        assert!(html.contains("name=\"ticket\" value=\"v1.ticket.signature\"") && html.contains(" data-auto"));
         assert!(!html.contains("Internal"));
         assert!(html.len() < 10_000, "{} bytes", html.len());
         assert_eq!(reply.headers()["cache-control"], "no-store");
+        assert!(!reply.headers().contains_key("set-cookie"));
+    }
+
+    #[test]
+    fn an_address_from_the_link_is_shown_and_nothing_starts_by_itself() {
+        let reply = page(&opened(None, Some("https://evil.example/<script>")));
+        let html = body(&reply);
+        assert!(html.contains("https://evil.example/&#60;script&#62;") && html.contains("name=\"consent\" value=\"yes\""));
+        assert!(!html.contains(" data-auto>") && !html.contains(" data-auto "));
+    }
+
+    #[test]
+    fn each_captcha_has_its_box_and_only_its_own_sources() {
+        for (kind, expected, source, starts) in [
+            (CaptchaKind::Altcha, "data-challenge=\"{&#34;a&#34;:&#34;&#60;b&#62;&#34;}\"", None, true),
+            (
+                CaptchaKind::RecaptchaV2,
+                "class=\"g-recaptcha captcha\" data-sitekey=\"site-key\"",
+                Some("https://www.google.com/recaptcha/"),
+                false,
+            ),
+            (CaptchaKind::RecaptchaV3, "api.js?render=site-key", Some("https://www.gstatic.com/recaptcha/"), true),
+            (CaptchaKind::Hcaptcha, "class=\"h-captcha captcha\"", Some("https://hcaptcha.com"), false),
+            (CaptchaKind::Turnstile, "class=\"cf-turnstile captcha\"", Some("https://challenges.cloudflare.com"), false),
+        ] {
+            let reply = page(&opened(Some(kind), None));
+            let (html, policy) = (body(&reply), reply.headers()["content-security-policy"].to_str().expect("text"));
+            assert!(html.contains(expected), "{kind:?}: {html}");
+            assert_eq!(html.contains(" data-auto"), starts, "{kind:?}");
+            match source {
+                Some(source) => assert!(policy.contains(source), "{kind:?}: {policy}"),
+                None => assert!(!policy.contains("https://www") && html.contains("solveAltcha"), "{kind:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_must_log_in_is_sent_there_and_keeps_what_the_link_asked_for() {
+        let opened = Opened { next: Next::LogIn { via: "v1.via.sig".into() }, ..opened(None, None) };
+        let wishes = Wishes { kasm_url: Some("https://a.example/?b=c&d".into()), docker_network: None };
+        let reply = looked_at("text/html", &wishes, |look| show(&opened, look));
+        assert_eq!(reply.status(), 303);
+        let location = reply.headers()["location"].to_str().expect("text");
+        let to = url::form_urlencoded::parse(location.strip_prefix("/login?").expect("the login").as_bytes()).next().expect("to").1;
+        assert_eq!(to, format!("/cast/{}?kasm_url=https%3A%2F%2Fa.example%2F%3Fb%3Dc%26d&via=v1.via.sig", cast(1).settings.key));
+        let described = looked_at("application/json", &wishes, |look| describe(&opened, look));
+        assert!(body(&described).contains(r#""needs":["login"]"#) && !body(&described).contains("\"ticket\""));
     }
 
     #[test]
     fn a_program_gets_what_a_claim_needs() {
-        let mut opened = opened();
-        std::sync::Arc::make_mut(&mut opened.cast).settings.valid_until = Some(NOON);
-        insta::assert_snapshot!(body(&reply(&opened, &visit("application/json"), &terms())), @r#"{"name":"Paint <&> Draw","needs":[],"ticket":"v1.ticket.signature","ticket_expires_in":300,"claim_url":"https://cast.example.com/cast/wg7ndnwnxuz2qpp6wwvolf64ra/claims","valid_until":"2026-11-23T12:00:00Z"}"#);
+        let mut opened = opened(Some(CaptchaKind::Turnstile), Some("https://a.example/"));
+        let settings = &mut std::sync::Arc::make_mut(&mut opened.cast).settings;
+        settings.valid_until = Some(NOON);
+        settings.dynamic_kasm_url = true;
+        let described = looked_at("application/json", &Wishes::default(), |look| describe(&opened, look));
+        insta::assert_snapshot!(body(&described), @r#"{"name":"Paint <&> Draw","needs":["captcha","consent"],"captcha":{"kind":"turnstile","site_key":"site-key","action":"claim"},"opens":"https://a.example/","parameters":["kasm_url"],"ticket":"v1.ticket.signature","ticket_expires_in":300,"claim_url":"https://cast.example.com/cast/wg7ndnwnxuz2qpp6wwvolf64ra/claims","valid_until":"2026-11-23T12:00:00Z"}"#);
     }
 
     #[test]
     fn only_the_sites_of_the_referrer_list_may_frame_it() {
-        let mut opened = opened();
-        let policy =
-            |opened: &Opened| reply(opened, &visit("text/html"), &terms()).headers()["content-security-policy"].to_str().map(str::to_owned);
+        let mut opened = opened(None, None);
+        let policy = |opened: &Opened| page(opened).headers()["content-security-policy"].to_str().map(str::to_owned);
         assert!(policy(&opened).expect("text").contains("frame-ancestors 'none'"));
         std::sync::Arc::make_mut(&mut opened.cast).settings.referrers = vec![ReferrerRule::parse("=acme.com").expect("a rule")];
         assert!(policy(&opened).expect("text").contains("frame-ancestors acme.com:*;"));
+    }
+
+    #[test]
+    fn a_browser_gets_a_cookie_only_where_browsers_are_counted() {
+        let mut opened = opened(None, None);
+        let limit =
+            casting_core::cast::IpLimit { sessions: 1, within_seconds: 60, by: casting_core::cast::CountBy::Browser, exempt: Vec::new() };
+        std::sync::Arc::make_mut(&mut opened.cast).settings.ip_limit = Some(limit);
+        let reply = page(&opened);
+        let cookie = reply.headers()["set-cookie"].to_str().expect("text");
+        assert!(cookie.starts_with("__Host-cast-browser=") && cookie.contains("; Path=/;") && cookie.ends_with("; Secure"), "{cookie}");
     }
 }

@@ -2,31 +2,60 @@
 
 mod claim;
 mod landing;
+mod widget;
 
-use casting_core::Casting;
+use casting_core::denial::DenialCode;
+use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
-use casting_web::{Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake};
+use casting_core::{Casting, Visitor};
+use casting_web::{Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply};
+
+use crate::landing::Look;
 
 /// Answers a request.
 pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
-    let visit = Visit::parse(&request, &*casting.entropy);
-    let reply = answer(casting, &request, &visit).await.unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+    let mut visit = Visit::parse(&request, &*casting.entropy);
+    let reply = answer(casting, &request, &mut visit).await.unwrap_or_else(|obstacle| visit.stopped(&obstacle));
     visit.finish(reply)
 }
 
-async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Request, visit: &Visit) -> Result<Reply, Obstacle> {
-    let matched = visit.route(Function::Cast)?;
-    match matched.route.name {
-        RouteName::OpenCast => {
-            let opened = casting.open(matched.segment, &visit.visitor()?).await?;
-            Ok(landing::reply(&opened, visit, &casting.terms))
-        }
-        RouteName::Claim => {
-            visit.not_cross_site()?;
-            let ticket = claim::read_ticket(request)?;
-            let claimed = casting.claim(matched.segment, &ticket, &visit.visitor()?).await?;
-            Ok(claim::reply(&claimed, visit, &casting.terms))
-        }
+async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Request, visit: &mut Visit) -> Result<Reply, Obstacle> {
+    let name = visit.route(Function::Cast)?.route.name;
+    // This one is for programs only, whatever they accept.
+    visit.wants_json |= name == RouteName::DescribeCast;
+    let visit = &*visit;
+    let key = visit.route(Function::Cast)?.segment;
+    let visitor = visit.visitor(&casting.keys, casting.terms.is_secure(), casting.clock.now())?;
+    match name {
+        RouteName::OpenCast | RouteName::DescribeCast => open(casting, visit, key, &visitor).await,
+        RouteName::Claim => claim(casting, request, visit, key, &visitor).await,
         _ => Err(Problem::new(Mistake::NotFound).into()),
+    }
+}
+
+async fn open<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, key: &str, visitor: &Visitor) -> Result<Reply, Obstacle> {
+    let wishes = Wishes { kasm_url: visit.query("kasm_url"), docker_network: visit.query("docker_network") };
+    let opened = casting.open(key, visitor, &wishes, visit.query("via").as_deref()).await?;
+    let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
+    let look = Look { visit, terms: &casting.terms, wishes: &wishes, user_name, entropy: &*casting.entropy };
+    Ok(if visit.wants_json { landing::describe(&opened, &look) } else { landing::show(&opened, &look) })
+}
+
+async fn claim<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    request: &Request,
+    visit: &Visit,
+    key: &str,
+    visitor: &Visitor,
+) -> Result<Reply, Obstacle> {
+    visit.not_cross_site()?;
+    let claimed = casting.claim(key, &claim::read(request)?, visitor).await;
+    match claimed {
+        Ok(claimed) => Ok(claim::reply(&claimed, visit, &casting.terms)),
+        // The login has run out while the page was open: the link itself leads there again.
+        Err(refusal) if refusal.denial().code == DenialCode::LoginRequired && !visit.wants_json => {
+            Ok(reply::see_other(&format!("/cast/{key}")))
+        }
+        Err(refusal) => Err(refusal.into()),
     }
 }

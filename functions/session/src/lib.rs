@@ -87,6 +87,6 @@ async fn report<S: Store, L: Launcher>(
 ) -> Result<Reply, Obstacle> {
     let report: Report = body::json(request)?;
     // A gate without a secret is a gate with a wrong one.
-    casting.report(id, visit.bearer().unwrap_or_default(), report, visit.visitor()?.address).await?;
+    casting.report(id, visit.bearer().unwrap_or_default(), report, visit.source()?).await?;
     Ok(reply::no_content())
 }

@@ -53,7 +53,7 @@ impl<'a> Status<'a> {
             },
             task_status: session.task.as_ref().map(|task| task.status),
             reason: if let Stage::Over(reason) = stage { Some(reason.as_str()) } else { None },
-            denial: denial.map(|denial| denial.code.as_str()),
+            denial: denial.as_ref().map(|denial| denial.code.as_str()),
             retry_after: denial.and_then(|denial| denial.retry_after),
             ready_by: matches!(stage, Stage::Starting(_)).then(|| session.ready_by.to_string()),
             ends_at: if let State::Ready { ends_at, .. } = session.state { Some(ends_at.to_string()) } else { None },

@@ -156,6 +156,7 @@ pub fn spec(definition: &str) -> TaskSpec {
         task_definition: definition.to_owned(),
         container: "session".into(),
         environment: vec![("CAST_NAME".into(), "a name".into())],
+        placement: None,
     }
 }
 

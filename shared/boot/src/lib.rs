@@ -15,10 +15,14 @@ pub mod settings;
 pub mod system;
 mod warm;
 
+use std::sync::Arc;
+
 use casting_core::Casting;
 use casting_core::keys::Keyring;
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
+use casting_identity::captcha::Captchas;
+use casting_identity::web_client::ClientError;
 
 pub use crate::http::TlsError;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
@@ -36,6 +40,9 @@ pub enum BootError {
     /// There is no TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// There is no client for calls to others.
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 /// The control plane as the environment describes it, with its log and its connections opened.
@@ -62,5 +69,6 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
     let keys = Keyring::new(&settings.signing_key);
-    Ok(Casting::new(store, launcher, keys, settings.clock, settings.entropy, settings.terms))
+    let captcha = Arc::new(Captchas::new(keys.captcha())?);
+    Ok(Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms))
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CastId, CastKey, ImageId};
+use crate::address_rules::AddressRule;
+use crate::ids::{CastId, CastKey, GroupId, ImageId};
+use crate::open_hours::OpenHours;
+use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
 use crate::time::Timestamp;
 
@@ -71,13 +74,83 @@ pub struct CastSettings {
     /// seed: Kasm URL, as the container gets it.
     #[serde(default)]
     pub kasm_url: Option<String>,
+    /// seed: Allow Dynamic Kasm URL Parameter.
+    #[serde(default)]
+    pub dynamic_kasm_url: bool,
+    /// The hosts that a dynamic Kasm URL may name; empty is every public one.
+    #[serde(default)]
+    pub dynamic_kasm_url_hosts: Vec<ReferrerRule>,
+    /// seed: Allow Dynamic Docker Network URL Parameter.
+    #[serde(default)]
+    pub dynamic_docker_network: bool,
+    /// seed: Allow Anonymous. Otherwise visitors must log in.
+    #[serde(default)]
+    pub allow_anonymous: bool,
+    /// seed: Anonymous User Group; `None` is *All Users* only.
+    #[serde(default)]
+    pub anonymous_group_id: Option<GroupId>,
+    /// seed: Require reCAPTCHA. Means something only with `allow_anonymous`.
+    #[serde(default)]
+    pub require_captcha: bool,
+    /// seed: Allow Resume.
+    #[serde(default)]
+    pub allow_resume: bool,
+    /// How many sessions of this link may live at once; `None` is no limit.
+    #[serde(default)]
+    pub max_live_sessions: Option<u32>,
+    /// When in the week the link is open; `None` is always.
+    #[serde(default)]
+    pub open_hours: Option<OpenHours>,
+    /// Addresses that may come; empty is all.
+    #[serde(default)]
+    pub allowed_addresses: Vec<AddressRule>,
+    /// Addresses that may not come.
+    #[serde(default)]
+    pub banned_addresses: Vec<AddressRule>,
+    /// The cast's own permissions and limits, which win over those of groups; `None` leaves all to the groups.
+    #[serde(default)]
+    pub enforced_client_settings: Option<ClientSettings>,
+    /// The picture behind the landing page, on https.
+    #[serde(default)]
+    pub background_url: Option<String>,
 }
 
 /// seed: Sessions Allowed / Within Seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IpLimit {
     /// Sessions allowed, 1 to 1,000.
     pub sessions: u32,
     /// In any window of so many seconds, 1 to 2,592,000 (30 days).
     pub within_seconds: u32,
+    /// What is counted.
+    #[serde(default)]
+    pub by: CountBy,
+    /// Addresses that are not limited, such as a classroom's.
+    #[serde(default)]
+    pub exempt: Vec<AddressRule>,
+}
+
+/// What Limit Requests Per IP takes for one visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountBy {
+    /// The address (IPv4) or its /64 (IPv6).
+    #[default]
+    Address,
+    /// The browser, by a cookie, for places where many share one address. Whoever deletes the cookie counts as somebody new, and a visitor
+    /// without one counts by address.
+    Browser,
+}
+
+impl CountBy {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Address, Self::Browser];
+
+    /// The way as the API says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Browser => "browser",
+        }
+    }
 }

@@ -3,10 +3,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cast::{Cast, CastSettings, IpLimit};
-use crate::form::{FieldErrors, Form, Warning, flag, line, spelled, text, whole};
-use crate::ids::{CastKey, Entropy, ImageId};
+use crate::address_rules::AddressRule;
+use crate::cast::{Cast, CastSettings, CountBy, IpLimit};
+use crate::client_form;
+use crate::form::{FieldErrors, Form, Warning, escape, flag, line, spelled, text, whole};
+use crate::ids::{CastKey, Entropy, GroupId, ImageId};
+use crate::open_hours::{MAX_SPANS, OpenHours, Span};
+use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
+use crate::system_form::MAX_ADDRESSES;
 use crate::time::Timestamp;
 use crate::url_rules;
 
@@ -62,6 +67,8 @@ fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<Cast
     let mut referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
     let error_url = form.nullable("error_url", spelled(|text| url_rules::error_url(text, public_url)));
     let kasm_url = form.nullable("kasm_url", spelled(url_rules::session_url));
+    let admission = read_admission(&mut form);
+    let session = read_session(&mut form);
     form.finish()?;
 
     let mut seen = Vec::new();
@@ -85,8 +92,91 @@ fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<Cast
         referrers,
         error_url,
         kasm_url,
+        allow_anonymous: admission.allow_anonymous,
+        anonymous_group_id: admission.anonymous_group_id,
+        require_captcha: admission.require_captcha,
+        allow_resume: admission.allow_resume,
+        max_live_sessions: admission.max_live_sessions,
+        open_hours: admission.open_hours,
+        allowed_addresses: admission.allowed_addresses,
+        banned_addresses: admission.banned_addresses,
+        dynamic_kasm_url: session.dynamic_kasm_url,
+        dynamic_kasm_url_hosts: session.dynamic_kasm_url_hosts,
+        dynamic_docker_network: session.dynamic_docker_network,
+        enforced_client_settings: session.enforced_client_settings,
+        background_url: session.background_url,
     };
     Ok(CastDraft { settings, set_counter, warnings })
+}
+
+/// The fields that say who may come in.
+struct AdmissionFields {
+    allow_anonymous: bool,
+    anonymous_group_id: Option<GroupId>,
+    require_captcha: bool,
+    allow_resume: bool,
+    max_live_sessions: Option<u32>,
+    open_hours: Option<OpenHours>,
+    allowed_addresses: Vec<AddressRule>,
+    banned_addresses: Vec<AddressRule>,
+}
+
+fn read_admission(form: &mut Form) -> AdmissionFields {
+    let read_group = |text: &str| GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned());
+    AdmissionFields {
+        allow_anonymous: form.defaulted("allow_anonymous", false, flag),
+        anonymous_group_id: form.nullable("anonymous_user_group_id", spelled(read_group)),
+        require_captcha: form.defaulted("require_captcha", false, flag),
+        allow_resume: form.defaulted("allow_resume", false, flag),
+        max_live_sessions: form.nullable("max_live_sessions", whole(0..=MAX_SESSIONS)),
+        open_hours: read_open_hours(form),
+        allowed_addresses: form.list("allowed_addresses", MAX_ADDRESSES, AddressRule::parse),
+        banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
+    }
+}
+
+/// The fields that say what a session gets.
+struct SessionFields {
+    dynamic_kasm_url: bool,
+    dynamic_kasm_url_hosts: Vec<ReferrerRule>,
+    dynamic_docker_network: bool,
+    enforced_client_settings: Option<ClientSettings>,
+    background_url: Option<String>,
+}
+
+fn read_session(form: &mut Form) -> SessionFields {
+    let enforce = form.defaulted("enforce_client_settings", false, flag);
+    let client = client_form::read(form, "client_settings");
+    SessionFields {
+        dynamic_kasm_url: form.defaulted("allow_dynamic_kasm_url", false, flag),
+        dynamic_kasm_url_hosts: form.list("dynamic_kasm_url_hosts", MAX_REFERRERS, ReferrerRule::parse),
+        dynamic_docker_network: form.defaulted("allow_dynamic_docker_network", false, flag),
+        enforced_client_settings: enforce.then_some(client),
+        background_url: form.nullable("background_url", spelled(url_rules::picture_url)),
+    }
+}
+
+/// Open hours: `{"time_zone": "Europe/Berlin", "spans": ["mon-fri 09:00-17:00"]}`, or null for always.
+fn read_open_hours(form: &mut Form) -> Option<OpenHours> {
+    let object = form.nullable("open_hours", |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()))?;
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let time_zone = OpenHours::read_time_zone(text("time_zone")).map_err(|detail| form.refuse("open_hours/time_zone", detail));
+    let empty = Vec::new();
+    let lines = object.get("spans").and_then(Value::as_array).unwrap_or(&empty);
+    if lines.is_empty() || lines.len() > MAX_SPANS {
+        form.refuse("open_hours/spans", format!("must be a list of 1 to {MAX_SPANS} spans such as mon-fri 09:00-17:00."));
+    }
+    let mut spans = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        match Span::parse(line.as_str().unwrap_or_default()) {
+            Ok(span) => spans.push(span),
+            Err(detail) => form.refuse(&format!("open_hours/spans/{index}"), detail),
+        }
+    }
+    for name in object.keys().filter(|name| !matches!(name.as_str(), "time_zone" | "spans")) {
+        form.refuse(&format!("open_hours/{}", escape(name)), "is not a field that can be set here.");
+    }
+    Some(OpenHours { time_zone: time_zone.ok()?, spans })
 }
 
 fn read_key(text: &str) -> Result<CastKey, String> {
@@ -120,6 +210,8 @@ fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit
     let on = form.defaulted("limit_requests_per_ip", false, flag);
     let sessions = form.nullable("sessions_allowed", whole(1..=1000));
     let within_seconds = form.nullable("within_seconds", whole(1..=2_592_000));
+    let by = form.defaulted("limit_requests_by", CountBy::Address, spelled(read_count_by));
+    let exempt = form.list("limit_exempt_addresses", MAX_ADDRESSES, AddressRule::parse);
     if !on {
         for (name, pointer) in [("sessions_allowed", "/sessions_allowed"), ("within_seconds", "/within_seconds")] {
             if form.names(name) {
@@ -133,12 +225,19 @@ fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit
             form.require(name, "is required while limit_requests_per_ip is on.");
         }
     }
-    Some(IpLimit { sessions: sessions?, within_seconds: within_seconds? })
+    Some(IpLimit { sessions: sessions?, within_seconds: within_seconds?, by, exempt })
+}
+
+fn read_count_by(text: &str) -> Result<CountBy, String> {
+    let found = CountBy::ALL.into_iter().find(|by| by.as_str() == text);
+    found.ok_or_else(|| "must be address or browser.".to_owned())
 }
 
 /// The settings as an administrator would write them.
 fn fields(cast: &Cast) -> Map<String, Value> {
     let settings = &cast.settings;
+    let limit = settings.ip_limit.as_ref();
+    let client = settings.enforced_client_settings.clone();
     let fields = json!({
         "name": settings.name,
         "description": settings.description,
@@ -148,12 +247,28 @@ fn fields(cast: &Cast) -> Map<String, Value> {
         "valid_until": settings.valid_until.map(|time| time.to_string()),
         "limit_total_sessions": settings.limit_total_sessions,
         "sessions_remaining": settings.limit_total_sessions.then_some(cast.counter.remaining),
-        "limit_requests_per_ip": settings.ip_limit.is_some(),
-        "sessions_allowed": settings.ip_limit.map(|limit| limit.sessions),
-        "within_seconds": settings.ip_limit.map(|limit| limit.within_seconds),
+        "limit_requests_per_ip": limit.is_some(),
+        "sessions_allowed": limit.map(|limit| limit.sessions),
+        "within_seconds": limit.map(|limit| limit.within_seconds),
+        "limit_requests_by": limit.map_or(CountBy::Address, |limit| limit.by),
+        "limit_exempt_addresses": limit.map(|limit| limit.exempt.as_slice()).unwrap_or_default(),
         "restrict_to_referrers": settings.referrers,
         "error_url": settings.error_url,
         "kasm_url": settings.kasm_url,
+        "allow_dynamic_kasm_url": settings.dynamic_kasm_url,
+        "dynamic_kasm_url_hosts": settings.dynamic_kasm_url_hosts,
+        "allow_dynamic_docker_network": settings.dynamic_docker_network,
+        "allow_anonymous": settings.allow_anonymous,
+        "anonymous_user_group_id": settings.anonymous_group_id,
+        "require_captcha": settings.require_captcha,
+        "allow_resume": settings.allow_resume,
+        "max_live_sessions": settings.max_live_sessions,
+        "open_hours": settings.open_hours,
+        "allowed_addresses": settings.allowed_addresses,
+        "banned_addresses": settings.banned_addresses,
+        "enforce_client_settings": client.is_some(),
+        "client_settings": client_form::view(&client.unwrap_or_default()),
+        "background_url": settings.background_url,
     });
     match fields {
         Value::Object(fields) => fields,
@@ -176,9 +291,20 @@ pub fn view(cast: &Cast, public_url: &str) -> Value {
 
 /// What is worth a second look in these settings.
 pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
-    let unlimited = !settings.limit_total_sessions && settings.ip_limit.is_none();
+    let unlimited = !settings.limit_total_sessions && settings.ip_limit.is_none() && settings.max_live_sessions.is_none();
     let mut warnings = Vec::new();
-    if unlimited {
+    if settings.require_captcha && !settings.allow_anonymous {
+        let detail = "has no effect: whoever has logged in is not asked.";
+        warnings.push(Warning { pointer: "/require_captcha", detail });
+    }
+    if settings.anonymous_group_id.is_some() && !settings.allow_anonymous {
+        warnings.push(Warning { pointer: "/anonymous_user_group_id", detail: "has no effect while allow_anonymous is off." });
+    }
+    if settings.allow_resume && settings.allow_anonymous {
+        let detail = "works for those who log in only: an anonymous visitor is somebody new each time.";
+        warnings.push(Warning { pointer: "/allow_resume", detail });
+    }
+    if unlimited && settings.allow_anonymous {
         let detail = "nothing limits how many sessions this link starts; consider this limit or limit_requests_per_ip.";
         warnings.push(Warning { pointer: "/limit_total_sessions", detail });
         if settings.key.as_str().len() < SHORT_KEY {
@@ -219,7 +345,7 @@ mod tests {
     fn limited() -> Cast {
         let mut cast = cast(1);
         cast.settings.limit_total_sessions = true;
-        cast.settings.ip_limit = Some(IpLimit { sessions: 1, within_seconds: 60 });
+        cast.settings.ip_limit = Some(IpLimit { sessions: 1, within_seconds: 60, by: CountBy::Address, exempt: Vec::new() });
         cast.counter.remaining = 10;
         cast
     }
@@ -296,7 +422,7 @@ mod tests {
         assert_eq!(changed(json!({"limit_requests_per_ip": false})).expect("off").settings.ip_limit, None);
         assert_eq!(
             changed(json!({"within_seconds": 5})).expect("one number").settings.ip_limit,
-            Some(IpLimit { sessions: 1, within_seconds: 5 })
+            Some(IpLimit { sessions: 1, within_seconds: 5, by: CountBy::Address, exempt: Vec::new() })
         );
         assert_eq!(changed(json!({"within_seconds": null})), Err(vec!["/within_seconds".to_owned()]));
         assert_eq!(changed(json!({"key": null})), Err(vec!["/key".to_owned()]));

@@ -15,6 +15,38 @@ pub enum DenialCode {
     ReferrerDenied,
     /// Too many sessions from this address.
     IpLimit,
+    /// The address is on a list of those that may not come, or not on the list of those that may.
+    AddressDenied,
+    /// Outside of the link's open hours.
+    CastClosed,
+    /// Only for those who have logged in.
+    LoginRequired,
+    /// A parameter of the link cannot be used.
+    ParameterInvalid,
+    /// The link names a network that it may not name.
+    NetworkDenied,
+    /// The visitor has not agreed to the address that the link opens.
+    ConsentRequired,
+    /// Too many attempts from this address, whatever they were for.
+    TooManyAttempts,
+    /// The proof that somebody is there is missing.
+    CaptchaRequired,
+    /// The proof is wrong, stale or used.
+    CaptchaFailed,
+    /// Nobody could check the proof.
+    CaptchaUnavailable,
+    /// As many anonymous users as there may be have come in this hour.
+    AnonymousLimit,
+    /// The user has as many live sessions as there may be.
+    UserLimit,
+    /// As many sessions of this link as there may be are alive.
+    CastBusy,
+    /// As many sessions as the deployment has room for are alive.
+    SystemBusy,
+    /// The deployment starts no sessions at present.
+    Maintenance,
+    /// An idempotency key came again with another request.
+    RequestDiffers,
     /// The image is disabled or gone.
     ImageUnavailable,
     /// ECS has no room now.
@@ -45,12 +77,28 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 18] = [
+    pub const ALL: [DenialCode; 34] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
         Self::ReferrerDenied,
         Self::IpLimit,
+        Self::AddressDenied,
+        Self::CastClosed,
+        Self::LoginRequired,
+        Self::ParameterInvalid,
+        Self::NetworkDenied,
+        Self::ConsentRequired,
+        Self::TooManyAttempts,
+        Self::CaptchaRequired,
+        Self::CaptchaFailed,
+        Self::CaptchaUnavailable,
+        Self::AnonymousLimit,
+        Self::UserLimit,
+        Self::CastBusy,
+        Self::SystemBusy,
+        Self::Maintenance,
+        Self::RequestDiffers,
         Self::ImageUnavailable,
         Self::NoCapacity,
         Self::StartRefused,
@@ -74,6 +122,22 @@ impl DenialCode {
             Self::NoSessionsLeft => "no-sessions-left",
             Self::ReferrerDenied => "referrer-denied",
             Self::IpLimit => "ip-limit",
+            Self::AddressDenied => "address-denied",
+            Self::CastClosed => "cast-closed",
+            Self::LoginRequired => "login-required",
+            Self::ParameterInvalid => "parameter-invalid",
+            Self::NetworkDenied => "network-denied",
+            Self::ConsentRequired => "consent-required",
+            Self::TooManyAttempts => "too-many-attempts",
+            Self::CaptchaRequired => "captcha-required",
+            Self::CaptchaFailed => "captcha-failed",
+            Self::CaptchaUnavailable => "captcha-unavailable",
+            Self::AnonymousLimit => "anonymous-limit",
+            Self::UserLimit => "user-limit",
+            Self::CastBusy => "cast-busy",
+            Self::SystemBusy => "system-busy",
+            Self::Maintenance => "maintenance",
+            Self::RequestDiffers => "request-differs",
             Self::ImageUnavailable => "image-unavailable",
             Self::NoCapacity => "no-capacity",
             Self::StartRefused => "start-refused",
@@ -103,8 +167,23 @@ impl DenialCode {
             Self::NoSessionsLeft => "All sessions are taken",
             Self::ReferrerDenied => "This link cannot be opened from here",
             Self::IpLimit => "Too many sessions from your network",
+            Self::AddressDenied => "This link cannot be opened from your network",
+            Self::CastClosed => "This link is closed right now",
+            Self::LoginRequired => "Please sign in first",
+            Self::ParameterInvalid => "The address of this link has a mistake in it",
+            Self::NetworkDenied => "This link asks for a network that it cannot have",
+            Self::ConsentRequired => "Please look at the address first",
+            Self::TooManyAttempts => "Too many attempts",
+            Self::CaptchaRequired => "Please show that you are a person",
+            Self::CaptchaFailed => "The check did not work out",
+            Self::CaptchaUnavailable => "The check cannot be made right now",
+            Self::AnonymousLimit => "Too many visitors this hour",
+            Self::UserLimit => "You have as many sessions as you may",
+            Self::CastBusy => "Every session of this link is in use",
+            Self::Maintenance => "We are working on it",
+            Self::RequestDiffers => "This request is not the one from before",
             Self::ImageUnavailable => "This link is being worked on",
-            Self::NoCapacity => "No room right now",
+            Self::NoCapacity | Self::SystemBusy => "No room right now",
             Self::StartRefused | Self::StartFailed => "The session could not start",
             Self::StartTimeout => "The session took too long to start",
             Self::TicketInvalid => "The request was not complete",
@@ -126,8 +205,27 @@ impl DenialCode {
             Self::NoSessionsLeft => "This link was made for a limited number of sessions, and the last one has been given out.",
             Self::ReferrerDenied => "It only works when you click it on one of the websites it was made for.",
             Self::IpLimit => "This link allows only a few sessions in a given time from one network; please try again a little later.",
+            Self::AddressDenied => "It is not meant for the network that you are in.",
+            Self::CastClosed => "It opens again at set hours.",
+            Self::LoginRequired => "This link is for people with an account; sign in and you will be brought back here.",
+            Self::ParameterInvalid => "Please check what comes after the question mark, or ask the person who gave you the link.",
+            Self::NetworkDenied => "Please check the address, or ask the person who gave you the link.",
+            Self::ConsentRequired => "This link opens an address of somebody's choosing; open the link again and agree to it.",
+            Self::TooManyAttempts => "There have been a great many attempts from your network; please wait a little.",
+            Self::CaptchaRequired => "Open the link again and complete the check.",
+            Self::CaptchaFailed => "Please open the link again and repeat the check.",
+            Self::CaptchaUnavailable => "Please try again in a minute. Nothing has been counted against the link.",
+            Self::AnonymousLimit => "Please come back a little later. Nothing has been counted against the link.",
+            Self::UserLimit => "End one of your sessions first, then open the link again.",
+            Self::CastBusy => "Please try again in a minute. Nothing has been counted against the link.",
+            Self::Maintenance => {
+                "No sessions are started at the moment; please try again later. Nothing has been counted against the link."
+            }
+            Self::RequestDiffers => "The idempotency key was used for another request; take a new one.",
             Self::ImageUnavailable => "What it starts is switched off at the moment; please try again later.",
-            Self::NoCapacity => "Every place is in use; please try again in a minute. Nothing has been counted against the link.",
+            Self::NoCapacity | Self::SystemBusy => {
+                "Every place is in use; please try again in a minute. Nothing has been counted against the link."
+            }
             Self::StartRefused => {
                 "The link is set up in a way that cannot start; please tell the person who gave it to you. Nothing has been counted against the link."
             }
@@ -154,24 +252,31 @@ impl fmt::Display for DenialCode {
 }
 
 /// One refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}")]
 pub struct Denial {
     /// Why.
     pub code: DenialCode,
     /// When it makes sense to come back, in seconds from now.
     pub retry_after: Option<u64>,
+    /// One plain sentence that says it more exactly than the code's own; may hold words of an administrator or a visitor.
+    pub detail: Option<String>,
 }
 
 impl Denial {
     /// A refusal that waiting does not change.
     pub const fn new(code: DenialCode) -> Self {
-        Self { code, retry_after: None }
+        Self { code, retry_after: None, detail: None }
     }
 
     /// A refusal that is over in `seconds` seconds.
     pub const fn retry(code: DenialCode, seconds: u64) -> Self {
-        Self { code, retry_after: Some(seconds) }
+        Self { code, retry_after: Some(seconds), detail: None }
+    }
+
+    /// A refusal that says more exactly why.
+    pub fn because(code: DenialCode, detail: impl Into<String>) -> Self {
+        Self { code, retry_after: None, detail: Some(detail.into()) }
     }
 }
 

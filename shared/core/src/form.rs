@@ -133,9 +133,10 @@ impl Form {
         }
     }
 
-    /// Whether a mistake in this field was noted.
+    /// Whether a mistake in this field, or in a part of it, was noted.
     pub fn is_wrong(&self, name: &str) -> bool {
-        self.errors.iter().any(|error| error.pointer.strip_prefix('/') == Some(name))
+        let names = |pointer: &str| pointer.strip_prefix('/')?.strip_prefix(name).map(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.errors.iter().any(|error| names(&error.pointer) == Some(true))
     }
 
     /// To be called when every field has been read.

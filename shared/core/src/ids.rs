@@ -83,6 +83,11 @@ id!(
     UserId, "u"
 );
 
+id!(
+    /// A group of users.
+    GroupId, "g"
+);
+
 impl SessionId {
     /// The one session that a launch ticket's nonce can ever lead to, so that a double click, a retry and a refresh meet.
     pub fn from_nonce(cast: &CastId, nonce: &Nonce) -> Self {
@@ -106,6 +111,12 @@ impl Nonce {
     /// The nonce that these bytes spell.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(BASE64URL_NOPAD.encode(&bytes))
+    }
+
+    /// The nonce that follows from what a program calls its request, and from who it is: the same again leads to the same session.
+    pub fn from_request(caller: &str, idempotency_key: &str) -> Self {
+        let text = format!("request {}:{caller} {idempotency_key}", caller.len());
+        Self(BASE64URL_NOPAD.encode(&digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..16]))
     }
 }
 

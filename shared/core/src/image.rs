@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
+use crate::network::NetworkName;
+use crate::record::Record;
 use crate::time::Timestamp;
 
 /// What sessions run: a task definition, and what the gate must know of the app in it.
@@ -48,6 +50,25 @@ pub struct ImageSettings {
     pub start_timeout_seconds: u32,
     /// How long a session may live after it is ready, in seconds.
     pub session_time_limit_seconds: u32,
+    /// Where its sessions run when nobody asks for another network; `None` is the deployment's own.
+    #[serde(default)]
+    pub network: Option<NetworkName>,
+    /// Whether a link may name the network (Kasm: Allow Network Selection).
+    #[serde(default)]
+    pub allow_network_selection: bool,
+    /// The networks that a link may name; empty is all.
+    #[serde(default)]
+    pub restrict_to_networks: Vec<NetworkName>,
+}
+
+impl Record for Image {
+    const KIND: &'static str = "image";
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
 }
 
 /// Where an image's task definition comes from.

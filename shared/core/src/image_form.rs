@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::form::{FieldErrors, Form, escape, flag, line, spelled, text, whole};
 use crate::image::{ContainerSource, Image, ImageSettings, ImageSource};
+use crate::network_form;
 
 /// How much of the 8,192 characters of a task's overrides an image's environment may use, as JSON. The rest is for the longest
 /// session URL (2,048), the longest names, the session's secret and our own variables.
-pub const MAX_ENVIRONMENT_BYTES: usize = 4096;
+pub const MAX_ENVIRONMENT_BYTES: usize = 3584;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 const READ_ONLY: [&str; 5] = ["id", "registered_task_definition", "version", "created_at", "updated_at"];
@@ -45,6 +46,9 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
     let environment = read_environment(&mut form, environment);
     let start_timeout_seconds = form.defaulted("start_timeout_seconds", 180, whole(10..=1800));
     let session_time_limit_seconds = form.defaulted("session_time_limit_seconds", 14_400, whole(60..=604_800));
+    let network = form.nullable("network", spelled(network_form::read_name));
+    let allow_network_selection = form.defaulted("allow_network_selection", false, flag);
+    let restrict_to_networks = form.list("restrict_to_networks", 100, network_form::read_name);
     form.finish()?;
 
     // A missing one of these was noted by the form, which has returned by now.
@@ -59,6 +63,9 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
         environment,
         start_timeout_seconds,
         session_time_limit_seconds,
+        network,
+        allow_network_selection,
+        restrict_to_networks,
     })
 }
 
@@ -192,6 +199,9 @@ fn fields(settings: &ImageSettings) -> Map<String, Value> {
         "environment": settings.environment,
         "start_timeout_seconds": settings.start_timeout_seconds,
         "session_time_limit_seconds": settings.session_time_limit_seconds,
+        "network": settings.network,
+        "allow_network_selection": settings.allow_network_selection,
+        "restrict_to_networks": settings.restrict_to_networks,
     });
     match fields {
         Value::Object(fields) => fields,

@@ -10,6 +10,7 @@ use crate::ids::SessionId;
 pub struct Keyring {
     launch: hmac::Key,
     owner: hmac::Key,
+    via: hmac::Key,
     login: hmac::Key,
     login_state: hmac::Key,
     captcha: [u8; 32],
@@ -30,6 +31,7 @@ impl Keyring {
         Self {
             launch: hmac::Key::new(hmac::HMAC_SHA256, &derive("launch ticket")),
             owner: hmac::Key::new(hmac::HMAC_SHA256, &derive("owner ticket")),
+            via: hmac::Key::new(hmac::HMAC_SHA256, &derive("via ticket")),
             login: hmac::Key::new(hmac::HMAC_SHA256, &derive("login ticket")),
             login_state: hmac::Key::new(hmac::HMAC_SHA256, &derive("login state")),
             captcha: derive("captcha"),
@@ -46,6 +48,11 @@ impl Keyring {
     /// Signs owner tickets.
     pub(crate) fn owner(&self) -> &hmac::Key {
         &self.owner
+    }
+
+    /// Signs via tickets.
+    pub(crate) fn via(&self) -> &hmac::Key {
+        &self.via
     }
 
     /// Signs login tickets.
@@ -75,6 +82,21 @@ impl Keyring {
 
     /// A keyed hash of an address prefix: equal prefixes meet, and nobody can turn it back without the key.
     pub fn hash_address(&self, prefix: &str) -> String {
+        self.hash(prefix)
+    }
+
+    /// A keyed hash of what a browser's cookie says, in words that no address spells.
+    pub fn hash_browser(&self, browser: &str) -> String {
+        self.hash(&format!("browser {browser}"))
+    }
+
+    /// A keyed hash of a request's content, to tell whether it is the same again.
+    pub fn fingerprint(&self, parts: &[&str]) -> String {
+        let lengths: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+        self.hash(&format!("request {}", lengths.join(" ")))
+    }
+
+    fn hash(&self, prefix: &str) -> String {
         BASE64URL_NOPAD.encode(&hmac::sign(&self.addresses, prefix.as_bytes()).as_ref()[..15])
     }
 }

@@ -10,20 +10,32 @@
 //! - what is set in motion: [`flow`]
 
 pub mod address;
+pub mod address_rules;
 pub mod captcha;
 pub mod cast;
 pub mod cast_form;
+pub mod client_form;
 pub mod denial;
 pub mod flow;
 pub mod form;
+pub mod group;
+pub mod group_form;
 pub mod ids;
 pub mod image;
 pub mod image_form;
 pub mod keys;
+pub mod network;
+pub mod network_form;
+pub mod open_hours;
+pub mod permission;
 pub mod policy;
 pub mod ports;
+pub mod record;
 pub mod referrer;
 pub mod session;
+pub mod system;
+pub mod system_form;
+pub mod tally;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod ticket;
@@ -32,4 +44,6 @@ pub mod url_rules;
 pub mod user;
 pub mod window;
 
-pub use flow::{Casting, Claimed, Opened, Refusal, Report, Stop, Swept, Terms, Visitor, outcome};
+pub use flow::{
+    CaptchaNeed, Casting, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Stop, Swept, Terms, Trial, Visitor, outcome,
+};

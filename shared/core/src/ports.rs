@@ -5,10 +5,14 @@
 
 use std::future::Future;
 
+use crate::captcha::Proof;
 use crate::cast::Cast;
-use crate::ids::{ApiKeyId, CastId, CastKey, ImageId, Reference, SessionId};
+use crate::ids::{ApiKeyId, CastId, CastKey, Reference, SessionId, UserId};
 use crate::image::Image;
+use crate::network::Placement;
+use crate::record::Record;
 use crate::session::{Session, TaskRef};
+use crate::tally::{Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::window::Window;
 
@@ -55,6 +59,10 @@ pub struct Reservation {
     pub cast_version: u64,
     /// The IP window to take a slot in, when the charge names one.
     pub window: Option<WindowClaim>,
+    /// The counts to take one of, as the charge names them.
+    pub tallies: Vec<Tally>,
+    /// The proof to use up: it must not have been used before.
+    pub proof: Option<Proof>,
 }
 
 /// How to take a slot in an IP window.
@@ -84,6 +92,10 @@ pub enum Reserved {
     SoldOut,
     /// The IP window is not as seen; here it is: judge again.
     WindowMoved(Window),
+    /// This count is full: judge again.
+    Full(TallyKind),
+    /// The proof has been used for another session: judge again.
+    ProofUsed,
 }
 
 /// What became of a conditional write.
@@ -180,8 +192,15 @@ pub trait Store: Send + Sync {
     /// The session as it is now.
     fn session(&self, id: &SessionId) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
     /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
-    /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, and the slot in the IP window if it still exists.
+    /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, the slot in the IP window if it still exists, and
+    /// one of every count that it holds. If `after` has just ended and was served, only counts of live sessions are given back.
     fn save_session(&self, before: &Session, after: &Session) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    /// The newest session of this user and this cast that is neither stopping nor has ended; may be a moment old.
+    fn live_session_of(&self, user: &UserId, cast: &CastId) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    /// The IP window with this key; empty when there is none.
+    fn window(&self, key: &str) -> impl Future<Output = Result<Window, Fault>> + Send;
+    /// How many of this count are taken.
+    fn tally(&self, key: &str) -> impl Future<Output = Result<u32, Fault>> + Send;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
     fn due_sessions(&self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
     /// A page of sessions, newest first: of one cast, or of all.
@@ -193,14 +212,14 @@ pub trait Store: Send + Sync {
     /// The hourly rows of one cast (`None`: of keys that no cast has), newest first.
     fn refusals(&self, cast: Option<&CastId>, since_hour: i64) -> impl Future<Output = Result<Vec<RefusalCount>, Fault>> + Send;
 
-    /// The image as it is now.
-    fn image(&self, id: &ImageId) -> impl Future<Output = Result<Option<Image>, Fault>> + Send;
-    /// A page of all images, by id.
-    fn images(&self, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Image>, Fault>> + Send;
-    /// Writes an image over `expected_version`, or as a new one when `None`.
-    fn put_image(&self, image: &Image, expected_version: Option<u64>) -> impl Future<Output = Result<Saved, Fault>> + Send;
-    /// Deletes the image of this version.
-    fn delete_image(&self, image: &Image) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    /// The record as it is now.
+    fn record<R: Record>(&self, id: &str) -> impl Future<Output = Result<Option<R>, Fault>> + Send;
+    /// A page of all records of a kind, by id.
+    fn records<R: Record>(&self, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<R>, Fault>> + Send;
+    /// Writes a record over `expected_version`, or as a new one when `None`.
+    fn put_record<R: Record>(&self, record: &R, expected_version: Option<u64>) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    /// Deletes the record of this version.
+    fn delete_record<R: Record>(&self, record: &R) -> impl Future<Output = Result<Saved, Fault>> + Send;
 
     /// The API key with this id.
     fn api_key(&self, id: &ApiKeyId) -> impl Future<Output = Result<Option<ApiKey>, Fault>> + Send;
@@ -225,6 +244,8 @@ pub struct TaskSpec {
     pub container: String,
     /// Names and values, sorted by name.
     pub environment: Vec<(String, String)>,
+    /// Where it is placed; `None` is where the deployment places tasks.
+    pub placement: Option<Placement>,
 }
 
 /// A task as ECS tells of it.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CastId, CastKey, ImageId, SessionId, UserId};
+use crate::ids::{CastId, CastKey, GroupId, ImageId, SessionId, UserId};
+use crate::network::{NetworkName, Placement};
+use crate::permission::Grant;
+use crate::tally::Held;
 use crate::time::Timestamp;
 
 /// After this many seconds without an answer from ECS, nobody calls RunTask for a reserved session any more.
@@ -49,6 +52,18 @@ pub struct Session {
     pub ready_by: Timestamp,
     /// How long it may live once ready, in seconds.
     pub time_limit_seconds: u32,
+    /// What is allowed in it.
+    #[serde(default)]
+    pub grant: Grant,
+    /// What was noticed of the claim, in single words such as `kasm-url-ignored`.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// A fingerprint of what an idempotency key was used for.
+    #[serde(default)]
+    pub request: Option<String>,
+    /// The last address that its owner asked to open in it after it had started.
+    #[serde(default)]
+    pub go: Option<Go>,
     /// Where it stands.
     pub state: State,
     /// The ECS task, once known.
@@ -63,11 +78,36 @@ pub struct Session {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Owner {
-    /// Minted for the request (seed: Allow Anonymous).
+    /// Minted for the request (seed: Allow Anonymous). This is the whole record of an anonymous user, in *All Users* and in this group.
     Anonymous {
         /// The minted user.
         id: UserId,
+        /// seed: Anonymous User Group.
+        #[serde(default)]
+        group: Option<GroupId>,
+        /// When the user is forgotten, but never while the session lives; `None` is when the ledger forgets the session.
+        #[serde(default)]
+        expires_at: Option<Timestamp>,
     },
+    /// Somebody who has logged in.
+    User {
+        /// Who.
+        id: UserId,
+        /// What they are called.
+        name: String,
+    },
+    /// An anonymous user who has been forgotten.
+    Forgotten,
+}
+
+impl Owner {
+    /// The user's id; `None` when the user has been forgotten.
+    pub const fn id(&self) -> Option<&UserId> {
+        match self {
+            Self::Anonymous { id, .. } | Self::User { id, .. } => Some(id),
+            Self::Forgotten => None,
+        }
+    }
 }
 
 /// What a claim took: exactly this is given back when the session is refunded.
@@ -79,6 +119,16 @@ pub struct Charge {
     /// A slot in this IP window.
     #[serde(default)]
     pub window: Option<String>,
+    /// One of each of these counts.
+    #[serde(default)]
+    pub held: Vec<Held>,
+}
+
+impl Charge {
+    /// Whether nothing was taken.
+    pub const fn is_free(&self) -> bool {
+        self.count.is_none() && self.window.is_none() && self.held.is_empty()
+    }
 }
 
 /// What RunTask is asked for.
@@ -101,8 +151,29 @@ pub struct Launch {
     /// seed: Kasm URL.
     #[serde(default)]
     pub kasm_url: Option<String>,
+    /// The named network, and where its tasks are placed; `None` is the deployment's own.
+    #[serde(default)]
+    pub network: Option<LaunchNetwork>,
     /// The number in the client token; another one means other parameters.
     pub attempt: u32,
+}
+
+/// The network of a session, as it was at the claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchNetwork {
+    /// Its name.
+    pub name: NetworkName,
+    /// Where the task is placed.
+    pub placement: Placement,
+}
+
+/// An address to be opened in a running session (seed: Allow Dynamic Kasm URL Parameter with Allow Resume).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Go {
+    /// What to open.
+    pub url: String,
+    /// When it was asked for.
+    pub at: Timestamp,
 }
 
 /// Where a claim came from.
@@ -262,6 +333,11 @@ impl Session {
         !matches!(self.state, State::Ended { .. })
     }
 
+    /// Whether it is there to be entered, now or soon.
+    pub const fn can_be_entered(&self) -> bool {
+        matches!(self.state, State::Reserved | State::Starting | State::Ready { .. })
+    }
+
     /// Whether its charge was given back.
     pub const fn is_refunded(&self) -> bool {
         matches!(self.state, State::Ended { refunded: true, .. })
@@ -275,6 +351,19 @@ impl Session {
     /// RunTask's idempotency token: the same for every repetition of one attempt.
     pub fn client_token(&self) -> String {
         format!("{}-{}", self.id, self.launch.attempt)
+    }
+
+    /// What the move from `before` to this row gives back: everything when it is refunded now, and its share of the counts of live sessions when
+    /// it has ended just now.
+    pub fn gives_back(&self, before: &Self) -> Charge {
+        let charge = &self.charge;
+        if self.is_refunded() && !before.is_refunded() {
+            return charge.clone();
+        }
+        if before.is_live() && !self.is_live() {
+            return Charge { held: charge.held.iter().filter(|held| held.kind.is_live()).cloned().collect(), ..Charge::default() };
+        }
+        Charge::default()
     }
 
     /// When its row may be forgotten; `None` while it lives.
@@ -353,6 +442,41 @@ impl Session {
         };
         let mut after = self.clone();
         after.state = State::Ended { at: now, reason, refunded: !served };
+        after.due_at = match &self.owner {
+            Owner::Anonymous { expires_at: Some(at), .. } => Some(now.max(*at)),
+            _ => None,
+        };
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// Its owner asks for an address to be opened in it.
+    ///
+    /// # Errors
+    /// When it is being stopped or has ended.
+    pub fn sent_to(&self, url: String, now: Timestamp) -> Result<Self, InvalidTransition> {
+        if matches!(self.state, State::Stopping { .. } | State::Ended { .. }) {
+            return Err(self.invalid("another address"));
+        }
+        let mut after = self.clone();
+        after.go = Some(Go { url, at: now });
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// Its anonymous user is forgotten: who it was, where the claim came from and what was opened. What the ledger counts stays.
+    ///
+    /// # Errors
+    /// While it lives.
+    pub fn forgotten(&self) -> Result<Self, InvalidTransition> {
+        if self.is_live() {
+            return Err(self.invalid("forgotten"));
+        }
+        let mut after = self.clone();
+        after.owner = Owner::Forgotten;
+        after.origin = Origin::default();
+        after.launch.kasm_url = None;
+        after.go = None;
         after.due_at = None;
         after.rev += 1;
         Ok(after)

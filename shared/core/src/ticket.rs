@@ -15,9 +15,11 @@ use crate::user::User;
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
+/// How long a visitor may take to log in, in seconds.
+pub const VIA_TICKET_SECONDS: u64 = 900;
 
 /// A text longer than this is no ticket of ours, in bytes.
-const MAX_TICKET_BYTES: usize = 4096;
+const MAX_TICKET_BYTES: usize = 8192;
 
 /// Why a ticket was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,12 +48,35 @@ pub struct LaunchTicket {
     /// The host that the visitor came from, as the page's request said it.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub referrer: Option<String>,
+    /// What the link's `kasm_url` parameter asked for.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub kasm_url: Option<String>,
+    /// What the link's `docker_network` parameter asked for.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub docker_network: Option<String>,
     /// Keyed hash of the visitor's address prefix.
     #[serde(rename = "a")]
     pub address: String,
     /// Makes the ticket unique; the session id follows from it.
     #[serde(rename = "n")]
     pub nonce: Nonce,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+/// Keeps what a link's first request said of where the visitor came from, while the visitor is away to log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViaTicket {
+    /// The cast that was opened.
+    #[serde(rename = "c")]
+    pub cast: CastId,
+    /// The host that the visitor came from.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<String>,
+    /// Keyed hash of the visitor's address prefix.
+    #[serde(rename = "a")]
+    pub address: String,
     /// Not accepted from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,
@@ -142,6 +167,27 @@ impl Ticket for OwnerTicket {
 impl Ticket for SessionTicket {
     fn expires(&self) -> Timestamp {
         self.expires
+    }
+}
+
+impl Ticket for ViaTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl ViaTicket {
+    /// The signed text that the address holds to which the visitor comes back.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.via())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.via(), now)
     }
 }
 
@@ -289,6 +335,8 @@ mod tests {
             cast: CastId::from_bytes([1; 16]),
             version: 3,
             referrer: Some("acme.com".into()),
+            kasm_url: Some("https://example.com/".into()),
+            docker_network: None,
             address: "hash".into(),
             nonce: Nonce::from_bytes([2; 16]),
             expires: NOW.plus_seconds(LAUNCH_TICKET_SECONDS),

@@ -20,9 +20,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// The key of the window for this cast and address hash.
-    pub fn key(cast: &CastId, address: &str) -> String {
-        format!("{cast}/{address}")
+    /// The key of the window for this cast and the hash of an address or a browser.
+    pub fn key(cast: &CastId, visitor: &str) -> String {
+        format!("{cast}/{visitor}")
     }
 
     /// The newest slot's time.
@@ -31,7 +31,7 @@ impl Window {
     }
 
     /// Slots at or before this time do not count at `now`.
-    pub const fn cutoff(limit: IpLimit, now: Timestamp) -> Timestamp {
+    pub const fn cutoff(limit: &IpLimit, now: Timestamp) -> Timestamp {
         now.minus_seconds(limit.within_seconds as u64)
     }
 }

@@ -50,7 +50,8 @@ where
 {
     let (mut busy, mut lost) = (0, 0);
     loop {
-        let trouble = match send().await {
+        // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a place for each of its calls.
+        let trouble = match Box::pin(send()).await {
             Ok(output) => return Ok(Ok(output)),
             Err(error) => fault::sort(error),
         };

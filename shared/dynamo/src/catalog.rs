@@ -1,43 +1,46 @@
-//! Owns the rows of table `catalog`: images and API keys. Must not know what they mean.
+//! Owns the rows of table `catalog`: records of every kind, and API keys. Must not know what they mean.
 
-use casting_core::ids::{ApiKeyId, ImageId};
-use casting_core::image::Image;
+use casting_core::ids::ApiKeyId;
 use casting_core::ports::{ApiKey, Fault, Page, Saved};
+use casting_core::record::Record;
 
 use crate::fault::refused;
 use crate::names;
 use crate::read::{Stretch, after_id, page_size};
-use crate::rows::{ApiKeyRow, ImageRow, Item, from_item, number, text, to_item};
+use crate::rows::{ApiKeyRow, Item, RecordRow, from_item, number, text, to_item};
 use crate::store::DynamoStore;
 use crate::write::Clause;
 
-pub async fn image(store: &DynamoStore, id: &ImageId) -> Result<Option<Image>, Fault> {
-    let row = store.get::<ImageRow>("read an image", &store.tables.catalog, after_id(names::IMAGE, id.as_str())).await?;
-    Ok(row.map(|row| row.image))
+pub async fn record<R: Record>(store: &DynamoStore, id: &str) -> Result<Option<R>, Fault> {
+    let row = store.get::<RecordRow<R>>("read a record", &store.tables.catalog, after_id(R::KIND, id)).await?;
+    Ok(row.map(|row| row.record))
 }
 
-pub async fn images(store: &DynamoStore, after: Option<&str>, limit: u32) -> Result<Page<Image>, Fault> {
-    const WHAT: &str = "list images";
-    let mut stretch = of_kind(store, names::IMAGE);
+pub async fn records<R: Record>(store: &DynamoStore, after: Option<&str>, limit: u32) -> Result<Page<R>, Fault> {
+    const WHAT: &str = "list records";
+    let mut stretch = of_kind(store, R::KIND);
     if let Some(after) = after {
-        let id = ImageId::parse(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
-        stretch.after = Some(after_id(names::IMAGE, id.as_str()));
+        let is_id = !after.is_empty() && after.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !is_id {
+            return Err(refused(WHAT, "not a page of ours"));
+        }
+        stretch.after = Some(after_id(R::KIND, after));
     }
     let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
-    let items = items.into_iter().map(|item| from_item::<ImageRow>(WHAT, item).map(|row| row.image)).collect::<Result<Vec<_>, _>>()?;
-    let next = items.last().filter(|_| more).map(|image| image.id.to_string());
+    let items = items.into_iter().map(|item| from_item::<RecordRow<R>>(WHAT, item).map(|row| row.record)).collect::<Result<Vec<_>, _>>()?;
+    let next = items.last().filter(|_| more).map(|record| record.id().to_owned());
     Ok(Page { items, next })
 }
 
-pub async fn put_image(store: &DynamoStore, image: &Image, expected_version: Option<u64>) -> Result<Saved, Fault> {
-    const WHAT: &str = "save an image";
+pub async fn put_record<R: Record>(store: &DynamoStore, record: &R, expected_version: Option<u64>) -> Result<Saved, Fault> {
+    const WHAT: &str = "save a record";
     let clause = expected_version.map_or_else(|| Clause::when(names::IS_NEW), is_version);
-    Ok(store.put(WHAT, &store.tables.catalog, to_item(WHAT, &ImageRow::from(image))?, clause).await?.into())
+    Ok(store.put(WHAT, &store.tables.catalog, to_item(WHAT, &RecordRow::from(record))?, clause).await?.into())
 }
 
-pub async fn delete_image(store: &DynamoStore, image: &Image) -> Result<Saved, Fault> {
-    let key = after_id(names::IMAGE, image.id.as_str());
-    Ok(store.delete("delete an image", &store.tables.catalog, key, is_version(image.version)).await?.into())
+pub async fn delete_record<R: Record>(store: &DynamoStore, record: &R) -> Result<Saved, Fault> {
+    let key = after_id(R::KIND, record.id());
+    Ok(store.delete("delete a record", &store.tables.catalog, key, is_version(record.version())).await?.into())
 }
 
 pub async fn api_key(store: &DynamoStore, id: &ApiKeyId) -> Result<Option<ApiKey>, Fault> {

@@ -14,6 +14,7 @@ mod call;
 mod casts;
 mod catalog;
 mod fault;
+mod limits;
 mod names;
 mod read;
 mod refusals;

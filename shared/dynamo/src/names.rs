@@ -12,6 +12,7 @@ pub const CAST_ID: &str = "cast_id";
 pub const CREATED_AT: &str = "created_at";
 pub const DUE: &str = "due";
 pub const DUE_AT: &str = "due_at";
+pub const OWNER_ID: &str = "owner_id";
 pub const LINK: &str = "link";
 pub const HOUR_CODE: &str = "hour_code";
 pub const EXPIRES_AT: &str = "expires_at";
@@ -20,13 +21,14 @@ pub const EXPIRES_AT: &str = "expires_at";
 pub const BY_KEY: &str = "by-key";
 pub const BY_CAST: &str = "by-cast";
 pub const BY_DUE: &str = "by-due";
+/// Sessions of users who have logged in.
+pub const BY_OWNER: &str = "by-owner";
 /// All rows of a kind, in order; the rows beside them (such as claims to keys) have no kind.
 pub const BY_KIND: &str = "by-kind";
 
 // Kinds.
 pub const CAST: &str = "cast";
 pub const SESSION: &str = "session";
-pub const IMAGE: &str = "image";
 pub const API_KEY: &str = "api-key";
 /// The one value of `due`: sessions that the sweep must still look at.
 pub const OPEN: &str = "open";
@@ -48,12 +50,17 @@ pub const KEY_IS_OURS: &str = "attribute_not_exists(id) OR cast_id = :cast";
 pub const WINDOW_IS_IDLE: &str = "attribute_not_exists(id) OR newest_at <= :cutoff";
 pub const WINDOW_IS_AS_SEEN: &str = "stamp = :seen";
 pub const HAS_SLOT: &str = "attribute_exists(slots.#session)";
+pub const TALLY_HAS_ROOM: &str = "attribute_not_exists(id) OR taken < :most";
+pub const TALLY_IS_TAKEN: &str = "taken > :zero";
 pub const SAMPLES_FIT: &str = "attribute_not_exists(samples) OR size(samples) <= :room";
 
 // Changes.
 pub const TAKE_PLACE: &str = "SET remaining = remaining - :one";
 pub const GIVE_PLACE: &str = "ADD remaining :one";
 pub const GIVE_SLOT: &str = "REMOVE slots.#session SET stamp = :stamp";
+pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :one";
+pub const TAKE_TALLY_FOR_A_TIME: &str = "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :expires";
+pub const GIVE_TALLY: &str = "SET taken = taken - :one";
 /// Settings only: a counter that claims are moving meanwhile stays theirs.
 pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated";
 pub const SET_CONFIG_AND_COUNTER: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, \
@@ -66,6 +73,7 @@ pub const COUNT_AND_SAMPLE: &str =
 pub const OF_KEY: &str = "cast_key = :key";
 pub const OF_KIND: &str = "kind = :kind";
 pub const OF_CAST: &str = "cast_id = :cast";
+pub const OF_OWNER: &str = "owner_id = :owner";
 pub const DUE_UNTIL: &str = "due = :open AND due_at <= :now";
 pub const REFUSED_SINCE: &str = "link = :link AND hour_code >= :since";
 
@@ -77,6 +85,16 @@ pub fn key_claim(key: &CastKey) -> String {
 /// The id of an IP window's row.
 pub fn window(key: &str) -> String {
     format!("WINDOW#{key}")
+}
+
+/// The id of a count's row.
+pub fn tally(key: &str) -> String {
+    format!("TALLY#{key}")
+}
+
+/// The id of the row that says that a proof has been used.
+pub fn proof(id: &str) -> String {
+    format!("PROOF#{id}")
 }
 
 /// The partition of a cast's refusals.

@@ -1,13 +1,15 @@
 //! Owns the one write that money depends on: everything a claim takes, all or nothing. Must not judge; it only says which part stood in the way.
 
-use casting_core::ports::{Fault, Reservation, Reserved, WindowClaim};
+use casting_core::ports::{Fault, Reservation, Reserved};
 use casting_core::session::Session;
+use casting_core::tally::TallyKind;
 use casting_core::window::Window;
 
 use crate::call::Refusal;
 use crate::fault::corrupt;
+use crate::limits;
 use crate::names;
-use crate::rows::{CastRow, Item, SessionRow, WindowRow, from_item, key, number, text, to_item};
+use crate::rows::{CastRow, Item, SessionRow, WindowRow, from_item, key, number, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
 
@@ -19,21 +21,37 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     let session = &reservation.session;
     let row = to_item(WHAT, &SessionRow::from(session))?;
     let (sessions, is_new) = (&store.tables.sessions, Clause::when(names::IS_NEW));
-    if session.charge.count.is_none() && reservation.window.is_none() {
+    if session.charge.is_free() && reservation.proof.is_none() {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed),
             Written::Failed(found) => already(found.as_ref()),
         };
     }
-    // The session comes first, because the first part decides.
-    let mut parts = vec![write::put(WHAT, sessions, row, is_new)?, cast_part(store, reservation)?];
+    // The session comes first, because the first part that stands in the way is the answer.
+    let mut parts = vec![(Guard::Session, write::put(WHAT, sessions, row, is_new)?), (Guard::Cast, cast_part(store, reservation)?)];
     if let Some(claim) = &reservation.window {
-        parts.push(window_part(store, claim)?);
+        parts.push((Guard::Window(&claim.after.key), limits::take_slot(WHAT, store, claim)?));
     }
+    for tally in &reservation.tallies {
+        parts.push((Guard::Tally(tally.kind), limits::take_tally(WHAT, store, tally)?));
+    }
+    if let Some(proof) = &reservation.proof {
+        parts.push((Guard::Proof, limits::use_proof(WHAT, store, proof)?));
+    }
+    let (guards, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Reserved::Placed),
-        Err(refusal) => answer(reservation, &refusal),
+        Err(refusal) => answer(reservation, &guards, &refusal),
     }
+}
+
+/// What a part of the transaction stands guard over.
+enum Guard<'a> {
+    Session,
+    Cast,
+    Window(&'a str),
+    Tally(TallyKind),
+    Proof,
 }
 
 fn cast_part(store: &DynamoStore, reservation: &Reservation) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
@@ -52,29 +70,15 @@ fn cast_part(store: &DynamoStore, reservation: &Reservation) -> Result<aws_sdk_d
     }
 }
 
-fn window_part(store: &DynamoStore, claim: &WindowClaim) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
-    let row = WindowRow::new(&claim.after, claim.after.newest().unwrap_or(claim.cutoff), claim.forgotten_at);
-    let clause = match claim.seen.as_deref() {
-        None => Clause::when(names::WINDOW_IS_IDLE).value(":cutoff", number(claim.cutoff.millis())),
-        Some(NO_WINDOW) => Clause::when(names::IS_NEW),
-        Some(seen) => Clause::when(names::WINDOW_IS_AS_SEEN).value(":seen", text(seen)),
-    };
-    write::put(WHAT, &store.tables.limits, to_item(WHAT, &row)?, clause)
-}
-
-/// The stamp of a window that has no row. A claim that saw it is written only if there still is none.
-const NO_WINDOW: &str = "";
-
-fn answer(reservation: &Reservation, refusal: &Refusal) -> Result<Reserved, Fault> {
-    if let Some(found) = refusal.failed(0) {
-        return already(found);
-    }
-    if let Some(found) = refusal.failed(1) {
-        return cast_refused(reservation, found);
-    }
-    match (&reservation.window, refusal.failed(2)) {
-        (Some(claim), Some(found)) => Ok(Reserved::WindowMoved(window(&claim.after.key, found)?)),
-        _ => Err(corrupt(WHAT, "refused without a reason")),
+fn answer(reservation: &Reservation, guards: &[Guard<'_>], refusal: &Refusal) -> Result<Reserved, Fault> {
+    let first = guards.iter().enumerate().find_map(|(index, guard)| Some((guard, refusal.failed(index)?)));
+    match first {
+        Some((Guard::Session, found)) => already(found),
+        Some((Guard::Cast, found)) => cast_refused(reservation, found),
+        Some((Guard::Window(key), found)) => Ok(Reserved::WindowMoved(window(key, found)?)),
+        Some((Guard::Tally(kind), _)) => Ok(Reserved::Full(*kind)),
+        Some((Guard::Proof, _)) => Ok(Reserved::ProofUsed),
+        None => Err(corrupt(WHAT, "refused without a reason")),
     }
 }
 
@@ -94,6 +98,6 @@ fn cast_refused(reservation: &Reservation, found: Option<&Item>) -> Result<Reser
 fn window(key: &str, found: Option<&Item>) -> Result<Window, Fault> {
     match found {
         Some(found) => Ok(from_item::<WindowRow>(WHAT, found.clone())?.into_window(key)),
-        None => Ok(Window { key: key.to_owned(), stamp: NO_WINDOW.to_owned(), slots: Default::default() }),
+        None => Ok(limits::empty_window(key)),
     }
 }

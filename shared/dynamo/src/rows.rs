@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::cast::{Cast, CastSettings, Counter};
-use casting_core::ids::{CastId, CastKey, SessionId};
-use casting_core::image::Image;
+use casting_core::ids::{CastId, CastKey, SessionId, UserId};
 use casting_core::ports::{ApiKey, Fault, RefusalCount, RefusalSample};
-use casting_core::session::Session;
+use casting_core::record::Record;
+use casting_core::session::{Owner, Session};
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 use serde::de::DeserializeOwned;
@@ -77,6 +77,8 @@ pub struct SessionRow {
     kind: String,
     /// Only while the sweep must look at it: the index over it is sparse.
     due: Option<String>,
+    /// Only of users who have logged in: the index over it is sparse.
+    owner_id: Option<UserId>,
     expires_at: Option<i64>,
 }
 
@@ -86,6 +88,7 @@ impl From<&Session> for SessionRow {
             session: session.clone(),
             kind: names::SESSION.to_owned(),
             due: session.due_at.map(|_| names::OPEN.to_owned()),
+            owner_id: if let Owner::User { id, .. } = &session.owner { Some(id.clone()) } else { None },
             expires_at: session.forgotten_at().map(Timestamp::seconds),
         }
     }
@@ -140,17 +143,31 @@ impl RefusalRow {
     }
 }
 
-/// Table `catalog`.
+/// Table `limits`: how many of a count are taken.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ImageRow {
-    kind: String,
-    #[serde(flatten)]
-    pub image: Image,
+pub struct TallyRow {
+    pub taken: u32,
 }
 
-impl From<&Image> for ImageRow {
-    fn from(image: &Image) -> Self {
-        Self { kind: names::IMAGE.to_owned(), image: image.clone() }
+/// Table `limits`: a proof that must not be used again.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ProofRow {
+    pub id: String,
+    pub expires_at: i64,
+}
+
+/// Table `catalog`: a record of any kind.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "R: DeserializeOwned"))]
+pub struct RecordRow<R> {
+    kind: String,
+    #[serde(flatten)]
+    pub record: R,
+}
+
+impl<R: Record> From<&R> for RecordRow<R> {
+    fn from(record: &R) -> Self {
+        Self { kind: R::KIND.to_owned(), record: record.clone() }
     }
 }
 
@@ -202,8 +219,13 @@ pub fn key(name: &str, value: impl AsRef<str>) -> Item {
 
 #[cfg(test)]
 mod tests {
+    use casting_core::group::Group;
+    use casting_core::ids::GroupId;
     use casting_core::ids::{ApiKeyId, Reference};
-    use casting_core::session::{Charge, EndReason, Endpoint, TaskRef, TaskStatus};
+    use casting_core::network::{NetworkName, Placement};
+    use casting_core::session::{Charge, EndReason, Endpoint, Go, LaunchNetwork, TaskRef, TaskStatus};
+    use casting_core::system::System;
+    use casting_core::tally::{Held, TallyKind};
     use casting_core::testing::{NOON, SeededEntropy, cast, image, session};
 
     use super::*;
@@ -217,7 +239,8 @@ mod tests {
     fn full_cast() -> Cast {
         let mut cast = cast(1);
         cast.settings.valid_until = Some(NOON);
-        cast.settings.ip_limit = Some(casting_core::cast::IpLimit { sessions: 3, within_seconds: 60 });
+        cast.settings.ip_limit =
+            Some(casting_core::cast::IpLimit { sessions: 3, within_seconds: 60, by: Default::default(), exempt: Vec::new() });
         cast.settings.referrers = vec![casting_core::referrer::ReferrerRule::parse("acme.com").expect("a host")];
         cast.settings.error_url = Some("https://acme.com/sorry".into());
         cast.settings.kasm_url = Some("https://example.com/?q=ü".into());
@@ -228,7 +251,15 @@ mod tests {
     /// A session in every state, with all that each can carry.
     fn sessions() -> Vec<Session> {
         let mut reserved = session(&cast(1), 1);
-        reserved.charge = Charge { count: Some(2), window: Some("c/a".into()) };
+        reserved.charge =
+            Charge { count: Some(2), window: Some("c/a".into()), held: vec![Held { kind: TallyKind::Cast, key: "cast/c".into() }] };
+        reserved.owner = Owner::Anonymous { id: UserId::from_bytes([1; 16]), group: Some(GroupId::from_bytes([2; 16])), expires_at: None };
+        reserved.launch.network = Some(LaunchNetwork {
+            name: NetworkName::parse("lab").expect("a name"),
+            placement: Placement { subnets: vec!["subnet-1".into()], security_groups: vec!["sg-1".into()], assign_public_ip: true },
+        });
+        reserved.notes = vec!["kasm-url-ignored".into()];
+        reserved.request = Some("print".into());
         reserved.origin.referrer = Some("acme.com".into());
         let task = TaskRef { arn: "arn:aws:ecs:x:1:task/t".into(), status: TaskStatus::Running, version: 5 };
         let starting = reserved.started(task).expect("starts");
@@ -237,7 +268,11 @@ mod tests {
         let stopping = ready.stopping(reason, NOON).expect("stops");
         let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
         let refunded = reserved.ended(EndReason::StartRefused { detail: "no".into() }, NOON).expect("ends");
-        vec![session(&cast(2), 2), reserved, starting, ready, stopping, ended, refunded]
+        let mut of_a_user = session(&cast(2), 2);
+        of_a_user.owner = Owner::User { id: UserId::from_bytes([3; 16]), name: "Ann".into() };
+        of_a_user.go = Some(Go { url: "https://example.com/".into(), at: NOON });
+        let forgotten = ended.forgotten().expect("is forgotten");
+        vec![of_a_user, forgotten, reserved, starting, ready, stopping, ended, refunded]
     }
 
     #[test]
@@ -248,7 +283,9 @@ mod tests {
         for original in sessions() {
             assert_eq!(back(&SessionRow::from(&original)).1.session, original, "{}", original.state.as_str());
         }
-        assert_eq!(back(&ImageRow::from(&image(1))).1.image, image(1));
+        assert_eq!(back(&RecordRow::from(&image(1))).1.record, image(1));
+        assert_eq!(back(&RecordRow::from(&Group::all_users())).1.record, Group::all_users());
+        assert_eq!(back(&RecordRow::from(&System::default())).1.record, System::default());
         let key = ApiKey { id: ApiKeyId::from_bytes([1; 16]), name: "ci".into(), secret_hash: "h".into(), created_at: NOON };
         assert_eq!(back(&ApiKeyRow::from(&key)).1.key, key);
         let claim = back(&KeyRow { id: names::key_claim(&cast(1).settings.key), cast_id: cast(1).id }).1;
@@ -295,7 +332,7 @@ mod tests {
             "sessions" => vec![open.clone()],
             "claims" => vec![back(&refusal).0],
             "limits" => vec![back(&WindowRow::new(&window, NOON, NOON)).0],
-            _ => vec![back(&ImageRow::from(&image(1))).0],
+            _ => vec![back(&RecordRow::from(&image(1))).0],
         };
         for table in TABLES {
             for item in of(table.name) {

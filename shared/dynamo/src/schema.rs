@@ -114,6 +114,11 @@ pub const TABLES: &[TableSchema] = &[
                 projection: Projection::Keys,
             },
             IndexSchema { name: names::BY_KIND, key: sorted(text(names::KIND), number(names::CREATED_AT)), projection: Projection::Keys },
+            IndexSchema {
+                name: names::BY_OWNER,
+                key: sorted(text(names::OWNER_ID), number(names::CREATED_AT)),
+                projection: Projection::Keys,
+            },
             IndexSchema { name: names::BY_DUE, key: sorted(text(names::DUE), number(names::DUE_AT)), projection: Projection::Keys },
         ],
         ttl: Some(names::EXPIRES_AT),
@@ -140,9 +145,9 @@ pub struct TableNames {
     pub sessions: String,
     /// Refused claims.
     pub claims: String,
-    /// IP windows.
+    /// IP windows, counts and used proofs.
     pub limits: String,
-    /// Images and API keys.
+    /// Images, networks, groups, settings and API keys.
     pub catalog: String,
 }
 

@@ -1,11 +1,12 @@
 //! Owns the rows of table `sessions` after they were reserved: moves, releases and listings. Must not know which moves are allowed.
 
-use casting_core::ids::{CastId, SessionId};
+use casting_core::ids::{CastId, SessionId, UserId};
 use casting_core::ports::{Fault, Page, Saved};
-use casting_core::session::Session;
+use casting_core::session::{Charge, Session};
 use casting_core::time::Timestamp;
 
 use crate::fault::{corrupt, refused};
+use crate::limits;
 use crate::names;
 use crate::read::{Stretch, page_size};
 use crate::rows::{Item, SessionRow, key, number, text, to_item};
@@ -21,28 +22,28 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
     const WHAT: &str = "save a session";
     let row = to_item(WHAT, &SessionRow::from(after))?;
     let is_rev = Clause::when(names::IS_REV).value(":rev", number(before.rev));
-    let gives_back = after.is_refunded() && !before.is_refunded() && (after.charge.count.is_some() || after.charge.window.is_some());
-    if gives_back {
-        release(store, row, is_rev, after).await
-    } else {
+    let gift = after.gives_back(before);
+    if gift.is_free() {
         Ok(store.put(WHAT, &store.tables.sessions, row, is_rev).await?.into())
+    } else {
+        release(store, row, is_rev, after, &gift).await
     }
 }
 
 /// The session's end and what it gives back, in one transaction. What is no longer there to be given back to (the cast deleted or its
-/// counter set anew, the window forgotten) is dropped, and the rest is tried again: at most three transactions, one of which is written.
-async fn release(store: &DynamoStore, row: Item, is_rev: Clause, after: &Session) -> Result<Saved, Fault> {
+/// counter set anew, the window or the count forgotten) is dropped, and the rest is tried again: each time at least one part less.
+async fn release(store: &DynamoStore, row: Item, is_rev: Clause, after: &Session, gift: &Charge) -> Result<Saved, Fault> {
     const WHAT: &str = "release a session";
     let mut gifts = Vec::new();
-    if let Some(epoch) = after.charge.count {
+    if let Some(epoch) = gift.count {
         let is_epoch = Clause::when(names::IS_EPOCH).value(":epoch", number(epoch)).value(":one", number(1));
         gifts.push(write::update(WHAT, &store.tables.casts, key(names::ID, after.cast_id.as_str()), names::GIVE_PLACE, is_epoch)?);
     }
-    if let Some(window) = &after.charge.window {
-        // A session gives back once, so its id makes a stamp that the window never had.
-        let has_slot =
-            Clause::when(names::HAS_SLOT).name("#session", after.id.as_str()).value(":stamp", text(format!("released-{}", after.id)));
-        gifts.push(write::update(WHAT, &store.tables.limits, key(names::ID, names::window(window)), names::GIVE_SLOT, has_slot)?);
+    if let Some(window) = &gift.window {
+        gifts.push(limits::give_slot(WHAT, store, window, &after.id)?);
+    }
+    for held in &gift.held {
+        gifts.push(limits::give_tally(WHAT, store, held)?);
     }
     loop {
         let mut parts = vec![write::put(WHAT, &store.tables.sessions, row.clone(), is_rev.clone())?];
@@ -62,6 +63,17 @@ async fn release(store: &DynamoStore, row: Item, is_rev: Clause, after: &Session
         }
     }
 }
+
+/// The newest session of this user and this cast that can be entered, among the user's last ones.
+pub async fn live_of(store: &DynamoStore, user: &UserId, cast: &CastId) -> Result<Option<Session>, Fault> {
+    let mut stretch = Stretch::new(&store.tables.sessions, Some(names::BY_OWNER), names::OF_OWNER).value(":owner", text(user.as_str()));
+    stretch.newest_first = true;
+    let (rows, _) = store.rows::<SessionRow>("find a user's session", &stretch, LATEST).await?;
+    Ok(rows.into_iter().map(|row| row.session).find(|session| session.cast_id == *cast && session.can_be_entered()))
+}
+
+/// Of a user's sessions, so many of the newest are looked at; whoever has started more since has ended the older ones.
+const LATEST: u32 = 50;
 
 pub async fn due(store: &DynamoStore, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault> {
     const WHAT: &str = "find sessions that are due";

@@ -2,14 +2,15 @@
 
 use aws_sdk_dynamodb::Client;
 use casting_core::cast::Cast;
-use casting_core::ids::{ApiKeyId, CastId, CastKey, ImageId, SessionId};
-use casting_core::image::Image;
+use casting_core::ids::{ApiKeyId, CastId, CastKey, SessionId, UserId};
 use casting_core::ports::{ApiKey, Created, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Store};
+use casting_core::record::Record;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
+use casting_core::window::Window;
 
 use crate::schema::TableNames;
-use crate::{casts, catalog, refusals, reserve, sessions};
+use crate::{casts, catalog, limits, refusals, reserve, sessions};
 
 /// The store port on DynamoDB. Cheap to clone.
 ///
@@ -75,6 +76,18 @@ impl Store for DynamoStore {
         sessions::save(self, before, after).await
     }
 
+    async fn live_session_of(&self, user: &UserId, cast: &CastId) -> Result<Option<Session>, Fault> {
+        sessions::live_of(self, user, cast).await
+    }
+
+    async fn window(&self, key: &str) -> Result<Window, Fault> {
+        limits::window(self, key).await
+    }
+
+    async fn tally(&self, key: &str) -> Result<u32, Fault> {
+        limits::tally(self, key).await
+    }
+
     async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault> {
         sessions::due(self, now, limit).await
     }
@@ -91,20 +104,20 @@ impl Store for DynamoStore {
         refusals::since(self, cast, since_hour).await
     }
 
-    async fn image(&self, id: &ImageId) -> Result<Option<Image>, Fault> {
-        catalog::image(self, id).await
+    async fn record<R: Record>(&self, id: &str) -> Result<Option<R>, Fault> {
+        catalog::record(self, id).await
     }
 
-    async fn images(&self, after: Option<&str>, limit: u32) -> Result<Page<Image>, Fault> {
-        catalog::images(self, after, limit).await
+    async fn records<R: Record>(&self, after: Option<&str>, limit: u32) -> Result<Page<R>, Fault> {
+        catalog::records(self, after, limit).await
     }
 
-    async fn put_image(&self, image: &Image, expected_version: Option<u64>) -> Result<Saved, Fault> {
-        catalog::put_image(self, image, expected_version).await
+    async fn put_record<R: Record>(&self, record: &R, expected_version: Option<u64>) -> Result<Saved, Fault> {
+        catalog::put_record(self, record, expected_version).await
     }
 
-    async fn delete_image(&self, image: &Image) -> Result<Saved, Fault> {
-        catalog::delete_image(self, image).await
+    async fn delete_record<R: Record>(&self, record: &R) -> Result<Saved, Fault> {
+        catalog::delete_record(self, record).await
     }
 
     async fn api_key(&self, id: &ApiKeyId) -> Result<Option<ApiKey>, Fault> {

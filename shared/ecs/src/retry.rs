@@ -34,7 +34,8 @@ where
     let (mut lost, mut throttled) = (0, 0);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let result = match timeout(ATTEMPT.min(left), send()).await {
+        // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a place for each of its calls.
+        let result = match timeout(ATTEMPT.min(left), Box::pin(send())).await {
             Ok(result) => result.map_err(Failure::from),
             Err(_) => Err(Failure::timed_out()),
         };

@@ -59,7 +59,7 @@ impl EcsLauncher {
             .client_token(&spec.client_token)
             .started_by(spec.session.as_str())
             .overrides(TaskOverride::builder().container_overrides(container).build())
-            .set_network_configuration(self.settings.network())
+            .set_network_configuration(self.settings.network(spec.placement.as_ref()))
             .enable_execute_command(false)
             .tags(tag("project", "session-casting"))
             .tags(tag("session", spec.session.as_str()));
@@ -135,6 +135,7 @@ mod tests {
             task_definition: "casting-x:1".into(),
             container: "session".into(),
             environment: vec![("B".into(), "2".into()), ("A".into(), "1".into())],
+            placement: None,
         }
     }
 

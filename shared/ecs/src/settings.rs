@@ -1,8 +1,9 @@
 //! Owns where tasks run: cluster, network, capacity and roles. Must not know where the values come from (see `casting-boot`).
 
 use aws_sdk_ecs::types::{AssignPublicIp, AwsVpcConfiguration, NetworkConfiguration};
+use casting_core::network::Placement;
 
-/// Where and how tasks run; the same for every session of a deployment.
+/// Where and how tasks run, as far as their sessions bring no placement of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EcsSettings {
     /// Name or ARN.
@@ -65,12 +66,16 @@ impl EcsSettings {
         }
     }
 
-    /// The network of a task, as RunTask wants it.
-    pub(crate) fn network(&self) -> Option<NetworkConfiguration> {
-        let public = if self.assign_public_ip { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };
+    /// The network of a task, as RunTask wants it: that of its session's own placement, else the deployment's.
+    pub(crate) fn network(&self, placement: Option<&Placement>) -> Option<NetworkConfiguration> {
+        let (subnets, security_groups, is_public) = match placement {
+            Some(own) => (&own.subnets, &own.security_groups, own.assign_public_ip),
+            None => (&self.subnets, &self.security_groups, self.assign_public_ip),
+        };
+        let public = if is_public { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };
         let vpc = AwsVpcConfiguration::builder()
-            .set_subnets(Some(self.subnets.clone()))
-            .set_security_groups(Some(self.security_groups.clone()))
+            .set_subnets(Some(subnets.clone()))
+            .set_security_groups(Some(security_groups.clone()))
             .assign_public_ip(public)
             .build()
             .ok()?;

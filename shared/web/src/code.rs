@@ -95,12 +95,27 @@ impl Code {
             Self::Denial(code) => match code {
                 DenialCode::UnknownCast | DenialCode::UnknownSession => StatusCode::NOT_FOUND,
                 DenialCode::CastExpired | DenialCode::NoSessionsLeft | DenialCode::SessionEnded => StatusCode::GONE,
-                DenialCode::ReferrerDenied | DenialCode::TicketForeign | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
+                DenialCode::LoginRequired => StatusCode::UNAUTHORIZED,
+                DenialCode::ReferrerDenied
+                | DenialCode::AddressDenied
+                | DenialCode::CaptchaFailed
+                | DenialCode::TicketForeign
+                | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
                 DenialCode::TicketInvalid => StatusCode::BAD_REQUEST,
-                DenialCode::TicketExpired => StatusCode::CONFLICT,
-                DenialCode::IpLimit => StatusCode::TOO_MANY_REQUESTS,
+                DenialCode::ParameterInvalid | DenialCode::NetworkDenied => StatusCode::UNPROCESSABLE_ENTITY,
+                DenialCode::TicketExpired | DenialCode::ConsentRequired | DenialCode::CaptchaRequired | DenialCode::RequestDiffers => {
+                    StatusCode::CONFLICT
+                }
+                DenialCode::IpLimit | DenialCode::TooManyAttempts | DenialCode::UserLimit | DenialCode::AnonymousLimit => {
+                    StatusCode::TOO_MANY_REQUESTS
+                }
                 DenialCode::ImageUnavailable
                 | DenialCode::NoCapacity
+                | DenialCode::CastClosed
+                | DenialCode::CastBusy
+                | DenialCode::SystemBusy
+                | DenialCode::Maintenance
+                | DenialCode::CaptchaUnavailable
                 | DenialCode::Busy
                 | DenialCode::StartRefused
                 | DenialCode::StartFailed => StatusCode::SERVICE_UNAVAILABLE,

@@ -25,6 +25,16 @@ pub fn owner_cookie(session: &SessionId) -> String {
     format!("cast-{session}")
 }
 
+/// The name of the cookie that holds a login ticket. Behind https it is one that no other host and no script of a subdomain can set.
+pub const fn login_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-cast-login" } else { "cast-login" }
+}
+
+/// The name of the cookie that tells one browser from others at the same address.
+pub const fn browser_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-cast-browser" } else { "cast-browser" }
+}
+
 /// A cookie to be set: always HttpOnly and SameSite=Lax, so that a link from elsewhere still finds it and no script ever does.
 #[derive(Clone, Copy, Debug)]
 pub struct SetCookie<'a> {

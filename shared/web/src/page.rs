@@ -1,5 +1,6 @@
 //! Owns the look of every page: the layout, its headers, and the page that tells of a problem. Must not know what other pages say.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use askama::Template;
@@ -43,6 +44,19 @@ pub struct Page<'a> {
     pub forms: Forms,
     /// Which sites may show it in a frame; none when empty.
     pub framed_by: &'a [ReferrerRule],
+    /// The address of a picture behind everything; one that `url_rules::picture_url` has read.
+    pub background: Option<&'a str>,
+    /// Somebody else's script that the page needs, and what that script may do.
+    pub foreign: Option<Foreign<'a>>,
+}
+
+/// Somebody else's script on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign<'a> {
+    /// Where it is.
+    pub script: Cow<'a, str>,
+    /// The sources that it, its frames, its style sheets and its calls come from and go to, as a policy says it.
+    pub sources: &'static str,
 }
 
 #[derive(Template)]
@@ -61,7 +75,18 @@ struct ProblemMain<'a> {
 impl<'a> Page<'a> {
     /// A page without script, forms or frames.
     pub fn new(title: &'a str, main: &'a dyn Display) -> Self {
-        Self { status: StatusCode::OK, title, main, style: "", script: "", refresh: None, forms: Forms::None, framed_by: &[] }
+        Self {
+            status: StatusCode::OK,
+            title,
+            main,
+            style: "",
+            script: "",
+            refresh: None,
+            forms: Forms::None,
+            framed_by: &[],
+            background: None,
+            foreign: None,
+        }
     }
 
     /// The page as an answer to this visit.
@@ -82,18 +107,33 @@ impl<'a> Page<'a> {
     }
 
     fn policy(&self, nonce: &str) -> String {
-        let script = if self.script.is_empty() { "'none'".to_owned() } else { format!("'nonce-{nonce}'") };
+        let foreign = self.foreign.as_ref().map_or("", |foreign| foreign.sources);
+        let ours = format!("'nonce-{nonce}'");
         let forms = match self.forms {
             Forms::None => "'none'",
             Forms::Stay => "'self'",
             Forms::LeadAway => "'self' https: http:",
         };
         let framed_by = framing_sites(self.framed_by);
-        format!(
-            "default-src 'none'; style-src 'nonce-{nonce}'; script-src {script}; connect-src 'self'; img-src 'self' data:; \
-             form-action {forms}; frame-ancestors {framed_by}; base-uri 'none'"
-        )
+        let directives = [
+            ("default-src", vec![]),
+            ("style-src", vec![ours.as_str(), foreign]),
+            ("script-src", if self.script.is_empty() { vec![] } else { vec![ours.as_str(), foreign] }),
+            ("connect-src", vec!["'self'", foreign]),
+            ("frame-src", vec![foreign]),
+            ("img-src", vec!["'self'", "data:", self.background.unwrap_or_default()]),
+            ("form-action", vec![forms]),
+            ("frame-ancestors", vec![framed_by.as_str()]),
+            ("base-uri", vec![]),
+        ];
+        directives.map(|(name, sources)| format!("{name} {}", sources_or_none(&sources))).join("; ")
     }
+}
+
+/// What a directive allows; nothing when it names nobody.
+fn sources_or_none(sources: &[&str]) -> String {
+    let named: Vec<&str> = sources.iter().copied().filter(|source| !source.is_empty()).collect();
+    if named.is_empty() { "'none'".to_owned() } else { named.join(" ") }
 }
 
 /// The referrer list as `frame-ancestors` says it. Referrer rules do not look at ports, so neither does this.
@@ -171,12 +211,27 @@ mod tests {
         let policy = reply.headers()["content-security-policy"].to_str().expect("text").replace(&nonce, "N");
         assert_eq!(
             policy,
-            "default-src 'none'; style-src 'nonce-N'; script-src 'nonce-N'; connect-src 'self'; img-src 'self' data:; \
-             form-action 'self' https: http:; frame-ancestors 'none'; base-uri 'none'"
+            "default-src 'none'; style-src 'nonce-N'; script-src 'nonce-N'; connect-src 'self'; frame-src 'none'; \
+             img-src 'self' data:; form-action 'self' https: http:; frame-ancestors 'none'; base-uri 'none'"
         );
         assert!(body(&reply).contains(&format!("<script nonce=\"{nonce}\">1</script>")));
         let plain = Page::new("", &"").reply(&visit());
         assert!(plain.headers()["content-security-policy"].to_str().expect("text").contains("script-src 'none'"));
+    }
+
+    #[test]
+    fn somebody_elses_script_and_a_picture_are_let_in_by_name() {
+        let foreign = Foreign { script: "https://captcha.example/api.js".into(), sources: "https://captcha.example" };
+        let page = Page { script: "1", foreign: Some(foreign), background: Some("https://pictures.example/a.jpg"), ..Page::new("", &"") };
+        let reply = page.reply(&visit());
+        let policy = reply.headers()["content-security-policy"].to_str().expect("text");
+        for part in
+            ["connect-src 'self' https://captcha.example;", "frame-src https://captcha.example;", "data: https://pictures.example/a.jpg;"]
+        {
+            assert!(policy.contains(part), "{part}: {policy}");
+        }
+        assert!(body(&reply).contains("src=\"https://captcha.example/api.js\""));
+        assert!(body(&reply).contains("url(\"https://pictures.example/a.jpg\")"));
     }
 
     #[test]

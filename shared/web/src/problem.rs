@@ -2,8 +2,8 @@
 
 use casting_core::denial::Denial;
 use casting_core::ids::Reference;
-use http::HeaderValue;
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::code::{Code, Mistake};
@@ -59,7 +59,7 @@ impl Problem {
 
     /// A refusal, with the reference under which it is logged.
     pub fn denied(denial: Denial, reference: Option<Reference>) -> Self {
-        Self { reference, retry_after: denial.retry_after, ..Self::new(denial.code) }
+        Self { reference, retry_after: denial.retry_after, detail: denial.detail, ..Self::new(denial.code) }
     }
 
     /// Values that are not possible (422).
@@ -105,7 +105,7 @@ impl Problem {
         if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             reply.headers_mut().insert(ALLOW, allow);
         }
-        if self.code == Code::Mistake(Mistake::Unauthorized) {
+        if self.code.status() == StatusCode::UNAUTHORIZED {
             reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
     }

@@ -53,15 +53,19 @@ impl Visit {
         if self.wants_json {
             return Problem::denied(denial, Some(refusal.reference.clone())).reply();
         }
-        let foreign = refusal.error_url.as_deref().and_then(|url| foreign_page(url, denial, &refusal.reference));
-        let mut reply = reply::see_other(&foreign.unwrap_or_else(|| own_page(denial, &refusal.reference)));
+        let foreign = refusal.error_url.as_deref().and_then(|url| foreign_page(url, &denial, &refusal.reference));
+        if foreign.is_none() && denial.detail.is_some() {
+            // What is said here in particular cannot stand in an address, where anybody could write it.
+            return page::problem(&Problem::denied(denial, Some(refusal.reference.clone())), self);
+        }
+        let mut reply = reply::see_other(&foreign.unwrap_or_else(|| own_page(&denial, &refusal.reference)));
         reply::set_retry_after(&mut reply, denial.retry_after);
         reply
     }
 }
 
 /// Our own error page for this refusal.
-fn own_page(denial: Denial, reference: &Reference) -> String {
+fn own_page(denial: &Denial, reference: &Reference) -> String {
     let mut query = Serializer::new(String::new());
     query.append_pair("ref", reference.as_str());
     if let Some(seconds) = denial.retry_after {
@@ -71,7 +75,7 @@ fn own_page(denial: Denial, reference: &Reference) -> String {
 }
 
 /// The link's error page: what its query already says stays, and so does its fragment. `None` when the text is no web address.
-fn foreign_page(error_url: &str, denial: Denial, reference: &Reference) -> Option<String> {
+fn foreign_page(error_url: &str, denial: &Denial, reference: &Reference) -> Option<String> {
     let mut url = Url::parse(error_url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     let mut query = url.query_pairs_mut();
     query.append_pair("error", denial.code.as_str()).append_pair("ref", reference.as_str());
@@ -102,28 +106,40 @@ mod tests {
 
     #[test]
     fn a_person_is_sent_to_an_error_page() {
-        let plain = Denial::new(DenialCode::NoSessionsLeft);
-        let later = Denial::retry(DenialCode::IpLimit, 42);
+        let plain = || Denial::new(DenialCode::NoSessionsLeft);
+        let later = || Denial::retry(DenialCode::IpLimit, 42);
         for (name, denial, error_url, location) in [
-            ("ours", plain, None, "/error/no-sessions-left?ref=k3f7-2mqa"),
-            ("ours, later", later, None, "/error/ip-limit?ref=k3f7-2mqa&retry_after=42"),
-            ("theirs", plain, Some("https://acme.com/sorry"), "https://acme.com/sorry?error=no-sessions-left&ref=k3f7-2mqa"),
-            ("theirs, later", later, Some("https://acme.com"), "https://acme.com/?error=ip-limit&ref=k3f7-2mqa&retry_after=42"),
+            ("ours", plain(), None, "/error/no-sessions-left?ref=k3f7-2mqa"),
+            ("ours, later", later(), None, "/error/ip-limit?ref=k3f7-2mqa&retry_after=42"),
+            ("theirs", plain(), Some("https://acme.com/sorry"), "https://acme.com/sorry?error=no-sessions-left&ref=k3f7-2mqa"),
+            ("theirs, later", later(), Some("https://acme.com"), "https://acme.com/?error=ip-limit&ref=k3f7-2mqa&retry_after=42"),
             (
                 "theirs, with a query and a fragment",
-                plain,
+                plain(),
                 Some("https://acme.com/?a=%20b&error=x#top"),
                 "https://acme.com/?a=%20b&error=x&error=no-sessions-left&ref=k3f7-2mqa#top",
             ),
-            ("no web address", plain, Some("javascript:alert(1)"), "/error/no-sessions-left?ref=k3f7-2mqa"),
-            ("no address at all", plain, Some("sorry"), "/error/no-sessions-left?ref=k3f7-2mqa"),
+            ("no web address", plain(), Some("javascript:alert(1)"), "/error/no-sessions-left?ref=k3f7-2mqa"),
+            ("no address at all", plain(), Some("sorry"), "/error/no-sessions-left?ref=k3f7-2mqa"),
         ] {
+            let retry_after = denial.retry_after;
             let reply = visit("text/html").refuse(&refusal(denial, error_url));
             assert_eq!(reply.status(), 303, "{name}");
             assert_eq!(reply.headers()["location"], location, "{name}");
             assert_eq!(reply.headers()["cache-control"], "no-store", "{name}");
-            assert_eq!(reply.headers().contains_key("retry-after"), denial.retry_after.is_some(), "{name}");
+            assert_eq!(reply.headers().contains_key("retry-after"), retry_after.is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_said_in_particular_is_said_on_the_spot_and_escaped() {
+        let denial = || Denial::because(DenialCode::AddressDenied, "Requests from <b>Example</b> are not allowed.");
+        let reply = visit("text/html").refuse(&refusal(denial(), None));
+        assert_eq!(reply.status(), 403);
+        let html = std::str::from_utf8(reply.body().as_ref()).expect("text");
+        assert!(html.contains("Requests from &#60;b&#62;Example&#60;/b&#62; are not allowed."), "{html}");
+        let reply = visit("text/html").refuse(&refusal(denial(), Some("https://acme.com/sorry")));
+        assert_eq!(reply.headers()["location"], "https://acme.com/sorry?error=address-denied&ref=k3f7-2mqa");
     }
 
     #[test]

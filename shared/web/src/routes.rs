@@ -66,6 +66,8 @@ macro_rules! routes {
 routes! {
     /// The landing page of a link.
     OpenCast = GET "/cast/{key}", Cast, Public;
+    /// What a claim to a session of a link needs, for programs.
+    DescribeCast = GET "/api/casts/{key}", Cast, Public;
     /// A claim to a session.
     Claim = POST "/cast/{key}/claims", Cast, Public;
     /// The waiting page.
@@ -94,6 +96,32 @@ routes! {
     DeleteCast = DELETE "/api/admin/casts/{id}", Admin, Admin;
     /// A cast's claims, accepted and refused.
     ListClaims = GET "/api/admin/casts/{id}/claims", Admin, Admin;
+    /// What every rule would say of a made-up visit to a cast.
+    TryCast = POST "/api/admin/casts/{id}/trials", Admin, Admin;
+    /// All groups.
+    ListGroups = GET "/api/admin/groups", Admin, Admin;
+    /// A new group.
+    CreateGroup = POST "/api/admin/groups", Admin, Admin;
+    /// One group.
+    ReadGroup = GET "/api/admin/groups/{id}", Admin, Admin;
+    /// Changes a group.
+    ChangeGroup = PATCH "/api/admin/groups/{id}", Admin, Admin;
+    /// Deletes a group.
+    DeleteGroup = DELETE "/api/admin/groups/{id}", Admin, Admin;
+    /// All networks.
+    ListNetworks = GET "/api/admin/networks", Admin, Admin;
+    /// A new network.
+    CreateNetwork = POST "/api/admin/networks", Admin, Admin;
+    /// One network, by its name.
+    ReadNetwork = GET "/api/admin/networks/{id}", Admin, Admin;
+    /// Changes a network.
+    ChangeNetwork = PATCH "/api/admin/networks/{id}", Admin, Admin;
+    /// Deletes a network.
+    DeleteNetwork = DELETE "/api/admin/networks/{id}", Admin, Admin;
+    /// The deployment's settings.
+    ReadSettings = GET "/api/admin/settings", Admin, Admin;
+    /// Changes the deployment's settings.
+    ChangeSettings = PATCH "/api/admin/settings", Admin, Admin;
     /// All images.
     ListImages = GET "/api/admin/images", Admin, Admin;
     /// A new image.

@@ -4,7 +4,11 @@ use std::net::IpAddr;
 
 use casting_core::Visitor;
 use casting_core::ids::{Entropy, SessionId, draw};
+use casting_core::keys::Keyring;
 use casting_core::referrer;
+use casting_core::ticket::LoginTicket;
+use casting_core::time::Timestamp;
+use casting_core::user::User;
 use http::header::{ACCEPT, HOST, ORIGIN, REFERER};
 use http::{HeaderMap, Method, header};
 use lambda_http::{Body, Request};
@@ -76,13 +80,38 @@ impl Visit {
         if matched.route.function == function { Ok(matched) } else { Err(Problem::new(Mistake::NotFound)) }
     }
 
-    /// Who asks, for the rules.
+    /// Where the request came from.
     ///
     /// # Errors
     /// 400 when nobody knows the address: limits could not be kept.
-    pub fn visitor(&self) -> Result<Visitor, Problem> {
+    pub fn source(&self) -> Result<IpAddr, Problem> {
         let no_address = || Problem::new(Mistake::BadRequest).detail("Nothing says which address this request came from.");
-        Ok(Visitor { address: self.address.ok_or_else(no_address)?, referrer: self.referrer.clone() })
+        self.address.ok_or_else(no_address)
+    }
+
+    /// Who asks, for the rules. `secure` says that we are on https.
+    ///
+    /// # Errors
+    /// As [`Visit::source`].
+    pub fn visitor(&self, keys: &Keyring, secure: bool, now: Timestamp) -> Result<Visitor, Problem> {
+        Ok(Visitor {
+            address: self.source()?,
+            referrer: self.referrer.clone(),
+            user: self.login(keys, secure, now),
+            browser: self.browser(secure).map(str::to_owned),
+        })
+    }
+
+    /// Who has logged in.
+    pub fn login(&self, keys: &Keyring, secure: bool, now: Timestamp) -> Option<User> {
+        let text = self.cookie(credentials::login_cookie(secure))?;
+        LoginTicket::open(text, keys, now).ok().map(|ticket| ticket.user)
+    }
+
+    /// What tells this browser from others at the same address, if it has come before.
+    pub fn browser(&self, secure: bool) -> Option<&str> {
+        let plain = |text: &&str| (16..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        self.cookie(credentials::browser_cookie(secure)).filter(plain)
     }
 
     /// Makes sure that no other site's page sent this.
@@ -176,7 +205,7 @@ fn quality(accept: &str, kind: &str, subtype: &str) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use casting_core::testing::SeededEntropy;
+    use casting_core::testing::{NOON, SeededEntropy, user};
 
     fn visit(method: &str, headers: &[(&str, &str)]) -> Visit {
         let mut request = http::Request::builder().method(method).uri("https://cast.example.com/cast/123abc?ref=a%20b&ref=c");
@@ -229,7 +258,30 @@ mod tests {
         assert_eq!(visit.query("ref").as_deref(), Some("a b"));
         assert_eq!((visit.cookie("a"), visit.bearer()), (Some("1"), Some("t")));
         assert_eq!(visit.nonce.len(), 32);
-        assert!(visit.visitor().is_err(), "no address, no visitor");
+        assert!(visit.source().is_err(), "no address, no visitor");
+    }
+
+    #[test]
+    fn a_login_and_a_browser_are_read_from_their_cookies() {
+        let (keys, now) = (Keyring::new(&[1; 32]), NOON);
+        let ticket = LoginTicket { user: user(1), expires: now.plus_seconds(60) }.sign(&keys);
+        let foreign = LoginTicket { user: user(1), expires: now.plus_seconds(60) }.sign(&Keyring::new(&[2; 32]));
+        for (name, cookie, secure, logged_in) in [
+            ("a login", format!("cast-login={ticket}"), false, true),
+            ("a login on https", format!("__Host-cast-login={ticket}"), true, true),
+            ("a cookie that another host could have set", format!("cast-login={ticket}"), true, false),
+            ("somebody else's signature", format!("cast-login={foreign}"), false, false),
+            ("nonsense", "cast-login=v1.x.y".to_owned(), false, false),
+        ] {
+            assert_eq!(visit("GET", &[("cookie", &cookie)]).login(&keys, secure, now).is_some(), logged_in, "{name}");
+        }
+        assert!(
+            visit("GET", &[("cookie", &format!("cast-login={ticket}"))]).login(&keys, false, now.plus_seconds(60)).is_none(),
+            "too old"
+        );
+        for (value, known) in [("abcdefghijklmnop1234", true), ("short", false), ("abcdefghijklmnop<script>", false)] {
+            assert_eq!(visit("GET", &[("cookie", &format!("cast-browser={value}"))]).browser(false).is_some(), known, "{value}");
+        }
     }
 
     #[test]

@@ -1,28 +1,39 @@
-//! Owns what is remembered of casts and images between requests: enough to answer a flood without reading, and never long enough to matter.
+//! Owns what is remembered of casts and records between requests: enough to answer a flood without reading, and never long enough to matter.
 //! Money never moves on what stands here: a reservation is written over the config version that was judged, or after a fresh read.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 
 use crate::cast::Cast;
+use crate::group::Group;
 use crate::ids::{CastKey, ImageId};
 use crate::image::Image;
+use crate::network::{Network, NetworkName};
 use crate::ports::{Fault, Store};
+use crate::record::Record;
+use crate::system::{SYSTEM_ID, System};
 use crate::time::Timestamp;
 
 /// How long a cast is remembered, also that there is none, in seconds.
 const CAST_SECONDS: u64 = 5;
-/// How long an image is remembered, in seconds.
-const IMAGE_SECONDS: u64 = 30;
+/// How long an image, a network, the groups or the deployment's settings are remembered, in seconds.
+const RECORD_SECONDS: u64 = 30;
+/// How long a count is remembered to be full, in seconds: long enough for a flood, short enough for whoever waits.
+const FULL_SECONDS: u64 = 2;
 /// Entries kept of each kind; beyond that, everything is forgotten.
 const ENTRIES: usize = 2000;
 
-/// Casts by key, images by id.
+/// Casts by key, records by id, groups and settings as a whole.
 #[derive(Default)]
 pub(super) struct Book {
     casts: Shelf<CastKey, Cast>,
-    images: Shelf<ImageId, Image>,
+    images: Shelf<String, Image>,
+    networks: Shelf<String, Network>,
+    groups: Shelf<(), Vec<Group>>,
+    system: Shelf<(), System>,
+    full: Shelf<String, ()>,
 }
 
 impl Book {
@@ -36,6 +47,11 @@ impl Book {
         Ok(read)
     }
 
+    /// The cast with this key, if it is remembered; asks nobody.
+    pub(super) fn remembered_cast(&self, key: &CastKey, now: Timestamp) -> Option<Arc<Cast>> {
+        self.casts.find(key, now).flatten()
+    }
+
     /// Remembers what was read, or learnt from a refused reservation.
     pub(super) fn learn(&self, key: &CastKey, cast: Option<Arc<Cast>>, now: Timestamp) {
         self.casts.put(key.clone(), cast, now.plus_seconds(CAST_SECONDS), now);
@@ -45,15 +61,76 @@ impl Book {
     pub(super) fn clear(&self) {
         self.casts.clear();
         self.images.clear();
+        self.networks.clear();
+        self.groups.clear();
+        self.system.clear();
+        self.full.clear();
     }
 
-    /// The image with this id, at most [`IMAGE_SECONDS`] old.
+    /// The image with this id, at most [`RECORD_SECONDS`] old.
     pub(super) async fn image<S: Store>(&self, store: &S, id: &ImageId, now: Timestamp) -> Result<Option<Arc<Image>>, Fault> {
-        if let Some(known) = self.images.find(id, now) {
+        self.images.record(store, id.as_str(), now).await
+    }
+
+    /// The network of this name, at most [`RECORD_SECONDS`] old.
+    pub(super) async fn network<S: Store>(&self, store: &S, name: &NetworkName, now: Timestamp) -> Result<Option<Arc<Network>>, Fault> {
+        self.networks.record(store, name.as_str(), now).await
+    }
+
+    /// The deployment's settings, at most [`RECORD_SECONDS`] old.
+    pub(super) async fn system<S: Store>(&self, store: &S, now: Timestamp) -> Result<Arc<System>, Fault> {
+        if let Some(Some(known)) = self.system.find(&(), now) {
             return Ok(known);
         }
-        let read = store.image(id).await?.map(Arc::new);
-        self.images.put(id.clone(), read.clone(), now.plus_seconds(IMAGE_SECONDS), now);
+        let read = Arc::new(store.record::<System>(SYSTEM_ID).await?.unwrap_or_default());
+        self.system.put((), Some(read.clone()), now.plus_seconds(RECORD_SECONDS), now);
+        Ok(read)
+    }
+
+    /// Every group, *All Users* among them, at most [`RECORD_SECONDS`] old.
+    pub(super) async fn groups<S: Store>(&self, store: &S, now: Timestamp) -> Result<Arc<Vec<Group>>, Fault> {
+        if let Some(Some(known)) = self.groups.find(&(), now) {
+            return Ok(known);
+        }
+        let read = Arc::new(read_groups(store).await?);
+        self.groups.put((), Some(read.clone()), now.plus_seconds(RECORD_SECONDS), now);
+        Ok(read)
+    }
+
+    /// Remembers for a moment that a count is full.
+    pub(super) fn learn_full(&self, key: &str, now: Timestamp) {
+        self.full.put(key.to_owned(), Some(Arc::new(())), now.plus_seconds(FULL_SECONDS), now);
+    }
+
+    /// Whether a count was found full a moment ago.
+    pub(super) fn is_full(&self, key: &str, now: Timestamp) -> bool {
+        self.full.find(key, now).is_some()
+    }
+}
+
+async fn read_groups<S: Store>(store: &S) -> Result<Vec<Group>, Fault> {
+    let (mut groups, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.records::<Group>(after.as_deref(), 100).await?;
+        groups.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    if groups.iter().all(|group| group.id != Group::all_users_id()) {
+        groups.push(Group::all_users());
+    }
+    Ok(groups)
+}
+
+impl<R: Record> Shelf<String, R> {
+    async fn record<S: Store>(&self, store: &S, id: &str, now: Timestamp) -> Result<Option<Arc<R>>, Fault> {
+        if let Some(known) = self.find(id, now) {
+            return Ok(known);
+        }
+        let read = store.record::<R>(id).await?.map(Arc::new);
+        self.put(id.to_owned(), read.clone(), now.plus_seconds(RECORD_SECONDS), now);
         Ok(read)
     }
 }
@@ -73,7 +150,10 @@ impl<K, V> Default for Shelf<K, V> {
 
 impl<K: Hash + Eq, V> Shelf<K, V> {
     /// `None`: not remembered; `Some(None)`: remembered that there is none.
-    fn find(&self, key: &K, now: Timestamp) -> Option<Option<Arc<V>>> {
+    fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: Timestamp) -> Option<Option<Arc<V>>>
+    where
+        K: Borrow<Q>,
+    {
         let shelf = self.0.lock().ok()?;
         let entry = shelf.get(key)?;
         (now < entry.until).then(|| entry.value.clone())

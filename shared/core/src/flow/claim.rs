@@ -1,29 +1,34 @@
-//! Owns the claim: from an opened link to a reserved session. Opening a link changes nothing; claiming takes everything in one transaction.
+//! Owns the claim: from an opened link to a reserved session. Claiming takes everything in one transaction.
 
 use std::sync::Arc;
 
+use super::ground::Ground;
+use super::open::captcha_bond;
 use super::{Casting, Refusal, Stop, TRIES, Visitor};
 use crate::address;
+use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
-use crate::denial::{Denial, DenialCode};
-use crate::ids::{self, CastKey, Nonce, Reference, SessionId, UserId};
+use crate::denial::DenialCode;
+use crate::ids::{self, Nonce, Reference, SessionId, UserId};
 use crate::image::Image;
-use crate::policy::{self, Admission, Facts, Verdict};
+use crate::policy::{self, Admission, ProofFact, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
-use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
-use crate::ticket::{LAUNCH_TICKET_SECONDS, LaunchTicket, OwnerTicket, TicketError};
+use crate::session::{Charge, Launch, LaunchNetwork, Origin, Owner, RESERVED_SECONDS, Session, State};
+use crate::ticket::{LaunchTicket, OwnerTicket, TicketError};
 use crate::time::Timestamp;
 use crate::window::Window;
 
-/// What a landing page needs.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// The link.
-    pub cast: Arc<Cast>,
-    /// What it starts.
-    pub image_name: String,
-    /// The launch ticket, good for [`LAUNCH_TICKET_SECONDS`].
+/// What a claim brings.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimRequest {
+    /// The launch ticket of the page.
     pub ticket: String,
+    /// The proof that somebody is there.
+    pub captcha: Option<String>,
+    /// Whether the visitor agrees to open the address that came with the link.
+    pub consent: bool,
+    /// What a program calls its request, to be able to repeat it.
+    pub idempotency_key: Option<String>,
 }
 
 /// A session that was given out.
@@ -35,58 +40,39 @@ pub struct Claimed {
     pub owner_ticket: String,
 }
 
+/// What stays the same through all attempts of one claim.
+struct Terms<'a> {
+    id: SessionId,
+    ticket: &'a LaunchTicket,
+    /// A fingerprint of what the claim asks for, when it has an idempotency key.
+    request: Option<String>,
+    proof: Option<Proof>,
+}
+
 impl<S: Store, L: Launcher> Casting<S, L> {
-    /// Judges a visitor who opens a link, for free and without a trace in the ledger, and hands out a launch ticket.
-    ///
-    /// # Errors
-    /// The refusal that a claim would meet, as far as it can be known now.
-    pub async fn open(&self, key: &str, visitor: &Visitor) -> Result<Opened, Refusal> {
-        let now = self.clock.now();
-        let mut found = None;
-        match self.judge_visit(key, visitor, now, &mut found).await {
-            Ok(opened) => Ok(opened),
-            Err(stop) => Err(self.refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor).await),
-        }
-    }
-
-    async fn judge_visit(&self, key: &str, visitor: &Visitor, now: Timestamp, found: &mut Option<Arc<Cast>>) -> Result<Opened, Stop> {
-        *found = self.find_cast(key, now).await?;
-        let image = self.find_image(found.as_deref(), now).await?;
-        let facts = Facts { cast: found.as_deref(), image: image.as_deref(), referrer: visitor.referrer.as_deref(), window: None, now };
-        let (Some(cast), Some(image)) = (found.as_ref(), image.as_ref()) else {
-            return Err(denial_of(policy::admit(&facts)));
-        };
-        if let Verdict::Deny(denial) = policy::admit(&facts) {
-            return Err(denial.into());
-        }
-        let ticket = LaunchTicket {
-            cast: cast.id.clone(),
-            version: cast.version,
-            referrer: visitor.referrer.clone(),
-            address: address::hash(visitor.address, &self.keys),
-            nonce: Nonce::from_bytes(ids::draw(&*self.entropy)),
-            expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
-        };
-        Ok(Opened { cast: cast.clone(), image_name: image.settings.name.clone(), ticket: ticket.sign(&self.keys) })
-    }
-
-    /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task. The same ticket always leads to the same session.
+    /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task. The same ticket always leads to the same session,
+    /// and so does the same idempotency key of the same caller.
     ///
     /// # Errors
     /// The refusal, after everything that was taken has been given back.
-    pub async fn claim(&self, key: &str, ticket: &str, visitor: &Visitor) -> Result<Claimed, Refusal> {
+    pub async fn claim(&self, key: &str, request: &ClaimRequest, visitor: &Visitor) -> Result<Claimed, Refusal> {
         let now = self.clock.now();
         let mut found = None;
         let mut referrer = visitor.referrer.clone();
         let claimed = async {
-            found = self.find_cast(key, now).await?;
+            let address = address::hash(visitor.address, &self.keys);
+            let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+            let wait = self.attempts.wait(&address, most, now);
+            self.attempts.note(&address, now);
+            found = self.find_cast(key, wait, now).await?;
             let Some(cast) = found.clone() else {
+                policy::attempts::check(wait)?;
                 return Err(DenialCode::UnknownCast.into());
             };
-            let ticket = self.check_ticket(ticket, &cast, visitor, now)?;
+            let ticket = self.check_ticket(&request.ticket, &cast, &address, now)?;
             // The page was opened from there; the claim's own Referer is that page.
             referrer.clone_from(&ticket.referrer);
-            let session = self.reserve(cast, &ticket).await?;
+            let session = self.take(cast, &ticket, request, visitor, wait).await?;
             let session = self.launch(session).await?;
             let owner_ticket = self.sign_owner(&session);
             Ok(Claimed { session, owner_ticket })
@@ -97,88 +83,182 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    fn check_ticket(&self, text: &str, cast: &Cast, visitor: &Visitor, now: Timestamp) -> Result<LaunchTicket, Stop> {
+    fn check_ticket(&self, text: &str, cast: &Cast, address: &str, now: Timestamp) -> Result<LaunchTicket, Stop> {
         let ticket = LaunchTicket::open(text, &self.keys, now).map_err(|error| match error {
             TicketError::Invalid => DenialCode::TicketInvalid,
             TicketError::Expired => DenialCode::TicketExpired,
         })?;
-        if ticket.cast != cast.id || ticket.address != address::hash(visitor.address, &self.keys) {
+        if ticket.cast != cast.id || ticket.address != address {
             return Err(DenialCode::TicketForeign.into());
         }
         Ok(ticket)
     }
 
+    /// Gathers, asks for the proof where one is needed, and reserves.
+    async fn take(
+        &self,
+        cast: Arc<Cast>,
+        ticket: &LaunchTicket,
+        request: &ClaimRequest,
+        visitor: &Visitor,
+        wait: Option<u64>,
+    ) -> Result<Session, Stop> {
+        let now = self.clock.now();
+        let wishes = Wishes { kasm_url: ticket.kasm_url.clone(), docker_network: ticket.docker_network.clone() };
+        let mut ground = self.gather(Some(cast.clone()), visitor, ticket.referrer.as_deref(), &wishes, now).await?;
+        ground.own_session = self.find_own(&cast, visitor).await?;
+        (ground.consent, ground.wait) = (Some(request.consent), wait);
+        let mut terms = self.name_session(&cast, ticket, request, visitor);
+        if policy::captcha::applies(&cast.settings, visitor.user.as_ref()) {
+            // Whoever is refused anyway, or was let in before, is not worth a check.
+            if let Verdict::Deny(denial) = policy::admit(&ground.facts(None, now)) {
+                return self.find_earlier(&terms, denial.into()).await;
+            }
+            if let Some(session) = self.store.session(&terms.id).await? {
+                return same_request(session, &terms);
+            }
+            (ground.proof, terms.proof) = self.check_proof(&cast, &ground, request.captcha.as_deref(), ticket, now).await;
+        }
+        self.reserve(cast, ground, &terms).await
+    }
+
+    /// Which session this claim is for.
+    fn name_session<'a>(&self, cast: &Cast, ticket: &'a LaunchTicket, request: &ClaimRequest, visitor: &Visitor) -> Terms<'a> {
+        let Some(key) = &request.idempotency_key else {
+            return Terms { id: SessionId::from_nonce(&cast.id, &ticket.nonce), ticket, request: None, proof: None };
+        };
+        let caller = visitor.user.as_ref().map_or(ticket.address.as_str(), |user| user.id.as_str());
+        let id = SessionId::from_nonce(&cast.id, &Nonce::from_request(caller, key));
+        let (url, network) = (ticket.kasm_url.as_deref(), ticket.docker_network.as_deref());
+        let print =
+            self.keys.fingerprint(&[url.unwrap_or_default(), network.unwrap_or_default(), if request.consent { "agreed" } else { "" }]);
+        Terms { id, ticket, request: Some(print), proof: None }
+    }
+
+    async fn check_proof(
+        &self,
+        cast: &Cast,
+        ground: &Ground<'_>,
+        token: Option<&str>,
+        ticket: &LaunchTicket,
+        now: Timestamp,
+    ) -> (ProofFact, Option<Proof>) {
+        let Some(token) = token.filter(|token| !token.is_empty()) else { return (ProofFact::Missing, None) };
+        let check = CaptchaCheck {
+            settings: &ground.system.settings.captcha,
+            token,
+            bound_to: &captcha_bond(cast, &ticket.address),
+            address: ground.visitor.address,
+            hostname: self.terms.host(),
+            now,
+        };
+        match self.captcha.verify(check).await {
+            CaptchaVerdict::Passed(proof) => (ProofFact::Passed, Some(proof)),
+            CaptchaVerdict::Failed(why) => {
+                tracing::info!(cast.id = %cast.id, why, "A CAPTCHA was not solved");
+                (ProofFact::Failed, None)
+            }
+            CaptchaVerdict::Unavailable(why) => {
+                tracing::error!(cast.id = %cast.id, why, "Nobody can check CAPTCHAs: visitors of this link are refused");
+                (ProofFact::Unchecked, None)
+            }
+        }
+    }
+
     /// Judges and takes, again whenever what was judged turns out to be out of date.
-    async fn reserve(&self, mut cast: Arc<Cast>, ticket: &LaunchTicket) -> Result<Session, Stop> {
-        let id = SessionId::from_nonce(&cast.id, &ticket.nonce);
+    async fn reserve(&self, mut cast: Arc<Cast>, mut ground: Ground<'_>, terms: &Terms<'_>) -> Result<Session, Stop> {
         let mut window: Option<Window> = None;
         let mut fresh = false;
         for _ in 0..TRIES {
             // Each decision has its own time: a window that others have moved on must not be judged by an earlier one.
             let now = self.clock.now();
-            if !fresh && takes_nothing(&cast) {
-                // No counter guards this reservation, so the settings themselves must be fresh.
-                cast = self.read_again(&cast).await?;
-                fresh = true;
-            }
-            let image = self.find_image(Some(&cast), now).await?;
-            let facts =
-                Facts { cast: Some(&cast), image: image.as_deref(), referrer: ticket.referrer.as_deref(), window: window.as_ref(), now };
-            let admission = match (policy::admit(&facts), &image) {
+            let (admission, image) = match (policy::admit(&ground.facts(window.as_ref(), now)), ground.image.clone()) {
                 (Verdict::Admit(admission), Some(image)) => (admission, image),
-                (verdict, _) => return self.find_earlier(&id, denial_of(verdict)).await,
+                (Verdict::Resume(url), _) => return self.resume(ground, url, now).await,
+                (Verdict::Deny(denial), _) => return self.find_earlier(terms, denial.into()).await,
+                // The image rule comes before any admission.
+                (Verdict::Admit(_), None) => return self.find_earlier(terms, DenialCode::ImageUnavailable.into()).await,
             };
-            let reservation = self.draw_up(&id, &cast, admission, ticket, window.as_ref(), now);
+            let reservation = self.draw_up(&cast, &ground, admission, &image, terms, window.as_ref(), now);
+            if !fresh && reservation.session.charge.is_free() && reservation.proof.is_none() {
+                // No condition guards this reservation, so the settings themselves must be fresh.
+                cast = self.read_again(&cast, &mut ground).await?;
+                fresh = true;
+                continue;
+            }
             match self.store.reserve(&reservation).await? {
                 Reserved::Placed => {
-                    let key = &cast.settings.key;
+                    let (id, key) = (&terms.id, &cast.settings.key);
                     tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
                     return Ok(reservation.session);
                 }
-                Reserved::Already(session) => return Ok(*session),
+                Reserved::Already(session) => return same_request(*session, terms),
                 Reserved::ConfigChanged => {
-                    cast = self.read_again(&cast).await?;
+                    cast = self.read_again(&cast, &mut ground).await?;
                     fresh = true;
                 }
                 Reserved::SoldOut => {
                     let mut emptied = Cast::clone(&cast);
                     emptied.counter.remaining = 0;
                     cast = Arc::new(emptied);
+                    ground.cast = Some(cast.clone());
                     self.book.learn(&cast.settings.key, Some(cast.clone()), now);
                 }
                 Reserved::WindowMoved(seen) => window = Some(seen),
+                Reserved::Full(kind) => {
+                    ground.full.insert(kind);
+                    if let Some(tally) = reservation.tallies.iter().find(|tally| tally.kind == kind) {
+                        self.book.learn_full(&tally.key, now);
+                    }
+                }
+                Reserved::ProofUsed => ground.proof = ProofFact::Failed,
             }
         }
-        Err(Fault { kind: FaultKind::Contention, what: "reserve a session", detail: format!("{TRIES} tries on {id}") }.into())
+        Err(Fault { kind: FaultKind::Contention, what: "reserve a session", detail: format!("{TRIES} tries on {}", terms.id) }.into())
+    }
+
+    /// The visitor's own session, with the address to be opened in it written down.
+    async fn resume(&self, ground: Ground<'_>, url: Option<String>, now: Timestamp) -> Result<Session, Stop> {
+        let own = ground.own_session.ok_or(DenialCode::UnknownSession)?;
+        tracing::info!(session.id = %own.id, "Session {} is taken up again", own.id);
+        let Some(url) = url else { return Ok(own) };
+        let (id, known) = (own.id.clone(), own.clone());
+        let row = self.move_session(&id, Some(own), |row| row.sent_to(url.clone(), now).ok()).await?;
+        Ok(row.unwrap_or(known))
     }
 
     /// A claim that was accepted before is never refused afterwards: whoever comes back with its ticket finds its session.
-    async fn find_earlier(&self, id: &SessionId, stop: Stop) -> Result<Session, Stop> {
-        match self.store.session(id).await? {
-            Some(session) => Ok(session),
+    async fn find_earlier(&self, terms: &Terms<'_>, stop: Stop) -> Result<Session, Stop> {
+        match self.store.session(&terms.id).await? {
+            Some(session) => same_request(session, terms),
             None => Err(stop),
         }
     }
 
     /// The cast as it is now; none when it is gone, or has another key by now than the visitor came with.
-    async fn read_again(&self, cast: &Cast) -> Result<Arc<Cast>, Stop> {
-        let key = &cast.settings.key;
+    async fn read_again(&self, cast: &Cast, ground: &mut Ground<'_>) -> Result<Arc<Cast>, Stop> {
+        let (key, now) = (&cast.settings.key, self.clock.now());
         let read = self.store.cast(&cast.id).await?.filter(|read| read.settings.key == *key).map(Arc::new);
-        self.book.learn(key, read.clone(), self.clock.now());
-        read.ok_or_else(|| DenialCode::UnknownCast.into())
+        self.book.learn(key, read.clone(), now);
+        let read = read.ok_or(DenialCode::UnknownCast)?;
+        self.gather_for(&read, ground, now).await?;
+        Ok(read)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "everything a session is made of meets here, once")]
     fn draw_up(
         &self,
-        id: &SessionId,
         cast: &Cast,
-        (admission, image): (Admission, &Arc<Image>),
-        ticket: &LaunchTicket,
+        ground: &Ground<'_>,
+        admission: Admission,
+        image: &Image,
+        terms: &Terms<'_>,
         window: Option<&Window>,
         now: Timestamp,
     ) -> Reservation {
-        let key = Window::key(&cast.id, &ticket.address);
-        let settings = &image.settings;
+        let (settings, ticket, id) = (&image.settings, terms.ticket, &terms.id);
+        let key = admission.window.as_ref().map(|limit| self.window_key(cast, limit.by, ground.visitor));
+        let held = admission.tallies.iter().map(crate::tally::Tally::held).collect();
         let session = Session {
             id: id.clone(),
             rev: 1,
@@ -186,8 +266,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             cast_key: cast.settings.key.clone(),
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
-            owner: Owner::Anonymous { id: UserId::from_bytes(ids::draw(&*self.entropy)) },
-            charge: Charge { count: admission.count, window: admission.window.then(|| key.clone()) },
+            owner: self.draw_owner(cast, ground, now),
+            charge: Charge { count: admission.count, window: key.clone(), held },
             launch: Launch {
                 image_id: image.id.clone(),
                 image_name: settings.name.clone(),
@@ -195,19 +275,40 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 container: settings.container.clone(),
                 port: settings.port,
                 environment: settings.environment.clone(),
-                kasm_url: cast.settings.kasm_url.clone(),
+                kasm_url: admission.kasm_url.url,
+                network: admission.network.map(|network| LaunchNetwork { name: network.id, placement: network.settings.placement }),
                 attempt: 1,
             },
             origin: Origin { address: ticket.address.clone(), referrer: ticket.referrer.clone() },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
-            time_limit_seconds: settings.session_time_limit_seconds,
+            time_limit_seconds: ground
+                .grant
+                .session_time_limit_seconds
+                .map_or(settings.session_time_limit_seconds, |limit| limit.min(settings.session_time_limit_seconds)),
+            grant: ground.grant.clone(),
+            notes: if admission.kasm_url.ignored { vec!["kasm-url-ignored".to_owned()] } else { Vec::new() },
+            request: terms.request.clone(),
+            go: None,
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
         };
-        let window = cast.settings.ip_limit.map(|limit| policy::ip_window::take(limit, key, window, id, now));
-        Reservation { session, cast_version: cast.version, window }
+        let window = admission.window.zip(key).map(|(limit, key)| policy::ip_window::take(&limit, key, window, id, now));
+        Reservation { session, cast_version: cast.version, window, tallies: admission.tallies, proof: terms.proof.clone() }
+    }
+
+    /// The user who has logged in, or a new anonymous one.
+    fn draw_owner(&self, cast: &Cast, ground: &Ground<'_>, now: Timestamp) -> Owner {
+        if let Some(user) = &ground.visitor.user {
+            return Owner::User { id: user.id.clone(), name: user.name.clone() };
+        }
+        let hours = ground.system.settings.anonymous_user_hours;
+        Owner::Anonymous {
+            id: UserId::from_bytes(ids::draw(&*self.entropy)),
+            group: cast.settings.anonymous_group_id.clone(),
+            expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),
+        }
     }
 
     fn sign_owner(&self, session: &Session) -> String {
@@ -216,22 +317,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         OwnerTicket { session: session.id.clone(), expires }.sign(&self.keys)
     }
 
-    async fn find_cast(&self, key: &str, now: Timestamp) -> Result<Option<Arc<Cast>>, Fault> {
-        match CastKey::parse(key) {
-            Some(key) => self.book.cast(&self.store, &key, now).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn find_image(&self, cast: Option<&Cast>, now: Timestamp) -> Result<Option<Arc<Image>>, Fault> {
-        match cast {
-            Some(cast) if cast.settings.enabled => self.book.image(&self.store, &cast.settings.image_id, now).await,
-            _ => Ok(None),
-        }
-    }
-
     /// Counts a refusal, logs a fault, and says where the visitor goes.
-    async fn refuse(&self, stop: Stop, cast: Option<&Cast>, referrer: Option<String>, visitor: &Visitor) -> Refusal {
+    pub(super) async fn refuse(&self, stop: Stop, cast: Option<&Cast>, referrer: Option<String>, visitor: &Visitor) -> Refusal {
         let now = self.clock.now();
         let cast = cast.filter(|cast| cast.settings.enabled);
         let mut refusal = self.refuse_quietly(stop);
@@ -257,14 +344,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 }
 
-const fn takes_nothing(cast: &Cast) -> bool {
-    !cast.settings.limit_total_sessions && cast.settings.ip_limit.is_none()
-}
-
-/// An admission without an image cannot be: the image rule comes first.
-fn denial_of(verdict: Verdict) -> Stop {
-    match verdict {
-        Verdict::Deny(denial) => denial.into(),
-        Verdict::Admit(_) => Denial::new(DenialCode::ImageUnavailable).into(),
-    }
+/// A session that an idempotency key led to must have been asked for in the same way.
+fn same_request(session: Session, terms: &Terms<'_>) -> Result<Session, Stop> {
+    if session.request == terms.request { Ok(session) } else { Err(DenialCode::RequestDiffers.into()) }
 }

@@ -2,8 +2,10 @@
 
 use super::{Casting, Stop, outcome};
 use crate::denial::DenialCode;
+use crate::ids::UserId;
+use crate::network::DEFAULT_NETWORK;
 use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
-use crate::session::{EndReason, Session, State};
+use crate::session::{EndReason, Owner, Session, State};
 
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
@@ -78,8 +80,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     fn spec(&self, session: &Session) -> TaskSpec {
         let launch = &session.launch;
         let secret = self.keys.sessions().secret(&session.id);
-        let crate::session::Owner::Anonymous { id: user } = &session.owner;
+        let user = session.owner.id().map_or("", UserId::as_str);
         let mut environment = launch.environment.clone();
+        // What the image's own environment says of these is for sessions without permissions of their own.
+        environment.extend(session.grant.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set("CAST_SESSION_ID", session.id.as_str());
         set("CAST_SESSION_SECRET", secret.expose());
@@ -87,8 +91,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         set("CAST_TIME_LIMIT_SECONDS", &session.time_limit_seconds.to_string());
         set("CAST_NAME", &session.cast_name);
         set("CAST_IMAGE", &launch.image_name);
-        set("CAST_NETWORK", "default");
-        set("CAST_USER", user.as_str());
+        set("CAST_NETWORK", launch.network.as_ref().map_or(DEFAULT_NETWORK, |network| network.name.as_str()));
+        set("CAST_USER", user);
+        set("KASM_USER_ID", user);
+        if let Owner::User { name, .. } = &session.owner {
+            set("KASM_USER", name);
+        }
         if let Some(port) = launch.port {
             set("CAST_APP_PORT", &port.to_string());
         }
@@ -101,6 +109,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             task_definition: launch.task_definition.clone(),
             container: launch.container.clone(),
             environment: environment.into_iter().collect(),
+            placement: launch.network.as_ref().map(|network| network.placement.clone()),
         }
     }
 }

@@ -3,9 +3,12 @@
 //! Each flow parses nothing, decides through pure code ([`crate::policy`], [`crate::session`]) and writes in one place: a claim by
 //! [`Store::reserve`], everything after it by [`Store::save_session`], which gives a charge back in the very write that ends a session unserved.
 
+mod attempts;
 mod book;
 mod claim;
+mod ground;
 mod launch;
+mod open;
 mod owner;
 mod refusal;
 mod refusals;
@@ -13,21 +16,26 @@ mod report;
 mod stop;
 mod sweep;
 mod task_change;
+mod trial;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use claim::{Claimed, Opened};
+pub use claim::{ClaimRequest, Claimed};
+pub use open::{CaptchaNeed, Claimable, Next, Opened};
 pub use owner::outcome;
 pub use refusal::{Refusal, Stop};
 pub use report::Report;
 pub use sweep::Swept;
+pub use trial::Trial;
 
+use crate::captcha::CaptchaVerifier;
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::ports::{Fault, FaultKind, Launcher, Saved, Store};
 use crate::session::Session;
 use crate::time::Clock;
+use crate::user::User;
 
 /// How often a decision is made again because somebody else wrote first, before it is called contention.
 const TRIES: u32 = 10;
@@ -43,6 +51,19 @@ pub struct Terms {
     pub session_url: String,
 }
 
+impl Terms {
+    /// Whether visitors come over https.
+    pub fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https:")
+    }
+
+    /// The host of the control plane, without its port.
+    pub fn host(&self) -> &str {
+        let authority = self.public_url.split_once("://").map_or(self.public_url.as_str(), |(_, rest)| rest);
+        authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(authority, |(host, _)| host)
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Visitor {
@@ -50,6 +71,17 @@ pub struct Visitor {
     pub address: IpAddr,
     /// The referring host, as [`crate::referrer::host_of`] reads it.
     pub referrer: Option<String>,
+    /// Who it is, if logged in.
+    pub user: Option<User>,
+    /// What the browser's cookie says to tell it from others at the same address.
+    pub browser: Option<String>,
+}
+
+impl Visitor {
+    /// Somebody of whom nothing is known but the address.
+    pub const fn from(address: IpAddr) -> Self {
+        Self { address, referrer: None, user: None, browser: None }
+    }
 }
 
 /// The control plane: the flows, with all they need.
@@ -66,17 +98,29 @@ pub struct Casting<S, L> {
     pub entropy: Arc<dyn Entropy>,
     /// Where everything is.
     pub terms: Terms,
+    /// Makes and checks challenges.
+    pub captcha: Arc<dyn CaptchaVerifier>,
+    attempts: attempts::AttemptBook,
     book: book::Book,
     refusals: refusals::RefusalBook,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// A control plane over these ports.
-    pub fn new(store: S, launcher: L, keys: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, terms: Terms) -> Self {
-        Self { store, launcher, keys, clock, entropy, terms, book: book::Book::default(), refusals: refusals::RefusalBook::default() }
+    pub fn new(
+        store: S,
+        launcher: L,
+        captcha: Arc<dyn CaptchaVerifier>,
+        keys: Keyring,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        terms: Terms,
+    ) -> Self {
+        let (attempts, book, refusals) = Default::default();
+        Self { store, launcher, keys, clock, entropy, terms, captcha, attempts, book, refusals }
     }
 
-    /// Forgets what was remembered of casts and images, so that an administrator's change is seen at once where one process serves all doors.
+    /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.
     pub fn forget(&self) {
         self.book.clear();
     }

@@ -48,9 +48,9 @@ pub struct Refusal {
 
 impl Refusal {
     /// What the visitor is told.
-    pub const fn denial(&self) -> Denial {
+    pub fn denial(&self) -> Denial {
         match &self.stop {
-            Stop::Denied(denial) => *denial,
+            Stop::Denied(denial) => denial.clone(),
             Stop::Fault(_) => Denial::new(DenialCode::Fault),
         }
     }

@@ -21,6 +21,8 @@ pub struct Swept {
     pub released: u32,
     /// Sessions whose task was asked to stop.
     pub stopped: u32,
+    /// Ended sessions whose anonymous user was forgotten.
+    pub forgotten: u32,
 }
 
 /// What a due session needs.
@@ -34,6 +36,8 @@ enum Need {
     Stop(EndReason),
     /// It should have stopped; ask again.
     StopAgain,
+    /// It has ended, and its anonymous user's time is over.
+    Forget,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -60,6 +64,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let now = self.clock.now();
         let settled = match need(&session, now) {
             Need::Nothing => return Ok(()),
+            Need::Forget => {
+                swept.forgotten += 1;
+                self.move_session(id, Some(session), |row| row.forgotten().ok()).await?;
+                return Ok(());
+            }
             Need::Ask => self.ask(session, now, swept).await?,
             Need::Stop(reason) => {
                 swept.stopped += 1;
@@ -117,14 +126,15 @@ fn need(session: &Session, now: Timestamp) -> Need {
         State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(EndReason::TimeLimit),
         State::Ready { .. } => Need::Ask,
         State::Stopping { .. } => Need::StopAgain,
-        State::Ended { .. } => Need::Nothing,
+        State::Ended { .. } => Need::Forget,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Endpoint, RESERVED_SECONDS, TaskRef};
+    use crate::ids::UserId;
+    use crate::session::{Endpoint, Owner, RESERVED_SECONDS, TaskRef};
     use crate::testing::{NOON, cast, session};
 
     #[test]
@@ -135,6 +145,9 @@ mod tests {
         let ready = starting.ready(Endpoint { host: "h".into(), port: 1 }, NOON).expect("gets ready");
         let stopping = ready.stopping(EndReason::Owner, NOON).expect("stops");
         let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
+        let mut guest_inside = ready.clone();
+        guest_inside.owner = Owner::Anonymous { id: UserId::from_bytes([1; 16]), group: None, expires_at: Some(NOON.plus_seconds(7200)) };
+        let of_a_guest = guest_inside.ended(EndReason::Owner, NOON).expect("ends");
         for (name, row, age, expected) in [
             ("reserved, young", &reserved, RESERVED_SECONDS - 1, Need::Nothing),
             ("reserved, old", &reserved, RESERVED_SECONDS, Need::Ask),
@@ -145,6 +158,9 @@ mod tests {
             ("ready, time is up", &ready, 3600, Need::Stop(EndReason::TimeLimit)),
             ("stopping", &stopping, STOPPING_SECONDS, Need::StopAgain),
             ("ended", &ended, 1_000_000, Need::Nothing),
+            ("ended, of a user who may be kept", &of_a_guest, 7199, Need::Nothing),
+            ("ended, of a user who must be forgotten", &of_a_guest, 7200, Need::Forget),
+            ("alive, of a user whose time is over", &guest_inside, 7200, Need::Stop(EndReason::TimeLimit)),
         ] {
             assert_eq!(need(row, NOON.plus_seconds(age)), expected, "{name}");
         }

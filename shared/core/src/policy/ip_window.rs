@@ -1,6 +1,9 @@
 //! Owns the rule that one address gets only so many sessions in a time (seed: Limit Requests Per IP): N accepted claims in any W seconds, sliding.
 //! A refunded claim is taken out of the window and so no longer counts.
 
+use std::net::IpAddr;
+
+use crate::address_rules::find;
 use crate::cast::IpLimit;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::SessionId;
@@ -8,11 +11,16 @@ use crate::ports::WindowClaim;
 use crate::time::Timestamp;
 use crate::window::Window;
 
+/// The limit as far as it concerns this address: exempt ones have none.
+pub fn applies(limit: Option<&IpLimit>, address: IpAddr) -> Option<&IpLimit> {
+    limit.filter(|limit| find(&limit.exempt, address).is_none())
+}
+
 /// Passes when the limit is off, nobody has looked into the window yet, or it holds fewer than N slots of the last W seconds.
 ///
 /// # Errors
 /// `IpLimit`, with the seconds until enough slots have left the window.
-pub fn check(limit: Option<IpLimit>, window: Option<&Window>, now: Timestamp) -> Result<(), Denial> {
+pub fn check(limit: Option<&IpLimit>, window: Option<&Window>, now: Timestamp) -> Result<(), Denial> {
     let (Some(limit), Some(window)) = (limit, window) else {
         return Ok(());
     };
@@ -30,7 +38,7 @@ pub fn check(limit: Option<IpLimit>, window: Option<&Window>, now: Timestamp) ->
 }
 
 /// How to take a slot: what the window must still be, and what it becomes.
-pub fn take(limit: IpLimit, key: String, seen: Option<&Window>, session: &SessionId, now: Timestamp) -> WindowClaim {
+pub fn take(limit: &IpLimit, key: String, seen: Option<&Window>, session: &SessionId, now: Timestamp) -> WindowClaim {
     let cutoff = Window::cutoff(limit, now);
     let mut slots = seen.map(|window| window.slots.clone()).unwrap_or_default();
     slots.retain(|_, at| *at > cutoff);
@@ -46,6 +54,8 @@ pub fn take(limit: IpLimit, key: String, seen: Option<&Window>, session: &Sessio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address_rules::AddressRule;
+    use crate::cast::CountBy;
     use crate::ids::{CastId, Nonce};
     use crate::testing::NOON;
 
@@ -60,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_window_slides() {
-        let limit = |sessions| Some(IpLimit { sessions, within_seconds: 60 });
+        let limit = |sessions| Some(IpLimit { sessions, within_seconds: 60, by: CountBy::Address, exempt: Vec::new() });
         for (name, limit, ages, wait) in [
             ("off", None, Some(&[0, 0, 0][..]), None),
             ("nobody looked", limit(1), None, None),
@@ -72,14 +82,24 @@ mod tests {
             ("one of two", limit(2), Some(&[10, 70]), None),
             ("three in a window now limited to two", limit(2), Some(&[10, 20, 30]), Some(40)),
         ] {
-            let verdict = check(limit, ages.map(window).as_ref(), NOON);
+            let verdict = check(limit.as_ref(), ages.map(window).as_ref(), NOON);
             assert_eq!(verdict.err().map(|denial| denial.retry_after.expect("a wait")), wait, "{name}");
         }
     }
 
     #[test]
+    fn an_exempt_address_has_no_limit() {
+        let exempt = vec![AddressRule::parse("192.0.2.0/24 Classroom").expect("a block")];
+        let limit = IpLimit { sessions: 1, within_seconds: 60, by: CountBy::Address, exempt };
+        for (address, limited) in [([192, 0, 2, 7], false), ([198, 51, 100, 7], true)] {
+            assert_eq!(applies(Some(&limit), address.into()).is_some(), limited, "{address:?}");
+        }
+        assert_eq!(applies(None, [198, 51, 100, 7].into()), None);
+    }
+
+    #[test]
     fn a_slot_is_added_and_old_ones_are_dropped() {
-        let limit = IpLimit { sessions: 2, within_seconds: 60 };
+        let limit = &IpLimit { sessions: 2, within_seconds: 60, by: CountBy::Address, exempt: Vec::new() };
         let claim = take(limit, "k".into(), Some(&window(&[10, 70])), &slot(9), NOON);
         assert_eq!(claim.seen.as_deref(), Some("s"));
         assert_eq!(claim.after.slots.len(), 2);

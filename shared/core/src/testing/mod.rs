@@ -3,11 +3,14 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof, Verifying};
 use crate::cast::{Cast, CastSettings, Counter};
 use crate::ids::{CastId, CastKey, Entropy, ImageId, Nonce, SessionId, UserId};
 use crate::image::{ContainerSource, Image, ImageSettings, ImageSource};
+use crate::permission::Grant;
 use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
 use crate::time::{Clock, Timestamp};
+use crate::user::User;
 
 pub mod store_contract;
 
@@ -57,6 +60,28 @@ impl Entropy for SeededEntropy {
     }
 }
 
+/// A verifier that asks nobody: the token `good-N` is a good proof (each N once), `down` finds nobody who can check, and all others are wrong.
+#[derive(Debug, Default)]
+pub struct TokenVerifier;
+
+impl CaptchaVerifier for TokenVerifier {
+    fn challenge(&self, _: &CaptchaSettings, bound_to: &str, _: Timestamp) -> Option<String> {
+        Some(format!("{{\"for\":\"{bound_to}\"}}"))
+    }
+
+    fn verify<'a>(&'a self, check: CaptchaCheck<'a>) -> Verifying<'a> {
+        Box::pin(async move {
+            match check.token {
+                "down" => CaptchaVerdict::Unavailable("it is down".into()),
+                good if good.starts_with("good") => {
+                    CaptchaVerdict::Passed(Proof { id: format!("{} {good}", check.bound_to), until: check.now.plus_seconds(300) })
+                }
+                _ => CaptchaVerdict::Failed("not a good token".into()),
+            }
+        })
+    }
+}
+
 /// The time at which test rows are made: 2026-11-23T12:00:00Z.
 pub const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
 
@@ -77,6 +102,19 @@ pub fn cast(n: u8) -> Cast {
             referrers: Vec::new(),
             error_url: None,
             kasm_url: None,
+            dynamic_kasm_url: false,
+            dynamic_kasm_url_hosts: Vec::new(),
+            dynamic_docker_network: false,
+            allow_anonymous: true,
+            anonymous_group_id: None,
+            require_captcha: false,
+            allow_resume: false,
+            max_live_sessions: None,
+            open_hours: None,
+            allowed_addresses: Vec::new(),
+            banned_addresses: Vec::new(),
+            enforced_client_settings: None,
+            background_url: None,
         },
         counter: Counter::new(0),
         created_at: NOON,
@@ -104,11 +142,19 @@ pub fn image(n: u8) -> Image {
             environment: [("MOOD".to_owned(), "good".to_owned())].into(),
             start_timeout_seconds: 180,
             session_time_limit_seconds: 3600,
+            network: None,
+            allow_network_selection: false,
+            restrict_to_networks: Vec::new(),
         },
         task_definition: format!("casting-image-{n}:1"),
         created_at: NOON,
         updated_at: NOON,
     }
+}
+
+/// A user who has logged in, whose id follows from `n`.
+pub fn user(n: u8) -> User {
+    User { id: UserId::from_bytes([n; 16]), name: format!("User {n}"), roles: Vec::new(), groups: Vec::new() }
 }
 
 /// A session of `cast`, just reserved at [`NOON`], whose id follows from `n`; charges nothing.
@@ -121,7 +167,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         cast_key: cast.settings.key.clone(),
         cast_name: cast.settings.name.clone(),
         error_url: None,
-        owner: Owner::Anonymous { id: UserId::from_bytes([n; 16]) },
+        owner: Owner::Anonymous { id: UserId::from_bytes([n; 16]), group: None, expires_at: None },
         charge: Charge::default(),
         launch: Launch {
             image_id: image.id,
@@ -131,12 +177,17 @@ pub fn session(cast: &Cast, n: u8) -> Session {
             port: None,
             environment: image.settings.environment,
             kasm_url: None,
+            network: None,
             attempt: 1,
         },
         origin: Origin { address: format!("address-{n}"), referrer: None },
         created_at: NOON,
         ready_by: NOON.plus_seconds(180),
         time_limit_seconds: 3600,
+        grant: Grant::default(),
+        notes: Vec::new(),
+        request: None,
+        go: None,
         state: State::Reserved,
         task: None,
         due_at: Some(NOON.plus_seconds(RESERVED_SECONDS)),

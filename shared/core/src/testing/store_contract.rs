@@ -8,6 +8,7 @@ mod catalog;
 mod lists;
 mod release;
 mod reserve;
+mod tallies;
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -70,7 +71,14 @@ cases! {
         a_refund_is_written_when_there_is_nothing_left_to_give_back_to
         a_move_is_written_over_its_revision_only
         of_two_moves_at_once_one_is_written;
+    tallies:
+        a_count_is_taken_only_while_there_is_room
+        fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty
+        a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions
+        a_count_that_was_forgotten_does_not_stop_a_release
+        a_proof_is_used_once;
     lists:
+        a_users_live_session_of_a_cast_is_found
         sessions_are_due_longest_first_and_only_while_they_live
         sessions_are_listed_newest_first_of_a_cast_and_of_all
         casts_and_images_are_listed_by_id
@@ -143,9 +151,9 @@ impl<'a, S: Store> Lab<'a, S> {
     /// A claim that charges a place, if asked to, and a slot in the window `key`, if given, as a visitor at noon who has not looked.
     fn claim(&self, cast: &Cast, count: bool, key: Option<&str>) -> Reservation {
         let mut session = self.session(cast);
-        session.charge = Charge { count: count.then_some(cast.counter.epoch), window: key.map(str::to_owned) };
+        session.charge = Charge { count: count.then_some(cast.counter.epoch), window: key.map(str::to_owned), held: Vec::new() };
         let window = key.map(|key| window_claim(&session, None, &Window { key: key.to_owned(), stamp: String::new(), slots: [].into() }));
-        Reservation { session, cast_version: cast.version, window }
+        Reservation { session, cast_version: cast.version, window, tallies: Vec::new(), proof: None }
     }
 
     /// Another claim from the address of a window, decided on that window as it was seen.

@@ -39,8 +39,9 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
 
         for (count, m) in [(None, n), (Some(0), n + 100)] {
             let mut session = session(&after, m);
-            session.charge = Charge { count, window: None };
-            let reservation = Reservation { session: session.clone(), cast_version: after.version, window: None };
+            session.charge = Charge { count, ..Charge::default() };
+            let reservation =
+                Reservation { session: session.clone(), cast_version: after.version, window: None, tallies: Vec::new(), proof: None };
             assert_eq!(store().reserve(&reservation).await, Ok(Reserved::Placed), "{troubles:?}: reserve");
             let over = session.ended(EndReason::NoCapacity, NOON).expect("it lives");
             let taken = 5 - u64::from(count.is_some());
@@ -51,8 +52,8 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
         assert_eq!(store().delete_cast(&after).await, Ok(Saved::Done), "{troubles:?}: delete");
 
         let image = image(n);
-        assert_eq!(store().put_image(&image, None).await, Ok(Saved::Done), "{troubles:?}: image");
-        assert_eq!(store().delete_image(&image).await, Ok(Saved::Done), "{troubles:?}: no image");
+        assert_eq!(store().put_record(&image, None).await, Ok(Saved::Done), "{troubles:?}: image");
+        assert_eq!(store().delete_record(&image).await, Ok(Saved::Done), "{troubles:?}: no image");
 
         let refusals = [RefusalCount { cast_id: Some(cast.id), hour: 3600, code: "ip-limit".into(), count: 3, samples: vec![] }];
         assert_eq!(store().add_refusals(&refusals).await, Ok(()), "{troubles:?}: count");
@@ -99,7 +100,7 @@ async fn a_claim_costs_one_call_and_so_does_a_link() {
     for count in [None, Some(0)] {
         let mut session = session(&cast, 1);
         session.charge.count = count;
-        store.reserve(&Reservation { session, cast_version: 1, window: None }).await.expect("an answer");
+        store.reserve(&Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None }).await.expect("an answer");
         assert_eq!(calls(), 1, "a claim that charges {count:?}");
     }
 }
@@ -117,7 +118,8 @@ async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
         nonce[..4].copy_from_slice(&n.to_be_bytes());
         session.id = casting_core::ids::SessionId::from_bytes(nonce);
         session.charge.count = Some(0);
-        let (store, reservation) = (store.clone(), Reservation { session, cast_version: 1, window: None });
+        let (store, reservation) =
+            (store.clone(), Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None });
         tokio::spawn(async move { store.reserve(&reservation).await })
     });
     let (mut placed, mut sold_out) = (0, 0);

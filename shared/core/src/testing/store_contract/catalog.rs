@@ -16,24 +16,24 @@ pub async fn an_image_is_written_over_its_version_only<S: Store>(lab: &Lab<'_, S
     let mut image = crate::testing::image(0);
     image.id = ImageId::from_bytes(draw(&lab.entropy));
     let version = |version: u64| Image { version, ..image.clone() };
-    assert_eq!(lab.store.image(&image.id).await?, None);
-    assert_eq!(lab.store.put_image(&version(2), Some(1)).await?, Saved::Stale, "there is none yet");
-    assert_eq!(lab.store.put_image(&image, None).await?, Saved::Done);
-    assert_eq!(lab.store.put_image(&version(7), None).await?, Saved::Stale, "there is one already");
-    assert_eq!(lab.store.image(&image.id).await?, Some(image.clone()));
-    assert_eq!(lab.store.put_image(&version(2), Some(1)).await?, Saved::Done);
-    assert_eq!(lab.store.put_image(&version(9), Some(1)).await?, Saved::Stale, "an old version");
-    assert_eq!(lab.store.image(&image.id).await?, Some(version(2)));
+    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, None);
+    assert_eq!(lab.store.put_record(&version(2), Some(1)).await?, Saved::Stale, "there is none yet");
+    assert_eq!(lab.store.put_record(&image, None).await?, Saved::Done);
+    assert_eq!(lab.store.put_record(&version(7), None).await?, Saved::Stale, "there is one already");
+    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, Some(image.clone()));
+    assert_eq!(lab.store.put_record(&version(2), Some(1)).await?, Saved::Done);
+    assert_eq!(lab.store.put_record(&version(9), Some(1)).await?, Saved::Stale, "an old version");
+    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, Some(version(2)));
 
     let names = ["one", "two", "three", "four"];
     let racers = names.map(|name| Image { task_definition: name.to_owned(), ..version(3) });
-    let answers = together(racers.iter().map(|image| lab.store.put_image(image, Some(2)))).await;
+    let answers = together(racers.iter().map(|image| lab.store.put_record(image, Some(2)))).await;
     assert_eq!((tally(&answers, &Saved::Done), tally(&answers, &Saved::Stale)), (1, 3), "{answers:?}");
 
-    assert_eq!(lab.store.delete_image(&version(2)).await?, Saved::Stale, "an old version");
-    assert_eq!(lab.store.delete_image(&version(3)).await?, Saved::Done);
-    assert_eq!(lab.store.delete_image(&version(3)).await?, Saved::Stale, "a second time");
-    assert_eq!(lab.store.image(&image.id).await?, None);
+    assert_eq!(lab.store.delete_record(&version(2)).await?, Saved::Stale, "an old version");
+    assert_eq!(lab.store.delete_record(&version(3)).await?, Saved::Done);
+    assert_eq!(lab.store.delete_record(&version(3)).await?, Saved::Stale, "a second time");
+    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, None);
     Ok(())
 }
 

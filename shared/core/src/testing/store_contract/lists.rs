@@ -3,9 +3,11 @@
 #![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
 
 use super::{Lab, NOON, refunded};
+use crate::cast::Cast;
 use crate::ids::{CastId, ImageId, SessionId, draw};
+use crate::image::Image;
 use crate::ports::{Fault, FaultKind, Saved, Store};
-use crate::session::Session;
+use crate::session::{Owner, Session};
 use crate::time::Timestamp;
 
 /// Long before every other case's sessions, so that only those of this case are due by then.
@@ -94,13 +96,34 @@ async fn listed<S: Store>(lab: &Lab<'_, S>, cast: Option<&CastId>, limit: u32, p
     Ok(ids)
 }
 
+pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    let user = crate::ids::UserId::from_bytes(draw(&lab.entropy));
+    let (cast, other) = (lab.cast(0).await?, lab.cast(0).await?);
+    let of_user = |cast: &Cast, seconds: u64| {
+        let mut claim = lab.claim(cast, false, None);
+        claim.session.owner = Owner::User { id: user.clone(), name: "Ann".into() };
+        claim.session.created_at = NOON.plus_seconds(seconds);
+        claim
+    };
+    let found = || async { Ok(lab.store.live_session_of(&user, &cast.id).await?.map(|session| session.id)) };
+    lab.soon(None, found, "none yet").await?;
+    let older = lab.place(&of_user(&cast, 1)).await?;
+    let newer = lab.place(&of_user(&cast, 2)).await?;
+    lab.place(&of_user(&other, 3)).await?;
+    lab.place(&lab.claim(&cast, false, None)).await?;
+    lab.soon(Some(newer.id.clone()), found, "the newest of this cast").await?;
+    assert_eq!(lab.store.save_session(&newer, &super::refunded(&newer, NOON)).await?, Saved::Done);
+    lab.soon(Some(older.id.clone()), found, "one that lives").await?;
+    Ok(())
+}
+
 pub async fn casts_and_images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
     let (mut casts, mut images) = (Vec::new(), Vec::new());
     for n in 0..5 {
         casts.push(lab.cast(n).await?);
         let mut image = crate::testing::image(0);
         image.id = ImageId::from_bytes(draw(&lab.entropy));
-        assert_eq!(lab.store.put_image(&image, None).await?, Saved::Done);
+        assert_eq!(lab.store.put_record(&image, None).await?, Saved::Done);
         images.push(image);
     }
     lab.place(&lab.claim(&casts[4], true, None)).await?;
@@ -125,7 +148,7 @@ pub async fn casts_and_images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Re
     lab.soon(casts.clone(), list_casts, "casts").await?;
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
-        let page = lab.store.images(after.as_deref(), 2).await?;
+        let page = lab.store.records::<Image>(after.as_deref(), 2).await?;
         all.extend(page.items);
         after = page.next;
         if after.is_none() {
@@ -140,9 +163,11 @@ pub async fn casts_and_images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Re
 
 pub async fn a_page_that_is_not_ours_is_refused<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
     let kind = |fault: Option<Fault>| fault.map(|fault| fault.kind);
+    for text in ["", "../..", "\u{0}", "a b"] {
+        assert_eq!(kind(lab.store.records::<Image>(Some(text), 5).await.err()), Some(FaultKind::Refused), "images: {text}");
+    }
     for text in ["", "x", "../..", "\u{0}", "1-s"] {
         assert_eq!(kind(lab.store.casts(Some(text), 5).await.err()), Some(FaultKind::Refused), "casts: {text}");
-        assert_eq!(kind(lab.store.images(Some(text), 5).await.err()), Some(FaultKind::Refused), "images: {text}");
         assert_eq!(kind(lab.store.sessions(None, Some(text), 5).await.err()), Some(FaultKind::Refused), "sessions: {text}");
     }
     Ok(())

@@ -1,0 +1,75 @@
+//! Owns the trial of a link over the API: a made-up visit in, what every rule says out. Must not know the rules.
+
+use casting_core::form::{FieldErrors, Form, line, spelled};
+use casting_core::ids::UserId;
+use casting_core::policy::Wishes;
+use casting_core::ports::{Launcher, Store};
+use casting_core::time::Timestamp;
+use casting_core::user::User;
+use casting_core::{Trial, Visitor, referrer};
+use casting_web::{Reply, reply};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::call::Call;
+use crate::casts;
+use crate::failure::Failure;
+
+/// What every rule would say of this visit to the cast. Nothing is spent.
+pub(crate) async fn run<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let cast = casts::find(call).await?;
+    let trial = read(&call.document()?, call.casting.clock.now())?;
+    let steps = call.casting.try_link(&cast, &trial).await?;
+    let refusal = steps.iter().find(|step| !step.passes);
+    let document = json!({
+        "admitted": refusal.is_none(),
+        "code": refusal.and_then(|step| step.code),
+        "retry_after": refusal.and_then(|step| step.retry_after),
+        "steps": steps,
+    });
+    Ok(reply::json(StatusCode::OK, &document))
+}
+
+/// Reads a made-up visit: `address`, and if wanted `referrer`, `user`, `groups`, `browser`, `kasm_url`, `docker_network`, `at`.
+fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
+    let mut form = Form::over(Map::new(), input, &[])?;
+    let address = form.required("address", spelled(|text| text.parse().map_err(|_| "must be an IP address.".to_owned())));
+    let referrer =
+        form.nullable("referrer", spelled(|text| referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned())));
+    let name = form.nullable("user", line(1..=100));
+    let groups = form.list("groups", 40, |group| Ok(group.to_owned()));
+    let browser = form.nullable("browser", line(1..=100));
+    let kasm_url = form.nullable("kasm_url", line(0..=2100));
+    let docker_network = form.nullable("docker_network", line(0..=100));
+    let read_time = |text: &str| Timestamp::parse(text).ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z.".to_owned());
+    let at = form.nullable("at", spelled(read_time)).unwrap_or(now);
+    form.finish()?;
+    // A missing one was noted by the form, which has returned by now.
+    let Some(address) = address else { return Err(FieldErrors(Vec::new())) };
+    let user = name.map(|name| User { id: UserId::of("trial", &name), name, roles: Vec::new(), groups });
+    Ok(Trial { visitor: Visitor { address, referrer, user, browser }, wishes: Wishes { kasm_url, docker_network }, at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casting_core::testing::NOON;
+
+    #[test]
+    fn a_made_up_visit_is_read_field_by_field() {
+        for (name, input, wrong) in [
+            ("an address is enough", json!({"address": "192.0.2.1"}), vec![]),
+            ("no address", json!({}), vec!["/address"]),
+            ("a name for an address", json!({"address": "example.com"}), vec!["/address"]),
+            (
+                "everything",
+                json!({"address": "::1", "referrer": "https://acme.com/x", "user": "Ann", "groups": ["Staff"], "at": "2026-12-31T18:00:00Z"}),
+                vec![],
+            ),
+            ("a wrong time", json!({"address": "::1", "at": "soon"}), vec!["/at"]),
+        ] {
+            let errors = read(&input, NOON).err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect::<Vec<_>>());
+            assert_eq!(errors.unwrap_or_default(), wrong, "{name}");
+        }
+    }
+}

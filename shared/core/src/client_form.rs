@@ -1,0 +1,102 @@
+//! Owns how client settings are written and read over the API: permissions and limits, as groups and casts have them. A change replaces the whole
+//! object. Must not know groups or casts.
+
+use serde_json::{Map, Value, json};
+
+use crate::form::{Form, escape, flag, whole};
+use crate::permission::{ClientSettings, Permission};
+
+/// The longest time limit, in seconds (7 days).
+const LONGEST_SECONDS: u64 = 604_800;
+
+/// Reads the object in field `name`; what it leaves out is not set. Mistakes are noted where they are.
+pub fn read(form: &mut Form, name: &'static str) -> ClientSettings {
+    let object = form.defaulted(name, Map::new(), |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()));
+    let mut settings = ClientSettings::default();
+    for (field, value) in object {
+        let path = format!("{name}/{}", escape(&field));
+        let mut number = |least, most| match &value {
+            Value::Null => None,
+            value => whole(least..=most)(value).map_err(|detail| form.refuse(&path, detail)).ok(),
+        };
+        match field.as_str() {
+            "permissions" => read_permissions(form, name, &value, &mut settings),
+            // Unset is «no limit»; 0 would be a session that ends as it begins.
+            "session_time_limit_seconds" => settings.session_time_limit_seconds = number(60, LONGEST_SECONDS),
+            "idle_minutes" => settings.idle_minutes = number(1, 10_080),
+            "keepalive_seconds" => settings.keepalive_seconds = number(60, LONGEST_SECONDS),
+            "sessions_per_user" => settings.sessions_per_user = number(1, 1000),
+            _ => form.refuse(&path, "is not a field that can be set here."),
+        }
+    }
+    settings
+}
+
+fn read_permissions(form: &mut Form, name: &str, value: &Value, settings: &mut ClientSettings) {
+    let Some(object) = value.as_object() else {
+        form.refuse(&format!("{name}/permissions"), "must be an object.");
+        return;
+    };
+    for (permission, value) in object {
+        let path = format!("{name}/permissions/{}", escape(permission));
+        match (Permission::parse(permission), value) {
+            (None, _) => form.refuse(&path, "is not a permission."),
+            (Some(_), Value::Null) => {}
+            (Some(permission), value) => match flag(value) {
+                Ok(allowed) => {
+                    settings.permissions.insert(permission, allowed);
+                }
+                Err(detail) => form.refuse(&path, detail),
+            },
+        }
+    }
+}
+
+/// The settings as the API shows them: every field, null where nothing is set.
+pub fn view(settings: &ClientSettings) -> Value {
+    let permissions: Map<String, Value> = Permission::ALL
+        .into_iter()
+        .map(|permission| (permission.as_str().to_owned(), json!(settings.permissions.get(&permission))))
+        .collect();
+    json!({
+        "permissions": permissions,
+        "session_time_limit_seconds": settings.session_time_limit_seconds,
+        "idle_minutes": settings.idle_minutes,
+        "keepalive_seconds": settings.keepalive_seconds,
+        "sessions_per_user": settings.sessions_per_user,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_one(value: Value) -> Result<ClientSettings, Vec<String>> {
+        let mut form = Form::over(Map::new(), &json!({ "client": value }), &[]).expect("an object");
+        let settings = read(&mut form, "client");
+        form.finish().map(|()| settings).map_err(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
+    }
+
+    #[test]
+    fn each_setting_is_judged_where_it_stands() {
+        for (name, value, wrong) in [
+            ("nothing", json!({}), vec![]),
+            ("a permission", json!({"permissions": {"webcam": true}}), vec![]),
+            ("a permission that is not set", json!({"permissions": {"webcam": null}}), vec![]),
+            ("no such permission", json!({"permissions": {"fly": true}}), vec!["/client/permissions/fly"]),
+            ("a word for a permission", json!({"permissions": {"webcam": "on"}}), vec!["/client/permissions/webcam"]),
+            ("a time limit of nothing", json!({"session_time_limit_seconds": 0}), vec!["/client/session_time_limit_seconds"]),
+            ("no time limit", json!({"session_time_limit_seconds": null}), vec![]),
+            ("no such setting", json!({"volume": 11}), vec!["/client/volume"]),
+            ("no object", json!(true), vec!["/client"]),
+        ] {
+            assert_eq!(read_one(value).err().unwrap_or_default(), wrong, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_can_be_sent_back() {
+        let settings = read_one(json!({"permissions": {"audio": false}, "idle_minutes": 20})).expect("is right");
+        assert_eq!(read_one(view(&settings)), Ok(settings));
+    }
+}

@@ -1,0 +1,136 @@
+//! Owns what is gathered before a visitor is judged: the link and all that belongs to it. Reads, and changes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Casting, Visitor};
+use crate::address;
+use crate::cast::{Cast, CountBy};
+use crate::group;
+use crate::ids::CastKey;
+use crate::image::Image;
+use crate::network::Network;
+use crate::permission::Grant;
+use crate::policy::{self, Facts, ProofFact, Wishes};
+use crate::ports::{Fault, Launcher, Store};
+use crate::session::Session;
+use crate::system::System;
+use crate::tally::TallyKind;
+use crate::time::Timestamp;
+use crate::window::Window;
+
+/// All that facts are made of, as it was read.
+pub(super) struct Ground<'a> {
+    pub(super) cast: Option<Arc<Cast>>,
+    pub(super) image: Option<Arc<Image>>,
+    pub(super) network: Option<Arc<Network>>,
+    pub(super) system: Arc<System>,
+    pub(super) grant: Grant,
+    pub(super) own_session: Option<Session>,
+    pub(super) full: BTreeSet<TallyKind>,
+    pub(super) visitor: &'a Visitor,
+    pub(super) referrer: Option<&'a str>,
+    pub(super) wishes: &'a Wishes,
+    pub(super) consent: Option<bool>,
+    pub(super) wait: Option<u64>,
+    pub(super) proof: ProofFact,
+}
+
+impl Ground<'_> {
+    /// The facts at `now`, with the window as it was last seen.
+    pub(super) fn facts<'a>(&'a self, window: Option<&'a Window>, now: Timestamp) -> Facts<'a> {
+        Facts {
+            cast: self.cast.as_deref(),
+            image: self.image.as_deref(),
+            network: self.network.as_deref(),
+            system: &self.system.settings,
+            grant: &self.grant,
+            address: self.visitor.address,
+            referrer: self.referrer,
+            user: self.visitor.user.as_ref(),
+            own_session: self.own_session.as_ref(),
+            wishes: self.wishes,
+            consent: self.consent,
+            wait: self.wait,
+            proof: self.proof,
+            full: &self.full,
+            window,
+            now,
+        }
+    }
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Gathers what the rules need to judge this visitor of this cast.
+    pub(super) async fn gather<'a>(
+        &self,
+        cast: Option<Arc<Cast>>,
+        visitor: &'a Visitor,
+        referrer: Option<&'a str>,
+        wishes: &'a Wishes,
+        now: Timestamp,
+    ) -> Result<Ground<'a>, Fault> {
+        let system = self.book.system(&self.store, now).await?;
+        let mut ground = Ground {
+            cast: cast.filter(|cast| cast.settings.enabled),
+            image: None,
+            network: None,
+            system,
+            grant: Grant::default(),
+            own_session: None,
+            full: BTreeSet::new(),
+            visitor,
+            referrer,
+            wishes,
+            consent: None,
+            wait: None,
+            proof: ProofFact::NotAsked,
+        };
+        if let Some(cast) = ground.cast.clone() {
+            self.gather_for(&cast, &mut ground, now).await?;
+        }
+        Ok(ground)
+    }
+
+    /// What hangs on the cast; to be gathered again when the cast is read again.
+    pub(super) async fn gather_for(&self, cast: &Arc<Cast>, ground: &mut Ground<'_>, now: Timestamp) -> Result<(), Fault> {
+        ground.image = self.book.image(&self.store, &cast.settings.image_id, now).await?;
+        let wanted = ground.image.as_deref().and_then(|image| policy::wanted_network(cast, image, ground.wishes));
+        ground.network = match wanted {
+            Some(name) => self.book.network(&self.store, &name, now).await?,
+            None => None,
+        };
+        let user = ground.visitor.user.as_ref();
+        ground.grant = group::grant(cast, user, &self.book.groups(&self.store, now).await?);
+        let tallies = policy::live_limits::tallies(cast, user, &ground.grant, &ground.system.settings, now);
+        ground.full = tallies.iter().filter(|tally| self.book.is_full(&tally.key, now)).map(|tally| tally.kind).collect();
+        ground.cast = Some(cast.clone());
+        Ok(())
+    }
+
+    /// The visitor's own live session of this cast, where the link lets it be taken up again.
+    pub(super) async fn find_own(&self, cast: &Cast, visitor: &Visitor) -> Result<Option<Session>, Fault> {
+        let Some(user) = visitor.user.as_ref().filter(|_| cast.settings.allow_resume) else { return Ok(None) };
+        let Some(found) = self.store.live_session_of(&user.id, &cast.id).await? else { return Ok(None) };
+        // The listing may be a moment old; the row is not.
+        Ok(self.store.session(&found.id).await?.filter(Session::can_be_entered))
+    }
+
+    /// The cast with this key. Whoever has tried too often is not worth a read: then only what is remembered counts.
+    pub(super) async fn find_cast(&self, key: &str, wait: Option<u64>, now: Timestamp) -> Result<Option<Arc<Cast>>, Fault> {
+        match CastKey::parse(key) {
+            Some(key) if wait.is_some() => Ok(self.book.remembered_cast(&key, now)),
+            Some(key) => self.book.cast(&self.store, &key, now).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The visitor as the IP window counts them: see [`CountBy`].
+    pub(super) fn window_key(&self, cast: &Cast, by: CountBy, visitor: &Visitor) -> String {
+        let who = match (by, &visitor.browser) {
+            (CountBy::Browser, Some(browser)) => self.keys.hash_browser(browser),
+            _ => address::hash(visitor.address, &self.keys),
+        };
+        Window::key(&cast.id, &who)
+    }
+}

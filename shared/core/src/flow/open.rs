@@ -1,0 +1,145 @@
+//! Owns what opening a link does: it judges for free, changes nothing, and says what a claim needs.
+
+use std::sync::Arc;
+
+use super::ground::Ground;
+use super::{Casting, Refusal, Stop, Visitor};
+use crate::address;
+use crate::captcha::CaptchaKind;
+use crate::cast::Cast;
+use crate::denial::DenialCode;
+use crate::ids::{self, Nonce};
+use crate::policy::{self, Verdict, Wishes};
+use crate::ports::{Launcher, Store};
+use crate::ticket::{LAUNCH_TICKET_SECONDS, LaunchTicket, VIA_TICKET_SECONDS, ViaTicket};
+use crate::time::Timestamp;
+
+/// What a landing page needs.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The link.
+    pub cast: Arc<Cast>,
+    /// What it starts.
+    pub image_name: String,
+    /// What the visitor does next.
+    pub next: Next,
+}
+
+/// What the visitor of an opened link does next.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// Log in, and come back with this ticket (parameter `via`), so that nobody forgets where they came from.
+    LogIn {
+        /// Good for [`VIA_TICKET_SECONDS`].
+        via: String,
+    },
+    /// Claim a session.
+    Claim(Claimable),
+}
+
+/// What a claim needs.
+#[derive(Clone, Debug)]
+pub struct Claimable {
+    /// The launch ticket, good for [`LAUNCH_TICKET_SECONDS`].
+    pub ticket: String,
+    /// The proof that somebody is there, if one is needed.
+    pub captcha: Option<CaptchaNeed>,
+    /// The address that the session will open because the visitor's link says so: the visitor must agree to it.
+    pub opens: Option<String>,
+}
+
+/// What a page, or a program, needs to get a proof.
+#[derive(Clone, Debug)]
+pub struct CaptchaNeed {
+    /// Who asks.
+    pub kind: CaptchaKind,
+    /// The provider's site key.
+    pub site_key: Option<String>,
+    /// The challenge, as JSON, for the kinds that have one.
+    pub challenge: Option<String>,
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Judges a visitor who opens a link, for free and without a trace in the ledger, and hands out a launch ticket. `via` is what the visitor
+    /// brings back from logging in.
+    ///
+    /// # Errors
+    /// The refusal that a claim would meet, as far as it can be known now.
+    pub async fn open(&self, key: &str, visitor: &Visitor, wishes: &Wishes, via: Option<&str>) -> Result<Opened, Refusal> {
+        let now = self.clock.now();
+        let mut found = None;
+        match self.judge_visit(key, visitor, wishes, via, now, &mut found).await {
+            Ok(opened) => Ok(opened),
+            Err(stop) => Err(self.refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor).await),
+        }
+    }
+
+    async fn judge_visit(
+        &self,
+        key: &str,
+        visitor: &Visitor,
+        wishes: &Wishes,
+        via: Option<&str>,
+        now: Timestamp,
+        found: &mut Option<Arc<Cast>>,
+    ) -> Result<Opened, Stop> {
+        let address = address::hash(visitor.address, &self.keys);
+        let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+        let wait = self.attempts.wait(&address, most, now);
+        *found = self.find_cast(key, wait, now).await?;
+        let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
+        let via = via.filter(|via| via.address == address && found.as_ref().is_some_and(|cast| cast.id == via.cast));
+        let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
+        let mut ground = self.gather(found.clone(), visitor, referrer.as_deref(), wishes, now).await?;
+        ground.wait = wait;
+        if ground.cast.is_none() {
+            self.attempts.note(&address, now);
+            policy::attempts::check(wait)?;
+        }
+        let verdict = policy::admit(&ground.facts(None, now));
+        let Some(cast) = ground.cast.clone() else { return Err(DenialCode::UnknownCast.into()) };
+        let next = match verdict {
+            Verdict::Deny(denial) if denial.code == DenialCode::LoginRequired => {
+                let expires = now.plus_seconds(VIA_TICKET_SECONDS);
+                Next::LogIn { via: ViaTicket { cast: cast.id.clone(), referrer: referrer.clone(), address, expires }.sign(&self.keys) }
+            }
+            Verdict::Deny(denial) => return Err(denial.into()),
+            Verdict::Admit(admission) => {
+                let opens = admission.kasm_url.url.filter(|_| admission.kasm_url.by_visitor);
+                Next::Claim(self.draw_claimable(&cast, &ground, address, opens, now))
+            }
+            // Opening a link never looks for a session to take up again; the claim does.
+            Verdict::Resume(_) => Next::Claim(self.draw_claimable(&cast, &ground, address, None, now)),
+        };
+        let image_name = ground.image.as_deref().map_or_else(|| cast.settings.name.clone(), |image| image.settings.name.clone());
+        Ok(Opened { cast, image_name, next })
+    }
+
+    fn draw_claimable(&self, cast: &Cast, ground: &Ground<'_>, address: String, opens: Option<String>, now: Timestamp) -> Claimable {
+        let bound_to = captcha_bond(cast, &address);
+        let ticket = LaunchTicket {
+            cast: cast.id.clone(),
+            version: cast.version,
+            referrer: ground.referrer.map(str::to_owned),
+            kasm_url: ground.wishes.kasm_url.clone(),
+            docker_network: ground.wishes.docker_network.clone(),
+            address,
+            nonce: Nonce::from_bytes(ids::draw(&*self.entropy)),
+            expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
+        };
+        let captcha = policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref()).then(|| {
+            let settings = &ground.system.settings.captcha;
+            CaptchaNeed {
+                kind: settings.kind,
+                site_key: settings.site_key.clone(),
+                challenge: self.captcha.challenge(settings, &bound_to, now),
+            }
+        });
+        Claimable { ticket: ticket.sign(&self.keys), captcha, opens }
+    }
+}
+
+/// Whom a challenge is for: one link, opened from one address.
+pub(super) fn captcha_bond(cast: &Cast, address: &str) -> String {
+    format!("{}/{address}", cast.id)
+}

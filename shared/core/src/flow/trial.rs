@@ -1,0 +1,43 @@
+//! Owns the trial of a link («test this link»): the same judgement as for a real visitor, of a made-up one. Spends nothing, counts nothing.
+
+use super::{Casting, Visitor};
+use crate::cast::Cast;
+use crate::policy::{self, ProofFact, Step, Wishes};
+use crate::ports::{Fault, Launcher, Store};
+use crate::time::Timestamp;
+
+/// A made-up visit.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Who comes, from where.
+    pub visitor: Visitor,
+    /// What the link's parameters ask for.
+    pub wishes: Wishes,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// What every rule would say of this visit, with limits as they are now.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn try_link(&self, cast: &Cast, trial: &Trial) -> Result<Vec<Step>, Fault> {
+        let (visitor, now) = (&trial.visitor, trial.at);
+        let mut ground = self.gather(None, visitor, visitor.referrer.as_deref(), &trial.wishes, now).await?;
+        let cast = std::sync::Arc::new(cast.clone());
+        self.gather_for(&cast, &mut ground, now).await?;
+        ground.own_session = self.find_own(&cast, visitor).await?;
+        ground.proof = ProofFact::NotAsked;
+        for tally in policy::live_limits::tallies(&cast, visitor.user.as_ref(), &ground.grant, &ground.system.settings, now) {
+            if self.store.tally(&tally.key).await? >= tally.most {
+                ground.full.insert(tally.kind);
+            }
+        }
+        let window = match policy::ip_window::applies(cast.settings.ip_limit.as_ref(), visitor.address) {
+            Some(limit) => Some(self.store.window(&self.window_key(&cast, limit.by, visitor)).await?),
+            None => None,
+        };
+        Ok(policy::trace(&ground.facts(window.as_ref(), now)))
+    }
+}

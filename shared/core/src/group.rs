@@ -1,0 +1,139 @@
+//! Owns the group: a name, a priority and what it says of sessions. Must not know how it is stored or edited (see `group_form`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::cast::Cast;
+use crate::ids::GroupId;
+use crate::permission::{ClientSettings, Grant};
+use crate::record::Record;
+use crate::time::Timestamp;
+use crate::user::User;
+
+/// A group of users.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Never changes.
+    pub id: GroupId,
+    /// Grows with every change; 0 as long as nobody has changed *All Users*.
+    pub version: u64,
+    /// What the administrator set.
+    pub settings: GroupSettings,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When an administrator last changed it.
+    pub updated_at: Timestamp,
+}
+
+/// What an administrator sets on a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSettings {
+    /// Users whose login names a group of this name are in it.
+    pub name: String,
+    /// For administrators only.
+    #[serde(default)]
+    pub description: String,
+    /// For each setting, the lowest number that says something wins.
+    pub priority: u32,
+    /// What it says.
+    #[serde(default)]
+    pub client: ClientSettings,
+}
+
+impl Record for Group {
+    const KIND: &'static str = "group";
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// The name of the group that everybody is in.
+pub const ALL_USERS: &str = "All Users";
+/// Its priority while nobody has changed it.
+const ALL_USERS_PRIORITY: u32 = 1000;
+
+impl Group {
+    /// The id of *All Users*; nobody draws it.
+    pub fn all_users_id() -> GroupId {
+        GroupId::from_bytes([0; 16])
+    }
+
+    /// *All Users* as it is as long as nobody has changed it.
+    pub fn all_users() -> Self {
+        Self {
+            id: Self::all_users_id(),
+            version: 0,
+            settings: GroupSettings {
+                name: ALL_USERS.into(),
+                description: "Everybody, also anonymous users.".into(),
+                priority: ALL_USERS_PRIORITY,
+                client: ClientSettings::default(),
+            },
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        }
+    }
+}
+
+/// What holds for a session of this cast: for a user by the groups of the login, for an anonymous one by the cast's Anonymous User Group, and
+/// by *All Users* in any case. A group that is gone says nothing.
+pub fn grant(cast: &Cast, user: Option<&User>, groups: &[Group]) -> Grant {
+    let settings = &cast.settings;
+    let is_in = |group: &&Group| {
+        group.id == Group::all_users_id()
+            || match user {
+                Some(user) => user.groups.contains(&group.settings.name),
+                None => settings.anonymous_group_id.as_ref() == Some(&group.id),
+            }
+    };
+    let mut member_of: Vec<&Group> = groups.iter().filter(is_in).collect();
+    member_of.sort_by(|left, right| (left.settings.priority, &left.id).cmp(&(right.settings.priority, &right.id)));
+    let voices: Vec<&ClientSettings> = member_of.into_iter().map(|group| &group.settings.client).collect();
+    Grant::resolve(settings.enforced_client_settings.as_ref(), &voices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::UserId;
+    use crate::permission::Permission::Webcam;
+    use crate::testing::cast;
+
+    fn group(n: u8, name: &str, priority: u32, webcam: bool) -> Group {
+        let mut group = Group::all_users();
+        group.id = GroupId::from_bytes([n; 16]);
+        group.settings.name = name.into();
+        group.settings.priority = priority;
+        group.settings.client.permissions = [(Webcam, webcam)].into();
+        group
+    }
+
+    #[test]
+    fn the_lowest_number_among_ones_own_groups_wins() {
+        let user = |groups: &[&str]| User {
+            id: UserId::from_bytes([1; 16]),
+            name: "Ann".into(),
+            roles: Vec::new(),
+            groups: groups.iter().map(ToString::to_string).collect(),
+        };
+        let mut all_users = Group::all_users();
+        all_users.settings.client.permissions = [(Webcam, false)].into();
+        let groups = [all_users, group(1, "Staff", 10, true), group(2, "Guests", 5, false)];
+        for (name, anonymous_group, user, webcam) in [
+            ("anonymous, without a group", None, None, false),
+            ("anonymous, in a group", Some(1), None, true),
+            ("anonymous, in a group that is gone", Some(9), None, false),
+            ("logged in, in no group", Some(1), Some(user(&[])), false),
+            ("logged in, in one", None, Some(user(&["Staff"])), true),
+            ("logged in, in two", None, Some(user(&["Staff", "Guests"])), false),
+            ("logged in, in one that nobody made", None, Some(user(&["Others"])), false),
+        ] {
+            let mut cast = cast(1);
+            cast.settings.anonymous_group_id = anonymous_group.map(|n| GroupId::from_bytes([n; 16]));
+            let grant = grant(&cast, user.as_ref(), &groups);
+            assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Owns what a visitor may do inside a session, and the limits that come with it: single settings, and how those of several groups and of the
+//! cast become one. Must not know who is in which group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that may be allowed inside a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Sound from the session.
+    Audio,
+    /// From the session's clipboard to the visitor's.
+    ClipboardDown,
+    /// From the visitor's clipboard to the session's.
+    ClipboardUp,
+    /// Files from the session.
+    Downloads,
+    /// A game controller.
+    Gamepad,
+    /// The visitor's microphone.
+    Microphone,
+    /// Printing to the visitor's machine.
+    Printing,
+    /// Letting others watch.
+    Sharing,
+    /// Files into the session.
+    Uploads,
+    /// The visitor's camera.
+    Webcam,
+}
+
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 10] = [
+        Self::Audio,
+        Self::ClipboardDown,
+        Self::ClipboardUp,
+        Self::Downloads,
+        Self::Gamepad,
+        Self::Microphone,
+        Self::Printing,
+        Self::Sharing,
+        Self::Uploads,
+        Self::Webcam,
+    ];
+
+    /// The permission as the API and a session's environment say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::ClipboardDown => "clipboard_down",
+            Self::ClipboardUp => "clipboard_up",
+            Self::Downloads => "downloads",
+            Self::Gamepad => "gamepad",
+            Self::Microphone => "microphone",
+            Self::Printing => "printing",
+            Self::Sharing => "sharing",
+            Self::Uploads => "uploads",
+            Self::Webcam => "webcam",
+        }
+    }
+
+    /// Reads a permission; `None` when there is none of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.as_str() == text)
+    }
+
+    /// What holds when neither a group nor the cast says anything.
+    const fn by_default(self) -> bool {
+        matches!(self, Self::Audio | Self::ClipboardDown | Self::ClipboardUp | Self::Downloads | Self::Uploads)
+    }
+}
+
+/// What one group, or a cast, says of permissions and limits. What it leaves out is left to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ClientSettings {
+    /// Allowed or forbidden.
+    #[serde(default)]
+    pub permissions: BTreeMap<Permission, bool>,
+    /// How long a session may live, in seconds. The smallest that anybody sets holds.
+    #[serde(default)]
+    pub session_time_limit_seconds: Option<u32>,
+    /// A session ends when nobody has touched it for so long, in minutes.
+    #[serde(default)]
+    pub idle_minutes: Option<u32>,
+    /// A session ends when no browser has been connected for so long, in seconds.
+    #[serde(default)]
+    pub keepalive_seconds: Option<u32>,
+    /// How many live sessions one user may have.
+    #[serde(default)]
+    pub sessions_per_user: Option<u32>,
+}
+
+/// What holds for one session, frozen when it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Everything that is allowed.
+    #[serde(default)]
+    pub permissions: BTreeSet<Permission>,
+    /// The smallest time limit that anybody set, in seconds; the image's own comes on top.
+    #[serde(default)]
+    pub session_time_limit_seconds: Option<u32>,
+    /// See [`ClientSettings::idle_minutes`].
+    #[serde(default)]
+    pub idle_minutes: Option<u32>,
+    /// See [`ClientSettings::keepalive_seconds`].
+    #[serde(default)]
+    pub keepalive_seconds: Option<u32>,
+    /// See [`ClientSettings::sessions_per_user`].
+    #[serde(default)]
+    pub sessions_per_user: Option<u32>,
+}
+
+impl Default for Grant {
+    /// What nobody has changed.
+    fn default() -> Self {
+        Self::resolve(None, &[])
+    }
+}
+
+impl Grant {
+    /// One session's settings: for each, the first that says something counts. `enforced` is the cast's own, which wins over every group;
+    /// `groups` come with the most important first.
+    pub fn resolve(enforced: Option<&ClientSettings>, groups: &[&ClientSettings]) -> Self {
+        let voices = || enforced.into_iter().chain(groups.iter().copied());
+        let allowed = |permission: &Permission| {
+            voices().find_map(|voice| voice.permissions.get(permission).copied()).unwrap_or(permission.by_default())
+        };
+        Self {
+            permissions: Permission::ALL.into_iter().filter(allowed).collect(),
+            session_time_limit_seconds: voices().filter_map(|voice| voice.session_time_limit_seconds).min(),
+            idle_minutes: voices().find_map(|voice| voice.idle_minutes),
+            keepalive_seconds: voices().find_map(|voice| voice.keepalive_seconds),
+            sessions_per_user: voices().find_map(|voice| voice.sessions_per_user),
+        }
+    }
+
+    /// What the container is told, in the variables that session images of the kasmweb family read, and in one of ours for the gate.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let has = |permission| self.permissions.contains(&permission);
+        let switch = |permission| u8::from(has(permission)).to_string();
+        let mut environment = vec![
+            ("CAST_PERMISSIONS", self.permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(",")),
+            ("KASM_SVC_AUDIO", switch(Permission::Audio)),
+            ("KASM_SVC_AUDIO_INPUT", switch(Permission::Microphone)),
+            ("KASM_SVC_UPLOADS", switch(Permission::Uploads)),
+            ("KASM_SVC_GAMEPAD", switch(Permission::Gamepad)),
+            ("KASM_SVC_WEBCAM", switch(Permission::Webcam)),
+            ("KASM_SVC_PRINTER", switch(Permission::Printing)),
+        ];
+        // These two are arguments of the VNC server; left out, it does both.
+        if !has(Permission::ClipboardDown) {
+            environment.push(("KASM_SVC_SEND_CUT_TEXT", "-SendCutText 0".to_owned()));
+        }
+        if !has(Permission::ClipboardUp) {
+            environment.push(("KASM_SVC_ACCEPT_CUT_TEXT", "-AcceptCutText 0".to_owned()));
+        }
+        environment
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Permission::{Audio, Downloads, Webcam};
+
+    fn says(permissions: &[(Permission, bool)], time_limit: Option<u32>, idle: Option<u32>) -> ClientSettings {
+        ClientSettings {
+            permissions: permissions.iter().copied().collect(),
+            session_time_limit_seconds: time_limit,
+            idle_minutes: idle,
+            ..ClientSettings::default()
+        }
+    }
+
+    #[test]
+    fn the_first_that_says_something_counts_for_each_setting() {
+        let (staff, all) = (says(&[(Webcam, true)], Some(600), None), says(&[(Webcam, false), (Downloads, false)], Some(3600), Some(20)));
+        let cast = says(&[(Downloads, true), (Webcam, false)], Some(7200), Some(5));
+        for (name, enforced, groups, webcam, downloads, time_limit, idle) in [
+            ("nobody says anything", None, vec![], false, true, None, None),
+            ("one group", None, vec![&all], false, false, Some(3600), Some(20)),
+            ("the more important group", None, vec![&staff, &all], true, false, Some(600), Some(20)),
+            ("the other order", None, vec![&all, &staff], false, false, Some(600), Some(20)),
+            ("the cast over all groups", Some(&cast), vec![&staff, &all], false, true, Some(600), Some(5)),
+        ] {
+            let grant = Grant::resolve(enforced, &groups);
+            assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
+            assert_eq!(grant.permissions.contains(&Downloads), downloads, "{name}");
+            assert!(grant.permissions.contains(&Audio), "{name}");
+            assert_eq!((grant.session_time_limit_seconds, grant.idle_minutes), (time_limit, idle), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_container_is_told_what_is_allowed() {
+        let none = Grant { permissions: BTreeSet::new(), ..Grant::default() };
+        let told = |grant: &Grant, name: &str| grant.environment().into_iter().find(|(found, _)| *found == name).map(|(_, value)| value);
+        for (name, allowed, forbidden) in [
+            ("KASM_SVC_AUDIO", Some("1"), Some("0")),
+            ("KASM_SVC_UPLOADS", Some("1"), Some("0")),
+            ("KASM_SVC_WEBCAM", Some("0"), Some("0")),
+            ("KASM_SVC_SEND_CUT_TEXT", None, Some("-SendCutText 0")),
+            ("KASM_SVC_ACCEPT_CUT_TEXT", None, Some("-AcceptCutText 0")),
+            ("CAST_PERMISSIONS", Some("audio,clipboard_down,clipboard_up,downloads,uploads"), Some("")),
+        ] {
+            assert_eq!(told(&Grant::default(), name).as_deref(), allowed, "{name}");
+            assert_eq!(told(&none, name).as_deref(), forbidden, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_permission_reads_back() {
+        for permission in Permission::ALL {
+            assert_eq!(Permission::parse(permission.as_str()), Some(permission));
+            assert_eq!(serde_json::to_value(permission).expect("JSON"), permission.as_str());
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Owns the decision trace: what each rule says of a made-up visit, and on what grounds. The same rules in the same order as for a real visit;
+//! nothing is spent.
+
+use serde::Serialize;
+
+use super::{Facts, Rule, judge};
+use crate::denial::Denial;
+
+/// What one rule says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The rule, in one word.
+    pub rule: &'static str,
+    /// What it asks.
+    pub question: &'static str,
+    /// Whether it lets the visitor pass. The first that does not is the answer that a visitor would get.
+    pub passes: bool,
+    /// The refusal's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// Why, in plain words.
+    pub because: String,
+    /// When it makes sense to come back, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// Asks every rule, also those after a refusal.
+pub fn trace(facts: &Facts<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut hear = |rule: Rule, verdict: Result<(), Denial>| {
+        steps.push(step(rule, facts, verdict.err()));
+        Ok(())
+    };
+    // Only a link that is not there ends it early, and that step has been heard.
+    let _ = judge(facts, &mut hear);
+    steps
+}
+
+fn step(rule: Rule, facts: &Facts<'_>, denial: Option<Denial>) -> Step {
+    let grounds = grounds(rule, facts);
+    let because = match &denial {
+        None => grounds,
+        Some(denial) => format!("{} {grounds}", denial.detail.as_deref().unwrap_or(denial.code.sentence())),
+    };
+    let (name, question) = rule.words();
+    Step {
+        rule: name,
+        question,
+        passes: denial.is_none(),
+        code: denial.as_ref().map(|denial| denial.code.as_str()),
+        because,
+        retry_after: denial.and_then(|denial| denial.retry_after),
+    }
+}
+
+/// What the rule had before it.
+fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
+    let Some(cast) = facts.cast else { return "There is no link with this key.".to_owned() };
+    let settings = &cast.settings;
+    let on = |on: bool, text: &str| if on { text.to_owned() } else { "Off.".to_owned() };
+    match rule {
+        Rule::Enabled => on(settings.enabled, "The link is enabled."),
+        Rule::ValidUntil => settings.valid_until.map_or_else(|| "No end is set.".to_owned(), |end| format!("It ends at {end}.")),
+        Rule::OpenHours => settings.open_hours.as_ref().map_or_else(
+            || "Always open.".to_owned(),
+            |hours| {
+                let spans: Vec<String> = hours.spans.iter().map(ToString::to_string).collect();
+                format!("Open {} ({}).", spans.join("; "), hours.time_zone)
+            },
+        ),
+        Rule::Addresses => {
+            let bans = facts.system.banned_addresses.len() + settings.banned_addresses.len();
+            format!("{} against {bans} bans and {} allowed blocks.", facts.address, settings.allowed_addresses.len())
+        }
+        Rule::Referrer if settings.referrers.is_empty() => "Every site is accepted.".to_owned(),
+        Rule::Referrer => {
+            let rules: Vec<String> = settings.referrers.iter().map(ToString::to_string).collect();
+            format!("Came from {}; accepted are {}.", facts.referrer.unwrap_or("nowhere that was said"), rules.join(", "))
+        }
+        Rule::Login => match (settings.allow_anonymous, facts.user) {
+            (_, Some(user)) => format!("Signed in as {}.", user.name),
+            (true, None) => "Anonymous users are allowed.".to_owned(),
+            (false, None) => "Nobody is signed in, and anonymous users are not allowed.".to_owned(),
+        },
+        Rule::Resume => match (settings.allow_resume, facts.own_session) {
+            (false, _) => "Off.".to_owned(),
+            (true, Some(session)) => format!("Session {} is theirs and is taken up again.", session.id),
+            (true, None) => "No session to take up again.".to_owned(),
+        },
+        Rule::Image => facts.image.map_or_else(|| "The image is gone.".to_owned(), |image| format!("Image {}.", image.settings.name)),
+        Rule::KasmUrl => match (&facts.wishes.kasm_url, &settings.kasm_url) {
+            (Some(wish), _) if settings.dynamic_kasm_url => format!("The visitor asks for {wish}."),
+            (Some(_), _) => "The link takes no kasm_url, so the visitor's is left out.".to_owned(),
+            (None, Some(own)) => format!("The link's own: {own}."),
+            (None, None) => "None.".to_owned(),
+        },
+        Rule::Network => facts.wishes.docker_network.as_ref().map_or_else(
+            || facts.network.map_or_else(|| "The deployment's own.".to_owned(), |network| format!("Network {}.", network.id)),
+            |wish| format!("The visitor asks for {wish}."),
+        ),
+        Rule::Consent => match facts.consent {
+            None => "Asked on the landing page when the visitor brings an address.".to_owned(),
+            Some(given) => on(given, "Given."),
+        },
+        Rule::Attempts => format!("At most {} in a minute.", facts.system.attempts_per_minute),
+        Rule::Captcha if super::captcha::applies(settings, facts.user) => {
+            format!("Asked for on the landing page ({}).", facts.system.captcha.kind.as_str())
+        }
+        Rule::Captcha => "Not asked for.".to_owned(),
+        Rule::LiveLimits => {
+            let most = |most: Option<u32>| most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
+            let user = most(facts.user.and(facts.grant.sessions_per_user));
+            format!("Per user {user}; this link {}; all links {}.", most(settings.max_live_sessions), most(facts.system.max_sessions))
+        }
+        Rule::IpWindow => match &settings.ip_limit {
+            None => "Off.".to_owned(),
+            Some(limit) if super::ip_window::applies(Some(limit), facts.address).is_none() => "This address is exempt.".to_owned(),
+            Some(limit) => {
+                let used = facts.window.map_or(0, |window| window.slots.len());
+                format!("{used} of {} in {} seconds are used.", limit.sessions, limit.within_seconds)
+            }
+        },
+        Rule::Total if settings.limit_total_sessions => format!("{} remain.", cast.counter.remaining),
+        Rule::Total => "Off.".to_owned(),
+    }
+}
+
+impl Rule {
+    /// The rule in one word, and as a question.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Enabled => ("enabled", "Does the link exist, and is it enabled?"),
+            Self::ValidUntil => ("valid_until", "Is it still valid?"),
+            Self::OpenHours => ("open_hours", "Is it open at this hour?"),
+            Self::Addresses => ("addresses", "May this address come?"),
+            Self::Referrer => ("referrer", "Does the visitor come from a listed site?"),
+            Self::Login => ("login", "Is the visitor signed in, or need not be?"),
+            Self::Resume => ("resume", "Does the visitor have a session already?"),
+            Self::Image => ("image", "Can the image be started?"),
+            Self::KasmUrl => ("kasm_url", "Can the address be opened?"),
+            Self::Network => ("network", "Can the network be used?"),
+            Self::Consent => ("consent", "Does the visitor agree to the address?"),
+            Self::Attempts => ("attempts", "Has this address tried too often?"),
+            Self::Captcha => ("captcha", "Is somebody there?"),
+            Self::LiveLimits => ("live_limits", "Is there room for another session?"),
+            Self::IpWindow => ("ip_window", "Has this address had too many sessions lately?"),
+            Self::Total => ("total", "Do sessions remain?"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tests::Ground;
+    use crate::policy::{Verdict, admit};
+    use crate::referrer::ReferrerRule;
+
+    #[test]
+    fn every_rule_is_heard_and_the_first_refusal_is_the_answer() {
+        let mut ground = Ground::plain();
+        ground.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
+        ground.cast.settings.limit_total_sessions = true;
+        let facts = Facts { referrer: Some("evil.org"), ..ground.facts() };
+        let steps = trace(&facts);
+        let refused: Vec<_> = steps.iter().filter(|step| !step.passes).map(|step| step.rule).collect();
+        assert_eq!((steps.len(), refused), (16, vec!["referrer", "total"]));
+        let Verdict::Deny(denial) = admit(&facts) else { panic!("is refused") };
+        assert_eq!(steps.iter().find_map(|step| step.code), Some(denial.code.as_str()));
+        let because = &steps[4].because;
+        assert!(because.contains("evil.org") && because.contains("acme.com"), "{because}");
+    }
+
+    #[test]
+    fn without_a_link_there_is_one_step() {
+        let ground = Ground::plain();
+        let steps = trace(&Facts { cast: None, ..ground.facts() });
+        assert_eq!(steps.iter().map(|step| (step.rule, step.passes)).collect::<Vec<_>>(), [("enabled", false)]);
+    }
+}

@@ -1,0 +1,83 @@
+//! Owns the settings of the whole deployment that administrators change while it runs. Must not know how they are stored or edited
+//! (see `system_form`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::address_rules::AddressRule;
+use crate::captcha::CaptchaSettings;
+use crate::record::Record;
+use crate::time::Timestamp;
+
+/// The settings; there is one record of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System {
+    id: String,
+    /// Grows with every change; 0 as long as nobody has changed anything.
+    pub version: u64,
+    /// What the administrator set.
+    pub settings: SystemSettings,
+    /// When an administrator last changed it.
+    pub updated_at: Timestamp,
+}
+
+/// The id of the one record.
+pub const SYSTEM_ID: &str = "system";
+
+impl System {
+    /// The settings at this version.
+    pub fn new(version: u64, settings: SystemSettings, updated_at: Timestamp) -> Self {
+        Self { id: SYSTEM_ID.into(), version, settings, updated_at }
+    }
+}
+
+impl Default for System {
+    /// As long as nobody has changed anything.
+    fn default() -> Self {
+        Self::new(0, SystemSettings::default(), Timestamp::from_millis(0))
+    }
+}
+
+impl Record for System {
+    const KIND: &'static str = "settings";
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// What an administrator sets for the whole deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemSettings {
+    /// How visitors are checked (seed: Require reCAPTCHA).
+    #[serde(default)]
+    pub captcha: CaptchaSettings,
+    /// When an anonymous user is forgotten, in hours after the claim, but never while the session lives; `None` is never.
+    #[serde(default)]
+    pub anonymous_user_hours: Option<u32>,
+    /// How many anonymous users the whole deployment makes in a clock hour; `None` is as many as come.
+    #[serde(default)]
+    pub anonymous_users_per_hour: Option<u32>,
+    /// How many sessions may live at once; 0 is maintenance, `None` is no limit.
+    #[serde(default)]
+    pub max_sessions: Option<u32>,
+    /// Addresses that get nothing from any link.
+    #[serde(default)]
+    pub banned_addresses: Vec<AddressRule>,
+    /// How many claims and unknown keys one address may try in a minute on one function instance.
+    pub attempts_per_minute: u32,
+}
+
+impl Default for SystemSettings {
+    fn default() -> Self {
+        Self {
+            captcha: CaptchaSettings::default(),
+            anonymous_user_hours: Some(8),
+            anonymous_users_per_hour: None,
+            max_sessions: None,
+            banned_addresses: Vec::new(),
+            attempts_per_minute: 120,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Owns how the deployment's settings are written and read over the API. The CAPTCHA's secret key can be set and is never shown.
+//! Must not know the store or HTTP.
+
+use serde_json::{Map, Value, json};
+
+use crate::address_rules::AddressRule;
+use crate::captcha::{CaptchaKind, CaptchaSettings};
+use crate::form::{FieldErrors, Form, line, spelled, whole};
+use crate::system::{System, SystemSettings};
+use crate::url_rules;
+
+/// The most lines that a list of addresses may have.
+pub const MAX_ADDRESSES: usize = 500;
+
+/// What a read shows besides the settings. It may be sent back, and is left out then.
+const READ_ONLY: [&str; 3] = ["captcha_secret_key_is_set", "version", "updated_at"];
+
+/// Reads a change: what is not named stays, and null clears what may be empty.
+///
+/// # Errors
+/// Every mistake in the document.
+pub fn patch(system: &System, input: &Value) -> Result<SystemSettings, FieldErrors> {
+    let mut current = fields(&system.settings);
+    // Here for the form only: it is never shown.
+    current.insert("captcha_secret_key".into(), json!(system.settings.captcha.secret_key));
+    let mut form = Form::over(current, input, &READ_ONLY)?;
+    let captcha = read_captcha(&mut form);
+    let settings = SystemSettings {
+        captcha,
+        // 0 is never, as in the seed's world; here it is also null.
+        anonymous_user_hours: form.nullable("anonymous_user_hours", whole(0..=8760)).filter(|hours| *hours > 0),
+        anonymous_users_per_hour: form.nullable("anonymous_users_per_hour", whole(1..=1_000_000)),
+        max_sessions: form.nullable("max_sessions", whole(0..=1_000_000)),
+        banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
+        attempts_per_minute: form.defaulted("attempts_per_minute", SystemSettings::default().attempts_per_minute, whole(1..=100_000)),
+    };
+    form.finish()?;
+    Ok(settings)
+}
+
+fn read_captcha(form: &mut Form) -> CaptchaSettings {
+    let kinds = CaptchaKind::ALL.map(CaptchaKind::as_str).join(", ");
+    let kind = form.defaulted(
+        "captcha_kind",
+        CaptchaKind::Altcha,
+        spelled(|text| CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {kinds}."))),
+    );
+    let captcha = CaptchaSettings {
+        kind,
+        site_key: form.nullable("captcha_site_key", line(1..=200)),
+        secret_key: form.nullable("captcha_secret_key", line(1..=200)),
+        verify_url: form.nullable("captcha_verify_url", spelled(url_rules::service_url)),
+        min_score_percent: form.defaulted("captcha_min_score_percent", 50, whole(0..=100)),
+    };
+    if kind.needs_keys() {
+        for (name, missing) in [("captcha_site_key", captcha.site_key.is_none()), ("captcha_secret_key", captcha.secret_key.is_none())] {
+            if missing {
+                form.require(name, format!("is required for {}.", kind.as_str()));
+            }
+        }
+    }
+    captcha
+}
+
+fn fields(settings: &SystemSettings) -> Map<String, Value> {
+    let captcha = &settings.captcha;
+    let fields = json!({
+        "captcha_kind": captcha.kind,
+        "captcha_site_key": captcha.site_key,
+        "captcha_verify_url": captcha.verify_url,
+        "captcha_min_score_percent": captcha.min_score_percent,
+        "anonymous_user_hours": settings.anonymous_user_hours,
+        "anonymous_users_per_hour": settings.anonymous_users_per_hour,
+        "max_sessions": settings.max_sessions,
+        "banned_addresses": settings.banned_addresses,
+        "attempts_per_minute": settings.attempts_per_minute,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The settings as the API shows them.
+pub fn view(system: &System) -> Value {
+    let mut view = fields(&system.settings);
+    view.insert("captcha_secret_key_is_set".into(), json!(system.settings.captcha.secret_key.is_some()));
+    view.insert("version".into(), json!(system.version));
+    view.insert("updated_at".into(), json!(system.updated_at.to_string()));
+    Value::Object(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::NOON;
+
+    fn pointers(input: &Value) -> Vec<String> {
+        let outcome = patch(&System::default(), input);
+        outcome.err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_field_is_judged() {
+        for (name, input, wrong) in [
+            ("nothing", json!({}), vec![]),
+            ("a provider without keys", json!({"captcha_kind": "turnstile"}), vec!["/captcha_site_key", "/captcha_secret_key"]),
+            ("a provider with keys", json!({"captcha_kind": "turnstile", "captcha_site_key": "s", "captcha_secret_key": "x"}), vec![]),
+            ("no such kind", json!({"captcha_kind": "riddle"}), vec!["/captcha_kind"]),
+            ("a verifier without https", json!({"captcha_verify_url": "http://example.com/verify"}), vec!["/captcha_verify_url"]),
+            ("maintenance", json!({"max_sessions": 0}), vec![]),
+            ("a ban", json!({"banned_addresses": ["192.0.2.0/24 Example"]}), vec![]),
+            ("a ban of a name", json!({"banned_addresses": ["example.com"]}), vec!["/banned_addresses/0"]),
+            ("no attempts at all", json!({"attempts_per_minute": 0}), vec!["/attempts_per_minute"]),
+        ] {
+            assert_eq!(pointers(&input), wrong, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_secret_key_is_kept_and_never_shown() {
+        let set = json!({"captcha_kind": "hcaptcha", "captcha_site_key": "site", "captcha_secret_key": "hush"});
+        let system = System::new(1, patch(&System::default(), &set).expect("is right"), NOON);
+        let shown = view(&system);
+        assert!(!shown.to_string().contains("hush"));
+        assert_eq!(shown["captcha_secret_key_is_set"], true);
+        let kept = patch(&system, &shown).expect("what is shown can be sent back");
+        assert_eq!(kept.captcha.secret_key.as_deref(), Some("hush"));
+        let cleared = patch(&system, &json!({"captcha_kind": "altcha", "captcha_secret_key": null})).expect("is right");
+        assert_eq!(cleared.captcha.secret_key, None);
+    }
+
+    #[test]
+    fn anonymous_users_who_are_never_forgotten_are_written_as_0_or_null() {
+        for value in [json!(0), json!(null)] {
+            let settings = patch(&System::default(), &json!({ "anonymous_user_hours": value })).expect("is right");
+            assert_eq!(settings.anonymous_user_hours, None);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Owns tallies: counts of things that there may only be so many of, of which a claim takes one and gives it back. Must not know how they are
+//! stored, or which limits there are (see `policy::live_limits`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// What is counted. The order is that of the rules: the first that is full is the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TallyKind {
+    /// Live sessions of one user.
+    User,
+    /// Anonymous users made in one clock hour.
+    Minted,
+    /// Live sessions of one link.
+    Cast,
+    /// Live sessions of the deployment.
+    System,
+}
+
+impl TallyKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Minted => "minted",
+            Self::Cast => "cast",
+            Self::System => "system",
+        }
+    }
+
+    /// Whether a session that was served gives its one back when it ends. (One that was refunded gives everything back.)
+    pub const fn is_live(self) -> bool {
+        !matches!(self, Self::Minted)
+    }
+}
+
+/// One count, and how far it may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// What is counted.
+    pub kind: TallyKind,
+    /// Whose count it is: `{kind}/{of what}`.
+    pub key: String,
+    /// Full at this.
+    pub most: u32,
+    /// When the count may be forgotten; `None` is never.
+    pub forgotten_at: Option<Timestamp>,
+}
+
+/// One of a count that a session holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// What is counted.
+    pub kind: TallyKind,
+    /// The count's key.
+    pub key: String,
+}
+
+impl Tally {
+    /// A count that lives as long as what it counts.
+    pub fn new(kind: TallyKind, of: &str, most: u32) -> Self {
+        Self { kind, key: format!("{}/{of}", kind.as_str()), most, forgotten_at: None }
+    }
+
+    /// The count of anonymous users in the clock hour of `now`.
+    pub fn of_hour(now: Timestamp, most: u32) -> Self {
+        let hour = now.seconds().div_euclid(3600);
+        let forgotten_at = Some(Timestamp::from_millis((hour + 2) * 3_600_000));
+        Self { forgotten_at, ..Self::new(TallyKind::Minted, &hour.to_string(), most) }
+    }
+
+    /// What a session keeps of it, to give it back.
+    pub fn held(&self) -> Held {
+        Held { kind: self.kind, key: self.key.clone() }
+    }
+}

@@ -1,0 +1,74 @@
+//! Owns the rows of table `limits`: IP windows, counts and used proofs, each as a part of somebody else's transaction. Must not judge.
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use casting_core::captcha::Proof;
+use casting_core::ids::SessionId;
+use casting_core::ports::{Fault, WindowClaim};
+use casting_core::tally::{Held, Tally};
+use casting_core::window::Window;
+
+use crate::names;
+use crate::rows::{ProofRow, TallyRow, WindowRow, key, number, text, to_item};
+use crate::store::DynamoStore;
+use crate::write::{self, Clause};
+
+/// The stamp of a window that has no row. A claim that saw it is written only if there still is none.
+const NO_WINDOW: &str = "";
+
+pub async fn window(store: &DynamoStore, key_text: &str) -> Result<Window, Fault> {
+    let row = store.get::<WindowRow>("read a window", &store.tables.limits, key(names::ID, names::window(key_text))).await?;
+    Ok(row.map_or_else(|| empty_window(key_text), |row| row.into_window(key_text)))
+}
+
+pub async fn tally(store: &DynamoStore, key_text: &str) -> Result<u32, Fault> {
+    let row = store.get::<TallyRow>("read a count", &store.tables.limits, key(names::ID, names::tally(key_text))).await?;
+    Ok(row.map_or(0, |row| row.taken))
+}
+
+/// The window that has no row.
+pub fn empty_window(key: &str) -> Window {
+    Window { key: key.to_owned(), stamp: NO_WINDOW.to_owned(), slots: Default::default() }
+}
+
+/// Takes a slot in the window, if it is as it was seen.
+pub fn take_slot(what: &'static str, store: &DynamoStore, claim: &WindowClaim) -> Result<TransactWriteItem, Fault> {
+    let row = WindowRow::new(&claim.after, claim.after.newest().unwrap_or(claim.cutoff), claim.forgotten_at);
+    let clause = match claim.seen.as_deref() {
+        None => Clause::when(names::WINDOW_IS_IDLE).value(":cutoff", number(claim.cutoff.millis())),
+        Some(NO_WINDOW) => Clause::when(names::IS_NEW),
+        Some(seen) => Clause::when(names::WINDOW_IS_AS_SEEN).value(":seen", text(seen)),
+    };
+    write::put(what, &store.tables.limits, to_item(what, &row)?, clause)
+}
+
+/// Gives a session's slot back, if the window still has it.
+pub fn give_slot(what: &'static str, store: &DynamoStore, window: &str, session: &SessionId) -> Result<TransactWriteItem, Fault> {
+    // A session gives back once, so its id makes a stamp that the window never had.
+    let has_slot = Clause::when(names::HAS_SLOT).name("#session", session.as_str()).value(":stamp", text(format!("released-{session}")));
+    write::update(what, &store.tables.limits, key(names::ID, names::window(window)), names::GIVE_SLOT, has_slot)
+}
+
+/// Takes one of a count, if there is room.
+pub fn take_tally(what: &'static str, store: &DynamoStore, tally: &Tally) -> Result<TransactWriteItem, Fault> {
+    let mut clause =
+        Clause::when(names::TALLY_HAS_ROOM).value(":most", number(tally.most)).value(":zero", number(0)).value(":one", number(1));
+    let mut change = names::TAKE_TALLY;
+    if let Some(at) = tally.forgotten_at {
+        clause = clause.value(":expires", number(at.seconds()));
+        change = names::TAKE_TALLY_FOR_A_TIME;
+    }
+    write::update(what, &store.tables.limits, key(names::ID, names::tally(&tally.key)), change, clause)
+}
+
+/// Gives one of a count back, if any are taken (the row of an hour may have been forgotten).
+pub fn give_tally(what: &'static str, store: &DynamoStore, held: &Held) -> Result<TransactWriteItem, Fault> {
+    let is_taken = Clause::when(names::TALLY_IS_TAKEN).value(":zero", number(0)).value(":one", number(1));
+    write::update(what, &store.tables.limits, key(names::ID, names::tally(&held.key)), names::GIVE_TALLY, is_taken)
+}
+
+/// Uses a proof up, if it has not been used.
+pub fn use_proof(what: &'static str, store: &DynamoStore, proof: &Proof) -> Result<TransactWriteItem, Fault> {
+    // Kept a little longer than it would be accepted: clocks differ.
+    let row = ProofRow { id: names::proof(&proof.id), expires_at: proof.until.seconds() + 60 };
+    write::put(what, &store.tables.limits, to_item(what, &row)?, Clause::when(names::IS_NEW))
+}

@@ -1,0 +1,147 @@
+//! Owns our own CAPTCHA: a proof of work by the ALTCHA protocol, version 2. It asks no third party and keeps nothing of a visitor; it makes a
+//! request cost something, and proves no more than that.
+//!
+//! The challenge says whom it is for and until when, in signed data, so that it can be judged by our own clock and by nobody else's.
+
+use altcha::{CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution};
+use casting_core::captcha::{CaptchaVerdict, Proof};
+use casting_core::time::Timestamp;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use ring::digest;
+use serde_json::json;
+
+/// How long a challenge is good for, in seconds: as long as the page that holds it, and time to solve it.
+const CHALLENGE_SECONDS: u64 = 600;
+/// Browsers derive keys natively with PBKDF2, and one key in 256 begins as it must. With this many rounds that is a fraction of a second on a
+/// desktop and about one on a phone, and checking it takes us a single key.
+const ROUNDS: u32 = 2000;
+const KEY_PREFIX: &str = "00";
+
+/// Names in the signed data.
+const BOUND_TO: &str = "for";
+const UNTIL: &str = "until";
+
+/// Makes and checks challenges.
+pub struct Altcha {
+    secret: String,
+}
+
+impl Altcha {
+    /// Signs with this secret.
+    pub const fn new(secret: String) -> Self {
+        Self { secret }
+    }
+
+    /// A challenge, as JSON.
+    pub fn challenge(&self, bound_to: &str, now: Timestamp) -> Option<String> {
+        let until = now.plus_seconds(CHALLENGE_SECONDS).seconds();
+        let data = [(BOUND_TO.to_owned(), json!(bound_to)), (UNTIL.to_owned(), json!(until))];
+        let options = CreateChallengeOptions {
+            cost: ROUNDS,
+            key_prefix: KEY_PREFIX.to_owned(),
+            data: Some(data.into()),
+            hmac_signature_secret: Some(self.secret.clone()),
+            ..CreateChallengeOptions::default()
+        };
+        serde_json::to_string(&create_challenge(options).ok()?).ok()
+    }
+
+    /// Checks a solved challenge, which comes as base64 of JSON.
+    pub fn verify(&self, token: &str, bound_to: &str, now: Timestamp) -> CaptchaVerdict {
+        let failed = |why: &str| CaptchaVerdict::Failed(why.to_owned());
+        let Some(payload) = read(token) else { return failed("not a solved challenge") };
+        let options = VerifySolutionOptions::new(&payload.challenge, &payload.solution, self.secret.clone());
+        match verify_solution(options) {
+            Ok(result) if result.verified => {}
+            Ok(result) if result.invalid_signature == Some(true) => return failed("not a challenge of ours"),
+            Ok(_) => return failed("not solved"),
+            Err(error) => return CaptchaVerdict::Failed(format!("cannot be checked: {error}")),
+        }
+        // Signed by us, so it says what we wrote.
+        let data = payload.challenge.parameters.data.unwrap_or_default();
+        let until = data.get(UNTIL).and_then(serde_json::Value::as_i64).unwrap_or_default();
+        if data.get(BOUND_TO).and_then(serde_json::Value::as_str) != Some(bound_to) {
+            return failed("solved for another link or from another address");
+        }
+        if now.seconds() >= until {
+            return failed("too old");
+        }
+        let signature = payload.challenge.signature.unwrap_or_default();
+        CaptchaVerdict::Passed(Proof { id: name("altcha", &signature), until: Timestamp::from_millis(until * 1000) })
+    }
+}
+
+fn read(token: &str) -> Option<Payload> {
+    serde_json::from_slice(&BASE64.decode(token.as_bytes()).ok()?).ok()
+}
+
+/// A short name for a token that must not be used again.
+pub(crate) fn name(kind: &str, token: &str) -> String {
+    BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, format!("{kind} {token}").as_bytes()).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use altcha::{Challenge, SolveChallengeOptions, solve_challenge};
+    use casting_core::testing::NOON;
+
+    fn altcha() -> Altcha {
+        Altcha::new("secret".into())
+    }
+
+    fn solved(challenge: &str) -> Payload {
+        let challenge: Challenge = serde_json::from_str(challenge).expect("a challenge");
+        let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).expect("can be solved").expect("in time");
+        Payload { challenge, solution }
+    }
+
+    fn token(payload: &Payload) -> String {
+        BASE64.encode(&serde_json::to_vec(payload).expect("JSON"))
+    }
+
+    #[test]
+    fn a_solved_challenge_passes_for_whom_it_was_made_while_it_is_good() {
+        let payload = solved(&altcha().challenge("cast/address", NOON).expect("a challenge"));
+        let good = token(&payload);
+        let mut other = payload.clone();
+        other.solution.counter += 1;
+        let mut easier = payload.clone();
+        easier.challenge.parameters.key_prefix = String::new();
+        let mut unsigned = payload.clone();
+        unsigned.challenge.signature = None;
+        let mut longer = payload.clone();
+        longer.challenge.parameters.data.as_mut().expect("data").insert(UNTIL.into(), json!(i64::MAX));
+        for (name, token, bound_to, age, passes) in [
+            ("solved", good.clone(), "cast/address", 0, true),
+            ("just in time", good.clone(), "cast/address", CHALLENGE_SECONDS - 1, true),
+            ("too old", good.clone(), "cast/address", CHALLENGE_SECONDS, false),
+            ("for another link", good.clone(), "other/address", 0, false),
+            ("another counter", token(&other), "cast/address", 0, false),
+            ("made easier", token(&easier), "cast/address", 0, false),
+            ("unsigned", token(&unsigned), "cast/address", 0, false),
+            ("made to last", token(&longer), "cast/address", 0, false),
+            ("garbage", "%%%".into(), "cast/address", 0, false),
+            ("nothing", String::new(), "cast/address", 0, false),
+        ] {
+            let verdict = altcha().verify(&token, bound_to, NOON.plus_seconds(age));
+            assert_eq!(matches!(verdict, CaptchaVerdict::Passed(_)), passes, "{name}: {verdict:?}");
+        }
+        let foreign = Altcha::new("another".into()).verify(&good, "cast/address", NOON);
+        assert_eq!(foreign, CaptchaVerdict::Failed("not a challenge of ours".into()));
+    }
+
+    #[test]
+    fn one_challenge_has_one_name_however_it_was_solved() {
+        let payload = solved(&altcha().challenge("a", NOON).expect("a challenge"));
+        let mut later = payload.clone();
+        later.solution.time = Some(9.0);
+        let id = |payload: &Payload| match altcha().verify(&token(payload), "a", NOON) {
+            CaptchaVerdict::Passed(proof) => proof.id,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(id(&payload), id(&later));
+        let another = solved(&altcha().challenge("a", NOON).expect("a challenge"));
+        assert_ne!(id(&payload), id(&another));
+    }
+}

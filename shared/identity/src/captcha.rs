@@ -1,0 +1,58 @@
+//! Owns the choice of verifier: our own proof of work, or a provider that speaks siteverify. Must not know either's protocol.
+
+use std::time::Duration;
+
+use casting_core::captcha::{CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Verifying};
+use casting_core::time::Timestamp;
+use data_encoding::BASE64URL_NOPAD;
+use reqwest::Client;
+
+use crate::altcha::Altcha;
+use crate::siteverify;
+use crate::web_client::{self, ClientError};
+
+/// How long a provider may take.
+pub const LIMIT: Duration = Duration::from_secs(3);
+/// A token longer than this is nobody's, in bytes.
+const MAX_TOKEN_BYTES: usize = 8192;
+
+/// Checks proofs of every kind.
+pub struct Captchas {
+    client: Client,
+    altcha: Altcha,
+}
+
+impl Captchas {
+    /// A verifier whose own challenges are signed with `key`. Opens no connection yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(key: &[u8; 32]) -> Result<Self, ClientError> {
+        Self::with_limit(key, LIMIT)
+    }
+
+    pub(crate) fn with_limit(key: &[u8; 32], limit: Duration) -> Result<Self, ClientError> {
+        Ok(Self { client: web_client::build(limit)?, altcha: Altcha::new(BASE64URL_NOPAD.encode(key)) })
+    }
+}
+
+impl CaptchaVerifier for Captchas {
+    fn challenge(&self, settings: &CaptchaSettings, bound_to: &str, now: Timestamp) -> Option<String> {
+        match settings.kind {
+            CaptchaKind::Altcha => self.altcha.challenge(bound_to, now),
+            _ => None,
+        }
+    }
+
+    fn verify<'a>(&'a self, check: CaptchaCheck<'a>) -> Verifying<'a> {
+        Box::pin(async move {
+            if check.token.len() > MAX_TOKEN_BYTES {
+                return CaptchaVerdict::Failed("the token is too long".into());
+            }
+            match check.settings.kind {
+                CaptchaKind::Altcha => self.altcha.verify(check.token, check.bound_to, check.now),
+                _ => siteverify::verify(&self.client, &check).await,
+            }
+        })
+    }
+}

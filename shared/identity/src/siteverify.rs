@@ -1,0 +1,285 @@
+//! Owns how reCAPTCHA, hCaptcha and Turnstile are asked: one form, one answer, nearly the same for all. What their answers mean is decided by one
+//! pure function. Must not log tokens or keys.
+
+use casting_core::captcha::{CAPTCHA_ACTION, CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, Proof};
+use casting_core::time::Timestamp;
+use reqwest::Client;
+use serde::Deserialize;
+
+use crate::altcha::name;
+
+/// An answer longer than this is not read, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// A challenge that was solved longer ago than this is stale, in seconds. Providers say two to five minutes.
+const STALE_SECONDS: u64 = 300;
+/// How far their clocks may be ahead of ours, in seconds.
+const AHEAD_SECONDS: u64 = 60;
+
+/// What a provider answers; each leaves some of it out.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Answer {
+    success: bool,
+    hostname: Option<String>,
+    action: Option<String>,
+    score: Option<f64>,
+    challenge_ts: Option<String>,
+    #[serde(rename = "error-codes")]
+    error_codes: Vec<String>,
+}
+
+/// Asks the provider. Never more than once: a token can be used once, and whoever asked in vain would find it used.
+pub async fn verify(client: &Client, check: &CaptchaCheck<'_>) -> CaptchaVerdict {
+    let CaptchaSettings { kind, secret_key, verify_url, .. } = check.settings;
+    let (Some(secret), Some(own_url)) = (secret_key.as_deref(), own_url(*kind)) else {
+        return CaptchaVerdict::Unavailable("no secret key is set".into());
+    };
+    let url = verify_url.as_deref().unwrap_or(own_url);
+    let address = check.address.to_string();
+    let mut form = vec![("secret", secret), ("response", check.token), ("remoteip", &address)];
+    if let (CaptchaKind::Hcaptcha, Some(site_key)) = (kind, check.settings.site_key.as_deref()) {
+        form.push(("sitekey", site_key));
+    }
+    match ask(client, url, &form).await {
+        Ok(answer) => judge(check.settings, &answer, check.token, check.hostname, check.now),
+        Err(why) => CaptchaVerdict::Unavailable(why),
+    }
+}
+
+async fn ask(client: &Client, url: &str, form: &[(&str, &str)]) -> Result<Answer, String> {
+    let failed = |error: reqwest::Error| error.without_url().to_string();
+    let mut response = client.post(url).form(form).send().await.map_err(failed)?;
+    if !response.status().is_success() {
+        return Err(format!("the provider answered with status {}", response.status()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err("the provider's answer is too long".into());
+        }
+    }
+    serde_json::from_slice(&body).map_err(|error| format!("the provider's answer cannot be read: {error}"))
+}
+
+const fn own_url(kind: CaptchaKind) -> Option<&'static str> {
+    match kind {
+        CaptchaKind::Altcha => None,
+        CaptchaKind::RecaptchaV2 | CaptchaKind::RecaptchaV3 => Some("https://www.google.com/recaptcha/api/siteverify"),
+        CaptchaKind::Hcaptcha => Some("https://api.hcaptcha.com/siteverify"),
+        CaptchaKind::Turnstile => Some("https://challenges.cloudflare.com/turnstile/v0/siteverify"),
+    }
+}
+
+/// Codes that blame what the visitor brought. All others blame us or the provider, and nobody can say whether somebody was there.
+const VISITORS_FAULT: [&str; 7] = [
+    "missing-input-response",
+    "invalid-input-response",
+    "timeout-or-duplicate",
+    "invalid-or-already-seen-response",
+    "already-seen-response",
+    "expired-input-response",
+    "sitekey-mismatch",
+];
+
+/// What an answer means.
+fn judge(settings: &CaptchaSettings, answer: &Answer, token: &str, hostname: &str, now: Timestamp) -> CaptchaVerdict {
+    let failed = |why: String| CaptchaVerdict::Failed(why);
+    if !answer.success {
+        let codes = answer.error_codes.join(", ");
+        // A provider that says no without a reason means the token.
+        let visitors = answer.error_codes.iter().all(|code| VISITORS_FAULT.contains(&code.as_str()));
+        return if visitors { failed(format!("refused: {codes}")) } else { CaptchaVerdict::Unavailable(format!("not checked: {codes}")) };
+    }
+    match &answer.hostname {
+        Some(host) if !host.eq_ignore_ascii_case(hostname) => return failed(format!("solved on {}", shorten(host))),
+        // hCaptcha leaves it out where an account says so; the others always say it.
+        None if settings.kind != CaptchaKind::Hcaptcha => return failed("solved on no host".into()),
+        _ => {}
+    }
+    if let Some(why) = wrong_action(settings.kind, answer.action.as_deref()) {
+        return failed(why);
+    }
+    if settings.kind == CaptchaKind::RecaptchaV3 {
+        let least = f64::from(settings.min_score_percent) / 100.0;
+        match answer.score {
+            // Not «below»: a score that is no number passes nowhere.
+            Some(score) if score >= least => {}
+            score => return failed(format!("scored {score:?}, less than {least}")),
+        }
+    }
+    let solved_at = answer.challenge_ts.as_deref().and_then(Timestamp::parse).unwrap_or(now);
+    if now >= solved_at.plus_seconds(STALE_SECONDS) || solved_at > now.plus_seconds(AHEAD_SECONDS) {
+        return failed(format!("solved at {solved_at}"));
+    }
+    CaptchaVerdict::Passed(Proof { id: name(settings.kind.as_str(), token), until: now.plus_seconds(2 * STALE_SECONDS) })
+}
+
+/// reCAPTCHA v3 always names the action; Turnstile does when the widget named one, as ours does; the others know none.
+fn wrong_action(kind: CaptchaKind, action: Option<&str>) -> Option<String> {
+    let named = matches!(kind, CaptchaKind::RecaptchaV3 | CaptchaKind::Turnstile);
+    (named && action != Some(CAPTCHA_ACTION)).then(|| format!("solved for the action {}", shorten(action.unwrap_or("none"))))
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use axum::routing::post;
+    use casting_core::captcha::CaptchaVerifier;
+    use casting_core::testing::NOON;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::captcha::Captchas;
+    use CaptchaKind::{Hcaptcha, RecaptchaV2, RecaptchaV3, Turnstile};
+
+    const HOST: &str = "cast.example.com";
+
+    fn settings(kind: CaptchaKind) -> CaptchaSettings {
+        CaptchaSettings { kind, site_key: Some("site".into()), secret_key: Some("hush".into()), ..CaptchaSettings::default() }
+    }
+
+    fn word(verdict: &CaptchaVerdict) -> &'static str {
+        match verdict {
+            CaptchaVerdict::Passed(_) => "passed",
+            CaptchaVerdict::Failed(_) => "failed",
+            CaptchaVerdict::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// A good answer with these fields on top; null takes one away.
+    fn answer(kind: CaptchaKind, fields: &Value) -> Answer {
+        let mut answer = json!({"success": true, "hostname": HOST, "challenge_ts": "2026-11-23T11:59:30Z"});
+        if kind == RecaptchaV3 {
+            answer["score"] = json!(0.7);
+        }
+        if matches!(kind, RecaptchaV3 | Turnstile) {
+            answer["action"] = json!(CAPTCHA_ACTION);
+        }
+        for (name, value) in fields.as_object().expect("an object") {
+            answer[name] = value.clone();
+        }
+        serde_json::from_value(answer).expect("an answer")
+    }
+
+    #[test]
+    fn an_answer_passes_only_when_everything_in_it_is_right() {
+        for (name, kind, fields, expected) in [
+            ("v2", RecaptchaV2, json!({}), "passed"),
+            ("v3", RecaptchaV3, json!({}), "passed"),
+            ("hCaptcha", Hcaptcha, json!({}), "passed"),
+            ("Turnstile", Turnstile, json!({}), "passed"),
+            ("the host's case does not matter", RecaptchaV2, json!({"hostname": "CAST.example.com"}), "passed"),
+            ("another host", RecaptchaV2, json!({"hostname": "evil.example"}), "failed"),
+            ("no host", Turnstile, json!({"hostname": null}), "failed"),
+            ("no host at hCaptcha", Hcaptcha, json!({"hostname": null}), "passed"),
+            ("a low score", RecaptchaV3, json!({"score": 0.49}), "failed"),
+            ("just the score", RecaptchaV3, json!({"score": 0.5}), "passed"),
+            ("no score", RecaptchaV3, json!({"score": null}), "failed"),
+            ("another action", RecaptchaV3, json!({"action": "login"}), "failed"),
+            ("no action", Turnstile, json!({"action": null}), "failed"),
+            ("solved long ago", RecaptchaV2, json!({"challenge_ts": "2026-11-23T11:50:00Z"}), "failed"),
+            ("solved in the future", RecaptchaV2, json!({"challenge_ts": "2026-11-23T12:05:00Z"}), "failed"),
+            ("no time", RecaptchaV2, json!({"challenge_ts": null}), "passed"),
+            ("no success", RecaptchaV2, json!({"success": false}), "failed"),
+        ] {
+            let verdict = judge(&settings(kind), &answer(kind, &fields), "token", HOST, NOON);
+            assert_eq!(word(&verdict), expected, "{name}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn every_documented_error_blames_the_right_side() {
+        for (kind, codes, expected) in [
+            (RecaptchaV2, &["missing-input-response", "invalid-input-response", "timeout-or-duplicate"][..], "failed"),
+            (RecaptchaV2, &["missing-input-secret", "invalid-input-secret", "bad-request"], "unavailable"),
+            (Hcaptcha, &["missing-input-response", "invalid-input-response", "expired-input-response", "already-seen-response"], "failed"),
+            (Hcaptcha, &["invalid-or-already-seen-response", "sitekey-mismatch"], "failed"),
+            (
+                Hcaptcha,
+                &["missing-input-secret", "invalid-input-secret", "bad-request", "missing-remoteip", "invalid-remoteip"],
+                "unavailable",
+            ),
+            (Hcaptcha, &["not-using-dummy-passcode", "sitekey-secret-mismatch"], "unavailable"),
+            (Turnstile, &["missing-input-response", "invalid-input-response", "timeout-or-duplicate"], "failed"),
+            (Turnstile, &["missing-input-secret", "invalid-input-secret", "bad-request", "internal-error"], "unavailable"),
+            (Turnstile, &["a-code-of-tomorrow"], "unavailable"),
+        ] {
+            for code in codes {
+                let refused = answer(kind, &json!({"success": false, "error-codes": [code]}));
+                assert_eq!(word(&judge(&settings(kind), &refused, "t", HOST, NOON)), expected, "{kind:?} {code}");
+            }
+        }
+    }
+
+    async fn provider(answer: impl IntoResponse + Clone + Send + Sync + 'static, late: Duration) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/siteverify", listener.local_addr().expect("an address"));
+        let serve = move |body: String| async move {
+            assert!(body.contains("secret=hush") && body.contains("response=token") && body.contains("remoteip=192.0.2.1"), "{body}");
+            tokio::time::sleep(late).await;
+            answer
+        };
+        tokio::spawn(async move { axum::serve(listener, Router::new().route("/siteverify", post(serve))).await });
+        url
+    }
+
+    async fn asked(url: String) -> CaptchaVerdict {
+        let captchas = Captchas::with_limit(&[1; 32], Duration::from_millis(300)).expect("TLS");
+        let settings = CaptchaSettings { verify_url: Some(url), ..settings(RecaptchaV2) };
+        let address: IpAddr = [192, 0, 2, 1].into();
+        let check = CaptchaCheck { settings: &settings, token: "token", bound_to: "", address, hostname: HOST, now: NOON };
+        captchas.verify(check).await
+    }
+
+    #[tokio::test]
+    async fn whatever_a_provider_does_nobody_is_let_through_by_it() {
+        let good = json!({"success": true, "hostname": HOST}).to_string();
+        let at_once = Duration::ZERO;
+        let late = Duration::from_secs(2);
+        for (name, url, expected) in [
+            ("answers", provider(good.clone(), at_once).await, "passed"),
+            ("refuses", provider(json!({"success": false, "error-codes": ["timeout-or-duplicate"]}).to_string(), at_once).await, "failed"),
+            ("is late", provider(good.clone(), late).await, "unavailable"),
+            ("says nonsense", provider("<html>".to_owned(), at_once).await, "unavailable"),
+            ("says nothing", provider(String::new(), at_once).await, "unavailable"),
+            ("says success in words", provider(json!({"success": "true"}).to_string(), at_once).await, "unavailable"),
+            ("has an error", provider((StatusCode::INTERNAL_SERVER_ERROR, good.clone()), at_once).await, "unavailable"),
+            (
+                "sends us on",
+                provider((StatusCode::FOUND, [("location", "http://127.0.0.1:1/")], good.clone()), at_once).await,
+                "unavailable",
+            ),
+            ("never ends", provider("x".repeat(MAX_ANSWER_BYTES + 1), at_once).await, "unavailable"),
+            ("is not there", "http://127.0.0.1:1/siteverify".to_owned(), "unavailable"),
+        ] {
+            let verdict = asked(url).await;
+            assert_eq!(word(&verdict), expected, "{name}: {verdict:?}");
+            let words = format!("{verdict:?}");
+            assert!(!words.contains("hush") && !words.contains("127.0.0.1"), "{name}: {words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_keys_or_with_a_huge_token_nobody_is_asked() {
+        let captchas = Captchas::new(&[1; 32]).expect("TLS");
+        let without = CaptchaSettings { secret_key: None, ..settings(Turnstile) };
+        let (with, huge) = (settings(Turnstile), "t".repeat(10_000));
+        let address: IpAddr = [192, 0, 2, 1].into();
+        for (name, settings, token, expected) in
+            [("no keys", &without, "t", "unavailable"), ("a huge token", &with, huge.as_str(), "failed")]
+        {
+            let check = CaptchaCheck { settings, token, bound_to: "", address, hostname: HOST, now: NOON };
+            assert_eq!(word(&captchas.verify(check).await), expected, "{name}");
+        }
+    }
+}
