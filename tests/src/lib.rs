@@ -1,5 +1,8 @@
-//! What the tests share: a wire without sockets, faults on it, and the small world that the fault suite lives in. Must not hold rules of its own.
+//! What the tests share: a wire without sockets, faults on it, the small world that the fault suite lives in, and programs and
+//! processes of this machine. Must not hold rules of its own.
 
+pub mod binaries;
 pub mod faults;
+pub mod processes;
 pub mod wire;
 pub mod world;

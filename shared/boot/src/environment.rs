@@ -57,6 +57,12 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     })
 }
 
+/// The names of the variables without which no function starts.
+pub fn required() -> Vec<String> {
+    let SettingsError(problems) = read(&Variables::new()).err().unwrap_or(SettingsError(Vec::new()));
+    problems.iter().filter_map(|problem| problem.split(' ').next()).map(str::to_owned).collect()
+}
+
 fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
     let endpoint = |service: &str, reader: &Reader<'_>| reader.get(service).or_else(|| reader.get("AWS_ENDPOINT_URL")).map(str::to_owned);
     let (id, secret) = (reader.required("AWS_ACCESS_KEY_ID"), reader.required("AWS_SECRET_ACCESS_KEY"));

@@ -24,6 +24,7 @@ use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
 use casting_identity::web_client::ClientError;
 
+pub use crate::environment::required as required_variables;
 pub use crate::http::TlsError;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
 pub use crate::system::{SystemClock, SystemEntropy};

@@ -1,0 +1,164 @@
+//! Owns the lab: a stack of its own for each test, with a clock that the test sets, and people and programs that visit it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use casting_boot::{SystemClock, SystemEntropy};
+use casting_core::testing::{NOON, SetClock};
+use casting_core::time::{Clock, Timestamp};
+use casting_identity::web_client;
+use casting_local::stack::{Stack, StackSettings, TaskKind};
+use casting_tests::binaries;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+/// A stack and what a test needs to use it.
+pub struct Lab {
+    pub stack: Stack,
+    pub clock: Arc<SetClock>,
+    /// A program that keeps no cookies and follows no redirects.
+    pub http: Client,
+}
+
+/// Everything about an answer.
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response: Response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, text: response.text().await.expect("a body") }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().expect("text")).unwrap_or_default()
+    }
+
+    /// The code of the problem document.
+    pub fn code(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        self.json()["code"].as_str().expect("a code").to_owned()
+    }
+}
+
+/// A program or a person at an address.
+#[derive(Clone, Copy)]
+pub struct From(pub u8);
+
+impl From {
+    pub fn address(self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, self.0))
+    }
+}
+
+impl Lab {
+    /// Tasks that are nothing but their rows.
+    pub async fn start() -> Self {
+        Self::with(TaskKind::Imaginary, NOON).await
+    }
+
+    /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the machine's time.
+    pub async fn with_processes() -> Self {
+        Self::with(TaskKind::Processes { executable: binaries::path("casting") }, SystemClock.now()).await
+    }
+
+    async fn with(tasks: TaskKind, now: Timestamp) -> Self {
+        let clock = Arc::new(SetClock::at(now));
+        let settings = StackSettings {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data: None,
+            reset: false,
+            public_url: None,
+            behind_proxy: true,
+            tasks,
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy::new()),
+            sweep_every: None,
+        };
+        let stack = Box::pin(Stack::start(settings)).await.expect("a stack");
+        let http = web_client::build(Duration::from_secs(30)).expect("a client");
+        Self { stack, clock, http }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.stack.url))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    /// The admin API, with the administrator's key.
+    pub async fn admin(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = self.request(method, &format!("/api/admin/{path}")).bearer_auth(&self.stack.admin_key);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Answer::of(request).await
+    }
+
+    /// The demo image's id.
+    pub async fn image(&self) -> String {
+        self.admin(Method::GET, "images", None).await.json()["items"][0]["id"].as_str().expect("the demo image").to_owned()
+    }
+
+    /// A cast for anybody with these fields on top; returns what the API says of it.
+    pub async fn cast(&self, fields: &Value) -> Value {
+        let mut document = json!({"name": "Test", "image_id": self.image().await, "allow_anonymous": true});
+        for (name, value) in fields.as_object().expect("an object") {
+            document[name] = value.clone();
+        }
+        let answer = self.admin(Method::POST, "casts", Some(&document)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()
+    }
+
+    /// What a program at this address is told of a link.
+    pub async fn describe(&self, from: From, key: &str, query: &str) -> Answer {
+        let request = self.request(Method::GET, &format!("/api/casts/{key}{query}"));
+        Answer::of(request.header("x-forwarded-for", from.address().to_string())).await
+    }
+
+    /// A program's claim with this document.
+    pub async fn claim_with(&self, from: From, key: &str, document: &Value) -> Answer {
+        let request = self.request(Method::POST, &format!("/cast/{key}/claims")).json(document);
+        Answer::of(request.header("x-forwarded-for", from.address().to_string())).await
+    }
+
+    /// A program opens a link and claims a session; the refusal may come at either.
+    pub async fn claim(&self, from: From, key: &str) -> Answer {
+        let described = self.describe(from, key, "").await;
+        if described.status != 200 {
+            return described;
+        }
+        self.claim_with(from, key, &json!({"ticket": described.json()["ticket"]})).await
+    }
+
+    /// What is left of a cast's Sessions Remaining.
+    pub async fn remaining(&self, cast: &Value) -> Value {
+        let id = cast["id"].as_str().expect("an id");
+        self.admin(Method::GET, &format!("casts/{id}"), None).await.json()["sessions_remaining"].clone()
+    }
+
+    /// Every row of every table that holds money, limits or settings. (Refusals are counted beside them.)
+    pub async fn ledger(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
+        let store = &self.stack.control.store;
+        let mut rows = BTreeMap::new();
+        for (name, schema) in store.tables().schemas().filter(|(_, schema)| schema.name != "claims") {
+            let items = store.client().scan().table_name(name).send().await.expect("a scan").items.unwrap_or_default();
+            rows.extend(items.into_iter().map(|item| (format!("{} {:?} {:?}", schema.name, item.get("kind"), item["id"]), item)));
+        }
+        rows
+    }
+}

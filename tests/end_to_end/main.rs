@@ -1,0 +1,12 @@
+//! End to end over the local stack: real HTTP through the same handlers as in AWS, the embedded database, and an ECS whose tasks are imaginary or
+//! real processes.
+
+mod admin;
+mod bad_input;
+mod captcha;
+mod lab;
+mod limits;
+mod parameters;
+mod previews;
+mod refusals;
+mod road;
