@@ -77,6 +77,8 @@ pub struct Stack {
     pub ecs: Ecs,
     /// The DynamoDB endpoint's URL.
     pub dynamodb_url: String,
+    /// The ECS endpoint's URL.
+    pub ecs_url: String,
     servers: [Server; 2],
     lifecycle: lifecycle::Pump,
     database: database::Endpoint,
@@ -140,6 +142,7 @@ impl Stack {
             admin_key: keys.admin,
             control,
             dynamodb_url: database.url(),
+            ecs_url: ecs_server.url().to_owned(),
             ecs,
             servers: [server, ecs_server],
             lifecycle,
