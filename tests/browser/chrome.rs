@@ -1,0 +1,157 @@
+//! Owns the browser: chromedriver on a port of its own, windows, screenshots, and the program that they visit.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use casting_identity::web_client;
+use casting_tests::binaries;
+use casting_tests::processes::soon;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// chromedriver, for as long as it is held.
+pub struct Driver {
+    _child: Child,
+    url: String,
+}
+
+/// How a window shall be.
+#[derive(Clone, Copy)]
+pub struct Look {
+    pub dark: bool,
+    pub phone: bool,
+    pub scripting: bool,
+}
+
+/// A window on a desk, in daylight.
+pub const DESK: Look = Look { dark: false, phone: false, scripting: true };
+
+impl Driver {
+    pub async fn start() -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let child = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        let child = child.expect("chromedriver; on Debian it comes with the package chromium-driver");
+        let url = format!("http://127.0.0.1:{port}");
+        let http = web_client::build(Duration::from_secs(2)).expect("a client");
+        assert!(soon(async || http.get(format!("{url}/status")).send().await.is_ok()).await, "chromedriver answers");
+        Self { _child: child, url }
+    }
+
+    /// A window of a browser that nobody has used before.
+    pub async fn window(&self, look: Look) -> Client {
+        let mut arguments =
+            vec!["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"];
+        arguments.extend(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"]);
+        arguments.push(if look.phone { "--window-size=390,844" } else { "--window-size=1100,800" });
+        if look.dark {
+            arguments.extend(["--force-dark-mode", "--blink-settings=preferredColorScheme=0"]);
+        }
+        let scripting = if look.scripting { 1 } else { 2 };
+        let capabilities = json!({
+            "goog:chromeOptions": {"args": arguments, "prefs": {"profile.managed_default_content_settings.javascript": scripting}},
+            "goog:loggingPrefs": {"browser": "SEVERE"},
+        });
+        let capabilities: Map<String, Value> = capabilities.as_object().cloned().expect("an object");
+        ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .expect("a browser")
+    }
+}
+
+/// The program, with everything in memory.
+pub struct Casting {
+    _child: Child,
+    pub url: String,
+    pub key: String,
+    http: reqwest::Client,
+}
+
+impl Casting {
+    pub async fn start() -> Self {
+        let mut child = Command::new(binaries::path("casting"))
+            .args(["--memory", "--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let (mut url, mut key) = (String::new(), String::new());
+        while key.is_empty() {
+            let line = lines.next_line().await.expect("can be read").expect("says where it is before it ends");
+            if let Some(link) = line.trim().strip_prefix("Demo link") {
+                url = link.trim().trim_end_matches("/cast/welcome").to_owned();
+            } else if let Some(found) = line.trim().strip_prefix("Admin key") {
+                key = found.trim().to_owned();
+            }
+        }
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { _child: child, url, key, http: web_client::build(Duration::from_secs(30)).expect("a client") }
+    }
+
+    /// Asks the admin API.
+    pub async fn admin(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
+        let request = self.http.request(method, format!("{}/api/admin/{path}", self.url)).bearer_auth(&self.key).json(body);
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status();
+        let text = answer.text().await.expect("a body");
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// A cast of the demo app for anybody, with these fields on top; returns its link.
+    pub async fn link(&self, fields: &Value) -> String {
+        let images = self.http.get(format!("{}/api/admin/images", self.url)).bearer_auth(&self.key).send().await.expect("an answer");
+        let images: Value = images.json().await.expect("JSON");
+        let mut document = json!({"name": "Test", "image_id": images["items"][0]["id"], "allow_anonymous": true});
+        for (name, value) in fields.as_object().expect("an object") {
+            document[name] = value.clone();
+        }
+        self.admin(reqwest::Method::POST, "casts", &document).await["url"].as_str().expect("a link").to_owned()
+    }
+}
+
+fn screenshots() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// Keeps what the window shows.
+pub async fn shoot(window: &Client, name: &str) {
+    let picture = window.screenshot().await.expect("a screenshot");
+    assert!(picture.len() > 2000, "{name}: an empty picture");
+    std::fs::write(screenshots().join(format!("{name}.png")), picture).expect("can be written");
+}
+
+/// The text of the page.
+pub async fn text(window: &Client) -> String {
+    match window.find(Locator::Css("body")).await {
+        Ok(body) => body.text().await.unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
+
+/// The text of one element; empty while it is not there.
+pub async fn text_of(window: &Client, selector: &str) -> String {
+    match window.find(Locator::Css(selector)).await {
+        Ok(element) => element.text().await.unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Waits until the page shows a text.
+pub async fn wait_for(window: &Client, selector: &str, wanted: &str) {
+    let seen = soon(async || text_of(window, selector).await.contains(wanted)).await;
+    assert!(seen, "{wanted:?} in {selector}; the page at {:?} says: {}", window.current_url().await, text(window).await);
+}

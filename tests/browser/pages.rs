@@ -1,0 +1,118 @@
+//! Owns the pages that a visitor meets on the way: proof of work, consent, refusals; on a desk and on a phone, by day and by night.
+
+use casting_boot::SystemClock;
+use casting_core::time::Clock;
+use fantoccini::Locator;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::chrome::{Casting, DESK, Driver, Look, shoot, text, wait_for};
+
+#[tokio::test]
+async fn the_proof_of_work_is_solved_by_the_page_itself_and_leads_into_a_session() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let link = casting.link(&json!({"require_captcha": true})).await;
+    let window = driver.window(DESK).await;
+    window.goto(&link).await.expect("opens");
+    wait_for(&window, "#status", "live").await;
+    window.close().await.expect("closes");
+
+    let still = driver.window(Look { scripting: false, ..DESK }).await;
+    still.goto(&link).await.expect("opens");
+    assert!(text(&still).await.contains("needs JavaScript"), "who cannot solve it is told why");
+    shoot(&still, "captcha-without-scripting").await;
+    still.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn an_address_that_came_with_the_link_is_shown_before_anything_starts() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let link = casting.link(&json!({"allow_dynamic_kasm_url": true})).await;
+    let window = driver.window(DESK).await;
+    window.goto(&format!("{link}?kasm_url=example.org/path%3Fq%3D1")).await.expect("opens");
+    wait_for(&window, ".consent .url", "https://example.org/path?q=1").await;
+    shoot(&window, "consent").await;
+    window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+    wait_for(&window, "#kasm-url", "https://example.org/path?q=1").await;
+    window.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn refusals_are_plain_words_on_every_screen_and_nothing_is_wrong_in_the_console() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let limited = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600});
+    let limited = casting.link(&limited).await;
+    let desk = driver.window(DESK).await;
+    desk.goto(&limited).await.expect("opens");
+    wait_for(&desk, "#status", "live").await;
+    for (name, link, look, words) in [
+        ("rate-limited", limited.clone(), DESK, "Too many sessions from your network"),
+        (
+            "sold-out",
+            casting.link(&json!({"limit_total_sessions": true, "sessions_remaining": 0})).await,
+            Look { dark: true, ..DESK },
+            "All sessions are taken",
+        ),
+        ("closed", casting.link(&closed()).await, Look { phone: true, ..DESK }, "This link is closed right now"),
+        (
+            "banned",
+            casting.link(&json!({"banned_addresses": ["127.0.0.0/8 This machine"]})).await,
+            Look { phone: true, dark: true, scripting: true },
+            "Requests from This machine are not allowed.",
+        ),
+        ("unknown", format!("{}/cast/nosuchkey", casting.url), DESK, "This link does not work"),
+    ] {
+        let window = driver.window(look).await;
+        window.goto(&link).await.expect("opens");
+        if name == "rate-limited" {
+            // The window tells only the claim, which the page sends by itself.
+            wait_for(&window, "h1", words).await;
+        }
+        wait_for(&window, "body", words).await;
+        assert!(text(&window).await.contains("Reference"), "{name}: something to quote");
+        shoot(&window, name).await;
+        assert_eq!(console(&window).await, Vec::<String>::new(), "{name}");
+        window.close().await.expect("closes");
+    }
+    desk.close().await.expect("closes");
+}
+
+/// Open at no hour of today.
+fn closed() -> Value {
+    // 1 January 1970 was a Thursday; two days from now is neither today nor, around midnight, tomorrow.
+    let days = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
+    let day = days[(SystemClock.now().seconds().div_euclid(86_400) + 2).rem_euclid(7) as usize];
+    json!({"open_hours": {"time_zone": "UTC", "spans": [format!("{day} 09:00-17:00")]}})
+}
+
+/// What the browser complained of, such as a script that the page's policy does not let in; failed loads of refused pages are none.
+async fn console(window: &fantoccini::Client) -> Vec<String> {
+    let log = window.issue_cmd(ConsoleLog).await.expect("a log");
+    let entries = log.as_array().cloned().unwrap_or_default();
+    let of_page = |entry: &Value| entry["source"] != "network";
+    entries.into_iter().filter(of_page).map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[derive(Debug)]
+struct ConsoleLog;
+
+impl fantoccini::wd::WebDriverCompatibleCommand for ConsoleLog {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(r#"{"type":"browser"}"#.to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn maintenance_is_said_in_words() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    casting.admin(Method::PATCH, "settings", &json!({"max_sessions": 0})).await;
+    let window = driver.window(Look { dark: true, ..DESK }).await;
+    window.goto(&format!("{}/cast/welcome", casting.url)).await.expect("opens");
+    wait_for(&window, "h1", "We are working on it").await;
+    shoot(&window, "maintenance").await;
+    window.close().await.expect("closes");
+}
