@@ -5,14 +5,28 @@ cd "$(dirname "$0")"
 
 say() { printf '\n== %s\n' "$*"; }
 
-if ! command -v cc >/dev/null; then
-  say "Installing a C compiler (the embedded database is C)"
-  apt-get update -q && apt-get install -qy --no-install-recommends gcc libc6-dev
-fi
+# Debian packages, when a command is missing.
+need() {
+  local command=$1
+  shift
+  command -v "$command" >/dev/null && return
+  say "Installing $*"
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
+need cc gcc libc6-dev # the embedded database is C
+need chromium chromium
+need chromedriver chromium-driver
 
 say "Format and lints"
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
 
-say "Unit, contract and end-to-end tests"
+say "Build (the suites start the programs, so these come first)"
+cargo build --workspace --all-targets
+
+say "Unit, contract, fault, end-to-end and browser tests"
 cargo test --workspace

@@ -5,11 +5,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use casting_identity::web_client;
-use casting_tests::binaries;
 use casting_tests::processes::soon;
+use casting_tests::program::Program;
 use fantoccini::{Client, ClientBuilder, Locator};
+use reqwest::Method;
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// chromedriver, for as long as it is held.
@@ -69,40 +69,20 @@ impl Driver {
 }
 
 /// The program, with everything in memory.
-pub struct Casting {
-    _child: Child,
-    pub url: String,
-    pub key: String,
-    http: reqwest::Client,
-}
+pub struct Casting(Program);
 
 impl Casting {
     pub async fn start() -> Self {
-        let mut child = Command::new(binaries::path("casting"))
-            .args(["--memory", "--port", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let (mut url, mut key) = (String::new(), String::new());
-        while key.is_empty() {
-            let line = lines.next_line().await.expect("can be read").expect("says where it is before it ends");
-            if let Some(link) = line.trim().strip_prefix("Demo link") {
-                url = link.trim().trim_end_matches("/cast/welcome").to_owned();
-            } else if let Some(found) = line.trim().strip_prefix("Admin key") {
-                key = found.trim().to_owned();
-            }
-        }
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { _child: child, url, key, http: web_client::build(Duration::from_secs(30)).expect("a client") }
+        Self(Program::start(["--memory", "--port", "0"]).await.expect("starts"))
+    }
+
+    pub fn url(&self) -> &str {
+        &self.0.url
     }
 
     /// Asks the admin API.
-    pub async fn admin(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
-        let request = self.http.request(method, format!("{}/api/admin/{path}", self.url)).bearer_auth(&self.key).json(body);
-        let answer = request.send().await.expect("an answer");
+    pub async fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
+        let answer = self.0.admin(method, path).json(body).send().await.expect("an answer");
         let status = answer.status();
         let text = answer.text().await.expect("a body");
         assert!(status.is_success(), "{path}: {status} {text}");
@@ -111,13 +91,12 @@ impl Casting {
 
     /// A cast of the demo app for anybody, with these fields on top; returns its link.
     pub async fn link(&self, fields: &Value) -> String {
-        let images = self.http.get(format!("{}/api/admin/images", self.url)).bearer_auth(&self.key).send().await.expect("an answer");
-        let images: Value = images.json().await.expect("JSON");
+        let images: Value = self.0.admin(Method::GET, "images").send().await.expect("an answer").json().await.expect("JSON");
         let mut document = json!({"name": "Test", "image_id": images["items"][0]["id"], "allow_anonymous": true});
         for (name, value) in fields.as_object().expect("an object") {
             document[name] = value.clone();
         }
-        self.admin(reqwest::Method::POST, "casts", &document).await["url"].as_str().expect("a link").to_owned()
+        self.admin(Method::POST, "casts", &document).await["url"].as_str().expect("a link").to_owned()
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Screenshots are kept under `target/screenshots`, to be looked at.
 
+#![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
+
 mod chrome;
 mod pages;
 mod road;

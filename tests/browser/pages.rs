@@ -53,14 +53,14 @@ async fn refusals_are_plain_words_on_every_screen_and_nothing_is_wrong_in_the_co
             Look { dark: true, ..DESK },
             "All sessions are taken",
         ),
-        ("closed", casting.link(&closed()).await, Look { phone: true, ..DESK }, "This link is closed right now"),
+        ("closed", casting.link(&closed()).await, Look { phone: true, ..DESK }, "It opens again on"),
         (
             "banned",
             casting.link(&json!({"banned_addresses": ["127.0.0.0/8 This machine"]})).await,
             Look { phone: true, dark: true, scripting: true },
             "Requests from This machine are not allowed.",
         ),
-        ("unknown", format!("{}/cast/nosuchkey", casting.url), DESK, "This link does not work"),
+        ("unknown", format!("{}/cast/nosuchkey", casting.url()), DESK, "This link does not work"),
     ] {
         let window = driver.window(look).await;
         window.goto(&link).await.expect("opens");
@@ -111,7 +111,7 @@ async fn maintenance_is_said_in_words() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     casting.admin(Method::PATCH, "settings", &json!({"max_sessions": 0})).await;
     let window = driver.window(Look { dark: true, ..DESK }).await;
-    window.goto(&format!("{}/cast/welcome", casting.url)).await.expect("opens");
+    window.goto(&format!("{}/cast/welcome", casting.url())).await.expect("opens");
     wait_for(&window, "h1", "We are working on it").await;
     shoot(&window, "maintenance").await;
     window.close().await.expect("closes");

@@ -9,7 +9,7 @@ use crate::chrome::{Casting, DESK, Driver, Look, shoot, text, text_of, wait_for}
 async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
-    window.goto(&format!("{}/cast/welcome", casting.url)).await.expect("opens");
+    window.goto(&format!("{}/cast/welcome", casting.url())).await.expect("opens");
     wait_for(&window, "#status", "live").await;
     let url = window.current_url().await.expect("an address");
     let session = url.host_str().and_then(|host| host.strip_suffix(".localhost")).expect("an origin of its own").to_owned();
@@ -43,7 +43,7 @@ async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() 
     let ended = casting.admin(reqwest::Method::POST, &format!("sessions/{session}/stop"), &serde_json::json!({})).await;
     assert!(ended["state"] == "stopping" || ended["state"] == "ended", "{ended}");
     assert!(soon(async || with_environment(&session).is_empty()).await, "no process stays");
-    window.goto(&format!("{}/session/{session}", casting.url)).await.expect("opens");
+    window.goto(&format!("{}/session/{session}", casting.url())).await.expect("opens");
     wait_for(&window, "h1", "This session has ended").await;
     assert!(text(&window).await.contains("An administrator ended it."));
     shoot(&window, "session-ended").await;
@@ -54,7 +54,7 @@ async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() 
 async fn without_scripting_a_button_leads_to_the_same_session() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(Look { scripting: false, ..DESK }).await;
-    window.goto(&format!("{}/cast/welcome", casting.url)).await.expect("opens");
+    window.goto(&format!("{}/cast/welcome", casting.url())).await.expect("opens");
     assert!(text(&window).await.contains("A session of your own"), "nothing starts by itself");
     shoot(&window, "landing-without-scripting").await;
     window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");

@@ -118,7 +118,7 @@ async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
     let key = world.cast.settings.key.as_str().to_owned();
     let process = world.calm();
     world.refuse_starts(1);
-    let opened = open(&process, &key, &visitor(1)).await.expect("opens");
+    let opened = open(process, &key, &visitor(1)).await.expect("opens");
     let refusal = process.claim(&key, &opened, &visitor(1)).await.expect_err("is refused");
     assert_eq!(refusal.denial().code.as_str(), "no-capacity");
     assert!(refusal.denial().retry_after.is_some());

@@ -39,21 +39,21 @@ fn the_ledger_holds_in_every_history() {
     let given: usize = std::thread::scope(|scope| {
         let share = |player: u64| (first + player..first + count).step_by(players as usize);
         let playing: Vec<_> = (0..players).map(|player| scope.spawn(move || play(share(player)))).collect();
-        playing.into_iter().map(|player| player.join().expect("no history fails")).sum()
+        playing.into_iter().map(|player| player.join().expect("nobody panics").unwrap_or_else(|error| panic!("{error:#}"))).sum()
     });
     assert!(given as u64 >= count, "{given} sessions in {count} histories: too few for the checks to mean anything");
 }
 
 /// Plays these histories one after the other, in virtual time.
-fn play(seeds: impl Iterator<Item = u64>) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+fn play(seeds: impl Iterator<Item = u64>) -> Result<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
     runtime.block_on(async {
-        let ground = Ground::lay().await.expect("lays the ground");
+        let ground = Ground::lay().await?;
         let mut given = 0;
         for seed in seeds {
-            given += history(&ground, seed).await.unwrap_or_else(|error| panic!("history with CASTING_TEST_SEED={seed} failed: {error:#}"));
+            given += history(&ground, seed).await.with_context(|| format!("history with CASTING_TEST_SEED={seed} failed"))?;
         }
-        given
+        Ok(given)
     })
 }
 

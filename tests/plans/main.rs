@@ -1,4 +1,6 @@
 //! Holds the code to its plans: which crate may depend on which, and a deployment's template that says what the code says. Starts nothing.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
+
 mod crates;
 mod template;

@@ -1,16 +1,15 @@
 //! Owns `casting` as a person starts and stops it: what it prints, what it keeps, and what it leaves behind.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use casting_identity::web_client;
-use casting_tests::binaries;
 use casting_tests::processes::{soon, with_environment};
+use casting_tests::program::{Program, casting};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// A folder of its own for each test, deleted at the end.
@@ -34,68 +33,36 @@ impl Drop for Scratch {
     }
 }
 
-/// A stack that runs.
-struct Running {
-    child: Child,
-    url: String,
-    key: String,
-    http: reqwest::Client,
-}
-
-fn casting(arguments: &[&str]) -> Command {
-    let mut command = Command::new(binaries::path("casting"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
 fn on(data: &Path) -> Vec<String> {
     vec!["--port".into(), "0".into(), "--data".into(), data.display().to_string()]
 }
 
-impl Running {
-    async fn start(arguments: &[String]) -> Self {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut child = casting(&arguments).spawn().expect("starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let (mut url, mut key) = (String::new(), String::new());
-        while key.is_empty() {
-            let line =
-                tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("says so in time").expect("can be read");
-            let line = line.expect("says where it is before it ends");
-            if let Some(link) = line.trim().strip_prefix("Demo link") {
-                url = link.trim().trim_end_matches("/cast/welcome").to_owned();
-            } else if let Some(found) = line.trim().strip_prefix("Admin key") {
-                key = found.trim().to_owned();
-            }
-        }
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, url, key, http: web_client::build(Duration::from_secs(30)).expect("a client") }
-    }
+async fn start(arguments: &[String]) -> Program {
+    Program::start(arguments).await.expect("starts")
+}
 
-    async fn admin(&self, path: &str) -> Value {
-        let answer = self.http.get(format!("{}/api/admin/{path}", self.url)).bearer_auth(&self.key).send().await.expect("an answer");
-        answer.json().await.expect("JSON")
-    }
+async fn read(program: &Program, path: &str) -> Value {
+    program.admin(Method::GET, path).send().await.expect("an answer").json().await.expect("JSON")
+}
 
-    /// Claims a demo session and waits until it is ready; returns its id.
-    async fn session(&self) -> String {
-        let described: Value =
-            self.http.get(format!("{}/api/casts/welcome", self.url)).send().await.expect("an answer").json().await.expect("JSON");
-        let claim = self.http.post(format!("{}/cast/welcome/claims", self.url)).json(&json!({"ticket": described["ticket"]}));
-        let claimed: Value = claim.send().await.expect("an answer").json().await.expect("JSON");
-        let id = claimed["session_id"].as_str().expect("an id").to_owned();
-        let ready = soon(async || self.admin(&format!("sessions/{id}")).await["state"] == "ready").await;
-        assert!(ready, "{}", self.admin(&format!("sessions/{id}")).await);
-        id
-    }
+/// Claims a demo session and waits until it is ready; returns its id.
+async fn claim(program: &Program) -> String {
+    let described = program.http.get(format!("{}/api/casts/welcome", program.url)).send().await.expect("an answer");
+    let described: Value = described.json().await.expect("JSON");
+    let claim = program.http.post(format!("{}/cast/welcome/claims", program.url)).json(&json!({"ticket": described["ticket"]}));
+    let claimed: Value = claim.send().await.expect("an answer").json().await.expect("JSON");
+    let id = claimed["session_id"].as_str().expect("an id").to_owned();
+    let ready = soon(async || read(program, &format!("sessions/{id}")).await["state"] == "ready").await;
+    assert!(ready, "{}", read(program, &format!("sessions/{id}")).await);
+    id
+}
 
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().expect("it runs") as i32), signal).expect("can be signalled");
-    }
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().expect("it runs") as i32), signal).expect("can be signalled");
+}
 
-    async fn ended(mut self) -> Option<i32> {
-        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("ends in time").expect("ends").code()
-    }
+async fn ended(mut program: Program) -> Option<i32> {
+    tokio::time::timeout(Duration::from_secs(30), program.child.wait()).await.expect("ends in time").expect("ends").code()
 }
 
 /// Runs to its end: the exit code, and everything it said.
@@ -106,12 +73,12 @@ async fn said(command: &mut Command) -> (Option<i32>, String) {
 
 #[tokio::test]
 async fn help_names_every_flag() {
-    let (code, text) = said(&mut casting(&["--help"])).await;
+    let (code, text) = said(&mut casting(["--help"])).await;
     assert_eq!(code, Some(0));
     for flag in ["--port", "--data", "--memory", "--reset", "--public-url", "--behind-proxy", "--listen", "--log"] {
         assert!(text.contains(flag), "{flag}: {text}");
     }
-    assert_eq!(said(&mut casting(&["--no-such-flag"])).await.0, Some(2));
+    assert_eq!(said(&mut casting(["--no-such-flag"])).await.0, Some(2));
 }
 
 #[tokio::test]
@@ -119,48 +86,48 @@ async fn what_stands_in_the_way_is_said_in_a_sentence_and_nothing_is_lost() {
     let scratch = Scratch::new("in-the-way");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    let (code, text) = said(&mut casting(&["--memory", "--port", &port])).await;
+    let (code, text) = said(&mut casting(["--memory", "--port", &port])).await;
     assert!(code == Some(1) && text.contains(&port) && text.contains("--port"), "a busy port: {code:?} {text}");
 
     std::fs::write(scratch.path("a-file"), "mine").expect("a file");
     let file = scratch.path("a-file").display().to_string();
-    let (code, text) = said(&mut casting(&["--port", "0", "--data", &file])).await;
+    let (code, text) = said(&mut casting(["--port", "0", "--data", &file])).await;
     assert!(code == Some(1) && text.contains("a-file"), "a file in the folder's place: {code:?} {text}");
     assert_eq!(std::fs::read_to_string(scratch.path("a-file")).expect("is there"), "mine");
-    let (code, text) = said(&mut casting(&["--port", "0", "--data", "/proc/nothing/here"])).await;
+    let (code, text) = said(&mut casting(["--port", "0", "--data", "/proc/nothing/here"])).await;
     assert!(code == Some(1) && text.contains("/proc/nothing"), "a folder that cannot be made: {code:?} {text}");
 
     let folder = scratch.path("data");
-    let first = Running::start(&on(&folder)).await;
-    let (code, text) = said(&mut casting(&on(&folder).iter().map(String::as_str).collect::<Vec<_>>())).await;
+    let first = start(&on(&folder)).await;
+    let (code, text) = said(&mut casting(on(&folder))).await;
     assert!(code == Some(1) && text.contains(&first.url), "a second instance is told where the first is: {code:?} {text}");
-    assert_eq!(first.admin("casts").await["items"][0]["key"], "welcome", "the first is unharmed");
+    assert_eq!(read(&first, "casts").await["items"][0]["key"], "welcome", "the first is unharmed");
 }
 
 #[tokio::test]
 async fn data_survives_a_restart_and_ends_with_a_reset() {
     let scratch = Scratch::new("restart");
     let folder = scratch.path("data");
-    let first = Running::start(&on(&folder)).await;
-    let image = first.admin("images").await["items"][0]["id"].clone();
+    let first = start(&on(&folder)).await;
+    let image = read(&first, "images").await["items"][0]["id"].clone();
     let cast = json!({"name": "Kept", "key": "kept-link", "image_id": image});
-    let made =
-        first.http.post(format!("{}/api/admin/casts", first.url)).bearer_auth(&first.key).json(&cast).send().await.expect("an answer");
+    let made = first.admin(Method::POST, "casts").json(&cast).send().await.expect("an answer");
     assert_eq!(made.status(), 201);
     let key = first.key.clone();
-    first.signal(Signal::SIGTERM);
-    assert_eq!(first.ended().await, Some(0));
+    signal(&first.child, Signal::SIGTERM);
+    assert_eq!(ended(first).await, Some(0));
 
-    let second = Running::start(&on(&folder)).await;
+    let second = start(&on(&folder)).await;
     assert_eq!(second.key, key, "the same administrator");
-    let keys: Vec<Value> = second.admin("casts").await["items"].as_array().expect("casts").iter().map(|cast| cast["key"].clone()).collect();
+    let keys: Vec<Value> =
+        read(&second, "casts").await["items"].as_array().expect("casts").iter().map(|cast| cast["key"].clone()).collect();
     assert!(keys.contains(&json!("kept-link")) && keys.len() == 2, "{keys:?}");
-    second.signal(Signal::SIGINT);
-    assert_eq!(second.ended().await, Some(0));
+    signal(&second.child, Signal::SIGINT);
+    assert_eq!(ended(second).await, Some(0));
 
     let reset: Vec<String> = on(&folder).into_iter().chain(["--reset".to_owned()]).collect();
-    let third = Running::start(&reset).await;
-    assert_eq!(third.admin("casts").await["items"].as_array().map(Vec::len), Some(1));
+    let third = start(&reset).await;
+    assert_eq!(read(&third, "casts").await["items"].as_array().map(Vec::len), Some(1));
     assert_ne!(third.key, key);
 }
 
@@ -168,30 +135,30 @@ async fn data_survives_a_restart_and_ends_with_a_reset() {
 async fn neither_ctrl_c_nor_a_kill_leaves_a_session_behind() {
     let scratch = Scratch::new("kill");
     let folder = scratch.path("data");
-    let first = Running::start(&on(&folder)).await;
-    let session = first.session().await;
+    let first = start(&on(&folder)).await;
+    let session = claim(&first).await;
     assert!(!with_environment(&session).is_empty());
-    first.signal(Signal::SIGKILL);
-    assert_eq!(first.ended().await, None);
+    signal(&first.child, Signal::SIGKILL);
+    assert_eq!(ended(first).await, None);
     assert!(
         soon(async || with_environment(&session).is_empty()).await,
         "the session dies with its stack: {:?}",
         with_environment(&session)
     );
 
-    let second = Running::start(&on(&folder)).await;
-    let ended = soon(async || second.admin(&format!("sessions/{session}")).await["state"] == "ended").await;
-    assert!(ended, "never forgotten: {}", second.admin(&format!("sessions/{session}")).await);
-    let session = second.session().await;
-    second.signal(Signal::SIGINT);
-    assert_eq!(second.ended().await, Some(0));
+    let second = start(&on(&folder)).await;
+    let closed = soon(async || read(&second, &format!("sessions/{session}")).await["state"] == "ended").await;
+    assert!(closed, "never forgotten: {}", read(&second, &format!("sessions/{session}")).await);
+    let session = claim(&second).await;
+    signal(&second.child, Signal::SIGINT);
+    assert_eq!(ended(second).await, Some(0));
     assert!(with_environment(&session).is_empty(), "Ctrl-C leaves no process: {:?}", with_environment(&session));
 }
 
 #[tokio::test]
 async fn in_memory_it_leaves_nothing_on_disk() {
     let scratch = Scratch::new("memory");
-    let mut command = casting(&["--memory", "--port", "0"]);
+    let mut command = casting(["--memory", "--port", "0"]);
     let mut child = command.current_dir(&scratch.0).spawn().expect("starts");
     let mut output = child.stdout.take().expect("its output");
     let mut seen = String::new();
@@ -201,7 +168,7 @@ async fn in_memory_it_leaves_nothing_on_disk() {
         assert!(read > 0, "it ended: {seen}");
         seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }
-    kill(Pid::from_raw(child.id().expect("it runs") as i32), Signal::SIGINT).expect("can be signalled");
+    signal(&child, Signal::SIGINT);
     assert!(child.wait().await.expect("ends").success());
     assert_eq!(std::fs::read_dir(&scratch.0).expect("a folder").count(), 0);
 }

@@ -134,7 +134,7 @@ async fn backend() -> (Stack, Vec<(String, String)>) {
 }
 
 /// An event as API Gateway sends it (payload 2.0).
-fn request(method: &str, path: &str, headers: Value, body: Option<&str>) -> Value {
+fn request(method: &str, path: &str, headers: &Value, body: Option<&str>) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("gateway_event.json")).expect("a recorded event");
     event["rawPath"] = json!(path);
     event["requestContext"]["http"]["method"] = json!(method);
@@ -152,40 +152,39 @@ async fn every_function_answers_events_through_the_runtime_api() {
     let key = stack.admin_key.clone();
     let program = json!({"accept": "application/json", "content-type": "application/json"});
     let mut cast = Function::start("cast", &environment).await;
-    let (kind, page) = cast.invoke(request("GET", "/cast/welcome", json!({"accept": "text/html"}), None)).await;
+    let (kind, page) = cast.invoke(request("GET", "/cast/welcome", &json!({"accept": "text/html"}), None)).await;
     assert_eq!((kind.as_str(), page["statusCode"].as_u64()), ("response", Some(200)), "{page}");
     assert!(page["body"].as_str().expect("a page").contains("name=\"ticket\""));
-    let (_, described) = cast.invoke(request("GET", "/api/casts/welcome", program.clone(), None)).await;
+    let (_, described) = cast.invoke(request("GET", "/api/casts/welcome", &program, None)).await;
     let ticket = serde_json::from_str::<Value>(described["body"].as_str().expect("a body")).expect("JSON")["ticket"].clone();
-    let (_, claimed) =
-        cast.invoke(request("POST", "/cast/welcome/claims", program.clone(), Some(&json!({"ticket": ticket}).to_string()))).await;
+    let (_, claimed) = cast.invoke(request("POST", "/cast/welcome/claims", &program, Some(&json!({"ticket": ticket}).to_string()))).await;
     assert_eq!(claimed["statusCode"], 202, "{claimed}");
     let claimed: Value = serde_json::from_str(claimed["body"].as_str().expect("a body")).expect("JSON");
-    let (_, head) = cast.invoke(request("HEAD", "/cast/welcome", json!({}), None)).await;
+    let (_, head) = cast.invoke(request("HEAD", "/cast/welcome", &json!({}), None)).await;
     assert!(head["statusCode"] == 200 && head["body"].as_str().is_none_or(str::is_empty), "{head}");
 
     // What is no event at all is an error, and the function lives on.
     let (kind, _) = cast.invoke(json!({"hello": "world"})).await;
     assert_eq!(kind, "error");
-    assert_eq!(cast.invoke(request("GET", "/cast/nosuchkey", program.clone(), None)).await.1["statusCode"], 404);
+    assert_eq!(cast.invoke(request("GET", "/cast/nosuchkey", &program, None)).await.1["statusCode"], 404);
 
     let mut session = Function::start("session", &environment).await;
     let id = claimed["session_id"].as_str().expect("an id");
     let owner =
         json!({"authorization": format!("Bearer {}", claimed["session_token"].as_str().expect("a token")), "accept": "application/json"});
-    let (_, status) = session.invoke(request("GET", &format!("/session/{id}/status"), owner, None)).await;
+    let (_, status) = session.invoke(request("GET", &format!("/session/{id}/status"), &owner, None)).await;
     assert_eq!(status["statusCode"], 200, "{status}");
 
     let mut admin = Function::start("admin", &environment).await;
-    let (_, list) = admin.invoke(request("GET", "/api/admin/casts", json!({"authorization": format!("Bearer {key}")}), None)).await;
+    let (_, list) = admin.invoke(request("GET", "/api/admin/casts", &json!({"authorization": format!("Bearer {key}")}), None)).await;
     assert!(list["statusCode"] == 200 && list["body"].as_str().expect("a body").contains("welcome"), "{list}");
-    let (_, stranger) = admin.invoke(request("GET", "/api/admin/casts", json!({}), None)).await;
+    let (_, stranger) = admin.invoke(request("GET", "/api/admin/casts", &json!({}), None)).await;
     assert_eq!(stranger["statusCode"], 401);
 
     let mut error = Function::start("error", &environment).await;
-    let (_, page) = error.invoke(request("GET", "/error/ip-limit", json!({"accept": "text/html"}), None)).await;
+    let (_, page) = error.invoke(request("GET", "/error/ip-limit", &json!({"accept": "text/html"}), None)).await;
     assert_eq!(page["statusCode"], 429);
-    assert_eq!(error.invoke(request("GET", "/anything", json!({}), None)).await.1["statusCode"], 404);
+    assert_eq!(error.invoke(request("GET", "/anything", &json!({}), None)).await.1["statusCode"], 404);
 
     let mut lifecycle = Function::start("lifecycle", &environment).await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/lifecycle/events");

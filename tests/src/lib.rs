@@ -4,5 +4,6 @@
 pub mod binaries;
 pub mod faults;
 pub mod processes;
+pub mod program;
 pub mod wire;
 pub mod world;

@@ -71,7 +71,7 @@ pub fn view(settings: &ClientSettings) -> Value {
 mod tests {
     use super::*;
 
-    fn read_one(value: Value) -> Result<ClientSettings, Vec<String>> {
+    fn read_one(value: &Value) -> Result<ClientSettings, Vec<String>> {
         let mut form = Form::over(Map::new(), &json!({ "client": value }), &[]).expect("an object");
         let settings = read(&mut form, "client");
         form.finish().map(|()| settings).map_err(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
@@ -90,13 +90,13 @@ mod tests {
             ("no such setting", json!({"volume": 11}), vec!["/client/volume"]),
             ("no object", json!(true), vec!["/client"]),
         ] {
-            assert_eq!(read_one(value).err().unwrap_or_default(), wrong, "{name}");
+            assert_eq!(read_one(&value).err().unwrap_or_default(), wrong, "{name}");
         }
     }
 
     #[test]
     fn what_is_shown_can_be_sent_back() {
-        let settings = read_one(json!({"permissions": {"audio": false}, "idle_minutes": 20})).expect("is right");
-        assert_eq!(read_one(view(&settings)), Ok(settings));
+        let settings = read_one(&json!({"permissions": {"audio": false}, "idle_minutes": 20})).expect("is right");
+        assert_eq!(read_one(&view(&settings)), Ok(settings));
     }
 }

@@ -60,6 +60,13 @@ impl OpenHours {
         Some(Timestamp::from_millis(next.timestamp().as_millisecond()))
     }
 
+    /// A time as visitors read it, in the link's own zone: `Thu 26 Nov, 09:00 (Europe/Berlin)`.
+    pub fn spell(&self, time: Timestamp) -> String {
+        let zone = TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC);
+        let spelled = jiff::Timestamp::from_millisecond(time.millis()).map(|time| time.to_zoned_datetime(zone));
+        spelled.map_or_else(|_| time.to_string(), |time| format!("{} ({})", time.strftime("%a %-d %b, %H:%M"), self.time_zone))
+    }
+
     fn covers(&self, here: &ZonedDateTime) -> bool {
         let minute = here.time().hour() as u16 * 60 + here.time().minute() as u16;
         let (today, yesterday) = (day_of(here.weekday()), (day_of(here.weekday()) + 6) % 7);

@@ -9,8 +9,11 @@ use crate::time::Timestamp;
 /// # Errors
 /// `CastClosed`, with the seconds until it opens.
 pub fn check(hours: Option<&OpenHours>, now: Timestamp) -> Result<(), Denial> {
-    match hours.and_then(|hours| hours.opens_at(now)) {
-        Some(opens_at) => Err(Denial::retry(DenialCode::CastClosed, now.seconds_until(opens_at))),
+    match hours.and_then(|hours| Some((hours, hours.opens_at(now)?))) {
+        Some((hours, opens_at)) => {
+            let detail = Some(format!("It opens again on {}.", hours.spell(opens_at)));
+            Err(Denial { detail, ..Denial::retry(DenialCode::CastClosed, now.seconds_until(opens_at)) })
+        }
         None => Ok(()),
     }
 }
@@ -24,9 +27,12 @@ mod tests {
     #[test]
     fn a_closed_link_says_when_it_opens() {
         // Noon of a Monday.
-        for (name, span, wait) in [("open", "mon 09:00-17:00", None), ("opens in the evening", "mon 18:00-20:00", Some(6 * 3600))] {
-            let hours = OpenHours { time_zone: "UTC".into(), spans: vec![Span::parse(span).expect(span)] };
-            assert_eq!(check(Some(&hours), NOON).err().and_then(|denial| denial.retry_after), wait, "{name}");
+        for (name, span, wait) in [("open", "mon 09:00-17:00", None), ("opens in the evening", "mon 18:00-20:00", Some(5 * 3600))] {
+            let hours = OpenHours { time_zone: "Europe/Berlin".into(), spans: vec![Span::parse(span).expect(span)] };
+            let denial = check(Some(&hours), NOON).err();
+            assert_eq!(denial.as_ref().and_then(|denial| denial.retry_after), wait, "{name}");
+            let opens = "It opens again on Mon 23 Nov, 18:00 (Europe/Berlin).";
+            assert_eq!(denial.and_then(|denial| denial.detail).as_deref(), wait.map(|_| opens), "{name}");
         }
         assert_eq!(check(None, NOON), Ok(()));
     }

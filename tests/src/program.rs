@@ -1,0 +1,63 @@
+//! Owns `casting` as a suite starts it: the process, and what it prints of where it is.
+
+use std::ffi::OsStr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use casting_identity::web_client;
+use reqwest::{Client, Method, RequestBuilder};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::binaries;
+
+/// How long it may take to say where it is.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A stack that runs in a process of its own, and dies with this value.
+pub struct Program {
+    /// The process.
+    pub child: Child,
+    /// Where visitors reach it.
+    pub url: String,
+    /// The administrator's API key.
+    pub key: String,
+    /// A client without cookies that follows no redirects.
+    pub http: Client,
+}
+
+/// `casting` with these arguments, its output to be read.
+pub fn casting(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(binaries::path("casting"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+impl Program {
+    /// Starts it and waits until it has said where it is.
+    ///
+    /// # Errors
+    /// When it ends before, or takes too long.
+    pub async fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self> {
+        let mut child = casting(arguments).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
+        let (mut url, mut key) = (String::new(), String::new());
+        while key.is_empty() {
+            let line = tokio::time::timeout(LIMIT, lines.next_line()).await??.context("it ended before it said where it is")?;
+            if let Some(link) = line.trim().strip_prefix("Demo link") {
+                url = link.trim().trim_end_matches("/cast/welcome").to_owned();
+            } else if let Some(found) = line.trim().strip_prefix("Admin key") {
+                key = found.trim().to_owned();
+            }
+        }
+        // Nobody may wait for room in the pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { child, url, key, http: web_client::build(LIMIT)? })
+    }
+
+    /// A request to the admin API.
+    pub fn admin(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}/api/admin/{path}", self.url)).bearer_auth(&self.key)
+    }
+}
