@@ -12,10 +12,13 @@ use axum::response::{IntoResponse, Response};
 use casting_boot::Control;
 use casting_core::ids::draw;
 use casting_gate::session_host::SessionHost;
+use casting_identity::oidc::Oidc;
 use casting_web::routes::{self, Function};
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Map, Value, json};
 use tower::ServiceExt;
+
+use crate::login_provider;
 
 /// API Gateway takes no larger body; in bytes.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -25,6 +28,10 @@ const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 pub struct Front {
     /// The functions' common state.
     pub control: Arc<Control>,
+    /// Logins, for the auth function.
+    pub oidc: Arc<Oidc>,
+    /// The login provider of this machine.
+    pub provider: Router,
     /// Routes to sessions.
     pub edge: Router,
     /// Which requests belong to a session.
@@ -45,6 +52,12 @@ async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<S
             Err(never) => match never {},
         };
     }
+    if request.uri().path().starts_with(login_provider::PATH) {
+        return match front.provider.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+    }
     let source = visitor_address(request.headers(), peer.ip(), front.behind_proxy);
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
@@ -54,7 +67,7 @@ async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<S
     // As in the gateway: what no route names is the default route's, which is the error function.
     let function = routes::find(&parts.method, parts.uri.path()).map_or(Function::Error, |matched| matched.route.function);
     match lambda_http::request::from_str(&event.to_string()) {
-        Ok(request) => reply(call(&front.control, function, request).await),
+        Ok(request) => reply(call(&front, function, request).await),
         Err(error) => {
             tracing::warn!(%error, "A request could not be turned into an event");
             (StatusCode::BAD_REQUEST, "The request could not be read.\n").into_response()
@@ -62,8 +75,10 @@ async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<S
     }
 }
 
-async fn call(control: &Control, function: Function, request: lambda_http::Request) -> lambda_http::Response<lambda_http::Body> {
+async fn call(front: &Front, function: Function, request: lambda_http::Request) -> lambda_http::Response<lambda_http::Body> {
+    let control = &*front.control;
     match function {
+        Function::Auth => casting_fn_auth::handle(control, Some(&front.oidc), request).await,
         Function::Cast => casting_fn_cast::handle(control, request).await,
         Function::Session => casting_fn_session::handle(control, request).await,
         Function::Admin => casting_fn_admin::handle(control, request).await,
@@ -71,7 +86,8 @@ async fn call(control: &Control, function: Function, request: lambda_http::Reque
     }
 }
 
-fn reply(response: lambda_http::Response<lambda_http::Body>) -> Response {
+/// A function's answer as this server sends it.
+pub fn reply(response: lambda_http::Response<lambda_http::Body>) -> Response {
     let (parts, body) = response.into_parts();
     let body = match body {
         lambda_http::Body::Text(text) => Body::from(text),

@@ -11,6 +11,7 @@ pub mod ecs;
 pub mod folder;
 pub mod front;
 pub mod lifecycle;
+pub mod login_provider;
 pub mod options;
 pub mod seed;
 pub mod server;

@@ -52,6 +52,7 @@ async fn serve(options: Options) -> Result<()> {
         reset: options.reset,
         public_url: options.public_url.clone(),
         behind_proxy: options.behind_proxy,
+        login: options.login(),
         tasks: TaskKind::Processes { executable: std::env::current_exe().context("Cannot find this executable.")? },
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),

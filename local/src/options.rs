@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use casting_identity::oidc::OidcSettings;
 use clap::Parser;
 
 /// Session casting on one machine: public links that start a session for whoever opens them.
@@ -40,6 +41,18 @@ pub struct Options {
     #[arg(long)]
     pub behind_proxy: bool,
 
+    /// Login provider (OpenID Connect), instead of this machine's own with its two demo users
+    #[arg(long, value_name = "URL", requires = "oidc_client_id", env = "CASTING_OIDC_ISSUER")]
+    pub oidc_issuer: Option<String>,
+
+    /// What that provider calls this stack; its secret, if any, is read from CASTING_OIDC_CLIENT_SECRET
+    #[arg(long, value_name = "ID", requires = "oidc_issuer", env = "CASTING_OIDC_CLIENT_ID")]
+    pub oidc_client_id: Option<String>,
+
+    /// The secret that goes with the client id
+    #[arg(long, hide = true, env = "CASTING_OIDC_CLIENT_SECRET", hide_env_values = true)]
+    pub oidc_client_secret: Option<String>,
+
     /// How much to log: error, warn, info, debug, or a filter such as casting_core=debug
     #[arg(long, value_name = "FILTER", default_value = "warn", env = "CASTING_LOG")]
     pub log: String,
@@ -55,6 +68,12 @@ Examples:
 Ctrl-C stops everything: every session ends, and no process stays.";
 
 impl Options {
+    /// The login provider that was named.
+    pub fn login(&self) -> Option<OidcSettings> {
+        let (issuer, client_id) = (self.oidc_issuer.clone()?, self.oidc_client_id.clone()?);
+        Some(OidcSettings { client_secret: self.oidc_client_secret.clone(), ..OidcSettings::new(issuer, client_id) })
+    }
+
     /// Where to listen.
     pub const fn address(&self) -> SocketAddr {
         SocketAddr::new(self.listen, self.port)

@@ -13,6 +13,7 @@ use casting_core::time::{Clock, Timestamp};
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::session_host::SessionHost;
+use casting_identity::oidc::{Oidc, OidcSettings};
 use tokio::net::TcpListener;
 
 use crate::database;
@@ -20,6 +21,7 @@ use crate::ecs::{Ecs, EcsOptions, Processes, Runtime};
 use crate::folder::{Folder, draw_signing_key};
 use crate::front::{self, Front};
 use crate::lifecycle;
+use crate::login_provider;
 use crate::seed;
 use crate::server::Server;
 
@@ -36,6 +38,8 @@ pub struct StackSettings {
     pub public_url: Option<String>,
     /// A proxy in front adds the visitor's address at the end of X-Forwarded-For.
     pub behind_proxy: bool,
+    /// The login provider, if not this machine's own.
+    pub login: Option<OidcSettings>,
     /// What tasks are.
     pub tasks: TaskKind,
     /// Tells the time.
@@ -134,7 +138,15 @@ impl Stack {
             secure_cookies: places.url.starts_with("https:"),
             clock: settings.clock.clone(),
         });
-        let front = Front { control: control.clone(), session_host, edge, behind_proxy: settings.behind_proxy };
+        let oidc = OidcSettings::new(format!("{}{}", places.url, login_provider::PATH), login_provider::CLIENT_ID);
+        let front = Front {
+            control: control.clone(),
+            oidc: Arc::new(Oidc::new(settings.login.clone().unwrap_or(oidc))?),
+            provider: login_provider::router(&places.url, settings.clock.clone(), settings.entropy.clone())?,
+            session_host,
+            edge,
+            behind_proxy: settings.behind_proxy,
+        };
         let server = Server::start(listener, front::router(front))?;
         Ok(Self {
             url: places.url,

@@ -80,6 +80,7 @@ impl Lab {
             data: None,
             reset: false,
             public_url: None,
+            login: None,
             behind_proxy: true,
             tasks,
             clock: clock.clone(),
@@ -110,7 +111,10 @@ impl Lab {
 
     /// The demo image's id.
     pub async fn image(&self) -> String {
-        self.admin(Method::GET, "images", None).await.json()["items"][0]["id"].as_str().expect("the demo image").to_owned()
+        let images = self.admin(Method::GET, "images", None).await.json();
+        let is_demo = |image: &&Value| image["name"] == "Demo app";
+        let demo = images["items"].as_array().and_then(|images| images.iter().find(is_demo)).expect("the demo image");
+        demo["id"].as_str().expect("an id").to_owned()
     }
 
     /// A cast for anybody with these fields on top; returns what the API says of it.

@@ -8,6 +8,7 @@ mod bad_input;
 mod captcha;
 mod lab;
 mod limits;
+mod login;
 mod parameters;
 mod previews;
 mod refusals;

@@ -13,6 +13,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("identity", &["core"]),
     ("web", &["core"]),
     ("boot", &["core", "dynamo", "ecs", "identity"]),
+    ("fn-auth", &["boot", "core", "identity", "web"]),
     ("fn-cast", &["boot", "core", "web"]),
     ("fn-session", &["boot", "core", "web"]),
     ("fn-admin", &["boot", "core", "web"]),
@@ -29,7 +30,7 @@ const BANNED: &[(&[&str], &[&str], &str)] = &[
         "the rules know neither HTTP nor AWS",
     ),
     (
-        &["fn-cast", "fn-session", "fn-admin", "fn-error", "fn-lifecycle"],
+        &["fn-auth", "fn-cast", "fn-session", "fn-admin", "fn-error", "fn-lifecycle"],
         &["dynoxide-rs", "libsqlite3-sys", "clap", "axum", "openssl", "native-tls", "aws-lc-sys", "aws-config"],
         "a function starts fast because it is small",
     ),

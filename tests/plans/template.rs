@@ -37,6 +37,7 @@ fn the_gateway_has_the_routes_of_the_table_and_no_others() {
         Function::Cast => "CastIntegration",
         Function::Session => "SessionIntegration",
         Function::Admin => "AdminIntegration",
+        Function::Auth => "AuthIntegration",
         Function::Error => "ErrorIntegration",
     };
     let mut expected = BTreeMap::from([("$default".to_owned(), "ErrorIntegration")]);
@@ -137,7 +138,7 @@ fn no_function_may_do_everything_and_only_the_execution_role_is_handed_over() {
             }
         }
     }
-    assert_eq!((functions.len(), passed), (5, 2), "the cast function starts tasks, and the admin function registers them");
+    assert_eq!((functions.len(), passed), (6, 2), "the cast function starts tasks, and the admin function registers them");
 }
 
 #[test]

@@ -110,6 +110,7 @@ async fn backend() -> (Stack, Vec<(String, String)>) {
         data: None,
         reset: false,
         public_url: None,
+        login: None,
         behind_proxy: false,
         tasks: TaskKind::Imaginary,
         clock: Arc::new(SystemClock),

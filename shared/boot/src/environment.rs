@@ -8,8 +8,9 @@ use aws_credential_types::Credentials;
 use casting_core::Terms;
 use casting_dynamo::TableNames;
 use casting_ecs::{Capacity, EcsSettings, LogSettings};
+use casting_identity::oidc::OidcSettings;
 
-use crate::settings::{AwsSettings, Settings, SettingsError, parse_origin, parse_session_url, parse_signing_key};
+use crate::settings::{AwsSettings, Settings, SettingsError, parse_issuer, parse_origin, parse_session_url, parse_signing_key};
 use crate::system::{SystemClock, SystemEntropy};
 
 /// How much is logged; read before everything else.
@@ -55,6 +56,31 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
     })
+}
+
+/// Reads which login provider there is; `None` when none is set.
+///
+/// # Errors
+/// Every variable that is missing or wrong, by its name.
+pub(crate) fn read_login(variables: &Variables) -> Result<Option<OidcSettings>, SettingsError> {
+    let mut reader = Reader { variables, problems: Vec::new() };
+    if reader.get("CASTING_OIDC_ISSUER").is_none() {
+        return Ok(None);
+    }
+    let issuer = reader.parsed("CASTING_OIDC_ISSUER", parse_issuer);
+    let usual = OidcSettings::new(issuer, reader.required("CASTING_OIDC_CLIENT_ID"));
+    let text = |name: &str, usual: String| reader.get(name).map_or(usual, str::to_owned);
+    let settings = OidcSettings {
+        client_secret: reader.get("CASTING_OIDC_CLIENT_SECRET").map(str::to_owned),
+        scopes: text("CASTING_OIDC_SCOPES", usual.scopes.join(" ")).split_whitespace().map(str::to_owned).collect(),
+        roles_claim: text("CASTING_OIDC_ROLES_CLAIM", usual.roles_claim),
+        groups_claim: text("CASTING_OIDC_GROUPS_CLAIM", usual.groups_claim),
+        admin_value: text("CASTING_OIDC_ADMIN_VALUE", usual.admin_value),
+        auditor_value: text("CASTING_OIDC_AUDITOR_VALUE", usual.auditor_value),
+        issuer: usual.issuer,
+        client_id: usual.client_id,
+    };
+    if reader.problems.is_empty() { Ok(Some(settings)) } else { Err(SettingsError(reader.problems)) }
 }
 
 /// The names of the variables without which no function starts.
@@ -211,6 +237,20 @@ mod tests {
         assert!(!text.contains("hunter2"), "{text}");
         let shown = format!("{:?}", read(&complete()).expect("complete"));
         assert!(!shown.contains("wJalr") && !shown.contains("signing"), "{shown}");
+    }
+
+    #[test]
+    fn a_login_provider_is_optional_and_needs_a_client_id() {
+        assert_eq!(read_login(&complete()), Ok(None));
+        let SettingsError(problems) = read_login(&with("CASTING_OIDC_ISSUER", "https://login.example")).expect_err("no client id");
+        assert!(problems.len() == 1 && problems[0].starts_with("CASTING_OIDC_CLIENT_ID"), "{problems:?}");
+        let SettingsError(problems) = read_login(&with("CASTING_OIDC_ISSUER", "http://login.example")).expect_err("not https");
+        assert!(problems[0].starts_with("CASTING_OIDC_ISSUER"), "{problems:?}");
+        let mut variables = with("CASTING_OIDC_ISSUER", "https://login.example/realm");
+        variables.insert("CASTING_OIDC_CLIENT_ID".into(), "casting".into());
+        variables.insert("CASTING_OIDC_SCOPES".into(), "profile roles".into());
+        let login = read_login(&variables).expect("complete").expect("is set");
+        assert_eq!((login.issuer.as_str(), login.scopes), ("https://login.example/realm", vec!["profile".to_owned(), "roles".to_owned()]));
     }
 
     #[test]

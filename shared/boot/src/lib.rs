@@ -22,6 +22,7 @@ use casting_core::keys::Keyring;
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
+use casting_identity::oidc::OidcSettings;
 use casting_identity::web_client::ClientError;
 
 pub use crate::environment::required as required_variables;
@@ -59,6 +60,18 @@ pub async fn start() -> Result<Control, BootError> {
         Err(error) => tracing::error!(%error, "This function cannot start"),
     }
     control
+}
+
+/// The login provider that the environment names; `None` when it names none.
+///
+/// # Errors
+/// Every variable that is missing or wrong, in one error.
+pub fn login_settings() -> Result<Option<OidcSettings>, BootError> {
+    let settings = environment::read_login(&environment::variables()).map_err(BootError::from);
+    if let Err(error) = &settings {
+        tracing::error!(%error, "This function cannot start");
+    }
+    settings
 }
 
 /// The control plane that these settings describe. Opens nothing yet.

@@ -122,6 +122,20 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Reads the issuer URL of a login provider. Without https only on this machine, because whoever listens in could log in as anybody.
+///
+/// # Errors
+/// The rest of a sentence that begins with the setting's name.
+pub fn parse_issuer(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.trim().parse().map_err(|_| "is not a URL such as https://login.example.com.".to_owned())?;
+    let is_local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match uri.scheme_str() {
+        Some("https") => Ok(text.trim().to_owned()),
+        Some("http") if is_local => Ok(text.trim().to_owned()),
+        _ => Err("must begin with https:// (http:// is for localhost only).".to_owned()),
+    }
+}
+
 /// Reads where sessions are, such as `https://{session}.cast.example.com` or `https://cast.example.com/s/{session}`; a slash at the end is dropped.
 ///
 /// # Errors

@@ -21,6 +21,10 @@ pub enum DenialCode {
     CastClosed,
     /// Only for those who have logged in.
     LoginRequired,
+    /// The login did not work out.
+    LoginFailed,
+    /// Nobody can log in at present.
+    LoginUnavailable,
     /// A parameter of the link cannot be used.
     ParameterInvalid,
     /// The link names a network that it may not name.
@@ -77,7 +81,7 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 34] = [
+    pub const ALL: [DenialCode; 36] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -86,6 +90,8 @@ impl DenialCode {
         Self::AddressDenied,
         Self::CastClosed,
         Self::LoginRequired,
+        Self::LoginFailed,
+        Self::LoginUnavailable,
         Self::ParameterInvalid,
         Self::NetworkDenied,
         Self::ConsentRequired,
@@ -125,6 +131,8 @@ impl DenialCode {
             Self::AddressDenied => "address-denied",
             Self::CastClosed => "cast-closed",
             Self::LoginRequired => "login-required",
+            Self::LoginFailed => "login-failed",
+            Self::LoginUnavailable => "login-unavailable",
             Self::ParameterInvalid => "parameter-invalid",
             Self::NetworkDenied => "network-denied",
             Self::ConsentRequired => "consent-required",
@@ -170,6 +178,8 @@ impl DenialCode {
             Self::AddressDenied => "This link cannot be opened from your network",
             Self::CastClosed => "This link is closed right now",
             Self::LoginRequired => "Please sign in first",
+            Self::LoginFailed => "Signing in did not work out",
+            Self::LoginUnavailable => "Nobody can sign in right now",
             Self::ParameterInvalid => "The address of this link has a mistake in it",
             Self::NetworkDenied => "This link asks for a network that it cannot have",
             Self::ConsentRequired => "Please look at the address first",
@@ -208,6 +218,8 @@ impl DenialCode {
             Self::AddressDenied => "It is not meant for the network that you are in.",
             Self::CastClosed => "It opens again at set hours.",
             Self::LoginRequired => "This link is for people with an account; sign in and you will be brought back here.",
+            Self::LoginFailed => "Please try again; if it keeps happening, tell the person who gave you the link the reference below.",
+            Self::LoginUnavailable => "Please try again in a minute.",
             Self::ParameterInvalid => "Please check what comes after the question mark, or ask the person who gave you the link.",
             Self::NetworkDenied => "Please check the address, or ask the person who gave you the link.",
             Self::ConsentRequired => "This link opens an address of somebody's choosing; open the link again and agree to it.",

@@ -99,6 +99,7 @@ impl Code {
                 DenialCode::ReferrerDenied
                 | DenialCode::AddressDenied
                 | DenialCode::CaptchaFailed
+                | DenialCode::LoginFailed
                 | DenialCode::TicketForeign
                 | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
                 DenialCode::TicketInvalid => StatusCode::BAD_REQUEST,
@@ -116,6 +117,7 @@ impl Code {
                 | DenialCode::SystemBusy
                 | DenialCode::Maintenance
                 | DenialCode::CaptchaUnavailable
+                | DenialCode::LoginUnavailable
                 | DenialCode::Busy
                 | DenialCode::StartRefused
                 | DenialCode::StartFailed => StatusCode::SERVICE_UNAVAILABLE,

@@ -30,6 +30,11 @@ pub const fn login_cookie(secure: bool) -> &'static str {
     if secure { "__Host-cast-login" } else { "cast-login" }
 }
 
+/// The name of the cookie that a browser keeps while its user is at the login provider.
+pub const fn login_state_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-cast-login-state" } else { "cast-login-state" }
+}
+
 /// The name of the cookie that tells one browser from others at the same address.
 pub const fn browser_cookie(secure: bool) -> &'static str {
     if secure { "__Host-cast-browser" } else { "cast-browser" }

@@ -31,6 +31,8 @@ pub enum Function {
     Session,
     /// The console and its API.
     Admin,
+    /// Logging in and out.
+    Auth,
     /// The error page, and everything that no other function answers.
     Error,
 }
@@ -80,6 +82,14 @@ routes! {
     EndSession = POST "/session/{id}/end", Session, Owner;
     /// The gate tells how its app is.
     ReportSession = POST "/session/{id}/reports", Session, Gate;
+    /// On to the login provider.
+    LogIn = GET "/login", Auth, Public;
+    /// Back from it.
+    LoginCallback = GET "/login/callback", Auth, Public;
+    /// Who has logged in.
+    WhoAmI = GET "/login/me", Auth, Public;
+    /// The login ends.
+    LogOut = POST "/logout", Auth, Public;
     /// The internal error page.
     ShowError = GET "/error/{code}", Error, Public;
     /// The admin console's page; what it shows comes through the API.

@@ -128,7 +128,7 @@ impl Visit {
     }
 
     /// The value of a cookie.
-    fn cookie(&self, name: &str) -> Option<&str> {
+    pub fn cookie(&self, name: &str) -> Option<&str> {
         credentials::cookie(&self.headers, name)
     }
 

@@ -1,0 +1,123 @@
+//! The auth function: a user goes to the login provider, comes back, and leaves. Owns the cookies of a login and how it is asked for and answered;
+//! must not know the provider's protocol.
+
+mod target;
+
+use askama::Template;
+use casting_core::denial::{Denial, DenialCode};
+use casting_core::ids::Reference;
+use casting_core::keys::same_secret;
+use casting_core::ports::{Launcher, Store};
+use casting_core::ticket::{LoginState, LoginTicket};
+use casting_core::user::{ConsoleRole, User};
+use casting_core::{Casting, Refusal, Stop};
+use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
+use casting_web::credentials::{SetCookie, login_cookie, login_state_cookie};
+use casting_web::{Forms, Function, Obstacle, Page, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply};
+use http::StatusCode;
+use serde_json::json;
+
+/// How long a login lasts, in seconds (8 hours).
+const LOGGED_IN_SECONDS: u64 = 8 * 3600;
+
+/// Answers a request. Without a provider nobody can log in.
+pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, request: Request) -> Reply {
+    let visit = Visit::parse(&request, &*casting.entropy);
+    let reply = answer(casting, oidc, &visit).await.unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+    visit.finish(reply)
+}
+
+async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, visit: &Visit) -> Result<Reply, Obstacle> {
+    match visit.route(Function::Auth)?.route.name {
+        RouteName::LogIn => begin(casting, oidc, visit).await,
+        RouteName::LoginCallback => finish(casting, oidc, visit).await,
+        RouteName::LogOut => log_out(casting, visit),
+        RouteName::WhoAmI => who_am_i(casting, visit),
+        _ => Err(Problem::new(Mistake::NotFound).into()),
+    }
+}
+
+/// Sends the browser to the provider.
+async fn begin<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, visit: &Visit) -> Result<Reply, Obstacle> {
+    let now = casting.clock.now();
+    let to = visit.query("to");
+    let oidc = oidc.ok_or_else(|| failed(casting, &LoginFailure::Unavailable("no provider is set up".into())))?;
+    let begun = oidc.begin(&redirect(casting), target::read(to.as_deref()), &*casting.entropy, now).await;
+    let (url, state) = begun.map_err(|failure| failed(casting, &failure))?;
+    let mut reply = reply::see_other(&url);
+    set(&mut reply, casting, login_state_cookie, &state.sign(&casting.keys), LOGIN_SECONDS);
+    Ok(reply)
+}
+
+/// Takes what the provider sent the browser back with.
+async fn finish<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, visit: &Visit) -> Result<Reply, Obstacle> {
+    let now = casting.clock.now();
+    let oidc = oidc.ok_or_else(|| failed(casting, &LoginFailure::Unavailable("no provider is set up".into())))?;
+    let kept = visit.cookie(login_state_cookie(casting.terms.is_secure()));
+    let state = kept.and_then(|text| LoginState::open(text, &casting.keys, now).ok());
+    let came_with = visit.query("state").unwrap_or_default();
+    // An answer to a login that this browser did not begin, or began too long ago.
+    let state = state.filter(|state| same_secret(&state.state, &came_with));
+    let state = state.ok_or_else(|| failed(casting, &LoginFailure::Invalid("the state is not this browser's".into())))?;
+    let user = match (visit.query("code"), visit.query("error")) {
+        (Some(code), None) => oidc.finish(&redirect(casting), &code, &state, now).await,
+        (_, error) => Err(LoginFailure::Refused(error.map_or("no code".into(), |error| error.chars().take(60).collect()))),
+    };
+    let user = user.map_err(|failure| failed(casting, &failure))?;
+    tracing::info!(user.id = %user.id, "User {} has logged in", user.id);
+    let mut reply = reply::see_other(&state.to);
+    let ticket = LoginTicket { user, expires: now.plus_seconds(LOGGED_IN_SECONDS) };
+    set(&mut reply, casting, login_cookie, &ticket.sign(&casting.keys), LOGGED_IN_SECONDS);
+    set(&mut reply, casting, login_state_cookie, "", 0);
+    Ok(reply)
+}
+
+fn log_out<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Reply, Obstacle> {
+    visit.not_cross_site()?;
+    let mut reply = if visit.wants_json { reply::no_content() } else { reply::see_other(target::HOME) };
+    set(&mut reply, casting, login_cookie, "", 0);
+    Ok(reply)
+}
+
+#[derive(Template)]
+#[template(path = "me.html")]
+struct Me<'a> {
+    user: Option<&'a User>,
+}
+
+fn who_am_i<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Reply, Obstacle> {
+    let user = visit.login(&casting.keys, casting.terms.is_secure(), casting.clock.now());
+    if visit.wants_json {
+        let user = user.ok_or_else(|| Problem::new(DenialCode::LoginRequired))?;
+        let roles: Vec<&str> = user.roles.iter().copied().map(ConsoleRole::as_str).collect();
+        return Ok(reply::json(StatusCode::OK, &json!({"id": user.id, "name": user.name, "roles": roles, "groups": user.groups})));
+    }
+    let main = Me { user: user.as_ref() };
+    let title = if user.is_some() { "You are signed in" } else { "You are signed out" };
+    Ok(Page { forms: Forms::Stay, ..Page::new(title, &main) }.reply(visit))
+}
+
+fn redirect<S: Store, L: Launcher>(casting: &Casting<S, L>) -> String {
+    format!("{}/login/callback", casting.terms.public_url)
+}
+
+fn set<S: Store, L: Launcher>(reply: &mut Reply, casting: &Casting<S, L>, name: fn(bool) -> &'static str, value: &str, max_age: u64) {
+    let secure = casting.terms.is_secure();
+    reply::set_cookie(reply, &SetCookie { name: name(secure), value, path: "/", max_age, secure });
+}
+
+/// Logs why, and tells the user no more than what can be done.
+fn failed<S: Store, L: Launcher>(casting: &Casting<S, L>, failure: &LoginFailure) -> Refusal {
+    let reference = Reference::draw(&*casting.entropy);
+    let denial = match failure {
+        LoginFailure::Unavailable(_) => {
+            tracing::error!(%reference, %failure, "Nobody can log in: reference {reference}");
+            Denial::retry(DenialCode::LoginUnavailable, 30)
+        }
+        LoginFailure::Refused(_) | LoginFailure::Invalid(_) => {
+            tracing::warn!(%reference, %failure, "A login failed: reference {reference}");
+            Denial::new(DenialCode::LoginFailed)
+        }
+    };
+    Refusal { stop: Stop::Denied(denial), reference, error_url: None }
+}
