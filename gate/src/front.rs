@@ -12,7 +12,7 @@ use casting_core::keys::SessionSecret;
 use casting_core::time::Clock;
 
 use crate::proxy::{Lost, Proxy, Target};
-use crate::{admission, credentials, pages};
+use crate::{admission, blocked, credentials, pages};
 
 /// Everything below this path is the gate's and the edge's own and never reaches an app.
 pub const OWN_PATHS: &str = "/.cast";
@@ -30,6 +30,8 @@ pub struct Front {
     pub secret: SessionSecret,
     /// Where its app listens.
     pub app: Target,
+    /// Whether files may leave the session.
+    pub downloads: bool,
     /// Tells when tickets expire.
     pub clock: Arc<dyn Clock>,
     /// Passes requests on.
@@ -55,6 +57,9 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
     if let Err(why) = admission::check(&parts, &front.session, &front.secret, front.clock.now()) {
         tracing::debug!(?why, "A request was refused");
         return pages::NOT_YOURS.reply(&parts.headers);
+    }
+    if !front.downloads && blocked::leads_to_downloads(parts.uri.path()) {
+        return pages::NO_DOWNLOADS.reply(&parts.headers);
     }
     if !parts.headers.contains_key(FORWARDED_PROTO) {
         let scheme = if credentials::came_over_https(&parts.headers) { "https" } else { "http" };

@@ -10,6 +10,7 @@
 
 pub mod admission;
 pub mod app;
+pub mod blocked;
 pub mod cli;
 pub mod credentials;
 pub mod edge;

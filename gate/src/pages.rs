@@ -26,6 +26,14 @@ pub const NOT_YOURS: Notice = Notice {
     refreshes: false,
 };
 
+/// The session does not give its files away.
+pub const NO_DOWNLOADS: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "Files cannot leave this session",
+    detail: "Whoever made the link has not allowed downloads.",
+    refreshes: false,
+};
+
 /// Nobody listens where the ticket says the gate is.
 pub const ENDED: Notice =
     Notice { status: StatusCode::GONE, title: "This session has ended", detail: "Open the link again to get a new one.", refreshes: false };

@@ -43,6 +43,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
                 session: settings.session.clone(),
                 secret: settings.secret.clone(),
                 app: Target::loopback(app_port).context("the app's port makes no address")?,
+                downloads: settings.downloads,
                 clock: settings.clock.clone(),
                 proxy: Proxy::default(),
             };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use casting_core::ids::SessionId;
 use casting_core::keys::{SessionKeys, SessionSecret};
+use casting_core::permission::Permission;
 use casting_core::time::{Clock, Timestamp};
 
 use crate::edge::EdgeSettings;
@@ -42,6 +43,8 @@ pub struct GateSettings {
     pub app_port: Option<u16>,
     /// Where the gate listens (`CAST_GATE_LISTEN`, else every address, port 8080).
     pub listen: SocketAddr,
+    /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
+    pub downloads: bool,
     /// How long the app may take to end after it was asked to.
     pub stop_grace: Duration,
     /// Tells when tickets expire.
@@ -69,6 +72,7 @@ impl GateSettings {
                 given => given,
             },
             listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?.unwrap_or(ANYWHERE),
+            downloads: source("CAST_PERMISSIONS").is_some_and(|names| names.split(',').any(|name| name == Permission::Downloads.as_str())),
             stop_grace: STOP_GRACE,
             clock: Arc::new(MachineClock),
         })

@@ -107,6 +107,32 @@ impl fantoccini::wd::WebDriverCompatibleCommand for ConsoleLog {
 }
 
 #[tokio::test]
+async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let link = casting.link(&json!({"allow_anonymous": false, "allow_resume": true})).await;
+    let window = driver.window(DESK).await;
+    window.goto(&link).await.expect("opens");
+    wait_for(&window, "h1", "Who are you?").await;
+    shoot(&window, "login").await;
+    window.find(Locator::Css("button[value=ann]")).await.expect("a button").click().await.expect("can be clicked");
+    wait_for(&window, "#status", "live").await;
+    let session = window.current_url().await.expect("an address");
+
+    window.goto(&link).await.expect("opens");
+    wait_for(&window, "#status", "live").await;
+    assert_eq!(window.current_url().await.expect("an address").host_str(), session.host_str(), "whoever comes back finds their session");
+
+    window.goto(&format!("{}/login/me", casting.url())).await.expect("opens");
+    wait_for(&window, "h1", "You are signed in").await;
+    shoot(&window, "signed-in").await;
+    window.find(Locator::Css("form button")).await.expect("a button").click().await.expect("can be clicked");
+    wait_for(&window, "h1", "You are signed out").await;
+    window.goto(&link).await.expect("opens");
+    wait_for(&window, "h1", "Who are you?").await;
+    window.close().await.expect("closes");
+}
+
+#[tokio::test]
 async fn maintenance_is_said_in_words() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     casting.admin(Method::PATCH, "settings", &json!({"max_sessions": 0})).await;

@@ -182,6 +182,11 @@ async fn every_function_answers_events_through_the_runtime_api() {
     let (_, stranger) = admin.invoke(request("GET", "/api/admin/casts", &json!({}), None)).await;
     assert_eq!(stranger["statusCode"], 401);
 
+    let mut auth = Function::start("auth", &environment).await;
+    assert_eq!(auth.invoke(request("GET", "/login/me", &program, None)).await.1["statusCode"], 401);
+    let (_, unset) = auth.invoke(request("GET", "/login", &program, None)).await;
+    assert!(unset["statusCode"] == 503 && unset["body"].as_str().expect("a body").contains("login-unavailable"), "{unset}");
+
     let mut error = Function::start("error", &environment).await;
     let (_, page) = error.invoke(request("GET", "/error/ip-limit", &json!({"accept": "text/html"}), None)).await;
     assert_eq!(page["statusCode"], 429);
@@ -201,7 +206,7 @@ async fn every_function_answers_events_through_the_runtime_api() {
 
 #[tokio::test]
 async fn a_function_without_its_environment_says_which_variable_is_missing() {
-    for name in ["cast", "session", "admin", "lifecycle"] {
+    for name in ["cast", "session", "admin", "auth", "lifecycle"] {
         let output = tokio::time::timeout(Duration::from_secs(20), command(name).env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1").output());
         let output = output.await.expect("ends in time").expect("runs");
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -88,3 +88,16 @@ async fn under_a_path_the_app_still_lives_at_the_root() {
     socket.send(Message::text("hello")).await.expect("sent");
     assert_eq!(socket.next().await.expect("a message").expect("no error"), Message::text("hello"));
 }
+
+#[tokio::test]
+async fn files_do_not_leave_a_session_that_does_not_allow_it() {
+    let stage = Stage::by_name().await;
+    let before = stage.reached.load(std::sync::atomic::Ordering::SeqCst);
+    for path in ["/Downloads/secret.txt", "/%44ownloads/secret.txt", "//downloads/"] {
+        let reply = stage.asks("GET", path).send().await.expect("an answer");
+        assert_eq!(reply.status(), 403, "{path}");
+        assert!(reply.text().await.expect("a body").contains("Files cannot leave this session"), "{path}");
+    }
+    assert_eq!(stage.reached.load(std::sync::atomic::Ordering::SeqCst), before, "the app never hears of it");
+    assert_ne!(stage.asks("GET", "/echo").send().await.expect("an answer").status(), 403);
+}

@@ -51,6 +51,7 @@ impl Stage {
             session: session.clone(),
             secret: keys.secret(&session),
             app: Target::loopback(app).expect("an address"),
+            downloads: false,
             clock: clock.clone(),
             proxy: Proxy::default(),
         };

@@ -1,0 +1,75 @@
+//! Owns the paths of an app that only a permission opens, for apps that cannot be told by their environment. Must not know who asks.
+//!
+//! Session images of the kasmweb family serve the session's downloads under `/Downloads` whatever they are told.
+
+use url::Url;
+
+/// Where those images serve files from.
+const DOWNLOADS: &str = "downloads";
+
+/// Whether this path leads to the session's files. It is read as servers read it: percent signs decoded, dots and doubled slashes resolved, and,
+/// to be on the safe side, whatever its case.
+pub fn leads_to_downloads(path: &str) -> bool {
+    // Decoded until nothing changes, so that no server behind us can decode further than we did.
+    let mut decoded = path.to_owned();
+    for _ in 0..4 {
+        let Some(next) = decode(&decoded) else { return true };
+        if next == decoded {
+            break;
+        }
+        decoded = next;
+    }
+    let slashes = decoded.replace('\\', "/");
+    let resolved = Url::parse("http://app").and_then(|base| base.join(&format!("/{}", slashes.trim_start_matches('/'))));
+    let Ok(resolved) = resolved else { return true };
+    let first = resolved.path().split('/').find(|segment| !segment.is_empty()).unwrap_or_default().to_owned();
+    first.eq_ignore_ascii_case(DOWNLOADS)
+}
+
+/// One round of percent-decoding; `None` when what comes out is no text.
+fn decode(path: &str) -> Option<String> {
+    let mut bytes = path.bytes();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        let mut rest = bytes.clone();
+        let digits = [rest.next(), rest.next()].map(|digit| digit.and_then(|digit| char::from(digit).to_digit(16)));
+        match (byte, digits) {
+            (b'%', [Some(high), Some(low)]) => {
+                decoded.push((high * 16 + low) as u8);
+                bytes = rest;
+            }
+            _ => decoded.push(byte),
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_the_downloads_is_found_and_nothing_else() {
+        for (path, found) in [
+            ("/Downloads", true),
+            ("/Downloads/", true),
+            ("/Downloads/a.txt", true),
+            ("/downloads/a.txt", true),
+            ("//Downloads/a.txt", true),
+            ("/./Downloads/a.txt", true),
+            ("/x/../Downloads/a.txt", true),
+            ("/%44ownloads/a.txt", true),
+            ("/%2544ownloads/a.txt", true),
+            ("/x/%2e%2e/Downloads/a.txt", true),
+            ("/x%2f..%2fDownloads/a.txt", true),
+            ("/\\Downloads/a.txt", true),
+            ("/", false),
+            ("/index.html", false),
+            ("/Downloads.html", false),
+            ("/app/Downloads/a.txt", false),
+            ("/api/downloads", false),
+        ] {
+            assert_eq!(leads_to_downloads(path), found, "{path}");
+        }
+    }
+}
