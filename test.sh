@@ -20,6 +20,10 @@ need() {
 need cc gcc libc6-dev # the embedded database is C
 need chromium chromium
 need chromedriver chromium-driver
+need npm nodejs npm
+
+say "A certified login provider, for the tests"
+npm ci --prefix tests/oidc_provider --silent --no-audit --no-fund
 
 say "Format and lints"
 cargo fmt --all --check

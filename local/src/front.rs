@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use casting_boot::Control;
 use casting_core::ids::draw;
@@ -59,7 +59,12 @@ async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<S
         };
     }
     let source = visitor_address(request.headers(), peer.ip(), front.behind_proxy);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // As a gateway does: the scheme is the gateway's to say, and an address that is none goes no further.
+    parts.headers.insert("x-forwarded-proto", HeaderValue::from_static("http"));
+    if !is_address(&parts) {
+        return (StatusCode::BAD_REQUEST, "The request's address makes no sense.\n").into_response();
+    }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.\n").into_response();
     };
@@ -73,6 +78,18 @@ async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<S
             (StatusCode::BAD_REQUEST, "The request could not be read.\n").into_response()
         }
     }
+}
+
+/// Whether host and path make an address; functions take for granted that they do.
+fn is_address(parts: &axum::http::request::Parts) -> bool {
+    let host = parts.headers.get(header::HOST).map_or(Some("localhost"), |host| host.to_str().ok());
+    let is_host = |host: &&str| {
+        !host.is_empty()
+            && !host.contains('@')
+            && host.parse::<axum::http::uri::Authority>().is_ok_and(|authority| authority.as_str() == *host)
+    };
+    let path = parts.uri.path();
+    path.starts_with('/') && host.filter(is_host).is_some_and(|host| url::Url::parse(&format!("http://{host}{path}")).is_ok())
 }
 
 async fn call(front: &Front, function: Function, request: lambda_http::Request) -> lambda_http::Response<lambda_http::Body> {

@@ -101,3 +101,27 @@ async fn a_wrong_method_is_told_the_right_ones_on_every_route() {
     }
     lab.stack.stop().await;
 }
+
+#[tokio::test]
+async fn an_address_that_is_none_gets_an_answer_and_breaks_nothing() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let lab = Lab::start().await;
+    for (name, head) in [
+        ("a host with a space", "GET /cast/welcome HTTP/1.1\r\nhost: a b\r\n"),
+        ("half an address", "GET /cast/welcome HTTP/1.1\r\nhost: [::\r\n"),
+        ("a port that is none", "GET /cast/welcome HTTP/1.1\r\nhost: localhost:99999\r\n"),
+        ("an empty host", "GET /cast/welcome HTTP/1.1\r\nhost: \r\n"),
+        ("a user in the host", "GET /cast/welcome HTTP/1.1\r\nhost: me@localhost\r\n"),
+        ("no path", "OPTIONS * HTTP/1.1\r\nhost: localhost\r\n"),
+        ("a scheme of the visitor's own", "GET /cast/welcome HTTP/1.1\r\nhost: localhost\r\nx-forwarded-proto: %%%\r\n"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(lab.stack.address).await.expect("connects");
+        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.expect("sends");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        let fine = if name.starts_with("a scheme") { "HTTP/1.1 200" } else { "HTTP/1.1 400" };
+        assert!(answer.starts_with(fine), "{name}: {}", answer.lines().next().unwrap_or_default());
+    }
+    assert_eq!(lab.get("/cast/welcome").await.status, 200, "it lives on");
+    lab.stack.stop().await;
+}

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use casting_boot::{SystemClock, SystemEntropy};
 use casting_core::testing::{NOON, SetClock};
 use casting_core::time::{Clock, Timestamp};
+use casting_identity::oidc::OidcSettings;
 use casting_identity::web_client;
 use casting_local::stack::{Stack, StackSettings, TaskKind};
 use casting_tests::binaries;
@@ -65,22 +66,27 @@ impl From {
 impl Lab {
     /// Tasks that are nothing but their rows.
     pub async fn start() -> Self {
-        Self::with(TaskKind::Imaginary, NOON).await
+        Self::with(TaskKind::Imaginary, NOON, None).await
     }
 
     /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the machine's time.
     pub async fn with_processes() -> Self {
-        Self::with(TaskKind::Processes { executable: binaries::path("casting") }, SystemClock.now()).await
+        Self::with(TaskKind::Processes { executable: binaries::path("casting") }, SystemClock.now(), None).await
     }
 
-    async fn with(tasks: TaskKind, now: Timestamp) -> Self {
+    /// Logins at this provider, whose clock is the machine's.
+    pub async fn with_login(login: OidcSettings) -> Self {
+        Self::with(TaskKind::Imaginary, SystemClock.now(), Some(login)).await
+    }
+
+    async fn with(tasks: TaskKind, now: Timestamp, login: Option<OidcSettings>) -> Self {
         let clock = Arc::new(SetClock::at(now));
         let settings = StackSettings {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             data: None,
             reset: false,
             public_url: None,
-            login: None,
+            login,
             behind_proxy: true,
             tasks,
             clock: clock.clone(),

@@ -143,6 +143,36 @@ async fn whoever_tries_too_often_waits_also_with_unknown_keys() {
     lab.stack.stop().await;
 }
 
+#[tokio::test]
+async fn an_anonymous_user_is_forgotten_in_time_but_never_while_the_session_lives() {
+    use casting_core::ids::SessionId;
+    use casting_core::ports::Store;
+    use casting_core::session::{Origin, Owner};
+    let lab = Lab::start().await;
+    lab.admin(Method::PATCH, "settings", Some(&json!({"anonymous_user_hours": 1}))).await;
+    let group = lab.admin(Method::POST, "groups", Some(&json!({"name": "Guests"}))).await.json()["id"].clone();
+    let cast = lab.cast(&json!({"anonymous_user_group_id": group})).await;
+    let id = lab.claim(From(1), key(&cast)).await.json()["session_id"].as_str().and_then(SessionId::parse).expect("an id");
+    let control = &lab.stack.control;
+    let secret = control.keys.sessions().secret(&id);
+    control.report(&id, secret.expose(), casting_core::Report::Ready { port: 1 }, From(9).address()).await.expect("is ready");
+    let row = async || control.store.session(&id).await.expect("reads").expect("is there");
+    assert!(matches!(row().await.owner, Owner::Anonymous { group: Some(_), expires_at: Some(_), .. }), "in the link's group");
+    lab.clock.advance(3590);
+    control.sweep().await.expect("sweeps");
+    assert!(row().await.is_live());
+    control.end_as_administrator(&id).await.expect("ends");
+    lab.clock.advance(5);
+    control.sweep().await.expect("sweeps");
+    assert!(matches!(row().await.owner, Owner::Anonymous { .. }), "not yet");
+    lab.clock.advance(10);
+    control.sweep().await.expect("sweeps");
+    let forgotten = row().await;
+    assert_eq!((forgotten.owner, forgotten.origin), (Owner::Forgotten, Origin::default()), "who it was and where from is gone");
+    assert!(!matches!(forgotten.state, casting_core::session::State::Ended { refunded: true, .. }), "what the ledger counts stays");
+    lab.stack.stop().await;
+}
+
 /// A request of somebody who has logged in.
 async fn claim_as(lab: &Lab, user: &User, cast: &Value, query: &str, consent: bool) -> Answer {
     let ticket = LoginTicket { user: user.clone(), expires: lab.clock.now().plus_seconds(3600) }.sign(&lab.stack.control.keys);

@@ -203,6 +203,7 @@ async fn a_token_that_is_not_for_us_now_and_signed_by_the_provider_is_refused() 
         ("without a nonce", token(&header, &with(json!({"nonce": null})), Some(1)), false),
         ("expired", token(&header, &with(json!({"exp": NOON.seconds() - 61})), Some(1)), false),
         ("expired a moment ago", token(&header, &with(json!({"exp": NOON.seconds() - 30})), Some(1)), true),
+        ("by a clock that is a little ahead", token(&header, &with(json!({"iat": NOON.seconds() + 59})), Some(1)), true),
         ("from the future", token(&header, &with(json!({"iat": NOON.seconds() + 3600})), Some(1)), false),
         ("no token at all", "words".into(), false),
     ] {

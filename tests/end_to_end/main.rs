@@ -6,6 +6,7 @@
 mod admin;
 mod bad_input;
 mod captcha;
+mod certified;
 mod lab;
 mod limits;
 mod login;

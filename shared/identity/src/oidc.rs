@@ -188,8 +188,11 @@ impl Oidc {
             let client = self.client_of(self.metadata(now, seen).await?, redirect)?;
             let clock = chrono_at(now)?;
             let verifier = client.id_token_verifier().set_time_fn(move || clock).set_issue_time_verifier_fn(move |issued| {
-                let ahead = issued.timestamp() - clock.timestamp();
-                if ahead <= LEEWAY_SECONDS as i64 { Ok(()) } else { Err("it is from the future".to_owned()) }
+                if issued.timestamp() <= now.plus_seconds(LEEWAY_SECONDS).seconds() {
+                    Ok(())
+                } else {
+                    Err("it is from the future".to_owned())
+                }
             });
             match token.claims(&verifier, &Nonce::new(state.nonce.clone())) {
                 Ok(claims) => return Ok(self.user(claims)),
