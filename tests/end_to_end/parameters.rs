@@ -32,7 +32,10 @@ async fn a_dynamic_address_is_shown_agreed_to_and_handed_over_as_it_was_parsed()
     let listed = lab.cast(&json!({"allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["acme.com"]})).await;
 
     let ignored = session(&lab, &claim(&lab, &fixed, "?kasm_url=example.com", false).await).await;
-    assert_eq!((ignored.launch.kasm_url.as_deref(), ignored.notes), (Some("https://own.example/"), vec!["kasm-url-ignored".to_owned()]));
+    assert_eq!(ignored.launch.kasm_url.as_deref(), Some("https://own.example/"));
+    let shown = lab.admin(Method::GET, &format!("sessions/{}", ignored.id), None).await.json();
+    assert_eq!((shown["notes"].clone(), shown["owner"]["kind"].clone()), (json!(["kasm-url-ignored"]), json!("anonymous")));
+    assert_eq!(shown["owner"]["expires_at"], "2026-11-23T20:00:00Z", "eight hours after the claim");
     let own = session(&lab, &claim(&lab, &dynamic, "", false).await).await;
     assert_eq!(own.launch.kasm_url.as_deref(), Some("https://own.example/"));
     let described = lab.describe(From(1), dynamic["key"].as_str().expect("a key"), "?kasm_url=Example.com%2Fa%20b").await;

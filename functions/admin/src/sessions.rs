@@ -3,7 +3,7 @@
 use casting_core::Casting;
 use casting_core::ids::{CastId, SessionId};
 use casting_core::ports::{Launcher, Store};
-use casting_core::session::{EndReason, Session, State};
+use casting_core::session::{EndReason, Owner, Session, State};
 use casting_core::time::Timestamp;
 use casting_web::{Mistake, Problem, Reply, reply};
 use http::StatusCode;
@@ -82,10 +82,15 @@ pub(crate) fn view(session: &Session) -> Value {
         "cast_name": session.cast_name,
         "image_id": session.launch.image_id,
         "image_name": session.launch.image_name,
-        "owner": session.owner,
+        "owner": owner(&session.owner),
         "referrer": session.origin.referrer,
         "address_hash": session.origin.address,
         "counted": session.charge.count.is_some(),
+        "permissions": session.grant.permissions,
+        "network": session.launch.network.as_ref().map(|network| &network.name),
+        "kasm_url": session.launch.kasm_url,
+        "go_url": session.go.as_ref().map(|go| &go.url),
+        "notes": session.notes,
         "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
         "created_at": session.created_at.to_string(),
         "ready_by": session.ready_by.to_string(),
@@ -93,6 +98,17 @@ pub(crate) fn view(session: &Session) -> Value {
         "ends_at": times.ends_at.map(|time| time.to_string()),
         "ended_at": times.ended_at.map(|time| time.to_string()),
     })
+}
+
+/// Who a session belongs to: `anonymous`, `user` or `forgotten`.
+fn owner(owner: &Owner) -> Value {
+    match owner {
+        Owner::Anonymous { id, group, expires_at } => {
+            json!({ "kind": "anonymous", "id": id, "group_id": group, "expires_at": expires_at.map(|time| time.to_string()) })
+        }
+        Owner::User { id, name } => json!({ "kind": "user", "id": id, "name": name }),
+        Owner::Forgotten => json!({ "kind": "forgotten" }),
+    }
 }
 
 #[derive(Default)]
