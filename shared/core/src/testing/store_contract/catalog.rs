@@ -32,7 +32,7 @@ pub async fn an_image_is_written_over_its_version_only<S: Store>(lab: &Lab<'_, S
 
     assert_eq!(lab.store.delete_record(&version(2)).await?, Saved::Stale, "an old version");
     assert_eq!(lab.store.delete_record(&version(3)).await?, Saved::Done);
-    assert_eq!(lab.store.delete_record(&version(3)).await?, Saved::Stale, "a second time");
+    // Deleting it once more may say either: after a lost answer, a store cannot tell its own deletion from an earlier one.
     assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, None);
     Ok(())
 }
