@@ -10,7 +10,7 @@ use axum::http::header::{CACHE_CONTROL, FORWARDED, HOST, LOCATION, REFERRER_POLI
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use casting_core::keys::SessionKeys;
+use casting_core::keys::{SessionKeys, SessionSecret};
 use casting_core::ticket::SessionTicket;
 use casting_core::time::Clock;
 use serde::Deserialize;
@@ -98,15 +98,15 @@ struct Entry {
 }
 
 impl Edge {
-    /// The ticket, if it is ours, still good, and for the session that the address names.
-    fn open(&self, text: &str, found: &Found) -> Option<SessionTicket> {
-        let ticket = SessionTicket::open(text, &self.settings.keys, self.settings.clock.now()).ok()?;
-        (ticket.session == found.session).then_some(ticket)
+    /// The ticket and its session's secret, if it is ours, still good, and for the session that the address names.
+    fn open(&self, text: &str, found: &Found) -> Option<(SessionTicket, SessionSecret)> {
+        let (ticket, secret) = SessionTicket::open(text, &self.settings.keys, self.settings.clock.now()).ok()?;
+        (ticket.session == found.session).then_some((ticket, secret))
     }
 
     fn enter(&self, parts: &Parts, found: &Found) -> Response {
         let Query(Entry { ticket: text }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
-        let Some(ticket) = self.open(&text, found) else {
+        let Some((ticket, _)) = self.open(&text, found) else {
             return pages::NOT_YOURS.reply(&parts.headers);
         };
         let max_age = self.settings.clock.now().seconds_until(ticket.expires);
@@ -120,11 +120,11 @@ impl Edge {
     }
 
     async fn pass_on(&self, mut parts: Parts, body: Body, found: &Found) -> Response {
-        let ticket = credentials::tickets(&parts.headers).find_map(|text| self.open(text, found));
-        let Some(target) = ticket.as_ref().and_then(|ticket| Target::at(&ticket.host, ticket.port)) else {
+        let opened = credentials::tickets(&parts.headers).find_map(|text| self.open(text, found));
+        let Some((target, secret)) = opened.and_then(|(ticket, secret)| Some((Target::at(&ticket.host, ticket.port)?, secret))) else {
             return pages::NOT_YOURS.reply(&parts.headers);
         };
-        credentials::present(&mut parts.headers, &self.settings.keys.secret(&found.session));
+        credentials::present(&mut parts.headers, &secret);
         self.tell_who_asks(&mut parts, found);
         let asked = parts.headers.clone();
         match self.proxy.forward(&target, Request::from_parts(parts, body)).await {

@@ -103,7 +103,12 @@ impl EdgeServer {
         Ok(Self {
             listen: optional(&source, "CAST_EDGE_LISTEN", ADDRESS, address)?.unwrap_or(ANYWHERE),
             edge: EdgeSettings {
-                keys: needed(&source, "CAST_EDGE_KEY", "the edge's key: 32 bytes in base64url", SessionKeys::parse)?,
+                keys: needed(
+                    &source,
+                    "CAST_EDGE_KEY",
+                    "the edge's key: 32 bytes in base64url, and after a comma the key before, if any",
+                    SessionKeys::parse,
+                )?,
                 session_host,
                 secure_cookies,
                 clock: Arc::new(MachineClock),

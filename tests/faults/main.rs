@@ -5,3 +5,4 @@
 mod crashes;
 mod crowd;
 mod histories;
+mod keys;

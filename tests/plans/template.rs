@@ -110,6 +110,7 @@ fn every_function_finds_in_its_environment_what_boot_reads() {
             continue;
         }
         let own = &function["Environment"]["Variables"];
+        assert!(!own["CASTING_SIGNING_KEY_PREVIOUS"].is_null(), "{name} cannot change keys");
         for variable in casting_boot::required_variables() {
             // Lambda itself sets these.
             if !variable.starts_with("AWS_") {

@@ -80,6 +80,33 @@ pub struct World {
     pub given: HashSet<SessionId>,
     news: UnboundedReceiver<Value>,
     client: aws_sdk_dynamodb::Client,
+    house: House,
+}
+
+const FIRST_KEY: [u8; 32] = [7; 32];
+const SECOND_KEY: [u8; 32] = [8; 32];
+
+/// What all processes of a world share.
+struct House {
+    database: Database,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    ecs: Ecs,
+}
+
+impl House {
+    fn process(&self, keys: Keyring) -> Arc<Control> {
+        let ecs_client = clients::ecs(&aws(), &SharedHttpClient::new(Wire::Service(self.ecs.router())));
+        let launcher = EcsLauncher::new(ecs_client, EcsSettings::local("casting"));
+        let store = DynamoStore::new(dynamodb(&self.database), TableNames::with_prefix("t-"));
+        let terms = Terms {
+            public_url: "http://cast.test".into(),
+            report_url: "http://cast.test".into(),
+            session_url: "http://{session}.cast.test".into(),
+        };
+        let captcha = Arc::new(TokenVerifier);
+        Arc::new(Casting::new(store, launcher, captcha, keys, self.clock.clone(), self.entropy.clone(), terms))
+    }
 }
 
 /// What a link asks for.
@@ -109,26 +136,8 @@ impl World {
             max_tasks: None,
         };
         let (ecs, news) = Ecs::open(options, clock.clone(), entropy.clone())?;
-        let mut processes = Vec::new();
-        for _ in 0..3 {
-            let ecs_client = clients::ecs(&aws(), &SharedHttpClient::new(Wire::Service(ecs.router())));
-            let launcher = EcsLauncher::new(ecs_client, EcsSettings::local("casting"));
-            let store = DynamoStore::new(dynamodb(&ground.database), TableNames::with_prefix("t-"));
-            let terms = Terms {
-                public_url: "http://cast.test".into(),
-                report_url: "http://cast.test".into(),
-                session_url: "http://{session}.cast.test".into(),
-            };
-            processes.push(Arc::new(Casting::new(
-                store,
-                launcher,
-                Arc::new(TokenVerifier),
-                Keyring::new(&[7; 32]),
-                clock.clone(),
-                entropy.clone(),
-                terms,
-            )));
-        }
+        let house = House { database: ground.database.clone(), clock, entropy: entropy.clone(), ecs: ecs.clone() };
+        let processes: Vec<_> = (0..3).map(|_| house.process(Keyring::new(&FIRST_KEY))).collect();
         let mut cast = testing::cast(1);
         let mut image = testing::image(1);
         cast.id = CastId::from_bytes(draw(&*entropy));
@@ -145,7 +154,13 @@ impl World {
             processes[0].launcher.register(&image).await?.map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
         processes[0].store.put_record(&image, None).await?;
         processes[0].store.create_cast(&cast).await?;
-        Ok(Self { processes, ecs, cast, total, served: HashSet::new(), given: HashSet::new(), news, client: ground.client.clone() })
+        Ok(Self { processes, ecs, cast, total, served: HashSet::new(), given: HashSet::new(), news, client: ground.client.clone(), house })
+    }
+
+    /// All processes are started anew with another key; with the first one beside it or without.
+    pub fn change_keys(&mut self, keep_first: bool) {
+        let keys = Keyring::changing(&SECOND_KEY, keep_first.then_some(&FIRST_KEY));
+        self.processes = (0..3).map(|_| self.house.process(keys.clone())).collect();
     }
 
     /// A process that nothing goes wrong in (outside an actor, every call is answered).

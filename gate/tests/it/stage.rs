@@ -69,7 +69,8 @@ impl Stage {
 
     pub fn ticket_to(&self, n: u8, port: u16) -> String {
         let session = SessionId::from_bytes([n; 16]);
-        SessionTicket { session, role: Role::Owner, host: "127.0.0.1".into(), port, expires: NOON.plus_seconds(60) }.sign(&self.keys)
+        let secret = self.keys.secret(&session);
+        SessionTicket { session, role: Role::Owner, host: "127.0.0.1".into(), port, expires: NOON.plus_seconds(60) }.sign(&secret)
     }
 
     /// The host that the session is found on, with the edge's port.

@@ -35,6 +35,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     let report_url = reader.optional_parsed("CASTING_REPORT_URL", parse_origin);
     let session_url = reader.parsed("CASTING_SESSION_URL", parse_session_url);
     let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
+    let previous_signing_key = reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
     let tables = TableNames {
         casts: reader.required("CASTING_TABLE_CASTS"),
         sessions: reader.required("CASTING_TABLE_SESSIONS"),
@@ -50,6 +51,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     Ok(Settings {
         terms: Terms { report_url: report_url.unwrap_or_else(|| public_url.clone()), public_url, session_url },
         signing_key,
+        previous_signing_key,
         tables,
         ecs,
         aws,
@@ -220,6 +222,7 @@ mod tests {
             ("CASTING_REPORT_URL", "https://cast.example.com/reports"),
             ("CASTING_SESSION_URL", "https://example.com"),
             ("CASTING_SIGNING_KEY", "short"),
+            ("CASTING_SIGNING_KEY_PREVIOUS", "short"),
             ("CASTING_TABLE_LIMITS", "  "),
             ("CASTING_ECS_SUBNETS", ","),
             ("CASTING_ECS_SECURITY_GROUPS", "1,2,3,4,5,6"),

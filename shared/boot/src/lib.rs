@@ -82,7 +82,7 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let http = http::shared_client()?;
     let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
-    let keys = Keyring::new(&settings.signing_key);
+    let keys = Keyring::changing(&settings.signing_key, settings.previous_signing_key.as_ref());
     let captcha = Arc::new(Captchas::new(keys.captcha())?);
     Ok(Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms))
 }

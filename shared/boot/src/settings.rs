@@ -21,6 +21,8 @@ pub struct Settings {
     pub terms: Terms,
     /// The master key, from which all keys are derived.
     pub signing_key: [u8; 32],
+    /// The master key before that one, while keys are changed.
+    pub previous_signing_key: Option<[u8; 32]>,
     /// The tables' names.
     pub tables: TableNames,
     /// Where tasks run.
@@ -96,6 +98,7 @@ impl Settings {
         Ok(Self {
             terms,
             signing_key: parse_signing_key(signing_key).map_err(one("The signing key"))?,
+            previous_signing_key: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
             ecs: EcsSettings::local("local"),
             aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),

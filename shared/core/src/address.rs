@@ -21,6 +21,11 @@ pub fn hash(address: IpAddr, keys: &Keyring) -> String {
     keys.hash_address(&prefix(address))
 }
 
+/// Whether `hashed` is the hash of this address, also from before the keys were changed.
+pub fn is_of(hashed: &str, address: IpAddr, keys: &Keyring) -> bool {
+    keys.is_address(&prefix(address), hashed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,16 +5,59 @@ use ring::{digest, hmac};
 
 use crate::ids::SessionId;
 
-/// All keys of one deployment, derived from one 32-byte master key.
+/// A key to sign with, and the one before it, whose signatures are still taken while keys are changed.
+#[derive(Clone)]
+pub(crate) struct Signer {
+    current: hmac::Key,
+    previous: Option<hmac::Key>,
+}
+
+impl Signer {
+    fn derived(masters: &Masters<'_>, purpose: &str) -> Self {
+        let key = |master: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, &derive(master, purpose));
+        Self { current: key(masters.current), previous: masters.previous.map(key) }
+    }
+
+    /// Signs with the current key.
+    pub(crate) fn sign(&self, text: &str) -> hmac::Tag {
+        hmac::sign(&self.current, text.as_bytes())
+    }
+
+    /// Whether one of the keys made this signature.
+    pub(crate) fn verify(&self, text: &str, signature: &[u8]) -> bool {
+        let made_by = |key: &hmac::Key| hmac::verify(key, text.as_bytes(), signature).is_ok();
+        made_by(&self.current) || self.previous.as_ref().is_some_and(made_by)
+    }
+
+    fn hash(&self, text: &str) -> String {
+        hash(&self.current, text)
+    }
+
+    /// Whether `hashed` is the hash of `text`, by either key.
+    fn hashes(&self, text: &str, hashed: &str) -> bool {
+        hash(&self.current, text) == hashed || self.previous.as_ref().is_some_and(|key| hash(key, text) == hashed)
+    }
+}
+
+fn hash(key: &hmac::Key, text: &str) -> String {
+    BASE64URL_NOPAD.encode(&hmac::sign(key, text.as_bytes()).as_ref()[..15])
+}
+
+struct Masters<'a> {
+    current: &'a [u8; 32],
+    previous: Option<&'a [u8; 32]>,
+}
+
+/// All keys of one deployment, derived from one 32-byte master key; while keys are changed, also from the one before.
 #[derive(Clone)]
 pub struct Keyring {
-    launch: hmac::Key,
-    owner: hmac::Key,
-    via: hmac::Key,
-    login: hmac::Key,
-    login_state: hmac::Key,
-    captcha: [u8; 32],
-    addresses: hmac::Key,
+    launch: Signer,
+    owner: Signer,
+    via: Signer,
+    login: Signer,
+    login_state: Signer,
+    captcha: Vec<[u8; 32]>,
+    addresses: Signer,
     sessions: SessionKeys,
 }
 
@@ -27,46 +70,52 @@ impl std::fmt::Debug for Keyring {
 impl Keyring {
     /// Derives every key from the master key.
     pub fn new(master: &[u8; 32]) -> Self {
-        let derive = |purpose: &str| derive(master, purpose);
+        Self::changing(master, None)
+    }
+
+    /// Signs with the keys of `current`, and still takes what those of `previous` have signed: open pages, logins, running sessions.
+    pub fn changing(current: &[u8; 32], previous: Option<&[u8; 32]>) -> Self {
+        let masters = Masters { current, previous };
+        let signer = |purpose| Signer::derived(&masters, purpose);
         Self {
-            launch: hmac::Key::new(hmac::HMAC_SHA256, &derive("launch ticket")),
-            owner: hmac::Key::new(hmac::HMAC_SHA256, &derive("owner ticket")),
-            via: hmac::Key::new(hmac::HMAC_SHA256, &derive("via ticket")),
-            login: hmac::Key::new(hmac::HMAC_SHA256, &derive("login ticket")),
-            login_state: hmac::Key::new(hmac::HMAC_SHA256, &derive("login state")),
-            captcha: derive("captcha"),
-            addresses: hmac::Key::new(hmac::HMAC_SHA256, &derive("addresses")),
-            sessions: SessionKeys::new(&derive("sessions")),
+            launch: signer("launch ticket"),
+            owner: signer("owner ticket"),
+            via: signer("via ticket"),
+            login: signer("login ticket"),
+            login_state: signer("login state"),
+            captcha: std::iter::once(current).chain(previous).map(|master| derive(master, "captcha")).collect(),
+            addresses: signer("addresses"),
+            sessions: SessionKeys::new(&derive(current, SESSIONS), previous.map(|master| derive(master, SESSIONS)).as_ref()),
         }
     }
 
     /// Signs launch tickets.
-    pub(crate) fn launch(&self) -> &hmac::Key {
+    pub(crate) fn launch(&self) -> &Signer {
         &self.launch
     }
 
     /// Signs owner tickets.
-    pub(crate) fn owner(&self) -> &hmac::Key {
+    pub(crate) fn owner(&self) -> &Signer {
         &self.owner
     }
 
     /// Signs via tickets.
-    pub(crate) fn via(&self) -> &hmac::Key {
+    pub(crate) fn via(&self) -> &Signer {
         &self.via
     }
 
     /// Signs login tickets.
-    pub(crate) fn login(&self) -> &hmac::Key {
+    pub(crate) fn login(&self) -> &Signer {
         &self.login
     }
 
     /// Signs what a browser keeps while its user is at the login provider.
-    pub(crate) fn login_state(&self) -> &hmac::Key {
+    pub(crate) fn login_state(&self) -> &Signer {
         &self.login_state
     }
 
-    /// Signs the challenges of our own CAPTCHA.
-    pub fn captcha(&self) -> &[u8; 32] {
+    /// Sign the challenges of our own CAPTCHA; the first is the current key.
+    pub fn captcha(&self) -> &[[u8; 32]] {
         &self.captcha
     }
 
@@ -77,29 +126,41 @@ impl Keyring {
 
     /// The key of the edge, as text for its settings: 32 bytes in base64url.
     pub fn edge_key(master: &[u8; 32]) -> String {
-        BASE64URL_NOPAD.encode(&derive(master, "sessions"))
+        BASE64URL_NOPAD.encode(&derive(master, SESSIONS))
     }
 
     /// A keyed hash of an address prefix: equal prefixes meet, and nobody can turn it back without the key.
     pub fn hash_address(&self, prefix: &str) -> String {
-        self.hash(prefix)
+        self.addresses.hash(prefix)
+    }
+
+    /// Whether `hashed` is the hash of this address prefix, also from before the keys were changed.
+    pub fn is_address(&self, prefix: &str, hashed: &str) -> bool {
+        self.addresses.hashes(prefix, hashed)
     }
 
     /// A keyed hash of what a browser's cookie says, in words that no address spells.
     pub fn hash_browser(&self, browser: &str) -> String {
-        self.hash(&format!("browser {browser}"))
+        self.addresses.hash(&format!("browser {browser}"))
     }
 
     /// A keyed hash of a request's content, to tell whether it is the same again.
     pub fn fingerprint(&self, parts: &[&str]) -> String {
-        let lengths: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
-        self.hash(&format!("request {}", lengths.join(" ")))
+        self.addresses.hash(&request_text(parts))
     }
 
-    fn hash(&self, prefix: &str) -> String {
-        BASE64URL_NOPAD.encode(&hmac::sign(&self.addresses, prefix.as_bytes()).as_ref()[..15])
+    /// Whether `print` was made of the same content, also before the keys were changed.
+    pub fn is_fingerprint(&self, parts: &[&str], print: &str) -> bool {
+        self.addresses.hashes(&request_text(parts), print)
     }
 }
+
+fn request_text(parts: &[&str]) -> String {
+    let lengths: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    format!("request {}", lengths.join(" "))
+}
+
+const SESSIONS: &str = "sessions";
 
 fn derive(master: &[u8; 32], purpose: &str) -> [u8; 32] {
     let key = hmac::Key::new(hmac::HMAC_SHA256, master);
@@ -108,9 +169,31 @@ fn derive(master: &[u8; 32], purpose: &str) -> [u8; 32] {
     derived
 }
 
-/// What control plane and edge share: gives each session its own secret.
+/// What control plane and edge share: gives each session its own secret. A running session keeps the secret that its gate was started with, so while
+/// keys are changed there are two.
 #[derive(Clone)]
-pub struct SessionKeys(hmac::Key);
+pub struct SessionKeys {
+    current: SessionKey,
+    previous: Option<SessionKey>,
+}
+
+#[derive(Clone)]
+struct SessionKey {
+    key: hmac::Key,
+    name: String,
+}
+
+impl SessionKey {
+    fn new(key: &[u8; 32]) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let name = BASE64URL_NOPAD.encode(&hmac::sign(&key, b"name").as_ref()[..6]);
+        Self { key, name }
+    }
+
+    fn secret(&self, session: &SessionId) -> SessionSecret {
+        SessionSecret(BASE64URL_NOPAD.encode(hmac::sign(&self.key, session.as_str().as_bytes()).as_ref()))
+    }
+}
 
 impl std::fmt::Debug for SessionKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -119,20 +202,39 @@ impl std::fmt::Debug for SessionKeys {
 }
 
 impl SessionKeys {
-    /// The keys that follow from 32 bytes.
-    pub fn new(key: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    /// The keys that follow from 32 bytes, and from the 32 bytes before them.
+    pub fn new(current: &[u8; 32], previous: Option<&[u8; 32]>) -> Self {
+        Self { current: SessionKey::new(current), previous: previous.map(SessionKey::new) }
     }
 
-    /// Reads the edge's setting; `None` when it is not 32 bytes in base64url.
+    /// Reads the edge's setting: 32 bytes in base64url, and after a comma the ones before them, if any. `None` when it is neither.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok()?;
-        Some(Self::new(bytes.as_slice().try_into().ok()?))
+        let key = |text: &str| <[u8; 32]>::try_from(BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok()?).ok();
+        match text.split_once(',') {
+            None => Some(Self::new(&key(text)?, None)),
+            Some((current, previous)) => Some(Self::new(&key(current)?, Some(&key(previous)?))),
+        }
     }
 
-    /// The secret of one session: its gate holds it, the edge sends it with every request, the gate's reports carry it.
+    /// Which key makes the secrets of new sessions. It names the key and does not give it away.
+    pub fn name(&self) -> &str {
+        &self.current.name
+    }
+
+    /// The secret of a new session: its gate holds it, the edge sends it with every request, the gate's reports carry it.
     pub fn secret(&self, session: &SessionId) -> SessionSecret {
-        SessionSecret(BASE64URL_NOPAD.encode(hmac::sign(&self.0, session.as_str().as_bytes()).as_ref()))
+        self.current.secret(session)
+    }
+
+    /// The secret of a session that the key of this name made it for. A key that is gone leaves the current one, which the gate will refuse.
+    pub fn secret_by(&self, name: &str, session: &SessionId) -> SessionSecret {
+        let previous = self.previous.as_ref().filter(|key| key.name == name);
+        previous.unwrap_or(&self.current).secret(session)
+    }
+
+    /// The session's secrets by all keys, the current one's first.
+    pub fn secrets(&self, session: &SessionId) -> impl Iterator<Item = SessionSecret> {
+        std::iter::once(&self.current).chain(&self.previous).map(|key| key.secret(session))
     }
 }
 
@@ -163,8 +265,8 @@ impl SessionSecret {
     }
 
     /// Signs this session's tickets.
-    pub(crate) fn key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes())
+    pub(crate) fn signer(&self) -> Signer {
+        Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes()), previous: None }
     }
 }
 
@@ -205,6 +307,32 @@ mod tests {
         assert_eq!(ours.hash_address("192.0.2.1"), ours.hash_address("192.0.2.1"));
         assert_ne!(ours.hash_address("192.0.2.1"), ours.hash_address("192.0.2.2"));
         assert_ne!(ours.hash_address("192.0.2.1"), theirs.hash_address("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_change_of_keys_keeps_what_was_signed_before_until_the_old_key_is_dropped() {
+        let (old, new) = ([1; 32], [2; 32]);
+        let before = Keyring::new(&old);
+        let session = SessionId::from_bytes([1; 16]);
+        let name = before.sessions().name().to_owned();
+        let running = before.sessions().secret(&session);
+        let edge = format!("{}, {}", Keyring::edge_key(&new), Keyring::edge_key(&old));
+        for (what, keys, kept) in [
+            ("same key", before.clone(), true),
+            ("both keys", Keyring::changing(&new, Some(&old)), true),
+            ("only the new key", Keyring::new(&new), false),
+        ] {
+            assert_eq!(keys.is_address("192.0.2.1", &before.hash_address("192.0.2.1")), kept, "{what}: address");
+            assert_eq!(keys.is_fingerprint(&["a"], &before.fingerprint(&["a"])), kept, "{what}: fingerprint");
+            assert_eq!(keys.launch().verify("x", before.launch().sign("x").as_ref()), kept, "{what}: signature");
+            assert_eq!(keys.sessions().secret_by(&name, &session).matches(running.expose()), kept, "{what}: the session's own key");
+            assert_eq!(keys.sessions().secrets(&session).any(|secret| secret.matches(running.expose())), kept, "{what}: any key");
+            assert!(!keys.is_address("192.0.2.2", &before.hash_address("192.0.2.1")), "{what}");
+        }
+        let edge = SessionKeys::parse(&edge).expect("two keys");
+        assert!(edge.secret_by(&name, &session).matches(running.expose()));
+        assert_eq!(edge.name(), Keyring::new(&new).sessions().name(), "new sessions use the new key");
+        assert!(SessionKeys::parse("AAAA").is_none() && SessionKeys::parse(&format!("{},", Keyring::edge_key(&new))).is_none());
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub struct Session {
     pub ready_by: Timestamp,
     /// How long it may live once ready, in seconds.
     pub time_limit_seconds: u32,
+    /// The name of the key that makes its secret; empty for the current one.
+    #[serde(default)]
+    pub secret_key: String,
     /// What is allowed in it.
     #[serde(default)]
     pub grant: Grant,

@@ -4,12 +4,11 @@
 //! Each kind has a key of its own, so that one kind can never be passed for another.
 
 use data_encoding::BASE64URL_NOPAD;
-use ring::hmac;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CastId, Nonce, SessionId};
-use crate::keys::{Keyring, SessionKeys, SessionSecret};
+use crate::keys::{Keyring, SessionKeys, SessionSecret, Signer};
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -265,18 +264,26 @@ impl OwnerTicket {
 
 impl SessionTicket {
     /// The signed text that the session's own origin keeps in a cookie; signed with the session's secret, so that its gate can check it too.
-    pub fn sign(&self, keys: &SessionKeys) -> String {
-        sign(self, &keys.secret(&self.session).key())
+    pub fn sign(&self, secret: &SessionSecret) -> String {
+        sign(self, &secret.signer())
     }
 
-    /// Reads a signed text at the edge, which holds the keys of all sessions.
+    /// Reads a signed text at the edge, which holds the keys of all sessions; gives the secret that signed it, which is the gate's too.
     ///
     /// # Errors
     /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
-    pub fn open(text: &str, keys: &SessionKeys, now: Timestamp) -> Result<Self, TicketError> {
+    pub fn open(text: &str, keys: &SessionKeys, now: Timestamp) -> Result<(Self, SessionSecret), TicketError> {
         // The session named here is believed only once the signature made with its secret has been checked.
         let named: Self = payload(text).ok_or(TicketError::Invalid)?;
-        open(text, &keys.secret(&named.session).key(), now)
+        let mut refused = TicketError::Invalid;
+        for secret in keys.secrets(&named.session) {
+            match open(text, &secret.signer(), now) {
+                Ok(ticket) => return Ok((ticket, secret)),
+                Err(TicketError::Expired) => refused = TicketError::Expired,
+                Err(TicketError::Invalid) => {}
+            }
+        }
+        Err(refused)
     }
 
     /// Reads a signed text at the gate, which holds one session's secret only.
@@ -284,26 +291,28 @@ impl SessionTicket {
     /// # Errors
     /// `Invalid` for another session's ticket too.
     pub fn open_at_gate(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
-        let ticket: Self = open(text, &secret.key(), now)?;
+        let ticket: Self = open(text, &secret.signer(), now)?;
         if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
     }
 }
 
-fn sign<T: Ticket>(ticket: &T, key: &hmac::Key) -> String {
+fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload would open nowhere.
     let payload = serde_json::to_vec(ticket).unwrap_or_default();
     let signed = format!("v1.{}", BASE64URL_NOPAD.encode(&payload));
-    let signature = hmac::sign(key, signed.as_bytes());
+    let signature = signer.sign(&signed);
     format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
 }
 
-fn open<T: Ticket>(text: &str, key: &hmac::Key, now: Timestamp) -> Result<T, TicketError> {
+fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Result<T, TicketError> {
     if text.len() > MAX_TICKET_BYTES {
         return Err(TicketError::Invalid);
     }
     let (signed, signature) = text.rsplit_once('.').ok_or(TicketError::Invalid)?;
     let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| TicketError::Invalid)?;
-    hmac::verify(key, signed.as_bytes(), &signature).map_err(|_| TicketError::Invalid)?;
+    if !signer.verify(signed, &signature) {
+        return Err(TicketError::Invalid);
+    }
     let ticket: T = payload(text).ok_or(TicketError::Invalid)?;
     if now >= ticket.expires() {
         return Err(TicketError::Expired);
@@ -401,13 +410,19 @@ mod tests {
     #[test]
     fn edge_and_gate_accept_a_session_ticket_of_their_session_only() {
         let keys = keys();
-        let text = entry().sign(keys.sessions());
         let secret = |n| keys.sessions().secret(&SessionId::from_bytes([n; 16]));
-        assert_eq!(SessionTicket::open(&text, keys.sessions(), NOW), Ok(entry()));
+        let text = entry().sign(&secret(1));
+        let at_edge = |keys: &Keyring, now| SessionTicket::open(&text, keys.sessions(), now).map(|(ticket, _)| ticket);
+        assert_eq!(at_edge(&keys, NOW), Ok(entry()));
         let ours = SessionId::from_bytes([1; 16]);
         assert_eq!(SessionTicket::open_at_gate(&text, &ours, &secret(1), NOW), Ok(entry()));
         let theirs = SessionId::from_bytes([2; 16]);
         assert_eq!(SessionTicket::open_at_gate(&text, &theirs, &secret(2), NOW), Err(TicketError::Invalid));
-        assert_eq!(SessionTicket::open(&text, keys.sessions(), entry().expires), Err(TicketError::Expired));
+        assert_eq!(at_edge(&keys, entry().expires), Err(TicketError::Expired));
+        let changed = Keyring::changing(&[6; 32], Some(&[5; 32]));
+        assert_eq!(at_edge(&changed, NOW), Ok(entry()), "from before a change of keys");
+        let (_, found) = SessionTicket::open(&text, changed.sessions(), NOW).expect("a ticket");
+        assert!(found.matches(secret(1).expose()), "the edge presents what the gate was started with");
+        assert_eq!(at_edge(&Keyring::new(&[6; 32]), NOW), Err(TicketError::Invalid), "the old key is gone");
     }
 }

@@ -23,13 +23,13 @@ const UNTIL: &str = "until";
 
 /// Makes and checks challenges.
 pub struct Altcha {
-    secret: String,
+    secrets: Vec<String>,
 }
 
 impl Altcha {
-    /// Signs with this secret.
-    pub const fn new(secret: String) -> Self {
-        Self { secret }
+    /// Signs with the first of these secrets; what the others signed is taken too.
+    pub const fn new(secrets: Vec<String>) -> Self {
+        Self { secrets }
     }
 
     /// A challenge, as JSON.
@@ -40,7 +40,7 @@ impl Altcha {
             cost: ROUNDS,
             key_prefix: KEY_PREFIX.to_owned(),
             data: Some(data.into()),
-            hmac_signature_secret: Some(self.secret.clone()),
+            hmac_signature_secret: Some(self.secrets.first()?.clone()),
             ..CreateChallengeOptions::default()
         };
         serde_json::to_string(&create_challenge(options).ok()?).ok()
@@ -50,12 +50,8 @@ impl Altcha {
     pub fn verify(&self, token: &str, bound_to: &str, now: Timestamp) -> CaptchaVerdict {
         let failed = |why: &str| CaptchaVerdict::Failed(why.to_owned());
         let Some(payload) = read(token) else { return failed("not a solved challenge") };
-        let options = VerifySolutionOptions::new(&payload.challenge, &payload.solution, self.secret.clone());
-        match verify_solution(options) {
-            Ok(result) if result.verified => {}
-            Ok(result) if result.invalid_signature == Some(true) => return failed("not a challenge of ours"),
-            Ok(_) => return failed("not solved"),
-            Err(error) => return CaptchaVerdict::Failed(format!("cannot be checked: {error}")),
+        if let Err(why) = self.verify_solution(&payload) {
+            return CaptchaVerdict::Failed(why);
         }
         // Signed by us, so it says what we wrote.
         let data = payload.challenge.parameters.data.unwrap_or_default();
@@ -68,6 +64,20 @@ impl Altcha {
         }
         let signature = payload.challenge.signature.unwrap_or_default();
         CaptchaVerdict::Passed(Proof { id: name("altcha", &signature), until: Timestamp::from_millis(until * 1000) })
+    }
+}
+
+impl Altcha {
+    fn verify_solution(&self, payload: &Payload) -> Result<(), String> {
+        for secret in &self.secrets {
+            match verify_solution(VerifySolutionOptions::new(&payload.challenge, &payload.solution, secret.clone())) {
+                Ok(result) if result.verified => return Ok(()),
+                Ok(result) if result.invalid_signature == Some(true) => {}
+                Ok(_) => return Err("not solved".to_owned()),
+                Err(error) => return Err(format!("cannot be checked: {error}")),
+            }
+        }
+        Err("not a challenge of ours".to_owned())
     }
 }
 
@@ -87,7 +97,7 @@ mod tests {
     use casting_core::testing::NOON;
 
     fn altcha() -> Altcha {
-        Altcha::new("secret".into())
+        Altcha::new(vec!["secret".into()])
     }
 
     fn solved(challenge: &str) -> Payload {
@@ -127,7 +137,9 @@ mod tests {
             let verdict = altcha().verify(&token, bound_to, NOON.plus_seconds(age));
             assert_eq!(matches!(verdict, CaptchaVerdict::Passed(_)), passes, "{name}: {verdict:?}");
         }
-        let foreign = Altcha::new("another".into()).verify(&good, "cast/address", NOON);
+        let changed = Altcha::new(vec!["new".into(), "secret".into()]).verify(&good, "cast/address", NOON);
+        assert!(matches!(changed, CaptchaVerdict::Passed(_)), "from before a change of keys: {changed:?}");
+        let foreign = Altcha::new(vec!["another".into()]).verify(&good, "cast/address", NOON);
         assert_eq!(foreign, CaptchaVerdict::Failed("not a challenge of ours".into()));
     }
 

@@ -23,16 +23,16 @@ pub struct Captchas {
 }
 
 impl Captchas {
-    /// A verifier whose own challenges are signed with `key`. Opens no connection yet.
+    /// A verifier whose own challenges are signed with the first of `keys`, and taken when any of them signed. Opens no connection yet.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(key: &[u8; 32]) -> Result<Self, ClientError> {
-        Self::with_limit(key, LIMIT)
+    pub fn new(keys: &[[u8; 32]]) -> Result<Self, ClientError> {
+        Self::with_limit(keys, LIMIT)
     }
 
-    pub(crate) fn with_limit(key: &[u8; 32], limit: Duration) -> Result<Self, ClientError> {
-        Ok(Self { client: web_client::build(limit)?, altcha: Altcha::new(BASE64URL_NOPAD.encode(key)) })
+    pub(crate) fn with_limit(keys: &[[u8; 32]], limit: Duration) -> Result<Self, ClientError> {
+        Ok(Self { client: web_client::build(limit)?, altcha: Altcha::new(keys.iter().map(|key| BASE64URL_NOPAD.encode(key)).collect()) })
     }
 }
 

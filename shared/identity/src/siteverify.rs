@@ -234,7 +234,7 @@ mod tests {
     }
 
     async fn asked(url: String) -> CaptchaVerdict {
-        let captchas = Captchas::with_limit(&[1; 32], Duration::from_millis(300)).expect("TLS");
+        let captchas = Captchas::with_limit(&[[1; 32]], Duration::from_millis(300)).expect("TLS");
         let settings = CaptchaSettings { verify_url: Some(url), ..settings(RecaptchaV2) };
         let address: IpAddr = [192, 0, 2, 1].into();
         let check = CaptchaCheck { settings: &settings, token: "token", bound_to: "", address, hostname: HOST, now: NOON };
@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_keys_or_with_a_huge_token_nobody_is_asked() {
-        let captchas = Captchas::new(&[1; 32]).expect("TLS");
+        let captchas = Captchas::new(&[[1; 32]]).expect("TLS");
         let without = CaptchaSettings { secret_key: None, ..settings(Turnstile) };
         let (with, huge) = (settings(Turnstile), "t".repeat(10_000));
         let address: IpAddr = [192, 0, 2, 1].into();

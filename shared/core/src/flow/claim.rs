@@ -44,8 +44,8 @@ pub struct Claimed {
 struct Terms<'a> {
     id: SessionId,
     ticket: &'a LaunchTicket,
-    /// A fingerprint of what the claim asks for, when it has an idempotency key.
-    request: Option<String>,
+    /// What the claim asks for, when it has an idempotency key.
+    request: Option<[&'a str; 3]>,
     proof: Option<Proof>,
 }
 
@@ -69,7 +69,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 policy::attempts::check(wait)?;
                 return Err(DenialCode::UnknownCast.into());
             };
-            let ticket = self.check_ticket(&request.ticket, &cast, &address, now)?;
+            let ticket = self.check_ticket(&request.ticket, &cast, visitor, now)?;
             // The page was opened from there; the claim's own Referer is that page.
             referrer.clone_from(&ticket.referrer);
             let session = self.take(cast, &ticket, request, visitor, wait).await?;
@@ -83,12 +83,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    fn check_ticket(&self, text: &str, cast: &Cast, address: &str, now: Timestamp) -> Result<LaunchTicket, Stop> {
+    fn check_ticket(&self, text: &str, cast: &Cast, visitor: &Visitor, now: Timestamp) -> Result<LaunchTicket, Stop> {
         let ticket = LaunchTicket::open(text, &self.keys, now).map_err(|error| match error {
             TicketError::Invalid => DenialCode::TicketInvalid,
             TicketError::Expired => DenialCode::TicketExpired,
         })?;
-        if ticket.cast != cast.id || ticket.address != address {
+        if ticket.cast != cast.id || !address::is_of(&ticket.address, visitor.address, &self.keys) {
             return Err(DenialCode::TicketForeign.into());
         }
         Ok(ticket)
@@ -115,7 +115,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 return self.find_earlier(&terms, denial.into()).await;
             }
             if let Some(session) = self.store.session(&terms.id).await? {
-                return same_request(session, &terms);
+                return self.same_request(session, &terms);
             }
             (ground.proof, terms.proof) = self.check_proof(&cast, &ground, request.captcha.as_deref(), ticket, now).await;
         }
@@ -130,9 +130,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let caller = visitor.user.as_ref().map_or(ticket.address.as_str(), |user| user.id.as_str());
         let id = SessionId::from_nonce(&cast.id, &Nonce::from_request(caller, key));
         let (url, network) = (ticket.kasm_url.as_deref(), ticket.docker_network.as_deref());
-        let print =
-            self.keys.fingerprint(&[url.unwrap_or_default(), network.unwrap_or_default(), if request.consent { "agreed" } else { "" }]);
-        Terms { id, ticket, request: Some(print), proof: None }
+        let content = [url.unwrap_or_default(), network.unwrap_or_default(), if request.consent { "agreed" } else { "" }];
+        Terms { id, ticket, request: Some(content), proof: None }
     }
 
     async fn check_proof(
@@ -192,7 +191,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
                     return Ok(reservation.session);
                 }
-                Reserved::Already(session) => return same_request(*session, terms),
+                Reserved::Already(session) => return self.same_request(*session, terms),
                 Reserved::ConfigChanged => {
                     cast = self.read_again(&cast, &mut ground).await?;
                     fresh = true;
@@ -230,7 +229,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// A claim that was accepted before is never refused afterwards: whoever comes back with its ticket finds its session.
     async fn find_earlier(&self, terms: &Terms<'_>, stop: Stop) -> Result<Session, Stop> {
         match self.store.session(&terms.id).await? {
-            Some(session) => same_request(session, terms),
+            Some(session) => self.same_request(session, terms),
             None => Err(stop),
         }
     }
@@ -288,7 +287,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 .map_or(settings.session_time_limit_seconds, |limit| limit.min(settings.session_time_limit_seconds)),
             grant: ground.grant.clone(),
             notes: if admission.kasm_url.ignored { vec!["kasm-url-ignored".to_owned()] } else { Vec::new() },
-            request: terms.request.clone(),
+            request: terms.request.map(|content| self.keys.fingerprint(&content)),
+            secret_key: self.keys.sessions().name().to_owned(),
             go: None,
             state: State::Reserved,
             task: None,
@@ -342,9 +342,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
         Refusal { stop, reference, error_url: None }
     }
-}
 
-/// A session that an idempotency key led to must have been asked for in the same way.
-fn same_request(session: Session, terms: &Terms<'_>) -> Result<Session, Stop> {
-    if session.request == terms.request { Ok(session) } else { Err(DenialCode::RequestDiffers.into()) }
+    /// A session that an idempotency key led to must have been asked for in the same way.
+    fn same_request(&self, session: Session, terms: &Terms<'_>) -> Result<Session, Stop> {
+        let same = match (&session.request, &terms.request) {
+            (None, None) => true,
+            (Some(print), Some(content)) => self.keys.is_fingerprint(content, print),
+            _ => false,
+        };
+        if same { Ok(session) } else { Err(DenialCode::RequestDiffers.into()) }
+    }
 }

@@ -79,7 +79,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// What RunTask is asked for; the same for every repetition.
     fn spec(&self, session: &Session) -> TaskSpec {
         let launch = &session.launch;
-        let secret = self.keys.sessions().secret(&session.id);
+        let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
         let user = session.owner.id().map_or("", UserId::as_str);
         let mut environment = launch.environment.clone();
         // What the image's own environment says of these is for sessions without permissions of their own.

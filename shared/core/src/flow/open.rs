@@ -88,7 +88,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let wait = self.attempts.wait(&address, most, now);
         *found = self.find_cast(key, wait, now).await?;
         let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
-        let via = via.filter(|via| via.address == address && found.as_ref().is_some_and(|cast| cast.id == via.cast));
+        let via = via.filter(|via| {
+            address::is_of(&via.address, visitor.address, &self.keys) && found.as_ref().is_some_and(|cast| cast.id == via.cast)
+        });
         let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
         let mut ground = self.gather(found.clone(), visitor, referrer.as_deref(), wishes, now).await?;
         ground.wait = wait;

@@ -39,10 +39,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let session = self.status(id, owner_ticket).await?;
         let stop: Stop = match session.state {
             State::Ready { endpoint, ends_at, .. } if self.clock.now() < ends_at => {
+                let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
                 let ticket =
                     SessionTicket { session: session.id, role: Role::Owner, host: endpoint.host, port: endpoint.port, expires: ends_at };
                 let origin = self.terms.session_url.replace("{session}", id.as_str());
-                return Ok(format!("{origin}/.cast/enter?ticket={}", ticket.sign(self.keys.sessions())));
+                return Ok(format!("{origin}/.cast/enter?ticket={}", ticket.sign(&secret)));
             }
             State::Reserved | State::Starting => Denial::retry(DenialCode::Busy, 1).into(),
             _ => outcome(&session).unwrap_or(Denial::new(DenialCode::SessionEnded)).into(),

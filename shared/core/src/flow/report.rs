@@ -36,7 +36,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     async fn take_report(&self, id: &SessionId, secret: &str, report: Report, reporter: IpAddr) -> Result<(), Stop> {
-        if !self.keys.sessions().secret(id).matches(secret) {
+        if !self.keys.sessions().secrets(id).any(|known| known.matches(secret)) {
             return Err(DenialCode::NotYourSession.into());
         }
         let now = self.clock.now();
