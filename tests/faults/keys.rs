@@ -7,7 +7,7 @@ use casting_tests::world::{Ground, Limits, World, open, visitor};
 
 /// The ticket in the address through which a session is entered.
 fn ticket_in(address: &str) -> &str {
-    address.split_once("ticket=").expect("carries a ticket").1
+    address.split_once("ticket=").map_or("", |(_, ticket)| ticket)
 }
 
 #[tokio::test(start_paused = true)]
