@@ -1,6 +1,10 @@
 //! Owns the pages that a visitor meets on the way: proof of work, consent, refusals; on a desk and on a phone, by day and by night.
 
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::{get, post};
 use casting_boot::SystemClock;
+use casting_core::captcha::CAPTCHA_ACTION;
 use casting_core::time::Clock;
 use fantoccini::Locator;
 use reqwest::Method;
@@ -141,4 +145,71 @@ async fn maintenance_is_said_in_words() {
     wait_for(&window, "h1", "We are working on it").await;
     shoot(&window, "maintenance").await;
     window.close().await.expect("closes");
+}
+
+/// What stands for a provider: it takes one token for a person.
+async fn provider() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let verify = |body: String| async move {
+        let person = body.split('&').any(|pair| pair == "response=a-person");
+        let now = SystemClock.now().to_string();
+        json!({"success": person, "hostname": "localhost", "action": CAPTCHA_ACTION, "challenge_ts": now}).to_string()
+    };
+    let picture = || async { ([(CONTENT_TYPE, "image/svg+xml")], PICTURE) };
+    let router = Router::new().route("/siteverify", post(verify)).route("/background.svg", get(picture));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+const PICTURE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="1100" height="800"><defs><linearGradient id="g" x2="1" y2="1">
+<stop stop-color="#0b3d5c"/><stop offset="1" stop-color="#c9702f"/></linearGradient></defs><rect width="1100" height="800" fill="url(#g)"/></svg>"##;
+
+#[tokio::test]
+async fn a_providers_box_must_be_solved_and_its_proof_travels_with_the_form() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let settings = json!({"captcha_kind": "turnstile", "captcha_site_key": "site", "captcha_secret_key": "hush",
+        "captcha_verify_url": format!("{}/siteverify", provider().await)});
+    casting.admin(Method::PATCH, "settings", &settings).await;
+    let link = casting.link(&json!({"require_captcha": true})).await;
+    // The provider's script, which cannot be reached from here, puts this field into its box once a person has solved it.
+    let solve = "const field = document.createElement('input'); field.type = 'hidden'; field.name = 'cf-turnstile-response'; \
+        field.value = arguments[0]; document.querySelector('.cf-turnstile[data-sitekey=site]').append(field);";
+    let window = driver.window(DESK).await;
+    for (name, proof, selector, words) in [
+        ("never loaded", None, "#proof", "Please load the page again."),
+        ("unsolved", Some(""), "#proof", "Please complete the check first."),
+        ("a machine", Some("a-machine"), "h1", "The check did not work out"),
+        ("a person", Some("a-person"), "#status", "live"),
+    ] {
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "#start button", "Start").await;
+        if let Some(proof) = proof {
+            window.execute(solve, vec![json!(proof)]).await.expect("can be filled in");
+        }
+        window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+        wait_for(&window, selector, words).await;
+        shoot(&window, &format!("captcha-{}", name.replace(' ', "-"))).await;
+    }
+    window.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn a_links_picture_stands_behind_its_page() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let picture = format!("{}/background.svg", provider().await);
+    let link = casting.link(&json!({"background_url": picture, "allow_dynamic_kasm_url": true})).await;
+    for (name, look) in [("background", DESK), ("background-dark-phone", Look { dark: true, phone: true, scripting: true })] {
+        let window = driver.window(look).await;
+        window.goto(&format!("{link}?kasm_url=example.org")).await.expect("opens");
+        wait_for(&window, ".consent .url", "https://example.org/").await;
+        let shown = window.execute("return getComputedStyle(document.body).backgroundImage", vec![]).await.expect("a value");
+        assert_eq!(shown, json!(format!("url(\"{picture}\")")));
+        let loaded = "const [done] = arguments, image = new Image(); image.onload = () => done(image.naturalWidth); \
+            image.onerror = () => done(0); image.src = getComputedStyle(document.body).backgroundImage.slice(5, -2);";
+        assert_eq!(window.execute_async(loaded, vec![]).await.expect("a value"), json!(1100), "the page's policy lets it in");
+        shoot(&window, name).await;
+        assert_eq!(console(&window).await, Vec::<String>::new(), "{name}");
+        window.close().await.expect("closes");
+    }
 }

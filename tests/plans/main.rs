@@ -3,4 +3,5 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
 
 mod crates;
+mod features;
 mod template;

@@ -13,6 +13,7 @@ use casting_core::user::{ConsoleRole, User};
 use casting_core::{Casting, Refusal, Stop};
 use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
 use casting_web::credentials::{SetCookie, login_cookie, login_state_cookie};
+use casting_web::words::LoginWords;
 use casting_web::{Forms, Function, Obstacle, Page, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply};
 use http::StatusCode;
 use serde_json::json;
@@ -83,6 +84,13 @@ fn log_out<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Res
 #[template(path = "me.html")]
 struct Me<'a> {
     user: Option<&'a User>,
+    words: &'static LoginWords,
+}
+
+impl Me<'_> {
+    fn signed_in_as(&self, user: &User) -> String {
+        (self.words.signed_in_as)(&user.name)
+    }
 }
 
 fn who_am_i<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Reply, Obstacle> {
@@ -92,8 +100,9 @@ fn who_am_i<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Re
         let roles: Vec<&str> = user.roles.iter().copied().map(ConsoleRole::as_str).collect();
         return Ok(reply::json(StatusCode::OK, &json!({"id": user.id, "name": user.name, "roles": roles, "groups": user.groups})));
     }
-    let main = Me { user: user.as_ref() };
-    let title = if user.is_some() { "You are signed in" } else { "You are signed out" };
+    let words = &visit.words.login;
+    let main = Me { user: user.as_ref(), words };
+    let title = if user.is_some() { words.signed_in } else { words.signed_out };
     Ok(Page { forms: Forms::Stay, ..Page::new(title, &main) }.reply(visit))
 }
 

@@ -6,6 +6,7 @@ use casting_core::policy::Wishes;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
 use casting_core::{Claimable, Next, Opened, Terms};
 use casting_web::credentials::{SetCookie, browser_cookie};
+use casting_web::words::Words;
 use casting_web::{Forms, Page, Reply, Visit, reply};
 use http::StatusCode;
 use serde::Serialize;
@@ -24,9 +25,14 @@ struct Landing<'a> {
     proof: Option<&'a Widget<'a>>,
     user_name: Option<&'a str>,
     ticket_seconds: u64,
+    words: &'static Words,
 }
 
 impl Landing<'_> {
+    fn signed_in_as(&self, name: &str) -> String {
+        (self.words.login.signed_in_as)(name)
+    }
+
     /// Nothing is asked of the visitor.
     fn starts_by_itself(&self) -> bool {
         self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
@@ -90,7 +96,8 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
         Next::Claim(claim) => claim,
     };
     let proof = claim.captcha.as_ref().map(Widget::of);
-    let main = Landing { opened, claim, proof: proof.as_ref(), user_name: look.user_name, ticket_seconds: LAUNCH_TICKET_SECONDS };
+    let (words, ticket_seconds) = (look.visit.words, LAUNCH_TICKET_SECONDS);
+    let main = Landing { opened, claim, proof: proof.as_ref(), user_name: look.user_name, ticket_seconds, words };
     let solves = proof.as_ref().is_some_and(|proof| proof.challenge.is_some());
     let page = Page {
         style: include_str!("../templates/landing.css"),

@@ -19,14 +19,15 @@
     sent = true;
     history.replaceState('started', '');
     button.classList.add('busy');
-    button.textContent = 'Starting\u2026';
+    button.textContent = button.dataset.busy;
   });
   addEventListener('pageshow', (event) => event.persisted && location.reload());
 
   const hasProof = () => ['captcha', 'g-recaptcha-response', 'h-captcha-response', 'cf-turnstile-response'].some((name) => form.elements[name]?.value);
   let proving;
   const prove = async () => {
-    if (!token) return say('missing');
+    // A provider's box that stayed empty never came.
+    if (!token) return say(form.querySelector('.captcha').childElementCount ? 'missing' : 'failed');
     if (proving) return;
     proving = true;
     say('busy');

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use casting_core::session::{EndReason, Session};
+use casting_web::words::EndedWords;
 use casting_web::{Page, Reply, Visit};
 use http::StatusCode;
 
@@ -10,23 +11,20 @@ use http::StatusCode;
 struct Ended<'a> {
     session: &'a Session,
     why: &'static str,
+    words: &'static EndedWords,
+}
+
+impl Ended<'_> {
+    fn came_from(&self, site: &str) -> String {
+        (self.words.from_site)(site)
+    }
 }
 
 /// The page for a session that ended, or is about to, for this reason.
 pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &Visit) -> Reply {
-    let main = Ended { session, why: words(reason) };
-    Page { status: StatusCode::GONE, ..Page::new("This session has ended", &main) }.reply(visit)
-}
-
-const fn words(reason: &EndReason) -> &'static str {
-    match reason {
-        EndReason::Owner => "You ended it.",
-        EndReason::Administrator => "An administrator ended it.",
-        EndReason::TimeLimit => "Its time was up.",
-        EndReason::TaskStopped { exit_code: Some(0), .. } => "The app in it was closed.",
-        EndReason::TaskStopped { .. } | EndReason::TaskLost => "The app in it stopped.",
-        EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",
-    }
+    let words = &visit.words.ended;
+    let main = Ended { session, why: (words.why)(reason), words };
+    Page { status: StatusCode::GONE, ..Page::new(words.title, &main) }.reply(visit)
 }
 
 #[cfg(test)]

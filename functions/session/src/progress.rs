@@ -1,22 +1,6 @@
-//! Owns how far a session is, as its owner is told: real states in plain words. Must not know what moves it.
+//! Owns how far a session is, as its owner is told. Must not know what moves it, nor the words (`casting_web::words`).
 
 use casting_core::session::{EndReason, Session, State, TaskStatus};
-
-/// One step of a start: what is said while it lasts, and afterwards.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub(crate) doing: &'static str,
-    pub(crate) done: &'static str,
-}
-
-/// The steps of a start, in their order.
-pub(crate) const STEPS: [Step; 5] = [
-    Step { doing: "Reserving your place", done: "Place reserved" },
-    Step { doing: "Finding a machine", done: "Machine found" },
-    Step { doing: "Fetching the image", done: "Image fetched" },
-    Step { doing: "Starting the app", done: "App started" },
-    Step { doing: "Opening your session", done: "Ready" },
-];
 
 /// Where a session stands, for its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

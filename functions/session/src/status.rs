@@ -4,7 +4,9 @@ use casting_core::session::{Session, State, TaskStatus};
 use casting_core::{Terms, outcome};
 use serde::Serialize;
 
-use crate::progress::{STEPS, Stage, stage};
+use casting_web::words::START_STEPS;
+
+use crate::progress::{Stage, stage};
 
 /// Where a session stands.
 #[derive(Debug, Serialize)]
@@ -48,7 +50,7 @@ impl<'a> Status<'a> {
             state: session.state.as_str(),
             step: match stage {
                 Stage::Starting(step) => Some(step),
-                Stage::Ready => Some(STEPS.len()),
+                Stage::Ready => Some(START_STEPS),
                 Stage::Over(_) => None,
             },
             task_status: session.task.as_ref().map(|task| task.status),

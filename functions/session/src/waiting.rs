@@ -3,9 +3,8 @@
 use askama::Template;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
+use casting_web::words::WaitingWords;
 use casting_web::{Forms, Page, Reply, Visit};
-
-use crate::progress::{STEPS, Step};
 
 /// After so many seconds the page says that a start can take a while.
 const SLOW_SECONDS: u64 = 8;
@@ -14,10 +13,10 @@ const SLOW_SECONDS: u64 = 8;
 #[template(path = "waiting.html")]
 struct Waiting<'a> {
     session: &'a Session,
-    steps: &'a [Step],
     step: usize,
     waited: u64,
     slow_after: u64,
+    words: &'static WaitingWords,
 }
 
 impl Waiting<'_> {
@@ -41,13 +40,13 @@ impl Waiting<'_> {
 /// The page for a session whose step number `step` lasts.
 pub(crate) fn reply(session: &Session, step: usize, now: Timestamp, visit: &Visit) -> Reply {
     let waited = u64::try_from(now.seconds() - session.created_at.seconds()).unwrap_or(0);
-    let main = Waiting { session, steps: &STEPS, step, waited, slow_after: SLOW_SECONDS };
+    let main = Waiting { session, step, waited, slow_after: SLOW_SECONDS, words: &visit.words.waiting };
     let page = Page {
         style: include_str!("../templates/waiting.css"),
         script: include_str!("../templates/waiting.js"),
         refresh: Some(2),
         forms: Forms::LeadAway,
-        ..Page::new("Your session is starting", &main)
+        ..Page::new(visit.words.waiting.title, &main)
     };
     page.reply(visit)
 }

@@ -18,6 +18,7 @@ pub mod refusal;
 pub mod reply;
 pub mod routes;
 pub mod visit;
+pub mod words;
 
 pub use address::TrustedHop;
 pub use code::{Code, Mistake};

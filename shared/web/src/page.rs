@@ -64,12 +64,18 @@ pub struct Foreign<'a> {
 struct Layout<'a> {
     page: &'a Page<'a>,
     nonce: &'a str,
+    language: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct ProblemMain<'a> {
-    problem: &'a Problem,
+    title: &'static str,
+    sentence: &'a str,
+    /// That one may come back, when nothing better is said.
+    wait: Option<String>,
+    reference_word: &'static str,
+    reference: Option<&'a str>,
 }
 
 impl<'a> Page<'a> {
@@ -91,7 +97,7 @@ impl<'a> Page<'a> {
 
     /// The page as an answer to this visit.
     pub fn reply(&self, visit: &Visit) -> Reply {
-        let html = match (Layout { page: self, nonce: &visit.nonce }).render() {
+        let html = match (Layout { page: self, nonce: &visit.nonce, language: visit.words.language }).render() {
             Ok(html) => html,
             Err(error) => {
                 tracing::error!(%error, "The page \u{201c}{}\u{201d} could not be written", self.title);
@@ -158,21 +164,18 @@ fn framing_sites(rules: &[ReferrerRule]) -> String {
 
 /// The page that tells of a problem, with the problem's status.
 pub fn problem(problem: &Problem, visit: &Visit) -> Reply {
-    let main = ProblemMain { problem };
-    let mut reply = Page { status: problem.code.status(), ..Page::new(problem.code.title(), &main) }.reply(visit);
+    let words = visit.words;
+    let (title, sentence) = (words.problem)(problem.code);
+    let main = ProblemMain {
+        title,
+        sentence: problem.detail.as_deref().unwrap_or(sentence),
+        wait: problem.retry_after.filter(|_| problem.detail.is_none()).map(words.try_again_in),
+        reference_word: words.reference,
+        reference: problem.reference.as_ref().map(casting_core::ids::Reference::as_str),
+    };
+    let mut reply = Page { status: problem.code.status(), ..Page::new(title, &main) }.reply(visit);
     problem.set_headers(&mut reply);
     reply
-}
-
-/// A wait in words: `8 seconds`, `1 minute`, `2 hours`; rounded up, so that nobody comes too early.
-pub fn wait_in_words(seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        0..=90 => (seconds, "second"),
-        91..=5_400 => (seconds.div_ceil(60), "minute"),
-        5_401..=129_600 => (seconds.div_ceil(3_600), "hour"),
-        _ => (seconds.div_ceil(86_400), "day"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -259,14 +262,5 @@ mod tests {
         let reply = problem(&Problem::new(Mistake::NotFound), &visit());
         assert_eq!(reply.status(), 404);
         assert!(!body(&reply).contains("Reference") && !body(&reply).contains("try again in"));
-    }
-
-    #[test]
-    fn a_wait_is_told_in_units_that_people_use() {
-        for (seconds, words) in
-            [(1, "1 second"), (90, "90 seconds"), (91, "2 minutes"), (3_600, "60 minutes"), (7_200, "2 hours"), (2_592_000, "30 days")]
-        {
-            assert_eq!(wait_in_words(seconds), words);
-        }
     }
 }

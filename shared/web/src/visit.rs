@@ -21,6 +21,7 @@ use crate::credentials;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::routes::{self, Function, Matched};
+use crate::words::{self, Words};
 
 /// One request, as far as it is not its body.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Visit {
     pub sent_by: FetchSite,
     /// For this answer's Content-Security-Policy; nobody can guess it.
     pub nonce: String,
+    /// What people are told in.
+    pub words: &'static Words,
     query: String,
     headers: HeaderMap,
 }
@@ -66,6 +69,7 @@ impl Visit {
             wants_json: prefers_json(headers) || body::kind(request) == Some(body::Kind::Json),
             sent_by: sent_by(headers),
             nonce: format!("{:032x}", u128::from_be_bytes(draw(entropy))),
+            words: words::choose(text(headers, &header::ACCEPT_LANGUAGE).unwrap_or_default()),
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers: headers.clone(),
         }

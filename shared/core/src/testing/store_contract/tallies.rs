@@ -49,7 +49,8 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Sto
     // Whoever meets too many others at once comes back, as a visitor does.
     for _ in 0..50 {
         let answers = together(waiting.iter().map(|claim| lab.store.reserve(claim))).await;
-        placed += count_answers(&answers, &Reserved::Placed);
+        // Whoever comes back because the answer was lost finds the session in its place.
+        placed += answers.iter().filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_)))).count();
         full += count_answers(&answers, &Reserved::Full(TallyKind::Cast));
         waiting = waiting.into_iter().zip(answers).filter(|(_, answer)| answer.is_err()).map(|(claim, _)| claim).collect();
         if waiting.is_empty() {

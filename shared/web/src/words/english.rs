@@ -1,0 +1,92 @@
+//! English.
+
+use casting_core::session::EndReason;
+
+use super::{EndedWords, LandingWords, LoginWords, Step, WaitingWords, Words};
+use crate::code::Code;
+
+/// English, which is also what programs are told problems in.
+pub const ENGLISH: Words = Words {
+    language: "en",
+    problem: |code: Code| (code.title(), code.sentence()),
+    try_again_in: |seconds| format!("You can try again in {}.", wait(seconds)),
+    reference: "Reference",
+    landing: LandingWords {
+        about: "A session of your own, started just for you. Nothing of it is kept when it ends.",
+        opens: "This link asks the session to open an address that its sender chose:",
+        opens_care: "Only go on if you know it, or trust who sent you the link.",
+        agree: "Open it",
+        start: "Start",
+        starting: "Starting\u{2026}",
+        checking: "Checking your browser\u{2026}",
+        check_failed: "The check did not work out. Please load the page again.",
+        check_missing: "Please complete the check first.",
+        check_needs_scripting: "This link checks that you are a person, which needs JavaScript. Please switch it on and load the page again.",
+    },
+    waiting: WaitingWords {
+        title: "Your session is starting",
+        steps: [
+            Step { doing: "Reserving your place", done: "Place reserved" },
+            Step { doing: "Finding a machine", done: "Machine found" },
+            Step { doing: "Fetching the image", done: "Image fetched" },
+            Step { doing: "Starting the app", done: "App started" },
+            Step { doing: "Opening your session", done: "Ready" },
+        ],
+        usual: "This usually takes up to a minute.",
+        trouble: "The connection is lost at the moment; trying again.",
+        waiting: "Waiting",
+        cancel: "Cancel",
+    },
+    ended: EndedWords {
+        title: "This session has ended",
+        why,
+        nothing_kept: "Nothing of it is kept.",
+        start_again: "Start again",
+        from_site: |site| format!("If that does not work, click the link on {site} again."),
+    },
+    login: LoginWords {
+        signed_in: "You are signed in",
+        signed_in_as: |name| format!("Signed in as {name}"),
+        go_on: "Open the link that you were given.",
+        signed_out: "You are signed out",
+        sessions_go_on: "Sessions that you have started go on until they end.",
+        sign_in: "Sign in",
+        sign_out: "Sign out",
+    },
+};
+
+const fn why(reason: &EndReason) -> &'static str {
+    match reason {
+        EndReason::Owner => "You ended it.",
+        EndReason::Administrator => "An administrator ended it.",
+        EndReason::TimeLimit => "Its time was up.",
+        EndReason::TaskStopped { exit_code: Some(0), .. } => "The app in it was closed.",
+        EndReason::TaskStopped { .. } | EndReason::TaskLost => "The app in it stopped.",
+        EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",
+    }
+}
+
+/// A wait in words: `8 seconds`, `1 minute`, `2 hours`; rounded up, so that nobody comes too early.
+fn wait(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..=90 => (seconds, "second"),
+        91..=5_400 => (seconds.div_ceil(60), "minute"),
+        5_401..=129_600 => (seconds.div_ceil(3_600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_units_that_people_use() {
+        for (seconds, words) in
+            [(1, "1 second"), (90, "90 seconds"), (91, "2 minutes"), (3_600, "60 minutes"), (7_200, "2 hours"), (2_592_000, "30 days")]
+        {
+            assert_eq!(wait(seconds), words);
+        }
+    }
+}
