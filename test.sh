@@ -20,6 +20,8 @@ need() {
 need cc gcc libc6-dev # the embedded database is C
 need chromium chromium
 need chromedriver chromium-driver
+need Xvnc tigervnc-standalone-server
+need matchbox-window-manager matchbox-window-manager
 need npm nodejs npm
 
 say "A certified login provider, for the tests"

@@ -9,7 +9,7 @@ use casting_core::ids::{Entropy, draw};
 use data_encoding::BASE64URL_NOPAD;
 
 /// Everything that a run may leave in the folder; `--reset` deletes these and nothing else.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "casting.db",
     "casting.db-wal",
     "casting.db-shm",
@@ -18,6 +18,7 @@ const OURS: [&str; 10] = [
     "ecs.new",
     "signing-key",
     "admin-key",
+    "browser-offered",
     "tasks",
     "bin",
 ];
@@ -106,6 +107,16 @@ impl Folder {
         let text = make();
         write_private(&path, &text).with_context(|| format!("Cannot write {}.", path.display()))?;
         Ok((text, true))
+    }
+}
+
+impl Folder {
+    /// Whether this is the first time that anybody asks for `name` in this folder.
+    ///
+    /// # Errors
+    /// When that cannot be kept.
+    pub fn once(&self, name: &str) -> Result<bool> {
+        self.secret(name, || "yes".to_owned()).map(|(_, is_new)| is_new)
     }
 }
 

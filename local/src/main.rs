@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
+use casting_local::browser_app::packages::install_line;
 use casting_local::ecs::supervisor;
 use casting_local::options::Options;
-use casting_local::stack::{DEMO_APP, GATE, Stack, StackSettings, TaskKind};
+use casting_local::stack::{BROWSER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind};
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         supervisor::NAME => supervisor::run(arguments.into_iter().skip(1).collect::<Vec<OsString>>()),
         GATE => casting_gate::cli::main_from(arguments),
         DEMO_APP => casting_local::demo_app::main_from(arguments),
+        BROWSER_APP => casting_local::browser_app::main_from(arguments),
         _ => run(Options::parse()),
     }
 }
@@ -58,11 +61,13 @@ async fn serve(options: Options) -> Result<()> {
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: Some(Duration::from_secs(5)),
     };
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    // Caught before anybody is told that Ctrl-C stops it.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let stack = Stack::start(settings).await?;
-    greet(&stack, &options);
+    greet(&stack, &options).await;
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     println!("\nStopping: sessions end, and nothing stays behind.");
@@ -70,11 +75,16 @@ async fn serve(options: Options) -> Result<()> {
     Ok(())
 }
 
-fn greet(stack: &Stack, options: &Options) {
+async fn greet(stack: &Stack, options: &Options) {
     let data = if options.memory { "in memory only".to_owned() } else { options.data.display().to_string() };
     println!("Session casting is running.\n");
     println!("  Demo link   {}", stack.demo_link());
     println!("              open it in a browser: it starts a session of your own");
+    match stack.browser_link().await {
+        Ok(Some(link)) => println!("  Browser     {link}\n              the same with Chromium in it"),
+        Ok(None) => {}
+        Err(packages) => println!("  Browser     for sessions with Chromium in them: {}", install_line(&packages)),
+    }
     println!("  Admin       {}/admin", stack.url);
     println!("  Admin key   {}", stack.admin_key);
     println!("  Data        {data}\n");

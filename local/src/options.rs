@@ -80,6 +80,11 @@ impl Options {
     }
 }
 
+/// Where tasks look for programs.
+pub fn search_path() -> String {
+    task_environment().remove("PATH").unwrap_or_default()
+}
+
 /// What a task finds in its environment besides its own values: where programs, the home folder and temporary files are, and the language.
 /// Everything else that this process was started with stays with it.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks for the machine's environment")]

@@ -1,4 +1,4 @@
-//! Owns the demo: the image and the cast that a new data folder begins with, and the administrator's first API key. Made through the same ports
+//! Owns the demos: the images and the casts that a new data folder begins with, and the administrator's first API key. Made through the same ports
 //! that the admin API uses.
 
 use anyhow::{Result, anyhow};
@@ -10,81 +10,137 @@ use casting_core::keys::hash_secret;
 use casting_core::ports::{ApiKey, Launcher, Store};
 use casting_core::time::Timestamp;
 
+use crate::stack::{BROWSER_APP, DEMO_APP};
+
 /// The demo link's key.
 pub const DEMO_KEY: &str = "welcome";
 
 /// What the administrator's key is called.
 const ADMIN_KEY_NAME: &str = "Local administrator";
 
+/// The browser link's key.
+pub const BROWSER_KEY: &str = "browser";
+
+/// What an image and its link are made of.
+struct Offer {
+    name: &'static str,
+    description: &'static str,
+    image: &'static str,
+    command: &'static str,
+    cpu: u32,
+    memory: u32,
+    link: &'static str,
+    key: &'static str,
+}
+
 /// Registers the demo app and makes its link.
 ///
 /// # Errors
 /// When the store or the ECS endpoint refuses; both were started a moment ago.
 pub async fn seed_demo(control: &Control) -> Result<()> {
-    let now = control.clock.now();
-    let mut image = Image {
-        id: ImageId::from_bytes(draw(&*control.entropy)),
-        version: 1,
-        settings: ImageSettings {
-            name: "Demo app".into(),
-            description: "A small app that shows what its session was given.".into(),
-            enabled: true,
-            source: ImageSource::Container(ContainerSource {
-                image: "casting/demo-app".into(),
-                command: vec!["demo-app".into()],
-                cpu: 256,
-                memory: 512,
-            }),
-            container: "session".into(),
-            port: None,
-            environment: Default::default(),
-            start_timeout_seconds: 30,
-            session_time_limit_seconds: 3600,
-            network: None,
-            allow_network_selection: false,
-            restrict_to_networks: Vec::new(),
-        },
-        task_definition: String::new(),
-        created_at: now,
-        updated_at: now,
+    let offer = Offer {
+        name: "Demo app",
+        description: "A small app that shows what its session was given.",
+        image: "casting/demo-app",
+        command: DEMO_APP,
+        cpu: 256,
+        memory: 512,
+        link: "Demo",
+        key: DEMO_KEY,
     };
-    image.task_definition = control.launcher.register(&image).await?.map_err(|words| anyhow!("The demo image was refused: {words}"))?;
-    let cast = Cast {
-        id: CastId::from_bytes(draw(&*control.entropy)),
-        version: 1,
-        settings: CastSettings {
-            name: "Demo".into(),
-            description: "Made at the first start; change or delete it as you like.".into(),
-            key: CastKey::parse(DEMO_KEY).ok_or_else(|| anyhow!("The demo key is no key."))?,
-            image_id: image.id.clone(),
-            enabled: true,
-            valid_until: None,
-            limit_total_sessions: false,
-            ip_limit: None,
-            referrers: Vec::new(),
-            error_url: None,
-            kasm_url: Some("https://example.com/".into()),
-            dynamic_kasm_url: true,
-            dynamic_kasm_url_hosts: Vec::new(),
-            dynamic_docker_network: false,
-            allow_anonymous: true,
-            anonymous_group_id: None,
-            require_captcha: false,
-            allow_resume: false,
-            max_live_sessions: None,
-            open_hours: None,
-            allowed_addresses: Vec::new(),
-            banned_addresses: Vec::new(),
-            enforced_client_settings: None,
-            background_url: None,
-        },
-        counter: Counter::new(0),
-        created_at: now,
-        updated_at: now,
+    offer.make(control).await
+}
+
+/// Registers the browser app and makes its link, unless somebody has a link of this key.
+///
+/// # Errors
+/// When the store or the ECS endpoint refuses.
+pub async fn seed_browser(control: &Control) -> Result<()> {
+    let offer = Offer {
+        name: "Browser",
+        description: "Chromium on a screen of its own.",
+        image: "casting/browser",
+        command: BROWSER_APP,
+        cpu: 1024,
+        memory: 2048,
+        link: "Browser",
+        key: BROWSER_KEY,
     };
-    control.store.put_record(&image, None).await?;
-    control.store.create_cast(&cast).await?;
-    Ok(())
+    offer.make(control).await
+}
+
+impl Offer {
+    async fn make(&self, control: &Control) -> Result<()> {
+        let key = CastKey::parse(self.key).ok_or_else(|| anyhow!("{} is no key.", self.key))?;
+        if control.store.cast_by_key(&key).await?.is_some() {
+            return Ok(());
+        }
+        let now = control.clock.now();
+        let mut image = Image {
+            id: ImageId::from_bytes(draw(&*control.entropy)),
+            version: 1,
+            settings: ImageSettings {
+                name: self.name.into(),
+                description: self.description.into(),
+                enabled: true,
+                source: ImageSource::Container(ContainerSource {
+                    image: self.image.into(),
+                    command: vec![self.command.into()],
+                    cpu: self.cpu,
+                    memory: self.memory,
+                }),
+                container: "session".into(),
+                port: None,
+                environment: Default::default(),
+                start_timeout_seconds: 30,
+                session_time_limit_seconds: 3600,
+                network: None,
+                allow_network_selection: false,
+                restrict_to_networks: Vec::new(),
+            },
+            task_definition: String::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        image.task_definition =
+            control.launcher.register(&image).await?.map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
+        let cast = Cast {
+            id: CastId::from_bytes(draw(&*control.entropy)),
+            version: 1,
+            settings: CastSettings {
+                name: self.link.into(),
+                description: "Made at the first start; change or delete it as you like.".into(),
+                key,
+                image_id: image.id.clone(),
+                enabled: true,
+                valid_until: None,
+                limit_total_sessions: false,
+                ip_limit: None,
+                referrers: Vec::new(),
+                error_url: None,
+                kasm_url: Some("https://example.com/".into()),
+                dynamic_kasm_url: true,
+                dynamic_kasm_url_hosts: Vec::new(),
+                dynamic_docker_network: false,
+                allow_anonymous: true,
+                anonymous_group_id: None,
+                require_captcha: false,
+                allow_resume: false,
+                max_live_sessions: None,
+                open_hours: None,
+                allowed_addresses: Vec::new(),
+                banned_addresses: Vec::new(),
+                enforced_client_settings: None,
+                background_url: None,
+            },
+            counter: Counter::new(0),
+            created_at: now,
+            updated_at: now,
+        };
+        control.store.put_record(&image, None).await?;
+        control.store.create_cast(&cast).await?;
+        Ok(())
+    }
 }
 
 /// A new API key as text: its id, a dot, its secret.

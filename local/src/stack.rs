@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use casting_boot::{Control, Settings};
 use casting_core::Terms;
-use casting_core::ids::Entropy;
+use casting_core::ids::{CastKey, Entropy};
+use casting_core::ports::Store;
 use casting_core::time::{Clock, Timestamp};
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
@@ -16,6 +17,7 @@ use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::{Oidc, OidcSettings};
 use tokio::net::TcpListener;
 
+use crate::browser_app::packages;
 use crate::database;
 use crate::ecs::{Ecs, EcsOptions, Processes, Runtime};
 use crate::folder::{Folder, draw_signing_key};
@@ -66,6 +68,8 @@ pub enum TaskKind {
 pub const GATE: &str = "gate";
 /// What `casting` is called when it is the demo app.
 pub const DEMO_APP: &str = "demo-app";
+/// What `casting` is called when it is the browser app.
+pub const BROWSER_APP: &str = "browser";
 
 /// A running stack.
 pub struct Stack {
@@ -75,6 +79,8 @@ pub struct Stack {
     pub address: SocketAddr,
     /// The administrator's API key.
     pub admin_key: String,
+    /// The Debian packages without which there are no browser sessions.
+    pub missing_packages: Vec<&'static str>,
     /// The functions' common state.
     pub control: Arc<Control>,
     /// The ECS endpoint, for tests that make it fail.
@@ -94,6 +100,22 @@ impl Stack {
     /// The demo cast's link.
     pub fn demo_link(&self) -> String {
         format!("{}/cast/{}", self.url, seed::DEMO_KEY)
+    }
+
+    /// The browser cast's link, as long as nobody has deleted or disabled it.
+    ///
+    /// # Errors
+    /// The packages that it needs, when they are missing.
+    pub async fn browser_link(&self) -> Result<Option<String>, Vec<&'static str>> {
+        if !self.missing_packages.is_empty() {
+            return Err(self.missing_packages.clone());
+        }
+        let key = CastKey::parse(seed::BROWSER_KEY);
+        let cast = match &key {
+            Some(key) => self.control.store.cast_by_key(key).await.ok().flatten(),
+            None => None,
+        };
+        Ok(cast.filter(|cast| cast.settings.enabled).map(|_| format!("{}/cast/{}", self.url, seed::BROWSER_KEY)))
     }
 
     /// Starts everything.
@@ -128,6 +150,15 @@ impl Stack {
         if keys.is_new {
             seed::seed_demo(&control).await?;
         }
+        let missing = match &settings.tasks {
+            TaskKind::Processes { .. } => packages::missing(&crate::options::search_path()),
+            TaskKind::Imaginary => Vec::new(),
+        };
+        let runs_browsers = missing.is_empty() && matches!(settings.tasks, TaskKind::Processes { .. });
+        // Once: whoever deletes the browser's link does not find it again after the next start.
+        if runs_browsers && folder.as_ref().map_or(Ok(true), |folder| folder.once("browser-offered"))? {
+            seed::seed_browser(&control).await?;
+        }
         let lifecycle = lifecycle::Pump::start(control.clone(), events, settings.sweep_every);
 
         let session_host = SessionHost::parse(&places.session_url)
@@ -152,6 +183,7 @@ impl Stack {
             url: places.url,
             address,
             admin_key: keys.admin,
+            missing_packages: missing,
             control,
             dynamodb_url: database.url(),
             ecs_url: ecs_server.url().to_owned(),
@@ -244,11 +276,11 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
     })
 }
 
-/// Gives tasks what they find in a container: the gate and the demo app as commands (both are this executable), and a plain environment.
+/// Gives tasks what they find in a container: the gate and the apps as commands (all of them are this executable), and a plain environment.
 fn lay_out_tasks(executable: &Path, root: &Path) -> Result<Processes> {
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin).with_context(|| format!("Cannot make the folder {}.", bin.display()))?;
-    for name in [GATE, DEMO_APP] {
+    for name in [GATE, DEMO_APP, BROWSER_APP] {
         let link = bin.join(name);
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(executable, &link).with_context(|| format!("Cannot make the link {}.", link.display()))?;

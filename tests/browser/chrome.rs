@@ -92,7 +92,8 @@ impl Casting {
     /// A cast of the demo app for anybody, with these fields on top; returns its link.
     pub async fn link(&self, fields: &Value) -> String {
         let images: Value = self.0.admin(Method::GET, "images").send().await.expect("an answer").json().await.expect("JSON");
-        let mut document = json!({"name": "Test", "image_id": images["items"][0]["id"], "allow_anonymous": true});
+        let demo = images["items"].as_array().and_then(|images| images.iter().find(|image| image["name"] == "Demo app"));
+        let mut document = json!({"name": "Test", "image_id": demo.expect("is always there")["id"], "allow_anonymous": true});
         for (name, value) in fields.as_object().expect("an object") {
             document[name] = value.clone();
         }

@@ -7,3 +7,4 @@
 mod chrome;
 mod pages;
 mod road;
+mod streamed;

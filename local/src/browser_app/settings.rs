@@ -1,0 +1,39 @@
+//! Owns what the browser app is told: the one place of it that reads the environment. Must not know what is done with it.
+
+use anyhow::Context;
+use casting_core::permission::Permission;
+
+/// What the app is told.
+pub(super) struct Settings {
+    /// The loopback port to listen on (`PORT`).
+    pub(super) port: u16,
+    /// What Chromium opens (`KASM_URL`); a blank page when nothing is said.
+    pub(super) url: String,
+    /// Whether text may be pasted into the session (`clipboard_up` in `CAST_PERMISSIONS`).
+    pub(super) paste_in: bool,
+    /// Whether text may be copied out of it (`clipboard_down`).
+    pub(super) copy_out: bool,
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// When there is no port to listen on.
+    pub(super) fn from_environment() -> anyhow::Result<Self> {
+        let port = told("PORT").and_then(|text| text.parse().ok());
+        let permissions = told("CAST_PERMISSIONS").unwrap_or_default();
+        let may = |permission: Permission| permissions.split(',').any(|name| name == permission.as_str());
+        Ok(Self {
+            port: port.context("the environment variable PORT must hold the port to listen on")?,
+            url: told("KASM_URL").unwrap_or_else(|| "about:blank".to_owned()),
+            paste_in: may(Permission::ClipboardUp),
+            copy_out: may(Permission::ClipboardDown),
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the browser app is a program of its own, and this is where it reads what it is told")]
+fn told(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
