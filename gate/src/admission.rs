@@ -39,7 +39,8 @@ pub fn check(request: &Parts, session: &SessionId, secret: &SessionSecret, now: 
     if own_page { Ok(ticket) } else { Err(Refused::ForeignPage) }
 }
 
-fn is_websocket(headers: &HeaderMap) -> bool {
+/// Whether this asks for a WebSocket.
+pub fn is_websocket(headers: &HeaderMap) -> bool {
     headers.get_all(UPGRADE).iter().any(|value| value.as_bytes().to_ascii_lowercase().windows(9).any(|part| part == b"websocket"))
 }
 

@@ -7,10 +7,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum_reverse_proxy::TunnelGuard;
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
 use casting_core::time::Clock;
 
+use crate::presence::Presence;
 use crate::proxy::{Lost, Proxy, Target};
 use crate::{admission, blocked, credentials, pages};
 
@@ -32,6 +34,8 @@ pub struct Front {
     pub app: Target,
     /// Whether files may leave the session.
     pub downloads: bool,
+    /// Who is there.
+    pub presence: Arc<Presence>,
     /// Tells when tickets expire.
     pub clock: Arc<dyn Clock>,
     /// Passes requests on.
@@ -64,6 +68,11 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
     if !parts.headers.contains_key(FORWARDED_PROTO) {
         let scheme = if credentials::came_over_https(&parts.headers) { "https" } else { "http" };
         parts.headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+    front.presence.note();
+    if admission::is_websocket(&parts.headers) {
+        // Held by the tunnel until it is closed, or dropped with the request when none comes of it.
+        parts.extensions.insert(TunnelGuard::new(front.presence.connect()));
     }
     credentials::strip(&mut parts.headers);
     let asked = parts.headers.clone();

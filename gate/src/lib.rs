@@ -17,6 +17,7 @@ pub mod edge;
 pub mod front;
 pub mod pages;
 pub mod path_mode;
+pub mod presence;
 pub mod proxy;
 pub mod report;
 pub mod run;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use casting_core::Report;
+use casting_core::{Cause, Report};
 use reqwest::{Client, StatusCode};
 
 use crate::settings::GateSettings;
@@ -68,8 +68,8 @@ impl Reporter {
     }
 
     /// Says that the app has ended, once: if nobody hears it, the control plane finds out by itself.
-    pub async fn ended(&self, exit_code: i32) {
-        if let Err(error) = self.send(&Report::Ended { exit_code: Some(exit_code) }).await {
+    pub async fn ended(&self, exit_code: i32, because: Option<Cause>) {
+        if let Err(error) = self.send(&Report::Ended { exit_code: Some(exit_code), because }).await {
             tracing::warn!(error = %error.without_url(), "The control plane was not reached for the end of the session");
         }
     }

@@ -1,15 +1,18 @@
 //! Owns the life of a gate: opens the door, starts the app, says when it is ready, and ends with it. Must not know how requests are judged.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use casting_core::Cause;
 use nix::sys::signal::Signal;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, App};
 use crate::front::{self, Front};
+use crate::presence::Presence;
 use crate::proxy::{Proxy, Target};
 use crate::report::{Heard, Reporter};
 use crate::server;
@@ -37,49 +40,71 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     let started = App::start(command, app_port);
     let reporter = Reporter::new(&settings)?;
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
-    let code = match started {
+    let presence = Arc::new(Presence::default());
+    let (code, because) = match started {
         Ok(app) => {
             let front = Front {
                 session: settings.session.clone(),
                 secret: settings.secret.clone(),
                 app: Target::loopback(app_port).context("the app's port makes no address")?,
                 downloads: settings.downloads,
+                presence: presence.clone(),
                 clock: settings.clock.clone(),
                 proxy: Proxy::default(),
             };
             tokio::select! {
-                code = watch(app, signals, &settings, &reporter, port, app_port) => code,
+                code = watch(app, signals, &settings, &reporter, &presence, [port, app_port]) => code,
                 never = server::serve(listener, front::router(front)) => match never {},
             }
         }
         Err(error) => {
             tracing::error!(%error, "The app's command could not be run");
-            NOT_RUN
+            (NOT_RUN, None)
         }
     };
-    let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(code)).await;
+    let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(code, because)).await;
     tracing::info!(session.id = %settings.session, code, "The app has ended");
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-/// Sees the app through: until it ends, somebody asks for its end, the control plane knows it no more, or its time is up.
-async fn watch(mut app: App, mut signals: Signals, settings: &GateSettings, reporter: &Reporter, port: u16, app_port: u16) -> i32 {
+/// Sees the app through: until it ends, somebody asks for its end, the control plane knows it no more, its time is up, or nobody has been there for
+/// long. Gives its exit code, and why the gate ended it if it did.
+async fn watch(
+    mut app: App,
+    mut signals: Signals,
+    settings: &GateSettings,
+    reporter: &Reporter,
+    presence: &Presence,
+    [port, app_port]: [u16; 2],
+) -> (i32, Option<Cause>) {
     let serving = async {
         app::answers(app_port).await;
         let time_is_up = tokio::time::Instant::now() + settings.time_limit;
         match reporter.ready(port).await {
-            Heard::Noted => {
-                tracing::info!(session.id = %settings.session, "The app is ready");
-                tokio::time::sleep_until(time_is_up).await;
-                tracing::info!("The session's time is up");
+            Heard::Noted => tracing::info!(session.id = %settings.session, "The app is ready"),
+            Heard::Over => {
+                tracing::info!("The control plane says that the session is over");
+                return None;
             }
-            Heard::Over => tracing::info!("The control plane says that the session is over"),
         }
+        presence.note();
+        let nobody_there = async {
+            match settings.keepalive {
+                Some(limit) => presence.nobody_for(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        let cause = tokio::select! {
+            () = tokio::time::sleep_until(time_is_up) => Cause::TimeLimit,
+            () = nobody_there => Cause::Abandoned,
+        };
+        tracing::info!(?cause, "The session ends");
+        Some(cause)
     };
     tokio::select! {
-        code = app.ended() => code,
-        signal = signals.next() => app.stop(signal, settings.stop_grace).await,
-        () = serving => app.stop(Signal::SIGTERM, settings.stop_grace).await,
+        code = app.ended() => (code, None),
+        signal = signals.next() => (app.stop(signal, settings.stop_grace).await, None),
+        cause = serving => (app.stop(Signal::SIGTERM, settings.stop_grace).await, cause),
     }
 }
 

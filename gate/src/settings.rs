@@ -39,6 +39,8 @@ pub struct GateSettings {
     pub report_url: String,
     /// How long the session may live once it is ready (`CAST_TIME_LIMIT_SECONDS`).
     pub time_limit: Duration,
+    /// After how long without a visitor the session ends (`CAST_KEEPALIVE_SECONDS`); `None`: never.
+    pub keepalive: Option<Duration>,
     /// The loopback port that the app listens on (`CAST_APP_PORT`); `None`: the gate picks a free one.
     pub app_port: Option<u16>,
     /// Where the gate listens (`CAST_GATE_LISTEN`, else every address, port 8080).
@@ -67,6 +69,7 @@ impl GateSettings {
             secret: SessionSecret::from_text(needed(&source, SECRET_VARIABLE, "the session's secret", |text| Some(text.to_owned()))?),
             report_url: needed(&source, "CAST_REPORT_URL", "an http or https URL", origin)?,
             time_limit: needed(&source, "CAST_TIME_LIMIT_SECONDS", "a whole number of seconds above 0", seconds)?,
+            keepalive: optional(&source, "CAST_KEEPALIVE_SECONDS", "a whole number of seconds above 0", seconds)?,
             app_port: match optional(&source, "CAST_APP_PORT", "a port number", port)? {
                 None if app_port_needed => return Err(SettingError::Missing("CAST_APP_PORT", app_port)),
                 given => given,
@@ -210,6 +213,7 @@ mod tests {
             ("CAST_SESSION_ID", "42", "must hold a session id"),
             ("CAST_REPORT_URL", "localhost", "must hold an http or https URL"),
             ("CAST_TIME_LIMIT_SECONDS", "0", "must hold a whole number of seconds above 0"),
+            ("CAST_KEEPALIVE_SECONDS", "soon", "must hold a whole number of seconds above 0"),
             ("CAST_APP_PORT", "70000", "must hold a port number"),
             ("CAST_GATE_LISTEN", "8080", "must hold an address and a port, such as 0.0.0.0:8080"),
         ] {

@@ -7,6 +7,7 @@ mod admin;
 mod bad_input;
 mod captcha;
 mod certified;
+mod endings;
 mod injection;
 mod lab;
 mod limits;

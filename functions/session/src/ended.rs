@@ -39,6 +39,7 @@ mod tests {
         for (reason, why) in [
             (EndReason::Owner, "You ended it."),
             (EndReason::TimeLimit, "Its time was up."),
+            (EndReason::Abandoned, "Nobody had been there for a while."),
             (
                 EndReason::TaskStopped { detail: "Essential container in task exited".into(), exit_code: Some(0) },
                 "The app in it was closed.",

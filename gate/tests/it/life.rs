@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -157,19 +157,6 @@ async fn ready_is_said_again_until_it_is_heard() {
 }
 
 #[tokio::test]
-async fn the_app_ends_when_its_time_is_up() {
-    let mut control = ControlPlane::answering(&[204]).await;
-    let mut command = control.command("exec sleep 60");
-    command.env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_TIME_LIMIT_SECONDS", "1");
-    let started = Instant::now();
-    let gate = command.spawn().expect("the gate starts");
-    assert_eq!(control.next().await["is"], "ready");
-    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": 143 }));
-    assert!(started.elapsed() >= Duration::from_secs(1));
-    assert_eq!(exit_code(gate).await, 143);
-}
-
-#[tokio::test]
 async fn an_app_that_does_not_listen_to_signals_is_killed() {
     let mut app = App::start(&["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"].map(Into::into), 1).expect("sh runs");
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -193,4 +180,18 @@ async fn what_cannot_run_says_why() {
     let (code, words) = said(output);
     assert_eq!(code, Some(127), "{words}");
     assert!(words.contains("The app's command could not be run"), "{words}");
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_visits_and_one_whose_time_is_up_end_and_say_why() {
+    for (name, variable, cause) in
+        [("nobody there", "CAST_KEEPALIVE_SECONDS", "abandoned"), ("time is up", "CAST_TIME_LIMIT_SECONDS", "time-limit")]
+    {
+        let mut control = ControlPlane::answering(&[204]).await;
+        let mut command = control.command("exec sleep 60");
+        let gate = command.env("CAST_APP_PORT", answering_app().await.to_string()).env(variable, "1").spawn().expect("the gate starts");
+        assert_eq!(control.next().await["is"], "ready", "{name}");
+        assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": 143, "because": cause }), "{name}");
+        assert_eq!(exit_code(gate).await, 143, "{name}");
+    }
 }

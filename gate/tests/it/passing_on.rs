@@ -101,3 +101,29 @@ async fn files_do_not_leave_a_session_that_does_not_allow_it() {
     assert_eq!(stage.reached.load(std::sync::atomic::Ordering::SeqCst), before, "the app never hears of it");
     assert_ne!(stage.asks("GET", "/echo").send().await.expect("an answer").status(), 403);
 }
+
+/// Waits until so many are connected, as the gate sees it.
+async fn connected(stage: &Stage, wanted: usize) -> bool {
+    for _ in 0..200 {
+        if stage.presence.connected() == wanted {
+            return true;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn whoever_holds_a_socket_is_there_until_it_closes_and_a_refused_one_never_was() {
+    let stage = Stage::by_name().await;
+    let origin = format!("http://{}", stage.host());
+    let socket = stage.socket("/ws", &origin).await.expect("a socket");
+    let second = stage.socket("/ws", &origin).await.expect("a second socket");
+    assert!(connected(&stage, 2).await, "{}", stage.presence.connected());
+    drop(second);
+    assert!(connected(&stage, 1).await, "{}", stage.presence.connected());
+    assert!(stage.socket("/no-such-path", &origin).await.is_err(), "the app refuses");
+    assert!(connected(&stage, 1).await, "{}", stage.presence.connected());
+    drop(socket);
+    assert!(connected(&stage, 0).await, "{}", stage.presence.connected());
+}

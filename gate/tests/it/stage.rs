@@ -16,6 +16,7 @@ use casting_core::testing::{NOON, SetClock};
 use casting_core::ticket::{Role, SessionTicket};
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::front::{self, Front};
+use casting_gate::presence::Presence;
 use casting_gate::proxy::{Proxy, Target};
 use casting_gate::server;
 use casting_gate::session_host::SessionHost;
@@ -30,6 +31,8 @@ pub struct Stage {
     pub session: SessionId,
     /// How many requests reached the app.
     pub reached: Arc<AtomicUsize>,
+    /// Who is there, as the gate sees it.
+    pub presence: Arc<Presence>,
     pub gate: u16,
     pub edge: u16,
     template: &'static str,
@@ -47,11 +50,13 @@ impl Stage {
         let session = SessionId::from_bytes([1; 16]);
         let reached = Arc::new(AtomicUsize::new(0));
         let app = serve(app(reached.clone())).await;
+        let presence = Arc::new(Presence::default());
         let front = Front {
             session: session.clone(),
             secret: keys.secret(&session),
             app: Target::loopback(app).expect("an address"),
             downloads: false,
+            presence: presence.clone(),
             clock: clock.clone(),
             proxy: Proxy::default(),
         };
@@ -59,7 +64,7 @@ impl Stage {
         let session_host = SessionHost::parse(template).expect("a template");
         let settings = EdgeSettings { keys: keys.clone(), session_host, secure_cookies, clock: clock.clone() };
         let edge = serve(edge::router(settings)).await;
-        Self { keys, clock, session, reached, gate, edge, template }
+        Self { keys, clock, session, reached, presence, gate, edge, template }
     }
 
     /// A ticket for session `n` (the stage's is 1) to the gate, good for a minute.

@@ -45,5 +45,6 @@ pub mod user;
 pub mod window;
 
 pub use flow::{
-    CaptchaNeed, Casting, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Stop, Swept, Terms, Trial, Visitor, outcome,
+    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Stop, Swept, Terms, Trial, Visitor,
+    outcome,
 };

@@ -19,6 +19,8 @@ pub const RESERVED_SECONDS: u64 = 90;
 pub const CHECK_SECONDS: u64 = 300;
 /// How long a stopping task may take before the sweep asks again, in seconds.
 pub const STOPPING_SECONDS: u64 = 60;
+/// How long a session lives without a browser that is connected to it, unless something else is set, in seconds.
+pub const KEEPALIVE_SECONDS: u32 = 3600;
 /// How long the row of an ended session is kept, in seconds (90 days).
 pub const LEDGER_SECONDS: u64 = 90 * 86_400;
 
@@ -273,6 +275,8 @@ pub enum EndReason {
     Administrator,
     /// Its time was up.
     TimeLimit,
+    /// No browser had been connected to it for long.
+    Abandoned,
     /// Its app ended, or ECS stopped it; with what ECS said.
     TaskStopped {
         /// ECS's stop code and reason.
@@ -300,6 +304,7 @@ impl EndReason {
             Self::Owner => "ended-by-owner",
             Self::Administrator => "ended-by-administrator",
             Self::TimeLimit => "time-limit",
+            Self::Abandoned => "abandoned",
             Self::TaskStopped { .. } => "task-stopped",
             Self::NoCapacity => "no-capacity",
             Self::StartRefused { .. } => "start-refused",

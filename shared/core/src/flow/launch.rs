@@ -5,7 +5,7 @@ use crate::denial::DenialCode;
 use crate::ids::UserId;
 use crate::network::DEFAULT_NETWORK;
 use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
-use crate::session::{EndReason, Owner, Session, State};
+use crate::session::{EndReason, KEEPALIVE_SECONDS, Owner, Session, State};
 
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
@@ -89,6 +89,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         set("CAST_SESSION_SECRET", secret.expose());
         set("CAST_REPORT_URL", &self.terms.report_url);
         set("CAST_TIME_LIMIT_SECONDS", &session.time_limit_seconds.to_string());
+        set("CAST_KEEPALIVE_SECONDS", &session.grant.keepalive_seconds.unwrap_or(KEEPALIVE_SECONDS).to_string());
         set("CAST_NAME", &session.cast_name);
         set("CAST_IMAGE", &launch.image_name);
         set("CAST_NETWORK", launch.network.as_ref().map_or(DEFAULT_NETWORK, |network| network.name.as_str()));

@@ -25,7 +25,7 @@ pub use claim::{ClaimRequest, Claimed};
 pub use open::{CaptchaNeed, Claimable, Next, Opened};
 pub use owner::outcome;
 pub use refusal::{Refusal, Stop};
-pub use report::Report;
+pub use report::{Cause, Report};
 pub use sweep::Swept;
 pub use trial::Trial;
 

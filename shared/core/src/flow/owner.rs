@@ -18,7 +18,7 @@ pub fn outcome(session: &Session) -> Option<Denial> {
         EndReason::StartRefused { .. } => Denial::new(DenialCode::StartRefused),
         EndReason::StartTimeout => Denial::new(DenialCode::StartTimeout),
         EndReason::TaskStopped { .. } | EndReason::TaskLost => Denial::new(DenialCode::StartFailed),
-        EndReason::Owner | EndReason::Administrator | EndReason::TimeLimit => Denial::new(DenialCode::SessionEnded),
+        EndReason::Owner | EndReason::Administrator | EndReason::TimeLimit | EndReason::Abandoned => Denial::new(DenialCode::SessionEnded),
     })
 }
 

@@ -23,7 +23,20 @@ pub enum Report {
     Ended {
         /// Its exit code, unless a signal ended it.
         exit_code: Option<i32>,
+        /// Why the gate ended it; `None` when it ended by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<Cause>,
     },
+}
+
+/// Why a gate ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Its time was up.
+    TimeLimit,
+    /// No browser had been connected for long.
+    Abandoned,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -49,8 +62,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 })
                 .await?
             }
-            Report::Ended { exit_code } => {
-                let reason = EndReason::TaskStopped { detail: "the app ended".into(), exit_code };
+            Report::Ended { exit_code, because } => {
+                let reason = match because {
+                    Some(Cause::TimeLimit) => EndReason::TimeLimit,
+                    Some(Cause::Abandoned) => EndReason::Abandoned,
+                    None => EndReason::TaskStopped { detail: "the app ended".into(), exit_code },
+                };
                 // The task is still on its way down; ECS's event closes the row.
                 self.move_session(id, None, |row| row.stopping(reason.clone(), now).ok()).await?
             }

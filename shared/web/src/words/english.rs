@@ -60,6 +60,7 @@ const fn why(reason: &EndReason) -> &'static str {
         EndReason::Owner => "You ended it.",
         EndReason::Administrator => "An administrator ended it.",
         EndReason::TimeLimit => "Its time was up.",
+        EndReason::Abandoned => "Nobody had been there for a while.",
         EndReason::TaskStopped { exit_code: Some(0), .. } => "The app in it was closed.",
         EndReason::TaskStopped { .. } | EndReason::TaskLost => "The app in it stopped.",
         EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",

@@ -1,0 +1,111 @@
+//! Owns whether anybody is there: who is connected, and when somebody last asked for anything. Must not know what becomes of a session that
+//! nobody visits.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// Counts who is there. Time begins when it is made.
+pub struct Presence(Mutex<Seen>);
+
+struct Seen {
+    connected: usize,
+    last: Instant,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self(Mutex::new(Seen { connected: 0, last: Instant::now() }))
+    }
+}
+
+impl Presence {
+    /// Somebody asked for something just now.
+    pub fn note(&self) {
+        self.lock().last = Instant::now();
+    }
+
+    /// Somebody is connected until the returned value is dropped.
+    pub fn connect(self: &Arc<Self>) -> Connected {
+        self.lock().connected += 1;
+        Connected(self.clone())
+    }
+
+    /// How many are connected now.
+    pub fn connected(&self) -> usize {
+        self.lock().connected
+    }
+
+    /// Waits until nobody has been there for so long.
+    pub async fn nobody_for(&self, limit: Duration) {
+        while let Some(left) = self.left(limit) {
+            sleep(left).await;
+        }
+    }
+
+    /// How long to wait until it is worth looking again; `None` when nobody has been there for `limit`.
+    fn left(&self, limit: Duration) -> Option<Duration> {
+        let seen = self.lock();
+        // Whoever is there now can be gone for `limit` only after as long.
+        if seen.connected > 0 { Some(limit) } else { limit.checked_sub(seen.last.elapsed()).filter(|left| !left.is_zero()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        // Two plain numbers: a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Somebody who is connected.
+pub struct Connected(Arc<Presence>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let mut seen = self.0.lock();
+        seen.connected -= 1;
+        seen.last = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3600);
+
+    /// When the session counts as left, in seconds from its start.
+    async fn left_after(visits: impl AsyncFnOnce(Arc<Presence>)) -> u64 {
+        let began = Instant::now();
+        let presence = Arc::new(Presence::default());
+        tokio::join!(presence.nobody_for(LIMIT), visits(presence.clone()));
+        began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_counts_as_left_so_long_after_the_last_visit() {
+        let after = async |seconds| sleep(Duration::from_secs(seconds)).await;
+        assert_eq!(left_after(async |_| {}).await, 3600, "nobody ever came");
+        let asks = async |presence: Arc<Presence>| {
+            after(100).await;
+            presence.note();
+            after(3599).await;
+            presence.note();
+        };
+        assert_eq!(left_after(asks).await, 100 + 3599 + 3600, "a request now and then");
+        let stays = async |presence: Arc<Presence>| {
+            let connected = presence.connect();
+            after(9000).await;
+            drop(connected);
+        };
+        assert_eq!(left_after(stays).await, 9000 + 3600, "a connection that stays");
+        let two = async |presence: Arc<Presence>| {
+            let (one, two) = (presence.connect(), presence.connect());
+            after(10).await;
+            drop(one);
+            after(4000).await;
+            drop(two);
+        };
+        assert_eq!(left_after(two).await, 4010 + 3600, "the last of two counts");
+    }
+}
