@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use casting_core::ids::SessionId;
+use casting_core::image::GATE_PORT;
 use casting_core::keys::{SessionKeys, SessionSecret};
 use casting_core::permission::Permission;
 use casting_core::time::{Clock, Timestamp};
@@ -43,7 +44,7 @@ pub struct GateSettings {
     pub keepalive: Option<Duration>,
     /// The loopback port that the app listens on (`CAST_APP_PORT`); `None`: the gate picks a free one.
     pub app_port: Option<u16>,
-    /// Where the gate listens (`CAST_GATE_LISTEN`, else every address, port 8080).
+    /// Where the gate listens (`CAST_GATE_LISTEN`, else every address, port [`GATE_PORT`]).
     pub listen: SocketAddr,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
     pub downloads: bool,
@@ -74,7 +75,7 @@ impl GateSettings {
                 None if app_port_needed => return Err(SettingError::Missing("CAST_APP_PORT", app_port)),
                 given => given,
             },
-            listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?.unwrap_or(ANYWHERE),
+            listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?.unwrap_or(anywhere(GATE_PORT)),
             downloads: source("CAST_PERMISSIONS").is_some_and(|names| names.split(',').any(|name| name == Permission::Downloads.as_str())),
             stop_grace: STOP_GRACE,
             clock: Arc::new(MachineClock),
@@ -104,7 +105,7 @@ impl EdgeServer {
         let (session_host, secure_cookies) =
             needed(&source, "CAST_SESSION_HOST", host, |text| Some((SessionHost::parse(text)?, !text.starts_with("http://"))))?;
         Ok(Self {
-            listen: optional(&source, "CAST_EDGE_LISTEN", ADDRESS, address)?.unwrap_or(ANYWHERE),
+            listen: optional(&source, "CAST_EDGE_LISTEN", ADDRESS, address)?.unwrap_or(anywhere(EDGE_PORT)),
             edge: EdgeSettings {
                 keys: needed(
                     &source,
@@ -121,7 +122,12 @@ impl EdgeServer {
 }
 
 const ADDRESS: &str = "an address and a port, such as 0.0.0.0:8080";
-const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8080);
+/// Where an edge of its own listens.
+const EDGE_PORT: u16 = 8080;
+
+const fn anywhere(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), port)
+}
 
 #[expect(clippy::disallowed_methods, reason = "the settings of gate and edge are read here and nowhere else")]
 fn environment(name: &str) -> Option<String> {
@@ -203,7 +209,7 @@ mod tests {
     fn a_gate_needs_little_and_has_defaults_for_the_rest() {
         let settings = GateSettings::read(with(None), false).expect("complete");
         assert_eq!(settings.report_url, "http://localhost:8300");
-        assert_eq!((settings.app_port, settings.listen.to_string().as_str()), (None, "0.0.0.0:8080"));
+        assert_eq!((settings.app_port, settings.listen.to_string().as_str()), (None, "0.0.0.0:18080"));
     }
 
     #[test]

@@ -168,3 +168,17 @@ fn the_event_rule_lets_through_what_the_lifecycle_function_reads() {
     assert!(seen > 5, "{seen} recorded events");
     assert_eq!(text(&pattern["detail"]["clusterArn"][0]["!GetAtt"]), "Cluster.Arn", "other clusters' tasks are none of ours");
 }
+
+#[test]
+fn sessions_are_reached_at_their_gates_port_and_nowhere_else() {
+    let template = template();
+    let mut doors = Vec::new();
+    for (name, rule) in resources(&template, "AWS::EC2::SecurityGroupIngress") {
+        doors.push((name.to_owned(), rule["FromPort"].as_u64(), rule["ToPort"].as_u64()));
+    }
+    for (name, group) in resources(&template, "AWS::EC2::SecurityGroup") {
+        assert!(list(&group["SecurityGroupIngress"]).is_empty(), "{name} has doors of its own");
+    }
+    let gate = Some(u64::from(casting_core::image::GATE_PORT));
+    assert_eq!(doors.iter().map(|(_, from, to)| (*from, *to)).collect::<Vec<_>>(), [(gate, gate)], "{doors:?}");
+}

@@ -9,6 +9,9 @@ use crate::network::NetworkName;
 use crate::record::Record;
 use crate::time::Timestamp;
 
+/// The TCP port of a task on which its gate listens: one that hardly any app has, because both share the task's addresses.
+pub const GATE_PORT: u16 = 18_080;
+
 /// What sessions run: a task definition, and what the gate must know of the app in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::form::{FieldErrors, Form, escape, flag, line, spelled, text, whole};
-use crate::image::{ContainerSource, Image, ImageSettings, ImageSource};
+use crate::image::{ContainerSource, GATE_PORT, Image, ImageSettings, ImageSource};
 use crate::network_form;
 
 /// How much of the 8,192 characters of a task's overrides an image's environment may use, as JSON. The rest is for the longest
@@ -38,7 +38,10 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
     let enabled = form.defaulted("enabled", true, flag);
     let source = read_source(&mut form);
     let container = form.defaulted("container", "session".to_owned(), spelled(read_container));
-    let port = form.nullable("port", whole(1..=65_535));
+    let port = form.nullable("port", |value| match whole(1..=65_535)(value)? {
+        GATE_PORT => Err(format!("must not be {GATE_PORT}: the gate in front of the app listens there.")),
+        port => Ok(port),
+    });
     let environment = form.defaulted("environment", Map::new(), |value| match value {
         Value::Object(entries) => Ok(entries.clone()),
         _ => Err("must be an object of texts.".to_owned()),
@@ -270,6 +273,8 @@ mod tests {
             ("a container's name with spaces", json!({"container": "a b"}), vec!["/container"]),
             ("port 0", json!({"port": 0}), vec!["/port"]),
             ("a port", json!({"port": 65_535}), vec![]),
+            ("a port that many apps have", json!({"port": 8080}), vec![]),
+            ("the gate's own port", json!({"port": GATE_PORT}), vec!["/port"]),
             ("a port too high", json!({"port": 65_536}), vec!["/port"]),
             ("an environment", json!({"environment": {"MOOD": "good", "_A1": ""}}), vec![]),
             ("small letters", json!({"environment": {"mood": "good"}}), vec!["/environment/mood"]),

@@ -7,12 +7,12 @@ use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefi
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, LogConfiguration, LogDriver, NetworkMode, PortMapping, Tag, TransportProtocol,
 };
-use casting_core::image::{ContainerSource, Image, ImageSource};
+use casting_core::image::{ContainerSource, GATE_PORT, Image, ImageSource};
 use casting_core::ports::{Fault, FaultKind};
 
 use crate::failure::Kind;
 use crate::settings::LogSettings;
-use crate::{EcsLauncher, GATE_PORT, retry};
+use crate::{EcsLauncher, retry};
 
 const WHAT: &str = "register a task definition";
 
@@ -97,7 +97,7 @@ mod tests {
                 "containerDefinitions": [{
                     "name": "session", "image": "example/app:1", "cpu": 0, "essential": true,
                     "entryPoint": ["gate", "run"], "command": ["--", "app"],
-                    "portMappings": [{ "containerPort": 8080, "protocol": "tcp" }],
+                    "portMappings": [{ "containerPort": 18_080, "protocol": "tcp" }],
                     "logConfiguration": { "logDriver": "awslogs", "options": {
                         "awslogs-group": "sessions", "awslogs-region": "eu-central-1", "awslogs-stream-prefix": "session",
                     } },

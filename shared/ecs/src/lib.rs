@@ -27,9 +27,6 @@ use casting_core::ports::{Fault, Launcher, Run, Task, TaskSpec};
 
 pub use crate::settings::{Capacity, EcsSettings, LogSettings};
 
-/// Where the gate listens inside a task; the only port that a registered task definition opens.
-pub const GATE_PORT: u16 = 8080;
-
 /// Runs sessions as ECS tasks. The client's own retries must be switched off: a repetition is decided here, with the same client token.
 #[derive(Clone, Debug)]
 pub struct EcsLauncher {
