@@ -14,6 +14,7 @@ use casting_core::keys::{SessionKeys, SessionSecret};
 use casting_core::ticket::SessionTicket;
 use casting_core::time::Clock;
 use serde::Deserialize;
+use url::Url;
 
 use crate::front::{FORWARDED_PROTO, HEALTH_PATH, is_own};
 use crate::proxy::{Lost, Proxy, Target};
@@ -34,6 +35,8 @@ pub struct EdgeSettings {
     pub keys: SessionKeys,
     /// Where sessions are found.
     pub session_host: SessionHost,
+    /// Where visitors are told how their session stands; `None` leaves them with the edge's own words.
+    pub control_url: Option<Url>,
     /// Whether visitors come over https.
     pub secure_cookies: bool,
     /// Tells when tickets expire.
@@ -107,7 +110,7 @@ impl Edge {
     fn enter(&self, parts: &Parts, found: &Found) -> Response {
         let Query(Entry { ticket: text }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
         let Some((ticket, _)) = self.open(&text, found) else {
-            return pages::NOT_YOURS.reply(&parts.headers);
+            return pages::NOT_YOURS.reply_with(&parts.headers, self.session_page(found).as_deref());
         };
         let max_age = self.settings.clock.now().seconds_until(ticket.expires);
         let cookie = credentials::ticket_cookie(&text, &found.prefix, self.settings.secure_cookies, max_age);
@@ -122,7 +125,7 @@ impl Edge {
     async fn pass_on(&self, mut parts: Parts, body: Body, found: &Found) -> Response {
         let opened = credentials::tickets(&parts.headers).find_map(|text| self.open(text, found));
         let Some((target, secret)) = opened.and_then(|(ticket, secret)| Some((Target::at(&ticket.host, ticket.port)?, secret))) else {
-            return pages::NOT_YOURS.reply(&parts.headers);
+            return pages::NOT_YOURS.reply_with(&parts.headers, self.session_page(found).as_deref());
         };
         credentials::present(&mut parts.headers, &secret);
         self.tell_who_asks(&mut parts, found);
@@ -132,10 +135,15 @@ impl Edge {
                 path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
                 reply
             }
-            Err(Lost::Unreachable) => pages::ENDED.reply(&asked),
+            Err(Lost::Unreachable) => pages::ENDED.reply_with(&asked, self.session_page(found).as_deref()),
             Err(Lost::BrokeOff) => pages::LOST.reply(&asked),
             Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
         }
+    }
+
+    fn session_page(&self, found: &Found) -> Option<String> {
+        let page = self.settings.control_url.as_ref()?.join(&format!("/session/{}", found.session)).ok()?;
+        Some(page.into())
     }
 
     /// Sets what is said about the visitor. The edge is where visitors arrive: what they say about themselves is dropped.

@@ -73,8 +73,13 @@ pub const UNREADABLE: Notice = Notice {
 impl Notice {
     /// The reply to a request with these headers: a page for browsers, problem JSON (RFC 9457) for others.
     pub fn reply(&self, headers: &HeaderMap) -> Response {
+        self.reply_with(headers, None)
+    }
+
+    /// The same, with the address of the page on which the control plane tells the session's owner how it stands.
+    pub fn reply_with(&self, headers: &HeaderMap, session_page: Option<&str>) -> Response {
         let page = headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
-        let body = if page { self.page() } else { self.problem() };
+        let body = if page { self.page(session_page) } else { self.problem() };
         let kind = if page { "text/html; charset=utf-8" } else { "application/problem+json" };
         let mut reply = (
             self.status,
@@ -93,12 +98,16 @@ impl Notice {
         reply
     }
 
-    fn page(&self) -> String {
+    fn page(&self, session_page: Option<&str>) -> String {
         let Self { title, detail, .. } = self;
+        // A URL as `url` writes it holds no quotes and no angle brackets; what is left for HTML is the ampersand.
+        let link = session_page.map_or_else(String::new, |page| {
+            format!("<p><a href=\"{}\" target=\"_top\">How your session stands</a></p>", page.replace('&', "&amp;"))
+        });
         format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
              <style>:root{{color-scheme:light dark}}body{{font:1.0625rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}}\
-             h1{{font-size:1.5rem;line-height:1.25;font-weight:600}}</style><main><h1>{title}</h1><p>{detail}</p></main></html>\n"
+             h1{{font-size:1.5rem;line-height:1.25;font-weight:600}}a{{color:LinkText}}</style><main><h1>{title}</h1><p>{detail}</p>{link}</main></html>\n"
         )
     }
 

@@ -9,6 +9,7 @@ use casting_core::image::GATE_PORT;
 use casting_core::keys::{SessionKeys, SessionSecret};
 use casting_core::permission::Permission;
 use casting_core::time::{Clock, Timestamp};
+use url::Url;
 
 use crate::edge::EdgeSettings;
 use crate::session_host::SessionHost;
@@ -87,7 +88,7 @@ impl GateSettings {
 pub struct EdgeServer {
     /// Where it listens (`CAST_EDGE_LISTEN`, else every address, port 8080).
     pub listen: SocketAddr,
-    /// How it routes: `CAST_EDGE_KEY`, `CAST_SESSION_HOST`.
+    /// How it routes: `CAST_EDGE_KEY`, `CAST_SESSION_HOST`; and `CAST_CONTROL_URL`, where visitors are told how their session stands.
     pub edge: EdgeSettings,
 }
 
@@ -114,6 +115,7 @@ impl EdgeServer {
                     SessionKeys::parse,
                 )?,
                 session_host,
+                control_url: optional(&source, "CAST_CONTROL_URL", "an http or https URL", |text| Url::parse(&origin(text)?).ok())?,
                 secure_cookies,
                 clock: Arc::new(MachineClock),
             },

@@ -166,6 +166,7 @@ impl Stack {
         let edge = edge::router(EdgeSettings {
             keys: control.keys.sessions().clone(),
             session_host: session_host.clone(),
+            control_url: Some(url::Url::parse(&places.url).context("The public URL is none.")?),
             secure_cookies: places.url.starts_with("https:"),
             clock: settings.clock.clone(),
         });

@@ -10,7 +10,7 @@ use casting_tests::processes::{soon, with_environment};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, shoot, text};
+use crate::chrome::{Casting, DESK, Driver, shoot, text, wait_for};
 
 /// What was typed into the inner browser's page, as its address says it.
 type Typed = Arc<Mutex<String>>;
@@ -64,8 +64,12 @@ async fn a_browser_is_streamed_into_the_browser_opens_what_the_link_says_and_can
     window.active_element().await.expect("the screen").send_keys("\u{e004}hello").await.expect("can be typed into");
     assert!(soon(async || *typed.lock().expect("unpoisoned") == "hello").await, "typed: {:?}", typed.lock());
     shoot(&window, "streamed-browser-typed").await;
-    window.close().await.expect("closes");
 
     casting.admin(Method::POST, &format!("sessions/{session}/stop"), &json!({})).await;
     assert!(soon(async || with_environment(&session).is_empty()).await, "nothing of it is left running");
+    wait_for(&window, "h1", "This session has ended").await;
+    window.find(fantoccini::Locator::Css("a")).await.expect("the way to what happened").click().await.expect("can be clicked");
+    wait_for(&window, "body", "An administrator ended it.").await;
+    shoot(&window, "streamed-browser-ended").await;
+    window.close().await.expect("closes");
 }

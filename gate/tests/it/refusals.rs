@@ -2,7 +2,7 @@
 
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
-use crate::stage::{Stage, visitor};
+use crate::stage::{CONTROL, Stage, visitor};
 
 #[tokio::test]
 async fn without_a_good_ticket_the_edge_passes_nothing_on() {
@@ -21,7 +21,9 @@ async fn without_a_good_ticket_the_edge_passes_nothing_on() {
             (403, &"text/html; charset=utf-8".parse().expect("a value")),
             "{name}"
         );
-        assert!(reply.text().await.expect("text").contains("Open the link again"), "{name}");
+        let page = reply.text().await.expect("text");
+        assert!(page.contains("Open the link again"), "{name}");
+        assert!(page.contains(&format!("href=\"{CONTROL}/session/{}\"", stage.session)), "{name}: {page}");
     }
     stage.clock.advance(60);
     let reply = stage.asks("GET", "/seen").send().await.expect("an answer");

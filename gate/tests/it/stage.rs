@@ -25,6 +25,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as SocketError, handshake::client::Request as SocketRequest};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+/// Where visitors are told how their session stands.
+pub const CONTROL: &str = "https://cast.test";
+
 pub struct Stage {
     pub keys: SessionKeys,
     pub clock: Arc<SetClock>,
@@ -62,7 +65,13 @@ impl Stage {
         };
         let gate = serve(front::router(front)).await;
         let session_host = SessionHost::parse(template).expect("a template");
-        let settings = EdgeSettings { keys: keys.clone(), session_host, secure_cookies, clock: clock.clone() };
+        let settings = EdgeSettings {
+            keys: keys.clone(),
+            session_host,
+            control_url: Some(CONTROL.parse().expect("a URL")),
+            secure_cookies,
+            clock: clock.clone(),
+        };
         let edge = serve(edge::router(settings)).await;
         Self { keys, clock, session, reached, presence, gate, edge, template }
     }

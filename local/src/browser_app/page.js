@@ -6,6 +6,13 @@ const scale = new URLSearchParams(location.search).get('resize') === 'scale';
 const say = (words) => { status.textContent = words; };
 let pause = 500;
 
+// What answers in a session's place when it is over says so better than this page can.
+const again = async () => {
+  const answer = await fetch(location.href, { cache: 'no-store' }).catch(() => undefined);
+  if (answer && [403, 404, 410].includes(answer.status)) location.reload();
+  else connect();
+};
+
 const connect = () => {
   const address = new URL('rfb', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
@@ -24,7 +31,7 @@ const connect = () => {
   rfb.addEventListener('disconnect', () => {
     delete document.documentElement.dataset.connected;
     say('The connection to your session is lost; trying again.');
-    setTimeout(connect, pause);
+    setTimeout(again, pause);
     pause = Math.min(pause * 2, 8000);
   });
   // What was copied outside is there to be pasted inside, as far as the browser and the session allow it.
