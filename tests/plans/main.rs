@@ -3,5 +3,6 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
 
 mod crates;
+mod edge_function;
 mod features;
 mod template;

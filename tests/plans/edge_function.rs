@@ -1,0 +1,134 @@
+//! The edge in AWS, run under Node with tickets that the Rust side signed: both must mean the same.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use casting_core::ids::SessionId;
+use casting_core::keys::Keyring;
+use casting_core::testing::NOON;
+use casting_core::ticket::{OwnerTicket, Role, SessionTicket};
+use serde_json::{Value, json};
+
+const FUNCTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/edge/router.js");
+const HARNESS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/edge_function.mjs");
+const KEY: [u8; 32] = [5; 32];
+const NEXT_KEY: [u8; 32] = [6; 32];
+
+fn session(n: u8) -> SessionId {
+    SessionId::from_bytes([n; 16])
+}
+
+fn ticket(key: &[u8; 32], n: u8, host: &str) -> String {
+    let ticket = SessionTicket { session: session(n), role: Role::Owner, host: host.into(), port: 18_080, expires: NOON.plus_seconds(60) };
+    ticket.sign(&Keyring::new(key).sessions().secret(&session(n)))
+}
+
+/// A request to session 1's host, with these cookies and this query, so many seconds after noon.
+fn asks(keys: &str, uri: &str, cookies: &Value, query: &str, after: u64) -> Value {
+    json!({
+        "store": {"keys": keys, "session-host": "{session}.cast.example.com", "control-url": "https://cast.example.com",
+            "gate-host": "ec2-{address}.eu-central-1.compute.amazonaws.com"},
+        "now": NOON.plus_seconds(after).millis(),
+        "request": {"method": "GET", "uri": uri, "cookies": cookies, "querystring": {"ticket": {"value": query}},
+            "headers": {"host": {"value": format!("{}.cast.example.com", session(1))}, "x-cast-session-secret": {"value": "hush"},
+                "x-forwarded-for": {"value": "192.0.2.1"}, "accept": {"value": "text/html"}}},
+    })
+}
+
+fn run(cases: &[Value]) -> Vec<Value> {
+    let mut node = Command::new("node")
+        .args([HARNESS, FUNCTION])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node; test.sh installs it");
+    node.stdin.take().expect("its input").write_all(json!(cases).to_string().as_bytes()).expect("written");
+    let output = node.wait_with_output().expect("ends");
+    serde_json::from_slice(&output.stdout).expect("what the function answered")
+}
+
+#[test]
+fn the_function_lets_through_what_the_rust_edge_lets_through_and_nothing_else() {
+    let (edge, both) = (Keyring::edge_key(&KEY), format!("{},{}", Keyring::edge_key(&NEXT_KEY), Keyring::edge_key(&KEY)));
+    let good = ticket(&KEY, 1, "192.0.2.7");
+    let cookie = |text: &str| json!({"__Host-cast-session": {"value": text}});
+    let planted = json!({"cast-session": {"value": "x", "multiValue": [{"value": "x"}, {"value": good}]}});
+    let owner = OwnerTicket { session: session(1), expires: NOON.plus_seconds(60) }.sign(&Keyring::new(&KEY));
+    let (body, signature) = good.rsplit_once('.').expect("has dots");
+    let cases = [
+        ("a good ticket", asks(&edge, "/a", &cookie(&good), "", 0), true),
+        ("just in time", asks(&edge, "/a", &cookie(&good), "", 59), true),
+        ("a planted cookie beside it", asks(&edge, "/a", &planted, "", 0), true),
+        ("from before a change of keys", asks(&both, "/a", &cookie(&good), "", 0), true),
+        ("expired", asks(&edge, "/a", &cookie(&good), "", 60), false),
+        ("none", asks(&edge, "/a", &json!({}), "", 0), false),
+        ("another session's", asks(&edge, "/a", &cookie(&ticket(&KEY, 2, "192.0.2.7")), "", 0), false),
+        ("another deployment's", asks(&edge, "/a", &cookie(&ticket(&NEXT_KEY, 1, "192.0.2.7")), "", 0), false),
+        ("of another kind", asks(&edge, "/a", &cookie(&owner), "", 0), false),
+        ("cut", asks(&edge, "/a", &cookie(&good[..good.len() - 1]), "", 0), false),
+        ("without a signature", asks(&edge, "/a", &cookie(&format!("{body}.")), "", 0), false),
+        ("with more dots", asks(&edge, "/a", &cookie(&format!("{body}.{signature}.x")), "", 0), false),
+        ("altered", asks(&edge, "/a", &cookie(&good.replacen("v1.e", "v1.f", 1)), "", 0), false),
+        ("huge", asks(&edge, "/a", &cookie(&format!("v1.{}.x", "A".repeat(100_000))), "", 0), false),
+    ];
+    let answers = run(&cases.iter().map(|(_, case, _)| case.clone()).collect::<Vec<_>>());
+    let secret = Keyring::new(&KEY).sessions().secret(&session(1));
+    for ((name, _, passes), seen) in cases.iter().zip(&answers) {
+        if !passes {
+            assert_eq!((seen["answer"]["statusCode"].as_u64(), &seen["origin"]), (Some(403), &Value::Null), "{name}: {seen}");
+            let page = format!("https://cast.example.com/session/{}", session(1));
+            assert!(seen["answer"]["body"].as_str().is_some_and(|body| body.contains(&page)), "{name}");
+            continue;
+        }
+        let origin = &seen["origin"];
+        assert_eq!(origin["domainName"], "ec2-192-0-2-7.eu-central-1.compute.amazonaws.com", "{name}: {seen}");
+        assert_eq!(
+            (origin["customOriginConfig"]["port"].as_u64(), &origin["hostHeader"]),
+            (Some(18_080), &json!(format!("{}.cast.example.com", session(1))))
+        );
+        assert!(
+            secret.matches(origin["customHeaders"]["x-cast-session-secret"].as_str().unwrap_or_default()),
+            "{name}: what the gate knows"
+        );
+        let headers = &seen["answer"]["headers"];
+        assert!(headers["x-forwarded-for"].is_null() && headers["x-cast-session-secret"].is_null(), "{name}: {headers}");
+        assert_eq!(headers["accept"]["value"], "text/html", "{name}");
+    }
+}
+
+#[test]
+fn a_visitor_enters_by_a_ticket_and_other_addresses_are_nobodys() {
+    let edge = Keyring::edge_key(&KEY);
+    let good = ticket(&KEY, 1, "gate.internal");
+    let mut elsewhere = asks(&edge, "/", &json!({}), "", 0);
+    elsewhere["request"]["headers"]["host"]["value"] = json!("cast.example.com");
+    let mut suffixed = elsewhere.clone();
+    suffixed["request"]["headers"]["host"]["value"] = json!(format!("{}.cast.example.com.evil.com", session(1)));
+    let named = json!({"cast-session": {"value": good}});
+    let answers = run(&[
+        asks(&edge, "/.cast/enter", &json!({}), &good, 10),
+        asks(&edge, "/.cast/enter", &json!({}), "nonsense", 0),
+        asks(&edge, "/.cast/anything", &named, "", 0),
+        elsewhere,
+        suffixed,
+        asks(&edge, "/", &named, "", 0),
+    ]);
+    let entered = &answers[0]["answer"];
+    assert_eq!((entered["statusCode"].as_u64(), entered["headers"]["location"]["value"].as_str()), (Some(303), Some("/")), "{entered}");
+    let cookie = &entered["cookies"]["__Host-cast-session"];
+    assert_eq!(cookie["value"], good);
+    assert_eq!(cookie["attributes"], "Path=/; Max-Age=50; HttpOnly; SameSite=Lax; Secure");
+    let statuses: Vec<_> = answers[1..5].iter().map(|seen| seen["answer"]["statusCode"].as_u64()).collect();
+    assert_eq!(statuses, [Some(403), Some(404), Some(404), Some(404)], "{answers:?}");
+    assert_eq!(answers[5]["origin"]["domainName"], "gate.internal", "a name is taken as it is");
+}
+
+#[test]
+fn the_function_keeps_to_what_cloudfront_runs() {
+    let text = std::fs::read_to_string(FUNCTION).expect("is there");
+    assert!(text.len() <= 10_240, "{} bytes", text.len());
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    for unknown in ["const [", "const {", "let [", "let {", "for (const", "for (let name", "...", "?.", "??", "class ", "require("] {
+        assert!(!code.iter().any(|line| line.contains(unknown)), "{unknown} is not known there");
+    }
+}
