@@ -126,6 +126,16 @@ async fn a_start_that_fails_gives_everything_back() {
     assert_eq!((status["state"].as_str(), status["denial"].as_str()), (Some("ended"), Some("start-timeout")), "{status}");
     assert_eq!(lab.remaining(&cast).await, 2, "given back once more");
 
+    // What the visitor can quote stays the same, and leads an administrator to the session.
+    let id = id.as_str().expect("an id");
+    let known = lab.admin(Method::GET, &format!("sessions/{id}"), None).await.json()["reference"].clone();
+    for _ in 0..2 {
+        let page = lab.request(Method::GET, &format!("/session/{id}")).header("accept", "text/html");
+        let shown = Answer::of(page.bearer_auth(token.as_str().expect("a token"))).await;
+        let expected = format!("/error/start-timeout?ref={}", known.as_str().expect("a reference"));
+        assert_eq!((shown.status, shown.header("location")), (303, expected.as_str()));
+    }
+
     let again = lab.claim(From(1), key).await;
     assert_eq!(again.status, 202);
     let id = again.json()["session_id"].as_str().and_then(casting_core::ids::SessionId::parse).expect("an id");

@@ -1,7 +1,7 @@
 //! Owns the sessions of the API: how they are shown, listed and ended by an administrator. Must not know how a session moves.
 
 use casting_core::Casting;
-use casting_core::ids::{CastId, SessionId};
+use casting_core::ids::{CastId, Reference, SessionId};
 use casting_core::ports::{Launcher, Store};
 use casting_core::session::{EndReason, Owner, Session, State};
 use casting_core::time::Timestamp;
@@ -73,6 +73,7 @@ pub(crate) fn view(session: &Session) -> Value {
     let reason = reason_of(&session.state);
     json!({
         "id": session.id,
+        "reference": Reference::of(&session.id),
         "state": session.state.as_str(),
         "outcome": outcome_of(session),
         "reason": reason.map(EndReason::as_str),

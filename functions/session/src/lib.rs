@@ -48,7 +48,7 @@ async fn show<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, id:
     match outcome(&session) {
         // Ended before it was ready, but because somebody wanted it: no failure, so the link's error page is not concerned.
         Some(denial) if denial.code != DenialCode::SessionEnded => {
-            let reference = Reference::draw(&*casting.entropy);
+            let reference = Reference::of(id);
             Err(Refusal { stop: Stop::Denied(denial), reference, error_url: session.error_url }.into())
         }
         _ => match progress::stage(&session) {

@@ -134,6 +134,12 @@ impl Reference {
         Self(format!("{}-{}", &text[..4], &text[4..]))
     }
 
+    /// The reference of what became of a session: the first letters of its id, the same every time somebody looks.
+    pub fn of(session: &SessionId) -> Self {
+        let letters = |range| session.as_str().get(range).unwrap_or_default();
+        Self(format!("{}-{}", letters(1..5), letters(5..9)))
+    }
+
     /// Reads a reference from a query; `None` when it does not look like one, so that a page never repeats foreign text.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -230,6 +236,9 @@ mod tests {
                 buffer.fill(0);
             }
         }
+        let of_session = Reference::of(&SessionId::from_bytes([1; 16]));
+        assert_eq!(Reference::parse(of_session.as_str()), Some(of_session.clone()), "looks like any other");
+        assert!(SessionId::from_bytes([1; 16]).as_str()[1..].starts_with(&of_session.as_str().replace('-', "")));
         let drawn = Reference::draw(&Zeros);
         assert_eq!(drawn.as_str(), "aaaa-aaaa");
         assert_eq!(Reference::parse("aaaa-aaaa"), Some(drawn));
