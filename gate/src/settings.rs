@@ -77,7 +77,7 @@ impl GateSettings {
                 given => given,
             },
             listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?.unwrap_or(anywhere(GATE_PORT)),
-            downloads: source("CAST_PERMISSIONS").is_some_and(|names| names.split(',').any(|name| name == Permission::Downloads.as_str())),
+            downloads: source("CAST_PERMISSIONS").is_some_and(|names| Permission::Downloads.is_named_in(&names)),
             stop_grace: STOP_GRACE,
             clock: Arc::new(MachineClock),
         })

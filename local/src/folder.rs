@@ -108,9 +108,7 @@ impl Folder {
         write_private(&path, &text).with_context(|| format!("Cannot write {}.", path.display()))?;
         Ok((text, true))
     }
-}
 
-impl Folder {
     /// Whether this is the first time that anybody asks for `name` in this folder.
     ///
     /// # Errors

@@ -80,10 +80,10 @@ async fn greet(stack: &Stack, options: &Options) {
     println!("Session casting is running.\n");
     println!("  Demo link   {}", stack.demo_link());
     println!("              open it in a browser: it starts a session of your own");
-    match stack.browser_link().await {
-        Ok(Some(link)) => println!("  Browser     {link}\n              the same with Chromium in it"),
-        Ok(None) => {}
-        Err(packages) => println!("  Browser     for sessions with Chromium in them: {}", install_line(&packages)),
+    if !stack.missing_packages.is_empty() {
+        println!("  Browser     for sessions with Chromium in them: {}", install_line(&stack.missing_packages));
+    } else if let Some(link) = stack.browser_link().await {
+        println!("  Browser     {link}\n              the same with Chromium in it");
     }
     println!("  Admin       {}/admin", stack.url);
     println!("  Admin key   {}", stack.admin_key);

@@ -14,12 +14,11 @@ use crate::stack::{BROWSER_APP, DEMO_APP};
 
 /// The demo link's key.
 pub const DEMO_KEY: &str = "welcome";
+/// The browser link's key.
+pub const BROWSER_KEY: &str = "browser";
 
 /// What the administrator's key is called.
 const ADMIN_KEY_NAME: &str = "Local administrator";
-
-/// The browser link's key.
-pub const BROWSER_KEY: &str = "browser";
 
 /// What an image and its link are made of.
 struct Offer {
@@ -108,30 +107,10 @@ impl Offer {
             id: CastId::from_bytes(draw(&*control.entropy)),
             version: 1,
             settings: CastSettings {
-                name: self.link.into(),
                 description: "Made at the first start; change or delete it as you like.".into(),
-                key,
-                image_id: image.id.clone(),
-                enabled: true,
-                valid_until: None,
-                limit_total_sessions: false,
-                ip_limit: None,
-                referrers: Vec::new(),
-                error_url: None,
                 kasm_url: Some("https://example.com/".into()),
                 dynamic_kasm_url: true,
-                dynamic_kasm_url_hosts: Vec::new(),
-                dynamic_docker_network: false,
-                allow_anonymous: true,
-                anonymous_group_id: None,
-                require_captcha: false,
-                allow_resume: false,
-                max_live_sessions: None,
-                open_hours: None,
-                allowed_addresses: Vec::new(),
-                banned_addresses: Vec::new(),
-                enforced_client_settings: None,
-                background_url: None,
+                ..CastSettings::open(self.link.into(), key, image.id.clone())
             },
             counter: Counter::new(0),
             created_at: now,

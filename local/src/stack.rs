@@ -103,19 +103,10 @@ impl Stack {
     }
 
     /// The browser cast's link, as long as nobody has deleted or disabled it.
-    ///
-    /// # Errors
-    /// The packages that it needs, when they are missing.
-    pub async fn browser_link(&self) -> Result<Option<String>, Vec<&'static str>> {
-        if !self.missing_packages.is_empty() {
-            return Err(self.missing_packages.clone());
-        }
-        let key = CastKey::parse(seed::BROWSER_KEY);
-        let cast = match &key {
-            Some(key) => self.control.store.cast_by_key(key).await.ok().flatten(),
-            None => None,
-        };
-        Ok(cast.filter(|cast| cast.settings.enabled).map(|_| format!("{}/cast/{}", self.url, seed::BROWSER_KEY)))
+    pub async fn browser_link(&self) -> Option<String> {
+        let key = CastKey::parse(seed::BROWSER_KEY)?;
+        let cast = self.control.store.cast_by_key(&key).await.ok()??;
+        cast.settings.enabled.then(|| format!("{}/cast/{key}", self.url))
     }
 
     /// Starts everything.
@@ -151,10 +142,10 @@ impl Stack {
             seed::seed_demo(&control).await?;
         }
         let missing = match &settings.tasks {
-            TaskKind::Processes { .. } => packages::missing(&crate::options::search_path()),
-            TaskKind::Imaginary => Vec::new(),
+            TaskKind::Processes { .. } => Some(packages::missing(&crate::options::search_path())),
+            TaskKind::Imaginary => None,
         };
-        let runs_browsers = missing.is_empty() && matches!(settings.tasks, TaskKind::Processes { .. });
+        let runs_browsers = missing.as_ref().is_some_and(Vec::is_empty);
         // Once: whoever deletes the browser's link does not find it again after the next start.
         if runs_browsers && folder.as_ref().map_or(Ok(true), |folder| folder.once("browser-offered"))? {
             seed::seed_browser(&control).await?;
@@ -184,7 +175,7 @@ impl Stack {
             url: places.url,
             address,
             admin_key: keys.admin,
-            missing_packages: missing,
+            missing_packages: missing.unwrap_or_default(),
             control,
             dynamodb_url: database.url(),
             ecs_url: ecs_server.url().to_owned(),

@@ -2,9 +2,8 @@
 
 use casting_core::session::{Session, State, TaskStatus};
 use casting_core::{Terms, outcome};
-use serde::Serialize;
-
 use casting_web::words::START_STEPS;
+use serde::Serialize;
 
 use crate::progress::{Stage, stage};
 

@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -189,9 +189,11 @@ async fn a_session_that_nobody_visits_and_one_whose_time_is_up_end_and_say_why()
     {
         let mut control = ControlPlane::answering(&[204]).await;
         let mut command = control.command("exec sleep 60");
+        let started = Instant::now();
         let gate = command.env("CAST_APP_PORT", answering_app().await.to_string()).env(variable, "1").spawn().expect("the gate starts");
         assert_eq!(control.next().await["is"], "ready", "{name}");
         assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": 143, "because": cause }), "{name}");
+        assert!(started.elapsed() >= Duration::from_secs(1), "{name}: not before");
         assert_eq!(exit_code(gate).await, 143, "{name}");
     }
 }

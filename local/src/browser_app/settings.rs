@@ -23,12 +23,11 @@ impl Settings {
     pub(super) fn from_environment() -> anyhow::Result<Self> {
         let port = told("PORT").and_then(|text| text.parse().ok());
         let permissions = told("CAST_PERMISSIONS").unwrap_or_default();
-        let may = |permission: Permission| permissions.split(',').any(|name| name == permission.as_str());
         Ok(Self {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
             url: told("KASM_URL").unwrap_or_else(|| "about:blank".to_owned()),
-            paste_in: may(Permission::ClipboardUp),
-            copy_out: may(Permission::ClipboardDown),
+            paste_in: Permission::ClipboardUp.is_named_in(&permissions),
+            copy_out: Permission::ClipboardDown.is_named_in(&permissions),
         })
     }
 }

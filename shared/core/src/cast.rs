@@ -115,6 +115,38 @@ pub struct CastSettings {
     pub background_url: Option<String>,
 }
 
+impl CastSettings {
+    /// The least that a link is made of: enabled, open to anybody, without limits.
+    pub const fn open(name: String, key: CastKey, image_id: ImageId) -> Self {
+        Self {
+            name,
+            description: String::new(),
+            key,
+            image_id,
+            enabled: true,
+            valid_until: None,
+            limit_total_sessions: false,
+            ip_limit: None,
+            referrers: Vec::new(),
+            error_url: None,
+            kasm_url: None,
+            dynamic_kasm_url: false,
+            dynamic_kasm_url_hosts: Vec::new(),
+            dynamic_docker_network: false,
+            allow_anonymous: true,
+            anonymous_group_id: None,
+            require_captcha: false,
+            allow_resume: false,
+            max_live_sessions: None,
+            open_hours: None,
+            allowed_addresses: Vec::new(),
+            banned_addresses: Vec::new(),
+            enforced_client_settings: None,
+            background_url: None,
+        }
+    }
+}
+
 /// seed: Sessions Allowed / Within Seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IpLimit {

@@ -62,6 +62,11 @@ impl Permission {
         }
     }
 
+    /// Whether it is one of the names in `CAST_PERMISSIONS`, as [`Grant::environment`] writes them.
+    pub fn is_named_in(self, names: &str) -> bool {
+        names.split(',').any(|name| name == self.as_str())
+    }
+
     /// Reads a permission; `None` when there is none of this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|permission| permission.as_str() == text)
