@@ -74,8 +74,15 @@ mod tests {
     }
 
     fn ticket(keys: &SessionKeys, n: u8) -> String {
-        SessionTicket { session: session(n), role: Role::Owner, host: "127.0.0.1".into(), port: 1, expires: NOW.plus_seconds(1) }
-            .sign(&keys.secret(&session(n)))
+        SessionTicket {
+            session: session(n),
+            role: Role::Owner,
+            watcher: None,
+            host: "127.0.0.1".into(),
+            port: 1,
+            expires: NOW.plus_seconds(1),
+        }
+        .sign(&keys.secret(&session(n)))
     }
 
     fn judge(headers: &[(&'static str, String)], method: Method, now: Timestamp) -> Result<(), Refused> {

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use crate::settings::SECRET_VARIABLE;
+use crate::tls;
 
 /// What the app is told to listen on.
 const PORT_VARIABLE: &str = "PORT";
@@ -86,18 +87,21 @@ pub async fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
 }
 
-/// Waits until the app answers HTTP on this loopback port; any answer counts, also a refusal.
-pub async fn answers(port: u16) {
+/// Waits until the app answers HTTP on this loopback port; any answer counts, also a refusal. Where https is spoken, a TLS handshake counts.
+pub async fn answers(port: u16, https: bool) {
     let mut pause = FIRST_PAUSE;
-    while !tokio::time::timeout(ANSWER_WITHIN, ask(port)).await.is_ok_and(|answer| answer.unwrap_or(false)) {
+    while !tokio::time::timeout(ANSWER_WITHIN, ask(port, https)).await.is_ok_and(|answer| answer.unwrap_or(false)) {
         tokio::time::sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause + pause / 4 + FIRST_PAUSE);
     }
 }
 
 /// Whether what listens on this port speaks HTTP.
-async fn ask(port: u16) -> io::Result<bool> {
+async fn ask(port: u16, https: bool) -> io::Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    if https {
+        return Ok(tls::answers(stream).await);
+    }
     stream.write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
     let mut start = [0; 5];
     stream.read_exact(&mut start).await?;

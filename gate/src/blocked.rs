@@ -10,6 +10,11 @@ const DOWNLOADS: &str = "downloads";
 /// Whether this path leads to the session's files. It is read as servers read it: percent signs decoded, dots and doubled slashes resolved, and,
 /// to be on the safe side, whatever its case.
 pub fn leads_to_downloads(path: &str) -> bool {
+    leads_to(path, DOWNLOADS)
+}
+
+/// Whether this path leads below `folder`, however it is written.
+pub fn leads_to(path: &str, folder: &str) -> bool {
     // Decoded until nothing changes, so that no server behind us can decode further than we did.
     let mut decoded = path.to_owned();
     for _ in 0..4 {
@@ -23,7 +28,7 @@ pub fn leads_to_downloads(path: &str) -> bool {
     let resolved = Url::parse("http://app").and_then(|base| base.join(&format!("/{}", slashes.trim_start_matches('/'))));
     let Ok(resolved) = resolved else { return true };
     let first = resolved.path().split('/').find(|segment| !segment.is_empty()).unwrap_or_default().to_owned();
-    first.eq_ignore_ascii_case(DOWNLOADS)
+    first.eq_ignore_ascii_case(folder)
 }
 
 /// One round of percent-decoding; `None` when what comes out is no text.

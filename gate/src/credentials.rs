@@ -3,6 +3,7 @@
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use casting_core::keys::SessionSecret;
+use data_encoding::BASE64;
 
 /// The cookie with the session ticket, where it cannot be bound to its host: over plain http, or under a path.
 pub const COOKIE_NAME: &str = "cast-session";
@@ -42,6 +43,13 @@ pub fn present(headers: &mut HeaderMap, secret: &SessionSecret) {
         value.set_sensitive(true);
         headers.insert(SECRET_HEADER, value);
     }
+}
+
+/// The `Authorization` by which an app knows this user; `None` when it cannot stand in a header.
+pub fn basic(user: &str, password: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The `Set-Cookie` that gives a browser its ticket for `max_age` seconds. `prefix`: the path that the session is found under, or empty.

@@ -11,12 +11,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use casting_core::keys::{SessionKeys, SessionSecret};
-use casting_core::ticket::SessionTicket;
+use casting_core::ticket::{Role, SessionTicket};
 use casting_core::time::Clock;
 use serde::Deserialize;
 use url::Url;
 
-use crate::front::{FORWARDED_PROTO, HEALTH_PATH, is_own};
+use crate::front::{FORWARDED_PROTO, HEALTH_PATH};
 use crate::proxy::{Lost, Proxy, Target};
 use crate::session_host::{Found, SessionHost};
 use crate::settings::EdgeServer;
@@ -24,6 +24,8 @@ use crate::{credentials, pages, path_mode, server};
 
 /// Where a visitor arrives with a ticket: `GET /.cast/enter?ticket=…`.
 pub const ENTER_PATH: &str = "/.cast/enter";
+/// Where the visitor is led then: the gate's page around the app.
+const VIEWER_PATH: &str = "/.cast/";
 
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -90,7 +92,6 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     parts.uri = uri;
     match parts.uri.path() {
         ENTER_PATH if parts.method == Method::GET => edge.enter(&parts, &found),
-        path if is_own(path) => pages::NOTHING_HERE.reply(&parts.headers),
         _ => edge.pass_on(parts, body, &found).await,
     }
 }
@@ -98,6 +99,8 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
 #[derive(Default, Deserialize)]
 struct Entry {
     ticket: String,
+    /// An address to be opened, for the gate.
+    go: Option<String>,
 }
 
 impl Edge {
@@ -108,13 +111,21 @@ impl Edge {
     }
 
     fn enter(&self, parts: &Parts, found: &Found) -> Response {
-        let Query(Entry { ticket: text }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
+        let Query(Entry { ticket: text, go }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
         let Some((ticket, _)) = self.open(&text, found) else {
             return pages::NOT_YOURS.reply_with(&parts.headers, self.session_page(found).as_deref());
         };
+        // A signed text is base64url and dots; what is not goes no further.
+        let go = go.filter(|go| go.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+        let go = go.map_or_else(String::new, |go| format!("?go={go}"));
+        let mut reply = redirect(&format!("{}{VIEWER_PATH}{go}", found.prefix));
+        // Whoever owns the session and opens its share link stays its owner.
+        let owns = |text: &str| self.open(text, found).is_some_and(|(known, _)| known.role == Role::Owner);
+        if ticket.role != Role::Owner && credentials::tickets(&parts.headers).any(owns) {
+            return reply;
+        }
         let max_age = self.settings.clock.now().seconds_until(ticket.expires);
         let cookie = credentials::ticket_cookie(&text, &found.prefix, self.settings.secure_cookies, max_age);
-        let mut reply = redirect(&format!("{}/", found.prefix));
         // A ticket that could be opened is base64url and dots, which a header always takes.
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             reply.headers_mut().insert(SET_COOKIE, cookie);
@@ -123,7 +134,10 @@ impl Edge {
     }
 
     async fn pass_on(&self, mut parts: Parts, body: Body, found: &Found) -> Response {
-        let opened = credentials::tickets(&parts.headers).find_map(|text| self.open(text, found));
+        let mut opened: Vec<_> = credentials::tickets(&parts.headers).filter_map(|text| self.open(text, found)).collect();
+        // The owner's before a watcher's.
+        opened.sort_by_key(|(ticket, _)| ticket.role != Role::Owner);
+        let opened = opened.into_iter().next();
         let Some((target, secret)) = opened.and_then(|(ticket, secret)| Some((Target::at(&ticket.host, ticket.port)?, secret))) else {
             return pages::NOT_YOURS.reply_with(&parts.headers, self.session_page(found).as_deref());
         };
@@ -136,7 +150,7 @@ impl Edge {
                 reply
             }
             Err(Lost::Unreachable) => pages::ENDED.reply_with(&asked, self.session_page(found).as_deref()),
-            Err(Lost::BrokeOff) => pages::LOST.reply(&asked),
+            Err(Lost::BrokeOff | Lost::Late) => pages::LOST.reply(&asked),
             Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
         }
     }

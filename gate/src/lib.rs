@@ -5,6 +5,7 @@
 //! - the two halves: [`run`] (the life of the gate and its app, in the task) and [`edge`] (the router in front of all gates)
 //! - what both believe: [`credentials`] (the ticket cookie and the secret header); what the gate refuses: [`admission`]
 //! - how both pass requests on: [`proxy`], served by [`server`]
+//! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`rfb`]; the page around the app: `viewer`; commands inside: [`exec`]
 //! - what visitors see instead: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
 
@@ -14,13 +15,19 @@ pub mod blocked;
 pub mod cli;
 pub mod credentials;
 pub mod edge;
+pub mod exec;
 pub mod front;
 pub mod pages;
 pub mod path_mode;
 pub mod presence;
 pub mod proxy;
+pub mod relay;
 pub mod report;
+pub mod rfb;
+pub mod room;
 pub mod run;
 pub mod server;
 pub mod session_host;
 pub mod settings;
+mod tls;
+mod viewer;

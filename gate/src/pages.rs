@@ -26,6 +26,82 @@ pub const NOT_YOURS: Notice = Notice {
     refreshes: false,
 };
 
+/// The share link that let this visitor in is good no longer.
+pub const NOT_SHARED: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "This session is not shared with you any more",
+    detail: "Whoever shared it has stopped. Ask them for a new link.",
+    refreshes: false,
+};
+
+/// Somebody who only watches asked for more.
+pub const ONLY_WATCHING: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "You can only watch this session",
+    detail: "Whoever it belongs to can hand over control to you.",
+    refreshes: false,
+};
+
+/// Somebody else asked for what only the owner may do.
+pub const OWNERS_ONLY: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "Only the owner of this session can do that",
+    detail: "Ask whoever shared it with you.",
+    refreshes: false,
+};
+
+/// The link or the app does not allow sharing.
+pub const NOT_TO_BE_SHARED: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "This session cannot be shared",
+    detail: "Its app cannot be watched without being used, or whoever made the link has not allowed it.",
+    refreshes: false,
+};
+
+/// As many watch as may.
+pub const TOO_MANY_WATCH: Notice = Notice {
+    status: StatusCode::TOO_MANY_REQUESTS,
+    title: "Too many people are watching",
+    detail: "Please try again when somebody has left.",
+    refreshes: false,
+};
+
+/// Control was to go to somebody who is not there.
+pub const NOBODY_OF_THAT_NAME: Notice =
+    Notice { status: StatusCode::NOT_FOUND, title: "They are not here any more", detail: "Control stays with you.", refreshes: false };
+
+/// No address can be opened in this session while it runs.
+pub const NO_OTHER_ADDRESS: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "No other address can be opened here",
+    detail: "Whoever made the link has not allowed it, or its app cannot do it.",
+    refreshes: false,
+};
+
+/// This address cannot be opened.
+pub const NOT_THIS_ADDRESS: Notice = Notice {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    title: "This address cannot be opened",
+    detail: "It is not a web address, or one that this link does not open.",
+    refreshes: false,
+};
+
+/// The control plane did not answer.
+pub const CONTROL_DOWN: Notice = Notice {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "That did not work",
+    detail: "Please try again in a moment.",
+    refreshes: false,
+};
+
+/// The right address, asked for in the wrong way.
+pub const NOT_THIS_WAY: Notice = Notice {
+    status: StatusCode::METHOD_NOT_ALLOWED,
+    title: "This address is not used in this way",
+    detail: "Go back to the session.",
+    refreshes: false,
+};
+
 /// The session does not give its files away.
 pub const NO_DOWNLOADS: Notice = Notice {
     status: StatusCode::FORBIDDEN,

@@ -12,11 +12,12 @@ pub struct Presence(Mutex<Seen>);
 struct Seen {
     connected: usize,
     last: Instant,
+    touched: Instant,
 }
 
 impl Default for Presence {
     fn default() -> Self {
-        Self(Mutex::new(Seen { connected: 0, last: Instant::now() }))
+        Self(Mutex::new(Seen { connected: 0, last: Instant::now(), touched: Instant::now() }))
     }
 }
 
@@ -24,6 +25,23 @@ impl Presence {
     /// Somebody asked for something just now.
     pub fn note(&self) {
         self.lock().last = Instant::now();
+    }
+
+    /// Somebody did something just now that a page does not do by itself.
+    pub fn touch(&self) {
+        self.lock().touched = Instant::now();
+    }
+
+    /// For how long nobody has done anything.
+    pub fn untouched_for(&self) -> Duration {
+        self.lock().touched.elapsed()
+    }
+
+    /// Waits until nobody has done anything for so long.
+    pub async fn untouched(&self, limit: Duration) {
+        while let Some(left) = limit.checked_sub(self.untouched_for()).filter(|left| !left.is_zero()) {
+            sleep(left).await;
+        }
     }
 
     /// Somebody is connected until the returned value is dropped.
@@ -80,6 +98,21 @@ mod tests {
         let presence = Arc::new(Presence::default());
         tokio::join!(presence.nobody_for(LIMIT), visits(presence.clone()));
         began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_idle_so_long_after_the_last_touch_whoever_is_connected() {
+        let presence = Arc::new(Presence::default());
+        let began = Instant::now();
+        let touches = async {
+            let _connected = presence.connect();
+            sleep(Duration::from_secs(100)).await;
+            presence.touch();
+            sleep(Duration::from_secs(50)).await;
+            presence.note();
+        };
+        tokio::join!(presence.untouched(LIMIT), touches);
+        assert_eq!(began.elapsed().as_secs(), 100 + 3600);
     }
 
     #[tokio::test(start_paused = true)]

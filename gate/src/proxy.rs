@@ -5,21 +5,36 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
 use axum::http::uri::Authority;
-use axum::http::{Method, Request, Response};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use axum_reverse_proxy::{HostBehaviour, ProxyError, ProxyPolicy, ReverseProxy};
+use http_body_util::Limited;
+use hyper::upgrade::Upgraded;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
+
+use crate::tls;
 
 /// How long a connection may take to open. Gates and apps are near; one that does not answer at once is gone.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long an unused connection is kept: less than [`crate::server::HEADERS_WITHIN`], so that the far side never closes it first.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Where requests are passed on to: a host and a port.
+/// How long an answer may take to begin.
+const ANSWER: Duration = Duration::from_secs(120);
+/// The largest body that a visitor may send, in bytes (2 GiB).
+const LARGEST_BODY: usize = 2 << 30;
+
+/// Where requests are passed on to: a host and a port, and whether https is spoken there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target(Authority);
+pub struct Target {
+    authority: Authority,
+    https: bool,
+}
 
 impl Target {
     /// The app on this machine.
@@ -36,7 +51,17 @@ impl Target {
             }
             Err(_) => return None,
         };
-        authority.parse().ok().map(Self)
+        authority.parse().ok().map(|authority| Self { authority, https: false })
+    }
+
+    /// The same, where https is spoken.
+    #[must_use]
+    pub fn over_https(self, https: bool) -> Self {
+        Self { https, ..self }
+    }
+
+    fn origin(&self) -> String {
+        format!("{}://{}", if self.https { "https" } else { "http" }, self.authority)
     }
 }
 
@@ -47,6 +72,8 @@ pub enum Lost {
     Unreachable,
     /// The connection broke before the answer began.
     BrokeOff,
+    /// The answer did not begin in time.
+    Late,
     /// The request cannot be passed on: it names no path, or asks for a tunnel.
     Unreadable,
 }
@@ -54,7 +81,7 @@ pub enum Lost {
 /// Passes requests on. Clones share their connections.
 #[derive(Clone)]
 pub struct Proxy {
-    client: Client<HttpConnector, Body>,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
     policy: ProxyPolicy,
 }
 
@@ -63,6 +90,8 @@ impl Default for Proxy {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls::blind()).https_or_http().enable_http1().wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -83,14 +112,42 @@ impl Proxy {
         if request.method() == Method::CONNECT || !request.uri().path().starts_with('/') {
             return Err(Lost::Unreadable);
         }
-        let proxy =
-            ReverseProxy::new_with_client("/", format!("http://{}", target.0), self.client.clone()).with_policy(self.policy.clone());
-        let Ok(response) = proxy.proxy_request(request).await;
+        let proxy = ReverseProxy::new_with_client("/", target.origin(), self.client.clone()).with_policy(self.policy.clone());
+        let request = request.map(|body| Body::new(Limited::new(body, LARGEST_BODY)));
+        let Ok(Ok(response)) = timeout(ANSWER, proxy.proxy_request(request)).await else { return Err(Lost::Late) };
         match response.extensions().get::<ProxyError>() {
             Some(error) if error.is_connect() => Err(Lost::Unreachable),
             Some(_) => Err(Lost::BrokeOff),
             None => Ok(response),
         }
+    }
+
+    /// Asks `target` for a WebSocket. Gives its answer, and the connection when it agreed; extensions are not passed on, because messages are
+    /// read on the way.
+    ///
+    /// # Errors
+    /// When there is no answer to pass back.
+    pub async fn open_socket(&self, target: &Target, request: Request<Body>) -> Result<(Response<Body>, Option<Upgraded>), Lost> {
+        let (mut parts, _) = request.into_parts();
+        let path = parts.uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(Lost::Unreadable)?;
+        parts.uri = format!("{}{path}", target.origin()).parse().map_err(|_| Lost::Unreadable)?;
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+        parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let asked = self.client.request(Request::from_parts(parts, Body::empty()));
+        let mut reply = match timeout(ANSWER, asked).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) if error.is_connect() => return Err(Lost::Unreachable),
+            Ok(Err(_)) => return Err(Lost::BrokeOff),
+            Err(_) => return Err(Lost::Late),
+        };
+        if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok((reply.map(Body::new), None));
+        }
+        let upgraded = hyper::upgrade::on(&mut reply).await.map_err(|_| Lost::BrokeOff)?;
+        Ok((reply.map(|_| Body::empty()), Some(upgraded)))
     }
 }
 
@@ -110,7 +167,7 @@ mod tests {
             ("a:1", None),
             ("a b", None),
         ] {
-            assert_eq!(Target::at(host, 80).map(|target| target.0.to_string()).as_deref(), authority, "{host}");
+            assert_eq!(Target::at(host, 80).map(|target| target.authority.to_string()).as_deref(), authority, "{host}");
         }
     }
 }

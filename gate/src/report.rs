@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use casting_core::ids::SessionId;
+use casting_core::keys::SessionSecret;
+use casting_core::viewing::Orders;
 use casting_core::{Cause, Report};
-use reqwest::{Client, StatusCode};
-
-use crate::settings::GateSettings;
+use reqwest::{Client, Response, StatusCode};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -15,10 +16,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What the control plane makes of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// The session goes on.
-    Noted,
+    /// The session goes on, and this holds for it.
+    Noted(Box<Orders>),
     /// The session is over: the app must end.
     Over,
 }
@@ -35,7 +36,7 @@ impl Reporter {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(settings: &GateSettings) -> anyhow::Result<Self> {
+    pub fn new(report_url: &str, session: &SessionId, secret: &SessionSecret) -> anyhow::Result<Self> {
         let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         // Another part of the process may have chosen a provider already; ours is named here and needs no default.
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -48,8 +49,31 @@ impl Reporter {
             .timeout(ATTEMPT)
             .build()
             .context("the client for reports cannot be set up")?;
-        let url = format!("{}/session/{}/reports", settings.report_url, settings.session);
-        Ok(Self { client, url, secret: settings.secret.expose().to_owned() })
+        let url = format!("{report_url}/session/{session}/reports");
+        Ok(Self { client, url, secret: secret.expose().to_owned() })
+    }
+
+    /// Says nothing new, and asks what holds. `None` when nobody answered.
+    pub async fn alive(&self) -> Option<Heard> {
+        self.ask(&Report::Alive).await
+    }
+
+    /// Shares the session, or stops that; gives what holds then. `None` when that did not come about.
+    pub async fn share(&self, on: bool) -> Option<Orders> {
+        match self.ask(&Report::Share { on }).await? {
+            Heard::Noted(orders) => Some(*orders),
+            Heard::Over => None,
+        }
+    }
+
+    async fn ask(&self, report: &Report) -> Option<Heard> {
+        match self.send(report).await {
+            Ok(reply) => heard(reply).await,
+            Err(error) => {
+                tracing::warn!(error = %error.without_url(), "The control plane was not reached");
+                None
+            }
+        }
     }
 
     /// Says that visitors can come to `port`; tries until it is heard. The control plane sees the task's address as this request's source.
@@ -57,9 +81,10 @@ impl Reporter {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.send(&Report::Ready { port }).await {
-                Ok(StatusCode::GONE) => return Heard::Over,
-                Ok(status) if status.is_success() => return Heard::Noted,
-                Ok(status) => tracing::warn!(%status, "The control plane did not take the report and is told again"),
+                Ok(reply) => match heard(reply).await {
+                    Some(heard) => return heard,
+                    None => tracing::warn!("The control plane did not take the report and is told again"),
+                },
                 Err(error) => tracing::warn!(error = %error.without_url(), "The control plane was not reached and is told again"),
             }
             tokio::time::sleep(pause).await;
@@ -67,15 +92,27 @@ impl Reporter {
         }
     }
 
-    /// Says that the app has ended, once: if nobody hears it, the control plane finds out by itself.
-    pub async fn ended(&self, exit_code: i32, because: Option<Cause>) {
-        if let Err(error) = self.send(&Report::Ended { exit_code: Some(exit_code), because }).await {
+    /// Says that the app has ended, or is about to be, once: if nobody hears it, the control plane finds out by itself.
+    pub async fn ended(&self, exit_code: Option<i32>, because: Option<Cause>) {
+        if let Err(error) = self.send(&Report::Ended { exit_code, because }).await {
             tracing::warn!(error = %error.without_url(), "The control plane was not reached for the end of the session");
         }
     }
 
-    async fn send(&self, report: &Report) -> Result<StatusCode, reqwest::Error> {
-        let sent = self.client.post(&self.url).bearer_auth(&self.secret).json(report).send().await?;
-        Ok(sent.status())
+    async fn send(&self, report: &Report) -> Result<Response, reqwest::Error> {
+        self.client.post(&self.url).bearer_auth(&self.secret).json(report).send().await
+    }
+}
+
+/// What an answer says; `None` when the report was not taken. Whoever takes it and says nothing leaves everything as it is by default.
+async fn heard(reply: Response) -> Option<Heard> {
+    match reply.status() {
+        StatusCode::GONE => Some(Heard::Over),
+        StatusCode::NO_CONTENT => Some(Heard::Noted(Box::default())),
+        status if status.is_success() => reply.json().await.ok().map(|orders| Heard::Noted(Box::new(orders))),
+        status => {
+            tracing::warn!(%status, "The control plane did not take a report");
+            None
+        }
     }
 }

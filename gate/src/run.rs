@@ -9,19 +9,26 @@ use casting_core::Cause;
 use nix::sys::signal::Signal;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::app::{self, App};
+use crate::credentials;
+use crate::exec;
 use crate::front::{self, Front};
-use crate::presence::Presence;
 use crate::proxy::{Proxy, Target};
 use crate::report::{Heard, Reporter};
+use crate::room::Room;
 use crate::server;
 use crate::settings::GateSettings;
 
 /// What a shell exits with when a command cannot be run.
 const NOT_RUN: i32 = 127;
-/// How long the report of the end may take; nothing waits for it.
+/// How long the report of the end may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long visitors have to hear that the session is over, before the connection is gone with it.
+const FAREWELL: Duration = Duration::from_millis(200);
+/// How often the control plane is asked what holds.
+const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// Runs the gate in front of `command` until its app ends or has to end, and gives the app's exit code.
 ///
@@ -38,22 +45,24 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     // Signals are caught before there is an app that could miss them.
     let signals = Signals::catch()?;
     let started = App::start(command, app_port);
-    let reporter = Reporter::new(&settings)?;
+    let reporter = Arc::new(Reporter::new(&settings.report_url, &settings.session, &settings.secret)?);
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
-    let presence = Arc::new(Presence::default());
+    let room = Arc::new(Room::default());
     let (code, because) = match started {
         Ok(app) => {
             let front = Front {
                 session: settings.session.clone(),
                 secret: settings.secret.clone(),
-                app: Target::loopback(app_port).context("the app's port makes no address")?,
+                app: Target::loopback(app_port).context("the app's port makes no address")?.over_https(settings.app_https),
+                app_login: settings.app_login.as_ref().and_then(|(user, password)| credentials::basic(user, password)),
                 downloads: settings.downloads,
-                presence: presence.clone(),
+                room: room.clone(),
+                reporter: reporter.clone(),
                 clock: settings.clock.clone(),
                 proxy: Proxy::default(),
             };
             tokio::select! {
-                code = watch(app, signals, &settings, &reporter, &presence, [port, app_port]) => code,
+                code = watch(app, signals, &settings, &reporter, &room, [port, app_port]) => code,
                 never = server::serve(listener, front::router(front)) => match never {},
             }
         }
@@ -62,49 +71,121 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             (NOT_RUN, None)
         }
     };
-    let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(code, because)).await;
+    if because.is_none() {
+        let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(Some(code), None)).await;
+    }
     tracing::info!(session.id = %settings.session, code, "The app has ended");
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-/// Sees the app through: until it ends, somebody asks for its end, the control plane knows it no more, its time is up, or nobody has been there for
-/// long. Gives its exit code, and why the gate ended it if it did.
+/// Sees the app through: until it ends, somebody asks for its end, the control plane knows it no more, or one of the session's limits is reached.
+/// Gives its exit code, and why the gate ended it if it did; the control plane has been told of that by then.
 async fn watch(
     mut app: App,
     mut signals: Signals,
     settings: &GateSettings,
-    reporter: &Reporter,
-    presence: &Presence,
+    reporter: &Arc<Reporter>,
+    room: &Arc<Room>,
     [port, app_port]: [u16; 2],
 ) -> (i32, Option<Cause>) {
     let serving = async {
-        app::answers(app_port).await;
-        let time_is_up = tokio::time::Instant::now() + settings.time_limit;
+        app::answers(app_port, settings.app_https).await;
+        let time_is_up = Instant::now() + settings.time_limit;
         match reporter.ready(port).await {
-            Heard::Noted => tracing::info!(session.id = %settings.session, "The app is ready"),
+            Heard::Noted(orders) => room.follow(*orders),
             Heard::Over => {
                 tracing::info!("The control plane says that the session is over");
                 return None;
             }
         }
-        presence.note();
-        let nobody_there = async {
-            match settings.keepalive {
-                Some(limit) => presence.nobody_for(limit).await,
+        tracing::info!(session.id = %settings.session, "The app is ready");
+        room.set_end(time_is_up);
+        room.presence.note();
+        room.presence.touch();
+        run_first(room);
+        tokio::select! {
+            () = sleep_until(time_is_up) => Some(Cause::TimeLimit),
+            () = nobody_there(room, settings.keepalive) => Some(Cause::Abandoned),
+            () = nobody_touches(room) => Some(Cause::Idle),
+            () = room.end_asked() => Some(Cause::Owner),
+            () = told_that_it_is_over(reporter, room) => None,
+        }
+    };
+    let (signal, because) = tokio::select! {
+        code = app.ended() => return (code, None),
+        because = serving => (Signal::SIGTERM, because),
+        signal = signals.next() => (signal, reclaimed(settings, reporter, room).await),
+    };
+    if let Some(cause) = because {
+        tracing::info!(?cause, "The session ends");
+        // First the ledger, then the visitors, then the app: whoever asks what happened is told by then.
+        let _ = timeout(LAST_WORDS, reporter.ended(None, because)).await;
+        room.close(cause);
+        sleep(FAREWELL).await;
+    }
+    (app.stop(signal, settings.stop_grace).await, because)
+}
+
+/// Runs the image's command for a first launch, if it has one. Nobody waits for it.
+fn run_first(room: &Room) {
+    let Some(first) = room.orders().viewing.exec.first_launch else { return };
+    tokio::spawn(async move {
+        match exec::run(&first, &[], exec::LONGEST).await {
+            Ok(said) => tracing::info!(said, "The command for the first launch has run"),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "The command for the first launch failed; the session goes on"),
+        }
+    });
+}
+
+async fn nobody_there(room: &Room, keepalive: Option<Duration>) {
+    match keepalive {
+        Some(limit) => room.presence.nobody_for(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until nobody has touched the session for as long as its orders say; these may change meanwhile.
+async fn nobody_touches(room: &Room) {
+    let mut changes = room.changes();
+    loop {
+        let limit = room.orders().idle_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        let untouched = async {
+            match limit {
+                Some(limit) => room.presence.untouched(limit).await,
                 None => std::future::pending().await,
             }
         };
-        let cause = tokio::select! {
-            () = tokio::time::sleep_until(time_is_up) => Cause::TimeLimit,
-            () = nobody_there => Cause::Abandoned,
-        };
-        tracing::info!(?cause, "The session ends");
-        Some(cause)
-    };
+        tokio::select! {
+            () = untouched => return,
+            _ = changes.changed() => {}
+        }
+    }
+}
+
+/// Asks the control plane now and then what holds, until it says that the session is over.
+async fn told_that_it_is_over(reporter: &Reporter, room: &Room) {
+    loop {
+        sleep(HEARTBEAT).await;
+        match reporter.alive().await {
+            Some(Heard::Over) => {
+                tracing::info!("The control plane says that the session is over");
+                return;
+            }
+            Some(Heard::Noted(orders)) => room.follow(*orders),
+            None => {}
+        }
+    }
+}
+
+/// Somebody asks this process to end. When that is not the control plane, the machine is taken back: the visitor is told, and has a little time.
+async fn reclaimed(settings: &GateSettings, reporter: &Reporter, room: &Arc<Room>) -> Option<Cause> {
+    let left = settings.reclaim?;
+    let Ok(Some(Heard::Noted(_))) = timeout(LAST_WORDS, reporter.alive()).await else { return None };
+    tracing::warn!(seconds = left.as_secs(), "The machine is taken back; the app lives on for a little while");
+    room.set_reclaimed(Instant::now() + left);
     tokio::select! {
-        code = app.ended() => (code, None),
-        signal = signals.next() => (app.stop(signal, settings.stop_grace).await, None),
-        cause = serving => (app.stop(Signal::SIGTERM, settings.stop_grace).await, cause),
+        () = sleep(left) => Some(Cause::Reclaimed),
+        () = room.end_asked() => Some(Cause::Owner),
     }
 }
 

@@ -47,6 +47,12 @@ pub struct GateSettings {
     pub app_port: Option<u16>,
     /// Where the gate listens (`CAST_GATE_LISTEN`, else every address, port [`GATE_PORT`]).
     pub listen: SocketAddr,
+    /// Whether the app speaks https (`CAST_APP_HTTPS=1`).
+    pub app_https: bool,
+    /// The user whom the app asks for, and that user's password (`CAST_APP_USER`; `CAST_APP_PASSWORD_VARIABLE` names the variable with the password).
+    pub app_login: Option<(String, String)>,
+    /// How long the app may live on when the machine is taken back (`CAST_RECLAIM_SECONDS`); `None`: it ends at once.
+    pub reclaim: Option<Duration>,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
     pub downloads: bool,
     /// How long the app may take to end after it was asked to.
@@ -77,6 +83,9 @@ impl GateSettings {
                 given => given,
             },
             listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?.unwrap_or(anywhere(GATE_PORT)),
+            app_https: source("CAST_APP_HTTPS").is_some_and(|text| text == "1"),
+            app_login: app_login(&source)?,
+            reclaim: optional(&source, "CAST_RECLAIM_SECONDS", "a whole number of seconds above 0", seconds)?,
             downloads: source("CAST_PERMISSIONS").is_some_and(|names| Permission::Downloads.is_named_in(&names)),
             stop_grace: STOP_GRACE,
             clock: Arc::new(MachineClock),
@@ -153,6 +162,14 @@ fn optional<T>(
 ) -> Result<Option<T>, SettingError> {
     let text = source(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     text.map(|text| read(&text).ok_or(SettingError::Wrong(name, what))).transpose()
+}
+
+/// A login to the app is whole or not there.
+fn app_login(source: &impl Fn(&str) -> Option<String>) -> Result<Option<(String, String)>, SettingError> {
+    let Some(user) = source("CAST_APP_USER").filter(|user| !user.is_empty()) else { return Ok(None) };
+    let variable = source("CAST_APP_PASSWORD_VARIABLE").unwrap_or_default();
+    let missing = SettingError::Wrong("CAST_APP_PASSWORD_VARIABLE", "the name of the variable with the password of CAST_APP_USER");
+    source(&variable).map(|password| Some((user, password))).ok_or(missing)
 }
 
 fn origin(text: &str) -> Option<String> {

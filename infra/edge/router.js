@@ -33,6 +33,19 @@ function open(text, keys, session, now) {
   return null;
 }
 
+// What the request's cookies open, the owner's before a watcher's. A page may have planted a cookie beside ours, so the first need not be the right one.
+function opened(request, keys, session, now) {
+  let found = null;
+  COOKIES.forEach((name) => {
+    const cookie = request.cookies[name], texts = cookie ? cookie.multiValue || [cookie] : [];
+    texts.forEach((one) => {
+      const ticket = found && found.ticket.o === 'owner' ? null : open(one.value, keys, session, now);
+      if (ticket && (!found || ticket.ticket.o === 'owner')) found = ticket;
+    });
+  });
+  return found;
+}
+
 // The session that this host is, or an empty text.
 function sessionOf(host, template) {
   const parts = template.toLowerCase().split('{session}'), before = parts[0], after = parts[1];
@@ -62,43 +75,42 @@ async function handler(event) {
   const request = event.request, store = cf.kvs(), headers = request.headers;
   const host = ((headers.host && headers.host.value) || '').toLowerCase().split(':')[0];
   const session = sessionOf(host, await store.get('session-host'));
-  const own = request.uri === '/.cast' || request.uri.startsWith('/.cast/');
-  if (!session || (own && request.uri !== '/.cast/enter')) {
+  const enters = request.uri === '/.cast/enter';
+  if (!session) {
     return notice(404, 'There is nothing at this address', 'Check the link, or open it again.');
   }
   const keys = (await store.get('keys')).split(','), now = Date.now();
   const stranger = async () => notice(403, 'This session is not open to you',
     'It belongs to somebody else, or it has ended. Open the link again to get a session of your own.', await store.get('control-url') + '/session/' + session);
 
-  if (own) {
+  if (enters) {
     const text = (request.querystring.ticket && request.querystring.ticket.value) || '', entered = open(text, keys, session, now);
     if (!entered || request.method !== 'GET') return stranger();
     const age = Math.floor((entered.ticket.e - now) / 1000);
-    const cookies = {};
-    cookies[COOKIES[0]] = { value: text, attributes: 'Path=/; Max-Age=' + age + '; HttpOnly; SameSite=Lax; Secure' };
+    // A signed text is base64url and dots; what is not goes no further.
+    const go = (request.querystring.go && request.querystring.go.value) || '';
+    const cookies = {}, led = '/.cast/' + (/^[A-Za-z0-9_.-]+$/.test(go) ? '?go=' + go : '');
+    // Whoever owns the session and opens its share link stays its owner.
+    const known = opened(request, keys, session, now), stays = entered.ticket.o !== 'owner' && known && known.ticket.o === 'owner';
+    if (!stays) cookies[COOKIES[0]] = { value: text, attributes: 'Path=/; Max-Age=' + age + '; HttpOnly; SameSite=Lax; Secure' };
     return {
       statusCode: 303,
       statusDescription: 'See Other',
-      headers: { location: { value: '/' }, 'cache-control': { value: 'no-store' }, 'referrer-policy': { value: 'no-referrer' } },
+      headers: { location: { value: led }, 'cache-control': { value: 'no-store' }, 'referrer-policy': { value: 'no-referrer' } },
       cookies: cookies,
     };
   }
 
-  // A page may have planted a cookie beside ours, so the first need not be the right one.
-  let opened = null;
-  COOKIES.forEach((name) => {
-    const cookie = request.cookies[name], brought = cookie ? cookie.multiValue || [cookie] : [];
-    brought.forEach((one) => { opened = opened || open(one.value, keys, session, now); });
-  });
-  if (!opened) return stranger();
-  const ticket = opened.ticket, isAddress = /^\d+\.\d+\.\d+\.\d+$/.test(ticket.h);
+  const brought = opened(request, keys, session, now);
+  if (!brought) return stranger();
+  const ticket = brought.ticket, isAddress = /^\d+\.\d+\.\d+\.\d+$/.test(ticket.h);
   const domain = isAddress ? (await store.get('gate-host')).replace('{address}', ticket.h.split('.').join('-')) : ticket.h;
   // The edge is where visitors arrive: what they say about themselves is dropped.
   Object.keys(headers).forEach((name) => {
     if (name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip' || name === SECRET) delete headers[name];
   });
   const told = { 'x-forwarded-proto': 'https', 'x-forwarded-host': host };
-  told[SECRET] = opened.secret;
+  told[SECRET] = brought.secret;
   cf.updateRequestOrigin({
     domainName: domain,
     hostHeader: host,

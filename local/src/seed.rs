@@ -5,10 +5,11 @@ use anyhow::{Result, anyhow};
 use casting_boot::Control;
 use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::ids::{ApiKeyId, CastId, CastKey, Entropy, ImageId, draw};
-use casting_core::image::{ContainerSource, Image, ImageSettings, ImageSource};
+use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
 use casting_core::ports::{ApiKey, Launcher, Store};
 use casting_core::time::Timestamp;
+use casting_core::viewing::{Exec, ExecConfig, ViewOnly};
 
 use crate::stack::{BROWSER_APP, DEMO_APP};
 
@@ -30,6 +31,9 @@ struct Offer {
     memory: u32,
     link: &'static str,
     key: &'static str,
+    view_only: ViewOnly,
+    /// The command that opens an address.
+    go: Option<[&'static str; 2]>,
 }
 
 /// Registers the demo app and makes its link.
@@ -46,6 +50,8 @@ pub async fn seed_demo(control: &Control) -> Result<()> {
         memory: 512,
         link: "Demo",
         key: DEMO_KEY,
+        view_only: ViewOnly::Requests,
+        go: None,
     };
     offer.make(control).await
 }
@@ -64,6 +70,8 @@ pub async fn seed_browser(control: &Control) -> Result<()> {
         memory: 2048,
         link: "Browser",
         key: BROWSER_KEY,
+        view_only: ViewOnly::Rfb,
+        go: Some([BROWSER_APP, "open"]),
     };
     offer.make(control).await
 }
@@ -96,6 +104,9 @@ impl Offer {
                 network: None,
                 allow_network_selection: false,
                 restrict_to_networks: Vec::new(),
+                view_only: Some(self.view_only),
+                exec: ExecConfig { go: self.go.map(run), ..ExecConfig::default() },
+                app: AppAccess::default(),
             },
             task_definition: String::new(),
             created_at: now,
@@ -120,6 +131,10 @@ impl Offer {
         control.store.create_cast(&cast).await?;
         Ok(())
     }
+}
+
+fn run(command: [&str; 2]) -> Exec {
+    Exec { command: command.map(str::to_owned).into(), user: None, working_directory: None, environment: Default::default() }
 }
 
 /// A new API key as text: its id, a dot, its secret.

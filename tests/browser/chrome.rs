@@ -130,6 +130,16 @@ pub async fn text_of(window: &Client, selector: &str) -> String {
     }
 }
 
+/// Puts the tips away and goes on inside the session's app, as soon as the viewer shows it.
+pub async fn into_app(window: &Client) {
+    let there = soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
+    assert!(there, "no viewer; the page at {:?} says: {}", window.current_url().await, text(window).await);
+    if let Ok(button) = window.find(Locator::Css("#tips[open] button")).await {
+        button.click().await.expect("can be clicked");
+    }
+    window.find(Locator::Css("#app")).await.expect("is there").enter_frame().await.expect("a frame");
+}
+
 /// Waits until the page shows a text.
 pub async fn wait_for(window: &Client, selector: &str, wanted: &str) {
     let seen = soon(async || text_of(window, selector).await.contains(wanted)).await;

@@ -10,7 +10,7 @@ use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, Look, shoot, text, wait_for};
+use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, wait_for};
 
 #[tokio::test]
 async fn the_proof_of_work_is_solved_by_the_page_itself_and_leads_into_a_session() {
@@ -18,6 +18,7 @@ async fn the_proof_of_work_is_solved_by_the_page_itself_and_leads_into_a_session
     let link = casting.link(&json!({"require_captcha": true})).await;
     let window = driver.window(DESK).await;
     window.goto(&link).await.expect("opens");
+    into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     window.close().await.expect("closes");
 
@@ -37,6 +38,7 @@ async fn an_address_that_came_with_the_link_is_shown_before_anything_starts() {
     wait_for(&window, ".consent .url", "https://example.org/path?q=1").await;
     shoot(&window, "consent").await;
     window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+    into_app(&window).await;
     wait_for(&window, "#kasm-url", "https://example.org/path?q=1").await;
     window.close().await.expect("closes");
 }
@@ -48,6 +50,7 @@ async fn refusals_are_plain_words_on_every_screen_and_nothing_is_wrong_in_the_co
     let limited = casting.link(&limited).await;
     let desk = driver.window(DESK).await;
     desk.goto(&limited).await.expect("opens");
+    into_app(&desk).await;
     wait_for(&desk, "#status", "live").await;
     for (name, link, look, words) in [
         ("rate-limited", limited.clone(), DESK, "Too many sessions from your network"),
@@ -119,10 +122,12 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
     wait_for(&window, "h1", "Who are you?").await;
     shoot(&window, "login").await;
     window.find(Locator::Css("button[value=ann]")).await.expect("a button").click().await.expect("can be clicked");
+    into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     let session = window.current_url().await.expect("an address");
 
     window.goto(&link).await.expect("opens");
+    into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     assert_eq!(window.current_url().await.expect("an address").host_str(), session.host_str(), "whoever comes back finds their session");
 
@@ -188,6 +193,9 @@ async fn a_providers_box_must_be_solved_and_its_proof_travels_with_the_form() {
             window.execute(solve, vec![json!(proof)]).await.expect("can be filled in");
         }
         window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+        if name == "a person" {
+            into_app(&window).await;
+        }
         wait_for(&window, selector, words).await;
         shoot(&window, &format!("captcha-{}", name.replace(' ', "-"))).await;
     }

@@ -3,13 +3,14 @@
 use casting_tests::processes::{soon, with_environment};
 use fantoccini::Locator;
 
-use crate::chrome::{Casting, DESK, Driver, Look, shoot, text, text_of, wait_for};
+use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
 
 #[tokio::test]
 async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
     window.goto(&format!("{}/cast/welcome", casting.url())).await.expect("opens");
+    into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     let url = window.current_url().await.expect("an address");
     let session = url.host_str().and_then(|host| host.strip_suffix(".localhost")).expect("an origin of its own").to_owned();
@@ -25,12 +26,14 @@ async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() 
     let first_window = window.window().await.expect("the first window");
     window.switch_to_window(second).await.expect("switches");
     window.goto(url.as_str()).await.expect("opens");
+    into_app(&window).await;
     let shared = soon(async || match window.find(Locator::Css("#pad")).await {
         Ok(pad) => pad.prop("value").await.ok().flatten().is_some_and(|text| text.contains("Hello from the first window")),
         Err(_) => false,
     });
     assert!(shared.await, "both windows share the pad");
     window.switch_to_window(first_window).await.expect("switches back");
+    window.enter_parent_frame().await.expect("the viewer");
 
     let stranger = driver.window(DESK).await;
     stranger.goto(url.as_str()).await.expect("opens");
@@ -58,6 +61,9 @@ async fn without_scripting_a_button_leads_to_the_same_session() {
     assert!(text(&window).await.contains("A session of your own"), "nothing starts by itself");
     shoot(&window, "landing-without-scripting").await;
     window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+    // Without scripting the viewer is a frame and what its form can do.
+    soon(async || window.find(Locator::Css("noscript iframe")).await.is_ok()).await;
+    window.find(Locator::Css("noscript iframe")).await.expect("a frame").enter_frame().await.expect("a frame");
     wait_for(&window, "body", "https://example.com/").await;
     window.close().await.expect("closes");
 }

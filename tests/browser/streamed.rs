@@ -10,7 +10,7 @@ use casting_tests::processes::{soon, with_environment};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, shoot, text, wait_for};
+use crate::chrome::{Casting, DESK, Driver, into_app, shoot, text, wait_for};
 
 /// What was typed into the inner browser's page, as its address says it.
 type Typed = Arc<Mutex<String>>;
@@ -49,6 +49,7 @@ async fn a_browser_is_streamed_into_the_browser_opens_what_the_link_says_and_can
     let window = driver.window(DESK).await;
     window.goto(&format!("{link}?kasm_url=http://{host}/")).await.expect("opens");
     window.find(fantoccini::Locator::Css("#start button")).await.expect("the consent's button").click().await.expect("can be clicked");
+    into_app(&window).await;
     let seen = soon(async || colour(&window).await == json!([10, 125, 50])).await;
     assert!(seen, "the inner page's green; the screen has {}, the page says {}", colour(&window).await, text(&window).await);
     let size = window.execute("const c = document.querySelector('canvas'); return [c.width, c.height]", vec![]).await.expect("a size");
@@ -67,6 +68,7 @@ async fn a_browser_is_streamed_into_the_browser_opens_what_the_link_says_and_can
 
     casting.admin(Method::POST, &format!("sessions/{session}/stop"), &json!({})).await;
     assert!(soon(async || with_environment(&session).is_empty()).await, "nothing of it is left running");
+    window.enter_parent_frame().await.expect("the viewer");
     wait_for(&window, "h1", "This session has ended").await;
     window.find(fantoccini::Locator::Css("a")).await.expect("the way to what happened").click().await.expect("can be clicked");
     wait_for(&window, "body", "An administrator ended it.").await;

@@ -13,16 +13,21 @@ async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served
     let cast = lab.cast(&json!({"limit_total_sessions": true, "sessions_remaining": 9})).await;
     let key = cast["key"].as_str().expect("a key");
     let control = &lab.stack.control;
-    for (n, because, reason) in
-        [(1, Some(Cause::TimeLimit), "time-limit"), (2, Some(Cause::Abandoned), "abandoned"), (3, None, "task-stopped")]
-    {
+    for (n, because, reason) in [
+        (1, Some(Cause::TimeLimit), "time-limit"),
+        (2, Some(Cause::Abandoned), "abandoned"),
+        (3, Some(Cause::Idle), "idle"),
+        (4, Some(Cause::Owner), "ended-by-owner"),
+        (5, Some(Cause::Reclaimed), "reclaimed"),
+        (6, None, "task-stopped"),
+    ] {
         let id = lab.claim(From(n), key).await.json()["session_id"].as_str().and_then(SessionId::parse).expect("an id");
         let secret = control.keys.sessions().secret(&id);
         let tell = async |what: &serde_json::Value| {
             let request = lab.request(Method::POST, &format!("/session/{id}/reports")).bearer_auth(secret.expose());
             request.json(what).send().await.expect("an answer").status().as_u16()
         };
-        assert_eq!(tell(&json!(Report::Ready { port: 1 })).await, 204, "{reason}");
+        assert_eq!(tell(&json!(Report::Ready { port: 1 })).await, 200, "{reason}");
         let ended = json!(Report::Ended { exit_code: Some(143), because });
         assert_eq!((tell(&ended).await, tell(&ended).await), (204, 204), "{reason}: told twice");
         control.sweep().await.expect("sweeps");

@@ -35,7 +35,7 @@ async fn a_person_walks_from_the_link_into_a_session_and_out_again() {
         Answer::of(lab.http.get(format!("{}{path}", lab.stack.url)).header("host", host).header("cookie", cookie)).await
     };
     let opened = inside(&format!("/{rest}"), "").await;
-    assert_eq!((opened.status, opened.header("location")), (303, "/"));
+    assert_eq!((opened.status, opened.header("location")), (303, "/.cast/"));
     let ticket = opened.header("set-cookie").split(';').next().expect("a cookie").to_owned();
     let app = inside("/", &ticket).await;
     assert_eq!(app.status, 200);

@@ -145,7 +145,7 @@ fn send_actor(
                 let id = claimed.session.id;
                 let report = process.report(&id, &secret, Report::Ready { port: 1 }, visitor(9).address);
                 match act(seed, luck, report).await.result {
-                    Some(Ok(())) => Done::Served(id),
+                    Some(Ok(_)) => Done::Served(id),
                     _ => Done::Nothing,
                 }
             });

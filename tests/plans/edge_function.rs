@@ -19,7 +19,14 @@ fn session(n: u8) -> SessionId {
 }
 
 fn ticket(key: &[u8; 32], n: u8, host: &str) -> String {
-    let ticket = SessionTicket { session: session(n), role: Role::Owner, host: host.into(), port: 18_080, expires: NOON.plus_seconds(60) };
+    let ticket = SessionTicket {
+        session: session(n),
+        role: Role::Owner,
+        watcher: None,
+        host: host.into(),
+        port: 18_080,
+        expires: NOON.plus_seconds(60),
+    };
     ticket.sign(&Keyring::new(key).sessions().secret(&session(n)))
 }
 
@@ -113,13 +120,18 @@ fn a_visitor_enters_by_a_ticket_and_other_addresses_are_nobodys() {
         suffixed,
         asks(&edge, "/", &named, "", 0),
     ]);
+    assert_eq!(answers[2]["origin"]["domainName"], "gate.internal", "what is below /.cast/ is the gate's");
     let entered = &answers[0]["answer"];
-    assert_eq!((entered["statusCode"].as_u64(), entered["headers"]["location"]["value"].as_str()), (Some(303), Some("/")), "{entered}");
+    assert_eq!(
+        (entered["statusCode"].as_u64(), entered["headers"]["location"]["value"].as_str()),
+        (Some(303), Some("/.cast/")),
+        "{entered}"
+    );
     let cookie = &entered["cookies"]["__Host-cast-session"];
     assert_eq!(cookie["value"], good);
     assert_eq!(cookie["attributes"], "Path=/; Max-Age=50; HttpOnly; SameSite=Lax; Secure");
     let statuses: Vec<_> = answers[1..5].iter().map(|seen| seen["answer"]["statusCode"].as_u64()).collect();
-    assert_eq!(statuses, [Some(403), Some(404), Some(404), Some(404)], "{answers:?}");
+    assert_eq!(statuses, [Some(403), None, Some(404), Some(404)], "{answers:?}");
     assert_eq!(answers[5]["origin"]["domainName"], "gate.internal", "a name is taken as it is");
 }
 

@@ -25,6 +25,9 @@ async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Reques
     let (name, id) = (matched.route.name, SessionId::parse(matched.segment));
     // These two are for programs only, whatever they accept.
     visit.wants_json |= matches!(name, RouteName::SessionStatus | RouteName::ReportSession);
+    if name == RouteName::WatchSession {
+        return watch(casting, visit).await;
+    }
     let id = id.ok_or(Problem::new(DenialCode::UnknownSession))?;
     match name {
         RouteName::ShowSession => show(casting, visit, &id).await,
@@ -79,6 +82,19 @@ async fn end<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, id: 
     Ok(reply::see_other(&format!("/session/{id}")))
 }
 
+/// Whoever must log in first comes back here afterwards.
+async fn watch<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Reply, Obstacle> {
+    let name = visit.route(Function::Session)?.segment;
+    let user = visit.login(&casting.keys, casting.terms.is_secure(), casting.clock.now());
+    match casting.watch(name, user.as_ref()).await {
+        Ok(url) => Ok(reply::see_other(&url)),
+        Err(refusal) if !visit.wants_json && refusal.denial().code == DenialCode::LoginRequired => {
+            Ok(reply::see_other(&format!("/login?to=/share/{name}")))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
 async fn report<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     request: &Request,
@@ -87,6 +103,6 @@ async fn report<S: Store, L: Launcher>(
 ) -> Result<Reply, Obstacle> {
     let report: Report = body::json(request)?;
     // A gate without a secret is a gate with a wrong one.
-    casting.report(id, visit.bearer().unwrap_or_default(), report, visit.source()?).await?;
-    Ok(reply::no_content())
+    let orders = casting.report(id, visit.bearer().unwrap_or_default(), report, visit.source()?).await?;
+    Ok(orders.map_or_else(reply::no_content, |orders| reply::json(StatusCode::OK, &orders)))
 }

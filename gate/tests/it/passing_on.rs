@@ -51,14 +51,21 @@ async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
     }
     let seen = request.send().await.expect("an answer").text().await.expect("text");
     let host = stage.host();
-    for line in
-        ["path: /seen?a=b", "cookie: theme=dark", &format!("host: {host}"), &format!("x-forwarded-host: {host}"), "x-forwarded-proto: http"]
-    {
+    for line in [
+        "path: /seen?a=b",
+        "cookie: theme=dark",
+        &format!("host: {host}"),
+        &format!("x-forwarded-host: {host}"),
+        "x-forwarded-proto: http",
+        "x-cast-role: owner",
+    ] {
         assert!(seen.lines().any(|seen| seen == line), "{line} in\n{seen}");
     }
     assert!(seen.contains("x-forwarded-for: 127.0.0.1"), "{seen}");
     let secret = stage.keys.secret(&stage.session);
-    for hidden in ["cast-session", "v1.", secret.expose(), "x-cast", "1.2.3.4", "x-private", "x-forwarded-port", "x-forwarded-prefix"] {
+    for hidden in
+        ["cast-session", "v1.", secret.expose(), "x-cast-session", "1.2.3.4", "x-private", "x-forwarded-port", "x-forwarded-prefix"]
+    {
         assert!(!seen.contains(hidden), "{hidden} in\n{seen}");
     }
 }
@@ -105,7 +112,7 @@ async fn files_do_not_leave_a_session_that_does_not_allow_it() {
 /// Waits until so many are connected, as the gate sees it.
 async fn connected(stage: &Stage, wanted: usize) -> bool {
     for _ in 0..200 {
-        if stage.presence.connected() == wanted {
+        if stage.room.presence.connected() == wanted {
             return true;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -119,11 +126,11 @@ async fn whoever_holds_a_socket_is_there_until_it_closes_and_a_refused_one_never
     let origin = format!("http://{}", stage.host());
     let socket = stage.socket("/ws", &origin).await.expect("a socket");
     let second = stage.socket("/ws", &origin).await.expect("a second socket");
-    assert!(connected(&stage, 2).await, "{}", stage.presence.connected());
+    assert!(connected(&stage, 2).await, "{}", stage.room.presence.connected());
     drop(second);
-    assert!(connected(&stage, 1).await, "{}", stage.presence.connected());
+    assert!(connected(&stage, 1).await, "{}", stage.room.presence.connected());
     assert!(stage.socket("/no-such-path", &origin).await.is_err(), "the app refuses");
-    assert!(connected(&stage, 1).await, "{}", stage.presence.connected());
+    assert!(connected(&stage, 1).await, "{}", stage.room.presence.connected());
     drop(socket);
-    assert!(connected(&stage, 0).await, "{}", stage.presence.connected());
+    assert!(connected(&stage, 0).await, "{}", stage.room.presence.connected());
 }

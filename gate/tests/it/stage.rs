@@ -16,8 +16,9 @@ use casting_core::testing::{NOON, SetClock};
 use casting_core::ticket::{Role, SessionTicket};
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::front::{self, Front};
-use casting_gate::presence::Presence;
 use casting_gate::proxy::{Proxy, Target};
+use casting_gate::report::Reporter;
+use casting_gate::room::Room;
 use casting_gate::server;
 use casting_gate::session_host::SessionHost;
 use tokio::net::{TcpListener, TcpStream};
@@ -34,8 +35,8 @@ pub struct Stage {
     pub session: SessionId,
     /// How many requests reached the app.
     pub reached: Arc<AtomicUsize>,
-    /// Who is there, as the gate sees it.
-    pub presence: Arc<Presence>,
+    /// What goes on in the session, as the gate sees it.
+    pub room: Arc<Room>,
     pub gate: u16,
     pub edge: u16,
     template: &'static str,
@@ -53,13 +54,15 @@ impl Stage {
         let session = SessionId::from_bytes([1; 16]);
         let reached = Arc::new(AtomicUsize::new(0));
         let app = serve(app(reached.clone())).await;
-        let presence = Arc::new(Presence::default());
+        let room = Arc::new(Room::default());
         let front = Front {
             session: session.clone(),
             secret: keys.secret(&session),
             app: Target::loopback(app).expect("an address"),
+            app_login: None,
             downloads: false,
-            presence: presence.clone(),
+            room: room.clone(),
+            reporter: Arc::new(Reporter::new("http://127.0.0.1:1", &session, &keys.secret(&session)).expect("a client")),
             clock: clock.clone(),
             proxy: Proxy::default(),
         };
@@ -73,7 +76,7 @@ impl Stage {
             clock: clock.clone(),
         };
         let edge = serve(edge::router(settings)).await;
-        Self { keys, clock, session, reached, presence, gate, edge, template }
+        Self { keys, clock, session, reached, room, gate, edge, template }
     }
 
     /// A ticket for session `n` (the stage's is 1) to the gate, good for a minute.
@@ -84,7 +87,9 @@ impl Stage {
     pub fn ticket_to(&self, n: u8, port: u16) -> String {
         let session = SessionId::from_bytes([n; 16]);
         let secret = self.keys.secret(&session);
-        SessionTicket { session, role: Role::Owner, host: "127.0.0.1".into(), port, expires: NOON.plus_seconds(60) }.sign(&secret)
+        let ticket =
+            SessionTicket { session, role: Role::Owner, watcher: None, host: "127.0.0.1".into(), port, expires: NOON.plus_seconds(60) };
+        ticket.sign(&secret)
     }
 
     /// The host that the session is found on, with the edge's port.

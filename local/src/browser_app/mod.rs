@@ -25,13 +25,16 @@ mod page;
 mod screen;
 mod settings;
 
-/// Runs the app until it is told to end, or its screen or its browser has ended. The arguments are not looked at.
-pub fn main_from(_arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let ended = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(&Settings::from_environment()?)));
+/// The argument with which a second process of this app opens an address in the browser of the first.
+const OPEN: &str = "open";
+
+/// Runs the app until it is told to end, or its screen or its browser has ended; with the argument `open`, opens an address in the browser that runs.
+pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let opens = arguments.into_iter().nth(1).is_some_and(|argument| argument == OPEN);
+    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
+        let settings = Settings::from_environment()?;
+        runtime.block_on(async { if opens { screen::open(&settings).await } else { run(&settings).await } })
+    });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

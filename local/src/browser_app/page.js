@@ -1,8 +1,10 @@
-// Shows the screen, and finds it again when the connection was lost. `?resize=scale` keeps the screen's size, otherwise it follows the window.
+// Shows the screen, and finds it again when the connection was lost. `?resize=scale` keeps the screen's size, otherwise it follows the window;
+// `?view_only=1` sends nothing (who may do what is not decided here).
 import RFB from './novnc/core/rfb.js';
 
 const screen = document.getElementById('screen'), status = document.getElementById('status');
-const scale = new URLSearchParams(location.search).get('resize') === 'scale';
+const asked = new URLSearchParams(location.search);
+const scale = asked.get('resize') === 'scale';
 const say = (words) => { status.textContent = words; };
 let pause = 500;
 
@@ -20,6 +22,7 @@ const connect = () => {
   const rfb = new RFB(screen, address.href, { shared: true, wsProtocols: ['binary'] });
   rfb.scaleViewport = scale;
   rfb.resizeSession = !scale;
+  rfb.viewOnly = asked.get('view_only') === '1';
   rfb.background = '#16191d';
   rfb.addEventListener('connect', () => {
     pause = 500;
@@ -35,7 +38,7 @@ const connect = () => {
     pause = Math.min(pause * 2, 8000);
   });
   // What was copied outside is there to be pasted inside, as far as the browser and the session allow it.
-  const paste = () => navigator.clipboard?.readText?.().then((text) => text && rfb.clipboardPasteFrom(text)).catch(() => {});
+  const paste = () => rfb.viewOnly || navigator.clipboard?.readText?.().then((text) => text && rfb.clipboardPasteFrom(text)).catch(() => {});
   addEventListener('focus', paste);
   rfb.addEventListener('disconnect', () => removeEventListener('focus', paste));
 };

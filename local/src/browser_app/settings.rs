@@ -7,6 +7,8 @@ use casting_core::permission::Permission;
 pub(super) struct Settings {
     /// The loopback port to listen on (`PORT`).
     pub(super) port: u16,
+    /// What tells this session from others on the machine (`CAST_SESSION_ID`).
+    pub(super) session: String,
     /// What Chromium opens (`KASM_URL`); a blank page when nothing is said.
     pub(super) url: String,
     /// Whether text may be pasted into the session (`clipboard_up` in `CAST_PERMISSIONS`).
@@ -25,6 +27,7 @@ impl Settings {
         let permissions = told("CAST_PERMISSIONS").unwrap_or_default();
         Ok(Self {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
+            session: told("CAST_SESSION_ID").unwrap_or_else(|| "alone".to_owned()),
             url: told("KASM_URL").unwrap_or_else(|| "about:blank".to_owned()),
             paste_in: Permission::ClipboardUp.is_named_in(&permissions),
             copy_out: Permission::ClipboardDown.is_named_in(&permissions),

@@ -113,6 +113,21 @@ pub struct CastSettings {
     /// The picture behind the landing page, on https.
     #[serde(default)]
     pub background_url: Option<String>,
+    /// seed: Disable Control Panel.
+    #[serde(default)]
+    pub disable_control_panel: bool,
+    /// seed: Disable Tips.
+    #[serde(default)]
+    pub disable_tips: bool,
+    /// seed: Enable Sharing. Sessions are shared from their start on.
+    #[serde(default)]
+    pub enable_sharing: bool,
+    /// Whether those who watch a shared session need no login.
+    #[serde(default)]
+    pub allow_anonymous_viewers: bool,
+    /// seed: Disable Shared Fixed Resolution.
+    #[serde(default)]
+    pub disable_fixed_resolution: bool,
 }
 
 impl CastSettings {
@@ -143,6 +158,11 @@ impl CastSettings {
             banned_addresses: Vec::new(),
             enforced_client_settings: None,
             background_url: None,
+            disable_control_panel: false,
+            disable_tips: false,
+            enable_sharing: false,
+            allow_anonymous_viewers: false,
+            disable_fixed_resolution: false,
         }
     }
 }

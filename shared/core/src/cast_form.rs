@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use crate::address_rules::AddressRule;
 use crate::cast::{Cast, CastSettings, CountBy, IpLimit};
 use crate::client_form;
-use crate::form::{FieldErrors, Form, Warning, escape, flag, line, spelled, text, whole};
+use crate::form::{FieldErrors, Form, Warning, flag, line, spelled, text, whole};
 use crate::ids::{CastKey, Entropy, GroupId, ImageId};
-use crate::open_hours::{MAX_SPANS, OpenHours, Span};
+use crate::open_hours::OpenHours;
+use crate::open_hours_form;
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
 use crate::system_form::MAX_ADDRESSES;
@@ -69,6 +70,7 @@ fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<Cast
     let kasm_url = form.nullable("kasm_url", spelled(url_rules::session_url));
     let admission = read_admission(&mut form);
     let session = read_session(&mut form);
+    let view = read_view(&mut form);
     form.finish()?;
 
     let mut seen = Vec::new();
@@ -105,6 +107,11 @@ fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<Cast
         dynamic_docker_network: session.dynamic_docker_network,
         enforced_client_settings: session.enforced_client_settings,
         background_url: session.background_url,
+        disable_control_panel: view.disable_control_panel,
+        disable_tips: view.disable_tips,
+        enable_sharing: view.enable_sharing,
+        allow_anonymous_viewers: view.allow_anonymous_viewers,
+        disable_fixed_resolution: view.disable_fixed_resolution,
     };
     Ok(CastDraft { settings, set_counter, warnings })
 }
@@ -129,7 +136,7 @@ fn read_admission(form: &mut Form) -> AdmissionFields {
         require_captcha: form.defaulted("require_captcha", false, flag),
         allow_resume: form.defaulted("allow_resume", false, flag),
         max_live_sessions: form.nullable("max_live_sessions", whole(0..=MAX_SESSIONS)),
-        open_hours: read_open_hours(form),
+        open_hours: open_hours_form::read(form),
         allowed_addresses: form.list("allowed_addresses", MAX_ADDRESSES, AddressRule::parse),
         banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
     }
@@ -156,27 +163,23 @@ fn read_session(form: &mut Form) -> SessionFields {
     }
 }
 
-/// Open hours: `{"time_zone": "Europe/Berlin", "spans": ["mon-fri 09:00-17:00"]}`, or null for always.
-fn read_open_hours(form: &mut Form) -> Option<OpenHours> {
-    let object = form.nullable("open_hours", |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()))?;
-    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
-    let time_zone = OpenHours::read_time_zone(text("time_zone")).map_err(|detail| form.refuse("open_hours/time_zone", detail));
-    let empty = Vec::new();
-    let lines = object.get("spans").and_then(Value::as_array).unwrap_or(&empty);
-    if lines.is_empty() || lines.len() > MAX_SPANS {
-        form.refuse("open_hours/spans", format!("must be a list of 1 to {MAX_SPANS} spans such as mon-fri 09:00-17:00."));
+/// The fields that say what surrounds the app.
+struct ViewFields {
+    disable_control_panel: bool,
+    disable_tips: bool,
+    enable_sharing: bool,
+    allow_anonymous_viewers: bool,
+    disable_fixed_resolution: bool,
+}
+
+fn read_view(form: &mut Form) -> ViewFields {
+    ViewFields {
+        disable_control_panel: form.defaulted("disable_control_panel", false, flag),
+        disable_tips: form.defaulted("disable_tips", false, flag),
+        enable_sharing: form.defaulted("enable_sharing", false, flag),
+        allow_anonymous_viewers: form.defaulted("allow_anonymous_viewers", false, flag),
+        disable_fixed_resolution: form.defaulted("disable_shared_fixed_resolution", false, flag),
     }
-    let mut spans = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        match Span::parse(line.as_str().unwrap_or_default()) {
-            Ok(span) => spans.push(span),
-            Err(detail) => form.refuse(&format!("open_hours/spans/{index}"), detail),
-        }
-    }
-    for name in object.keys().filter(|name| !matches!(name.as_str(), "time_zone" | "spans")) {
-        form.refuse(&format!("open_hours/{}", escape(name)), "is not a field that can be set here.");
-    }
-    Some(OpenHours { time_zone: time_zone.ok()?, spans })
 }
 
 fn read_key(text: &str) -> Result<CastKey, String> {
@@ -269,6 +272,11 @@ fn fields(cast: &Cast) -> Map<String, Value> {
         "enforce_client_settings": client.is_some(),
         "client_settings": client_form::view(&client.unwrap_or_default()),
         "background_url": settings.background_url,
+        "disable_control_panel": settings.disable_control_panel,
+        "disable_tips": settings.disable_tips,
+        "enable_sharing": settings.enable_sharing,
+        "allow_anonymous_viewers": settings.allow_anonymous_viewers,
+        "disable_shared_fixed_resolution": settings.disable_fixed_resolution,
     });
     match fields {
         Value::Object(fields) => fields,
@@ -303,6 +311,14 @@ pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
     if settings.allow_resume && settings.allow_anonymous {
         let detail = "works for those who log in only: an anonymous visitor is somebody new each time.";
         warnings.push(Warning { pointer: "/allow_resume", detail });
+    }
+    if settings.disable_fixed_resolution && !settings.enable_sharing {
+        let detail = "has no effect unless sessions are shared, here or by the owner.";
+        warnings.push(Warning { pointer: "/disable_shared_fixed_resolution", detail });
+    }
+    if settings.enable_sharing && settings.disable_control_panel {
+        let detail = "hides the share link too: nobody can see or copy it.";
+        warnings.push(Warning { pointer: "/disable_control_panel", detail });
     }
     if unlimited && settings.allow_anonymous {
         let detail = "nothing limits how many sessions this link starts; consider this limit or limit_requests_per_ip.";

@@ -75,13 +75,15 @@ pub enum DenialCode {
     NotYourSession,
     /// The session has ended.
     SessionEnded,
+    /// The share link has been taken back, or was never one.
+    ShareEnded,
     /// Something failed that nobody planned for.
     Fault,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 36] = [
+    pub const ALL: [DenialCode; 37] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -117,6 +119,7 @@ impl DenialCode {
         Self::UnknownSession,
         Self::NotYourSession,
         Self::SessionEnded,
+        Self::ShareEnded,
         Self::Fault,
     ];
 
@@ -158,6 +161,7 @@ impl DenialCode {
             Self::UnknownSession => "unknown-session",
             Self::NotYourSession => "not-your-session",
             Self::SessionEnded => "session-ended",
+            Self::ShareEnded => "share-ended",
             Self::Fault => "fault",
         }
     }
@@ -203,6 +207,7 @@ impl DenialCode {
             Self::UnknownSession => "There is no such session",
             Self::NotYourSession => "This session belongs to somebody else",
             Self::SessionEnded => "This session has ended",
+            Self::ShareEnded => "There is nothing to watch here any more",
             Self::Fault => "Something went wrong on our side",
         }
     }
@@ -250,6 +255,7 @@ impl DenialCode {
             Self::TicketForeign => "It was opened from another network or for another link; please open the link again.",
             Self::Busy => "Please try again in a few seconds.",
             Self::UnknownSession => "It may have ended a while ago; please open the link again.",
+            Self::ShareEnded => "The session has ended, or whoever shared it has stopped sharing; ask them for a new link.",
             Self::NotYourSession => "Only the browser that started it can open it; open the link again to get a session of your own.",
             Self::SessionEnded => "Open the link again to start a new one.",
             Self::Fault => "Please try again; if it keeps happening, tell the person who gave you the link the reference below.",

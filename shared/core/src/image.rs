@@ -8,6 +8,7 @@ use crate::ids::ImageId;
 use crate::network::NetworkName;
 use crate::record::Record;
 use crate::time::Timestamp;
+use crate::viewing::{ExecConfig, ViewOnly};
 
 /// The TCP port of a task on which its gate listens: one that hardly any app has, because both share the task's addresses.
 pub const GATE_PORT: u16 = 18_080;
@@ -62,6 +63,29 @@ pub struct ImageSettings {
     /// The networks that a link may name; empty is all.
     #[serde(default)]
     pub restrict_to_networks: Vec<NetworkName>,
+    /// How those who only watch are kept from changing anything; `None`: its sessions cannot be shared.
+    #[serde(default)]
+    pub view_only: Option<ViewOnly>,
+    /// What is run inside its sessions.
+    #[serde(default)]
+    pub exec: ExecConfig,
+    /// How the gate speaks to the app.
+    #[serde(default)]
+    pub app: AppAccess,
+}
+
+/// How a gate speaks to its app.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AppAccess {
+    /// Whether the app speaks https; its certificate is not looked at, because it never leaves the task.
+    #[serde(default)]
+    pub https: bool,
+    /// The user whom the app asks for (HTTP Basic). Visitors are never asked.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The variable in which the app is told that user's password, drawn for each session.
+    #[serde(default)]
+    pub password_variable: Option<String>,
 }
 
 impl Record for Image {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::exec_form;
 use crate::form::{FieldErrors, Form, escape, flag, line, spelled, text, whole};
-use crate::image::{ContainerSource, GATE_PORT, Image, ImageSettings, ImageSource};
+use crate::image::{AppAccess, ContainerSource, GATE_PORT, Image, ImageSettings, ImageSource};
 use crate::network_form;
+use crate::viewing::ViewOnly;
 
 /// How much of the 8,192 characters of a task's overrides an image's environment may use, as JSON. The rest is for the longest
 /// session URL (2,048), the longest names, the session's secret and our own variables.
@@ -52,6 +54,7 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
     let network = form.nullable("network", spelled(network_form::read_name));
     let allow_network_selection = form.defaulted("allow_network_selection", false, flag);
     let restrict_to_networks = form.list("restrict_to_networks", 100, network_form::read_name);
+    let (view_only, exec, app) = (read_view_only(&mut form), exec_form::read(&mut form, "exec_config"), read_app(&mut form));
     form.finish()?;
 
     // A missing one of these was noted by the form, which has returned by now.
@@ -69,7 +72,45 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
         network,
         allow_network_selection,
         restrict_to_networks,
+        view_only,
+        exec,
+        app,
     })
+}
+
+fn read_view_only(form: &mut Form) -> Option<ViewOnly> {
+    let read = |text: &str| ViewOnly::ALL.into_iter().find(|known| known.as_str() == text);
+    form.nullable("view_only", spelled(|text| read(text).ok_or_else(|| "must be rfb, kasmvnc, requests or null.".to_owned())))
+}
+
+/// How the gate speaks to the app: whether over https, and as whom.
+fn read_app(form: &mut Form) -> AppAccess {
+    let https = form.defaulted("app_https", false, flag);
+    let user = form.nullable("app_user", spelled(read_app_user));
+    let password_variable = form.nullable("app_password_variable", spelled(read_variable));
+    if password_variable.is_some() && user.is_none() {
+        form.refuse("app_user", "is required with app_password_variable.");
+    }
+    if user.is_some() && password_variable.is_none() {
+        form.refuse("app_password_variable", "is required with app_user: the variable in which the app is told the password.");
+    }
+    AppAccess { https, user, password_variable }
+}
+
+fn read_app_user(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    if fits { Ok(text.to_owned()) } else { Err("must be 1 to 64 letters without spaces and colons.".to_owned()) }
+}
+
+fn read_variable(text: &str) -> Result<String, String> {
+    let fits = is_variable(text) && text.len() <= 64 && !text.starts_with("CAST_");
+    if fits { Ok(text.to_owned()) } else { Err("must be the name of a variable such as VNC_PW.".to_owned()) }
+}
+
+/// Whether a variable of the environment can have this name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// Either a task definition that exists, or a container image to register one for.
@@ -156,9 +197,7 @@ fn read_environment(form: &mut Form, entries: Map<String, Value>) -> BTreeMap<St
     let mut environment = BTreeMap::new();
     for (name, value) in entries {
         let pointer = format!("environment/{}", escape(&name));
-        let spelled_well = name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if !spelled_well {
+        if !is_variable(&name) {
             form.refuse(&pointer, "must be named with capital letters, digits and underscores, not beginning with a digit.");
         } else if name.starts_with("CAST_") {
             form.refuse(&pointer, "must not begin with CAST_: those are set for each session.");
@@ -205,6 +244,11 @@ fn fields(settings: &ImageSettings) -> Map<String, Value> {
         "network": settings.network,
         "allow_network_selection": settings.allow_network_selection,
         "restrict_to_networks": settings.restrict_to_networks,
+        "view_only": settings.view_only.map(ViewOnly::as_str),
+        "exec_config": exec_form::view(&settings.exec),
+        "app_https": settings.app.https,
+        "app_user": settings.app.user,
+        "app_password_variable": settings.app.password_variable,
     });
     match fields {
         Value::Object(fields) => fields,
@@ -285,6 +329,18 @@ mod tests {
             ("no start timeout", json!({"start_timeout_seconds": 0}), vec!["/start_timeout_seconds"]),
             ("no time limit", json!({"session_time_limit_seconds": 0}), vec!["/session_time_limit_seconds"]),
             ("a null time limit", json!({"session_time_limit_seconds": null}), vec!["/session_time_limit_seconds"]),
+            ("a way to watch", json!({"view_only": "rfb"}), vec![]),
+            ("a way to watch that there is not", json!({"view_only": "promise"}), vec!["/view_only"]),
+            ("an app with a user", json!({"app_https": true, "app_user": "kasm_user", "app_password_variable": "VNC_PW"}), vec![]),
+            ("a user without a password", json!({"app_user": "kasm_user"}), vec!["/app_password_variable"]),
+            ("a password without a user", json!({"app_password_variable": "VNC_PW"}), vec!["/app_user"]),
+            ("a user with a colon", json!({"app_user": "a:b", "app_password_variable": "VNC_PW"}), vec!["/app_user", "/app_user"]),
+            (
+                "a variable of ours",
+                json!({"app_user": "a", "app_password_variable": "CAST_X"}),
+                vec!["/app_password_variable", "/app_password_variable"],
+            ),
+            ("a command to open addresses", json!({"exec_config": {"go": {"cmd": "open \"$KASM_URL\""}}}), vec![]),
             ("a field that is not there", json!({"privileged": true}), vec!["/privileged"]),
         ] {
             assert_eq!(created(&fields).err().unwrap_or_default(), wrong, "{name}");

@@ -268,6 +268,21 @@ impl SessionSecret {
     pub(crate) fn signer(&self) -> Signer {
         Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes()), previous: None }
     }
+
+    /// Signs the addresses that are to be opened in this session.
+    pub(crate) fn go_signer(&self) -> Signer {
+        Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("go").as_bytes()), previous: None }
+    }
+
+    /// The password by which this session's app knows its gate.
+    pub fn app_password(&self) -> String {
+        self.derive("app-password")
+    }
+
+    fn derive(&self, purpose: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
+        BASE64URL_NOPAD.encode(hmac::sign(&key, purpose.as_bytes()).as_ref())
+    }
 }
 
 /// Compares two secrets through their hashes, so that neither content nor length shows in the time taken.

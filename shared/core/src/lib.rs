@@ -16,6 +16,8 @@ pub mod cast;
 pub mod cast_form;
 pub mod client_form;
 pub mod denial;
+mod end_reason;
+mod exec_form;
 pub mod flow;
 pub mod form;
 pub mod group;
@@ -27,6 +29,8 @@ pub mod keys;
 pub mod network;
 pub mod network_form;
 pub mod open_hours;
+mod open_hours_form;
+mod owner;
 pub mod permission;
 pub mod policy;
 pub mod ports;
@@ -42,6 +46,7 @@ pub mod ticket;
 pub mod time;
 pub mod url_rules;
 pub mod user;
+pub mod viewing;
 pub mod window;
 
 pub use flow::{

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CastId, CastKey, GroupId, ImageId, SessionId, UserId};
+pub use crate::end_reason::EndReason;
+use crate::ids::{CastId, CastKey, ImageId, SessionId};
+use crate::image::AppAccess;
 use crate::network::{NetworkName, Placement};
+pub use crate::owner::Owner;
 use crate::permission::Grant;
 use crate::tally::Held;
 use crate::time::Timestamp;
+use crate::viewing::{Sharing, Viewing};
 
 /// After this many seconds without an answer from ECS, nobody calls RunTask for a reserved session any more.
 pub const LAUNCH_WINDOW_SECONDS: u64 = 30;
@@ -69,6 +73,12 @@ pub struct Session {
     /// The last address that its owner asked to open in it after it had started.
     #[serde(default)]
     pub go: Option<Go>,
+    /// What its visitors see around the app.
+    #[serde(default)]
+    pub viewing: Viewing,
+    /// Whether it is shared.
+    #[serde(default)]
+    pub sharing: Sharing,
     /// Where it stands.
     pub state: State,
     /// The ECS task, once known.
@@ -77,42 +87,6 @@ pub struct Session {
     /// When the sweep must look at it next; `None` once it has ended.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
-}
-
-/// Who a session belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Owner {
-    /// Minted for the request (seed: Allow Anonymous). This is the whole record of an anonymous user, in *All Users* and in this group.
-    Anonymous {
-        /// The minted user.
-        id: UserId,
-        /// seed: Anonymous User Group.
-        #[serde(default)]
-        group: Option<GroupId>,
-        /// When the user is forgotten, but never while the session lives; `None` is when the ledger forgets the session.
-        #[serde(default)]
-        expires_at: Option<Timestamp>,
-    },
-    /// Somebody who has logged in.
-    User {
-        /// Who.
-        id: UserId,
-        /// What they are called.
-        name: String,
-    },
-    /// An anonymous user who has been forgotten.
-    Forgotten,
-}
-
-impl Owner {
-    /// The user's id; `None` when the user has been forgotten.
-    pub const fn id(&self) -> Option<&UserId> {
-        match self {
-            Self::Anonymous { id, .. } | Self::User { id, .. } => Some(id),
-            Self::Forgotten => None,
-        }
-    }
 }
 
 /// What a claim took: exactly this is given back when the session is refunded.
@@ -159,6 +133,9 @@ pub struct Launch {
     /// The named network, and where its tasks are placed; `None` is the deployment's own.
     #[serde(default)]
     pub network: Option<LaunchNetwork>,
+    /// How the gate speaks to the app.
+    #[serde(default)]
+    pub app: AppAccess,
     /// The number in the client token; another one means other parameters.
     pub attempt: u32,
 }
@@ -263,55 +240,6 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
-}
-
-/// Why a session ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "why")]
-pub enum EndReason {
-    /// Its owner ended it.
-    Owner,
-    /// An administrator ended it.
-    Administrator,
-    /// Its time was up.
-    TimeLimit,
-    /// No browser had been connected to it for long.
-    Abandoned,
-    /// Its app ended, or ECS stopped it; with what ECS said.
-    TaskStopped {
-        /// ECS's stop code and reason.
-        detail: String,
-        /// The exit code of the container.
-        exit_code: Option<i32>,
-    },
-    /// ECS has no room; it may have some soon.
-    NoCapacity,
-    /// ECS refused the task; with what it said.
-    StartRefused {
-        /// ECS's words, for administrators.
-        detail: String,
-    },
-    /// Not ready in time.
-    StartTimeout,
-    /// No task was found for it.
-    TaskLost,
-}
-
-impl EndReason {
-    /// The reason in one word, as the API and the ledger say it.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Owner => "ended-by-owner",
-            Self::Administrator => "ended-by-administrator",
-            Self::TimeLimit => "time-limit",
-            Self::Abandoned => "abandoned",
-            Self::TaskStopped { .. } => "task-stopped",
-            Self::NoCapacity => "no-capacity",
-            Self::StartRefused { .. } => "start-refused",
-            Self::StartTimeout => "start-timeout",
-            Self::TaskLost => "task-lost",
-        }
-    }
 }
 
 /// A move that the session's state does not allow.
@@ -468,6 +396,20 @@ impl Session {
         }
         let mut after = self.clone();
         after.go = Some(Go { url, at: now });
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// It is shared from now on, or no more.
+    ///
+    /// # Errors
+    /// When it is being stopped or has ended.
+    pub fn shared(&self, sharing: Sharing) -> Result<Self, InvalidTransition> {
+        if matches!(self.state, State::Stopping { .. } | State::Ended { .. }) {
+            return Err(self.invalid("shared"));
+        }
+        let mut after = self.clone();
+        after.sharing = sharing;
         after.rev += 1;
         Ok(after)
     }

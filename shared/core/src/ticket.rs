@@ -129,6 +129,22 @@ pub struct LoginState {
 pub enum Role {
     /// The visitor whose session it is.
     Owner,
+    /// Somebody who may watch.
+    Viewer,
+}
+
+/// Somebody who may watch, as the owner and the gate see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watcher {
+    /// Tells them apart.
+    #[serde(rename = "i")]
+    pub id: String,
+    /// What they are called.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// The round of sharing that let them in.
+    #[serde(rename = "r")]
+    pub round: u32,
 }
 
 /// Lets a browser through edge and gate; says where the gate is, so that the edge keeps no state.
@@ -140,6 +156,9 @@ pub struct SessionTicket {
     /// What the bearer may do.
     #[serde(rename = "o")]
     pub role: Role,
+    /// Who watches; `None` for the owner.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub watcher: Option<Watcher>,
     /// The gate's host name or address.
     #[serde(rename = "h")]
     pub host: String,
@@ -149,6 +168,45 @@ pub struct SessionTicket {
     /// Not accepted from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,
+}
+
+/// An address that the owner of a running session asked to open in it; its gate sees to that, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoTicket {
+    /// The session.
+    #[serde(rename = "s")]
+    pub session: SessionId,
+    /// What to open.
+    #[serde(rename = "u")]
+    pub url: String,
+    /// When it was asked for: a later one is another one.
+    #[serde(rename = "a")]
+    pub at: Timestamp,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+impl Ticket for GoTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl GoTicket {
+    /// The signed text that leads through the edge to the session's gate.
+    pub fn sign(&self, secret: &SessionSecret) -> String {
+        sign(self, &secret.go_signer())
+    }
+
+    /// Reads a signed text at the gate.
+    ///
+    /// # Errors
+    /// `Invalid` for another session's too.
+    pub fn open(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
+        let ticket: Self = open(text, &secret.go_signer(), now)?;
+        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
+    }
 }
 
 impl Ticket for LaunchTicket {
@@ -361,6 +419,7 @@ mod tests {
         SessionTicket {
             session: SessionId::from_bytes([1; 16]),
             role: Role::Owner,
+            watcher: None,
             host: "127.0.0.1".into(),
             port: 8080,
             expires: NOW.plus_seconds(60),

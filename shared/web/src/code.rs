@@ -94,7 +94,9 @@ impl Code {
             Self::Mistake(mistake) => mistake.parts().0,
             Self::Denial(code) => match code {
                 DenialCode::UnknownCast | DenialCode::UnknownSession => StatusCode::NOT_FOUND,
-                DenialCode::CastExpired | DenialCode::NoSessionsLeft | DenialCode::SessionEnded => StatusCode::GONE,
+                DenialCode::CastExpired | DenialCode::NoSessionsLeft | DenialCode::SessionEnded | DenialCode::ShareEnded => {
+                    StatusCode::GONE
+                }
                 DenialCode::LoginRequired => StatusCode::UNAUTHORIZED,
                 DenialCode::ReferrerDenied
                 | DenialCode::AddressDenied

@@ -80,6 +80,8 @@ routes! {
     EnterSession = GET "/session/{id}/enter", Session, Owner;
     /// The owner ends it.
     EndSession = POST "/session/{id}/end", Session, Owner;
+    /// Into somebody's session, to watch.
+    WatchSession = GET "/share/{id}", Session, Public;
     /// The gate tells how its app is.
     ReportSession = POST "/session/{id}/reports", Session, Gate;
     /// On to the login provider.

@@ -16,6 +16,7 @@ use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reser
 use crate::session::{Charge, Launch, LaunchNetwork, Origin, Owner, RESERVED_SECONDS, Session, State};
 use crate::ticket::{LaunchTicket, OwnerTicket, TicketError};
 use crate::time::Timestamp;
+use crate::viewing::Sharing;
 use crate::window::Window;
 
 /// What a claim brings.
@@ -258,6 +259,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let (settings, ticket, id) = (&image.settings, terms.ticket, &terms.id);
         let key = admission.window.as_ref().map(|limit| self.window_key(cast, limit.by, ground.visitor));
         let held = admission.tallies.iter().map(crate::tally::Tally::held).collect();
+        let shares = cast.settings.enable_sharing && settings.view_only.is_some();
         let session = Session {
             id: id.clone(),
             rev: 1,
@@ -275,6 +277,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 port: settings.port,
                 environment: settings.environment.clone(),
                 kasm_url: admission.kasm_url.url,
+                app: settings.app.clone(),
                 network: admission.network.map(|network| LaunchNetwork { name: network.id, placement: network.settings.placement }),
                 attempt: 1,
             },
@@ -290,6 +293,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             request: terms.request.map(|content| self.keys.fingerprint(&content)),
             secret_key: self.keys.sessions().name().to_owned(),
             go: None,
+            viewing: ground.viewing(cast, image),
+            sharing: if shares { Sharing::default().begun(&*self.entropy) } else { Sharing::default() },
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),

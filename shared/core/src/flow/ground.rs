@@ -10,13 +10,14 @@ use crate::group;
 use crate::ids::CastKey;
 use crate::image::Image;
 use crate::network::Network;
-use crate::permission::Grant;
+use crate::permission::{Grant, Permission};
 use crate::policy::{self, Facts, ProofFact, Wishes};
 use crate::ports::{Fault, Launcher, Store};
 use crate::session::Session;
 use crate::system::System;
 use crate::tally::TallyKind;
 use crate::time::Timestamp;
+use crate::viewing::Viewing;
 use crate::window::Window;
 
 /// All that facts are made of, as it was read.
@@ -56,6 +57,24 @@ impl Ground<'_> {
             full: &self.full,
             window,
             now,
+        }
+    }
+}
+
+impl Ground<'_> {
+    /// What the visitors of a session of this cast and this image see around its app.
+    pub(super) fn viewing(&self, cast: &Cast, image: &Image) -> Viewing {
+        let (cast, image) = (&cast.settings, &image.settings);
+        let allowed = cast.enable_sharing || self.grant.permissions.contains(&Permission::Sharing);
+        Viewing {
+            control_panel: !cast.disable_control_panel,
+            tips: !cast.disable_tips,
+            fixed_resolution: !cast.disable_fixed_resolution,
+            anonymous_viewers: cast.allow_anonymous_viewers,
+            view_only: image.view_only,
+            may_share: allowed && image.view_only.is_some(),
+            open_hosts: (cast.dynamic_kasm_url && image.exec.go.is_some()).then(|| cast.dynamic_kasm_url_hosts.clone()),
+            exec: image.exec.clone(),
         }
     }
 }

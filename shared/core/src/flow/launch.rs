@@ -101,6 +101,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if let Some(port) = launch.port {
             set("CAST_APP_PORT", &port.to_string());
         }
+        if launch.app.https {
+            set("CAST_APP_HTTPS", "1");
+        }
+        if let Some(name) = &launch.app.user {
+            set("CAST_APP_USER", name);
+            let variable = launch.app.password_variable.as_deref().unwrap_or("CAST_APP_PASSWORD");
+            set("CAST_APP_PASSWORD_VARIABLE", variable);
+            set(variable, &secret.app_password());
+        }
         if let Some(url) = &launch.kasm_url {
             set("KASM_URL", url);
         }

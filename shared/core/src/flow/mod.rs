@@ -13,6 +13,7 @@ mod owner;
 mod refusal;
 mod refusals;
 mod report;
+mod share;
 mod stop;
 mod sweep;
 mod task_change;

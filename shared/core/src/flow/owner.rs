@@ -3,9 +3,10 @@
 use super::{Casting, Refusal, Stop};
 use crate::denial::{Denial, DenialCode};
 use crate::ids::SessionId;
+use crate::keys::SessionSecret;
 use crate::ports::{Launcher, Store};
 use crate::session::{EndReason, Session, State};
-use crate::ticket::{OwnerTicket, Role, SessionTicket};
+use crate::ticket::{GoTicket, OwnerTicket, Role, SessionTicket};
 
 /// Why a session could not be given to its visitor; `None` when it was served, or may still be.
 pub fn outcome(session: &Session) -> Option<Denial> {
@@ -18,7 +19,12 @@ pub fn outcome(session: &Session) -> Option<Denial> {
         EndReason::StartRefused { .. } => Denial::new(DenialCode::StartRefused),
         EndReason::StartTimeout => Denial::new(DenialCode::StartTimeout),
         EndReason::TaskStopped { .. } | EndReason::TaskLost => Denial::new(DenialCode::StartFailed),
-        EndReason::Owner | EndReason::Administrator | EndReason::TimeLimit | EndReason::Abandoned => Denial::new(DenialCode::SessionEnded),
+        EndReason::Owner
+        | EndReason::Administrator
+        | EndReason::TimeLimit
+        | EndReason::Abandoned
+        | EndReason::Idle
+        | EndReason::Reclaimed => Denial::new(DenialCode::SessionEnded),
     })
 }
 
@@ -40,15 +46,28 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let stop: Stop = match session.state {
             State::Ready { endpoint, ends_at, .. } if self.clock.now() < ends_at => {
                 let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
-                let ticket =
-                    SessionTicket { session: session.id, role: Role::Owner, host: endpoint.host, port: endpoint.port, expires: ends_at };
-                let origin = self.terms.session_url.replace("{session}", id.as_str());
-                return Ok(format!("{origin}/.cast/enter?ticket={}", ticket.sign(&secret)));
+                let go = session.go.map(|go| GoTicket { session: id.clone(), url: go.url, at: go.at, expires: ends_at }.sign(&secret));
+                let ticket = SessionTicket {
+                    session: session.id,
+                    role: Role::Owner,
+                    watcher: None,
+                    host: endpoint.host,
+                    port: endpoint.port,
+                    expires: ends_at,
+                };
+                return Ok(self.entrance(&ticket, &secret, go.as_deref()));
             }
             State::Reserved | State::Starting => Denial::retry(DenialCode::Busy, 1).into(),
             _ => outcome(&session).unwrap_or(Denial::new(DenialCode::SessionEnded)).into(),
         };
         Err(Refusal { error_url: session.error_url, ..self.refuse_quietly(stop) })
+    }
+
+    /// The URL on a session's own origin that takes this ticket, and an address to be opened with it.
+    pub(super) fn entrance(&self, ticket: &SessionTicket, secret: &SessionSecret, go: Option<&str>) -> String {
+        let origin = self.terms.session_url.replace("{session}", ticket.session.as_str());
+        let go = go.map_or_else(String::new, |go| format!("&go={go}"));
+        format!("{origin}/.cast/enter?ticket={}{go}", ticket.sign(secret))
     }
 
     /// The owner ends the session. Ending an ended one changes nothing.

@@ -1,4 +1,4 @@
-//! Owns what a gate says of its session. Must not know how it is said; the session's secret proves who says it.
+//! Owns what a gate says of its session, and what it is told in return. Must not know how it is said; the session's secret proves who says it.
 
 use std::net::IpAddr;
 
@@ -9,6 +9,7 @@ use crate::denial::DenialCode;
 use crate::ids::SessionId;
 use crate::ports::{Launcher, Store};
 use crate::session::{EndReason, Endpoint, Session, State};
+use crate::viewing::Orders;
 
 /// A gate's report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,11 +20,18 @@ pub enum Report {
         /// TCP port.
         port: u16,
     },
-    /// The app has ended.
+    /// The gate is there, and asks what holds now.
+    Alive,
+    /// The owner shares the session, or stops doing so.
+    Share {
+        /// Whether it is to be shared.
+        on: bool,
+    },
+    /// The app has ended, or is about to be ended by its gate.
     Ended {
-        /// Its exit code, unless a signal ended it.
+        /// Its exit code, once there is one.
         exit_code: Option<i32>,
-        /// Why the gate ended it; `None` when it ended by itself.
+        /// Why the gate ends it; `None` when it ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<Cause>,
     },
@@ -37,18 +45,36 @@ pub enum Cause {
     TimeLimit,
     /// No browser had been connected for long.
     Abandoned,
+    /// Nobody had touched it for long.
+    Idle,
+    /// Its owner ended it.
+    Owner,
+    /// The machine is taken back.
+    Reclaimed,
+}
+
+impl From<Cause> for EndReason {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::TimeLimit => Self::TimeLimit,
+            Cause::Abandoned => Self::Abandoned,
+            Cause::Idle => Self::Idle,
+            Cause::Owner => Self::Owner,
+            Cause::Reclaimed => Self::Reclaimed,
+        }
+    }
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
-    /// Takes a report. Repeating one changes nothing.
+    /// Takes a report, and says what holds for a session that goes on. Repeating a report changes nothing.
     ///
     /// # Errors
     /// `NotYourSession` for a wrong secret; `SessionEnded` when the session is over and the gate must end too.
-    pub async fn report(&self, id: &SessionId, secret: &str, report: Report, reporter: IpAddr) -> Result<(), Refusal> {
+    pub async fn report(&self, id: &SessionId, secret: &str, report: Report, reporter: IpAddr) -> Result<Option<Orders>, Refusal> {
         self.take_report(id, secret, report, reporter).await.map_err(|stop| self.refuse_quietly(stop))
     }
 
-    async fn take_report(&self, id: &SessionId, secret: &str, report: Report, reporter: IpAddr) -> Result<(), Stop> {
+    async fn take_report(&self, id: &SessionId, secret: &str, report: Report, reporter: IpAddr) -> Result<Option<Orders>, Stop> {
         if !self.keys.sessions().secrets(id).any(|known| known.matches(secret)) {
             return Err(DenialCode::NotYourSession.into());
         }
@@ -62,22 +88,42 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 })
                 .await?
             }
+            Report::Alive => self.store.session(id).await?,
+            Report::Share { on } => {
+                self.move_session(id, None, |row| {
+                    let is_on = row.sharing.token.is_some();
+                    let allowed = !on || row.viewing.may_share;
+                    let sharing = || if on { row.sharing.begun(&*self.entropy) } else { row.sharing.ended() };
+                    if is_on == on || !allowed { None } else { row.shared(sharing()).ok() }
+                })
+                .await?
+            }
             Report::Ended { exit_code, because } => {
-                let reason = match because {
-                    Some(Cause::TimeLimit) => EndReason::TimeLimit,
-                    Some(Cause::Abandoned) => EndReason::Abandoned,
-                    None => EndReason::TaskStopped { detail: "the app ended".into(), exit_code },
-                };
+                let ended_by_itself = || EndReason::TaskStopped { detail: "the app ended".into(), exit_code };
+                let reason = because.map_or_else(ended_by_itself, EndReason::from);
                 // The task is still on its way down; ECS's event closes the row.
-                self.move_session(id, None, |row| row.stopping(reason.clone(), now).ok()).await?
+                let row = self.move_session(id, None, |row| row.stopping(reason.clone(), now).ok()).await?;
+                return row.map(|_| None).ok_or_else(|| DenialCode::UnknownSession.into());
             }
         };
         match row {
             None => Err(DenialCode::UnknownSession.into()),
-            Some(Session { state: State::Stopping { .. } | State::Ended { .. }, .. }) if matches!(report, Report::Ready { .. }) => {
-                Err(DenialCode::SessionEnded.into())
-            }
-            Some(_) => Ok(()),
+            Some(row) if matches!(row.state, State::Stopping { .. } | State::Ended { .. }) => Err(DenialCode::SessionEnded.into()),
+            Some(row) => Ok(Some(self.orders(row))),
+        }
+    }
+
+    /// What a session's gate is told.
+    fn orders(&self, session: Session) -> Orders {
+        let public_url = &self.terms.public_url;
+        let share_link = session.sharing.token.map(|token| format!("{public_url}/share/{}.{token}", session.id));
+        Orders {
+            session_page: format!("{public_url}/session/{}", session.id),
+            title: session.launch.image_name,
+            share_link,
+            share_round: session.sharing.round,
+            idle_seconds: session.grant.idle_minutes.map(|minutes| minutes.saturating_mul(60)),
+            viewing: session.viewing,
         }
     }
 }

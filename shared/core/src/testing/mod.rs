@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crate::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof, Verifying};
 use crate::cast::{Cast, CastSettings, Counter};
 use crate::ids::{CastId, CastKey, Entropy, ImageId, Nonce, SessionId, UserId};
-use crate::image::{ContainerSource, Image, ImageSettings, ImageSource};
+use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use crate::permission::Grant;
 use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
 use crate::time::{Clock, Timestamp};
 use crate::user::User;
+use crate::viewing::{ExecConfig, Sharing, Viewing};
 
 pub mod store_contract;
 
@@ -120,6 +121,9 @@ pub fn image(n: u8) -> Image {
             network: None,
             allow_network_selection: false,
             restrict_to_networks: Vec::new(),
+            view_only: None,
+            exec: ExecConfig::default(),
+            app: AppAccess::default(),
         },
         task_definition: format!("casting-image-{n}:1"),
         created_at: NOON,
@@ -153,6 +157,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
             environment: image.settings.environment,
             kasm_url: None,
             network: None,
+            app: AppAccess::default(),
             attempt: 1,
         },
         origin: Origin { address: format!("address-{n}"), referrer: None },
@@ -164,6 +169,8 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         notes: Vec::new(),
         request: None,
         go: None,
+        viewing: Viewing::default(),
+        sharing: Sharing::default(),
         state: State::Reserved,
         task: None,
         due_at: Some(NOON.plus_seconds(RESERVED_SECONDS)),

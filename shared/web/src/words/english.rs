@@ -61,6 +61,8 @@ const fn why(reason: &EndReason) -> &'static str {
         EndReason::Administrator => "An administrator ended it.",
         EndReason::TimeLimit => "Its time was up.",
         EndReason::Abandoned => "Nobody had been there for a while.",
+        EndReason::Idle => "Nobody had touched it for a while.",
+        EndReason::Reclaimed => "The machine that it ran on was needed elsewhere.",
         EndReason::TaskStopped { exit_code: Some(0), .. } => "The app in it was closed.",
         EndReason::TaskStopped { .. } | EndReason::TaskLost => "The app in it stopped.",
         EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",

@@ -1,0 +1,112 @@
+//! Owns running an image's commands inside its session (seed: exec config). Must not know what they are run for. A command that fails never harms
+//! the session: what it said is in the session's log.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use casting_core::viewing::Exec;
+use nix::unistd::{Uid, User};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::settings::SECRET_VARIABLE;
+
+/// How long a command may run.
+pub const LONGEST: Duration = Duration::from_secs(30);
+/// How much of what a command says is kept, in bytes.
+const KEPT: u64 = 16 * 1024;
+
+/// Runs a command to its end, with these variables added to the app's environment; gives what it said, or why it failed, in one text.
+///
+/// # Errors
+/// When it cannot be run, fails, or takes too long.
+pub async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::Result<String> {
+    let Some((program, arguments)) = exec.command.split_first() else { bail!("there is no command") };
+    let mut command = Command::new(program);
+    command.args(arguments).envs(&exec.environment).envs(added.iter().copied()).env_remove(SECRET_VARIABLE);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    if let Some(folder) = &exec.working_directory {
+        command.current_dir(folder);
+    }
+    if let Some(name) = &exec.user {
+        let user = find_user(name)?;
+        if user.uid.is_root() {
+            bail!("{name} is root here, and what is run in a session never is");
+        }
+        if user.uid != Uid::effective() {
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).env("HOME", user.dir).env("USER", user.name);
+        }
+    }
+    let mut child = command.spawn().with_context(|| format!("{program} cannot be run"))?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let ended = timeout(longest, async { tokio::join!(child.wait(), read(out), read(err)) }).await;
+    let Ok((status, out, err)) = ended else { bail!("it did not end within {} seconds", longest.as_secs()) };
+    let status = status?;
+    let said = format!("{out}{err}");
+    if status.success() { Ok(said) } else { bail!("it ended with {status} and said: {said}") }
+}
+
+/// Reads to the end and keeps the beginning.
+async fn read(output: Option<impl AsyncRead + Unpin>) -> String {
+    let Some(mut output) = output else { return String::new() };
+    let mut kept = Vec::new();
+    let _ = (&mut output).take(KEPT).read_to_end(&mut kept).await;
+    // A command that says more must not wait for a reader.
+    let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+fn find_user(name: &str) -> anyhow::Result<User> {
+    let found = match name.parse() {
+        // A number need not have a name.
+        Ok(uid) => Some(User::from_uid(Uid::from_raw(uid))?.unwrap_or_else(|| nameless(uid))),
+        Err(_) => User::from_name(name)?,
+    };
+    found.with_context(|| format!("there is no user {name}"))
+}
+
+fn nameless(uid: u32) -> User {
+    User {
+        name: uid.to_string(),
+        passwd: std::ffi::CString::default(),
+        uid: Uid::from_raw(uid),
+        gid: nix::unistd::Gid::from_raw(uid),
+        gecos: std::ffi::CString::default(),
+        dir: PathBuf::from("/"),
+        shell: PathBuf::from("/bin/sh"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(line: &str) -> Exec {
+        let command = ["/bin/sh", "-c", line].map(str::to_owned).into();
+        Exec { command, user: None, working_directory: None, environment: [("MOOD".to_owned(), "good".to_owned())].into() }
+    }
+
+    #[tokio::test]
+    async fn a_command_runs_where_and_as_it_is_told_and_its_failure_is_words() {
+        let said = async |exec: &Exec| match run(exec, &[("KASM_URL", "https://a.example/")], Duration::from_secs(5)).await {
+            Ok(said) => said,
+            Err(error) => format!("failed: {error:#}"),
+        };
+        assert_eq!(said(&exec("echo $MOOD $KASM_URL; echo also >&2")).await, "good https://a.example/\nalso\n");
+        assert_eq!(said(&Exec { working_directory: Some("/tmp".into()), ..exec("pwd") }).await, "/tmp\n");
+        assert!(said(&exec("echo why; exit 3")).await.contains("why"));
+        assert!(said(&exec("exit 3")).await.starts_with("failed: it ended with exit status: 3"));
+        assert!(said(&Exec { command: vec!["/no/such".into()], ..exec("") }).await.starts_with("failed: /no/such cannot be run"));
+        assert!(said(&Exec { user: Some("nobody-of-this-name".into()), ..exec("id") }).await.starts_with("failed: there is no user"));
+        assert!(said(&Exec { user: Some("root".into()), ..exec("id") }).await.contains("is root here"));
+        if Uid::effective().is_root() {
+            assert_eq!(said(&Exec { user: Some("65534".into()), ..exec("id -u") }).await, "65534\n");
+        }
+        assert_eq!(said(&exec("head -c 100000 /dev/zero | tr '\\0' x")).await.len(), 16 * 1024, "the rest is not kept");
+        let slow = run(&exec("sleep 60"), &[], Duration::from_millis(50)).await;
+        assert!(slow.is_err_and(|error| error.to_string().contains("did not end")));
+    }
+}

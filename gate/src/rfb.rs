@@ -1,0 +1,381 @@
+//! Owns what a client says in RFB (RFC 6143, and what noVNC and KasmVNC add to it), as far as a gate must know it: where a message ends, whether it is
+//! a person's touch, and whether it changes anything. Must not know who may do what.
+
+use casting_core::viewing::ViewOnly;
+
+/// Which messages there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// As noVNC speaks it.
+    Plain,
+    /// As KasmVNC speaks it.
+    Kasm,
+}
+
+impl Dialect {
+    /// What an image's streams speak; `None` when they are no RFB.
+    pub const fn of(view_only: ViewOnly) -> Option<Self> {
+        match view_only {
+            ViewOnly::Rfb => Some(Self::Plain),
+            ViewOnly::Kasmvnc => Some(Self::Kasm),
+            ViewOnly::Requests => None,
+        }
+    }
+}
+
+/// What is let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Keys, pointer, clipboard, and the wish for another size.
+    pub input: bool,
+    /// The size that is asked for whatever the client wishes, in pixels.
+    pub size: Option<(u16, u16)>,
+}
+
+/// What became of a piece.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Passed {
+    /// What goes on to the app.
+    pub bytes: Vec<u8>,
+    /// Whether a person did something.
+    pub touched: bool,
+}
+
+/// The client does not speak RFB, or says something that this gate does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no RFB that the gate knows")]
+pub struct Unreadable;
+
+/// No message that is looked at as a whole is longer, in bytes.
+const LONGEST: usize = 70_000;
+
+/// Encodings that a watcher's client does not get, because with them it would say what the rules drop in more ways.
+const UNWATCHED: [i32; 2] = [-316, 0xc0a1_e5ce_u32 as i32];
+
+/// One client's side of a stream, read as it comes.
+#[derive(Debug)]
+pub struct Stream {
+    dialect: Dialect,
+    stage: Stage,
+    held: Vec<u8>,
+    /// What is left of a message that is passed on or dropped as it comes.
+    rest: (usize, bool),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Version,
+    Security,
+    /// The client's first words are over.
+    Init,
+    Messages,
+}
+
+/// What is known of the message that begins the held bytes.
+enum Message {
+    /// More bytes are needed.
+    Unfinished,
+    /// So long, and of this kind.
+    Whole(usize, Kind),
+    /// So long a head, then so many bytes that are not looked at.
+    Long(usize, usize, Kind),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Says how to draw, or asks for a picture.
+    Drawing,
+    Encodings,
+    /// A key or a pointer.
+    Input,
+    /// Changes something without being a touch.
+    Change,
+    Size,
+}
+
+impl Stream {
+    /// A stream that has just begun.
+    pub const fn new(dialect: Dialect) -> Self {
+        Self { dialect, stage: Stage::Version, held: Vec::new(), rest: (0, false) }
+    }
+
+    /// Takes the next piece from the client.
+    ///
+    /// # Errors
+    /// `Unreadable`: from here on nothing is known of this stream.
+    pub fn push(&mut self, piece: &[u8], rules: Rules) -> Result<Passed, Unreadable> {
+        let mut passed = Passed::default();
+        let mut piece = piece;
+        if self.rest.0 > 0 {
+            let (now, later) = piece.split_at(self.rest.0.min(piece.len()));
+            if self.rest.1 {
+                passed.bytes.extend_from_slice(now);
+            }
+            self.rest.0 -= now.len();
+            piece = later;
+        }
+        self.held.extend_from_slice(piece);
+        let mut held = std::mem::take(&mut self.held);
+        let mut begin = 0;
+        while let Some(taken) = self.take(&held[begin..], rules, &mut passed)? {
+            begin += taken;
+            if self.rest.0 > 0 {
+                let now = self.rest.0.min(held.len() - begin);
+                if self.rest.1 {
+                    passed.bytes.extend_from_slice(&held[begin..begin + now]);
+                }
+                self.rest.0 -= now;
+                begin += now;
+            }
+        }
+        held.drain(..begin);
+        if held.len() > LONGEST {
+            return Err(Unreadable);
+        }
+        self.held = held;
+        Ok(passed)
+    }
+
+    /// The message by which the screen is asked to take a size, where one fits in now.
+    pub fn resize(&self, (width, height): (u16, u16)) -> Option<Vec<u8>> {
+        (self.stage == Stage::Messages && self.rest.0 == 0).then(|| set_desktop_size(width, height))
+    }
+
+    /// What is still held: a message that is not whole. For streams that are passed on unread from here on.
+    pub fn into_held(self) -> Vec<u8> {
+        self.held
+    }
+
+    /// Takes one message off the front; how many bytes it was, `None` when it is not whole.
+    fn take(&mut self, bytes: &[u8], rules: Rules, passed: &mut Passed) -> Result<Option<usize>, Unreadable> {
+        let words = |length: usize, next: Stage| (bytes.len() >= length).then_some((length, next));
+        let opening = match self.stage {
+            Stage::Version => {
+                if !b"RFB 003.".starts_with(&bytes[..bytes.len().min(8)]) && !bytes.starts_with(b"RFB 003.") {
+                    return Err(Unreadable);
+                }
+                words(12, Stage::Security)
+            }
+            // Behind a gate the app asks for no password of its own: type 1 is «none».
+            Stage::Security => match bytes.first() {
+                Some(1) => words(1, Stage::Init),
+                Some(_) => return Err(Unreadable),
+                None => None,
+            },
+            Stage::Init => words(1, Stage::Messages),
+            Stage::Messages => return self.take_message(bytes, rules, passed),
+        };
+        let Some((length, next)) = opening else { return Ok(None) };
+        match self.stage {
+            // A shared stream: a client that asked to be alone would throw the others out.
+            Stage::Init => passed.bytes.push(1),
+            _ => passed.bytes.extend_from_slice(&bytes[..length]),
+        }
+        self.stage = next;
+        Ok(Some(length))
+    }
+
+    fn take_message(&mut self, bytes: &[u8], rules: Rules, passed: &mut Passed) -> Result<Option<usize>, Unreadable> {
+        let (head, rest, kind) = match self.measure(bytes)? {
+            Message::Unfinished => return Ok(None),
+            Message::Whole(length, kind) if bytes.len() >= length => (length, 0, kind),
+            Message::Whole(..) => return Ok(None),
+            Message::Long(head, rest, kind) => (head, rest, kind),
+        };
+        let message = &bytes[..head];
+        let allowed = rules.input || matches!(kind, Kind::Drawing | Kind::Encodings);
+        match kind {
+            Kind::Encodings if !rules.input => passed.bytes.extend(without_unwatched(message)),
+            Kind::Size if allowed => match rules.size {
+                Some((width, height)) => passed.bytes.extend(set_desktop_size(width, height)),
+                None => passed.bytes.extend_from_slice(message),
+            },
+            _ if allowed => passed.bytes.extend_from_slice(message),
+            _ => {}
+        }
+        passed.touched |= kind == Kind::Input && allowed;
+        self.rest = (rest, allowed);
+        Ok(Some(head))
+    }
+
+    fn measure(&self, bytes: &[u8]) -> Result<Message, Unreadable> {
+        let Some(&first) = bytes.first() else { return Ok(Message::Unfinished) };
+        let u8_at = |at: usize| bytes.get(at).map(|byte| usize::from(*byte));
+        let u16_at = |at: usize| Some(u8_at(at)? << 8 | u8_at(at + 1)?);
+        let u32_at = |at: usize| Some(u16_at(at)? << 16 | u16_at(at + 2)?);
+        let kasm = self.dialect == Dialect::Kasm;
+        // «Not known yet» is `None` all along, and reads as unfinished.
+        let message = match first {
+            0 => Some(Message::Whole(20, Kind::Drawing)),
+            2 => u16_at(2).map(|count| Message::Whole(4 + 4 * count, Kind::Encodings)),
+            3 | 150 => Some(Message::Whole(10, Kind::Drawing)),
+            4 => Some(Message::Whole(8, Kind::Input)),
+            5 if kasm => Some(Message::Whole(11, Kind::Input)),
+            // The highest bit marks the longer form, with buttons beyond the seventh.
+            5 => u8_at(1).map(|buttons| Message::Whole(if buttons & 0x80 == 0 { 6 } else { 7 }, Kind::Input)),
+            6 => u32_at(4).map(|length| Message::Long(8, (length as u32 as i32).unsigned_abs() as usize, Kind::Change)),
+            178 if kasm => Some(Message::Whole(4, Kind::Drawing)),
+            179 if kasm => Some(Message::Whole(12, Kind::Drawing)),
+            180 if kasm => binary_clipboard(bytes)?.map(|length| Message::Whole(length, Kind::Change)),
+            182 if kasm => u8_at(1).map(|name| Message::Whole(2 + name, Kind::Change)),
+            183 if kasm => u8_at(1).and_then(|name| Some(Message::Long(6 + name, u32_at(2 + name)?, Kind::Change))),
+            185 if kasm => Some(Message::Whole(1, Kind::Drawing)),
+            248 => u8_at(8).map(|length| Message::Whole(9 + length, Kind::Drawing)),
+            250 => Some(Message::Whole(4, Kind::Change)),
+            251 => u8_at(6).map(|screens| Message::Whole(8 + 16 * screens, Kind::Size)),
+            255 => match u8_at(1) {
+                Some(0) => Some(Message::Whole(12, Kind::Input)),
+                Some(_) => return Err(Unreadable),
+                None => None,
+            },
+            _ => return Err(Unreadable),
+        };
+        Ok(match message.unwrap_or(Message::Unfinished) {
+            // The head of a message whose rest is not looked at must be there itself.
+            Message::Long(head, ..) if bytes.len() < head => Message::Unfinished,
+            message => message,
+        })
+    }
+}
+
+/// How long KasmVNC's clipboard message is: so many times a type's name and the content, each after its length.
+fn binary_clipboard(bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
+    let Some(&count) = bytes.get(1) else { return Ok(None) };
+    let mut at = 2;
+    for _ in 0..count {
+        let Some(&name) = bytes.get(at) else { return Ok(None) };
+        at += 1 + usize::from(name);
+        let Some(length) = bytes.get(at..at + 4).and_then(|length| length.try_into().ok()) else { return Ok(None) };
+        at += 4 + u32::from_be_bytes(length) as usize;
+        if at > LONGEST {
+            return Err(Unreadable);
+        }
+    }
+    Ok(Some(at))
+}
+
+fn without_unwatched(message: &[u8]) -> Vec<u8> {
+    let encodings =
+        message[4..].chunks_exact(4).filter(|one| <[u8; 4]>::try_from(*one).is_ok_and(|one| !UNWATCHED.contains(&i32::from_be_bytes(one))));
+    let kept: Vec<u8> = encodings.flatten().copied().collect();
+    let count = u16::try_from(kept.len() / 4).unwrap_or(u16::MAX);
+    [&[2, 0], count.to_be_bytes().as_slice(), &kept].concat()
+}
+
+/// One screen of this size.
+fn set_desktop_size(width: u16, height: u16) -> Vec<u8> {
+    let (width, height) = (width.to_be_bytes(), height.to_be_bytes());
+    [&[251, 0], width.as_slice(), &height, &[1, 0], &[0; 8], &width, &height, &[0; 4]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Rules = Rules { input: true, size: None };
+    const WATCH: Rules = Rules { input: false, size: None };
+    const HELLO: &[u8] = b"RFB 003.008\n\x01\x00";
+    const SHARED_HELLO: &[u8] = b"RFB 003.008\n\x01\x01";
+
+    fn encodings(list: &[i32]) -> Vec<u8> {
+        let count = u16::try_from(list.len()).expect("few").to_be_bytes();
+        [&[2, 0], count.as_slice(), &list.iter().flat_map(|one| one.to_be_bytes()).collect::<Vec<_>>()].concat()
+    }
+
+    fn cut_text(length: i32, text: &[u8]) -> Vec<u8> {
+        [&[6, 0, 0, 0], length.to_be_bytes().as_slice(), text].concat()
+    }
+
+    /// What goes on to the app of these messages after the greeting, and whether it counts as a touch.
+    fn after_hello(dialect: Dialect, rules: Rules, said: &[u8]) -> Result<(Vec<u8>, bool), Unreadable> {
+        // Whole, and byte by byte: where the pieces are cut makes no difference.
+        let mut whole = Stream::new(dialect);
+        assert_eq!(whole.push(HELLO, rules).expect("a greeting").bytes, SHARED_HELLO);
+        let passed = whole.push(said, rules);
+        let mut bytewise = Stream::new(dialect);
+        let mut pieces = Passed::default();
+        for byte in HELLO.iter().chain(said) {
+            match bytewise.push(&[*byte], rules) {
+                Ok(piece) => {
+                    pieces.bytes.extend(piece.bytes);
+                    pieces.touched |= piece.touched;
+                }
+                Err(error) => {
+                    assert_eq!(passed, Err(error), "{said:?}");
+                    return Err(error);
+                }
+            }
+        }
+        let passed = passed?;
+        assert_eq!([SHARED_HELLO, &passed.bytes].concat(), pieces.bytes, "{said:?}");
+        assert_eq!(passed.touched, pieces.touched);
+        Ok((passed.bytes, passed.touched))
+    }
+
+    #[test]
+    fn who_watches_says_how_to_draw_and_nothing_else() {
+        use Dialect::{Kasm, Plain};
+        let clipboard = [&[180, 1, 4][..], b"text", &5_u32.to_be_bytes(), b"hello"].concat();
+        let relay = [&[183, 2][..], b"ab", &3_u32.to_be_bytes(), b"xyz"].concat();
+        for (name, dialect, said, watched, touches) in [
+            ("a pixel format", Plain, vec![0; 20], true, false),
+            ("encodings", Plain, encodings(&[7, -308]), true, false),
+            ("a picture, please", Plain, vec![3, 1, 0, 0, 0, 0, 5, 0, 2, 208], true, false),
+            ("pictures all along", Plain, vec![150, 1, 0, 0, 0, 0, 5, 0, 2, 208], true, false),
+            ("a fence", Plain, [&[248, 0, 0, 0, 0, 0, 0, 1, 3][..], b"abc"].concat(), true, false),
+            ("a key", Plain, vec![4, 1, 0, 0, 0, 0, 0, 97], false, true),
+            ("a key with its code", Plain, vec![255, 0, 0, 1, 0, 0, 0, 97, 0, 0, 0, 30], false, true),
+            ("a pointer", Plain, vec![5, 1, 0, 9, 0, 9], false, true),
+            ("a pointer with more buttons", Plain, vec![5, 0x81, 0, 9, 0, 9, 1], false, true),
+            ("a clipboard", Plain, cut_text(5, b"hello"), false, false),
+            ("an extended clipboard", Plain, cut_text(-5, b"hello"), false, false),
+            ("another size", Plain, set_desktop_size(800, 600), false, false),
+            ("a reboot", Plain, vec![250, 0, 1, 3], false, false),
+            ("a pointer of KasmVNC's", Kasm, vec![5, 0, 1, 0, 9, 0, 9, 0, 0, 0, 1], false, true),
+            ("a clipboard of KasmVNC's", Kasm, clipboard, false, false),
+            ("something for a service behind", Kasm, relay, false, false),
+            ("a sign of life", Kasm, vec![185], true, false),
+            ("how fast it draws", Kasm, vec![179, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1], true, false),
+        ] {
+            // Followed by a request for a picture, so that a wrong length shows.
+            let said = [said, vec![3, 0, 0, 0, 0, 0, 0, 1, 0, 1]].concat();
+            let (whole, picture) = (said.clone(), said[said.len() - 10..].to_vec());
+            assert_eq!(after_hello(dialect, ALL, &said), Ok((whole.clone(), touches)), "{name}, in control");
+            let expected = if watched { whole } else { picture };
+            assert_eq!(after_hello(dialect, WATCH, &said), Ok((expected, false)), "{name}, watching");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_passed_on() {
+        for (name, said) in
+            [("an unknown message", vec![99, 0]), ("KasmVNC's in a plain stream", vec![185]), ("an unknown key message", vec![255, 1])]
+        {
+            assert_eq!(after_hello(Dialect::Plain, WATCH, &said), Err(Unreadable), "{name}");
+        }
+        for (name, said) in [("no RFB", &b"GET / HTTP/1.1"[..]), ("a password", b"RFB 003.008\n\x02")] {
+            assert_eq!(Stream::new(Dialect::Plain).push(said, WATCH), Err(Unreadable), "{name}");
+        }
+        let endless = [&[180, 1, 4][..], b"text", &u32::MAX.to_be_bytes()].concat();
+        assert_eq!(after_hello(Dialect::Kasm, WATCH, &endless), Err(Unreadable));
+    }
+
+    #[test]
+    fn a_watchers_client_is_not_offered_more_ways_of_input() {
+        let said = encodings(&[7, -316, 0xc0a1_e5ce_u32 as i32, -308]);
+        assert_eq!(after_hello(Dialect::Plain, WATCH, &said), Ok((encodings(&[7, -308]), false)));
+        assert_eq!(after_hello(Dialect::Plain, ALL, &said), Ok((said, false)));
+    }
+
+    #[test]
+    fn a_fixed_size_is_asked_for_whatever_is_wished() {
+        let rules = Rules { input: true, size: Some((1280, 720)) };
+        assert_eq!(after_hello(Dialect::Plain, rules, &set_desktop_size(1900, 900)), Ok((set_desktop_size(1280, 720), false)));
+        let mut stream = Stream::new(Dialect::Plain);
+        assert_eq!(stream.resize((1280, 720)), None, "not in the greeting");
+        stream.push(HELLO, ALL).expect("a greeting");
+        assert_eq!(stream.resize((1280, 720)), Some(set_desktop_size(1280, 720)));
+        stream.push(&cut_text(100, b"half"), ALL).expect("reads");
+        assert_eq!(stream.resize((1280, 720)), None, "not in the middle of a message");
+    }
+}

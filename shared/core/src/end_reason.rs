@@ -1,0 +1,58 @@
+//! Owns why a session ended, as the ledger, the API and the visitor's page tell it apart. Must not know how it ends.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a session ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "why")]
+pub enum EndReason {
+    /// Its owner ended it.
+    Owner,
+    /// An administrator ended it.
+    Administrator,
+    /// Its time was up.
+    TimeLimit,
+    /// No browser had been connected to it for long.
+    Abandoned,
+    /// Nobody had touched it for long.
+    Idle,
+    /// AWS took the machine back.
+    Reclaimed,
+    /// Its app ended, or ECS stopped it; with what ECS said.
+    TaskStopped {
+        /// ECS's stop code and reason.
+        detail: String,
+        /// The exit code of the container.
+        exit_code: Option<i32>,
+    },
+    /// ECS has no room; it may have some soon.
+    NoCapacity,
+    /// ECS refused the task; with what it said.
+    StartRefused {
+        /// ECS's words, for administrators.
+        detail: String,
+    },
+    /// Not ready in time.
+    StartTimeout,
+    /// No task was found for it.
+    TaskLost,
+}
+
+impl EndReason {
+    /// The reason in one word, as the API and the ledger say it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Owner => "ended-by-owner",
+            Self::Administrator => "ended-by-administrator",
+            Self::TimeLimit => "time-limit",
+            Self::Abandoned => "abandoned",
+            Self::Idle => "idle",
+            Self::Reclaimed => "reclaimed",
+            Self::TaskStopped { .. } => "task-stopped",
+            Self::NoCapacity => "no-capacity",
+            Self::StartRefused { .. } => "start-refused",
+            Self::StartTimeout => "start-timeout",
+            Self::TaskLost => "task-lost",
+        }
+    }
+}

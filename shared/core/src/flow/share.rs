@@ -1,0 +1,58 @@
+//! Owns how somebody is let in to watch another's session. Must not know what the gate lets them do there.
+
+use super::{Casting, Refusal, Stop};
+use crate::denial::DenialCode;
+use crate::ids::{SessionId, draw};
+use crate::keys::same_secret;
+use crate::ports::{Launcher, Store};
+use crate::session::{Session, State};
+use crate::ticket::{Role, SessionTicket, Watcher};
+use crate::user::User;
+
+/// What somebody is called who has not logged in.
+const GUEST: &str = "Guest";
+/// The most of a name that is shown, in characters.
+const NAME_CHARS: usize = 40;
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Where whoever opens a share link enters the session: a URL on the session's own origin that carries a ticket to watch. `name` is what
+    /// stands in the link: the session and the link's token.
+    ///
+    /// # Errors
+    /// `ShareEnded` for a link that is not good (any more), `LoginRequired` when only those who have logged in may watch.
+    pub async fn watch(&self, name: &str, user: Option<&User>) -> Result<String, Refusal> {
+        let found = async {
+            let (id, token) = name.split_once('.').ok_or(DenialCode::ShareEnded)?;
+            let id = SessionId::parse(id).ok_or(DenialCode::ShareEnded)?;
+            let session = self.store.session(&id).await?.ok_or(DenialCode::ShareEnded)?;
+            self.admit_watcher(session, token, user)
+        };
+        found.await.map_err(|stop| self.refuse_quietly(stop))
+    }
+
+    fn admit_watcher(&self, session: Session, token: &str, user: Option<&User>) -> Result<String, Stop> {
+        if !session.sharing.token.as_ref().is_some_and(|known| same_secret(known, token)) {
+            return Err(DenialCode::ShareEnded.into());
+        }
+        let State::Ready { endpoint, ends_at, .. } = session.state else { return Err(DenialCode::ShareEnded.into()) };
+        if user.is_none() && !session.viewing.anonymous_viewers {
+            return Err(DenialCode::LoginRequired.into());
+        }
+        let name = user.map_or(GUEST, |user| user.name.as_str());
+        let watcher = Watcher {
+            id: format!("{:016x}", u128::from_be_bytes(draw(&*self.entropy)) >> 64),
+            name: name.chars().take(NAME_CHARS).collect(),
+            round: session.sharing.round,
+        };
+        let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
+        let ticket = SessionTicket {
+            session: session.id,
+            role: Role::Viewer,
+            watcher: Some(watcher),
+            host: endpoint.host,
+            port: endpoint.port,
+            expires: ends_at,
+        };
+        Ok(self.entrance(&ticket, &secret, None))
+    }
+}

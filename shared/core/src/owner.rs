@@ -1,0 +1,42 @@
+//! Owns who a session belongs to. Must not know how they prove it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{GroupId, UserId};
+use crate::time::Timestamp;
+
+/// Who a session belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Owner {
+    /// Minted for the request (seed: Allow Anonymous). This is the whole record of an anonymous user, in *All Users* and in this group.
+    Anonymous {
+        /// The minted user.
+        id: UserId,
+        /// seed: Anonymous User Group.
+        #[serde(default)]
+        group: Option<GroupId>,
+        /// When the user is forgotten, but never while the session lives; `None` is when the ledger forgets the session.
+        #[serde(default)]
+        expires_at: Option<Timestamp>,
+    },
+    /// Somebody who has logged in.
+    User {
+        /// Who.
+        id: UserId,
+        /// What they are called.
+        name: String,
+    },
+    /// An anonymous user who has been forgotten.
+    Forgotten,
+}
+
+impl Owner {
+    /// The user's id; `None` when the user has been forgotten.
+    pub const fn id(&self) -> Option<&UserId> {
+        match self {
+            Self::Anonymous { id, .. } | Self::User { id, .. } => Some(id),
+            Self::Forgotten => None,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Owns what surrounds an app in its session: the viewer's panel and tips, sharing, and the commands that are run inside. Must not know who draws,
+//! streams or runs any of it; the gate is told by [`Orders`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Entropy, draw};
+use crate::referrer::ReferrerRule;
+
+/// The screen's size while a session is shared (seed: Disable Shared Fixed Resolution), in pixels.
+pub const SHARED_SIZE: (u16, u16) = (1280, 720);
+
+/// How a gate keeps those who only watch from changing anything. An image without one of these cannot be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewOnly {
+    /// The app's picture travels as RFB (VNC) in WebSockets, as noVNC speaks it: their keys, pointer and clipboard are dropped.
+    Rfb,
+    /// The same as KasmVNC speaks it.
+    Kasmvnc,
+    /// They may read (GET and HEAD), and nothing else: neither other requests nor WebSockets.
+    Requests,
+}
+
+impl ViewOnly {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Rfb, Self::Kasmvnc, Self::Requests];
+
+    /// The way as the API says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rfb => "rfb",
+            Self::Kasmvnc => "kasmvnc",
+            Self::Requests => "requests",
+        }
+    }
+}
+
+/// A command to be run inside a session (seed: exec config).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Who runs it; `None` is who runs the app. Never root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where; `None` is where the app runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+    /// Added to the app's environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The commands of an image, by what they are run for.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ExecConfig {
+    /// Once, when the app answers for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_launch: Option<Exec>,
+    /// Whenever an address is to be opened in a running session; the address is in `KASM_URL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub go: Option<Exec>,
+    /// When a session that was started ahead is given to a visitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assign: Option<Exec>,
+}
+
+/// What a session's visitors see around its app, frozen when it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Viewing {
+    /// Whether there is a control panel (seed: Disable Control Panel).
+    pub control_panel: bool,
+    /// Whether there are tips on entry (seed: Disable Tips).
+    pub tips: bool,
+    /// Whether the screen keeps [`SHARED_SIZE`] while others watch (seed: Disable Shared Fixed Resolution).
+    pub fixed_resolution: bool,
+    /// Whether those who watch need no login.
+    pub anonymous_viewers: bool,
+    /// How those who only watch are kept from changing anything; `None`: the session cannot be shared.
+    pub view_only: Option<ViewOnly>,
+    /// Whether its owner may share it.
+    pub may_share: bool,
+    /// The hosts that its owner may open in it while it runs, all public ones if there are none; `None`: that is not allowed.
+    pub open_hosts: Option<Vec<ReferrerRule>>,
+    /// What is run inside.
+    pub exec: ExecConfig,
+}
+
+impl Default for Viewing {
+    fn default() -> Self {
+        Self {
+            control_panel: true,
+            tips: true,
+            fixed_resolution: true,
+            anonymous_viewers: false,
+            view_only: None,
+            may_share: false,
+            open_hosts: None,
+            exec: ExecConfig::default(),
+        }
+    }
+}
+
+/// Whether a session is shared now (seed: Enable Sharing).
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sharing {
+    /// Grows whenever sharing begins anew: whoever was let in by an earlier link is not by this one.
+    pub round: u32,
+    /// What stands in the link; `None` while the session is not shared.
+    #[serde(default)]
+    pub token: Option<String>,
+}
+
+impl Sharing {
+    /// Shared from now on, by a link that nobody has yet.
+    #[must_use]
+    pub fn begun(&self, entropy: &dyn Entropy) -> Self {
+        Self { round: self.round + 1, token: Some(format!("{:032x}", u128::from_be_bytes(draw(entropy)))) }
+    }
+
+    /// Not shared any more.
+    #[must_use]
+    pub const fn ended(&self) -> Self {
+        Self { round: self.round, token: None }
+    }
+}
+
+/// Everything that a gate is told of its session once it has said that it is ready, and again with each later report.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Orders {
+    /// What visitors see around the app.
+    pub viewing: Viewing,
+    /// What the image is called.
+    pub title: String,
+    /// The page on which the control plane tells the session's owner how it stands.
+    pub session_page: String,
+    /// The link for those who may watch; `None` while the session is not shared.
+    pub share_link: Option<String>,
+    /// See [`Sharing::round`].
+    pub share_round: u32,
+    /// After how long without a sign of life from a visitor the session ends, in seconds.
+    pub idle_seconds: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededEntropy;
+
+    #[test]
+    fn each_sharing_has_a_link_of_its_own() {
+        let entropy = SeededEntropy::new(1);
+        let first = Sharing::default().begun(&entropy);
+        let second = first.ended().begun(&entropy);
+        assert_eq!((first.round, second.round, first.ended().token), (1, 2, None));
+        assert!(first.token.is_some() && first.token != second.token);
+    }
+
+    #[test]
+    fn a_row_from_before_there_were_viewers_reads_as_the_defaults() {
+        assert_eq!(serde_json::from_str::<Viewing>("{}").expect("reads"), Viewing::default());
+        assert_eq!(serde_json::from_str::<Orders>("{}").expect("reads"), Orders::default());
+    }
+}
