@@ -16,7 +16,7 @@ use crate::settings::SECRET_VARIABLE;
 use crate::tls;
 
 /// What the app is told to listen on.
-const PORT_VARIABLE: &str = "PORT";
+pub(crate) const PORT_VARIABLE: &str = "PORT";
 /// How often an app that does not listen yet is asked: often at first, because most visitors wait for a fast one.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);

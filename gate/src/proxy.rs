@@ -60,6 +60,11 @@ impl Target {
         Self { https, ..self }
     }
 
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or_default()
+    }
+
     fn origin(&self) -> String {
         format!("{}://{}", if self.https { "https" } else { "http" }, self.authority)
     }

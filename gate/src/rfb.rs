@@ -52,12 +52,17 @@ const LONGEST: usize = 70_000;
 /// Encodings that a watcher's client does not get, because with them it would say what the rules drop in more ways.
 const UNWATCHED: [i32; 2] = [-316, 0xc0a1_e5ce_u32 as i32];
 
+/// The encoding by which a client is told of sizes, and may wish for one.
+const EXTENDED_DESKTOP_SIZE: i32 = -308;
+
 /// One client's side of a stream, read as it comes.
 #[derive(Debug)]
 pub struct Stream {
     dialect: Dialect,
     stage: Stage,
     held: Vec<u8>,
+    /// Whether the client has said that it knows what becomes of a wish for another size.
+    resizes: bool,
     /// What is left of a message that is passed on or dropped as it comes.
     rest: (usize, bool),
 }
@@ -96,7 +101,7 @@ enum Kind {
 impl Stream {
     /// A stream that has just begun.
     pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, stage: Stage::Version, held: Vec::new(), rest: (0, false) }
+        Self { dialect, stage: Stage::Version, held: Vec::new(), resizes: false, rest: (0, false) }
     }
 
     /// Takes the next piece from the client.
@@ -138,7 +143,7 @@ impl Stream {
 
     /// The message by which the screen is asked to take a size, where one fits in now.
     pub fn resize(&self, (width, height): (u16, u16)) -> Option<Vec<u8>> {
-        (self.stage == Stage::Messages && self.rest.0 == 0).then(|| set_desktop_size(width, height))
+        (self.resizes && self.rest.0 == 0).then(|| set_desktop_size(width, height))
     }
 
     /// What is still held: a message that is not whole. For streams that are passed on unread from here on.
@@ -192,6 +197,9 @@ impl Stream {
             },
             _ if allowed => passed.bytes.extend_from_slice(message),
             _ => {}
+        }
+        if kind == Kind::Encodings {
+            self.resizes = encodings(message).any(|one| one == EXTENDED_DESKTOP_SIZE);
         }
         passed.touched |= kind == Kind::Input && allowed;
         self.rest = (rest, allowed);
@@ -254,10 +262,12 @@ fn binary_clipboard(bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
     Ok(Some(at))
 }
 
+fn encodings(message: &[u8]) -> impl Iterator<Item = i32> {
+    message[4..].chunks_exact(4).filter_map(|one| Some(i32::from_be_bytes(one.try_into().ok()?)))
+}
+
 fn without_unwatched(message: &[u8]) -> Vec<u8> {
-    let encodings =
-        message[4..].chunks_exact(4).filter(|one| <[u8; 4]>::try_from(*one).is_ok_and(|one| !UNWATCHED.contains(&i32::from_be_bytes(one))));
-    let kept: Vec<u8> = encodings.flatten().copied().collect();
+    let kept: Vec<u8> = encodings(message).filter(|one| !UNWATCHED.contains(one)).flat_map(i32::to_be_bytes).collect();
     let count = u16::try_from(kept.len() / 4).unwrap_or(u16::MAX);
     [&[2, 0], count.to_be_bytes().as_slice(), &kept].concat()
 }
@@ -277,7 +287,7 @@ mod tests {
     const HELLO: &[u8] = b"RFB 003.008\n\x01\x00";
     const SHARED_HELLO: &[u8] = b"RFB 003.008\n\x01\x01";
 
-    fn encodings(list: &[i32]) -> Vec<u8> {
+    fn encoding_list(list: &[i32]) -> Vec<u8> {
         let count = u16::try_from(list.len()).expect("few").to_be_bytes();
         [&[2, 0], count.as_slice(), &list.iter().flat_map(|one| one.to_be_bytes()).collect::<Vec<_>>()].concat()
     }
@@ -319,7 +329,7 @@ mod tests {
         let relay = [&[183, 2][..], b"ab", &3_u32.to_be_bytes(), b"xyz"].concat();
         for (name, dialect, said, watched, touches) in [
             ("a pixel format", Plain, vec![0; 20], true, false),
-            ("encodings", Plain, encodings(&[7, -308]), true, false),
+            ("encodings", Plain, encoding_list(&[7, -308]), true, false),
             ("a picture, please", Plain, vec![3, 1, 0, 0, 0, 0, 5, 0, 2, 208], true, false),
             ("pictures all along", Plain, vec![150, 1, 0, 0, 0, 0, 5, 0, 2, 208], true, false),
             ("a fence", Plain, [&[248, 0, 0, 0, 0, 0, 0, 1, 3][..], b"abc"].concat(), true, false),
@@ -362,8 +372,8 @@ mod tests {
 
     #[test]
     fn a_watchers_client_is_not_offered_more_ways_of_input() {
-        let said = encodings(&[7, -316, 0xc0a1_e5ce_u32 as i32, -308]);
-        assert_eq!(after_hello(Dialect::Plain, WATCH, &said), Ok((encodings(&[7, -308]), false)));
+        let said = encoding_list(&[7, -316, 0xc0a1_e5ce_u32 as i32, -308]);
+        assert_eq!(after_hello(Dialect::Plain, WATCH, &said), Ok((encoding_list(&[7, -308]), false)));
         assert_eq!(after_hello(Dialect::Plain, ALL, &said), Ok((said, false)));
     }
 
@@ -374,6 +384,8 @@ mod tests {
         let mut stream = Stream::new(Dialect::Plain);
         assert_eq!(stream.resize((1280, 720)), None, "not in the greeting");
         stream.push(HELLO, ALL).expect("a greeting");
+        assert_eq!(stream.resize((1280, 720)), None, "not before the client knows of sizes");
+        stream.push(&encoding_list(&[7, -308]), ALL).expect("reads");
         assert_eq!(stream.resize((1280, 720)), Some(set_desktop_size(1280, 720)));
         stream.push(&cut_text(100, b"half"), ALL).expect("reads");
         assert_eq!(stream.resize((1280, 720)), None, "not in the middle of a message");

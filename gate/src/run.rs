@@ -102,7 +102,7 @@ async fn watch(
         room.set_end(time_is_up);
         room.presence.note();
         room.presence.touch();
-        run_first(room);
+        run_first(room, app_port);
         tokio::select! {
             () = sleep_until(time_is_up) => Some(Cause::TimeLimit),
             () = nobody_there(room, settings.keepalive) => Some(Cause::Abandoned),
@@ -127,10 +127,10 @@ async fn watch(
 }
 
 /// Runs the image's command for a first launch, if it has one. Nobody waits for it.
-fn run_first(room: &Room) {
+fn run_first(room: &Room, app_port: u16) {
     let Some(first) = room.orders().viewing.exec.first_launch else { return };
     tokio::spawn(async move {
-        match exec::run(&first, &[], exec::LONGEST).await {
+        match exec::run(&first, &[(app::PORT_VARIABLE, &app_port.to_string())], exec::LONGEST).await {
             Ok(said) => tracing::info!(said, "The command for the first launch has run"),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "The command for the first launch failed; the session goes on"),
         }

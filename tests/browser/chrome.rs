@@ -89,11 +89,16 @@ impl Casting {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// The id of the image of this name.
+    pub async fn image(&self, name: &str) -> String {
+        let images = self.admin(Method::GET, "images", &Value::Null).await;
+        let found = images["items"].as_array().and_then(|images| images.iter().find(|image| image["name"] == name));
+        found.and_then(|image| image["id"].as_str()).expect("is always there where its packages are").to_owned()
+    }
+
     /// A cast of the demo app for anybody, with these fields on top; returns its link.
     pub async fn link(&self, fields: &Value) -> String {
-        let images: Value = self.0.admin(Method::GET, "images").send().await.expect("an answer").json().await.expect("JSON");
-        let demo = images["items"].as_array().and_then(|images| images.iter().find(|image| image["name"] == "Demo app"));
-        let mut document = json!({"name": "Test", "image_id": demo.expect("is always there")["id"], "allow_anonymous": true});
+        let mut document = json!({"name": "Test", "image_id": self.image("Demo app").await, "allow_anonymous": true});
         for (name, value) in fields.as_object().expect("an object") {
             document[name] = value.clone();
         }

@@ -5,6 +5,8 @@
 #![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
 
 mod chrome;
+mod inner;
 mod pages;
 mod road;
 mod streamed;
+mod viewer;

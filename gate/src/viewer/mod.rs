@@ -19,6 +19,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use url::form_urlencoded;
 
+use crate::app::PORT_VARIABLE;
 use crate::front::Front;
 use crate::room::{Part, View};
 use crate::{pages, rfb};
@@ -132,8 +133,9 @@ pub(crate) fn go(front: &Arc<Front>, url: String) {
         tracing::warn!("An address is to be opened, but the image has no command for that");
         return;
     };
+    let port = front.app.port().to_string();
     tokio::spawn(async move {
-        match crate::exec::run(&exec, &[("KASM_URL", &url)], crate::exec::LONGEST).await {
+        match crate::exec::run(&exec, &[("KASM_URL", &url), (PORT_VARIABLE, &port)], crate::exec::LONGEST).await {
             Ok(said) => tracing::info!(said, "An address was opened"),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "An address could not be opened; the session goes on"),
         }

@@ -1,6 +1,7 @@
 //! Owns the processes of a browser session: an X server that speaks RFB on a socket, a window manager, Chromium. All of them end with it, and
 //! what they wrote is deleted. Must not know who looks at the screen.
 
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +16,11 @@ use super::settings::Settings;
 
 /// How long the X server may take until it says its display's number.
 const SCREEN_WITHIN: Duration = Duration::from_secs(20);
+/// The displays that are tried: far from those that people use.
+const FIRST_DISPLAY: u32 = 1000;
+const DISPLAYS: u32 = 20_000;
+/// How many of them.
+const TRIES: usize = 50;
 /// The file that says which display the screen is.
 const DISPLAY: &str = "display";
 /// The size of the screen until a window asks for another.
@@ -26,6 +32,7 @@ pub(super) struct Screen {
     _manager: Child,
     chromium: Child,
     folder: Folder,
+    _display: Display,
 }
 
 impl Screen {
@@ -35,20 +42,8 @@ impl Screen {
     /// When a program is missing or the X server does not come up.
     pub(super) async fn start(settings: &Settings) -> anyhow::Result<Self> {
         let folder = Folder::new(&settings.session)?;
-        let switch = |name: &str, on: bool| format!("-{name}={}", u8::from(on));
-        // No TCP port at all: whoever reaches the socket has come through the gate.
-        let mut server = command("Xvnc", &folder.0)
-            .args(["-displayfd", "1", "-geometry", GEOMETRY, "-depth", "24", "-nolisten", "tcp", "-nolisten", "local"])
-            .args(["-extension", "GLX", "-rfbport", "-1", "-AlwaysShared", "-UseBlacklist=0", "-SecurityTypes", "None", "-rfbunixpath"])
-            .arg(folder.socket())
-            .args([switch("AcceptCutText", settings.paste_in), switch("SendCutText", settings.copy_out)])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("Xvnc cannot be run")?;
-        let mut lines = BufReader::new(server.stdout.take().context("Xvnc has no output")?).lines();
-        let number = timeout(SCREEN_WITHIN, lines.next_line()).await.context("Xvnc did not come up in time")??;
-        let Some(number) = number.filter(|line| line.trim().parse::<u32>().is_ok()) else { bail!("Xvnc ended before it was up") };
-        let display = format!(":{}", number.trim());
+        let (server, held) = start_server(settings, &folder).await?;
+        let display = format!(":{}", held.number);
         std::fs::write(folder.0.join(DISPLAY), &display).context("the display cannot be noted")?;
         let manager = command("matchbox-window-manager", &folder.0)
             .env("DISPLAY", &display)
@@ -56,7 +51,7 @@ impl Screen {
             .spawn()
             .context("matchbox-window-manager cannot be run")?;
         let chromium = chromium(&folder.0, &display, &settings.url).spawn().context("chromium cannot be run")?;
-        Ok(Self { server, _manager: manager, chromium, folder })
+        Ok(Self { server, _manager: manager, chromium, folder, _display: held })
     }
 
     /// Where the X server speaks RFB.
@@ -74,6 +69,60 @@ impl Screen {
             status = self.server.wait() => ("the X server", status?),
         };
         if status.success() { Ok(()) } else { bail!("{what} ended with {status}") }
+    }
+}
+
+/// Starts the X server, and gives its display. The number is tried, not left to the server: servers that choose for themselves and start at once
+/// take the same one, and their sessions would see each other.
+async fn start_server(settings: &Settings, folder: &Folder) -> anyhow::Result<(Child, Display)> {
+    let first = FIRST_DISPLAY + std::process::id() % DISPLAYS;
+    for display in (first..).take(TRIES) {
+        let Some(held) = Display::hold(display)? else { continue };
+        if let Some(server) = try_display(settings, folder, display).await? {
+            return Ok((server, held));
+        }
+    }
+    bail!("no X server came up on the displays {first} to {}", first + TRIES as u32 - 1)
+}
+
+/// The X server on this display; `None` when it ended at once, because another has it.
+async fn try_display(settings: &Settings, folder: &Folder, display: u32) -> anyhow::Result<Option<Child>> {
+    let switch = |name: &str, on: bool| format!("-{name}={}", u8::from(on));
+    // No TCP port at all: whoever reaches the socket has come through the gate.
+    let mut server = command("Xvnc", &folder.0)
+        .arg(format!(":{display}"))
+        .args(["-displayfd", "1", "-geometry", GEOMETRY, "-depth", "24", "-nolisten", "tcp", "-nolisten", "local"])
+        .args(["-extension", "GLX", "-rfbport", "-1", "-AlwaysShared", "-UseBlacklist=0", "-SecurityTypes", "None", "-rfbunixpath"])
+        .arg(folder.socket())
+        .args([switch("AcceptCutText", settings.paste_in), switch("SendCutText", settings.copy_out)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("Xvnc cannot be run")?;
+    let mut lines = BufReader::new(server.stdout.take().context("Xvnc has no output")?).lines();
+    let number = timeout(SCREEN_WITHIN, lines.next_line()).await.context("Xvnc did not come up in time")??;
+    Ok(number.filter(|line| line.trim().parse() == Ok(display)).map(|_| server))
+}
+
+/// A display's number, held by a lock that goes with this process however it ends: X servers that are told a number take it without asking.
+struct Display {
+    number: u32,
+    _lock: File,
+}
+
+impl Display {
+    /// `None` when another session has it.
+    fn hold(number: u32) -> anyhow::Result<Option<Self>> {
+        let path = std::env::temp_dir().join(format!("casting-display-{number}"));
+        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.with_context(|| format!("the file {} cannot be made", path.display()))?;
+        Ok(lock.try_lock().is_ok().then_some(Self { number, _lock: lock }))
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(format!("/tmp/.X11-unix/X{}", self.number));
+        let _ = std::fs::remove_file(std::env::temp_dir().join(format!("casting-display-{}", self.number)));
     }
 }
 
@@ -143,5 +192,18 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_sessions_have_one_display() {
+        let first = Display::hold(59_998).expect("a lock file");
+        assert!(first.is_some() && Display::hold(59_998).expect("a lock file").is_none());
+        drop(first);
+        assert!(Display::hold(59_998).expect("a lock file").is_some(), "free again");
     }
 }

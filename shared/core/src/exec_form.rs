@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_is_shown_can_be_sent_back() {
         let config =
-            reading(json!({"go": {"cmd": "x", "environment": {"A": "b"}}, "first_launch": {"cmd": ["y"], "user": "app"}})).expect("good");
+            reading(&json!({"go": {"cmd": "x", "environment": {"A": "b"}}, "first_launch": {"cmd": ["y"], "user": "app"}})).expect("good");
         assert_eq!(config.go.as_ref().map(|go| go.command.as_slice()), Some(&["/bin/sh", "-c", "x"].map(str::to_owned)[..]));
         assert_eq!(reading(&view(&config)), Ok(config));
     }

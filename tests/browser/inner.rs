@@ -1,0 +1,83 @@
+//! Owns the page that a streamed browser opens in tests: it has a colour, and tells what is typed into it.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::response::Html;
+use axum::routing::get;
+use casting_tests::processes::soon;
+use serde_json::{Value, json};
+
+use crate::chrome::text;
+
+/// The page at `/`, and another one at `/second`.
+pub struct Inner {
+    pub host: String,
+    typed: Arc<Mutex<String>>,
+}
+
+fn page(colour: &str) -> Html<String> {
+    Html(format!(
+        "<!doctype html><title>Inner page</title><style>html{{background:{colour};color:#fff;font:40px sans-serif}}</style>
+         <p>This is the inner page.</p><input autofocus><script>let n=0;document.querySelector('input').oninput=e=>fetch('/typed?'+String(++n).padStart(3,'0')+e.target.value)</script>"
+    ))
+}
+
+impl Inner {
+    /// What the screen shows of the first page, and of the second.
+    pub const GREEN: [u8; 3] = [10, 125, 50];
+    pub const BLUE: [u8; 3] = [10, 50, 125];
+
+    pub async fn serve() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let host = listener.local_addr().expect("an address").to_string();
+        let typed = Arc::<Mutex<String>>::default();
+        let note = |State(typed): State<Arc<Mutex<String>>>, RawQuery(text): RawQuery| async move {
+            // Requests may overtake one another; the number before the text does not.
+            let mut last = typed.lock().expect("unpoisoned");
+            *last = std::mem::take(&mut *last).max(text.unwrap_or_default());
+        };
+        let router = Router::new()
+            .route("/", get(|| async { page("#0a7d32") }))
+            .route("/second", get(|| async { page("#0a327d") }))
+            .route("/typed", get(note))
+            .with_state(typed.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { host, typed }
+    }
+
+    /// What stands in the page's field.
+    pub fn typed(&self) -> String {
+        self.typed.lock().expect("unpoisoned").get(3..).unwrap_or_default().to_owned()
+    }
+}
+
+/// The colour that the streamed screen has near its lower right corner; the window must be in the session's app.
+async fn colour(window: &fantoccini::Client) -> Value {
+    let script = "const canvas = document.querySelector('canvas'); if (!canvas || !document.documentElement.dataset.connected) return null; \
+        return [...canvas.getContext('2d').getImageData(canvas.width - 60, canvas.height - 60, 1, 1).data].slice(0, 3);";
+    window.execute(script, vec![]).await.unwrap_or_default()
+}
+
+/// Waits until the streamed screen has this colour. Browsers within browsers take their time on a small machine.
+pub async fn shows(window: &fantoccini::Client, wanted: [u8; 3]) {
+    for _ in 0..4 {
+        if soon(async || colour(window).await == json!(wanted)).await {
+            return;
+        }
+    }
+    panic!("the screen has {} and not {wanted:?}; the page says: {}", colour(window).await, text(window).await);
+}
+
+/// The size of the streamed screen.
+pub async fn size(window: &fantoccini::Client) -> Value {
+    window.execute("const c = document.querySelector('canvas'); return c && [c.width, c.height]", vec![]).await.unwrap_or_default()
+}
+
+/// Types into the streamed screen; the first key is a tabulator, which finds the page's field.
+pub async fn type_in(window: &fantoccini::Client, text: &str) {
+    let canvas = window.find(fantoccini::Locator::Css("canvas")).await.expect("the screen");
+    canvas.click().await.expect("can be clicked");
+    window.active_element().await.expect("the screen").send_keys(&format!("\u{e004}{text}")).await.expect("can be typed into");
+}
