@@ -203,6 +203,7 @@ impl Clock for MachineClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials;
 
     fn with(change: Option<(&'static str, &'static str)>) -> impl Fn(&str) -> Option<String> {
         move |name| {
@@ -229,6 +230,23 @@ mod tests {
         let settings = GateSettings::read(with(None), false).expect("complete");
         assert_eq!(settings.report_url, "http://localhost:8300");
         assert_eq!((settings.app_port, settings.listen.to_string().as_str()), (None, "0.0.0.0:18080"));
+    }
+
+    #[test]
+    fn a_login_to_the_app_is_whole_or_not_there() {
+        let told = |user: Option<&'static str>, password: Option<&'static str>| {
+            let source = move |name: &str| match name {
+                "CAST_APP_USER" => user.map(str::to_owned),
+                "CAST_APP_PASSWORD_VARIABLE" => Some("VNC_PW".to_owned()),
+                "VNC_PW" => password.map(str::to_owned),
+                _ => with(None)(name),
+            };
+            GateSettings::read(source, false).map(|settings| settings.app_login).map_err(|error| error.to_string())
+        };
+        assert_eq!(told(None, Some("x")), Ok(None));
+        assert_eq!(told(Some("kasm_user"), Some("x")), Ok(Some(("kasm_user".into(), "x".into()))));
+        assert!(told(Some("kasm_user"), None).is_err_and(|error| error.contains("CAST_APP_PASSWORD_VARIABLE")));
+        assert_eq!(credentials::basic("Aladdin", "open sesame").expect("a header"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }
 
     #[test]

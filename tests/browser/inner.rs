@@ -62,12 +62,11 @@ async fn colour(window: &fantoccini::Client) -> Value {
 
 /// Waits until the streamed screen has this colour. Browsers within browsers take their time on a small machine.
 pub async fn shows(window: &fantoccini::Client, wanted: [u8; 3]) {
+    let mut seen = false;
     for _ in 0..4 {
-        if soon(async || colour(window).await == json!(wanted)).await {
-            return;
-        }
+        seen = seen || soon(async || colour(window).await == json!(wanted)).await;
     }
-    panic!("the screen has {} and not {wanted:?}; the page says: {}", colour(window).await, text(window).await);
+    assert!(seen, "the screen has {} and not {wanted:?}; the page says: {}", colour(window).await, text(window).await);
 }
 
 /// The size of the streamed screen.

@@ -16,3 +16,4 @@ mod parameters;
 mod previews;
 mod refusals;
 mod road;
+mod sharing;

@@ -1,10 +1,10 @@
 //! Owns the casts of the API. Must not know which values are possible, or how a claim uses a cast.
 
-use casting_core::cast::{Cast, Counter};
+use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::cast_form::{self, CastDraft};
 use casting_core::form::{FieldErrors, Warning};
 use casting_core::group::Group;
-use casting_core::ids::{CastId, GroupId, ImageId, draw};
+use casting_core::ids::{CastId, GroupId, draw};
 use casting_core::image::Image;
 use casting_core::ports::{Created, Launcher, Replaced, Saved, Store};
 use casting_web::{Reply, reply};
@@ -28,7 +28,7 @@ pub(crate) async fn list<S: Store, L>(call: &Call<'_, S, L>) -> Result<Reply, Fa
 pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let casting = call.casting;
     let draft = cast_form::create(&call.document()?, &casting.terms.public_url, &*casting.entropy)?;
-    require_image(call, &draft.settings.image_id).await?;
+    require_image(call, &draft.settings).await?;
     require_group(call, draft.settings.anonymous_group_id.as_ref()).await?;
     let now = casting.clock.now();
     let cast = Cast {
@@ -63,8 +63,9 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
         let before = find(call).await?;
         precondition.check(before.version)?;
         let draft = cast_form::patch(&before, &input, &call.casting.terms.public_url)?;
-        if draft.settings.image_id != before.settings.image_id {
-            require_image(call, &draft.settings.image_id).await?;
+        let shares = draft.settings.enable_sharing && !before.settings.enable_sharing;
+        if draft.settings.image_id != before.settings.image_id || shares {
+            require_image(call, &draft.settings).await?;
         }
         if draft.settings.anonymous_group_id != before.settings.anonymous_group_id {
             require_group(call, draft.settings.anonymous_group_id.as_ref()).await?;
@@ -142,8 +143,13 @@ fn key_taken(cast: &Cast) -> Failure {
     Failure::conflict(format!("Another cast has the key {}.", cast.settings.key))
 }
 
-async fn require_image<S: Store, L>(call: &Call<'_, S, L>, id: &ImageId) -> Result<(), Failure> {
-    match call.casting.store.record::<Image>(id.as_str()).await? {
+/// The image must be there, and be one that can be only watched if the link shares its sessions.
+async fn require_image<S: Store, L>(call: &Call<'_, S, L>, settings: &CastSettings) -> Result<(), Failure> {
+    match call.casting.store.record::<Image>(settings.image_id.as_str()).await? {
+        Some(image) if settings.enable_sharing && image.settings.view_only.is_none() => {
+            let detail = "needs an image whose sessions can be only watched: set its view_only to the way that fits its app.";
+            Err(FieldErrors::one("/enable_sharing", detail).into())
+        }
         Some(_) => Ok(()),
         None => Err(FieldErrors::one("/image_id", "is not the id of an image.").into()),
     }

@@ -24,14 +24,25 @@ struct ControlPlane {
     reports: mpsc::UnboundedReceiver<Value>,
 }
 
-type Answers = Arc<(Mutex<Vec<u16>>, mpsc::UnboundedSender<Value>)>;
+struct Script {
+    statuses: Mutex<Vec<u16>>,
+    orders: Value,
+    told: mpsc::UnboundedSender<Value>,
+}
+
+type Answers = Arc<Script>;
 
 impl ControlPlane {
     async fn answering(statuses: &[u16]) -> Self {
+        Self::ordering(statuses, Value::Null).await
+    }
+
+    /// The same, with these orders for whoever is taken (status 200).
+    async fn ordering(statuses: &[u16], orders: Value) -> Self {
         let (told, reports) = mpsc::unbounded_channel();
         let mut statuses = statuses.to_vec();
         statuses.reverse();
-        let answers: Answers = Arc::new((Mutex::new(statuses), told));
+        let answers: Answers = Arc::new(Script { statuses: Mutex::new(statuses), orders, told });
         let port = serve(Router::new().route("/session/{id}/reports", post(hear)).with_state(answers)).await;
         Self { port, reports }
     }
@@ -66,12 +77,12 @@ async fn hear(
     Path(id): Path<String>,
     headers: HeaderMap,
     axum::Json(report): axum::Json<Value>,
-) -> StatusCode {
+) -> (StatusCode, axum::Json<Value>) {
     assert_eq!((id.as_str(), &headers["authorization"]), (session().as_str(), &"Bearer hush-hush".parse().expect("a value")));
-    let _ = answers.1.send(report);
-    let mut statuses = answers.0.lock().expect("no panic");
+    let _ = answers.told.send(report);
+    let mut statuses = answers.statuses.lock().expect("no panic");
     let status = if statuses.len() > 1 { statuses.pop() } else { statuses.last().copied() };
-    StatusCode::from_u16(status.expect("a status")).expect("a status")
+    (StatusCode::from_u16(status.expect("a status")).expect("a status"), axum::Json(answers.orders.clone()))
 }
 
 fn session() -> SessionId {
@@ -196,4 +207,57 @@ async fn a_session_that_nobody_visits_and_one_whose_time_is_up_end_and_say_why()
         assert!(started.elapsed() >= Duration::from_secs(1), "{name}: not before");
         assert_eq!(exit_code(gate).await, 143, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_touches_ends_and_so_does_one_that_the_control_plane_knows_no_more() {
+    let mut control = ControlPlane::ordering(&[200], json!({ "idle_seconds": 1 })).await;
+    let gate = control.gate(answering_app().await, "exec sleep 60");
+    assert_eq!(control.next().await["is"], "ready");
+    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": null, "because": "idle" }));
+    assert_eq!(exit_code(gate).await, 143);
+}
+
+#[tokio::test]
+async fn a_machine_that_is_taken_back_leaves_a_little_time() {
+    for (name, statuses, told, patient) in
+        [("taken back", vec![204], json!("reclaimed"), true), ("asked to end by the control plane", vec![204, 410], json!(null), false)]
+    {
+        let mut control = ControlPlane::answering(&statuses).await;
+        let mut command = control.command("trap 'exit 9' TERM; sleep 60 & wait");
+        let command = command.env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_RECLAIM_SECONDS", "1");
+        let gate = command.spawn().expect("the gate starts");
+        assert_eq!(control.next().await["is"], "ready", "{name}");
+        let asked = Instant::now();
+        tell(&gate, Signal::SIGTERM);
+        assert_eq!(control.next().await["is"], "alive", "{name}");
+        let end = control.next().await;
+        assert_eq!((end["is"].as_str(), &end["because"]), (Some("ended"), &told), "{name}");
+        assert_eq!(asked.elapsed() >= Duration::from_secs(1), patient, "{name}");
+        assert_eq!(exit_code(gate).await, 9, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing() {
+    let mark = std::env::temp_dir().join(format!("casting-gate-first-{}", std::process::id()));
+    let line = format!("test -z \"$CAST_SESSION_SECRET\" && echo \"$PORT\" >> {}; exit 1", mark.display());
+    let exec = json!({ "first_launch": { "command": ["/bin/sh", "-c", line] } });
+    let mut control = ControlPlane::ordering(&[200], json!({ "viewing": { "exec": exec } })).await;
+    let port = answering_app().await;
+    let gate = control.gate(port, "exec sleep 60");
+    assert_eq!(control.next().await["is"], "ready");
+    let mut lines = String::new();
+    for _ in 0..100 {
+        lines = std::fs::read_to_string(&mark).unwrap_or_default();
+        if !lines.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(lines, format!("{port}\n"), "with the app's environment, and without the secret");
+    assert!(control.reports.try_recv().is_err(), "the session goes on");
+    tell(&gate, Signal::SIGTERM);
+    assert_eq!(exit_code(gate).await, 143);
+    std::fs::remove_file(mark).expect("deletes");
 }

@@ -11,3 +11,7 @@ mod passing_on;
 mod refusals;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod viewer;
+#[cfg(test)]
+mod watching;

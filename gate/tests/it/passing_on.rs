@@ -134,3 +134,14 @@ async fn whoever_holds_a_socket_is_there_until_it_closes_and_a_refused_one_never
     drop(socket);
     assert!(connected(&stage, 0).await, "{}", stage.room.presence.connected());
 }
+
+#[tokio::test]
+async fn an_app_with_a_certificate_and_a_login_of_its_own_is_shown_without_either() {
+    let stage = Stage::before_https("Basic a2FzbV91c2VyOnBhc3M=").await;
+    let seen = stage.asks("GET", "/seen").header("authorization", "Basic bGllcw==").send().await.expect("an answer");
+    let seen = seen.text().await.expect("text");
+    assert!(seen.contains("authorization: Basic a2FzbV91c2VyOnBhc3M=") && !seen.contains("bGllcw=="), "{seen}");
+    let mut socket = stage.socket("/ws", &format!("http://{}", stage.host())).await.expect("a socket over TLS");
+    socket.send(Message::text("hello")).await.expect("sent");
+    assert_eq!(socket.next().await.expect("a message").expect("no error"), Message::text("hello"));
+}

@@ -7,13 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use casting_core::ids::SessionId;
 use casting_core::keys::{Keyring, SessionKeys};
 use casting_core::testing::{NOON, SetClock};
-use casting_core::ticket::{Role, SessionTicket};
+use casting_core::ticket::{Role, SessionTicket, Watcher};
+use casting_core::viewing::{Orders, ViewOnly, Viewing};
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::front::{self, Front};
 use casting_gate::proxy::{Proxy, Target};
@@ -21,6 +22,9 @@ use casting_gate::report::Reporter;
 use casting_gate::room::Room;
 use casting_gate::server;
 use casting_gate::session_host::SessionHost;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as SocketError, handshake::client::Request as SocketRequest};
@@ -49,17 +53,35 @@ impl Stage {
     }
 
     pub async fn new(template: &'static str, secure_cookies: bool) -> Self {
+        let reached = Arc::new(AtomicUsize::new(0));
+        let app = serve(app(reached.clone())).await;
+        Self::before(Target::loopback(app).expect("an address"), reached, None, template, secure_cookies).await
+    }
+
+    /// An app that speaks https, with a certificate of its own making, and knows its visitors by this login.
+    pub async fn before_https(login: &str) -> Self {
+        let reached = Arc::new(AtomicUsize::new(0));
+        let app = serve_https(app(reached.clone())).await;
+        let login = HeaderValue::from_str(login).expect("a value");
+        Self::before(Target::loopback(app).expect("an address").over_https(true), reached, Some(login), "{session}.localhost", false).await
+    }
+
+    async fn before(
+        app: Target,
+        reached: Arc<AtomicUsize>,
+        app_login: Option<HeaderValue>,
+        template: &'static str,
+        secure_cookies: bool,
+    ) -> Self {
         let keys = Keyring::new(&[3; 32]).sessions().clone();
         let clock = Arc::new(SetClock::at(NOON));
         let session = SessionId::from_bytes([1; 16]);
-        let reached = Arc::new(AtomicUsize::new(0));
-        let app = serve(app(reached.clone())).await;
         let room = Arc::new(Room::default());
         let front = Front {
             session: session.clone(),
             secret: keys.secret(&session),
-            app: Target::loopback(app).expect("an address"),
-            app_login: None,
+            app,
+            app_login,
             downloads: false,
             room: room.clone(),
             reporter: Arc::new(Reporter::new("http://127.0.0.1:1", &session, &keys.secret(&session)).expect("a client")),
@@ -82,6 +104,29 @@ impl Stage {
     /// A ticket for session `n` (the stage's is 1) to the gate, good for a minute.
     pub fn ticket(&self, n: u8) -> String {
         self.ticket_to(n, self.gate)
+    }
+
+    /// A ticket to watch, from this round of sharing.
+    pub fn watcher(&self, id: &str, round: u32) -> String {
+        let watcher = Some(Watcher { id: id.into(), name: id.to_uppercase(), round });
+        let session = self.session.clone();
+        let ticket = SessionTicket {
+            session,
+            role: Role::Viewer,
+            watcher,
+            host: "127.0.0.1".into(),
+            port: self.gate,
+            expires: NOON.plus_seconds(60),
+        };
+        ticket.sign(&self.keys.secret(&self.session))
+    }
+
+    /// Shares the session in this round, with this way of watching.
+    pub fn share(&self, view_only: ViewOnly, round: u32) {
+        let viewing = Viewing { view_only: Some(view_only), may_share: true, ..Viewing::default() };
+        let session_page = format!("{CONTROL}/session/{}", self.session);
+        let share_link = Some(format!("{CONTROL}/share/x"));
+        self.room.follow(Orders { viewing, session_page, share_link, share_round: round, title: "App".into(), ..Orders::default() });
     }
 
     pub fn ticket_to(&self, n: u8, port: u16) -> String {
@@ -111,9 +156,14 @@ impl Stage {
 
     /// Opens a WebSocket through the edge, from a page at `origin`.
     pub async fn socket(&self, path: &str, origin: &str) -> Result<WebSocketStream<TcpStream>, SocketError> {
+        self.socket_as(&self.ticket(1), path, origin).await
+    }
+
+    /// The same with another ticket.
+    pub async fn socket_as(&self, ticket: &str, path: &str, origin: &str) -> Result<WebSocketStream<TcpStream>, SocketError> {
         let mut request: SocketRequest = format!("ws://{}{path}", self.host()).into_client_request().expect("a request");
         request.headers_mut().insert("origin", origin.parse().expect("a value"));
-        request.headers_mut().insert("cookie", format!("cast-session={}", self.ticket(1)).parse().expect("a value"));
+        request.headers_mut().insert("cookie", format!("cast-session={ticket}").parse().expect("a value"));
         let stream = TcpStream::connect(("127.0.0.1", self.edge)).await.expect("the edge listens");
         client_async(request, stream).await.map(|(socket, _)| socket)
     }
@@ -137,6 +187,28 @@ pub async fn serve(router: Router) -> u16 {
     port
 }
 
+/// The same over TLS.
+async fn serve_https(router: Router) -> u16 {
+    let made = rcgen::generate_simple_self_signed(["app.invalid".to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("a server");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let _ = Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    port
+}
+
 fn app(reached: Arc<AtomicUsize>) -> Router {
     let count = |State(reached): State<Arc<AtomicUsize>>, request: Request, next: axum::middleware::Next| async move {
         reached.fetch_add(1, Ordering::SeqCst);
@@ -144,6 +216,7 @@ fn app(reached: Arc<AtomicUsize>) -> Router {
     };
     Router::new()
         .route("/ws", get(socket))
+        .route("/framed", get(|| async { [("x-frame-options", "DENY"), ("content-security-policy", "default-src 'self'")] }))
         .route("/echo", any(|request: Request| async move { Response::new(Body::new(request.into_body())) }))
         .route("/seen", any(seen))
         .route("/login", get(|| async { ([("location", "/home"), ("set-cookie", "a=1; Domain=localhost; Path=/")], "").into_response() }))

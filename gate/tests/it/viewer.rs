@@ -1,0 +1,170 @@
+//! The page around the app, and what its buttons do, as visitors in each part find them.
+
+use casting_core::ids::SessionId;
+use casting_core::testing::NOON;
+use casting_core::ticket::GoTicket;
+use casting_core::viewing::{Exec, Orders, ViewOnly, Viewing};
+use futures_util::StreamExt;
+use serde_json::Value;
+
+use crate::stage::{CONTROL, Stage};
+
+const VIEWER: &str = "viewer";
+
+/// What each part is answered.
+struct Case {
+    method: &'static str,
+    path: &'static str,
+    owner: u16,
+    viewer: u16,
+}
+
+const fn case(method: &'static str, path: &'static str, owner: u16, viewer: u16) -> Case {
+    Case { method, path, owner, viewer }
+}
+
+#[tokio::test]
+async fn what_is_the_owners_is_not_the_viewers() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Requests, 1);
+    let watcher = stage.watcher("ada", 1);
+    for Case { method, path, owner, viewer } in [
+        case("GET", "/.cast/", 200, 200),
+        case("GET", "/.cast", 200, 200),
+        case("GET", "/.cast/viewer.css", 200, 200),
+        case("GET", "/.cast/viewer.js", 200, 200),
+        case("GET", "/.cast/state", 200, 200),
+        case("POST", "/.cast/state", 405, 405),
+        case("GET", "/.cast/end", 405, 405),
+        case("GET", "/.cast/else", 404, 404),
+        case("POST", "/.cast/touch", 204, 403),
+        case("POST", "/.cast/control", 204, 403),
+        // The control plane of this stage does not answer.
+        case("POST", "/.cast/share", 503, 403),
+        case("POST", "/.cast/open", 403, 403),
+        case("POST", "/.cast/end", 204, 403),
+        case("GET", "/seen", 200, 200),
+        case("POST", "/echo", 200, 403),
+        case("PUT", "/echo", 200, 403),
+    ] {
+        let asked = stage.asks(method, path).send().await.expect("an answer");
+        assert_eq!(asked.status().as_u16(), owner, "the owner, {method} {path}");
+        let asked = stage.request(method, path).header("cookie", format!("cast-session={watcher}")).send().await.expect("an answer");
+        assert_eq!(asked.status().as_u16(), viewer, "a {VIEWER}, {method} {path}");
+        let stranger = stage.request(method, path).send().await.expect("an answer");
+        assert_eq!(stranger.status().as_u16(), 403, "a stranger, {method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_shows_each_part_what_it_may_do_and_can_be_framed_by_nobody_else() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Rfb, 1);
+    let page = async |cookie: String| {
+        let reply = stage.request("GET", "/.cast/").header("cookie", cookie).send().await.expect("an answer");
+        let policy = reply.headers()["content-security-policy"].to_str().expect("text").to_owned();
+        (policy, reply.text().await.expect("text"))
+    };
+    let (policy, owner) = page(format!("cast-session={}", stage.ticket(1))).await;
+    let (_, viewer) = page(format!("cast-session={}", stage.watcher("ada", 1))).await;
+    assert!(policy.contains("frame-ancestors 'self'") && policy.contains(&format!("form-action 'self' {CONTROL};")), "{policy}");
+    for part in ["id=\"link\"", "action=\"end\"", "Start</button>"] {
+        assert!(owner.contains(part) && !viewer.contains(part), "{part} is the owner's");
+    }
+    assert!(!viewer.contains("/share/x") && viewer.contains("Watch</button>"), "{viewer}");
+    for (control_panel, tips) in [(true, true), (true, false), (false, true), (false, false)] {
+        stage.room.follow(Orders { viewing: Viewing { control_panel, tips, ..Viewing::default() }, ..Orders::default() });
+        let (_, html) = page(format!("cast-session={}", stage.ticket(1))).await;
+        assert_eq!((html.contains("id=\"panel\""), html.contains("id=\"tips\"")), (control_panel, tips));
+        assert!(html.len() < 10_000, "{} bytes", html.len());
+    }
+}
+
+#[tokio::test]
+async fn whoever_listens_hears_of_each_change_and_counts_as_there() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Rfb, 1);
+    let owner = stage.asks("GET", "/.cast/events").send().await.expect("an answer");
+    assert_eq!(owner.headers()["content-type"], "text/event-stream");
+    let mut told = owner.bytes_stream();
+    let mut next = async || {
+        let piece = told.next().await.expect("an event").expect("no error");
+        let text = String::from_utf8_lossy(&piece).into_owned();
+        serde_json::from_str::<Value>(text.trim().strip_prefix("data: ").expect("data")).expect("JSON")
+    };
+    assert_eq!(next().await["watchers"], Value::Array(Vec::new()));
+    let cookie = format!("cast-session={}", stage.watcher("ada", 1));
+    let viewer = stage.request("GET", "/.cast/events").header("cookie", cookie).send().await.expect("an answer");
+    assert_eq!(next().await["watchers"][0]["name"], "ADA");
+    assert_eq!(stage.room.presence.connected(), 2);
+    drop(viewer);
+    assert_eq!(next().await["watchers"], Value::Array(Vec::new()), "she has left");
+}
+
+#[tokio::test]
+async fn an_order_to_open_an_address_is_carried_out_once_and_for_the_owner_only() {
+    let stage = Stage::by_name().await;
+    let folder = std::env::temp_dir().join(format!("casting-gate-go-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let opened = folder.join("opened");
+    let _ = std::fs::remove_file(&opened);
+    let line = format!("echo \"$KASM_URL\" >> {}", opened.display());
+    let command = vec!["/bin/sh".to_owned(), "-c".to_owned(), line];
+    let go = Some(Exec { command, user: None, working_directory: None, environment: Default::default() });
+    let viewing = Viewing {
+        view_only: Some(ViewOnly::Rfb),
+        exec: casting_core::viewing::ExecConfig { go, ..Default::default() },
+        ..Viewing::default()
+    };
+    stage.room.follow(Orders { viewing, share_link: Some("x".into()), share_round: 1, ..Orders::default() });
+    let order = |session: u8, url: &str, second: u64| {
+        let session = SessionId::from_bytes([session; 16]);
+        let secret = stage.keys.secret(&session);
+        GoTicket { session, url: url.into(), at: NOON.plus_seconds(second), expires: NOON.plus_seconds(60) }.sign(&secret)
+    };
+    for (name, cookie, go) in [
+        ("the first", stage.ticket(1), order(1, "https://one.example/", 1)),
+        ("the same again", stage.ticket(1), order(1, "https://one.example/", 1)),
+        ("a viewer's", stage.watcher("ada", 1), order(1, "https://viewer.example/", 2)),
+        ("another session's", stage.ticket(1), order(2, "https://other.example/", 3)),
+        ("nonsense", stage.ticket(1), "v1.x.y".to_owned()),
+        ("the next", stage.ticket(1), order(1, "https://two.example/", 4)),
+    ] {
+        let entered = stage.request("GET", &format!("/.cast/enter?ticket={cookie}&go={go}")).send().await.expect("an answer");
+        assert_eq!(entered.headers()["location"], format!("/.cast/?go={go}"), "{name}: the edge passes it on");
+        let reply = stage.request("GET", &format!("/.cast/?go={go}")).header("cookie", format!("cast-session={cookie}")).send().await;
+        let reply = reply.expect("an answer");
+        assert_eq!((reply.status().as_u16(), reply.headers()["location"].to_str().expect("text")), (303, "/.cast/"), "{name}");
+        // Commands run side by side; one after the other is easier to compare.
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    }
+    let lines = std::fs::read_to_string(&opened).unwrap_or_default();
+    assert_eq!(lines, "https://one.example/\nhttps://two.example/\n");
+    std::fs::remove_dir_all(folder).expect("deletes");
+}
+
+#[tokio::test]
+async fn an_owner_who_opens_the_share_link_stays_the_owner() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Rfb, 1);
+    let (owner, viewer) = (stage.ticket(1), stage.watcher("ada", 1));
+    for (name, cookie, ticket, replaced) in [
+        ("the owner watches", &owner, &viewer, false),
+        ("a viewer comes again", &viewer, &viewer, true),
+        ("the owner comes again", &owner, &owner, true),
+        ("a viewer becomes the owner", &viewer, &owner, true),
+    ] {
+        let request = stage.request("GET", &format!("/.cast/enter?ticket={ticket}")).header("cookie", format!("cast-session={cookie}"));
+        let reply = request.send().await.expect("an answer");
+        assert_eq!((reply.status().as_u16(), reply.headers().contains_key("set-cookie")), (303, replaced), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_will_not_be_framed_is_shown_in_the_viewer_all_the_same() {
+    let stage = Stage::by_name().await;
+    let reply = stage.asks("GET", "/framed").send().await.expect("an answer");
+    let policies: Vec<_> = reply.headers().get_all("content-security-policy").iter().collect();
+    assert_eq!(policies, ["default-src 'self'", "frame-ancestors 'self'"]);
+    assert!(!reply.headers().contains_key("x-frame-options"));
+}
