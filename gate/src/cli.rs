@@ -1,9 +1,11 @@
-//! Owns the command line: `gate run [-- command…]` and `gate edge`. Must not know what the two do.
+//! Owns the command line: `gate run [-- command…]`, `gate edge` and `gate install`. Must not know what the first two do.
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -34,6 +36,11 @@ enum Verb {
     },
     /// Route visitors to the gates of their sessions.
     Edge,
+    /// Copy this program into a folder, for containers that are to run it.
+    Install {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 /// Runs the program with these arguments (the first is its name) until it ends; the exit code is the app's for `run`.
@@ -46,11 +53,19 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
     let _ = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(LOG)).with_writer(std::io::stderr).with_ansi(false).try_init();
     match options.verb {
         Verb::Run { command } => answer(async move { run::run(GateSettings::from_environment(command.is_empty())?, &command).await }),
+        Verb::Install { folder } => answer(async move { install(&folder).map(|()| 0) }),
         Verb::Edge => answer(async move {
             edge::serve(EdgeServer::from_environment()?).await?;
             Ok(0)
         }),
     }
+}
+
+/// Whoever looks for the copy finds it whole, or not at all.
+fn install(folder: &Path) -> anyhow::Result<()> {
+    let (here, whole, part) = (std::env::current_exe()?, folder.join("gate"), folder.join(".gate"));
+    std::fs::copy(here, &part).with_context(|| format!("cannot write to {}", folder.display()))?;
+    std::fs::rename(&part, &whole).with_context(|| format!("cannot write to {}", whole.display()))
 }
 
 fn answer(work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {

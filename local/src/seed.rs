@@ -95,6 +95,7 @@ impl Offer {
                     command: vec![self.command.into()],
                     cpu: self.cpu,
                     memory: self.memory,
+                    ephemeral_storage: None,
                 }),
                 container: "session".into(),
                 port: None,

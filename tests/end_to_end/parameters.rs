@@ -76,7 +76,7 @@ async fn a_network_is_named_by_the_link_only_where_link_and_image_allow_it() {
         let network = json!({"name": name, "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});
         assert_eq!(lab.admin(Method::POST, "networks", Some(&network)).await.status, 201);
     }
-    let image = json!({"name": "Networked", "container_image": "app:1", "allow_network_selection": true, "restrict_to_networks": ["lab"]});
+    let image = json!({"name": "Networked", "container_image": "app:1", "command": ["demo-app"], "allow_network_selection": true, "restrict_to_networks": ["lab"]});
     let image = lab.admin(Method::POST, "images", Some(&image)).await;
     assert_eq!(image.status, 201, "{}", image.text);
     let id = image.json()["id"].as_str().expect("an id").to_owned();

@@ -261,3 +261,16 @@ async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing()
     assert_eq!(exit_code(gate).await, 143);
     std::fs::remove_file(mark).expect("deletes");
 }
+
+#[tokio::test]
+async fn the_program_copies_itself_to_where_another_container_finds_it() {
+    let folder = std::env::temp_dir().join(format!("casting-gate-install-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let install = async |folder: &std::path::Path| Command::new(env!("CARGO_BIN_EXE_gate")).arg("install").arg(folder).output().await;
+    assert!(install(&folder).await.expect("it runs").status.success());
+    let version = Command::new(folder.join("gate")).arg("--version").output().await.expect("the copy runs");
+    assert!(version.status.success() && version.stdout.starts_with(b"gate "));
+    let nowhere = install(&folder.join("no/such")).await.expect("it runs");
+    assert_eq!(nowhere.status.code(), Some(2), "{nowhere:?}");
+    std::fs::remove_dir_all(folder).expect("deletes");
+}

@@ -143,7 +143,8 @@ pub fn read(event: Value) -> Task {
 pub fn image(script: &str) -> Image {
     let command = ["sh", "-c", script].map(str::to_owned).into();
     let mut image = testing::image(1);
-    image.settings.source = ImageSource::Container(ContainerSource { image: "app:1".into(), command, cpu: 256, memory: 512 });
+    image.settings.source =
+        ImageSource::Container(ContainerSource { image: "app:1".into(), command, cpu: 256, memory: 512, ephemeral_storage: None });
     image
 }
 
@@ -156,6 +157,7 @@ pub fn spec(definition: &str) -> TaskSpec {
         task_definition: definition.to_owned(),
         container: "session".into(),
         environment: vec![("CAST_NAME".into(), "a name".into())],
+        gate_environment: None,
         placement: None,
     }
 }

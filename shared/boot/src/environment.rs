@@ -116,6 +116,7 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
         security_groups: reader.parsed("CASTING_ECS_SECURITY_GROUPS", |text| list(text, 5)),
         assign_public_ip: reader.optional_parsed("CASTING_ECS_ASSIGN_PUBLIC_IP", public_ip).unwrap_or_default(),
         execution_role_arn: reader.get("CASTING_ECS_EXECUTION_ROLE_ARN").map(str::to_owned),
+        gate_image: reader.get("CASTING_GATE_IMAGE").map(str::to_owned),
         capacity: reader.optional_parsed("CASTING_ECS_CAPACITY", capacity).unwrap_or_default(),
         logs: reader.get("CASTING_ECS_LOG_GROUP").map(|group| LogSettings { group: group.to_owned(), region: region.to_owned() }),
     }

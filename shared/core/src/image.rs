@@ -113,11 +113,24 @@ pub enum ImageSource {
 pub struct ContainerSource {
     /// The image's name in its registry.
     pub image: String,
-    /// What the gate starts; empty: the image's own command.
+    /// What the gate starts, inside this very container; empty: the image starts its app itself, and the gate runs beside it.
     #[serde(default)]
     pub command: Vec<String>,
     /// CPU units, 1,024 to a core.
     pub cpu: u32,
     /// Memory in MiB.
     pub memory: u32,
+    /// Disk space in GiB; `None` is what Fargate gives anyway (20).
+    #[serde(default)]
+    pub ephemeral_storage: Option<u32>,
+}
+
+/// What the gate's container is called where the gate runs beside the app.
+pub const GATE_CONTAINER: &str = "casting-gate";
+
+impl ImageSettings {
+    /// Whether the gate runs in a container of its own, beside the app's.
+    pub fn has_gate_beside(&self) -> bool {
+        matches!(&self.source, ImageSource::Container(source) if source.command.is_empty())
+    }
 }

@@ -9,7 +9,8 @@ use crate::exec_form;
 use crate::form::{FieldErrors, Form, escape, flag, line, spelled, text, whole};
 use crate::image::{AppAccess, ContainerSource, GATE_PORT, Image, ImageSettings, ImageSource};
 use crate::network_form;
-use crate::viewing::ViewOnly;
+use crate::preset;
+use crate::viewing::{ExecConfig, ViewOnly};
 
 /// How much of the 8,192 characters of a task's overrides an image's environment may use, as JSON. The rest is for the longest
 /// session URL (2,048), the longest names, the session's secret and our own variables.
@@ -23,7 +24,8 @@ const READ_ONLY: [&str; 5] = ["id", "registered_task_definition", "version", "cr
 /// # Errors
 /// Every mistake in the document.
 pub fn create(input: &Value) -> Result<ImageSettings, FieldErrors> {
-    read(Form::over(Map::new(), input, &[])?)
+    let (preset, input) = preset::take(input)?;
+    read(Form::over(preset, &input, &[])?)
 }
 
 /// Reads a change: what is not named stays, and null clears what may be empty.
@@ -54,7 +56,14 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
     let network = form.nullable("network", spelled(network_form::read_name));
     let allow_network_selection = form.defaulted("allow_network_selection", false, flag);
     let restrict_to_networks = form.list("restrict_to_networks", 100, network_form::read_name);
+    let beside = matches!(&source, Some(ImageSource::Container(source)) if source.command.is_empty());
+    if beside && port.is_none() && !form.is_wrong("port") {
+        form.require("port", "is required without a command: the gate must know where the image's own app listens.");
+    }
     let (view_only, exec, app) = (read_view_only(&mut form), exec_form::read(&mut form, "exec_config"), read_app(&mut form));
+    if beside && exec != ExecConfig::default() {
+        form.refuse("exec_config", "needs a command: what is run inside a session is run by the gate that started its app.");
+    }
     form.finish()?;
 
     // A missing one of these was noted by the form, which has returned by now.
@@ -124,9 +133,10 @@ fn read_source(form: &mut Form) -> Option<ImageSource> {
     }
     let cpu = form.nullable("cpu", whole(256..=16_384));
     let memory = form.nullable("memory", whole(512..=122_880));
+    let ephemeral_storage = form.nullable("ephemeral_storage", whole(21..=200));
     match (task_definition, image) {
         (Some(task_definition), None) => {
-            for name in ["command", "cpu", "memory"] {
+            for name in ["command", "cpu", "memory", "ephemeral_storage"] {
                 if form.names(name) && !(name == "command" && command.is_empty()) {
                     form.refuse(name, "goes with container_image only; a task definition brings its own.");
                 }
@@ -146,7 +156,7 @@ fn read_source(form: &mut Form) -> Option<ImageSource> {
             } else {
                 form.refuse("cpu", "must be 256, 512, 1024, 2048, 4096, 8192 or 16384.");
             }
-            Some(ImageSource::Container(ContainerSource { image, command, cpu, memory }))
+            Some(ImageSource::Container(ContainerSource { image, command, cpu, memory, ephemeral_storage }))
         }
         (Some(_), Some(_)) => {
             form.refuse("container_image", "must be null while task_definition is set: a session runs one or the other.");
@@ -236,6 +246,7 @@ fn fields(settings: &ImageSettings) -> Map<String, Value> {
         "command": container.map(|container| container.command.as_slice()).unwrap_or_default(),
         "cpu": container.map(|container| container.cpu),
         "memory": container.map(|container| container.memory),
+        "ephemeral_storage": container.and_then(|container| container.ephemeral_storage),
         "container": settings.container,
         "port": settings.port,
         "environment": settings.environment,
@@ -280,7 +291,7 @@ mod tests {
     }
 
     fn created(fields: &Value) -> Result<ImageSettings, Vec<String>> {
-        let mut input = json!({"name": "Demo", "container_image": "example/app:1"});
+        let mut input = json!({"name": "Demo", "container_image": "example/app:1", "port": 8080});
         for (name, value) in fields.as_object().expect("an object") {
             input[name] = value.clone();
         }
@@ -315,6 +326,12 @@ mod tests {
             ("memory between two steps", json!({"cpu": 512, "memory": 1500}), vec!["/memory"]),
             ("the largest task", json!({"cpu": 16_384, "memory": 122_880}), vec![]),
             ("a container's name with spaces", json!({"container": "a b"}), vec!["/container"]),
+            ("no port, though the image starts its app itself", json!({"port": null}), vec!["/port"]),
+            ("no port, because the gate picks one", json!({"port": null, "command": ["app"]}), vec![]),
+            ("a disk", json!({"ephemeral_storage": 100}), vec![]),
+            ("a disk too large", json!({"ephemeral_storage": 500}), vec!["/ephemeral_storage"]),
+            ("a preset", json!({"preset": "kasmweb"}), vec![]),
+            ("a preset that there is not", json!({"preset": "magic"}), vec!["/preset"]),
             ("port 0", json!({"port": 0}), vec!["/port"]),
             ("a port", json!({"port": 65_535}), vec![]),
             ("a port that many apps have", json!({"port": 8080}), vec![]),
@@ -340,7 +357,8 @@ mod tests {
                 json!({"app_user": "a", "app_password_variable": "CAST_X"}),
                 vec!["/app_password_variable", "/app_password_variable"],
             ),
-            ("a command to open addresses", json!({"exec_config": {"go": {"cmd": "open \"$KASM_URL\""}}}), vec![]),
+            ("a command to open addresses", json!({"command": ["app"], "exec_config": {"go": {"cmd": "open"}}}), vec![]),
+            ("a command inside, without a gate there", json!({"exec_config": {"go": {"cmd": "open"}}}), vec!["/exec_config"]),
             ("a field that is not there", json!({"privileged": true}), vec!["/privileged"]),
         ] {
             assert_eq!(created(&fields).err().unwrap_or_default(), wrong, "{name}");
@@ -350,7 +368,7 @@ mod tests {
     #[test]
     fn what_is_left_out_has_a_default() {
         let settings = created(&json!({})).expect("is enough");
-        assert_eq!((settings.container.as_str(), settings.port), ("session", None));
+        assert_eq!((settings.container.as_str(), settings.port), ("session", Some(8080)));
         assert_eq!((settings.start_timeout_seconds, settings.session_time_limit_seconds), (180, 14_400));
         assert!(matches!(settings.source, ImageSource::Container(ContainerSource { cpu: 1024, memory: 2048, .. })));
     }

@@ -34,6 +34,7 @@ mod owner;
 pub mod permission;
 pub mod policy;
 pub mod ports;
+mod preset;
 pub mod record;
 pub mod referrer;
 pub mod session;

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+/// The variable that names everything that is allowed, for gates and apps of ours.
+pub const PERMISSIONS_VARIABLE: &str = "CAST_PERMISSIONS";
+
 /// One thing that may be allowed inside a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -147,7 +150,7 @@ impl Grant {
         let has = |permission| self.permissions.contains(&permission);
         let switch = |permission| u8::from(has(permission)).to_string();
         let mut environment = vec![
-            ("CAST_PERMISSIONS", self.permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(",")),
+            (PERMISSIONS_VARIABLE, self.permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(",")),
             ("KASM_SVC_AUDIO", switch(Permission::Audio)),
             ("KASM_SVC_AUDIO_INPUT", switch(Permission::Microphone)),
             ("KASM_SVC_UPLOADS", switch(Permission::Uploads)),

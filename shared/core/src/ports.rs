@@ -244,6 +244,8 @@ pub struct TaskSpec {
     pub container: String,
     /// Names and values, sorted by name.
     pub environment: Vec<(String, String)>,
+    /// The same for the gate, where it has a container of its own; the app's container then gets none of this.
+    pub gate_environment: Option<Vec<(String, String)>>,
     /// Where it is placed; `None` is where the deployment places tasks.
     pub placement: Option<Placement>,
 }

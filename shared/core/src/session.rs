@@ -136,6 +136,9 @@ pub struct Launch {
     /// How the gate speaks to the app.
     #[serde(default)]
     pub app: AppAccess,
+    /// Whether the gate has a container of its own.
+    #[serde(default)]
+    pub gate_beside: bool,
     /// The number in the client token; another one means other parameters.
     pub attempt: u32,
 }

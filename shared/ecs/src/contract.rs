@@ -51,6 +51,7 @@ impl<L: Launcher, F: Fn()> Stage<'_, L, F> {
             task_definition: definition.to_owned(),
             container: self.image.settings.container.clone(),
             environment: vec![("CAST_NAME".to_owned(), "Ünïcode \"quoted\"".to_owned())],
+            gate_environment: None,
             placement: None,
         }
     }

@@ -4,17 +4,26 @@ use std::collections::HashMap;
 
 use aws_sdk_ecs::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
+use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{
-    Compatibility, ContainerDefinition, LogConfiguration, LogDriver, NetworkMode, PortMapping, Tag, TransportProtocol,
+    Compatibility, ContainerCondition, ContainerDefinition, ContainerDependency, EphemeralStorage, KeyValuePair, LinuxParameters,
+    LogConfiguration, LogDriver, MountPoint, NetworkMode, PortMapping, Tag, TransportProtocol, Volume,
 };
-use casting_core::image::{ContainerSource, GATE_PORT, Image, ImageSource};
+use casting_core::image::{ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource};
 use casting_core::ports::{Fault, FaultKind};
 
 use crate::failure::Kind;
-use crate::settings::LogSettings;
+use crate::settings::{Capacity, LogSettings};
 use crate::{EcsLauncher, retry};
 
 const WHAT: &str = "register a task definition";
+/// The volume that carries the gate's program from its own image into the app's container.
+const VOLUME: &str = "casting";
+const VOLUME_PATH: &str = "/casting";
+/// How long ECS waits between asking a container to end and killing it, in seconds. Fargate has 120 at most.
+const STOP_SECONDS: i32 = 120;
+/// How much of that visitors get when their machine is taken back, in seconds.
+const RECLAIM_SECONDS: u32 = 90;
 
 impl EcsLauncher {
     pub(crate) async fn register_task_definition(&self, image: &Image) -> Result<Result<String, String>, Fault> {
@@ -22,6 +31,11 @@ impl EcsLauncher {
             ImageSource::TaskDefinition(name) => return Ok(Ok(name.clone())),
             ImageSource::Container(source) => source,
         };
+        if image.settings.has_gate_beside() && self.settings.gate_image.is_none() {
+            let words =
+                "An image without a command needs the gate's own container image, and this deployment names none (CASTING_GATE_IMAGE).";
+            return Ok(Err(words.to_owned()));
+        }
         let request = match self.definition(image, source) {
             Ok(request) => request,
             Err(error) => return Ok(Err(error.to_string())),
@@ -40,21 +54,7 @@ impl EcsLauncher {
 
     /// The definition. There is never a task role: whoever uses the session could read its credentials.
     fn definition(&self, image: &Image, source: &ContainerSource) -> Result<RegisterTaskDefinitionFluentBuilder, BuildError> {
-        let logs = self.settings.logs.as_ref().map(log_configuration).transpose()?;
-        let port = PortMapping::builder().container_port(i32::from(GATE_PORT)).protocol(TransportProtocol::Tcp).build();
-        // The gate is the entry point, so that it comes first whatever entry point the container image has of its own.
-        let app = (!source.command.is_empty()).then(|| [&["--".to_owned()], source.command.as_slice()].concat());
-        let container = ContainerDefinition::builder()
-            .name(&image.settings.container)
-            .image(&source.image)
-            .essential(true)
-            .entry_point("gate")
-            .entry_point("run")
-            .set_command(app)
-            .port_mappings(port)
-            .set_log_configuration(logs)
-            .build();
-        Ok(self
+        let request = self
             .client
             .register_task_definition()
             .family(format!("casting-{}", image.id))
@@ -62,10 +62,62 @@ impl EcsLauncher {
             .requires_compatibilities(Compatibility::Fargate)
             .cpu(source.cpu.to_string())
             .memory(source.memory.to_string())
+            .set_ephemeral_storage(source.ephemeral_storage.map(storage).transpose()?)
             .set_execution_role_arn(self.settings.execution_role_arn.clone())
-            .container_definitions(container)
-            .tags(Tag::builder().key("project").value("session-casting").build()))
+            .tags(Tag::builder().key("project").value("session-casting").build());
+        let app = self.container(&image.settings.container, &source.image)?;
+        // The gate is the entry point, so that it comes first whatever entry point the container image has of its own.
+        let command = [&["--".to_owned()], source.command.as_slice()].concat();
+        let Some(gate_image) = &self.settings.gate_image else {
+            return Ok(
+                request.container_definitions(self.door(app).entry_point("gate").entry_point("run").set_command(Some(command)).build())
+            );
+        };
+        let gate = self.container(GATE_CONTAINER, gate_image)?;
+        if image.settings.has_gate_beside() {
+            let gate = self.door(gate).entry_point("/gate").command("run").build();
+            return Ok(request.container_definitions(app.essential(true).stop_timeout(STOP_SECONDS).build()).container_definitions(gate));
+        }
+        // A container that ends at once brings the gate; the app's own container runs it from there.
+        let mount = || MountPoint::builder().source_volume(VOLUME).container_path(VOLUME_PATH);
+        let bring =
+            gate.essential(false).entry_point("/gate").command("install").command(VOLUME_PATH).mount_points(mount().build()).build();
+        let brought = ContainerDependency::builder().container_name(GATE_CONTAINER).condition(ContainerCondition::Success).build()?;
+        let app = self
+            .door(app)
+            .entry_point(format!("{VOLUME_PATH}/gate"))
+            .entry_point("run")
+            .set_command(Some(command))
+            .mount_points(mount().read_only(true).build())
+            .depends_on(brought)
+            // What the app leaves behind is taken care of by an init that ECS adds.
+            .linux_parameters(LinuxParameters::builder().init_process_enabled(true).build());
+        let volume = Volume::builder().name(VOLUME).build();
+        Ok(request.volumes(volume).container_definitions(app.build()).container_definitions(bring))
     }
+
+    /// A container with its log.
+    fn container(&self, name: &str, image: &str) -> Result<ContainerDefinitionBuilder, BuildError> {
+        let logs = self.settings.logs.as_ref().map(log_configuration).transpose()?;
+        Ok(ContainerDefinition::builder().name(name).image(image).set_log_configuration(logs))
+    }
+
+    /// The container with the gate in it: the one door, and the one whose end is the task's. On machines that may be taken back, the gate uses
+    /// most of the warning to let people save their work.
+    fn door(&self, container: ContainerDefinitionBuilder) -> ContainerDefinitionBuilder {
+        let port = PortMapping::builder().container_port(i32::from(GATE_PORT)).protocol(TransportProtocol::Tcp).build();
+        let container = container.essential(true).port_mappings(port).stop_timeout(STOP_SECONDS);
+        match self.settings.capacity {
+            Capacity::Fargate => container,
+            Capacity::FargateSpot => {
+                container.environment(KeyValuePair::builder().name("CAST_RECLAIM_SECONDS").value(RECLAIM_SECONDS.to_string()).build())
+            }
+        }
+    }
+}
+
+fn storage(gib: u32) -> Result<EphemeralStorage, BuildError> {
+    Ok(EphemeralStorage::builder().size_in_gib(i32::try_from(gib).unwrap_or(i32::MAX)).build())
 }
 
 fn log_configuration(logs: &LogSettings) -> Result<LogConfiguration, BuildError> {
@@ -96,7 +148,7 @@ mod tests {
                 "cpu": "256", "memory": "512", "executionRoleArn": "arn:role:execution",
                 "containerDefinitions": [{
                     "name": "session", "image": "example/app:1", "cpu": 0, "essential": true,
-                    "entryPoint": ["gate", "run"], "command": ["--", "app"],
+                    "entryPoint": ["gate", "run"], "command": ["--", "app"], "stopTimeout": 120,
                     "portMappings": [{ "containerPort": 18_080, "protocol": "tcp" }],
                     "logConfiguration": { "logDriver": "awslogs", "options": {
                         "awslogs-group": "sessions", "awslogs-region": "eu-central-1", "awslogs-stream-prefix": "session",
@@ -105,6 +157,73 @@ mod tests {
                 "tags": [{ "key": "project", "value": "session-casting" }],
             })
         );
+    }
+
+    /// What is registered where there is an image with the gate in it.
+    async fn registered(change: impl FnOnce(&mut Image), capacity: Capacity) -> Value {
+        let reply = Reply::ok(json!({ "taskDefinition": { "taskDefinitionArn": "arn:def:1" } }));
+        let (mut launcher, script) = scripted::launcher(vec![reply]);
+        launcher.settings.gate_image = Some("example/gate:1".into());
+        (launcher.settings.logs, launcher.settings.capacity) = (None, capacity);
+        let mut image = testing::image(1);
+        change(&mut image);
+        launcher.register_task_definition(&image).await.unwrap().unwrap();
+        serde_json::from_str(&script.calls()[0].1).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_gate_is_brought_into_the_apps_own_container() {
+        let body = registered(|_| {}, Capacity::FargateSpot).await;
+        let mount = |read_only: Option<bool>| match read_only {
+            Some(read_only) => json!([{ "sourceVolume": "casting", "containerPath": "/casting", "readOnly": read_only }]),
+            None => json!([{ "sourceVolume": "casting", "containerPath": "/casting" }]),
+        };
+        assert_eq!(body["volumes"], json!([{ "name": "casting" }]));
+        assert_eq!(
+            body["containerDefinitions"],
+            json!([
+                {
+                    "name": "session", "image": "example/app:1", "cpu": 0, "essential": true, "stopTimeout": 120,
+                    "entryPoint": ["/casting/gate", "run"], "command": ["--", "app"],
+                    "environment": [{ "name": "CAST_RECLAIM_SECONDS", "value": "90" }],
+                    "mountPoints": mount(Some(true)), "linuxParameters": { "initProcessEnabled": true },
+                    "dependsOn": [{ "containerName": "casting-gate", "condition": "SUCCESS" }],
+                    "portMappings": [{ "containerPort": 18_080, "protocol": "tcp" }],
+                },
+                {
+                    "name": "casting-gate", "image": "example/gate:1", "cpu": 0, "essential": false,
+                    "entryPoint": ["/gate"], "command": ["install", "/casting"], "mountPoints": mount(None),
+                },
+            ])
+        );
+        assert_eq!(body.get("taskRoleArn"), None);
+    }
+
+    #[tokio::test]
+    async fn an_image_that_starts_its_app_itself_has_the_gate_beside_it() {
+        let beside = |image: &mut Image| {
+            if let ImageSource::Container(source) = &mut image.settings.source {
+                (source.command, source.ephemeral_storage) = (Vec::new(), Some(50));
+            }
+        };
+        let body = registered(beside, Capacity::Fargate).await;
+        assert_eq!(body["ephemeralStorage"], json!({ "sizeInGiB": 50 }));
+        assert_eq!(
+            body["containerDefinitions"],
+            json!([
+                { "name": "session", "image": "example/app:1", "cpu": 0, "essential": true, "stopTimeout": 120 },
+                {
+                    "name": "casting-gate", "image": "example/gate:1", "cpu": 0, "essential": true, "stopTimeout": 120,
+                    "entryPoint": ["/gate"], "command": ["run"], "portMappings": [{ "containerPort": 18_080, "protocol": "tcp" }],
+                },
+            ])
+        );
+        let (launcher, script) = scripted::launcher(vec![]);
+        let mut image = testing::image(1);
+        beside(&mut image);
+        let refused = launcher.register_task_definition(&image).await;
+        assert!(refused.is_ok_and(|inner| inner.is_err_and(|words| words.contains("CASTING_GATE_IMAGE"))));
+        assert!(script.calls().is_empty());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::{CapacityProviderStrategyItem, ContainerOverride, KeyValuePair, LaunchType, Tag, TaskOverride};
+use casting_core::image::GATE_CONTAINER;
 use casting_core::ports::{Run, Task, TaskSpec};
 use casting_core::session::TaskStatus;
 use serde_json::json;
@@ -47,8 +48,10 @@ impl EcsLauncher {
 
     /// The request, the same for the same spec to the byte: ECS compares the parameters of calls that have one client token.
     fn run_request(&self, spec: &TaskSpec) -> Result<RunTaskFluentBuilder, String> {
-        let pairs = sorted(spec).into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
-        let container = ContainerOverride::builder().name(&spec.container).set_environment(Some(pairs.collect())).build();
+        let containers = overrides(spec).into_iter().map(|(name, environment)| {
+            let pairs = environment.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
+            ContainerOverride::builder().name(name).set_environment(Some(pairs.collect())).build()
+        });
         let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
         let request = self
             .client
@@ -58,7 +61,7 @@ impl EcsLauncher {
             .count(1)
             .client_token(&spec.client_token)
             .started_by(spec.session.as_str())
-            .overrides(TaskOverride::builder().container_overrides(container).build())
+            .overrides(TaskOverride::builder().set_container_overrides(Some(containers.collect())).build())
             .set_network_configuration(self.settings.network(spec.placement.as_ref()))
             .enable_execute_command(false)
             .tags(tag("project", "session-casting"))
@@ -108,15 +111,25 @@ fn judge(output: &RunTaskOutput) -> Run {
     }
 }
 
-fn sorted(spec: &TaskSpec) -> Vec<&(String, String)> {
-    let mut environment: Vec<_> = spec.environment.iter().collect();
+/// Each container's environment, sorted by name.
+fn overrides(spec: &TaskSpec) -> Vec<(&str, Vec<&(String, String)>)> {
+    let gate = spec.gate_environment.as_ref().map(|environment| (GATE_CONTAINER, environment));
+    let containers = [(spec.container.as_str(), &spec.environment)].into_iter().chain(gate);
+    containers.map(|(name, environment)| (name, sorted(environment))).collect()
+}
+
+fn sorted(environment: &[(String, String)]) -> Vec<&(String, String)> {
+    let mut environment: Vec<_> = environment.iter().collect();
     environment.sort();
     environment
 }
 
 fn override_chars(spec: &TaskSpec) -> usize {
-    let pairs: Vec<_> = spec.environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    json!({ "containerOverrides": [{ "name": spec.container, "environment": pairs }] }).to_string().chars().count()
+    let container = |(name, environment): (&str, Vec<&(String, String)>)| {
+        let pairs: Vec<_> = environment.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        json!({ "name": name, "environment": pairs })
+    };
+    json!({ "containerOverrides": overrides(spec).into_iter().map(container).collect::<Vec<_>>() }).to_string().chars().count()
 }
 
 #[cfg(test)]
@@ -135,6 +148,7 @@ mod tests {
             task_definition: "casting-x:1".into(),
             container: "session".into(),
             environment: vec![("B".into(), "2".into()), ("A".into(), "1".into())],
+            gate_environment: None,
             placement: None,
         }
     }
@@ -223,6 +237,17 @@ mod tests {
                 "tags": [{ "key": "project", "value": "session-casting" }, { "key": "session", "value": session }],
             })
         );
+    }
+
+    #[tokio::test]
+    async fn a_gate_beside_the_app_has_an_environment_of_its_own() {
+        let (launcher, script) = scripted::launcher(vec![started()]);
+        let spec = TaskSpec { gate_environment: Some(vec![("CAST_SESSION_SECRET".into(), "hush".into())]), ..spec() };
+        launcher.run_task(&spec).await;
+        let body: Value = serde_json::from_str(&script.calls().remove(0).1).unwrap();
+        let containers = &body["overrides"]["containerOverrides"];
+        assert_eq!(containers[1], json!({ "name": "casting-gate", "environment": [{ "name": "CAST_SESSION_SECRET", "value": "hush" }] }));
+        assert!(!containers[0].to_string().contains("hush"), "{containers}");
     }
 
     #[tokio::test]

@@ -92,6 +92,7 @@ pub(crate) fn launcher(replies: Vec<Reply>) -> (EcsLauncher, Arc<Script>) {
         security_groups: vec!["sg-1".into()],
         assign_public_ip: true,
         execution_role_arn: Some("arn:role:execution".into()),
+        gate_image: None,
         capacity: Capacity::Fargate,
         logs: Some(LogSettings { group: "sessions".into(), region: "eu-central-1".into() }),
     };

@@ -16,6 +16,8 @@ pub struct EcsSettings {
     pub assign_public_ip: bool,
     /// What fetches the image and writes the log, for task definitions that we register. Never handed to the container.
     pub execution_role_arn: Option<String>,
+    /// The container image with the gate in it, for task definitions that we register; `None`: the session's own image brings the gate along.
+    pub gate_image: Option<String>,
     /// What the tasks are paid as.
     pub capacity: Capacity,
     /// Where the containers' output goes, for task definitions that we register; `None`: nowhere.
@@ -61,6 +63,7 @@ impl EcsSettings {
             security_groups: vec!["sg-local".to_owned()],
             assign_public_ip: false,
             execution_role_arn: None,
+            gate_image: None,
             capacity: Capacity::Fargate,
             logs: None,
         }

@@ -278,6 +278,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 environment: settings.environment.clone(),
                 kasm_url: admission.kasm_url.url,
                 app: settings.app.clone(),
+                gate_beside: settings.has_gate_beside(),
                 network: admission.network.map(|network| LaunchNetwork { name: network.id, placement: network.settings.placement }),
                 attempt: 1,
             },

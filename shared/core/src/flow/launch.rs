@@ -1,9 +1,13 @@
 //! Owns the start of a reserved session's task. May run several times for one session, at once and after a crash: ECS sees one client token.
 
+use std::collections::BTreeMap;
+
 use super::{Casting, Stop, outcome};
 use crate::denial::DenialCode;
 use crate::ids::UserId;
+use crate::keys::SessionSecret;
 use crate::network::DEFAULT_NETWORK;
+use crate::permission::PERMISSIONS_VARIABLE;
 use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
 use crate::session::{EndReason, KEEPALIVE_SECONDS, Owner, Session, State};
 
@@ -80,16 +84,36 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     fn spec(&self, session: &Session) -> TaskSpec {
         let launch = &session.launch;
         let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
+        let (mut app, mut gate) = (self.app_environment(session), self.gate_environment(session, &secret));
+        if let Some(variable) = &launch.app.password_variable {
+            app.insert(variable.clone(), secret.app_password());
+            gate.insert(variable.clone(), secret.app_password());
+        }
+        let gate_environment = if launch.gate_beside {
+            Some(gate.into_iter().collect())
+        } else {
+            app.extend(gate);
+            None
+        };
+        TaskSpec {
+            session: session.id.clone(),
+            client_token: session.client_token(),
+            task_definition: launch.task_definition.clone(),
+            container: launch.container.clone(),
+            environment: app.into_iter().collect(),
+            gate_environment,
+            placement: launch.network.as_ref().map(|network| network.placement.clone()),
+        }
+    }
+
+    /// What the session's app is told.
+    fn app_environment(&self, session: &Session) -> BTreeMap<String, String> {
+        let launch = &session.launch;
         let user = session.owner.id().map_or("", UserId::as_str);
         let mut environment = launch.environment.clone();
         // What the image's own environment says of these is for sessions without permissions of their own.
         environment.extend(session.grant.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-        set("CAST_SESSION_ID", session.id.as_str());
-        set("CAST_SESSION_SECRET", secret.expose());
-        set("CAST_REPORT_URL", &self.terms.report_url);
-        set("CAST_TIME_LIMIT_SECONDS", &session.time_limit_seconds.to_string());
-        set("CAST_KEEPALIVE_SECONDS", &session.grant.keepalive_seconds.unwrap_or(KEEPALIVE_SECONDS).to_string());
         set("CAST_NAME", &session.cast_name);
         set("CAST_IMAGE", &launch.image_name);
         set("CAST_NETWORK", launch.network.as_ref().map_or(DEFAULT_NETWORK, |network| network.name.as_str()));
@@ -98,28 +122,37 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if let Owner::User { name, .. } = &session.owner {
             set("KASM_USER", name);
         }
-        if let Some(port) = launch.port {
-            set("CAST_APP_PORT", &port.to_string());
-        }
-        if launch.app.https {
-            set("CAST_APP_HTTPS", "1");
-        }
-        if let Some(name) = &launch.app.user {
-            set("CAST_APP_USER", name);
-            let variable = launch.app.password_variable.as_deref().unwrap_or("CAST_APP_PASSWORD");
-            set("CAST_APP_PASSWORD_VARIABLE", variable);
-            set(variable, &secret.app_password());
-        }
         if let Some(url) = &launch.kasm_url {
             set("KASM_URL", url);
         }
-        TaskSpec {
-            session: session.id.clone(),
-            client_token: session.client_token(),
-            task_definition: launch.task_definition.clone(),
-            container: launch.container.clone(),
-            environment: environment.into_iter().collect(),
-            placement: launch.network.as_ref().map(|network| network.placement.clone()),
+        environment
+    }
+
+    /// What the session's gate is told.
+    fn gate_environment(&self, session: &Session, secret: &SessionSecret) -> BTreeMap<String, String> {
+        let app = &session.launch.app;
+        let mut environment = BTreeMap::new();
+        let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
+        set("CAST_SESSION_ID", session.id.as_str());
+        set("CAST_SESSION_SECRET", secret.expose());
+        set("CAST_REPORT_URL", &self.terms.report_url);
+        set("CAST_TIME_LIMIT_SECONDS", &session.time_limit_seconds.to_string());
+        set("CAST_KEEPALIVE_SECONDS", &session.grant.keepalive_seconds.unwrap_or(KEEPALIVE_SECONDS).to_string());
+        for (name, value) in session.grant.environment() {
+            if name == PERMISSIONS_VARIABLE {
+                set(name, &value);
+            }
         }
+        if let Some(port) = session.launch.port {
+            set("CAST_APP_PORT", &port.to_string());
+        }
+        if app.https {
+            set("CAST_APP_HTTPS", "1");
+        }
+        if let (Some(name), Some(variable)) = (&app.user, &app.password_variable) {
+            set("CAST_APP_USER", name);
+            set("CAST_APP_PASSWORD_VARIABLE", variable);
+        }
+        environment
     }
 }

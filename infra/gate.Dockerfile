@@ -1,0 +1,10 @@
+# The gate as a container image of one file: `docker build -f infra/gate.Dockerfile .` from the top of the repository.
+FROM rust:1-alpine AS build
+RUN apk add --no-cache musl-dev
+WORKDIR /project
+COPY . .
+RUN cargo build --release --locked --package casting-gate --bin gate && cp target/release/gate /gate
+
+FROM scratch
+COPY --from=build /gate /gate
+ENTRYPOINT ["/gate"]

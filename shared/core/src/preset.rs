@@ -1,0 +1,71 @@
+//! Owns what is known of families of session images, so that an administrator need not find it out: how they are started, where they listen, and how
+//! they are only watched. Must not know how images are stored.
+
+use serde_json::{Map, Value, json};
+
+use crate::form::FieldErrors;
+
+/// Takes the field `preset` off a new image: the fields that it stands for, and the document without it. What the document names itself wins.
+///
+/// # Errors
+/// When there is no such preset.
+pub fn take(input: &Value) -> Result<(Map<String, Value>, Value), FieldErrors> {
+    let mut input = input.clone();
+    let name = input.as_object_mut().and_then(|fields| fields.shift_remove("preset")).unwrap_or(Value::Null);
+    let fields = match name.as_str() {
+        None if name.is_null() => Value::Object(Map::new()),
+        Some("kasmweb") => kasmweb(),
+        Some("kasmweb_chromium") => {
+            let mut fields = kasmweb();
+            // A task's shared memory is too small for it; this option makes it use the disk.
+            fields["environment"] = json!({"APP_ARGS": "--start-maximized --disable-dev-shm-usage"});
+            fields
+        }
+        // Their init must be the first process of its container, so the gate stands beside it.
+        Some("linuxserver") => json!({"port": 3000, "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300}),
+        Some("web_app") => json!({"cpu": 256, "memory": 512, "view_only": "requests"}),
+        _ => return Err(FieldErrors::one("/preset", "must be kasmweb, kasmweb_chromium, linuxserver or web_app.")),
+    };
+    match fields {
+        Value::Object(fields) => Ok((fields, input)),
+        _ => Ok((Map::new(), input)),
+    }
+}
+
+/// Desktops and apps on KasmVNC: https with a certificate made up at each start, and a user that only the gate ever needs.
+fn kasmweb() -> Value {
+    let go = |verb: &str| json!({"cmd": format!("/dockerstartup/custom_startup.sh {verb} --url \"$KASM_URL\"")});
+    json!({
+        "command": ["/dockerstartup/kasm_default_profile.sh", "/dockerstartup/vnc_startup.sh", "/dockerstartup/kasm_startup.sh", "--wait"],
+        "port": 6901, "app_https": true, "app_user": "kasm_user", "app_password_variable": "VNC_PW", "view_only": "kasmvnc",
+        "exec_config": {"go": go("--go"), "assign": go("--assign")},
+        "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::ImageSource;
+    use crate::image_form;
+
+    #[test]
+    fn each_preset_makes_an_image_of_a_name_and_a_reference_and_yields_to_what_is_said() {
+        for (preset, port, beside, watched, goes) in [
+            ("kasmweb", 6901, false, true, true),
+            ("kasmweb_chromium", 6901, false, true, true),
+            ("linuxserver", 3000, true, false, false),
+            ("web_app", 8080, true, true, false),
+        ] {
+            let mut document =
+                json!({"name": "Desktop", "container_image": "example/app:1", "preset": preset, "memory": 8192, "cpu": 2048});
+            if preset == "web_app" {
+                document["port"] = json!(8080);
+            }
+            let settings = image_form::create(&document).unwrap_or_else(|errors| panic!("{preset}: {errors:?}"));
+            assert_eq!((settings.port, settings.has_gate_beside()), (Some(port), beside), "{preset}");
+            assert_eq!((settings.view_only.is_some(), settings.exec.go.is_some()), (watched, goes), "{preset}");
+            assert!(matches!(settings.source, ImageSource::Container(source) if source.memory == 8192), "{preset}: what is said wins");
+        }
+    }
+}
