@@ -3,7 +3,7 @@ FROM rust:1-alpine AS build
 RUN apk add --no-cache musl-dev
 WORKDIR /project
 COPY . .
-RUN cargo build --release --locked --package casting-gate --bin gate && cp target/release/gate /gate
+RUN cargo build --profile gate --locked --package casting-gate --bin gate && cp target/gate/gate /gate
 
 FROM scratch
 COPY --from=build /gate /gate

@@ -1,6 +1,9 @@
 //! Owns whether the gate lets a request through: the edge's secret, the visitor's ticket, and that no other site's page sent it.
 //! Must not know where the request goes then.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::http::header::{HOST, ORIGIN, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
@@ -22,21 +25,50 @@ pub enum Refused {
     ForeignPage,
 }
 
-/// Judges one request.
-///
-/// # Errors
-/// Why it goes no further.
-pub fn check(request: &Parts, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<SessionTicket, Refused> {
-    let headers = &request.headers;
-    let presented = headers.get(credentials::SECRET_HEADER).and_then(|value| value.to_str().ok());
-    if !presented.is_some_and(|text| secret.matches(text)) {
-        return Err(Refused::NotFromTheEdge);
+/// How many tickets are remembered.
+const REMEMBERED: usize = 64;
+
+/// Who is let in to one session.
+pub struct Admission {
+    session: SessionId,
+    secret: SessionSecret,
+    /// Tickets whose signature was good: a page of a hundred parts brings one ticket a hundred times.
+    good: Mutex<HashMap<String, Arc<SessionTicket>>>,
+}
+
+impl Admission {
+    /// Lets in whoever comes with the secret and a ticket of this session.
+    pub fn new(session: SessionId, secret: SessionSecret) -> Self {
+        Self { session, secret, good: Mutex::default() }
     }
-    let ticket = credentials::tickets(headers)
-        .find_map(|text| SessionTicket::open_at_gate(text, session, secret, now).ok())
-        .ok_or(Refused::NoTicket)?;
-    let own_page = if is_websocket(headers) { origin_is_host(headers) } else { own_page_or_navigation(request) };
-    if own_page { Ok(ticket) } else { Err(Refused::ForeignPage) }
+
+    /// Judges one request.
+    ///
+    /// # Errors
+    /// Why it goes no further.
+    pub fn check(&self, request: &Parts, now: Timestamp) -> Result<Arc<SessionTicket>, Refused> {
+        let headers = &request.headers;
+        let presented = headers.get(credentials::SECRET_HEADER).and_then(|value| value.to_str().ok());
+        if !presented.is_some_and(|text| self.secret.matches(text)) {
+            return Err(Refused::NotFromTheEdge);
+        }
+        let ticket = credentials::tickets(headers).find_map(|text| self.open(text, now)).ok_or(Refused::NoTicket)?;
+        let own_page = if is_websocket(headers) { origin_is_host(headers) } else { own_page_or_navigation(request) };
+        if own_page { Ok(ticket) } else { Err(Refused::ForeignPage) }
+    }
+
+    fn open(&self, text: &str, now: Timestamp) -> Option<Arc<SessionTicket>> {
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = good.get(text) {
+            return (now < known.expires).then(|| known.clone());
+        }
+        let ticket = Arc::new(SessionTicket::open_at_gate(text, &self.session, &self.secret, now).ok()?);
+        if good.len() >= REMEMBERED {
+            good.clear();
+        }
+        good.insert(text.to_owned(), ticket.clone());
+        Some(ticket)
+    }
 }
 
 /// Whether this asks for a WebSocket.
@@ -91,7 +123,11 @@ mod tests {
         for (name, value) in headers {
             request.headers.append(*name, value.parse().expect("a value"));
         }
-        check(&request, &session(1), &keys.sessions().secret(&session(1)), now).map(drop)
+        let admission = Admission::new(session(1), keys.sessions().secret(&session(1)));
+        // The second time is answered from memory, and answered the same.
+        let judged = admission.check(&request, NOW).and(admission.check(&request, now));
+        assert_eq!(judged, admission.check(&request, now));
+        judged.map(drop)
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Edge {
         credentials::present(&mut parts.headers, &secret);
         self.tell_who_asks(&mut parts, found);
         let asked = parts.headers.clone();
-        match self.proxy.forward(&target, Request::from_parts(parts, body)).await {
+        match self.proxy.to(target).forward(Request::from_parts(parts, body)).await {
             Ok(mut reply) => {
                 path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
                 reply

@@ -18,7 +18,8 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role as End;
 
-use crate::proxy::{Lost, Proxy, Target};
+use crate::admission::Admission;
+use crate::proxy::{Lost, Route};
 use crate::report::Reporter;
 use crate::room::{Part, Room};
 use crate::{admission, blocked, credentials, pages, relay, viewer};
@@ -39,8 +40,10 @@ pub struct Front {
     pub session: SessionId,
     /// Its secret.
     pub secret: SessionSecret,
-    /// Where its app listens.
-    pub app: Target,
+    /// Who is let in.
+    pub admission: Admission,
+    /// The way to its app.
+    pub app: Route,
     /// What the app is told of who asks (`Authorization`), whatever the visitor says; `None` lets the visitor speak.
     pub app_login: Option<HeaderValue>,
     /// Whether files may leave the session.
@@ -51,8 +54,6 @@ pub struct Front {
     pub reporter: Arc<Reporter>,
     /// Tells when tickets expire.
     pub clock: Arc<dyn Clock>,
-    /// Passes requests on.
-    pub proxy: Proxy,
 }
 
 /// Whether `path` is the gate's or the edge's own.
@@ -70,7 +71,7 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
     if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let ticket = match admission::check(&parts, &front.session, &front.secret, front.clock.now()) {
+    let ticket = match front.admission.check(&parts, front.clock.now()) {
         Ok(ticket) => ticket,
         Err(why) => {
             tracing::debug!(?why, "A request was refused");
@@ -113,7 +114,7 @@ fn is_touch(parts: &Parts) -> bool {
 }
 
 impl Front {
-    async fn pass_on(&self, mut parts: Parts, body: Body, ticket: SessionTicket, part: &Part) -> Response {
+    async fn pass_on(&self, mut parts: Parts, body: Body, ticket: Arc<SessionTicket>, part: &Part) -> Response {
         if !parts.headers.contains_key(FORWARDED_PROTO) {
             let scheme = if credentials::came_over_https(&parts.headers) { "https" } else { "http" };
             parts.headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
@@ -127,7 +128,7 @@ impl Front {
         let passed = if admission::is_websocket(&asked) {
             self.open_socket(Request::from_parts(parts, body), ticket).await
         } else {
-            self.proxy.forward(&self.app, Request::from_parts(parts, body)).await
+            self.app.forward(Request::from_parts(parts, body)).await
         };
         match passed {
             Ok(mut reply) => {
@@ -141,9 +142,9 @@ impl Front {
     }
 
     /// Opens a WebSocket to the app first, so that the visitor hears the app's own answer, then carries messages between the two.
-    async fn open_socket(&self, mut request: Request<Body>, ticket: SessionTicket) -> Result<Response, Lost> {
+    async fn open_socket(&self, mut request: Request<Body>, ticket: Arc<SessionTicket>) -> Result<Response, Lost> {
         let visitor = hyper::upgrade::on(&mut request);
-        let (reply, app) = self.proxy.open_socket(&self.app, request).await?;
+        let (reply, app) = self.app.open_socket(request).await?;
         if let Some(app) = app {
             let (room, connected) = (self.room.clone(), self.room.presence.connect());
             tokio::spawn(async move {

@@ -10,6 +10,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use axum_reverse_proxy::{HostBehaviour, ProxyError, ProxyPolicy, ReverseProxy};
 use http_body_util::Limited;
+use hyper::body::Body as _;
 use hyper::upgrade::Upgraded;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -107,19 +108,40 @@ impl Default for Proxy {
     }
 }
 
+/// The way to one target.
+#[derive(Clone)]
+pub struct Route {
+    target: Target,
+    way: ReverseProxy<HttpsConnector<HttpConnector>>,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+}
+
 impl Proxy {
-    /// Passes `request` on to `target`, less what concerns one connection only, with the visitor's address appended to `X-Forwarded-For`
+    /// The way to `target`. Ways share their connections.
+    pub fn to(&self, target: Target) -> Route {
+        let way = ReverseProxy::new_with_client("/", target.origin(), self.client.clone()).with_policy(self.policy.clone());
+        Route { target, way, client: self.client.clone() }
+    }
+}
+
+impl Route {
+    /// Where it leads.
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Passes `request` on, less what concerns one connection only, with the visitor's address appended to `X-Forwarded-For`
     /// and `X-Forwarded-Host` set if it is not.
     ///
     /// # Errors
     /// When there is no answer to pass back.
-    pub async fn forward(&self, target: &Target, request: Request<Body>) -> Result<Response<Body>, Lost> {
+    pub async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, Lost> {
         if request.method() == Method::CONNECT || !request.uri().path().starts_with('/') {
             return Err(Lost::Unreadable);
         }
-        let proxy = ReverseProxy::new_with_client("/", target.origin(), self.client.clone()).with_policy(self.policy.clone());
-        let request = request.map(|body| Body::new(Limited::new(body, LARGEST_BODY)));
-        let Ok(Ok(response)) = timeout(ANSWER, proxy.proxy_request(request)).await else { return Err(Lost::Late) };
+        let has_body = !request.body().is_end_stream();
+        let request = if has_body { request.map(|body| Body::new(Limited::new(body, LARGEST_BODY))) } else { request };
+        let Ok(Ok(response)) = timeout(ANSWER, self.way.proxy_request(request)).await else { return Err(Lost::Late) };
         match response.extensions().get::<ProxyError>() {
             Some(error) if error.is_connect() => Err(Lost::Unreachable),
             Some(_) => Err(Lost::BrokeOff),
@@ -127,15 +149,15 @@ impl Proxy {
         }
     }
 
-    /// Asks `target` for a WebSocket. Gives its answer, and the connection when it agreed; extensions are not passed on, because messages are
+    /// Asks for a WebSocket. Gives its answer, and the connection when it agreed; extensions are not passed on, because messages are
     /// read on the way.
     ///
     /// # Errors
     /// When there is no answer to pass back.
-    pub async fn open_socket(&self, target: &Target, request: Request<Body>) -> Result<(Response<Body>, Option<Upgraded>), Lost> {
+    pub async fn open_socket(&self, request: Request<Body>) -> Result<(Response<Body>, Option<Upgraded>), Lost> {
         let (mut parts, _) = request.into_parts();
         let path = parts.uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(Lost::Unreadable)?;
-        parts.uri = format!("{}{path}", target.origin()).parse().map_err(|_| Lost::Unreadable)?;
+        parts.uri = format!("{}{path}", self.target.origin()).parse().map_err(|_| Lost::Unreadable)?;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);

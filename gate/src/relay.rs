@@ -43,7 +43,7 @@ enum Said {
 }
 
 /// Carries messages until one end closes, or the visitor may not be there any more.
-pub async fn carry<A, B>(visitor: WebSocketStream<A>, app: WebSocketStream<B>, room: Arc<Room>, ticket: SessionTicket)
+pub async fn carry<A, B>(visitor: WebSocketStream<A>, app: WebSocketStream<B>, room: Arc<Room>, ticket: Arc<SessionTicket>)
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,

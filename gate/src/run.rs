@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::admission::Admission;
 use crate::app::{self, App};
 use crate::credentials;
 use crate::exec;
@@ -53,13 +54,14 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             let front = Front {
                 session: settings.session.clone(),
                 secret: settings.secret.clone(),
-                app: Target::loopback(app_port).context("the app's port makes no address")?.over_https(settings.app_https),
+                admission: Admission::new(settings.session.clone(), settings.secret.clone()),
+                app: Proxy::default()
+                    .to(Target::loopback(app_port).context("the app's port makes no address")?.over_https(settings.app_https)),
                 app_login: settings.app_login.as_ref().and_then(|(user, password)| credentials::basic(user, password)),
                 downloads: settings.downloads,
                 room: room.clone(),
                 reporter: reporter.clone(),
                 clock: settings.clock.clone(),
-                proxy: Proxy::default(),
             };
             tokio::select! {
                 code = watch(app, signals, &settings, &reporter, &room, [port, app_port]) => code,

@@ -3,4 +3,5 @@
 #![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
 
 mod command_line;
+mod kills;
 mod runtime_api;

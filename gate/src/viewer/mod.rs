@@ -133,7 +133,7 @@ pub(crate) fn go(front: &Arc<Front>, url: String) {
         tracing::warn!("An address is to be opened, but the image has no command for that");
         return;
     };
-    let port = front.app.port().to_string();
+    let port = front.app.target().port().to_string();
     tokio::spawn(async move {
         match crate::exec::run(&exec, &[("KASM_URL", &url), (PORT_VARIABLE, &port)], crate::exec::LONGEST).await {
             Ok(said) => tracing::info!(said, "An address was opened"),

@@ -15,6 +15,7 @@ use casting_core::keys::{Keyring, SessionKeys};
 use casting_core::testing::{NOON, SetClock};
 use casting_core::ticket::{Role, SessionTicket, Watcher};
 use casting_core::viewing::{Orders, ViewOnly, Viewing};
+use casting_gate::admission::Admission;
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::front::{self, Front};
 use casting_gate::proxy::{Proxy, Target};
@@ -80,13 +81,13 @@ impl Stage {
         let front = Front {
             session: session.clone(),
             secret: keys.secret(&session),
-            app,
+            admission: Admission::new(session.clone(), keys.secret(&session)),
+            app: Proxy::default().to(app),
             app_login,
             downloads: false,
             room: room.clone(),
             reporter: Arc::new(Reporter::new("http://127.0.0.1:1", &session, &keys.secret(&session)).expect("a client")),
             clock: clock.clone(),
-            proxy: Proxy::default(),
         };
         let gate = serve(front::router(front)).await;
         let session_host = SessionHost::parse(template).expect("a template");
