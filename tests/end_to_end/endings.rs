@@ -39,6 +39,22 @@ async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served
 }
 
 #[tokio::test]
+async fn a_gate_is_told_after_how_long_without_a_touch_its_session_ends() {
+    let lab = Lab::start().await;
+    let enforced = json!({"enforce_client_settings": true, "client_settings": {"idle_minutes": 5}});
+    for (fields, seconds) in [(json!({}), json!(null)), (enforced, json!(300))] {
+        let cast = lab.cast(&fields).await;
+        let claimed = lab.claim(From(1), cast["key"].as_str().expect("a key")).await.json();
+        let id = claimed["session_id"].as_str().and_then(SessionId::parse).expect("an id");
+        let secret = lab.stack.control.keys.sessions().secret(&id);
+        let report = lab.request(Method::POST, &format!("/session/{id}/reports")).bearer_auth(secret.expose());
+        let orders = crate::lab::Answer::of(report.json(&Report::Ready { port: 1 })).await.json();
+        assert_eq!(orders["idle_seconds"], seconds, "{orders}");
+    }
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
 async fn a_session_is_told_after_how_long_without_a_visitor_it_ends() {
     let lab = Lab::start().await;
     let enforced = json!({"enforce_client_settings": true, "client_settings": {"keepalive_seconds": 600}});

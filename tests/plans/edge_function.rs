@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use casting_core::ids::SessionId;
 use casting_core::keys::Keyring;
 use casting_core::testing::NOON;
-use casting_core::ticket::{OwnerTicket, Role, SessionTicket};
+use casting_core::ticket::{OwnerTicket, Role, SessionTicket, Watcher};
 use serde_json::{Value, json};
 
 const FUNCTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/edge/router.js");
@@ -133,6 +133,38 @@ fn a_visitor_enters_by_a_ticket_and_other_addresses_are_nobodys() {
     let statuses: Vec<_> = answers[1..5].iter().map(|seen| seen["answer"]["statusCode"].as_u64()).collect();
     assert_eq!(statuses, [Some(403), None, Some(404), Some(404)], "{answers:?}");
     assert_eq!(answers[5]["origin"]["domainName"], "gate.internal", "a name is taken as it is");
+}
+
+#[test]
+fn an_order_to_open_an_address_passes_and_an_owner_who_watches_stays_the_owner() {
+    let edge = Keyring::edge_key(&KEY);
+    let (owner, mut watcher) = (
+        ticket(&KEY, 1, "gate.internal"),
+        SessionTicket::open(&ticket(&KEY, 1, "gate.internal"), Keyring::new(&KEY).sessions(), NOON).expect("ours").0,
+    );
+    (watcher.role, watcher.watcher) = (Role::Viewer, Some(Watcher { id: "1".into(), name: "Ada".into(), round: 1 }));
+    let watcher = watcher.sign(&Keyring::new(&KEY).sessions().secret(&session(1)));
+    let cookie = |text: &str| json!({"__Host-cast-session": {"value": text}});
+    let with_order = |order: &str| {
+        let mut asked = asks(&edge, "/.cast/enter", &json!({}), &owner, 0);
+        asked["request"]["querystring"]["go"] = json!({"value": order});
+        asked
+    };
+    let both = json!({"__Host-cast-session": {"value": watcher}, "cast-session": {"value": owner}});
+    let answers = run(&[
+        with_order("v1.abc_-.def"),
+        with_order("x&next=//evil.example"),
+        asks(&edge, "/.cast/enter", &cookie(&owner), &watcher, 0),
+        asks(&edge, "/.cast/enter", &cookie(&watcher), &watcher, 0),
+        asks(&edge, "/.cast/enter", &cookie(&watcher), &owner, 0),
+        asks(&edge, "/.cast/enter", &both, &watcher, 0),
+        asks(&edge, "/.cast/", &cookie(&watcher), "", 0),
+    ]);
+    let led: Vec<_> = answers[..2].iter().map(|seen| seen["answer"]["headers"]["location"]["value"].as_str()).collect();
+    assert_eq!(led, [Some("/.cast/?go=v1.abc_-.def"), Some("/.cast/")]);
+    let given: Vec<_> = answers[2..6].iter().map(|seen| seen["answer"]["cookies"]["__Host-cast-session"]["value"].as_str()).collect();
+    assert_eq!(given, [None, Some(watcher.as_str()), Some(owner.as_str()), None], "{answers:?}");
+    assert_eq!(answers[6]["origin"]["domainName"], "gate.internal", "a watcher is let through to the gate, which knows the rest");
 }
 
 #[test]
