@@ -12,8 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::settings::SECRET_VARIABLE;
+use crate::settings::{self, SECRET_VARIABLE};
 
+/// The variable with the command that runs others inside the app's container, where that is not the gate's own.
+pub const EXEC_THROUGH: &str = "CAST_EXEC_THROUGH";
 /// How long a command may run.
 pub const LONGEST: Duration = Duration::from_secs(30);
 /// How much of what a command says is kept, in bytes.
@@ -24,10 +26,13 @@ const KEPT: u64 = 16 * 1024;
 /// # Errors
 /// When it cannot be run, fails, or takes too long.
 pub async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::Result<String> {
+    let through = settings::exec_through();
+    if let Some(through) = &through {
+        return finish(through_another(exec, added, through), longest, through).await;
+    }
     let Some((program, arguments)) = exec.command.split_first() else { bail!("there is no command") };
     let mut command = Command::new(program);
     command.args(arguments).envs(&exec.environment).envs(added.iter().copied()).env_remove(SECRET_VARIABLE);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     if let Some(folder) = &exec.working_directory {
         command.current_dir(folder);
     }
@@ -40,6 +45,29 @@ pub async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyh
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).env("HOME", user.dir).env("USER", user.name);
         }
     }
+    finish(command, longest, program).await
+}
+
+/// The same where the app runs in a container that this program is not in: `CAST_EXEC_THROUGH` is told what to run there, and how.
+fn through_another(exec: &Exec, added: &[(&str, &str)], through: &str) -> Command {
+    let mut words = through.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    let own = exec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in own.chain(added.iter().copied()) {
+        command.arg("--env").arg(format!("{name}={value}"));
+    }
+    for (option, value) in [("--user", &exec.user), ("--workdir", &exec.working_directory)] {
+        if let Some(value) = value {
+            command.args([option, value]);
+        }
+    }
+    command.arg("--").args(&exec.command);
+    command
+}
+
+async fn finish(mut command: Command, longest: Duration, program: &str) -> anyhow::Result<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().with_context(|| format!("{program} cannot be run"))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let ended = timeout(longest, async { tokio::join!(child.wait(), read(out), read(err)) }).await;

@@ -145,6 +145,11 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// What runs commands inside the app's container, where that is not the gate's own; see [`crate::exec::EXEC_THROUGH`].
+pub(crate) fn exec_through() -> Option<String> {
+    environment(crate::exec::EXEC_THROUGH).filter(|command| !command.trim().is_empty())
+}
+
 fn needed<T>(
     source: &impl Fn(&str) -> Option<String>,
     name: &'static str,

@@ -11,7 +11,7 @@ use casting_boot::{SystemClock, SystemEntropy};
 use casting_local::browser_app::packages::install_line;
 use casting_local::ecs::supervisor;
 use casting_local::options::Options;
-use casting_local::stack::{BROWSER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind};
+use casting_local::stack::{BROWSER_APP, CONTAINER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         supervisor::NAME => supervisor::run(arguments.into_iter().skip(1).collect::<Vec<OsString>>()),
         GATE => casting_gate::cli::main_from(arguments),
         DEMO_APP => casting_local::demo_app::main_from(arguments),
+        CONTAINER_APP => casting_local::container_app::main_from(arguments),
         BROWSER_APP => casting_local::browser_app::main_from(arguments),
         _ => run(Options::parse()),
     }
@@ -56,7 +57,10 @@ async fn serve(options: Options) -> Result<()> {
         public_url: options.public_url.clone(),
         behind_proxy: options.behind_proxy,
         login: options.login(),
-        tasks: TaskKind::Processes { executable: std::env::current_exe().context("Cannot find this executable.")? },
+        tasks: TaskKind::Processes {
+            executable: std::env::current_exe().context("Cannot find this executable.")?,
+            engine: casting_local::options::engine_socket(),
+        },
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: Some(Duration::from_secs(5)),
@@ -84,6 +88,9 @@ async fn greet(stack: &Stack, options: &Options) {
         println!("  Browser     for sessions with Chromium in them: {}", install_line(&stack.missing_packages));
     } else if let Some(link) = stack.browser_link().await {
         println!("  Browser     {link}\n              the same with Chromium in it");
+    }
+    if stack.has_containers {
+        println!("  Containers  there is a Docker engine: images run as real containers, but for casting/… and local/…");
     }
     println!("  Admin       {}/admin", stack.url);
     println!("  Admin key   {}", stack.admin_key);

@@ -80,6 +80,14 @@ impl Options {
     }
 }
 
+/// The socket of a Docker or Podman engine that answers: where `DOCKER_HOST` says, else where they usually are.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks for the machine's environment")]
+pub fn engine_socket() -> Option<PathBuf> {
+    let named = std::env::var("DOCKER_HOST").ok().and_then(|host| host.strip_prefix("unix://").map(PathBuf::from));
+    let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
+    named.into_iter().chain(usual).find(|socket| crate::container_app::engine::is_there(socket))
+}
+
 /// Where tasks look for programs.
 pub fn search_path() -> String {
     task_environment().remove("PATH").unwrap_or_default()

@@ -18,8 +18,9 @@ use casting_identity::oidc::{Oidc, OidcSettings};
 use tokio::net::TcpListener;
 
 use crate::browser_app::packages;
+use crate::container_app::engine::Engine;
 use crate::database;
-use crate::ecs::{Ecs, EcsOptions, Processes, Runtime};
+use crate::ecs::{Containers, Ecs, EcsOptions, Processes, Runtime};
 use crate::folder::{Folder, draw_signing_key};
 use crate::front::{self, Front};
 use crate::lifecycle;
@@ -59,6 +60,8 @@ pub enum TaskKind {
     Processes {
         /// Path of the executable.
         executable: PathBuf,
+        /// The socket of a container engine, for images that are no commands of this machine.
+        engine: Option<PathBuf>,
     },
     /// Nothing but its row: for tests with more tasks than a machine has room for.
     Imaginary,
@@ -70,6 +73,8 @@ pub const GATE: &str = "gate";
 pub const DEMO_APP: &str = "demo-app";
 /// What `casting` is called when it is the browser app.
 pub const BROWSER_APP: &str = "browser";
+/// What `casting` is called when it stands for a container.
+pub const CONTAINER_APP: &str = "container-app";
 
 /// A running stack.
 pub struct Stack {
@@ -81,6 +86,8 @@ pub struct Stack {
     pub admin_key: String,
     /// The Debian packages without which there are no browser sessions.
     pub missing_packages: Vec<&'static str>,
+    /// Whether images run as real containers.
+    pub has_containers: bool,
     /// The functions' common state.
     pub control: Arc<Control>,
     /// The ECS endpoint, for tests that make it fail.
@@ -131,6 +138,14 @@ impl Stack {
         let root = folder.as_ref().map_or_else(|| scratch.as_ref().map(|s| s.0.clone()).unwrap_or_default(), |f| f.path().to_owned());
         let database = database::Endpoint::start(folder.as_ref().map(|f| f.path().join("casting.db")).as_deref()).await?;
         let options = ecs_options(&settings, &root, folder.is_some())?;
+        let engine = match &settings.tasks {
+            TaskKind::Processes { engine, .. } => engine.clone(),
+            TaskKind::Imaginary => None,
+        };
+        if let Some(socket) = &engine {
+            // What an earlier run left when it was killed.
+            Engine::at(socket)?.remove_all_of(&root.display().to_string()).await?;
+        }
         let (ecs, events) =
             Ecs::open(options, settings.clock.clone(), settings.entropy.clone()).context("The ECS endpoint did not start.")?;
         let ecs_server = Server::start(listen(loopback()).await?, ecs.router())?;
@@ -176,6 +191,7 @@ impl Stack {
             address,
             admin_key: keys.admin,
             missing_packages: missing.unwrap_or_default(),
+            has_containers: engine.is_some(),
             control,
             dynamodb_url: database.url(),
             ecs_url: ecs_server.url().to_owned(),
@@ -250,7 +266,9 @@ impl Places {
 
 fn build_control(settings: &StackSettings, places: &Places, keys: &Keys, dynamodb: &str, ecs: &str) -> Result<Control> {
     let terms = Terms { public_url: places.url.clone(), report_url: places.report_url.clone(), session_url: places.session_url.clone() };
-    let settings = Settings::local(terms, &keys.signing, dynamodb, ecs, settings.clock.clone(), settings.entropy.clone())?;
+    let has_engine = matches!(settings.tasks, TaskKind::Processes { engine: Some(_), .. });
+    let mut settings = Settings::local(terms, &keys.signing, dynamodb, ecs, settings.clock.clone(), settings.entropy.clone())?;
+    settings.ecs.gate_image = has_engine.then(|| "casting/gate".to_owned());
     Ok(casting_boot::build(settings)?)
 }
 
@@ -261,7 +279,7 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
         cluster: "local".into(),
         journal: keep.then(|| root.join("ecs.jsonl")),
         runtime: match &settings.tasks {
-            TaskKind::Processes { executable } => Runtime::Processes(lay_out_tasks(executable, root)?),
+            TaskKind::Processes { executable, engine } => Runtime::Processes(lay_out_tasks(executable, engine.clone(), root)?),
             TaskKind::Imaginary => Runtime::Imaginary { run_at_once: true },
         },
         max_tasks: None,
@@ -269,15 +287,22 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
 }
 
 /// Gives tasks what they find in a container: the gate and the apps as commands (all of them are this executable), and a plain environment.
-fn lay_out_tasks(executable: &Path, root: &Path) -> Result<Processes> {
+fn lay_out_tasks(executable: &Path, engine: Option<PathBuf>, root: &Path) -> Result<Processes> {
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin).with_context(|| format!("Cannot make the folder {}.", bin.display()))?;
-    for name in [GATE, DEMO_APP, BROWSER_APP] {
+    for name in [GATE, DEMO_APP, BROWSER_APP, CONTAINER_APP] {
         let link = bin.join(name);
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(executable, &link).with_context(|| format!("Cannot make the link {}.", link.display()))?;
     }
-    Ok(Processes { supervisor: executable.to_owned(), logs: root.join("tasks"), bin, environment: crate::options::task_environment() })
+    let containers = engine.map(|socket| Containers { socket, folder: root.display().to_string(), app: CONTAINER_APP.to_owned() });
+    Ok(Processes {
+        supervisor: executable.to_owned(),
+        logs: root.join("tasks"),
+        bin,
+        environment: crate::options::task_environment(),
+        containers,
+    })
 }
 
 const fn loopback() -> SocketAddr {

@@ -71,7 +71,7 @@ impl Lab {
 
     /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the machine's time.
     pub async fn with_processes() -> Self {
-        Self::with(TaskKind::Processes { executable: binaries::path("casting") }, SystemClock.now(), None).await
+        Self::with(TaskKind::Processes { executable: binaries::path("casting"), engine: None }, SystemClock.now(), None).await
     }
 
     /// Logins at this provider, whose clock is the machine's.

@@ -7,17 +7,18 @@ use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A visitor in a session of the demo link.
-struct Visitor {
-    session: String,
+/// A visitor in a session.
+pub struct Visitor {
+    pub session: String,
     host: String,
     cookie: String,
 }
 
-async fn enter(program: &Program) -> Visitor {
-    let describe = program.http.get(format!("{}/api/casts/welcome", program.url)).send().await.expect("an answer");
+/// Enters a session of the link with this key.
+pub async fn enter(program: &Program, key: &str) -> Visitor {
+    let describe = program.http.get(format!("{}/api/casts/{key}", program.url)).send().await.expect("an answer");
     let described: Value = describe.json().await.expect("JSON");
-    let claim = program.http.post(format!("{}/cast/welcome/claims", program.url)).json(&json!({"ticket": described["ticket"]}));
+    let claim = program.http.post(format!("{}/cast/{key}/claims", program.url)).json(&json!({"ticket": described["ticket"]}));
     let claimed: Value = claim.send().await.expect("an answer").json().await.expect("JSON");
     let text = |name: &str| claimed[name].as_str().expect("a claim that is accepted").to_owned();
     let (session, owner) = (text("session_id"), text("session_token"));
@@ -36,14 +37,14 @@ async fn enter(program: &Program) -> Visitor {
 
 impl Visitor {
     /// What the session's origin says to a browser.
-    async fn read(&self, program: &Program, path: &str) -> (u16, String) {
+    pub async fn read(&self, program: &Program, path: &str) -> (u16, String) {
         let request = program.http.get(format!("{}{path}", program.url)).header("host", &self.host).header("cookie", &self.cookie);
         let answer = request.header("accept", "text/html").send().await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("text"))
     }
 
     /// The session's process whose command line has this word first.
-    fn process(&self, word: &str) -> Pid {
+    pub fn process(&self, word: &str) -> Pid {
         let is_it = |id: &u32| {
             let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
             let first = line.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
@@ -53,7 +54,7 @@ impl Visitor {
         Pid::from_raw(i32::try_from(id).expect("a process id"))
     }
 
-    async fn ledger(&self, program: &Program) -> Value {
+    pub async fn ledger(&self, program: &Program) -> Value {
         program.admin(Method::GET, &format!("sessions/{}", self.session)).send().await.expect("an answer").json().await.expect("JSON")
     }
 }
@@ -62,7 +63,7 @@ impl Visitor {
 async fn a_killed_app_or_gate_ends_its_session_in_a_sentence_and_a_true_line_of_the_ledger() {
     let program = Program::start(["--memory", "--port", "0"]).await.expect("starts");
     for word in ["demo-app", "gate"] {
-        let visitor = enter(&program).await;
+        let visitor = enter(&program, "welcome").await;
         assert_eq!(visitor.read(&program, "/").await.0, 200, "{word}: alive");
         kill(visitor.process(word), Signal::SIGKILL).expect("killed");
         let ended = soon(async || visitor.ledger(&program).await["state"] == "ended").await;
@@ -81,7 +82,7 @@ async fn a_killed_app_or_gate_ends_its_session_in_a_sentence_and_a_true_line_of_
 async fn twenty_sessions_live_side_by_side() {
     let program = Program::start(["--memory", "--port", "0"]).await.expect("starts");
     let program = &program;
-    let visitors = futures_util::future::join_all((0..20).map(|_| enter(program))).await;
+    let visitors = futures_util::future::join_all((0..20).map(|_| enter(program, "welcome"))).await;
     for visitor in &visitors {
         let (status, page) = visitor.read(program, "/").await;
         assert!(status == 200 && page.contains(&visitor.session), "each sees its own: {status}");

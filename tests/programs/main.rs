@@ -3,5 +3,6 @@
 #![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
 
 mod command_line;
+mod containers;
 mod kills;
 mod runtime_api;

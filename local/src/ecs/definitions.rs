@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use casting_core::image::GATE_CONTAINER;
 use casting_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -120,8 +121,10 @@ fn check(registration: &Registration) -> Result<&Container, ApiError> {
     if !family_fits {
         return Err(ApiError::client("Family contains invalid characters or is blank."));
     }
-    let [container] = registration.container_definitions.as_slice() else {
-        return Err(ApiError::client("This endpoint runs task definitions with exactly one container."));
+    // A gate that is brought along or stands beside the app is a program of this machine.
+    let mut apps = registration.container_definitions.iter().filter(|container| container.name != GATE_CONTAINER);
+    let (Some(container), None) = (apps.next(), apps.next()) else {
+        return Err(ApiError::client("This endpoint runs task definitions with exactly one container beside the gate's."));
     };
     if container.name.is_empty() || container.image.as_deref().unwrap_or_default().is_empty() {
         return Err(ApiError::client("Container.name and Container.image should not be null or empty."));

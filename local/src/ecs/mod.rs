@@ -28,7 +28,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::fleet::Fleet;
-pub use self::processes::Processes;
+pub use self::processes::{Containers, Processes};
 use self::task::{StopCode, Times};
 
 /// How the endpoint is set up.

@@ -18,6 +18,9 @@ use super::fleet::Fleet;
 use super::proc_table::{self, Tree};
 use super::supervisor::{self, Report};
 use super::task::id_of;
+use crate::container_app::{self, engine::Engine};
+use casting_gate::exec::EXEC_THROUGH;
+use serde_json::json;
 
 /// How long a task has between SIGTERM and SIGKILL when its definition does not say, in seconds. ECS has 30.
 const STOP_TIMEOUT_SECONDS: u32 = 5;
@@ -38,7 +41,54 @@ pub struct Processes {
     pub bin: PathBuf,
     /// The environment of every task, before its own.
     pub environment: BTreeMap<String, String>,
+    /// How images become containers; `None`: every image is a command of this machine.
+    pub containers: Option<Containers>,
 }
+
+/// How images become containers: a program of this machine stands for each.
+#[derive(Clone, Debug)]
+pub struct Containers {
+    /// The engine's socket.
+    pub socket: PathBuf,
+    /// Tells this stack's containers from others.
+    pub folder: String,
+    /// The program.
+    pub app: String,
+}
+
+impl Containers {
+    /// What that program is told, beside what the gate before it is told.
+    pub(super) fn tell(
+        &self,
+        image: &str,
+        command: &[String],
+        inside: BTreeMap<String, String>,
+        [cpu, memory]: [&str; 2],
+        port: Option<String>,
+    ) -> BTreeMap<String, String> {
+        let port = port.unwrap_or_else(|| CONTAINER_DEFAULT_PORT.to_owned());
+        // What only a gate needs to know stays with it.
+        let inside =
+            inside.into_iter().filter(|(name, _)| !GATES_OWN.contains(&name.as_str())).map(|(name, value)| format!("{name}={value}"));
+        let inside: Vec<String> = inside.chain([format!("PORT={port}")]).collect();
+        let told = [
+            (container_app::SOCKET, self.socket.display().to_string()),
+            (container_app::FOLDER, self.folder.clone()),
+            (container_app::IMAGE, image.to_owned()),
+            (container_app::COMMAND, json!(command).to_string()),
+            (container_app::CONTAINER_ENVIRONMENT, json!(inside).to_string()),
+            (container_app::CONTAINER_PORT, port),
+            (container_app::LIMITS, format!("{cpu} {memory}")),
+            (EXEC_THROUGH, format!("{} {}", self.app, container_app::EXEC)),
+        ];
+        told.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+}
+
+/// Where an app listens inside its container when nobody says.
+const CONTAINER_DEFAULT_PORT: &str = "8080";
+/// What of a session's environment its app is never told.
+const GATES_OWN: [&str; 3] = ["CAST_SESSION_SECRET", "CAST_REPORT_URL", "CAST_APP_PORT"];
 
 impl Processes {
     /// Makes the folder for the logs.
@@ -112,6 +162,13 @@ pub(super) async fn carry(fleet: Arc<Fleet>, processes: Processes, arn: String, 
         Err(error) => return fleet.failed_to_start(&arn, &error.to_string()),
     };
     let end = follow(&fleet, &mut child, &arn, order.grace(), stop).await;
+    // Whoever stood for a container may have been killed before it could end it.
+    if let (Some(containers), Some(session)) = (&processes.containers, order.environment.get("CAST_SESSION_ID"))
+        && order.environment.contains_key(container_app::IMAGE)
+        && let Ok(engine) = Engine::at(&containers.socket)
+    {
+        engine.remove_session(session).await;
+    }
     match end {
         End::Failed(why) => fleet.failed_to_start(&arn, &why),
         End::Ended { code, largest_kib } => {

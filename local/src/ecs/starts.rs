@@ -1,7 +1,9 @@
 //! Owns RunTask: its checks, its client token, its failures, and what is given to the runtime. Must not know how a process is run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use casting_core::image::GATE_CONTAINER;
 use data_encoding::HEXLOWER;
 use ring::digest;
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use tokio::sync::oneshot;
 use super::definitions::{self, Definition, Pair};
 use super::fleet::{Fleet, State};
 use super::looks::check_cluster;
-use super::processes::{self, Order};
+use super::processes::{self, Order, Processes};
 use super::task::{Progress, Task, Times};
 use super::wire::ApiError;
 use super::{Runtime, Trouble};
@@ -20,6 +22,14 @@ use super::{Runtime, Trouble};
 const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
 /// ECS's bound on the overrides, in characters of their JSON.
 const MAX_OVERRIDE_CHARS: usize = 8192;
+
+/// Images of these names are commands of this machine, not containers.
+const PROGRAMS: [&str; 2] = ["casting/", "local/"];
+/// Where definitions have the gate that is brought into an app's container, and what it is called on this machine.
+const BROUGHT_GATE: &str = "/casting/gate";
+const GATE: &str = "gate";
+/// Nobody who stops this program waits as long as Fargate would for a task that does not end, in seconds.
+const STOP_SECONDS: u32 = 10;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -94,7 +104,8 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
         return Err(ApiError::client("TaskDefinition is inactive"));
     }
     let definition = definition.clone();
-    if let Some(other) = start.overrides.container_overrides.iter().find(|container| container.name != definition.container.name) {
+    let known = [definition.container.name.as_str(), GATE_CONTAINER];
+    if let Some(other) = start.overrides.container_overrides.iter().find(|container| !known.contains(&container.name.as_str())) {
         let words = format!("Override for container named {} is not a container in the TaskDefinition.", other.name);
         return Err(ApiError::parameter(words));
     }
@@ -152,26 +163,48 @@ fn add(
         Runtime::Processes(processes) => {
             let (stop, stopped) = oneshot::channel();
             fleet.add(state, task, Some(stop));
-            tokio::spawn(processes::carry(Arc::clone(fleet), processes.clone(), arn.clone(), order(start, definition), stopped));
+            tokio::spawn(processes::carry(Arc::clone(fleet), processes.clone(), arn.clone(), order(start, definition, processes), stopped));
         }
     }
     arn
 }
 
-/// What the container runs: the override's command wins, its environment is added.
-fn order(start: &Start, definition: &Definition) -> Order {
+/// What is run: the override's command wins, its environment is added. The gate is a program of this machine, wherever the definition has it; the
+/// app is another, or a real container.
+fn order(start: &Start, definition: &Definition, processes: &Processes) -> Order {
     let container = &definition.container;
     let mut command = container.command.clone();
-    let mut environment = container.environment.clone();
+    let (mut environment, mut gate) = (container.environment.clone(), None);
     for changed in &start.overrides.container_overrides {
-        command = changed.command.clone().unwrap_or(command);
-        environment.extend_from_slice(&changed.environment);
+        if changed.name == GATE_CONTAINER {
+            gate = Some(changed.environment.clone());
+        } else {
+            command = changed.command.clone().unwrap_or(command);
+            environment.extend_from_slice(&changed.environment);
+        }
     }
-    Order {
-        command: [container.entry_point.clone(), command].concat(),
-        environment: environment.into_iter().map(|pair| (pair.name, pair.value)).collect(),
-        stop_timeout_seconds: container.stop_timeout,
-    }
+    let map = |pairs: Vec<Pair>| -> BTreeMap<String, String> { pairs.into_iter().map(|pair| (pair.name, pair.value)).collect() };
+    let (app, gate) = (map(environment), gate.map(map));
+    let image = container.image.clone().unwrap_or_default();
+    let containers = processes.containers.as_ref().filter(|_| !PROGRAMS.iter().any(|prefix| image.starts_with(prefix)));
+    let (command, environment) = match containers {
+        None => {
+            let entry: Vec<String> = container.entry_point.iter().map(|word| word.replace(BROUGHT_GATE, GATE)).collect();
+            let mut environment = app;
+            environment.extend(gate.unwrap_or_default());
+            ([entry, command].concat(), environment)
+        }
+        Some(containers) => {
+            let words = command.strip_prefix(&["--".to_owned()]).unwrap_or(&command);
+            let sizes = [&definition.cpu, &definition.memory].map(|size| size.as_str().unwrap_or_default());
+            let mut environment = gate.unwrap_or_else(|| app.clone());
+            environment.extend(containers.tell(&image, words, app, sizes, environment.get("CAST_APP_PORT").cloned()));
+            // The gate finds the container at a port of this machine that it picks itself.
+            environment.remove("CAST_APP_PORT");
+            ([GATE, "run", "--", &containers.app, "run"].map(str::to_owned).into(), environment)
+        }
+    };
+    Order { command, environment, stop_timeout_seconds: container.stop_timeout.map(|seconds| seconds.min(STOP_SECONDS)) }
 }
 
 fn answer(state: &State, arns: &[String], failed: usize) -> Value {

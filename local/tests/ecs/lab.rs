@@ -61,6 +61,7 @@ impl Folder {
             logs: self.0.join("tasks"),
             bin: self.0.join("bin"),
             environment: BTreeMap::from([("PATH".into(), path), ("FOLDER".into(), folder)]),
+            containers: None,
         })
     }
 }

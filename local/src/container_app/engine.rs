@@ -1,0 +1,172 @@
+//! Owns what is asked of a Docker (or Podman) engine. Must not know who asks, or why.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig, PortBinding};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use futures_util::StreamExt;
+
+use super::told::{Told, name_of};
+
+/// How long one call may take, in seconds.
+const PATIENCE: u64 = 120;
+/// How long a container has between being asked to end and being killed, in seconds.
+const STOP_SECONDS: i32 = 5;
+/// Marks our containers; its value is the folder of the stack that they belong to.
+const LABEL: &str = "session-casting.folder";
+
+/// An engine.
+#[derive(Clone)]
+pub struct Engine(Docker);
+
+/// A command to be run in a container.
+#[derive(Clone, Debug, Default)]
+pub struct Command {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// `NAME=value` each.
+    pub environment: Vec<String>,
+    /// Who runs it; `None` is whom the image names.
+    pub user: Option<String>,
+    /// Where; `None` is where the image says.
+    pub working_directory: Option<String>,
+}
+
+/// Whether an engine listens on this socket.
+pub fn is_there(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
+}
+
+impl Engine {
+    /// The engine on this socket; asks nothing of it yet.
+    ///
+    /// # Errors
+    /// When the socket cannot be one.
+    pub fn at(socket: &Path) -> anyhow::Result<Self> {
+        let path = socket.to_str().context("the engine's socket has a name that is no text")?;
+        Ok(Self(Docker::connect_with_unix(path, PATIENCE, API_DEFAULT_VERSION)?))
+    }
+
+    /// Has the image, fetching it when it is not there.
+    pub(super) async fn fetch(&self, image: &str) -> anyhow::Result<()> {
+        if self.0.inspect_image(image).await.is_ok() {
+            return Ok(());
+        }
+        eprintln!("container: fetching {image}");
+        let (name, tag) = match image.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, tag),
+            _ => (image, "latest"),
+        };
+        let wanted = CreateImageOptionsBuilder::default().from_image(name).tag(tag).build();
+        let mut steps = self.0.create_image(Some(wanted), None, None);
+        while let Some(step) = steps.next().await {
+            step.with_context(|| format!("the image {image} cannot be fetched"))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the container, in place of one that an earlier attempt has left.
+    pub(super) async fn start(&self, told: &Told) -> anyhow::Result<()> {
+        let name = told.place.name();
+        self.remove(&name).await;
+        let inner = format!("{}/tcp", told.inner_port);
+        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(told.port.to_string()) };
+        let host = HostConfig {
+            port_bindings: Some(HashMap::from([(inner.clone(), Some(vec![binding]))])),
+            memory: Some(i64::from(told.memory) << 20),
+            nano_cpus: Some(i64::from(told.cpu) * 1_000_000_000 / 1024),
+            cap_drop: Some(vec!["NET_RAW".to_owned()]),
+            init: Some(!told.command.is_empty()),
+            ..HostConfig::default()
+        };
+        let body = ContainerCreateBody {
+            image: Some(told.image.clone()),
+            env: Some(told.environment.clone()),
+            entrypoint: (!told.command.is_empty()).then(|| told.command.clone()),
+            exposed_ports: Some(vec![inner]),
+            labels: Some(HashMap::from([(LABEL.to_owned(), told.folder.clone())])),
+            host_config: Some(host),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        self.0.create_container(Some(options), body).await.with_context(|| format!("the container {name} cannot be made"))?;
+        self.0.start_container(&name, None).await.with_context(|| format!("the container {name} cannot be started"))
+    }
+
+    /// Writes what the container says to this process's own output until it ends; gives its exit code.
+    pub(super) async fn follow(&self, name: &str) -> anyhow::Result<i64> {
+        let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).build();
+        let mut said = self.0.logs(name, Some(options));
+        while let Some(piece) = said.next().await {
+            // Nobody may be there to read; the container goes on.
+            let _ = std::io::stderr().write_all(&piece?.into_bytes());
+        }
+        self.exit_code(name).await
+    }
+
+    /// Asks the container to end, kills it if it does not, and gives its exit code.
+    pub(super) async fn stop(&self, name: &str) -> anyhow::Result<i64> {
+        let options = StopContainerOptionsBuilder::default().t(STOP_SECONDS).build();
+        self.0.stop_container(name, Some(options)).await?;
+        self.exit_code(name).await
+    }
+
+    async fn exit_code(&self, name: &str) -> anyhow::Result<i64> {
+        let state = self.0.inspect_container(name, None).await?.state;
+        Ok(state.and_then(|state| state.exit_code).unwrap_or(1))
+    }
+
+    /// Removes the container, running or not; one that is not there is removed already.
+    pub(super) async fn remove(&self, name: &str) {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let _ = self.0.remove_container(name, Some(options)).await;
+    }
+
+    /// Removes what a session may have left.
+    pub async fn remove_session(&self, session: &str) {
+        self.remove(&name_of(session)).await;
+    }
+
+    /// Removes every container that the stack of this folder has left, such as after it was killed.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn remove_all_of(&self, folder: &str) -> anyhow::Result<()> {
+        let filters = HashMap::from([("label".to_owned(), vec![format!("{LABEL}={folder}")])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        for container in self.0.list_containers(Some(options)).await? {
+            self.remove(&container.id.unwrap_or_default()).await;
+        }
+        Ok(())
+    }
+
+    /// Runs a command in a container that runs, writes what it says to this process's own output, and gives its exit code.
+    pub(super) async fn exec(&self, name: &str, command: Command) -> anyhow::Result<i64> {
+        let config = ExecConfig {
+            cmd: Some(command.words),
+            env: Some(command.environment),
+            user: command.user,
+            working_dir: command.working_directory,
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let id = self.0.create_exec(name, config).await?.id;
+        let StartExecResults::Attached { mut output, .. } = self.0.start_exec(&id, None::<StartExecOptions>).await? else {
+            bail!("the engine runs the command where nobody hears it");
+        };
+        while let Some(piece) = output.next().await {
+            let _ = std::io::stdout().write_all(&piece?.into_bytes());
+        }
+        Ok(self.0.inspect_exec(&id).await?.exit_code.unwrap_or(1))
+    }
+}

@@ -1,0 +1,77 @@
+//! The container app: a real container, from an image reference, as a session's app. A gate starts it like any other app; it starts the container,
+//! lets its port be reached on this machine alone, and ends with it. Must not know casts, tickets or gates.
+//!
+//! # Layout
+//! - [`engine`]: where a Docker (or Podman) engine is, and what is done there
+//! - `told`: what the app is told by its environment
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use engine::{Command, Engine};
+pub use told::{COMMAND, CONTAINER_ENVIRONMENT, CONTAINER_PORT, FOLDER, IMAGE, LIMITS, Place, SOCKET, Told};
+
+pub mod engine;
+mod told;
+
+/// The argument with which a second process runs a command in the container of the first.
+pub const EXEC: &str = "exec";
+
+/// Runs the container until it ends or is told to; with the argument `exec`, runs a command in the container that runs.
+pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<String> = arguments.into_iter().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
+    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match arguments.split_first() {
+                Some((verb, rest)) if verb == EXEC => exec(rest).await,
+                _ => run().await,
+            }
+        })
+    });
+    match ended {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("container: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<i64> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = Told::from_environment()?;
+    let (engine, name) = (Engine::at(&told.place.socket)?, told.place.name());
+    let running = async {
+        engine.fetch(&told.image).await?;
+        engine.start(&told).await?;
+        engine.follow(&name).await
+    };
+    let ended = tokio::select! {
+        ended = running => ended,
+        _ = terminate.recv() => engine.stop(&name).await,
+        _ = interrupt.recv() => engine.stop(&name).await,
+    };
+    engine.remove(&name).await;
+    ended
+}
+
+/// `[--user U] [--workdir D] [--env K=V]… -- command…`
+async fn exec(arguments: &[String]) -> anyhow::Result<i64> {
+    let mut command = Command::default();
+    let dashes = arguments.iter().position(|argument| argument == "--").context("what is to be run comes after two dashes")?;
+    let (options, words) = arguments.split_at(dashes);
+    for option in options.chunks(2) {
+        match option {
+            [name, value] if name == "--user" => command.user = Some(value.clone()),
+            [name, value] if name == "--workdir" => command.working_directory = Some(value.clone()),
+            [name, value] if name == "--env" => command.environment.push(value.clone()),
+            _ => bail!("{option:?} is no option"),
+        }
+    }
+    command.words = words.iter().skip(1).cloned().collect();
+    let place = Place::from_environment()?;
+    Engine::at(&place.socket)?.exec(&place.name(), command).await
+}

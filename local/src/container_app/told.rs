@@ -1,0 +1,107 @@
+//! Owns what the container app is told: the one place of it that reads the environment. Must not know what is done with it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use casting_core::ids::SessionId;
+
+/// The engine's socket.
+pub const SOCKET: &str = "CASTING_CONTAINER_SOCKET";
+/// The image's reference.
+pub const IMAGE: &str = "CASTING_CONTAINER_IMAGE";
+/// The command, as JSON; empty is the image's own.
+pub const COMMAND: &str = "CASTING_CONTAINER_COMMAND";
+/// The environment inside, as a JSON list of `NAME=value`.
+pub const CONTAINER_ENVIRONMENT: &str = "CASTING_CONTAINER_ENVIRONMENT";
+/// The port inside on which the app listens.
+pub const CONTAINER_PORT: &str = "CASTING_CONTAINER_PORT";
+/// CPU units and MiB of memory, with a space between them.
+pub const LIMITS: &str = "CASTING_CONTAINER_LIMITS";
+/// The folder of the stack that the container belongs to.
+pub const FOLDER: &str = "CASTING_CONTAINER_FOLDER";
+
+/// Where a session's container is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// See [`SOCKET`].
+    pub socket: PathBuf,
+    /// The session (`CAST_SESSION_ID`).
+    pub session: SessionId,
+}
+
+impl Place {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub(super) fn from_environment() -> anyhow::Result<Self> {
+        let session = SessionId::parse(&told("CAST_SESSION_ID")?).context("CAST_SESSION_ID must hold a session id")?;
+        Ok(Self { socket: told(SOCKET)?.into(), session })
+    }
+
+    /// What the container is called.
+    pub fn name(&self) -> String {
+        name_of(self.session.as_str())
+    }
+}
+
+/// What the app is told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Where the container is.
+    pub place: Place,
+    /// See [`IMAGE`].
+    pub image: String,
+    /// See [`COMMAND`].
+    pub command: Vec<String>,
+    /// See [`CONTAINER_ENVIRONMENT`].
+    pub environment: Vec<String>,
+    /// See [`CONTAINER_PORT`].
+    pub inner_port: u16,
+    /// The loopback port of this machine that leads there (`PORT`).
+    pub port: u16,
+    /// CPU units, 1,024 to a core.
+    pub cpu: u32,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// See [`FOLDER`].
+    pub folder: String,
+}
+
+impl Told {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub(super) fn from_environment() -> anyhow::Result<Self> {
+        let list = |name: &'static str| -> anyhow::Result<Vec<String>> {
+            serde_json::from_str(&told(name)?).with_context(|| format!("the environment variable {name} must hold a JSON list of texts"))
+        };
+        let port = |name: &'static str| -> anyhow::Result<u16> {
+            told(name)?.parse().with_context(|| format!("the environment variable {name} must hold a port"))
+        };
+        let limits = told(LIMITS)?;
+        let (cpu, memory) = limits.split_once(' ').and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?))).unzip();
+        Ok(Self {
+            place: Place::from_environment()?,
+            image: told(IMAGE)?,
+            command: list(COMMAND)?,
+            environment: list(CONTAINER_ENVIRONMENT)?,
+            inner_port: port(CONTAINER_PORT)?,
+            port: port("PORT")?,
+            cpu: cpu.context("the CPU units must be a number")?,
+            memory: memory.context("the memory must be a number")?,
+            folder: told(FOLDER)?,
+        })
+    }
+}
+
+/// What a session's container is called.
+pub(super) fn name_of(session: &str) -> String {
+    format!("casting-{session}")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the container app is a program of its own, and this is where it reads what it is told")]
+fn told(name: &'static str) -> anyhow::Result<String> {
+    std::env::var(name).with_context(|| format!("the environment variable {name} is not set"))
+}
