@@ -78,6 +78,9 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
             return pages::NOT_YOURS.reply(&parts.headers);
         }
     };
+    if !front.room.is_open() {
+        return pages::APP_DOWN.reply(&parts.headers);
+    }
     let Some(part) = front.room.part(&ticket) else { return pages::NOT_SHARED.reply(&parts.headers) };
     front.room.presence.note();
     if is_own(parts.uri.path()) {

@@ -17,6 +17,9 @@ use crate::presence::Presence;
 /// How many may watch at a time.
 pub const MOST_WATCHERS: usize = 20;
 
+/// From how many seconds before its end on an idle session warns its visitor; from a quarter of the limit on where that is less.
+const IDLE_WARNING: u64 = 60;
+
 /// What somebody may do in the session now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -55,6 +58,8 @@ pub struct Room {
 
 #[derive(Default)]
 struct Inner {
+    /// Whether the control plane has said anything yet.
+    is_open: bool,
     orders: Orders,
     ends_at: Option<Instant>,
     watchers: BTreeMap<String, Seen>,
@@ -78,6 +83,8 @@ pub struct View {
     pub ends_in: Option<u64>,
     /// When it ends because nobody touches it, in seconds from now.
     pub idle_in: Option<u64>,
+    /// From how many seconds before that on the visitor is warned.
+    pub idle_warning: u64,
     /// When the machine is taken back, in seconds from now.
     pub reclaimed_in: Option<u64>,
     /// Why it is over, in one word.
@@ -114,6 +121,7 @@ impl Room {
     /// What the control plane says holds from now on. Whoever watches by a link that is none any more is out.
     pub fn follow(&self, orders: Orders) {
         let mut inner = self.lock();
+        inner.is_open = true;
         if inner.orders == orders {
             return;
         }
@@ -123,6 +131,21 @@ impl Room {
         inner.orders = orders;
         drop(inner);
         self.changed.send_replace(());
+    }
+
+    /// Whether visitors can be let in: what they may see and do is known.
+    pub fn is_open(&self) -> bool {
+        self.lock().is_open
+    }
+
+    /// Waits until the session is over.
+    pub async fn closed(&self) {
+        let mut changes = self.changes();
+        while self.lock().over.is_none() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// What the control plane has said.
@@ -237,6 +260,7 @@ impl Room {
             part: part.as_str(),
             ends_in: left(inner.ends_at),
             idle_in: idle.map(|limit| limit.saturating_sub(self.presence.untouched_for().as_secs())),
+            idle_warning: idle.unwrap_or_default().div_ceil(4).min(IDLE_WARNING),
             reclaimed_in: left(inner.reclaimed_at),
             over: inner.over,
             fixed: inner.is_fixed(),
@@ -347,6 +371,14 @@ mod tests {
         let all: Vec<_> = names.iter().map(|name| room.watch(&ticket(Some((name, 1))))).collect();
         assert!(all[..MOST_WATCHERS].iter().all(Option::is_some) && all[MOST_WATCHERS].is_none());
         assert!(room.watch(&ticket(None)).is_some(), "the owner always has a place");
+    }
+
+    #[test]
+    fn nobody_is_let_in_before_it_is_known_what_they_may_do() {
+        let room = Room::default();
+        assert!(!room.is_open());
+        room.follow(Orders::default());
+        assert!(room.is_open());
     }
 
     #[test]

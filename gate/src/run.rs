@@ -116,7 +116,10 @@ async fn watch(
     let (signal, because) = tokio::select! {
         code = app.ended() => return (code, None),
         because = serving => (Signal::SIGTERM, because),
-        signal = signals.next() => (signal, reclaimed(settings, reporter, room).await),
+        signal = signals.next() => tokio::select! {
+            code = app.ended() => return (code, None),
+            because = reclaimed(settings, reporter, room) => (signal, because),
+        },
     };
     if let Some(cause) = because {
         tracing::info!(?cause, "The session ends");

@@ -1,6 +1,7 @@
 //! Owns the dispatch on the name under which this executable is called, and the life of the stack from start to Ctrl-C.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -74,7 +75,8 @@ async fn serve(options: Options) -> Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    println!("\nStopping: sessions end, and nothing stays behind.");
+    // Whoever read the output may have gone; the stop goes on all the same.
+    let _ = writeln!(std::io::stdout(), "\nStopping: sessions end, and nothing stays behind.");
     stack.stop().await;
     Ok(())
 }

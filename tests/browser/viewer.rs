@@ -173,6 +173,46 @@ async fn whoever_takes_up_a_session_again_with_another_address_finds_it_open() {
     window.close().await.expect("closes");
 }
 
+#[tokio::test]
+async fn a_session_warns_before_it_ends_by_itself_and_says_afterwards_why() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    // The shortest that can be set: a minute.
+    let limits = [
+        ("idle", json!({"idle_minutes": 1}), "Nobody had touched it for a while."),
+        ("time", json!({"session_time_limit_seconds": 60}), "Its time was up."),
+    ];
+    let mut windows = Vec::new();
+    for (name, settings, why) in limits {
+        let fields = json!({"enforce_client_settings": true, "client_settings": settings, "disable_tips": true});
+        let window = driver.window(DESK).await;
+        window.goto(&casting.link(&fields).await).await.expect("opens");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        // A touch in the app's own window counts.
+        window.find(Locator::Css("#pad")).await.expect("the pad").click().await.expect("can be clicked");
+        window.enter_parent_frame().await.expect("the viewer");
+        windows.push((name, window, why));
+    }
+    wait_for(&windows[1].1, "#banner", "The session ends in 00:").await;
+    shoot(&windows[1].1, "viewer-countdown").await;
+    assert!(text_of(&windows[0].1, "#banner").await.is_empty(), "not yet: {}", text(&windows[0].1).await);
+    let warned = async || text_of(&windows[0].1, "#banner").await.contains("Are you still there?");
+    let mut seen = false;
+    for _ in 0..6 {
+        seen = seen || soon(&warned).await;
+    }
+    assert!(seen, "{}", text(&windows[0].1).await);
+    shoot(&windows[0].1, "viewer-idle").await;
+    for (name, window, why) in windows {
+        for _ in 0..2 {
+            soon(async || text(&window).await.contains(why)).await;
+        }
+        wait_for(&window, "body", why).await;
+        shoot(&window, &format!("viewer-ended-{name}")).await;
+        window.close().await.expect("closes");
+    }
+}
+
 /// What stands in a field, once something does.
 async fn soon_value(window: &Client, selector: &str) -> String {
     let read = async || match window.find(Locator::Css(selector)).await {

@@ -26,6 +26,8 @@ use crate::{pages, rfb};
 
 /// How often whoever looks is told how the session stands, at the least.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long the end of a session is waited for.
+const END_WITHIN: Duration = Duration::from_secs(3);
 /// A form is never larger, in bytes.
 const FORM: usize = 16 * 1024;
 /// Where the page is.
@@ -82,6 +84,8 @@ async fn act(front: &Arc<Front>, parts: &Parts, path: &str, field: impl Fn(&str)
     match path {
         "/end" => {
             front.room.ask_for_end();
+            // Whoever asks the control plane what became of the session is told the truth.
+            let _ = tokio::time::timeout(END_WITHIN, front.room.closed()).await;
             done(headers, &front.room.orders().session_page)
         }
         "/share" => {

@@ -6,7 +6,7 @@ const WHY = {
   'time-limit': 'its time was up', abandoned: 'nobody had been there for a while', idle: 'nobody had touched it for a while',
   owner: 'its owner ended it', reclaimed: 'the machine that it ran on was needed elsewhere',
 };
-const LATE = 300, IDLE_SOON = 60, TOUCH_EVERY = 15000;
+const LATE = 300, TOUCH_EVERY = 5000;
 let view = JSON.parse(root.dataset.view), since = performance.now(), shown, lost = false, pause = 500, problem = '';
 
 // Seconds that are left of a time that was told a moment ago.
@@ -41,7 +41,7 @@ const tick = () => {
   else if (lost) say('The connection is lost; trying again.', 'warns');
   else if (problem) say(problem, 'warns');
   else if (reclaimed !== null) say('This machine is needed elsewhere: the session ends in ' + clock(reclaimed) + '. Please save your work.', 'warns');
-  else if (idle !== null && idle <= IDLE_SOON) say('Are you still there? The session ends in ' + clock(idle) + ' unless you touch it.', 'warns');
+  else if (idle !== null && idle <= view.idle_warning) say('Are you still there? The session ends in ' + clock(idle) + ' unless you touch it.', 'warns');
   else if (ends !== null && ends <= LATE) say('The session ends in ' + clock(ends) + '.', 'warns');
   else say('');
 };

@@ -78,6 +78,7 @@ impl Stage {
         let clock = Arc::new(SetClock::at(NOON));
         let session = SessionId::from_bytes([1; 16]);
         let room = Arc::new(Room::default());
+        room.follow(Orders::default());
         let front = Front {
             session: session.clone(),
             secret: keys.secret(&session),

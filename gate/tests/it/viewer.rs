@@ -1,5 +1,6 @@
 //! The page around the app, and what its buttons do, as visitors in each part find them.
 
+use casting_core::Cause;
 use casting_core::ids::SessionId;
 use casting_core::testing::NOON;
 use casting_core::ticket::GoTicket;
@@ -28,6 +29,11 @@ async fn what_is_the_owners_is_not_the_viewers() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Requests, 1);
     let watcher = stage.watcher("ada", 1);
+    let room = stage.room.clone();
+    tokio::spawn(async move {
+        room.end_asked().await;
+        room.close(Cause::Owner);
+    });
     for Case { method, path, owner, viewer } in [
         case("GET", "/.cast/", 200, 200),
         case("GET", "/.cast", 200, 200),
@@ -141,6 +147,23 @@ async fn an_order_to_open_an_address_is_carried_out_once_and_for_the_owner_only(
     let lines = std::fs::read_to_string(&opened).unwrap_or_default();
     assert_eq!(lines, "https://one.example/\nhttps://two.example/\n");
     std::fs::remove_dir_all(folder).expect("deletes");
+}
+
+#[tokio::test]
+async fn whoever_ends_the_session_is_led_on_once_that_is_written_down() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Rfb, 1);
+    let mut end = Box::pin(stage.asks("POST", "/.cast/end").header("accept", "text/html").send());
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut end).await;
+    assert!(early.is_err(), "not before");
+    stage.room.close(Cause::Owner);
+    let led = end.await.expect("an answer");
+    assert_eq!(
+        (led.status().as_u16(), led.headers()["location"].to_str().expect("text")),
+        (303, format!("{CONTROL}/session/{}", stage.session).as_str())
+    );
+    let state: Value = stage.asks("GET", "/.cast/state").send().await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(state["over"], "owner");
 }
 
 #[tokio::test]
