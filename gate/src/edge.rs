@@ -152,6 +152,7 @@ impl Edge {
             Err(Lost::Unreachable) => pages::ENDED.reply_with(&asked, self.session_page(found).as_deref()),
             Err(Lost::BrokeOff | Lost::Late) => pages::LOST.reply(&asked),
             Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
+            Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&asked),
         }
     }
 

@@ -140,6 +140,7 @@ impl Front {
                 reply
             }
             Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
+            Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&asked),
             Err(Lost::Unreachable | Lost::BrokeOff | Lost::Late) => pages::APP_DOWN.reply(&asked),
         }
     }

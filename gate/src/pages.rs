@@ -138,6 +138,14 @@ pub const NOTHING_HERE: Notice = Notice {
     refreshes: false,
 };
 
+/// More than anybody needs to send at once.
+pub const TOO_LARGE: Notice = Notice {
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    title: "This is too large for the session",
+    detail: "Up to 2 GiB can be sent at once. Send it in parts.",
+    refreshes: false,
+};
+
 /// A request that no browser sends.
 pub const UNREADABLE: Notice = Notice {
     status: StatusCode::BAD_REQUEST,

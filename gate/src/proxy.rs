@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long an answer may take to begin.
 const ANSWER: Duration = Duration::from_secs(120);
 /// The largest body that a visitor may send, in bytes (2 GiB).
-const LARGEST_BODY: usize = 2 << 30;
+const LARGEST_BODY: u64 = 2 << 30;
 
 /// Where requests are passed on to: a host and a port, and whether https is spoken there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub enum Lost {
     BrokeOff,
     /// The answer did not begin in time.
     Late,
+    /// The request's body is larger than anything that is passed on.
+    TooLarge,
     /// The request cannot be passed on: it names no path, or asks for a tunnel.
     Unreadable,
 }
@@ -139,8 +141,14 @@ impl Route {
         if request.method() == Method::CONNECT || !request.uri().path().starts_with('/') {
             return Err(Lost::Unreadable);
         }
-        let has_body = !request.body().is_end_stream();
-        let request = if has_body { request.map(|body| Body::new(Limited::new(body, LARGEST_BODY))) } else { request };
+        let size = request.body().size_hint();
+        if size.lower() > LARGEST_BODY {
+            return Err(Lost::TooLarge);
+        }
+        // A body that does not say how long it is breaks off where it becomes too long.
+        let is_open = size.exact().is_none();
+        let limit = usize::try_from(LARGEST_BODY).unwrap_or(usize::MAX);
+        let request = if is_open { request.map(|body| Body::new(Limited::new(body, limit))) } else { request };
         let Ok(Ok(response)) = timeout(ANSWER, self.way.proxy_request(request)).await else { return Err(Lost::Late) };
         match response.extensions().get::<ProxyError>() {
             Some(error) if error.is_connect() => Err(Lost::Unreachable),

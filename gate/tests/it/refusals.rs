@@ -1,5 +1,7 @@
 //! What gets no further than the edge or the gate; the app never hears of it.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
 use crate::stage::{CONTROL, Stage, visitor};
@@ -91,4 +93,22 @@ async fn a_request_with_too_many_headers_is_cut_off() {
     let large = stage.asks("GET", "/seen").header("x-large", "x".repeat(100_000)).send().await;
     assert!(large.is_err() || large.is_ok_and(|reply| reply.status().as_u16() == 431));
     assert_eq!(stage.reached(), 0);
+}
+
+#[tokio::test]
+async fn what_is_announced_as_too_large_is_refused_before_it_is_sent() {
+    let stage = Stage::by_name().await;
+    for (length, status) in [(3_u64 << 30, "413"), (2, "200")] {
+        let mut stream = TcpStream::connect(("127.0.0.1", stage.edge)).await.expect("the edge listens");
+        let request = format!(
+            "POST /echo HTTP/1.1\r\nhost: {}\r\ncookie: cast-session={}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\nhi",
+            stage.host(),
+            stage.ticket(1)
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.expect("an answer");
+        assert_eq!(String::from_utf8_lossy(&start), format!("HTTP/1.1 {status}"), "{length} bytes");
+    }
+    assert_eq!(stage.reached(), 1, "the app sees only what is passed on");
 }
