@@ -16,7 +16,7 @@ use casting_core::time::Clock;
 use serde::Deserialize;
 use url::Url;
 
-use crate::front::{FORWARDED_PROTO, HEALTH_PATH};
+use crate::front::{FORWARDED_PROTO, HEALTH_PATH, VIEWER_PATH};
 use crate::proxy::{Lost, Proxy, Target};
 use crate::session_host::{Found, SessionHost};
 use crate::settings::EdgeServer;
@@ -24,8 +24,6 @@ use crate::{credentials, pages, path_mode, server};
 
 /// Where a visitor arrives with a ticket: `GET /.cast/enter?ticket=…`.
 pub const ENTER_PATH: &str = "/.cast/enter";
-/// Where the visitor is led then: the gate's page around the app.
-const VIEWER_PATH: &str = "/.cast/";
 
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");

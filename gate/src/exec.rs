@@ -12,20 +12,34 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::app::PORT_VARIABLE;
 use crate::settings::{self, SECRET_VARIABLE};
 
 /// The variable with the command that runs others inside the app's container, where that is not the gate's own.
 pub const EXEC_THROUGH: &str = "CAST_EXEC_THROUGH";
 /// How long a command may run.
-pub const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(30);
 /// How much of what a command says is kept, in bytes.
 const KEPT: u64 = 16 * 1024;
+
+/// Runs a command beside everything else. Nobody waits for it: what comes of it is on the screen, and in the log.
+pub fn start(what: &'static str, exec: Exec, app_port: u16, url: Option<String>) {
+    tokio::spawn(async move {
+        let port = app_port.to_string();
+        let mut added = vec![(PORT_VARIABLE, port.as_str())];
+        added.extend(url.as_deref().map(|url| ("KASM_URL", url)));
+        match run(&exec, &added, LONGEST).await {
+            Ok(said) => tracing::info!(said, "The command {what} has run"),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "The command {what} failed; the session goes on"),
+        }
+    });
+}
 
 /// Runs a command to its end, with these variables added to the app's environment; gives what it said, or why it failed, in one text.
 ///
 /// # Errors
 /// When it cannot be run, fails, or takes too long.
-pub async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::Result<String> {
+async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::Result<String> {
     let through = settings::exec_through();
     if let Some(through) = &through {
         return finish(through_another(exec, added, through), longest, through).await;

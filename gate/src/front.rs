@@ -26,6 +26,8 @@ use crate::{admission, blocked, credentials, pages, relay, viewer};
 
 /// Everything below this path is the gate's and the edge's own and never reaches an app.
 pub const OWN_PATHS: &str = "/.cast";
+/// The viewer's page: where visitors are led when they enter.
+pub const VIEWER_PATH: &str = "/.cast/";
 /// Says 204 to whoever asks: the listener is up.
 pub const HEALTH_PATH: &str = "/.cast/health";
 
@@ -57,7 +59,7 @@ pub struct Front {
 }
 
 /// Whether `path` is the gate's or the edge's own.
-pub fn is_own(path: &str) -> bool {
+fn is_own(path: &str) -> bool {
     path.strip_prefix(OWN_PATHS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

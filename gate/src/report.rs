@@ -80,12 +80,8 @@ impl Reporter {
     pub async fn ready(&self, port: u16) -> Heard {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.send(&Report::Ready { port }).await {
-                Ok(reply) => match heard(reply).await {
-                    Some(heard) => return heard,
-                    None => tracing::warn!("The control plane did not take the report and is told again"),
-                },
-                Err(error) => tracing::warn!(error = %error.without_url(), "The control plane was not reached and is told again"),
+            if let Some(heard) = self.ask(&Report::Ready { port }).await {
+                return heard;
             }
             tokio::time::sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);

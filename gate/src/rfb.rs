@@ -119,10 +119,24 @@ impl Stream {
             self.rest.0 -= now.len();
             piece = later;
         }
+        let before = self.held.len();
         self.held.extend_from_slice(piece);
         let mut held = std::mem::take(&mut self.held);
+        let read = self.take_all(&mut held, rules, &mut passed);
+        if read.is_err() || held.len() > LONGEST {
+            // What came before this piece is still held, for whoever goes on without reading.
+            held.truncate(before);
+            self.held = held;
+            return Err(Unreadable);
+        }
+        self.held = held;
+        Ok(passed)
+    }
+
+    /// Takes every whole message off the front; on an error all bytes are still there.
+    fn take_all(&mut self, held: &mut Vec<u8>, rules: Rules, passed: &mut Passed) -> Result<(), Unreadable> {
         let mut begin = 0;
-        while let Some(taken) = self.take(&held[begin..], rules, &mut passed)? {
+        while let Some(taken) = self.take(&held[begin..], rules, passed)? {
             begin += taken;
             if self.rest.0 > 0 {
                 let now = self.rest.0.min(held.len() - begin);
@@ -134,11 +148,7 @@ impl Stream {
             }
         }
         held.drain(..begin);
-        if held.len() > LONGEST {
-            return Err(Unreadable);
-        }
-        self.held = held;
-        Ok(passed)
+        Ok(())
     }
 
     /// The message by which the screen is asked to take a size, where one fits in now.
@@ -368,6 +378,14 @@ mod tests {
         }
         let endless = [&[180, 1, 4][..], b"text", &u32::MAX.to_be_bytes()].concat();
         assert_eq!(after_hello(Dialect::Kasm, WATCH, &endless), Err(Unreadable));
+    }
+
+    #[test]
+    fn nothing_is_lost_of_a_stream_that_turns_out_to_be_another() {
+        let mut stream = Stream::new(Dialect::Plain);
+        assert_eq!(stream.push(b"RFB 0", ALL), Ok(Passed::default()));
+        assert_eq!(stream.push(b"4.7 is music", ALL), Err(Unreadable));
+        assert_eq!(stream.into_held(), b"RFB 0", "and the piece itself is still the caller's");
     }
 
     #[test]

@@ -104,7 +104,9 @@ async fn watch(
         room.set_end(time_is_up);
         room.presence.note();
         room.presence.touch();
-        run_first(room, app_port);
+        if let Some(first) = room.orders().viewing.exec.first_launch {
+            exec::start("for a first launch", first, app_port, None);
+        }
         tokio::select! {
             () = sleep_until(time_is_up) => Some(Cause::TimeLimit),
             () = nobody_there(room, settings.keepalive) => Some(Cause::Abandoned),
@@ -129,17 +131,6 @@ async fn watch(
         sleep(FAREWELL).await;
     }
     (app.stop(signal, settings.stop_grace).await, because)
-}
-
-/// Runs the image's command for a first launch, if it has one. Nobody waits for it.
-fn run_first(room: &Room, app_port: u16) {
-    let Some(first) = room.orders().viewing.exec.first_launch else { return };
-    tokio::spawn(async move {
-        match exec::run(&first, &[(app::PORT_VARIABLE, &app_port.to_string())], exec::LONGEST).await {
-            Ok(said) => tracing::info!(said, "The command for the first launch has run"),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "The command for the first launch failed; the session goes on"),
-        }
-    });
 }
 
 async fn nobody_there(room: &Room, keepalive: Option<Duration>) {

@@ -19,10 +19,9 @@ use futures_util::stream;
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::app::PORT_VARIABLE;
-use crate::front::Front;
+use crate::front::{Front, VIEWER_PATH};
 use crate::room::{Part, View};
-use crate::{pages, rfb};
+use crate::{exec, pages, rfb};
 
 /// How often whoever looks is told how the session stands, at the least.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -30,8 +29,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const END_WITHIN: Duration = Duration::from_secs(3);
 /// A form is never larger, in bytes.
 const FORM: usize = 16 * 1024;
-/// Where the page is.
-const HOME: &str = "/.cast/";
 
 /// The page, with what does not change while it is open.
 #[derive(Template)]
@@ -43,9 +40,8 @@ struct Page<'a> {
     tips: bool,
     may_share: bool,
     may_open: bool,
-    clipboard: bool,
-    /// Whether the app is told how to fit its picture into the window.
-    resizes: bool,
+    /// Whether the app is a screen: it is told how to fit its picture into the window, and has a clipboard.
+    screen: bool,
     session_page: &'a str,
     view: &'a str,
 }
@@ -96,21 +92,21 @@ async fn act(front: &Arc<Front>, parts: &Parts, path: &str, field: impl Fn(&str)
             match front.reporter.share(on).await {
                 Some(orders) => {
                     front.room.follow(orders);
-                    done(headers, HOME)
+                    done(headers, VIEWER_PATH)
                 }
                 None => pages::CONTROL_DOWN.reply(headers),
             }
         }
         "/control" => {
             let to = field("watcher").filter(|id| !id.is_empty());
-            if front.room.hand_over(to.as_deref()) { done(headers, HOME) } else { pages::NOBODY_OF_THAT_NAME.reply(headers) }
+            if front.room.hand_over(to.as_deref()) { done(headers, VIEWER_PATH) } else { pages::NOBODY_OF_THAT_NAME.reply(headers) }
         }
         _ => {
             let Some(hosts) = front.room.orders().viewing.open_hosts else { return pages::NO_OTHER_ADDRESS.reply(headers) };
             match url_rules::visitors_url(&field("url").unwrap_or_default(), &hosts) {
                 Ok(url) => {
                     go(front, url);
-                    done(headers, HOME)
+                    done(headers, VIEWER_PATH)
                 }
                 Err(_) => pages::NOT_THIS_ADDRESS.reply(headers),
             }
@@ -123,7 +119,7 @@ fn done(headers: &HeaderMap, to: &str) -> Response {
     if !wants_page(headers) {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static(HOME));
+    let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static(VIEWER_PATH));
     (StatusCode::SEE_OTHER, [(LOCATION, to), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
 }
 
@@ -137,13 +133,7 @@ pub(crate) fn go(front: &Arc<Front>, url: String) {
         tracing::warn!("An address is to be opened, but the image has no command for that");
         return;
     };
-    let port = front.app.target().port().to_string();
-    tokio::spawn(async move {
-        match crate::exec::run(&exec, &[("KASM_URL", &url), (PORT_VARIABLE, &port)], crate::exec::LONGEST).await {
-            Ok(said) => tracing::info!(said, "An address was opened"),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "An address could not be opened; the session goes on"),
-        }
-    });
+    exec::start("to open an address", exec, front.app.target().port(), Some(url));
 }
 
 #[derive(Default, Deserialize)]
@@ -161,7 +151,7 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
         {
             go(front, order.url);
         }
-        return done(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html"))]), HOME);
+        return done(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html"))]), VIEWER_PATH);
     }
     let orders = front.room.orders();
     let (viewing, owner) = (&orders.viewing, *part == Part::Owner);
@@ -173,8 +163,7 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
         tips: viewing.tips,
         may_share: owner && viewing.may_share,
         may_open: owner && viewing.open_hosts.is_some(),
-        clipboard: viewing.view_only.and_then(rfb::Dialect::of).is_some(),
-        resizes: viewing.view_only.and_then(rfb::Dialect::of).is_some(),
+        screen: viewing.view_only.and_then(rfb::Dialect::of).is_some(),
         session_page: &orders.session_page,
         view: &view,
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use casting_core::image::GATE_CONTAINER;
+use casting_core::image::{BROUGHT_GATE, GATE_CONTAINER};
 use data_encoding::HEXLOWER;
 use ring::digest;
 use serde::Deserialize;
@@ -25,8 +25,7 @@ const MAX_OVERRIDE_CHARS: usize = 8192;
 
 /// Images of these names are commands of this machine, not containers.
 const PROGRAMS: [&str; 2] = ["casting/", "local/"];
-/// Where definitions have the gate that is brought into an app's container, and what it is called on this machine.
-const BROUGHT_GATE: &str = "/casting/gate";
+/// What a gate is called on this machine, wherever its definition has it.
 const GATE: &str = "gate";
 /// Nobody who stops this program waits as long as Fargate would for a task that does not end, in seconds.
 const STOP_SECONDS: u32 = 10;

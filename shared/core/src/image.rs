@@ -128,6 +128,11 @@ pub struct ContainerSource {
 /// What the gate's container is called where the gate runs beside the app.
 pub const GATE_CONTAINER: &str = "casting-gate";
 
+/// Where a gate that is brought into an app's container is found there: the folder, and the program.
+pub const BROUGHT_FOLDER: &str = "/casting";
+/// See [`BROUGHT_FOLDER`].
+pub const BROUGHT_GATE: &str = "/casting/gate";
+
 impl ImageSettings {
     /// Whether the gate runs in a container of its own, beside the app's.
     pub fn has_gate_beside(&self) -> bool {

@@ -9,7 +9,7 @@ use aws_sdk_ecs::types::{
     Compatibility, ContainerCondition, ContainerDefinition, ContainerDependency, EphemeralStorage, KeyValuePair, LinuxParameters,
     LogConfiguration, LogDriver, MountPoint, NetworkMode, PortMapping, Tag, TransportProtocol, Volume,
 };
-use casting_core::image::{ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource};
+use casting_core::image::{BROUGHT_FOLDER, BROUGHT_GATE, ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource};
 use casting_core::ports::{Fault, FaultKind};
 
 use crate::failure::Kind;
@@ -19,7 +19,6 @@ use crate::{EcsLauncher, retry};
 const WHAT: &str = "register a task definition";
 /// The volume that carries the gate's program from its own image into the app's container.
 const VOLUME: &str = "casting";
-const VOLUME_PATH: &str = "/casting";
 /// How long ECS waits between asking a container to end and killing it, in seconds. Fargate has 120 at most.
 const STOP_SECONDS: i32 = 120;
 /// How much of that visitors get when their machine is taken back, in seconds.
@@ -79,13 +78,13 @@ impl EcsLauncher {
             return Ok(request.container_definitions(app.essential(true).stop_timeout(STOP_SECONDS).build()).container_definitions(gate));
         }
         // A container that ends at once brings the gate; the app's own container runs it from there.
-        let mount = || MountPoint::builder().source_volume(VOLUME).container_path(VOLUME_PATH);
+        let mount = || MountPoint::builder().source_volume(VOLUME).container_path(BROUGHT_FOLDER);
         let bring =
-            gate.essential(false).entry_point("/gate").command("install").command(VOLUME_PATH).mount_points(mount().build()).build();
+            gate.essential(false).entry_point("/gate").command("install").command(BROUGHT_FOLDER).mount_points(mount().build()).build();
         let brought = ContainerDependency::builder().container_name(GATE_CONTAINER).condition(ContainerCondition::Success).build()?;
         let app = self
             .door(app)
-            .entry_point(format!("{VOLUME_PATH}/gate"))
+            .entry_point(BROUGHT_GATE)
             .entry_point("run")
             .set_command(Some(command))
             .mount_points(mount().read_only(true).build())
