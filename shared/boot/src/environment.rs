@@ -10,7 +10,9 @@ use casting_dynamo::TableNames;
 use casting_ecs::{Capacity, EcsSettings, LogSettings};
 use casting_identity::oidc::OidcSettings;
 
-use crate::settings::{AwsSettings, Settings, SettingsError, parse_issuer, parse_origin, parse_session_url, parse_signing_key};
+use crate::settings::{
+    AwsSettings, Settings, SettingsError, parse_admin_key, parse_issuer, parse_origin, parse_session_url, parse_signing_key,
+};
 use crate::system::{SystemClock, SystemEntropy};
 
 /// How much is logged; read before everything else.
@@ -36,12 +38,14 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     let session_url = reader.parsed("CASTING_SESSION_URL", parse_session_url);
     let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
     let previous_signing_key = reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
+    let deployment_key = reader.optional_parsed("CASTING_ADMIN_KEY", parse_admin_key);
     let tables = TableNames {
         casts: reader.required("CASTING_TABLE_CASTS"),
         sessions: reader.required("CASTING_TABLE_SESSIONS"),
         claims: reader.required("CASTING_TABLE_CLAIMS"),
         limits: reader.required("CASTING_TABLE_LIMITS"),
         catalog: reader.required("CASTING_TABLE_CATALOG"),
+        audit: reader.required("CASTING_TABLE_AUDIT"),
     };
     let aws = read_aws(&mut reader);
     let ecs = read_ecs(&mut reader, &aws.region);
@@ -52,6 +56,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         terms: Terms { report_url: report_url.unwrap_or_else(|| public_url.clone()), public_url, session_url },
         signing_key,
         previous_signing_key,
+        deployment_key,
         tables,
         ecs,
         aws,
@@ -176,6 +181,7 @@ mod tests {
             ("CASTING_TABLE_CLAIMS", "c"),
             ("CASTING_TABLE_LIMITS", "d"),
             ("CASTING_TABLE_CATALOG", "e"),
+            ("CASTING_TABLE_AUDIT", "audit"),
             ("CASTING_ECS_CLUSTER", "casting"),
             ("CASTING_ECS_SUBNETS", "subnet-1, subnet-2"),
             ("CASTING_ECS_SECURITY_GROUPS", "sg-1"),
@@ -224,6 +230,7 @@ mod tests {
             ("CASTING_SESSION_URL", "https://example.com"),
             ("CASTING_SIGNING_KEY", "short"),
             ("CASTING_SIGNING_KEY_PREVIOUS", "short"),
+            ("CASTING_ADMIN_KEY", "admin"),
             ("CASTING_TABLE_LIMITS", "  "),
             ("CASTING_ECS_SUBNETS", ","),
             ("CASTING_ECS_SECURITY_GROUPS", "1,2,3,4,5,6"),
@@ -238,6 +245,8 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_secret_is_said_without_it() {
         let text = read(&with("CASTING_SIGNING_KEY", "hunter2")).expect_err("too short").to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        let text = read(&with("CASTING_ADMIN_KEY", "hunter2")).expect_err("too short").to_string();
         assert!(!text.contains("hunter2"), "{text}");
         let shown = format!("{:?}", read(&complete()).expect("complete"));
         assert!(!shown.contains("wJalr") && !shown.contains("signing"), "{shown}");

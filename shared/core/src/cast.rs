@@ -52,6 +52,9 @@ pub struct CastSettings {
     pub description: String,
     /// seed: URL Key.
     pub key: CastKey,
+    /// The key before, while it still opens the link; only a rotation of keys sets it.
+    #[serde(default)]
+    pub previous_key: Option<PreviousKey>,
     /// seed: Image.
     pub image_id: ImageId,
     /// A disabled link looks as if it did not exist.
@@ -130,13 +133,28 @@ pub struct CastSettings {
     pub disable_fixed_resolution: bool,
 }
 
+/// A key that opens the link for a time after it was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousKey {
+    /// The key.
+    pub key: CastKey,
+    /// From this time on it opens nothing.
+    pub until: Timestamp,
+}
+
 impl CastSettings {
+    /// Whether this key opens the link at `now`.
+    pub fn answers_to(&self, key: &CastKey, now: Timestamp) -> bool {
+        self.key == *key || self.previous_key.as_ref().is_some_and(|previous| previous.key == *key && now < previous.until)
+    }
+
     /// The least that a link is made of: enabled, open to anybody, without limits.
     pub const fn open(name: String, key: CastKey, image_id: ImageId) -> Self {
         Self {
             name,
             description: String::new(),
             key,
+            previous_key: None,
             image_id,
             enabled: true,
             valid_until: None,

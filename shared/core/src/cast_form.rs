@@ -24,7 +24,7 @@ pub const MAX_REFERRERS: usize = 100;
 const SHORT_KEY: usize = 16;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 6] = ["id", "url", "version", "created_at", "updated_at", "warnings"];
+const READ_ONLY: [&str; 7] = ["id", "url", "previous_key", "version", "created_at", "updated_at", "warnings"];
 
 /// What an administrator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,7 @@ fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<Cast
     let settings = CastSettings {
         name,
         description,
+        previous_key: current.and_then(|cast| cast.settings.previous_key.clone()).filter(|previous| previous.key != key),
         key,
         image_id,
         enabled,
@@ -136,7 +137,7 @@ fn read_admission(form: &mut Form) -> AdmissionFields {
         require_captcha: form.defaulted("require_captcha", false, flag),
         allow_resume: form.defaulted("allow_resume", false, flag),
         max_live_sessions: form.nullable("max_live_sessions", whole(0..=MAX_SESSIONS)),
-        open_hours: open_hours_form::read(form),
+        open_hours: open_hours_form::read(form, "open_hours"),
         allowed_addresses: form.list("allowed_addresses", MAX_ADDRESSES, AddressRule::parse),
         banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
     }
@@ -182,7 +183,11 @@ fn read_view(form: &mut Form) -> ViewFields {
     }
 }
 
-fn read_key(text: &str) -> Result<CastKey, String> {
+/// Reads a key.
+///
+/// # Errors
+/// One plain sentence.
+pub fn read_key(text: &str) -> Result<CastKey, String> {
     CastKey::parse(text).ok_or_else(|| "must be 6 to 64 letters, digits, hyphens and underscores.".to_owned())
 }
 
@@ -237,7 +242,7 @@ fn read_count_by(text: &str) -> Result<CountBy, String> {
 }
 
 /// The settings as an administrator would write them.
-fn fields(cast: &Cast) -> Map<String, Value> {
+pub fn fields(cast: &Cast) -> Map<String, Value> {
     let settings = &cast.settings;
     let limit = settings.ip_limit.as_ref();
     let client = settings.enforced_client_settings.clone();
@@ -290,6 +295,8 @@ pub fn view(cast: &Cast, public_url: &str) -> Value {
     view.insert("id".into(), json!(cast.id));
     view.insert("url".into(), json!(format!("{public_url}/cast/{}", cast.settings.key)));
     view.extend(fields(cast));
+    let previous = cast.settings.previous_key.as_ref();
+    view.insert("previous_key".into(), json!(previous.map(|previous| json!({"key": previous.key, "until": previous.until.to_string()}))));
     view.insert("version".into(), json!(cast.version));
     view.insert("created_at".into(), json!(cast.created_at.to_string()));
     view.insert("updated_at".into(), json!(cast.updated_at.to_string()));

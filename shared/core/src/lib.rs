@@ -3,14 +3,20 @@
 //!
 //! # Layout
 //! - nouns: [`cast`], [`image`], [`session`], [`user`], [`captcha`], [`window`], [`referrer`], [`address`], [`ids`], [`time`]
+//! - who runs it: [`actor`], [`api_key`], [`audit`], [`profile`]
+//! - what is looked up: [`listing`], [`hours`]
 //! - what is signed: [`keys`], [`ticket`]
 //! - what is refused: [`denial`]
 //! - the far sides: [`ports`]
 //! - what is decided: [`policy`]
 //! - what is set in motion: [`flow`]
 
+pub mod actor;
 pub mod address;
 pub mod address_rules;
+pub mod api_key;
+pub mod api_key_form;
+pub mod audit;
 pub mod captcha;
 pub mod cast;
 pub mod cast_form;
@@ -22,10 +28,12 @@ pub mod flow;
 pub mod form;
 pub mod group;
 pub mod group_form;
+pub mod hours;
 pub mod ids;
 pub mod image;
 pub mod image_form;
 pub mod keys;
+pub mod listing;
 pub mod network;
 pub mod network_form;
 pub mod open_hours;
@@ -35,9 +43,12 @@ pub mod permission;
 pub mod policy;
 pub mod ports;
 mod preset;
+pub mod profile;
 pub mod record;
 pub mod referrer;
 pub mod session;
+pub mod staging;
+pub mod staging_form;
 pub mod system;
 pub mod system_form;
 pub mod tally;
@@ -51,6 +62,6 @@ pub mod viewing;
 pub mod window;
 
 pub use flow::{
-    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Stop, Swept, Terms, Trial, Visitor,
-    outcome,
+    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, History, Next, Opened, Refusal, Report, SIGNED_IN_SECONDS,
+    Stop, Swept, Terms, Trial, Turned, Visitor, outcome,
 };

@@ -9,7 +9,7 @@ use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
 use crate::denial::DenialCode;
-use crate::ids::{self, Nonce, Reference, SessionId, UserId};
+use crate::ids::{Nonce, Reference, SessionId, UserId};
 use crate::image::Image;
 use crate::policy::{self, Admission, ProofFact, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
@@ -267,7 +267,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             cast_key: cast.settings.key.clone(),
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
-            owner: self.draw_owner(cast, ground, now),
+            owner: self.mint_owner(cast, ground, id, now),
             charge: Charge { count: admission.count, window: key.clone(), held },
             launch: Launch {
                 image_id: image.id.clone(),
@@ -285,6 +285,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             origin: Origin { address: ticket.address.clone(), referrer: ticket.referrer.clone() },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
+            ready_at: None,
             time_limit_seconds: ground
                 .grant
                 .session_time_limit_seconds
@@ -305,13 +306,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The user who has logged in, or a new anonymous one.
-    fn draw_owner(&self, cast: &Cast, ground: &Ground<'_>, now: Timestamp) -> Owner {
+    fn mint_owner(&self, cast: &Cast, ground: &Ground<'_>, session: &SessionId, now: Timestamp) -> Owner {
         if let Some(user) = &ground.visitor.user {
             return Owner::User { id: user.id.clone(), name: user.name.clone() };
         }
         let hours = ground.system.settings.anonymous_user_hours;
         Owner::Anonymous {
-            id: UserId::from_bytes(ids::draw(&*self.entropy)),
+            id: UserId::of_session(session),
             group: cast.settings.anonymous_group_id.clone(),
             expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),
         }

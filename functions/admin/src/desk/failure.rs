@@ -1,4 +1,4 @@
-//! Owns what keeps an endpoint from doing what it was asked, and how the caller learns of it. Must not know which endpoint it was.
+//! Owns what keeps a verb from doing what it was asked, and how whoever asked learns of it. Must not know which verb it was.
 
 use casting_core::denial::{Denial, DenialCode};
 use casting_core::form::FieldErrors;
@@ -28,6 +28,11 @@ impl Failure {
     /// 409, in these words.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Problem::new(Mistake::Conflict).detail(detail).into()
+    }
+
+    /// 403, in these words.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Problem::new(Mistake::Forbidden).detail(detail).into()
     }
 
     /// Somebody else wrote first, again and again.
