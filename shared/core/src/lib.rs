@@ -11,6 +11,8 @@
 
 pub mod address;
 pub mod address_rules;
+#[cfg(test)]
+mod agreement;
 pub mod captcha;
 pub mod cast;
 pub mod cast_form;
@@ -18,6 +20,7 @@ pub mod client_form;
 pub mod denial;
 mod end_reason;
 mod exec_form;
+pub mod field_words;
 pub mod flow;
 pub mod form;
 pub mod group;
@@ -25,6 +28,7 @@ pub mod group_form;
 pub mod ids;
 pub mod image;
 pub mod image_form;
+mod image_rules;
 pub mod keys;
 pub mod network;
 pub mod network_form;
@@ -35,9 +39,12 @@ pub mod permission;
 pub mod policy;
 pub mod ports;
 mod preset;
+mod reader;
 pub mod record;
 pub mod referrer;
 pub mod session;
+pub mod shape;
+pub mod sketch;
 pub mod system;
 pub mod system_form;
 pub mod tally;
