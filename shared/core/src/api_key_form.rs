@@ -4,18 +4,25 @@ use serde_json::{Map, Value, json};
 
 use crate::actor::Scope;
 use crate::api_key::{ApiKey, ApiKeySettings};
-use crate::form::{FieldErrors, Form, line, spelled};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, Spelled, line, spelled};
+use crate::ids::ApiKeyId;
+use crate::sketch::{self, Schemas, Sketch};
 use crate::time::Timestamp;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 5] = ["id", "version", "created_at", "updated_at", "last_used_at"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    let mut fields = sketch::read_only(ApiKeyId::SPELLING.schema());
+    fields.push(("last_used_at", sketch::nullable(sketch::time())));
+    fields
+}
 
 /// Reads a new key. One that names no scopes reads, and nothing else.
 ///
 /// # Errors
 /// Every mistake in the document.
 pub fn create(input: &Value) -> Result<ApiKeySettings, FieldErrors> {
-    read(Form::over(Map::new(), input, &[])?)
+    read(&mut Form::over(Map::new(), input, &[])?)
 }
 
 /// Reads a change: what is not named stays.
@@ -23,17 +30,19 @@ pub fn create(input: &Value) -> Result<ApiKeySettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(key: &ApiKey, input: &Value) -> Result<ApiKeySettings, FieldErrors> {
-    read(Form::over(fields(&key.settings), input, &READ_ONLY)?)
+    read(&mut Form::change(fields(&key.settings), input, &read_only())?)
 }
 
-fn read(mut form: Form) -> Result<ApiKeySettings, FieldErrors> {
+/// What JSON Schema says of a new key, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    Sketch::of(|form| _ = read(form)).described(words::API_KEY).schemas(&read_only())
+}
+
+fn read(form: &mut Form) -> Result<ApiKeySettings, FieldErrors> {
     let name = form.required("name", line(1..=100));
     let mut scopes = form.list("scopes", Scope::ALL.len(), read_scope);
-    if !form.names("scopes") && scopes.is_empty() {
-        scopes.push(Scope::Read);
-    }
     if scopes.is_empty() {
-        form.require("scopes", "must name at least one; without the field, the key reads and does nothing else.");
+        scopes.push(Scope::Read);
     }
     let expires_at = form.nullable("expires_at", spelled(read_time));
     form.finish()?;
@@ -90,7 +99,7 @@ mod tests {
             ("no name", json!({}), vec!["/name"]),
             ("everything", json!({"name": "CI", "scopes": ["read", "casts"], "expires_at": "2027-01-01T00:00:00Z"}), vec![]),
             ("no such scope", json!({"name": "CI", "scopes": ["everything"]}), vec!["/scopes/0"]),
-            ("no scopes at all", json!({"name": "CI", "scopes": []}), vec!["/scopes"]),
+            ("no scopes at all", json!({"name": "CI", "scopes": []}), vec![]),
             ("a word for a time", json!({"name": "CI", "expires_at": "soon"}), vec!["/expires_at"]),
             ("a secret of one's own", json!({"name": "CI", "secret": "x"}), vec!["/secret"]),
         ] {

@@ -216,6 +216,14 @@ impl CountBy {
     /// Every way.
     pub const ALL: [Self; 2] = [Self::Address, Self::Browser];
 
+    /// Reads what is counted.
+    ///
+    /// # Errors
+    /// One plain sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| "must be address or browser.".to_owned())
+    }
+
     /// The way as the API says it.
     pub const fn as_str(self) -> &'static str {
         match self {

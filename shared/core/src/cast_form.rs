@@ -6,12 +6,15 @@ use serde_json::{Map, Value, json};
 use crate::address_rules::AddressRule;
 use crate::cast::{Cast, CastSettings, CountBy, IpLimit};
 use crate::client_form;
-use crate::form::{FieldErrors, Form, Warning, flag, line, spelled, text, whole};
-use crate::ids::{CastKey, Entropy, GroupId, ImageId};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, Spelled, Warning, flag, line, shaped, spelled, text, whole};
+use crate::ids::{CastId, CastKey, Entropy, GroupId, ImageId};
 use crate::open_hours::OpenHours;
 use crate::open_hours_form;
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
+use crate::shape;
+use crate::sketch::{self, Schemas, Sketch, needs};
 use crate::system_form::MAX_ADDRESSES;
 use crate::time::Timestamp;
 use crate::url_rules;
@@ -24,7 +27,22 @@ pub const MAX_REFERRERS: usize = 100;
 const SHORT_KEY: usize = 16;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 7] = ["id", "url", "previous_key", "version", "created_at", "updated_at", "warnings"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    let mut fields = sketch::read_only(CastId::SPELLING.schema());
+    fields.insert(1, ("previous_key", previous_key_schema()));
+    fields.insert(1, ("url", json!({ "type": "string", "format": "uri", "description": "The link." })));
+    fields.push(("warnings", sketch::warnings()));
+    fields
+}
+
+fn previous_key_schema() -> Value {
+    sketch::nullable(json!({
+        "type": "object",
+        "description": "The key before, while it still opens the link after a rotation.",
+        "properties": { "key": CastKey::SPELLING.schema(), "until": sketch::time() },
+        "required": ["key", "until"],
+    }))
+}
 
 /// What an administrator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +61,7 @@ pub struct CastDraft {
 /// Every mistake in the document.
 pub fn create(input: &Value, public_url: &str, entropy: &dyn Entropy) -> Result<CastDraft, FieldErrors> {
     let drawn = [("key".to_owned(), json!(CastKey::draw(entropy)))];
-    read(Form::over(drawn.into_iter().collect(), input, &[])?, None, public_url)
+    read(&mut Form::over(drawn.into_iter().collect(), input, &[])?, None, public_url)
 }
 
 /// Reads a change: what is not named stays, null clears what may be empty, and the counter moves only when it is named
@@ -52,32 +70,38 @@ pub fn create(input: &Value, public_url: &str, entropy: &dyn Entropy) -> Result<
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(cast: &Cast, input: &Value, public_url: &str) -> Result<CastDraft, FieldErrors> {
-    read(Form::over(fields(cast), input, &READ_ONLY)?, Some(cast), public_url)
+    read(&mut Form::change(fields(cast), input, &read_only())?, Some(cast), public_url)
 }
 
-fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
+/// What JSON Schema says of a new cast, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    let sketch = Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).drawn("key");
+    sketch.schemas(&read_only())
+}
+
+fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
     let mut warnings = Vec::new();
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
     let key = form.required("key", spelled(read_key));
-    let image_id = form.required("image_id", spelled(|text| ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())));
+    let image_id = form.required("image_id", spelled(read_image_id));
     let enabled = form.defaulted("enabled", true, flag);
     let valid_until = form.nullable("valid_until", spelled(read_time));
-    let (limit_total_sessions, set_counter) = read_total(&mut form, current, &mut warnings);
-    let ip_limit = read_ip_limit(&mut form, &mut warnings);
-    let mut referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
-    let error_url = form.nullable("error_url", spelled(|text| url_rules::error_url(text, public_url)));
-    let kasm_url = form.nullable("kasm_url", spelled(url_rules::session_url));
-    let admission = read_admission(&mut form);
-    let session = read_session(&mut form);
-    let view = read_view(&mut form);
+    let (limit_total_sessions, set_counter) = read_total(form, current, &mut warnings);
+    let ip_limit = read_ip_limit(form, &mut warnings);
+    let referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
+    let ours = public_url.to_owned();
+    let error_url = form.nullable("error_url", shaped(|| &shape::SECURE_URL, move |text| url_rules::error_url(text, &ours)));
+    let kasm_url = form.nullable("kasm_url", shaped(|| &shape::SESSION_URL, url_rules::session_url));
+    let admission = read_admission(form);
+    let session = read_session(form);
+    let view = read_view(form);
     form.finish()?;
 
-    let mut seen = Vec::new();
-    referrers.retain(|rule| {
-        !seen.contains(rule) && {
-            seen.push(rule.clone());
-            true
+    let mut once: Vec<ReferrerRule> = Vec::with_capacity(referrers.len());
+    referrers.into_iter().for_each(|rule| {
+        if !once.contains(&rule) {
+            once.push(rule);
         }
     });
     // A missing one of these was noted by the form, which has returned by now.
@@ -92,7 +116,7 @@ fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<Cast
         valid_until,
         limit_total_sessions,
         ip_limit,
-        referrers,
+        referrers: once,
         error_url,
         kasm_url,
         allow_anonymous: admission.allow_anonymous,
@@ -160,7 +184,7 @@ fn read_session(form: &mut Form) -> SessionFields {
         dynamic_kasm_url_hosts: form.list("dynamic_kasm_url_hosts", MAX_REFERRERS, ReferrerRule::parse),
         dynamic_docker_network: form.defaulted("allow_dynamic_docker_network", false, flag),
         enforced_client_settings: enforce.then_some(client),
-        background_url: form.nullable("background_url", spelled(url_rules::picture_url)),
+        background_url: form.nullable("background_url", shaped(|| &shape::PICTURE_URL, url_rules::picture_url)),
     }
 }
 
@@ -183,6 +207,10 @@ fn read_view(form: &mut Form) -> ViewFields {
     }
 }
 
+fn read_image_id(text: &str) -> Result<ImageId, String> {
+    ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())
+}
+
 /// Reads a key.
 ///
 /// # Errors
@@ -198,6 +226,7 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
 /// Limit Total Session and Sessions Remaining: whether the limit is on, and the number to set the counter to.
 fn read_total(form: &mut Form, current: Option<&Cast>, warnings: &mut Vec<Warning>) -> (bool, Option<u64>) {
     let on = form.defaulted("limit_total_sessions", false, flag);
+    form.rule(|| needs("limit_total_sessions", &json!(true), &["sessions_remaining"]));
     let remaining = form.nullable("sessions_remaining", whole(0..=MAX_SESSIONS));
     if !on {
         if form.names("sessions_remaining") {
@@ -216,9 +245,10 @@ fn read_total(form: &mut Form, current: Option<&Cast>, warnings: &mut Vec<Warnin
 /// Limit Requests Per IP, Sessions Allowed and Within Seconds.
 fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit> {
     let on = form.defaulted("limit_requests_per_ip", false, flag);
+    form.rule(|| needs("limit_requests_per_ip", &json!(true), &["sessions_allowed", "within_seconds"]));
     let sessions = form.nullable("sessions_allowed", whole(1..=1000));
     let within_seconds = form.nullable("within_seconds", whole(1..=2_592_000));
-    let by = form.defaulted("limit_requests_by", CountBy::Address, spelled(read_count_by));
+    let by = form.defaulted("limit_requests_by", CountBy::Address, spelled(CountBy::parse));
     let exempt = form.list("limit_exempt_addresses", MAX_ADDRESSES, AddressRule::parse);
     if !on {
         for (name, pointer) in [("sessions_allowed", "/sessions_allowed"), ("within_seconds", "/within_seconds")] {
@@ -234,11 +264,6 @@ fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit
         }
     }
     Some(IpLimit { sessions: sessions?, within_seconds: within_seconds?, by, exempt })
-}
-
-fn read_count_by(text: &str) -> Result<CountBy, String> {
-    let found = CountBy::ALL.into_iter().find(|by| by.as_str() == text);
-    found.ok_or_else(|| "must be address or browser.".to_owned())
 }
 
 /// The settings as an administrator would write them.

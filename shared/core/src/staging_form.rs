@@ -2,21 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::form::{FieldErrors, Form, flag, line, spelled, text, whole};
-use crate::ids::{GroupId, ImageId};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, Spelled, flag, line, spelled, text, whole};
+use crate::ids::{GroupId, ImageId, StagingId};
 use crate::network_form;
 use crate::open_hours_form;
+use crate::sketch::{self, Schemas, Sketch};
 use crate::staging::{Staging, StagingSettings};
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    sketch::read_only(StagingId::SPELLING.schema())
+}
 
 /// Reads a new staging config.
 ///
 /// # Errors
 /// Every mistake in the document.
 pub fn create(input: &Value) -> Result<StagingSettings, FieldErrors> {
-    read(Form::over(Map::new(), input, &[])?)
+    read(&mut Form::over(Map::new(), input, &[])?)
 }
 
 /// Reads a change: what is not named stays, and null clears what may be empty.
@@ -24,10 +28,15 @@ pub fn create(input: &Value) -> Result<StagingSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(staging: &Staging, input: &Value) -> Result<StagingSettings, FieldErrors> {
-    read(Form::over(fields(&staging.settings), input, &READ_ONLY)?)
+    read(&mut Form::change(fields(&staging.settings), input, &read_only())?)
 }
 
-fn read(mut form: Form) -> Result<StagingSettings, FieldErrors> {
+/// What JSON Schema says of a new staging config, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    Sketch::of(|form| _ = read(form)).described(words::STAGING).schemas(&read_only())
+}
+
+fn read(form: &mut Form) -> Result<StagingSettings, FieldErrors> {
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
     let enabled = form.defaulted("enabled", true, flag);
@@ -36,7 +45,7 @@ fn read(mut form: Form) -> Result<StagingSettings, FieldErrors> {
     let group_id = form.nullable("group_id", spelled(|text| GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned())));
     let desired_sessions = form.defaulted("desired_sessions", 1, whole(0..=1000));
     let expiration_hours = form.defaulted("expiration_hours", 24, whole(1..=168));
-    let schedule = open_hours_form::read(&mut form, "schedule");
+    let schedule = open_hours_form::read(form, "schedule");
     let daily_budget_cents = form.nullable("daily_budget_cents", whole(1..=10_000_000));
     form.finish()?;
     // A missing one of these was noted by the form, which has returned by now.
@@ -88,7 +97,6 @@ pub fn view(staging: &Staging) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::StagingId;
     use crate::testing::{NOON, image};
 
     #[test]

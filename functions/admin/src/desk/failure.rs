@@ -71,9 +71,11 @@ impl From<Fault> for Failure {
 }
 
 impl From<FieldErrors> for Failure {
-    fn from(FieldErrors(errors): FieldErrors) -> Self {
-        let errors = errors.into_iter().map(|error| FieldError { pointer: error.pointer, detail: error.detail });
-        Problem::not_valid(errors.collect()).into()
+    /// 422 for a mistake that the document makes by itself, 409 when it only does not go with what is there already.
+    fn from(errors: FieldErrors) -> Self {
+        let code = if errors.only_clashes() { Mistake::Conflict } else { Mistake::NotValid };
+        let errors = errors.0.into_iter().map(|error| FieldError { pointer: error.pointer, detail: error.detail });
+        Problem { errors: errors.collect(), ..Problem::new(code) }.into()
     }
 }
 
@@ -101,6 +103,7 @@ mod tests {
             ("not there", Failure::not_found("There is no such cast."), 404),
             ("does not fit", Failure::conflict("Another cast has this key."), 409),
             ("wrong fields", FieldErrors::one("/name", "is required.").into(), 422),
+            ("fields that do not go with what is there", FieldErrors::clash("/image_id", "is not the id of an image.").into(), 409),
             ("too many writers", Failure::contention("change a cast"), 503),
             ("the store is down", fault(FaultKind::Unavailable), 500),
             ("not allowed by AWS", fault(FaultKind::Refused), 500),

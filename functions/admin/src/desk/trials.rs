@@ -1,9 +1,10 @@
 //! Owns the trial of a link: a made-up visit in, what every rule says out. Must not know the rules.
 
-use casting_core::form::{FieldErrors, Form, line, spelled};
+use casting_core::form::{FieldErrors, Form, line, shaped, spelled};
 use casting_core::ids::UserId;
 use casting_core::policy::{Step, Wishes};
 use casting_core::ports::{Launcher, Store};
+use casting_core::shape;
 use casting_core::time::Timestamp;
 use casting_core::user::User;
 use casting_core::{Trial, Visitor, referrer};
@@ -34,8 +35,8 @@ pub(crate) fn view(steps: &[Step]) -> Value {
 fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
     let mut form = Form::over(Map::new(), input, &[])?;
     let address = form.required("address", spelled(|text| text.parse().map_err(|_| "must be an IP address.".to_owned())));
-    let referrer =
-        form.nullable("referrer", spelled(|text| referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned())));
+    let read_host = |text: &str| referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned());
+    let referrer = form.nullable("referrer", shaped(|| &shape::WEB_ADDRESS, read_host));
     let name = form.nullable("user", line(1..=100));
     let groups = form.list("groups", 40, |group| Ok(group.to_owned()));
     let browser = form.nullable("browser", line(1..=100));
