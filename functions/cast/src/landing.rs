@@ -146,7 +146,7 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
         }),
         opens,
         parameters: named(&parameters),
-        remaining: settings.limit_total_sessions.then(|| roughly(opened.cast.counter.remaining)),
+        remaining: settings.limit_total_sessions.then(|| opened.cast.counter.amount().as_str()),
         ticket: claim.map(|claim| claim.ticket.as_str()),
         ticket_expires_in: claim.map(|_| LAUNCH_TICKET_SECONDS),
         claim_url: format!("{}/cast/{}/claims", look.terms.public_url, settings.key),
@@ -167,15 +167,6 @@ fn login_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
     query.append_pair("via", via);
     let back = format!("/cast/{}?{}", opened.cast.settings.key, query.finish());
     format!("/login?{}", Serializer::new(String::new()).append_pair("to", &back).finish())
-}
-
-const fn roughly(remaining: u64) -> &'static str {
-    match remaining {
-        0 => "none",
-        1..=10 => "few",
-        11..=100 => "some",
-        _ => "many",
-    }
 }
 
 #[cfg(test)]

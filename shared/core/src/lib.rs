@@ -51,6 +51,6 @@ pub mod viewing;
 pub mod window;
 
 pub use flow::{
-    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Stop, Swept, Terms, Trial, Visitor,
-    outcome,
+    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Standing, Stop, Swept, Terms, Trial,
+    Visitor, outcome,
 };
