@@ -85,6 +85,12 @@ pub struct CastSettings {
     /// For administrators only.
     #[serde(default)]
     pub description: String,
+    /// What visitors read as the heading; `None` is the image's name.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// What visitors read below it; `None` is what is said of all links.
+    #[serde(default)]
+    pub summary: Option<String>,
     /// seed: URL Key.
     pub key: CastKey,
     /// seed: Image.
@@ -171,6 +177,8 @@ impl CastSettings {
         Self {
             name,
             description: String::new(),
+            title: None,
+            summary: None,
             key,
             image_id,
             enabled: true,
