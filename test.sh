@@ -27,6 +27,9 @@ need npm nodejs npm
 say "A certified login provider, for the tests"
 npm ci --prefix tests/oidc_provider --silent --no-audit --no-fund
 
+say "An accessibility checker, for the browser tests"
+npm ci --prefix tests/axe --silent --no-audit --no-fund
+
 say "Format and lints"
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
