@@ -5,4 +5,5 @@
 mod command_line;
 mod containers;
 mod kills;
+mod open_api;
 mod runtime_api;
