@@ -5,6 +5,7 @@
 
 mod admin;
 mod bad_input;
+mod badges;
 mod captcha;
 mod certified;
 mod endings;

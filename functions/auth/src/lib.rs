@@ -144,5 +144,5 @@ fn failed<S: Store, L: Launcher>(casting: &Casting<S, L>, failure: &LoginFailure
             Denial::new(DenialCode::LoginFailed)
         }
     };
-    Refusal { stop: Stop::Denied(denial), reference, error_url: None }
+    Refusal { stop: Stop::Denied(denial), reference, error_url: None, framed_by: Box::default() }
 }

@@ -40,6 +40,41 @@ impl Counter {
     pub const fn new(remaining: u64) -> Self {
         Self { remaining, epoch: 0 }
     }
+
+    /// Roughly how many sessions can still be given out: what strangers are told.
+    pub const fn amount(self) -> Amount {
+        match self.remaining {
+            0 => Amount::None,
+            1..=10 => Amount::Few,
+            11..=100 => Amount::Some,
+            _ => Amount::Many,
+        }
+    }
+}
+
+/// Sessions Remaining as strangers are told it: exact numbers are the administrator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Sold out.
+    None,
+    /// 10 at most.
+    Few,
+    /// 100 at most.
+    Some,
+    /// More.
+    Many,
+}
+
+impl Amount {
+    /// The amount as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Few => "few",
+            Self::Some => "some",
+            Self::Many => "many",
+        }
+    }
 }
 
 /// What an administrator sets on a cast.
@@ -50,6 +85,12 @@ pub struct CastSettings {
     /// For administrators only.
     #[serde(default)]
     pub description: String,
+    /// What visitors read as the heading; `None` is the image's name.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// What visitors read below it; `None` is what is said of all links.
+    #[serde(default)]
+    pub summary: Option<String>,
     /// seed: URL Key.
     pub key: CastKey,
     /// The key before, while it still opens the link; only a rotation of keys sets it.
@@ -153,6 +194,8 @@ impl CastSettings {
         Self {
             name,
             description: String::new(),
+            title: None,
+            summary: None,
             key,
             previous_key: None,
             image_id,

@@ -83,6 +83,8 @@ fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<Cas
     let mut warnings = Vec::new();
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
+    let title = form.nullable("title", line(1..=100));
+    let summary = form.nullable("summary", line(1..=300));
     let key = form.required("key", spelled(read_key));
     let image_id = form.required("image_id", spelled(read_image_id));
     let enabled = form.defaulted("enabled", true, flag);
@@ -109,6 +111,8 @@ fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<Cas
     let settings = CastSettings {
         name,
         description,
+        title,
+        summary,
         previous_key: current.and_then(|cast| cast.settings.previous_key.clone()).filter(|previous| previous.key != key),
         key,
         image_id,
@@ -274,6 +278,8 @@ pub fn fields(cast: &Cast) -> Map<String, Value> {
     let fields = json!({
         "name": settings.name,
         "description": settings.description,
+        "title": settings.title,
+        "summary": settings.summary,
         "key": settings.key,
         "image_id": settings.image_id,
         "enabled": settings.enabled,
@@ -413,6 +419,11 @@ mod tests {
             ("a long name", json!({"name": "n".repeat(101)}), vec!["/name"]),
             ("no name", json!({"name": null}), vec!["/name"]),
             ("a long description", json!({"description": "d".repeat(2001)}), vec!["/description"]),
+            ("an empty title", json!({"title": " "}), vec!["/title"]),
+            ("a long title", json!({"title": "t".repeat(101)}), vec!["/title"]),
+            ("a title on two lines", json!({"title": "a\nb"}), vec!["/title"]),
+            ("a long summary", json!({"summary": "s".repeat(301)}), vec!["/summary"]),
+            ("words for visitors", json!({"title": "Try it", "summary": "Five minutes, nothing to install."}), vec![]),
             ("a short key", json!({"key": "abc"}), vec!["/key"]),
             ("a null key", json!({"key": null}), vec!["/key"]),
             ("a key of one's own", json!({"key": "123abc"}), vec![]),
@@ -483,7 +494,9 @@ mod tests {
         before.settings.valid_until = Some(Timestamp::from_millis(5));
         before.settings.error_url = Some("https://example.com/".into());
         before.settings.kasm_url = Some("https://example.com/".into());
-        let draft = patch(&before, &json!({"valid_until": null, "error_url": null, "kasm_url": null}), OURS).expect("all may be empty");
+        (before.settings.title, before.settings.summary) = (Some("Try it".into()), Some("Nothing to install.".into()));
+        let nothing = json!({"valid_until": null, "error_url": null, "kasm_url": null, "title": null, "summary": null});
+        let draft = patch(&before, &nothing, OURS).expect("all may be empty");
         assert_eq!(draft.settings, cast(1).settings);
     }
 

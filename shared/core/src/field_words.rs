@@ -4,6 +4,8 @@
 pub const CAST: &[(&str, &str)] = &[
     ("name", "What administrators call the link."),
     ("description", "For administrators only."),
+    ("title", "What visitors read, on the link's page and in chats; null is the deployment's own words."),
+    ("summary", "What visitors read below the title; null is the deployment's own words."),
     ("key", "The public part of the link. Drawn, so that nobody can guess it, when it is left out."),
     ("image_id", "What a session runs."),
     ("enabled", "A disabled link looks as if it did not exist."),

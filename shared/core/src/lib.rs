@@ -70,5 +70,5 @@ pub mod window;
 
 pub use flow::{
     CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, History, Next, Opened, Refusal, Report, SIGNED_IN_SECONDS,
-    Stop, Swept, Terms, Trial, Turned, Visitor, outcome,
+    Standing, Stop, Swept, Terms, Trial, Turned, Visitor, outcome,
 };

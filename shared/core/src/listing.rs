@@ -87,6 +87,7 @@ pub struct Counted {
 pub fn words(settings: &CastSettings) -> Vec<String> {
     let mut words = vec![clip(&settings.key.as_str().to_lowercase())];
     words.extend(split(&settings.name));
+    words.extend(settings.title.as_deref().into_iter().flat_map(split));
     words.extend(split(settings.key.as_str()));
     words.sort_unstable();
     words.dedup();

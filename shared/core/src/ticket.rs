@@ -16,6 +16,9 @@ use crate::user::User;
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
 /// How long a visitor may take to log in, in seconds.
 pub const VIA_TICKET_SECONDS: u64 = 900;
+/// How long a link's page may stand open, or in another page's frame, and still be loaded afresh without another click on a listed site, in
+/// seconds. It is good for this link and this address only, where the click itself could be repeated as well.
+pub const RETURN_TICKET_SECONDS: u64 = 43_200;
 
 /// A text longer than this is no ticket of ours, in bytes.
 const MAX_TICKET_BYTES: usize = 8192;

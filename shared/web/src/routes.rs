@@ -88,6 +88,8 @@ macro_rules! routes {
 routes! {
     /// The landing page of a link.
     OpenCast = GET "/cast/{key}", Cast, Public;
+    /// How a link stands, as a picture for other pages.
+    ShowBadge = GET "/cast/{key}/badge.svg", Cast, Public;
     /// What a claim to a session of a link needs, for programs.
     DescribeCast = GET "/api/casts/{key}", Cast, Public;
     /// A claim to a session.

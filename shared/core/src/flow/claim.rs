@@ -329,7 +329,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let now = self.clock.now();
         let cast = cast.filter(|cast| cast.settings.enabled);
         let mut refusal = self.refuse_quietly(stop);
-        refusal.error_url = cast.and_then(|cast| cast.settings.error_url.clone());
+        if let Some(cast) = cast {
+            refusal.error_url.clone_from(&cast.settings.error_url);
+            refusal.framed_by = cast.settings.referrers.as_slice().into();
+        }
         let address = address::hash(visitor.address, &self.keys);
         let sample = RefusalSample { at: now, reference: refusal.reference.clone(), address, referrer };
         let batch = self.refusals.note(cast.map(|cast| cast.id.clone()), refusal.denial().code, sample, now);
@@ -347,7 +350,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if let Stop::Fault(fault) = &stop {
             tracing::error!(%reference, %fault, "Refused with reference {reference}");
         }
-        Refusal { stop, reference, error_url: None }
+        Refusal { stop, reference, error_url: None, framed_by: Box::default() }
     }
 
     /// A session that an idempotency key led to must have been asked for in the same way.

@@ -16,6 +16,7 @@ mod refusal;
 mod refusals;
 mod report;
 mod share;
+mod standing;
 mod stop;
 mod sweep;
 mod task_change;
@@ -31,6 +32,7 @@ pub use open::{CaptchaNeed, Claimable, Next, Opened};
 pub use owner::outcome;
 pub use refusal::{Refusal, Stop};
 pub use report::{Cause, Report};
+pub use standing::Standing;
 pub use sweep::Swept;
 pub use trial::Trial;
 
