@@ -17,6 +17,7 @@ mod warm;
 
 use std::sync::Arc;
 
+use ::http::HeaderName;
 use casting_core::Casting;
 use casting_core::keys::Keyring;
 use casting_dynamo::DynamoStore;
@@ -72,6 +73,18 @@ pub fn login_settings() -> Result<Option<OidcSettings>, BootError> {
         tracing::error!(%error, "This function cannot start");
     }
     settings
+}
+
+/// In which header the one proxy in front of the gateway names the visitor, and what it proves itself with; `None` when there is no such proxy.
+///
+/// # Errors
+/// When the header's name is none.
+pub fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> {
+    let hop = environment::read_hop(&environment::variables()).map_err(BootError::from);
+    if let Err(error) = &hop {
+        tracing::error!(%error, "This function cannot start");
+    }
+    hop
 }
 
 /// The control plane that these settings describe. Opens nothing yet.
