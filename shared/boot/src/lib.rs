@@ -4,13 +4,14 @@
 //! # Layout
 //! - [`settings`]: all that a deployment sets; `environment` reads it, nobody else reads the environment
 //! - [`http`]: one connection pool and one TLS stack under all AWS clients; [`clients`] makes these
-//! - [`system`]: the real clock and randomness; [`log`]: where the log goes
+//! - [`system`]: the real clock and randomness; [`log`]: where the log goes; `metrics`: what is counted in it
 //! - `warm`: connections are opened before the first request comes
 
 pub mod clients;
 mod environment;
 pub mod http;
 pub mod log;
+mod metrics;
 pub mod settings;
 pub mod system;
 mod warm;

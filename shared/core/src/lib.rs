@@ -50,6 +50,9 @@ pub mod user;
 pub mod viewing;
 pub mod window;
 
+/// The target of events that are counted rather than read: their numbers are metrics, their texts dimensions.
+pub const METRICS: &str = "casting_metrics";
+
 pub use flow::{
     CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Stop, Swept, Terms, Trial, Visitor,
     outcome,
