@@ -37,6 +37,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     let session_url = reader.parsed("CASTING_SESSION_URL", parse_session_url);
     let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
     let previous_signing_key = reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
+    let captcha_secret = reader.get("CASTING_CAPTCHA_SECRET").map(str::to_owned);
     let tables = TableNames {
         casts: reader.required("CASTING_TABLE_CASTS"),
         sessions: reader.required("CASTING_TABLE_SESSIONS"),
@@ -53,6 +54,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         terms: Terms { report_url: report_url.unwrap_or_else(|| public_url.clone()), public_url, session_url },
         signing_key,
         previous_signing_key,
+        captcha_secret,
         tables,
         ecs,
         aws,
@@ -216,6 +218,7 @@ mod tests {
         assert_eq!(settings.terms.report_url, settings.terms.public_url);
         assert_eq!(settings.ecs.subnets, ["subnet-1", "subnet-2"]);
         assert_eq!((settings.ecs.assign_public_ip, settings.ecs.capacity), (false, Capacity::Fargate));
+        assert_eq!(settings.captcha_secret, None);
         assert_eq!((settings.aws.dynamodb_endpoint, settings.aws.ecs_endpoint, settings.ecs.logs), (None, None, None));
     }
 

@@ -97,6 +97,6 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
     let keys = Keyring::changing(&settings.signing_key, settings.previous_signing_key.as_ref());
-    let captcha = Arc::new(Captchas::new(keys.captcha())?);
+    let captcha = Arc::new(Captchas::new(keys.captcha())?.with_secret(settings.captcha_secret));
     Ok(Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms))
 }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub signing_key: [u8; 32],
     /// The master key before that one, while keys are changed.
     pub previous_signing_key: Option<[u8; 32]>,
+    /// The CAPTCHA provider's secret key, when it is kept outside the database.
+    pub captcha_secret: Option<String>,
     /// The tables' names.
     pub tables: TableNames,
     /// Where tasks run.
@@ -99,6 +101,7 @@ impl Settings {
             terms,
             signing_key: parse_signing_key(signing_key).map_err(one("The signing key"))?,
             previous_signing_key: None,
+            captcha_secret: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
             ecs: EcsSettings::local("local"),
             aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),
