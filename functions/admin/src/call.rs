@@ -23,12 +23,14 @@ pub(crate) struct Call<'a, S, L> {
 }
 
 impl<'a, S: Store, L> Call<'a, S, L> {
-    /// Lets in whoever sends `Authorization: Bearer {id}.{secret}` of an API key. Nothing is remembered: a deleted key ends with this request.
+    /// Lets in whoever sends `{id}.{secret}` of an API key, as `X-Api-Key` or else as a bearer token: where the gateway asks for tokens of a login
+    /// provider, these take the place in `Authorization`. Nothing is remembered: a deleted key ends with this request.
     ///
     /// # Errors
     /// 401 for everybody else, in the same words whatever was wrong.
     pub(crate) async fn admit(casting: &'a Casting<S, L>, visit: &'a Visit, request: &'a Request, id: &'a str) -> Result<Self, Failure> {
-        match find_key(&casting.store, visit.bearer()).await? {
+        let sent = request.headers().get("x-api-key").and_then(|value| value.to_str().ok());
+        match find_key(&casting.store, sent.or_else(|| visit.bearer())).await? {
             Some(key) => Ok(Self { casting, visit, id, administrator: key.id, request }),
             None => Err(Problem::new(Mistake::Unauthorized).into()),
         }

@@ -29,6 +29,7 @@ use casting_identity::web_client::ClientError;
 
 pub use crate::environment::required as required_variables;
 pub use crate::http::TlsError;
+pub use crate::metrics::NAMESPACE as METRICS_NAMESPACE;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
 pub use crate::system::{SystemClock, SystemEntropy};
 
