@@ -22,6 +22,7 @@ pub mod audit;
 pub mod captcha;
 pub mod cast;
 pub mod cast_form;
+pub mod cast_warnings;
 pub mod client_form;
 pub mod denial;
 mod end_reason;
@@ -67,6 +68,9 @@ pub mod url_rules;
 pub mod user;
 pub mod viewing;
 pub mod window;
+
+/// The target of events that are counted rather than read: their numbers are metrics, their texts dimensions.
+pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
     CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, History, Next, Opened, Refusal, Report, SIGNED_IN_SECONDS,

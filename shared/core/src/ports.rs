@@ -4,6 +4,7 @@
 //! add its case to the contract suite in `testing`, then write it in the adapter.
 
 use std::future::Future;
+use std::net::IpAddr;
 
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
@@ -312,6 +313,8 @@ pub trait Launcher: Send + Sync {
     fn describe(&self, arn: &str) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
     /// All tasks that were started for a session, running or lately stopped.
     fn find(&self, session: &SessionId) -> impl Future<Output = Result<Vec<Task>, Fault>> + Send;
+    /// The address at which the edge reaches the gate of a session; `None` when that is the address the gate reports from.
+    fn gate_address(&self, session: &SessionId) -> impl Future<Output = Result<Option<IpAddr>, Fault>> + Send;
     /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
     fn register(&self, image: &Image) -> impl Future<Output = Result<Result<String, String>, Fault>> + Send;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ground::Ground;
 use super::open::captcha_bond;
 use super::{Casting, Refusal, Stop, TRIES, Visitor};
+use crate::METRICS;
 use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
@@ -190,6 +191,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Reserved::Placed => {
                     let (id, key) = (&terms.id, &cast.settings.key);
                     tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
+                    tracing::info!(target: METRICS, claims = 1_u64, outcome = "accepted");
                     return Ok(reservation.session);
                 }
                 Reserved::Already(session) => return self.same_request(*session, terms),
@@ -328,6 +330,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     pub(super) async fn refuse(&self, stop: Stop, cast: Option<&Cast>, referrer: Option<String>, visitor: &Visitor) -> Refusal {
         let now = self.clock.now();
         let cast = cast.filter(|cast| cast.settings.enabled);
+        let outcome = if matches!(stop, Stop::Fault(_)) { "failed" } else { "refused" };
+        tracing::info!(target: METRICS, claims = 1_u64, outcome);
         let mut refusal = self.refuse_quietly(stop);
         if let Some(cast) = cast {
             refusal.error_url.clone_from(&cast.settings.error_url);

@@ -36,11 +36,12 @@ pub use standing::Standing;
 pub use sweep::Swept;
 pub use trial::Trial;
 
+use crate::METRICS;
 use crate::captcha::CaptchaVerifier;
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::ports::{Fault, FaultKind, Launcher, Saved, Store};
-use crate::session::Session;
+use crate::session::{Session, State};
 use crate::time::Clock;
 use crate::user::User;
 
@@ -56,6 +57,17 @@ pub struct Terms {
     pub report_url: String,
     /// Where a session is, with `{session}` for its id: `https://{session}.cast.example.com`.
     pub session_url: String,
+}
+
+/// Counts a session that has come into a state, and how long its visitor has waited for it.
+fn count_move(session: &Session) {
+    match &session.state {
+        State::Ready { at, .. } => {
+            let start_ms = at.millis().saturating_sub(session.created_at.millis());
+            tracing::info!(target: METRICS, sessions = 1_u64, start_ms, state = session.state.as_str());
+        }
+        state => tracing::info!(target: METRICS, sessions = 1_u64, state = state.as_str()),
+    }
 }
 
 impl Terms {
@@ -168,6 +180,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             match self.store.save_session(&before, &after).await? {
                 Saved::Done => {
                     tracing::info!(session.id = %id, from = before.state.as_str(), to = after.state.as_str(), "Session {id} moved");
+                    count_move(&after);
                     return Ok(Some(after));
                 }
                 Saved::Stale => {}
