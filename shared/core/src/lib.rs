@@ -24,6 +24,7 @@ pub mod cast;
 pub mod cast_form;
 pub mod cast_warnings;
 pub mod client_form;
+mod console_ticket;
 pub mod denial;
 mod end_reason;
 mod exec_form;
