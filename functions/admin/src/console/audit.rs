@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::frame::Frame;
 use super::moment::Moment;
 use super::shell::{Place, Screen};
-use super::shown;
+use super::{nouns, shown};
 
 /// One entry of the log.
 #[derive(Clone, Debug)]
@@ -41,6 +41,13 @@ pub struct Change {
     pub to: String,
 }
 
+impl Change {
+    /// The field as people read it.
+    fn label(&self) -> &str {
+        nouns::label_of(&self.field)
+    }
+}
+
 struct Shown<'a> {
     entry: &'a Entry,
     when: Moment,
@@ -53,13 +60,13 @@ struct Main<'a> {
     entries: Vec<Shown<'a>>,
     next: Option<String>,
     about: String,
-    csrf: &'a str,
+    mark: &'a str,
 }
 
 /// The page; `about` is the thing that the log is narrowed to, if any.
 pub fn page(frame: &Frame, entries: &[Entry], about: &str, next: Option<String>) -> Screen {
     let show = |entry| Shown { entry, when: Moment::new(entry.at, frame.now), changes: changes(&entry.before, &entry.after) };
-    let main = Main { entries: entries.iter().map(show).collect(), next, about: about.to_owned(), csrf: &frame.csrf };
+    let main = Main { entries: entries.iter().map(show).collect(), next, about: about.to_owned(), mark: &frame.mark };
     let mut screen = Screen::new(Place::Audit, "Audit log", shown(&main));
     "Every change by whoever made it. What was overwritten can be brought back.".clone_into(&mut screen.lead);
     screen

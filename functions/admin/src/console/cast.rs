@@ -40,7 +40,7 @@ struct Main<'a> {
     sentences: Vec<String>,
     table: Table,
     may_change: bool,
-    csrf: &'a str,
+    mark: &'a str,
     created: Option<Moment>,
     updated: Option<Moment>,
 }
@@ -64,7 +64,7 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
         sentences: sentences(cast, page.choices),
         table: claims_table(frame, &page.claims, "Last claims", false, None),
         may_change,
-        csrf: &frame.csrf,
+        mark: &frame.mark,
         created: Moment::of(&cast["created_at"], frame.now),
         updated: Moment::of(&cast["updated_at"], frame.now),
     };
@@ -81,7 +81,7 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
         let (label, value) = if on(cast, "enabled") { ("Disable", "false") } else { ("Enable", "true") };
         let how = How::Send(vec![("enabled", value.to_owned())]);
         screen.acts.push(Act { label: label.into(), to: name.into(), href: format!("/admin/casts/{id}/enabled"), how });
-        screen.acts.push(Act::go("Change", name, format!("/admin/casts/{id}/edit")));
+        screen.acts.push(Act::begin("Change", name, format!("/admin/casts/{id}/edit")));
     }
     screen
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::field::Picked;
 use super::form::Choices;
 use super::frame::Tone;
+use super::hours;
 use super::moment::{grouped, length, spell};
 use super::table::Badge;
 
@@ -34,14 +35,14 @@ pub fn state(cast: &Value, now: Timestamp) -> Badge {
         Badge::new(Tone::Bad, "Expired")
     } else if on(cast, "limit_total_sessions") && cast["sessions_remaining"].as_u64() == Some(0) {
         Badge::new(Tone::Bad, "Used up")
-    } else if hours(cast).is_some_and(|hours| hours.opens_at(now).is_some()) {
+    } else if hours_of(cast).is_some_and(|hours| hours.opens_at(now).is_some()) {
         Badge::new(Tone::Warn, "Closed now")
     } else {
         Badge::new(Tone::Good, "On")
     }
 }
 
-fn hours(cast: &Value) -> Option<OpenHours> {
+fn hours_of(cast: &Value) -> Option<OpenHours> {
     serde_json::from_value(cast["open_hours"].clone()).ok()
 }
 
@@ -60,8 +61,9 @@ pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
         told.push(format!("{} banned.", plural(count(cast, "banned_addresses") as u64, "address block is", "address blocks are")));
     }
     told.extend(limits(cast));
-    if let Some(hours) = hours(cast) {
-        let spans: Vec<String> = hours.spans.iter().map(ToString::to_string).collect();
+    if let Some(hours) = hours_of(cast) {
+        let lines = hours::plan(&cast["open_hours"]).lines;
+        let spans: Vec<String> = lines.iter().map(hours::Line::words).filter(|words| !words.is_empty()).collect();
         told.push(format!("Open {} ({}).", spans.join("; "), hours.time_zone));
     }
     if let Some(ends) = Timestamp::parse(text(cast, "valid_until")) {

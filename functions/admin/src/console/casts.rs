@@ -56,7 +56,7 @@ pub fn list(frame: &Frame, list: &CastList) -> Screen {
     let mut screen = Screen::new(Place::Casts, "Casts", main);
     "Each cast gives a link; whoever opens it gets a session of their own.".clone_into(&mut screen.lead);
     if frame.may("casts") && list.has_images {
-        screen.acts.push(Act { label: "New cast".into(), to: String::new(), href: "/admin/new-cast".into(), how: How::Go });
+        screen.acts.push(Act::begin("New cast", "", "/admin/new-cast"));
     }
     screen
 }
@@ -74,7 +74,7 @@ pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
         buttons(),
     ];
     let rows = list.rows.iter().map(|row| one(frame, row, &list.choices)).collect();
-    Table { caption: "Casts".into(), columns, rows, empty: empty(list, filtered), next: list.next.clone(), csrf: frame.csrf.clone() }
+    Table { caption: "Casts".into(), columns, rows, empty: empty(list, filtered), next: list.next.clone(), mark: frame.mark.clone() }
 }
 
 fn empty(list: &CastList, filtered: bool) -> Empty {

@@ -24,7 +24,6 @@ const GRID: usize = 7;
 const GAP: usize = 8;
 /// How many series have a colour of their own; more are drawn in the last one.
 const SERIES: usize = 6;
-const SIZE: (u32, u32) = (760, 220);
 
 /// A row of numbers with a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +63,29 @@ pub struct Chart {
     pub shape: Shape,
 }
 
+impl Shape {
+    /// How large the picture is, in its own units. Two charts of lines stand beside each other.
+    const fn size(self) -> (u32, u32) {
+        match self {
+            Self::Bars => (760, 220),
+            Self::Lines => (520, 210),
+        }
+    }
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Bars => "plot bars",
+            Self::Lines => "plot",
+        }
+    }
+}
+
 impl Chart {
+    /// Whether it wants the whole width.
+    pub fn is_wide(&self) -> bool {
+        self.shape == Shape::Bars
+    }
+
     /// Whether there is anything to draw.
     fn is_empty(&self) -> bool {
         self.labels.is_empty() || self.series.iter().all(|series| series.values.iter().all(|value| *value == 0.0))
@@ -81,12 +102,14 @@ impl Chart {
             svg = svg.replace(stand_in, property);
         }
         // The figure around it has the words; the picture itself only repeats them. Its size is the style sheet's.
-        let size = format!("width=\"{}\" height=\"{}\" ", SIZE.0, SIZE.1);
-        svg.replacen(&size, "", 1).replacen("<svg", "<svg class=\"plot\" aria-hidden=\"true\" focusable=\"false\"", 1)
+        let (width, height) = self.shape.size();
+        let size = format!("width=\"{width}\" height=\"{height}\" ");
+        let tag = format!("<svg class=\"{}\" aria-hidden=\"true\" focusable=\"false\"", self.shape.class());
+        svg.replacen(&size, "", 1).replacen("<svg", &tag, 1)
     }
 
     fn draw(&self, svg: &mut String) -> Option<()> {
-        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let root = SVGBackend::with_string(svg, self.shape.size()).into_drawing_area();
         let count = self.labels.len();
         let top = round_up(self.highest());
         let lines = self.shape == Shape::Lines;
@@ -146,7 +169,7 @@ impl Chart {
                 }
             }
         }
-        let step = count.div_ceil(8).max(1);
+        let step = count.div_ceil(if lines { 6 } else { 8 }).max(1);
         let centred = style.pos(Pos::new(HPos::Center, VPos::Top));
         for ((_, (x, y)), label) in baseline.into_iter().zip(&self.labels).step_by(step) {
             root.draw(&Text::new(label.clone(), (x, y + 9), centred.clone())).ok()?;

@@ -102,7 +102,7 @@ pub fn claims_table(frame: &Frame, claims: &[Claim], caption: &str, with_casts: 
             "As soon as somebody opens the link and starts a session, or is turned away, it stands here.",
         ),
         next,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     }
 }
 

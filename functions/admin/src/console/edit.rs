@@ -56,7 +56,7 @@ struct Main<'a> {
 
 /// The page. With mistakes in it, it is answered with 422.
 pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
-    let mut hidden = vec![("csrf", frame.csrf.clone())];
+    let mut hidden = vec![("mark", frame.mark.clone())];
     hidden.extend(edit.version.map(|version| ("version", version.to_string())));
     let form = Form {
         action: edit.action.clone(),

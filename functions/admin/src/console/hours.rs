@@ -37,6 +37,25 @@ impl Line {
     pub fn has(&self, day: &str) -> bool {
         self.days.iter().any(|ticked| ticked == day)
     }
+
+    /// As people write it: `Mon\u{2013}Fri 09:00\u{2013}17:00`; empty when nothing is said.
+    pub fn words(&self) -> String {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for at in (0..DAYS.len()).filter(|at| DAYS.get(*at).is_some_and(|(day, _)| self.has(day))) {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == at => *last = at,
+                _ => runs.push((at, at)),
+            }
+        }
+        let name = |at: usize| DAYS.get(at).map_or("", |(_, words)| *words);
+        let run = |(first, last): &(usize, usize)| match last - first {
+            0 => name(*first).to_owned(),
+            1 => format!("{}, {}", name(*first), name(*last)),
+            _ => format!("{}\u{2013}{}", name(*first), name(*last)),
+        };
+        let days: Vec<String> = runs.iter().map(run).collect();
+        if days.is_empty() { String::new() } else { format!("{} {}\u{2013}{}", days.join(", "), self.from, self.to) }
+    }
 }
 
 /// The plan in a document.
@@ -113,6 +132,18 @@ mod tests {
         let plan_of = |count: usize| plan(&json!({"time_zone": "UTC", "spans": vec!["mon 09:00-17:00"; count]})).lines.len();
         assert_eq!((plan_of(0), plan_of(1), plan_of(19), plan_of(20)), (2, 3, 20, 20));
         assert_eq!(plan(&Value::Null).lines.len(), 2);
+    }
+
+    #[test]
+    fn days_in_a_row_are_told_as_one() {
+        for (span, words) in [
+            ("mon,tue,wed,thu,fri 09:00-17:00", "Mon\u{2013}Fri 09:00\u{2013}17:00"),
+            ("mon,wed,sat,sun 09:00-17:00", "Mon, Wed, Sat, Sun 09:00\u{2013}17:00"),
+            ("fri 22:00-24:00", "Fri 22:00\u{2013}24:00"),
+        ] {
+            assert_eq!(line(span).words(), words);
+        }
+        assert_eq!(Line::default().words(), "");
     }
 
     #[test]

@@ -8,6 +8,16 @@ pub mod image;
 pub mod network;
 pub mod settings;
 
+use super::field::Noun;
+
+/// Every noun.
+pub static ALL: [&Noun; 5] = [&cast::CAST, &image::IMAGE, &group::GROUP, &network::NETWORK, &settings::SETTINGS];
+
+/// How people read the name of a field, of whatever noun; the name itself when there is none.
+pub fn label_of(name: &str) -> &str {
+    ALL.iter().flat_map(|noun| noun.fields()).find(|field| field.name == name).map_or(name, |field| field.label)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -17,7 +17,7 @@ fn screen(frame: &Frame, place: Place, title: &str, lead: &str, add: Option<(&st
         && frame.may(scope)
         && !table.rows.is_empty()
     {
-        screen.acts.push(Act::go(label, "", href));
+        screen.acts.push(Act::begin(label, "", href));
     }
     screen
 }
@@ -70,7 +70,7 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "/admin/new-image",
         ),
         next,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     };
     screen(frame, Place::Images, "Images", "What sessions run.", Some(("images", "New image", "/admin/new-image")), &table)
 }
@@ -98,7 +98,7 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
             "/admin/new-network",
         ),
         next,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     };
     screen(frame, Place::Networks, "Networks", "Where sessions are started.", Some(("images", "New network", "/admin/new-network")), &table)
 }
@@ -132,7 +132,7 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "/admin/new-group",
         ),
         next,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     };
     screen(
         frame,
@@ -176,7 +176,7 @@ pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> Str
             "/admin/new-staging",
         ),
         next,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     };
     screen(
         frame,
@@ -218,7 +218,7 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "Users come from the login provider: whoever signs in once stands here. Anonymous users have no record but their session.",
         ),
         next,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     };
     screen(frame, Place::Users, "Users", "Who has signed in, as the login provider tells it.", None, &table)
 }
@@ -255,7 +255,7 @@ pub fn api_keys(frame: &Frame, items: &[Value]) -> Screen {
             "/admin/new-api-key",
         ),
         next: None,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     };
     screen(
         frame,

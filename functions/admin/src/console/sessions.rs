@@ -28,7 +28,7 @@ pub fn sessions_table(frame: &Frame, sessions: &[Value], caption: &str, next: Op
         rows: sessions.iter().map(|session| row(frame, session)).collect(),
         empty: Empty::words("Nothing runs", "Nothing is paid while nobody clicks. As soon as somebody starts a session, it stands here."),
         next,
-        csrf: frame.csrf.clone(),
+        mark: frame.mark.clone(),
     }
 }
 

@@ -3,7 +3,6 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::frame::Frame;
 use super::shell::{Place, Screen};
 use super::shown;
 
@@ -15,18 +14,17 @@ pub struct SignIn {
     /// Why it did not work out.
     pub error: Option<String>,
     /// Where to go afterwards; may be empty.
-    pub next: String,
+    pub to: String,
 }
 
 #[derive(Template)]
 #[template(path = "console/sign_in.html")]
 struct Main<'a> {
-    frame: &'a Frame,
     page: &'a SignIn,
 }
 
 /// The page.
-pub fn page(frame: &Frame, page: &SignIn) -> Screen {
+pub fn page(page: &SignIn) -> Screen {
     let status = if page.error.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
-    Screen { status, ..Screen::new(Place::Elsewhere, "Sign in to the console", shown(&Main { frame, page })) }
+    Screen { status, ..Screen::new(Place::Elsewhere, "Sign in to the console", shown(&Main { page })) }
 }

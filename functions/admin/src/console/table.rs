@@ -20,7 +20,7 @@ pub struct Table {
     /// Where the entries that follow are.
     pub next: Option<String>,
     /// Goes with every form in a cell.
-    pub csrf: String,
+    pub mark: String,
 }
 
 /// One column.
@@ -143,6 +143,8 @@ pub struct Act {
 pub enum How {
     /// A link to another page.
     Go,
+    /// The same, to what one most likely came for.
+    Begin,
     /// A link that is opened beside this page.
     Open,
     /// Sent as a form with these fields.
@@ -157,14 +159,19 @@ impl Act {
         Self { label: label.to_owned(), to: to.into(), href: href.into(), how: How::Go }
     }
 
+    /// A link to what one most likely came for.
+    pub fn begin(label: &str, to: impl Into<String>, href: impl Into<String>) -> Self {
+        Self { how: How::Begin, ..Self::go(label, to, href) }
+    }
+
     /// A form without fields of its own.
     pub fn send(label: &str, to: impl Into<String>, href: impl Into<String>) -> Self {
         Self { label: label.to_owned(), to: to.into(), href: href.into(), how: How::Send(Vec::new()) }
     }
 
     /// As HTML, at its usual size or small.
-    pub fn html(&self, csrf: &str, small: bool) -> String {
-        ActHtml { act: self, csrf, size: if small { "small " } else { "" } }.to_string()
+    pub fn html(&self, mark: &str, small: bool) -> String {
+        ActHtml { act: self, mark, size: if small { "small " } else { "" } }.to_string()
     }
 }
 
@@ -172,7 +179,7 @@ impl Act {
 #[template(path = "console/act.html")]
 struct ActHtml<'a> {
     act: &'a Act,
-    csrf: &'a str,
+    mark: &'a str,
     size: &'a str,
 }
 

@@ -24,6 +24,9 @@ const FIELDS: [(&str, &str, &str, &str); 8] = [
     ("at", "When", "2026-12-31T18:00:00Z", "Empty: now."),
 ];
 
+/// How many of them are always shown.
+const FIRST: usize = 2;
+
 /// A test of a link.
 #[derive(Debug)]
 pub struct TrialPage<'a> {
@@ -61,6 +64,8 @@ struct Main<'a> {
     frame: &'a Frame,
     id: &'a str,
     lines: Vec<Line>,
+    more: Vec<Line>,
+    more_said: bool,
     tested: bool,
     admitted: bool,
     refusal: String,
@@ -82,10 +87,14 @@ pub fn page(frame: &Frame, page: &TrialPage<'_>) -> Screen {
     let outcome = page.outcome.unwrap_or(&Value::Null);
     let steps = steps(outcome);
     let refusal = steps.iter().find(|step| step.is_answer).map(|step| step.because.clone()).unwrap_or_default();
+    let mut lines: Vec<Line> = FIELDS.map(line).into();
+    let more = lines.split_off(FIRST);
     let main = Main {
         frame,
         id,
-        lines: FIELDS.map(line).into_iter().collect(),
+        lines,
+        more_said: more.iter().any(|line| !line.value.is_empty() || !line.error.is_empty()),
+        more,
         tested: page.outcome.is_some(),
         admitted: outcome["admitted"].as_bool().unwrap_or_default(),
         refusal,

@@ -33,7 +33,7 @@ fn frame() -> Frame {
     let scopes = ["casts", "people", "images", "settings", "sessions", "keys"].map(str::to_owned).into();
     Frame {
         nonce: "0123456789abcdef0123456789abcdef".into(),
-        csrf: "sample".into(),
+        mark: "sample".into(),
         who: Some(Who { name: "Alex Morgan".into(), role: "Administrator".into(), scopes }),
         public_url: OURS.into(),
         now: NOON,
@@ -386,12 +386,11 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
     let network = json!({"name": "lab", "description": "The lab\u{2019}s own subnets", "subnets": ["subnet-0a1b2c3d4e"], "security_groups": ["sg-0a1b2c3d4e"], "assign_public_ip": false, "updated_at": "2026-11-20T10:00:00Z"});
     let none = Vec::<Value>::new();
     vec![
-        ("sign-in", out.clone(), sign_in::page(&out, &SignIn { provider: Some("/login?next=/admin".into()), ..SignIn::default() })),
+        ("sign-in", out.clone(), sign_in::page(&SignIn { provider: Some("/login?next=/admin".into()), ..SignIn::default() })),
         (
             "sign-in-wrong",
             out.clone(),
             sign_in::page(
-                &out,
                 &SignIn {
                     error: Some("This key opens nothing; it may have been deleted, or a character is missing.".into()),
                     ..SignIn::default()
