@@ -80,7 +80,7 @@ fn read(field: &Field, posted: &Posted) -> Option<Value> {
                 json!(line)
             }
         }
-        Kind::PickedMany(_) => json!(posted.all(field.name).filter(|value| !value.is_empty()).collect::<Vec<_>>()),
+        Kind::PickedMany(_) | Kind::Ticks(_) => json!(posted.all(field.name).filter(|value| !value.is_empty()).collect::<Vec<_>>()),
         Kind::Permission => match line {
             "true" => json!(true),
             "false" => json!(false),

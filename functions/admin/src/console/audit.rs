@@ -22,16 +22,14 @@ pub struct Entry {
     pub deed: String,
     /// The thing's name, and its page while there is one.
     pub thing: (String, Option<String>),
-    /// The thing before and after.
-    pub before: Value,
-    /// See `before`.
-    pub after: Value,
+    /// What was changed.
+    pub changes: Vec<Change>,
     /// Whether it can be taken back.
     pub undo: bool,
 }
 
 /// One field that was changed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The field.
     pub field: String,
@@ -51,7 +49,6 @@ impl Change {
 struct Shown<'a> {
     entry: &'a Entry,
     when: Moment,
-    changes: Vec<Change>,
 }
 
 #[derive(Template)]
@@ -65,7 +62,7 @@ struct Main<'a> {
 
 /// The page; `about` is the thing that the log is narrowed to, if any.
 pub fn page(frame: &Frame, entries: &[Entry], about: &str, next: Option<String>) -> Screen {
-    let show = |entry| Shown { entry, when: Moment::new(entry.at, frame.now), changes: changes(&entry.before, &entry.after) };
+    let show = |entry| Shown { entry, when: Moment::new(entry.at, frame.now) };
     let main = Main { entries: entries.iter().map(show).collect(), next, about: about.to_owned(), mark: &frame.mark };
     let mut screen = Screen::new(Place::Audit, "Audit log", shown(&main));
     "Every change by whoever made it. What was overwritten can be brought back.".clone_into(&mut screen.lead);
@@ -75,10 +72,10 @@ pub fn page(frame: &Frame, entries: &[Entry], about: &str, next: Option<String>)
 /// What tells when and how often, but not what.
 const ALWAYS: [&str; 4] = ["version", "updated_at", "warnings", "registered_task_definition"];
 
-/// The fields in which two documents differ, with those of objects one by one.
-pub fn changes(before: &Value, after: &Value) -> Vec<Change> {
+/// The fields in which two values of this field differ, with those of objects one by one; without a field, those of two documents.
+pub fn changes(field: &str, before: &Value, after: &Value) -> Vec<Change> {
     let mut found = Vec::new();
-    compare(String::new(), before, after, &mut found);
+    compare(field.to_owned(), before, after, &mut found);
     found
 }
 
@@ -119,14 +116,14 @@ mod tests {
     fn only_what_differs_is_told_field_by_field() {
         let before = json!({"name": "A", "on": false, "list": ["a"], "client": {"x": 1, "y": null}, "version": 1, "gone": "g"});
         let after = json!({"name": "A", "on": true, "list": ["a", "b"], "client": {"x": 1, "y": 2}, "version": 2});
-        let told: Vec<_> = changes(&before, &after).into_iter().map(|change| (change.field, change.from, change.to)).collect();
+        let told: Vec<_> = changes("", &before, &after).into_iter().map(|change| (change.field, change.from, change.to)).collect();
         let line = |field: &str, from: &str, to: &str| (field.to_owned(), from.to_owned(), to.to_owned());
         assert_eq!(told, [line("on", "off", "on"), line("list", "a", "a, b"), line("client.y", "", "2"), line("gone", "g", "")]);
     }
 
     #[test]
     fn a_new_thing_is_told_with_all_its_fields() {
-        assert_eq!(changes(&Value::Null, &json!({"name": "A", "client": {"x": 1}})).len(), 2);
-        assert_eq!(changes(&json!({"name": "A"}), &Value::Null).len(), 1);
+        assert_eq!(changes("", &Value::Null, &json!({"name": "A", "client": {"x": 1}})).len(), 2);
+        assert_eq!(changes("", &json!({"name": "A"}), &Value::Null).len(), 1);
     }
 }

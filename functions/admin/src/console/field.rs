@@ -83,6 +83,8 @@ pub enum Kind {
     Picked(Picked),
     /// Any of the things that are there.
     PickedMany(Picked),
+    /// Any of these values, with how people read them.
+    Ticks(&'static [(&'static str, &'static str)]),
     /// Allowed, forbidden, or left to others (null).
     Permission,
     /// `NAME=value` on each line, as an object. Values that hold line breaks make it a JSON object.

@@ -116,6 +116,8 @@ pub enum Holds {
         /// Whether several may be chosen.
         many: bool,
     },
+    /// Values with their words, each with a box to tick.
+    Ticks(Vec<Choice>),
     /// Allowed, forbidden, or neither.
     Permission(Option<bool>),
     /// Something that is never shown; whether there is one.
@@ -251,6 +253,12 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> H
             let picked: Vec<String> = value.as_array().map(|items| items.iter().map(typed).collect()).unwrap_or_default();
             choose(choices.get(&from).cloned().unwrap_or_default(), &picked, true)
         }
+        Kind::Ticks(options) => {
+            let ticked = |known: &str| value.as_array().is_some_and(|items| items.iter().any(|item| item == known));
+            let tick =
+                |(value, words): &(&str, &str)| Choice { value: (*value).to_owned(), words: (*words).to_owned(), chosen: ticked(value) };
+            Holds::Ticks(options.iter().map(tick).collect())
+        }
         Kind::Permission => Holds::Permission(value.as_bool()),
         Kind::Pairs { .. } => area(pairs(value), 3, true),
         Kind::Json { .. } => area(json(value), 4, true),
@@ -367,7 +375,9 @@ impl Control {
                     Vec::new()
                 }
             }
-            Holds::Choices { options, .. } => options.iter().filter(|choice| choice.chosen).flat_map(|choice| one(&choice.value)).collect(),
+            Holds::Choices { options, .. } | Holds::Ticks(options) => {
+                options.iter().filter(|choice| choice.chosen).flat_map(|choice| one(&choice.value)).collect()
+            }
             Holds::Permission(allowed) => one(allowed.map_or("", |allowed| if allowed { "true" } else { "false" })),
             Holds::Secret(_) | Holds::Fixed(_) => Vec::new(),
             Holds::Plan(plan) => {

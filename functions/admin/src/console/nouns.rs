@@ -1,17 +1,20 @@
 //! Owns the one list of what can be filled in on the console. Must not know how a form is drawn or read; `cast_form` and its neighbours in core say
 //! what each field may hold.
 
+pub mod api_key;
 pub mod cast;
 pub mod client;
 pub mod group;
 pub mod image;
 pub mod network;
 pub mod settings;
+pub mod staging;
 
 use super::field::Noun;
 
 /// Every noun.
-pub static ALL: [&Noun; 5] = [&cast::CAST, &image::IMAGE, &group::GROUP, &network::NETWORK, &settings::SETTINGS];
+pub static ALL: [&Noun; 7] =
+    [&cast::CAST, &image::IMAGE, &group::GROUP, &network::NETWORK, &settings::SETTINGS, &staging::STAGING, &api_key::API_KEY];
 
 /// How people read the name of a field, of whatever noun; the name itself when there is none.
 pub fn label_of(name: &str) -> &str {

@@ -197,7 +197,7 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         if frame.may("people") {
             acts.push(Act::go("Forget\u{2026}", name.clone(), format!("/admin/users/{id}/delete")));
         }
-        let seen = ["last_seen_at", "last_login_at", "updated_at"].iter().find_map(|field| Moment::of(&user[*field], frame.now));
+        let seen = Moment::of(&user["last_login_at"], frame.now);
         Row {
             quiet: false,
             cells: vec![

@@ -14,7 +14,7 @@ use super::table::{Act, Badge, Cell, Empty, How, Row, Table, buttons, words};
 pub fn page(frame: &Frame, sessions: &[Value], next: Option<String>) -> Screen {
     let main = format!("<div class=\"card list-card\">{}</div>", shown(&sessions_table(frame, sessions, "Live sessions", next)));
     let mut screen = Screen::new(Place::Sessions, "Live sessions", main);
-    "What runs at this moment. Whoever watches is announced to the session\u{2019}s owner.".clone_into(&mut screen.lead);
+    "What runs at this moment. Sessions that are shared can be watched.".clone_into(&mut screen.lead);
     screen.acts.push(Act::go("Look again", "", "/admin/sessions"));
     screen
 }
@@ -48,7 +48,7 @@ fn row(frame: &Frame, session: &Value) -> Row {
             href: format!("/admin/sessions/{id}/{verb}"),
             how: How::Send(Vec::new()),
         };
-        if state == "ready" {
+        if state == "ready" && shared {
             acts.push(send("Watch", "watch"));
         }
         if shared {

@@ -17,7 +17,9 @@ use casting_fn_admin::console::edit::Edit;
 use casting_fn_admin::console::field::{Noun, Picked};
 use casting_fn_admin::console::form::{Choices, Remarks};
 use casting_fn_admin::console::frame::{Flash, Frame, Tone, Who};
-use casting_fn_admin::console::nouns::{cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS};
+use casting_fn_admin::console::nouns::{
+    api_key::API_KEY, cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS, staging::STAGING,
+};
 use casting_fn_admin::console::overview::Overview;
 use casting_fn_admin::console::preview::Preview;
 use casting_fn_admin::console::shell::{Place, Screen};
@@ -222,8 +224,7 @@ fn log() -> Vec<Entry> {
         who: who.into(),
         deed: deed.into(),
         thing: (thing.into(), undo.then(|| "/admin/casts/cast-1".into())),
-        before,
-        after,
+        changes: audit::changes("", &before, &after),
         undo,
     };
     vec![
@@ -390,12 +391,10 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         (
             "sign-in-wrong",
             out.clone(),
-            sign_in::page(
-                &SignIn {
-                    error: Some("This key opens nothing; it may have been deleted, or a character is missing.".into()),
-                    ..SignIn::default()
-                },
-            ),
+            sign_in::page(&SignIn {
+                error: Some("This key opens nothing; it may have been deleted, or a character is missing.".into()),
+                ..SignIn::default()
+            }),
         ),
         ("overview", frame.clone(), overview::page(&frame, &overview_page(false))),
         ("overview-new", frame.clone(), overview::page(&frame, &overview_page(true))),
@@ -420,6 +419,23 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ("staging-none", frame.clone(), records::staging(&frame, &none, &str::to_owned, None)),
         ("users-none", frame.clone(), records::users(&frame, &none, None)),
         ("api-keys", frame.clone(), records::api_keys(&frame, &keys)),
+        (
+            "staging-form",
+            frame.clone(),
+            form_page(
+                &frame,
+                &STAGING,
+                Place::Staging,
+                &json!({"enabled": true, "desired_sessions": 3, "expiration_hours": 24}),
+                Remarks::default(),
+                true,
+            ),
+        ),
+        (
+            "api-key-form",
+            frame.clone(),
+            form_page(&frame, &API_KEY, Place::ApiKeys, &json!({"scopes": ["read"]}), Remarks::default(), true),
+        ),
         ("settings", frame.clone(), form_page(&frame, &SETTINGS, Place::Settings, &settings, Remarks::default(), false)),
         ("audit", frame.clone(), audit::page(&frame, &log(), "", None)),
         ("audit-none", frame.clone(), audit::page(&frame, &[], "", None)),
