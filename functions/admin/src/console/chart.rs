@@ -116,7 +116,7 @@ impl Chart {
         // A line goes from the first label to the last; bars stand between two marks.
         let width = if lines { count.saturating_sub(1).max(1) as f64 } else { count as f64 };
         let text = ink(TEXT);
-        let style = TextStyle::from(("sans-serif", 14)).color(&text);
+        let style = TextStyle::from(("sans-serif", if lines { 16 } else { 14 })).color(&text);
         let mut chart = ChartBuilder::on(&root)
             .margin_top(10)
             .margin_right(18)

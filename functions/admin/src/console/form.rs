@@ -236,7 +236,8 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> H
         Kind::Line { .. } => Holds::Line { kind: "text", value: typed(value) },
         Kind::Text => area(typed(value), 2, false),
         Kind::Flag => Holds::Flag(value.as_bool().unwrap_or_default()),
-        Kind::Number { .. } => Holds::Line { kind: "number", value: typed(value) },
+        // A field for numbers would not show what is none, and what was typed must not be lost.
+        Kind::Number { .. } => Holds::Line { kind: if value.is_string() { "text" } else { "number" }, value: typed(value) },
         Kind::Time => time(value),
         Kind::Lines { .. } => area(lines(value), 2, true),
         Kind::Words { .. } => area(words(value), 3, true),
