@@ -6,27 +6,11 @@
 //! - what can be done: `desk`, verbs over documents
 //! - for programs: `api`; for people: `console`. Both call the desk, neither the other.
 
-<<<<<<< HEAD
 mod api;
-mod console;
+pub mod console;
 mod desk;
 mod door;
 mod entry;
-=======
-mod api_keys;
-mod call;
-mod casts;
-mod claims;
-pub mod console;
-mod failure;
-mod images;
-mod paging;
-mod records;
-mod sessions;
-mod settings;
-mod trials;
-mod version;
->>>>>>> 6171001 (console: draw every page from samples, and read and show forms for every field)
 
 use casting_core::Casting;
 use casting_core::ports::{Launcher, Store};
