@@ -42,7 +42,7 @@ mod owner;
 pub mod permission;
 pub mod policy;
 pub mod ports;
-mod preset;
+pub mod preset;
 pub mod profile;
 pub mod record;
 pub mod referrer;

@@ -17,10 +17,8 @@ use super::{cast_words, shown};
 pub struct CastRow {
     /// As the API shows it.
     pub cast: Value,
-    /// How many sessions it started in the last 24 hours; nothing when nobody counted.
-    pub launches: Option<u64>,
-    /// How many of its sessions are alive.
-    pub live: Option<u64>,
+    /// How many sessions it started in the last 24 hours.
+    pub launches: String,
 }
 
 /// The list, and what it was narrowed to.
@@ -63,16 +61,8 @@ pub fn list(frame: &Frame, list: &CastList) -> Screen {
 
 /// The casts as a table.
 pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
-    let columns = vec![
-        words("Name"),
-        words("State"),
-        words("Link"),
-        numbers("Remaining"),
-        numbers("Live"),
-        numbers("Started, 24 h"),
-        words("Changed"),
-        buttons(),
-    ];
+    let columns =
+        vec![words("Name"), words("State"), words("Link"), numbers("Remaining"), numbers("Started, 24 h"), words("Changed"), buttons()];
     let rows = list.rows.iter().map(|row| one(frame, row, &list.choices)).collect();
     Table { caption: "Casts".into(), columns, rows, empty: empty(list, filtered), next: list.next.clone(), mark: frame.mark.clone() }
 }
@@ -128,8 +118,7 @@ fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {
             Cell::Badges(badges),
             Cell::Copy { link: url.to_owned(), shown: format!("/cast/{}", text(cast, "key")) },
             remaining,
-            count(row.live),
-            count(row.launches),
+            Cell::Of { number: row.launches.clone(), of: String::new() },
             Cell::Time(Moment::of(&cast["updated_at"], frame.now)),
             Cell::Acts(acts),
         ],

@@ -35,6 +35,8 @@ pub struct Edit<'a> {
     pub choices: &'a Choices,
     /// Whether it is not there yet.
     pub is_new: bool,
+    /// Its id, for the check of what is typed.
+    pub id: Option<String>,
     /// The version that was read; a change over another version is refused.
     pub version: Option<u64>,
     /// Where what is typed is checked, if it is.
@@ -57,6 +59,7 @@ struct Main<'a> {
 /// The page. With mistakes in it, it is answered with 422.
 pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
     let mut hidden = vec![("mark", frame.mark.clone())];
+    hidden.extend(edit.id.clone().map(|id| ("id", id)));
     hidden.extend(edit.version.map(|version| ("version", version.to_string())));
     let form = Form {
         action: edit.action.clone(),

@@ -25,19 +25,25 @@ pub fn label_of(name: &str) -> &str {
 mod tests {
     use std::collections::BTreeSet;
 
+    use casting_core::api_key::ApiKey;
+    use casting_core::api_key_form;
     use casting_core::cast::{Cast, Counter};
     use casting_core::cast_form;
     use casting_core::group::Group;
     use casting_core::group_form;
+    use casting_core::ids::{ApiKeyId, StagingId};
     use casting_core::image::Image;
     use casting_core::image_form;
     use casting_core::network::Network;
     use casting_core::network_form;
+    use casting_core::staging::Staging;
+    use casting_core::staging_form;
     use casting_core::system::System;
     use casting_core::system_form;
     use casting_core::testing::{self, NOON, SeededEntropy};
     use serde_json::{Value, json};
 
+    use super::{api_key::API_KEY, staging::STAGING};
     use super::{cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS};
     use crate::console::answers::{self, Posted};
     use crate::console::field::{Kind, Noun};
@@ -70,6 +76,16 @@ mod tests {
 
     fn settings(fields: &Value) -> Value {
         system_form::view(&System::new(1, system_form::patch(&System::default(), fields).expect("settings"), NOON))
+    }
+
+    fn staging(fields: &Value) -> Value {
+        let settings = staging_form::create(fields).expect("a staging config");
+        staging_form::view(&Staging { id: StagingId::from_bytes([1; 16]), version: 1, settings, created_at: NOON, updated_at: NOON })
+    }
+
+    fn api_key(fields: &Value) -> Value {
+        let settings = api_key_form::create(fields).expect("a key");
+        api_key_form::view(&ApiKey::with_secret(ApiKeyId::from_bytes([1; 16]), &[1; 16], NOON, settings).0)
     }
 
     fn client() -> Value {
@@ -119,6 +135,17 @@ mod tests {
                     "assign_public_ip": true,
                 })),
             ),
+            (&STAGING, staging(&json!({"name": "Monday", "image_id": image_id()}))),
+            (
+                &STAGING,
+                staging(&json!({
+                    "name": "Monday", "description": "x", "enabled": false, "image_id": image_id(), "network": "lab",
+                    "group_id": Group::all_users_id(), "desired_sessions": 0, "expiration_hours": 2, "schedule": hours,
+                    "daily_budget_cents": 500,
+                })),
+            ),
+            (&API_KEY, api_key(&json!({"name": "CI"}))),
+            (&API_KEY, api_key(&json!({"name": "CI", "scopes": ["casts", "keys"], "expires_at": "2026-12-31T18:00:00Z"}))),
             (&SETTINGS, settings(&json!({}))),
             (
                 &SETTINGS,
@@ -133,8 +160,18 @@ mod tests {
 
     /// The document without what is only shown, and the names of everything that can be set.
     fn settable(document: &Value) -> Value {
-        let only_shown =
-            ["id", "url", "version", "created_at", "updated_at", "warnings", "registered_task_definition", "captcha_secret_key_is_set"];
+        let only_shown = [
+            "id",
+            "url",
+            "version",
+            "created_at",
+            "updated_at",
+            "warnings",
+            "registered_task_definition",
+            "captcha_secret_key_is_set",
+            "previous_key",
+            "last_used_at",
+        ];
         let fields = document.as_object().expect("an object").iter().filter(|(name, _)| !only_shown.contains(&name.as_str()));
         Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
     }

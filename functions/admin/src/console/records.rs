@@ -224,7 +224,7 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 }
 
 /// API keys.
-pub fn api_keys(frame: &Frame, items: &[Value]) -> Screen {
+pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
     let row = |key: &Value| {
         let (id, name) = (text(key, "id"), text(key, "name"));
         let scopes = list_of(&key["scopes"]);
@@ -254,7 +254,7 @@ pub fn api_keys(frame: &Frame, items: &[Value]) -> Screen {
             "Make a key",
             "/admin/new-api-key",
         ),
-        next: None,
+        next,
         mark: frame.mark.clone(),
     };
     screen(

@@ -103,6 +103,12 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
     ),
 ];
 
+/// How the navigation calls a place, and where it is.
+pub fn entry_of(place: Place) -> Option<(&'static str, &'static str)> {
+    let entries = NAVIGATION.iter().flat_map(|(_, entries)| entries.iter());
+    entries.into_iter().find(|(found, ..)| *found == place).map(|(_, words, href, _)| (*words, *href))
+}
+
 const STYLE: &str = include_str!("../../templates/console/console.css");
 const SCRIPT: &str = include_str!("../../templates/console/console.js");
 

@@ -26,7 +26,7 @@ use casting_fn_admin::console::shell::{Place, Screen};
 use casting_fn_admin::console::sign_in::SignIn;
 use casting_fn_admin::console::table::Badge;
 use casting_fn_admin::console::trial::TrialPage;
-use casting_fn_admin::console::{audit, cast, casts, claims, confirm, edit, overview, records, sessions, sign_in, trial};
+use casting_fn_admin::console::{audit, cast, casts, claims, confirm, edit, moment, overview, records, sessions, sign_in, trial};
 use serde_json::{Value, json};
 
 const OURS: &str = "https://cast.example.com";
@@ -83,30 +83,24 @@ fn workshop() -> Value {
 
 fn all_casts() -> Vec<CastRow> {
     let rows = [
-        (workshop(), 41, 7),
+        (workshop(), 41),
         (
             cast_of(2, &json!({"name": "Product trial on the website", "allow_anonymous": true, "restrict_to_referrers": ["acme.com"]})),
             1288,
-            23,
         ),
-        (cast_of(3, &json!({"name": "Staff browser", "allow_resume": true, "max_live_sessions": 40})), 96, 12),
+        (cast_of(3, &json!({"name": "Staff browser", "allow_resume": true, "max_live_sessions": 40})), 96),
         (
             cast_of(
                 4,
                 &json!({"name": "Conference booth", "allow_anonymous": true, "limit_total_sessions": true, "sessions_remaining": 0}),
             ),
             0,
-            0,
         ),
-        (
-            cast_of(5, &json!({"name": "Night school", "open_hours": {"time_zone": "Europe/Berlin", "spans": ["mon-thu 19:00-22:00"]}})),
-            4,
-            0,
-        ),
-        (cast_of(6, &json!({"name": "Old press kit", "enabled": false})), 0, 0),
-        (cast_of(7, &json!({"name": "Summer campaign", "valid_until": "2026-09-01T00:00:00Z"})), 0, 0),
+        (cast_of(5, &json!({"name": "Night school", "open_hours": {"time_zone": "Europe/Berlin", "spans": ["mon-thu 19:00-22:00"]}})), 4),
+        (cast_of(6, &json!({"name": "Old press kit", "enabled": false})), 0),
+        (cast_of(7, &json!({"name": "Summer campaign", "valid_until": "2026-09-01T00:00:00Z"})), 0),
     ];
-    rows.map(|(cast, launches, live)| CastRow { cast, launches: Some(launches), live: Some(live) }).into()
+    rows.map(|(cast, launches)| CastRow { cast, launches: moment::grouped(launches) }).into()
 }
 
 fn wave(count: u32, height: f64, shift: f64) -> Vec<f64> {
@@ -268,6 +262,7 @@ fn form_page(frame: &Frame, noun: &'static Noun, place: Place, document: &Value,
             remarks,
             choices: &choices,
             is_new,
+            id: None,
             version: (!is_new).then_some(3),
             check: (noun.name == "cast").then_some("/admin/check-cast"),
             aside,
@@ -418,7 +413,7 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ("group-form", frame.clone(), form_page(&frame, &GROUP, Place::Groups, &groups[0], Remarks::default(), false)),
         ("staging-none", frame.clone(), records::staging(&frame, &none, &str::to_owned, None)),
         ("users-none", frame.clone(), records::users(&frame, &none, None)),
-        ("api-keys", frame.clone(), records::api_keys(&frame, &keys)),
+        ("api-keys", frame.clone(), records::api_keys(&frame, &keys, None)),
         (
             "staging-form",
             frame.clone(),
