@@ -48,7 +48,7 @@ mod owner;
 pub mod permission;
 pub mod policy;
 pub mod ports;
-mod preset;
+pub mod preset;
 pub mod profile;
 mod reader;
 pub mod record;
