@@ -116,7 +116,7 @@ pub(super) async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resul
 pub(super) async fn edit<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let warnings = cast["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let warning = |warning: &Value| FieldError { pointer: text(warning, "pointer").to_owned(), detail: text(warning, "detail").to_owned() };
+    let warning = |warning: &Value| FieldError::new(text(warning, "pointer"), text(warning, "detail"));
     let remarks = Remarks { errors: Vec::new(), warnings: warnings.iter().map(warning).collect() };
     let choices = round.choices().await?;
     Ok(round.show(&page(round, Some(&cast), &cast, remarks, &choices)))
@@ -199,7 +199,7 @@ pub(super) async fn check<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Res
         Some(json!({ "field": field.name, "text": form::sentence(&CAST, field, rest, detail) }))
     };
     let (errors, warnings): (Vec<FieldError>, Vec<Warning>) = match draft {
-        Ok(draft) => (Vec::new(), cast_form::warnings(&draft.settings).into_iter().chain(draft.warnings).collect()),
+        Ok(draft) => (Vec::new(), casting_core::cast_warnings::warnings(&draft.settings).into_iter().chain(draft.warnings).collect()),
         Err(errors) => (errors.0, Vec::new()),
     };
     let document = json!({

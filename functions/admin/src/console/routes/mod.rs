@@ -283,11 +283,8 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
     if !mendable.contains(&status) {
         return Err(Failure::Problem(problem));
     }
-    let mut errors: Vec<_> = problem
-        .errors
-        .iter()
-        .map(|error| casting_core::form::FieldError { pointer: error.pointer.clone(), detail: error.detail.clone() })
-        .collect();
+    let mut errors: Vec<_> =
+        problem.errors.iter().map(|error| casting_core::form::FieldError::new(&error.pointer, &error.detail)).collect();
     if errors.is_empty() {
         let detail = match status {
             StatusCode::PRECONDITION_FAILED => {
@@ -295,7 +292,7 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
             }
             _ => problem.sentence(),
         };
-        errors.push(casting_core::form::FieldError { pointer: String::new(), detail: detail.to_owned() });
+        errors.push(casting_core::form::FieldError::new("", detail));
     }
     Ok(Remarks { errors, warnings: Vec::new() })
 }
