@@ -1,7 +1,6 @@
 //! Owns the way in: the login provider, or a key. Must not know who may come in.
 
 use askama::Template;
-use http::StatusCode;
 
 use super::shell::{Place, Screen};
 use super::shown;
@@ -25,6 +24,5 @@ struct Main<'a> {
 
 /// The page.
 pub fn page(page: &SignIn) -> Screen {
-    let status = if page.error.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
-    Screen { status, ..Screen::new(Place::Elsewhere, "Sign in to the console", shown(&Main { page })) }
+    Screen::new(Place::Elsewhere, "Sign in to the console", shown(&Main { page }))
 }

@@ -290,7 +290,7 @@ fn wrong_cast() -> (Value, Remarks) {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let errors = cast_form::create(&Value::Object(sent), OURS, &SeededEntropy::new(1)).err().map(|errors| errors.0).unwrap_or_default();
-    let warning = FieldError { pointer: "/require_captcha".into(), detail: "has no effect: whoever has logged in is not asked.".into() };
+    let warning = FieldError::new("/require_captcha", "has no effect: whoever has logged in is not asked.");
     (cast, Remarks { errors, warnings: vec![warning] })
 }
 

@@ -59,14 +59,17 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
     matched: &Matched<'_>,
 ) -> Reply {
     match matched.route.name {
-        RouteName::ShowSignIn => show_sign_in(casting, visit, None),
+        RouteName::ShowSignIn => show_sign_in(casting, visit, visit.query("to").as_deref(), None),
         RouteName::SignIn => match entry::sign_in(casting, visit, request).await {
             Ok(reply) => reply,
             Err(failure) => {
                 let problem = failure.into_problem(&*casting.entropy);
                 let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
                 let words = "This key opens nothing here. It may have been deleted, or a character is missing.";
-                show_sign_in(casting, visit, Some(if is_unknown { words } else { problem.sentence() }))
+                let words = if is_unknown { words } else { problem.sentence() };
+                let form = casting_web::body::form(request).ok();
+                let to = form.as_ref().and_then(|form| form.field("to"));
+                show_sign_in(casting, visit, to, Some((problem.code.status(), words)))
             }
         },
         name => match entry::admit(casting, visit, request, matched).await {
@@ -86,7 +89,12 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
     }
 }
 
-fn show_sign_in<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, error: Option<&str>) -> Reply {
+fn show_sign_in<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    to: Option<&str>,
+    refusal: Option<(StatusCode, &str)>,
+) -> Reply {
     let frame = Frame {
         nonce: visit.nonce.clone(),
         mark: String::new(),
@@ -95,11 +103,11 @@ fn show_sign_in<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, e
         now: casting.clock.now(),
         flash: None,
     };
-    let to = visit.query("to").unwrap_or_default();
-    let home = entry::target(Some(&to));
+    let home = entry::target(to);
     let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", home).finish();
-    let page = SignIn { provider: Some(format!("/login?{query}")), error: error.map(str::to_owned), to: home.to_owned() };
-    shell::answer(&frame, &sign_in::page(&page))
+    let page = SignIn { provider: Some(format!("/login?{query}")), error: refusal.map(|(_, words)| words.to_owned()), to: home.to_owned() };
+    let status = refusal.map_or(StatusCode::OK, |(status, _)| status);
+    shell::answer(&frame, &Screen { status, ..sign_in::page(&page) })
 }
 
 async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: RouteName) -> Result<Reply, Failure> {
