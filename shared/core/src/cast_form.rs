@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::address_rules::AddressRule;
 use crate::cast::{Cast, CastSettings, CountBy, IpLimit};
+pub use crate::cast_warnings::warnings;
 use crate::client_form;
 use crate::field_words as words;
 use crate::form::{FieldErrors, Form, Spelled, Warning, flag, line, shaped, spelled, text, whole};
@@ -23,8 +24,6 @@ use crate::url_rules;
 pub const MAX_SESSIONS: u64 = 1_000_000;
 /// The most lines that Restrict to Referrers may have.
 pub const MAX_REFERRERS: usize = 100;
-/// Keys shorter than this can be guessed by somebody with patience, in characters.
-const SHORT_KEY: usize = 16;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -77,6 +76,11 @@ pub fn patch(cast: &Cast, input: &Value, public_url: &str) -> Result<CastDraft, 
 pub fn schemas() -> Schemas {
     let sketch = Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).drawn("key");
     sketch.schemas(&read_only())
+}
+
+/// What JSON Schema says of what shall be other in a copy.
+pub fn copy_schema() -> Value {
+    Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).change(&[])
 }
 
 fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
@@ -327,39 +331,6 @@ pub fn view(cast: &Cast, public_url: &str) -> Value {
     view.insert("updated_at".into(), json!(cast.updated_at.to_string()));
     view.insert("warnings".into(), json!(warnings(&cast.settings)));
     Value::Object(view)
-}
-
-/// What is worth a second look in these settings.
-pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
-    let unlimited = !settings.limit_total_sessions && settings.ip_limit.is_none() && settings.max_live_sessions.is_none();
-    let mut warnings = Vec::new();
-    if settings.require_captcha && !settings.allow_anonymous {
-        let detail = "has no effect: whoever has logged in is not asked.";
-        warnings.push(Warning { pointer: "/require_captcha", detail });
-    }
-    if settings.anonymous_group_id.is_some() && !settings.allow_anonymous {
-        warnings.push(Warning { pointer: "/anonymous_user_group_id", detail: "has no effect while allow_anonymous is off." });
-    }
-    if settings.allow_resume && settings.allow_anonymous {
-        let detail = "works for those who log in only: an anonymous visitor is somebody new each time.";
-        warnings.push(Warning { pointer: "/allow_resume", detail });
-    }
-    if settings.disable_fixed_resolution && !settings.enable_sharing {
-        let detail = "has no effect unless sessions are shared, here or by the owner.";
-        warnings.push(Warning { pointer: "/disable_shared_fixed_resolution", detail });
-    }
-    if settings.enable_sharing && settings.disable_control_panel {
-        let detail = "hides the share link too: nobody can see or copy it.";
-        warnings.push(Warning { pointer: "/disable_control_panel", detail });
-    }
-    if unlimited && settings.allow_anonymous {
-        let detail = "nothing limits how many sessions this link starts; consider this limit or limit_requests_per_ip.";
-        warnings.push(Warning { pointer: "/limit_total_sessions", detail });
-        if settings.key.as_str().len() < SHORT_KEY {
-            warnings.push(Warning { pointer: "/key", detail: "is short enough to be guessed, and the link has no limits." });
-        }
-    }
-    warnings
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod audit;
 pub mod captcha;
 pub mod cast;
 pub mod cast_form;
+mod cast_warnings;
 pub mod client_form;
 pub mod denial;
 mod end_reason;
