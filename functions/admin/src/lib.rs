@@ -5,12 +5,14 @@
 //! - who acts: `door`
 //! - what can be done: `desk`, verbs over documents
 //! - for programs: `api`; for people: `console`. Both call the desk, neither the other.
+//! - what the API says of itself: `openapi`
 
 mod api;
 pub mod console;
 mod desk;
 mod door;
 mod entry;
+mod openapi;
 
 use casting_core::Casting;
 use casting_core::ports::{Launcher, Store};

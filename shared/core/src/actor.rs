@@ -75,6 +75,11 @@ pub enum ActorKind {
     Deployment,
 }
 
+impl ActorKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::ApiKey, Self::User, Self::Deployment];
+}
+
 /// Who acts, what they may do, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {

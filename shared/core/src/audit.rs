@@ -70,6 +70,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] = [Self::Created, Self::Changed, Self::Deleted, Self::Ended, Self::Unshared, Self::Watched, Self::SignedIn];
+
     /// The action as the API says it.
     pub const fn as_str(self) -> &'static str {
         match self {

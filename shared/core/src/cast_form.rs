@@ -78,6 +78,11 @@ pub fn schemas() -> Schemas {
     sketch.schemas(&read_only())
 }
 
+/// What JSON Schema says of what shall be other in a copy.
+pub fn copy_schema() -> Value {
+    Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).change(&[])
+}
+
 fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
     let mut warnings = Vec::new();
     let name = form.required("name", line(1..=100));

@@ -191,6 +191,12 @@ pub fn time() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
+/// An object that has all of these.
+pub fn object(properties: Value) -> Value {
+    let names: Vec<_> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    json!({ "type": "object", "properties": properties, "required": names })
+}
+
 /// What is worth a second look.
 pub(crate) fn warnings() -> Value {
     let pointer = json!({ "type": "string", "format": "json-pointer", "description": "The field." });

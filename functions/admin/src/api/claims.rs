@@ -4,6 +4,7 @@ use casting_core::History;
 use casting_core::hours::{Hour, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
 use casting_core::ports::{Launcher, Store};
+use casting_core::sketch;
 use casting_core::time::Timestamp;
 use casting_web::{Mistake, Problem, Reply, reply};
 use http::StatusCode;
@@ -137,4 +138,25 @@ fn view_hour(hour: &Hour) -> Map<String, Value> {
         "mean_start_millis": hour.mean_start_millis(),
     });
     if let Value::Object(fields) = view { fields } else { Map::new() }
+}
+
+/// What JSON Schema says of statistics.
+pub(crate) fn schema() -> Value {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let counts = || {
+        json!({
+            "launched": count(), "served": count(), "refunded": count(),
+            "refused": { "type": "object", "additionalProperties": count(), "description": "By code." },
+            "starts": { "type": "array", "items": count(), "description": "How many took how long, by the bounds; empty when there were none." },
+            "mean_start_millis": { "type": ["integer", "null"] },
+        })
+    };
+    let mut hour = counts();
+    hour["hour"] = sketch::time();
+    sketch::object(json!({
+        "hours": { "type": "array", "items": sketch::object(hour) },
+        "total": sketch::object(counts()),
+        "start_bounds_seconds": { "type": "array", "items": count() },
+        "is_partial": { "type": "boolean", "description": "Whether there was more than could be counted." },
+    }))
 }

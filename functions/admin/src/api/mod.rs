@@ -3,15 +3,15 @@
 //! # How an endpoint is written
 //! A function from a [`Call`] to a reply. A `Call` exists only for somebody whom the route lets in, so no endpoint can forget to ask.
 
-mod casts;
-mod claims;
-mod export;
+pub(crate) mod casts;
+pub(crate) mod claims;
+pub(crate) mod export;
 mod images;
-mod paging;
-mod people;
-mod query;
+pub(crate) mod paging;
+pub(crate) mod people;
+pub(crate) mod query;
 mod records;
-mod sessions;
+pub(crate) mod sessions;
 mod settings;
 
 use casting_core::Casting;
@@ -28,6 +28,7 @@ use serde_json::Value;
 use crate::desk::Desk;
 use crate::desk::failure::Failure;
 use crate::door;
+use crate::openapi;
 
 /// The longest idempotency key, in characters.
 const REQUEST_KEY: usize = 200;
@@ -102,7 +103,11 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
     request: &Request,
     matched: &Matched<'_>,
 ) -> Result<Reply, Failure> {
+    if matched.route.name == RouteName::ReadOpenApi {
+        return Ok(openapi::show(visit));
+    }
     let call = Call::admit(casting, visit, request, matched).await?;
+    query::read(visit, |query| openapi::asks(matched.route.name)(query))?;
     match matched.route.name {
         RouteName::ReadMe => people::me(&call),
         RouteName::ListCasts => casts::list(&call).await,

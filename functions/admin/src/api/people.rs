@@ -1,14 +1,14 @@
 //! Owns what the API tells of those who act and those who visit: who calls, users, API keys, the audit log. Must not know how any of them is kept.
 
-use casting_core::actor::Scope;
+use casting_core::actor::{ActorKind, Scope};
 use casting_core::api_key_form;
 use casting_core::form::plain;
 use casting_core::ports::{Launcher, Store};
 use casting_core::profile::Profile;
-use casting_core::shape;
+use casting_core::{shape, sketch};
 use casting_web::{Reply, reply};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Call, casts, paging, query};
 use crate::api::paging::Paging;
@@ -22,6 +22,16 @@ pub(crate) fn me<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, 
     let actor = &call.desk.actor;
     let scopes: Vec<&str> = actor.scopes.iter().copied().map(Scope::as_str).collect();
     Ok(reply::json(StatusCode::OK, &json!({ "kind": actor.kind, "id": actor.id, "name": actor.name, "scopes": scopes })))
+}
+
+/// What JSON Schema says of [`me`].
+pub(crate) fn me_schema() -> Value {
+    sketch::object(json!({
+        "kind": { "type": "string", "enum": ActorKind::ALL },
+        "id": { "type": "string" },
+        "name": { "type": "string" },
+        "scopes": { "type": "array", "items": { "type": "string", "enum": Scope::ALL } },
+    }))
 }
 
 /// Users who have logged in, or with `?kind=anonymous` those who were minted for a claim.

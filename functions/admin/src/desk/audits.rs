@@ -1,10 +1,12 @@
 //! Owns what administrators see of changes, and how a change is taken back. Must not know how the things that changed are kept.
 
-use casting_core::actor::Scope;
+use casting_core::actor::{ActorKind, Scope};
 use casting_core::audit::{Action, Audit, AuditId, Noun};
+use casting_core::form::Spelled;
 use casting_core::group::Group;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Page, Store};
+use casting_core::sketch;
 use casting_core::staging::Staging;
 use serde_json::{Value, json};
 
@@ -96,4 +98,22 @@ pub(crate) fn view(audit: &Audit) -> Value {
         "changes": audit.changes,
         "can_be_undone": can_be_undone(audit),
     })
+}
+
+/// What JSON Schema says of [`view`].
+pub(crate) fn schema() -> Value {
+    let text = || json!({ "type": "string" });
+    let change = sketch::object(json!({ "field": text(), "before": {}, "after": {} }));
+    sketch::object(json!({
+        "id": AuditId::SPELLING.schema(),
+        "at": sketch::time(),
+        "actor": sketch::object(json!({ "kind": { "type": "string", "enum": ActorKind::ALL }, "id": text(), "name": text() })),
+        "address": { "type": ["string", "null"] },
+        "action": { "type": "string", "enum": Action::ALL },
+        "noun": { "type": "string", "enum": Noun::ALL },
+        "target": { "type": "string", "description": "The id of what was changed." },
+        "target_name": text(),
+        "changes": { "type": "array", "items": change },
+        "can_be_undone": { "type": "boolean" },
+    }))
 }

@@ -9,6 +9,7 @@ use casting_core::ids::{CastId, CastKey, GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::listing::{self, CastOrder, CastQuery};
 use casting_core::ports::{Created, Launcher, Page, Replaced, Saved, Store};
+use casting_core::sketch::Sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -143,10 +144,7 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Edited, Failure> {
-    let mut form = Form::over(Map::new(), input, &[])?;
-    let named = form.nullable("key", spelled(cast_form::read_key));
-    let grace = form.nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE)).unwrap_or(0);
-    form.finish()?;
+    let (named, grace) = read_rotation(&mut Form::over(Map::new(), input, &[])?)?;
     // Drawn once: a second try of the same call must not give out a third key.
     let key = match named {
         Some(key) => key,
@@ -163,6 +161,22 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
         Ok(CastDraft { settings, set_counter: None, warnings: Vec::new() })
     })
     .await
+}
+
+fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors> {
+    let named = form.nullable("key", spelled(cast_form::read_key));
+    let grace = form.nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE)).unwrap_or(0);
+    form.finish()?;
+    Ok((named, grace))
+}
+
+/// What JSON Schema says of a rotation.
+pub(crate) fn rotation_schema() -> Value {
+    let words = [
+        ("key", "The new key; drawn when it is left out."),
+        ("grace_seconds", "For how long the old key opens the link too; not at all when it is left out."),
+    ];
+    Sketch::of(|form| _ = read_rotation(form)).described(&words).whole()
 }
 
 async fn key_of_request<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<CastKey, Failure> {

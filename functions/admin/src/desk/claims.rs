@@ -2,10 +2,12 @@
 //! know why any was refused.
 
 use casting_core::denial::DenialCode;
+use casting_core::form::Spelled;
 use casting_core::ids::{CastId, Reference};
 use casting_core::listing::{SessionQuery, SessionsOf};
 use casting_core::ports::{Launcher, Page, RefusalCount, Store};
 use casting_core::session::Session;
+use casting_core::sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -152,6 +154,26 @@ pub(crate) fn view_refused(refused: &RefusalCount) -> Value {
         "count": refused.count,
         "samples": samples.collect::<Vec<_>>(),
     })
+}
+
+/// What JSON Schema says of [`Claims::view`]; `session` is the schema of an accepted one.
+pub(crate) fn schema(session: &Value) -> Value {
+    let or_null = || json!({ "type": ["string", "null"] });
+    let sample = sketch::object(json!({
+        "at": sketch::time(), "ref": Reference::SPELLING.schema(), "address_hash": { "type": "string" }, "referrer": or_null(),
+    }));
+    let refused = sketch::object(json!({
+        "cast_id": sketch::nullable(CastId::SPELLING.schema()),
+        "hour": sketch::time(),
+        "code": { "type": "string", "description": "Why, as in a problem document." },
+        "title": or_null(),
+        "count": { "type": "integer", "minimum": 0 },
+        "samples": { "type": "array", "items": sample },
+    }));
+    sketch::object(json!({
+        "accepted": sketch::object(json!({ "items": { "type": "array", "items": session }, "next": or_null() })),
+        "refused": { "type": "array", "items": refused, "description": "By the hour; with the first page only." },
+    }))
 }
 
 #[cfg(test)]

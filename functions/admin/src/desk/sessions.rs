@@ -1,10 +1,13 @@
 //! Owns what administrators see of sessions, and what they can do with them. Must not know how a session moves.
 
 use casting_core::audit::{Action, Noun};
-use casting_core::ids::{CastId, Reference, SessionId};
+use casting_core::form::Spelled;
+use casting_core::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, UserId};
 use casting_core::listing::SessionQuery;
+use casting_core::permission::Permission;
 use casting_core::ports::{Launcher, Page, Store};
 use casting_core::session::{EndReason, Owner, Session, State};
+use casting_core::sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -154,11 +157,6 @@ impl Outcome {
             Self::Refunded => "refunded",
         }
     }
-
-    /// Reads an outcome; `None` when there is none of this name.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
-    }
 }
 
 /// A session as the API shows it, which is also a claim's entry in the ledger.
@@ -194,6 +192,57 @@ pub(crate) fn view(session: &Session) -> Value {
         "ends_at": times.ends_at.map(|time| time.to_string()),
         "ended_at": times.ended_at.map(|time| time.to_string()),
     })
+}
+
+/// What JSON Schema says of [`view`].
+pub(crate) fn schema() -> Value {
+    let (time, maybe) = (sketch::time(), || sketch::nullable(sketch::time()));
+    let text = || json!({ "type": "string" });
+    let or_null = || json!({ "type": ["string", "null"] });
+    let states = ["reserved", "starting", "ready", "stopping", "ended"];
+    let task = json!({
+        "type": ["object", "null"], "description": "The ECS task.", "required": ["arn", "status"],
+        "properties": { "arn": text(), "status": { "type": "string", "enum": ["provisioning", "pending", "running", "stopping", "stopped"] } },
+    });
+    let reasons = EndReason::WORDS.map(Value::from).into_iter().chain([Value::Null]).collect::<Vec<_>>();
+    sketch::object(json!({
+        "id": SessionId::SPELLING.schema(),
+        "reference": Reference::SPELLING.schema(),
+        "state": { "type": "string", "enum": states },
+        "outcome": { "type": "string", "enum": Outcome::ALL.map(Outcome::as_str), "description": "What became of the claim; refunded when its visitor never got the session." },
+        "reason": { "type": ["string", "null"], "enum": reasons, "description": "Why it ended, or is ending." },
+        "detail": or_null(),
+        "cast_id": CastId::SPELLING.schema(),
+        "cast_key": CastKey::SPELLING.schema(),
+        "cast_name": text(),
+        "image_id": ImageId::SPELLING.schema(),
+        "image_name": text(),
+        "owner": owner_schema(),
+        "referrer": { "type": ["string", "null"], "description": "The host that the visitor came from." },
+        "address_hash": { "type": "string", "description": "The same for every claim from one address." },
+        "counted": { "type": "boolean", "description": "Whether it took one of the link's sessions." },
+        "permissions": { "type": "array", "items": { "type": "string", "enum": Permission::ALL.map(Permission::as_str) } },
+        "network": or_null(),
+        "kasm_url": or_null(),
+        "go_url": or_null(),
+        "notes": { "type": "array", "items": text(), "description": "What was asked for and not given." },
+        "shared": { "type": "boolean" },
+        "task": task,
+        "created_at": time,
+        "ready_by": sketch::time(),
+        "ready_at": maybe(),
+        "ends_at": maybe(),
+        "ended_at": maybe(),
+    }))
+}
+
+fn owner_schema() -> Value {
+    let id = || UserId::SPELLING.schema();
+    let kind = |kind: &str| json!({ "const": kind });
+    let group = sketch::nullable(GroupId::SPELLING.schema());
+    let anonymous = json!({ "kind": kind("anonymous"), "id": id(), "group_id": group, "expires_at": sketch::nullable(sketch::time()) });
+    let user = json!({ "kind": kind("user"), "id": id(), "name": { "type": "string" } });
+    json!({ "oneOf": [sketch::object(anonymous), sketch::object(user), sketch::object(json!({ "kind": kind("forgotten") }))] })
 }
 
 /// Who a session belongs to: `anonymous`, `user` or `forgotten`.

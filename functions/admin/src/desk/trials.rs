@@ -5,6 +5,7 @@ use casting_core::ids::UserId;
 use casting_core::policy::{Step, Wishes};
 use casting_core::ports::{Launcher, Store};
 use casting_core::shape;
+use casting_core::sketch::{self, Sketch};
 use casting_core::time::Timestamp;
 use casting_core::user::User;
 use casting_core::{Trial, Visitor, referrer};
@@ -33,7 +34,42 @@ pub(crate) fn view(steps: &[Step]) -> Value {
 
 /// Reads a made-up visit: `address`, and if wanted `referrer`, `user`, `groups`, `browser`, `kasm_url`, `docker_network`, `at`.
 fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
-    let mut form = Form::over(Map::new(), input, &[])?;
+    read_form(&mut Form::over(Map::new(), input, &[])?, now)
+}
+
+/// What JSON Schema says of a made-up visit.
+pub(crate) fn schema() -> Value {
+    Sketch::of(|form| _ = read_form(form, Timestamp::from_millis(0))).described(WORDS).whole()
+}
+
+/// What JSON Schema says of [`view`].
+pub(crate) fn answer_schema() -> Value {
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    let seconds = json!({ "type": ["integer", "null"], "description": "When it makes sense to come back." });
+    let step = json!({
+        "rule": text("The rule, in one word."), "question": text("What it asks."), "passes": { "type": "boolean" },
+        "because": text("Why, in plain words."), "code": text("Why not, as in a problem document."), "retry_after": { "type": "integer" },
+    });
+    let step = json!({ "type": "object", "properties": step, "required": ["rule", "question", "passes", "because"] });
+    sketch::object(json!({
+        "admitted": { "type": "boolean" }, "code": { "type": ["string", "null"] }, "retry_after": seconds,
+        "steps": { "type": "array", "items": step },
+    }))
+}
+
+/// What each field of a made-up visit means.
+const WORDS: &[(&str, &str)] = &[
+    ("address", "Where the visit comes from."),
+    ("referrer", "The page that the link was on."),
+    ("user", "Who has logged in; nobody when it is left out."),
+    ("groups", "The groups that the user is in."),
+    ("browser", "What tells the browser from others at its address."),
+    ("kasm_url", "What the link's address asks to open."),
+    ("docker_network", "The network that it asks for."),
+    ("at", "When; now when it is left out."),
+];
+
+fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
     let address = form.required("address", spelled(|text| text.parse().map_err(|_| "must be an IP address.".to_owned())));
     let read_host = |text: &str| referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned());
     let referrer = form.nullable("referrer", shaped(|| &shape::WEB_ADDRESS, read_host));

@@ -2,11 +2,13 @@
 //! row of the one session that it was minted for, and has no other record. Must not know how users log in.
 
 use casting_core::audit::{Action, Difference, Noun};
-use casting_core::ids::{SessionId, UserId};
+use casting_core::form::Spelled;
+use casting_core::ids::{CastId, GroupId, SessionId, UserId};
 use casting_core::listing::{SessionQuery, SessionsOf};
 use casting_core::ports::{Launcher, Page, Saved, Store};
 use casting_core::profile::Profile;
 use casting_core::session::{Owner, Session};
+use casting_core::sketch;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
@@ -75,6 +77,21 @@ pub(crate) fn view_anonymous(session: &Session) -> Option<Value> {
         "created_at": session.created_at.to_string(),
         "expires_at": expires_at.map(|time| time.to_string()),
     }))
+}
+
+/// What JSON Schema says of a user of either kind.
+pub(crate) fn schema() -> Value {
+    let text = || json!({ "type": "string" });
+    let group = sketch::nullable(GroupId::SPELLING.schema());
+    let anonymous = json!({
+        "id": UserId::SPELLING.schema(), "kind": { "const": "anonymous" }, "group_id": group, "session_id": SessionId::SPELLING.schema(),
+        "cast_id": CastId::SPELLING.schema(), "cast_name": text(), "created_at": sketch::time(), "expires_at": sketch::nullable(sketch::time()),
+    });
+    let user = json!({
+        "id": UserId::SPELLING.schema(), "kind": { "const": "user" }, "name": text(), "roles": { "type": "array", "items": text() },
+        "groups": { "type": "array", "items": text() }, "created_at": sketch::time(), "last_login_at": sketch::time(),
+    });
+    json!({ "oneOf": [sketch::object(user), sketch::object(anonymous)] })
 }
 
 /// Forgets a user: the profile goes, and no session that has ended says any more whose it was. Live sessions stand in the way, unless
