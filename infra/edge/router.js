@@ -1,15 +1,17 @@
-// The edge in AWS: a CloudFront Function (viewer request, runtime 2.0). Takes a visitor's ticket, keeps it in a cookie on the session's own host, and
+// The edge in AWS: a CloudFront Function (viewer request, runtime 2.0). Takes a visitor's ticket, keeps it in a cookie for the session alone, and
 // points every request at the gate that the ticket names. Keeps no state and believes nothing but tickets: the same rules as gate/src/edge.rs,
 // held together by tests/plans/edge_function.rs. That runtime knows less than browsers do: no destructuring, no for-of, no shorthand properties here.
 //
-// Its key-value store holds: `keys` (the edge's key, and after a comma the one before), `session-host` (such as {session}.cast.example.com),
-// `gate-host` (what a gate's address is called in DNS, such as ec2-{address}.eu-central-1.compute.amazonaws.com), `control-url`.
+// Its key-value store holds: `keys` (the edge's key, and after a comma the one before), `session-host` (such as {session}.cast.example.com, or
+// /s/{session} where sessions are paths of one host; return.js then mends the replies), `gate-host` (what a gate's address is called in DNS, such as ec2-{address}.eu-central-1.compute.amazonaws.com), `control-url`.
 import cf from 'cloudfront';
 import crypto from 'crypto';
 
 const COOKIES = ['__Host-cast-session', 'cast-session'];
 const SECRET = 'x-cast-session-secret';
 const MAX_TICKET = 8192;
+const SESSION = /^s[a-z2-7]{26}$/;
+const PATHS = '/s/{session}';
 
 const hmac = (key, text) => crypto.createHmac('sha256', key).update(text).digest('base64url');
 
@@ -46,12 +48,16 @@ function opened(request, keys, session, now) {
   return found;
 }
 
-// The session that this host is, or an empty text.
-function sessionOf(host, template) {
+// The session that this request is for, or an empty text.
+function sessionOf(host, uri, template) {
+  if (template === PATHS) {
+    const part = uri.startsWith('/s/') ? uri.split('/')[2] : '';
+    return SESSION.test(part) ? part : '';
+  }
   const parts = template.toLowerCase().split('{session}'), before = parts[0], after = parts[1];
   const fits = host.startsWith(before) && host.endsWith(after) && host.length > before.length + after.length;
   const name = fits ? host.slice(before.length, host.length - after.length) : '';
-  return /^s[a-z2-7]{26}$/.test(name) ? name : '';
+  return SESSION.test(name) ? name : '';
 }
 
 function notice(status, description, detail, page) {
@@ -71,14 +77,26 @@ function notice(status, description, detail, page) {
   };
 }
 
+// 303 to a path of ours; nothing of the address before may be kept or passed on.
+function moved(path, cookies) {
+  return {
+    statusCode: 303,
+    statusDescription: 'See Other',
+    headers: { location: { value: path }, 'cache-control': { value: 'no-store' }, 'referrer-policy': { value: 'no-referrer' } },
+    cookies: cookies,
+  };
+}
+
 async function handler(event) {
   const request = event.request, store = cf.kvs(), headers = request.headers;
   const host = ((headers.host && headers.host.value) || '').toLowerCase().split(':')[0];
-  const session = sessionOf(host, await store.get('session-host'));
-  const enters = request.uri === '/.cast/enter';
+  const template = await store.get('session-host'), session = sessionOf(host, request.uri, template);
   if (!session) {
     return notice(404, 'There is nothing at this address', 'Check the link, or open it again.');
   }
+  const prefix = template === PATHS ? '/s/' + session : '', uri = request.uri.slice(prefix.length);
+  if (!uri) return moved(prefix + '/', {});
+  const enters = uri === '/.cast/enter';
   const keys = (await store.get('keys')).split(','), now = Date.now();
   const stranger = async () => notice(403, 'This session is not open to you',
     'It belongs to somebody else, or it has ended. Open the link again to get a session of your own.', await store.get('control-url') + '/session/' + session);
@@ -89,16 +107,11 @@ async function handler(event) {
     const age = Math.floor((entered.ticket.e - now) / 1000);
     // A signed text is base64url and dots; what is not goes no further.
     const go = (request.querystring.go && request.querystring.go.value) || '';
-    const cookies = {}, led = '/.cast/' + (/^[A-Za-z0-9_.-]+$/.test(go) ? '?go=' + go : '');
+    const cookies = {}, led = prefix + '/.cast/' + (/^[A-Za-z0-9_.-]+$/.test(go) ? '?go=' + go : '');
     // Whoever owns the session and opens its share link stays its owner.
     const known = opened(request, keys, session, now), stays = entered.ticket.o !== 'owner' && known && known.ticket.o === 'owner';
-    if (!stays) cookies[COOKIES[0]] = { value: text, attributes: 'Path=/; Max-Age=' + age + '; HttpOnly; SameSite=Lax; Secure' };
-    return {
-      statusCode: 303,
-      statusDescription: 'See Other',
-      headers: { location: { value: led }, 'cache-control': { value: 'no-store' }, 'referrer-policy': { value: 'no-referrer' } },
-      cookies: cookies,
-    };
+    if (!stays) cookies[COOKIES[prefix ? 1 : 0]] = { value: text, attributes: 'Path=' + prefix + '/; Max-Age=' + age + '; HttpOnly; SameSite=Lax; Secure' };
+    return moved(led, cookies);
   }
 
   const brought = opened(request, keys, session, now);
@@ -109,6 +122,8 @@ async function handler(event) {
   Object.keys(headers).forEach((name) => {
     if (name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip' || name === SECRET) delete headers[name];
   });
+  request.uri = uri;
+  if (prefix) headers['x-forwarded-prefix'] = { value: prefix };
   const told = { 'x-forwarded-proto': 'https', 'x-forwarded-host': host };
   told[SECRET] = brought.secret;
   cf.updateRequestOrigin({

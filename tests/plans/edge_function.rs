@@ -10,6 +10,7 @@ use casting_core::ticket::{OwnerTicket, Role, SessionTicket, Watcher};
 use serde_json::{Value, json};
 
 const FUNCTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/edge/router.js");
+const WAY_BACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/edge/return.js");
 const HARNESS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/edge_function.mjs");
 const KEY: [u8; 32] = [5; 32];
 const NEXT_KEY: [u8; 32] = [6; 32];
@@ -43,8 +44,12 @@ fn asks(keys: &str, uri: &str, cookies: &Value, query: &str, after: u64) -> Valu
 }
 
 fn run(cases: &[Value]) -> Vec<Value> {
+    run_function(FUNCTION, cases)
+}
+
+fn run_function(function: &str, cases: &[Value]) -> Vec<Value> {
     let mut node = Command::new("node")
-        .args([HARNESS, FUNCTION])
+        .args([HARNESS, function])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -168,8 +173,120 @@ fn an_order_to_open_an_address_passes_and_an_owner_who_watches_stays_the_owner()
 }
 
 #[test]
+fn without_a_domain_a_session_is_a_path_and_its_cookie_is_for_that_path_alone() {
+    let edge = Keyring::edge_key(&KEY);
+    let (good, prefix) = (ticket(&KEY, 1, "192.0.2.7"), format!("/s/{}", session(1)));
+    let at = |path: &str, cookies: &Value, query: &str| {
+        let mut asked = asks(&edge, path, cookies, query, 0);
+        asked["store"]["session-host"] = json!("/s/{session}");
+        asked["request"]["headers"]["host"]["value"] = json!("d1.cloudfront.net");
+        asked["request"]["headers"]["x-forwarded-prefix"] = json!({"value": "/s/forged"});
+        asked
+    };
+    let (none, brought) = (json!({}), json!({"cast-session": {"value": good}}));
+    let answers = run(&[
+        at(&format!("{prefix}/.cast/enter"), &none, &good),
+        at(&format!("{prefix}/a/b"), &brought, ""),
+        at(&prefix, &none, ""),
+        at(&format!("/s/{}/", session(2)), &brought, ""),
+        at("/s/admin/", &brought, ""),
+        at("/", &brought, ""),
+    ]);
+    let entered = &answers[0]["answer"];
+    assert_eq!(entered["headers"]["location"]["value"], format!("{prefix}/.cast/"), "{entered}");
+    let attributes = format!("Path={prefix}/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+    assert_eq!(entered["cookies"], json!({"cast-session": {"value": good, "attributes": attributes}}));
+    let (passed, origin) = (&answers[1]["answer"], &answers[1]["origin"]);
+    assert_eq!((&passed["uri"], &passed["headers"]["x-forwarded-prefix"]["value"]), (&json!("/a/b"), &json!(prefix)), "{passed}");
+    assert_eq!(origin["domainName"], "ec2-192-0-2-7.eu-central-1.compute.amazonaws.com");
+    let answered: Vec<_> = answers[2..].iter().map(|seen| (seen["answer"]["statusCode"].as_u64(), &seen["origin"])).collect();
+    let nowhere = &Value::Null;
+    assert_eq!(answered, [(Some(303), nowhere), (Some(403), nowhere), (Some(404), nowhere), (Some(404), nowhere)], "{answers:?}");
+    assert_eq!(answers[2]["answer"]["headers"]["location"]["value"], format!("{prefix}/"));
+}
+
+/// The way back of a reply with these cookies (name, value, attributes) and this redirect, in Rust and in JavaScript; `whole`: whether the
+/// function sees the request as the visitor sent it, or as router.js left it.
+fn way_back(cookies: &[(&str, &str, &str)], location: Option<&str>, whole: bool) -> [(Vec<String>, Option<String>); 2] {
+    let prefix = format!("/s/{}", session(1));
+    let mut reply = http::HeaderMap::new();
+    for (name, value, attributes) in cookies {
+        reply.append("set-cookie", format!("{name}={value}; {attributes}").parse().expect("a value"));
+    }
+    reply.extend(location.map(|location| (http::header::LOCATION, location.parse().expect("a value"))));
+    let asked = http::HeaderMap::from_iter([(http::header::HOST, "d1.cloudfront.net".parse().expect("a value"))]);
+    casting_gate::path_mode::adjust(&mut reply, &asked, &prefix);
+    let told = |value: &http::HeaderValue| value.to_str().expect("text").trim_end_matches("; ").to_owned();
+    let rust = (reply.get_all("set-cookie").iter().map(told).collect(), reply.get("location").map(told));
+
+    let mut response = json!({"statusCode": 200, "headers": {}, "cookies": {}});
+    for (name, value, attributes) in cookies {
+        response["cookies"][*name] = json!({"value": value, "attributes": attributes});
+    }
+    if let Some(location) = location {
+        response["headers"]["location"] = json!({"value": location});
+    }
+    let mut request = json!({"uri": format!("{prefix}/a"), "headers": {"host": {"value": "d1.cloudfront.net"}}});
+    if !whole {
+        request["uri"] = json!("/a");
+        request["headers"]["x-forwarded-prefix"] = json!({"value": prefix});
+    }
+    let answer =
+        run_function(WAY_BACK, &[json!({"store": {}, "now": 0, "request": request, "response": response})]).remove(0)["answer"].clone();
+    let cookie = |(name, cookie): (&String, &Value)| {
+        let (value, attributes) = (cookie["value"].as_str().expect("a value"), cookie["attributes"].as_str().expect("attributes"));
+        format!("{name}={value}; {attributes}").trim_end_matches("; ").to_owned()
+    };
+    let script = (
+        answer["cookies"].as_object().expect("cookies").iter().map(cookie).collect(),
+        answer["headers"]["location"]["value"].as_str().map(str::to_owned),
+    );
+    [rust, script]
+}
+
+#[test]
+fn replies_of_a_session_under_a_path_come_back_as_the_rust_edge_brings_them() {
+    let own = format!("/s/{}/login", session(1));
+    for (name, cookies, location) in [
+        ("a cookie", &[("a", "1", "Path=/; HttpOnly")][..], None),
+        ("deeper", &[("a", "1", "path=/x; Secure")], None),
+        ("for a domain", &[("a", "1", "Domain=cloudfront.net; Path=/")], None),
+        ("without a path", &[("a", "1", "SameSite=Lax")], None),
+        ("one of ours", &[("cast-session", "x", "Path=/"), ("b", "2", "Path=/")], None),
+        ("one of ours in other letters", &[("__HOST-Cast-Session", "x", "Path=/")], None),
+        ("a path", &[], Some("/login?a=/b")),
+        ("a path that has it already", &[], Some(own.as_str())),
+        ("our host", &[], Some("https://D1.cloudfront.net/login")),
+        ("our host alone", &[], Some("https://d1.cloudfront.net")),
+        ("another host", &[], Some("https://other.example/login")),
+        ("another host without a scheme", &[], Some("//other.example/login")),
+        ("beside", &[], Some("next")),
+        ("a query", &[], Some("?page=2")),
+    ] {
+        for whole in [true, false] {
+            let [rust, script] = way_back(cookies, location, whole);
+            assert_eq!(rust, script, "{name}");
+        }
+    }
+}
+
+#[test]
+fn on_hosts_of_their_own_and_after_entering_replies_are_left_as_they_are() {
+    let response = json!({"statusCode": 303, "headers": {"location": {"value": "/.cast/"}}, "cookies": {"cast-session": {"value": "t", "attributes": "Path=/"}}});
+    for uri in ["/a".to_owned(), format!("/s/{}/.cast/enter", session(1))] {
+        let case = json!({"store": {}, "now": 0, "request": {"uri": uri, "headers": {}}, "response": response});
+        assert_eq!(run_function(WAY_BACK, &[case])[0]["answer"], response, "{uri}");
+    }
+}
+
+#[test]
 fn the_function_keeps_to_what_cloudfront_runs() {
-    let text = std::fs::read_to_string(FUNCTION).expect("is there");
+    for function in [FUNCTION, WAY_BACK] {
+        keeps_to_what_cloudfront_runs(&std::fs::read_to_string(function).expect("is there"));
+    }
+}
+
+fn keeps_to_what_cloudfront_runs(text: &str) {
     assert!(text.len() <= 10_240, "{} bytes", text.len());
     let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     for unknown in ["const [", "const {", "let [", "let {", "for (const", "for (let name", "...", "?.", "??", "class ", "require("] {

@@ -31,8 +31,33 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value:?} is a text"))
 }
 
+/// The gateway's routes: key, and the integration that it leads to.
+fn gateway_routes(template: &Value) -> BTreeMap<String, String> {
+    let routes = resources(template, "AWS::ApiGatewayV2::Route").into_iter();
+    let target = |route: &Value| text(&route["Target"]["!Sub"]).trim_start_matches("integrations/${").trim_end_matches('}').to_owned();
+    routes.map(|(_, route)| (text(&route["RouteKey"]).to_owned(), target(route))).collect()
+}
+
+/// How well a route's key fits a request, the best being the largest, as the gateway chooses: whole paths before trees, words before variables,
+/// and a method before ANY; `None` when it does not fit.
+fn fit(key: &str, method: &str, path: &str) -> Option<(bool, usize, bool)> {
+    let (wanted, pattern) = key.split_once(' ')?;
+    let (mut words, mut parts) = (0, path.split('/'));
+    for piece in pattern.split('/') {
+        if piece == "{proxy+}" {
+            return (parts.next().is_some() && (wanted == "ANY" || wanted == method)).then_some((false, words, wanted == method));
+        }
+        match parts.next() {
+            Some(part) if part == piece => words += 1,
+            Some(part) if piece.starts_with('{') && !part.is_empty() => {}
+            _ => return None,
+        }
+    }
+    (parts.next().is_none() && (wanted == "ANY" || wanted == method)).then_some((true, words, wanted == method))
+}
+
 #[test]
-fn the_gateway_has_the_routes_of_the_table_and_no_others() {
+fn every_line_of_the_route_table_is_led_to_its_function_and_nothing_else_is_led_anywhere() {
     let integration = |function| match function {
         Function::Cast => "CastIntegration",
         Function::Session => "SessionIntegration",
@@ -40,21 +65,84 @@ fn the_gateway_has_the_routes_of_the_table_and_no_others() {
         Function::Auth => "AuthIntegration",
         Function::Error => "ErrorIntegration",
     };
-    let mut expected = BTreeMap::from([("$default".to_owned(), "ErrorIntegration")]);
-    for route in ROUTES {
-        let methods: &[&str] = if route.method == Method::GET { &["GET", "HEAD"] } else { &[route.method.as_str()] };
-        expected.extend(methods.iter().map(|method| (format!("{method} {}", route.path), integration(route.function))));
-    }
     let template = template();
-    let found: BTreeMap<String, String> = resources(&template, "AWS::ApiGatewayV2::Route")
+    let mut routes = gateway_routes(&template);
+    assert_eq!(routes.remove("$default").as_deref(), Some("ErrorIntegration"), "whatever nobody answers is an error");
+    let mut used = BTreeSet::new();
+    for line in ROUTES {
+        let path = line.path.replace("{key}", "k1").replace("{id}", "x1").replace("{code}", "c1");
+        let methods: &[&str] = if line.method == Method::GET { &["GET", "HEAD"] } else { &[line.method.as_str()] };
+        for method in methods {
+            let best = routes.keys().filter_map(|key| Some((fit(key, method, &path)?, key))).max();
+            let (_, key) = best.unwrap_or_else(|| panic!("{method} {} is led nowhere", line.path));
+            assert_eq!(routes[key], integration(line.function), "{method} {} is led by {key}", line.path);
+            used.insert(key.as_str());
+        }
+    }
+    for (key, target) in &routes {
+        // The tree under a page that has a line may wait for lines of its own.
+        let root = key.split_once(' ').and_then(|(_, path)| path.strip_suffix("/{proxy+}"));
+        let below = |line: &&casting_web::Route| {
+            root.is_some_and(|root| line.path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        };
+        let lines: Vec<_> = ROUTES.iter().filter(below).collect();
+        assert!(used.contains(key.as_str()) || !lines.is_empty(), "{key} leads to {target}, which has no such line");
+        assert!(lines.iter().all(|line| integration(line.function) == target), "{key} leads lines of others to {target}");
+    }
+    assert!(routes.len() < 100, "{} routes; a gateway takes 300", routes.len());
+}
+
+#[test]
+fn a_route_is_chosen_as_the_gateway_does() {
+    let best = |keys: &[&'static str], request: &str| {
+        let (method, path) = request.split_once(' ').expect("two words");
+        keys.iter().filter_map(|key| Some((fit(key, method, path)?, *key))).max().map(|(_, key)| key)
+    };
+    let keys = ["GET /a/{id}", "GET /a/b", "ANY /a/b", "ANY /a/{proxy+}", "ANY /{proxy+}"];
+    for (request, chosen) in [
+        ("GET /a/b", Some("GET /a/b")),
+        ("POST /a/b", Some("ANY /a/b")),
+        ("GET /a/c", Some("GET /a/{id}")),
+        ("POST /a/c", Some("ANY /a/{proxy+}")),
+        ("GET /a/c/d", Some("ANY /a/{proxy+}")),
+        ("GET /b", Some("ANY /{proxy+}")),
+    ] {
+        assert_eq!(best(&keys, request), chosen, "{request}");
+    }
+    assert_eq!(best(&keys[..3], "DELETE /a/c"), None);
+}
+
+#[test]
+fn only_the_admin_api_may_ask_for_a_token_and_every_other_route_is_open() {
+    let template = template();
+    for (name, route) in resources(&template, "AWS::ApiGatewayV2::Route") {
+        let asks = !route["AuthorizationType"].is_null() || !route["AuthorizerId"].is_null();
+        assert_eq!(asks, text(&route["RouteKey"]) == "ANY /api/admin/{proxy+}", "{name}");
+    }
+}
+
+#[test]
+fn the_gateway_may_call_the_functions_that_it_leads_to_and_only_this_gateway_may() {
+    let template = template();
+    let mut may: BTreeMap<String, &Value> = BTreeMap::new();
+    for (name, permission) in resources(&template, "AWS::Lambda::Permission") {
+        assert_eq!(
+            (text(&permission["Action"]), text(&permission["Principal"])),
+            ("lambda:InvokeFunction", "apigateway.amazonaws.com"),
+            "{name}"
+        );
+        may.insert(text(&permission["FunctionName"]["!Ref"]).to_owned(), &permission["SourceArn"]["!Sub"]);
+    }
+    let called: BTreeMap<String, String> = resources(&template, "AWS::ApiGatewayV2::Integration")
         .into_iter()
-        .map(|(_, route)| {
-            let target = text(&route["Target"]["!Sub"]).trim_start_matches("integrations/${").trim_end_matches('}').to_owned();
-            (text(&route["RouteKey"]).to_owned(), target)
-        })
+        .map(|(name, integration)| (name.to_owned(), text(&integration["IntegrationUri"]["!GetAtt"]).trim_end_matches(".Arn").to_owned()))
         .collect();
-    let found: BTreeMap<String, &str> = found.iter().map(|(key, target)| (key.clone(), target.as_str())).collect();
-    assert_eq!(found, expected);
+    let led: BTreeSet<String> = gateway_routes(&template).into_values().collect();
+    assert_eq!(called.keys().cloned().collect::<BTreeSet<_>>(), led, "an integration without a route, or the other way round");
+    assert_eq!(may.keys().collect::<BTreeSet<_>>(), called.values().collect(), "who may be called, and who is");
+    for (function, source) in may {
+        assert_eq!(text(source), "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*", "{function}");
+    }
 }
 
 #[test]
@@ -80,6 +168,11 @@ fn the_tables_are_those_of_the_schema() {
         let expected = schema.indexes.iter().map(|index| (index.name, (key_names(index.key), projection(index.projection)))).collect();
         assert_eq!(indexes, expected, "{wanted}");
         assert_eq!(table["TimeToLiveSpecification"]["AttributeName"].as_str(), schema.ttl, "{wanted}");
+        assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{wanted}");
+        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{wanted}");
+        assert_eq!(list(&table["DeletionProtectionEnabled"]["!If"])[0], "IsProtected", "{wanted}");
+        let whole = &template["Resources"][wanted.as_str()];
+        assert_eq!((text(&whole["DeletionPolicy"]), text(&whole["UpdateReplacePolicy"])), ("Retain", "Retain"), "{wanted}");
         assert_eq!(text(&table["BillingMode"]), "PAY_PER_REQUEST", "{wanted}: nothing is paid while nobody clicks");
     }
 }
@@ -121,6 +214,44 @@ fn every_function_finds_in_its_environment_what_boot_reads() {
 }
 
 #[test]
+fn a_function_finds_nothing_in_its_environment_that_boot_does_not_read_and_boot_reads_what_is_there() {
+    // Where gates report (to the public URL); the provider's usual words. A deployment of its own mind sets them by hand.
+    const LEFT_OUT: [&str; 4] = ["CASTING_REPORT_URL", "CASTING_OIDC_SCOPES", "CASTING_OIDC_ADMIN_VALUE", "CASTING_OIDC_AUDITOR_VALUE"];
+    let source = include_str!("../../shared/boot/src/environment.rs").split("#[cfg(test)]").next().unwrap_or_default();
+    let quoted = source.split('"').filter(|text| text.starts_with("CASTING_") && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
+    let read: BTreeSet<&str> = quoted.filter(|name| !LEFT_OUT.contains(name)).collect();
+    let template = template();
+    let common = &template["Globals"]["Function"]["Environment"]["Variables"];
+    let mut set = BTreeSet::new();
+    for variables in
+        [common].into_iter().chain(resources(&template, "AWS::Serverless::Function").iter().map(|(_, f)| &f["Environment"]["Variables"]))
+    {
+        set.extend(variables.as_mapping().into_iter().flatten().filter_map(|(name, _)| name.as_str()));
+    }
+    assert_eq!(set, read);
+    for (name, value) in common.as_mapping().expect("variables") {
+        assert!(!format!("{value:?}").contains("resolve:secretsmanager"), "{name:?} is a secret that every function gets");
+    }
+}
+
+#[test]
+fn secrets_go_to_the_functions_that_use_them() {
+    let template = template();
+    let holders = |variable: &str| {
+        let functions = resources(&template, "AWS::Serverless::Function").into_iter();
+        functions
+            .filter(|(_, function)| !function["Environment"]["Variables"][variable].is_null())
+            .map(|(name, _)| name.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (asked, all) = (["CastFunction", "SessionFunction", "AdminFunction", "AuthFunction"], "LifecycleFunction");
+    assert_eq!(holders("CASTING_SIGNING_KEY"), [&asked[..], &[all]].concat());
+    assert_eq!(holders("CASTING_VISITOR_PROOF"), asked);
+    assert_eq!(holders("CASTING_CAPTCHA_SECRET"), ["CastFunction"]);
+    assert_eq!(holders("CASTING_OIDC_CLIENT_SECRET"), ["AuthFunction"]);
+}
+
+#[test]
 fn no_function_may_do_everything_and_only_the_execution_role_is_handed_over() {
     let template = template();
     let functions = resources(&template, "AWS::Serverless::Function");
@@ -143,10 +274,131 @@ fn no_function_may_do_everything_and_only_the_execution_role_is_handed_over() {
 }
 
 #[test]
-fn a_task_definition_that_we_register_never_gets_a_role_of_its_own() {
-    let roles = resources(&template(), "AWS::IAM::Role").into_iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
-    assert_eq!(roles, ["ExecutionRole"], "sessions have no task role: whoever uses one could read its credentials");
+fn what_acts_on_tasks_is_bound_to_our_cluster_and_our_role() {
+    let template = template();
+    let tasks = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/${Cluster}/*";
+    let definitions = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/";
+    for (name, function) in &resources(&template, "AWS::Serverless::Function") {
+        for statement in list(&function["Policies"]).iter().flat_map(|policy| list(&policy["Statement"])) {
+            assert_eq!(text(&statement["Effect"]), "Allow", "{name}");
+            let (resource, condition) = (&statement["Resource"], &statement["Condition"]);
+            let on_cluster = condition["ArnEquals"]["ecs:cluster"]["!GetAtt"] == "Cluster.Arn";
+            let made_by = condition["StringEquals"]["ecs:CreateAction"].as_str();
+            for action in list(&statement["Action"]).iter().map(text) {
+                let bound = match action {
+                    "ecs:RunTask" => on_cluster && text(&resource["!Sub"]) == format!("{definitions}*:*"),
+                    "ecs:ListTasks" => on_cluster,
+                    "ecs:DescribeTasks" | "ecs:StopTask" => text(&resource["!Sub"]) == tasks,
+                    "ecs:TagResource" => match made_by {
+                        Some("RunTask") => text(&resource["!Sub"]) == tasks,
+                        Some("RegisterTaskDefinition") => text(&resource["!Sub"]) == format!("{definitions}casting-*"),
+                        _ => false,
+                    },
+                    "ecs:RegisterTaskDefinition" => *name == "AdminFunction",
+                    "iam:PassRole" => condition["StringEquals"]["iam:PassedToService"] == "ecs-tasks.amazonaws.com",
+                    dynamodb => dynamodb.starts_with("dynamodb:"),
+                };
+                assert!(bound, "{name} may {action} on {resource:?} if {condition:?}");
+            }
+        }
+    }
 }
+
+#[test]
+fn every_role_is_one_of_four_and_no_session_has_one() {
+    let template = template();
+    let roles = resources(&template, "AWS::IAM::Role").into_iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+    assert_eq!(roles, ["ExecutionRole", "EdgeSettingsRole", "EdgeExecutionRole"], "the functions' own are made from their policies");
+    for (name, role) in resources(&template, "AWS::IAM::Role") {
+        assert!(role["ManagedPolicyArns"].is_null(), "{name}: what it may do is written here");
+        let statements = list(&role["Policies"]).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
+        let statements = statements.map(|statement| if statement["Fn::If"].is_null() { statement } else { &statement["Fn::If"][1] });
+        for statement in statements {
+            for action in list(&statement["Action"]).iter().map(text) {
+                assert!(!action.contains('*'), "{name} may {action}");
+                let wide = statement["Resource"] == "*";
+                assert!(
+                    !wide || ["ecr:GetAuthorizationToken", "ec2:DescribeManagedPrefixLists"].contains(&action),
+                    "{name} may {action} on everything"
+                );
+            }
+        }
+    }
+    for (name, task) in resources(&template, "AWS::ECS::TaskDefinition") {
+        assert!(task["TaskRoleArn"].is_null(), "{name}");
+    }
+}
+
+#[test]
+fn what_a_function_could_not_do_is_kept_and_told() {
+    let template = template();
+    let functions = resources(&template, "AWS::Serverless::Function");
+    let (_, lifecycle) = functions.iter().find(|(name, _)| *name == "LifecycleFunction").expect("is there");
+    let events = lifecycle["Events"].as_mapping().expect("events");
+    assert_eq!(events.len(), 2);
+    for (name, event) in events {
+        assert_eq!(event["Properties"]["DeadLetterConfig"]["Arn"]["!GetAtt"], "LostEvents.Arn", "{name:?}");
+        assert!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"].as_u64().is_some_and(|times| times > 0), "{name:?}");
+    }
+    assert_eq!(lifecycle["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]["!GetAtt"], "LostEvents.Arn");
+    for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        assert_eq!(alarm["AlarmActions"][0]["!Ref"], "AlarmTopic", "{name} tells nobody");
+    }
+}
+
+#[test]
+fn alarms_and_dashboard_look_at_what_is_counted() {
+    let counted = [include_str!("../../shared/core/src/flow/mod.rs"), include_str!("../../shared/core/src/flow/claim.rs")].concat();
+    let template = template();
+    let mut seen = BTreeSet::new();
+    for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        if alarm["Namespace"] == casting_boot::METRICS_NAMESPACE {
+            let metric = text(&alarm["MetricName"]);
+            assert!(
+                counted.contains(&format!("{metric} = ")) || counted.contains(&format!("let {metric} =")),
+                "{name}: nothing counts {metric}"
+            );
+            let dimension = &alarm["Dimensions"][0];
+            assert!(counted.contains(text(&dimension["Name"])), "{name}: {dimension:?}");
+            seen.insert(metric);
+        }
+    }
+    assert_eq!(seen, BTreeSet::from(["claims", "start_ms"]));
+    let dashboard = text(&template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"]);
+    // What is filled in is a name.
+    let filled: String = dashboard
+        .split("${")
+        .enumerate()
+        .map(|(n, part)| if n == 0 { part } else { part.split_once('}').map_or(part, |(_, rest)| rest) })
+        .collect();
+    let board: serde_json::Value = serde_json::from_str(&filled).expect("JSON");
+    let widgets = board["widgets"].as_array().expect("widgets");
+    let ours = widgets.iter().filter(|widget| widget["properties"]["metrics"][0][0] == casting_boot::METRICS_NAMESPACE);
+    assert_eq!((widgets.len(), ours.count()), (7, 2));
+}
+
+#[test]
+fn what_the_template_repeats_is_word_for_word_what_stands_in_its_file() {
+    let template = template();
+    let (resources, code) = (&template["Resources"], |text: &str| format!("{}\n", text.trim_end()));
+    for (name, copy, file) in [
+        ("router.js", &resources["EdgeFunction"]["Properties"]["FunctionCode"], include_str!("../../infra/edge/router.js")),
+        ("return.js", &resources["EdgeReturnFunction"]["Properties"]["FunctionCode"], include_str!("../../infra/edge/return.js")),
+        ("settings.py", &resources["EdgeSettingsFunction"]["Properties"]["Code"]["ZipFile"], include_str!("../../infra/edge/settings.py")),
+    ] {
+        assert_eq!(code(text(copy)), code(file), "{name}");
+        assert!(file.len() <= 10_240 && (!name.ends_with(".py") || file.len() <= 4096), "{name}: {} bytes", file.len());
+    }
+}
+
+#[test]
+fn an_edge_key_is_what_the_deployment_works_out() {
+    // infra/tests/test_edge_settings.py holds the deployment's side to the same.
+    assert_eq!(casting_core::keys::Keyring::edge_key(&[5; 32]), EDGE_KEY_OF_FIVES);
+    assert!(include_str!("../../infra/tests/test_edge_settings.py").contains(EDGE_KEY_OF_FIVES));
+}
+
+const EDGE_KEY_OF_FIVES: &str = "_LioUV6TLcvv0P97FsWEILk3p6O0hvmJxiOqpsiBHxQ";
 
 #[test]
 fn the_event_rule_lets_through_what_the_lifecycle_function_reads() {
@@ -170,15 +422,31 @@ fn the_event_rule_lets_through_what_the_lifecycle_function_reads() {
 }
 
 #[test]
-fn sessions_are_reached_at_their_gates_port_and_nowhere_else() {
+fn sessions_are_reached_at_their_gates_port_from_the_edge_and_nowhere_else() {
     let template = template();
-    let mut doors = Vec::new();
-    for (name, rule) in resources(&template, "AWS::EC2::SecurityGroupIngress") {
-        doors.push((name.to_owned(), rule["FromPort"].as_u64(), rule["ToPort"].as_u64()));
-    }
     for (name, group) in resources(&template, "AWS::EC2::SecurityGroup") {
         assert!(list(&group["SecurityGroupIngress"]).is_empty(), "{name} has doors of its own");
+        assert!(!list(&group["SecurityGroupEgress"]).is_empty(), "{name} may go anywhere");
     }
-    let gate = Some(u64::from(casting_core::image::GATE_PORT));
-    assert_eq!(doors.iter().map(|(_, from, to)| (*from, *to)).collect::<Vec<_>>(), [(gate, gate)], "{doors:?}");
+    let mut doors = Vec::new();
+    for (name, door) in resources(&template, "AWS::EC2::SecurityGroupIngress") {
+        assert_eq!(door["FromPort"], door["ToPort"], "{name}");
+        let from = [&door["SourceSecurityGroupId"]["!GetAtt"], &door["CidrIp"], &door["SourcePrefixListId"]["!If"][0]]
+            .into_iter()
+            .find_map(Value::as_str);
+        let to = text(&door["GroupId"]["!GetAtt"]).trim_end_matches(".GroupId");
+        doors.push((to, door["FromPort"].as_u64().unwrap_or_default(), from.unwrap_or_default()));
+    }
+    let gate = u64::from(casting_core::image::GATE_PORT);
+    let expected = [
+        ("SessionSecurityGroup", gate, "HasPrefixList"),
+        ("SessionSecurityGroup", gate, "EdgeSecurityGroup.GroupId"),
+        ("EdgeDoorSecurityGroup", 443, "0.0.0.0/0"),
+        ("EdgeSecurityGroup", 8080, "EdgeDoorSecurityGroup.GroupId"),
+    ];
+    assert_eq!(doors, expected);
+    let prefix = &template["Resources"]["GateIngress"]["Properties"]["SourcePrefixListId"]["!If"];
+    assert_eq!((&prefix[1]["!Ref"], &prefix[2]["!GetAtt"]), (&Value::from("EdgePrefixListId"), &Value::from("EdgeSettings.PrefixListId")));
+    let edge = &template["Resources"]["EdgeTask"]["Properties"]["ContainerDefinitions"][0];
+    assert_eq!((edge["Command"][0].as_str(), edge["PortMappings"][0]["ContainerPort"].as_u64()), (Some("edge"), Some(8080)));
 }

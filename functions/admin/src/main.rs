@@ -2,11 +2,16 @@
 
 use std::convert::Infallible;
 
+use casting_web::TrustedHop;
 use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let control = casting_boot::start().await?;
+    let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedHop { header, proof });
     let control = &control;
-    run(service_fn(async move |request: Request| Ok::<_, Infallible>(casting_fn_admin::handle(control, request).await))).await
+    run(service_fn(async move |request: Request| {
+        Ok::<_, Infallible>(casting_fn_admin::handle(control, TrustedHop::on(hop.as_ref(), request)).await)
+    }))
+    .await
 }

@@ -9,8 +9,11 @@ use casting_core::Terms;
 use casting_dynamo::TableNames;
 use casting_ecs::{Capacity, EcsSettings, LogSettings};
 use casting_identity::oidc::OidcSettings;
+use http::HeaderName;
 
-use crate::settings::{AwsSettings, Settings, SettingsError, parse_issuer, parse_origin, parse_session_url, parse_signing_key};
+use crate::settings::{
+    AwsSettings, Settings, SettingsError, parse_admin_key, parse_issuer, parse_origin, parse_session_url, parse_signing_key,
+};
 use crate::system::{SystemClock, SystemEntropy};
 
 /// How much is logged; read before everything else.
@@ -36,12 +39,15 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     let session_url = reader.parsed("CASTING_SESSION_URL", parse_session_url);
     let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
     let previous_signing_key = reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
+    let deployment_key = reader.optional_parsed("CASTING_ADMIN_KEY", parse_admin_key);
+    let captcha_secret = reader.get("CASTING_CAPTCHA_SECRET").map(str::to_owned);
     let tables = TableNames {
         casts: reader.required("CASTING_TABLE_CASTS"),
         sessions: reader.required("CASTING_TABLE_SESSIONS"),
         claims: reader.required("CASTING_TABLE_CLAIMS"),
         limits: reader.required("CASTING_TABLE_LIMITS"),
         catalog: reader.required("CASTING_TABLE_CATALOG"),
+        audit: reader.required("CASTING_TABLE_AUDIT"),
     };
     let aws = read_aws(&mut reader);
     let ecs = read_ecs(&mut reader, &aws.region);
@@ -52,6 +58,8 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         terms: Terms { report_url: report_url.unwrap_or_else(|| public_url.clone()), public_url, session_url },
         signing_key,
         previous_signing_key,
+        deployment_key,
+        captcha_secret,
         tables,
         ecs,
         aws,
@@ -85,6 +93,18 @@ pub(crate) fn read_login(variables: &Variables) -> Result<Option<OidcSettings>, 
     if reader.problems.is_empty() { Ok(Some(settings)) } else { Err(SettingsError(reader.problems)) }
 }
 
+/// Reads in which header the one proxy in front of the gateway names the visitor, and how it proves that it is the one; `None` when there is no proxy.
+///
+/// # Errors
+/// When the header's name is none.
+pub(crate) fn read_hop(variables: &Variables) -> Result<Option<(HeaderName, Option<String>)>, SettingsError> {
+    let mut reader = Reader { variables, problems: Vec::new() };
+    let name = |text: &str| HeaderName::from_bytes(text.as_bytes()).map_err(|_| "must be the name of a header.");
+    let header = reader.optional_parsed("CASTING_VISITOR_HEADER", |text| name(text).map(Some)).flatten();
+    let proof = reader.get("CASTING_VISITOR_PROOF").map(str::to_owned);
+    if reader.problems.is_empty() { Ok(header.map(|header| (header, proof))) } else { Err(SettingsError(reader.problems)) }
+}
+
 /// The names of the variables without which no function starts.
 pub fn required() -> Vec<String> {
     let SettingsError(problems) = read(&Variables::new()).err().unwrap_or(SettingsError(Vec::new()));
@@ -110,10 +130,12 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
         "DISABLED" => Ok(false),
         _ => Err("must be ENABLED or DISABLED."),
     };
+    let yes_or_no = |text: &str| text.parse().map_err(|_| "must be true or false.");
     EcsSettings {
         cluster: reader.required("CASTING_ECS_CLUSTER"),
         subnets: reader.parsed("CASTING_ECS_SUBNETS", |text| list(text, 16)),
         security_groups: reader.parsed("CASTING_ECS_SECURITY_GROUPS", |text| list(text, 5)),
+        edge_inside: reader.optional_parsed("CASTING_EDGE_INSIDE", yes_or_no).unwrap_or_default(),
         assign_public_ip: reader.optional_parsed("CASTING_ECS_ASSIGN_PUBLIC_IP", public_ip).unwrap_or_default(),
         execution_role_arn: reader.get("CASTING_ECS_EXECUTION_ROLE_ARN").map(str::to_owned),
         gate_image: reader.get("CASTING_GATE_IMAGE").map(str::to_owned),
@@ -176,6 +198,7 @@ mod tests {
             ("CASTING_TABLE_CLAIMS", "c"),
             ("CASTING_TABLE_LIMITS", "d"),
             ("CASTING_TABLE_CATALOG", "e"),
+            ("CASTING_TABLE_AUDIT", "audit"),
             ("CASTING_ECS_CLUSTER", "casting"),
             ("CASTING_ECS_SUBNETS", "subnet-1, subnet-2"),
             ("CASTING_ECS_SECURITY_GROUPS", "sg-1"),
@@ -201,6 +224,7 @@ mod tests {
         assert_eq!(settings.terms.report_url, settings.terms.public_url);
         assert_eq!(settings.ecs.subnets, ["subnet-1", "subnet-2"]);
         assert_eq!((settings.ecs.assign_public_ip, settings.ecs.capacity), (false, Capacity::Fargate));
+        assert_eq!(settings.captcha_secret, None);
         assert_eq!((settings.aws.dynamodb_endpoint, settings.aws.ecs_endpoint, settings.ecs.logs), (None, None, None));
     }
 
@@ -224,11 +248,13 @@ mod tests {
             ("CASTING_SESSION_URL", "https://example.com"),
             ("CASTING_SIGNING_KEY", "short"),
             ("CASTING_SIGNING_KEY_PREVIOUS", "short"),
+            ("CASTING_ADMIN_KEY", "admin"),
             ("CASTING_TABLE_LIMITS", "  "),
             ("CASTING_ECS_SUBNETS", ","),
             ("CASTING_ECS_SECURITY_GROUPS", "1,2,3,4,5,6"),
             ("CASTING_ECS_ASSIGN_PUBLIC_IP", "yes"),
             ("CASTING_ECS_CAPACITY", "EC2"),
+            ("CASTING_EDGE_INSIDE", "yes"),
         ] {
             let SettingsError(problems) = read(&with(name, value)).expect_err(name);
             assert!(problems.len() == 1 && problems[0].starts_with(name) && problems[0].ends_with('.'), "{name}={value}: {problems:?}");
@@ -238,6 +264,8 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_secret_is_said_without_it() {
         let text = read(&with("CASTING_SIGNING_KEY", "hunter2")).expect_err("too short").to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        let text = read(&with("CASTING_ADMIN_KEY", "hunter2")).expect_err("too short").to_string();
         assert!(!text.contains("hunter2"), "{text}");
         let shown = format!("{:?}", read(&complete()).expect("complete"));
         assert!(!shown.contains("wJalr") && !shown.contains("signing"), "{shown}");
@@ -255,6 +283,18 @@ mod tests {
         variables.insert("CASTING_OIDC_SCOPES".into(), "profile roles".into());
         let login = read_login(&variables).expect("complete").expect("is set");
         assert_eq!((login.issuer.as_str(), login.scopes), ("https://login.example/realm", vec!["profile".to_owned(), "roles".to_owned()]));
+    }
+
+    #[test]
+    fn a_proxy_in_front_is_optional_and_named_by_its_header() {
+        assert_eq!(read_hop(&complete()), Ok(None));
+        let hop = |variables: &Variables| read_hop(variables).expect("is right").map(|(header, proof)| (header.to_string(), proof));
+        let mut variables = with("CASTING_VISITOR_HEADER", "CloudFront-Viewer-Address");
+        assert_eq!(hop(&variables), Some(("cloudfront-viewer-address".into(), None)));
+        variables.insert("CASTING_VISITOR_PROOF".into(), "hush".into());
+        assert_eq!(hop(&variables), Some(("cloudfront-viewer-address".into(), Some("hush".into()))));
+        let SettingsError(problems) = read_hop(&with("CASTING_VISITOR_HEADER", "a header")).expect_err("is none");
+        assert!(problems.len() == 1 && problems[0].starts_with("CASTING_VISITOR_HEADER"), "{problems:?}");
     }
 
     #[test]

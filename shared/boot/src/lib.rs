@@ -4,19 +4,21 @@
 //! # Layout
 //! - [`settings`]: all that a deployment sets; `environment` reads it, nobody else reads the environment
 //! - [`http`]: one connection pool and one TLS stack under all AWS clients; [`clients`] makes these
-//! - [`system`]: the real clock and randomness; [`log`]: where the log goes
+//! - [`system`]: the real clock and randomness; [`log`]: where the log goes; `metrics`: what is counted in it
 //! - `warm`: connections are opened before the first request comes
 
 pub mod clients;
 mod environment;
 pub mod http;
 pub mod log;
+mod metrics;
 pub mod settings;
 pub mod system;
 mod warm;
 
 use std::sync::Arc;
 
+use ::http::HeaderName;
 use casting_core::Casting;
 use casting_core::keys::Keyring;
 use casting_dynamo::DynamoStore;
@@ -27,6 +29,7 @@ use casting_identity::web_client::ClientError;
 
 pub use crate::environment::required as required_variables;
 pub use crate::http::TlsError;
+pub use crate::metrics::NAMESPACE as METRICS_NAMESPACE;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
 pub use crate::system::{SystemClock, SystemEntropy};
 
@@ -74,6 +77,18 @@ pub fn login_settings() -> Result<Option<OidcSettings>, BootError> {
     settings
 }
 
+/// In which header the one proxy in front of the gateway names the visitor, and what it proves itself with; `None` when there is no such proxy.
+///
+/// # Errors
+/// When the header's name is none.
+pub fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> {
+    let hop = environment::read_hop(&environment::variables()).map_err(BootError::from);
+    if let Err(error) = &hop {
+        tracing::error!(%error, "This function cannot start");
+    }
+    hop
+}
+
 /// The control plane that these settings describe. Opens nothing yet.
 ///
 /// # Errors
@@ -83,6 +98,8 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
     let keys = Keyring::changing(&settings.signing_key, settings.previous_signing_key.as_ref());
-    let captcha = Arc::new(Captchas::new(keys.captcha())?);
-    Ok(Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms))
+    let captcha = Arc::new(Captchas::new(keys.captcha())?.with_secret(settings.captcha_secret));
+    let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
+    control.deployment_key = settings.deployment_key;
+    Ok(control)
 }

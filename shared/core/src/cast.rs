@@ -93,6 +93,9 @@ pub struct CastSettings {
     pub summary: Option<String>,
     /// seed: URL Key.
     pub key: CastKey,
+    /// The key before, while it still opens the link; only a rotation of keys sets it.
+    #[serde(default)]
+    pub previous_key: Option<PreviousKey>,
     /// seed: Image.
     pub image_id: ImageId,
     /// A disabled link looks as if it did not exist.
@@ -171,7 +174,21 @@ pub struct CastSettings {
     pub disable_fixed_resolution: bool,
 }
 
+/// A key that opens the link for a time after it was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousKey {
+    /// The key.
+    pub key: CastKey,
+    /// From this time on it opens nothing.
+    pub until: Timestamp,
+}
+
 impl CastSettings {
+    /// Whether this key opens the link at `now`.
+    pub fn answers_to(&self, key: &CastKey, now: Timestamp) -> bool {
+        self.key == *key || self.previous_key.as_ref().is_some_and(|previous| previous.key == *key && now < previous.until)
+    }
+
     /// The least that a link is made of: enabled, open to anybody, without limits.
     pub const fn open(name: String, key: CastKey, image_id: ImageId) -> Self {
         Self {
@@ -180,6 +197,7 @@ impl CastSettings {
             title: None,
             summary: None,
             key,
+            previous_key: None,
             image_id,
             enabled: true,
             valid_until: None,
@@ -240,6 +258,14 @@ pub enum CountBy {
 impl CountBy {
     /// Every way.
     pub const ALL: [Self; 2] = [Self::Address, Self::Browser];
+
+    /// Reads what is counted.
+    ///
+    /// # Errors
+    /// One plain sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| "must be address or browser.".to_owned())
+    }
 
     /// The way as the API says it.
     pub const fn as_str(self) -> &'static str {

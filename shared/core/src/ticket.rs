@@ -106,6 +106,23 @@ pub struct LoginTicket {
     pub expires: Timestamp,
 }
 
+/// Shows that the bearer has signed in to the console with a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleTicket {
+    /// Whose key: an API key's id, or empty for the deployment's own.
+    #[serde(rename = "k")]
+    pub key: String,
+    /// The beginning of the hash of the key's secret: with another secret, the ticket is void.
+    #[serde(rename = "h")]
+    pub print: String,
+    /// Makes every sign-in another one.
+    #[serde(rename = "n")]
+    pub nonce: Nonce,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
 /// Stays in the browser while its user is at the login provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginState {
@@ -254,6 +271,27 @@ impl ViaTicket {
 impl Ticket for LoginTicket {
     fn expires(&self) -> Timestamp {
         self.expires
+    }
+}
+
+impl Ticket for ConsoleTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl ConsoleTicket {
+    /// The signed text that the browser's cookie holds.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.console())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.console(), now)
     }
 }
 

@@ -20,6 +20,8 @@ mod run;
 mod scripted;
 pub mod settings;
 
+use std::net::IpAddr;
+
 use aws_sdk_ecs::Client;
 use casting_core::ids::SessionId;
 use casting_core::image::Image;
@@ -56,6 +58,10 @@ impl Launcher for EcsLauncher {
 
     async fn find(&self, session: &SessionId) -> Result<Vec<Task>, Fault> {
         self.find_tasks(session).await
+    }
+
+    async fn gate_address(&self, session: &SessionId) -> Result<Option<IpAddr>, Fault> {
+        if self.settings.edge_inside { self.private_address(session).await.map(Some) } else { Ok(None) }
     }
 
     async fn register(&self, image: &Image) -> Result<Result<String, String>, Fault> {

@@ -1,9 +1,11 @@
 //! Owns the verbs on tasks that exist: stop, describe, find. Must not decide what to do about what it sees.
 
+use std::net::IpAddr;
+
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::types::DesiredStatus;
 use casting_core::ids::SessionId;
-use casting_core::ports::{Fault, Task};
+use casting_core::ports::{Fault, FaultKind, Task};
 
 use crate::failure::Failure;
 use crate::{EcsLauncher, events, retry};
@@ -35,14 +37,31 @@ impl EcsLauncher {
         Ok(tasks)
     }
 
+    /// The private address of this session's running task.
+    pub(crate) async fn private_address(&self, session: &SessionId) -> Result<IpAddr, Fault> {
+        let arns = self.list(session, DesiredStatus::Running).await?;
+        let unknown = || Fault { kind: FaultKind::Unavailable, what: "find a gate", detail: "ECS names no address of its task".to_owned() };
+        if arns.is_empty() {
+            return Err(unknown());
+        }
+        let request = self.client.describe_tasks().cluster(&self.settings.cluster).set_tasks(Some(arns));
+        let output = retry::call(|| request.clone().send()).await.result.map_err(|failure| failure.into_fault("describe tasks"))?;
+        let interfaces = output.tasks().iter().flat_map(|task| task.containers()).flat_map(|container| container.network_interfaces());
+        interfaces.filter_map(|interface| interface.private_ipv4_address()?.parse().ok()).next().ok_or_else(unknown)
+    }
+
+    /// The tasks of one session that are to run, or to stop. One page holds 100; a session has one, rarely two.
+    async fn list(&self, session: &SessionId, status: DesiredStatus) -> Result<Vec<String>, Fault> {
+        let request = self.client.list_tasks().cluster(&self.settings.cluster).started_by(session.as_str()).desired_status(status);
+        let output = retry::call(|| request.clone().send()).await.result.map_err(|failure| failure.into_fault("list tasks"))?;
+        Ok(output.task_arns.unwrap_or_default())
+    }
+
     /// All tasks started by this session. ECS lists running and stopped ones separately.
     pub(crate) async fn find_tasks(&self, session: &SessionId) -> Result<Vec<Task>, Fault> {
         let mut arns: Vec<String> = Vec::new();
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
-            let request = self.client.list_tasks().cluster(&self.settings.cluster).started_by(session.as_str()).desired_status(status);
-            // One page holds 100 tasks; a session has one, rarely two.
-            let output = retry::call(|| request.clone().send()).await.result.map_err(|failure| failure.into_fault("list tasks"))?;
-            arns.extend_from_slice(output.task_arns());
+            arns.extend(self.list(session, status).await?);
         }
         // A task may stop between the two lists and stand in both.
         arns.sort();
@@ -61,6 +80,8 @@ fn is_unknown_task<E: ProvideErrorMetadata>(failure: &Failure<E>) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+
+    use casting_core::ports::Launcher;
 
     use super::*;
     use crate::scripted::{self, Reply};
@@ -91,5 +112,24 @@ mod tests {
         assert_eq!(tasks.iter().map(|task| task.task.arn.as_str()).collect::<Vec<_>>(), ["arn:1", "arn:2"]);
         let body: Value = serde_json::from_str(&script.calls()[2].1).unwrap();
         assert_eq!(body["tasks"], json!(["arn:1", "arn:2"]));
+    }
+
+    #[tokio::test]
+    async fn where_the_edge_is_inside_the_network_the_gate_is_at_its_private_address() {
+        let (session, listed) = (SessionId::from_bytes([1; 16]), || Reply::ok(json!({ "taskArns": ["arn:1"] })));
+        let found =
+            json!({ "tasks": [{ "taskArn": "arn:1", "containers": [{ "networkInterfaces": [{ "privateIpv4Address": "10.0.1.23" }] }] }] });
+        let early = json!({ "tasks": [{ "taskArn": "arn:1", "containers": [{ "networkInterfaces": [] }] }] });
+        let replies = vec![listed(), Reply::ok(found), listed(), Reply::ok(early), Reply::ok(json!({ "taskArns": [] }))];
+        let (mut launcher, script) = scripted::launcher(replies);
+        assert_eq!(launcher.gate_address(&session).await, Ok(None), "the edge is outside");
+        launcher.settings.edge_inside = true;
+        assert_eq!(launcher.gate_address(&session).await, Ok(Some(IpAddr::from([10, 0, 1, 23]))));
+        let body: Value = serde_json::from_str(&script.calls()[0].1).unwrap();
+        assert_eq!((&body["startedBy"], &body["desiredStatus"]), (&json!(session), &json!("RUNNING")));
+        for name in ["no address yet", "no task"] {
+            let fault = launcher.gate_address(&session).await.expect_err(name);
+            assert_eq!(fault.kind, FaultKind::Unavailable, "{name}: the gate asks again");
+        }
     }
 }

@@ -90,6 +90,7 @@ pub(crate) fn launcher(replies: Vec<Reply>) -> (EcsLauncher, Arc<Script>) {
         cluster: "casting".into(),
         subnets: vec!["subnet-1".into()],
         security_groups: vec!["sg-1".into()],
+        edge_inside: false,
         assign_public_ip: true,
         execution_role_arn: Some("arn:role:execution".into()),
         gate_image: None,

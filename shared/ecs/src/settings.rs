@@ -14,6 +14,8 @@ pub struct EcsSettings {
     pub security_groups: Vec<String>,
     /// Needed in a public subnet, to fetch the image and to reach the control plane.
     pub assign_public_ip: bool,
+    /// Whether the edge is inside the network of the tasks, and so reaches them at their private addresses.
+    pub edge_inside: bool,
     /// What fetches the image and writes the log, for task definitions that we register. Never handed to the container.
     pub execution_role_arn: Option<String>,
     /// The container image with the gate in it, for task definitions that we register; `None`: the session's own image brings the gate along.
@@ -62,6 +64,7 @@ impl EcsSettings {
             subnets: vec!["subnet-local".to_owned()],
             security_groups: vec!["sg-local".to_owned()],
             assign_public_ip: false,
+            edge_inside: false,
             execution_role_arn: None,
             gate_image: None,
             capacity: Capacity::Fargate,

@@ -20,6 +20,7 @@ const MAX_TOKEN_BYTES: usize = 8192;
 pub struct Captchas {
     client: Client,
     altcha: Altcha,
+    secret: Option<String>,
 }
 
 impl Captchas {
@@ -32,7 +33,18 @@ impl Captchas {
     }
 
     pub(crate) fn with_limit(keys: &[[u8; 32]], limit: Duration) -> Result<Self, ClientError> {
-        Ok(Self { client: web_client::build(limit)?, altcha: Altcha::new(keys.iter().map(|key| BASE64URL_NOPAD.encode(key)).collect()) })
+        Ok(Self {
+            client: web_client::build(limit)?,
+            altcha: Altcha::new(keys.iter().map(|key| BASE64URL_NOPAD.encode(key)).collect()),
+            secret: None,
+        })
+    }
+}
+
+impl Captchas {
+    /// Providers are shown this secret key, when there is one, and not the one in the settings.
+    pub fn with_secret(self, secret: Option<String>) -> Self {
+        Self { secret, ..self }
     }
 }
 
@@ -51,7 +63,7 @@ impl CaptchaVerifier for Captchas {
             }
             match check.settings.kind {
                 CaptchaKind::Altcha => self.altcha.verify(check.token, check.bound_to, check.now),
-                _ => siteverify::verify(&self.client, &check).await,
+                _ => siteverify::verify(&self.client, self.secret.as_deref(), &check).await,
             }
         })
     }

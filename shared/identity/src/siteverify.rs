@@ -28,10 +28,10 @@ pub struct Answer {
     error_codes: Vec<String>,
 }
 
-/// Asks the provider. Never more than once: a token can be used once, and whoever asked in vain would find it used.
-pub async fn verify(client: &Client, check: &CaptchaCheck<'_>) -> CaptchaVerdict {
+/// Asks the provider, with the deployment's own secret key if it has one. Never more than once: a token can be used once, and whoever asked in vain would find it used.
+pub async fn verify(client: &Client, own_secret: Option<&str>, check: &CaptchaCheck<'_>) -> CaptchaVerdict {
     let CaptchaSettings { kind, secret_key, verify_url, .. } = check.settings;
-    let (Some(secret), Some(own_url)) = (secret_key.as_deref(), own_url(*kind)) else {
+    let (Some(secret), Some(own_url)) = (own_secret.or(secret_key.as_deref()), own_url(*kind)) else {
         return CaptchaVerdict::Unavailable("no secret key is set".into());
     };
     let url = verify_url.as_deref().unwrap_or(own_url);
@@ -280,6 +280,18 @@ mod tests {
         {
             let check = CaptchaCheck { settings, token, bound_to: "", address, hostname: HOST, now: NOON };
             assert_eq!(word(&captchas.verify(check).await), expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_deployments_own_secret_key_is_shown_and_not_the_settings() {
+        let url = provider(json!({"success": true, "hostname": HOST}).to_string(), Duration::ZERO).await;
+        let captchas = Captchas::new(&[[1; 32]]).expect("TLS").with_secret(Some("hush".into()));
+        for stored in [Some("another".to_owned()), None] {
+            let settings = CaptchaSettings { secret_key: stored, verify_url: Some(url.clone()), ..settings(RecaptchaV2) };
+            let address: IpAddr = [192, 0, 2, 1].into();
+            let check = CaptchaCheck { settings: &settings, token: "token", bound_to: "", address, hostname: HOST, now: NOON };
+            assert_eq!(word(&captchas.verify(check).await), "passed");
         }
     }
 }

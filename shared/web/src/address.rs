@@ -2,20 +2,46 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
-/// The header in which the one proxy in front of the gateway names the visitor's address. Whoever runs a function behind such a proxy puts this
-/// into the request's extensions; then nothing else is believed.
-#[derive(Clone, Debug)]
-pub struct TrustedHop(pub HeaderName);
+/// The one proxy in front of the gateway. Whoever runs a function behind such a proxy puts this into the request's extensions; then nothing else
+/// is believed.
+#[derive(Clone)]
+pub struct TrustedHop {
+    /// The header in which it names the visitor's address.
+    pub header: HeaderName,
+    /// What it sends as [`PROOF`], so that nobody who goes around it is believed; `None` where nobody can go around it.
+    pub proof: Option<String>,
+}
+
+/// The header in which the proxy proves that it is the one.
+pub const PROOF: HeaderName = HeaderName::from_static("x-casting-hop");
+
+impl TrustedHop {
+    /// `request`, of which only this hop is believed where it came from.
+    pub fn on(hop: Option<&Self>, mut request: Request) -> Request {
+        if let Some(hop) = hop {
+            request.extensions_mut().insert(hop.clone());
+        }
+        request
+    }
+
+    /// Whether a request came through it. Looks at every character, wherever they differ.
+    fn has_sent(&self, request: &Request) -> bool {
+        let Some(proof) = &self.proof else { return true };
+        let sent = request.headers().get(PROOF).map(HeaderValue::as_bytes).unwrap_or_default();
+        sent.len() == proof.len() && sent.iter().zip(proof.as_bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    }
+}
 
 /// The address that a request came from; `None` when the gateway (or the trusted hop) names none, and then nobody may be let in.
 pub fn of(request: &Request) -> Option<IpAddr> {
     match request.extensions().get::<TrustedHop>() {
         // A proxy appends to what the visitor sent, so only the last header's last entry is its own.
-        Some(TrustedHop(header)) => read(request.headers().get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?),
+        Some(hop) if !hop.has_sent(request) => None,
+        Some(TrustedHop { header, .. }) => read(request.headers().get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?),
         None => match request.request_context_ref()? {
             RequestContext::ApiGatewayV2(context) => read(context.http.source_ip.as_deref()?),
             _ => None,
@@ -66,12 +92,28 @@ mod tests {
             ("a forged first header", &["198.51.100.7", "192.0.2.1"], Some("192.0.2.1")),
             ("missing", &[], None),
         ] {
-            let mut request = request(Some("10.0.0.1"));
-            request.extensions_mut().insert(TrustedHop(HeaderName::from_static("x-visitor")));
+            let hop = TrustedHop { header: HeaderName::from_static("x-visitor"), proof: None };
+            let mut request = TrustedHop::on(Some(&hop), request(Some("10.0.0.1")));
             for value in values {
                 request.headers_mut().append("x-visitor", value.parse().expect(name));
             }
             assert_eq!(of(&request), expected.map(|text| text.parse().expect(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn whoever_goes_around_the_hop_has_no_address() {
+        let hop = TrustedHop { header: HeaderName::from_static("x-visitor"), proof: Some("hush".into()) };
+        for (name, proof, expected) in
+            [("the hop", Some("hush"), true), ("a guess", Some("hash"), false), ("a part", Some("hus"), false), ("none", None, false)]
+        {
+            let mut request = TrustedHop::on(Some(&hop), request(Some("10.0.0.1")));
+            request.headers_mut().insert("x-visitor", "192.0.2.1".parse().expect(name));
+            if let Some(proof) = proof {
+                request.headers_mut().insert(PROOF, proof.parse().expect(name));
+            }
+            assert_eq!(of(&request).is_some(), expected, "{name}");
+        }
+        assert_eq!(of(&TrustedHop::on(None, request(Some("192.0.2.1")))), "192.0.2.1".parse().ok(), "no hop");
     }
 }

@@ -147,6 +147,12 @@ impl Visit {
         credentials::bearer(&self.headers)
     }
 
+    /// The key of an administrator's program: in the header `X-Api-Key`, for where a gateway wants a token of its own in `Authorization`,
+    /// or else the bearer token.
+    pub fn api_key(&self) -> Option<&str> {
+        self.header(&header::HeaderName::from_static("x-api-key")).map(str::trim).filter(|key| !key.is_empty()).or_else(|| self.bearer())
+    }
+
     /// The owner ticket of a session: a program's bearer token, or else a browser's cookie.
     pub fn owner_ticket(&self, session: &SessionId) -> Option<&str> {
         self.bearer().or_else(|| self.cookie(&credentials::owner_cookie(session)))

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::ground::Ground;
 use super::open::captcha_bond;
 use super::{Casting, Refusal, Stop, TRIES, Visitor};
+use crate::METRICS;
 use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
 use crate::denial::DenialCode;
-use crate::ids::{self, Nonce, Reference, SessionId, UserId};
+use crate::ids::{Nonce, Reference, SessionId, UserId};
 use crate::image::Image;
 use crate::policy::{self, Admission, ProofFact, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
@@ -190,6 +191,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Reserved::Placed => {
                     let (id, key) = (&terms.id, &cast.settings.key);
                     tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
+                    tracing::info!(target: METRICS, claims = 1_u64, outcome = "accepted");
                     return Ok(reservation.session);
                 }
                 Reserved::Already(session) => return self.same_request(*session, terms),
@@ -267,7 +269,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             cast_key: cast.settings.key.clone(),
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
-            owner: self.draw_owner(cast, ground, now),
+            owner: self.mint_owner(cast, ground, id, now),
             charge: Charge { count: admission.count, window: key.clone(), held },
             launch: Launch {
                 image_id: image.id.clone(),
@@ -285,6 +287,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             origin: Origin { address: ticket.address.clone(), referrer: ticket.referrer.clone() },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
+            ready_at: None,
             time_limit_seconds: ground
                 .grant
                 .session_time_limit_seconds
@@ -305,13 +308,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The user who has logged in, or a new anonymous one.
-    fn draw_owner(&self, cast: &Cast, ground: &Ground<'_>, now: Timestamp) -> Owner {
+    fn mint_owner(&self, cast: &Cast, ground: &Ground<'_>, session: &SessionId, now: Timestamp) -> Owner {
         if let Some(user) = &ground.visitor.user {
             return Owner::User { id: user.id.clone(), name: user.name.clone() };
         }
         let hours = ground.system.settings.anonymous_user_hours;
         Owner::Anonymous {
-            id: UserId::from_bytes(ids::draw(&*self.entropy)),
+            id: UserId::of_session(session),
             group: cast.settings.anonymous_group_id.clone(),
             expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),
         }
@@ -327,6 +330,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     pub(super) async fn refuse(&self, stop: Stop, cast: Option<&Cast>, referrer: Option<String>, visitor: &Visitor) -> Refusal {
         let now = self.clock.now();
         let cast = cast.filter(|cast| cast.settings.enabled);
+        let outcome = if matches!(stop, Stop::Fault(_)) { "failed" } else { "refused" };
+        tracing::info!(target: METRICS, claims = 1_u64, outcome);
         let mut refusal = self.refuse_quietly(stop);
         if let Some(cast) = cast {
             refusal.error_url.clone_from(&cast.settings.error_url);

@@ -6,7 +6,9 @@
 mod attempts;
 mod book;
 mod claim;
+mod door;
 mod ground;
+mod history;
 mod launch;
 mod open;
 mod owner;
@@ -24,6 +26,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use claim::{ClaimRequest, Claimed};
+pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
+pub use history::History;
 pub use open::{CaptchaNeed, Claimable, Next, Opened};
 pub use owner::outcome;
 pub use refusal::{Refusal, Stop};
@@ -32,11 +36,12 @@ pub use standing::Standing;
 pub use sweep::Swept;
 pub use trial::Trial;
 
+use crate::METRICS;
 use crate::captcha::CaptchaVerifier;
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::ports::{Fault, FaultKind, Launcher, Saved, Store};
-use crate::session::Session;
+use crate::session::{Session, State};
 use crate::time::Clock;
 use crate::user::User;
 
@@ -52,6 +57,17 @@ pub struct Terms {
     pub report_url: String,
     /// Where a session is, with `{session}` for its id: `https://{session}.cast.example.com`.
     pub session_url: String,
+}
+
+/// Counts a session that has come into a state, and how long its visitor has waited for it.
+fn count_move(session: &Session) {
+    match &session.state {
+        State::Ready { at, .. } => {
+            let start_ms = at.millis().saturating_sub(session.created_at.millis());
+            tracing::info!(target: METRICS, sessions = 1_u64, start_ms, state = session.state.as_str());
+        }
+        state => tracing::info!(target: METRICS, sessions = 1_u64, state = state.as_str()),
+    }
 }
 
 impl Terms {
@@ -103,9 +119,13 @@ pub struct Casting<S, L> {
     pub terms: Terms,
     /// Makes and checks challenges.
     pub captcha: Arc<dyn CaptchaVerifier>,
+    /// The hash of the key that the deployment itself was given, with which the first API key is made; `None` where there is none.
+    pub deployment_key: Option<String>,
     attempts: attempts::AttemptBook,
+    calls: attempts::AttemptBook,
     book: book::Book,
     refusals: refusals::RefusalBook,
+    frontier: history::Frontier,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -119,8 +139,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (attempts, book, refusals) = Default::default();
-        Self { store, launcher, keys, clock, entropy, terms, captcha, attempts, book, refusals }
+        let (deployment_key, attempts, calls, book, refusals, frontier) = Default::default();
+        Self { store, launcher, keys, clock, entropy, terms, captcha, deployment_key, attempts, calls, book, refusals, frontier }
     }
 
     /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.
@@ -160,6 +180,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             match self.store.save_session(&before, &after).await? {
                 Saved::Done => {
                     tracing::info!(session.id = %id, from = before.state.as_str(), to = after.state.as_str(), "Session {id} moved");
+                    count_move(&after);
                     return Ok(Some(after));
                 }
                 Saved::Stale => {}

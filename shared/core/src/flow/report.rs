@@ -15,7 +15,8 @@ use crate::viewing::Orders;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Report {
-    /// The app answers, and the gate listens on `port` of the address that the report comes from.
+    /// The app answers, and the gate listens on `port`: of the address that the report comes from, or, where the edge is inside the
+    /// network, of the one that ECS knows. It is never asked where it is: whoever holds a session must not point the edge at others.
     Ready {
         /// TCP port.
         port: u16,
@@ -81,7 +82,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let now = self.clock.now();
         let row = match report {
             Report::Ready { port } => {
-                let endpoint = Endpoint { host: reporter.to_canonical().to_string(), port };
+                let host = self.launcher.gate_address(id).await?.unwrap_or(reporter);
+                let endpoint = Endpoint { host: host.to_canonical().to_string(), port };
                 self.move_session(id, None, |row| {
                     let known = matches!(&row.state, State::Ready { endpoint: known, .. } if *known == endpoint);
                     if known { None } else { row.ready(endpoint.clone(), now).ok() }

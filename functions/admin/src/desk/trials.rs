@@ -1,41 +1,42 @@
-//! Owns the trial of a link over the API: a made-up visit in, what every rule says out. Must not know the rules.
+//! Owns the trial of a link: a made-up visit in, what every rule says out. Must not know the rules.
 
-use casting_core::form::{FieldErrors, Form, line, spelled};
+use casting_core::form::{FieldErrors, Form, line, shaped, spelled};
 use casting_core::ids::UserId;
-use casting_core::policy::Wishes;
+use casting_core::policy::{Step, Wishes};
 use casting_core::ports::{Launcher, Store};
+use casting_core::shape;
 use casting_core::time::Timestamp;
 use casting_core::user::User;
 use casting_core::{Trial, Visitor, referrer};
-use casting_web::{Reply, reply};
-use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::call::Call;
-use crate::casts;
-use crate::failure::Failure;
+use crate::desk::failure::Failure;
+use crate::desk::{Desk, casts};
 
 /// What every rule would say of this visit to the cast. Nothing is spent.
-pub(crate) async fn run<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let cast = casts::find(call).await?;
-    let trial = read(&call.document()?, call.casting.clock.now())?;
-    let steps = call.casting.try_link(&cast, &trial).await?;
+pub(crate) async fn run<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, input: &Value) -> Result<Vec<Step>, Failure> {
+    let cast = casts::find(desk, id).await?;
+    let trial = read(input, desk.casting.clock.now())?;
+    Ok(desk.casting.try_link(&cast, &trial).await?)
+}
+
+/// The steps as the API shows them.
+pub(crate) fn view(steps: &[Step]) -> Value {
     let refusal = steps.iter().find(|step| !step.passes);
-    let document = json!({
+    json!({
         "admitted": refusal.is_none(),
         "code": refusal.and_then(|step| step.code),
         "retry_after": refusal.and_then(|step| step.retry_after),
         "steps": steps,
-    });
-    Ok(reply::json(StatusCode::OK, &document))
+    })
 }
 
 /// Reads a made-up visit: `address`, and if wanted `referrer`, `user`, `groups`, `browser`, `kasm_url`, `docker_network`, `at`.
 fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
     let mut form = Form::over(Map::new(), input, &[])?;
     let address = form.required("address", spelled(|text| text.parse().map_err(|_| "must be an IP address.".to_owned())));
-    let referrer =
-        form.nullable("referrer", spelled(|text| referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned())));
+    let read_host = |text: &str| referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned());
+    let referrer = form.nullable("referrer", shaped(|| &shape::WEB_ADDRESS, read_host));
     let name = form.nullable("user", line(1..=100));
     let groups = form.list("groups", 40, |group| Ok(group.to_owned()));
     let browser = form.nullable("browser", line(1..=100));

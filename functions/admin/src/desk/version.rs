@@ -17,6 +17,11 @@ pub(crate) enum Precondition {
 }
 
 impl Precondition {
+    /// This version only.
+    pub(crate) fn version(version: u64) -> Self {
+        Self::AnyOf(vec![tag(version)])
+    }
+
     /// Reads `If-Match`.
     pub(crate) fn of(visit: &Visit) -> Self {
         match visit.header(&IF_MATCH).map(str::trim) {

@@ -1,11 +1,11 @@
 //! Owns how lists are asked for and shown: `?limit=` and `?cursor=`, and `{"items": …, "next": …}`. Must not know what is listed.
 
-use casting_core::ports::{Fault, FaultKind, Page};
+use casting_core::ports::{FaultKind, Page};
 use casting_web::{Mistake, Problem, Reply, Visit, reply};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::desk::failure::Failure;
 
 /// How many rows a page has when nobody says how many.
 const DEFAULT_LIMIT: u32 = 50;
@@ -34,17 +34,17 @@ impl Paging {
         Ok(Self { cursor: visit.query("cursor").filter(|cursor| !cursor.is_empty()), limit })
     }
 
-    /// The page that the store found. A store refuses a cursor that it has not handed out; that is the caller's mistake.
+    /// What was found. A store refuses a cursor that it has not handed out; that is the caller's mistake.
     ///
     /// # Errors
-    /// 400 for such a cursor, else the store's fault.
-    pub(crate) fn checked<T>(&self, page: Result<Page<T>, Fault>) -> Result<Page<T>, Failure> {
-        page.map_err(|fault| match (&self.cursor, fault.kind) {
-            (Some(_), FaultKind::Refused) => {
+    /// 400 for such a cursor, else what was wrong otherwise.
+    pub(crate) fn checked<T>(&self, found: Result<T, Failure>) -> Result<T, Failure> {
+        found.map_err(|failure| match (&self.cursor, failure) {
+            (Some(_), Failure::Fault(fault)) if fault.kind == FaultKind::Refused => {
                 tracing::warn!(%fault, "A cursor was refused");
                 Problem::new(Mistake::BadRequest).detail("The cursor is not one that was handed out here.").into()
             }
-            _ => fault.into(),
+            (_, failure) => failure,
         })
     }
 }
@@ -65,6 +65,7 @@ pub(crate) fn show<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use casting_core::ports::Fault;
     use casting_core::testing::SeededEntropy;
     use casting_web::Body;
 
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_foreign_cursor_is_the_callers_mistake_and_nothing_else_is() {
-        let refused = || Err::<Page<()>, _>(Fault { kind: FaultKind::Refused, what: "list", detail: String::new() });
+        let refused = || Err::<Page<()>, _>(Fault { kind: FaultKind::Refused, what: "list", detail: String::new() }.into());
         let with = |cursor: Option<&str>| Paging { cursor: cursor.map(str::to_owned), limit: 1 };
         assert!(matches!(with(Some("x")).checked(refused()), Err(Failure::Problem(_))));
         assert!(matches!(with(None).checked(refused()), Err(Failure::Fault(_))));

@@ -1,4 +1,4 @@
-//! Owns what keeps an endpoint from doing what it was asked, and how the caller learns of it. Must not know which endpoint it was.
+//! Owns what keeps a verb from doing what it was asked, and how whoever asked learns of it. Must not know which verb it was.
 
 use casting_core::denial::{Denial, DenialCode};
 use casting_core::form::FieldErrors;
@@ -28,6 +28,11 @@ impl Failure {
     /// 409, in these words.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Problem::new(Mistake::Conflict).detail(detail).into()
+    }
+
+    /// 403, in these words.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Problem::new(Mistake::Forbidden).detail(detail).into()
     }
 
     /// Somebody else wrote first, again and again.
@@ -66,9 +71,11 @@ impl From<Fault> for Failure {
 }
 
 impl From<FieldErrors> for Failure {
-    fn from(FieldErrors(errors): FieldErrors) -> Self {
-        let errors = errors.into_iter().map(|error| FieldError { pointer: error.pointer, detail: error.detail });
-        Problem::not_valid(errors.collect()).into()
+    /// 422 for a mistake that the document makes by itself, 409 when it only does not go with what is there already.
+    fn from(errors: FieldErrors) -> Self {
+        let code = if errors.only_clashes() { Mistake::Conflict } else { Mistake::NotValid };
+        let errors = errors.0.into_iter().map(|error| FieldError { pointer: error.pointer, detail: error.detail });
+        Problem { errors: errors.collect(), ..Problem::new(code) }.into()
     }
 }
 
@@ -96,6 +103,7 @@ mod tests {
             ("not there", Failure::not_found("There is no such cast."), 404),
             ("does not fit", Failure::conflict("Another cast has this key."), 409),
             ("wrong fields", FieldErrors::one("/name", "is required.").into(), 422),
+            ("fields that do not go with what is there", FieldErrors::clash("/image_id", "is not the id of an image.").into(), 409),
             ("too many writers", Failure::contention("change a cast"), 503),
             ("the store is down", fault(FaultKind::Unavailable), 500),
             ("not allowed by AWS", fault(FaultKind::Refused), 500),

@@ -1,60 +1,115 @@
-//! Owns the sessions of the API: how they are shown, listed and ended by an administrator. Must not know how a session moves.
+//! Owns what administrators see of sessions, and what they can do with them. Must not know how a session moves.
 
-use casting_core::Casting;
+use casting_core::audit::{Action, Noun};
 use casting_core::ids::{CastId, Reference, SessionId};
-use casting_core::ports::{Launcher, Store};
+use casting_core::listing::SessionQuery;
+use casting_core::ports::{Launcher, Page, Store};
 use casting_core::session::{EndReason, Owner, Session, State};
 use casting_core::time::Timestamp;
-use casting_web::{Mistake, Problem, Reply, reply};
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::call::Call;
-use crate::casts;
-use crate::failure::Failure;
-use crate::paging::{self, Paging};
+use crate::desk::Desk;
+use crate::desk::failure::Failure;
 
 /// No session is live for longer than this, in seconds: the longest start, the longest time limit, and a day for what may come between.
 const LONGEST_LIFE: u64 = 1800 + 604_800 + 86_400;
+/// How many pages of the store are looked through for one page of a filtered list.
+const PAGES: u32 = 10;
 
-/// All sessions, or with `?cast=` those of one cast; the newest first, a page at a time.
-pub(crate) async fn list<S: Store, L>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
-    let cast = match call.visit.query("cast") {
-        None => None,
-        Some(text) => Some(casts::parse_id(&text).map_err(|_| Problem::new(Mistake::BadRequest).detail("That is not the id of a cast."))?),
-    };
-    let page = paging.checked(call.casting.store.sessions(cast.as_ref(), paging.cursor.as_deref(), paging.limit).await)?;
-    Ok(paging::show(&page, view))
+/// Which sessions are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SessionsAsked {
+    /// Of whom, and when.
+    pub(crate) query: SessionQuery,
+    /// Only those of this cast, where the query is not the cast's already.
+    pub(crate) cast: Option<CastId>,
+    /// Only those that live, or that have ended.
+    pub(crate) is_live: Option<bool>,
+    /// Only those of which this became.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl SessionsAsked {
+    fn fits(&self, session: &Session) -> bool {
+        self.cast.as_ref().is_none_or(|cast| session.cast_id == *cast)
+            && self.outcome.is_none_or(|outcome| outcome == Outcome::of(session))
+            && self.is_live.is_none_or(|is_live| session.is_live() == is_live)
+    }
+}
+
+/// A page of sessions. It may be shorter than asked for although more follow.
+pub(crate) async fn list<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    asked: &SessionsAsked,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Failure> {
+    let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
+    for _ in 0..PAGES {
+        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
+        let page = desk.casting.store.sessions(&asked.query, after.as_deref(), wanted).await?;
+        items.extend(page.items.into_iter().filter(|session| asked.fits(session)));
+        after = page.next;
+        if after.is_none() || items.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok(Page { items, next: after })
 }
 
 /// One session.
-pub(crate) async fn read<S: Store, L>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let session = call.casting.store.session(&parse_id(call.id)?).await?.ok_or_else(no_such_session)?;
-    Ok(reply::json(StatusCode::OK, &view(&session)))
+pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+    desk.casting.store.session(&parse_id(id)?).await?.ok_or_else(no_such_session)
 }
 
 /// Ends a session; one that has ended is left as it is.
-pub(crate) async fn stop<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let session = call.casting.end_as_administrator(&parse_id(call.id)?).await?;
-    tracing::info!(api_key.id = %call.administrator, session.id = %session.id, "Session {} was ended by an administrator", session.id);
-    Ok(reply::json(StatusCode::OK, &view(&session)))
+pub(crate) async fn stop<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+    let before = find(desk, id).await?;
+    let session = desk.casting.end_as_administrator(&before.id).await?;
+    if before.is_live() {
+        desk.tell(Action::Ended, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+    }
+    tracing::info!(actor.id = desk.actor.id, session.id = %session.id, "Session {} was ended by an administrator", session.id);
+    Ok(session)
+}
+
+/// Takes a session's share link back; one that is not shared is left as it is.
+pub(crate) async fn unshare<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+    let before = find(desk, id).await?;
+    let session = desk.casting.unshare(&before.id).await?;
+    if before.sharing.token.is_some() {
+        desk.tell(Action::Unshared, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+    }
+    Ok(session)
+}
+
+/// Where the administrator enters a session that is shared, to watch it.
+pub(crate) async fn watch<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<String, Failure> {
+    let session = find(desk, id).await?;
+    if session.sharing.token.is_none() || !matches!(session.state, State::Ready { .. }) {
+        return Err(Failure::conflict("Only a session that is ready and shared can be watched."));
+    }
+    let url = desk.casting.watch_as_administrator(&session.id, &desk.actor.name).await?;
+    desk.tell(Action::Watched, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+    Ok(url)
 }
 
 /// Ends every live session of a cast and says how many there were.
-pub(crate) async fn end_all<S: Store, L: Launcher>(casting: &Casting<S, L>, cast: &CastId) -> Result<u32, Failure> {
+pub(crate) async fn end_all<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &CastId) -> Result<u32, Failure> {
+    let casting = desk.casting;
     let oldest = casting.clock.now().minus_seconds(LONGEST_LIFE);
+    let query = SessionQuery { since: Some(oldest), ..SessionQuery::cast(cast) };
     let (mut ended, mut cursor) = (0, None);
     loop {
-        let page = casting.store.sessions(Some(cast), cursor.as_deref(), 100).await?;
+        let page = casting.store.sessions(&query, cursor.as_deref(), 100).await?;
         for session in page.items.iter().filter(|session| session.is_live()) {
             casting.end_as_administrator(&session.id).await?;
+            desk.tell(Action::Ended, Noun::Session, session.id.as_str(), &session.cast_name).await?;
             ended += 1;
         }
-        let all_older_are_over = page.items.last().is_some_and(|session| session.created_at < oldest);
         match page.next {
-            Some(next) if !all_older_are_over => cursor = Some(next),
-            _ => return Ok(ended),
+            Some(next) => cursor = Some(next),
+            None => return Ok(ended),
         }
     }
 }
@@ -67,6 +122,45 @@ fn no_such_session() -> Failure {
     Failure::not_found("There is no such session.")
 }
 
+/// What became of a claim that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its session lives.
+    Live,
+    /// The visitor had the session.
+    Served,
+    /// The visitor never got it, and the charge was given back.
+    Refunded,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub(crate) const ALL: [Self; 3] = [Self::Live, Self::Served, Self::Refunded];
+
+    /// What became of this one.
+    pub(crate) const fn of(session: &Session) -> Self {
+        match session.state {
+            State::Ended { refunded: true, .. } => Self::Refunded,
+            State::Ended { refunded: false, .. } => Self::Served,
+            _ => Self::Live,
+        }
+    }
+
+    /// The outcome as the API says it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Served => "served",
+            Self::Refunded => "refunded",
+        }
+    }
+
+    /// Reads an outcome; `None` when there is none of this name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
 /// A session as the API shows it, which is also a claim's entry in the ledger.
 pub(crate) fn view(session: &Session) -> Value {
     let times = Times::of(&session.state);
@@ -75,7 +169,7 @@ pub(crate) fn view(session: &Session) -> Value {
         "id": session.id,
         "reference": Reference::of(&session.id),
         "state": session.state.as_str(),
-        "outcome": outcome_of(session),
+        "outcome": Outcome::of(session).as_str(),
         "reason": reason.map(EndReason::as_str),
         "detail": reason.and_then(detail_of),
         "cast_id": session.cast_id,
@@ -92,10 +186,11 @@ pub(crate) fn view(session: &Session) -> Value {
         "kasm_url": session.launch.kasm_url,
         "go_url": session.go.as_ref().map(|go| &go.url),
         "notes": session.notes,
+        "shared": session.sharing.token.is_some(),
         "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
         "created_at": session.created_at.to_string(),
         "ready_by": session.ready_by.to_string(),
-        "ready_at": times.ready_at.map(|time| time.to_string()),
+        "ready_at": session.ready_at.map(|time| time.to_string()),
         "ends_at": times.ends_at.map(|time| time.to_string()),
         "ended_at": times.ended_at.map(|time| time.to_string()),
     })
@@ -114,7 +209,6 @@ fn owner(owner: &Owner) -> Value {
 
 #[derive(Default)]
 struct Times {
-    ready_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
 }
@@ -122,23 +216,15 @@ struct Times {
 impl Times {
     fn of(state: &State) -> Self {
         match state {
-            State::Ready { at, ends_at, .. } => Self { ready_at: Some(*at), ends_at: Some(*ends_at), ended_at: None },
+            State::Ready { ends_at, .. } => Self { ends_at: Some(*ends_at), ended_at: None },
             State::Ended { at, .. } => Self { ended_at: Some(*at), ..Self::default() },
             State::Reserved | State::Starting | State::Stopping { .. } => Self::default(),
         }
     }
 }
 
-/// What became of the claim: `live`, `served`, or `refunded` when the visitor never got the session.
-fn outcome_of(session: &Session) -> &'static str {
-    match session.state {
-        State::Ended { refunded: true, .. } => "refunded",
-        State::Ended { refunded: false, .. } => "served",
-        _ => "live",
-    }
-}
-
-fn reason_of(state: &State) -> Option<&EndReason> {
+/// Why it ended, or is ending.
+pub(crate) fn reason_of(state: &State) -> Option<&EndReason> {
     match state {
         State::Stopping { reason, .. } | State::Ended { reason, .. } => Some(reason),
         State::Reserved | State::Starting | State::Ready { .. } => None,
