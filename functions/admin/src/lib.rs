@@ -7,7 +7,7 @@
 //! - for programs: `api`; for people: `console`. Both call the desk, neither the other.
 
 mod api;
-mod console;
+pub mod console;
 mod desk;
 mod door;
 mod entry;

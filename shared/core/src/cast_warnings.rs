@@ -43,13 +43,15 @@ pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::CastKey;
     use crate::testing::cast;
 
     #[test]
     fn a_link_without_limits_earns_warnings() {
         let mut short = cast(1);
         short.settings.key = CastKey::parse("123abc").expect("a key");
-        let mut short_but_limited = limited();
+        let mut short_but_limited = cast(1);
+        short_but_limited.settings.limit_total_sessions = true;
         short_but_limited.settings.key = short.settings.key.clone();
         for (name, cast, expected) in [
             ("a long key", cast(1), vec!["/limit_total_sessions"]),

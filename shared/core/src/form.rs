@@ -25,6 +25,13 @@ pub struct FieldError {
     pub clashes: bool,
 }
 
+impl FieldError {
+    /// A mistake at this pointer.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into(), clashes: false }
+    }
+}
+
 /// All that is wrong with a document, in the order of its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(transparent)]
@@ -34,7 +41,7 @@ pub struct FieldErrors(pub Vec<FieldError>);
 impl FieldErrors {
     /// One mistake, found outside a form.
     pub fn one(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self(vec![FieldError { pointer: pointer.into(), detail: detail.into(), clashes: false }])
+        Self(vec![FieldError::new(pointer, detail)])
     }
 
     /// One value that could be right elsewhere: it does not go with what is there.

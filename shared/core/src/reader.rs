@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use crate::actor::Scope;
 use crate::address_rules::AddressRule;
+use crate::audit::AuditId;
 use crate::captcha::CaptchaKind;
 use crate::cast::CountBy;
-use crate::ids::{ApiKeyId, CastId, CastKey, GroupId, ImageId, SessionId, StagingId, UserId};
+use crate::ids::{ApiKeyId, CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId};
 use crate::network::NetworkName;
 use crate::open_hours::Span;
 use crate::referrer::ReferrerRule;
@@ -41,6 +42,11 @@ impl<T> Reader<T> {
     /// Reads with `read` what `schema` describes.
     pub fn new(read: impl Fn(&Value) -> Result<T, String> + 'static, schema: impl Fn() -> Value + 'static) -> Self {
         Self { read: Box::new(read), schema: Box::new(schema) }
+    }
+
+    /// Which values it reads, as JSON Schema.
+    pub fn schema_of(&self) -> Value {
+        (self.schema)()
     }
 
     /// The same without this one value, about which `detail` is said.
@@ -154,6 +160,8 @@ spelled! {
     AddressRule = Spelling::Shaped(|| &shape::ADDRESS_RULE);
     Span = Spelling::Shaped(|| &shape::SPAN);
     NetworkName = Spelling::Shaped(|| &shape::NETWORK_NAME);
+    Reference = Spelling::Shaped(|| &shape::REFERENCE);
+    AuditId = Spelling::Shaped(|| &shape::AUDIT_ID);
     IpAddr = Spelling::Shaped(|| &shape::ADDRESS);
     CastId = Spelling::Id(CastId::PREFIX);
     SessionId = Spelling::Id(SessionId::PREFIX);

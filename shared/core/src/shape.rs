@@ -192,6 +192,12 @@ shapes! {
         "mon-fri 09:00-17:00",
         "must be days and hours such as mon-fri 09:00-17:00 or sat,sun 10:00-24:00.",
     );
+    /// What a visitor quotes.
+    REFERENCE = Shape::new("[a-z2-7]{4}-[a-z2-7]{4}", "k3f7-2mqa", "must be a reference such as k3f7-2mqa.");
+    /// The id of an entry about a change.
+    AUDIT_ID = Shape::new("[0-9]{14}-[0-9a-f]{16}", "01795435200000-0123456789abcdef", "must be the id of an entry.");
+    /// The id of whatever may be changed.
+    TARGET = Shape::new("[!-~]{1,100}", "lab", "must be an id.");
     /// A key of a link.
     CAST_KEY = Shape::new("[A-Za-z0-9_-]{6,64}", "workshop-2026", "must be 6 to 64 letters, digits, hyphens and underscores.");
     /// The name of a network.

@@ -34,7 +34,7 @@ pub enum TicketError {
     Expired,
 }
 
-trait Ticket: Serialize + DeserializeOwned {
+pub(crate) trait Ticket: Serialize + DeserializeOwned {
     fn expires(&self) -> Timestamp;
 }
 
@@ -101,23 +101,6 @@ pub struct LoginTicket {
     /// Who.
     #[serde(rename = "u")]
     pub user: User,
-    /// Not accepted from this time on.
-    #[serde(rename = "e")]
-    pub expires: Timestamp,
-}
-
-/// Shows that the bearer has signed in to the console with a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsoleTicket {
-    /// Whose key: an API key's id, or empty for the deployment's own.
-    #[serde(rename = "k")]
-    pub key: String,
-    /// The beginning of the hash of the key's secret: with another secret, the ticket is void.
-    #[serde(rename = "h")]
-    pub print: String,
-    /// Makes every sign-in another one.
-    #[serde(rename = "n")]
-    pub nonce: Nonce,
     /// Not accepted from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,
@@ -274,27 +257,6 @@ impl Ticket for LoginTicket {
     }
 }
 
-impl Ticket for ConsoleTicket {
-    fn expires(&self) -> Timestamp {
-        self.expires
-    }
-}
-
-impl ConsoleTicket {
-    /// The signed text that the browser's cookie holds.
-    pub fn sign(&self, keys: &Keyring) -> String {
-        sign(self, keys.console())
-    }
-
-    /// Reads a signed text.
-    ///
-    /// # Errors
-    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
-    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
-        open(text, keys.console(), now)
-    }
-}
-
 impl Ticket for LoginState {
     fn expires(&self) -> Timestamp {
         self.expires
@@ -395,7 +357,7 @@ impl SessionTicket {
     }
 }
 
-fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
+pub(crate) fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload would open nowhere.
     let payload = serde_json::to_vec(ticket).unwrap_or_default();
     let signed = format!("v1.{}", BASE64URL_NOPAD.encode(&payload));
@@ -403,7 +365,7 @@ fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
 }
 
-fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Result<T, TicketError> {
+pub(crate) fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Result<T, TicketError> {
     if text.len() > MAX_TICKET_BYTES {
         return Err(TicketError::Invalid);
     }

@@ -21,6 +21,8 @@ pub struct Route {
     pub function: Function,
     /// Who may come.
     pub access: Access,
+    /// What it is for, in one sentence.
+    pub summary: &'static str,
 }
 
 /// The functions that answer requests; each is one Lambda.
@@ -71,16 +73,16 @@ impl Access {
 }
 
 macro_rules! routes {
-    ($($(#[$doc:meta])* $name:ident = $method:ident $path:literal, $function:ident, $access:ident $(($scope:ident))?;)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $method:ident $path:literal, $function:ident, $access:ident $(($scope:ident))?;)*) => {
         /// A route's name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum RouteName {
-            $($(#[$doc])* $name,)*
+            $(#[doc = $doc] $name,)*
         }
 
         /// Every route of the control plane.
         pub const ROUTES: &[Route] = &[
-            $(Route { name: RouteName::$name, method: Method::$method, path: $path, function: Function::$function, access: Access::$access $((Scope::$scope))? },)*
+            $(Route { name: RouteName::$name, method: Method::$method, path: $path, function: Function::$function, access: Access::$access $((Scope::$scope))?, summary: $doc },)*
         ];
     };
 }

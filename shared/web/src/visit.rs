@@ -137,6 +137,11 @@ impl Visit {
         form_urlencoded::parse(self.query.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
     }
 
+    /// Every query parameter, as sent.
+    pub fn queries(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+    }
+
     /// The value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         credentials::cookie(&self.headers, name)

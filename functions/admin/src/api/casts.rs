@@ -1,6 +1,7 @@
 //! Owns the casts of the API. Must not know which values are possible, or how a cast is written.
 
 use casting_core::cast_form;
+use casting_core::form::line;
 use casting_core::ids::ImageId;
 use casting_core::listing::CastOrder;
 use casting_core::ports::{Launcher, Store};
@@ -9,34 +10,38 @@ use http::StatusCode;
 
 use super::{Call, paging, query};
 use crate::api::paging::Paging;
+use crate::api::query::Query;
 use crate::desk::casts::{self, CastsAsked, Edited};
 use crate::desk::failure::Failure;
 use crate::desk::trials;
 use crate::desk::version::{self, Precondition};
 
-/// `?search=`, `?sort=name|-name|created_at|-created_at`, `?enabled=`, `?image=`.
+/// Casts, a page at a time.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
-    let sort = query::optional(call.visit, "sort", "name, -name, created_at or -created_at", read_sort)?.unwrap_or_default();
-    let asked = CastsAsked {
-        search: call.visit.query("search"),
-        order: sort.0,
-        backwards: sort.1,
-        enabled: query::flag(call.visit, "enabled")?,
-        image: query::optional(call.visit, "image", "the id of an image", ImageId::parse)?,
-    };
+    let (paging, asked) = query::read(call.visit, asked)?;
     let page = paging.checked(casts::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, |cast| cast_form::view(cast, &call.desk.casting.terms.public_url)))
 }
 
-fn read_sort(text: &str) -> Option<(CastOrder, bool)> {
-    match text {
-        "name" => Some((CastOrder::Name, false)),
-        "-name" => Some((CastOrder::Name, true)),
-        "created_at" => Some((CastOrder::Made, false)),
-        "-created_at" => Some((CastOrder::Made, true)),
-        _ => None,
-    }
+/// What a list of casts is asked for.
+pub(crate) fn asked(query: &mut Query) -> (Paging, CastsAsked) {
+    let paging = Paging::asked(query);
+    let search = query.optional("search", "Words, each of which begins a word of the cast's name or key.", &line(0..=200));
+    let orders = [
+        ("name", (CastOrder::Name, false)),
+        ("-name", (CastOrder::Name, true)),
+        ("created_at", (CastOrder::Made, false)),
+        ("-created_at", (CastOrder::Made, true)),
+    ];
+    let (order, backwards) = query.word("sort", "In which order; a search has none.", &orders).unwrap_or_default();
+    let enabled = query.flag("enabled", "Only those that are on, or off.");
+    let image = query.spelled("image", "Only those of this image.", ImageId::parse);
+    (paging, CastsAsked { search, order, backwards, enabled, image })
+}
+
+/// Whether live sessions are ended too.
+pub(crate) fn terminates(query: &mut Query) -> bool {
+    query.flag("terminate", "Whether live sessions are ended too.").unwrap_or(false)
 }
 
 /// A new cast: 201 with its address.
@@ -69,7 +74,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 
 /// Deletes a cast; `?terminate=true` ends its live sessions too.
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let terminate = query::flag(call.visit, "terminate")?.unwrap_or(false);
+    let terminate = query::read(call.visit, terminates)?;
     casts::delete(&call.desk, call.id, &Precondition::of(call.visit), terminate).await?;
     Ok(reply::no_content())
 }

@@ -5,12 +5,13 @@ use casting_core::hours::{Hour, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
 use casting_core::ports::{Launcher, Store};
 use casting_core::time::Timestamp;
-use casting_web::{Mistake, Problem, Reply, Visit, reply};
+use casting_web::{Mistake, Problem, Reply, reply};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Call, query};
 use crate::api::paging::Paging;
+use crate::api::query::Query;
 use crate::desk::casts;
 use crate::desk::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
 use crate::desk::failure::Failure;
@@ -24,38 +25,66 @@ const LONGEST_SPAN: u64 = 92 * DAY;
 /// `/casts/{id}/claims`; the id `unknown` stands for keys that no cast has. Works for deleted casts too.
 pub(crate) async fn list_of_cast<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let of = if call.id == "unknown" { ClaimsOf::Unknown } else { ClaimsOf::Cast(casts::parse_id(call.id)?) };
-    show(call, of).await
+    let (paging, filters) = query::read(call.visit, asked)?;
+    show(call, &paging, filters.of(of, call.desk.casting.clock.now())).await
 }
 
 /// `/claims`, of all casts or of `?cast=`.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let cast = query::optional(call.visit, "cast", "the id of a cast", CastId::parse)?;
-    show(call, cast.map_or(ClaimsOf::All, ClaimsOf::Cast)).await
+    let ((paging, filters), cast) = query::read(call.visit, asked_of_all)?;
+    show(call, &paging, filters.of(cast.map_or(ClaimsOf::All, ClaimsOf::Cast), call.desk.casting.clock.now())).await
 }
 
-async fn show<S: Store, L: Launcher>(call: &Call<'_, S, L>, of: ClaimsOf) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
-    let asked = asked(call.visit, of, call.desk.casting.clock.now())?;
+async fn show<S: Store, L: Launcher>(call: &Call<'_, S, L>, paging: &Paging, asked: ClaimsAsked) -> Result<Reply, Failure> {
     let found = paging.checked(claims::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(reply::json(StatusCode::OK, &found.view()))
 }
 
-/// `?since=` (a day ago), `?until=`, `?outcome=`, `?ref=`.
-///
-/// # Errors
-/// 400 for a value that cannot be read.
-pub(crate) fn asked(visit: &Visit, of: ClaimsOf, now: Timestamp) -> Result<ClaimsAsked, Failure> {
-    let outcome = query::optional(visit, "outcome", "live, served, refunded or refused", |text| match text {
-        "refused" => Some(ClaimOutcome::Refused),
-        text => Outcome::parse(text).map(ClaimOutcome::Accepted),
-    })?;
-    Ok(ClaimsAsked {
-        of,
-        since: query::time(visit, "since")?.unwrap_or_else(|| now.minus_seconds(DAY)),
-        until: query::time(visit, "until")?.unwrap_or_else(|| now.plus_seconds(1)),
-        outcome,
-        reference: query::optional(visit, "ref", "a reference such as k3f7-2mqa", Reference::parse)?,
-    })
+/// Which claims are asked for, whosever they are.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    outcome: Option<ClaimOutcome>,
+    reference: Option<Reference>,
+}
+
+impl Filters {
+    /// The same of these; since a day ago, unless something else is asked for.
+    pub(crate) fn of(self, of: ClaimsOf, now: Timestamp) -> ClaimsAsked {
+        ClaimsAsked {
+            of,
+            since: self.since.unwrap_or_else(|| now.minus_seconds(DAY)),
+            until: self.until.unwrap_or_else(|| now.plus_seconds(1)),
+            outcome: self.outcome,
+            reference: self.reference,
+        }
+    }
+}
+
+/// What a list of one cast's claims is asked for.
+pub(crate) fn asked(query: &mut Query) -> (Paging, Filters) {
+    let paging = Paging::asked(query);
+    let mut outcomes: Vec<_> = Outcome::ALL.into_iter().map(|outcome| (outcome.as_str(), ClaimOutcome::Accepted(outcome))).collect();
+    outcomes.push(("refused", ClaimOutcome::Refused));
+    let filters = Filters {
+        since: query.time("since", "At or after this time; a day ago when it is left out."),
+        until: query.time("until", "Before this time."),
+        outcome: query.word("outcome", "Only those of which this became.", &outcomes),
+        reference: query.spelled("ref", "Only the one that its visitor quotes by this.", Reference::parse),
+    };
+    (paging, filters)
+}
+
+/// What a list of all claims is asked for.
+pub(crate) fn asked_of_all(query: &mut Query) -> ((Paging, Filters), Option<CastId>) {
+    (asked(query), query.spelled("cast", "Only those of this cast.", CastId::parse))
+}
+
+/// What statistics are asked for: since when, and until when.
+pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) {
+    let since = query.time("since", "At or after this time; a day before `until` when it is left out, and 92 days at most.");
+    (since, query.time("until", "Until this time; now when it is left out."))
 }
 
 /// `/casts/{id}/statistics`.
@@ -71,8 +100,9 @@ pub(crate) async fn statistics<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> 
 
 async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&CastId>) -> Result<Reply, Failure> {
     let now = call.desk.casting.clock.now();
-    let until = query::time(call.visit, "until")?.unwrap_or(now);
-    let since = query::time(call.visit, "since")?.unwrap_or_else(|| until.minus_seconds(DAY - 1));
+    let (since, until) = query::read(call.visit, span)?;
+    let until = until.unwrap_or(now);
+    let since = since.unwrap_or_else(|| until.minus_seconds(DAY - 1));
     if since > until || since < until.minus_seconds(LONGEST_SPAN) {
         return Err(Problem::new(Mistake::BadRequest)
             .detail("The parameter \u{201c}since\u{201d} must be at most 92 days before \u{201c}until\u{201d}.")

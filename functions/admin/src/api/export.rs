@@ -10,7 +10,9 @@ use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::{Call, claims, query};
+use crate::api::claims::Filters;
 use crate::api::paging::Paging;
+use crate::api::query::Query;
 use crate::desk::claims::{self as verbs, ClaimsOf};
 use crate::desk::failure::Failure;
 use crate::desk::sessions;
@@ -44,16 +46,8 @@ const COLUMNS: [(&str, &str); 20] = [
 
 /// `/claims/export?format=csv|json`, with the filters of `/claims`.
 pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let is_csv = query::optional(call.visit, "format", "csv or json", |text| match text {
-        "csv" => Some(true),
-        "json" => Some(false),
-        _ => None,
-    })?;
-    let is_csv = is_csv.unwrap_or(true);
-    let cast = query::optional(call.visit, "cast", "the id of a cast", CastId::parse)?;
-    let now = call.desk.casting.clock.now();
-    let asked = claims::asked(call.visit, cast.map_or(ClaimsOf::All, ClaimsOf::Cast), now)?;
-    let paging = Paging::of(call.visit)?;
+    let (((paging, filters), cast), is_csv) = query::read(call.visit, asked)?;
+    let asked = filters.of(cast.map_or(ClaimsOf::All, ClaimsOf::Cast), call.desk.casting.clock.now());
     let mut found = paging.checked(verbs::list(&call.desk, &asked, paging.cursor.as_deref(), 100).await)?;
     while found.accepted.items.len() < ROWS
         && let Some(next) = found.accepted.next.take()
@@ -75,6 +69,12 @@ pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
         reply.headers_mut().insert(LINK, link);
     }
     Ok(reply)
+}
+
+/// What a file of claims is asked for; `limit` means nothing there.
+pub(crate) fn asked(query: &mut Query) -> (((Paging, Filters), Option<CastId>), bool) {
+    let of_all = claims::asked_of_all(query);
+    (of_all, query.word("format", "The type of the file; csv when it is left out.", &[("csv", true), ("json", false)]).unwrap_or(true))
 }
 
 fn csv(accepted: &Page<Session>, refused: &[RefusalCount]) -> Result<String, Failure> {

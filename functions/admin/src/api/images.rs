@@ -6,7 +6,7 @@ use casting_core::ports::{Launcher, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
-use super::{Call, paging};
+use super::{Call, paging, query};
 use crate::api::paging::Paging;
 use crate::desk::failure::Failure;
 use crate::desk::images;
@@ -14,7 +14,7 @@ use crate::desk::version::{self, Precondition};
 
 /// All images, a page at a time.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
+    let paging = query::read(call.visit, Paging::asked)?;
     let page = call.desk.casting.store.records::<Image>(paging.cursor.as_deref(), paging.limit).await;
     let page = paging.checked(page.map_err(Failure::from))?;
     Ok(paging::show(&page, image_form::view))

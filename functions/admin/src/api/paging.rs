@@ -1,16 +1,19 @@
 //! Owns how lists are asked for and shown: `?limit=` and `?cursor=`, and `{"items": …, "next": …}`. Must not know what is listed.
 
+use casting_core::form::{plain, whole};
 use casting_core::ports::{FaultKind, Page};
-use casting_web::{Mistake, Problem, Reply, Visit, reply};
+use casting_core::shape;
+use casting_web::{Mistake, Problem, Reply, reply};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::api::query::Query;
 use crate::desk::failure::Failure;
 
 /// How many rows a page has when nobody says how many.
 const DEFAULT_LIMIT: u32 = 50;
 /// How many rows a page has at most.
-const MAX_LIMIT: u32 = 100;
+const MAX_LIMIT: u64 = 100;
 
 /// Which page is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,16 +25,11 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
-    /// Reads the query.
-    ///
-    /// # Errors
-    /// 400 when the limit is no number from 1 to 100.
-    pub(crate) fn of(visit: &Visit) -> Result<Self, Failure> {
-        let limit = match visit.query("limit") {
-            None => DEFAULT_LIMIT,
-            Some(text) => text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(wrong_limit)?,
-        };
-        Ok(Self { cursor: visit.query("cursor").filter(|cursor| !cursor.is_empty()), limit })
+    /// Asks for `limit` and `cursor`.
+    pub(crate) fn asked(query: &mut Query) -> Self {
+        let limit = query.optional("limit", "How many entries a page has at most; 50 when it is left out.", &whole(1..=MAX_LIMIT));
+        let cursor = query.optional("cursor", "Where the page begins: `next` of the page before.", &plain(|| &shape::WORD));
+        Self { cursor: cursor.filter(|cursor| !cursor.is_empty()), limit: limit.unwrap_or(DEFAULT_LIMIT) }
     }
 
     /// What was found. A store refuses a cursor that it has not handed out; that is the caller's mistake.
@@ -49,10 +47,6 @@ impl Paging {
     }
 }
 
-fn wrong_limit() -> Problem {
-    Problem::new(Mistake::BadRequest).detail(format!("The limit must be a number from 1 to {MAX_LIMIT}."))
-}
-
 /// A page as a document; `next` is the cursor of the page that follows, or null.
 pub(crate) fn document<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Value {
     json!({ "items": page.items.iter().map(view).collect::<Vec<_>>(), "next": page.next })
@@ -67,13 +61,14 @@ pub(crate) fn show<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Reply {
 mod tests {
     use casting_core::ports::Fault;
     use casting_core::testing::SeededEntropy;
-    use casting_web::Body;
+    use casting_web::{Body, Visit};
 
     use super::*;
+    use crate::api::query;
 
     fn paging(query: &str) -> Option<(Option<String>, u32)> {
         let request = http::Request::builder().uri(format!("/api/admin/casts?{query}")).body(Body::Empty).expect("a request");
-        Paging::of(&Visit::parse(&request, &SeededEntropy::new(1))).ok().map(|paging| (paging.cursor, paging.limit))
+        query::read(&Visit::parse(&request, &SeededEntropy::new(1)), Paging::asked).ok().map(|paging| (paging.cursor, paging.limit))
     }
 
     #[test]

@@ -2,14 +2,17 @@
 
 use casting_core::actor::Scope;
 use casting_core::api_key_form;
+use casting_core::form::plain;
 use casting_core::ports::{Launcher, Store};
 use casting_core::profile::Profile;
-use casting_web::{Mistake, Problem, Reply, reply};
+use casting_core::shape;
+use casting_web::{Reply, reply};
 use http::StatusCode;
 use serde_json::json;
 
-use super::{Call, paging, query};
+use super::{Call, casts, paging, query};
 use crate::api::paging::Paging;
+use crate::api::query::Query;
 use crate::desk::failure::Failure;
 use crate::desk::version::{self, Precondition};
 use crate::desk::{api_keys, audits, users};
@@ -23,18 +26,20 @@ pub(crate) fn me<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, 
 
 /// Users who have logged in, or with `?kind=anonymous` those who were minted for a claim.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
-    let is_anonymous = query::optional(call.visit, "kind", "user or anonymous", |text| match text {
-        "user" => Some(false),
-        "anonymous" => Some(true),
-        _ => None,
-    })?;
-    if is_anonymous == Some(true) {
+    let (paging, is_anonymous) = query::read(call.visit, asked_users)?;
+    if is_anonymous {
         let page = paging.checked(users::list_anonymous(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
         return Ok(paging::show(&page, |session| json!(users::view_anonymous(session))));
     }
     let page = paging.checked(users::list(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, Profile::view))
+}
+
+/// What a list of users is asked for: which page, and whether of anonymous ones.
+pub(crate) fn asked_users(query: &mut Query) -> (Paging, bool) {
+    let paging = Paging::asked(query);
+    let about = "Those who have logged in, or those who were minted for a claim; user when it is left out.";
+    (paging, query.word("kind", about, &[("user", false), ("anonymous", true)]).unwrap_or(false))
 }
 
 /// One user.
@@ -44,7 +49,7 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 
 /// Forgets a user; `?terminate=true` ends their live sessions first.
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let terminate = query::flag(call.visit, "terminate")?.unwrap_or(false);
+    let terminate = query::read(call.visit, casts::terminates)?;
     users::delete(&call.desk, call.id, terminate).await?;
     Ok(reply::no_content())
 }
@@ -68,13 +73,14 @@ pub(crate) async fn delete_api_key<S: Store, L: Launcher>(call: &Call<'_, S, L>)
 
 /// Who changed what, the newest first; `?target=` is the id of what was changed.
 pub(crate) async fn list_audit<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
-    let target = call.visit.query("target");
-    if target.as_deref().is_some_and(|target| target.is_empty() || target.len() > 100) {
-        return Err(Problem::new(Mistake::BadRequest).detail("The parameter \u{201c}target\u{201d} must be an id.").into());
-    }
+    let (paging, target) = query::read(call.visit, asked_audit)?;
     let page = paging.checked(audits::list(&call.desk, target.as_deref(), paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, audits::view))
+}
+
+/// What a list of changes is asked for: which page, and of what.
+pub(crate) fn asked_audit(query: &mut Query) -> (Paging, Option<String>) {
+    (Paging::asked(query), query.optional("target", "Only changes of what has this id.", &plain(|| &shape::TARGET)))
 }
 
 /// One change.

@@ -4,7 +4,7 @@ use casting_core::ports::{Launcher, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
-use super::{Call, paging};
+use super::{Call, paging, query};
 use crate::api::paging::Paging;
 use crate::desk::failure::Failure;
 use crate::desk::records::{self, Editable};
@@ -13,7 +13,7 @@ use crate::desk::version::{self, Precondition};
 
 /// All of a kind, a page at a time.
 pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
+    let paging = query::read(call.visit, Paging::asked)?;
     let page = paging.checked(records::list::<R, S, L>(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, R::view))
 }

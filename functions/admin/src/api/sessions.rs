@@ -9,33 +9,32 @@ use serde_json::json;
 
 use super::{Call, paging, query};
 use crate::api::paging::Paging;
+use crate::api::query::Query;
 use crate::desk::failure::Failure;
 use crate::desk::sessions::{self, SessionsAsked};
 
-/// All sessions, the newest first; `?cast=`, `?user=`, `?state=live|ended`, `?since=`, `?until=`.
+/// All sessions, the newest first.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let paging = Paging::of(call.visit)?;
-    let asked = asked(call)?;
+    let (paging, asked) = query::read(call.visit, asked)?;
     let page = paging.checked(sessions::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, sessions::view))
 }
 
-fn asked<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<SessionsAsked, Failure> {
-    let cast = query::optional(call.visit, "cast", "the id of a cast", CastId::parse)?;
-    let user = query::optional(call.visit, "user", "the id of a user", UserId::parse)?;
-    let is_live = query::optional(call.visit, "state", "live or ended", |text| match text {
-        "live" => Some(true),
-        "ended" => Some(false),
-        _ => None,
-    })?;
+/// What a list of sessions is asked for.
+pub(crate) fn asked(query: &mut Query) -> (Paging, SessionsAsked) {
+    let paging = Paging::asked(query);
+    let cast = query.spelled("cast", "Only those of this cast.", CastId::parse);
+    let user = query.spelled("user", "Only those of this user.", UserId::parse);
+    let is_live = query.word("state", "Only those that live, or that have ended.", &[("live", true), ("ended", false)]);
     let of = match (&user, &cast, is_live) {
         (Some(user), ..) => SessionsOf::User(user.clone()),
         (None, _, Some(true)) => SessionsOf::Living,
         (None, Some(cast), _) => SessionsOf::Cast(cast.clone()),
         (None, None, _) => SessionsOf::All,
     };
-    let query = SessionQuery { of, since: query::time(call.visit, "since")?, until: query::time(call.visit, "until")? };
-    Ok(SessionsAsked { query, cast, is_live, outcome: None })
+    let since = query.time("since", "Claimed at or after this time.");
+    let query = SessionQuery { of, since, until: query.time("until", "Claimed before this time.") };
+    (paging, SessionsAsked { query, cast, is_live, outcome: None })
 }
 
 /// One session.

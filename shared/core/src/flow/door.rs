@@ -7,12 +7,12 @@ use super::Casting;
 use crate::actor::{Actor, ActorKind, Scope};
 use crate::address;
 use crate::api_key::ApiKey;
+use crate::console_ticket::ConsoleTicket;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::{ApiKeyId, Nonce, draw};
 use crate::keys::{hash_secret, same_secret};
 use crate::policy;
 use crate::ports::{Fault, Launcher, Saved, Store};
-use crate::ticket::ConsoleTicket;
 use crate::time::Timestamp;
 use crate::user::User;
 
