@@ -1,7 +1,7 @@
 //! Owns the badge: how a link stands, as a small picture for other pages. Must not say more of a link than its own page does.
 //!
-//! It is the same for everybody, so that anybody may keep it for a minute, and it is drawn without scripts, style sheets or fonts of others. Its
-//! words are English, as everything that is not a page for one visitor.
+//! It is the same for everybody, so that anybody may keep it for a minute (on pages of listed sites, their visitors' browsers), and it is drawn
+//! without scripts, style sheets or fonts of others. Its words are English, as everything that is not a page for one visitor.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -16,6 +16,8 @@ use lambda_http::Body;
 
 /// For whom, and for how long, in seconds.
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=60");
+/// The same where it depends on the page: not every cache on the way looks at what an answer varies by.
+const KEPT_BY_BROWSERS: HeaderValue = HeaderValue::from_static("private, max-age=60");
 const SVG: &str = "image/svg+xml; charset=utf-8";
 /// What is said of all links alike.
 const LABEL: &str = "cast";
@@ -53,7 +55,7 @@ pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
         reply.headers_mut().remove(CONTENT_LENGTH);
     }
     let headers = reply.headers_mut();
-    headers.insert(CACHE_CONTROL, KEPT);
+    headers.insert(CACHE_CONTROL, if standing.by_referrer { KEPT_BY_BROWSERS } else { KEPT });
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
     }
@@ -191,7 +193,8 @@ mod tests {
 
     #[test]
     fn what_depends_on_the_page_is_kept_for_that_page_only_and_trouble_by_nobody() {
-        assert_eq!(reply(&Standing { by_referrer: true, ..standing(None, None) }, None).headers()["vary"], "referer");
+        let listed = reply(&Standing { by_referrer: true, ..standing(None, None) }, None);
+        assert_eq!((&listed.headers()["vary"], &listed.headers()["cache-control"]), (&"referer".parse().expect("text"), &KEPT_BY_BROWSERS));
         assert!(!reply(&standing(None, None), None).headers().contains_key("vary"));
         for (denial, status, retry_after) in
             [(Denial::retry(DenialCode::TooManyAttempts, 7), 429, Some("7")), (Denial::new(DenialCode::Fault), 500, None)]
