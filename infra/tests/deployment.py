@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 
 import boto3
 import urllib3
@@ -218,7 +217,9 @@ class Deployment:
 
     def restart(self, function):
         """A new environment: nothing is remembered, no count is waiting to be written."""
-        self.client("lambda").update_function_configuration(FunctionName=self.resources[function], Description=str(uuid.uuid4()))
+        # Which setting is written does not matter, and this one stays what it is.
+        client, name = self.client("lambda"), self.resources[function]
+        client.update_function_configuration(FunctionName=name, Timeout=client.get_function_configuration(FunctionName=name)["Timeout"])
 
     def role_of(self, function):
         return self.client("lambda").get_function_configuration(FunctionName=self.resources[function])["Role"].rsplit("/", 1)[1]
@@ -226,6 +227,20 @@ class Deployment:
 
 def _text(raw):
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def permissions():
+    """What each function may do on tables and tasks: function, statement, and the action, or the resource's place in the statement's list."""
+    template = yaml.load((INFRA / "template.yaml").read_text(), _Tagged)
+    for function, resource in template["Resources"].items():
+        for policy in resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::Serverless::Function" else []:
+            for statement in policy["Statement"]:
+                for action in statement["Action"]:
+                    if action.startswith(("dynamodb:", "ecs:")):
+                        yield function, statement["Sid"], action
+                if isinstance(statement["Resource"], list):
+                    for place in range(len(statement["Resource"])):
+                        yield function, statement["Sid"], place
 
 
 class _Tag:

@@ -180,8 +180,7 @@ def the_same_request_finds_the_same_session(it):
     assert claimed(it, cast, key)["session_id"] == claimed(it, cast, key)["session_id"]
 
 
-def a_link_without_limits_needs_no_guard_but_a_proof_does(it):
-    """A claim that takes a slot and no place holds the cast to the version it was judged by."""
+def a_claim_that_takes_no_place_is_held_to_the_links_version(it):
     cast = made_cast(it, limit_requests_per_ip=True, sessions_allowed=50, within_seconds=600)
     claimed(it, cast)
 
@@ -291,6 +290,17 @@ def overdue(it, session):
     table.put_item(Item=row)
 
 
+def for_function(function):
+    """All checks, first those that ask most of this function."""
+    first = {
+        "CastFunction": [the_last_place_is_given_once_and_refusals_are_counted, one_address_gets_no_more_than_its_share, a_user_takes_up_the_own_session_again],
+        "SessionFunction": [a_place_and_a_slot_that_nobody_used_come_back_when_the_owner_gives_up],
+        "AdminFunction": [casts_are_made_listed_changed_and_deleted, images_are_registered_changed_and_deleted, the_administrator_sees_sessions_and_ends_them],
+        "LifecycleFunction": [news_of_a_task_moves_its_session, a_task_without_a_session_is_stopped, the_sweep_ends_what_is_over_time],
+    }[function]
+    return first + [check for check in CHECKS if check not in first]
+
+
 CHECKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
-HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, stopped, news, overdue}
+HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, stopped, news, overdue, for_function}
 CHECKS = [check for check in CHECKS if check not in HELPERS]
