@@ -218,8 +218,8 @@ def an_administrator_gives_back_what_a_session_had_taken(it):
 
 
 def a_link_can_be_tried_without_spending_anything(it):
-    cast = made_cast(it, limit_requests_per_ip=True, sessions_allowed=1, within_seconds=600, max_live_sessions=4)
-    told = done(it.admin("POST", f"casts/{cast['id']}/trials", {"address": "192.0.2.1"}))
+    cast = made_cast(it, limit_requests_per_ip=True, sessions_allowed=1, within_seconds=600, max_live_sessions=4, allow_resume=True)
+    told = done(it.admin("POST", f"casts/{cast['id']}/trials", {"address": "192.0.2.1", "user": "Ada"}))
     assert told, "every rule says what it says"
 
 
@@ -257,15 +257,27 @@ def the_sweep_ends_what_is_over_time(it):
 
 
 def the_sweep_finds_the_task_of_a_claim_that_was_cut_off(it):
-    """As if the cast function had died between its reservation and ECS's answer."""
-    session = claimed(it, made_cast(it))
-    row = it.row("SessionsTable").get_item(Key={"id": session["session_id"]})["Item"]
-    row |= {"state": {"is": "reserved"}, "task": None}
-    it.row("SessionsTable").put_item(Item=row)
+    session = cut_off(it)
     overdue(it, session)
     failed, said = it.tell_lifecycle({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
     assert not failed, said
     assert state(it, session)["state"] == "starting"
+
+
+def whoever_ends_a_session_whose_task_nobody_knows_ends_the_task_too(it):
+    by_owner, by_administrator = cut_off(it), cut_off(it)
+    done(it.request("POST", f"/session/{by_owner['session_id']}/end", headers=it.owner(by_owner)))
+    assert it.admin("POST", f"sessions/{by_administrator['session_id']}/stop").status in (200, 202, 204)
+    for session in (by_owner, by_administrator):
+        assert it.task(session["session_id"])["desiredStatus"] == "STOPPED"
+
+
+def cut_off(it):
+    """A session as it is when the cast function dies between its reservation and ECS's answer."""
+    session, table = claimed(it, made_cast(it)), it.row("SessionsTable")
+    row = table.get_item(Key={"id": session["session_id"]})["Item"]
+    table.put_item(Item=row | {"state": {"is": "reserved"}, "task": None})
+    return session
 
 
 def stopped(it, session):
@@ -302,5 +314,5 @@ def for_function(function):
 
 
 CHECKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
-HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, stopped, news, overdue, for_function}
+HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, cut_off, stopped, news, overdue, for_function}
 CHECKS = [check for check in CHECKS if check not in HELPERS]

@@ -7,7 +7,13 @@ import scenario
 from deployment import permissions
 
 # What the emulator cannot show, and why. tests/plans/template.rs says who may do these.
-NOT_SHOWN = {}
+NOT_SHOWN = {
+    ("CastFunction", "TagTasks", "ecs:TagResource"): "ECS asks for it when a task is run with tags; the emulator does not",
+    ("AdminFunction", "TagTaskDefinitions", "ecs:TagResource"): "likewise when a task definition is registered with tags",
+    ("CastFunction", "LookAfterTasks", "ecs:DescribeTasks"): "asked when ECS knows the client token already; the emulator knows none",
+    ("CastFunction", "FindTasks", "ecs:ListTasks"): "likewise",
+    ("CastFunction", "LookAfterTasks", "ecs:StopTask"): "asked when a session ends while its task is being started; tests/faults has that moment",
+}
 
 
 @pytest.mark.parametrize(("function", "statement", "what"), [one for one in permissions() if one not in NOT_SHOWN])

@@ -16,6 +16,7 @@ new SessionCasting(stack, 'Casting', {
   gateImage: '111122223333.dkr.ecr.eu-central-1.amazonaws.com/session-casting/gate:latest',
   alarmEmail: 'on-call@example.com',
   monthlyBudget: 100,
+  functions: process.env.CASTING_FUNCTIONS,
 });
 
 Tags.of(stack).add('project', 'session-casting');
