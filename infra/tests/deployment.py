@@ -36,7 +36,7 @@ UNKNOWN = {
 }
 
 PARAMETERS = {
-    "Architecture": "x86_64",
+    "Architecture": os.environ.get("CASTING_ARCHITECTURE", "x86_64"),
     "Edge": "own",
     "SessionUrl": "https://{session}.s.example.com",
     "Login": "cognito",

@@ -8,20 +8,10 @@ import subprocess
 
 import pytest
 import yaml
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
+from transformed import FUNCTIONS, ours, transformed
 
 INFRA = pathlib.Path(__file__).parents[1]
 CDK = INFRA / "cdk"
-FUNCTIONS = ["cast", "session", "admin", "auth", "error", "lifecycle"]
-
-
-class Managed:
-    """The one policy that the transform looks up by name."""
-
-    def load(self):
-        return {name: f"arn:aws:iam::aws:policy/service-role/{name}" for name in ["AWSLambdaBasicExecutionRole"]}
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +30,13 @@ def node(program, *arguments):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def transformed(template):
-    os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
-    for name in FUNCTIONS:
-        template["Resources"][f"{name.capitalize()}Function"]["Properties"]["CodeUri"] = "s3://code/of-the-function"
+def theirs(template):
+    """Without what the CDK notes about itself."""
     for resource in template["Resources"].values():
-        resource.get("Metadata", {}).pop("aws:cdk:path", None)
-        resource.get("Metadata", {}).pop("aws:asset:path", None)
-        resource.get("Metadata", {}).pop("aws:asset:property", None)
-    return transform(template, {}, Managed(), None, Parser())
+        for note in ["aws:cdk:path", "aws:asset:path", "aws:asset:property"]:
+            resource.get("Metadata", {}).pop(note, None)
+    template["Resources"].pop("CDKMetadata", None)
+    return transformed(template)
 
 
 def normal(value):
@@ -68,18 +56,16 @@ def normal(value):
 
 
 def test_both_make_the_same_resources_outputs_and_conditions(synthesised):
-    ours = transformed(yaml_parse((INFRA / "template.yaml").read_text()))
-    theirs = transformed(synthesised)
-    theirs["Resources"].pop("CDKMetadata", None)
+    template, construct = ours(), theirs(synthesised)
     for part in ["Resources", "Outputs", "Conditions"]:
-        left, right = normal(ours[part]), normal(theirs[part])
+        left, right = normal(template[part]), normal(construct[part])
         right = {name: one for name, one in right.items() if name in left or part != "Conditions"}
         assert left.keys() == right.keys(), part
         for name in left:
             assert without_notes(left[name]) == without_notes(right[name]), f"{part}: {name}"
     # What the CDK adds is its own version check.
     for part in ["Parameters", "Rules"]:
-        left, right = normal(ours[part]), normal(theirs[part])
+        left, right = normal(template[part]), normal(construct[part])
         assert left == {name: right.get(name) for name in left}, part
 
 
@@ -91,7 +77,7 @@ def test_the_comparison_sees_a_difference(synthesised):
     other = json.loads(json.dumps(synthesised))
     other["Resources"]["CastFunction"]["Properties"]["MemorySize"] = 512
     other["Resources"]["CastFunction"]["Properties"]["Tracing"] = "PassThrough"
-    left, right = normal(transformed(synthesised))["Resources"], normal(transformed(other))["Resources"]
+    left, right = normal(theirs(synthesised))["Resources"], normal(theirs(other))["Resources"]
     assert left["CastFunction"] != right["CastFunction"] and left["SessionFunction"] == right["SessionFunction"]
 
 
