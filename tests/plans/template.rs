@@ -362,7 +362,10 @@ fn what_a_function_could_not_do_is_kept_and_told() {
         assert_eq!(event["Properties"]["DeadLetterConfig"]["Arn"]["!GetAtt"], "LostEvents.Arn", "{name:?}");
         assert!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"].as_u64().is_some_and(|times| times > 0), "{name:?}");
     }
-    assert_eq!(template["Resources"]["LifecycleRetries"]["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]["!GetAtt"], "LostEvents.Arn");
+    assert_eq!(
+        template["Resources"]["LifecycleRetries"]["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]["!GetAtt"],
+        "LostEvents.Arn"
+    );
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         assert_eq!(alarm["AlarmActions"][0]["!Ref"], "AlarmTopic", "{name} tells nobody");
     }
