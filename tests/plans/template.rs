@@ -296,6 +296,7 @@ fn what_acts_on_tasks_is_bound_to_our_cluster_and_our_role() {
                     },
                     "ecs:RegisterTaskDefinition" => *name == "AdminFunction",
                     "iam:PassRole" => condition["StringEquals"]["iam:PassedToService"] == "ecs-tasks.amazonaws.com",
+                    "sqs:SendMessage" => *name == "LifecycleFunction" && resource["!GetAtt"] == "LostEvents.Arn",
                     dynamodb => dynamodb.starts_with("dynamodb:"),
                 };
                 assert!(bound, "{name} may {action} on {resource:?} if {condition:?}");
@@ -305,7 +306,28 @@ fn what_acts_on_tasks_is_bound_to_our_cluster_and_our_role() {
 }
 
 #[test]
-fn every_role_is_one_of_four_and_no_session_has_one() {
+fn what_no_emulator_asks_for_is_granted() {
+    let template = template();
+    let granted = |function: &str, action: &str| {
+        let policies = list(&template["Resources"][function]["Properties"]["Policies"]);
+        let statements = policies.iter().flat_map(|policy| list(&policy["Statement"]));
+        statements.flat_map(|statement| list(&statement["Action"])).filter(|granted| **granted == action).count()
+    };
+    for (function, action) in [
+        ("CastFunction", "iam:PassRole"),
+        ("CastFunction", "ecs:TagResource"),
+        ("CastFunction", "ecs:DescribeTasks"),
+        ("CastFunction", "ecs:ListTasks"),
+        ("CastFunction", "ecs:StopTask"),
+        ("AdminFunction", "iam:PassRole"),
+        ("AdminFunction", "ecs:TagResource"),
+    ] {
+        assert_eq!(granted(function, action), 1, "{function} needs {action} once");
+    }
+}
+
+#[test]
+fn every_role_is_a_functions_or_one_of_three_and_no_session_has_one() {
     let template = template();
     let roles = resources(&template, "AWS::IAM::Role").into_iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
     assert_eq!(roles, ["ExecutionRole", "EdgeSettingsRole", "EdgeExecutionRole"], "the functions' own are made from their policies");
@@ -340,7 +362,10 @@ fn what_a_function_could_not_do_is_kept_and_told() {
         assert_eq!(event["Properties"]["DeadLetterConfig"]["Arn"]["!GetAtt"], "LostEvents.Arn", "{name:?}");
         assert!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"].as_u64().is_some_and(|times| times > 0), "{name:?}");
     }
-    assert_eq!(lifecycle["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]["!GetAtt"], "LostEvents.Arn");
+    assert_eq!(
+        template["Resources"]["LifecycleRetries"]["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]["!GetAtt"],
+        "LostEvents.Arn"
+    );
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         assert_eq!(alarm["AlarmActions"][0]["!Ref"], "AlarmTopic", "{name} tells nobody");
     }

@@ -1,0 +1,292 @@
+"""The template, deployed to an emulator of AWS that checks permissions and runs the functions' real programs."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+
+import boto3
+import urllib3
+import yaml
+from botocore.config import Config
+
+INFRA = pathlib.Path(__file__).parents[1]
+PROJECT = INFRA.parent
+BUILT = PROJECT / "target" / "sam" / "template.yaml"
+REGION = "eu-central-1"
+STACK = "casting"
+
+# Types that the emulator does not know; alarms over several metrics belong to them. Those that matter here are held by tests/plans/template.rs; the others belong to edges that are not deployed here.
+UNKNOWN = {
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "AWS::Budgets::Budget",
+    "AWS::EC2::EIP",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::Route53::RecordSetGroup",
+}
+
+PARAMETERS = {
+    "Architecture": os.environ.get("CASTING_ARCHITECTURE", "x86_64"),
+    "Edge": "own",
+    "SessionUrl": "https://{session}.s.example.com",
+    "Login": "cognito",
+    "AdminJwt": "true",
+    "DeletionProtection": "false",
+    "GateImage": "registry.example/gate:1",
+    "LogLevel": "debug",
+    # Every caller is one address here.
+    "ClaimsPerSecond": "1000",
+    "RequestsPerSecond": "1000",
+}
+
+
+class Answer:
+    def __init__(self, response):
+        self.status, self.headers, self.text = response.status, response.headers, response.data.decode()
+
+    def json(self):
+        return json.loads(self.text)
+
+    def __repr__(self):
+        return f"{self.status} {self.text[:2000]}"
+
+
+class Deployment:
+    """An emulator of its own, and the stack in it."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=60))
+        settings = os.environ | {
+            "AUTH": "true",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "MINISTACK_DATA_DIR": str(folder),
+        }
+        self.log = open(folder / "emulator.log", "wb")
+        program = pathlib.Path(sys.executable).parent / "ministack"
+        self.process = subprocess.Popen([program], env=settings, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd=folder)
+        self._until_it_answers()
+
+    def _until_it_answers(self):
+        for _ in range(600):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the emulator has ended: {(self.folder / 'emulator.log').read_text()[-2000:]}")
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError("the emulator does not answer")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.log.close()
+
+    def client(self, service):
+        once = Config(retries={"max_attempts": 1}, read_timeout=120)
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(service, region_name=REGION, endpoint_url=self.url, config=once, **keys)
+
+    def deploy(self):
+        """`sam deploy` of what `sam build` has built, without what the emulator does not know."""
+        template = yaml.load(BUILT.read_text(), _Tagged)
+        is_unknown = lambda one: one["Type"] in UNKNOWN or (one["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in one["Properties"])
+        gone = {name for name, one in template["Resources"].items() if is_unknown(one)}
+        while needs := {name for name, one in template["Resources"].items() if _named(one) & gone} - gone:
+            gone |= needs
+        template["Resources"] = {name: one for name, one in template["Resources"].items() if name not in gone}
+        # It leaves punctuation in what it makes up, which is then no key.
+        template["Resources"]["SigningKey"]["Properties"] = {"SecretString": secrets.token_urlsafe(32)}
+        # It takes every call to ECS for one on a cluster and knows no conditions; tests/plans/template.rs holds what these statements are bound to.
+        for function in template["Resources"].values():
+            for policy in function["Properties"].get("Policies", []) if function["Type"] == "AWS::Serverless::Function" else []:
+                for statement in policy["Statement"]:
+                    if all(action.startswith("ecs:") for action in statement["Action"]):
+                        statement["Resource"] = "*"
+                        statement.pop("Condition", None)
+        path = BUILT.with_name("emulated.yaml")
+        path.write_text(yaml.dump(template, Dumper=_Untagged, sort_keys=False))
+        self.client("s3").create_bucket(Bucket="artefacts", CreateBucketConfiguration={"LocationConstraint": REGION})
+        environment = os.environ | {"AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "SAM_CLI_TELEMETRY": "0"}
+        overrides = [f"{name}={value}" for name, value in PARAMETERS.items()]
+        command = [os.environ.get("SAM", "sam"), "deploy", "--template-file", str(path), "--stack-name", STACK, "--region", REGION, "--s3-bucket", "artefacts"]
+        command += ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides]
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.folder)
+        if done.returncode != 0:
+            raise RuntimeError(f"sam deploy: {done.stdout[-6000:]}\n{done.stderr[-3000:]}")
+        cloudformation = self.client("cloudformation")
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        found = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+        self.resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for page in found for one in page["StackResourceSummaries"]}
+        secret = self.client("secretsmanager").get_secret_value(SecretId=self.outputs["SigningKeyArn"])["SecretString"]
+        self.master = base64.urlsafe_b64decode(secret + "=")
+        self._admit_administrator()
+
+    def _admit_administrator(self):
+        """An API key in the catalog, and a token of the user pool."""
+        key_id, secret = "k" + "a" * 26, "s" * 43
+        hashed = base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).decode().rstrip("=")
+        row = {"kind": "api-key", "id": key_id, "name": "tests", "secret_hash": hashed, "created_at": int(time.time() * 1000)}
+        self.row("CatalogTable").put_item(Item=row)
+        self.api_key = f"{key_id}.{secret}"
+        pool, client, cognito = self.outputs["UserPoolId"], self.outputs["LoginClientId"], self.client("cognito-idp")
+        cognito.update_user_pool_client(UserPoolId=pool, ClientId=client, ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"])
+        cognito.admin_create_user(UserPoolId=pool, Username="ada@example.com", MessageAction="SUPPRESS")
+        cognito.admin_set_user_password(UserPoolId=pool, Username="ada@example.com", Password="Correct-horse-1", Permanent=True)
+        words = {"USERNAME": "ada@example.com", "PASSWORD": "Correct-horse-1"}
+        login = cognito.admin_initiate_auth(UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH", AuthParameters=words)
+        self.token = login["AuthenticationResult"]["IdToken"]
+
+    def row(self, table):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.resource("dynamodb", region_name=REGION, endpoint_url=self.url, **keys).Table(self.resources[table])
+
+    # Requests, as they come through the gateway.
+
+    def request(self, method, path, body=None, headers=None):
+        sent = {"host": f"{self.outputs['ApiId']}.execute-api.localhost:{self.port}", "accept": "application/json"} | (headers or {})
+        if body is not None:
+            sent["content-type"] = "application/json"
+        text = None if body is None else json.dumps(body).encode()
+        return Answer(self.http.request(method, self.url + path, body=text, headers=sent, redirect=False))
+
+    def admin(self, method, path, body=None):
+        return self.request(method, f"/api/admin/{path}", body, {"authorization": f"Bearer {self.token}", "x-api-key": self.api_key})
+
+    def claim(self, key, headers=None):
+        described = self.request("GET", f"/api/casts/{key}", headers=headers)
+        if described.status != 200:
+            return described
+        return self.request("POST", f"/cast/{key}/claims", {"ticket": described.json()["ticket"]}, headers)
+
+    def owner(self, claimed):
+        return {"authorization": f"Bearer {claimed['session_token']}"}
+
+    def report(self, session, report):
+        sessions = self._derived("sessions")
+        secret = _text(hmac.new(sessions, session.encode(), hashlib.sha256).digest())
+        return self.request("POST", f"/session/{session}/reports", report, {"authorization": f"Bearer {secret}"})
+
+    def login_cookie(self, name):
+        """What the auth function would give a user of this name."""
+        user = "u" + base64.b32encode(hashlib.sha256(name.encode()).digest()[:16]).decode().lower().rstrip("=")
+        payload = json.dumps({"u": {"i": user, "n": name}, "e": int(time.time() * 1000) + 600_000})
+        signed = "v1." + _text(payload.encode())
+        signature = hmac.new(self._derived("login ticket"), signed.encode(), hashlib.sha256).digest()
+        secure = self.outputs["CastBaseUrl"].startswith("https:")
+        return {"cookie": f"{'__Host-' if secure else ''}cast-login={signed}.{_text(signature)}"}
+
+    def _derived(self, purpose):
+        return hmac.new(self.master, f"session-casting 1 {purpose}".encode(), hashlib.sha256).digest()
+
+    # What EventBridge would do.
+
+    def tell_lifecycle(self, event):
+        answer = self.client("lambda").invoke(FunctionName=self.resources["LifecycleFunction"], Payload=json.dumps(event))
+        return answer.get("FunctionError"), answer["Payload"].read().decode()
+
+    def task(self, session):
+        """The task of a session, as ECS tells of it."""
+        ecs, cluster = self.client("ecs"), self.outputs["ClusterName"]
+        arns = ecs.list_tasks(cluster=cluster, startedBy=session)["taskArns"]
+        arns = arns or ecs.list_tasks(cluster=cluster, startedBy=session, desiredStatus="STOPPED")["taskArns"]
+        return ecs.describe_tasks(cluster=cluster, tasks=arns, include=["TAGS"])["tasks"][0] if arns else None
+
+    def restart(self, function):
+        """A new environment: nothing is remembered, no count is waiting to be written."""
+        # Which setting is written does not matter, and this one stays what it is.
+        client, name = self.client("lambda"), self.resources[function]
+        client.update_function_configuration(FunctionName=name, Timeout=client.get_function_configuration(FunctionName=name)["Timeout"])
+
+    def role_of(self, function):
+        return self.client("lambda").get_function_configuration(FunctionName=self.resources[function])["Role"].rsplit("/", 1)[1]
+
+
+def _text(raw):
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def permissions():
+    """What each function may do on tables and tasks: function, statement, and the action, or the resource's place in the statement's list."""
+    template = yaml.load((INFRA / "template.yaml").read_text(), _Tagged)
+    for function, resource in template["Resources"].items():
+        for policy in resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::Serverless::Function" else []:
+            for statement in policy["Statement"]:
+                for action in statement["Action"]:
+                    if action.startswith(("dynamodb:", "ecs:")):
+                        yield function, statement["Sid"], action
+                if isinstance(statement["Resource"], list):
+                    for place in range(len(statement["Resource"])):
+                        yield function, statement["Sid"], place
+
+
+class _Tag:
+    def __init__(self, tag, value):
+        self.tag, self.value = tag, value
+
+
+class _Tagged(yaml.SafeLoader):
+    """Reads `!Ref X` and its like as they are."""
+
+
+class _Untagged(yaml.SafeDumper):
+    """Writes them back."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
+def _read(loader, suffix, node):
+    read = {yaml.ScalarNode: loader.construct_scalar, yaml.SequenceNode: loader.construct_sequence, yaml.MappingNode: loader.construct_mapping}
+    deep = {} if isinstance(node, yaml.ScalarNode) else {"deep": True}
+    return _Tag("!" + suffix, read[type(node)](node, **deep))
+
+
+def _write(dumper, tagged):
+    if isinstance(tagged.value, dict):
+        return dumper.represent_mapping(tagged.tag, tagged.value)
+    if isinstance(tagged.value, list):
+        return dumper.represent_sequence(tagged.tag, tagged.value)
+    return dumper.represent_scalar(tagged.tag, str(tagged.value))
+
+
+_Tagged.add_multi_constructor("!", _read)
+_Untagged.add_representer(_Tag, _write)
+
+
+def _named(value):
+    """Which resources something refers to."""
+    if isinstance(value, _Tag):
+        if value.tag == "!Ref":
+            return {value.value}
+        if value.tag == "!GetAtt":
+            return {value.value.split(".")[0]}
+        if value.tag == "!Sub" and isinstance(value.value, str):
+            return {name.split(".")[0] for name in re.findall(r"\$\{([A-Za-z.]+)\}", value.value)}
+        return _named(value.value)
+    if isinstance(value, dict):
+        return set().union(*map(_named, value.values()))
+    return set().union(*map(_named, value)) if isinstance(value, list) else set()

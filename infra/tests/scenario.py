@@ -1,0 +1,318 @@
+"""What a deployment must be able to do, one check for each thing. Checks know nothing of each other and can be repeated."""
+
+import time
+import uuid
+
+IMAGE = {"image": "registry.example/app:1", "command": ["app"], "cpu": 256, "memory": 512}
+
+
+def name():
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+def done(answer, status=200):
+    assert answer.status == status, f"{answer}, and not {status}"
+    return answer.json() if answer.text else None
+
+
+def made_image(it):
+    return done(it.admin("POST", "images", {"name": name(), **image_source()}), 201)
+
+
+def image_source():
+    return {"container_image": IMAGE["image"], "command": IMAGE["command"], "cpu": IMAGE["cpu"], "memory": IMAGE["memory"]}
+
+
+def made_cast(it, **fields):
+    return done(it.admin("POST", "casts", {"name": name(), "key": name(), "image_id": image(it), "allow_anonymous": True} | fields), 201)
+
+
+def image(it):
+    """One image for all."""
+    if not hasattr(it, "image"):
+        it.image = made_image(it)["id"]
+    return it.image
+
+
+def claimed(it, cast, headers=None):
+    return done(it.claim(cast["key"], headers), 202)
+
+
+def state(it, session):
+    return done(it.request("GET", f"/session/{session['session_id']}/status", headers=it.owner(session)))
+
+
+def ready(it, session):
+    done(it.report(session["session_id"], {"is": "ready", "port": 18080}))
+
+
+def remaining(it, cast):
+    return done(it.admin("GET", f"casts/{cast['id']}"))["sessions_remaining"]
+
+
+# The administrator.
+
+
+def images_are_registered_changed_and_deleted(it):
+    made = made_image(it)
+    definition = it.client("ecs").describe_task_definition(taskDefinition=made["registered_task_definition"])["taskDefinition"]
+    assert definition["family"] == f"casting-{made['id']}" and not definition.get("taskRoleArn"), definition
+    assert definition["executionRoleArn"].endswith(it.resources["ExecutionRole"]), definition
+    assert made["id"] in [one["id"] for one in done(it.admin("GET", "images"))["items"]]
+    changed = done(it.admin("PATCH", f"images/{made['id']}", {"description": "better"}))
+    assert changed["description"] == "better"
+    deleted = it.admin("DELETE", f"images/{made['id']}")
+    assert deleted.status in (200, 204), deleted
+
+
+def casts_are_made_listed_changed_and_deleted(it):
+    made = made_cast(it)
+    listed = done(it.admin("GET", "casts"))
+    assert made["id"] in [one["id"] for one in listed["items"]] or listed.get("next"), "is listed"
+    changed = done(it.admin("PATCH", f"casts/{made['id']}", {"key": name(), "limit_total_sessions": True, "sessions_remaining": 3}))
+    assert changed["sessions_remaining"] == 3
+    changed = done(it.admin("PATCH", f"casts/{made['id']}", {"name": "another"}))
+    assert (changed["name"], changed["sessions_remaining"]) == ("another", 3)
+    assert it.admin("DELETE", f"casts/{made['id']}").status in (200, 204)
+    assert it.admin("GET", f"casts/{made['id']}").status == 404
+
+
+def api_keys_open_and_end(it):
+    made = done(it.admin("POST", "api-keys", {"name": name()}), 201)
+    token = {"authorization": f"Bearer {it.token}"}
+    assert it.request("GET", "/api/admin/casts", headers=token | {"x-api-key": made["key"]}).status == 200
+    deleted = it.admin("DELETE", f"api-keys/{made['id']}")
+    assert deleted.status in (200, 204), deleted
+    assert it.request("GET", "/api/admin/casts", headers=token | {"x-api-key": made["key"]}).status == 401
+
+
+def the_admin_api_asks_for_a_token_and_for_a_key(it):
+    key = {"x-api-key": it.api_key}
+    nobody = it.request("GET", "/api/admin/casts", headers=key)
+    assert nobody.status == 401 and "code" not in nobody.json(), f"the gateway refuses: {nobody}"
+    forged = it.request("GET", "/api/admin/casts", headers=key | {"authorization": f"Bearer {it.token[:-8]}AAAAAAAA"})
+    assert forged.status == 401 and "code" not in forged.json(), f"the gateway refuses: {forged}"
+    keyless = it.request("GET", "/api/admin/casts", headers={"authorization": f"Bearer {it.token}"})
+    assert keyless.status == 401 and keyless.json()["code"] == "unauthorized", f"the function refuses: {keyless}"
+    assert it.admin("GET", "casts").status == 200
+    page = it.request("GET", "/admin", headers={"accept": "text/html"})
+    assert page.status == 200, f"the console needs no token: {page}"
+
+
+# Visitors.
+
+
+def a_claim_starts_one_task_of_the_right_kind_in_the_right_place(it):
+    cast = made_cast(it, kasm_url="https://example.com/welcome")
+    session = claimed(it, cast)
+    task = it.task(session["session_id"])
+    assert task["startedBy"] == session["session_id"] and task["clusterArn"].endswith(f"/{it.outputs['ClusterName']}")
+    assert task["taskDefinitionArn"].split("/")[1].startswith(f"casting-{image(it)}:")
+    assert task["launchType"] == "FARGATE" and "taskRoleArn" not in task["overrides"]
+    told = {pair["name"]: pair["value"] for pair in task["overrides"]["containerOverrides"][0]["environment"]}
+    assert told["CAST_SESSION_ID"] == session["session_id"] and told["KASM_URL"] == "https://example.com/welcome"
+    assert told["CAST_REPORT_URL"] == it.outputs["CastBaseUrl"].removesuffix("/cast/")
+    assert {"key": "session", "value": session["session_id"]} in task["tags"]
+    assert state(it, session)["state"] == "starting"
+
+
+def a_session_is_entered_once_its_gate_is_ready_and_ended_by_its_owner(it):
+    session = claimed(it, made_cast(it))
+    ready(it, session)
+    assert state(it, session)["state"] == "ready"
+    entered = it.request("GET", f"/session/{session['session_id']}/enter", headers=it.owner(session))
+    assert entered.status == 303 and f"https://{session['session_id']}.s.example.com/" in entered.headers["location"], entered
+    stranger = it.request("GET", f"/session/{session['session_id']}/status")
+    assert stranger.status in (401, 403, 404), stranger
+    done(it.request("POST", f"/session/{session['session_id']}/end", headers=it.owner(session)))
+    assert state(it, session)["state"] in ("stopping", "ended")
+    assert it.task(session["session_id"])["desiredStatus"] == "STOPPED"
+
+
+def a_place_and_a_slot_that_nobody_used_come_back_when_the_owner_gives_up(it):
+    cast = made_cast(it, limit_total_sessions=True, sessions_remaining=5, limit_requests_per_ip=True, sessions_allowed=5, within_seconds=600)
+    session = claimed(it, cast)
+    assert remaining(it, cast) == 4
+    done(it.request("POST", f"/session/{session['session_id']}/end", headers=it.owner(session)))
+    assert state(it, session)["state"] in ("stopping", "ended")
+    stopped(it, session)
+    assert remaining(it, cast) == 5
+
+
+def the_last_place_is_given_once_and_refusals_are_counted(it):
+    it.restart("CastFunction")  # counts are written at once by a new environment, and once a minute from then on
+    cast = made_cast(it, limit_total_sessions=True, sessions_remaining=1)
+    claimed(it, cast)
+    refused = it.claim(cast["key"])
+    assert refused.status in (403, 404, 409, 410, 429, 503) and refused.json()["code"] == "no-sessions-left", refused
+    assert remaining(it, cast) == 0
+    listed = done(it.admin("GET", f"casts/{cast['id']}/claims"))
+    assert "no-sessions-left" in str(listed), listed
+
+
+def one_address_gets_no_more_than_its_share(it):
+    cast = made_cast(it, limit_requests_per_ip=True, sessions_allowed=1, within_seconds=600)
+    claimed(it, cast)
+    refused = it.claim(cast["key"])
+    assert refused.status == 429 and refused.json()["code"] == "ip-limit", refused
+
+
+def no_more_sessions_live_at_once_than_may(it):
+    cast = made_cast(it, max_live_sessions=1)
+    session = claimed(it, cast)
+    assert it.claim(cast["key"]).json()["code"] == "cast-busy"
+    done(it.request("POST", f"/session/{session['session_id']}/end", headers=it.owner(session)))
+    stopped(it, session)
+    it.restart("CastFunction")
+    claimed(it, cast)
+
+
+def a_user_takes_up_the_own_session_again(it):
+    cast, ada = made_cast(it, allow_resume=True), it.login_cookie(name())
+    first = claimed(it, cast, ada)
+    ready(it, first)
+    assert claimed(it, cast, ada)["session_id"] == first["session_id"]
+
+
+def the_same_request_finds_the_same_session(it):
+    cast = made_cast(it)
+    key = {"idempotency-key": name()}
+    assert claimed(it, cast, key)["session_id"] == claimed(it, cast, key)["session_id"]
+
+
+def a_claim_that_takes_no_place_is_held_to_the_links_version(it):
+    cast = made_cast(it, limit_requests_per_ip=True, sessions_allowed=50, within_seconds=600)
+    claimed(it, cast)
+
+
+def a_link_that_nobody_made_is_unknown(it):
+    answer = it.claim(name())
+    assert answer.status == 404 and answer.json()["code"] == "unknown-cast", answer
+    page = it.request("GET", "/error/no-sessions-left", headers={"accept": "text/html"})
+    assert page.status == 200 or page.text.startswith("<!"), page
+    assert it.request("GET", "/nothing/here").status == 404
+
+
+# What goes on without visitors.
+
+
+def the_administrator_sees_sessions_and_ends_them(it):
+    cast = made_cast(it)
+    session = claimed(it, cast)
+    shown = done(it.admin("GET", f"sessions/{session['session_id']}"))
+    assert shown["id"] == session["session_id"]
+    listed = done(it.admin("GET", "sessions"))["items"]
+    assert session["session_id"] in [one["id"] for one in listed], "the newest come first"
+    assert session["session_id"] in str(done(it.admin("GET", f"casts/{cast['id']}/claims")))
+    assert it.admin("POST", f"sessions/{session['session_id']}/stop").status in (200, 202, 204)
+    assert it.task(session["session_id"])["desiredStatus"] == "STOPPED"
+    assert state(it, session)["state"] in ("stopping", "ended")
+
+
+def an_administrator_gives_back_what_a_session_had_taken(it):
+    cast = made_cast(it, limit_total_sessions=True, sessions_remaining=2, limit_requests_per_ip=True, sessions_allowed=9, within_seconds=600)
+    session = claimed(it, cast)
+    assert it.admin("POST", f"sessions/{session['session_id']}/stop").status in (200, 202, 204)
+    stopped(it, session)
+    assert remaining(it, cast) == 2
+
+
+def a_link_can_be_tried_without_spending_anything(it):
+    cast = made_cast(it, limit_requests_per_ip=True, sessions_allowed=1, within_seconds=600, max_live_sessions=4, allow_resume=True)
+    told = done(it.admin("POST", f"casts/{cast['id']}/trials", {"address": "192.0.2.1", "user": "Ada"}))
+    assert told, "every rule says what it says"
+
+
+def settings_are_read_and_changed(it):
+    done(it.admin("PATCH", "settings", {"attempts_per_minute": 100_000}))
+    assert done(it.admin("GET", "settings"))["attempts_per_minute"] == 100_000
+
+
+def news_of_a_task_moves_its_session(it):
+    cast = made_cast(it, limit_total_sessions=True, sessions_remaining=1, limit_requests_per_ip=True, sessions_allowed=9, within_seconds=600)
+    session = claimed(it, cast)
+    stopped(it, session)
+    assert state(it, session)["state"] == "ended"
+    assert remaining(it, cast) == 1, "what was never ready is given back"
+
+
+def a_task_without_a_session_is_stopped(it):
+    session = claimed(it, made_cast(it))
+    stopped(it, session)
+    ecs, cluster = it.client("ecs"), it.outputs["ClusterName"]
+    stray = ecs.run_task(cluster=cluster, taskDefinition=it.task(session["session_id"])["taskDefinitionArn"], startedBy=session["session_id"], launchType="FARGATE")["tasks"][0]
+    failed, said = it.tell_lifecycle(news(stray["taskArn"], session["session_id"], "RUNNING", 2))
+    assert not failed, said
+    assert ecs.describe_tasks(cluster=cluster, tasks=[stray["taskArn"]])["tasks"][0]["desiredStatus"] == "STOPPED"
+
+
+def the_sweep_ends_what_is_over_time(it):
+    session = claimed(it, made_cast(it))
+    ready(it, session)
+    overdue(it, session)
+    failed, said = it.tell_lifecycle({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
+    assert not failed, said
+    assert state(it, session)["state"] in ("stopping", "ended")
+    assert it.task(session["session_id"])["desiredStatus"] == "STOPPED"
+
+
+def the_sweep_finds_the_task_of_a_claim_that_was_cut_off(it):
+    session = cut_off(it)
+    overdue(it, session)
+    failed, said = it.tell_lifecycle({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
+    assert not failed, said
+    assert state(it, session)["state"] == "starting"
+
+
+def whoever_ends_a_session_whose_task_nobody_knows_ends_the_task_too(it):
+    by_owner, by_administrator = cut_off(it), cut_off(it)
+    done(it.request("POST", f"/session/{by_owner['session_id']}/end", headers=it.owner(by_owner)))
+    assert it.admin("POST", f"sessions/{by_administrator['session_id']}/stop").status in (200, 202, 204)
+    for session in (by_owner, by_administrator):
+        assert it.task(session["session_id"])["desiredStatus"] == "STOPPED"
+
+
+def cut_off(it):
+    """A session as it is when the cast function dies between its reservation and ECS's answer."""
+    session, table = claimed(it, made_cast(it)), it.row("SessionsTable")
+    row = table.get_item(Key={"id": session["session_id"]})["Item"]
+    table.put_item(Item=row | {"state": {"is": "reserved"}, "task": None})
+    return session
+
+
+def stopped(it, session):
+    task = it.task(session["session_id"])
+    failed, said = it.tell_lifecycle(news(task["taskArn"], session["session_id"], "STOPPED", 9))
+    assert not failed, said
+
+
+def news(arn, session, status, version):
+    detail = {"taskArn": arn, "startedBy": session, "lastStatus": status, "desiredStatus": status, "version": version, "containers": []}
+    return {"detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": detail}
+
+
+def overdue(it, session):
+    """The session's time is up."""
+    table = it.row("SessionsTable")
+    row = table.get_item(Key={"id": session["session_id"]})["Item"]
+    long_ago = int(time.time() * 1000) - 3600_000
+    row["due_at"] = long_ago
+    if "ends_at" in row["state"]:
+        row["state"]["ends_at"] = long_ago
+    table.put_item(Item=row)
+
+
+def for_function(function):
+    """All checks, first those that ask most of this function."""
+    first = {
+        "CastFunction": [the_last_place_is_given_once_and_refusals_are_counted, one_address_gets_no_more_than_its_share, a_user_takes_up_the_own_session_again],
+        "SessionFunction": [a_place_and_a_slot_that_nobody_used_come_back_when_the_owner_gives_up],
+        "AdminFunction": [casts_are_made_listed_changed_and_deleted, images_are_registered_changed_and_deleted, the_administrator_sees_sessions_and_ends_them],
+        "LifecycleFunction": [news_of_a_task_moves_its_session, a_task_without_a_session_is_stopped, the_sweep_ends_what_is_over_time],
+    }[function]
+    return first + [check for check in CHECKS if check not in first]
+
+
+CHECKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
+HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, cut_off, stopped, news, overdue, for_function}
+CHECKS = [check for check in CHECKS if check not in HELPERS]

@@ -1,0 +1,49 @@
+"""Nobody may do more than the scenario needs: each permission is taken away, and a check of the scenario must fail without it."""
+
+import json
+
+import pytest
+import scenario
+from deployment import permissions
+
+# What the emulator cannot show, and why. tests/plans/template.rs says who may do these.
+NOT_SHOWN = {
+    ("CastFunction", "TagTasks", "ecs:TagResource"): "ECS asks for it when a task is run with tags; the emulator does not",
+    ("AdminFunction", "TagTaskDefinitions", "ecs:TagResource"): "likewise when a task definition is registered with tags",
+    ("CastFunction", "LookAfterTasks", "ecs:DescribeTasks"): "asked when ECS knows the client token already; the emulator knows none",
+    ("CastFunction", "FindTasks", "ecs:ListTasks"): "likewise",
+    ("CastFunction", "LookAfterTasks", "ecs:StopTask"): "asked when a session ends while its task is being started; tests/faults has that moment",
+}
+
+
+@pytest.mark.parametrize(("function", "statement", "what"), [one for one in permissions() if one not in NOT_SHOWN])
+def test_without_this_permission_something_fails(deployment, function, statement, what):
+    iam, role = deployment.client("iam"), deployment.role_of(function)
+    name = next(name for name in iam.list_role_policies(RoleName=role)["PolicyNames"] if statement in str(iam.get_role_policy(RoleName=role, PolicyName=name)))
+    whole = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    less = json.loads(json.dumps(whole))
+    reduced = next(one for one in less["Statement"] if one["Sid"] == statement)
+    if isinstance(what, int):
+        del reduced["Resource"][what]
+    else:
+        reduced["Action"].remove(what)
+    if not reduced["Action"]:
+        less["Statement"].remove(reduced)
+    scenario.image(deployment)
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less)) if less["Statement"] else iam.delete_role_policy(RoleName=role, PolicyName=name)
+    deployment.restart(function)
+    try:
+        failed = next((check.__name__ for check in scenario.for_function(function) if fails(deployment, check)), None)
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(whole))
+        deployment.restart(function)
+    assert failed, f"{function} may {what} ({statement}), and nothing needs it"
+    print(f"{function} {statement} {what}: {failed}")
+
+
+def fails(deployment, check):
+    try:
+        check(deployment)
+    except (AssertionError, LookupError, ValueError):
+        return True
+    return False
