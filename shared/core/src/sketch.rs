@@ -194,7 +194,9 @@ pub fn time() -> Value {
 /// An object that has all of these.
 pub fn object(properties: Value) -> Value {
     let names: Vec<_> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
-    json!({ "type": "object", "properties": properties, "required": names })
+    let mut schema = json!({ "type": "object", "required": names });
+    schema["properties"] = properties;
+    schema
 }
 
 /// What is worth a second look.

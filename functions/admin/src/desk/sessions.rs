@@ -157,6 +157,11 @@ impl Outcome {
             Self::Refunded => "refunded",
         }
     }
+
+    /// Reads an outcome; `None` when there is none of this name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
 }
 
 /// A session as the API shows it, which is also a claim's entry in the ledger.
