@@ -91,6 +91,11 @@ impl Chart {
         self.labels.is_empty() || self.series.iter().all(|series| series.values.iter().all(|value| *value == 0.0))
     }
 
+    /// Whether there is enough for a picture: a line needs two ends.
+    fn has_picture(&self) -> bool {
+        self.shape == Shape::Bars || self.labels.len() > 1
+    }
+
     /// The picture. Empty when it cannot be drawn: the table says it all.
     fn picture(&self) -> String {
         let mut svg = String::new();

@@ -69,9 +69,10 @@ pub fn launches(history: &History) -> Chart {
     Chart { title: "Launches and refusals".into(), summary, labels, axis, unit: "", series, shape: Shape::Bars }
 }
 
-/// How long visitors waited from the click to the session.
+/// How long visitors waited from the click to the session, in those hours in which sessions started.
 pub fn starts(history: &History) -> Chart {
-    let (steps, total) = (Steps::of(history), history.total());
+    let (mut steps, total) = (Steps::of(history), history.total());
+    steps.steps.retain(|(_, counts)| counts.started() > 0);
     let summary = match (within(&total, 50), within(&total, 95)) {
         (Some(half), Some(most)) => format!("Half were ready within {half}, nineteen of twenty within {most}."),
         _ => String::new(),

@@ -21,11 +21,14 @@
 
   // A key in the address (after #, which browsers keep to themselves) signs in at once and leaves the address again.
   const key = document.querySelector("[data-key]");
-  if (key && location.hash.length > 1) {
+  const take = () => {
+    if (!key || location.hash.length < 2) return;
     key.value = decodeURIComponent(location.hash.slice(1));
     history.replaceState(null, "", location.pathname + location.search);
     key.form.requestSubmit();
-  }
+  };
+  take();
+  addEventListener("hashchange", take);
 
   for (const select of $("[data-go]")) select.addEventListener("change", () => select.form.requestSubmit());
 
