@@ -99,7 +99,8 @@ async fn greet(stack: &Stack, options: &Options) {
     if stack.has_containers {
         println!("  Containers  there is a Docker engine: images run as real containers, but for casting/… and local/…");
     }
-    println!("  Admin       {}/admin", stack.url);
+    println!("  Console     {}/admin/sign-in#{}", stack.url, stack.admin_key);
+    println!("              signs you in; whoever has this address administers");
     println!("  Admin key   {}", stack.admin_key);
     println!("  Data        {data}\n");
     println!("Press Ctrl-C to stop; every session ends with it.");
