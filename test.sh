@@ -5,16 +5,20 @@ cd "$(dirname "$0")"
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Debian packages, when a command is missing.
-need() {
-  local command=$1
-  shift
-  command -v "$command" >/dev/null && return
+# Debian packages.
+install() {
   say "Installing $*"
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -q
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
+# Debian packages, when a command is missing.
+need() {
+  local command=$1
+  shift
+  command -v "$command" >/dev/null || install "$@"
 }
 
 need cc gcc libc6-dev # the embedded database is C
@@ -23,9 +27,17 @@ need chromedriver chromium-driver
 need Xvnc tigervnc-standalone-server
 need matchbox-window-manager matchbox-window-manager
 need npm nodejs npm
+python3 -c 'import ensurepip' 2>/dev/null || install python3 python3-venv
 
 say "A certified login provider, for the tests"
 npm ci --prefix tests/oidc_provider --silent --no-audit --no-fund
+
+say "An accessibility checker, for the browser tests"
+npm ci --prefix tests/axe --silent --no-audit --no-fund
+
+say "A checker of APIs against their documents, for the tests"
+[ -x target/venv-schemathesis/bin/pip ] || python3 -m venv target/venv-schemathesis
+target/venv-schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement tests/schemathesis/requirements.txt
 
 say "Format and lints"
 cargo fmt --all --check

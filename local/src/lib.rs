@@ -4,11 +4,13 @@
 //! - [`stack`]: starts and stops every part; [`options`]: the command line; [`folder`]: the data folder
 //! - the far sides: [`database`] (DynamoDB), [`ecs`] (ECS), [`front`] (API Gateway and the edge), [`lifecycle`] (EventBridge)
 //! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`]; real containers: [`container_app`]
+//! - a look at a deployment from outside: [`doctor`]
 
 pub mod browser_app;
 pub mod container_app;
 pub mod database;
 pub mod demo_app;
+pub mod doctor;
 pub mod ecs;
 pub mod folder;
 pub mod front;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
 use casting_local::browser_app::packages::install_line;
 use casting_local::ecs::supervisor;
-use casting_local::options::Options;
+use casting_local::options::{Command, Options};
 use casting_local::stack::{BROWSER_APP, CONTAINER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,8 +36,13 @@ fn run(options: Options) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(serve(options)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = match &options.command {
+        Some(Command::Doctor(doctor)) => runtime.block_on(casting_local::doctor::run(doctor)),
+        None => runtime.block_on(serve(options)).map(|()| true),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(&error),
     }
 }

@@ -5,14 +5,18 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use casting_identity::oidc::OidcSettings;
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 /// Session casting on one machine: public links that start a session for whoever opens them.
 ///
 /// Needs nothing else: no AWS account, no Docker. Prints a demo link that you can open at once.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "casting", version, after_help = AFTER_HELP)]
+#[command(name = "casting", version, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub struct Options {
+    /// Something else than to run the stack
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Port to listen on; 0 takes any free one
     #[arg(long, value_name = "PORT", default_value_t = 8300, env = "CASTING_PORT")]
     pub port: u16,
@@ -58,12 +62,36 @@ pub struct Options {
     pub log: String,
 }
 
+/// What can be done besides running the stack.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Look at a deployment, or at a stack that runs here, from outside: what is wrong, and what to do
+    Doctor(Doctor),
+}
+
+/// What shall be looked at.
+#[derive(Clone, Debug, Args)]
+pub struct Doctor {
+    /// Where visitors reach it
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8300")]
+    pub url: String,
+
+    /// An administrator's key, to look at links and settings too
+    #[arg(long, value_name = "KEY", env = "CASTING_ADMIN_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+
+    /// Where sessions are, when it is not a name below the deployment's: https://{session}.sessions.example.com
+    #[arg(long, value_name = "URL")]
+    pub session_url: Option<String>,
+}
+
 const AFTER_HELP: &str = "\
 Examples:
   cargo run                          start on http://localhost:8300
   cargo run -- --port 9000           on another port
   cargo run -- --memory              leave nothing behind
   cargo run -- --reset               throw away what earlier runs kept
+  cargo run -- doctor --url https://cast.example.com
 
 Ctrl-C stops everything: every session ends, and no process stays.";
 

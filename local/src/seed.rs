@@ -3,11 +3,13 @@
 
 use anyhow::{Result, anyhow};
 use casting_boot::Control;
+use casting_core::actor::Scope;
+use casting_core::api_key::{ApiKey, ApiKeySettings};
 use casting_core::cast::{Cast, CastSettings, Counter};
-use casting_core::ids::{ApiKeyId, CastId, CastKey, Entropy, ImageId, draw};
+use casting_core::ids::{CastId, CastKey, Entropy, ImageId, draw};
 use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
-use casting_core::ports::{ApiKey, Launcher, Store};
+use casting_core::ports::{Launcher, Store};
 use casting_core::time::Timestamp;
 use casting_core::viewing::{Exec, ExecConfig, ViewOnly};
 
@@ -128,8 +130,8 @@ impl Offer {
             created_at: now,
             updated_at: now,
         };
-        control.store.put_record(&image, None).await?;
-        control.store.create_cast(&cast).await?;
+        control.store.put_record(&image, None, None).await?;
+        control.store.create_cast(&cast, None).await?;
         Ok(())
     }
 }
@@ -140,16 +142,31 @@ fn run(command: [&str; 2]) -> Exec {
 
 /// A new API key as text: its id, a dot, its secret.
 pub fn draw_admin_key(entropy: &dyn Entropy, now: Timestamp) -> String {
-    casting_fn_admin::issue(entropy, now, ADMIN_KEY_NAME.into()).1
+    ApiKey::issue(entropy, now, admin_settings()).1
 }
 
-/// Lets the administrator's key in, also when it was deleted over the API: whoever can read the data folder owns the stack.
+fn admin_settings() -> ApiKeySettings {
+    ApiKeySettings { name: ADMIN_KEY_NAME.into(), scopes: Scope::ALL.into(), expires_at: None }
+}
+
+/// Lets the administrator's key in, also when it was deleted or changed over the API: whoever can read the data folder owns the stack.
 ///
 /// # Errors
 /// When the key's file was changed by hand, or the store does not take it.
 pub async fn admit_admin_key(control: &Control, text: &str) -> Result<()> {
-    let (id, secret) = text.split_once('.').ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
-    let id = ApiKeyId::parse(id).ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
-    let key = ApiKey { id, name: ADMIN_KEY_NAME.into(), secret_hash: hash_secret(secret), created_at: control.clock.now() };
-    Ok(control.store.put_api_key(&key).await?)
+    let (id, secret) = ApiKey::parse(text).ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
+    let now = control.clock.now();
+    let stored: Option<ApiKey> = control.store.record(id.as_str()).await?;
+    let version = stored.as_ref().map(|key| key.version);
+    let key = ApiKey {
+        id,
+        version: version.map_or(1, |version| version + 1),
+        settings: admin_settings(),
+        secret_hash: hash_secret(secret),
+        created_at: stored.as_ref().map_or(now, |key| key.created_at),
+        updated_at: now,
+        last_used_at: stored.and_then(|key| key.last_used_at),
+    };
+    control.store.put_record(&key, version, None).await?;
+    Ok(())
 }

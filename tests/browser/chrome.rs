@@ -24,10 +24,12 @@ pub struct Look {
     pub dark: bool,
     pub phone: bool,
     pub scripting: bool,
+    /// Everything that it loads is noted, for `fair::judge`.
+    pub watched: bool,
 }
 
 /// A window on a desk, in daylight.
-pub const DESK: Look = Look { dark: false, phone: false, scripting: true };
+pub const DESK: Look = Look { dark: false, phone: false, scripting: true, watched: false };
 
 impl Driver {
     pub async fn start() -> Self {
@@ -57,7 +59,7 @@ impl Driver {
         let scripting = if look.scripting { 1 } else { 2 };
         let capabilities = json!({
             "goog:chromeOptions": {"args": arguments, "prefs": {"profile.managed_default_content_settings.javascript": scripting}},
-            "goog:loggingPrefs": {"browser": "SEVERE"},
+            "goog:loggingPrefs": {"browser": "SEVERE", "performance": if look.watched { "ALL" } else { "OFF" }},
         });
         let capabilities: Map<String, Value> = capabilities.as_object().cloned().expect("an object");
         ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
@@ -117,6 +119,31 @@ pub async fn shoot(window: &Client, name: &str) {
     let picture = window.screenshot().await.expect("a screenshot");
     assert!(picture.len() > 2000, "{name}: an empty picture");
     std::fs::write(screenshots().join(format!("{name}.png")), picture).expect("can be written");
+}
+
+/// What the browser complained of, such as a script that the page's policy does not let in; failed loads of refused pages are none.
+pub async fn console(window: &Client) -> Vec<String> {
+    let of_page = |entry: &Value| entry["source"] != "network";
+    let entries = log(window, "browser").await.into_iter().filter(of_page);
+    entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// What a log of the browser has got since it was last read.
+pub async fn log(window: &Client, name: &'static str) -> Vec<Value> {
+    window.issue_cmd(Log(name)).await.expect("a log").as_array().cloned().unwrap_or_default()
+}
+
+#[derive(Debug)]
+struct Log(&'static str);
+
+impl fantoccini::wd::WebDriverCompatibleCommand for Log {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({"type": self.0}).to_string()))
+    }
 }
 
 /// The text of the page.

@@ -2,9 +2,12 @@
 //!
 //! Screenshots are kept under `target/screenshots`, to be looked at.
 
-#![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
+#![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
 
 mod chrome;
+mod embed;
+mod every_page;
+mod fair;
 mod inner;
 mod pages;
 mod road;

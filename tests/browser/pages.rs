@@ -10,7 +10,7 @@ use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, wait_for};
+use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
 
 #[tokio::test]
 async fn the_proof_of_work_is_solved_by_the_page_itself_and_leads_into_a_session() {
@@ -64,7 +64,7 @@ async fn refusals_are_plain_words_on_every_screen_and_nothing_is_wrong_in_the_co
         (
             "banned",
             casting.link(&json!({"banned_addresses": ["127.0.0.0/8 This machine"]})).await,
-            Look { phone: true, dark: true, scripting: true },
+            Look { phone: true, dark: true, ..DESK },
             "Requests from This machine are not allowed.",
         ),
         ("unknown", format!("{}/cast/nosuchkey", casting.url()), DESK, "This link does not work"),
@@ -90,27 +90,6 @@ fn closed() -> Value {
     let days = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
     let day = days[(SystemClock.now().seconds().div_euclid(86_400) + 2).rem_euclid(7) as usize];
     json!({"open_hours": {"time_zone": "UTC", "spans": [format!("{day} 09:00-17:00")]}})
-}
-
-/// What the browser complained of, such as a script that the page's policy does not let in; failed loads of refused pages are none.
-async fn console(window: &fantoccini::Client) -> Vec<String> {
-    let log = window.issue_cmd(ConsoleLog).await.expect("a log");
-    let entries = log.as_array().cloned().unwrap_or_default();
-    let of_page = |entry: &Value| entry["source"] != "network";
-    entries.into_iter().filter(of_page).map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
-}
-
-#[derive(Debug)]
-struct ConsoleLog;
-
-impl fantoccini::wd::WebDriverCompatibleCommand for ConsoleLog {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
-    }
-
-    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(r#"{"type":"browser"}"#.to_owned()))
-    }
 }
 
 #[tokio::test]
@@ -153,7 +132,7 @@ async fn maintenance_is_said_in_words() {
 }
 
 /// What stands for a provider: it takes one token for a person.
-async fn provider() -> String {
+pub async fn provider() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let verify = |body: String| async move {
@@ -207,7 +186,7 @@ async fn a_links_picture_stands_behind_its_page() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let picture = format!("{}/background.svg", provider().await);
     let link = casting.link(&json!({"background_url": picture, "allow_dynamic_kasm_url": true})).await;
-    for (name, look) in [("background", DESK), ("background-dark-phone", Look { dark: true, phone: true, scripting: true })] {
+    for (name, look) in [("background", DESK), ("background-dark-phone", Look { dark: true, phone: true, ..DESK })] {
         let window = driver.window(look).await;
         window.goto(&format!("{link}?kasm_url=example.org")).await.expect("opens");
         wait_for(&window, ".consent .url", "https://example.org/").await;

@@ -134,6 +134,12 @@ impl Lab {
         answer.json()
     }
 
+    /// The status with which another cast with this key is refused.
+    pub async fn cast_with_key_is_refused(&self, key: &str) -> u16 {
+        let document = json!({"name": "Another", "key": key, "image_id": self.image().await});
+        self.admin(Method::POST, "casts", Some(&document)).await.status
+    }
+
     /// What a program at this address is told of a link.
     pub async fn describe(&self, from: From, key: &str, query: &str) -> Answer {
         let request = self.request(Method::GET, &format!("/api/casts/{key}{query}"));

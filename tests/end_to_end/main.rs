@@ -5,11 +5,14 @@
 
 mod admin;
 mod bad_input;
+mod badges;
 mod captcha;
 mod certified;
+mod doors;
 mod endings;
 mod injection;
 mod lab;
+mod ledger;
 mod limits;
 mod login;
 mod parameters;

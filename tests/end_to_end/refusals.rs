@@ -98,6 +98,38 @@ async fn referrers_are_checked_on_the_first_request_and_carried_to_the_claim() {
 }
 
 #[tokio::test]
+async fn a_page_that_was_opened_from_a_listed_site_can_be_loaded_afresh_for_a_while_and_from_nowhere_else() {
+    let lab = Lab::start().await;
+    let cast = lab.cast(&json!({"restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true})).await;
+    let path = format!("/cast/{}", cast["key"].as_str().expect("a key"));
+    let open = async |from: From, path: &str, referrer: Option<&str>| {
+        let mut request =
+            lab.request(Method::GET, path).header("x-forwarded-for", from.address().to_string()).header("accept", "text/html");
+        if let Some(referrer) = referrer {
+            request = request.header("referer", referrer);
+        }
+        Answer::of(request).await
+    };
+    let first = open(From(1), &format!("{path}?kasm_url=example.org"), Some("https://acme.com/")).await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    let again = |page: &Answer| {
+        page.text.split_once(" data-again=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(to, _)| to.replace("&#38;", "&"))
+    };
+    let to = again(&first).expect("where it is loaded afresh");
+    lab.clock.advance(3600);
+    let second = open(From(1), &to, Some(&format!("{}{path}", lab.stack.url))).await;
+    assert!(second.status == 200 && second.text.contains("https://example.org/"), "{} {}", second.status, second.text);
+    assert_eq!(open(From(2), &to, None).await.status, 303, "somebody else has not clicked there");
+    assert!(open(From(2), &to, None).await.header("location").starts_with("/error/referrer-denied"));
+    lab.clock.advance(12 * 3600);
+    assert_eq!(open(From(1), &to, None).await.status, 303, "one click is not for ever");
+    let open_to_all = lab.cast(&json!({})).await;
+    let page = open(From(1), &format!("/cast/{}", open_to_all["key"].as_str().expect("a key")), None).await;
+    assert_eq!(again(&page), None, "where nobody asks for it, the address is enough");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
 async fn a_start_that_fails_gives_everything_back() {
     let lab = Lab::start().await;
     let limits = json!({

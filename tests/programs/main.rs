@@ -4,5 +4,7 @@
 
 mod command_line;
 mod containers;
+mod doctor;
 mod kills;
+mod open_api;
 mod runtime_api;

@@ -13,6 +13,7 @@ use casting_boot::{AwsSettings, Control, clients};
 use casting_core::cast::{Cast, Counter, IpLimit};
 use casting_core::ids::{CastId, CastKey, Entropy, SessionId, draw};
 use casting_core::keys::Keyring;
+use casting_core::listing::SessionQuery;
 use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
 use casting_core::session::{Session, State};
@@ -152,8 +153,8 @@ impl World {
         cast.counter = Counter::new(total);
         image.task_definition =
             processes[0].launcher.register(&image).await?.map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
-        processes[0].store.put_record(&image, None).await?;
-        processes[0].store.create_cast(&cast).await?;
+        processes[0].store.put_record(&image, None, None).await?;
+        processes[0].store.create_cast(&cast, None).await?;
         Ok(Self { processes, ecs, cast, total, served: HashSet::new(), given: HashSet::new(), news, client: ground.client.clone(), house })
     }
 
@@ -177,7 +178,7 @@ impl World {
     pub async fn sessions(&self) -> Result<Vec<Session>> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let page = self.calm().store.sessions(Some(&self.cast.id), after.as_deref(), 100).await?;
+            let page = self.calm().store.sessions(&SessionQuery::cast(&self.cast.id), after.as_deref(), 100).await?;
             all.extend(page.items);
             match page.next {
                 Some(next) => after = Some(next),
@@ -197,7 +198,7 @@ impl World {
         let mut after = before.clone();
         after.version += 1;
         after.counter = Counter { remaining, epoch: before.counter.epoch + 1 };
-        self.calm().store.replace_cast(&before, &after, true).await?;
+        self.calm().store.replace_cast(&before, &after, true, None).await?;
         self.total = remaining;
         Ok(())
     }

@@ -1,26 +1,50 @@
-//! Owns the page at `/admin`: where the API is, and how it is used. Shows nothing that belongs to anybody; must not know the API's answers.
+//! The console: pages for administrators, drawn on the server, which work without a script. Owns how everything looks; must not know how anything is
+//! stored or decided.
+//!
+//! # How a page is made
+//! A page is a function from a [`frame::Frame`] and documents as the API shows them to a [`shell::Screen`]; [`shell::answer`] sends it.
+//! - around each page: `frame`, `shell`
+//! - parts of pages: `table`, `chart`, `qr`, `moment`, `preview`, `cast_words`
+//! - forms: `field` (what they are made of), `nouns` (every field there is), `form` (document to form), `answers` (form to document), `hours`
+//! - what stands behind them: `routes`, which asks the desk
+//! - pages: `sign_in`, `overview`, `casts`, `cast`, `claims`, `sessions`, `trial`, `edit`, `records`, `audit`, `confirm`, `trouble`
+
+pub mod answers;
+pub mod audit;
+pub mod cast;
+pub mod cast_words;
+pub mod casts;
+pub mod chart;
+pub mod claims;
+pub mod confirm;
+pub mod edit;
+pub mod field;
+pub mod form;
+pub mod frame;
+pub mod history;
+pub mod hours;
+pub mod moment;
+pub mod nouns;
+pub mod overview;
+pub mod preview;
+pub mod qr;
+pub mod records;
+mod routes;
+pub mod sessions;
+pub mod shell;
+pub mod sign_in;
+pub mod table;
+pub mod trial;
+mod trouble;
 
 use askama::Template;
-use casting_core::Casting;
-use casting_core::denial::DenialCode;
-use casting_web::{Page, Problem, Reply, Visit, code::Code};
 
-#[derive(Template)]
-#[template(path = "console.html")]
-struct Console<'a> {
-    api: &'a str,
-}
+pub(crate) use routes::answer;
 
-const STYLE: &str = include_str!("../templates/console.css");
-
-/// The page.
-pub(crate) fn show<S, L>(casting: &Casting<S, L>, visit: &Visit) -> Reply {
-    let api = format!("{}/api/admin", casting.terms.public_url);
-    match (Console { api: &api }).render() {
-        Ok(main) => Page { style: STYLE, ..Page::new("Session casting: administration", &main) }.reply(visit),
-        Err(error) => {
-            tracing::error!(%error, "The console's page could not be written");
-            visit.explain(&Problem::new(Code::Denial(DenialCode::Fault)))
-        }
-    }
+/// A part of a page as HTML. A template that cannot be written leaves a gap, and the log says so.
+fn shown(template: &impl Template) -> String {
+    template.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "A part of a page could not be written");
+        String::new()
+    })
 }

@@ -7,7 +7,8 @@ use askama::Template;
 use casting_core::denial::{Denial, DenialCode};
 use casting_core::ids::Reference;
 use casting_core::keys::same_secret;
-use casting_core::ports::{Launcher, Store};
+use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::profile::Profile;
 use casting_core::ticket::{LoginState, LoginTicket};
 use casting_core::user::{ConsoleRole, User};
 use casting_core::{Casting, Refusal, Stop};
@@ -66,11 +67,26 @@ async fn finish<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oi
     };
     let user = user.map_err(|failure| failed(casting, &failure))?;
     tracing::info!(user.id = %user.id, "User {} has logged in", user.id);
+    note(casting, &user).await;
     let mut reply = reply::see_other(&state.to);
     let ticket = LoginTicket { user, expires: now.plus_seconds(LOGGED_IN_SECONDS) };
     set(&mut reply, casting, login_cookie, &ticket.sign(&casting.keys), LOGGED_IN_SECONDS);
     set(&mut reply, casting, login_state_cookie, "", 0);
     Ok(reply)
+}
+
+/// Keeps what administrators see of the user. Nobody is kept out because that could not be written.
+async fn note<S: Store, L: Launcher>(casting: &Casting<S, L>, user: &User) {
+    let noted = async {
+        let before: Option<Profile> = casting.store.record(user.id.as_str()).await?;
+        let profile = Profile::after_login(before.as_ref(), user, casting.clock.now());
+        casting.store.put_record(&profile, before.map(|profile| profile.version), None).await
+    };
+    match noted.await {
+        // Two logins at once: the other one has noted it.
+        Ok(Saved::Done | Saved::Stale) => {}
+        Err(fault) => tracing::error!(%fault, user.id = %user.id, "The login of user {} could not be noted", user.id),
+    }
 }
 
 fn log_out<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Reply, Obstacle> {
@@ -128,5 +144,5 @@ fn failed<S: Store, L: Launcher>(casting: &Casting<S, L>, failure: &LoginFailure
             Denial::new(DenialCode::LoginFailed)
         }
     };
-    Refusal { stop: Stop::Denied(denial), reference, error_url: None }
+    Refusal { stop: Stop::Denied(denial), reference, error_url: None, framed_by: Box::default() }
 }

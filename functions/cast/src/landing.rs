@@ -6,6 +6,7 @@ use casting_core::policy::Wishes;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
 use casting_core::{Claimable, Next, Opened, Terms};
 use casting_web::credentials::{SetCookie, browser_cookie};
+use casting_web::page::Card;
 use casting_web::words::Words;
 use casting_web::{Forms, Page, Reply, Visit, reply};
 use http::StatusCode;
@@ -21,10 +22,25 @@ const BROWSER_SECONDS: u64 = 30 * 86_400;
 #[template(path = "landing.html")]
 struct Landing<'a> {
     opened: &'a Opened,
+    title: &'a str,
+    summary: &'a str,
     claim: &'a Claimable,
     proof: Option<&'a Widget<'a>>,
     user_name: Option<&'a str>,
     ticket_seconds: u64,
+    framed: bool,
+    /// Where the page is loaded afresh, when not simply from where it is.
+    again: Option<String>,
+    words: &'static Words,
+}
+
+/// The page in a frame for whoever must log in: providers are not shown in frames, and a frame has no cookies of ours.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn<'a> {
+    title: &'a str,
+    summary: &'a str,
+    url: &'a str,
     words: &'static Words,
 }
 
@@ -33,10 +49,15 @@ impl Landing<'_> {
         (self.words.login.signed_in_as)(name)
     }
 
-    /// Nothing is asked of the visitor.
+    /// Nothing is asked of the visitor. In another site's frame only a click may start anything.
     fn starts_by_itself(&self) -> bool {
-        self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
+        !self.framed && self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
     }
+}
+
+/// What visitors read as the heading: the administrator's words for them, or else what the link starts.
+pub(crate) fn title(opened: &Opened) -> &str {
+    opened.cast.settings.title.as_deref().unwrap_or(&opened.image_name)
 }
 
 /// What programs are told of a link.
@@ -44,6 +65,11 @@ impl Landing<'_> {
 struct Description<'a> {
     /// What it starts.
     name: &'a str,
+    /// What visitors read, where the administrator has words of their own for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a str>,
     /// What a claim must bring besides the ticket: `login`, `captcha`, `consent`.
     needs: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,14 +117,23 @@ pub(crate) struct Look<'a> {
 /// The page, or the way to log in.
 pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
+    let (words, ticket_seconds, framed) = (look.visit.words, LAUNCH_TICKET_SECONDS, look.visit.framed);
+    let (title, summary) = (title(opened), settings.summary.as_deref().unwrap_or(words.landing.about));
     let claim = match &opened.next {
+        Next::LogIn { via } if framed && !settings.referrers.is_empty() => {
+            let main = SignIn { title, summary, url: &login_path(opened, look.wishes, via), words };
+            let style = include_str!("../templates/landing.css");
+            return Page { style, framed_by: &settings.referrers, ..Page::new(title, &main) }.reply(look.visit);
+        }
         Next::LogIn { via } => return reply::see_other(&login_path(opened, look.wishes, via)),
         Next::Claim(claim) => claim,
     };
     let proof = claim.captcha.as_ref().map(Widget::of);
-    let (words, ticket_seconds) = (look.visit.words, LAUNCH_TICKET_SECONDS);
-    let main = Landing { opened, claim, proof: proof.as_ref(), user_name: look.user_name, ticket_seconds, words };
-    let solves = proof.as_ref().is_some_and(|proof| proof.challenge.is_some());
+    let again = claim.via.as_ref().map(|via| link_path(opened, look.wishes, via));
+    let (proof, user_name) = (proof.as_ref(), look.user_name);
+    let main = Landing { opened, title, summary, claim, proof, user_name, ticket_seconds, framed, again, words };
+    let url = format!("{}/cast/{}", look.terms.public_url, settings.key);
+    let solves = proof.is_some_and(|proof| proof.challenge.is_some());
     let page = Page {
         style: include_str!("../templates/landing.css"),
         script: if solves {
@@ -109,8 +144,9 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
         forms: Forms::LeadAway,
         framed_by: &settings.referrers,
         background: settings.background_url.as_deref(),
-        foreign: proof.as_ref().and_then(|proof| proof.foreign.clone()),
-        ..Page::new(&opened.image_name, &main)
+        foreign: proof.and_then(|proof| proof.foreign.clone()),
+        card: Some(Card { description: summary, url: &url, picture: settings.background_url.as_deref() }),
+        ..Page::new(title, &main)
     };
     let mut reply = page.reply(look.visit);
     let secure = look.terms.is_secure();
@@ -137,6 +173,8 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
     let named = |flags: &[(&'static str, bool)]| flags.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     let description = Description {
         name: &opened.image_name,
+        title: settings.title.as_deref(),
+        summary: settings.summary.as_deref(),
         needs: named(&needs),
         captcha: captcha.map(|need| Captcha {
             kind: need.kind.as_str(),
@@ -146,7 +184,7 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
         }),
         opens,
         parameters: named(&parameters),
-        remaining: settings.limit_total_sessions.then(|| roughly(opened.cast.counter.remaining)),
+        remaining: settings.limit_total_sessions.then(|| opened.cast.counter.amount().as_str()),
         ticket: claim.map(|claim| claim.ticket.as_str()),
         ticket_expires_in: claim.map(|_| LAUNCH_TICKET_SECONDS),
         claim_url: format!("{}/cast/{}/claims", look.terms.public_url, settings.key),
@@ -158,6 +196,11 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
 
 /// To the login, and back here with everything that the link asked for.
 fn login_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
+    format!("/login?{}", Serializer::new(String::new()).append_pair("to", &link_path(opened, wishes, via)).finish())
+}
+
+/// The link, with what its parameters ask for and where its visitor came from.
+fn link_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
     let mut query = Serializer::new(String::new());
     for (name, value) in [("kasm_url", &wishes.kasm_url), ("docker_network", &wishes.docker_network)] {
         if let Some(value) = value {
@@ -165,17 +208,7 @@ fn login_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
         }
     }
     query.append_pair("via", via);
-    let back = format!("/cast/{}?{}", opened.cast.settings.key, query.finish());
-    format!("/login?{}", Serializer::new(String::new()).append_pair("to", &back).finish())
-}
-
-const fn roughly(remaining: u64) -> &'static str {
-    match remaining {
-        0 => "none",
-        1..=10 => "few",
-        11..=100 => "some",
-        _ => "many",
-    }
+    format!("/cast/{}?{}", opened.cast.settings.key, query.finish())
 }
 
 #[cfg(test)]
@@ -196,7 +229,7 @@ mod tests {
             site_key: kind.needs_keys().then(|| "site-key".into()),
             challenge: (!kind.needs_keys()).then(|| r#"{"a":"<b>"}"#.into()),
         });
-        let claim = Claimable { ticket: "v1.ticket.signature".into(), captcha, opens: opens.map(str::to_owned) };
+        let claim = Claimable { ticket: "v1.ticket.signature".into(), captcha, opens: opens.map(str::to_owned), via: None };
         Opened { cast: cast.into(), image_name: "Paint <&> Draw".into(), next: Next::Claim(claim) }
     }
 
@@ -286,6 +319,55 @@ mod tests {
         assert!(policy(&opened).expect("text").contains("frame-ancestors 'none'"));
         std::sync::Arc::make_mut(&mut opened.cast).settings.referrers = vec![ReferrerRule::parse("=acme.com").expect("a rule")];
         assert!(policy(&opened).expect("text").contains("frame-ancestors acme.com:*;"));
+    }
+
+    #[test]
+    fn in_a_frame_a_click_opens_a_window_of_its_own_also_to_log_in() {
+        let mut opened = opened(Some(CaptchaKind::Altcha), None);
+        std::sync::Arc::make_mut(&mut opened.cast).settings.referrers = vec![ReferrerRule::parse("=acme.com").expect("a rule")];
+        let request = http::Request::builder().header("sec-fetch-dest", "iframe").body(casting_web::Body::Empty).expect("a request");
+        let (visit, terms, entropy) = (Visit::parse(&request, &SeededEntropy::new(1)), terms(), SeededEntropy::new(1));
+        let look = Look { visit: &visit, terms: &terms, wishes: &Wishes::default(), user_name: None, entropy: &entropy };
+        let reply = show(&opened, &look);
+        let html = body(&reply);
+        assert!(html.contains(" target=\"_blank\" rel=\"noopener\"") && html.contains("It opens in a window of its own."), "{html}");
+        assert!(!html.contains(" data-auto") && !html.contains("_top") && !html.contains("data-again"), "{html}");
+        if let Next::Claim(claim) = &mut opened.next {
+            claim.via = Some("v1.via".into());
+        }
+        let again = format!(" data-again=\"/cast/{}?via=v1.via\"", opened.cast.settings.key);
+        assert!(body(&show(&opened, &look)).contains(&again), "browsers forget where a page that loads itself was opened from");
+
+        opened.next = Next::LogIn { via: "v1.via".into() };
+        let reply = show(&opened, &look);
+        assert_eq!(reply.status(), 200);
+        assert!(body(&reply).contains(" target=\"_blank\" rel=\"noopener\" href=\"/login?to="), "{}", body(&reply));
+        assert!(reply.headers()["content-security-policy"].to_str().expect("text").contains("frame-ancestors acme.com:*;"));
+        std::sync::Arc::make_mut(&mut opened.cast).settings.referrers.clear();
+        assert_eq!(show(&opened, &look).status(), 303, "nobody may frame it anyway");
+    }
+
+    #[test]
+    fn the_administrators_words_for_visitors_are_shown_and_passed_on() {
+        let mut opened = opened(None, None);
+        let settings = &mut std::sync::Arc::make_mut(&mut opened.cast).settings;
+        settings.title = Some("Try <it>".into());
+        settings.summary = Some("Five minutes.".into());
+        settings.background_url = Some("https://pictures.example/a.jpg".into());
+        let reply = page(&opened);
+        for text in [
+            "<h1>Try &#60;it&#62;</h1>",
+            "<p class=\"soft\">Five minutes.</p>",
+            "<meta property=\"og:title\" content=\"Try &#60;it&#62;\">",
+            "<meta property=\"og:description\" content=\"Five minutes.\">",
+            "<meta property=\"og:image\" content=\"https://pictures.example/a.jpg\">",
+            "<meta name=\"robots\" content=\"noindex,nofollow\">",
+        ] {
+            assert!(body(&reply).contains(text), "{text}: {}", body(&reply));
+        }
+        assert!(!body(&reply).contains("Internal"), "the administrators' name and notes are passed on to nobody");
+        let described = looked_at("application/json", &Wishes::default(), |look| describe(&opened, look));
+        assert!(body(&described).contains(r#""title":"Try <it>","summary":"Five minutes.""#), "{}", body(&described));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The cast function: a link is opened, a session is claimed. Owns how both are asked and answered; must not know the rules.
 
+mod badge;
 mod claim;
 mod landing;
 mod widget;
@@ -9,6 +10,7 @@ use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
 use casting_core::{Casting, Visitor};
 use casting_web::{Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply};
+use http::header;
 
 use crate::landing::Look;
 
@@ -29,6 +31,7 @@ async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Reques
     match name {
         RouteName::OpenCast | RouteName::DescribeCast => open(casting, visit, key, &visitor).await,
         RouteName::Claim => claim(casting, request, visit, key, &visitor).await,
+        RouteName::ShowBadge => Ok(show_badge(casting, visit, key, &visitor).await),
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
 }
@@ -39,6 +42,14 @@ async fn open<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, key
     let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
     let look = Look { visit, terms: &casting.terms, wishes: &wishes, user_name, entropy: &*casting.entropy };
     Ok(if visit.wants_json { landing::describe(&opened, &look) } else { landing::show(&opened, &look) })
+}
+
+/// Always a picture: whatever shows it has no use for a page or a document.
+async fn show_badge<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, key: &str, visitor: &Visitor) -> Reply {
+    match casting.standing(key, visitor.address, visitor.referrer.as_deref()).await {
+        Ok(standing) => badge::reply(&standing, visit.header(&header::IF_NONE_MATCH)),
+        Err(stop) => badge::trouble(&casting.note_fault(stop)),
+    }
 }
 
 async fn claim<S: Store, L: Launcher>(

@@ -1,7 +1,9 @@
 (() => {
-  const form = document.getElementById('start'), button = form.querySelector('button'), opened = Date.now();
+  const form = document.getElementById('start'), framed = 'framed' in form.dataset, button = form.querySelector('button'), opened = Date.now();
   const proof = document.getElementById('proof'), token = form.elements.captcha, kind = form.dataset.captcha;
   const say = (what) => { if (proof) proof.textContent = what ? proof.dataset[what] : ''; };
+  // Loaded by itself, a page says no more which site it was opened from; the link that knows it stands in the form.
+  const again = (hash = '') => form.dataset.again ? location.replace(form.dataset.again + hash) : location.reload();
   let sent = false;
   form.addEventListener('submit', (event) => {
     const stale = Date.now() - opened > (form.dataset.goodFor - 15) * 1000;
@@ -10,22 +12,26 @@
     if (stale) {
       // A fresh page holds a fresh ticket, and starts by itself.
       history.replaceState(null, '');
-      return location.reload();
+      return again();
     }
     if (kind && !hasProof()) {
       event.preventDefault();
       return prove();
     }
     sent = true;
+    button.textContent = button.dataset.busy;
+    if (framed) return;
     history.replaceState('started', '');
     button.classList.add('busy');
-    button.textContent = button.dataset.busy;
   });
-  addEventListener('pageshow', (event) => event.persisted && location.reload());
+  // Whoever comes back from the window that a frame opened finds a fresh ticket, and may start once more.
+  if (framed) document.addEventListener('visibilitychange', () => sent && document.visibilityState === 'visible' && again());
+  addEventListener('pageshow', (event) => event.persisted && again('#started'));
 
   const hasProof = () => ['captcha', 'g-recaptcha-response', 'h-captcha-response', 'cf-turnstile-response'].some((name) => form.elements[name]?.value);
-  let proving;
-  const prove = async () => {
+  let proving, wanted;
+  const prove = async (submit = true) => {
+    wanted ||= submit;
     // A provider's box that stayed empty never came.
     if (!token) return say(form.querySelector('.captcha').childElementCount ? 'missing' : 'failed');
     if (proving) return;
@@ -35,16 +41,19 @@
       token.value = token.dataset.challenge
         ? await solveAltcha(JSON.parse(token.dataset.challenge))
         : await new Promise((done, failed) => grecaptcha.ready(() => grecaptcha.execute(token.dataset.sitekey, { action: token.dataset.action }).then(done, failed)));
-      say('');
-      form.requestSubmit();
+      // A frame opens its window only soon after a click.
+      const late = framed && wanted && navigator.userActivation?.isActive === false;
+      say(late ? 'done' : '');
+      if (wanted && !late) form.requestSubmit();
     } catch {
       say('failed');
     }
-    proving = false;
+    proving = wanted = false;
   };
+  if (framed && token?.dataset.challenge) prove(false);
 
   // Whoever comes back finds the button, and in another site's frame only a click may start anything.
-  if (!('auto' in form.dataset) || history.state === 'started' || top !== self) return;
+  if (!('auto' in form.dataset) || history.state === 'started' || location.hash === '#started' || top !== self) return;
   const start = () => {
     if (!sent && !document.prerendering && document.visibilityState === 'visible') form.requestSubmit();
   };

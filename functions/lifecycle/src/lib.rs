@@ -26,11 +26,13 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value
         Event::Task(task) => casting.task_changed(*task).await,
         Event::Sweep => {
             let swept = casting.sweep().await?;
+            let hours = casting.write_hours().await?;
             tracing::info!(
                 looked_at = swept.looked_at,
                 started = swept.started,
                 released = swept.released,
                 stopped = swept.stopped,
+                hours,
                 "Swept"
             );
             Ok(())

@@ -52,7 +52,7 @@ async fn show<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, id:
         // Ended before it was ready, but because somebody wanted it: no failure, so the link's error page is not concerned.
         Some(denial) if denial.code != DenialCode::SessionEnded => {
             let reference = Reference::of(id);
-            Err(Refusal { stop: Stop::Denied(denial), reference, error_url: session.error_url }.into())
+            Err(Refusal { stop: Stop::Denied(denial), reference, error_url: session.error_url, framed_by: Box::default() }.into())
         }
         _ => match progress::stage(&session) {
             progress::Stage::Starting(step) => Ok(waiting::reply(&session, step, casting.clock.now(), visit)),

@@ -22,7 +22,7 @@ impl Page {
     pub fn new(given: Given) -> Self {
         let hash = |text: &str| BASE64.encode(digest(&SHA256, text.as_bytes()).as_ref());
         let policy = format!(
-            "default-src 'none'; connect-src 'self'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
+            "default-src 'none'; connect-src 'self'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
              frame-ancestors 'self'",
             hash(STYLE),
             hash(SCRIPT)

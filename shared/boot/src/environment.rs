@@ -11,7 +11,9 @@ use casting_ecs::{Capacity, EcsSettings, LogSettings};
 use casting_identity::oidc::OidcSettings;
 use http::HeaderName;
 
-use crate::settings::{AwsSettings, Settings, SettingsError, parse_issuer, parse_origin, parse_session_url, parse_signing_key};
+use crate::settings::{
+    AwsSettings, Settings, SettingsError, parse_admin_key, parse_issuer, parse_origin, parse_session_url, parse_signing_key,
+};
 use crate::system::{SystemClock, SystemEntropy};
 
 /// How much is logged; read before everything else.
@@ -37,6 +39,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     let session_url = reader.parsed("CASTING_SESSION_URL", parse_session_url);
     let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
     let previous_signing_key = reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
+    let deployment_key = reader.optional_parsed("CASTING_ADMIN_KEY", parse_admin_key);
     let captcha_secret = reader.get("CASTING_CAPTCHA_SECRET").map(str::to_owned);
     let tables = TableNames {
         casts: reader.required("CASTING_TABLE_CASTS"),
@@ -44,6 +47,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         claims: reader.required("CASTING_TABLE_CLAIMS"),
         limits: reader.required("CASTING_TABLE_LIMITS"),
         catalog: reader.required("CASTING_TABLE_CATALOG"),
+        audit: reader.required("CASTING_TABLE_AUDIT"),
     };
     let aws = read_aws(&mut reader);
     let ecs = read_ecs(&mut reader, &aws.region);
@@ -54,6 +58,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         terms: Terms { report_url: report_url.unwrap_or_else(|| public_url.clone()), public_url, session_url },
         signing_key,
         previous_signing_key,
+        deployment_key,
         captcha_secret,
         tables,
         ecs,
@@ -193,6 +198,7 @@ mod tests {
             ("CASTING_TABLE_CLAIMS", "c"),
             ("CASTING_TABLE_LIMITS", "d"),
             ("CASTING_TABLE_CATALOG", "e"),
+            ("CASTING_TABLE_AUDIT", "audit"),
             ("CASTING_ECS_CLUSTER", "casting"),
             ("CASTING_ECS_SUBNETS", "subnet-1, subnet-2"),
             ("CASTING_ECS_SECURITY_GROUPS", "sg-1"),
@@ -242,6 +248,7 @@ mod tests {
             ("CASTING_SESSION_URL", "https://example.com"),
             ("CASTING_SIGNING_KEY", "short"),
             ("CASTING_SIGNING_KEY_PREVIOUS", "short"),
+            ("CASTING_ADMIN_KEY", "admin"),
             ("CASTING_TABLE_LIMITS", "  "),
             ("CASTING_ECS_SUBNETS", ","),
             ("CASTING_ECS_SECURITY_GROUPS", "1,2,3,4,5,6"),
@@ -257,6 +264,8 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_secret_is_said_without_it() {
         let text = read(&with("CASTING_SIGNING_KEY", "hunter2")).expect_err("too short").to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        let text = read(&with("CASTING_ADMIN_KEY", "hunter2")).expect_err("too short").to_string();
         assert!(!text.contains("hunter2"), "{text}");
         let shown = format!("{:?}", read(&complete()).expect("complete"));
         assert!(!shown.contains("wJalr") && !shown.contains("signing"), "{shown}");

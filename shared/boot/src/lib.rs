@@ -99,5 +99,7 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
     let keys = Keyring::changing(&settings.signing_key, settings.previous_signing_key.as_ref());
     let captcha = Arc::new(Captchas::new(keys.captcha())?.with_secret(settings.captcha_secret));
-    Ok(Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms))
+    let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
+    control.deployment_key = settings.deployment_key;
+    Ok(control)
 }

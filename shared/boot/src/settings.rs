@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use casting_core::Terms;
 use casting_core::ids::Entropy;
+use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
 use casting_dynamo::TableNames;
 use casting_ecs::EcsSettings;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub signing_key: [u8; 32],
     /// The master key before that one, while keys are changed.
     pub previous_signing_key: Option<[u8; 32]>,
+    /// The hash of the key with which the first API key is made; `None` where there is none.
+    pub deployment_key: Option<String>,
     /// The CAPTCHA provider's secret key, when it is kept outside the database.
     pub captcha_secret: Option<String>,
     /// The tables' names.
@@ -101,6 +104,7 @@ impl Settings {
             terms,
             signing_key: parse_signing_key(signing_key).map_err(one("The signing key"))?,
             previous_signing_key: None,
+            deployment_key: None,
             captcha_secret: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
             ecs: EcsSettings::local("local"),
@@ -109,6 +113,18 @@ impl Settings {
             entropy,
         })
     }
+}
+
+/// Reads the deployment's own key for the admin API, and keeps its hash only.
+///
+/// # Errors
+/// The rest of a sentence that begins with the setting's name.
+pub fn parse_admin_key(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.len() < 32 || text.contains('.') {
+        return Err("must have at least 32 characters, and no dot.".to_owned());
+    }
+    Ok(hash_secret(text))
 }
 
 /// Reads an origin such as `https://cast.example.com`; a slash at the end is dropped.

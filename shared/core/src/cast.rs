@@ -40,6 +40,41 @@ impl Counter {
     pub const fn new(remaining: u64) -> Self {
         Self { remaining, epoch: 0 }
     }
+
+    /// Roughly how many sessions can still be given out: what strangers are told.
+    pub const fn amount(self) -> Amount {
+        match self.remaining {
+            0 => Amount::None,
+            1..=10 => Amount::Few,
+            11..=100 => Amount::Some,
+            _ => Amount::Many,
+        }
+    }
+}
+
+/// Sessions Remaining as strangers are told it: exact numbers are the administrator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Sold out.
+    None,
+    /// 10 at most.
+    Few,
+    /// 100 at most.
+    Some,
+    /// More.
+    Many,
+}
+
+impl Amount {
+    /// The amount as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Few => "few",
+            Self::Some => "some",
+            Self::Many => "many",
+        }
+    }
 }
 
 /// What an administrator sets on a cast.
@@ -50,8 +85,17 @@ pub struct CastSettings {
     /// For administrators only.
     #[serde(default)]
     pub description: String,
+    /// What visitors read as the heading; `None` is the image's name.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// What visitors read below it; `None` is what is said of all links.
+    #[serde(default)]
+    pub summary: Option<String>,
     /// seed: URL Key.
     pub key: CastKey,
+    /// The key before, while it still opens the link; only a rotation of keys sets it.
+    #[serde(default)]
+    pub previous_key: Option<PreviousKey>,
     /// seed: Image.
     pub image_id: ImageId,
     /// A disabled link looks as if it did not exist.
@@ -130,13 +174,30 @@ pub struct CastSettings {
     pub disable_fixed_resolution: bool,
 }
 
+/// A key that opens the link for a time after it was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousKey {
+    /// The key.
+    pub key: CastKey,
+    /// From this time on it opens nothing.
+    pub until: Timestamp,
+}
+
 impl CastSettings {
+    /// Whether this key opens the link at `now`.
+    pub fn answers_to(&self, key: &CastKey, now: Timestamp) -> bool {
+        self.key == *key || self.previous_key.as_ref().is_some_and(|previous| previous.key == *key && now < previous.until)
+    }
+
     /// The least that a link is made of: enabled, open to anybody, without limits.
     pub const fn open(name: String, key: CastKey, image_id: ImageId) -> Self {
         Self {
             name,
             description: String::new(),
+            title: None,
+            summary: None,
             key,
+            previous_key: None,
             image_id,
             enabled: true,
             valid_until: None,
@@ -197,6 +258,14 @@ pub enum CountBy {
 impl CountBy {
     /// Every way.
     pub const ALL: [Self; 2] = [Self::Address, Self::Browser];
+
+    /// Reads what is counted.
+    ///
+    /// # Errors
+    /// One plain sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| "must be address or browser.".to_owned())
+    }
 
     /// The way as the API says it.
     pub const fn as_str(self) -> &'static str {

@@ -5,13 +5,17 @@ use serde_json::{Map, Value, json};
 
 use crate::address_rules::AddressRule;
 use crate::cast::{Cast, CastSettings, CountBy, IpLimit};
+use crate::cast_warnings;
 use crate::client_form;
-use crate::form::{FieldErrors, Form, Warning, flag, line, spelled, text, whole};
-use crate::ids::{CastKey, Entropy, GroupId, ImageId};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, Spelled, Warning, flag, line, shaped, spelled, text, whole};
+use crate::ids::{CastId, CastKey, Entropy, GroupId, ImageId};
 use crate::open_hours::OpenHours;
 use crate::open_hours_form;
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
+use crate::shape;
+use crate::sketch::{self, Schemas, Sketch, needs};
 use crate::system_form::MAX_ADDRESSES;
 use crate::time::Timestamp;
 use crate::url_rules;
@@ -20,11 +24,24 @@ use crate::url_rules;
 pub const MAX_SESSIONS: u64 = 1_000_000;
 /// The most lines that Restrict to Referrers may have.
 pub const MAX_REFERRERS: usize = 100;
-/// Keys shorter than this can be guessed by somebody with patience, in characters.
-const SHORT_KEY: usize = 16;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 6] = ["id", "url", "version", "created_at", "updated_at", "warnings"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    let mut fields = sketch::read_only(CastId::SPELLING.schema());
+    fields.insert(1, ("previous_key", previous_key_schema()));
+    fields.insert(1, ("url", json!({ "type": "string", "format": "uri", "description": "The link." })));
+    fields.push(("warnings", sketch::warnings()));
+    fields
+}
+
+fn previous_key_schema() -> Value {
+    sketch::nullable(json!({
+        "type": "object",
+        "description": "The key before, while it still opens the link after a rotation.",
+        "properties": { "key": CastKey::SPELLING.schema(), "until": sketch::time() },
+        "required": ["key", "until"],
+    }))
+}
 
 /// What an administrator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +60,7 @@ pub struct CastDraft {
 /// Every mistake in the document.
 pub fn create(input: &Value, public_url: &str, entropy: &dyn Entropy) -> Result<CastDraft, FieldErrors> {
     let drawn = [("key".to_owned(), json!(CastKey::draw(entropy)))];
-    read(Form::over(drawn.into_iter().collect(), input, &[])?, None, public_url)
+    read(&mut Form::over(drawn.into_iter().collect(), input, &[])?, None, public_url)
 }
 
 /// Reads a change: what is not named stays, null clears what may be empty, and the counter moves only when it is named
@@ -52,32 +69,45 @@ pub fn create(input: &Value, public_url: &str, entropy: &dyn Entropy) -> Result<
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(cast: &Cast, input: &Value, public_url: &str) -> Result<CastDraft, FieldErrors> {
-    read(Form::over(fields(cast), input, &READ_ONLY)?, Some(cast), public_url)
+    read(&mut Form::change(fields(cast), input, &read_only())?, Some(cast), public_url)
 }
 
-fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
+/// What JSON Schema says of a new cast, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    let sketch = Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).drawn("key");
+    sketch.schemas(&read_only())
+}
+
+/// What JSON Schema says of what shall be other in a copy.
+pub fn copy_schema() -> Value {
+    Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).change(&[])
+}
+
+fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
     let mut warnings = Vec::new();
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
+    let title = form.nullable("title", line(1..=100));
+    let summary = form.nullable("summary", line(1..=300));
     let key = form.required("key", spelled(read_key));
-    let image_id = form.required("image_id", spelled(|text| ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())));
+    let image_id = form.required("image_id", spelled(read_image_id));
     let enabled = form.defaulted("enabled", true, flag);
     let valid_until = form.nullable("valid_until", spelled(read_time));
-    let (limit_total_sessions, set_counter) = read_total(&mut form, current, &mut warnings);
-    let ip_limit = read_ip_limit(&mut form, &mut warnings);
-    let mut referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
-    let error_url = form.nullable("error_url", spelled(|text| url_rules::error_url(text, public_url)));
-    let kasm_url = form.nullable("kasm_url", spelled(url_rules::session_url));
-    let admission = read_admission(&mut form);
-    let session = read_session(&mut form);
-    let view = read_view(&mut form);
+    let (limit_total_sessions, set_counter) = read_total(form, current, &mut warnings);
+    let ip_limit = read_ip_limit(form, &mut warnings);
+    let referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
+    let ours = public_url.to_owned();
+    let error_url = form.nullable("error_url", shaped(|| &shape::SECURE_URL, move |text| url_rules::error_url(text, &ours)));
+    let kasm_url = form.nullable("kasm_url", shaped(|| &shape::SESSION_URL, url_rules::session_url));
+    let admission = read_admission(form);
+    let session = read_session(form);
+    let view = read_view(form);
     form.finish()?;
 
-    let mut seen = Vec::new();
-    referrers.retain(|rule| {
-        !seen.contains(rule) && {
-            seen.push(rule.clone());
-            true
+    let mut once: Vec<ReferrerRule> = Vec::with_capacity(referrers.len());
+    referrers.into_iter().for_each(|rule| {
+        if !once.contains(&rule) {
+            once.push(rule);
         }
     });
     // A missing one of these was noted by the form, which has returned by now.
@@ -85,13 +115,16 @@ fn read(mut form: Form, current: Option<&Cast>, public_url: &str) -> Result<Cast
     let settings = CastSettings {
         name,
         description,
+        title,
+        summary,
+        previous_key: current.and_then(|cast| cast.settings.previous_key.clone()).filter(|previous| previous.key != key),
         key,
         image_id,
         enabled,
         valid_until,
         limit_total_sessions,
         ip_limit,
-        referrers,
+        referrers: once,
         error_url,
         kasm_url,
         allow_anonymous: admission.allow_anonymous,
@@ -136,7 +169,7 @@ fn read_admission(form: &mut Form) -> AdmissionFields {
         require_captcha: form.defaulted("require_captcha", false, flag),
         allow_resume: form.defaulted("allow_resume", false, flag),
         max_live_sessions: form.nullable("max_live_sessions", whole(0..=MAX_SESSIONS)),
-        open_hours: open_hours_form::read(form),
+        open_hours: open_hours_form::read(form, "open_hours"),
         allowed_addresses: form.list("allowed_addresses", MAX_ADDRESSES, AddressRule::parse),
         banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
     }
@@ -159,7 +192,7 @@ fn read_session(form: &mut Form) -> SessionFields {
         dynamic_kasm_url_hosts: form.list("dynamic_kasm_url_hosts", MAX_REFERRERS, ReferrerRule::parse),
         dynamic_docker_network: form.defaulted("allow_dynamic_docker_network", false, flag),
         enforced_client_settings: enforce.then_some(client),
-        background_url: form.nullable("background_url", spelled(url_rules::picture_url)),
+        background_url: form.nullable("background_url", shaped(|| &shape::PICTURE_URL, url_rules::picture_url)),
     }
 }
 
@@ -182,7 +215,15 @@ fn read_view(form: &mut Form) -> ViewFields {
     }
 }
 
-fn read_key(text: &str) -> Result<CastKey, String> {
+fn read_image_id(text: &str) -> Result<ImageId, String> {
+    ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())
+}
+
+/// Reads a key.
+///
+/// # Errors
+/// One plain sentence.
+pub fn read_key(text: &str) -> Result<CastKey, String> {
     CastKey::parse(text).ok_or_else(|| "must be 6 to 64 letters, digits, hyphens and underscores.".to_owned())
 }
 
@@ -193,6 +234,7 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
 /// Limit Total Session and Sessions Remaining: whether the limit is on, and the number to set the counter to.
 fn read_total(form: &mut Form, current: Option<&Cast>, warnings: &mut Vec<Warning>) -> (bool, Option<u64>) {
     let on = form.defaulted("limit_total_sessions", false, flag);
+    form.rule(|| needs("limit_total_sessions", &json!(true), &["sessions_remaining"]));
     let remaining = form.nullable("sessions_remaining", whole(0..=MAX_SESSIONS));
     if !on {
         if form.names("sessions_remaining") {
@@ -211,9 +253,10 @@ fn read_total(form: &mut Form, current: Option<&Cast>, warnings: &mut Vec<Warnin
 /// Limit Requests Per IP, Sessions Allowed and Within Seconds.
 fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit> {
     let on = form.defaulted("limit_requests_per_ip", false, flag);
+    form.rule(|| needs("limit_requests_per_ip", &json!(true), &["sessions_allowed", "within_seconds"]));
     let sessions = form.nullable("sessions_allowed", whole(1..=1000));
     let within_seconds = form.nullable("within_seconds", whole(1..=2_592_000));
-    let by = form.defaulted("limit_requests_by", CountBy::Address, spelled(read_count_by));
+    let by = form.defaulted("limit_requests_by", CountBy::Address, spelled(CountBy::parse));
     let exempt = form.list("limit_exempt_addresses", MAX_ADDRESSES, AddressRule::parse);
     if !on {
         for (name, pointer) in [("sessions_allowed", "/sessions_allowed"), ("within_seconds", "/within_seconds")] {
@@ -231,19 +274,16 @@ fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit
     Some(IpLimit { sessions: sessions?, within_seconds: within_seconds?, by, exempt })
 }
 
-fn read_count_by(text: &str) -> Result<CountBy, String> {
-    let found = CountBy::ALL.into_iter().find(|by| by.as_str() == text);
-    found.ok_or_else(|| "must be address or browser.".to_owned())
-}
-
 /// The settings as an administrator would write them.
-fn fields(cast: &Cast) -> Map<String, Value> {
+pub fn fields(cast: &Cast) -> Map<String, Value> {
     let settings = &cast.settings;
     let limit = settings.ip_limit.as_ref();
     let client = settings.enforced_client_settings.clone();
     let fields = json!({
         "name": settings.name,
         "description": settings.description,
+        "title": settings.title,
+        "summary": settings.summary,
         "key": settings.key,
         "image_id": settings.image_id,
         "enabled": settings.enabled,
@@ -290,44 +330,13 @@ pub fn view(cast: &Cast, public_url: &str) -> Value {
     view.insert("id".into(), json!(cast.id));
     view.insert("url".into(), json!(format!("{public_url}/cast/{}", cast.settings.key)));
     view.extend(fields(cast));
+    let previous = cast.settings.previous_key.as_ref();
+    view.insert("previous_key".into(), json!(previous.map(|previous| json!({"key": previous.key, "until": previous.until.to_string()}))));
     view.insert("version".into(), json!(cast.version));
     view.insert("created_at".into(), json!(cast.created_at.to_string()));
     view.insert("updated_at".into(), json!(cast.updated_at.to_string()));
-    view.insert("warnings".into(), json!(warnings(&cast.settings)));
+    view.insert("warnings".into(), json!(cast_warnings::warnings(&cast.settings)));
     Value::Object(view)
-}
-
-/// What is worth a second look in these settings.
-pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
-    let unlimited = !settings.limit_total_sessions && settings.ip_limit.is_none() && settings.max_live_sessions.is_none();
-    let mut warnings = Vec::new();
-    if settings.require_captcha && !settings.allow_anonymous {
-        let detail = "has no effect: whoever has logged in is not asked.";
-        warnings.push(Warning { pointer: "/require_captcha", detail });
-    }
-    if settings.anonymous_group_id.is_some() && !settings.allow_anonymous {
-        warnings.push(Warning { pointer: "/anonymous_user_group_id", detail: "has no effect while allow_anonymous is off." });
-    }
-    if settings.allow_resume && settings.allow_anonymous {
-        let detail = "works for those who log in only: an anonymous visitor is somebody new each time.";
-        warnings.push(Warning { pointer: "/allow_resume", detail });
-    }
-    if settings.disable_fixed_resolution && !settings.enable_sharing {
-        let detail = "has no effect unless sessions are shared, here or by the owner.";
-        warnings.push(Warning { pointer: "/disable_shared_fixed_resolution", detail });
-    }
-    if settings.enable_sharing && settings.disable_control_panel {
-        let detail = "hides the share link too: nobody can see or copy it.";
-        warnings.push(Warning { pointer: "/disable_control_panel", detail });
-    }
-    if unlimited && settings.allow_anonymous {
-        let detail = "nothing limits how many sessions this link starts; consider this limit or limit_requests_per_ip.";
-        warnings.push(Warning { pointer: "/limit_total_sessions", detail });
-        if settings.key.as_str().len() < SHORT_KEY {
-            warnings.push(Warning { pointer: "/key", detail: "is short enough to be guessed, and the link has no limits." });
-        }
-    }
-    warnings
 }
 
 #[cfg(test)]
@@ -381,6 +390,11 @@ mod tests {
             ("a long name", json!({"name": "n".repeat(101)}), vec!["/name"]),
             ("no name", json!({"name": null}), vec!["/name"]),
             ("a long description", json!({"description": "d".repeat(2001)}), vec!["/description"]),
+            ("an empty title", json!({"title": " "}), vec!["/title"]),
+            ("a long title", json!({"title": "t".repeat(101)}), vec!["/title"]),
+            ("a title on two lines", json!({"title": "a\nb"}), vec!["/title"]),
+            ("a long summary", json!({"summary": "s".repeat(301)}), vec!["/summary"]),
+            ("words for visitors", json!({"title": "Try it", "summary": "Five minutes, nothing to install."}), vec![]),
             ("a short key", json!({"key": "abc"}), vec!["/key"]),
             ("a null key", json!({"key": null}), vec!["/key"]),
             ("a key of one's own", json!({"key": "123abc"}), vec![]),
@@ -451,7 +465,9 @@ mod tests {
         before.settings.valid_until = Some(Timestamp::from_millis(5));
         before.settings.error_url = Some("https://example.com/".into());
         before.settings.kasm_url = Some("https://example.com/".into());
-        let draft = patch(&before, &json!({"valid_until": null, "error_url": null, "kasm_url": null}), OURS).expect("all may be empty");
+        (before.settings.title, before.settings.summary) = (Some("Try it".into()), Some("Nothing to install.".into()));
+        let nothing = json!({"valid_until": null, "error_url": null, "kasm_url": null, "title": null, "summary": null});
+        let draft = patch(&before, &nothing, OURS).expect("all may be empty");
         assert_eq!(draft.settings, cast(1).settings);
     }
 
@@ -484,20 +500,5 @@ mod tests {
     fn equal_referrers_are_kept_once() {
         let draft = created(&json!({"restrict_to_referrers": ["acme.com", "https://ACME.com/x", "=acme.com"]})).expect("hosts");
         assert_eq!(draft.settings.referrers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["acme.com", "=acme.com"]);
-    }
-
-    #[test]
-    fn a_link_without_limits_earns_warnings() {
-        let mut short = cast(1);
-        short.settings.key = CastKey::parse("123abc").expect("a key");
-        let mut short_but_limited = limited();
-        short_but_limited.settings.key = short.settings.key.clone();
-        for (name, cast, expected) in [
-            ("a long key", cast(1), vec!["/limit_total_sessions"]),
-            ("a short key", short, vec!["/limit_total_sessions", "/key"]),
-            ("a short key with limits", short_but_limited, vec![]),
-        ] {
-            assert_eq!(warnings(&cast.settings).iter().map(|w| w.pointer).collect::<Vec<_>>(), expected, "{name}");
-        }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::form::{Form, escape, flag, whole};
+use crate::form::{Form, flag, whole};
 use crate::permission::{ClientSettings, Permission};
 
 /// The longest time limit, in seconds (7 days).
@@ -11,45 +11,16 @@ const LONGEST_SECONDS: u64 = 604_800;
 
 /// Reads the object in field `name`; what it leaves out is not set. Mistakes are noted where they are.
 pub fn read(form: &mut Form, name: &'static str) -> ClientSettings {
-    let object = form.defaulted(name, Map::new(), |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()));
-    let mut settings = ClientSettings::default();
-    for (field, value) in object {
-        let path = format!("{name}/{}", escape(&field));
-        let mut number = |least, most| match &value {
-            Value::Null => None,
-            value => whole(least..=most)(value).map_err(|detail| form.refuse(&path, detail)).ok(),
-        };
-        match field.as_str() {
-            "permissions" => read_permissions(form, name, &value, &mut settings),
-            // Unset is «no limit»; 0 would be a session that ends as it begins.
-            "session_time_limit_seconds" => settings.session_time_limit_seconds = number(60, LONGEST_SECONDS),
-            "idle_minutes" => settings.idle_minutes = number(1, 10_080),
-            "keepalive_seconds" => settings.keepalive_seconds = number(60, LONGEST_SECONDS),
-            "sessions_per_user" => settings.sessions_per_user = number(1, 1000),
-            _ => form.refuse(&path, "is not a field that can be set here."),
-        }
-    }
-    settings
-}
-
-fn read_permissions(form: &mut Form, name: &str, value: &Value, settings: &mut ClientSettings) {
-    let Some(object) = value.as_object() else {
-        form.refuse(&format!("{name}/permissions"), "must be an object.");
-        return;
-    };
-    for (permission, value) in object {
-        let path = format!("{name}/permissions/{}", escape(permission));
-        match (Permission::parse(permission), value) {
-            (None, _) => form.refuse(&path, "is not a permission."),
-            (Some(_), Value::Null) => {}
-            (Some(permission), value) => match flag(value) {
-                Ok(allowed) => {
-                    settings.permissions.insert(permission, allowed);
-                }
-                Err(detail) => form.refuse(&path, detail),
-            },
-        }
-    }
+    form.object(name, |part| ClientSettings {
+        permissions: part.object("permissions", |part| {
+            Permission::ALL.into_iter().filter_map(|permission| Some((permission, part.nullable(permission.as_str(), flag)?))).collect()
+        }),
+        // Unset is «no limit»; 0 would be a session that ends as it begins.
+        session_time_limit_seconds: part.nullable("session_time_limit_seconds", whole(60..=LONGEST_SECONDS)),
+        idle_minutes: part.nullable("idle_minutes", whole(1..=10_080)),
+        keepalive_seconds: part.nullable("keepalive_seconds", whole(60..=LONGEST_SECONDS)),
+        sessions_per_user: part.nullable("sessions_per_user", whole(1..=1000)),
+    })
 }
 
 /// The settings as the API shows them: every field, null where nothing is set.

@@ -39,6 +39,21 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every reason in one word.
+    pub const WORDS: [&'static str; 11] = [
+        "ended-by-owner",
+        "ended-by-administrator",
+        "time-limit",
+        "abandoned",
+        "idle",
+        "reclaimed",
+        "task-stopped",
+        "no-capacity",
+        "start-refused",
+        "start-timeout",
+        "task-lost",
+    ];
+
     /// The reason in one word, as the API and the ledger say it.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -1,12 +1,10 @@
 //! Owns how the commands of an image are written and read over the API (seed: exec config). A change replaces the whole object. Must not know who
 //! runs them.
 
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 
-use serde_json::{Map, Value, json};
-
-use crate::form::{Form, escape};
-use crate::image_form::is_variable;
+use crate::form::{Form, Reader, plain};
+use crate::shape;
 use crate::viewing::{Exec, ExecConfig};
 
 /// How long the commands may be together, as JSON, in bytes.
@@ -15,97 +13,51 @@ const MAX_BYTES: usize = 4096;
 /// Reads the object in field `name`: `{"go": {"cmd": "open \"$KASM_URL\"", "user": …, "workdir": …, "environment": {…}}}`. A command in one text is
 /// for `sh`; a list is a program and its arguments. Mistakes are noted where they are.
 pub fn read(form: &mut Form, name: &'static str) -> ExecConfig {
-    let object = form.defaulted(name, Map::new(), |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()));
-    if Value::Object(object.clone()).to_string().len() > MAX_BYTES {
-        form.refuse(name, format!("is longer than {MAX_BYTES} bytes."));
-    }
-    let mut config = ExecConfig::default();
-    for (occasion, value) in object {
-        let path = format!("{name}/{}", escape(&occasion));
-        let place = match occasion.as_str() {
-            "first_launch" => &mut config.first_launch,
-            "go" => &mut config.go,
-            "assign" => &mut config.assign,
-            _ => {
-                form.refuse(&path, "is not first_launch, go or assign.");
-                continue;
-            }
-        };
-        match value {
-            Value::Null => {}
-            Value::Object(fields) => *place = read_one(form, &path, fields),
-            _ => form.refuse(&path, "must be an object."),
+    form.object(name, |part| {
+        if part.bytes() > MAX_BYTES {
+            part.refuse_all(format!("is longer than {MAX_BYTES} bytes."));
         }
-    }
-    config
+        ExecConfig {
+            first_launch: part.nullable_object("first_launch", read_one),
+            go: part.nullable_object("go", read_one),
+            assign: part.nullable_object("assign", read_one),
+        }
+    })
 }
 
-fn read_one(form: &mut Form, path: &str, fields: Map<String, Value>) -> Option<Exec> {
-    let mut exec = Exec { command: Vec::new(), user: None, working_directory: None, environment: BTreeMap::new() };
-    for (field, value) in fields {
-        let path = format!("{path}/{}", escape(&field));
-        let mut text = || {
-            let text = value.as_str().filter(|text| !text.is_empty() && text.len() <= 255 && !text.contains('\0')).map(str::to_owned);
-            if text.is_none() && !value.is_null() {
-                form.refuse(&path, "must be a text of 1 to 255 characters.");
-            }
-            text
-        };
-        match field.as_str() {
-            "cmd" => match read_command(&value) {
-                Some(command) => exec.command = command,
-                None => form.refuse(&path, "must be a command for sh, or a list of a program and its arguments."),
-            },
-            "user" => {
-                exec.user = text();
-                if exec.user.as_ref().is_some_and(|user| user == "root" || user.trim_start_matches('0').is_empty()) {
-                    form.refuse(&path, "must not be root: what is run in a session is never more than its visitor.");
-                }
-            }
-            "workdir" => {
-                exec.working_directory = text();
-                if exec.working_directory.as_ref().is_some_and(|folder| !folder.starts_with('/')) {
-                    form.refuse(&path, "must be an absolute path.");
-                }
-            }
-            "environment" => exec.environment = read_environment(form, &path, &value),
-            _ => form.refuse(&path, "is not a field that can be set here."),
-        }
+fn read_one(part: &mut Form) -> Exec {
+    let command = part.required("cmd", Reader::new(read_command, command_schema));
+    if command.is_none() && part.names("cmd") {
+        part.refuse("cmd", "is required.");
     }
-    if exec.command.is_empty() {
-        form.refuse(&format!("{path}/cmd"), "is required.");
-        return None;
+    Exec {
+        command: command.unwrap_or_default(),
+        // What is run in a session is never more than its visitor.
+        user: part.nullable("user", plain(|| &shape::USER)),
+        working_directory: part.nullable("workdir", plain(|| &shape::FOLDER)),
+        environment: part.map("environment", || &shape::VARIABLE, &plain(|| &shape::WORD)),
     }
-    Some(exec)
 }
 
-fn read_command(value: &Value) -> Option<Vec<String>> {
-    let command = match value {
-        Value::String(line) if !line.trim().is_empty() => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
-        Value::Array(words) => words.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?,
-        _ => return None,
-    };
-    let runs = command.first().is_some_and(|program| !program.is_empty()) && command.iter().all(|word| !word.contains('\0'));
-    runs.then_some(command)
+fn read_command(value: &Value) -> Result<Vec<String>, String> {
+    let otherwise = || "must be a command for sh, or a list of a program and its arguments.".to_owned();
+    match value {
+        Value::String(line) if shape::COMMAND_LINE.check(line).is_ok() => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]),
+        Value::Array(words) => {
+            let words = words.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>().ok_or_else(otherwise)?;
+            let runs = words.first().is_some_and(|program| shape::PROGRAM.check(program).is_ok())
+                && words.iter().all(|word| shape::WORD.check(word).is_ok());
+            if runs { Ok(words) } else { Err(otherwise()) }
+        }
+        _ => Err(otherwise()),
+    }
 }
 
-fn read_environment(form: &mut Form, path: &str, value: &Value) -> BTreeMap<String, String> {
-    let Some(object) = value.as_object() else {
-        form.refuse(path, "must be an object of texts.");
-        return BTreeMap::new();
-    };
-    let mut environment = BTreeMap::new();
-    for (name, value) in object {
-        match value.as_str() {
-            Some(text) if is_variable(name) && !text.contains('\0') => {
-                environment.insert(name.clone(), text.to_owned());
-            }
-            _ => {
-                form.refuse(&format!("{path}/{}", escape(name)), "must be a text under a name of capital letters, digits and underscores.");
-            }
-        }
-    }
-    environment
+fn command_schema() -> Value {
+    let words = json!({
+        "type": "array", "minItems": 1, "prefixItems": [shape::PROGRAM.schema()], "items": shape::WORD.schema(),
+    });
+    json!({ "anyOf": [shape::COMMAND_LINE.schema(), words] })
 }
 
 /// The commands as the API shows them; what is read can be sent back.
@@ -119,6 +71,8 @@ pub fn view(config: &ExecConfig) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
 
     fn reading(value: &Value) -> Result<ExecConfig, Vec<String>> {

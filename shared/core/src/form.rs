@@ -1,11 +1,17 @@
 //! Owns how a document from an administrator is read: field by field, with every mistake collected and none silently dropped.
 //! Must not know casts, images or HTTP; `cast_form` and `image_form` say which fields there are.
+//!
+//! The same reading function also runs over a form that only [sketches](crate::sketch): it collects what would be asked for, as JSON Schema.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+pub use crate::reader::{Read, Reader, Spelled, Spelling, flag, line, plain, shaped, spelled, text, whole};
+use crate::shape::Shape;
+use crate::sketch::{Need, Sketch};
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,6 +20,16 @@ pub struct FieldError {
     pub pointer: String,
     /// One plain sentence that follows on the field's name.
     pub detail: String,
+    /// Whether the document could be right elsewhere, and only does not go with what is there already.
+    #[serde(skip)]
+    pub clashes: bool,
+}
+
+impl FieldError {
+    /// A mistake at this pointer.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into(), clashes: false }
+    }
 }
 
 /// All that is wrong with a document, in the order of its fields.
@@ -25,7 +41,17 @@ pub struct FieldErrors(pub Vec<FieldError>);
 impl FieldErrors {
     /// One mistake, found outside a form.
     pub fn one(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+        Self(vec![FieldError::new(pointer, detail)])
+    }
+
+    /// One value that could be right elsewhere: it does not go with what is there.
+    pub fn clash(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self(vec![FieldError { pointer: pointer.into(), detail: detail.into(), clashes: true }])
+    }
+
+    /// Whether the document only does not go with what is there already.
+    pub fn only_clashes(&self) -> bool {
+        self.0.iter().all(|error| error.clashes)
     }
 }
 
@@ -45,6 +71,10 @@ pub struct Form {
     named: BTreeSet<String>,
     known: BTreeSet<&'static str>,
     errors: Vec<FieldError>,
+    /// Whether this changes something that is there.
+    is_change: bool,
+    /// What is asked for, when nothing is read.
+    sketch: Option<Sketch>,
 }
 
 impl Form {
@@ -56,10 +86,35 @@ impl Form {
         let Value::Object(input) = input else {
             return Err(FieldErrors::one("", "must be a JSON object."));
         };
-        let mut fields = current;
-        fields.extend(input.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let named = input.keys().filter(|name| !read_only.contains(&name.as_str())).cloned().collect();
-        Ok(Self { fields, named, known: BTreeSet::new(), errors: Vec::new() })
+        let mut form = Self::part(current);
+        form.fields.extend(input.iter().map(|(name, value)| (name.clone(), value.clone())));
+        form.named = input.keys().filter(|name| !read_only.contains(&name.as_str())).cloned().collect();
+        Ok(form)
+    }
+
+    /// As [`Form::over`], for a change of what is there: where two fields do not go together, the other one may be the stored one, so that is
+    /// noted as a clash.
+    ///
+    /// # Errors
+    /// When `input` is not an object.
+    pub fn change(current: Map<String, Value>, input: &Value, read_only: &[(&'static str, Value)]) -> Result<Self, FieldErrors> {
+        let names: Vec<_> = read_only.iter().map(|(name, _)| *name).collect();
+        Ok(Self { is_change: true, ..Self::over(current, input, &names)? })
+    }
+
+    /// Reads nothing, and collects what is asked for.
+    pub(crate) fn sketching() -> Self {
+        Self { sketch: Some(Sketch::default()), ..Self::part(Map::new()) }
+    }
+
+    pub(crate) fn into_sketch(self) -> Sketch {
+        self.sketch.unwrap_or_default()
+    }
+
+    /// The fields of a document, or of an object in one.
+    fn part(fields: Map<String, Value>) -> Self {
+        let named = fields.keys().cloned().collect();
+        Self { fields, named, known: BTreeSet::new(), errors: Vec::new(), is_change: false, sketch: None }
     }
 
     /// Whether the administrator named this field, with a value other than null.
@@ -67,50 +122,145 @@ impl Form {
         self.named.contains(name) && self.fields.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// How many bytes all fields are together, as JSON.
+    pub fn bytes(&self) -> usize {
+        json!(self.fields).to_string().len()
+    }
+
     /// A field that must be there. `None` only after a mistake was noted.
-    pub fn required<T>(&mut self, name: &'static str, read: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
-        self.known.insert(name);
+    pub fn required<T>(&mut self, name: &'static str, read: impl Read<T>) -> Option<T> {
+        self.ask(name, &read, || Need::Required);
         if !self.fields.contains_key(name) {
-            self.refuse(name, "is required.");
+            self.mistake(name, "is required.");
             return None;
         }
-        self.present(name, read)
+        self.present(name, move |value| read.read(value))
     }
 
     /// A field that may be left out, but not be null.
-    pub fn defaulted<T>(&mut self, name: &'static str, default: T, read: impl FnOnce(&Value) -> Result<T, String>) -> T {
-        self.known.insert(name);
+    pub fn defaulted<T: Serialize>(&mut self, name: &'static str, default: T, read: impl Read<T>) -> T {
+        self.ask(name, &read, || Need::Defaulted(json!(default)));
         if !self.fields.contains_key(name) {
             return default;
         }
         // After a mistake the default stands in; nobody sees it, because the form is refused.
-        self.present(name, read).unwrap_or(default)
+        self.present(name, move |value| read.read(value)).unwrap_or(default)
     }
 
     /// A field that may be left out or null.
-    pub fn nullable<T>(&mut self, name: &'static str, read: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
-        self.known.insert(name);
+    pub fn nullable<T>(&mut self, name: &'static str, read: impl Read<T>) -> Option<T> {
+        self.ask(name, &read, || Need::Nullable);
         if self.fields.get(name).is_none_or(Value::is_null) {
             return None;
         }
-        self.present(name, read)
+        self.present(name, move |value| read.read(value))
     }
 
     /// A list of texts; may be left out, but not be null. Each item's mistakes are noted at the item.
-    pub fn list<T>(&mut self, name: &'static str, most: usize, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
-        let items = self.defaulted(name, Vec::new(), |value| match value {
+    pub fn list<T: Spelled>(&mut self, name: &'static str, most: usize, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let schema = || json!({ "type": "array", "items": T::SPELLING.schema(), "maxItems": most });
+        self.note(name, schema, || Need::Defaulted(json!([])));
+        self.items(name, most, |item| {
+            let text = item.as_str().ok_or("must be a text.")?;
+            read(text).and_then(|value| T::SPELLING.check(text).map(|()| value))
+        })
+    }
+
+    /// A list of so many values that `read` reads; if it may be empty, it may be left out.
+    pub fn list_of<T>(&mut self, name: &'static str, count: RangeInclusive<usize>, read: &Reader<T>) -> Vec<T> {
+        let (least, most) = count.into_inner();
+        let schema = || {
+            let least = (least > 0).then(|| ("minItems".to_owned(), json!(least)));
+            let rest = [("type", json!("array")), ("items", read.schema()), ("maxItems", json!(most))];
+            rest.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(least).collect()
+        };
+        self.note(name, schema, || if least > 0 { Need::Required } else { Need::Defaulted(json!([])) });
+        let items = self.items(name, most, |item| read.read(item));
+        if items.len() < least && !self.is_wrong(name) {
+            self.mistake(name, format!("must name at least {}.", if least == 1 { "one".to_owned() } else { least.to_string() }));
+        }
+        items
+    }
+
+    fn items<T>(&mut self, name: &'static str, most: usize, read: impl Fn(&Value) -> Result<T, String>) -> Vec<T> {
+        if !self.fields.contains_key(name) {
+            return Vec::new();
+        }
+        let items = self.present(name, |value| match value {
             Value::Array(items) if items.len() <= most => Ok(items.clone()),
             Value::Array(_) => Err(format!("has more than {most} entries.")),
-            _ => Err("must be a list of texts.".to_owned()),
+            _ => Err("must be a list.".to_owned()),
         });
+        let items = items.unwrap_or_default();
         let mut read_items = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            match item.as_str().ok_or_else(|| "must be a text.".to_owned()).and_then(&read) {
+            match read(item) {
                 Ok(item) => read_items.push(item),
-                Err(detail) => self.refuse(&format!("{name}/{index}"), detail),
+                Err(detail) => self.mistake(&format!("{name}/{index}"), detail),
             }
         }
         read_items
+    }
+
+    /// An object whose fields have names of this shape; may be left out, but not be null.
+    pub fn map<T>(&mut self, name: &'static str, names: fn() -> &'static Shape, read: &Reader<T>) -> BTreeMap<String, T> {
+        let schema = || json!({ "type": "object", "propertyNames": names().schema(), "additionalProperties": read.schema() });
+        self.note(name, schema, || Need::Defaulted(json!({})));
+        let mut values = BTreeMap::new();
+        for (key, value) in self.object_in(name).unwrap_or_default() {
+            let path = format!("{name}/{}", escape(&key));
+            if let Err(detail) = names().check(&key) {
+                self.mistake(&path, detail);
+            }
+            match read.read(&value) {
+                Ok(value) => _ = values.insert(key, value),
+                Err(detail) => self.mistake(&path, detail),
+            }
+        }
+        values
+    }
+
+    /// An object with fields of its own, which `read` asks for; may be left out, but not be null.
+    pub fn object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Form) -> T) -> T {
+        let mut part = self.part_of(name);
+        let value = read(&mut part);
+        self.take_back(name, part, Need::Defaulted(json!({})));
+        value
+    }
+
+    /// An object with fields of its own, which `read` asks for; may be left out or null.
+    pub fn nullable_object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Form) -> T) -> Option<T> {
+        let is_there = self.sketch.is_some() || self.fields.get(name).is_some_and(|value| !value.is_null());
+        self.known.insert(name);
+        if !is_there {
+            return None;
+        }
+        let mut part = self.part_of(name);
+        let value = read(&mut part);
+        self.take_back(name, part, Need::Nullable);
+        Some(value)
+    }
+
+    fn part_of(&mut self, name: &'static str) -> Self {
+        self.known.insert(name);
+        if self.sketch.is_some() { Self::sketching() } else { Self::part(self.object_in(name).unwrap_or_default()) }
+    }
+
+    fn take_back(&mut self, name: &'static str, mut part: Form, need: Need) {
+        if let Some(sketch) = &mut self.sketch {
+            sketch.note(name, part.into_sketch().whole(), need);
+        } else if let Err(FieldErrors(errors)) = part.finish()
+            && !self.is_wrong(name)
+        {
+            self.errors.extend(errors.into_iter().map(|error| FieldError { pointer: format!("/{name}{}", error.pointer), ..error }));
+        }
+    }
+
+    fn object_in(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        if !self.fields.contains_key(name) {
+            return None;
+        }
+        self.present(name, |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()))
     }
 
     fn present<T>(&mut self, name: &'static str, read: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
@@ -118,12 +268,40 @@ impl Form {
             None | Some(Value::Null) => Err("must not be null.".to_owned()),
             Some(value) => read(value),
         };
-        outcome.map_err(|detail| self.refuse(name, detail)).ok()
+        outcome.map_err(|detail| self.mistake(name, detail)).ok()
     }
 
-    /// Notes a mistake in the field at `path`, which is written without the leading slash.
+    fn ask<T>(&mut self, name: &'static str, read: &impl Read<T>, need: impl FnOnce() -> Need) {
+        self.note(name, || read.schema(), need);
+    }
+
+    fn note(&mut self, name: &'static str, schema: impl FnOnce() -> Value, need: impl FnOnce() -> Need) {
+        self.known.insert(name);
+        if let Some(sketch) = &mut self.sketch {
+            sketch.note(name, schema(), need());
+        }
+    }
+
+    /// Says as JSON Schema what [`Form::refuse`] and [`Form::require`] say of fields that must go together.
+    pub fn rule(&mut self, rule: impl FnOnce() -> Value) {
+        if let Some(sketch) = &mut self.sketch {
+            sketch.rule(rule());
+        }
+    }
+
+    /// Notes what is wrong with the field at `path` whatever stands in the others.
+    pub fn mistake(&mut self, path: &str, detail: impl Into<String>) {
+        self.errors.push(FieldError { pointer: format!("/{path}"), detail: detail.into(), clashes: false });
+    }
+
+    /// Notes that the document as a whole cannot be taken.
+    pub fn refuse_all(&mut self, detail: impl Into<String>) {
+        self.errors.push(FieldError { pointer: String::new(), detail: detail.into(), clashes: false });
+    }
+
+    /// Notes that the field at `path`, which is written without the leading slash, does not go with others.
     pub fn refuse(&mut self, path: &str, detail: impl Into<String>) {
-        self.errors.push(FieldError { pointer: format!("/{path}"), detail: detail.into() });
+        self.errors.push(FieldError { pointer: format!("/{path}"), detail: detail.into(), clashes: self.is_change });
     }
 
     /// Notes that `name` is missing for the reason in `detail`, unless something is wrong with it already.
@@ -142,69 +320,22 @@ impl Form {
     /// To be called when every field has been read.
     ///
     /// # Errors
-    /// All mistakes that were noted, and every field that was named but never asked for.
-    pub fn finish(mut self) -> Result<(), FieldErrors> {
-        for name in &self.named {
-            if !self.known.contains(name.as_str()) {
-                self.errors
-                    .push(FieldError { pointer: format!("/{}", escape(name)), detail: "is not a field that can be set here.".to_owned() });
-            }
+    /// All mistakes that were noted, and every field that was named but never asked for. A sketch has nothing that could be returned.
+    pub fn finish(&mut self) -> Result<(), FieldErrors> {
+        if self.sketch.is_some() {
+            return Err(FieldErrors(Vec::new()));
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(FieldErrors(self.errors)) }
+        let strays: Vec<_> = self.named.iter().filter(|name| !self.known.contains(name.as_str())).map(|name| escape(name)).collect();
+        for name in strays {
+            self.mistake(&name, "is not a field that can be set here.");
+        }
+        if self.errors.is_empty() { Ok(()) } else { Err(FieldErrors(std::mem::take(&mut self.errors))) }
     }
 }
 
 /// A name as it stands in a JSON pointer.
 pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
-}
-
-/// A text of so many characters, without the spaces around it.
-pub fn text(length: RangeInclusive<usize>) -> impl Fn(&Value) -> Result<String, String> {
-    move |value| {
-        let text = value.as_str().ok_or("must be a text.")?.trim();
-        let count = text.chars().count();
-        if count > *length.end() {
-            return Err(format!("is longer than {} characters.", length.end()));
-        }
-        if count < *length.start() {
-            return Err("must not be empty.".to_owned());
-        }
-        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t' && c != '\r') {
-            return Err("must not contain control characters.".to_owned());
-        }
-        Ok(text.to_owned())
-    }
-}
-
-/// A [`text`] that stands on one line.
-pub fn line(length: RangeInclusive<usize>) -> impl Fn(&Value) -> Result<String, String> {
-    let read = text(length);
-    move |value| {
-        let line = read(value)?;
-        if line.chars().any(char::is_control) { Err("must be a single line.".to_owned()) } else { Ok(line) }
-    }
-}
-
-/// A text that `read` understands.
-pub fn spelled<T>(read: impl Fn(&str) -> Result<T, String>) -> impl Fn(&Value) -> Result<T, String> {
-    move |value| read(value.as_str().ok_or("must be a text.")?.trim())
-}
-
-/// True or false.
-///
-/// # Errors
-/// For anything else; the words "true" and "false" are texts.
-pub fn flag(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| "must be true or false.".to_owned())
-}
-
-/// A whole number in `range`, of any integer type that holds the range.
-pub fn whole<N: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Result<N, String> {
-    move |value| {
-        let fits = value.as_u64().filter(|number| range.contains(number)).and_then(|number| N::try_from(number).ok());
-        fits.ok_or_else(|| format!("must be a whole number from {} to {}.", range.start(), range.end()))
-    }
 }
 
 #[cfg(test)]

@@ -3,18 +3,24 @@
 use serde_json::{Map, Value, json};
 
 use crate::client_form;
-use crate::form::{FieldErrors, Form, line, text, whole};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, Spelled, line, text, whole};
 use crate::group::{ALL_USERS, Group, GroupSettings};
+use crate::ids::GroupId;
+use crate::shape;
+use crate::sketch::{self, Schemas, Sketch};
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    sketch::read_only(GroupId::SPELLING.schema())
+}
 
 /// Reads a new group.
 ///
 /// # Errors
 /// Every mistake in the document.
 pub fn create(input: &Value) -> Result<GroupSettings, FieldErrors> {
-    read(Form::over(Map::new(), input, &[])?, None)
+    read(&mut Form::over(Map::new(), input, &[])?, None)
 }
 
 /// Reads a change: what is not named stays.
@@ -22,15 +28,22 @@ pub fn create(input: &Value) -> Result<GroupSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(group: &Group, input: &Value) -> Result<GroupSettings, FieldErrors> {
-    read(Form::over(fields(&group.settings), input, &READ_ONLY)?, Some(group))
+    read(&mut Form::change(fields(&group.settings), input, &read_only())?, Some(group))
 }
 
-fn read(mut form: Form, current: Option<&Group>) -> Result<GroupSettings, FieldErrors> {
+/// What JSON Schema says of a new group, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    let sketch = Sketch::of(|form| _ = read(form, None)).described(words::GROUP);
+    sketch.schemas(&read_only())
+}
+
+fn read(form: &mut Form, current: Option<&Group>) -> Result<GroupSettings, FieldErrors> {
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
     let priority = form.defaulted("priority", 100, whole(1..=100_000));
-    let client = client_form::read(&mut form, "client_settings");
+    let client = client_form::read(form, "client_settings");
     let is_all_users = current.is_some_and(|group| group.id == Group::all_users_id());
+    form.rule(|| json!({ "properties": { "name": { "not": shape::ALL_USERS.schema() } } }));
     if name.as_deref().is_some_and(|name| (name == ALL_USERS) != is_all_users) {
         form.refuse("name", format!("must not change from or to {ALL_USERS}: everybody is in that group, and in no other by birth."));
     }

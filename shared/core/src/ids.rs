@@ -88,6 +88,11 @@ id!(
     GroupId, "g"
 );
 
+id!(
+    /// A staging config.
+    StagingId, "p"
+);
+
 impl SessionId {
     /// The one session that a launch ticket's nonce can ever lead to, so that a double click, a retry and a refresh meet.
     pub fn from_nonce(cast: &CastId, nonce: &Nonce) -> Self {
@@ -102,6 +107,18 @@ impl SessionId {
     }
 }
 
+impl UserId {
+    /// The anonymous user who is minted for a session: one is found by the other.
+    pub fn of_session(session: &SessionId) -> Self {
+        Self(session.0.replacen(SessionId::PREFIX, Self::PREFIX, 1))
+    }
+
+    /// The session that a user was minted for, if it was minted at all.
+    pub fn minted_for(&self) -> SessionId {
+        SessionId(self.0.replacen(Self::PREFIX, SessionId::PREFIX, 1))
+    }
+}
+
 /// What makes a launch ticket unique.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -111,6 +128,11 @@ impl Nonce {
     /// The nonce that these bytes spell.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(BASE64URL_NOPAD.encode(&bytes))
+    }
+
+    /// The nonce as text: base64url of its sixteen bytes.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The nonce that follows from what a program calls its request, and from who it is: the same again leads to the same session.
@@ -210,6 +232,14 @@ mod tests {
         assert_eq!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&cast, &nonce));
         assert_ne!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&other, &nonce));
         assert_ne!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&cast, &Nonce::from_bytes([4; 16])));
+    }
+
+    #[test]
+    fn a_session_and_the_user_minted_for_it_are_found_by_each_other() {
+        let session = SessionId::from_bytes([7; 16]);
+        let user = UserId::of_session(&session);
+        assert_eq!(UserId::parse(user.as_str()), Some(user.clone()));
+        assert_eq!(user.minted_for(), session);
     }
 
     #[test]

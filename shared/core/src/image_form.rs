@@ -6,10 +6,15 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::exec_form;
-use crate::form::{FieldErrors, Form, escape, flag, line, spelled, text, whole};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, Spelled, flag, line, plain, spelled, text, whole};
+use crate::ids::ImageId;
 use crate::image::{AppAccess, ContainerSource, GATE_PORT, Image, ImageSettings, ImageSource};
+use crate::image_rules;
 use crate::network_form;
 use crate::preset;
+use crate::shape;
+use crate::sketch::{self, Schemas, Sketch};
 use crate::viewing::{ExecConfig, ViewOnly};
 
 /// How much of the 8,192 characters of a task's overrides an image's environment may use, as JSON. The rest is for the longest
@@ -17,7 +22,12 @@ use crate::viewing::{ExecConfig, ViewOnly};
 pub const MAX_ENVIRONMENT_BYTES: usize = 3584;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 5] = ["id", "registered_task_definition", "version", "created_at", "updated_at"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    let mut fields = sketch::read_only(ImageId::SPELLING.schema());
+    let registered = "The task definition that was registered for `container_image`.";
+    fields.insert(1, ("registered_task_definition", json!({ "type": ["string", "null"], "description": registered })));
+    fields
+}
 
 /// Reads a new image.
 ///
@@ -25,7 +35,7 @@ const READ_ONLY: [&str; 5] = ["id", "registered_task_definition", "version", "cr
 /// Every mistake in the document.
 pub fn create(input: &Value) -> Result<ImageSettings, FieldErrors> {
     let (preset, input) = preset::take(input)?;
-    read(Form::over(preset, &input, &[])?)
+    read(&mut Form::over(preset, &input, &[])?)
 }
 
 /// Reads a change: what is not named stays, and null clears what may be empty.
@@ -33,24 +43,30 @@ pub fn create(input: &Value) -> Result<ImageSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(image: &Image, input: &Value) -> Result<ImageSettings, FieldErrors> {
-    read(Form::over(fields(&image.settings), input, &READ_ONLY)?)
+    read(&mut Form::change(fields(&image.settings), input, &read_only())?)
 }
 
-fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
+/// What JSON Schema says of a new image, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    let sketch = Sketch::of(|form| _ = read(form)).described(words::IMAGE);
+    let preset = json!({ "type": "string", "enum": preset::ALL, "description": "Fills in what a family of images needs; what is named besides wins." });
+    let mut create = sketch.clone().with("preset", preset).whole();
+    create["allOf"] = json!([image_rules::whole()]);
+    Schemas { create, change: sketch.change(&read_only()), shown: sketch.shown(&read_only(), &[]) }
+}
+
+fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
     let enabled = form.defaulted("enabled", true, flag);
-    let source = read_source(&mut form);
-    let container = form.defaulted("container", "session".to_owned(), spelled(read_container));
-    let port = form.nullable("port", |value| match whole(1..=65_535)(value)? {
-        GATE_PORT => Err(format!("must not be {GATE_PORT}: the gate in front of the app listens there.")),
-        port => Ok(port),
-    });
-    let environment = form.defaulted("environment", Map::new(), |value| match value {
-        Value::Object(entries) => Ok(entries.clone()),
-        _ => Err("must be an object of texts.".to_owned()),
-    });
-    let environment = read_environment(&mut form, environment);
+    let source = read_source(form);
+    let container = form.defaulted("container", "session".to_owned(), plain(|| &shape::CONTAINER));
+    let gates = format!("must not be {GATE_PORT}: the gate in front of the app listens there.");
+    let port = form.nullable("port", whole(1..=65_535).but(GATE_PORT, gates));
+    let environment = form.map("environment", || &shape::OWN_VARIABLE, &plain(|| &shape::WORD));
+    if override_bytes(&environment) > MAX_ENVIRONMENT_BYTES {
+        form.mistake("environment", format!("is longer than {MAX_ENVIRONMENT_BYTES} characters as ECS counts them."));
+    }
     let start_timeout_seconds = form.defaulted("start_timeout_seconds", 180, whole(10..=1800));
     let session_time_limit_seconds = form.defaulted("session_time_limit_seconds", 14_400, whole(60..=604_800));
     let network = form.nullable("network", spelled(network_form::read_name));
@@ -60,7 +76,7 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
     if beside && port.is_none() && !form.is_wrong("port") {
         form.require("port", "is required without a command: the gate must know where the image's own app listens.");
     }
-    let (view_only, exec, app) = (read_view_only(&mut form), exec_form::read(&mut form, "exec_config"), read_app(&mut form));
+    let (view_only, exec, app) = (read_view_only(form), exec_form::read(form, "exec_config"), read_app(form));
     if beside && exec != ExecConfig::default() {
         form.refuse("exec_config", "needs a command: what is run inside a session is run by the gate that started its app.");
     }
@@ -89,14 +105,14 @@ fn read(mut form: Form) -> Result<ImageSettings, FieldErrors> {
 
 fn read_view_only(form: &mut Form) -> Option<ViewOnly> {
     let read = |text: &str| ViewOnly::ALL.into_iter().find(|known| known.as_str() == text);
-    form.nullable("view_only", spelled(|text| read(text).ok_or_else(|| "must be rfb, kasmvnc, requests or null.".to_owned())))
+    form.nullable("view_only", spelled(move |text| read(text).ok_or_else(|| "must be rfb, kasmvnc, requests or null.".to_owned())))
 }
 
 /// How the gate speaks to the app: whether over https, and as whom.
 fn read_app(form: &mut Form) -> AppAccess {
     let https = form.defaulted("app_https", false, flag);
-    let user = form.nullable("app_user", spelled(read_app_user));
-    let password_variable = form.nullable("app_password_variable", spelled(read_variable));
+    let user = form.nullable("app_user", plain(|| &shape::APP_USER));
+    let password_variable = form.nullable("app_password_variable", plain(|| &shape::PASSWORD_VARIABLE));
     if password_variable.is_some() && user.is_none() {
         form.refuse("app_user", "is required with app_password_variable.");
     }
@@ -106,30 +122,13 @@ fn read_app(form: &mut Form) -> AppAccess {
     AppAccess { https, user, password_variable }
 }
 
-fn read_app_user(text: &str) -> Result<String, String> {
-    let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b':');
-    if fits { Ok(text.to_owned()) } else { Err("must be 1 to 64 letters without spaces and colons.".to_owned()) }
-}
-
-fn read_variable(text: &str) -> Result<String, String> {
-    let fits = is_variable(text) && text.len() <= 64 && !text.starts_with("CAST_");
-    if fits { Ok(text.to_owned()) } else { Err("must be the name of a variable such as VNC_PW.".to_owned()) }
-}
-
-/// Whether a variable of the environment can have this name.
-pub(crate) fn is_variable(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
 /// Either a task definition that exists, or a container image to register one for.
 fn read_source(form: &mut Form) -> Option<ImageSource> {
-    let task_definition = form.nullable("task_definition", spelled(read_task_definition));
-    let image = form.nullable("container_image", spelled(read_container_image));
-    let command =
-        form.list("command", 64, |word| if word.contains('\0') { Err("must not contain NUL.".to_owned()) } else { Ok(word.to_owned()) });
+    let task_definition = form.nullable("task_definition", plain(|| &shape::TASK_DEFINITION));
+    let image = form.nullable("container_image", plain(|| &shape::CONTAINER_IMAGE));
+    let command = form.list_of("command", 0..=64, &plain(|| &shape::WORD));
     if command.iter().map(String::len).sum::<usize>() > 4096 {
-        form.refuse("command", "is longer than 4096 characters.");
+        form.mistake("command", "is longer than 4096 characters.");
     }
     let cpu = form.nullable("cpu", whole(256..=16_384));
     let memory = form.nullable("memory", whole(512..=122_880));
@@ -144,8 +143,8 @@ fn read_source(form: &mut Form) -> Option<ImageSource> {
             Some(ImageSource::TaskDefinition(task_definition))
         }
         (None, Some(image)) => {
-            let (cpu, memory) = (cpu.unwrap_or(1024), memory.unwrap_or(2048));
-            if let Some(range) = memory_for(cpu) {
+            let (cpu, memory) = (cpu.unwrap_or(image_rules::USUAL.0), memory.unwrap_or(image_rules::USUAL.1));
+            if let Some(range) = image_rules::memory_for(cpu) {
                 if !range.contains(&memory) {
                     let (least, most) = (range.first().unwrap_or(&0), range.last().unwrap_or(&0));
                     form.refuse(
@@ -169,60 +168,6 @@ fn read_source(form: &mut Form) -> Option<ImageSource> {
             None
         }
     }
-}
-
-/// The memory sizes, in MiB, that Fargate offers with so many CPU units; `None` when it offers no such CPU.
-fn memory_for(cpu: u32) -> Option<Vec<u32>> {
-    let steps = |least: u32, most: u32, step: usize| (least..=most).step_by(step).collect();
-    match cpu {
-        256 => Some(vec![512, 1024, 2048]),
-        512 => Some(steps(1024, 4096, 1024)),
-        1024 => Some(steps(2048, 8192, 1024)),
-        2048 => Some(steps(4096, 16_384, 1024)),
-        4096 => Some(steps(8192, 30_720, 1024)),
-        8192 => Some(steps(16_384, 61_440, 4096)),
-        16_384 => Some(steps(32_768, 122_880, 8192)),
-        _ => None,
-    }
-}
-
-fn read_task_definition(text: &str) -> Result<String, String> {
-    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_:/".contains(&b));
-    if fits { Ok(text.to_owned()) } else { Err("must be a family, family:revision or ARN of a task definition.".to_owned()) }
-}
-
-fn read_container_image(text: &str) -> Result<String, String> {
-    let fits = (1..=255).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@".contains(&b))
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if fits { Ok(text.to_owned()) } else { Err("must be the name of a container image such as registry.example/app:1.2.".to_owned()) }
-}
-
-fn read_container(text: &str) -> Result<String, String> {
-    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if fits { Ok(text.to_owned()) } else { Err("must be the name of a container: letters, digits, hyphens and underscores.".to_owned()) }
-}
-
-fn read_environment(form: &mut Form, entries: Map<String, Value>) -> BTreeMap<String, String> {
-    let mut environment = BTreeMap::new();
-    for (name, value) in entries {
-        let pointer = format!("environment/{}", escape(&name));
-        if !is_variable(&name) {
-            form.refuse(&pointer, "must be named with capital letters, digits and underscores, not beginning with a digit.");
-        } else if name.starts_with("CAST_") {
-            form.refuse(&pointer, "must not begin with CAST_: those are set for each session.");
-        }
-        match value {
-            Value::String(value) if !value.contains('\0') => {
-                environment.insert(name, value);
-            }
-            _ => form.refuse(&pointer, "must be a text without NUL."),
-        }
-    }
-    if override_bytes(&environment) > MAX_ENVIRONMENT_BYTES {
-        form.refuse("environment", format!("is longer than {MAX_ENVIRONMENT_BYTES} characters as ECS counts them."));
-    }
-    environment
 }
 
 /// How long these variables are in the overrides of RunTask: `{"name":…,"value":…},` each.

@@ -56,6 +56,7 @@ pub struct Keyring {
     via: Signer,
     login: Signer,
     login_state: Signer,
+    console: Signer,
     captcha: Vec<[u8; 32]>,
     addresses: Signer,
     sessions: SessionKeys,
@@ -83,6 +84,7 @@ impl Keyring {
             via: signer("via ticket"),
             login: signer("login ticket"),
             login_state: signer("login state"),
+            console: signer("console ticket"),
             captcha: std::iter::once(current).chain(previous).map(|master| derive(master, "captcha")).collect(),
             addresses: signer("addresses"),
             sessions: SessionKeys::new(&derive(current, SESSIONS), previous.map(|master| derive(master, SESSIONS)).as_ref()),
@@ -112,6 +114,11 @@ impl Keyring {
     /// Signs what a browser keeps while its user is at the login provider.
     pub(crate) fn login_state(&self) -> &Signer {
         &self.login_state
+    }
+
+    /// Signs console tickets.
+    pub(crate) fn console(&self) -> &Signer {
+        &self.console
     }
 
     /// Sign the challenges of our own CAPTCHA; the first is the current key.

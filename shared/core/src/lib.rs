@@ -3,29 +3,43 @@
 //!
 //! # Layout
 //! - nouns: [`cast`], [`image`], [`session`], [`user`], [`captcha`], [`window`], [`referrer`], [`address`], [`ids`], [`time`]
+//! - who runs it: [`actor`], [`api_key`], [`audit`], [`profile`]
+//! - what is looked up: [`listing`], [`hours`]
 //! - what is signed: [`keys`], [`ticket`]
 //! - what is refused: [`denial`]
 //! - the far sides: [`ports`]
 //! - what is decided: [`policy`]
 //! - what is set in motion: [`flow`]
 
+pub mod actor;
 pub mod address;
 pub mod address_rules;
+#[cfg(test)]
+mod agreement;
+pub mod api_key;
+pub mod api_key_form;
+pub mod audit;
 pub mod captcha;
 pub mod cast;
 pub mod cast_form;
+pub mod cast_warnings;
 pub mod client_form;
+mod console_ticket;
 pub mod denial;
 mod end_reason;
 mod exec_form;
+pub mod field_words;
 pub mod flow;
 pub mod form;
 pub mod group;
 pub mod group_form;
+pub mod hours;
 pub mod ids;
 pub mod image;
 pub mod image_form;
+mod image_rules;
 pub mod keys;
+pub mod listing;
 pub mod network;
 pub mod network_form;
 pub mod open_hours;
@@ -34,10 +48,16 @@ mod owner;
 pub mod permission;
 pub mod policy;
 pub mod ports;
-mod preset;
+pub mod preset;
+pub mod profile;
+mod reader;
 pub mod record;
 pub mod referrer;
 pub mod session;
+pub mod shape;
+pub mod sketch;
+pub mod staging;
+pub mod staging_form;
 pub mod system;
 pub mod system_form;
 pub mod tally;
@@ -54,6 +74,6 @@ pub mod window;
 pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
-    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Next, Opened, Refusal, Report, Stop, Swept, Terms, Trial, Visitor,
-    outcome,
+    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, History, Next, Opened, Refusal, Report, SIGNED_IN_SECONDS,
+    Standing, Stop, Swept, Terms, Trial, Turned, Visitor, outcome,
 };

@@ -2,22 +2,39 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::form::{FieldErrors, Form, flag, spelled, text};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, Spelled, flag, plain, spelled, text};
 use crate::network::{DEFAULT_NETWORK, Network, NetworkName, NetworkSettings, Placement};
+use crate::shape;
+use crate::sketch::{self, Schemas, Sketch};
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 4] = ["name", "version", "created_at", "updated_at"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    let mut fields = sketch::read_only(NetworkName::SPELLING.schema());
+    fields[0].0 = "name";
+    fields
+}
 
 /// Reads a new network.
 ///
 /// # Errors
 /// Every mistake in the document.
 pub fn create(input: &Value) -> Result<(NetworkName, NetworkSettings), FieldErrors> {
-    let mut form = Form::over(Map::new(), input, &[])?;
+    read_new(&mut Form::over(Map::new(), input, &[])?)
+}
+
+fn read_new(form: &mut Form) -> Result<(NetworkName, NetworkSettings), FieldErrors> {
     let name = form.required("name", spelled(read_name));
     let settings = read(form)?;
     // A missing one was noted by the form, which has returned by now.
     name.map(|name| (name, settings)).ok_or(FieldErrors(Vec::new()))
+}
+
+/// What JSON Schema says of a new network, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    let create = Sketch::of(|form| _ = read_new(form)).described(words::NETWORK);
+    let rest = Sketch::of(|form| _ = read(form)).described(words::NETWORK);
+    Schemas { create: create.whole(), change: rest.change(&read_only()), shown: rest.shown(&read_only(), &[]) }
 }
 
 /// Reads a change: what is not named stays. The name never changes, because links and images know the network by it.
@@ -25,7 +42,7 @@ pub fn create(input: &Value) -> Result<(NetworkName, NetworkSettings), FieldErro
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(network: &Network, input: &Value) -> Result<NetworkSettings, FieldErrors> {
-    read(Form::over(fields(&network.settings), input, &READ_ONLY)?)
+    read(&mut Form::change(fields(&network.settings), input, &read_only())?)
 }
 
 /// Reads a network's name.
@@ -37,26 +54,13 @@ pub fn read_name(text: &str) -> Result<NetworkName, String> {
     name.ok_or_else(|| format!("must be 1 to 63 lower-case letters, digits, hyphens and underscores, and not {DEFAULT_NETWORK}."))
 }
 
-fn read(mut form: Form) -> Result<NetworkSettings, FieldErrors> {
+fn read(form: &mut Form) -> Result<NetworkSettings, FieldErrors> {
     let description = form.defaulted("description", String::new(), text(0..=2000));
-    let subnets = form.list("subnets", 16, resource("subnet-"));
-    let security_groups = form.list("security_groups", 5, resource("sg-"));
+    let subnets = form.list_of("subnets", 1..=16, &plain(|| &shape::SUBNET));
+    let security_groups = form.list_of("security_groups", 1..=5, &plain(|| &shape::SECURITY_GROUP));
     let assign_public_ip = form.defaulted("assign_public_ip", false, flag);
-    for (name, missing) in [("subnets", subnets.is_empty()), ("security_groups", security_groups.is_empty())] {
-        if missing {
-            form.require(name, "must name at least one.");
-        }
-    }
     form.finish()?;
     Ok(NetworkSettings { description, placement: Placement { subnets, security_groups, assign_public_ip } })
-}
-
-fn resource(prefix: &'static str) -> impl Fn(&str) -> Result<String, String> {
-    move |text| {
-        let rest = text.strip_prefix(prefix).unwrap_or_default();
-        let fits = (1..=32).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric());
-        if fits { Ok(text.to_owned()) } else { Err(format!("must be an id such as {prefix}0123456789abcdef0.")) }
-    }
 }
 
 fn fields(settings: &NetworkSettings) -> Map<String, Value> {

@@ -45,6 +45,14 @@ impl OpenHours {
         known.ok_or_else(|| "must be the name of a time zone such as Europe/Berlin or UTC.".to_owned())
     }
 
+    /// The names of all time zones.
+    pub fn time_zones() -> Vec<String> {
+        let mut names: Vec<_> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+        names.retain(|name| Self::read_time_zone(name).as_ref() == Ok(name));
+        names.sort_unstable();
+        names
+    }
+
     /// When the link opens next, if it is closed at `now`; `None` when it is open.
     ///
     /// A zone that this build does not know (any more) counts as UTC, so that a link never opens by accident of an update.

@@ -1,29 +1,24 @@
 //! Owns how open hours are read over the API. Must not know what is open then.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::form::{Form, escape};
+use crate::form::{Form, Reader, spelled};
 use crate::open_hours::{MAX_SPANS, OpenHours, Span};
 
 /// Open hours: `{"time_zone": "Europe/Berlin", "spans": ["mon-fri 09:00-17:00"]}`, or null for always.
-pub(crate) fn read(form: &mut Form) -> Option<OpenHours> {
-    let object = form.nullable("open_hours", |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()))?;
-    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
-    let time_zone = OpenHours::read_time_zone(text("time_zone")).map_err(|detail| form.refuse("open_hours/time_zone", detail));
-    let empty = Vec::new();
-    let lines = object.get("spans").and_then(Value::as_array).unwrap_or(&empty);
-    if lines.is_empty() || lines.len() > MAX_SPANS {
-        form.refuse("open_hours/spans", format!("must be a list of 1 to {MAX_SPANS} spans such as mon-fri 09:00-17:00."));
-    }
-    let mut spans = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        match Span::parse(line.as_str().unwrap_or_default()) {
-            Ok(span) => spans.push(span),
-            Err(detail) => form.refuse(&format!("open_hours/spans/{index}"), detail),
-        }
-    }
-    for name in object.keys().filter(|name| !matches!(name.as_str(), "time_zone" | "spans")) {
-        form.refuse(&format!("open_hours/{}", escape(name)), "is not a field that can be set here.");
-    }
-    Some(OpenHours { time_zone: time_zone.ok()?, spans })
+pub(crate) fn read(form: &mut Form, name: &'static str) -> Option<OpenHours> {
+    form.nullable_object(name, |part| OpenHours {
+        time_zone: part.required("time_zone", Reader::new(read_time_zone, time_zone_schema)).unwrap_or_default(),
+        spans: part.list_of("spans", 1..=MAX_SPANS, &spelled(Span::parse)),
+    })
+}
+
+/// A time zone is named as the list of them does; in other letters it would be another word for the same one.
+fn read_time_zone(value: &Value) -> Result<String, String> {
+    let name = value.as_str().unwrap_or_default();
+    OpenHours::read_time_zone(name).and_then(|known| if known == name { Ok(known) } else { Err(format!("must be written as {known}.")) })
+}
+
+fn time_zone_schema() -> Value {
+    json!({ "type": "string", "enum": OpenHours::time_zones() })
 }

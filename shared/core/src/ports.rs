@@ -6,10 +6,13 @@
 use std::future::Future;
 use std::net::IpAddr;
 
+use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::Cast;
-use crate::ids::{ApiKeyId, CastId, CastKey, Reference, SessionId, UserId};
+use crate::hours::{Hour, HourOf};
+use crate::ids::{CastId, CastKey, Reference, SessionId, UserId};
 use crate::image::Image;
+use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
 use crate::record::Record;
 use crate::session::{Session, TaskRef};
@@ -157,36 +160,29 @@ pub struct RefusalSample {
     pub referrer: Option<String>,
 }
 
-/// A key for the admin API.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ApiKey {
-    /// Its public half.
-    pub id: ApiKeyId,
-    /// What it is for.
-    pub name: String,
-    /// `keys::hash_secret` of its secret half.
-    pub secret_hash: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
 /// Casts with their counters, sessions, IP windows, refusals and the catalog.
 ///
 /// Every write is atomic: it happens wholly or not at all, whoever else writes, and however often a lost answer makes it be sent again.
 pub trait Store: Send + Sync {
-    /// The cast with this key; may be a moment old.
+    /// The cast with this key, now or before (see [`crate::cast::CastSettings::answers_to`]); may be a moment old.
     fn cast_by_key(&self, key: &CastKey) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
     /// The cast as it is now.
     fn cast(&self, id: &CastId) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
-    /// A page of all casts, by id.
-    fn casts(&self, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Cast>, Fault>> + Send;
-    /// A new cast, and its claim to its key.
-    fn create_cast(&self, cast: &Cast) -> impl Future<Output = Result<Created, Fault>> + Send;
+    /// A page of casts. A word finds the casts by an index that may be a moment old.
+    fn casts(&self, query: &CastQuery, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Cast>, Fault>> + Send;
+    /// A new cast, and its claim to its key; with it, as with every change below, the entry that tells of it, if there is one.
+    fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> impl Future<Output = Result<Created, Fault>> + Send;
     /// Writes `after.settings` over the version of `before`, and `after.counter` only if `set_counter` (then `after.counter.epoch` is
-    /// `before.counter.epoch + 1`). Moves the claim to the key when it changed.
-    fn replace_cast(&self, before: &Cast, after: &Cast, set_counter: bool) -> impl Future<Output = Result<Replaced, Fault>> + Send;
+    /// `before.counter.epoch + 1`). Moves the claim to the key when it changed; one that became the previous key stays claimed and finds the cast.
+    fn replace_cast(
+        &self,
+        before: &Cast,
+        after: &Cast,
+        set_counter: bool,
+        audit: Option<&Audit>,
+    ) -> impl Future<Output = Result<Replaced, Fault>> + Send;
     /// Deletes the cast of this version, and its claim to its key.
-    fn delete_cast(&self, cast: &Cast) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    fn delete_cast(&self, cast: &Cast, audit: Option<&Audit>) -> impl Future<Output = Result<Saved, Fault>> + Send;
 
     /// Takes everything a claim takes, in one transaction.
     fn reserve(&self, reservation: &Reservation) -> impl Future<Output = Result<Reserved, Fault>> + Send;
@@ -204,32 +200,62 @@ pub trait Store: Send + Sync {
     fn tally(&self, key: &str) -> impl Future<Output = Result<u32, Fault>> + Send;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
     fn due_sessions(&self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
-    /// A page of sessions, newest first: of one cast, or of all.
-    fn sessions(&self, cast: Option<&CastId>, after: Option<&str>, limit: u32)
-    -> impl Future<Output = Result<Page<Session>, Fault>> + Send;
+    /// A page of sessions.
+    fn sessions(&self, query: &SessionQuery, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Session>, Fault>> + Send;
+    /// How many sessions of a cast were claimed at or after `since`; counts some thousands at most. May be a moment old.
+    fn count_sessions(&self, cast: &CastId, since: Timestamp) -> impl Future<Output = Result<Counted, Fault>> + Send;
+    /// The sessions with this reference (nearly always one, or none); may be a moment old.
+    fn sessions_by_reference(&self, reference: &Reference) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
 
     /// Adds refusals to their hourly rows.
     fn add_refusals(&self, refusals: &[RefusalCount]) -> impl Future<Output = Result<(), Fault>> + Send;
     /// The hourly rows of one cast (`None`: of keys that no cast has), newest first.
     fn refusals(&self, cast: Option<&CastId>, since_hour: i64) -> impl Future<Output = Result<Vec<RefusalCount>, Fault>> + Send;
+    /// A page of the hourly rows of all casts and of none, newest first, from `since_hour` until before `until_hour`; may be a moment old.
+    fn all_refusals(
+        &self,
+        since_hour: i64,
+        until_hour: i64,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page<RefusalCount>, Fault>> + Send;
+
+    /// Writes hours, in this order; the same again changes nothing.
+    fn put_hours(&self, hours: &[(HourOf, Hour)]) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// The hours of one cast, or of all together, that were written, the oldest first, from `since_hour` until before `until_hour`.
+    fn hours(
+        &self,
+        cast: Option<&CastId>,
+        since_hour: i64,
+        until_hour: i64,
+    ) -> impl Future<Output = Result<Vec<(i64, Hour)>, Fault>> + Send;
+    /// The newest hour of all casts together that was written.
+    fn newest_hour(&self) -> impl Future<Output = Result<Option<i64>, Fault>> + Send;
 
     /// The record as it is now.
     fn record<R: Record>(&self, id: &str) -> impl Future<Output = Result<Option<R>, Fault>> + Send;
     /// A page of all records of a kind, by id.
     fn records<R: Record>(&self, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<R>, Fault>> + Send;
     /// Writes a record over `expected_version`, or as a new one when `None`.
-    fn put_record<R: Record>(&self, record: &R, expected_version: Option<u64>) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    fn put_record<R: Record>(
+        &self,
+        record: &R,
+        expected_version: Option<u64>,
+        audit: Option<&Audit>,
+    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
     /// Deletes the record of this version.
-    fn delete_record<R: Record>(&self, record: &R) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    fn delete_record<R: Record>(&self, record: &R, audit: Option<&Audit>) -> impl Future<Output = Result<Saved, Fault>> + Send;
 
-    /// The API key with this id.
-    fn api_key(&self, id: &ApiKeyId) -> impl Future<Output = Result<Option<ApiKey>, Fault>> + Send;
-    /// All API keys.
-    fn api_keys(&self) -> impl Future<Output = Result<Vec<ApiKey>, Fault>> + Send;
-    /// Writes a new API key, or the same one again.
-    fn put_api_key(&self, key: &ApiKey) -> impl Future<Output = Result<(), Fault>> + Send;
-    /// Deletes an API key; nothing happens when there is none.
-    fn delete_api_key(&self, id: &ApiKeyId) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Writes an entry of something that is no change of a cast or a record.
+    fn add_audit(&self, audit: &Audit) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// The entry.
+    fn audit(&self, id: &AuditId) -> impl Future<Output = Result<Option<Audit>, Fault>> + Send;
+    /// A page of entries, newest first: of all, or of the thing with this id.
+    fn audits(&self, target: Option<&str>, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Audit>, Fault>> + Send;
+
+    /// Remembers until `forgotten_at` what was asked for under an idempotency key, and says what was asked for under it first: `print`, or
+    /// what came earlier.
+    fn first_request(&self, key: &str, print: &str, forgotten_at: Timestamp) -> impl Future<Output = Result<String, Fault>> + Send;
 }
 
 /// What a task is started with.

@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::form::FieldErrors;
 
+/// Every preset.
+pub const ALL: [&str; 4] = ["kasmweb", "kasmweb_chromium", "linuxserver", "web_app"];
+
 /// Takes the field `preset` off a new image: the fields that it stands for, and the document without it. What the document names itself wins.
 ///
 /// # Errors
@@ -13,23 +16,30 @@ pub fn take(input: &Value) -> Result<(Map<String, Value>, Value), FieldErrors> {
     let mut input = input.clone();
     let name = input.as_object_mut().and_then(|fields| fields.shift_remove("preset")).unwrap_or(Value::Null);
     let fields = match name.as_str() {
-        None if name.is_null() => Value::Object(Map::new()),
-        Some("kasmweb") => kasmweb(),
-        Some("kasmweb_chromium") => {
+        None if name.is_null() => Some(Map::new()),
+        Some(name) => fields(name),
+        None => None,
+    };
+    let otherwise = || FieldErrors::one("/preset", format!("must be one of {}.", ALL.join(", ")));
+    fields.map(|fields| (fields, input)).ok_or_else(otherwise)
+}
+
+/// The fields that a preset stands for.
+pub fn fields(name: &str) -> Option<Map<String, Value>> {
+    let fields = match name {
+        "kasmweb" => kasmweb(),
+        "kasmweb_chromium" => {
             let mut fields = kasmweb();
             // A task's shared memory is too small for it; this option makes it use the disk.
             fields["environment"] = json!({"APP_ARGS": "--start-maximized --disable-dev-shm-usage"});
             fields
         }
         // Their init must be the first process of its container, so the gate stands beside it.
-        Some("linuxserver") => json!({"port": 3000, "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300}),
-        Some("web_app") => json!({"cpu": 256, "memory": 512, "view_only": "requests"}),
-        _ => return Err(FieldErrors::one("/preset", "must be kasmweb, kasmweb_chromium, linuxserver or web_app.")),
+        "linuxserver" => json!({"port": 3000, "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300}),
+        "web_app" => json!({"cpu": 256, "memory": 512, "view_only": "requests"}),
+        _ => return None,
     };
-    match fields {
-        Value::Object(fields) => Ok((fields, input)),
-        _ => Ok((Map::new(), input)),
-    }
+    fields.as_object().cloned()
 }
 
 /// Desktops and apps on KasmVNC: https with a certificate made up at each start, and a user that only the gate ever needs.

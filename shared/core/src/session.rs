@@ -56,6 +56,9 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it must be ready, else it is stopped and refunded.
     pub ready_by: Timestamp,
+    /// When it was ready first.
+    #[serde(default)]
+    pub ready_at: Option<Timestamp>,
     /// How long it may live once ready, in seconds.
     pub time_limit_seconds: u32,
     /// The name of the key that makes its secret; empty for the current one.
@@ -346,6 +349,7 @@ impl Session {
         };
         let mut after = self.clone();
         after.state = State::Ready { at, endpoint, ends_at };
+        after.ready_at = Some(at);
         after.due_at = Some(ends_at.min(now.plus_seconds(CHECK_SECONDS)));
         after.rev += 1;
         Ok(after)

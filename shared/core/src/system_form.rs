@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::address_rules::AddressRule;
 use crate::captcha::{CaptchaKind, CaptchaSettings};
-use crate::form::{FieldErrors, Form, line, spelled, whole};
+use crate::field_words as words;
+use crate::form::{FieldErrors, Form, line, shaped, spelled, whole};
+use crate::shape;
+use crate::sketch::{self, Schemas, Sketch};
 use crate::system::{System, SystemSettings};
 use crate::url_rules;
 
@@ -13,7 +16,12 @@ use crate::url_rules;
 pub const MAX_ADDRESSES: usize = 500;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
-const READ_ONLY: [&str; 3] = ["captcha_secret_key_is_set", "version", "updated_at"];
+fn read_only() -> Vec<(&'static str, Value)> {
+    let mut fields = sketch::read_only(json!({ "type": "boolean" }));
+    fields[0].0 = "captcha_secret_key_is_set";
+    fields.retain(|(name, _)| *name != "created_at");
+    fields
+}
 
 /// Reads a change: what is not named stays, and null clears what may be empty.
 ///
@@ -23,8 +31,19 @@ pub fn patch(system: &System, input: &Value) -> Result<SystemSettings, FieldErro
     let mut current = fields(&system.settings);
     // Here for the form only: it is never shown.
     current.insert("captcha_secret_key".into(), json!(system.settings.captcha.secret_key));
-    let mut form = Form::over(current, input, &READ_ONLY)?;
-    let captcha = read_captcha(&mut form);
+    read(&mut Form::change(current, input, &read_only())?)
+}
+
+/// What JSON Schema says of a change of the settings and of what is shown. Nobody makes new ones.
+pub fn schemas() -> Schemas {
+    let sketch = Sketch::of(|form| _ = read(form)).described(words::SETTINGS);
+    let mut change = sketch.change(&read_only());
+    change["properties"]["captcha_secret_key"]["writeOnly"] = json!(true);
+    Schemas { create: json!(false), change, shown: sketch.shown(&read_only(), &["captcha_secret_key"]) }
+}
+
+fn read(form: &mut Form) -> Result<SystemSettings, FieldErrors> {
+    let captcha = read_captcha(form);
     let settings = SystemSettings {
         captcha,
         // 0 is never, as in the seed's world; here it is also null.
@@ -43,13 +62,13 @@ fn read_captcha(form: &mut Form) -> CaptchaSettings {
     let kind = form.defaulted(
         "captcha_kind",
         CaptchaKind::Altcha,
-        spelled(|text| CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {kinds}."))),
+        spelled(move |text| CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {kinds}."))),
     );
     let captcha = CaptchaSettings {
         kind,
         site_key: form.nullable("captcha_site_key", line(1..=200)),
         secret_key: form.nullable("captcha_secret_key", line(1..=200)),
-        verify_url: form.nullable("captcha_verify_url", spelled(url_rules::service_url)),
+        verify_url: form.nullable("captcha_verify_url", shaped(|| &shape::SECURE_URL, url_rules::service_url)),
         min_score_percent: form.defaulted("captcha_min_score_percent", 50, whole(0..=100)),
     };
     if kind.needs_keys() {

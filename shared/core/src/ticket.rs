@@ -16,6 +16,9 @@ use crate::user::User;
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
 /// How long a visitor may take to log in, in seconds.
 pub const VIA_TICKET_SECONDS: u64 = 900;
+/// How long a link's page may stand open, or in another page's frame, and still be loaded afresh without another click on a listed site, in
+/// seconds. It is good for this link and this address only, where the click itself could be repeated as well.
+pub const RETURN_TICKET_SECONDS: u64 = 43_200;
 
 /// A text longer than this is no ticket of ours, in bytes.
 const MAX_TICKET_BYTES: usize = 8192;
@@ -31,7 +34,7 @@ pub enum TicketError {
     Expired,
 }
 
-trait Ticket: Serialize + DeserializeOwned {
+pub(crate) trait Ticket: Serialize + DeserializeOwned {
     fn expires(&self) -> Timestamp;
 }
 
@@ -354,7 +357,7 @@ impl SessionTicket {
     }
 }
 
-fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
+pub(crate) fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload would open nowhere.
     let payload = serde_json::to_vec(ticket).unwrap_or_default();
     let signed = format!("v1.{}", BASE64URL_NOPAD.encode(&payload));
@@ -362,7 +365,7 @@ fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
 }
 
-fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Result<T, TicketError> {
+pub(crate) fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Result<T, TicketError> {
     if text.len() > MAX_TICKET_BYTES {
         return Err(TicketError::Invalid);
     }

@@ -1,16 +1,21 @@
 //! Owns the rows of table `casts`: configs with their counters, and the claims to their keys. Must not know what the settings mean.
 //!
-//! A key belongs to one cast because its claim is a row of its own, written, moved and deleted in the cast's own transactions.
+//! A key belongs to one cast because its claim is a row of its own, written, moved and deleted in the cast's own transactions. The words that a
+//! cast is found by are rows of the same kind.
 
+use casting_core::audit::Audit;
 use casting_core::cast::Cast;
 use casting_core::ids::{CastId, CastKey};
+use casting_core::listing::{CastOrder, CastQuery, words};
 use casting_core::ports::{Created, Fault, Page, Replaced, Saved};
+use data_encoding::BASE64URL_NOPAD;
 
+use crate::audit;
 use crate::call::Refusal;
 use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::{Stretch, after_id};
-use crate::rows::{CastRow, Item, KeyRow, from_item, key, number, text, to_item, to_value};
+use crate::read::{Stretch, after_id, page_size};
+use crate::rows::{CastRow, Item, KeyRow, WordRow, from_item, key, name_sort, number, text, to_item, to_value};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause};
 
@@ -18,9 +23,16 @@ pub async fn by_key(store: &DynamoStore, key: &CastKey) -> Result<Option<Cast>, 
     const WHAT: &str = "find a cast by its key";
     let stretch = Stretch::new(&store.tables.casts, Some(names::BY_KEY), names::OF_KEY).value(":key", text(key.as_str()));
     let (items, _) = store.query(WHAT, &stretch, None).await?;
-    let casts = items.into_iter().map(|item| from_item::<CastRow>(WHAT, item).map(Cast::from)).collect::<Result<Vec<_>, _>>()?;
+    let (claims, casts): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| !item.contains_key(names::KIND));
+    let casts = casts.into_iter().map(|item| from_item::<CastRow>(WHAT, item).map(Cast::from)).collect::<Result<Vec<_>, _>>()?;
     // For a moment after a key changed hands the index may show it at both; the later change is the one that took it.
-    Ok(casts.into_iter().max_by_key(|cast| cast.updated_at))
+    if let Some(cast) = casts.into_iter().max_by_key(|cast| cast.updated_at) {
+        return Ok(Some(cast));
+    }
+    // Nobody's key now, but somebody's until lately.
+    let Some(claim) = claims.into_iter().next() else { return Ok(None) };
+    let cast = by_id(store, &from_item::<KeyRow>(WHAT, claim)?.cast_id).await?;
+    Ok(cast.filter(|cast| previous_key(cast) == Some(key)))
 }
 
 pub async fn by_id(store: &DynamoStore, id: &CastId) -> Result<Option<Cast>, Fault> {
@@ -28,22 +40,86 @@ pub async fn by_id(store: &DynamoStore, id: &CastId) -> Result<Option<Cast>, Fau
     Ok(row.map(Cast::from))
 }
 
-pub async fn page(store: &DynamoStore, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
+pub async fn page(store: &DynamoStore, query: &CastQuery, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
     const WHAT: &str = "list casts";
-    let mut stretch = Stretch::new(&store.tables.casts, Some(names::BY_KIND), names::OF_KIND).value(":kind", text(names::CAST));
+    if let Some(word) = &query.word {
+        return found_by(store, word, after, limit).await;
+    }
+    let (index, sort) = match query.order {
+        CastOrder::Name => (names::BY_NAME, names::NAME_SORT),
+        CastOrder::Made => (names::BY_MADE, names::CREATED_AT),
+    };
+    let mut stretch = Stretch::new(&store.tables.casts, Some(index), names::OF_KIND).value(":kind", text(names::CAST));
+    stretch.newest_first = query.backwards;
     if let Some(after) = after {
-        let id = CastId::parse(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
-        stretch.after = Some(after_id(names::CAST, id.as_str()));
+        stretch.after = Some(read_cursor(query.order, sort, after).ok_or_else(|| refused(WHAT, "not a page of ours"))?);
     }
     let (rows, next) = store.rows::<CastRow>(WHAT, &stretch, limit).await?;
-    let next = next.and_then(|key| key.get(names::ID)?.as_s().ok().cloned());
+    let next = next.and_then(|key| cursor(&key, sort));
     Ok(Page { items: rows.into_iter().map(Cast::from).collect(), next })
 }
 
-pub async fn create(store: &DynamoStore, cast: &Cast) -> Result<Created, Fault> {
+/// The casts with a word that begins like this, in the order of these words. A cast with several of them stands at the first.
+async fn found_by(store: &DynamoStore, word: &str, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
+    const WHAT: &str = "search for casts";
+    let prefix = names::word_prefix(word);
+    let mut stretch = Stretch::new(&store.tables.casts, Some(names::BY_KIND), names::OF_KIND_FROM)
+        .value(":kind", text(names::WORD))
+        .value(":from", text(&prefix));
+    if let Some(after) = after {
+        let is_ours = after.starts_with(&prefix) && names::read_word(after).is_some();
+        if !is_ours {
+            return Err(refused(WHAT, "not a page of ours"));
+        }
+        stretch.after = Some(after_id(names::WORD, after));
+    }
+    let (keys, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
+    let ids: Vec<&str> = keys.iter().filter_map(|key| key.get(names::ID)?.as_s().ok().map(String::as_str)).collect();
+    let found: Vec<(&str, CastId)> = ids.iter().filter_map(|id| names::read_word(id)).collect();
+    let mut wanted: Vec<String> = found.iter().map(|(_, cast)| cast.to_string()).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let wanted: Vec<_> = wanted.iter().map(text).collect();
+    let casts = store.get_all(WHAT, &store.tables.casts, &wanted).await?;
+    let mut items = Vec::new();
+    for (hit, id) in &found {
+        // One that was deleted since the index was written is left out.
+        let Some(item) = casts.get(id.as_str()) else { continue };
+        let cast = Cast::from(from_item::<CastRow>(WHAT, item.clone())?);
+        if words(&cast.settings).iter().find(|one| one.starts_with(word)).is_some_and(|first| first == hit) {
+            items.push(cast);
+        }
+    }
+    Ok(Page { items, next: ids.last().filter(|_| more).map(|id| (*id).to_owned()) })
+}
+
+/// Where a page begins, as text: the id of the cast before it, and what it is sorted by.
+fn cursor(key: &Item, sort: &str) -> Option<String> {
+    let id = key.get(names::ID)?.as_s().ok()?;
+    let value = key.get(sort)?;
+    let value = value.as_s().or_else(|other| other.as_n()).ok()?;
+    Some(format!("{id}.{}", BASE64URL_NOPAD.encode(value.as_bytes())))
+}
+
+fn read_cursor(order: CastOrder, sort: &str, cursor: &str) -> Option<Item> {
+    let (id, value) = cursor.split_once('.')?;
+    let id = CastId::parse(id)?;
+    let value = String::from_utf8(BASE64URL_NOPAD.decode(value.as_bytes()).ok()?).ok()?;
+    let value = match order {
+        CastOrder::Name => (!value.is_empty()).then(|| text(value))?,
+        CastOrder::Made => number(value.parse::<i64>().ok()?),
+    };
+    let mut start = after_id(names::CAST, id.as_str());
+    start.insert(sort.to_owned(), value);
+    Some(start)
+}
+
+pub async fn create(store: &DynamoStore, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault> {
     const WHAT: &str = "create a cast";
     let row = to_item(WHAT, &CastRow::from(cast))?;
-    let parts = vec![write::put(WHAT, &store.tables.casts, row, Clause::when(names::IS_NEW))?, claim_key(WHAT, store, cast)?];
+    let mut parts = vec![write::put(WHAT, &store.tables.casts, row, Clause::when(names::IS_NEW))?, claim_key(WHAT, store, cast)?];
+    parts.extend(moved_words(WHAT, store, &cast.id, &[], &words(&cast.settings))?);
+    parts.extend(audit.map(|audit| audit::part(WHAT, store, audit)).transpose()?);
     let Err(refusal) = store.transact(WHAT, parts).await? else { return Ok(Created::Done) };
     match (key_owner(WHAT, &refusal, 1)?, refusal.failed(0)) {
         // The very cast, written by a call before this one.
@@ -53,13 +129,20 @@ pub async fn create(store: &DynamoStore, cast: &Cast) -> Result<Created, Fault> 
     }
 }
 
-pub async fn replace(store: &DynamoStore, before: &Cast, after: &Cast, set_counter: bool) -> Result<Replaced, Fault> {
+pub async fn replace(
+    store: &DynamoStore,
+    before: &Cast,
+    after: &Cast,
+    set_counter: bool,
+    audit: Option<&Audit>,
+) -> Result<Replaced, Fault> {
     const WHAT: &str = "change a cast";
     let table = &store.tables.casts;
     let mut clause = Clause::when(names::IS_VERSION)
         .value(":version", number(before.version))
         .value(":after", number(after.version))
         .value(":key", text(after.settings.key.as_str()))
+        .value(":name", text(name_sort(&after.settings)))
         .value(":settings", to_value(WHAT, &after.settings)?)
         .value(":updated", number(after.updated_at.millis()));
     let mut change = names::SET_CONFIG;
@@ -68,10 +151,24 @@ pub async fn replace(store: &DynamoStore, before: &Cast, after: &Cast, set_count
         clause = clause.value(":remaining", number(after.counter.remaining)).value(":epoch", number(after.counter.epoch));
     }
     let mut parts = vec![write::update(WHAT, table, key(names::ID, after.id.as_str()), change, clause)?];
-    if before.settings.key != after.settings.key {
-        parts.push(claim_key(WHAT, store, after)?);
-        parts.push(free_key(WHAT, store, before)?);
+    let (key_before, key_after) = (&before.settings.key, &after.settings.key);
+    if key_before != key_after {
+        // A key that the cast had before is its own already.
+        parts.push(if previous_key(before) == Some(key_after) { own_key(WHAT, store, after)? } else { claim_key(WHAT, store, after)? });
+        parts.push(if previous_key(after) == Some(key_before) {
+            keep_key(WHAT, store, after, key_before)?
+        } else {
+            free_key(WHAT, store, after, key_before)?
+        });
     }
+    if let Some(previous) = previous_key(before)
+        && previous_key(after) != Some(previous)
+        && previous != key_after
+    {
+        parts.push(free_key(WHAT, store, after, previous)?);
+    }
+    parts.extend(moved_words(WHAT, store, &after.id, &words(&before.settings), &words(&after.settings))?);
+    parts.extend(audit.map(|audit| audit::part(WHAT, store, audit)).transpose()?);
     let Err(refusal) = store.transact(WHAT, parts).await? else { return Ok(Replaced::Done) };
     if refusal.failed(0).is_some() {
         return Ok(Replaced::Stale);
@@ -82,11 +179,17 @@ pub async fn replace(store: &DynamoStore, before: &Cast, after: &Cast, set_count
     }
 }
 
-pub async fn delete(store: &DynamoStore, cast: &Cast) -> Result<Saved, Fault> {
+pub async fn delete(store: &DynamoStore, cast: &Cast, audit: Option<&Audit>) -> Result<Saved, Fault> {
     const WHAT: &str = "delete a cast";
     let is_version = Clause::when(names::IS_VERSION).value(":version", number(cast.version));
     let row = write::delete(WHAT, &store.tables.casts, key(names::ID, cast.id.as_str()), is_version)?;
-    match store.transact(WHAT, vec![row, free_key(WHAT, store, cast)?]).await? {
+    let mut parts = vec![row, free_key(WHAT, store, cast, &cast.settings.key)?];
+    if let Some(previous) = previous_key(cast) {
+        parts.push(free_key(WHAT, store, cast, previous)?);
+    }
+    parts.extend(moved_words(WHAT, store, &cast.id, &words(&cast.settings), &[])?);
+    parts.extend(audit.map(|audit| audit::part(WHAT, store, audit)).transpose()?);
+    match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Saved::Done),
         Err(refusal) if refusal.failed(0).is_some() => Ok(Saved::Stale),
         Err(_) => Err(corrupt(WHAT, "the key belongs to another cast")),
@@ -95,14 +198,44 @@ pub async fn delete(store: &DynamoStore, cast: &Cast) -> Result<Saved, Fault> {
 
 type Part = aws_sdk_dynamodb::types::TransactWriteItem;
 
+/// The rows by which a cast is found, from those of before to those of after.
+fn moved_words(what: &'static str, store: &DynamoStore, cast: &CastId, before: &[String], after: &[String]) -> Result<Vec<Part>, Fault> {
+    let table = &store.tables.casts;
+    let gone = before.iter().filter(|word| !after.contains(word));
+    let gone = gone.map(|word| write::delete(what, table, key(names::ID, names::word(word, cast)), Clause::none()));
+    let new = after.iter().filter(|word| !before.contains(word));
+    let new = new.map(|word| write::put(what, table, to_item(what, &WordRow::new(word, cast))?, Clause::none()));
+    gone.chain(new).collect()
+}
+
+fn previous_key(cast: &Cast) -> Option<&CastKey> {
+    cast.settings.previous_key.as_ref().map(|previous| &previous.key)
+}
+
+/// A key that nobody has becomes the cast's.
 fn claim_key(what: &'static str, store: &DynamoStore, cast: &Cast) -> Result<Part, Fault> {
-    let row = KeyRow { id: names::key_claim(&cast.settings.key), cast_id: cast.id.clone() };
+    let row = KeyRow { id: names::key_claim(&cast.settings.key), cast_id: cast.id.clone(), cast_key: None };
     write::put(what, &store.tables.casts, to_item(what, &row)?, Clause::when(names::IS_NEW))
 }
 
-fn free_key(what: &'static str, store: &DynamoStore, cast: &Cast) -> Result<Part, Fault> {
-    let is_ours = Clause::when(names::KEY_IS_OURS).value(":cast", text(cast.id.as_str()));
-    write::delete(what, &store.tables.casts, key(names::ID, names::key_claim(&cast.settings.key)), is_ours)
+/// The cast's previous key becomes its key again.
+fn own_key(what: &'static str, store: &DynamoStore, cast: &Cast) -> Result<Part, Fault> {
+    let row = KeyRow { id: names::key_claim(&cast.settings.key), cast_id: cast.id.clone(), cast_key: None };
+    write::put(what, &store.tables.casts, to_item(what, &row)?, key_is_ours(cast))
+}
+
+/// The cast's key becomes its previous one: still claimed, and the index over keys finds it.
+fn keep_key(what: &'static str, store: &DynamoStore, cast: &Cast, old: &CastKey) -> Result<Part, Fault> {
+    let row = KeyRow { id: names::key_claim(old), cast_id: cast.id.clone(), cast_key: Some(old.clone()) };
+    write::put(what, &store.tables.casts, to_item(what, &row)?, key_is_ours(cast))
+}
+
+fn free_key(what: &'static str, store: &DynamoStore, cast: &Cast, old: &CastKey) -> Result<Part, Fault> {
+    write::delete(what, &store.tables.casts, key(names::ID, names::key_claim(old)), key_is_ours(cast))
+}
+
+fn key_is_ours(cast: &Cast) -> Clause {
+    Clause::when(names::KEY_IS_OURS).value(":cast", text(cast.id.as_str()))
 }
 
 /// Whose key it is, if the part that wanted it failed.

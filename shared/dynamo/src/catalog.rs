@@ -1,15 +1,16 @@
-//! Owns the rows of table `catalog`: records of every kind, and API keys. Must not know what they mean.
+//! Owns the rows of table `catalog`: records of every kind. Must not know what they mean.
 
-use casting_core::ids::ApiKeyId;
-use casting_core::ports::{ApiKey, Fault, Page, Saved};
+use casting_core::audit::Audit;
+use casting_core::ports::{Fault, Page, Saved};
 use casting_core::record::Record;
 
-use crate::fault::refused;
+use crate::audit;
+use crate::fault::{corrupt, refused};
 use crate::names;
 use crate::read::{Stretch, after_id, page_size};
-use crate::rows::{ApiKeyRow, Item, RecordRow, from_item, number, text, to_item};
+use crate::rows::{RecordRow, from_item, number, text, to_item};
 use crate::store::DynamoStore;
-use crate::write::Clause;
+use crate::write::{self, Clause};
 
 pub async fn record<R: Record>(store: &DynamoStore, id: &str) -> Result<Option<R>, Fault> {
     let row = store.get::<RecordRow<R>>("read a record", &store.tables.catalog, after_id(R::KIND, id)).await?;
@@ -32,38 +33,39 @@ pub async fn records<R: Record>(store: &DynamoStore, after: Option<&str>, limit:
     Ok(Page { items, next })
 }
 
-pub async fn put_record<R: Record>(store: &DynamoStore, record: &R, expected_version: Option<u64>) -> Result<Saved, Fault> {
+pub async fn put_record<R: Record>(
+    store: &DynamoStore,
+    record: &R,
+    expected_version: Option<u64>,
+    audit: Option<&Audit>,
+) -> Result<Saved, Fault> {
     const WHAT: &str = "save a record";
     let clause = expected_version.map_or_else(|| Clause::when(names::IS_NEW), is_version);
-    Ok(store.put(WHAT, &store.tables.catalog, to_item(WHAT, &RecordRow::from(record))?, clause).await?.into())
+    let (catalog, row) = (&store.tables.catalog, to_item(WHAT, &RecordRow::from(record))?);
+    let Some(audit) = audit else { return Ok(store.put(WHAT, catalog, row, clause).await?.into()) };
+    told(WHAT, store, write::put(WHAT, catalog, row, clause)?, audit).await
 }
 
-pub async fn delete_record<R: Record>(store: &DynamoStore, record: &R) -> Result<Saved, Fault> {
-    let key = after_id(R::KIND, record.id());
-    Ok(store.delete("delete a record", &store.tables.catalog, key, is_version(record.version())).await?.into())
+pub async fn delete_record<R: Record>(store: &DynamoStore, record: &R, audit: Option<&Audit>) -> Result<Saved, Fault> {
+    const WHAT: &str = "delete a record";
+    let (catalog, key) = (&store.tables.catalog, after_id(R::KIND, record.id()));
+    let clause = is_version(record.version());
+    let Some(audit) = audit else { return Ok(store.delete(WHAT, catalog, key, clause).await?.into()) };
+    told(WHAT, store, write::delete(WHAT, catalog, key, clause)?, audit).await
 }
 
-pub async fn api_key(store: &DynamoStore, id: &ApiKeyId) -> Result<Option<ApiKey>, Fault> {
-    let row = store.get::<ApiKeyRow>("read an API key", &store.tables.catalog, after_id(names::API_KEY, id.as_str())).await?;
-    Ok(row.map(|row| row.key))
-}
-
-pub async fn api_keys(store: &DynamoStore) -> Result<Vec<ApiKey>, Fault> {
-    const WHAT: &str = "list API keys";
-    let (items, _) = store.query(WHAT, &of_kind(store, names::API_KEY), None).await?;
-    items.into_iter().map(|item: Item| from_item::<ApiKeyRow>(WHAT, item).map(|row| row.key)).collect()
-}
-
-pub async fn put_api_key(store: &DynamoStore, key: &ApiKey) -> Result<(), Fault> {
-    const WHAT: &str = "save an API key";
-    store.put(WHAT, &store.tables.catalog, to_item(WHAT, &ApiKeyRow::from(key))?, Clause::none()).await?;
-    Ok(())
-}
-
-pub async fn delete_api_key(store: &DynamoStore, id: &ApiKeyId) -> Result<(), Fault> {
-    let key = after_id(names::API_KEY, id.as_str());
-    store.delete("delete an API key", &store.tables.catalog, key, Clause::none()).await?;
-    Ok(())
+/// Writes the change and the entry that tells of it, both or none.
+async fn told(
+    what: &'static str,
+    store: &DynamoStore,
+    change: aws_sdk_dynamodb::types::TransactWriteItem,
+    audit: &Audit,
+) -> Result<Saved, Fault> {
+    match store.transact(what, vec![change, audit::part(what, store, audit)?]).await? {
+        Ok(()) => Ok(Saved::Done),
+        Err(refusal) if refusal.failed(0).is_some() => Ok(Saved::Stale),
+        Err(_) => Err(corrupt(what, "another entry has this id")),
+    }
 }
 
 fn of_kind<'a>(store: &'a DynamoStore, kind: &str) -> Stretch<'a> {

@@ -4,16 +4,18 @@
 //! - what the tables look like: [`schema`]
 //! - how rows are spelled: `names` (attributes, keys, expressions), `rows` (serde structs)
 //! - how DynamoDB is called: `call` (one retry layer), `fault` (what an error means), `read`, `write`
-//! - the verbs, a noun a file: `casts`, `reserve`, `sessions`, `refusals`, `catalog`
+//! - the verbs, a noun a file: `casts`, `reserve`, `sessions`, `refusals`, `hours`, `catalog`, `audit`
 //!
 //! # Retries
 //! This crate is the only layer that retries; give it a client whose own retries are off
 //! (`RetryConfig::disabled()`), else the two multiply.
 
+mod audit;
 mod call;
 mod casts;
 mod catalog;
 mod fault;
+mod hours;
 mod limits;
 mod names;
 mod read;

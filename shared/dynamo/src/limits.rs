@@ -1,16 +1,19 @@
-//! Owns the rows of table `limits`: IP windows, counts and used proofs, each as a part of somebody else's transaction. Must not judge.
+//! Owns the rows of table `limits`: IP windows, counts and used proofs, each as a part of somebody else's transaction, and what was asked for
+//! under which idempotency key. Must not judge.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use casting_core::captcha::Proof;
 use casting_core::ids::SessionId;
 use casting_core::ports::{Fault, WindowClaim};
 use casting_core::tally::{Held, Tally};
+use casting_core::time::Timestamp;
 use casting_core::window::Window;
 
+use crate::fault::corrupt;
 use crate::names;
-use crate::rows::{ProofRow, TallyRow, WindowRow, key, number, text, to_item};
+use crate::rows::{ProofRow, RequestRow, TallyRow, WindowRow, from_item, key, number, text, to_item};
 use crate::store::DynamoStore;
-use crate::write::{self, Clause};
+use crate::write::{self, Clause, Written};
 
 /// The stamp of a window that has no row. A claim that saw it is written only if there still is none.
 const NO_WINDOW: &str = "";
@@ -23,6 +26,16 @@ pub async fn window(store: &DynamoStore, key_text: &str) -> Result<Window, Fault
 pub async fn tally(store: &DynamoStore, key_text: &str) -> Result<u32, Fault> {
     let row = store.get::<TallyRow>("read a count", &store.tables.limits, key(names::ID, names::tally(key_text))).await?;
     Ok(row.map_or(0, |row| row.taken))
+}
+
+pub async fn first_request(store: &DynamoStore, key_text: &str, print: &str, forgotten_at: Timestamp) -> Result<String, Fault> {
+    const WHAT: &str = "remember a request";
+    let row = RequestRow { id: names::request(key_text), print: print.to_owned(), expires_at: forgotten_at.seconds() };
+    match store.put(WHAT, &store.tables.limits, to_item(WHAT, &row)?, Clause::when(names::IS_NEW)).await? {
+        Written::Done => Ok(row.print),
+        Written::Failed(Some(first)) => Ok(from_item::<RequestRow>(WHAT, first)?.print),
+        Written::Failed(None) => Err(corrupt(WHAT, "refused without a reason")),
+    }
 }
 
 /// The window that has no row.

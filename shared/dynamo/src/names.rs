@@ -16,11 +16,23 @@ pub const OWNER_ID: &str = "owner_id";
 pub const LINK: &str = "link";
 pub const HOUR_CODE: &str = "hour_code";
 pub const EXPIRES_AT: &str = "expires_at";
+pub const NAME_SORT: &str = "name_sort";
+pub const QUOTED: &str = "quoted";
+pub const TARGET: &str = "target";
 
 // Indexes.
 pub const BY_KEY: &str = "by-key";
 pub const BY_CAST: &str = "by-cast";
 pub const BY_DUE: &str = "by-due";
+/// Casts by name, and by when they were made; the rows beside them have neither.
+pub const BY_NAME: &str = "by-name";
+pub const BY_MADE: &str = "by-made";
+/// Sessions by what their visitors quote.
+pub const BY_REFERENCE: &str = "by-reference";
+/// Refusals of all links by hour.
+pub const BY_HOUR: &str = "by-hour";
+/// Audit entries by the thing that they tell of.
+pub const BY_TARGET: &str = "by-target";
 /// Sessions of users who have logged in.
 pub const BY_OWNER: &str = "by-owner";
 /// All rows of a kind, in order; the rows beside them (such as claims to keys) have no kind.
@@ -29,12 +41,20 @@ pub const BY_KIND: &str = "by-kind";
 // Kinds.
 pub const CAST: &str = "cast";
 pub const SESSION: &str = "session";
-pub const API_KEY: &str = "api-key";
-/// The one value of `due`: sessions that the sweep must still look at.
+pub const WORD: &str = "word";
+pub const REFUSAL: &str = "refusal";
+pub const AUDIT: &str = "audit";
+/// A value of `due`: sessions that live, which the sweep must look at.
 pub const OPEN: &str = "open";
+/// A value of `due`: sessions that have ended and whose anonymous user is yet to be forgotten.
+pub const FORGET: &str = "forget";
+/// The link of the hours of all links together.
+pub const ALL_LINKS: &str = "*";
 /// The link of refusals for keys that no cast has.
 pub const NO_LINK: &str = "-";
 
+/// Sorts behind the refusals of every hour, and before the hours.
+pub const LAST_REFUSAL: &str = ":";
 /// At most so many samples are kept in one hourly row of refusals.
 pub const MAX_SAMPLES: usize = 20;
 /// How long refusals are kept, in seconds (90 days).
@@ -62,20 +82,29 @@ pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :one";
 pub const TAKE_TALLY_FOR_A_TIME: &str = "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :expires";
 pub const GIVE_TALLY: &str = "SET taken = taken - :one";
 /// Settings only: a counter that claims are moving meanwhile stays theirs.
-pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated";
+pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, name_sort = :name";
 pub const SET_CONFIG_AND_COUNTER: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, \
-     remaining = :remaining, counter_epoch = :epoch";
-pub const COUNT: &str = "SET expires_at = :expires ADD refused :count";
+     remaining = :remaining, counter_epoch = :epoch, name_sort = :name";
+pub const COUNT: &str = "SET expires_at = :expires, kind = :kind ADD refused :count";
 pub const COUNT_AND_SAMPLE: &str =
-    "SET expires_at = :expires, samples = list_append(if_not_exists(samples, :none), :samples) ADD refused :count";
+    "SET expires_at = :expires, kind = :kind, samples = list_append(if_not_exists(samples, :none), :samples) ADD refused :count";
 
 // Which rows of an index.
 pub const OF_KEY: &str = "cast_key = :key";
 pub const OF_KIND: &str = "kind = :kind";
 pub const OF_CAST: &str = "cast_id = :cast";
 pub const OF_OWNER: &str = "owner_id = :owner";
-pub const DUE_UNTIL: &str = "due = :open AND due_at <= :now";
-pub const REFUSED_SINCE: &str = "link = :link AND hour_code >= :since";
+pub const OF_KIND_SINCE: &str = "kind = :kind AND created_at BETWEEN :since AND :until";
+pub const OF_CAST_SINCE: &str = "cast_id = :cast AND created_at BETWEEN :since AND :until";
+pub const OF_OWNER_SINCE: &str = "owner_id = :owner AND created_at BETWEEN :since AND :until";
+pub const OF_KIND_FROM: &str = "kind = :kind AND begins_with(id, :from)";
+pub const OF_QUOTED: &str = "quoted = :quoted";
+pub const OF_TARGET: &str = "target = :target";
+pub const OF_DUE: &str = "due = :due";
+pub const DUE_UNTIL: &str = "due = :due AND due_at <= :now";
+pub const REFUSED_SINCE: &str = "link = :link AND hour_code BETWEEN :since AND :end";
+pub const OF_HOURS: &str = "link = :link AND hour_code BETWEEN :since AND :until";
+pub const REFUSED_BETWEEN: &str = "kind = :kind AND hour_code BETWEEN :since AND :until";
 
 /// The id of the row that claims a key for one cast; no cast's id looks like it.
 pub fn key_claim(key: &CastKey) -> String {
@@ -100,6 +129,42 @@ pub fn proof(id: &str) -> String {
 /// The partition of a cast's refusals.
 pub fn link(cast: Option<&CastId>) -> String {
     cast.map_or_else(|| NO_LINK.to_owned(), ToString::to_string)
+}
+
+/// What the id of every word that begins like this begins with.
+pub fn word_prefix(word: &str) -> String {
+    format!("WORD#{word}")
+}
+
+/// The id of the row by which a cast is found by this word.
+pub fn word(word: &str, cast: &CastId) -> String {
+    format!("WORD#{word}#{cast}")
+}
+
+/// Word and cast of such an id.
+pub fn read_word(id: &str) -> Option<(&str, CastId)> {
+    let (word, cast) = id.strip_prefix("WORD#")?.rsplit_once('#')?;
+    Some((word, CastId::parse(cast)?))
+}
+
+/// The id of the row that says what was asked for under an idempotency key.
+pub fn request(key: &str) -> String {
+    format!("REQUEST#{key}")
+}
+
+/// The partition of the hours of a cast, or of all.
+pub fn hours_of(cast: Option<&CastId>) -> String {
+    cast.map_or_else(|| ALL_LINKS.to_owned(), ToString::to_string)
+}
+
+/// Sorts hours behind all refusals.
+pub fn hour_mark(hour: i64) -> String {
+    format!("S{}", hour_prefix(hour))
+}
+
+/// The hour of such a sort key.
+pub fn read_hour_mark(text: &str) -> Option<i64> {
+    text.strip_prefix('S')?.parse().ok()
 }
 
 /// Sorts refusals by hour, then by code.

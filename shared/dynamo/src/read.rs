@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
+use casting_core::listing::Counted;
 use casting_core::ports::{Fault, FaultKind};
 use serde::de::DeserializeOwned;
 
@@ -14,6 +15,8 @@ use crate::store::DynamoStore;
 
 /// DynamoDB returns at most so many rows by key at once; also the longest page of a listing.
 const MAX_PAGE: u32 = 100;
+/// At most so many rows are counted.
+const MAX_COUNT: i32 = 5000;
 
 /// A stretch of a table or an index.
 #[derive(Clone, Debug)]
@@ -95,8 +98,23 @@ impl DynamoStore {
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
+    /// How many rows a stretch has, as far as one answer counts.
+    pub(crate) async fn count(&self, what: &'static str, stretch: &Stretch<'_>) -> Result<Counted, Fault> {
+        let request = self
+            .client
+            .query()
+            .table_name(stretch.table)
+            .set_index_name(stretch.index.map(str::to_owned))
+            .key_condition_expression(stretch.of)
+            .set_expression_attribute_values(Some(stretch.values.clone()))
+            .select(Select::Count)
+            .limit(MAX_COUNT);
+        let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
+        Ok(Counted { count: u64::try_from(answer.count).unwrap_or(0), more: answer.last_evaluated_key.is_some() })
+    }
+
     /// The rows with these ids, by id.
-    async fn get_all(&self, what: &'static str, table: &str, ids: &[AttributeValue]) -> Result<HashMap<String, Item>, Fault> {
+    pub(crate) async fn get_all(&self, what: &'static str, table: &str, ids: &[AttributeValue]) -> Result<HashMap<String, Item>, Fault> {
         let key = |id: &AttributeValue| Item::from([(names::ID.to_owned(), id.clone())]);
         let mut missing: Vec<Item> = ids.iter().map(key).collect();
         let mut found = HashMap::new();

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use casting_core::ids::CastId;
-use casting_core::ports::{Fault, RefusalCount};
+use casting_core::ports::{Fault, Page, RefusalCount};
 
-use crate::fault::corrupt;
+use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::Stretch;
+use crate::read::{Stretch, page_size};
 use crate::rows::{Item, RefusalRow, from_item, number, text, to_value};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause};
@@ -73,7 +73,10 @@ fn part(store: &DynamoStore, row: &RefusalCount) -> Result<aws_sdk_dynamodb::typ
             .value(":none", to_value(ADD, &[(); 0])?);
         (names::COUNT_AND_SAMPLE, fits)
     };
-    let clause = clause.value(":count", number(row.count)).value(":expires", number(row.hour.saturating_add(names::REFUSALS_SECONDS)));
+    let clause = clause
+        .value(":count", number(row.count))
+        .value(":kind", text(names::REFUSAL))
+        .value(":expires", number(row.hour.saturating_add(names::REFUSALS_SECONDS)));
     write::update(ADD, &store.tables.claims, key, change, clause)
 }
 
@@ -81,9 +84,55 @@ pub async fn since(store: &DynamoStore, cast: Option<&CastId>, hour: i64) -> Res
     const WHAT: &str = "list refusals";
     let mut stretch = Stretch::new(&store.tables.claims, None, names::REFUSED_SINCE)
         .value(":link", text(names::link(cast)))
-        .value(":since", text(names::hour_prefix(hour)));
+        .value(":since", text(names::hour_prefix(hour)))
+        .value(":end", text(names::LAST_REFUSAL));
     stretch.newest_first = true;
     let (items, _) = store.query(WHAT, &stretch, None).await?;
-    let count = |item| from_item::<RefusalRow>(WHAT, item)?.into_count().ok_or_else(|| corrupt(WHAT, "a key that is not ours"));
-    items.into_iter().map(count).collect()
+    items.into_iter().map(|item| read(WHAT, item)).collect()
+}
+
+fn read(what: &'static str, item: Item) -> Result<RefusalCount, Fault> {
+    from_item::<RefusalRow>(what, item)?.into_count().ok_or_else(|| corrupt(what, "a key that is not ours"))
+}
+
+pub async fn of_all(
+    store: &DynamoStore,
+    since_hour: i64,
+    until_hour: i64,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<RefusalCount>, Fault> {
+    const WHAT: &str = "list all refusals";
+    if until_hour <= since_hour {
+        return Ok(Page { items: Vec::new(), next: None });
+    }
+    // No code begins with a character behind `~`, and none is longer than this.
+    let mut stretch = Stretch::new(&store.tables.claims, Some(names::BY_HOUR), names::REFUSED_BETWEEN)
+        .value(":kind", text(names::REFUSAL))
+        .value(":since", text(names::hour_prefix(since_hour)))
+        .value(":until", text(names::hour_code(until_hour - 1, "~")));
+    stretch.newest_first = true;
+    if let Some(after) = after {
+        stretch.after = Some(read_cursor(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?);
+    }
+    let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
+    let next = items.last().filter(|_| more).and_then(cursor);
+    let items = items.into_iter().map(|item| read(WHAT, item)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next })
+}
+
+/// Where a page begins, as text: link, hour and code of the row before it.
+fn cursor(item: &Item) -> Option<String> {
+    Some(format!("{}~{}", item.get(names::LINK)?.as_s().ok()?, item.get(names::HOUR_CODE)?.as_s().ok()?))
+}
+
+fn read_cursor(cursor: &str) -> Option<Item> {
+    let (link, hour_code) = cursor.split_once('~')?;
+    let is_link = link == names::NO_LINK || CastId::parse(link).is_some();
+    let (_, code) = names::read_hour_code(hour_code).filter(|_| is_link)?;
+    let plain = !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    plain.then(|| {
+        let part = |name: &str, value: &str| (name.to_owned(), text(value));
+        [part(names::KIND, names::REFUSAL), part(names::LINK, link), part(names::HOUR_CODE, hour_code)].into()
+    })
 }

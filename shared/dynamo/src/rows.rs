@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use casting_core::audit::Audit;
 use casting_core::cast::{Cast, CastSettings, Counter};
-use casting_core::ids::{CastId, CastKey, SessionId, UserId};
-use casting_core::ports::{ApiKey, Fault, RefusalCount, RefusalSample};
+use casting_core::hours::Hour;
+use casting_core::ids::{CastId, CastKey, Reference, SessionId, UserId};
+use casting_core::ports::{Fault, RefusalCount, RefusalSample};
 use casting_core::record::Record;
 use casting_core::session::{Owner, Session};
 use casting_core::time::Timestamp;
@@ -25,6 +27,7 @@ pub struct CastRow {
     id: CastId,
     kind: String,
     cast_key: CastKey,
+    name_sort: String,
     pub version: u64,
     settings: CastSettings,
     remaining: u64,
@@ -39,6 +42,7 @@ impl From<&Cast> for CastRow {
             id: cast.id.clone(),
             kind: names::CAST.to_owned(),
             cast_key: cast.settings.key.clone(),
+            name_sort: name_sort(&cast.settings),
             version: cast.version,
             settings: cast.settings.clone(),
             remaining: cast.counter.remaining,
@@ -62,11 +66,33 @@ impl From<CastRow> for Cast {
     }
 }
 
+/// What casts are sorted by when they are sorted by name; never empty, because a name is not.
+pub fn name_sort(settings: &CastSettings) -> String {
+    settings.name.to_lowercase()
+}
+
+/// Table `casts`: a word by which a cast is found.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WordRow {
+    pub id: String,
+    kind: String,
+}
+
+impl WordRow {
+    /// The row by which this cast is found by this word.
+    pub fn new(word: &str, cast: &CastId) -> Self {
+        Self { id: names::word(word, cast), kind: names::WORD.to_owned() }
+    }
+}
+
 /// Table `casts`: says which cast a key belongs to, so that no other can take it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KeyRow {
     pub id: String,
     pub cast_id: CastId,
+    /// Only of a previous key: the index over keys finds the cast by it too.
+    #[serde(default)]
+    pub cast_key: Option<CastKey>,
 }
 
 /// Table `sessions`.
@@ -75,6 +101,8 @@ pub struct SessionRow {
     #[serde(flatten)]
     pub session: Session,
     kind: String,
+    /// What visitors quote.
+    quoted: Reference,
     /// Only while the sweep must look at it: the index over it is sparse.
     due: Option<String>,
     /// Only of users who have logged in: the index over it is sparse.
@@ -87,7 +115,8 @@ impl From<&Session> for SessionRow {
         Self {
             session: session.clone(),
             kind: names::SESSION.to_owned(),
-            due: session.due_at.map(|_| names::OPEN.to_owned()),
+            quoted: Reference::of(&session.id),
+            due: session.due_at.map(|_| if session.is_live() { names::OPEN } else { names::FORGET }.to_owned()),
             owner_id: if let Owner::User { id, .. } = &session.owner { Some(id.clone()) } else { None },
             expires_at: session.forgotten_at().map(Timestamp::seconds),
         }
@@ -128,6 +157,7 @@ impl WindowRow {
 pub struct RefusalRow {
     link: String,
     hour_code: String,
+    kind: String,
     refused: u64,
     #[serde(default)]
     pub samples: Vec<RefusalSample>,
@@ -171,17 +201,48 @@ impl<R: Record> From<&R> for RecordRow<R> {
     }
 }
 
-/// Table `catalog`.
+/// Table `claims`: an hour of a link, or of all.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ApiKeyRow {
-    kind: String,
-    #[serde(flatten)]
-    pub key: ApiKey,
+pub struct HourRow {
+    pub link: String,
+    pub hour_code: String,
+    pub counts: Hour,
+    pub expires_at: i64,
 }
 
-impl From<&ApiKey> for ApiKeyRow {
-    fn from(key: &ApiKey) -> Self {
-        Self { kind: names::API_KEY.to_owned(), key: key.clone() }
+/// Table `limits`: what was asked for under an idempotency key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RequestRow {
+    pub id: String,
+    pub print: String,
+    pub expires_at: i64,
+}
+
+/// Table `audit`. The entry is kept as one text: nothing in it is ever looked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AuditRow {
+    kind: String,
+    id: String,
+    target: String,
+    entry: String,
+    expires_at: i64,
+}
+
+impl AuditRow {
+    /// The row of this entry.
+    pub fn new(what: &'static str, audit: &Audit) -> Result<Self, Fault> {
+        Ok(Self {
+            kind: names::AUDIT.to_owned(),
+            id: audit.id.to_string(),
+            target: audit.target.clone(),
+            entry: serde_json::to_string(audit).map_err(|error| refused(what, error.to_string()))?,
+            expires_at: audit.forgotten_at().seconds(),
+        })
+    }
+
+    /// The entry of this row.
+    pub fn into_audit(self, what: &'static str) -> Result<Audit, Fault> {
+        serde_json::from_str(&self.entry).map_err(|error| corrupt(what, error.to_string()))
     }
 }
 
@@ -219,9 +280,11 @@ pub fn key(name: &str, value: impl AsRef<str>) -> Item {
 
 #[cfg(test)]
 mod tests {
+    use casting_core::actor::{Actor, ActorKind, Scope};
+    use casting_core::api_key::{ApiKey, ApiKeySettings};
+    use casting_core::audit::{Difference, Noun};
     use casting_core::group::Group;
     use casting_core::ids::GroupId;
-    use casting_core::ids::{ApiKeyId, Reference};
     use casting_core::network::{NetworkName, Placement};
     use casting_core::session::{Charge, EndReason, Endpoint, Go, LaunchNetwork, TaskRef, TaskStatus};
     use casting_core::system::System;
@@ -234,6 +297,13 @@ mod tests {
     fn back<R: Serialize + DeserializeOwned>(row: &R) -> (Item, R) {
         let item = to_item("test", row).expect("written");
         (item.clone(), from_item("test", item).expect("read"))
+    }
+
+    fn audit() -> Audit {
+        let actor = Actor { kind: ActorKind::User, id: "u1".into(), name: "Ann".into(), scopes: Scope::ALL.into(), address: None };
+        let after = serde_json::json!({"name": "New", "enabled": true, "sessions_remaining": 3});
+        let difference = Difference { before: None, after: Some(&after) };
+        Audit::of(&actor, Noun::Cast, "c1", "New", difference, NOON, &SeededEntropy::new(1))
     }
 
     fn full_cast() -> Cast {
@@ -286,9 +356,15 @@ mod tests {
         assert_eq!(back(&RecordRow::from(&image(1))).1.record, image(1));
         assert_eq!(back(&RecordRow::from(&Group::all_users())).1.record, Group::all_users());
         assert_eq!(back(&RecordRow::from(&System::default())).1.record, System::default());
-        let key = ApiKey { id: ApiKeyId::from_bytes([1; 16]), name: "ci".into(), secret_hash: "h".into(), created_at: NOON };
-        assert_eq!(back(&ApiKeyRow::from(&key)).1.key, key);
-        let claim = back(&KeyRow { id: names::key_claim(&cast(1).settings.key), cast_id: cast(1).id }).1;
+        let settings = ApiKeySettings { name: "ci".into(), scopes: [Scope::Read].into(), expires_at: Some(NOON) };
+        let key = ApiKey::issue(&SeededEntropy::new(1), NOON, settings).0;
+        assert_eq!(back(&RecordRow::from(&key)).1.record, key);
+        let hour = Hour { launched: 3, refused: [("busy".to_owned(), 2)].into(), starts: vec![1, 2], ..Hour::default() };
+        let row = HourRow { link: "*".into(), hour_code: names::hour_mark(3600), counts: hour.clone(), expires_at: 1 };
+        assert_eq!(back(&row).1.counts, hour);
+        let audit = audit();
+        assert_eq!(back(&AuditRow::new("test", &audit).expect("written")).1.into_audit("test"), Ok(audit));
+        let claim = back(&KeyRow { id: names::key_claim(&cast(1).settings.key), cast_id: cast(1).id, cast_key: None }).1;
         assert_eq!(claim.cast_id, cast(1).id);
         let slots = [(session(&cast(1), 1).id, NOON)].into();
         let window = Window { key: "c/a".into(), stamp: "s".into(), slots };
@@ -302,6 +378,7 @@ mod tests {
             let row = RefusalRow {
                 link: names::link(cast_id.as_ref()),
                 hour_code: names::hour_code(3600, "ip-limit"),
+                kind: names::REFUSAL.to_owned(),
                 refused: 3,
                 samples: samples.clone(),
                 expires_at: 1,
@@ -326,12 +403,14 @@ mod tests {
     fn the_fields_of_the_rows_are_the_keys_of_the_schema() {
         let open = back(&SessionRow::from(&sessions()[0])).0;
         let window = Window { key: "k".into(), stamp: String::new(), slots: BTreeMap::new() };
-        let refusal = RefusalRow { link: "-".into(), hour_code: String::new(), refused: 0, samples: vec![], expires_at: 0 };
+        let refusal =
+            RefusalRow { link: "-".into(), hour_code: String::new(), kind: String::new(), refused: 0, samples: vec![], expires_at: 0 };
         let of = |table: &str| match table {
             "casts" => vec![back(&CastRow::from(&cast(1))).0],
             "sessions" => vec![open.clone()],
             "claims" => vec![back(&refusal).0],
             "limits" => vec![back(&WindowRow::new(&window, NOON, NOON)).0],
+            "audit" => vec![back(&AuditRow::new("test", &audit()).expect("written")).0],
             _ => vec![back(&RecordRow::from(&image(1))).0],
         };
         for table in TABLES {

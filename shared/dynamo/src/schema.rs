@@ -101,6 +101,8 @@ pub const TABLES: &[TableSchema] = &[
         indexes: &[
             IndexSchema { name: names::BY_KEY, key: key(text(names::CAST_KEY)), projection: Projection::All },
             IndexSchema { name: names::BY_KIND, key: sorted(text(names::KIND), text(names::ID)), projection: Projection::Keys },
+            IndexSchema { name: names::BY_NAME, key: sorted(text(names::KIND), text(names::NAME_SORT)), projection: Projection::Keys },
+            IndexSchema { name: names::BY_MADE, key: sorted(text(names::KIND), number(names::CREATED_AT)), projection: Projection::Keys },
         ],
         ttl: None,
     },
@@ -120,12 +122,28 @@ pub const TABLES: &[TableSchema] = &[
                 projection: Projection::Keys,
             },
             IndexSchema { name: names::BY_DUE, key: sorted(text(names::DUE), number(names::DUE_AT)), projection: Projection::Keys },
+            IndexSchema { name: names::BY_REFERENCE, key: key(text(names::QUOTED)), projection: Projection::Keys },
         ],
         ttl: Some(names::EXPIRES_AT),
     },
-    TableSchema { name: "claims", key: sorted(text(names::LINK), text(names::HOUR_CODE)), indexes: &[], ttl: Some(names::EXPIRES_AT) },
+    TableSchema {
+        name: "claims",
+        key: sorted(text(names::LINK), text(names::HOUR_CODE)),
+        indexes: &[IndexSchema {
+            name: names::BY_HOUR,
+            key: sorted(text(names::KIND), text(names::HOUR_CODE)),
+            projection: Projection::All,
+        }],
+        ttl: Some(names::EXPIRES_AT),
+    },
     TableSchema { name: "limits", key: key(text(names::ID)), indexes: &[], ttl: Some(names::EXPIRES_AT) },
     TableSchema { name: "catalog", key: sorted(text(names::KIND), text(names::ID)), indexes: &[], ttl: None },
+    TableSchema {
+        name: "audit",
+        key: sorted(text(names::KIND), text(names::ID)),
+        indexes: &[IndexSchema { name: names::BY_TARGET, key: sorted(text(names::TARGET), text(names::ID)), projection: Projection::All }],
+        ttl: Some(names::EXPIRES_AT),
+    },
 ];
 
 impl TableSchema {
@@ -143,24 +161,33 @@ pub struct TableNames {
     pub casts: String,
     /// Sessions, which are the accepted claims.
     pub sessions: String,
-    /// Refused claims.
+    /// Refused claims, and the hours that charts are drawn from.
     pub claims: String,
-    /// IP windows, counts and used proofs.
+    /// IP windows, counts, used proofs and idempotency keys.
     pub limits: String,
-    /// Images, networks, groups, settings and API keys.
+    /// Images, networks, groups, users, staging configs, settings and API keys.
     pub catalog: String,
+    /// Who changed what.
+    pub audit: String,
 }
 
 impl TableNames {
     /// Every table under its own name, behind `prefix`.
     pub fn with_prefix(prefix: &str) -> Self {
         let name = |table| format!("{prefix}{table}");
-        Self { casts: name("casts"), sessions: name("sessions"), claims: name("claims"), limits: name("limits"), catalog: name("catalog") }
+        Self {
+            casts: name("casts"),
+            sessions: name("sessions"),
+            claims: name("claims"),
+            limits: name("limits"),
+            catalog: name("catalog"),
+            audit: name("audit"),
+        }
     }
 
     /// The schemas with their names here.
     pub fn schemas(&self) -> impl Iterator<Item = (&str, &'static TableSchema)> {
-        let names = [&self.casts, &self.sessions, &self.claims, &self.limits, &self.catalog];
+        let names = [&self.casts, &self.sessions, &self.claims, &self.limits, &self.catalog, &self.audit];
         names.into_iter().map(String::as_str).zip(TABLES)
     }
 }

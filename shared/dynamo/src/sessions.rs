@@ -1,6 +1,8 @@
 //! Owns the rows of table `sessions` after they were reserved: moves, releases and listings. Must not know which moves are allowed.
 
-use casting_core::ids::{CastId, SessionId, UserId};
+use aws_sdk_dynamodb::types::AttributeValue;
+use casting_core::ids::{CastId, Reference, SessionId, UserId};
+use casting_core::listing::{Counted, SessionQuery, SessionsOf};
 use casting_core::ports::{Fault, Page, Saved};
 use casting_core::session::{Charge, Session};
 use casting_core::time::Timestamp;
@@ -75,52 +77,113 @@ pub async fn live_of(store: &DynamoStore, user: &UserId, cast: &CastId) -> Resul
 /// Of a user's sessions, so many of the newest are looked at; whoever has started more since has ended the older ones.
 const LATEST: u32 = 50;
 
+/// Those that live come first; whom to forget can wait.
 pub async fn due(store: &DynamoStore, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault> {
     const WHAT: &str = "find sessions that are due";
-    let stretch = Stretch::new(&store.tables.sessions, Some(names::BY_DUE), names::DUE_UNTIL)
-        .value(":open", text(names::OPEN))
-        .value(":now", number(now.millis()));
-    let (keys, _) = store.query(WHAT, &stretch, Some(limit.max(1))).await?;
-    keys.iter().map(|key| session_id(key).ok_or_else(|| corrupt(WHAT, "a key without id"))).collect()
+    let mut due = Vec::new();
+    for value in [names::OPEN, names::FORGET] {
+        let room = limit.max(1).saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
+        if room == 0 {
+            break;
+        }
+        let stretch = Stretch::new(&store.tables.sessions, Some(names::BY_DUE), names::DUE_UNTIL)
+            .value(":due", text(value))
+            .value(":now", number(now.millis()));
+        let (keys, _) = store.query(WHAT, &stretch, Some(room)).await?;
+        for key in &keys {
+            due.push(session_id(key).ok_or_else(|| corrupt(WHAT, "a key without id"))?);
+        }
+    }
+    Ok(due)
 }
 
-pub async fn page(store: &DynamoStore, cast: Option<&CastId>, after: Option<&str>, limit: u32) -> Result<Page<Session>, Fault> {
+pub async fn page(store: &DynamoStore, query: &SessionQuery, after: Option<&str>, limit: u32) -> Result<Page<Session>, Fault> {
     const WHAT: &str = "list sessions";
-    let sessions = &store.tables.sessions;
-    let (name, partition, mut stretch) = match cast {
-        Some(cast) => (
-            names::CAST_ID,
-            text(cast.as_str()),
-            Stretch::new(sessions, Some(names::BY_CAST), names::OF_CAST).value(":cast", text(cast.as_str())),
-        ),
-        None => {
-            let kind = text(names::SESSION);
-            (names::KIND, kind.clone(), Stretch::new(sessions, Some(names::BY_KIND), names::OF_KIND).value(":kind", kind))
-        }
-    };
-    stretch.newest_first = true;
+    let order = Order::of(query);
+    let mut stretch = order.stretch(&store.tables.sessions, query);
     if let Some(after) = after {
-        let mut start = read_cursor(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
-        start.insert(name.to_owned(), partition);
+        let mut start = read_cursor(after, order.sort).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
+        start.insert(order.partition.to_owned(), order.value.clone());
         stretch.after = Some(start);
     }
     let (rows, next) = store.rows::<SessionRow>(WHAT, &stretch, page_size(limit)).await?;
-    Ok(Page { items: rows.into_iter().map(|row| row.session).collect(), next: next.as_ref().and_then(cursor) })
+    let items = rows.into_iter().map(|row| row.session).filter(|session| query.covers(session)).collect();
+    Ok(Page { items, next: next.as_ref().and_then(|key| cursor(key, order.sort)) })
 }
+
+pub async fn count(store: &DynamoStore, cast: &CastId, since: Timestamp) -> Result<Counted, Fault> {
+    const WHAT: &str = "count sessions";
+    let query = SessionQuery { since: Some(since), ..SessionQuery::cast(cast) };
+    store.count(WHAT, &Order::of(&query).stretch(&store.tables.sessions, &query)).await
+}
+
+pub async fn by_reference(store: &DynamoStore, reference: &Reference) -> Result<Vec<Session>, Fault> {
+    let stretch =
+        Stretch::new(&store.tables.sessions, Some(names::BY_REFERENCE), names::OF_QUOTED).value(":quoted", text(reference.as_str()));
+    let (rows, _) = store.rows::<SessionRow>("find a session by its reference", &stretch, LATEST).await?;
+    Ok(rows.into_iter().map(|row| row.session).collect())
+}
+
+/// The index that a listing goes along.
+struct Order {
+    index: &'static str,
+    partition: &'static str,
+    placeholder: &'static str,
+    value: AttributeValue,
+    sort: &'static str,
+    /// All of the partition, and a span of time of it.
+    of: [&'static str; 2],
+}
+
+impl Order {
+    fn of(query: &SessionQuery) -> Self {
+        let (index, partition, placeholder, value, of) = match &query.of {
+            SessionsOf::All => (names::BY_KIND, names::KIND, ":kind", text(names::SESSION), [names::OF_KIND, names::OF_KIND_SINCE]),
+            SessionsOf::Cast(cast) => {
+                (names::BY_CAST, names::CAST_ID, ":cast", text(cast.as_str()), [names::OF_CAST, names::OF_CAST_SINCE])
+            }
+            SessionsOf::User(user) => {
+                (names::BY_OWNER, names::OWNER_ID, ":owner", text(user.as_str()), [names::OF_OWNER, names::OF_OWNER_SINCE])
+            }
+            // This one is not in the order of claims; the rows themselves say which are asked for.
+            SessionsOf::Living => (names::BY_DUE, names::DUE, ":due", text(names::OPEN), [names::OF_DUE, names::OF_DUE]),
+        };
+        let sort = if query.of == SessionsOf::Living { names::DUE_AT } else { names::CREATED_AT };
+        Self { index, partition, placeholder, value, sort, of }
+    }
+
+    fn stretch<'a>(&self, table: &'a str, query: &SessionQuery) -> Stretch<'a> {
+        let [whole, span] = self.of;
+        let bounded = self.sort == names::CREATED_AT && (query.since.is_some() || query.until.is_some());
+        let mut stretch = Stretch::new(table, Some(self.index), if bounded { span } else { whole });
+        stretch = stretch.value(self.placeholder, self.value.clone());
+        stretch.newest_first = self.sort == names::CREATED_AT;
+        if bounded {
+            let since = query.since.map_or(0, Timestamp::millis);
+            let until = query.until.map_or(FAR_MILLIS, |until| until.millis() - 1);
+            // A span that ends before it begins is empty, but DynamoDB refuses to be asked for it.
+            stretch = stretch.value(":since", number(since)).value(":until", number(until.max(since)));
+        }
+        stretch
+    }
+}
+
+/// Later than every session, in milliseconds since 1970.
+const FAR_MILLIS: i64 = 1 << 52;
 
 fn session_id(key: &Item) -> Option<SessionId> {
     SessionId::parse(key.get(names::ID)?.as_s().ok()?)
 }
 
-/// Where a page begins, as text: the time and the id of the session before it.
-fn cursor(key: &Item) -> Option<String> {
-    Some(format!("{}-{}", key.get(names::CREATED_AT)?.as_n().ok()?, session_id(key)?))
+/// Where a page begins, as text: what the session before it is sorted by, and its id.
+fn cursor(key: &Item, sort: &str) -> Option<String> {
+    Some(format!("{}-{}", key.get(sort)?.as_n().ok()?, session_id(key)?))
 }
 
-fn read_cursor(cursor: &str) -> Option<Item> {
+fn read_cursor(cursor: &str, sort: &str) -> Option<Item> {
     let (millis, id) = cursor.rsplit_once('-')?;
     let (millis, id) = (millis.parse::<i64>().ok()?, SessionId::parse(id)?);
-    Some([(names::CREATED_AT.to_owned(), number(millis)), (names::ID.to_owned(), text(id.as_str()))].into())
+    Some([(sort.to_owned(), number(millis)), (names::ID.to_owned(), text(id.as_str()))].into())
 }
 
 #[cfg(test)]
@@ -132,10 +195,11 @@ mod tests {
         let id = SessionId::from_bytes([7; 16]);
         for millis in [1_795_435_200_000i64, 0, -5] {
             let key: Item = [(names::CREATED_AT.to_owned(), number(millis)), (names::ID.to_owned(), text(id.as_str()))].into();
-            assert_eq!(cursor(&key).as_deref().and_then(read_cursor), Some(key));
+            let read = cursor(&key, names::CREATED_AT).and_then(|text| read_cursor(&text, names::CREATED_AT));
+            assert_eq!(read, Some(key));
         }
         for foreign in ["", "-", "x", &format!("x-{id}"), "1-x", &id.to_string()] {
-            assert_eq!(read_cursor(foreign), None, "{foreign}");
+            assert_eq!(read_cursor(foreign, names::CREATED_AT), None, "{foreign}");
         }
     }
 }

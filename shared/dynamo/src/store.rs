@@ -1,16 +1,19 @@
 //! Owns `DynamoStore` and its list of verbs. Must not know how any of them is done: each noun has its file.
 
 use aws_sdk_dynamodb::Client;
+use casting_core::audit::{Audit, AuditId};
 use casting_core::cast::Cast;
-use casting_core::ids::{ApiKeyId, CastId, CastKey, SessionId, UserId};
-use casting_core::ports::{ApiKey, Created, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Store};
+use casting_core::hours::{Hour, HourOf};
+use casting_core::ids::{CastId, CastKey, Reference, SessionId, UserId};
+use casting_core::listing::{CastQuery, Counted, SessionQuery};
+use casting_core::ports::{Created, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Store};
 use casting_core::record::Record;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 
 use crate::schema::TableNames;
-use crate::{casts, catalog, limits, refusals, reserve, sessions};
+use crate::{audit, casts, catalog, hours, limits, refusals, reserve, sessions};
 
 /// The store port on DynamoDB. Cheap to clone.
 ///
@@ -48,20 +51,20 @@ impl Store for DynamoStore {
         casts::by_id(self, id).await
     }
 
-    async fn casts(&self, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
-        casts::page(self, after, limit).await
+    async fn casts(&self, query: &CastQuery, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
+        casts::page(self, query, after, limit).await
     }
 
-    async fn create_cast(&self, cast: &Cast) -> Result<Created, Fault> {
-        casts::create(self, cast).await
+    async fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault> {
+        casts::create(self, cast, audit).await
     }
 
-    async fn replace_cast(&self, before: &Cast, after: &Cast, set_counter: bool) -> Result<Replaced, Fault> {
-        casts::replace(self, before, after, set_counter).await
+    async fn replace_cast(&self, before: &Cast, after: &Cast, set_counter: bool, audit: Option<&Audit>) -> Result<Replaced, Fault> {
+        casts::replace(self, before, after, set_counter, audit).await
     }
 
-    async fn delete_cast(&self, cast: &Cast) -> Result<Saved, Fault> {
-        casts::delete(self, cast).await
+    async fn delete_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Saved, Fault> {
+        casts::delete(self, cast, audit).await
     }
 
     async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, Fault> {
@@ -92,8 +95,16 @@ impl Store for DynamoStore {
         sessions::due(self, now, limit).await
     }
 
-    async fn sessions(&self, cast: Option<&CastId>, after: Option<&str>, limit: u32) -> Result<Page<Session>, Fault> {
-        sessions::page(self, cast, after, limit).await
+    async fn sessions(&self, query: &SessionQuery, after: Option<&str>, limit: u32) -> Result<Page<Session>, Fault> {
+        sessions::page(self, query, after, limit).await
+    }
+
+    async fn count_sessions(&self, cast: &CastId, since: Timestamp) -> Result<Counted, Fault> {
+        sessions::count(self, cast, since).await
+    }
+
+    async fn sessions_by_reference(&self, reference: &Reference) -> Result<Vec<Session>, Fault> {
+        sessions::by_reference(self, reference).await
     }
 
     async fn add_refusals(&self, refusals: &[RefusalCount]) -> Result<(), Fault> {
@@ -104,6 +115,22 @@ impl Store for DynamoStore {
         refusals::since(self, cast, since_hour).await
     }
 
+    async fn all_refusals(&self, since_hour: i64, until_hour: i64, after: Option<&str>, limit: u32) -> Result<Page<RefusalCount>, Fault> {
+        refusals::of_all(self, since_hour, until_hour, after, limit).await
+    }
+
+    async fn put_hours(&self, hours: &[(HourOf, Hour)]) -> Result<(), Fault> {
+        hours::put(self, hours).await
+    }
+
+    async fn hours(&self, cast: Option<&CastId>, since_hour: i64, until_hour: i64) -> Result<Vec<(i64, Hour)>, Fault> {
+        hours::between(self, cast, since_hour, until_hour).await
+    }
+
+    async fn newest_hour(&self) -> Result<Option<i64>, Fault> {
+        hours::newest(self).await
+    }
+
     async fn record<R: Record>(&self, id: &str) -> Result<Option<R>, Fault> {
         catalog::record(self, id).await
     }
@@ -112,27 +139,27 @@ impl Store for DynamoStore {
         catalog::records(self, after, limit).await
     }
 
-    async fn put_record<R: Record>(&self, record: &R, expected_version: Option<u64>) -> Result<Saved, Fault> {
-        catalog::put_record(self, record, expected_version).await
+    async fn put_record<R: Record>(&self, record: &R, expected_version: Option<u64>, audit: Option<&Audit>) -> Result<Saved, Fault> {
+        catalog::put_record(self, record, expected_version, audit).await
     }
 
-    async fn delete_record<R: Record>(&self, record: &R) -> Result<Saved, Fault> {
-        catalog::delete_record(self, record).await
+    async fn delete_record<R: Record>(&self, record: &R, audit: Option<&Audit>) -> Result<Saved, Fault> {
+        catalog::delete_record(self, record, audit).await
     }
 
-    async fn api_key(&self, id: &ApiKeyId) -> Result<Option<ApiKey>, Fault> {
-        catalog::api_key(self, id).await
+    async fn add_audit(&self, audit: &Audit) -> Result<(), Fault> {
+        audit::add(self, audit).await
     }
 
-    async fn api_keys(&self) -> Result<Vec<ApiKey>, Fault> {
-        catalog::api_keys(self).await
+    async fn audit(&self, id: &AuditId) -> Result<Option<Audit>, Fault> {
+        audit::by_id(self, id).await
     }
 
-    async fn put_api_key(&self, key: &ApiKey) -> Result<(), Fault> {
-        catalog::put_api_key(self, key).await
+    async fn audits(&self, target: Option<&str>, after: Option<&str>, limit: u32) -> Result<Page<Audit>, Fault> {
+        audit::page(self, target, after, limit).await
     }
 
-    async fn delete_api_key(&self, id: &ApiKeyId) -> Result<(), Fault> {
-        catalog::delete_api_key(self, id).await
+    async fn first_request(&self, key: &str, print: &str, forgotten_at: Timestamp) -> Result<String, Fault> {
+        limits::first_request(self, key, print, forgotten_at).await
     }
 }

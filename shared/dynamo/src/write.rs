@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, WriteRequest,
 };
-use casting_core::ports::{Fault, Saved};
+use casting_core::ports::{Fault, FaultKind, Saved};
 
-use crate::call::{Refusal, call};
-use crate::fault::incomplete;
+use crate::call::{Refusal, call, pause};
+use crate::fault::{corrupt, incomplete};
 use crate::rows::Item;
 use crate::store::DynamoStore;
+
+/// DynamoDB takes at most so many rows in one batch.
+const MAX_BATCH: usize = 25;
 
 /// A condition, and what the placeholders in it (and in the change beside it) stand for.
 #[derive(Clone, Default)]
@@ -91,6 +94,35 @@ impl DynamoStore {
             Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(None) => Written::Done,
             Err(refusal) => Written::Failed(refusal.failed(0).flatten().cloned()),
         })
+    }
+
+    /// Puts many rows, each for itself, over whatever is there. All of them are written when this returns without a fault; else it can be
+    /// called again.
+    pub(crate) async fn put_all(&self, what: &'static str, table: &str, rows: Vec<Item>) -> Result<(), Fault> {
+        for rows in rows.chunks(MAX_BATCH) {
+            let put = |row: &Item| {
+                Ok(WriteRequest::builder()
+                    .put_request(PutRequest::builder().set_item(Some(row.clone())).build().map_err(incomplete(what))?)
+                    .build())
+            };
+            let mut left: Vec<WriteRequest> = rows.iter().map(put).collect::<Result<_, Fault>>()?;
+            // DynamoDB may leave some out when it is busy; it then expects to be asked again a little later.
+            for tries in 1..=5 {
+                let request = self.client.batch_write_item().request_items(table, left);
+                let answer = call(what, || request.clone().send())
+                    .await?
+                    .map_err(|_| corrupt(what, "a batch was answered like a conditional write"))?;
+                left = answer.unprocessed_items.into_iter().flat_map(HashMap::into_values).flatten().collect();
+                if left.is_empty() {
+                    break;
+                }
+                pause(tries).await;
+            }
+            if !left.is_empty() {
+                return Err(Fault { kind: FaultKind::Unavailable, what, detail: "rows are left out".into() });
+            }
+        }
+        Ok(())
     }
 
     /// Writes all parts or none. The token makes every repetition the same transaction, so a lost answer never writes twice,

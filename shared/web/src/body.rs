@@ -40,6 +40,11 @@ impl Form {
     pub fn field(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
+
+    /// Every field, in the order of the form.
+    pub fn into_fields(self) -> Vec<(String, String)> {
+        self.0
+    }
 }
 
 /// Reads a form.

@@ -39,6 +39,8 @@ mistakes! {
     BadRequest = BAD_REQUEST, "bad-request", "The request could not be read", "Please go back and try again.";
     /// No credentials, or wrong ones.
     Unauthorized = UNAUTHORIZED, "unauthorized", "Credentials are needed", "Send an API key that is valid as a bearer token.";
+    /// The credentials are good, but not for this.
+    Forbidden = FORBIDDEN, "forbidden", "You may not do this", "Ask an administrator for a role or a key with the scope that is named.";
     /// The request was sent by a page of another website.
     CrossSite = FORBIDDEN, "cross-site", "This was sent by another website", "Please open the link itself and start from there.";
     /// Nothing is at this address.

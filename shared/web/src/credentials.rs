@@ -30,6 +30,11 @@ pub const fn login_cookie(secure: bool) -> &'static str {
     if secure { "__Host-cast-login" } else { "cast-login" }
 }
 
+/// The name of the cookie that holds a console ticket.
+pub const fn console_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-cast-console" } else { "cast-console" }
+}
+
 /// The name of the cookie that a browser keeps while its user is at the login provider.
 pub const fn login_state_cookie(secure: bool) -> &'static str {
     if secure { "__Host-cast-login-state" } else { "cast-login-state" }

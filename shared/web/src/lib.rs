@@ -12,6 +12,7 @@ pub mod address;
 pub mod body;
 pub mod code;
 pub mod credentials;
+pub mod embed;
 pub mod page;
 pub mod problem;
 pub mod refusal;

@@ -48,6 +48,21 @@ pub struct Page<'a> {
     pub background: Option<&'a str>,
     /// Somebody else's script that the page needs, and what that script may do.
     pub foreign: Option<Foreign<'a>>,
+    /// What chats show of the page's address.
+    pub card: Option<Card<'a>>,
+}
+
+/// What chats and search pages show of an address (OpenGraph); for pages that are meant to be passed on.
+///
+/// A picture is named only where there is one that they draw: none of them draws SVG, so a badge or a mark of ours would be a hole in the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Card<'a> {
+    /// A sentence or two.
+    pub description: &'a str,
+    /// The address without anything that one visitor added to it.
+    pub url: &'a str,
+    /// The address of a picture; one that `url_rules::picture_url` has read.
+    pub picture: Option<&'a str>,
 }
 
 /// Somebody else's script on a page.
@@ -92,6 +107,7 @@ impl<'a> Page<'a> {
             framed_by: &[],
             background: None,
             foreign: None,
+            card: None,
         }
     }
 
@@ -162,8 +178,8 @@ fn framing_sites(rules: &[ReferrerRule]) -> String {
     if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") }
 }
 
-/// The page that tells of a problem, with the problem's status.
-pub fn problem(problem: &Problem, visit: &Visit) -> Reply {
+/// The page that tells of a problem, with the problem's status; these sites may show it in a frame.
+pub fn problem(problem: &Problem, visit: &Visit, framed_by: &[ReferrerRule]) -> Reply {
     let words = visit.words;
     let (title, sentence) = (words.problem)(problem.code);
     let main = ProblemMain {
@@ -173,7 +189,7 @@ pub fn problem(problem: &Problem, visit: &Visit) -> Reply {
         reference_word: words.reference,
         reference: problem.reference.as_ref().map(casting_core::ids::Reference::as_str),
     };
-    let mut reply = Page { status: problem.code.status(), ..Page::new(title, &main) }.reply(visit);
+    let mut reply = Page { status: problem.code.status(), framed_by, ..Page::new(title, &main) }.reply(visit);
     problem.set_headers(&mut reply);
     reply
 }
@@ -238,6 +254,27 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_passed_on_says_what_it_is() {
+        let card = Card { description: "Five <minutes>", url: "https://cast.example.com/cast/123abc", picture: None };
+        let html = |card| body(&Page { card, ..Page::new("Try \"it\"", &"") }.reply(&visit())).to_owned();
+        let plain = html(Some(card));
+        for line in [
+            r#"<meta name="description" content="Five &#60;minutes&#62;">"#,
+            r#"<meta property="og:title" content="Try &#34;it&#34;">"#,
+            r#"<meta property="og:description" content="Five &#60;minutes&#62;">"#,
+            r#"<meta property="og:type" content="website">"#,
+            r#"<meta property="og:url" content="https://cast.example.com/cast/123abc">"#,
+            r#"<meta name="twitter:card" content="summary">"#,
+        ] {
+            assert!(plain.contains(line), "{line}: {plain}");
+        }
+        assert!(!plain.contains("og:image") && !html(None).contains("og:"), "{plain}");
+        let pictured = html(Some(Card { picture: Some("https://pictures.example/a.jpg"), ..card }));
+        assert!(pictured.contains(r#"<meta property="og:image" content="https://pictures.example/a.jpg">"#), "{pictured}");
+        assert!(pictured.contains(r#"content="summary_large_image""#), "{pictured}");
+    }
+
+    #[test]
     fn the_sites_of_the_referrer_list_may_frame() {
         for (rules, expected) in [
             (&[][..], "'none'"),
@@ -254,12 +291,12 @@ mod tests {
     #[test]
     fn a_problem_is_told_in_words_with_reference_and_wait() {
         let known = Problem::denied(Denial::retry(DenialCode::IpLimit, 42), Reference::parse("k3f7-2mqa"));
-        let reply = problem(&known, &visit());
+        let reply = problem(&known, &visit(), &[]);
         assert_eq!((reply.status().as_u16(), reply.headers()["retry-after"].to_str().ok()), (429, Some("42")));
         for text in ["Too many sessions from your network", "k3f7-2mqa", "in 42 seconds"] {
             assert!(body(&reply).contains(text), "{text}");
         }
-        let reply = problem(&Problem::new(Mistake::NotFound), &visit());
+        let reply = problem(&Problem::new(Mistake::NotFound), &visit(), &[]);
         assert_eq!(reply.status(), 404);
         assert!(!body(&reply).contains("Reference") && !body(&reply).contains("try again in"));
     }

@@ -44,7 +44,7 @@ impl Visit {
 
     /// Tells of a problem right here: programs get the document, people a page of the same status.
     pub fn explain(&self, problem: &Problem) -> Reply {
-        if self.wants_json { problem.reply() } else { page::problem(problem, self) }
+        if self.wants_json { problem.reply() } else { page::problem(problem, self, &[]) }
     }
 
     /// Tells of a refusal: programs get the document, people are sent to the link's error page if it has one, else to ours.
@@ -54,9 +54,10 @@ impl Visit {
             return Problem::denied(denial, Some(refusal.reference.clone())).reply();
         }
         let foreign = refusal.error_url.as_deref().and_then(|url| foreign_page(url, &denial, &refusal.reference));
-        if foreign.is_none() && denial.detail.is_some() {
-            // What is said here in particular cannot stand in an address, where anybody could write it.
-            return page::problem(&Problem::denied(denial, Some(refusal.reference.clone())), self);
+        // What is said here in particular cannot stand in an address, where anybody could write it; and our error page stands in nobody's frame.
+        let in_frame = self.framed && !refusal.framed_by.is_empty();
+        if foreign.is_none() && (denial.detail.is_some() || in_frame) {
+            return page::problem(&Problem::denied(denial, Some(refusal.reference.clone())), self, &refusal.framed_by);
         }
         let mut reply = reply::see_other(&foreign.unwrap_or_else(|| own_page(&denial, &refusal.reference)));
         reply::set_retry_after(&mut reply, denial.retry_after);
@@ -101,7 +102,7 @@ mod tests {
 
     fn refusal(denial: Denial, error_url: Option<&str>) -> Refusal {
         let reference = Reference::parse("k3f7-2mqa").expect("a reference");
-        Refusal { stop: Stop::Denied(denial), reference, error_url: error_url.map(str::to_owned) }
+        Refusal { stop: Stop::Denied(denial), reference, error_url: error_url.map(str::to_owned), framed_by: Box::default() }
     }
 
     #[test]
@@ -140,6 +141,23 @@ mod tests {
         assert!(html.contains("Requests from &#60;b&#62;Example&#60;/b&#62; are not allowed."), "{html}");
         let reply = visit("text/html").refuse(&refusal(denial(), Some("https://acme.com/sorry")));
         assert_eq!(reply.headers()["location"], "https://acme.com/sorry?error=address-denied&ref=k3f7-2mqa");
+    }
+
+    #[test]
+    fn in_a_frame_of_a_listed_site_a_refusal_is_said_where_it_stands() {
+        let request = http::Request::builder().uri("/cast/123abc").header("sec-fetch-dest", "iframe").body(Body::Empty);
+        let framed = Visit::parse(&request.expect("a request"), &SeededEntropy::new(1));
+        let listed = |error_url| Refusal {
+            framed_by: [casting_core::referrer::ReferrerRule::parse("=acme.com").expect("a rule")].into(),
+            ..refusal(Denial::retry(DenialCode::IpLimit, 42), error_url)
+        };
+        let policy = |reply: &Reply| reply.headers()["content-security-policy"].to_str().expect("text").to_owned();
+        let reply = framed.refuse(&listed(None));
+        assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (429, &http::HeaderValue::from_static("42")));
+        assert!(policy(&reply).contains("frame-ancestors acme.com:*;"), "{}", policy(&reply));
+        assert_eq!(framed.refuse(&listed(Some("https://acme.com/sorry"))).status(), 303, "the link's own page comes first");
+        assert_eq!(visit("text/html").refuse(&listed(None)).status(), 303, "a window is sent on");
+        assert_eq!(framed.refuse(&refusal(Denial::new(DenialCode::IpLimit), None)).status(), 303, "nobody may frame it anyway");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use casting_core::actor::{Actor, Scope};
 use http::Method;
 
 /// One line of the table.
@@ -20,6 +21,8 @@ pub struct Route {
     pub function: Function,
     /// Who may come.
     pub access: Access,
+    /// What it is for, in one sentence.
+    pub summary: &'static str,
 }
 
 /// The functions that answer requests; each is one Lambda.
@@ -46,21 +49,40 @@ pub enum Access {
     Owner,
     /// The gate, by its session's secret.
     Gate,
-    /// Whoever holds an API key.
-    Admin,
+    /// Whoever has signed in to the console or holds an API key, whatever they may do there.
+    SignedIn,
+    /// Whoever may do anything at all there.
+    Read,
+    /// Whoever has this scope.
+    Write(Scope),
+    /// Whoever may change something; what exactly, the thing itself says.
+    Change,
+}
+
+impl Access {
+    /// Whether this actor may use such a route; `None` where no actor is asked for.
+    pub fn admits(self, actor: &Actor) -> Option<bool> {
+        match self {
+            Self::Public | Self::Owner | Self::Gate => None,
+            Self::SignedIn => Some(true),
+            Self::Read => Some(actor.may_read()),
+            Self::Write(scope) => Some(actor.may(scope)),
+            Self::Change => Some(actor.scopes.iter().any(|scope| *scope != Scope::Read)),
+        }
+    }
 }
 
 macro_rules! routes {
-    ($($(#[$doc:meta])* $name:ident = $method:ident $path:literal, $function:ident, $access:ident;)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $method:ident $path:literal, $function:ident, $access:ident $(($scope:ident))?;)*) => {
         /// A route's name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum RouteName {
-            $($(#[$doc])* $name,)*
+            $(#[doc = $doc] $name,)*
         }
 
         /// Every route of the control plane.
         pub const ROUTES: &[Route] = &[
-            $(Route { name: RouteName::$name, method: Method::$method, path: $path, function: Function::$function, access: Access::$access },)*
+            $(Route { name: RouteName::$name, method: Method::$method, path: $path, function: Function::$function, access: Access::$access $((Scope::$scope))?, summary: $doc },)*
         ];
     };
 }
@@ -68,6 +90,8 @@ macro_rules! routes {
 routes! {
     /// The landing page of a link.
     OpenCast = GET "/cast/{key}", Cast, Public;
+    /// How a link stands, as a picture for other pages.
+    ShowBadge = GET "/cast/{key}/badge.svg", Cast, Public;
     /// What a claim to a session of a link needs, for programs.
     DescribeCast = GET "/api/casts/{key}", Cast, Public;
     /// A claim to a session.
@@ -94,68 +118,247 @@ routes! {
     LogOut = POST "/logout", Auth, Public;
     /// The internal error page.
     ShowError = GET "/error/{code}", Error, Public;
-    /// The admin console's page; what it shows comes through the API.
-    Console = GET "/admin", Admin, Public;
+    /// What the API is, for programs.
+    ReadOpenApi = GET "/api/admin/openapi.json", Admin, Public;
+    /// Who calls, and what they may do.
+    ReadMe = GET "/api/admin/me", Admin, SignedIn;
     /// All casts.
-    ListCasts = GET "/api/admin/casts", Admin, Admin;
+    ListCasts = GET "/api/admin/casts", Admin, Read;
     /// A new cast.
-    CreateCast = POST "/api/admin/casts", Admin, Admin;
+    CreateCast = POST "/api/admin/casts", Admin, Write(Casts);
     /// One cast.
-    ReadCast = GET "/api/admin/casts/{id}", Admin, Admin;
+    ReadCast = GET "/api/admin/casts/{id}", Admin, Read;
     /// Changes a cast.
-    ChangeCast = PATCH "/api/admin/casts/{id}", Admin, Admin;
+    ChangeCast = PATCH "/api/admin/casts/{id}", Admin, Write(Casts);
     /// Deletes a cast.
-    DeleteCast = DELETE "/api/admin/casts/{id}", Admin, Admin;
+    DeleteCast = DELETE "/api/admin/casts/{id}", Admin, Write(Casts);
     /// A cast's claims, accepted and refused.
-    ListClaims = GET "/api/admin/casts/{id}/claims", Admin, Admin;
+    ListCastClaims = GET "/api/admin/casts/{id}/claims", Admin, Read;
+    /// What became of a cast's claims, by the hour.
+    ReadCastStatistics = GET "/api/admin/casts/{id}/statistics", Admin, Read;
     /// What every rule would say of a made-up visit to a cast.
-    TryCast = POST "/api/admin/casts/{id}/trials", Admin, Admin;
+    TryCast = POST "/api/admin/casts/{id}/trials", Admin, Read;
+    /// A cast like this one, with a key of its own.
+    CopyCast = POST "/api/admin/casts/{id}/copies", Admin, Write(Casts);
+    /// Another key for a cast.
+    RotateKey = POST "/api/admin/casts/{id}/key-rotations", Admin, Write(Casts);
+    /// All claims, accepted and refused.
+    ListClaims = GET "/api/admin/claims", Admin, Read;
+    /// The same, as a file.
+    ExportClaims = GET "/api/admin/claims/export", Admin, Read;
+    /// What became of all claims, by the hour.
+    ReadStatistics = GET "/api/admin/statistics", Admin, Read;
     /// All groups.
-    ListGroups = GET "/api/admin/groups", Admin, Admin;
+    ListGroups = GET "/api/admin/groups", Admin, Read;
     /// A new group.
-    CreateGroup = POST "/api/admin/groups", Admin, Admin;
+    CreateGroup = POST "/api/admin/groups", Admin, Write(People);
     /// One group.
-    ReadGroup = GET "/api/admin/groups/{id}", Admin, Admin;
+    ReadGroup = GET "/api/admin/groups/{id}", Admin, Read;
     /// Changes a group.
-    ChangeGroup = PATCH "/api/admin/groups/{id}", Admin, Admin;
+    ChangeGroup = PATCH "/api/admin/groups/{id}", Admin, Write(People);
     /// Deletes a group.
-    DeleteGroup = DELETE "/api/admin/groups/{id}", Admin, Admin;
+    DeleteGroup = DELETE "/api/admin/groups/{id}", Admin, Write(People);
     /// All networks.
-    ListNetworks = GET "/api/admin/networks", Admin, Admin;
+    ListNetworks = GET "/api/admin/networks", Admin, Read;
     /// A new network.
-    CreateNetwork = POST "/api/admin/networks", Admin, Admin;
+    CreateNetwork = POST "/api/admin/networks", Admin, Write(Images);
     /// One network, by its name.
-    ReadNetwork = GET "/api/admin/networks/{id}", Admin, Admin;
+    ReadNetwork = GET "/api/admin/networks/{id}", Admin, Read;
     /// Changes a network.
-    ChangeNetwork = PATCH "/api/admin/networks/{id}", Admin, Admin;
+    ChangeNetwork = PATCH "/api/admin/networks/{id}", Admin, Write(Images);
     /// Deletes a network.
-    DeleteNetwork = DELETE "/api/admin/networks/{id}", Admin, Admin;
-    /// The deployment's settings.
-    ReadSettings = GET "/api/admin/settings", Admin, Admin;
-    /// Changes the deployment's settings.
-    ChangeSettings = PATCH "/api/admin/settings", Admin, Admin;
+    DeleteNetwork = DELETE "/api/admin/networks/{id}", Admin, Write(Images);
     /// All images.
-    ListImages = GET "/api/admin/images", Admin, Admin;
+    ListImages = GET "/api/admin/images", Admin, Read;
     /// A new image.
-    CreateImage = POST "/api/admin/images", Admin, Admin;
+    CreateImage = POST "/api/admin/images", Admin, Write(Images);
     /// One image.
-    ReadImage = GET "/api/admin/images/{id}", Admin, Admin;
+    ReadImage = GET "/api/admin/images/{id}", Admin, Read;
     /// Changes an image.
-    ChangeImage = PATCH "/api/admin/images/{id}", Admin, Admin;
+    ChangeImage = PATCH "/api/admin/images/{id}", Admin, Write(Images);
     /// Deletes an image.
-    DeleteImage = DELETE "/api/admin/images/{id}", Admin, Admin;
+    DeleteImage = DELETE "/api/admin/images/{id}", Admin, Write(Images);
+    /// All staging configs.
+    ListStagingConfigs = GET "/api/admin/staging-configs", Admin, Read;
+    /// A new staging config.
+    CreateStagingConfig = POST "/api/admin/staging-configs", Admin, Write(Casts);
+    /// One staging config.
+    ReadStagingConfig = GET "/api/admin/staging-configs/{id}", Admin, Read;
+    /// Changes a staging config.
+    ChangeStagingConfig = PATCH "/api/admin/staging-configs/{id}", Admin, Write(Casts);
+    /// Deletes a staging config.
+    DeleteStagingConfig = DELETE "/api/admin/staging-configs/{id}", Admin, Write(Casts);
+    /// Users who have been here, anonymous or not.
+    ListUsers = GET "/api/admin/users", Admin, Read;
+    /// One user.
+    ReadUser = GET "/api/admin/users/{id}", Admin, Read;
+    /// Forgets a user, and who their sessions belonged to.
+    DeleteUser = DELETE "/api/admin/users/{id}", Admin, Write(People);
+    /// The deployment's settings.
+    ReadSettings = GET "/api/admin/settings", Admin, Read;
+    /// Changes the deployment's settings.
+    ChangeSettings = PATCH "/api/admin/settings", Admin, Write(Settings);
     /// All sessions.
-    ListSessions = GET "/api/admin/sessions", Admin, Admin;
+    ListSessions = GET "/api/admin/sessions", Admin, Read;
     /// One session.
-    ReadSession = GET "/api/admin/sessions/{id}", Admin, Admin;
+    ReadSession = GET "/api/admin/sessions/{id}", Admin, Read;
     /// An administrator ends a session.
-    StopSession = POST "/api/admin/sessions/{id}/stop", Admin, Admin;
+    StopSession = POST "/api/admin/sessions/{id}/stop", Admin, Write(Sessions);
+    /// An administrator takes a session's share link back.
+    UnshareSession = POST "/api/admin/sessions/{id}/unshare", Admin, Write(Sessions);
+    /// An administrator goes into a session to watch.
+    AdminWatchSession = POST "/api/admin/sessions/{id}/watch", Admin, Write(Sessions);
     /// All API keys.
-    ListApiKeys = GET "/api/admin/api-keys", Admin, Admin;
+    ListApiKeys = GET "/api/admin/api-keys", Admin, Read;
     /// A new API key.
-    CreateApiKey = POST "/api/admin/api-keys", Admin, Admin;
+    CreateApiKey = POST "/api/admin/api-keys", Admin, Write(Keys);
+    /// One API key.
+    ReadApiKey = GET "/api/admin/api-keys/{id}", Admin, Read;
+    /// Changes an API key.
+    ChangeApiKey = PATCH "/api/admin/api-keys/{id}", Admin, Write(Keys);
     /// Deletes an API key.
-    DeleteApiKey = DELETE "/api/admin/api-keys/{id}", Admin, Admin;
+    DeleteApiKey = DELETE "/api/admin/api-keys/{id}", Admin, Write(Keys);
+    /// Who changed what.
+    ListAudit = GET "/api/admin/audit", Admin, Read;
+    /// One change.
+    ReadAudit = GET "/api/admin/audit/{id}", Admin, Read;
+    /// Takes a change back; what that needs depends on what was changed.
+    UndoAudit = POST "/api/admin/audit/{id}/undo", Admin, Change;
+
+    /// Where administrators sign in to the console.
+    ShowSignIn = GET "/admin/sign-in", Admin, Public;
+    /// They sign in.
+    SignIn = POST "/admin/sign-in", Admin, Public;
+    /// They sign out.
+    SignOut = POST "/admin/sign-out", Admin, SignedIn;
+    /// The console's first page.
+    Console = GET "/admin", Admin, Read;
+    /// All casts.
+    ShowCasts = GET "/admin/casts", Admin, Read;
+    /// The form for a new cast.
+    ShowNewCast = GET "/admin/new-cast", Admin, Write(Casts);
+    /// A new cast.
+    MakeCast = POST "/admin/casts", Admin, Write(Casts);
+    /// One cast.
+    ShowCast = GET "/admin/casts/{id}", Admin, Read;
+    /// Changes a cast.
+    SaveCast = POST "/admin/casts/{id}", Admin, Write(Casts);
+    /// Whether to delete a cast.
+    AskToDeleteCast = GET "/admin/casts/{id}/delete", Admin, Write(Casts);
+    /// Deletes a cast.
+    RemoveCast = POST "/admin/casts/{id}/delete", Admin, Write(Casts);
+    /// The form of a cast.
+    EditCast = GET "/admin/casts/{id}/edit", Admin, Write(Casts);
+    /// Where a link is tested.
+    ShowTrial = GET "/admin/casts/{id}/test", Admin, Read;
+    /// Tests a link.
+    RunTrial = POST "/admin/casts/{id}/test", Admin, Read;
+    /// A cast's claims.
+    ShowCastClaims = GET "/admin/casts/{id}/claims", Admin, Read;
+    /// A link as a QR code.
+    ShowQrCode = GET "/admin/casts/{id}/qr.svg", Admin, Read;
+    /// Switches a cast on or off.
+    SwitchCast = POST "/admin/casts/{id}/enabled", Admin, Write(Casts);
+    /// Another key for a cast.
+    GiveCastAnotherKey = POST "/admin/casts/{id}/rotate", Admin, Write(Casts);
+    /// A cast like this one.
+    MakeCastLike = POST "/admin/casts/{id}/copy", Admin, Write(Casts);
+    /// What a form's contents would lead to, while it is being filled in.
+    CheckCast = POST "/admin/check-cast", Admin, Write(Casts);
+    /// All claims.
+    ShowClaims = GET "/admin/claims", Admin, Read;
+    /// Sessions that live.
+    ShowSessions = GET "/admin/sessions", Admin, Read;
+    /// Ends a session.
+    EndSessionOf = POST "/admin/sessions/{id}/stop", Admin, Write(Sessions);
+    /// Takes a session's share link back.
+    UnshareSessionOf = POST "/admin/sessions/{id}/unshare", Admin, Write(Sessions);
+    /// Goes into a session to watch.
+    WatchSessionOf = POST "/admin/sessions/{id}/watch", Admin, Write(Sessions);
+    /// All images.
+    ShowImages = GET "/admin/images", Admin, Read;
+    /// The form for a new image.
+    ShowNewImage = GET "/admin/new-image", Admin, Write(Images);
+    /// A new image.
+    MakeImage = POST "/admin/images", Admin, Write(Images);
+    /// One image, to be changed.
+    ShowImage = GET "/admin/images/{id}", Admin, Read;
+    /// Changes an image.
+    SaveImage = POST "/admin/images/{id}", Admin, Write(Images);
+    /// Whether to delete an image.
+    AskToDeleteImage = GET "/admin/images/{id}/delete", Admin, Write(Images);
+    /// Deletes an image.
+    RemoveImage = POST "/admin/images/{id}/delete", Admin, Write(Images);
+    /// All networks.
+    ShowNetworks = GET "/admin/networks", Admin, Read;
+    /// The form for a new network.
+    ShowNewNetwork = GET "/admin/new-network", Admin, Write(Images);
+    /// A new network.
+    MakeNetwork = POST "/admin/networks", Admin, Write(Images);
+    /// One network, to be changed.
+    ShowNetwork = GET "/admin/networks/{id}", Admin, Read;
+    /// Changes a network.
+    SaveNetwork = POST "/admin/networks/{id}", Admin, Write(Images);
+    /// Whether to delete a network.
+    AskToDeleteNetwork = GET "/admin/networks/{id}/delete", Admin, Write(Images);
+    /// Deletes a network.
+    RemoveNetwork = POST "/admin/networks/{id}/delete", Admin, Write(Images);
+    /// All groups.
+    ShowGroups = GET "/admin/groups", Admin, Read;
+    /// The form for a new group.
+    ShowNewGroup = GET "/admin/new-group", Admin, Write(People);
+    /// A new group.
+    MakeGroup = POST "/admin/groups", Admin, Write(People);
+    /// One group, to be changed.
+    ShowGroup = GET "/admin/groups/{id}", Admin, Read;
+    /// Changes a group.
+    SaveGroup = POST "/admin/groups/{id}", Admin, Write(People);
+    /// Whether to delete a group.
+    AskToDeleteGroup = GET "/admin/groups/{id}/delete", Admin, Write(People);
+    /// Deletes a group.
+    RemoveGroup = POST "/admin/groups/{id}/delete", Admin, Write(People);
+    /// All staging configs.
+    ShowStagingConfigs = GET "/admin/staging", Admin, Read;
+    /// The form for a new staging config.
+    ShowNewStagingConfig = GET "/admin/new-staging", Admin, Write(Casts);
+    /// A new staging config.
+    MakeStagingConfig = POST "/admin/staging", Admin, Write(Casts);
+    /// One staging config, to be changed.
+    ShowStagingConfig = GET "/admin/staging/{id}", Admin, Read;
+    /// Changes a staging config.
+    SaveStagingConfig = POST "/admin/staging/{id}", Admin, Write(Casts);
+    /// Whether to delete a staging config.
+    AskToDeleteStagingConfig = GET "/admin/staging/{id}/delete", Admin, Write(Casts);
+    /// Deletes a staging config.
+    RemoveStagingConfig = POST "/admin/staging/{id}/delete", Admin, Write(Casts);
+    /// All API keys.
+    ShowApiKeys = GET "/admin/api-keys", Admin, Read;
+    /// The form for a new API key.
+    ShowNewApiKey = GET "/admin/new-api-key", Admin, Write(Keys);
+    /// A new API key.
+    MakeApiKey = POST "/admin/api-keys", Admin, Write(Keys);
+    /// One API key, to be changed.
+    ShowApiKey = GET "/admin/api-keys/{id}", Admin, Read;
+    /// Changes an API key.
+    SaveApiKey = POST "/admin/api-keys/{id}", Admin, Write(Keys);
+    /// Whether to delete an API key.
+    AskToDeleteApiKey = GET "/admin/api-keys/{id}/delete", Admin, Write(Keys);
+    /// Deletes an API key.
+    RemoveApiKey = POST "/admin/api-keys/{id}/delete", Admin, Write(Keys);
+    /// Users who have been here.
+    ShowUsers = GET "/admin/users", Admin, Read;
+    /// Whether to forget a user.
+    AskToDeleteUser = GET "/admin/users/{id}/delete", Admin, Write(People);
+    /// Forgets a user.
+    RemoveUser = POST "/admin/users/{id}/delete", Admin, Write(People);
+    /// The deployment's settings.
+    ShowSettings = GET "/admin/settings", Admin, Read;
+    /// Changes them.
+    SaveSettings = POST "/admin/settings", Admin, Write(Settings);
+    /// Who changed what.
+    ShowAudit = GET "/admin/audit", Admin, Read;
+    /// Takes a change back.
+    TakeBack = POST "/admin/audit/{id}/undo", Admin, Change;
 }
 
 /// The route that a request meant.

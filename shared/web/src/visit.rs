@@ -38,6 +38,8 @@ pub struct Visit {
     pub wants_json: bool,
     /// Which site's page sent the request, as far as the browser says.
     pub sent_by: FetchSite,
+    /// Whether the answer will stand in a frame on another page, as far as the browser says.
+    pub framed: bool,
     /// For this answer's Content-Security-Policy; nobody can guess it.
     pub nonce: String,
     /// What people are told in.
@@ -45,6 +47,9 @@ pub struct Visit {
     query: String,
     headers: HeaderMap,
 }
+
+/// What `Sec-Fetch-Dest` says of a document that is part of another one.
+const FRAMES: [&str; 4] = ["iframe", "frame", "embed", "object"];
 
 /// Which site's page sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +73,7 @@ impl Visit {
             referrer: text(headers, &REFERER).and_then(referrer::host_of),
             wants_json: prefers_json(headers) || body::kind(request) == Some(body::Kind::Json),
             sent_by: sent_by(headers),
+            framed: headers.get("sec-fetch-dest").is_some_and(|dest| FRAMES.iter().any(|frame| dest == frame)),
             nonce: format!("{:032x}", u128::from_be_bytes(draw(entropy))),
             words: words::choose(text(headers, &header::ACCEPT_LANGUAGE).unwrap_or_default()),
             query: request.uri().query().unwrap_or_default().to_owned(),
@@ -131,6 +137,11 @@ impl Visit {
         form_urlencoded::parse(self.query.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
     }
 
+    /// Every query parameter, as sent.
+    pub fn queries(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+    }
+
     /// The value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         credentials::cookie(&self.headers, name)
@@ -139,6 +150,12 @@ impl Visit {
     /// The bearer token.
     pub fn bearer(&self) -> Option<&str> {
         credentials::bearer(&self.headers)
+    }
+
+    /// The key of an administrator's program: in the header `X-Api-Key`, for where a gateway wants a token of its own in `Authorization`,
+    /// or else the bearer token.
+    pub fn api_key(&self) -> Option<&str> {
+        self.header(&header::HeaderName::from_static("x-api-key")).map(str::trim).filter(|key| !key.is_empty()).or_else(|| self.bearer())
     }
 
     /// The owner ticket of a session: a program's bearer token, or else a browser's cookie.
@@ -253,6 +270,14 @@ mod tests {
         ] {
             assert_eq!(visit("POST", headers).sent_by, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_frame_is_told_from_a_window() {
+        for (dest, framed) in [("iframe", true), ("embed", true), ("document", false), ("image", false), ("", false)] {
+            assert_eq!(visit("GET", &[("sec-fetch-dest", dest)]).framed, framed, "{dest}");
+        }
+        assert!(!visit("GET", &[]).framed);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
 use crate::denial::DenialCode;
-use crate::ids::{self, Nonce, Reference, SessionId, UserId};
+use crate::ids::{Nonce, Reference, SessionId, UserId};
 use crate::image::Image;
 use crate::policy::{self, Admission, ProofFact, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
@@ -269,7 +269,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             cast_key: cast.settings.key.clone(),
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
-            owner: self.draw_owner(cast, ground, now),
+            owner: self.mint_owner(cast, ground, id, now),
             charge: Charge { count: admission.count, window: key.clone(), held },
             launch: Launch {
                 image_id: image.id.clone(),
@@ -287,6 +287,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             origin: Origin { address: ticket.address.clone(), referrer: ticket.referrer.clone() },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
+            ready_at: None,
             time_limit_seconds: ground
                 .grant
                 .session_time_limit_seconds
@@ -307,13 +308,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The user who has logged in, or a new anonymous one.
-    fn draw_owner(&self, cast: &Cast, ground: &Ground<'_>, now: Timestamp) -> Owner {
+    fn mint_owner(&self, cast: &Cast, ground: &Ground<'_>, session: &SessionId, now: Timestamp) -> Owner {
         if let Some(user) = &ground.visitor.user {
             return Owner::User { id: user.id.clone(), name: user.name.clone() };
         }
         let hours = ground.system.settings.anonymous_user_hours;
         Owner::Anonymous {
-            id: UserId::from_bytes(ids::draw(&*self.entropy)),
+            id: UserId::of_session(session),
             group: cast.settings.anonymous_group_id.clone(),
             expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),
         }
@@ -332,7 +333,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let outcome = if matches!(stop, Stop::Fault(_)) { "failed" } else { "refused" };
         tracing::info!(target: METRICS, claims = 1_u64, outcome);
         let mut refusal = self.refuse_quietly(stop);
-        refusal.error_url = cast.and_then(|cast| cast.settings.error_url.clone());
+        if let Some(cast) = cast {
+            refusal.error_url.clone_from(&cast.settings.error_url);
+            refusal.framed_by = cast.settings.referrers.as_slice().into();
+        }
         let address = address::hash(visitor.address, &self.keys);
         let sample = RefusalSample { at: now, reference: refusal.reference.clone(), address, referrer };
         let batch = self.refusals.note(cast.map(|cast| cast.id.clone()), refusal.denial().code, sample, now);
@@ -350,7 +354,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if let Stop::Fault(fault) = &stop {
             tracing::error!(%reference, %fault, "Refused with reference {reference}");
         }
-        Refusal { stop, reference, error_url: None }
+        Refusal { stop, reference, error_url: None, framed_by: Box::default() }
     }
 
     /// A session that an idempotency key led to must have been asked for in the same way.

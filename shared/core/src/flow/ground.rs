@@ -138,8 +138,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// The cast with this key. Whoever has tried too often is not worth a read: then only what is remembered counts.
     pub(super) async fn find_cast(&self, key: &str, wait: Option<u64>, now: Timestamp) -> Result<Option<Arc<Cast>>, Fault> {
         match CastKey::parse(key) {
-            Some(key) if wait.is_some() => Ok(self.book.remembered_cast(&key, now)),
-            Some(key) => self.book.cast(&self.store, &key, now).await,
+            Some(key) => {
+                let found =
+                    if wait.is_some() { self.book.remembered_cast(&key, now) } else { self.book.cast(&self.store, &key, now).await? };
+                Ok(found.filter(|cast| cast.settings.answers_to(&key, now)))
+            }
             None => Ok(None),
         }
     }

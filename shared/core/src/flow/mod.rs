@@ -6,7 +6,9 @@
 mod attempts;
 mod book;
 mod claim;
+mod door;
 mod ground;
+mod history;
 mod launch;
 mod open;
 mod owner;
@@ -14,6 +16,7 @@ mod refusal;
 mod refusals;
 mod report;
 mod share;
+mod standing;
 mod stop;
 mod sweep;
 mod task_change;
@@ -23,10 +26,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use claim::{ClaimRequest, Claimed};
+pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
+pub use history::History;
 pub use open::{CaptchaNeed, Claimable, Next, Opened};
 pub use owner::outcome;
 pub use refusal::{Refusal, Stop};
 pub use report::{Cause, Report};
+pub use standing::Standing;
 pub use sweep::Swept;
 pub use trial::Trial;
 
@@ -113,9 +119,13 @@ pub struct Casting<S, L> {
     pub terms: Terms,
     /// Makes and checks challenges.
     pub captcha: Arc<dyn CaptchaVerifier>,
+    /// The hash of the key that the deployment itself was given, with which the first API key is made; `None` where there is none.
+    pub deployment_key: Option<String>,
     attempts: attempts::AttemptBook,
+    calls: attempts::AttemptBook,
     book: book::Book,
     refusals: refusals::RefusalBook,
+    frontier: history::Frontier,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -129,8 +139,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (attempts, book, refusals) = Default::default();
-        Self { store, launcher, keys, clock, entropy, terms, captcha, attempts, book, refusals }
+        let (deployment_key, attempts, calls, book, refusals, frontier) = Default::default();
+        Self { store, launcher, keys, clock, entropy, terms, captcha, deployment_key, attempts, calls, book, refusals, frontier }
     }
 
     /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.

@@ -11,7 +11,7 @@ use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
 use crate::policy::{self, Verdict, Wishes};
 use crate::ports::{Launcher, Store};
-use crate::ticket::{LAUNCH_TICKET_SECONDS, LaunchTicket, VIA_TICKET_SECONDS, ViaTicket};
+use crate::ticket::{LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket};
 use crate::time::Timestamp;
 
 /// What a landing page needs.
@@ -46,6 +46,9 @@ pub struct Claimable {
     pub captcha: Option<CaptchaNeed>,
     /// The address that the session will open because the visitor's link says so: the visitor must agree to it.
     pub opens: Option<String>,
+    /// For a link that asks where its visitors come from: what they bring (parameter `via`) when the page itself is loaded afresh, because
+    /// browsers forget by then where it was opened from. Good for [`RETURN_TICKET_SECONDS`].
+    pub via: Option<String>,
 }
 
 /// What a page, or a program, needs to get a proof.
@@ -119,6 +122,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     fn draw_claimable(&self, cast: &Cast, ground: &Ground<'_>, address: String, opens: Option<String>, now: Timestamp) -> Claimable {
         let bound_to = captcha_bond(cast, &address);
+        let via = (!cast.settings.referrers.is_empty()).then(|| {
+            let (referrer, expires) = (ground.referrer.map(str::to_owned), now.plus_seconds(RETURN_TICKET_SECONDS));
+            ViaTicket { cast: cast.id.clone(), referrer, address: address.clone(), expires }.sign(&self.keys)
+        });
         let ticket = LaunchTicket {
             cast: cast.id.clone(),
             version: cast.version,
@@ -137,7 +144,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 challenge: self.captcha.challenge(settings, &bound_to, now),
             }
         });
-        Claimable { ticket: ticket.sign(&self.keys), captcha, opens }
+        Claimable { ticket: ticket.sign(&self.keys), captcha, opens, via }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::denial::{Denial, DenialCode};
 use crate::ids::Reference;
 use crate::ports::{Fault, FaultKind};
+use crate::referrer::ReferrerRule;
 
 /// Why a flow stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Refusal {
     pub reference: Reference,
     /// Where the link wants its refused visitors to be sent (seed: Error URL).
     pub error_url: Option<String>,
+    /// The sites that may show the link in a frame, and so what is said of it.
+    pub framed_by: Box<[ReferrerRule]>,
 }
 
 impl Refusal {

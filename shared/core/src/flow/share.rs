@@ -30,15 +30,50 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         found.await.map_err(|stop| self.refuse_quietly(stop))
     }
 
+    /// Where an administrator of this name enters a session that is shared, to watch it. Its owner sees the name among those who watch.
+    ///
+    /// # Errors
+    /// `UnknownSession`, and `ShareEnded` while it is not shared.
+    pub async fn watch_as_administrator(&self, id: &SessionId, name: &str) -> Result<String, Refusal> {
+        let found = async {
+            let session = self.store.session(id).await?.ok_or(DenialCode::UnknownSession)?;
+            if session.sharing.token.is_none() {
+                return Err(DenialCode::ShareEnded.into());
+            }
+            self.viewer_entrance(session, name)
+        };
+        found.await.map_err(|stop| self.refuse_quietly(stop))
+    }
+
+    /// Takes the share link of a session back: it opens nothing from now on, and the gate sends away who came by it at its next report.
+    ///
+    /// # Errors
+    /// `UnknownSession` when there is none.
+    pub async fn unshare(&self, id: &SessionId) -> Result<Session, Refusal> {
+        let row = self
+            .move_session(id, None, |row| row.sharing.token.is_some().then(|| row.shared(row.sharing.ended()).ok()).flatten())
+            .await
+            .map_err(Stop::from)
+            .and_then(|row| row.ok_or_else(|| DenialCode::UnknownSession.into()));
+        row.map_err(|stop| self.refuse_quietly(stop))
+    }
+
     fn admit_watcher(&self, session: Session, token: &str, user: Option<&User>) -> Result<String, Stop> {
         if !session.sharing.token.as_ref().is_some_and(|known| same_secret(known, token)) {
             return Err(DenialCode::ShareEnded.into());
         }
-        let State::Ready { endpoint, ends_at, .. } = session.state else { return Err(DenialCode::ShareEnded.into()) };
+        if !matches!(session.state, State::Ready { .. }) {
+            return Err(DenialCode::ShareEnded.into());
+        }
         if user.is_none() && !session.viewing.anonymous_viewers {
             return Err(DenialCode::LoginRequired.into());
         }
-        let name = user.map_or(GUEST, |user| user.name.as_str());
+        self.viewer_entrance(session, user.map_or(GUEST, |user| user.name.as_str()))
+    }
+
+    /// The way in for somebody of this name, as a viewer of the present round of sharing.
+    fn viewer_entrance(&self, session: Session, name: &str) -> Result<String, Stop> {
+        let State::Ready { endpoint, ends_at, .. } = session.state else { return Err(DenialCode::ShareEnded.into()) };
         let watcher = Watcher {
             id: format!("{:016x}", u128::from_be_bytes(draw(&*self.entropy)) >> 64),
             name: name.chars().take(NAME_CHARS).collect(),

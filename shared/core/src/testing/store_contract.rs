@@ -9,6 +9,7 @@ mod lists;
 mod release;
 mod reserve;
 mod tallies;
+mod told;
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -51,6 +52,7 @@ cases! {
         a_counter_that_is_set_begins_a_new_epoch
         a_changed_key_moves_and_frees_the_old_one
         two_casts_that_want_one_key_at_once_do_not_both_get_it
+        a_previous_key_finds_its_cast_until_it_is_given_up
         a_deleted_cast_is_gone_and_its_key_is_free;
     reserve:
         a_claim_takes_what_it_charges_and_nothing_else
@@ -81,13 +83,21 @@ cases! {
         a_users_live_session_of_a_cast_is_found
         sessions_are_due_longest_first_and_only_while_they_live
         sessions_are_listed_newest_first_of_a_cast_and_of_all
-        casts_and_images_are_listed_by_id
+        casts_are_listed_in_the_order_that_is_asked_for
+        casts_are_found_by_the_words_of_their_names_and_keys
+        sessions_are_found_by_time_by_reference_and_while_they_live
+        images_are_listed_by_id
         a_page_that_is_not_ours_is_refused;
     catalog:
         an_image_is_written_over_its_version_only
-        an_api_key_is_kept_until_it_is_deleted
         refusals_add_up_by_hour_and_reason_with_a_few_samples
-        refusals_counted_at_once_all_count;
+        refusals_counted_at_once_all_count
+        refusals_of_all_are_listed_by_hour;
+    told:
+        a_change_and_its_entry_are_written_together_or_not_at_all
+        entries_are_listed_newest_first_of_one_thing_and_of_all
+        hours_are_read_back_in_order_and_written_over
+        a_request_is_remembered_as_it_came_first;
 }
 
 /// What a case works with: the store, and ids that no other case draws.
@@ -132,7 +142,7 @@ impl<'a, S: Store> Lab<'a, S> {
     /// A stored cast with `remaining` places.
     async fn cast(&self, remaining: u64) -> Result<Cast, Fault> {
         let cast = self.draft(remaining);
-        assert_eq!(self.store.create_cast(&cast).await?, Created::Done, "a fresh cast is stored");
+        assert_eq!(self.store.create_cast(&cast, None).await?, Created::Done, "a fresh cast is stored");
         Ok(cast)
     }
 

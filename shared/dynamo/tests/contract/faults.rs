@@ -30,12 +30,12 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
         let store = || database.store(Plan::next(troubles));
         let mut cast = cast(n);
         cast.counter.remaining = 5;
-        assert_eq!(store().create_cast(&cast).await, Ok(Created::Done), "{troubles:?}: create");
+        assert_eq!(store().create_cast(&cast, None).await, Ok(Created::Done), "{troubles:?}: create");
 
         let mut after = cast.clone();
         after.version += 1;
         after.settings.key = casting_core::ids::CastKey::parse(&format!("moved-{n}")).expect("a key");
-        assert_eq!(store().replace_cast(&cast, &after, false).await, Ok(Replaced::Done), "{troubles:?}: replace");
+        assert_eq!(store().replace_cast(&cast, &after, false, None).await, Ok(Replaced::Done), "{troubles:?}: replace");
 
         for (count, m) in [(None, n), (Some(0), n + 100)] {
             let mut session = session(&after, m);
@@ -49,11 +49,11 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
             assert_eq!(store().save_session(&session, &over).await, Ok(Saved::Done), "{troubles:?}: save");
             assert_eq!(still.cast(&cast.id).await.expect("read").expect("there").counter.remaining, 5, "{troubles:?}");
         }
-        assert_eq!(store().delete_cast(&after).await, Ok(Saved::Done), "{troubles:?}: delete");
+        assert_eq!(store().delete_cast(&after, None).await, Ok(Saved::Done), "{troubles:?}: delete");
 
         let image = image(n);
-        assert_eq!(store().put_record(&image, None).await, Ok(Saved::Done), "{troubles:?}: image");
-        assert_eq!(store().delete_record(&image).await, Ok(Saved::Done), "{troubles:?}: no image");
+        assert_eq!(store().put_record(&image, None, None).await, Ok(Saved::Done), "{troubles:?}: image");
+        assert_eq!(store().delete_record(&image, None).await, Ok(Saved::Done), "{troubles:?}: no image");
 
         let refusals = [RefusalCount { cast_id: Some(cast.id), hour: 3600, code: "ip-limit".into(), count: 3, samples: vec![] }];
         assert_eq!(store().add_refusals(&refusals).await, Ok(()), "{troubles:?}: count");
@@ -76,7 +76,7 @@ async fn a_write_that_is_given_up_says_what_is_known() {
         let plan = Plan::next(&troubles);
         let store = database.store(plan.clone());
         running.push(tokio::spawn(async move {
-            let answer = store.create_cast(&cast(1)).await;
+            let answer = store.create_cast(&cast(1), None).await;
             assert_eq!(answer.map_err(|fault| fault.kind), Err(kind), "{name}");
             assert_eq!(plan.calls.load(Ordering::SeqCst), calls, "{name}");
         }));
@@ -92,7 +92,7 @@ async fn a_claim_costs_one_call_and_so_does_a_link() {
     let plan = Plan::default();
     let store = database.store(plan.clone());
     let cast = cast(1);
-    store.create_cast(&cast).await.expect("created");
+    store.create_cast(&cast, None).await.expect("created");
     let calls = || plan.calls.swap(0, Ordering::SeqCst);
     calls();
     assert!(store.cast_by_key(&cast.settings.key).await.expect("read").is_some());
@@ -111,7 +111,7 @@ async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
     let store = database.store(Plan { conflict: 0.5, ..Plan::default() });
     let mut cast = cast(2);
     cast.counter.remaining = 100;
-    store.create_cast(&cast).await.expect("created");
+    store.create_cast(&cast, None).await.expect("created");
     let claims = (0..1000u32).map(|n| {
         let mut session = session(&cast, 0);
         let mut nonce = [0; 16];

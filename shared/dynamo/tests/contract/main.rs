@@ -38,7 +38,7 @@ async fn tables_that_exist_are_left_alone() {
     let store = database.store(Plan::default());
     let cast = casting_core::testing::cast(fastrand::u8(..));
     use casting_core::ports::Store;
-    store.create_cast(&cast).await.expect("created");
+    store.create_cast(&cast, None).await.expect("created");
     create_tables(&database.client(Plan::default()), &database.tables).await.expect("a second time");
     assert_eq!(store.cast(&cast.id).await, Ok(Some(cast)));
 }

@@ -51,10 +51,18 @@ pub struct LandingWords {
     pub start: &'static str,
     /// On the button once it has been pressed.
     pub starting: &'static str,
+    /// Below the button where the page stands in another site's frame.
+    pub own_window: &'static str,
+    /// On the button there once it has been pressed.
+    pub opened: &'static str,
+    /// In a frame, above the button that leads to the login.
+    pub sign_in_first: &'static str,
     /// While the browser works on its proof.
     pub checking: &'static str,
     /// When that came to nothing.
     pub check_failed: &'static str,
+    /// In a frame, when it has worked out and the button must be pressed once more.
+    pub check_done: &'static str,
     /// When the visitor has not solved it yet.
     pub check_missing: &'static str,
     /// For browsers without scripting.

@@ -4,9 +4,11 @@
 
 use super::{Lab, NOON, refunded};
 use crate::cast::Cast;
-use crate::ids::{CastId, ImageId, SessionId, draw};
+use crate::hours::HOUR_SECONDS;
+use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, draw};
 use crate::image::Image;
-use crate::ports::{Fault, FaultKind, Saved, Store};
+use crate::listing::{CastOrder, CastQuery, Counted, SessionQuery, SessionsOf};
+use crate::ports::{Created, Fault, FaultKind, Replaced, Saved, Store};
 use crate::session::{Owner, Session};
 use crate::time::Timestamp;
 
@@ -60,32 +62,33 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(lab
     let of = |cast: &CastId| all.iter().filter(|session| session.cast_id == *cast).map(|session| session.id.clone()).collect::<Vec<_>>();
     for (name, cast, limit) in [("two pages", 0, 2), ("exactly one page", 0, 3), ("less than a page", 1, 100), ("one at a time", 1, 1)] {
         let cast = &casts[cast].id;
-        lab.soon(of(cast), || listed(lab, Some(cast), limit, 10), name).await?;
+        let query = SessionQuery::cast(cast);
+        lab.soon(of(cast), || listed(lab, &query, limit, 10), name).await?;
     }
     let ours: Vec<_> = all.iter().map(|session| session.id.clone()).collect();
     let of_all = || async {
-        let mut listed = listed(lab, None, 4, 50).await?;
+        let mut listed = listed(lab, &SessionQuery::default(), 4, 50).await?;
         listed.retain(|id| ours.contains(id));
         Ok(listed)
     };
     lab.soon(ours.clone(), of_all, "of all casts").await?;
 
-    let page = lab.store.sessions(Some(&casts[0].id), None, 3).await?;
+    let page = lab.store.sessions(&SessionQuery::cast(&casts[0].id), None, 3).await?;
     assert_eq!((page.items.len(), page.next), (3, None), "a full page with nothing after it is the last");
     let (before, after) = (&page.items[0], refunded(&page.items[0], NOON));
     assert_eq!(lab.store.save_session(before, &after).await?, Saved::Done);
-    let page = lab.store.sessions(Some(&casts[0].id), None, 1).await?;
+    let page = lab.store.sessions(&SessionQuery::cast(&casts[0].id), None, 1).await?;
     assert_eq!(page.items, [after], "a listing shows sessions as they are now");
-    let nobody = lab.store.sessions(Some(&lab.draft(0).id), None, 3).await?;
+    let nobody = lab.store.sessions(&SessionQuery::cast(&lab.draft(0).id), None, 3).await?;
     assert_eq!((nobody.items.len(), nobody.next), (0, None));
     Ok(())
 }
 
 /// The ids on at most `pages` pages of `limit` sessions.
-async fn listed<S: Store>(lab: &Lab<'_, S>, cast: Option<&CastId>, limit: u32, pages: u32) -> Result<Vec<SessionId>, Fault> {
+async fn listed<S: Store>(lab: &Lab<'_, S>, query: &SessionQuery, limit: u32, pages: u32) -> Result<Vec<SessionId>, Fault> {
     let (mut ids, mut after) = (Vec::new(), None::<String>);
     for _ in 0..pages {
-        let page = lab.store.sessions(cast, after.as_deref(), limit).await?;
+        let page = lab.store.sessions(query, after.as_deref(), limit).await?;
         assert!(page.items.len() <= limit as usize, "no page is longer than asked for");
         ids.extend(page.items.into_iter().map(|session| session.id));
         after = page.next;
@@ -117,35 +120,137 @@ pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(lab: &Lab<'_, S>)
     Ok(())
 }
 
-pub async fn casts_and_images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let (mut casts, mut images) = (Vec::new(), Vec::new());
-    for n in 0..5 {
-        casts.push(lab.cast(n).await?);
-        let mut image = crate::testing::image(0);
-        image.id = ImageId::from_bytes(draw(&lab.entropy));
-        assert_eq!(lab.store.put_record(&image, None).await?, Saved::Done);
-        images.push(image);
+/// Every cast that a query finds, two at a time.
+async fn found<S: Store>(lab: &Lab<'_, S>, query: &CastQuery) -> Result<Vec<Cast>, Fault> {
+    let (mut all, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = lab.store.casts(query, after.as_deref(), 2).await?;
+        assert!(page.items.len() <= 2, "no page is longer than asked for");
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    let mut casts = Vec::new();
+    for (n, name) in ["beta", "Alpha", "gamma", "ALPHA two", "ärger"].into_iter().enumerate() {
+        let mut cast = lab.draft(n as u64);
+        cast.settings.name = name.to_owned();
+        cast.created_at = NOON.plus_seconds([50, 10, 30, 20, 40][n]);
+        assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
+        casts.push(cast);
     }
     lab.place(&lab.claim(&casts[4], true, None)).await?;
     casts[4].counter.remaining -= 1;
-    casts.sort_by(|a, b| a.id.cmp(&b.id));
-    images.sort_by(|a, b| a.id.cmp(&b.id));
-    let list_casts = || async {
-        let (mut all, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let page = lab.store.casts(after.as_deref(), 2).await?;
-            assert!(page.items.len() <= 2, "no page is longer than asked for");
-            all.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        assert!(all.is_sorted_by(|a, b| a.id < b.id), "by id, each once");
-        all.retain(|cast| casts.iter().any(|ours| ours.id == cast.id));
+    for (name, order, backwards, expected) in [
+        ("by name", CastOrder::Name, false, [1, 3, 0, 2, 4]),
+        ("by name, from the end", CastOrder::Name, true, [4, 2, 0, 3, 1]),
+        ("the oldest first", CastOrder::Made, false, [1, 3, 2, 4, 0]),
+        ("the newest first", CastOrder::Made, true, [0, 4, 2, 3, 1]),
+    ] {
+        let query = CastQuery { word: None, order, backwards };
+        let ours = || async {
+            let mut all = found(lab, &query).await?;
+            all.retain(|cast| casts.iter().any(|ours| ours.id == cast.id));
+            Ok(all)
+        };
+        lab.soon(expected.map(|n: usize| casts[n].clone()).to_vec(), ours, name).await?;
+    }
+    Ok(())
+}
+
+pub async fn casts_are_found_by_the_words_of_their_names_and_keys<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    // A word that no other case uses.
+    let word: String = CastKey::draw(&lab.entropy).as_str().chars().take(10).collect();
+    let mut cast = lab.draft(0);
+    cast.settings.name = format!("Class {word}one, {word}two");
+    assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
+    let mut other = lab.draft(0);
+    other.settings.name = format!("{word}two");
+    assert_eq!(lab.store.create_cast(&other, None).await?, Created::Done);
+    let search = |text: &str| CastQuery { word: Some(text.to_owned()), ..CastQuery::default() };
+    let both = search(&word);
+    lab.soon(vec![cast.clone(), other.clone()], || found(lab, &both), "each once, however many words fit").await?;
+    let (one, key) = (search(&format!("{word}one")), search(&cast.settings.key.as_str()[..12]));
+    lab.soon(vec![cast.clone()], || found(lab, &one), "by a whole word").await?;
+    lab.soon(vec![cast.clone()], || found(lab, &key), "by the beginning of its key").await?;
+    let none = search(&format!("{word}x"));
+    lab.soon(vec![], || found(lab, &none), "by a word of nobody's").await?;
+
+    let mut renamed = cast.clone();
+    renamed.version += 1;
+    renamed.settings.name = format!("Class {word}three");
+    assert_eq!(lab.store.replace_cast(&cast, &renamed, false, None).await?, Replaced::Done);
+    lab.soon(vec![], || found(lab, &one), "not by a word that it had before").await?;
+    let three = search(&format!("{word}three"));
+    lab.soon(vec![renamed.clone()], || found(lab, &three), "by its new word").await?;
+    assert_eq!(lab.store.delete_cast(&renamed, None).await?, Saved::Done);
+    lab.soon(vec![], || found(lab, &three), "not when it is gone").await?;
+    lab.soon(vec![], || found(lab, &key), "nor by its key").await?;
+    lab.soon(vec![other.clone()], || found(lab, &both), "the other is still there").await
+}
+
+pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    let cast = lab.cast(0).await?;
+    let mut sessions = Vec::new();
+    for second in [10, 20, 30, 40] {
+        let mut claim = lab.claim(&cast, false, None);
+        claim.session.created_at = NOON.plus_seconds(second);
+        sessions.push(lab.place(&claim).await?);
+    }
+    let ids = |of: &[usize]| of.iter().map(|n| sessions[*n].id.clone()).collect::<Vec<_>>();
+    let at = |second| NOON.plus_seconds(second);
+    for (name, since, until, expected) in [
+        ("since", Some(at(20)), None, &[3, 2, 1][..]),
+        ("until", None, Some(at(30)), &[1, 0]),
+        ("between", Some(at(20)), Some(at(40)), &[2, 1]),
+        ("a span of nothing", Some(at(25)), Some(at(26)), &[]),
+        ("a span that ends before it begins", Some(at(30)), Some(at(20)), &[]),
+    ] {
+        let query = SessionQuery { since, until, ..SessionQuery::cast(&cast.id) };
+        lab.soon(ids(expected), || listed(lab, &query, 2, 10), name).await?;
+    }
+    lab.soon(Counted { count: 3, more: false }, || lab.store.count_sessions(&cast.id, at(20)), "counted since").await?;
+
+    let reference = Reference::of(&sessions[2].id);
+    let by_reference = || async { Ok(lab.store.sessions_by_reference(&reference).await?.into_iter().map(|session| session.id).collect()) };
+    lab.soon(ids(&[2]), by_reference, "by its reference").await?;
+    let nobody = Reference::draw(&lab.entropy);
+    assert_eq!(lab.store.sessions_by_reference(&nobody).await?, []);
+
+    let living = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
+    let living = || async {
+        let mut all = listed(lab, &living, 7, 500).await?;
+        all.retain(|id| sessions.iter().any(|ours| ours.id == *id));
+        all.sort_unstable();
         Ok(all)
     };
-    lab.soon(casts.clone(), list_casts, "casts").await?;
+    let sorted = |of: &[usize]| {
+        let mut ids = ids(of);
+        ids.sort_unstable();
+        ids
+    };
+    lab.soon(sorted(&[0, 1, 2, 3]), living, "all live").await?;
+    assert_eq!(lab.store.save_session(&sessions[1], &refunded(&sessions[1], NOON)).await?, Saved::Done);
+    lab.soon(sorted(&[0, 2, 3]), living, "one has ended").await?;
+    for n in [0, 2, 3] {
+        assert_eq!(lab.store.save_session(&sessions[n], &refunded(&sessions[n], NOON)).await?, Saved::Done);
+    }
+    lab.soon(vec![], living, "all have").await
+}
+
+pub async fn images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+    let mut images = Vec::new();
+    for _ in 0..5 {
+        let mut image = crate::testing::image(0);
+        image.id = ImageId::from_bytes(draw(&lab.entropy));
+        assert_eq!(lab.store.put_record(&image, None, None).await?, Saved::Done);
+        images.push(image);
+    }
+    images.sort_by(|a, b| a.id.cmp(&b.id));
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
         let page = lab.store.records::<Image>(after.as_deref(), 2).await?;
@@ -167,8 +272,14 @@ pub async fn a_page_that_is_not_ours_is_refused<S: Store>(lab: &Lab<'_, S>) -> R
         assert_eq!(kind(lab.store.records::<Image>(Some(text), 5).await.err()), Some(FaultKind::Refused), "images: {text}");
     }
     for text in ["", "x", "../..", "\u{0}", "1-s"] {
-        assert_eq!(kind(lab.store.casts(Some(text), 5).await.err()), Some(FaultKind::Refused), "casts: {text}");
-        assert_eq!(kind(lab.store.sessions(None, Some(text), 5).await.err()), Some(FaultKind::Refused), "sessions: {text}");
+        for word in [None, Some("class".to_owned())] {
+            let query = CastQuery { word, ..CastQuery::default() };
+            assert_eq!(kind(lab.store.casts(&query, Some(text), 5).await.err()), Some(FaultKind::Refused), "casts: {text}");
+        }
+        let all = SessionQuery::default();
+        assert_eq!(kind(lab.store.sessions(&all, Some(text), 5).await.err()), Some(FaultKind::Refused), "sessions: {text}");
+        assert_eq!(kind(lab.store.audits(None, Some(text), 5).await.err()), Some(FaultKind::Refused), "audit: {text}");
+        assert_eq!(kind(lab.store.all_refusals(0, HOUR_SECONDS, Some(text), 5).await.err()), Some(FaultKind::Refused), "refusals: {text}");
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(lab: &Lab<'_
     after.version += 1;
     after.counter.remaining = 4;
     after.counter.epoch += 1;
-    assert_eq!(lab.store.replace_cast(&cast, &after, true).await?, Replaced::Done);
+    assert_eq!(lab.store.replace_cast(&cast, &after, true, None).await?, Replaced::Done);
     let over = refunded(&session, NOON);
     assert_eq!(lab.store.save_session(&session, &over).await?, Saved::Done);
     assert_eq!(lab.store.session(&session.id).await?, Some(over));
@@ -109,7 +109,7 @@ pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: S
             lab.place(&later).await?;
         }
         if cast_gone {
-            assert_eq!(lab.store.delete_cast(&lab.cast_now(&cast).await?).await?, Saved::Done, "{name}");
+            assert_eq!(lab.store.delete_cast(&lab.cast_now(&cast).await?, None).await?, Saved::Done, "{name}");
         }
         let window = lab.window(&key).await?;
         let over = refunded(&session, NOON);

@@ -105,11 +105,11 @@ async fn spoil<S: Store>(lab: &Lab<'_, S>, cast: &Cast, trouble: CastTrouble) ->
     after.version += 1;
     match trouble {
         CastTrouble::None | CastTrouble::SoldOut => {}
-        CastTrouble::Gone => assert_eq!(lab.store.delete_cast(cast).await?, Saved::Done),
-        CastTrouble::Changed => assert_eq!(lab.store.replace_cast(cast, &after, false).await?, Replaced::Done),
+        CastTrouble::Gone => assert_eq!(lab.store.delete_cast(cast, None).await?, Saved::Done),
+        CastTrouble::Changed => assert_eq!(lab.store.replace_cast(cast, &after, false, None).await?, Replaced::Done),
         CastTrouble::CounterSet => {
             after.counter.epoch += 1;
-            assert_eq!(lab.store.replace_cast(cast, &after, true).await?, Replaced::Done);
+            assert_eq!(lab.store.replace_cast(cast, &after, true, None).await?, Replaced::Done);
         }
     }
     Ok(())

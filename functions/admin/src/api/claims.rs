@@ -1,0 +1,162 @@
+//! Owns the claims and the statistics of the API. Must not know why a claim was refused, or how hours are made.
+
+use casting_core::History;
+use casting_core::hours::{Hour, START_BOUNDS};
+use casting_core::ids::{CastId, Reference};
+use casting_core::ports::{Launcher, Store};
+use casting_core::sketch;
+use casting_core::time::Timestamp;
+use casting_web::{Mistake, Problem, Reply, reply};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::{Call, query};
+use crate::api::paging::Paging;
+use crate::api::query::Query;
+use crate::desk::casts;
+use crate::desk::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
+use crate::desk::failure::Failure;
+use crate::desk::sessions::Outcome;
+
+/// How far back is looked when nobody says how far, in seconds.
+const DAY: u64 = 86_400;
+/// The longest time that statistics are told of at once, in seconds (92 days: a quarter).
+const LONGEST_SPAN: u64 = 92 * DAY;
+
+/// `/casts/{id}/claims`; the id `unknown` stands for keys that no cast has. Works for deleted casts too.
+pub(crate) async fn list_of_cast<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let of = if call.id == "unknown" { ClaimsOf::Unknown } else { ClaimsOf::Cast(casts::parse_id(call.id)?) };
+    let (paging, filters) = query::read(call.visit, asked)?;
+    show(call, &paging, filters.of(of, call.desk.casting.clock.now())).await
+}
+
+/// `/claims`, of all casts or of `?cast=`.
+pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let ((paging, filters), cast) = query::read(call.visit, asked_of_all)?;
+    show(call, &paging, filters.of(cast.map_or(ClaimsOf::All, ClaimsOf::Cast), call.desk.casting.clock.now())).await
+}
+
+async fn show<S: Store, L: Launcher>(call: &Call<'_, S, L>, paging: &Paging, asked: ClaimsAsked) -> Result<Reply, Failure> {
+    let found = paging.checked(claims::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
+    Ok(reply::json(StatusCode::OK, &found.view()))
+}
+
+/// Which claims are asked for, whosever they are.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    outcome: Option<ClaimOutcome>,
+    reference: Option<Reference>,
+}
+
+impl Filters {
+    /// The same of these; since a day ago, unless something else is asked for.
+    pub(crate) fn of(self, of: ClaimsOf, now: Timestamp) -> ClaimsAsked {
+        ClaimsAsked {
+            of,
+            since: self.since.unwrap_or_else(|| now.minus_seconds(DAY)),
+            until: self.until.unwrap_or_else(|| now.plus_seconds(1)),
+            outcome: self.outcome,
+            reference: self.reference,
+        }
+    }
+}
+
+/// What a list of one cast's claims is asked for.
+pub(crate) fn asked(query: &mut Query) -> (Paging, Filters) {
+    let paging = Paging::asked(query);
+    let mut outcomes: Vec<_> = Outcome::ALL.into_iter().map(|outcome| (outcome.as_str(), ClaimOutcome::Accepted(outcome))).collect();
+    outcomes.push(("refused", ClaimOutcome::Refused));
+    let filters = Filters {
+        since: query.time("since", "At or after this time; a day ago when it is left out."),
+        until: query.time("until", "Before this time."),
+        outcome: query.word("outcome", "Only those of which this became.", &outcomes),
+        reference: query.spelled("ref", "Only the one that its visitor quotes by this.", Reference::parse),
+    };
+    (paging, filters)
+}
+
+/// What a list of all claims is asked for.
+pub(crate) fn asked_of_all(query: &mut Query) -> ((Paging, Filters), Option<CastId>) {
+    (asked(query), query.spelled("cast", "Only those of this cast.", CastId::parse))
+}
+
+/// What statistics are asked for: since when, and until when.
+pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) {
+    let since = query.time("since", "At or after this time; a day before `until` when it is left out, and 92 days at most.");
+    (since, query.time("until", "Until this time; now when it is left out."))
+}
+
+/// `/casts/{id}/statistics`.
+pub(crate) async fn statistics_of_cast<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let cast = casts::find(&call.desk, call.id).await?;
+    tell(call, Some(&cast.id)).await
+}
+
+/// `/statistics`.
+pub(crate) async fn statistics<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    tell(call, None).await
+}
+
+async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&CastId>) -> Result<Reply, Failure> {
+    let now = call.desk.casting.clock.now();
+    let (since, until) = query::read(call.visit, span)?;
+    let until = until.unwrap_or(now);
+    let since = since.unwrap_or_else(|| until.minus_seconds(DAY - 1));
+    if since > until || since < until.minus_seconds(LONGEST_SPAN) {
+        return Err(Problem::new(Mistake::BadRequest)
+            .detail("The parameter \u{201c}since\u{201d} must be at most 92 days before \u{201c}until\u{201d}.")
+            .into());
+    }
+    let history = call.desk.casting.history(cast, since, until).await?;
+    Ok(reply::json(StatusCode::OK, &view(&history)))
+}
+
+fn view(history: &History) -> Value {
+    let hours = history.hours.iter().map(|(hour, counts)| {
+        let mut fields = Map::new();
+        fields.insert("hour".into(), json!(Timestamp::from_millis(hour * 1000).to_string()));
+        fields.extend(view_hour(counts));
+        Value::Object(fields)
+    });
+    json!({
+        "hours": hours.collect::<Vec<_>>(),
+        "total": view_hour(&history.total()),
+        "start_bounds_seconds": START_BOUNDS,
+        "is_partial": history.is_partial,
+    })
+}
+
+fn view_hour(hour: &Hour) -> Map<String, Value> {
+    let view = json!({
+        "launched": hour.launched,
+        "served": hour.served,
+        "refunded": hour.refunded,
+        "refused": hour.refused,
+        "starts": hour.starts,
+        "mean_start_millis": hour.mean_start_millis(),
+    });
+    if let Value::Object(fields) = view { fields } else { Map::new() }
+}
+
+/// What JSON Schema says of statistics.
+pub(crate) fn schema() -> Value {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let counts = || {
+        json!({
+            "launched": count(), "served": count(), "refunded": count(),
+            "refused": { "type": "object", "additionalProperties": count(), "description": "By code." },
+            "starts": { "type": "array", "items": count(), "description": "How many took how long, by the bounds; empty when there were none." },
+            "mean_start_millis": { "type": ["integer", "null"] },
+        })
+    };
+    let mut hour = counts();
+    hour["hour"] = sketch::time();
+    sketch::object(json!({
+        "hours": { "type": "array", "items": sketch::object(hour) },
+        "total": sketch::object(counts()),
+        "start_bounds_seconds": { "type": "array", "items": count() },
+        "is_partial": { "type": "boolean", "description": "Whether there was more than could be counted." },
+    }))
+}

@@ -1,0 +1,168 @@
+//! Owns claims as a file: CSV for spreadsheets, JSON for programs. Must not know how claims are found.
+
+use casting_core::ids::CastId;
+use casting_core::ports::{Launcher, Page, RefusalCount, Store};
+use casting_core::session::Session;
+use casting_core::time::Timestamp;
+use casting_web::{Reply, reply};
+use http::header::{CONTENT_DISPOSITION, LINK};
+use http::{HeaderValue, StatusCode};
+use serde_json::Value;
+
+use super::{Call, claims, query};
+use crate::api::claims::Filters;
+use crate::api::paging::Paging;
+use crate::api::query::Query;
+use crate::desk::claims::{self as verbs, ClaimsOf};
+use crate::desk::failure::Failure;
+use crate::desk::sessions;
+
+/// Accepted claims in one file at most: what fits into one answer with room to spare. `Link: …; rel="next"` says where the rest begins.
+const ROWS: usize = 3000;
+
+/// The columns, and where each stands in the claim's document.
+const COLUMNS: [(&str, &str); 20] = [
+    ("time", "/created_at"),
+    ("outcome", "/outcome"),
+    ("reference", "/reference"),
+    ("reason", "/reason"),
+    ("detail", "/detail"),
+    ("count", ""),
+    ("cast_id", "/cast_id"),
+    ("cast_key", "/cast_key"),
+    ("cast_name", "/cast_name"),
+    ("image_name", "/image_name"),
+    ("owner_kind", "/owner/kind"),
+    ("owner_id", "/owner/id"),
+    ("owner_name", "/owner/name"),
+    ("address_hash", "/address_hash"),
+    ("referrer", "/referrer"),
+    ("kasm_url", "/kasm_url"),
+    ("network", "/network"),
+    ("ready_at", "/ready_at"),
+    ("ended_at", "/ended_at"),
+    ("session_id", "/id"),
+];
+
+/// `/claims/export?format=csv|json`, with the filters of `/claims`.
+pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let (((paging, filters), cast), is_csv) = query::read(call.visit, asked)?;
+    let asked = filters.of(cast.map_or(ClaimsOf::All, ClaimsOf::Cast), call.desk.casting.clock.now());
+    let mut found = paging.checked(verbs::list(&call.desk, &asked, paging.cursor.as_deref(), 100).await)?;
+    while found.accepted.items.len() < ROWS
+        && let Some(next) = found.accepted.next.take()
+    {
+        let more = verbs::list(&call.desk, &asked, Some(&next), 100).await?;
+        found.accepted.items.extend(more.accepted.items);
+        found.accepted.next = more.accepted.next;
+    }
+    let mut reply = if is_csv {
+        reply::text(StatusCode::OK, "text/csv; charset=utf-8", csv(&found.accepted, &found.refused)?)
+    } else {
+        reply::json(StatusCode::OK, &found.view())
+    };
+    let name = if is_csv { "attachment; filename=\"claims.csv\"" } else { "attachment; filename=\"claims.json\"" };
+    reply.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
+    if let Some(next) = &found.accepted.next
+        && let Ok(link) = HeaderValue::from_str(&format!("<?cursor={next}>; rel=\"next\""))
+    {
+        reply.headers_mut().insert(LINK, link);
+    }
+    Ok(reply)
+}
+
+/// What a file of claims is asked for; `limit` means nothing there.
+pub(crate) fn asked(query: &mut Query) -> (((Paging, Filters), Option<CastId>), bool) {
+    let of_all = claims::asked_of_all(query);
+    (of_all, query.word("format", "The type of the file; csv when it is left out.", &[("csv", true), ("json", false)]).unwrap_or(true))
+}
+
+fn csv(accepted: &Page<Session>, refused: &[RefusalCount]) -> Result<String, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = (|| {
+        writer.write_record(COLUMNS.map(|(name, _)| name))?;
+        for session in &accepted.items {
+            let document = sessions::view(session);
+            writer.write_record(
+                COLUMNS.map(|(name, pointer)| if name == "count" { "1".to_owned() } else { cell(document.pointer(pointer)) }),
+            )?;
+        }
+        for row in refused {
+            writer.write_record(COLUMNS.map(|(name, _)| refused_cell(row, name)))?;
+        }
+        Ok::<_, csv::Error>(())
+    })();
+    let text = written.ok().and_then(|()| writer.into_inner().ok()).and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| Failure::contention("write a file"))
+}
+
+fn refused_cell(row: &RefusalCount, column: &str) -> String {
+    match column {
+        "time" => Timestamp::from_millis(row.hour * 1000).to_string(),
+        "outcome" => "refused".to_owned(),
+        "reason" => row.code.clone(),
+        "count" => row.count.to_string(),
+        "reference" => row.samples.iter().map(|sample| sample.reference.as_str()).collect::<Vec<_>>().join(" "),
+        "cast_id" => row.cast_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// A value as a cell. What a spreadsheet would take for a formula is marked as a text.
+fn cell(value: Option<&Value>) -> String {
+    let text = match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::testing::{NOON, cast, session};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_column_stands_in_a_claims_document() {
+        let document = sessions::view(&session(&cast(1), 1));
+        for (name, pointer) in COLUMNS.iter().filter(|(name, _)| *name != "count" && *name != "owner_name") {
+            assert!(document.pointer(pointer).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        for (value, expected) in [
+            (json!("plain"), "plain"),
+            (json!("=HYPERLINK(\"https://evil.example\")"), "'=HYPERLINK(\"https://evil.example\")"),
+            (json!("+1"), "'+1"),
+            (json!("-1"), "'-1"),
+            (json!("@x"), "'@x"),
+            (json!(null), ""),
+            (json!(5), "5"),
+        ] {
+            assert_eq!(cell(Some(&value)), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_has_accepted_and_refused_claims_with_commas_and_quotes_in_them() {
+        let mut served = session(&cast(1), 1);
+        served.cast_name = "Spring, \u{201c}26\u{201d} \"quoted\"".into();
+        let refused =
+            RefusalCount { cast_id: Some(cast(1).id), hour: NOON.seconds(), code: "ip-limit".into(), count: 12, samples: Vec::new() };
+        let text = csv(&Page { items: vec![served], next: None }, &[refused]).expect("written");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("time,outcome,reference,reason,detail,count,cast_id"));
+        assert!(
+            lines[1].starts_with("2026-11-23T12:00:00Z,live,") && lines[1].contains("\"Spring, \u{201c}26\u{201d} \"\"quoted\"\"\""),
+            "{}",
+            lines[1]
+        );
+        assert!(lines[2].starts_with("2026-11-23T12:00:00Z,refused,,ip-limit,,12,"), "{}", lines[2]);
+    }
+}

@@ -1,0 +1,51 @@
+//! Owns the images of the API. Must not know which values are possible, or how an image is written.
+
+use casting_core::image::Image;
+use casting_core::image_form;
+use casting_core::ports::{Launcher, Store};
+use casting_web::{Reply, reply};
+use http::StatusCode;
+
+use super::{Call, paging, query};
+use crate::api::paging::Paging;
+use crate::desk::failure::Failure;
+use crate::desk::images;
+use crate::desk::version::{self, Precondition};
+
+/// All images, a page at a time.
+pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let paging = query::read(call.visit, Paging::asked)?;
+    let page = call.desk.casting.store.records::<Image>(paging.cursor.as_deref(), paging.limit).await;
+    let page = paging.checked(page.map_err(Failure::from))?;
+    Ok(paging::show(&page, image_form::view))
+}
+
+/// A new image: 201 with its address.
+pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let image = images::create(&call.desk, &call.document()?).await?;
+    let mut reply = show(StatusCode::CREATED, &image);
+    reply::set_location(&mut reply, &format!("/api/admin/images/{}", image.id));
+    Ok(reply)
+}
+
+/// One image.
+pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(show(StatusCode::OK, &images::find(&call.desk, call.id).await?))
+}
+
+/// Changes what the document names.
+pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(show(StatusCode::OK, &images::change(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?))
+}
+
+/// Deletes an image that nothing uses.
+pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    images::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    Ok(reply::no_content())
+}
+
+fn show(status: StatusCode, image: &Image) -> Reply {
+    let mut reply = reply::json(status, &image_form::view(image));
+    version::set(&mut reply, image.version);
+    reply
+}

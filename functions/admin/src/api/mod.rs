@@ -1,0 +1,167 @@
+//! The API under `/api/admin`: documents in, verbs of the desk, documents out. Must not know how a verb does what it does.
+//!
+//! # How an endpoint is written
+//! A function from a [`Call`] to a reply. A `Call` exists only for somebody whom the route lets in, so no endpoint can forget to ask.
+
+pub(crate) mod casts;
+pub(crate) mod claims;
+pub(crate) mod export;
+mod images;
+pub(crate) mod paging;
+pub(crate) mod people;
+pub(crate) mod query;
+mod records;
+pub(crate) mod sessions;
+mod settings;
+
+use casting_core::Casting;
+use casting_core::actor::Scope;
+use casting_core::api_key::ApiKey;
+use casting_core::group::Group;
+use casting_core::network::Network;
+use casting_core::ports::{Launcher, Store};
+use casting_core::staging::Staging;
+use casting_web::{Access, Matched, Problem, Reply, Request, RouteName, Visit, body};
+use http::{HeaderName, Method};
+use serde_json::Value;
+
+use crate::desk::Desk;
+use crate::desk::failure::Failure;
+use crate::door;
+use crate::openapi;
+
+/// The longest idempotency key, in characters.
+const REQUEST_KEY: usize = 200;
+
+/// One request of somebody who may make it.
+pub(crate) struct Call<'a, S, L> {
+    /// Where they stand.
+    pub(crate) desk: Desk<'a, S, L>,
+    /// The request, as far as it is not its body.
+    pub(crate) visit: &'a Visit,
+    /// What stands for `{id}` in the path, as sent.
+    pub(crate) id: &'a str,
+    request: &'a Request,
+}
+
+impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
+    /// Lets in whoever the route lets in. Reading can also be asked for by somebody who has signed in to the console; whatever changes
+    /// something needs a key in a header, which no other site's page can make a browser send.
+    async fn admit(casting: &'a Casting<S, L>, visit: &'a Visit, request: &'a Request, matched: &Matched<'a>) -> Result<Self, Failure> {
+        let reads = matches!(visit.method, Method::GET | Method::HEAD);
+        let admitted = match visit.api_key() {
+            None if reads => door::by_cookie(casting, visit).await?,
+            _ => door::by_key(casting, visit).await?,
+        };
+        if matched.route.access.admits(&admitted.actor) == Some(false) {
+            return Err(Failure::forbidden(needed(matched.route.access)));
+        }
+        let request_key = match visit.header(&HeaderName::from_static("idempotency-key")) {
+            Some(key) if key.is_empty() || key.len() > REQUEST_KEY => {
+                let detail = format!("The header Idempotency-Key has 1 to {REQUEST_KEY} characters.");
+                return Err(Problem::new(casting_web::Mistake::BadRequest).detail(detail).into());
+            }
+            key => key.map(str::to_owned),
+        };
+        let desk = Desk { casting, actor: admitted.actor, request_key };
+        Ok(Self { desk, visit, id: matched.segment, request })
+    }
+
+    /// The JSON document that was sent.
+    ///
+    /// # Errors
+    /// 413, 415 or 400.
+    pub(crate) fn document(&self) -> Result<Value, Failure> {
+        Ok(body::json(self.request)?)
+    }
+
+    /// The JSON document that was sent, or an empty one when nothing was.
+    ///
+    /// # Errors
+    /// 413, 415 or 400.
+    pub(crate) fn optional_document(&self) -> Result<Value, Failure> {
+        let bytes: &[u8] = self.request.body().as_ref();
+        if bytes.is_empty() { Ok(Value::Object(serde_json::Map::new())) } else { self.document() }
+    }
+}
+
+/// What somebody lacks, in words.
+pub(crate) fn needed(access: Access) -> String {
+    match access {
+        Access::Write(scope) => format!("This needs the scope {}: {}.", scope.as_str(), scope.meaning().to_lowercase()),
+        _ => format!("This needs a scope that may change something; {} may not.", Scope::Read.as_str()),
+    }
+}
+
+/// Answers one request to the API.
+///
+/// # Errors
+/// What kept it from being done.
+pub(crate) async fn answer<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    request: &Request,
+    matched: &Matched<'_>,
+) -> Result<Reply, Failure> {
+    if matched.route.name == RouteName::ReadOpenApi {
+        return Ok(openapi::show(visit));
+    }
+    let call = Call::admit(casting, visit, request, matched).await?;
+    query::read(visit, |query| openapi::asks(matched.route.name)(query))?;
+    match matched.route.name {
+        RouteName::ReadMe => people::me(&call),
+        RouteName::ListCasts => casts::list(&call).await,
+        RouteName::CreateCast => casts::create(&call).await,
+        RouteName::ReadCast => casts::read(&call).await,
+        RouteName::ChangeCast => casts::change(&call).await,
+        RouteName::DeleteCast => casts::delete(&call).await,
+        RouteName::CopyCast => casts::copy(&call).await,
+        RouteName::RotateKey => casts::rotate_key(&call).await,
+        RouteName::TryCast => casts::try_link(&call).await,
+        RouteName::ListCastClaims => claims::list_of_cast(&call).await,
+        RouteName::ListClaims => claims::list(&call).await,
+        RouteName::ExportClaims => export::claims(&call).await,
+        RouteName::ReadCastStatistics => claims::statistics_of_cast(&call).await,
+        RouteName::ReadStatistics => claims::statistics(&call).await,
+        RouteName::ListGroups => records::list::<Group, S, L>(&call).await,
+        RouteName::CreateGroup => records::create::<Group, S, L>(&call).await,
+        RouteName::ReadGroup => records::read::<Group, S, L>(&call).await,
+        RouteName::ChangeGroup => records::change::<Group, S, L>(&call).await,
+        RouteName::DeleteGroup => records::delete_group(&call).await,
+        RouteName::ListNetworks => records::list::<Network, S, L>(&call).await,
+        RouteName::CreateNetwork => records::create::<Network, S, L>(&call).await,
+        RouteName::ReadNetwork => records::read::<Network, S, L>(&call).await,
+        RouteName::ChangeNetwork => records::change::<Network, S, L>(&call).await,
+        RouteName::DeleteNetwork => records::delete_network(&call).await,
+        RouteName::ListStagingConfigs => records::list::<Staging, S, L>(&call).await,
+        RouteName::CreateStagingConfig => records::create_staging(&call).await,
+        RouteName::ReadStagingConfig => records::read::<Staging, S, L>(&call).await,
+        RouteName::ChangeStagingConfig => records::change_staging(&call).await,
+        RouteName::DeleteStagingConfig => records::delete::<Staging, S, L>(&call).await,
+        RouteName::ListImages => images::list(&call).await,
+        RouteName::CreateImage => images::create(&call).await,
+        RouteName::ReadImage => images::read(&call).await,
+        RouteName::ChangeImage => images::change(&call).await,
+        RouteName::DeleteImage => images::delete(&call).await,
+        RouteName::ReadSettings => settings::read(&call).await,
+        RouteName::ChangeSettings => settings::change(&call).await,
+        RouteName::ListUsers => people::list(&call).await,
+        RouteName::ReadUser => people::read(&call).await,
+        RouteName::DeleteUser => people::delete(&call).await,
+        RouteName::ListSessions => sessions::list(&call).await,
+        RouteName::ReadSession => sessions::read(&call).await,
+        RouteName::StopSession => sessions::stop(&call).await,
+        RouteName::UnshareSession => sessions::unshare(&call).await,
+        RouteName::AdminWatchSession => sessions::watch(&call).await,
+        RouteName::ListApiKeys => records::list::<ApiKey, S, L>(&call).await,
+        RouteName::CreateApiKey => people::create_api_key(&call).await,
+        RouteName::ReadApiKey => records::read::<ApiKey, S, L>(&call).await,
+        RouteName::ChangeApiKey => records::change::<ApiKey, S, L>(&call).await,
+        RouteName::DeleteApiKey => people::delete_api_key(&call).await,
+        RouteName::ListAudit => people::list_audit(&call).await,
+        RouteName::ReadAudit => people::read_audit(&call).await,
+        RouteName::UndoAudit => people::undo_audit(&call).await,
+        // A route of the console, or another function's, which the caller does not let through.
+        _ => Err(Failure::not_found("There is nothing here.")),
+    }
+}

@@ -1,0 +1,76 @@
+//! Owns the records of the API that are nothing but their settings. Must not know which values are possible, or how a record is written.
+
+use casting_core::ports::{Launcher, Store};
+use casting_web::{Reply, reply};
+use http::StatusCode;
+
+use super::{Call, paging, query};
+use crate::api::paging::Paging;
+use crate::desk::failure::Failure;
+use crate::desk::records::{self, Editable};
+use crate::desk::staging;
+use crate::desk::version::{self, Precondition};
+
+/// All of a kind, a page at a time.
+pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let paging = query::read(call.visit, Paging::asked)?;
+    let page = paging.checked(records::list::<R, S, L>(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
+    Ok(paging::show(&page, R::view))
+}
+
+/// A new one: 201 with its address.
+pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(made(&records::create::<R, S, L>(&call.desk, &call.document()?).await?))
+}
+
+/// A new staging config: 201 with its address.
+pub(crate) async fn create_staging<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(made(&staging::create(&call.desk, &call.document()?).await?))
+}
+
+/// One of them.
+pub(crate) async fn read<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(show(StatusCode::OK, &records::find::<R, S, L>(&call.desk, call.id).await?.0))
+}
+
+/// Changes what the document names.
+pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let record = records::change::<R, S, L>(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?;
+    Ok(show(StatusCode::OK, &record))
+}
+
+/// Changes what the document names of a staging config.
+pub(crate) async fn change_staging<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let record = staging::change(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?;
+    Ok(show(StatusCode::OK, &record))
+}
+
+/// Deletes one.
+pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    records::delete::<R, S, L>(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    Ok(reply::no_content())
+}
+
+/// Deletes a group.
+pub(crate) async fn delete_group<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    records::delete_group(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    Ok(reply::no_content())
+}
+
+/// Deletes a network that nothing uses.
+pub(crate) async fn delete_network<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    records::delete_network(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    Ok(reply::no_content())
+}
+
+fn made<R: Editable>(record: &R) -> Reply {
+    let mut reply = show(StatusCode::CREATED, record);
+    reply::set_location(&mut reply, &format!("/api/admin/{}/{}", R::WORDS.0, record.id()));
+    reply
+}
+
+fn show<R: Editable>(status: StatusCode, record: &R) -> Reply {
+    let mut reply = reply::json(status, &record.view());
+    version::set(&mut reply, record.version());
+    reply
+}

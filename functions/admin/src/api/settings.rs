@@ -1,0 +1,28 @@
+//! Owns the deployment's settings of the API. Must not know which values are possible.
+
+use casting_core::ports::{Launcher, Store};
+use casting_core::system::System;
+use casting_core::system_form;
+use casting_web::{Reply, reply};
+use http::StatusCode;
+
+use super::Call;
+use crate::desk::failure::Failure;
+use crate::desk::settings;
+use crate::desk::version::{self, Precondition};
+
+/// The settings as they are.
+pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(show(&settings::read(&call.desk).await?))
+}
+
+/// Changes what the document names.
+pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(show(&settings::change(&call.desk, &call.document()?, &Precondition::of(call.visit)).await?))
+}
+
+fn show(system: &System) -> Reply {
+    let mut reply = reply::json(StatusCode::OK, &system_form::view(system));
+    version::set(&mut reply, system.version);
+    reply
+}

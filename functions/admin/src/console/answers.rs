@@ -1,0 +1,203 @@
+//! Owns how the fields that a browser sends become the document that the API takes. Must not know which values are possible: what cannot be read is
+//! passed on as it was typed, so that one validator says what is wrong with it, and the form shows it again.
+
+use serde_json::{Map, Value, json};
+
+use super::field::{Empty, Field, Kind, Noun};
+use super::hours;
+
+/// The fields of a form, as they were sent.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Posted(Vec<(String, String)>);
+
+impl Posted {
+    /// These fields, in the order of the form.
+    pub fn new(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
+    /// The first field of this name.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every field of this name.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The text of a field, with line breaks as we write them.
+    fn text(&self, name: &str) -> String {
+        self.first(name).unwrap_or_default().replace("\r\n", "\n")
+    }
+}
+
+/// The document that was filled in. Every field of the noun is in it, but for secrets that nobody typed and names that stay.
+pub fn document(noun: &Noun, posted: &Posted) -> Value {
+    let mut document = Map::new();
+    for field in noun.fields() {
+        if let Some(value) = read(field, posted) {
+            place(&mut document, field.name, value);
+        }
+    }
+    Value::Object(document)
+}
+
+/// Lays a value into the object, or into the objects in it that the name's dots lead to.
+fn place(object: &mut Map<String, Value>, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => {
+            object.insert(name.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = object.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                place(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn read(field: &Field, posted: &Posted) -> Option<Value> {
+    let text = posted.text(field.name);
+    let line = text.trim();
+    let value = match field.kind {
+        Kind::Line { empty, .. } => match (line.is_empty(), empty) {
+            (true, Empty::LeftOut) => return None,
+            (true, Empty::Null) => Value::Null,
+            _ => json!(line),
+        },
+        Kind::Text => json!(line),
+        Kind::Flag => json!(posted.first(field.name).is_some()),
+        Kind::Number { .. } => number(line, field.required),
+        Kind::Time => time(line),
+        Kind::Lines { .. } => json!(line.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>()),
+        Kind::Words { .. } => words(&text),
+        Kind::Choice(_) | Kind::Picked(_) => {
+            if line.is_empty() && !field.required {
+                Value::Null
+            } else {
+                json!(line)
+            }
+        }
+        Kind::PickedMany(_) | Kind::Ticks(_) => json!(posted.all(field.name).filter(|value| !value.is_empty()).collect::<Vec<_>>()),
+        Kind::Permission => match line {
+            "true" => json!(true),
+            "false" => json!(false),
+            "" => Value::Null,
+            other => json!(other),
+        },
+        Kind::Pairs { .. } => pairs(&text),
+        Kind::Json { .. } if line.is_empty() => json!({}),
+        Kind::Json { .. } => serde_json::from_str(line).unwrap_or_else(|_| json!(line)),
+        Kind::Secret => match (line.is_empty(), posted.first(&format!("{}.clear", field.name))) {
+            (_, Some(_)) => Value::Null,
+            (true, None) => return None,
+            (false, None) => json!(line),
+        },
+        Kind::OpenHours => hours::read(field.name, posted),
+    };
+    Some(value)
+}
+
+fn number(line: &str, required: bool) -> Value {
+    if line.is_empty() && !required {
+        return Value::Null;
+    }
+    line.parse::<u64>().map_or_else(|_| json!(line), |number| json!(number))
+}
+
+/// Browsers send a time without seconds or zone, and it is meant in UTC.
+fn time(line: &str) -> Value {
+    if line.is_empty() {
+        return Value::Null;
+    }
+    let plain = line.len() >= 16 && line.bytes().all(|b| b.is_ascii_digit() || b"-:.T".contains(&b));
+    match (plain, line.len()) {
+        (true, 16) => json!(format!("{line}:00Z")),
+        (true, _) => json!(format!("{line}Z")),
+        (false, _) => json!(line),
+    }
+}
+
+fn words(text: &str) -> Value {
+    if text.trim_start().starts_with('[')
+        && let Ok(Value::Array(words)) = serde_json::from_str(text)
+    {
+        return Value::Array(words);
+    }
+    json!(text.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>())
+}
+
+fn pairs(text: &str) -> Value {
+    if text.trim_start().starts_with('{')
+        && let Ok(Value::Object(pairs)) = serde_json::from_str(text)
+    {
+        return Value::Object(pairs);
+    }
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    // A name without a value is null here, which the validator points at.
+    let pair = |line: &str| match line.split_once('=') {
+        Some((name, value)) => (name.trim().to_owned(), json!(value)),
+        None => (line.trim().to_owned(), Value::Null),
+    };
+    Value::Object(lines.map(pair).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::nouns::{cast::CAST, image::IMAGE, settings::SETTINGS};
+
+    fn answer(noun: &Noun, name: &str, typed: &str) -> Value {
+        let pointer = noun.fields().find(|field| field.name == name).map(Field::pointer).unwrap_or_default();
+        let posted = Posted::new(vec![(name.to_owned(), typed.to_owned())]);
+        document(noun, &posted).pointer(&pointer).cloned().unwrap_or(json!("left out"))
+    }
+
+    #[test]
+    fn each_kind_is_read_as_its_field_takes_it() {
+        for (noun, name, typed, expected) in [
+            (&CAST, "name", " Desk ", json!("Desk")),
+            (&CAST, "name", "", json!("")),
+            (&CAST, "key", "", json!("left out")),
+            (&CAST, "kasm_url", " ", json!(null)),
+            (&CAST, "enabled", "on", json!(true)),
+            (&CAST, "sessions_remaining", "10", json!(10)),
+            (&CAST, "sessions_remaining", "", json!(null)),
+            (&CAST, "sessions_remaining", "ten", json!("ten")),
+            (&CAST, "valid_until", "2026-12-31T18:00", json!("2026-12-31T18:00:00Z")),
+            (&CAST, "valid_until", "2026-12-31T18:00:05", json!("2026-12-31T18:00:05Z")),
+            (&CAST, "valid_until", "2026-12-31T18:00:00+01:00", json!("2026-12-31T18:00:00+01:00")),
+            (&CAST, "valid_until", "soon", json!("soon")),
+            (&CAST, "restrict_to_referrers", " acme.com\r\n\r\n=b.com ", json!(["acme.com", "=b.com"])),
+            (&CAST, "client_settings.permissions.webcam", "false", json!(false)),
+            (&CAST, "client_settings.permissions.webcam", "", json!(null)),
+            (&IMAGE, "command", "/bin/sh\r\n-c\r\n ls  -l", json!(["/bin/sh", "-c", " ls  -l"])),
+            (&IMAGE, "command", "[\"a\\nb\", \"\"]", json!(["a\nb", ""])),
+            (&IMAGE, "command", "[", json!(["["])),
+            (&IMAGE, "environment", "A=b=c\r\nB=", json!({"A": "b=c", "B": ""})),
+            (&IMAGE, "environment", "A", json!({"A": null})),
+            (&IMAGE, "environment", "{\"A\": \"x\\ny\"}", json!({"A": "x\ny"})),
+            (&IMAGE, "exec_config", "", json!({})),
+            (&IMAGE, "exec_config", "{\"go\": null}", json!({"go": null})),
+            (&IMAGE, "exec_config", "{go", json!("{go")),
+            (&IMAGE, "start_timeout_seconds", "", json!("")),
+            (&SETTINGS, "captcha_secret_key", "", json!("left out")),
+            (&SETTINGS, "captcha_secret_key", "hush", json!("hush")),
+        ] {
+            assert_eq!(answer(noun, name, typed), expected, "{name} \u{201c}{typed}\u{201d}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_taken_away_by_a_box() {
+        let posted = Posted::new(vec![("captcha_secret_key.clear".into(), "on".into())]);
+        assert_eq!(document(&SETTINGS, &posted)["captcha_secret_key"], Value::Null);
+    }
+
+    #[test]
+    fn a_box_that_is_not_ticked_is_no() {
+        assert_eq!(document(&CAST, &Posted::default())["enabled"], json!(false));
+    }
+}

@@ -1,0 +1,108 @@
+//! Owns the page of one cast: its link in every form, where it stands, and what has become of it. Must not know how anything is counted.
+
+use askama::Template;
+use serde_json::Value;
+
+use super::cast_words::{on, sentences, state, text};
+use super::chart::Chart;
+use super::claims::{Claim, claims_table};
+use super::form::Choices;
+use super::frame::Frame;
+use super::moment::{Moment, grouped};
+use super::shell::{Place, Screen};
+use super::table::{Act, How, Table};
+use super::{qr, shown};
+
+/// A cast, and what has become of it.
+#[derive(Debug)]
+pub struct CastPage<'a> {
+    /// As the API shows it.
+    pub cast: &'a Value,
+    /// Names of images and groups.
+    pub choices: &'a Choices,
+    /// Figures under the heading: what, how many, of what.
+    pub figures: Vec<(String, String, String)>,
+    /// Launches and refusals, start times, places left.
+    pub charts: Vec<Chart>,
+    /// The last claims.
+    pub claims: Vec<Claim>,
+}
+
+#[derive(Template)]
+#[template(path = "console/cast.html")]
+struct Main<'a> {
+    page: &'a CastPage<'a>,
+    id: &'a str,
+    url: &'a str,
+    snippet: String,
+    picture: String,
+    warnings: Vec<String>,
+    sentences: Vec<String>,
+    table: Table,
+    may_change: bool,
+    mark: &'a str,
+    created: Option<Moment>,
+    updated: Option<Moment>,
+}
+
+/// The page.
+pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
+    let cast = page.cast;
+    let (id, name, url) = (text(cast, "id"), text(cast, "name"), text(cast, "url"));
+    let may_change = frame.may("casts");
+    let snippet = format!(
+        "<iframe src=\"{url}\" title=\"{}\" width=\"1280\" height=\"720\" allow=\"clipboard-read; clipboard-write; fullscreen\"></iframe>",
+        plain(name)
+    );
+    let main = Main {
+        page,
+        id,
+        url,
+        snippet,
+        picture: qr::picture(url).unwrap_or_default(),
+        warnings: warnings(cast),
+        sentences: sentences(cast, page.choices),
+        table: claims_table(frame, &page.claims, "Last claims", false, None),
+        may_change,
+        mark: &frame.mark,
+        created: Moment::of(&cast["created_at"], frame.now),
+        updated: Moment::of(&cast["updated_at"], frame.now),
+    };
+    let badge = state(cast, frame.now);
+    let mut screen = Screen::new(Place::Casts, name, shown(&main));
+    screen.trail = vec![("Casts".into(), "/admin/casts".into())];
+    screen.mark = format!("<span class=\"badge {}\">{}</span>", badge.tone.class(), badge.text);
+    text(cast, "description").clone_into(&mut screen.lead);
+    screen.acts = vec![
+        Act { label: "Open the link".into(), to: String::new(), href: url.to_owned(), how: How::Open },
+        Act::go("Test this link", "", format!("/admin/casts/{id}/test")),
+    ];
+    if may_change {
+        let (label, value) = if on(cast, "enabled") { ("Disable", "false") } else { ("Enable", "true") };
+        let how = How::Send(vec![("enabled", value.to_owned())]);
+        screen.acts.push(Act { label: label.into(), to: name.into(), href: format!("/admin/casts/{id}/enabled"), how });
+        screen.acts.push(Act::begin("Change", name, format!("/admin/casts/{id}/edit")));
+    }
+    screen
+}
+
+/// The name without what would end the attribute that it stands in.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !"<>&\"'".contains(*c)).collect()
+}
+
+/// What is worth a second look, with the labels that people know.
+pub fn warnings(cast: &Value) -> Vec<String> {
+    let noun = &super::nouns::cast::CAST;
+    let of = |warning: &Value| {
+        let (pointer, detail) = (text(warning, "pointer"), text(warning, "detail"));
+        let label = noun.field_at(pointer).map_or(pointer, |(field, _)| field.label);
+        format!("\u{201c}{label}\u{201d} {}", noun.in_labels(detail))
+    };
+    cast["warnings"].as_array().map(|warnings| warnings.iter().map(of).collect()).unwrap_or_default()
+}
+
+/// A number for a figure.
+pub fn figure(name: &str, number: Option<u64>, of: &str) -> (String, String, String) {
+    (name.to_owned(), number.map_or_else(|| "\u{2013}".to_owned(), grouped), of.to_owned())
+}

@@ -1,0 +1,178 @@
+//! Owns how a cast's settings are told in a few plain sentences, and in one word where it stands. Must not know how they are filled in.
+
+use casting_core::open_hours::OpenHours;
+use casting_core::time::Timestamp;
+use serde_json::Value;
+
+use super::field::Picked;
+use super::form::Choices;
+use super::frame::Tone;
+use super::hours;
+use super::moment::{grouped, length, spell};
+use super::table::Badge;
+
+/// Whether it is so.
+pub fn on(cast: &Value, field: &str) -> bool {
+    cast[field].as_bool().unwrap_or_default()
+}
+
+/// A text; empty when there is none.
+pub fn text<'a>(document: &'a Value, field: &str) -> &'a str {
+    document[field].as_str().unwrap_or_default()
+}
+
+/// How many lines a list has.
+fn count(cast: &Value, field: &str) -> usize {
+    cast[field].as_array().map_or(0, Vec::len)
+}
+
+/// Where the link stands at this moment, in a word.
+pub fn state(cast: &Value, now: Timestamp) -> Badge {
+    let ends = Timestamp::parse(text(cast, "valid_until"));
+    if !on(cast, "enabled") {
+        Badge::new(Tone::Plain, "Off")
+    } else if ends.is_some_and(|ends| ends <= now) {
+        Badge::new(Tone::Bad, "Expired")
+    } else if on(cast, "limit_total_sessions") && cast["sessions_remaining"].as_u64() == Some(0) {
+        Badge::new(Tone::Bad, "Used up")
+    } else if hours_of(cast).is_some_and(|hours| hours.opens_at(now).is_some()) {
+        Badge::new(Tone::Warn, "Closed now")
+    } else {
+        Badge::new(Tone::Good, "On")
+    }
+}
+
+fn hours_of(cast: &Value) -> Option<OpenHours> {
+    serde_json::from_value(cast["open_hours"].clone()).ok()
+}
+
+/// What the link does, a sentence for each thing that matters to a visitor.
+pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
+    let mut told = vec![who(cast)];
+    let lists = [("restrict_to_referrers", "site", "click it on"), ("allowed_addresses", "address block", "come from")];
+    for (field, what, verb) in lists {
+        match count(cast, field) {
+            0 => {}
+            1 => told.push(format!("They must {verb} one listed {what}: {}.", cast[field][0].as_str().unwrap_or_default())),
+            many => told.push(format!("They must {verb} one of {many} listed {what}s.")),
+        }
+    }
+    if count(cast, "banned_addresses") > 0 {
+        told.push(format!("{} banned.", plural(count(cast, "banned_addresses") as u64, "address block is", "address blocks are")));
+    }
+    told.extend(limits(cast));
+    if let Some(hours) = hours_of(cast) {
+        let lines = hours::plan(&cast["open_hours"]).lines;
+        let spans: Vec<String> = lines.iter().map(hours::Line::words).filter(|words| !words.is_empty()).collect();
+        told.push(format!("Open {} ({}).", spans.join("; "), hours.time_zone));
+    }
+    if let Some(ends) = Timestamp::parse(text(cast, "valid_until")) {
+        told.push(format!("Ends {}.", spell(ends, "%-d %b %Y, %H:%M UTC")));
+    }
+    told.push(landing(cast, choices));
+    if on(cast, "enable_sharing") {
+        let who = if on(cast, "allow_anonymous_viewers") { "anybody" } else { "anybody who has signed in" };
+        told.push(format!("Sessions are shared: {who} with the session\u{2019}s share link may watch."));
+    }
+    told
+}
+
+fn who(cast: &Value) -> String {
+    match (on(cast, "allow_anonymous"), on(cast, "require_captcha")) {
+        (true, true) => "Anybody with the link comes in, after showing that they are a person.",
+        (true, false) => "Anybody with the link comes in, without signing in.",
+        (false, _) => "Visitors sign in first.",
+    }
+    .to_owned()
+}
+
+fn limits(cast: &Value) -> Vec<String> {
+    let mut told = Vec::new();
+    let number = |field: &str| cast[field].as_u64();
+    if on(cast, "limit_total_sessions") {
+        let remaining = number("sessions_remaining").unwrap_or_default();
+        told.push(format!("{} left in all.", plural(remaining, "session is", "sessions are")));
+    }
+    if let (true, Some(sessions), Some(within)) = (on(cast, "limit_requests_per_ip"), number("sessions_allowed"), number("within_seconds"))
+    {
+        let by = if text(cast, "limit_requests_by") == "browser" { "browser" } else { "network address" };
+        told.push(format!("One {by} gets at most {} in {}.", plural(sessions, "session", "sessions"), length(within)));
+    }
+    if let Some(most) = number("max_live_sessions") {
+        told.push(format!("At most {} at the same time.", plural(most, "session", "sessions")));
+    }
+    if told.is_empty() {
+        told.push("Nothing limits how many sessions it starts.".to_owned());
+    }
+    told
+}
+
+fn landing(cast: &Value, choices: &Choices) -> String {
+    let image = name_of(choices, Picked::Image, text(cast, "image_id"));
+    let image = if image.is_empty() { "a session of their own".to_owned() } else { format!("a session of {image}") };
+    let opens = match (text(cast, "kasm_url"), on(cast, "allow_dynamic_kasm_url")) {
+        ("", false) => String::new(),
+        ("", true) => ", which may open an address from the link".to_owned(),
+        (url, false) => format!(", which opens {url}"),
+        (url, true) => format!(", which opens {url} or an address from the link"),
+    };
+    format!("They get {image}{opens}.")
+}
+
+/// How people read what was picked; what is not among the choices is shown as it is.
+pub fn name_of(choices: &Choices, from: Picked, value: &str) -> String {
+    let found = choices.get(&from).and_then(|options| options.iter().find(|(known, _)| known == value));
+    found.map_or_else(|| value.to_owned(), |(_, words)| words.clone())
+}
+
+/// A number with its noun.
+pub fn plural(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casting_core::testing::NOON;
+    use serde_json::json;
+
+    #[test]
+    fn a_link_stands_where_its_first_obstacle_is() {
+        for (fields, word) in [
+            (json!({"enabled": false, "valid_until": "2020-01-01T00:00:00Z"}), "Off"),
+            (json!({"enabled": true, "valid_until": "2026-11-23T12:00:00Z"}), "Expired"),
+            (json!({"enabled": true, "limit_total_sessions": true, "sessions_remaining": 0}), "Used up"),
+            (json!({"enabled": true, "limit_total_sessions": false, "sessions_remaining": 0}), "On"),
+            // NOON is a Monday.
+            (json!({"enabled": true, "open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}), "Closed now"),
+            (json!({"enabled": true, "open_hours": {"time_zone": "UTC", "spans": ["mon 09:00-17:00"]}}), "On"),
+        ] {
+            assert_eq!(state(&fields, NOON).text, word, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_told_in_sentences() {
+        let plain = sentences(&json!({"image_id": "i1"}), &Choices::from([(Picked::Image, vec![("i1".into(), "Chromium".into())])]));
+        assert_eq!(plain, ["Visitors sign in first.", "Nothing limits how many sessions it starts.", "They get a session of Chromium."]);
+        let full = sentences(
+            &json!({
+                "allow_anonymous": true, "require_captcha": true, "restrict_to_referrers": ["acme.com"], "limit_total_sessions": true,
+                "sessions_remaining": 1200, "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60,
+                "kasm_url": "https://example.com/", "enable_sharing": true,
+            }),
+            &Choices::default(),
+        );
+        assert_eq!(
+            full,
+            [
+                "Anybody with the link comes in, after showing that they are a person.",
+                "They must click it on one listed site: acme.com.",
+                "1\u{202f}200 sessions are left in all.",
+                "One network address gets at most 1 session in 1 min.",
+                "They get a session of their own, which opens https://example.com/.",
+                "Sessions are shared: anybody who has signed in with the session\u{2019}s share link may watch.",
+            ]
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! Owns the pages of claims: who came, who was turned away and why. Must not know how claims are kept.
+
+use askama::Template;
+use casting_core::time::Timestamp;
+
+use super::chart::Chart;
+use super::frame::{Frame, Tone};
+use super::moment::Moment;
+use super::shell::{Place, Screen};
+use super::shown;
+use super::table::{Badge, Cell, Empty, Row, Table, words};
+
+/// One claim, accepted or refused.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// When.
+    pub at: Timestamp,
+    /// What became of it: `live`, `served`, `refunded`, or `refused`.
+    pub outcome: String,
+    /// Why it ended or was refused, in a few words; may be empty.
+    pub reason: String,
+    /// What the visitor was shown, to be told to an administrator.
+    pub reference: String,
+    /// The cast's name and id.
+    pub cast: (String, String),
+    /// Who it was; an anonymous visitor's mark or a user's name.
+    pub who: String,
+    /// The site that it came from; may be empty.
+    pub referrer: String,
+    /// The session's id, when there is one.
+    pub session: Option<String>,
+}
+
+/// What the list is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimFilter {
+    /// `accepted`, `refused`, an outcome or nothing.
+    pub outcome: String,
+    /// How far back, in hours.
+    pub hours: u64,
+    /// A reference.
+    pub reference: String,
+}
+
+/// The claims of one cast or of all.
+#[derive(Debug)]
+pub struct ClaimPage {
+    /// The cast's name and id; nothing means all casts.
+    pub cast: Option<(String, String)>,
+    /// What the list is narrowed to.
+    pub filter: ClaimFilter,
+    /// The charts over the list.
+    pub charts: Vec<Chart>,
+    /// The claims.
+    pub claims: Vec<Claim>,
+    /// Where those that follow are.
+    pub next: Option<String>,
+    /// The addresses of the same as CSV and as JSON.
+    pub exports: (String, String),
+}
+
+const SPANS: [(u64, &str); 4] = [(1, "Last hour"), (24, "Last 24 hours"), (168, "Last 7 days"), (720, "Last 30 days")];
+const OUTCOMES: [(&str, &str); 6] =
+    [("", "All"), ("accepted", "Accepted"), ("live", "Live now"), ("served", "Served"), ("refunded", "Given back"), ("refused", "Refused")];
+
+#[derive(Template)]
+#[template(path = "console/claims.html")]
+struct Main<'a> {
+    page: &'a ClaimPage,
+    action: String,
+    table: Table,
+}
+
+/// The page.
+pub fn page(frame: &Frame, page: &ClaimPage) -> Screen {
+    let action = page.cast.as_ref().map_or_else(|| "/admin/claims".to_owned(), |(_, id)| format!("/admin/casts/{id}/claims"));
+    let table = claims_table(frame, &page.claims, "Claims", page.cast.is_none(), page.next.clone());
+    let mut screen = Screen::new(Place::Claims, "Claims", shown(&Main { page, action, table }));
+    match &page.cast {
+        None => "Every request for a session, and what became of it. Addresses are kept as hashes only.".clone_into(&mut screen.lead),
+        Some((name, id)) => {
+            screen.place = Place::Casts;
+            screen.trail = vec![("Casts".into(), "/admin/casts".into()), (name.clone(), format!("/admin/casts/{id}"))];
+        }
+    }
+    screen
+}
+
+/// Claims as a table; `with_casts` says which cast each was made on.
+pub fn claims_table(frame: &Frame, claims: &[Claim], caption: &str, with_casts: bool, next: Option<String>) -> Table {
+    let mut columns = vec![words("When"), words("Outcome"), words("Why")];
+    if with_casts {
+        columns.push(words("Cast"));
+    }
+    columns.extend([words("Who"), words("From"), words("Reference")]);
+    Table {
+        caption: caption.to_owned(),
+        columns,
+        rows: claims.iter().map(|claim| row(frame, claim, with_casts)).collect(),
+        empty: Empty::words(
+            "No claims here yet",
+            "As soon as somebody opens the link and starts a session, or is turned away, it stands here.",
+        ),
+        next,
+        mark: frame.mark.clone(),
+    }
+}
+
+fn row(frame: &Frame, claim: &Claim, with_casts: bool) -> Row {
+    let or_dash = |text: &str| if text.is_empty() { Cell::Soft("\u{2013}".into()) } else { Cell::Text(text.to_owned()) };
+    let mut cells = vec![Cell::Time(Some(Moment::new(claim.at, frame.now))), Cell::Badge(outcome(&claim.outcome)), or_dash(&claim.reason)];
+    if with_casts {
+        let (name, id) = &claim.cast;
+        cells.push(Cell::Name { text: name.clone(), href: format!("/admin/casts/{id}"), below: String::new() });
+    }
+    cells.extend([or_dash(&claim.who), or_dash(&claim.referrer), Cell::Code(claim.reference.clone())]);
+    Row { cells, quiet: false }
+}
+
+/// What became of a claim, in a word.
+pub fn outcome(outcome: &str) -> Badge {
+    match outcome {
+        "live" => Badge::new(Tone::Live, "Live"),
+        "served" => Badge::new(Tone::Good, "Served"),
+        "refunded" => Badge::new(Tone::Warn, "Given back"),
+        "refused" => Badge::new(Tone::Bad, "Refused"),
+        other => Badge::new(Tone::Plain, other),
+    }
+}

@@ -1,0 +1,49 @@
+//! Owns the page that asks before something is destroyed. Must not know what it is.
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::shell::{Place, Screen};
+use super::shown;
+
+/// A question before something is destroyed.
+#[derive(Debug)]
+pub struct Confirm {
+    /// Where in the console it belongs.
+    pub place: Place,
+    /// The way here.
+    pub trail: Vec<(String, String)>,
+    /// The question.
+    pub title: String,
+    /// What happens, a sentence each.
+    pub happens: Vec<String>,
+    /// Where the answer is sent.
+    pub action: String,
+    /// The words on the button that does it.
+    pub submit: String,
+    /// Where No leads.
+    pub cancel: String,
+    /// A box that may be ticked: its name, its words.
+    pub choice: Option<(&'static str, String)>,
+    /// Why it cannot be done after all; may be empty.
+    pub refused: String,
+    /// The version that was read.
+    pub version: Option<u64>,
+}
+
+#[derive(Template)]
+#[template(path = "console/confirm.html")]
+struct Main<'a> {
+    frame: &'a Frame,
+    page: &'a Confirm,
+}
+
+/// The page.
+pub fn page(frame: &Frame, page: &Confirm) -> Screen {
+    let mut screen = Screen::new(page.place, page.title.clone(), shown(&Main { frame, page }));
+    screen.trail.clone_from(&page.trail);
+    if !page.refused.is_empty() {
+        screen.status = http::StatusCode::CONFLICT;
+    }
+    screen
+}

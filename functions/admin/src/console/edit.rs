@@ -1,0 +1,105 @@
+//! Owns the pages on which something is filled in: new or changed, with its form, and a preview beside it where there is one. Must not know what is
+//! filled in.
+
+use askama::Template;
+use serde_json::Value;
+
+use super::field::Noun;
+use super::form::{self, Choices, Form, Remarks};
+use super::frame::Frame;
+use super::shell::{Place, Screen};
+use super::shown;
+
+/// What is filled in, and how far it is.
+#[derive(Debug)]
+pub struct Edit<'a> {
+    /// What kind of thing it is.
+    pub noun: &'static Noun,
+    /// Where in the console it belongs.
+    pub place: Place,
+    /// The heading.
+    pub title: String,
+    /// The way here.
+    pub trail: Vec<(String, String)>,
+    /// Where the form is sent.
+    pub action: String,
+    /// Where Cancel leads.
+    pub cancel: String,
+    /// The words on the button.
+    pub submit: &'static str,
+    /// As it is, or as it was typed.
+    pub document: &'a Value,
+    /// What is said of it.
+    pub remarks: Remarks,
+    /// What there is to pick from.
+    pub choices: &'a Choices,
+    /// Whether it is not there yet.
+    pub is_new: bool,
+    /// Its id, for the check of what is typed.
+    pub id: Option<String>,
+    /// The version that was read; a change over another version is refused.
+    pub version: Option<u64>,
+    /// Where what is typed is checked, if it is.
+    pub check: Option<&'static str>,
+    /// Stands beside the form; rendered.
+    pub aside: String,
+    /// Stands over the form; rendered.
+    pub above: String,
+}
+
+#[derive(Template)]
+#[template(path = "console/edit.html")]
+struct Main<'a> {
+    form: Form,
+    aside: &'a str,
+    above: &'a str,
+    zones: bool,
+}
+
+/// The page. With mistakes in it, it is answered with 422.
+pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
+    let mut hidden = vec![("mark", frame.mark.clone())];
+    hidden.extend(edit.id.clone().map(|id| ("id", id)));
+    hidden.extend(edit.version.map(|version| ("version", version.to_string())));
+    let form = Form {
+        action: edit.action.clone(),
+        hidden,
+        sections: form::parts(edit.noun, edit.document, &edit.remarks, edit.choices, edit.is_new),
+        mistakes: form::mistakes(edit.noun, &edit.remarks),
+        submit: edit.submit.to_owned(),
+        cancel: edit.cancel.clone(),
+        check: edit.check,
+    };
+    let status = if form.mistakes.is_empty() { http::StatusCode::OK } else { http::StatusCode::UNPROCESSABLE_ENTITY };
+    let zones = edit.noun.fields().any(|field| field.kind == super::field::Kind::OpenHours);
+    let main = shown(&Main { form, aside: &edit.aside, above: &edit.above, zones });
+    Screen { status, trail: edit.trail.clone(), ..Screen::new(edit.place, edit.title.clone(), main) }
+}
+
+/// Zones that are offered while one is typed; every other is taken too.
+const ZONES: [&str; 24] = [
+    "UTC",
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Paris",
+    "Europe/Madrid",
+    "Europe/Rome",
+    "Europe/Warsaw",
+    "Europe/Athens",
+    "Europe/Istanbul",
+    "Africa/Cairo",
+    "Africa/Johannesburg",
+    "Africa/Lagos",
+    "Asia/Dubai",
+    "Asia/Kolkata",
+    "Asia/Shanghai",
+    "Asia/Singapore",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "America/Sao_Paulo",
+];

@@ -1,0 +1,395 @@
+//! Owns how a document is shown as a form: every field with its value, its help, what is wrong with it and what is worth a look. Must not know which
+//! nouns there are; `answers` reads what comes back.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use casting_core::form::FieldError;
+use serde_json::{Map, Value};
+
+use super::field::{Field, Kind, Noun, Picked};
+use super::hours::{self, Plan};
+
+/// What there is to pick from: a value and how people read it.
+pub type Choices = HashMap<Picked, Vec<(String, String)>>;
+
+/// What is said of a document: mistakes, or what is worth a second look.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Remarks {
+    /// Mistakes.
+    pub errors: Vec<FieldError>,
+    /// What may be meant, but is worth a look.
+    pub warnings: Vec<FieldError>,
+}
+
+/// A form, filled in.
+#[derive(Debug, Template)]
+#[template(path = "console/form.html")]
+pub struct Form {
+    /// Where it is sent.
+    pub action: String,
+    /// The hidden fields: the CSRF token, the version that was read.
+    pub hidden: Vec<(&'static str, String)>,
+    /// The sections.
+    pub sections: Vec<Part>,
+    /// Mistakes, each with the field that it is found at.
+    pub mistakes: Vec<Mistake>,
+    /// The words on the button.
+    pub submit: String,
+    /// Where Cancel leads.
+    pub cancel: String,
+    /// Where what is typed is checked, if it is.
+    pub check: Option<&'static str>,
+}
+
+/// A section, filled in.
+#[derive(Debug)]
+pub struct Part {
+    /// For links.
+    pub id: &'static str,
+    /// The heading.
+    pub title: &'static str,
+    /// One sentence.
+    pub intro: &'static str,
+    /// The fields.
+    pub blocks: Vec<Block>,
+}
+
+/// A field, with those that depend on it.
+#[derive(Debug)]
+pub struct Block {
+    /// One field, or several permissions.
+    pub lead: Vec<Control>,
+    /// Those that do nothing without it.
+    pub under: Vec<Vec<Control>>,
+}
+
+/// A mistake, as the summary lists it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The control's id; empty when it is about no single field.
+    pub target: String,
+    /// The sentence.
+    pub text: String,
+}
+
+/// A field, filled in.
+#[derive(Debug)]
+pub struct Control {
+    /// The field.
+    pub field: &'static Field,
+    /// The element's id.
+    pub id: String,
+    /// What it holds.
+    pub holds: Holds,
+    /// What is wrong with it.
+    pub errors: Vec<String>,
+    /// What is worth a look.
+    pub warnings: Vec<String>,
+}
+
+/// What a control holds.
+#[derive(Debug)]
+pub enum Holds {
+    /// One line, of an input of this type.
+    Line {
+        /// The input's type.
+        kind: &'static str,
+        /// What stands in it.
+        value: String,
+    },
+    /// Several lines.
+    Area {
+        /// What stands in it.
+        value: String,
+        /// How many lines are shown.
+        rows: usize,
+        /// Whether it is code rather than prose.
+        code: bool,
+    },
+    /// A box, ticked or not.
+    Flag(bool),
+    /// Values with their words, and whether each is chosen.
+    Choices {
+        /// The values.
+        options: Vec<Choice>,
+        /// Whether several may be chosen.
+        many: bool,
+    },
+    /// Values with their words, each with a box to tick.
+    Ticks(Vec<Choice>),
+    /// Allowed, forbidden, or neither.
+    Permission(Option<bool>),
+    /// Something that is never shown; whether there is one.
+    Secret(bool),
+    /// A weekly plan.
+    Plan(Plan),
+    /// What can no longer be changed.
+    Fixed(String),
+}
+
+/// One of the values of a choice.
+#[derive(Debug)]
+pub struct Choice {
+    /// As it is sent.
+    pub value: String,
+    /// As people read it.
+    pub words: String,
+    /// Whether it is chosen.
+    pub chosen: bool,
+}
+
+/// The sections of a form over `document`. `is_new` says that the thing is not there yet, so nothing about it is fixed.
+pub fn parts(noun: &'static Noun, document: &Value, remarks: &Remarks, choices: &Choices, is_new: bool) -> Vec<Part> {
+    let controls = |section: &'static super::field::Section| {
+        section.fields.iter().map(|field| control(noun, field, document, remarks, choices, is_new))
+    };
+    let part = |section: &'static super::field::Section| Part {
+        id: section.id,
+        title: section.title,
+        intro: section.intro,
+        blocks: blocks(controls(section).collect()),
+    };
+    noun.sections.iter().map(part).collect()
+}
+
+/// Permissions in a row become one group, and what depends on a flag stands under it.
+fn blocks(controls: Vec<Control>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for control in controls {
+        let is_permission = control.field.kind == Kind::Permission;
+        let joins = |group: &Vec<Control>| is_permission && group.first().is_some_and(|first| first.field.kind == Kind::Permission);
+        match blocks.last_mut() {
+            Some(block) if control.field.under.is_some() => match block.under.last_mut() {
+                Some(group) if joins(group) => group.push(control),
+                _ => block.under.push(vec![control]),
+            },
+            Some(block) if joins(&block.lead) => block.lead.push(control),
+            _ => blocks.push(Block { lead: vec![control], under: Vec::new() }),
+        }
+    }
+    blocks
+}
+
+/// The mistakes for the summary, in the order of the page; those about no field come first.
+pub fn mistakes(noun: &Noun, remarks: &Remarks) -> Vec<Mistake> {
+    let mut mistakes: Vec<Mistake> = remarks
+        .errors
+        .iter()
+        .filter(|error| noun.field_at(&error.pointer).is_none())
+        .map(|error| {
+            let name = error.pointer.trim_start_matches('/');
+            Mistake { target: String::new(), text: noun.in_labels(format!("{name} {}", error.detail).trim()) }
+        })
+        .collect();
+    for field in noun.fields() {
+        let own = remarks
+            .errors
+            .iter()
+            .filter_map(|error| noun.field_at(&error.pointer).filter(|(found, _)| found.name == field.name).map(|(_, rest)| (error, rest)));
+        for (error, rest) in own {
+            let text = format!("{}: {}", field.label, sentence(noun, field, rest, &error.detail));
+            mistakes.push(Mistake { target: id_of(field), text });
+        }
+    }
+    mistakes
+}
+
+/// What a remark says beside its field: `Line 2 must be …`.
+pub fn sentence(noun: &Noun, field: &Field, rest: &str, detail: &str) -> String {
+    let detail = noun.in_labels(detail);
+    let within = rest.rsplit('/').next().unwrap_or_default();
+    let subject = match (within.parse::<usize>(), within) {
+        (_, "") => String::new(),
+        (Ok(index), _) if matches!(field.kind, Kind::Lines { .. } | Kind::Words { .. } | Kind::PickedMany(_) | Kind::OpenHours) => {
+            format!("line {} ", index + 1)
+        }
+        (_, "time_zone") => "the time zone ".to_owned(),
+        (_, "spans") => "the hours ".to_owned(),
+        (_, name) => format!("{} ", name.replace("~1", "/").replace("~0", "~")),
+    };
+    let text = format!("{subject}{detail}");
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The id of a field's control.
+pub fn id_of(field: &Field) -> String {
+    format!("f-{}", field.name.replace(['.', '_'], "-"))
+}
+
+fn control(noun: &Noun, field: &'static Field, document: &Value, remarks: &Remarks, choices: &Choices, is_new: bool) -> Control {
+    let of_field = |said: &[FieldError]| -> Vec<String> {
+        let at = said
+            .iter()
+            .filter_map(|one| noun.field_at(&one.pointer).filter(|(found, _)| found.name == field.name).map(|(_, rest)| (one, rest)));
+        at.map(|(one, rest)| sentence(noun, field, rest, &one.detail)).collect()
+    };
+    let value = document.pointer(&field.pointer()).unwrap_or(&Value::Null);
+    let holds = if field.fixed && !is_new { Holds::Fixed(typed(value)) } else { holds(field, value, document, choices) };
+    Control { field, id: id_of(field), holds, errors: of_field(&remarks.errors), warnings: of_field(&remarks.warnings) }
+}
+
+fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> Holds {
+    let area = |value: String, least: usize, code: bool| Holds::Area { rows: (value.lines().count() + 1).clamp(least, 14), value, code };
+    match field.kind {
+        Kind::Line { .. } => Holds::Line { kind: "text", value: typed(value) },
+        Kind::Text => area(typed(value), 2, false),
+        Kind::Flag => Holds::Flag(value.as_bool().unwrap_or_default()),
+        // A field for numbers would not show what is none, and what was typed must not be lost.
+        Kind::Number { .. } => Holds::Line { kind: if value.is_string() { "text" } else { "number" }, value: typed(value) },
+        Kind::Time => time(value),
+        Kind::Lines { .. } => area(lines(value), 2, true),
+        Kind::Words { .. } => area(words(value), 3, true),
+        Kind::Choice(options) => {
+            let options = options.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned()));
+            choose(options.collect(), &[typed(value)], false)
+        }
+        Kind::Picked(from) => {
+            let mut options = vec![(String::new(), if field.required { "Choose\u{2026}" } else { "None" }.to_owned())];
+            options.extend(choices.get(&from).cloned().unwrap_or_default());
+            choose(options, &[typed(value)], false)
+        }
+        Kind::PickedMany(from) => {
+            let picked: Vec<String> = value.as_array().map(|items| items.iter().map(typed).collect()).unwrap_or_default();
+            choose(choices.get(&from).cloned().unwrap_or_default(), &picked, true)
+        }
+        Kind::Ticks(options) => {
+            let ticked = |known: &str| value.as_array().is_some_and(|items| items.iter().any(|item| item == known));
+            let tick =
+                |(value, words): &(&str, &str)| Choice { value: (*value).to_owned(), words: (*words).to_owned(), chosen: ticked(value) };
+            Holds::Ticks(options.iter().map(tick).collect())
+        }
+        Kind::Permission => Holds::Permission(value.as_bool()),
+        Kind::Pairs { .. } => area(pairs(value), 3, true),
+        Kind::Json { .. } => area(json(value), 4, true),
+        Kind::Secret => Holds::Secret(document[format!("{}_is_set", field.name)].as_bool().unwrap_or_default()),
+        Kind::OpenHours => Holds::Plan(hours::plan(value)),
+    }
+}
+
+/// What is chosen and no longer there is kept as a choice of its own, so that a look at a form changes nothing.
+fn choose(mut options: Vec<(String, String)>, chosen: &[String], many: bool) -> Holds {
+    for value in chosen.iter().filter(|value| !value.is_empty()) {
+        if options.iter().all(|(known, _)| known != value) {
+            options.push((value.clone(), format!("{value} (no longer there)")));
+        }
+    }
+    let options = options.into_iter().map(|(value, words)| Choice { chosen: chosen.contains(&value), value, words });
+    Holds::Choices { options: options.collect(), many }
+}
+
+/// A value as somebody would type it on one line.
+fn typed(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A time that a browser's own field can hold, or else what was typed.
+fn time(value: &Value) -> Holds {
+    let text = typed(value);
+    let plain = |text: &str| text.len() >= 19 && text.bytes().all(|b| b.is_ascii_digit() || b"-:.T".contains(&b));
+    match text.strip_suffix('Z').filter(|text| plain(text)) {
+        Some(local) => Holds::Line { kind: "datetime-local", value: local.to_owned() },
+        None if text.is_empty() => Holds::Line { kind: "datetime-local", value: text },
+        None => Holds::Line { kind: "text", value: text },
+    }
+}
+
+fn lines(value: &Value) -> String {
+    let items = value.as_array().map(|items| items.iter().map(typed).collect::<Vec<_>>());
+    items.map_or_else(|| typed(value), |items| items.join("\n"))
+}
+
+fn words(value: &Value) -> String {
+    let words: Vec<&str> = value.as_array().map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
+    let plain = |word: &&str| !word.trim().is_empty() && !word.contains(['\n', '\r']);
+    let is_list = words.first().is_some_and(|first| first.trim_start().starts_with('['));
+    if !is_list && words.iter().all(plain) { words.join("\n") } else { value.to_string() }
+}
+
+fn pairs(value: &Value) -> String {
+    let empty = Map::new();
+    let pairs = value.as_object().unwrap_or(&empty);
+    let plain = |(name, value): (&String, &Value)| {
+        value.as_str().is_none_or(|text| !text.contains(['\n', '\r']))
+            && !name.starts_with('{')
+            && !name.contains(['=', '\n'])
+            && *name == name.trim()
+    };
+    if !pairs.iter().all(plain) {
+        return serde_json::to_string_pretty(value).unwrap_or_default();
+    }
+    let line = |(name, value): (&String, &Value)| value.as_str().map_or_else(|| name.clone(), |value| format!("{name}={value}"));
+    pairs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn json(value: &Value) -> String {
+    match value {
+        Value::Object(object) if object.is_empty() => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    }
+}
+
+impl Control {
+    /// The ids of what describes it, in the order in which it is read.
+    pub fn described_by(&self) -> String {
+        let said = [(!self.errors.is_empty(), "error"), (!self.warnings.is_empty(), "warning"), (!self.field.help.is_empty(), "help")];
+        let ids = said.into_iter().filter(|(there, _)| *there).map(|(_, what)| format!("{}-{what}", self.id));
+        ids.collect::<Vec<_>>().join(" ")
+    }
+
+    /// An example of what can be typed.
+    pub fn example(&self) -> &'static str {
+        match self.field.kind {
+            Kind::Line { example, .. }
+            | Kind::Lines { example }
+            | Kind::Words { example }
+            | Kind::Pairs { example }
+            | Kind::Json { example } => example,
+            _ => "",
+        }
+    }
+
+    /// The least, the most and the unit of a number.
+    pub fn range(&self) -> Option<(u64, u64, &'static str)> {
+        match self.field.kind {
+            Kind::Number { min, max, unit } => Some((min, max, unit)),
+            _ => None,
+        }
+    }
+
+    /// What a browser sends of it.
+    pub fn sends(&self) -> Vec<(String, String)> {
+        let one = |value: &str| vec![(self.field.name.to_owned(), value.to_owned())];
+        match &self.holds {
+            Holds::Line { value, .. } | Holds::Area { value, .. } => one(value),
+            Holds::Flag(on) => {
+                if *on {
+                    one("on")
+                } else {
+                    Vec::new()
+                }
+            }
+            Holds::Choices { options, .. } | Holds::Ticks(options) => {
+                options.iter().filter(|choice| choice.chosen).flat_map(|choice| one(&choice.value)).collect()
+            }
+            Holds::Permission(allowed) => one(allowed.map_or("", |allowed| if allowed { "true" } else { "false" })),
+            Holds::Secret(_) | Holds::Fixed(_) => Vec::new(),
+            Holds::Plan(plan) => {
+                let mut fields = vec![(format!("{}.zone", self.field.name), plan.zone.clone())];
+                for (at, line) in plan.lines.iter().enumerate() {
+                    let name = |part: &str| format!("{}.{at}.{part}", self.field.name);
+                    fields.extend(line.days.iter().map(|day| (name("day"), day.clone())));
+                    fields.extend([(name("from"), line.from.clone()), (name("to"), line.to.clone())]);
+                }
+                fields
+            }
+        }
+    }
+}

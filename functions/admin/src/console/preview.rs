@@ -1,0 +1,43 @@
+//! Owns the preview of a link: its address, the landing page in small, and what it does in plain words. Must not know how it is filled in; loads
+//! nothing from elsewhere.
+
+use askama::Template;
+use serde_json::Value;
+
+use super::cast_words::{name_of, on, sentences, text};
+use super::field::Picked;
+use super::form::Choices;
+
+/// A link before anybody opens it.
+#[derive(Template)]
+#[template(path = "console/preview.html")]
+pub struct Preview {
+    link: String,
+    image: String,
+    asks_for_login: bool,
+    asks_for_check: bool,
+    asks_for_consent: bool,
+    has_picture: bool,
+    sentences: Vec<String>,
+}
+
+impl Preview {
+    /// The preview of this document.
+    pub fn of(cast: &Value, public_url: &str, choices: &Choices) -> Self {
+        let key = match text(cast, "key") {
+            "" => "\u{2026}",
+            key => key,
+        };
+        let image = name_of(choices, Picked::Image, text(cast, "image_id"));
+        let anonymous = on(cast, "allow_anonymous");
+        Self {
+            link: format!("{public_url}/cast/{key}"),
+            image: if image.is_empty() { "The image\u{2019}s name".to_owned() } else { image },
+            asks_for_login: !anonymous,
+            asks_for_check: anonymous && on(cast, "require_captcha"),
+            asks_for_consent: on(cast, "allow_dynamic_kasm_url"),
+            has_picture: !text(cast, "background_url").is_empty(),
+            sentences: sentences(cast, choices),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Owns the lists of what stands around casts: images, staging, networks, groups, users, API keys. Must not know how they are kept.
+
+use serde_json::Value;
+
+use super::cast_words::{on, plural, text};
+use super::frame::{Frame, Tone};
+use super::moment::{Moment, grouped};
+use super::shell::{Place, Screen};
+use super::shown;
+use super::table::{Act, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
+
+/// A page with a list and a way to add to it.
+fn screen(frame: &Frame, place: Place, title: &str, lead: &str, add: Option<(&str, &str, &str)>, table: &Table) -> Screen {
+    let mut screen = Screen::new(place, title, format!("<div class=\"card list-card\">{}</div>", shown(table)));
+    lead.clone_into(&mut screen.lead);
+    if let Some((scope, label, href)) = add
+        && frame.may(scope)
+        && !table.rows.is_empty()
+    {
+        screen.acts.push(Act::begin(label, "", href));
+    }
+    screen
+}
+
+fn changed(frame: &Frame, record: &Value) -> Cell {
+    Cell::Time(Moment::of(&record["updated_at"], frame.now))
+}
+
+fn named(record: &Value, folder: &str, id: &str) -> Cell {
+    Cell::Name {
+        text: text(record, "name").to_owned(),
+        href: format!("/admin/{folder}/{}", text(record, id)),
+        below: text(record, "description").to_owned(),
+    }
+}
+
+fn list_of(value: &Value) -> String {
+    let items: Vec<&str> = value.as_array().map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
+    items.join(", ")
+}
+
+/// Images.
+pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+    let row = |image: &Value| {
+        let source = [text(image, "container_image"), text(image, "task_definition")]
+            .into_iter()
+            .find(|source| !source.is_empty())
+            .unwrap_or_default();
+        let size = match (image["cpu"].as_u64(), image["memory"].as_u64()) {
+            (Some(cpu), Some(memory)) => Cell::Text(format!("{} vCPU, {} GiB", cpu as f64 / 1024.0, memory as f64 / 1024.0)),
+            _ => Cell::Soft("its own".into()),
+        };
+        let mut badges = vec![if on(image, "enabled") { Badge::new(Tone::Good, "On") } else { Badge::new(Tone::Plain, "Off") }];
+        if !text(image, "view_only").is_empty() {
+            badges.push(Badge::new(Tone::Plain, "Can be shared"));
+        }
+        Row {
+            quiet: !on(image, "enabled"),
+            cells: vec![named(image, "images", "id"), Cell::Badges(badges), Cell::Code(source.to_owned()), size, changed(frame, image)],
+        }
+    };
+    let table = Table {
+        caption: "Images".into(),
+        columns: vec![words("Name"), words("State"), words("Runs"), words("Size"), words("Changed")],
+        rows: items.iter().map(row).collect(),
+        empty: Empty::begin(
+            "No images yet",
+            "An image is what sessions run: a browser, a desktop or any web app. Presets know how the usual families are started.",
+            "Add the first image",
+            "/admin/new-image",
+        ),
+        next,
+        mark: frame.mark.clone(),
+    };
+    screen(frame, Place::Images, "Images", "What sessions run.", Some(("images", "New image", "/admin/new-image")), &table)
+}
+
+/// Networks.
+pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+    let row = |network: &Value| Row {
+        quiet: false,
+        cells: vec![
+            named(network, "networks", "name"),
+            Cell::Code(list_of(&network["subnets"])),
+            Cell::Code(list_of(&network["security_groups"])),
+            Cell::Text(if on(network, "assign_public_ip") { "Yes" } else { "No" }.into()),
+            changed(frame, network),
+        ],
+    };
+    let table = Table {
+        caption: "Networks".into(),
+        columns: vec![words("Name"), words("Subnets"), words("Security groups"), words("Public address"), words("Changed")],
+        rows: items.iter().map(row).collect(),
+        empty: Empty::begin(
+            "No networks of your own",
+            "Sessions start in the deployment\u{2019}s own network. A network here is another place that images and links can name.",
+            "Add a network",
+            "/admin/new-network",
+        ),
+        next,
+        mark: frame.mark.clone(),
+    };
+    screen(frame, Place::Networks, "Networks", "Where sessions are started.", Some(("images", "New network", "/admin/new-network")), &table)
+}
+
+/// Groups.
+pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+    let row = |group: &Value| {
+        let said = group["client_settings"]["permissions"]
+            .as_object()
+            .map(|all| all.values().filter(|value| !value.is_null()).count())
+            .unwrap_or_default();
+        let said = if said == 0 { Cell::Soft("nothing".into()) } else { Cell::Text(plural(said as u64, "permission", "permissions")) };
+        Row {
+            quiet: false,
+            cells: vec![
+                named(group, "groups", "id"),
+                Cell::Of { number: grouped(group["priority"].as_u64().unwrap_or_default()), of: String::new() },
+                said,
+                changed(frame, group),
+            ],
+        }
+    };
+    let table = Table {
+        caption: "Groups".into(),
+        columns: vec![words("Name"), numbers("Priority"), words("Says"), words("Changed")],
+        rows: items.iter().map(row).collect(),
+        empty: Empty::begin(
+            "No groups yet",
+            "Everybody is in All Users. A group of your own says what its members may do, or what anonymous users of a cast may do.",
+            "Make a group",
+            "/admin/new-group",
+        ),
+        next,
+        mark: frame.mark.clone(),
+    };
+    screen(
+        frame,
+        Place::Groups,
+        "Groups",
+        "Who may do what inside a session. The smallest priority is heard first.",
+        Some(("people", "New group", "/admin/new-group")),
+        &table,
+    )
+}
+
+/// Staging configs.
+pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> String, next: Option<String>) -> Screen {
+    let row = |config: &Value| {
+        let wanted = ["desired_sessions", "num_sessions"].iter().find_map(|field| config[*field].as_u64());
+        let there = ["current_sessions", "num_current_sessions"].iter().find_map(|field| config[*field].as_u64());
+        Row {
+            quiet: config["enabled"] == Value::Bool(false),
+            cells: vec![
+                Cell::Name {
+                    text: text(config, "name").to_owned(),
+                    href: format!("/admin/staging/{}", text(config, "id")),
+                    below: image_names(text(config, "image_id")),
+                },
+                Cell::Of {
+                    number: there.map_or_else(|| "\u{2013}".into(), grouped),
+                    of: wanted.map(|wanted| format!("of {}", grouped(wanted))).unwrap_or_default(),
+                },
+                changed(frame, config),
+            ],
+        }
+    };
+    let table = Table {
+        caption: "Staging configs".into(),
+        columns: vec![words("Name"), numbers("Ready"), words("Changed")],
+        rows: items.iter().map(row).collect(),
+        empty: Empty::begin(
+            "Nothing is started ahead",
+            "Sessions start when somebody clicks, which takes a while. A staging config keeps a few ready, so that visitors need not wait; they cost money while they wait.",
+            "Start sessions ahead",
+            "/admin/new-staging",
+        ),
+        next,
+        mark: frame.mark.clone(),
+    };
+    screen(
+        frame,
+        Place::Staging,
+        "Staging",
+        "Sessions that are started before anybody clicks.",
+        Some(("casts", "New staging config", "/admin/new-staging")),
+        &table,
+    )
+}
+
+/// Users.
+pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+    let row = |user: &Value| {
+        let id = text(user, "id");
+        let name = [text(user, "name"), id].into_iter().find(|name| !name.is_empty()).unwrap_or_default().to_owned();
+        let mut acts = Vec::new();
+        if frame.may("people") {
+            acts.push(Act::go("Forget\u{2026}", name.clone(), format!("/admin/users/{id}/delete")));
+        }
+        let seen = Moment::of(&user["last_login_at"], frame.now);
+        Row {
+            quiet: false,
+            cells: vec![
+                Cell::Text(name),
+                Cell::Text(list_of(&user["groups"])),
+                Cell::Text(list_of(&user["roles"])),
+                Cell::Time(seen),
+                Cell::Acts(acts),
+            ],
+        }
+    };
+    let table = Table {
+        caption: "Users".into(),
+        columns: vec![words("Name"), words("Groups"), words("Roles"), words("Last seen"), buttons()],
+        rows: items.iter().map(row).collect(),
+        empty: Empty::words(
+            "Nobody has signed in yet",
+            "Users come from the login provider: whoever signs in once stands here. Anonymous users have no record but their session.",
+        ),
+        next,
+        mark: frame.mark.clone(),
+    };
+    screen(frame, Place::Users, "Users", "Who has signed in, as the login provider tells it.", None, &table)
+}
+
+/// API keys.
+pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+    let row = |key: &Value| {
+        let (id, name) = (text(key, "id"), text(key, "name"));
+        let scopes = list_of(&key["scopes"]);
+        let mut acts = Vec::new();
+        if frame.may("keys") {
+            acts.push(Act::go("Delete\u{2026}", name, format!("/admin/api-keys/{id}/delete")));
+        }
+        Row {
+            quiet: false,
+            cells: vec![
+                Cell::Name { text: name.to_owned(), href: format!("/admin/api-keys/{id}"), below: String::new() },
+                Cell::Code(id.to_owned()),
+                Cell::Text(if scopes.is_empty() { "everything".into() } else { scopes }),
+                Cell::Time(Moment::of(&key["created_at"], frame.now)),
+                Cell::Time(Moment::of(&key["expires_at"], frame.now)),
+                Cell::Acts(acts),
+            ],
+        }
+    };
+    let table = Table {
+        caption: "API keys".into(),
+        columns: vec![words("Name"), words("Id"), words("May"), words("Made"), words("Ends"), buttons()],
+        rows: items.iter().map(row).collect(),
+        empty: Empty::begin(
+            "No keys",
+            "A key lets a program use the API at /api/admin, or a person into this console.",
+            "Make a key",
+            "/admin/new-api-key",
+        ),
+        next,
+        mark: frame.mark.clone(),
+    };
+    screen(
+        frame,
+        Place::ApiKeys,
+        "API keys",
+        "For programs; each may be given as little as it needs.",
+        Some(("keys", "New API key", "/admin/new-api-key")),
+        &table,
+    )
+}

@@ -1,0 +1,170 @@
+//! Owns the pages of claims, and the first page, which begins with them. Must not know what the verbs do.
+
+use casting_core::cast_form;
+use casting_core::ids::{CastId, Reference};
+use casting_core::image::Image;
+use casting_core::listing::{SessionQuery, SessionsOf};
+use casting_core::ports::{Launcher, RefusalCount, Store};
+use casting_core::session::Session;
+use casting_core::time::Timestamp;
+use casting_web::Reply;
+use serde_json::Value;
+
+use super::{ROWS, Round, casts};
+use crate::console::cast::figure;
+use crate::console::cast_words::{on, text};
+use crate::console::claims::{self, Claim, ClaimFilter, ClaimPage};
+use crate::console::history;
+use crate::console::moment::{grouped, length};
+use crate::console::overview::{self, Overview};
+use crate::console::sessions::owner;
+use crate::desk::casts::{self as cast_verbs, CastsAsked};
+use crate::desk::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
+use crate::desk::failure::Failure;
+use crate::desk::sessions::{self, Outcome, SessionsAsked};
+use crate::desk::{records, settings};
+
+/// An hour, in seconds.
+const HOUR: u64 = 3600;
+/// How many casts the first page looks at.
+const CASTS: u32 = 100;
+
+pub(super) async fn of_all<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    page(round, ClaimsOf::All, None).await
+}
+
+pub(super) async fn of_cast<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    let cast = cast_verbs::find(&round.desk, round.id).await?;
+    page(round, ClaimsOf::Cast(cast.id.clone()), Some((cast.settings.name.clone(), cast.id.to_string()))).await
+}
+
+async fn page<S: Store, L: Launcher>(round: &Round<'_, S, L>, of: ClaimsOf, cast: Option<(String, String)>) -> Result<Reply, Failure> {
+    let (query, now) = (|name: &str| round.visit.query(name).unwrap_or_default().trim().to_owned(), round.frame.now);
+    let hours = query("hours").parse().ok().filter(|hours| [1, 24, 168, 720].contains(hours)).unwrap_or(24);
+    let filter = ClaimFilter { outcome: query("outcome"), hours, reference: query("reference") };
+    let outcome = match filter.outcome.as_str() {
+        "refused" => Some(ClaimOutcome::Refused),
+        text => Outcome::parse(text).map(ClaimOutcome::Accepted),
+    };
+    let since = now.minus_seconds(hours * HOUR);
+    let reference = Reference::parse(&filter.reference);
+    let asked = ClaimsAsked { of: of.clone(), since, until: now.plus_seconds(1), outcome, reference };
+    let is_nonsense = !filter.reference.is_empty() && asked.reference.is_none();
+    let mut found = verbs::list(&round.desk, &asked, round.cursor().as_deref(), ROWS).await?;
+    if filter.outcome == "accepted" {
+        found.refused.clear();
+    }
+    let id = if let ClaimsOf::Cast(id) = &of { Some(id) } else { None };
+    let told = round.desk.casting.history(id, since.plus_seconds(HOUR), now).await?;
+    let charts = if asked.reference.is_some() { Vec::new() } else { vec![history::launches(&told), history::starts(&told)] };
+    let names = if cast.is_some() { Vec::new() } else { names(round).await? };
+    let claims = if is_nonsense { Vec::new() } else { together(&found.accepted.items, &found.refused, &names, ROWS as usize) };
+    let text = hours.to_string();
+    let kept = [("hours", text.as_str()), ("outcome", &filter.outcome), ("reference", &filter.reference)];
+    let next = round.next(found.accepted.next.as_ref(), &kept);
+    let exports = (export(id, since, &asked, "csv"), export(id, since, &asked, "json"));
+    Ok(round.show(&claims::page(&round.frame, &ClaimPage { cast, filter, charts, claims, next, exports })))
+}
+
+/// The address of these claims as a file.
+fn export(cast: Option<&CastId>, since: Timestamp, asked: &ClaimsAsked, format: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("format", format).append_pair("since", &since.to_string());
+    if let Some(cast) = cast {
+        query.append_pair("cast", cast.as_str());
+    }
+    match asked.outcome {
+        Some(ClaimOutcome::Refused) => _ = query.append_pair("outcome", "refused"),
+        Some(ClaimOutcome::Accepted(outcome)) => _ = query.append_pair("outcome", outcome.as_str()),
+        None => {}
+    }
+    if let Some(reference) = &asked.reference {
+        query.append_pair("ref", reference.as_str());
+    }
+    format!("/api/admin/claims/export?{}", query.finish())
+}
+
+/// The last claims of a cast or of all: of a week at most.
+pub(super) async fn last<S: Store, L: Launcher>(round: &Round<'_, S, L>, cast: Option<&CastId>) -> Result<Vec<Claim>, Failure> {
+    let now = round.frame.now;
+    let of = cast.map_or(ClaimsOf::All, |cast| ClaimsOf::Cast(cast.clone()));
+    let asked = ClaimsAsked { of, since: now.minus_seconds(7 * 24 * HOUR), until: now.plus_seconds(1), outcome: None, reference: None };
+    let found = verbs::list(&round.desk, &asked, None, 8).await?;
+    let names = if cast.is_some() { Vec::new() } else { names(round).await? };
+    Ok(together(&found.accepted.items, &found.refused, &names, 8))
+}
+
+/// The ids and names of casts; refusals know ids only.
+async fn names<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Vec<(String, String)>, Failure> {
+    let page = cast_verbs::list(&round.desk, &CastsAsked::default(), None, CASTS).await?;
+    Ok(page.items.iter().map(|cast| (cast.id.to_string(), cast.settings.name.clone())).collect())
+}
+
+/// Accepted claims and samples of refused ones, the newest first.
+fn together(accepted: &[Session], refused: &[RefusalCount], names: &[(String, String)], most: usize) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = accepted.iter().map(|session| of_session(&sessions::view(session))).collect();
+    for row in refused {
+        let id = row.cast_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let name = names.iter().find(|(known, _)| *known == id).map_or_else(|| "No cast".to_owned(), |(_, name)| name.clone());
+        claims.extend(row.samples.iter().map(|sample| Claim {
+            at: sample.at,
+            outcome: "refused".into(),
+            reason: history::reason(&row.code),
+            reference: sample.reference.to_string(),
+            cast: (name.clone(), id.clone()),
+            who: String::new(),
+            referrer: sample.referrer.clone().unwrap_or_default(),
+            session: None,
+        }));
+    }
+    claims.sort_by_key(|claim| std::cmp::Reverse(claim.at));
+    claims.truncate(most.max(accepted.len()));
+    claims
+}
+
+fn of_session(session: &Value) -> Claim {
+    let part = |field: &str| text(session, field).to_owned();
+    let reason = [text(session, "detail"), text(session, "reason")].into_iter().find(|reason| !reason.is_empty());
+    Claim {
+        at: Timestamp::parse(text(session, "created_at")).unwrap_or(Timestamp::from_millis(0)),
+        outcome: part("outcome"),
+        reason: reason.unwrap_or_default().replace('-', " "),
+        reference: part("reference"),
+        cast: (part("cast_name"), part("cast_id")),
+        who: owner(session),
+        referrer: part("referrer"),
+        session: Some(part("id")),
+    }
+}
+
+pub(super) async fn overview<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    let (desk, now) = (&round.desk, round.frame.now);
+    let page = cast_verbs::list(desk, &CastsAsked::default(), None, CASTS).await?;
+    let all: Vec<Value> = page.items.iter().map(|cast| cast_form::view(cast, &round.frame.public_url)).collect();
+    let more = if page.next.is_some() { "+" } else { "" };
+    let images = records::all::<Image, S, L>(desk).await?;
+    let told = desk.casting.history(None, now.minus_seconds(23 * HOUR), now).await?;
+    let total = told.total();
+    let query = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
+    let living = sessions::list(desk, &SessionsAsked { query, is_live: Some(true), ..SessionsAsked::default() }, None, 100).await?;
+    let live = format!("{}{}", grouped(living.items.len() as u64), if living.next.is_some() { "+" } else { "" });
+    let most = settings::read(desk).await?.settings.max_sessions;
+    let enabled = all.iter().filter(|cast| on(cast, "enabled")).count();
+    let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), |millis| length(millis.div_ceil(1000)));
+    let claims = last(round, None).await?;
+    let steps = [!images.is_empty(), !all.is_empty(), !claims.is_empty()];
+    let page = Overview {
+        figures: vec![
+            ("Live sessions".to_owned(), live, most.map(|most| format!("of {}", grouped(u64::from(most)))).unwrap_or_default()),
+            figure("Started, 24 h", Some(total.launched), ""),
+            figure("Turned away, 24 h", Some(total.refused_in_all()), ""),
+            ("Mean start, 24 h".to_owned(), mean, String::new()),
+            figure("Casts enabled", Some(enabled as u64), &format!("of {}{more}", grouped(all.len() as u64))),
+        ],
+        worries: casts::worries(&all, &images, now),
+        charts: vec![history::launches(&told)],
+        claims,
+        first_steps: steps.contains(&false).then_some(steps),
+    };
+    Ok(round.show(&overview::page(&round.frame, &page)))
+}

@@ -1,0 +1,340 @@
+//! Owns which page answers which route of the console, and what all of them share: who looks, what was sent, what has just been done. Must not know
+//! what the verbs do.
+//!
+//! A form that is sent changes something and leads on (303); if it is not right, the page comes back with all that was typed (422).
+
+mod casts;
+mod claims;
+mod people;
+mod records;
+mod sessions;
+
+use casting_core::Casting;
+use casting_core::actor::Scope;
+use casting_core::group::Group;
+use casting_core::image::Image;
+use casting_core::network::Network;
+use casting_core::ports::{Launcher, Store};
+use casting_web::credentials::SetCookie;
+use casting_web::{Code, Matched, Mistake, Problem, Reply, Request, RouteName, Visit, reply};
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::answers::Posted;
+use super::field::Picked;
+use super::form::{Choices, Remarks};
+use super::frame::{Flash, Frame, Tone, Who};
+use super::shell::{self, Place, Screen};
+use super::sign_in::{self, SignIn};
+use super::trouble;
+use crate::desk::failure::Failure;
+use crate::desk::version::Precondition;
+use crate::desk::{Desk, audits, records as verbs};
+use crate::entry::{self, Seat};
+
+/// The cookie that tells the next page what has just been done.
+const TOLD: &str = "cast-told";
+/// How many rows a list has.
+const ROWS: u32 = 50;
+
+/// One request of somebody who has signed in and may make it.
+pub(super) struct Round<'a, S, L> {
+    /// Where they stand.
+    pub(super) desk: Desk<'a, S, L>,
+    /// The request, as far as it is not its body.
+    pub(super) visit: &'a Visit,
+    /// What stands for `{id}` in the path.
+    pub(super) id: &'a str,
+    /// What every page knows.
+    pub(super) frame: Frame,
+    /// The fields that were sent.
+    pub(super) posted: Posted,
+}
+
+/// Answers one request to the console.
+pub(crate) async fn answer<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    request: &Request,
+    matched: &Matched<'_>,
+) -> Reply {
+    match matched.route.name {
+        RouteName::ShowSignIn => show_sign_in(casting, visit, visit.query("to").as_deref(), None),
+        RouteName::SignIn => match entry::sign_in(casting, visit, request).await {
+            Ok(reply) => reply,
+            Err(failure) => {
+                let problem = failure.into_problem(&*casting.entropy);
+                let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
+                let words = "This key opens nothing here. It may have been deleted, or a character is missing.";
+                let words = if is_unknown { words } else { problem.sentence() };
+                let form = casting_web::body::form(request).ok();
+                let to = form.as_ref().and_then(|form| form.field("to"));
+                show_sign_in(casting, visit, to, Some((problem.code.status(), words)))
+            }
+        },
+        name => match entry::admit(casting, visit, request, matched).await {
+            Ok(_) if name == RouteName::SignOut => entry::sign_out(casting),
+            Ok(seat) => {
+                let round = Round::of(seat, visit, matched.segment);
+                match walk(&round, name).await {
+                    Ok(reply) => reply,
+                    Err(failure) => round.explain(&failure.into_problem(&*casting.entropy)),
+                }
+            }
+            Err(failure) => match failure.into_problem(&*casting.entropy) {
+                problem if problem.code.status() == StatusCode::UNAUTHORIZED => entry::sign_in_first(visit),
+                problem => visit.explain(&problem),
+            },
+        },
+    }
+}
+
+fn show_sign_in<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    to: Option<&str>,
+    refusal: Option<(StatusCode, &str)>,
+) -> Reply {
+    let frame = Frame {
+        nonce: visit.nonce.clone(),
+        mark: String::new(),
+        who: None,
+        public_url: casting.terms.public_url.clone(),
+        now: casting.clock.now(),
+        flash: None,
+    };
+    let home = entry::target(to);
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", home).finish();
+    let page = SignIn { provider: Some(format!("/login?{query}")), error: refusal.map(|(_, words)| words.to_owned()), to: home.to_owned() };
+    let status = refusal.map_or(StatusCode::OK, |(status, _)| status);
+    shell::answer(&frame, &Screen { status, ..sign_in::page(&page) })
+}
+
+async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: RouteName) -> Result<Reply, Failure> {
+    match name {
+        RouteName::Console => claims::overview(round).await,
+        RouteName::ShowCasts => casts::list(round).await,
+        RouteName::ShowNewCast => casts::ask(round).await,
+        RouteName::MakeCast => casts::make(round).await,
+        RouteName::ShowCast => casts::show(round).await,
+        RouteName::EditCast => casts::edit(round).await,
+        RouteName::SaveCast => casts::save(round).await,
+        RouteName::AskToDeleteCast => casts::ask_to_delete(round, "").await,
+        RouteName::RemoveCast => casts::delete(round).await,
+        RouteName::SwitchCast => casts::switch(round).await,
+        RouteName::GiveCastAnotherKey => casts::rotate(round).await,
+        RouteName::MakeCastLike => casts::copy(round).await,
+        RouteName::CheckCast => casts::check(round).await,
+        RouteName::ShowQrCode => casts::qr_code(round).await,
+        RouteName::ShowTrial => casts::show_trial(round).await,
+        RouteName::RunTrial => casts::run_trial(round).await,
+        RouteName::ShowCastClaims => claims::of_cast(round).await,
+        RouteName::ShowClaims => claims::of_all(round).await,
+        RouteName::ShowSessions => sessions::list(round).await,
+        RouteName::EndSessionOf => sessions::stop(round).await,
+        RouteName::UnshareSessionOf => sessions::unshare(round).await,
+        RouteName::WatchSessionOf => sessions::watch(round).await,
+        RouteName::ShowUsers => people::users(round).await,
+        RouteName::AskToDeleteUser => people::ask_to_forget(round, "").await,
+        RouteName::RemoveUser => people::forget(round).await,
+        RouteName::ShowSettings => people::settings(round).await,
+        RouteName::SaveSettings => people::save_settings(round).await,
+        RouteName::ShowAudit => people::audit(round).await,
+        RouteName::TakeBack => people::take_back(round).await,
+        name => records::walk(round, name).await,
+    }
+}
+
+/// What has been done, in a cookie and in a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Made,
+    Saved,
+    Deleted,
+    On,
+    Off,
+    OtherKey,
+    Copied,
+    Stopping,
+    Unshared,
+    Forgotten,
+    TakenBack,
+}
+
+impl Done {
+    const ALL: [(Self, &'static str, &'static str); 11] = [
+        (Self::Made, "made", "It is there now."),
+        (Self::Saved, "saved", "Your change has been saved."),
+        (Self::Deleted, "deleted", "It has been deleted."),
+        (Self::On, "on", "The link is on."),
+        (Self::Off, "off", "The link is off. Sessions that run go on."),
+        (Self::OtherKey, "other-key", "The link has another key; the old one opens nothing any more."),
+        (Self::Copied, "copied", "This is the copy. It has a key of its own."),
+        (Self::Stopping, "stopping", "The session is being ended."),
+        (Self::Unshared, "unshared", "The share link opens nothing any more."),
+        (Self::Forgotten, "forgotten", "The user has been forgotten."),
+        (Self::TakenBack, "taken-back", "The change has been taken back."),
+    ];
+
+    fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(done, ..)| *done == self).map_or("", |(_, word, _)| word)
+    }
+}
+
+/// What a cookie tells of; an entry's id after the word can be taken back.
+fn flash(told: &str) -> Option<Flash> {
+    let (word, entry) = told.split_once('.').unwrap_or((told, ""));
+    let (_, _, sentence) = Done::ALL.iter().find(|(_, known, _)| *known == word)?;
+    let undo = casting_core::audit::AuditId::parse(entry).map(|id| format!("/admin/audit/{id}/undo"));
+    Some(Flash { tone: Tone::Good, text: (*sentence).to_owned(), undo })
+}
+
+impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
+    fn of(seat: Seat<'a, S, L>, visit: &'a Visit, id: &'a str) -> Self {
+        let Seat { desk, mark, form } = seat;
+        let scopes = &desk.actor.scopes;
+        let role = match () {
+            () if Scope::ALL.iter().all(|scope| scopes.contains(scope)) => "Administrator".to_owned(),
+            () if scopes.iter().all(|scope| *scope == Scope::Read) => "Auditor".to_owned(),
+            () => scopes.iter().filter(|scope| **scope != Scope::Read).map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        let scopes = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+        let frame = Frame {
+            nonce: visit.nonce.clone(),
+            mark,
+            who: Some(Who { name: desk.actor.name.clone(), role, scopes }),
+            public_url: desk.casting.terms.public_url.clone(),
+            now: desk.casting.clock.now(),
+            flash: visit.cookie(TOLD).and_then(flash),
+        };
+        let posted = form.map(|form| Posted::new(form.into_fields())).unwrap_or_default();
+        Self { desk, visit, id, frame, posted }
+    }
+
+    /// The page. What has been done is told once.
+    pub(super) fn show(&self, screen: &Screen) -> Reply {
+        let mut reply = shell::answer(&self.frame, screen);
+        if self.frame.flash.is_some() {
+            self.tell(&mut reply, "", 0);
+        }
+        reply
+    }
+
+    /// On to another page, which says what has been done; if that was a change of this thing, it can be taken back there.
+    pub(super) async fn lead(&self, to: &str, done: Done, target: Option<&str>) -> Result<Reply, Failure> {
+        let mut told = done.word().to_owned();
+        if let Some(target) = target {
+            let newest = audits::list(&self.desk, Some(target), None, 1).await?.items.into_iter().next();
+            if let Some(audit) = newest.filter(|audit| audits::can_be_undone(audit) && audit.actor_id == self.desk.actor.id) {
+                told.push_str(&format!(".{}", audit.id));
+            }
+        }
+        let mut reply = reply::see_other(to);
+        self.tell(&mut reply, &told, 60);
+        Ok(reply)
+    }
+
+    fn tell(&self, reply: &mut Reply, value: &str, max_age: u64) {
+        let secure = self.desk.casting.terms.is_secure();
+        reply::set_cookie(reply, &SetCookie { name: TOLD, value, path: "/admin", max_age, secure });
+    }
+
+    fn explain(&self, problem: &Problem) -> Reply {
+        if self.visit.wants_json { problem.reply() } else { self.show(&trouble::page(problem)) }
+    }
+
+    /// What there is to pick from.
+    pub(super) async fn choices(&self) -> Result<Choices, Failure> {
+        let images = verbs::all::<Image, S, L>(&self.desk).await?;
+        let mut groups = verbs::all::<Group, S, L>(&self.desk).await?;
+        if groups.iter().all(|group| group.id != Group::all_users_id()) {
+            groups.insert(0, Group::all_users());
+        }
+        let networks = verbs::all::<Network, S, L>(&self.desk).await?;
+        let mut choices = Choices::from([
+            (Picked::Image, images.iter().map(|image| (image.id.to_string(), image.settings.name.clone())).collect()),
+            (Picked::Group, groups.iter().map(|group| (group.id.to_string(), group.settings.name.clone())).collect()),
+            (Picked::Network, networks.iter().map(|network| (network.id.to_string(), network.id.to_string())).collect::<Vec<_>>()),
+        ]);
+        for options in choices.values_mut() {
+            options.sort_by_key(|(_, words)| words.to_lowercase());
+        }
+        Ok(choices)
+    }
+
+    /// The version that the form was made of.
+    pub(super) fn precondition(&self) -> Precondition {
+        self.posted.first("version").and_then(|text| text.parse().ok()).map_or(Precondition::None, Precondition::version)
+    }
+
+    /// Where a list goes on; a cursor that is empty is none.
+    pub(super) fn cursor(&self) -> Option<String> {
+        self.visit.query("cursor").filter(|cursor| !cursor.is_empty())
+    }
+
+    /// The address of this page from `cursor` on, with these parameters.
+    pub(super) fn next(&self, cursor: Option<&String>, parameters: &[(&str, &str)]) -> Option<String> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+            query.append_pair(name, value);
+        }
+        query.append_pair("cursor", cursor?);
+        Some(format!("{}?{}", self.visit.path, query.finish()))
+    }
+}
+
+/// What keeps a form from being taken, to be shown at its fields; `Err` when it is nothing that whoever filled it in can mend.
+pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
+    let Failure::Problem(problem) = failure else { return Err(failure) };
+    let status = problem.code.status();
+    let mendable = [StatusCode::UNPROCESSABLE_ENTITY, StatusCode::CONFLICT, StatusCode::PRECONDITION_FAILED, StatusCode::BAD_REQUEST];
+    if !mendable.contains(&status) {
+        return Err(Failure::Problem(problem));
+    }
+    let mut errors: Vec<_> =
+        problem.errors.iter().map(|error| casting_core::form::FieldError::new(&error.pointer, &error.detail)).collect();
+    if errors.is_empty() {
+        let detail = match status {
+            StatusCode::PRECONDITION_FAILED => {
+                "Somebody else has changed this in the meantime. Load the page anew to see how, then change it again."
+            }
+            _ => problem.sentence(),
+        };
+        errors.push(casting_core::form::FieldError::new("", detail));
+    }
+    Ok(Remarks { errors, warnings: Vec::new() })
+}
+
+/// What is only shown, as it is, under what was typed.
+pub(super) fn typed_over(shown: &Value, typed: &Value) -> Value {
+    let mut fields: Map<String, Value> = shown.as_object().cloned().unwrap_or_default();
+    fields.extend(typed.as_object().cloned().unwrap_or_default());
+    Value::Object(fields)
+}
+
+/// Where in the console a list of this place is.
+pub(super) fn trail(place: Place) -> Vec<(String, String)> {
+    shell::entry_of(place).map(|(words, href)| (words.to_owned(), href.to_owned())).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_tells_only_what_we_say() {
+        let undo = flash("saved.01795435200000-0123456789abcdef").expect("is told");
+        assert_eq!(undo.undo.as_deref(), Some("/admin/audit/01795435200000-0123456789abcdef/undo"));
+        assert_eq!(flash("saved./../x").expect("is told").undo, None);
+        assert_eq!(flash("<b>hello</b>"), None);
+        assert_eq!(flash(""), None);
+    }
+
+    #[test]
+    fn what_can_be_mended_comes_back_to_the_form() {
+        let taken = remarks(Failure::conflict("Another cast has the key abc.")).expect("can be mended");
+        assert_eq!((taken.errors[0].pointer.as_str(), taken.errors[0].detail.as_str()), ("", "Another cast has the key abc."));
+        assert!(remarks(Failure::not_found("There is no such cast.")).is_err());
+        assert!(remarks(Failure::contention("change a cast")).is_err());
+    }
+}

@@ -1,0 +1,387 @@
+//! Owns the pages of what stands around casts: images, networks, groups, staging configs and API keys, all in one way. Must not know what the verbs
+//! do.
+
+use askama::Template;
+use casting_core::api_key::ApiKey;
+use casting_core::group::Group;
+use casting_core::image::Image;
+use casting_core::image_form;
+use casting_core::network::Network;
+use casting_core::ports::{Launcher, Page, Store};
+use casting_core::staging::Staging;
+use casting_core::{api_key_form, preset};
+use casting_web::{Reply, RouteName};
+use serde_json::{Value, json};
+
+use super::{Done, ROWS, Round, remarks, trail, typed_over};
+use crate::console::cast_words::{name_of, text};
+use crate::console::confirm::{self, Confirm};
+use crate::console::edit::{self, Edit};
+use crate::console::field::{Noun, Picked};
+use crate::console::form::Remarks;
+use crate::console::nouns::{api_key::API_KEY, group::GROUP, image::IMAGE, network::NETWORK, staging::STAGING};
+use crate::console::shell::{Place, Screen};
+use crate::console::table::Act;
+use crate::console::{answers, records, shown};
+use crate::desk::failure::Failure;
+use crate::desk::records::{self as verbs, Editable};
+use crate::desk::{api_keys, images, staging};
+
+/// One kind of thing, as the console calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Image,
+    Network,
+    Group,
+    Staging,
+    ApiKey,
+}
+
+/// What somebody wants of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    List,
+    Ask,
+    Make,
+    Show,
+    Save,
+    AskToDelete,
+    Delete,
+}
+
+const fn read(name: RouteName) -> Option<(Kind, Wish)> {
+    Some(match name {
+        RouteName::ShowImages => (Kind::Image, Wish::List),
+        RouteName::ShowNewImage => (Kind::Image, Wish::Ask),
+        RouteName::MakeImage => (Kind::Image, Wish::Make),
+        RouteName::ShowImage => (Kind::Image, Wish::Show),
+        RouteName::SaveImage => (Kind::Image, Wish::Save),
+        RouteName::AskToDeleteImage => (Kind::Image, Wish::AskToDelete),
+        RouteName::RemoveImage => (Kind::Image, Wish::Delete),
+        RouteName::ShowNetworks => (Kind::Network, Wish::List),
+        RouteName::ShowNewNetwork => (Kind::Network, Wish::Ask),
+        RouteName::MakeNetwork => (Kind::Network, Wish::Make),
+        RouteName::ShowNetwork => (Kind::Network, Wish::Show),
+        RouteName::SaveNetwork => (Kind::Network, Wish::Save),
+        RouteName::AskToDeleteNetwork => (Kind::Network, Wish::AskToDelete),
+        RouteName::RemoveNetwork => (Kind::Network, Wish::Delete),
+        RouteName::ShowGroups => (Kind::Group, Wish::List),
+        RouteName::ShowNewGroup => (Kind::Group, Wish::Ask),
+        RouteName::MakeGroup => (Kind::Group, Wish::Make),
+        RouteName::ShowGroup => (Kind::Group, Wish::Show),
+        RouteName::SaveGroup => (Kind::Group, Wish::Save),
+        RouteName::AskToDeleteGroup => (Kind::Group, Wish::AskToDelete),
+        RouteName::RemoveGroup => (Kind::Group, Wish::Delete),
+        RouteName::ShowStagingConfigs => (Kind::Staging, Wish::List),
+        RouteName::ShowNewStagingConfig => (Kind::Staging, Wish::Ask),
+        RouteName::MakeStagingConfig => (Kind::Staging, Wish::Make),
+        RouteName::ShowStagingConfig => (Kind::Staging, Wish::Show),
+        RouteName::SaveStagingConfig => (Kind::Staging, Wish::Save),
+        RouteName::AskToDeleteStagingConfig => (Kind::Staging, Wish::AskToDelete),
+        RouteName::RemoveStagingConfig => (Kind::Staging, Wish::Delete),
+        RouteName::ShowApiKeys => (Kind::ApiKey, Wish::List),
+        RouteName::ShowNewApiKey => (Kind::ApiKey, Wish::Ask),
+        RouteName::MakeApiKey => (Kind::ApiKey, Wish::Make),
+        RouteName::ShowApiKey => (Kind::ApiKey, Wish::Show),
+        RouteName::SaveApiKey => (Kind::ApiKey, Wish::Save),
+        RouteName::AskToDeleteApiKey => (Kind::ApiKey, Wish::AskToDelete),
+        RouteName::RemoveApiKey => (Kind::ApiKey, Wish::Delete),
+        _ => return None,
+    })
+}
+
+impl Kind {
+    const fn noun(self) -> &'static Noun {
+        match self {
+            Self::Image => &IMAGE,
+            Self::Network => &NETWORK,
+            Self::Group => &GROUP,
+            Self::Staging => &STAGING,
+            Self::ApiKey => &API_KEY,
+        }
+    }
+
+    const fn place(self) -> Place {
+        match self {
+            Self::Image => Place::Images,
+            Self::Network => Place::Networks,
+            Self::Group => Place::Groups,
+            Self::Staging => Place::Staging,
+            Self::ApiKey => Place::ApiKeys,
+        }
+    }
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Image => "/admin/images",
+            Self::Network => "/admin/networks",
+            Self::Group => "/admin/groups",
+            Self::Staging => "/admin/staging",
+            Self::ApiKey => "/admin/api-keys",
+        }
+    }
+
+    /// What it takes to change one.
+    const fn scope(self) -> &'static str {
+        match self {
+            Self::Image | Self::Network => "images",
+            Self::Group => "people",
+            Self::Staging => "casts",
+            Self::ApiKey => "keys",
+        }
+    }
+
+    /// What a new one is before anything is typed.
+    fn blank(self) -> Value {
+        match self {
+            Self::Image => {
+                json!({"enabled": true, "container": "session", "start_timeout_seconds": 180, "session_time_limit_seconds": 14_400})
+            }
+            Self::Network => json!({}),
+            Self::Group => json!({"priority": 100}),
+            Self::Staging => json!({"enabled": true, "desired_sessions": 1, "expiration_hours": 24}),
+            Self::ApiKey => json!({"scopes": ["read"]}),
+        }
+    }
+
+    /// What happens when one is deleted.
+    fn happens(self) -> Vec<String> {
+        let sentences: &[&str] = match self {
+            Self::Image => &["No link can start it any more; one that a cast still uses cannot be deleted.", "Sessions that run go on."],
+            Self::Network => &["Links can no longer name it; one that is still used cannot be deleted.", "Sessions that run there go on."],
+            Self::Group => {
+                &["Casts that put anonymous users into it go on with All Users alone.", "Sessions that run keep what they were given."]
+            }
+            Self::Staging => &["Nothing more is started ahead for it.", "Sessions that wait for somebody are ended."],
+            Self::ApiKey => &["Whoever uses it is shut out at once.", "Nobody can bring it back; a new key is another one."],
+        };
+        sentences.iter().map(|sentence| (*sentence).to_owned()).collect()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/presets.html")]
+struct Presets {
+    chosen: String,
+}
+
+/// The families of images that are known, and what they are.
+const PRESETS: [(&str, &str, &str); 4] = [
+    ("kasmweb", "Kasm desktop or app", "kasmweb/*"),
+    ("kasmweb_chromium", "Kasm Chromium", "kasmweb/chromium, kasmweb/chrome"),
+    ("linuxserver", "LinuxServer", "lscr.io/linuxserver/*"),
+    ("web_app", "Web app", "any image that serves pages"),
+];
+
+#[derive(Template)]
+#[template(path = "console/new_key.html")]
+struct NewKey<'a> {
+    key: &'a str,
+    public_url: &'a str,
+}
+
+pub(super) async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: RouteName) -> Result<Reply, Failure> {
+    let Some((kind, wish)) = read(name) else { return Err(Failure::not_found("There is nothing here.")) };
+    match wish {
+        Wish::List => list(round, kind).await,
+        Wish::Ask => ask(round, kind).await,
+        Wish::Make => make(round, kind).await,
+        Wish::Show => show(round, kind).await,
+        Wish::Save => save(round, kind).await,
+        Wish::AskToDelete => ask_to_delete(round, kind, "").await,
+        Wish::Delete => delete(round, kind).await,
+    }
+}
+
+async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+    let (desk, cursor, frame) = (&round.desk, round.cursor(), &round.frame);
+    let screen = match kind {
+        Kind::Image => {
+            let page = desk.casting.store.records::<Image>(cursor.as_deref(), ROWS).await?;
+            let views: Vec<Value> = page.items.iter().map(image_form::view).collect();
+            records::images(frame, &views, round.next(page.next.as_ref(), &[]))
+        }
+        Kind::Network => {
+            let (views, next) = views(round, &verbs::list::<Network, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            records::networks(frame, &views, next)
+        }
+        Kind::Group => {
+            let (views, next) = views(round, &verbs::list::<Group, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            records::groups(frame, &views, next)
+        }
+        Kind::Staging => {
+            let (views, next) = views(round, &verbs::list::<Staging, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            let choices = round.choices().await?;
+            records::staging(frame, &views, &|id| name_of(&choices, Picked::Image, id), next)
+        }
+        Kind::ApiKey => {
+            let (views, next) = views(round, &verbs::list::<ApiKey, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            records::api_keys(frame, &views, next)
+        }
+    };
+    Ok(round.show(&screen))
+}
+
+fn views<R: Editable, S: Store, L: Launcher>(round: &Round<'_, S, L>, page: &Page<R>) -> (Vec<Value>, Option<String>) {
+    (page.items.iter().map(Editable::view).collect(), round.next(page.next.as_ref(), &[]))
+}
+
+async fn find<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Value, Failure> {
+    let (desk, id) = (&round.desk, round.id);
+    Ok(match kind {
+        Kind::Image => image_form::view(&images::find(desk, id).await?),
+        Kind::Network => verbs::find::<Network, S, L>(desk, id).await?.0.view(),
+        Kind::Group => verbs::find::<Group, S, L>(desk, id).await?.0.view(),
+        Kind::Staging => verbs::find::<Staging, S, L>(desk, id).await?.0.view(),
+        Kind::ApiKey => api_key_form::view(&verbs::find::<ApiKey, S, L>(desk, id).await?.0),
+    })
+}
+
+async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+    let mut document = kind.blank();
+    let mut above = String::new();
+    if kind == Kind::Image {
+        let chosen = round.visit.query("preset").unwrap_or_default();
+        if let (false, Ok((fields, _))) = (chosen.is_empty(), preset::take(&json!({ "preset": chosen }))) {
+            document = typed_over(&document, &Value::Object(fields));
+        }
+        above = shown(&Presets { chosen });
+    }
+    Ok(round.show(&page(round, kind, None, &document, Remarks::default(), above).await?))
+}
+
+async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+    let document = find(round, kind).await?;
+    Ok(round.show(&page(round, kind, Some(&document), &document, Remarks::default(), String::new()).await?))
+}
+
+async fn page<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+    stored: Option<&Value>,
+    document: &Value,
+    remarks: Remarks,
+    above: String,
+) -> Result<Screen, Failure> {
+    let choices = round.choices().await?;
+    let noun = kind.noun();
+    let action = if stored.is_some() { format!("{}/{}", kind.folder(), round.id) } else { kind.folder().to_owned() };
+    let edit = Edit {
+        noun,
+        place: kind.place(),
+        title: stored.map_or_else(|| format!("New {}", noun.name), |stored| text(stored, "name").to_owned()),
+        trail: trail(kind.place()),
+        action: action.clone(),
+        cancel: kind.folder().to_owned(),
+        submit: if stored.is_some() { "Save" } else { "Make it" },
+        document,
+        remarks,
+        choices: &choices,
+        is_new: stored.is_none(),
+        id: None,
+        version: stored
+            .and_then(|stored| round.posted.first("version").and_then(|sent| sent.parse().ok()).or_else(|| stored["version"].as_u64())),
+        check: None,
+        aside: String::new(),
+        above,
+    };
+    let mut screen = edit::page(&round.frame, &edit);
+    if let Some(stored) = stored {
+        let is_by_birth = kind == Kind::Group && round.id == Group::all_users_id().as_str();
+        screen.acts.push(Act::go("Who changed what", "", format!("/admin/audit?about={}", round.id)));
+        if round.frame.may(kind.scope()) && !is_by_birth {
+            screen.acts.push(Act::go("Delete\u{2026}", text(stored, "name"), format!("{action}/delete")));
+        }
+    }
+    Ok(screen)
+}
+
+async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+    let (desk, typed) = (&round.desk, answers::document(kind.noun(), &round.posted));
+    let made = match kind {
+        Kind::Image => images::create(desk, &typed).await.map(drop),
+        Kind::Network => verbs::create::<Network, S, L>(desk, &typed).await.map(drop),
+        Kind::Group => verbs::create::<Group, S, L>(desk, &typed).await.map(drop),
+        Kind::Staging => staging::create(desk, &typed).await.map(drop),
+        Kind::ApiKey => match api_keys::create(desk, &typed).await {
+            // Shown in the answer itself: it stands in no address and in no cookie, and is gone with the page.
+            Ok((key, secret)) => return Ok(round.show(&new_key(round, &key, &secret))),
+            Err(failure) => Err(failure),
+        },
+    };
+    match made {
+        Ok(()) => round.lead(kind.folder(), Done::Made, None).await,
+        Err(failure) => Ok(round.show(&page(round, kind, None, &typed, remarks(failure)?, String::new()).await?)),
+    }
+}
+
+fn new_key<S: Store, L: Launcher>(round: &Round<'_, S, L>, key: &ApiKey, secret: &str) -> Screen {
+    let main = shown(&NewKey { key: secret, public_url: &round.frame.public_url });
+    let trail = trail(Place::ApiKeys);
+    Screen { trail, ..Screen::new(Place::ApiKeys, format!("The key \u{201c}{}\u{201d} is there", key.settings.name), main) }
+}
+
+async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+    let (desk, id, typed) = (&round.desk, round.id, answers::document(kind.noun(), &round.posted));
+    let over = round.precondition();
+    let saved = match kind {
+        Kind::Image => images::change(desk, id, &typed, &over).await.map(drop),
+        Kind::Network => {
+            // The name is how it is found; the form sends it nowhere else.
+            let mut typed = typed.clone();
+            if let Value::Object(fields) = &mut typed {
+                fields.shift_remove("name");
+            }
+            verbs::change::<Network, S, L>(desk, id, &typed, &over).await.map(drop)
+        }
+        Kind::Group => verbs::change::<Group, S, L>(desk, id, &typed, &over).await.map(drop),
+        Kind::Staging => staging::change(desk, id, &typed, &over).await.map(drop),
+        Kind::ApiKey => verbs::change::<ApiKey, S, L>(desk, id, &typed, &over).await.map(drop),
+    };
+    match saved {
+        Ok(()) => round.lead(&format!("{}/{id}", kind.folder()), Done::Saved, Some(id)).await,
+        Err(failure) => {
+            let (remarks, stored) = (remarks(failure)?, find(round, kind).await?);
+            let typed = if kind == Kind::Network { typed_over(&typed, &json!({ "name": id })) } else { typed };
+            Ok(round.show(&page(round, kind, Some(&stored), &typed_over(&stored, &typed), remarks, String::new()).await?))
+        }
+    }
+}
+
+async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind, refused: &str) -> Result<Reply, Failure> {
+    let stored = find(round, kind).await?;
+    let (name, home) = (text(&stored, "name"), format!("{}/{}", kind.folder(), round.id));
+    let mut trail = trail(kind.place());
+    trail.push((name.to_owned(), home.clone()));
+    let page = Confirm {
+        place: kind.place(),
+        trail,
+        title: format!("Delete the {} \u{201c}{name}\u{201d}?", kind.noun().name),
+        happens: kind.happens(),
+        action: format!("{home}/delete"),
+        submit: "Delete it".into(),
+        cancel: home,
+        choice: None,
+        refused: refused.to_owned(),
+        version: stored["version"].as_u64(),
+    };
+    Ok(round.show(&confirm::page(&round.frame, &page)))
+}
+
+async fn delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+    let (desk, id, over) = (&round.desk, round.id, round.precondition());
+    let deleted = match kind {
+        Kind::Image => images::delete(desk, id, &over).await,
+        Kind::Network => verbs::delete_network(desk, id, &over).await,
+        Kind::Group => verbs::delete_group(desk, id, &over).await,
+        Kind::Staging => verbs::delete::<Staging, S, L>(desk, id, &over).await,
+        Kind::ApiKey => api_keys::delete(desk, id, &over).await,
+    };
+    match deleted {
+        Ok(()) => round.lead(kind.folder(), Done::Deleted, Some(id)).await,
+        Err(failure) => {
+            let remarks = remarks(failure)?;
+            ask_to_delete(round, kind, remarks.errors.first().map_or("", |error| error.detail.as_str())).await
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Owns the page of live sessions and what can be done there. Must not know what the verbs do.
+
+use casting_core::listing::{SessionQuery, SessionsOf};
+use casting_core::ports::{Launcher, Store};
+use casting_web::{Reply, reply};
+use serde_json::Value;
+
+use super::{Done, ROWS, Round};
+use crate::console::sessions;
+use crate::desk::failure::Failure;
+use crate::desk::sessions::{self as verbs, SessionsAsked};
+
+const PAGE: &str = "/admin/sessions";
+
+pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    let query = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
+    let asked = SessionsAsked { query, is_live: Some(true), ..SessionsAsked::default() };
+    let page = verbs::list(&round.desk, &asked, round.cursor().as_deref(), ROWS).await?;
+    let views: Vec<Value> = page.items.iter().map(verbs::view).collect();
+    let next = round.next(page.next.as_ref(), &[]);
+    Ok(round.show(&sessions::page(&round.frame, &views, next)))
+}
+
+pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    verbs::stop(&round.desk, round.id).await?;
+    round.lead(PAGE, Done::Stopping, None).await
+}
+
+pub(super) async fn unshare<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    verbs::unshare(&round.desk, round.id).await?;
+    round.lead(PAGE, Done::Unshared, None).await
+}
+
+pub(super) async fn watch<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(reply::see_other(&verbs::watch(&round.desk, round.id).await?))
+}

@@ -1,0 +1,100 @@
+//! Owns the page of live sessions. Must not know how they are found or ended.
+
+use casting_core::time::Timestamp;
+use serde_json::Value;
+
+use super::cast_words::text;
+use super::frame::{Frame, Tone};
+use super::moment::{Moment, length};
+use super::shell::{Place, Screen};
+use super::shown;
+use super::table::{Act, Badge, Cell, Empty, How, Row, Table, buttons, words};
+
+/// The page; `sessions` are as the API shows them.
+pub fn page(frame: &Frame, sessions: &[Value], next: Option<String>) -> Screen {
+    let main = format!("<div class=\"card list-card\">{}</div>", shown(&sessions_table(frame, sessions, "Live sessions", next)));
+    let mut screen = Screen::new(Place::Sessions, "Live sessions", main);
+    "What runs at this moment. Sessions that are shared can be watched.".clone_into(&mut screen.lead);
+    screen.acts.push(Act::go("Look again", "", "/admin/sessions"));
+    screen
+}
+
+/// Sessions as a table.
+pub fn sessions_table(frame: &Frame, sessions: &[Value], caption: &str, next: Option<String>) -> Table {
+    let columns = vec![words("Who"), words("State"), words("Cast"), words("Since"), words("Time left"), words("Reference"), buttons()];
+    Table {
+        caption: caption.to_owned(),
+        columns,
+        rows: sessions.iter().map(|session| row(frame, session)).collect(),
+        empty: Empty::words("Nothing runs", "Nothing is paid while nobody clicks. As soon as somebody starts a session, it stands here."),
+        next,
+        mark: frame.mark.clone(),
+    }
+}
+
+fn row(frame: &Frame, session: &Value) -> Row {
+    let (id, who) = (text(session, "id"), owner(session));
+    let state = text(session, "state");
+    let shared = session["sharing"].is_object() || session["shared"].as_bool().unwrap_or_default();
+    let mut badges = vec![badge(state)];
+    if shared {
+        badges.push(Badge::new(Tone::Plain, "Shared"));
+    }
+    let mut acts = Vec::new();
+    if frame.may("sessions") {
+        let send = |label: &str, verb: &str| Act {
+            label: label.into(),
+            to: format!("the session of {who}"),
+            href: format!("/admin/sessions/{id}/{verb}"),
+            how: How::Send(Vec::new()),
+        };
+        if state == "ready" && shared {
+            acts.push(send("Watch", "watch"));
+        }
+        if shared {
+            acts.push(send("Stop sharing", "unshare"));
+        }
+        acts.push(Act { how: How::Destroy(Vec::new()), ..send("Stop", "stop") });
+    }
+    let ends = Timestamp::parse(text(session, "ends_at"));
+    let left = ends.map_or_else(|| Cell::Soft("\u{2013}".into()), |ends| Cell::Text(length(frame.now.seconds_until(ends))));
+    let cast = Cell::Name {
+        text: text(session, "cast_name").to_owned(),
+        href: format!("/admin/casts/{}", text(session, "cast_id")),
+        below: text(session, "image_name").to_owned(),
+    };
+    Row {
+        quiet: false,
+        cells: vec![
+            Cell::Text(who),
+            Cell::Badges(badges),
+            cast,
+            Cell::Time(Moment::of(&session["created_at"], frame.now)),
+            left,
+            Cell::Code(text(session, "reference").to_owned()),
+            Cell::Acts(acts),
+        ],
+    }
+}
+
+/// Who a session belongs to, in words.
+pub fn owner(session: &Value) -> String {
+    let owner = &session["owner"];
+    let beginning = |id: &str| id.chars().take(8).collect::<String>();
+    match text(owner, "kind") {
+        "user" => text(owner, "name").to_owned(),
+        "anonymous" => format!("Anonymous {}", beginning(text(owner, "id"))),
+        _ => "Forgotten".to_owned(),
+    }
+}
+
+/// A session's state, in a word.
+pub fn badge(state: &str) -> Badge {
+    match state {
+        "reserved" | "starting" => Badge::new(Tone::Warn, "Starting"),
+        "ready" => Badge::new(Tone::Live, "Live"),
+        "stopping" => Badge::new(Tone::Plain, "Ending"),
+        "ended" => Badge::new(Tone::Plain, "Ended"),
+        other => Badge::new(Tone::Plain, other),
+    }
+}

@@ -1,0 +1,156 @@
+//! Owns what surrounds every page of the console: navigation, heading, what has just been done, style, script, and the headers. Must not know what
+//! the pages say.
+
+use askama::Template;
+use casting_web::{Reply, reply};
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderValue, StatusCode};
+
+use super::frame::Frame;
+use super::table::Act;
+
+/// A page: what stands inside the frame.
+#[derive(Debug)]
+pub struct Screen {
+    /// The status it is answered with.
+    pub status: StatusCode,
+    /// The heading, and the beginning of the document's title.
+    pub title: String,
+    /// A line under the heading; may be empty.
+    pub lead: String,
+    /// The way here, from the outside in: words and addresses.
+    pub trail: Vec<(String, String)>,
+    /// Which part of the navigation it belongs to.
+    pub place: Place,
+    /// What can be done here.
+    pub acts: Vec<Act>,
+    /// What stands beside the heading, such as a state; rendered.
+    pub mark: String,
+    /// The content; rendered.
+    pub main: String,
+}
+
+impl Screen {
+    /// A page with this content.
+    pub fn new(place: Place, title: impl Into<String>, main: String) -> Self {
+        let (title, lead, trail, acts, mark) = (title.into(), String::new(), Vec::new(), Vec::new(), String::new());
+        Self { status: StatusCode::OK, title, lead, trail, place, acts, mark, main }
+    }
+}
+
+/// The parts of the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Everything at a glance.
+    Overview,
+    /// Links.
+    Casts,
+    /// Who came, and who was turned away.
+    Claims,
+    /// What runs.
+    Sessions,
+    /// What is started.
+    Images,
+    /// What is started ahead.
+    Staging,
+    /// Where it is started.
+    Networks,
+    /// Who may do what.
+    Groups,
+    /// Who has been here.
+    Users,
+    /// The deployment's settings.
+    Settings,
+    /// Programs.
+    ApiKeys,
+    /// Who changed what.
+    Audit,
+    /// None of them.
+    Elsewhere,
+}
+
+/// One entry of the navigation: place, words, address, picture.
+type Entry = (Place, &'static str, &'static str, &'static str);
+
+/// The navigation: groups of entries.
+const NAVIGATION: [(&str, &[Entry]); 3] = [
+    (
+        "Casting",
+        &[
+            (Place::Overview, "Overview", "/admin", "home"),
+            (Place::Casts, "Casts", "/admin/casts", "cast"),
+            (Place::Claims, "Claims", "/admin/claims", "claims"),
+            (Place::Sessions, "Live sessions", "/admin/sessions", "live"),
+        ],
+    ),
+    (
+        "What they get",
+        &[
+            (Place::Images, "Images", "/admin/images", "image"),
+            (Place::Staging, "Staging", "/admin/staging", "stage"),
+            (Place::Networks, "Networks", "/admin/networks", "network"),
+            (Place::Groups, "Groups", "/admin/groups", "group"),
+            (Place::Users, "Users", "/admin/users", "user"),
+        ],
+    ),
+    (
+        "Deployment",
+        &[
+            (Place::Settings, "Settings", "/admin/settings", "settings"),
+            (Place::ApiKeys, "API keys", "/admin/api-keys", "key"),
+            (Place::Audit, "Audit log", "/admin/audit", "audit"),
+        ],
+    ),
+];
+
+/// How the navigation calls a place, and where it is.
+pub fn entry_of(place: Place) -> Option<(&'static str, &'static str)> {
+    let entries = NAVIGATION.iter().flat_map(|(_, entries)| entries.iter());
+    entries.into_iter().find(|(found, ..)| *found == place).map(|(_, words, href, _)| (*words, *href))
+}
+
+const STYLE: &str = include_str!("../../templates/console/console.css");
+const SCRIPT: &str = include_str!("../../templates/console/console.js");
+
+#[derive(Template)]
+#[template(path = "console/shell.html")]
+struct Shell<'a> {
+    frame: &'a Frame,
+    screen: &'a Screen,
+}
+
+impl Shell<'_> {
+    fn has_navigation(&self) -> bool {
+        self.frame.who.is_some()
+    }
+}
+
+/// The whole document.
+pub fn html(frame: &Frame, screen: &Screen) -> Result<String, askama::Error> {
+    Shell { frame, screen }.render()
+}
+
+/// The page as an answer.
+pub fn answer(frame: &Frame, screen: &Screen) -> Reply {
+    let html = match html(frame, screen) {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!(%error, "The page \u{201c}{}\u{201d} could not be written", screen.title);
+            return reply::empty(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    };
+    let mut reply = reply::text(screen.status, "text/html; charset=utf-8", html);
+    // Made of our own words and hex digits; if it cannot stand in a header, the strictest policy stays.
+    if let Ok(policy) = HeaderValue::from_str(&policy(&frame.nonce)) {
+        reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    reply
+}
+
+/// Nothing comes from elsewhere, nothing runs that we did not write, and nobody shows the console in a frame.
+fn policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src 'self' data:; \
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+}

@@ -1,0 +1,58 @@
+//! Owns how API keys are made and deleted: a key is shown wholly once, when it is made, and only the hash of its secret is kept.
+//! Must not know how a key is checked (`casting-core` does).
+//!
+//! A key cannot delete itself. So whoever deletes a key still holds one, and nobody is locked out by their own hand.
+
+use casting_core::actor::ActorKind;
+use casting_core::api_key::{ApiKey, ApiKeySettings};
+use casting_core::api_key_form;
+use casting_core::audit::{Difference, Noun};
+use casting_core::ids::{ApiKeyId, draw};
+use casting_core::ports::{Launcher, Saved, Store};
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::Value;
+
+use crate::desk::failure::Failure;
+use crate::desk::version::Precondition;
+use crate::desk::{Desk, records};
+
+/// A new key, and its text for the `Authorization` header, which cannot be had again (but by the same request under the same idempotency key).
+pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<(ApiKey, String), Failure> {
+    let casting = desk.casting;
+    let settings: ApiKeySettings = api_key_form::create(input)?;
+    let id = desk.new_id(Noun::ApiKey, input).await?;
+    let key_id = ApiKeyId::from_bytes(id.bytes);
+    let secret = if id.is_repeatable { secret_of_request(desk, &key_id) } else { draw(&*casting.entropy) };
+    let (key, text) = ApiKey::with_secret(key_id, &secret, casting.clock.now(), settings);
+    if id.is_repeatable
+        && let Some(made) = casting.store.record::<ApiKey>(key.id.as_str()).await?
+    {
+        return Ok((made, text));
+    }
+    let view = api_key_form::view(&key);
+    let audit = desk.audit(Noun::ApiKey, key.id.as_str(), &key.settings.name, Difference { before: None, after: Some(&view) });
+    match casting.store.put_record(&key, None, Some(&audit)).await? {
+        Saved::Done => {}
+        Saved::Stale => return Err(Failure::contention("make an API key")),
+    }
+    tracing::info!(actor.id = desk.actor.id, api_key.id = %key.id, "API key {} was made", key.id);
+    Ok((key, text))
+}
+
+/// The secret that follows from a request under an idempotency key, for whoever has our signing key: 120 bits.
+fn secret_of_request<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ApiKeyId) -> [u8; 16] {
+    let text = desk.casting.keys.fingerprint(&["api key secret", id.as_str()]);
+    let mut secret = [0; 16];
+    for (byte, read) in secret.iter_mut().zip(BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default()) {
+        *byte = read;
+    }
+    secret
+}
+
+/// Deletes a key; it opens nothing from now on.
+pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, precondition: &Precondition) -> Result<(), Failure> {
+    if desk.actor.kind == ActorKind::ApiKey && desk.actor.id == id {
+        return Err(Failure::conflict("A key cannot delete itself; use another one, so that nobody is locked out."));
+    }
+    records::delete::<ApiKey, S, L>(desk, id, precondition).await
+}

@@ -1,0 +1,119 @@
+//! Owns what administrators see of changes, and how a change is taken back. Must not know how the things that changed are kept.
+
+use casting_core::actor::{ActorKind, Scope};
+use casting_core::audit::{Action, Audit, AuditId, Noun};
+use casting_core::form::Spelled;
+use casting_core::group::Group;
+use casting_core::network::Network;
+use casting_core::ports::{Launcher, Page, Store};
+use casting_core::sketch;
+use casting_core::staging::Staging;
+use serde_json::{Value, json};
+
+use crate::desk::failure::Failure;
+use crate::desk::settings::SECRET;
+use crate::desk::version::Precondition;
+use crate::desk::{Desk, casts, images, records, settings};
+
+/// A page of changes, the newest first: of all, or of the thing with this id.
+pub(crate) async fn list<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    target: Option<&str>,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<Audit>, Failure> {
+    Ok(desk.casting.store.audits(target, cursor, limit).await?)
+}
+
+/// One change.
+pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Audit, Failure> {
+    let no_such_entry = || Failure::not_found("There is no such entry.");
+    let id = AuditId::parse(id).ok_or_else(no_such_entry)?;
+    desk.casting.store.audit(&id).await?.ok_or_else(no_such_entry)
+}
+
+/// Whether a change can be taken back: what was changed gets its old values again, what was deleted is made anew.
+pub(crate) fn can_be_undone(audit: &Audit) -> bool {
+    let is_kept = matches!(audit.noun, Noun::Cast | Noun::Image | Noun::Network | Noun::Group | Noun::StagingConfig | Noun::Settings);
+    is_kept && matches!(audit.action, Action::Changed | Action::Deleted) && audit.changes.iter().any(|change| change.field != SECRET)
+}
+
+/// What somebody needs to change things of this kind.
+pub(crate) const fn scope_of(noun: Noun) -> Option<Scope> {
+    match noun {
+        Noun::Cast | Noun::StagingConfig => Some(Scope::Casts),
+        Noun::Image | Noun::Network => Some(Scope::Images),
+        Noun::Group | Noun::User => Some(Scope::People),
+        Noun::Settings => Some(Scope::Settings),
+        Noun::ApiKey => Some(Scope::Keys),
+        Noun::Session => Some(Scope::Sessions),
+        Noun::Console => None,
+    }
+}
+
+/// Takes a change back, as a change of its own. What others have changed since in other fields stays.
+pub(crate) async fn undo<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(), Failure> {
+    let audit = find(desk, id).await?;
+    let may = scope_of(audit.noun).is_some_and(|scope| desk.actor.may(scope));
+    if !may {
+        return Err(Failure::forbidden("Taking this back needs the right to change it."));
+    }
+    if !can_be_undone(&audit) {
+        return Err(Failure::conflict("This cannot be taken back."));
+    }
+    let mut document = audit.undoing();
+    if let Value::Object(fields) = &mut document {
+        fields.remove(SECRET);
+        fields.remove("captcha_secret_key_is_set");
+        fields.remove("registered_task_definition");
+        fields.remove("previous_key");
+    }
+    let (target, any) = (audit.target.as_str(), Precondition::None);
+    match (audit.noun, audit.action) {
+        (Noun::Cast, Action::Changed) => casts::change(desk, target, &document, &any).await.map(drop),
+        (Noun::Cast, _) => casts::create(desk, &document).await.map(drop),
+        (Noun::Image, Action::Changed) => images::change(desk, target, &document, &any).await.map(drop),
+        (Noun::Image, _) => images::create(desk, &document).await.map(drop),
+        (Noun::Network, Action::Changed) => records::change::<Network, S, L>(desk, target, &document, &any).await.map(drop),
+        (Noun::Network, _) => records::create::<Network, S, L>(desk, &document).await.map(drop),
+        (Noun::Group, Action::Changed) => records::change::<Group, S, L>(desk, target, &document, &any).await.map(drop),
+        (Noun::Group, _) => records::create::<Group, S, L>(desk, &document).await.map(drop),
+        (Noun::StagingConfig, Action::Changed) => records::change::<Staging, S, L>(desk, target, &document, &any).await.map(drop),
+        (Noun::StagingConfig, _) => records::create::<Staging, S, L>(desk, &document).await.map(drop),
+        _ => settings::change(desk, &document, &any).await.map(drop),
+    }
+}
+
+/// A change as the API shows it.
+pub(crate) fn view(audit: &Audit) -> Value {
+    json!({
+        "id": audit.id,
+        "at": audit.at.to_string(),
+        "actor": { "kind": audit.actor_kind, "id": audit.actor_id, "name": audit.actor_name },
+        "address": audit.address,
+        "action": audit.action,
+        "noun": audit.noun,
+        "target": audit.target,
+        "target_name": audit.target_name,
+        "changes": audit.changes,
+        "can_be_undone": can_be_undone(audit),
+    })
+}
+
+/// What JSON Schema says of [`view`].
+pub(crate) fn schema() -> Value {
+    let text = || json!({ "type": "string" });
+    let change = sketch::object(json!({ "field": text(), "before": {}, "after": {} }));
+    sketch::object(json!({
+        "id": AuditId::SPELLING.schema(),
+        "at": sketch::time(),
+        "actor": sketch::object(json!({ "kind": { "type": "string", "enum": ActorKind::ALL }, "id": text(), "name": text() })),
+        "address": { "type": ["string", "null"] },
+        "action": { "type": "string", "enum": Action::ALL },
+        "noun": { "type": "string", "enum": Noun::ALL },
+        "target": { "type": "string", "description": "The id of what was changed." },
+        "target_name": text(),
+        "changes": { "type": "array", "items": change },
+        "can_be_undone": { "type": "boolean" },
+    }))
+}

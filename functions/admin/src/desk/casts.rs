@@ -1,0 +1,317 @@
+//! Owns what can be done with casts. Must not know which values are possible (`cast_form` does), or how a claim uses a cast.
+
+use casting_core::audit::{Difference, Noun};
+use casting_core::cast::{Cast, CastSettings, Counter, PreviousKey};
+use casting_core::cast_form::{self, CastDraft};
+use casting_core::form::{FieldErrors, Form, Warning, spelled, whole};
+use casting_core::group::Group;
+use casting_core::ids::{CastId, CastKey, GroupId, ImageId};
+use casting_core::image::Image;
+use casting_core::listing::{self, CastOrder, CastQuery};
+use casting_core::ports::{Created, Launcher, Page, Replaced, Saved, Store};
+use casting_core::sketch::Sketch;
+use casting_core::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::desk::failure::{Failure, TRIES};
+use crate::desk::version::Precondition;
+use crate::desk::{Desk, sessions};
+
+/// How many pages of the store are looked through for one page of a filtered list.
+const PAGES: u32 = 10;
+/// The longest time that an old key opens a link after a rotation, in seconds (30 days).
+const LONGEST_GRACE: u64 = 2_592_000;
+
+/// What a list of casts is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CastsAsked {
+    /// Words, all of which begin a word of the cast's name or key.
+    pub(crate) search: Option<String>,
+    /// In which order; a search has none.
+    pub(crate) order: CastOrder,
+    /// From the end.
+    pub(crate) backwards: bool,
+    /// Only those that are on, or off.
+    pub(crate) enabled: Option<bool>,
+    /// Only those of this image.
+    pub(crate) image: Option<ImageId>,
+}
+
+impl CastsAsked {
+    fn fits(&self, cast: &Cast, words: &[String]) -> bool {
+        let settings = &cast.settings;
+        let found = || {
+            let known = listing::words(settings);
+            words.iter().all(|word| known.iter().any(|known| known.starts_with(word.as_str())))
+        };
+        self.enabled.is_none_or(|enabled| settings.enabled == enabled)
+            && self.image.as_ref().is_none_or(|image| settings.image_id == *image)
+            && (words.is_empty() || found())
+    }
+}
+
+/// A cast, and what is worth a second look in it.
+pub(crate) struct Edited {
+    /// As it is now.
+    pub(crate) cast: Cast,
+    /// What was sent without having an effect; the cast's own warnings come on top.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Edited {
+    /// As the API shows it.
+    pub(crate) fn view(&self, public_url: &str) -> Value {
+        let mut view = cast_form::view(&self.cast, public_url);
+        if let Some(Value::Array(warnings)) = view.get_mut("warnings") {
+            warnings.extend(self.warnings.iter().map(|warning| json!(warning)));
+        }
+        view
+    }
+}
+
+/// A page of casts. It may be shorter than asked for although more follow.
+pub(crate) async fn list<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    asked: &CastsAsked,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<Cast>, Failure> {
+    let store = &desk.casting.store;
+    let text = asked.search.as_deref().unwrap_or_default();
+    let words: Vec<String> = listing::split(text).collect();
+    if words.is_empty() && !text.trim().is_empty() {
+        return Ok(Page { items: Vec::new(), next: None });
+    }
+    let query = CastQuery { word: listing::sharpest(&words).cloned(), order: asked.order, backwards: asked.backwards };
+    let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
+    for _ in 0..PAGES {
+        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
+        let page = store.casts(&query, after.as_deref(), wanted).await?;
+        items.extend(page.items.into_iter().filter(|cast| asked.fits(cast, &words)));
+        after = page.next;
+        if after.is_none() || items.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok(Page { items, next: after })
+}
+
+/// A new cast.
+pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Edited, Failure> {
+    let casting = desk.casting;
+    let draft = cast_form::create(input, &casting.terms.public_url, &*casting.entropy)?;
+    require_image(desk, &draft.settings).await?;
+    require_group(desk, draft.settings.anonymous_group_id.as_ref()).await?;
+    let id = desk.new_id(Noun::Cast, input).await?;
+    let (now, cast_id) = (casting.clock.now(), CastId::from_bytes(id.bytes));
+    if id.is_repeatable
+        && let Some(cast) = casting.store.cast(&cast_id).await?
+    {
+        return Ok(Edited { cast, warnings: draft.warnings });
+    }
+    let counter = Counter::new(draft.set_counter.unwrap_or_default());
+    let cast = Cast { id: cast_id, version: 1, settings: draft.settings, counter, created_at: now, updated_at: now };
+    let view = cast_form::view(&cast, &casting.terms.public_url);
+    let audit = desk.audit(Noun::Cast, cast.id.as_str(), &cast.settings.name, Difference { before: None, after: Some(&view) });
+    match casting.store.create_cast(&cast, Some(&audit)).await? {
+        Created::Done => {}
+        Created::KeyTaken => return Err(key_taken(&cast)),
+    }
+    casting.forget();
+    tracing::info!(actor.id = desk.actor.id, cast.id = %cast.id, "Cast {} was made", cast.id);
+    Ok(Edited { cast, warnings: draft.warnings })
+}
+
+/// One cast.
+pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Cast, Failure> {
+    desk.casting.store.cast(&parse_id(id)?).await?.ok_or_else(no_such_cast)
+}
+
+/// Changes what the document names. Without a precondition, a change that met another is made again on the row as it then is.
+pub(crate) async fn change<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+    precondition: &Precondition,
+) -> Result<Edited, Failure> {
+    edit(desk, id, precondition, |before| Ok(cast_form::patch(before, input, &desk.casting.terms.public_url)?)).await
+}
+
+/// Another key: the old one opens nothing from now on, or for `grace_seconds` more. The document may name the new key; else one is drawn.
+pub(crate) async fn rotate_key<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+    precondition: &Precondition,
+) -> Result<Edited, Failure> {
+    let (named, grace) = read_rotation(&mut Form::over(Map::new(), input, &[])?)?;
+    // Drawn once: a second try of the same call must not give out a third key.
+    let key = match named {
+        Some(key) => key,
+        None if desk.request_key.is_some() => key_of_request(desk, input).await?,
+        None => CastKey::draw(&*desk.casting.entropy),
+    };
+    let until = desk.casting.clock.now().plus_seconds(grace);
+    edit(desk, id, precondition, |before| {
+        let mut settings = before.settings.clone();
+        if settings.key != key {
+            let previous = PreviousKey { key: std::mem::replace(&mut settings.key, key.clone()), until };
+            settings.previous_key = (grace > 0).then_some(previous);
+        }
+        Ok(CastDraft { settings, set_counter: None, warnings: Vec::new() })
+    })
+    .await
+}
+
+fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors> {
+    let named = form.nullable("key", spelled(cast_form::read_key));
+    let grace = form.nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE)).unwrap_or(0);
+    form.finish()?;
+    Ok((named, grace))
+}
+
+/// What JSON Schema says of a rotation.
+pub(crate) fn rotation_schema() -> Value {
+    let words = [
+        ("key", "The new key; drawn when it is left out."),
+        ("grace_seconds", "For how long the old key opens the link too; not at all when it is left out."),
+    ];
+    Sketch::of(|form| _ = read_rotation(form)).described(&words).whole()
+}
+
+async fn key_of_request<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<CastKey, Failure> {
+    let id = desk.new_id(Noun::Cast, input).await?;
+    // What follows from the request alone would follow for anybody who knows it, so our own key comes in.
+    let drawn = desk.casting.keys.fingerprint(&["cast key", CastId::from_bytes(id.bytes).as_str()]);
+    let plain: String = drawn.chars().filter(char::is_ascii_alphanumeric).collect();
+    CastKey::parse(&plain).ok_or_else(|| Failure::contention("draw a key"))
+}
+
+/// A cast like this one, with a key of its own. What the document names is other than there.
+pub(crate) async fn copy<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, input: &Value) -> Result<Edited, Failure> {
+    let original = find(desk, id).await?;
+    let Value::Object(named) = input else { return Err(FieldErrors::one("", "must be a JSON object.").into()) };
+    let mut document = cast_form::fields(&original);
+    document.remove("key");
+    let name: String = original.settings.name.chars().take(90).collect();
+    document.insert("name".into(), json!(format!("{name} (copy)")));
+    document.extend(named.iter().map(|(name, value)| (name.clone(), value.clone())));
+    create(desk, &Value::Object(document)).await
+}
+
+async fn edit<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+    draft: impl Fn(&Cast) -> Result<CastDraft, Failure>,
+) -> Result<Edited, Failure> {
+    for _ in 0..TRIES {
+        let before = find(desk, id).await?;
+        precondition.check(before.version)?;
+        let draft = draft(&before)?;
+        let shares = draft.settings.enable_sharing && !before.settings.enable_sharing;
+        if draft.settings.image_id != before.settings.image_id || shares {
+            require_image(desk, &draft.settings).await?;
+        }
+        if draft.settings.anonymous_group_id != before.settings.anonymous_group_id {
+            require_group(desk, draft.settings.anonymous_group_id.as_ref()).await?;
+        }
+        if draft.settings == before.settings && draft.set_counter.is_none() {
+            return Ok(Edited { cast: before, warnings: draft.warnings });
+        }
+        let after = changed(&before, &draft, desk.casting.clock.now());
+        let view = |cast| cast_form::view(cast, &desk.casting.terms.public_url);
+        let (old, new) = (view(&before), view(&after));
+        let difference = Difference { before: Some(&old), after: Some(&new) };
+        let audit = desk.audit(Noun::Cast, after.id.as_str(), &after.settings.name, difference);
+        match desk.casting.store.replace_cast(&before, &after, draft.set_counter.is_some(), Some(&audit)).await? {
+            Replaced::Done => {
+                desk.casting.forget();
+                tracing::info!(actor.id = desk.actor.id, cast.id = %after.id, version = after.version, "Cast {} was changed", after.id);
+                return Ok(Edited { cast: after, warnings: draft.warnings });
+            }
+            Replaced::KeyTaken => return Err(key_taken(&after)),
+            Replaced::Stale => {}
+        }
+    }
+    Err(Failure::contention("change a cast"))
+}
+
+/// Deletes a cast. Its live sessions live on, unless `terminate` ends them; then it can be sent again until all are ended, also when the cast
+/// itself is gone already.
+pub(crate) async fn delete<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+    terminate: bool,
+) -> Result<(), Failure> {
+    let id = parse_id(id)?;
+    let deleted = delete_row(desk, &id, precondition).await?;
+    if deleted {
+        desk.casting.forget();
+        tracing::info!(actor.id = desk.actor.id, cast.id = %id, "Cast {id} was deleted");
+    }
+    let ended = if terminate { sessions::end_all(desk, &id).await? } else { 0 };
+    if deleted || ended > 0 { Ok(()) } else { Err(no_such_cast()) }
+}
+
+async fn delete_row<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &CastId, precondition: &Precondition) -> Result<bool, Failure> {
+    for _ in 0..TRIES {
+        let Some(cast) = desk.casting.store.cast(id).await? else { return Ok(false) };
+        precondition.check(cast.version)?;
+        let view = cast_form::view(&cast, &desk.casting.terms.public_url);
+        let audit = desk.audit(Noun::Cast, id.as_str(), &cast.settings.name, Difference { before: Some(&view), after: None });
+        match desk.casting.store.delete_cast(&cast, Some(&audit)).await? {
+            Saved::Done => return Ok(true),
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("delete a cast"))
+}
+
+/// The row after a change.
+fn changed(before: &Cast, draft: &CastDraft, now: Timestamp) -> Cast {
+    let counter = draft.set_counter.map(|remaining| Counter { remaining, epoch: before.counter.epoch + 1 });
+    Cast {
+        id: before.id.clone(),
+        version: before.version + 1,
+        settings: draft.settings.clone(),
+        counter: counter.unwrap_or(before.counter),
+        created_at: before.created_at,
+        updated_at: now,
+    }
+}
+
+/// Reads the id of a cast.
+pub(crate) fn parse_id(text: &str) -> Result<CastId, Failure> {
+    CastId::parse(text).ok_or_else(no_such_cast)
+}
+
+fn no_such_cast() -> Failure {
+    Failure::not_found("There is no such cast.")
+}
+
+fn key_taken(cast: &Cast) -> Failure {
+    Failure::conflict(format!("Another cast has the key {}.", cast.settings.key))
+}
+
+/// The image must be there, and be one that can be only watched if the link shares its sessions.
+async fn require_image<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &CastSettings) -> Result<(), Failure> {
+    match desk.casting.store.record::<Image>(settings.image_id.as_str()).await? {
+        Some(image) if settings.enable_sharing && image.settings.view_only.is_none() => {
+            let detail = "needs an image whose sessions can be only watched: set its view_only to the way that fits its app.";
+            Err(FieldErrors::one("/enable_sharing", detail).into())
+        }
+        Some(_) => Ok(()),
+        None => Err(FieldErrors::one("/image_id", "is not the id of an image.").into()),
+    }
+}
+
+async fn require_group<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: Option<&GroupId>) -> Result<(), Failure> {
+    match id {
+        Some(id) if *id != Group::all_users_id() && desk.casting.store.record::<Group>(id.as_str()).await?.is_none() => {
+            Err(FieldErrors::one("/anonymous_user_group_id", "is not the id of a group.").into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,205 @@
+//! Owns what administrators see of claims: the accepted ones are sessions, the refused ones are counted by the hour with a few samples. Must not
+//! know why any was refused.
+
+use casting_core::denial::DenialCode;
+use casting_core::form::Spelled;
+use casting_core::ids::{CastId, Reference};
+use casting_core::listing::{SessionQuery, SessionsOf};
+use casting_core::ports::{Launcher, Page, RefusalCount, Store};
+use casting_core::session::Session;
+use casting_core::sketch;
+use casting_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::desk::failure::Failure;
+use crate::desk::sessions::{self, Outcome, SessionsAsked};
+
+/// How many hourly rows of refusals one answer has at most.
+const REFUSED_ROWS: usize = 1000;
+
+/// Whose claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimsOf {
+    /// All.
+    All,
+    /// Of one cast.
+    Cast(CastId),
+    /// With keys that no cast has; none of them was accepted.
+    Unknown,
+}
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimOutcome {
+    /// It was accepted, and this became of its session.
+    Accepted(Outcome),
+    /// It was refused.
+    Refused,
+}
+
+/// Which claims are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClaimsAsked {
+    /// Whose.
+    pub(crate) of: ClaimsOf,
+    /// At or after this time; for refusals, in or after its hour.
+    pub(crate) since: Timestamp,
+    /// Before this time.
+    pub(crate) until: Timestamp,
+    /// Only those of which this became.
+    pub(crate) outcome: Option<ClaimOutcome>,
+    /// Only the one that its visitor quotes by this.
+    pub(crate) reference: Option<Reference>,
+}
+
+/// A page of accepted claims, and the refused ones of the same time.
+pub(crate) struct Claims {
+    /// The newest first.
+    pub(crate) accepted: Page<Session>,
+    /// The newest hour first; only with the first page, because they are the same on every one.
+    pub(crate) refused: Vec<RefusalCount>,
+}
+
+impl Claims {
+    /// As the API shows them.
+    pub(crate) fn view(&self) -> Value {
+        let accepted: Vec<Value> = self.accepted.items.iter().map(sessions::view).collect();
+        let refused: Vec<Value> = self.refused.iter().map(view_refused).collect();
+        json!({ "accepted": { "items": accepted, "next": self.accepted.next }, "refused": refused })
+    }
+}
+
+/// The claims. Works for deleted casts too.
+pub(crate) async fn list<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    asked: &ClaimsAsked,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Claims, Failure> {
+    let wants_accepted = asked.outcome != Some(ClaimOutcome::Refused) && asked.of != ClaimsOf::Unknown;
+    let accepted = if wants_accepted { accepted(desk, asked, cursor, limit).await? } else { Page { items: Vec::new(), next: None } };
+    let wants_refused = cursor.is_none() && !matches!(asked.outcome, Some(ClaimOutcome::Accepted(_)));
+    let refused = if wants_refused { refused(desk, asked).await? } else { Vec::new() };
+    Ok(Claims { accepted, refused })
+}
+
+async fn accepted<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    asked: &ClaimsAsked,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Failure> {
+    let of = if let ClaimsOf::Cast(cast) = &asked.of { SessionsOf::Cast(cast.clone()) } else { SessionsOf::All };
+    let cast = if let ClaimsOf::Cast(cast) = &asked.of { Some(cast) } else { None };
+    let outcome = if let Some(ClaimOutcome::Accepted(outcome)) = asked.outcome { Some(outcome) } else { None };
+    let query = SessionQuery { of, ..SessionQuery::default() }.between(asked.since, asked.until);
+    if let Some(reference) = &asked.reference {
+        // Whoever quotes a reference need not know when it was.
+        let mut items = desk.casting.store.sessions_by_reference(reference).await?;
+        items.retain(|session| {
+            cast.is_none_or(|cast| session.cast_id == *cast) && outcome.is_none_or(|outcome| Outcome::of(session) == outcome)
+        });
+        return Ok(Page { items, next: None });
+    }
+    sessions::list(desk, &SessionsAsked { query, outcome, ..SessionsAsked::default() }, cursor, limit).await
+}
+
+async fn refused<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, asked: &ClaimsAsked) -> Result<Vec<RefusalCount>, Failure> {
+    let store = &desk.casting.store;
+    let hour = casting_core::hours::hour_of;
+    let (since, until) = (hour(asked.since), hour(asked.until) + casting_core::hours::HOUR_SECONDS);
+    let mut rows = match &asked.of {
+        ClaimsOf::Cast(cast) => store.refusals(Some(cast), since).await?,
+        ClaimsOf::Unknown => store.refusals(None, since).await?,
+        ClaimsOf::All => {
+            let (mut rows, mut after) = (Vec::new(), None::<String>);
+            while rows.len() < REFUSED_ROWS {
+                let page = store.all_refusals(since, until, after.as_deref(), 100).await?;
+                rows.extend(page.items);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            rows
+        }
+    };
+    rows.retain(|row| row.hour < until);
+    if let Some(reference) = &asked.reference {
+        for row in &mut rows {
+            row.samples.retain(|sample| sample.reference == *reference);
+        }
+        rows.retain(|row| !row.samples.is_empty());
+    }
+    rows.truncate(REFUSED_ROWS);
+    Ok(rows)
+}
+
+/// An hour's refusals for one reason, as the API shows them.
+pub(crate) fn view_refused(refused: &RefusalCount) -> Value {
+    let samples = refused.samples.iter().map(|sample| {
+        json!({
+            "at": sample.at.to_string(),
+            "ref": sample.reference,
+            "address_hash": sample.address,
+            "referrer": sample.referrer,
+        })
+    });
+    json!({
+        "cast_id": refused.cast_id,
+        "hour": Timestamp::from_millis(refused.hour * 1000).to_string(),
+        "code": refused.code,
+        "title": DenialCode::parse(&refused.code).map(DenialCode::title),
+        "count": refused.count,
+        "samples": samples.collect::<Vec<_>>(),
+    })
+}
+
+/// What JSON Schema says of [`Claims::view`]; `session` is the schema of an accepted one.
+pub(crate) fn schema(session: &Value) -> Value {
+    let or_null = || json!({ "type": ["string", "null"] });
+    let sample = sketch::object(json!({
+        "at": sketch::time(), "ref": Reference::SPELLING.schema(), "address_hash": { "type": "string" }, "referrer": or_null(),
+    }));
+    let refused = sketch::object(json!({
+        "cast_id": sketch::nullable(CastId::SPELLING.schema()),
+        "hour": sketch::time(),
+        "code": { "type": "string", "description": "Why, as in a problem document." },
+        "title": or_null(),
+        "count": { "type": "integer", "minimum": 0 },
+        "samples": { "type": "array", "items": sample },
+    }));
+    sketch::object(json!({
+        "accepted": sketch::object(json!({ "items": { "type": "array", "items": session }, "next": or_null() })),
+        "refused": { "type": "array", "items": refused, "description": "By the hour; with the first page only." },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::ports::RefusalSample;
+    use casting_core::testing::NOON;
+
+    use super::*;
+
+    #[test]
+    fn an_hour_of_refusals_is_shown_with_its_samples() {
+        let sample = RefusalSample {
+            at: NOON,
+            reference: Reference::parse("k3f7-2mqa").expect("a reference"),
+            address: "hash".into(),
+            referrer: Some("acme.com".into()),
+        };
+        let refused = RefusalCount { cast_id: None, hour: NOON.seconds(), code: "ip-limit".into(), count: 12, samples: vec![sample] };
+        let expected = json!({
+            "cast_id": null,
+            "hour": "2026-11-23T12:00:00Z",
+            "code": "ip-limit",
+            "title": "Too many sessions from your network",
+            "count": 12,
+            "samples": [{ "at": "2026-11-23T12:00:00Z", "ref": "k3f7-2mqa", "address_hash": "hash", "referrer": "acme.com" }],
+        });
+        assert_eq!(view_refused(&refused), expected);
+    }
+}

@@ -1,0 +1,116 @@
+//! Owns what keeps a verb from doing what it was asked, and how whoever asked learns of it. Must not know which verb it was.
+
+use casting_core::denial::{Denial, DenialCode};
+use casting_core::form::FieldErrors;
+use casting_core::ids::{Entropy, Reference};
+use casting_core::ports::{Fault, FaultKind};
+use casting_core::{Refusal, Stop};
+use casting_web::{FieldError, Mistake, Problem};
+
+/// How often a change is tried again because somebody else wrote first.
+pub(crate) const TRIES: u32 = 5;
+
+/// What kept an endpoint from doing what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The caller can mend it.
+    Problem(Box<Problem>),
+    /// The caller cannot; logged with a reference.
+    Fault(Fault),
+}
+
+impl Failure {
+    /// 404, in these words.
+    pub(crate) fn not_found(detail: &str) -> Self {
+        Problem::new(Mistake::NotFound).detail(detail).into()
+    }
+
+    /// 409, in these words.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Problem::new(Mistake::Conflict).detail(detail).into()
+    }
+
+    /// 403, in these words.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Problem::new(Mistake::Forbidden).detail(detail).into()
+    }
+
+    /// Somebody else wrote first, again and again.
+    pub(crate) fn contention(what: &'static str) -> Self {
+        Self::Fault(Fault { kind: FaultKind::Contention, what, detail: format!("{TRIES} tries") })
+    }
+
+    /// What the caller is told. A fault is logged here, under the reference that the caller sees.
+    pub(crate) fn into_problem(self, entropy: &dyn Entropy) -> Problem {
+        let fault = match self {
+            Self::Problem(problem) => return *problem,
+            Self::Fault(fault) => fault,
+        };
+        match Stop::from(fault) {
+            Stop::Denied(denial) => Problem::denied(denial, None),
+            Stop::Fault(fault) => {
+                let reference = Reference::draw(entropy);
+                tracing::error!(%reference, %fault, "The admin API failed with reference {reference}");
+                let detail = "The log says more under this reference.";
+                Problem::denied(Denial::new(DenialCode::Fault), Some(reference)).detail(detail)
+            }
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<FieldErrors> for Failure {
+    /// 422 for a mistake that the document makes by itself, 409 when it only does not go with what is there already.
+    fn from(errors: FieldErrors) -> Self {
+        let code = if errors.only_clashes() { Mistake::Conflict } else { Mistake::NotValid };
+        let errors = errors.0.into_iter().map(|error| FieldError { pointer: error.pointer, detail: error.detail });
+        Problem { errors: errors.collect(), ..Problem::new(code) }.into()
+    }
+}
+
+impl From<Refusal> for Failure {
+    /// A flow's refusal has been logged already where it was made.
+    fn from(refusal: Refusal) -> Self {
+        Problem::denied(refusal.denial(), Some(refusal.reference)).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::testing::SeededEntropy;
+
+    use super::*;
+
+    fn status(failure: Failure) -> u16 {
+        failure.into_problem(&SeededEntropy::new(1)).code.status().as_u16()
+    }
+
+    #[test]
+    fn each_failure_has_its_status() {
+        let fault = |kind| Failure::Fault(Fault { kind, what: "test", detail: "secret words of the far side".into() });
+        for (name, failure, expected) in [
+            ("not there", Failure::not_found("There is no such cast."), 404),
+            ("does not fit", Failure::conflict("Another cast has this key."), 409),
+            ("wrong fields", FieldErrors::one("/name", "is required.").into(), 422),
+            ("fields that do not go with what is there", FieldErrors::clash("/image_id", "is not the id of an image.").into(), 409),
+            ("too many writers", Failure::contention("change a cast"), 503),
+            ("the store is down", fault(FaultKind::Unavailable), 500),
+            ("not allowed by AWS", fault(FaultKind::Refused), 500),
+        ] {
+            assert_eq!(status(failure), expected, "{name}");
+        }
+        let told = fault(FaultKind::Corrupt).into_problem(&SeededEntropy::new(1));
+        assert!(told.reference.is_some() && !told.sentence().contains("secret"));
+    }
+}

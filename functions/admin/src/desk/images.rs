@@ -1,0 +1,178 @@
+//! Owns what can be done with images. Must not know which values are possible, or what a task definition looks like.
+
+use casting_core::audit::{Difference, Noun};
+use casting_core::form::FieldErrors;
+use casting_core::ids::ImageId;
+use casting_core::image::{Image, ImageSettings, ImageSource};
+use casting_core::image_form;
+use casting_core::listing::CastQuery;
+use casting_core::network::Network;
+use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::staging::Staging;
+use serde_json::Value;
+
+use crate::desk::failure::{Failure, TRIES};
+use crate::desk::version::Precondition;
+use crate::desk::{Desk, records};
+
+/// A new image. For a container image, a task definition is registered first.
+pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Image, Failure> {
+    let casting = desk.casting;
+    let settings = image_form::create(input)?;
+    require_networks(desk, &settings).await?;
+    let (id, now) = (desk.new_id(Noun::Image, input).await?, casting.clock.now());
+    let image_id = ImageId::from_bytes(id.bytes);
+    if id.is_repeatable
+        && let Some(image) = casting.store.record(image_id.as_str()).await?
+    {
+        return Ok(image);
+    }
+    let mut image = Image { id: image_id, version: 1, settings, task_definition: String::new(), created_at: now, updated_at: now };
+    image.task_definition = register(desk, &image).await?;
+    let view = image_form::view(&image);
+    let audit = desk.audit(Noun::Image, image.id.as_str(), &image.settings.name, Difference { before: None, after: Some(&view) });
+    match casting.store.put_record(&image, None, Some(&audit)).await? {
+        Saved::Done => {}
+        Saved::Stale => return Err(Failure::contention("make an image")),
+    }
+    casting.forget();
+    tracing::info!(actor.id = desk.actor.id, image.id = %image.id, "Image {} was made", image.id);
+    Ok(image)
+}
+
+/// Changes what the document names. Running sessions keep what they were started with.
+pub(crate) async fn change<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+    precondition: &Precondition,
+) -> Result<Image, Failure> {
+    // Registered for the settings beside it; a second try with the same settings does not register again.
+    let mut registered: Option<(ImageSettings, String)> = None;
+    for _ in 0..TRIES {
+        let before = find(desk, id).await?;
+        precondition.check(before.version)?;
+        let settings = image_form::patch(&before, input)?;
+        if settings == before.settings {
+            return Ok(before);
+        }
+        require_networks(desk, &settings).await?;
+        let mut after = Image { version: before.version + 1, settings, updated_at: desk.casting.clock.now(), ..before.clone() };
+        if needs_definition(&before.settings, &after.settings) {
+            after.task_definition = match registered.take() {
+                Some((settings, definition)) if settings == after.settings => definition,
+                _ => register(desk, &after).await?,
+            };
+            registered = Some((after.settings.clone(), after.task_definition.clone()));
+        }
+        let (old, new) = (image_form::view(&before), image_form::view(&after));
+        let difference = Difference { before: Some(&old), after: Some(&new) };
+        let audit = desk.audit(Noun::Image, after.id.as_str(), &after.settings.name, difference);
+        match desk.casting.store.put_record(&after, Some(before.version), Some(&audit)).await? {
+            Saved::Done => {
+                desk.casting.forget();
+                tracing::info!(actor.id = desk.actor.id, image.id = %after.id, version = after.version, "Image {} was changed", after.id);
+                return Ok(after);
+            }
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("change an image"))
+}
+
+/// Deletes an image that nothing uses.
+pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, precondition: &Precondition) -> Result<(), Failure> {
+    for _ in 0..TRIES {
+        let image = find(desk, id).await?;
+        precondition.check(image.version)?;
+        if let Some(user) = used_by(desk, &image.id).await? {
+            return Err(Failure::conflict(format!("{user} uses this image; change or delete it first.")));
+        }
+        let view = image_form::view(&image);
+        let audit = desk.audit(Noun::Image, image.id.as_str(), &image.settings.name, Difference { before: Some(&view), after: None });
+        match desk.casting.store.delete_record(&image, Some(&audit)).await? {
+            Saved::Done => {
+                desk.casting.forget();
+                tracing::info!(actor.id = desk.actor.id, image.id = %image.id, "Image {} was deleted", image.id);
+                return Ok(());
+            }
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("delete an image"))
+}
+
+/// What uses the image. A cast that comes to use it at this very moment is refused as any cast with an image that is gone.
+async fn used_by<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ImageId) -> Result<Option<String>, Failure> {
+    let store = &desk.casting.store;
+    let mut cursor = None;
+    loop {
+        let page = store.casts(&CastQuery::default(), cursor.as_deref(), 100).await?;
+        if let Some(cast) = page.items.into_iter().find(|cast| cast.settings.image_id == *id) {
+            return Ok(Some(format!("The cast \u{201c}{}\u{201d}", cast.settings.name)));
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    let pools = records::all::<Staging, S, L>(desk).await?;
+    let pool = pools.into_iter().find(|staging| staging.settings.image_id == *id);
+    Ok(pool.map(|staging| format!("The staging config \u{201c}{}\u{201d}", staging.settings.name)))
+}
+
+/// One image.
+pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Image, Failure> {
+    let no_such_image = || Failure::not_found("There is no such image.");
+    let id = ImageId::parse(id).ok_or_else(no_such_image)?;
+    desk.casting.store.record(id.as_str()).await?.ok_or_else(no_such_image)
+}
+
+/// Makes sure that the networks which the image names are there.
+async fn require_networks<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &ImageSettings) -> Result<(), Failure> {
+    let own = settings.network.iter().map(|name| ("/network".to_owned(), name));
+    let listed = settings.restrict_to_networks.iter().enumerate().map(|(index, name)| (format!("/restrict_to_networks/{index}"), name));
+    for (pointer, name) in own.chain(listed) {
+        if desk.casting.store.record::<Network>(name.as_str()).await?.is_none() {
+            return Err(FieldErrors::one(pointer, "is not the name of a network.").into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the change makes another task definition necessary; what a session gets with its start does not.
+fn needs_definition(before: &ImageSettings, after: &ImageSettings) -> bool {
+    let of_container = matches!(after.source, ImageSource::Container(_)) && before.container != after.container;
+    before.source != after.source || of_container
+}
+
+/// The task definition to run: the one that was named, or a new one.
+async fn register<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, image: &Image) -> Result<String, Failure> {
+    if let ImageSource::TaskDefinition(name) = &image.settings.source {
+        return Ok(name.clone());
+    }
+    let answer = desk.casting.launcher.register(image).await?;
+    answer.map_err(|words| FieldErrors::one("/container_image", format!("was refused by ECS: {words}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::testing::image;
+
+    use super::*;
+
+    #[test]
+    fn another_definition_is_registered_only_when_it_would_differ() {
+        let before = image(1).settings;
+        let with = |change: fn(&mut ImageSettings)| {
+            let mut after = before.clone();
+            change(&mut after);
+            needs_definition(&before, &after)
+        };
+        assert!(with(|image| image.container = "other".into()));
+        assert!(with(|image| image.source = ImageSource::TaskDefinition("family".into())));
+        assert!(!with(|image| image.name = "Other".into()));
+        assert!(!with(|image| image.port = Some(80)));
+        assert!(!with(|image| image.environment.clear()));
+    }
+}

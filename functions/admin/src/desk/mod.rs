@@ -1,0 +1,94 @@
+//! Owns the desk: what an administrator can do, as verbs over documents, whoever asks and in whatever shape the answer is shown. Must not know
+//! HTTP, the API or the console; both call the same verbs.
+//!
+//! # How a verb is written
+//! A function of a [`Desk`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
+//! that the actor may do it (the route table says what that takes). A change is read by one form of `casting-core`, written over the version
+//! that was read, and told of by an audit entry in the very same write.
+
+pub(crate) mod api_keys;
+pub(crate) mod audits;
+pub(crate) mod casts;
+pub(crate) mod claims;
+pub(crate) mod failure;
+pub(crate) mod images;
+pub(crate) mod records;
+pub(crate) mod sessions;
+pub(crate) mod settings;
+pub(crate) mod staging;
+pub(crate) mod trials;
+pub(crate) mod users;
+pub(crate) mod version;
+
+use casting_core::Casting;
+use casting_core::actor::Actor;
+use casting_core::audit::{Action, Audit, Difference, Noun};
+use casting_core::denial::DenialCode;
+use casting_core::ids::{Nonce, draw};
+use casting_core::ports::{Launcher, Store};
+use casting_web::Problem;
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::Value;
+
+use crate::desk::failure::Failure;
+
+/// How long a request under an idempotency key is remembered, in seconds (a day).
+const REMEMBERED_SECONDS: u64 = 86_400;
+
+/// Where an administrator stands: the control plane, and who acts.
+pub(crate) struct Desk<'a, S, L> {
+    /// The control plane.
+    pub(crate) casting: &'a Casting<S, L>,
+    /// Who acts.
+    pub(crate) actor: Actor,
+    /// What the actor calls this request, so that it can be repeated (`Idempotency-Key`).
+    pub(crate) request_key: Option<String>,
+}
+
+/// What a new thing is called, and whether it may be there already because this is a repetition.
+pub(crate) struct NewId {
+    /// Sixteen bytes for its id.
+    pub(crate) bytes: [u8; 16],
+    /// Whether the same request may have made it before.
+    pub(crate) is_repeatable: bool,
+}
+
+impl<S: Store, L: Launcher> Desk<'_, S, L> {
+    /// An id for something new of this kind. Under an idempotency key, the same request gets the same id again.
+    ///
+    /// # Errors
+    /// 409 when the key was used for another request.
+    pub(crate) async fn new_id(&self, noun: Noun, input: &Value) -> Result<NewId, Failure> {
+        let Some(key) = &self.request_key else {
+            return Ok(NewId { bytes: draw(&*self.casting.entropy), is_repeatable: false });
+        };
+        let caller = format!("{:?} {} {}", self.actor.kind, self.actor.id, noun.as_str());
+        let nonce = Nonce::from_request(&caller, key);
+        let content = input.to_string();
+        let parts = ["admin", content.as_str()];
+        let print = self.casting.keys.fingerprint(&parts);
+        let until = self.casting.clock.now().plus_seconds(REMEMBERED_SECONDS);
+        let first = self.casting.store.first_request(nonce.as_str(), &print, until).await?;
+        if !self.casting.keys.is_fingerprint(&parts, &first) {
+            return Err(Problem::new(DenialCode::RequestDiffers).into());
+        }
+        let mut bytes = [0; 16];
+        if let Ok(read) = BASE64URL_NOPAD.decode(nonce.as_str().as_bytes())
+            && let Some(read) = read.get(..16)
+        {
+            bytes.copy_from_slice(read);
+        }
+        Ok(NewId { bytes, is_repeatable: true })
+    }
+
+    /// The entry that tells of a change of this thing.
+    pub(crate) fn audit(&self, noun: Noun, target: &str, name: &str, difference: Difference<'_>) -> Audit {
+        Audit::of(&self.actor, noun, target, name, difference, self.casting.clock.now(), &*self.casting.entropy)
+    }
+
+    /// Tells of something that is no change of a document.
+    pub(crate) async fn tell(&self, action: Action, noun: Noun, target: &str, name: &str) -> Result<(), Failure> {
+        let audit = Audit::plain(&self.actor, action, noun, target, name, self.casting.clock.now(), &*self.casting.entropy);
+        Ok(self.casting.store.add_audit(&audit).await?)
+    }
+}

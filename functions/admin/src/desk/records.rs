@@ -1,0 +1,303 @@
+//! Owns what can be done with records that are nothing but their settings: groups, networks, staging configs, and API keys once they are made.
+//! Must not know which values are possible.
+
+use casting_core::api_key::ApiKey;
+use casting_core::audit::{Difference, Noun};
+use casting_core::form::FieldErrors;
+use casting_core::group::Group;
+use casting_core::ids::{ApiKeyId, GroupId, StagingId};
+use casting_core::image::Image;
+use casting_core::network::{Network, NetworkName};
+use casting_core::ports::{Launcher, Page, Saved, Store};
+use casting_core::record::Record;
+use casting_core::staging::Staging;
+use casting_core::time::Timestamp;
+use casting_core::{api_key_form, group_form, network_form, staging_form};
+use serde_json::Value;
+
+use crate::desk::Desk;
+use crate::desk::failure::{Failure, TRIES};
+use crate::desk::version::Precondition;
+
+/// A record that can be made, shown and changed.
+pub(crate) trait Editable: Record + PartialEq {
+    /// What it is.
+    const NOUN: Noun;
+    /// Where its kind is under `/api/admin`, and what one is called.
+    const WORDS: (&'static str, &'static str);
+    /// Whether the text in a path can be an id.
+    fn is_id(text: &str) -> bool;
+    /// Reads a new one; `id` has the bytes for its id, if it does not name itself.
+    fn create(input: &Value, id: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors>;
+    /// What people call it.
+    fn name(&self) -> &str;
+    /// Reads a change; the version goes up only if something changes.
+    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors>;
+    /// As the API shows it.
+    fn view(&self) -> Value;
+    /// One that is there although nobody has stored it.
+    fn by_birth() -> Option<Self> {
+        None
+    }
+}
+
+impl Editable for Group {
+    const NOUN: Noun = Noun::Group;
+    const WORDS: (&'static str, &'static str) = ("groups", "group");
+    fn is_id(text: &str) -> bool {
+        GroupId::parse(text).is_some()
+    }
+    fn create(input: &Value, id: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors> {
+        let settings = group_form::create(input)?;
+        Ok(Self { id: GroupId::from_bytes(id), version: 1, settings, created_at: now, updated_at: now })
+    }
+    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
+        let settings = group_form::patch(self, input)?;
+        Ok(if settings == self.settings {
+            self.clone()
+        } else {
+            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+        })
+    }
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+    fn view(&self) -> Value {
+        group_form::view(self)
+    }
+    fn by_birth() -> Option<Self> {
+        Some(Self::all_users())
+    }
+}
+
+impl Editable for Network {
+    const NOUN: Noun = Noun::Network;
+    const WORDS: (&'static str, &'static str) = ("networks", "network");
+    fn is_id(text: &str) -> bool {
+        NetworkName::parse(text).is_some()
+    }
+    fn create(input: &Value, _: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors> {
+        let (id, settings) = network_form::create(input)?;
+        Ok(Self { id, version: 1, settings, created_at: now, updated_at: now })
+    }
+    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
+        let settings = network_form::patch(self, input)?;
+        Ok(if settings == self.settings {
+            self.clone()
+        } else {
+            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+        })
+    }
+    fn name(&self) -> &str {
+        self.id.as_str()
+    }
+    fn view(&self) -> Value {
+        network_form::view(self)
+    }
+}
+
+impl Editable for Staging {
+    const NOUN: Noun = Noun::StagingConfig;
+    const WORDS: (&'static str, &'static str) = ("staging-configs", "staging config");
+    fn is_id(text: &str) -> bool {
+        StagingId::parse(text).is_some()
+    }
+    fn create(input: &Value, id: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors> {
+        let settings = staging_form::create(input)?;
+        Ok(Self { id: StagingId::from_bytes(id), version: 1, settings, created_at: now, updated_at: now })
+    }
+    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
+        let settings = staging_form::patch(self, input)?;
+        Ok(if settings == self.settings {
+            self.clone()
+        } else {
+            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+        })
+    }
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+    fn view(&self) -> Value {
+        staging_form::view(self)
+    }
+}
+
+impl Editable for ApiKey {
+    const NOUN: Noun = Noun::ApiKey;
+    const WORDS: (&'static str, &'static str) = ("api-keys", "API key");
+    fn is_id(text: &str) -> bool {
+        ApiKeyId::parse(text).is_some()
+    }
+    fn create(_: &Value, _: [u8; 16], _: Timestamp) -> Result<Self, FieldErrors> {
+        // A key is more than its settings; `api_keys` makes it.
+        Err(FieldErrors(Vec::new()))
+    }
+    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
+        let settings = api_key_form::patch(self, input)?;
+        Ok(if settings == self.settings {
+            self.clone()
+        } else {
+            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+        })
+    }
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+    fn view(&self) -> Value {
+        api_key_form::view(self)
+    }
+}
+
+/// All of a kind, a page at a time.
+pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<R>, Failure> {
+    let mut page = desk.casting.store.records::<R>(cursor, limit).await?;
+    // What is there by birth comes first, as its id does; once it is stored, the store lists it.
+    if let Some(born) = R::by_birth().filter(|born| cursor.is_none() && page.items.iter().all(|record| record.id() != born.id())) {
+        page.items.insert(0, born);
+    }
+    Ok(page)
+}
+
+/// All of a kind, for choices among them.
+pub(crate) async fn all<R: Record, S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<Vec<R>, Failure> {
+    let (mut records, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = desk.casting.store.records::<R>(cursor.as_deref(), 100).await?;
+        records.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(records),
+        }
+    }
+}
+
+/// A new one.
+pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<R, Failure> {
+    let casting = desk.casting;
+    let word = R::WORDS.1;
+    // Judged before an idempotency key is used up for it.
+    R::create(input, [0; 16], casting.clock.now())?;
+    let id = desk.new_id(R::NOUN, input).await?;
+    let record = R::create(input, id.bytes, casting.clock.now())?;
+    if id.is_repeatable
+        && let Some(made) = casting.store.record::<R>(record.id()).await?
+    {
+        return Ok(made);
+    }
+    let view = record.view();
+    let audit = desk.audit(R::NOUN, record.id(), record.name(), Difference { before: None, after: Some(&view) });
+    match casting.store.put_record(&record, None, Some(&audit)).await? {
+        Saved::Done => {}
+        Saved::Stale => return Err(Failure::conflict(format!("There is a {word} of this name already."))),
+    }
+    casting.forget();
+    tracing::info!(actor.id = desk.actor.id, record.id = record.id(), "A {word} was made");
+    Ok(record)
+}
+
+/// Changes what the document names.
+pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+    precondition: &Precondition,
+) -> Result<R, Failure> {
+    for _ in 0..TRIES {
+        let (before, is_stored) = find::<R, S, L>(desk, id).await?;
+        precondition.check(before.version())?;
+        let after = before.patch(input, desk.casting.clock.now())?;
+        if after == before {
+            return Ok(before);
+        }
+        let (old, new) = (before.view(), after.view());
+        let audit = desk.audit(R::NOUN, after.id(), after.name(), Difference { before: Some(&old), after: Some(&new) });
+        match desk.casting.store.put_record(&after, is_stored.then_some(before.version()), Some(&audit)).await? {
+            Saved::Done => {
+                desk.casting.forget();
+                tracing::info!(actor.id = desk.actor.id, record.id = after.id(), version = after.version(), "A {} was changed", R::WORDS.1);
+                return Ok(after);
+            }
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("change a record"))
+}
+
+/// Deletes a group. Links that put anonymous users into it go on with *All Users* alone.
+pub(crate) async fn delete_group<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<(), Failure> {
+    if id == Group::all_users_id().as_str() {
+        return Err(Failure::conflict("Everybody is in All Users; it cannot be deleted."));
+    }
+    delete::<Group, S, L>(desk, id, precondition).await
+}
+
+/// Deletes a network that no image and no staging config uses.
+pub(crate) async fn delete_network<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<(), Failure> {
+    let in_use =
+        |what: &str, name: &str| Failure::conflict(format!("The {what} \u{201c}{name}\u{201d} uses this network; change it first."));
+    for image in all::<Image, S, L>(desk).await? {
+        let settings = &image.settings;
+        if settings.network.iter().chain(&settings.restrict_to_networks).any(|name| name.as_str() == id) {
+            return Err(in_use("image", &settings.name));
+        }
+    }
+    for staging in all::<Staging, S, L>(desk).await? {
+        if staging.settings.network.as_ref().is_some_and(|name| name.as_str() == id) {
+            return Err(in_use("staging config", &staging.settings.name));
+        }
+    }
+    delete::<Network, S, L>(desk, id, precondition).await
+}
+
+/// Deletes one, whatever it is.
+pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<(), Failure> {
+    for _ in 0..TRIES {
+        let (record, is_stored) = find::<R, S, L>(desk, id).await?;
+        precondition.check(record.version())?;
+        if !is_stored {
+            return Err(missing::<R>());
+        }
+        let view = record.view();
+        let audit = desk.audit(R::NOUN, record.id(), record.name(), Difference { before: Some(&view), after: None });
+        match desk.casting.store.delete_record(&record, Some(&audit)).await? {
+            Saved::Done => {
+                desk.casting.forget();
+                tracing::info!(actor.id = desk.actor.id, record.id = record.id(), "A {} was deleted", R::WORDS.1);
+                return Ok(());
+            }
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("delete a record"))
+}
+
+/// The record, and whether it is stored.
+pub(crate) async fn find<R: Editable, S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(R, bool), Failure> {
+    if !R::is_id(id) {
+        return Err(missing::<R>());
+    }
+    if let Some(record) = desk.casting.store.record::<R>(id).await? {
+        return Ok((record, true));
+    }
+    R::by_birth().filter(|born| born.id() == id).map(|born| (born, false)).ok_or_else(missing::<R>)
+}
+
+fn missing<R: Editable>() -> Failure {
+    Failure::not_found(&format!("There is no such {}.", R::WORDS.1))
+}

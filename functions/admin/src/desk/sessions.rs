@@ -1,0 +1,351 @@
+//! Owns what administrators see of sessions, and what they can do with them. Must not know how a session moves.
+
+use casting_core::audit::{Action, Noun};
+use casting_core::form::Spelled;
+use casting_core::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, UserId};
+use casting_core::listing::SessionQuery;
+use casting_core::permission::Permission;
+use casting_core::ports::{Launcher, Page, Store};
+use casting_core::session::{EndReason, Owner, Session, State};
+use casting_core::sketch;
+use casting_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::desk::failure::Failure;
+
+/// No session is live for longer than this, in seconds: the longest start, the longest time limit, and a day for what may come between.
+const LONGEST_LIFE: u64 = 1800 + 604_800 + 86_400;
+/// How many pages of the store are looked through for one page of a filtered list.
+const PAGES: u32 = 10;
+
+/// Which sessions are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SessionsAsked {
+    /// Of whom, and when.
+    pub(crate) query: SessionQuery,
+    /// Only those of this cast, where the query is not the cast's already.
+    pub(crate) cast: Option<CastId>,
+    /// Only those that live, or that have ended.
+    pub(crate) is_live: Option<bool>,
+    /// Only those of which this became.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl SessionsAsked {
+    fn fits(&self, session: &Session) -> bool {
+        self.cast.as_ref().is_none_or(|cast| session.cast_id == *cast)
+            && self.outcome.is_none_or(|outcome| outcome == Outcome::of(session))
+            && self.is_live.is_none_or(|is_live| session.is_live() == is_live)
+    }
+}
+
+/// A page of sessions. It may be shorter than asked for although more follow.
+pub(crate) async fn list<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    asked: &SessionsAsked,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Failure> {
+    let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
+    for _ in 0..PAGES {
+        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
+        let page = desk.casting.store.sessions(&asked.query, after.as_deref(), wanted).await?;
+        items.extend(page.items.into_iter().filter(|session| asked.fits(session)));
+        after = page.next;
+        if after.is_none() || items.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok(Page { items, next: after })
+}
+
+/// One session.
+pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+    desk.casting.store.session(&parse_id(id)?).await?.ok_or_else(no_such_session)
+}
+
+/// Ends a session; one that has ended is left as it is.
+pub(crate) async fn stop<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+    let before = find(desk, id).await?;
+    let session = desk.casting.end_as_administrator(&before.id).await?;
+    if before.is_live() {
+        desk.tell(Action::Ended, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+    }
+    tracing::info!(actor.id = desk.actor.id, session.id = %session.id, "Session {} was ended by an administrator", session.id);
+    Ok(session)
+}
+
+/// Takes a session's share link back; one that is not shared is left as it is.
+pub(crate) async fn unshare<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+    let before = find(desk, id).await?;
+    let session = desk.casting.unshare(&before.id).await?;
+    if before.sharing.token.is_some() {
+        desk.tell(Action::Unshared, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+    }
+    Ok(session)
+}
+
+/// Where the administrator enters a session that is shared, to watch it.
+pub(crate) async fn watch<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<String, Failure> {
+    let session = find(desk, id).await?;
+    if session.sharing.token.is_none() || !matches!(session.state, State::Ready { .. }) {
+        return Err(Failure::conflict("Only a session that is ready and shared can be watched."));
+    }
+    let url = desk.casting.watch_as_administrator(&session.id, &desk.actor.name).await?;
+    desk.tell(Action::Watched, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+    Ok(url)
+}
+
+/// Ends every live session of a cast and says how many there were.
+pub(crate) async fn end_all<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &CastId) -> Result<u32, Failure> {
+    let casting = desk.casting;
+    let oldest = casting.clock.now().minus_seconds(LONGEST_LIFE);
+    let query = SessionQuery { since: Some(oldest), ..SessionQuery::cast(cast) };
+    let (mut ended, mut cursor) = (0, None);
+    loop {
+        let page = casting.store.sessions(&query, cursor.as_deref(), 100).await?;
+        for session in page.items.iter().filter(|session| session.is_live()) {
+            casting.end_as_administrator(&session.id).await?;
+            desk.tell(Action::Ended, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+            ended += 1;
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(ended),
+        }
+    }
+}
+
+fn parse_id(text: &str) -> Result<SessionId, Failure> {
+    SessionId::parse(text).ok_or_else(no_such_session)
+}
+
+fn no_such_session() -> Failure {
+    Failure::not_found("There is no such session.")
+}
+
+/// What became of a claim that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its session lives.
+    Live,
+    /// The visitor had the session.
+    Served,
+    /// The visitor never got it, and the charge was given back.
+    Refunded,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub(crate) const ALL: [Self; 3] = [Self::Live, Self::Served, Self::Refunded];
+
+    /// What became of this one.
+    pub(crate) const fn of(session: &Session) -> Self {
+        match session.state {
+            State::Ended { refunded: true, .. } => Self::Refunded,
+            State::Ended { refunded: false, .. } => Self::Served,
+            _ => Self::Live,
+        }
+    }
+
+    /// The outcome as the API says it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Served => "served",
+            Self::Refunded => "refunded",
+        }
+    }
+
+    /// Reads an outcome; `None` when there is none of this name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
+/// A session as the API shows it, which is also a claim's entry in the ledger.
+pub(crate) fn view(session: &Session) -> Value {
+    let times = Times::of(&session.state);
+    let reason = reason_of(&session.state);
+    json!({
+        "id": session.id,
+        "reference": Reference::of(&session.id),
+        "state": session.state.as_str(),
+        "outcome": Outcome::of(session).as_str(),
+        "reason": reason.map(EndReason::as_str),
+        "detail": reason.and_then(detail_of),
+        "cast_id": session.cast_id,
+        "cast_key": session.cast_key,
+        "cast_name": session.cast_name,
+        "image_id": session.launch.image_id,
+        "image_name": session.launch.image_name,
+        "owner": owner(&session.owner),
+        "referrer": session.origin.referrer,
+        "address_hash": session.origin.address,
+        "counted": session.charge.count.is_some(),
+        "permissions": session.grant.permissions,
+        "network": session.launch.network.as_ref().map(|network| &network.name),
+        "kasm_url": session.launch.kasm_url,
+        "go_url": session.go.as_ref().map(|go| &go.url),
+        "notes": session.notes,
+        "shared": session.sharing.token.is_some(),
+        "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
+        "created_at": session.created_at.to_string(),
+        "ready_by": session.ready_by.to_string(),
+        "ready_at": session.ready_at.map(|time| time.to_string()),
+        "ends_at": times.ends_at.map(|time| time.to_string()),
+        "ended_at": times.ended_at.map(|time| time.to_string()),
+    })
+}
+
+/// What JSON Schema says of [`view`].
+pub(crate) fn schema() -> Value {
+    let (time, maybe) = (sketch::time(), || sketch::nullable(sketch::time()));
+    let text = || json!({ "type": "string" });
+    let or_null = || json!({ "type": ["string", "null"] });
+    let states = ["reserved", "starting", "ready", "stopping", "ended"];
+    let task = json!({
+        "type": ["object", "null"], "description": "The ECS task.", "required": ["arn", "status"],
+        "properties": { "arn": text(), "status": { "type": "string", "enum": ["provisioning", "pending", "running", "stopping", "stopped"] } },
+    });
+    let reasons = EndReason::WORDS.map(Value::from).into_iter().chain([Value::Null]).collect::<Vec<_>>();
+    sketch::object(json!({
+        "id": SessionId::SPELLING.schema(),
+        "reference": Reference::SPELLING.schema(),
+        "state": { "type": "string", "enum": states },
+        "outcome": { "type": "string", "enum": Outcome::ALL.map(Outcome::as_str), "description": "What became of the claim; refunded when its visitor never got the session." },
+        "reason": { "type": ["string", "null"], "enum": reasons, "description": "Why it ended, or is ending." },
+        "detail": or_null(),
+        "cast_id": CastId::SPELLING.schema(),
+        "cast_key": CastKey::SPELLING.schema(),
+        "cast_name": text(),
+        "image_id": ImageId::SPELLING.schema(),
+        "image_name": text(),
+        "owner": owner_schema(),
+        "referrer": { "type": ["string", "null"], "description": "The host that the visitor came from." },
+        "address_hash": { "type": "string", "description": "The same for every claim from one address." },
+        "counted": { "type": "boolean", "description": "Whether it took one of the link's sessions." },
+        "permissions": { "type": "array", "items": { "type": "string", "enum": Permission::ALL.map(Permission::as_str) } },
+        "network": or_null(),
+        "kasm_url": or_null(),
+        "go_url": or_null(),
+        "notes": { "type": "array", "items": text(), "description": "What was asked for and not given." },
+        "shared": { "type": "boolean" },
+        "task": task,
+        "created_at": time,
+        "ready_by": sketch::time(),
+        "ready_at": maybe(),
+        "ends_at": maybe(),
+        "ended_at": maybe(),
+    }))
+}
+
+fn owner_schema() -> Value {
+    let id = || UserId::SPELLING.schema();
+    let kind = |kind: &str| json!({ "const": kind });
+    let group = sketch::nullable(GroupId::SPELLING.schema());
+    let anonymous = json!({ "kind": kind("anonymous"), "id": id(), "group_id": group, "expires_at": sketch::nullable(sketch::time()) });
+    let user = json!({ "kind": kind("user"), "id": id(), "name": { "type": "string" } });
+    json!({ "oneOf": [sketch::object(anonymous), sketch::object(user), sketch::object(json!({ "kind": kind("forgotten") }))] })
+}
+
+/// Who a session belongs to: `anonymous`, `user` or `forgotten`.
+fn owner(owner: &Owner) -> Value {
+    match owner {
+        Owner::Anonymous { id, group, expires_at } => {
+            json!({ "kind": "anonymous", "id": id, "group_id": group, "expires_at": expires_at.map(|time| time.to_string()) })
+        }
+        Owner::User { id, name } => json!({ "kind": "user", "id": id, "name": name }),
+        Owner::Forgotten => json!({ "kind": "forgotten" }),
+    }
+}
+
+#[derive(Default)]
+struct Times {
+    ends_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+}
+
+impl Times {
+    fn of(state: &State) -> Self {
+        match state {
+            State::Ready { ends_at, .. } => Self { ends_at: Some(*ends_at), ended_at: None },
+            State::Ended { at, .. } => Self { ended_at: Some(*at), ..Self::default() },
+            State::Reserved | State::Starting | State::Stopping { .. } => Self::default(),
+        }
+    }
+}
+
+/// Why it ended, or is ending.
+pub(crate) fn reason_of(state: &State) -> Option<&EndReason> {
+    match state {
+        State::Stopping { reason, .. } | State::Ended { reason, .. } => Some(reason),
+        State::Reserved | State::Starting | State::Ready { .. } => None,
+    }
+}
+
+fn detail_of(reason: &EndReason) -> Option<String> {
+    match reason {
+        EndReason::TaskStopped { detail, exit_code: Some(code) } => Some(format!("{detail} (exit code {code})").trim().to_owned()),
+        EndReason::TaskStopped { detail, exit_code: None } | EndReason::StartRefused { detail } => Some(detail.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::session::{Endpoint, TaskRef, TaskStatus};
+    use casting_core::testing::{NOON, cast, session};
+
+    use super::*;
+
+    fn starting() -> Session {
+        let task = TaskRef { arn: "arn:1".into(), status: TaskStatus::Pending, version: 1 };
+        session(&cast(1), 1).started(task).expect("was reserved")
+    }
+
+    fn ready() -> Session {
+        starting().ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON.plus_seconds(30)).expect("was starting")
+    }
+
+    #[test]
+    fn a_session_shows_where_it_stands_and_what_became_of_its_claim() {
+        let stopped = EndReason::TaskStopped { detail: "EssentialContainerExited".into(), exit_code: Some(1) };
+        let refused = EndReason::StartRefused { detail: "No such image".into() };
+        for (name, session, expected) in [
+            ("reserved", session(&cast(1), 1), ["reserved", "live", "", ""]),
+            ("starting", starting(), ["starting", "live", "", ""]),
+            ("ready", ready(), ["ready", "live", "", ""]),
+            ("stopping", ready().stopping(EndReason::Owner, NOON).expect("is live"), ["stopping", "live", "ended-by-owner", ""]),
+            (
+                "served",
+                ready().ended(stopped.clone(), NOON).expect("is live"),
+                ["ended", "served", "task-stopped", "EssentialContainerExited (exit code 1)"],
+            ),
+            (
+                "never ready",
+                starting().ended(stopped, NOON).expect("is live"),
+                ["ended", "refunded", "task-stopped", "EssentialContainerExited (exit code 1)"],
+            ),
+            (
+                "refused",
+                session(&cast(1), 1).ended(refused, NOON).expect("is live"),
+                ["ended", "refunded", "start-refused", "No such image"],
+            ),
+        ] {
+            let view = view(&session);
+            let shown = ["state", "outcome", "reason", "detail"].map(|field| view[field].as_str().unwrap_or_default());
+            assert_eq!(shown, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let text = view(&ready()).to_string();
+        for word in ["10.0.0.1", "environment", "MOOD", "secret"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+        assert!(text.contains("2026-11-23T12:00:30Z") && text.contains("2026-11-23T13:00:30Z"), "{text}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Owns what can be done with the deployment's settings. Must not know which values are possible.
+
+use casting_core::audit::{Difference, FieldChange, Noun};
+use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::system::{SYSTEM_ID, System};
+use casting_core::system_form;
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::desk::failure::{Failure, TRIES};
+use crate::desk::version::Precondition;
+
+/// The settings as they are.
+pub(crate) async fn read<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<System, Failure> {
+    Ok(find(desk).await?.unwrap_or_default())
+}
+
+/// Changes what the document names.
+pub(crate) async fn change<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    input: &Value,
+    precondition: &Precondition,
+) -> Result<System, Failure> {
+    for _ in 0..TRIES {
+        let stored = find(desk).await?;
+        let expected = stored.as_ref().map(|system| system.version);
+        let before = stored.unwrap_or_default();
+        precondition.check(before.version)?;
+        let settings = system_form::patch(&before, input)?;
+        if settings == before.settings {
+            return Ok(before);
+        }
+        let other_secret = settings.captcha.secret_key != before.settings.captcha.secret_key;
+        let after = System::new(before.version + 1, settings, desk.casting.clock.now());
+        let (old, new) = (system_form::view(&before), system_form::view(&after));
+        let difference = Difference { before: Some(&old), after: Some(&new) };
+        let mut audit = desk.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
+        if other_secret {
+            // That it changed, and nothing of what it was or is.
+            let hidden = || json!("\u{2022}\u{2022}\u{2022}");
+            audit.changes.push(FieldChange { field: SECRET.to_owned(), before: hidden(), after: hidden() });
+        }
+        match desk.casting.store.put_record(&after, expected, Some(&audit)).await? {
+            Saved::Done => {
+                desk.casting.forget();
+                tracing::info!(actor.id = desk.actor.id, version = after.version, "The settings were changed");
+                return Ok(after);
+            }
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("change the settings"))
+}
+
+/// The field that is written and never shown.
+pub(crate) const SECRET: &str = "captcha_secret_key";
+
+async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<Option<System>, Failure> {
+    Ok(desk.casting.store.record(SYSTEM_ID).await?)
+}

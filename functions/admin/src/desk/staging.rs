@@ -1,0 +1,51 @@
+//! Owns what staging configs must fit to: the image, the group and the network that they name. Must not know which values are possible otherwise.
+
+use casting_core::form::FieldErrors;
+use casting_core::group::Group;
+use casting_core::image::Image;
+use casting_core::network::Network;
+use casting_core::ports::{Launcher, Store};
+use casting_core::staging::{Staging, StagingSettings};
+use casting_core::staging_form;
+use serde_json::Value;
+
+use crate::desk::failure::Failure;
+use crate::desk::version::Precondition;
+use crate::desk::{Desk, records};
+
+/// A new staging config.
+pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Staging, Failure> {
+    require(desk, &staging_form::create(input)?).await?;
+    records::create::<Staging, S, L>(desk, input).await
+}
+
+/// Changes what the document names.
+pub(crate) async fn change<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+    precondition: &Precondition,
+) -> Result<Staging, Failure> {
+    let (before, _) = records::find::<Staging, S, L>(desk, id).await?;
+    require(desk, &staging_form::patch(&before, input)?).await?;
+    records::change::<Staging, S, L>(desk, id, input, precondition).await
+}
+
+async fn require<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &StagingSettings) -> Result<(), Failure> {
+    let store = &desk.casting.store;
+    if store.record::<Image>(settings.image_id.as_str()).await?.is_none() {
+        return Err(FieldErrors::one("/image_id", "is not the id of an image.").into());
+    }
+    if let Some(group) = &settings.group_id
+        && *group != Group::all_users_id()
+        && store.record::<Group>(group.as_str()).await?.is_none()
+    {
+        return Err(FieldErrors::one("/group_id", "is not the id of a group.").into());
+    }
+    if let Some(network) = &settings.network
+        && store.record::<Network>(network.as_str()).await?.is_none()
+    {
+        return Err(FieldErrors::one("/network", "is not the name of a network.").into());
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Owns what administrators see of users, and how a user is forgotten. A user who has logged in has a profile; an anonymous one is the owner in the
+//! row of the one session that it was minted for, and has no other record. Must not know how users log in.
+
+use casting_core::audit::{Action, Difference, Noun};
+use casting_core::form::Spelled;
+use casting_core::ids::{CastId, GroupId, SessionId, UserId};
+use casting_core::listing::{SessionQuery, SessionsOf};
+use casting_core::ports::{Launcher, Page, Saved, Store};
+use casting_core::profile::Profile;
+use casting_core::session::{Owner, Session};
+use casting_core::sketch;
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::desk::failure::{Failure, TRIES};
+use crate::desk::sessions::{self, SessionsAsked};
+
+/// How many pages of sessions are looked through for one page of anonymous users.
+const PAGES: u32 = 10;
+
+/// Users who have logged in at least once, by id.
+pub(crate) async fn list<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cursor: Option<&str>, limit: u32) -> Result<Page<Profile>, Failure> {
+    Ok(desk.casting.store.records::<Profile>(cursor, limit).await?)
+}
+
+/// Anonymous users who have not been forgotten, as the sessions that they were minted for; the newest first.
+pub(crate) async fn list_anonymous<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Failure> {
+    let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
+    for _ in 0..PAGES {
+        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
+        let page = desk.casting.store.sessions(&SessionQuery::default(), after.as_deref(), wanted).await?;
+        items.extend(page.items.into_iter().filter(|session| matches!(session.owner, Owner::Anonymous { .. })));
+        after = page.next;
+        if after.is_none() || items.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok(Page { items, next: after })
+}
+
+/// A user, of either kind, as the API shows it.
+pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Value, Failure> {
+    match locate(desk, id).await? {
+        Found::Profile(profile) => Ok(profile.view()),
+        Found::Session(session) => view_anonymous(&session).ok_or_else(no_such_user),
+    }
+}
+
+enum Found {
+    Profile(Profile),
+    Session(Box<Session>),
+}
+
+async fn locate<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Found, Failure> {
+    let id = UserId::parse(id).ok_or_else(no_such_user)?;
+    if let Some(profile) = desk.casting.store.record::<Profile>(id.as_str()).await? {
+        return Ok(Found::Profile(profile));
+    }
+    let session = desk.casting.store.session(&id.minted_for()).await?.filter(|session| session.owner.id() == Some(&id));
+    session.map(|session| Found::Session(Box::new(session))).ok_or_else(no_such_user)
+}
+
+/// An anonymous user as the API shows it; `None` when it has been forgotten.
+pub(crate) fn view_anonymous(session: &Session) -> Option<Value> {
+    let Owner::Anonymous { id, group, expires_at } = &session.owner else { return None };
+    Some(json!({
+        "id": id,
+        "kind": "anonymous",
+        "group_id": group,
+        "session_id": session.id,
+        "cast_id": session.cast_id,
+        "cast_name": session.cast_name,
+        "created_at": session.created_at.to_string(),
+        "expires_at": expires_at.map(|time| time.to_string()),
+    }))
+}
+
+/// What JSON Schema says of a user of either kind.
+pub(crate) fn schema() -> Value {
+    let text = || json!({ "type": "string" });
+    let group = sketch::nullable(GroupId::SPELLING.schema());
+    let anonymous = json!({
+        "id": UserId::SPELLING.schema(), "kind": { "const": "anonymous" }, "group_id": group, "session_id": SessionId::SPELLING.schema(),
+        "cast_id": CastId::SPELLING.schema(), "cast_name": text(), "created_at": sketch::time(), "expires_at": sketch::nullable(sketch::time()),
+    });
+    let user = json!({
+        "id": UserId::SPELLING.schema(), "kind": { "const": "user" }, "name": text(), "roles": { "type": "array", "items": text() },
+        "groups": { "type": "array", "items": text() }, "created_at": sketch::time(), "last_login_at": sketch::time(),
+    });
+    json!({ "oneOf": [sketch::object(user), sketch::object(anonymous)] })
+}
+
+/// Forgets a user: the profile goes, and no session that has ended says any more whose it was. Live sessions stand in the way, unless
+/// `terminate` ends them.
+pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, terminate: bool) -> Result<(), Failure> {
+    match locate(desk, id).await? {
+        Found::Session(session) => {
+            forget(desk, &session.id, terminate).await?;
+            desk.tell(Action::Deleted, Noun::User, id, "an anonymous user").await?;
+        }
+        Found::Profile(profile) => {
+            let query = SessionQuery { of: SessionsOf::User(profile.id.clone()), ..SessionQuery::default() };
+            let asked = SessionsAsked { query, ..SessionsAsked::default() };
+            let mut cursor = None;
+            loop {
+                let page = sessions::list(desk, &asked, cursor.as_deref(), 100).await?;
+                for session in &page.items {
+                    forget(desk, &session.id, terminate).await?;
+                }
+                match page.next {
+                    Some(next) => cursor = Some(next),
+                    None => break,
+                }
+            }
+            delete_profile(desk, &profile.id).await?;
+        }
+    }
+    tracing::info!(actor.id = desk.actor.id, user.id = id, "User {id} was forgotten");
+    Ok(())
+}
+
+async fn delete_profile<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &UserId) -> Result<(), Failure> {
+    for _ in 0..TRIES {
+        let Some(profile) = desk.casting.store.record::<Profile>(id.as_str()).await? else { return Ok(()) };
+        // The entry says that a user was deleted and by whom, not who it was: that is what is to be forgotten.
+        let audit = desk.audit(Noun::User, id.as_str(), "a user", Difference { before: Some(&Value::Null), after: None });
+        match desk.casting.store.delete_record(&profile, Some(&audit)).await? {
+            Saved::Done => return Ok(()),
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("delete a user"))
+}
+
+/// Takes the owner out of a session's row.
+async fn forget<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &SessionId, terminate: bool) -> Result<(), Failure> {
+    for _ in 0..TRIES {
+        let Some(before) = desk.casting.store.session(id).await? else { return Ok(()) };
+        if before.is_live() {
+            if !terminate {
+                return Err(Failure::conflict("The user has a live session; end it first, or ask for that with terminate."));
+            }
+            let ended = sessions::stop(desk, id.as_str()).await?;
+            if ended.is_live() {
+                return Err(Failure::conflict("The user's session is being ended; ask again in a moment."));
+            }
+            continue;
+        }
+        // One that has been forgotten already cannot be again.
+        let Ok(after) = before.forgotten() else { return Ok(()) };
+        match desk.casting.store.save_session(&before, &after).await? {
+            Saved::Done => return Ok(()),
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("forget a user"))
+}
+
+fn no_such_user() -> Failure {
+    Failure::not_found("There is no such user.")
+}

@@ -1,0 +1,77 @@
+//! Owns how a request shows who acts: a key in a header, a console ticket or a login in a cookie; and the mark against forged forms. Must not know
+//! what is asked for.
+
+use casting_core::actor::Actor;
+use casting_core::keys::same_secret;
+use casting_core::ports::{Launcher, Store};
+use casting_core::{Casting, Credential, Stop, Turned};
+use casting_web::credentials::{console_cookie, login_cookie};
+use casting_web::{Mistake, Problem, Visit};
+
+use crate::desk::failure::Failure;
+
+/// Who acts, and what proves that a form came from a page of theirs.
+pub(crate) struct Admitted {
+    /// Who.
+    pub(crate) actor: Actor,
+    /// What every form of the console carries; follows from the cookie, so that no other sign-in has the same. Empty for keys in headers,
+    /// which no browser sends by itself.
+    pub(crate) form_mark: String,
+}
+
+/// Whoever shows a key in a header.
+///
+/// # Errors
+/// 401 for everybody else, in the same words whatever was wrong.
+pub(crate) async fn by_key<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Admitted, Failure> {
+    let key = visit.api_key().ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
+    let actor = casting.admit_actor(Credential::Key(key), visit.address).await.map_err(turned)?;
+    Ok(Admitted { actor, form_mark: String::new() })
+}
+
+/// Whoever has signed in to the console: with a key, or by a login whose roles let them in.
+///
+/// # Errors
+/// 401 for everybody else.
+pub(crate) async fn by_cookie<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Admitted, Failure> {
+    let secure = casting.terms.is_secure();
+    let mark = |text: &str| casting.keys.fingerprint(&["console form", text]);
+    if let Some(text) = visit.cookie(console_cookie(secure)) {
+        match casting.admit_actor(Credential::Console(text), visit.address).await {
+            Ok(actor) => return Ok(Admitted { actor, form_mark: mark(text) }),
+            // The ticket is over; a login may still be good.
+            Err(Turned::Away) => {}
+            Err(other) => return Err(turned(other)),
+        }
+    }
+    let login = visit.cookie(login_cookie(secure)).zip(visit.login(&casting.keys, secure, casting.clock.now()));
+    let (text, user) = login.ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
+    let actor = casting.admit_actor(Credential::Login(&user), visit.address).await.map_err(turned)?;
+    Ok(Admitted { actor, form_mark: mark(text) })
+}
+
+/// Makes sure that a form was sent by a page of the console that this very browser was shown.
+///
+/// # Errors
+/// 403 when it was not.
+pub(crate) fn check_form(visit: &Visit, admitted: &Admitted, sent: &str) -> Result<(), Failure> {
+    visit.not_cross_site()?;
+    if admitted.form_mark.is_empty() || !same_secret(&admitted.form_mark, sent) {
+        return Err(Problem::new(Mistake::CrossSite)
+            .detail("This form is too old, or was not made here; go back, load the page anew and send it again.")
+            .into());
+    }
+    Ok(())
+}
+
+/// What whoever was not let in is told.
+pub(crate) fn turned(turned: Turned) -> Failure {
+    match turned {
+        Turned::Away => Problem::new(Mistake::Unauthorized).into(),
+        Turned::Off(denial) => Problem::denied(denial, None).into(),
+        Turned::Fault(fault) => match Stop::from(fault) {
+            Stop::Denied(denial) => Problem::denied(denial, None).into(),
+            Stop::Fault(fault) => Failure::Fault(fault),
+        },
+    }
+}

@@ -1,0 +1,129 @@
+//! Owns the way into the console and out of it: the cookie of whoever signs in with a key, and who may go where. Must not know what the pages say.
+
+use casting_core::audit::{Action, Audit, Noun};
+use casting_core::ports::{Launcher, Store};
+use casting_core::{Casting, SIGNED_IN_SECONDS};
+use casting_web::credentials::{SetCookie, console_cookie, login_cookie};
+use casting_web::{Matched, Mistake, Problem, Reply, Request, Visit, body, reply};
+use http::Method;
+
+use crate::api::needed;
+use crate::desk::Desk;
+use crate::desk::failure::Failure;
+use crate::door::{self, Admitted};
+
+/// The console's first page.
+const HOME: &str = "/admin";
+/// Where one signs in.
+const SIGN_IN: &str = "/admin/sign-in";
+/// The field of every form that shows where it was made.
+pub(crate) const MARK_FIELD: &str = "mark";
+
+/// Whoever has signed in and may go where they want to, with the form that they sent, if they sent one.
+pub(crate) struct Seat<'a, S, L> {
+    /// Where they stand.
+    pub(crate) desk: Desk<'a, S, L>,
+    /// What every form on the page must carry in [`MARK_FIELD`].
+    pub(crate) mark: String,
+    /// The fields that were sent.
+    pub(crate) form: Option<body::Form>,
+}
+
+/// Lets in whoever has signed in, if the route is for them; and with a form only if it was made by a page of this very sign-in.
+///
+/// # Errors
+/// 401, 403, and what is wrong with the form.
+pub(crate) async fn admit<'a, S: Store, L: Launcher>(
+    casting: &'a Casting<S, L>,
+    visit: &Visit,
+    request: &Request,
+    matched: &Matched<'_>,
+) -> Result<Seat<'a, S, L>, Failure> {
+    let admitted: Admitted = door::by_cookie(casting, visit).await?;
+    if matched.route.access.admits(&admitted.actor) == Some(false) {
+        return Err(Failure::forbidden(needed(matched.route.access)));
+    }
+    let form = if visit.method == Method::POST {
+        let form = body::form(request)?;
+        door::check_form(visit, &admitted, form.field(MARK_FIELD).unwrap_or_default())?;
+        Some(form)
+    } else {
+        None
+    };
+    Ok(Seat { desk: Desk { casting, actor: admitted.actor, request_key: None }, mark: admitted.form_mark, form })
+}
+
+/// Takes the key of a sign-in form, and leads on to where its field `to` says, within the console.
+///
+/// # Errors
+/// 401 when the key opens nothing, 403 when another site's page sent the form.
+pub(crate) async fn sign_in<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, request: &Request) -> Result<Reply, Failure> {
+    visit.not_cross_site()?;
+    let form = body::form(request)?;
+    let key = form.field("key").unwrap_or_default().trim();
+    let (actor, ticket) = casting.sign_in(key, visit.address).await.map_err(door::turned)?;
+    if !actor.may_read() {
+        return Err(Problem::new(Mistake::Unauthorized).into());
+    }
+    let audit = Audit::plain(&actor, Action::SignedIn, Noun::Console, "console", "Console", casting.clock.now(), &*casting.entropy);
+    casting.store.add_audit(&audit).await?;
+    tracing::info!(actor.id = actor.id, "{} has signed in to the console", actor.name);
+    let mut reply = reply::see_other(target(form.field("to")));
+    set(&mut reply, casting, &ticket, SIGNED_IN_SECONDS);
+    Ok(reply)
+}
+
+/// Ends a sign-in, whichever way it was made.
+pub(crate) fn sign_out<S: Store, L: Launcher>(casting: &Casting<S, L>) -> Reply {
+    let secure = casting.terms.is_secure();
+    let mut reply = reply::see_other(SIGN_IN);
+    set(&mut reply, casting, "", 0);
+    reply::set_cookie(&mut reply, &SetCookie { name: login_cookie(secure), value: "", path: "/", max_age: 0, secure });
+    reply
+}
+
+/// Where somebody goes who has not signed in and wanted to go there.
+pub(crate) fn sign_in_first(visit: &Visit) -> Reply {
+    let wanted = if visit.method == Method::GET { visit.path.as_str() } else { HOME };
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", wanted).finish();
+    reply::see_other(&format!("{SIGN_IN}?{query}"))
+}
+
+/// A path within the console, and nothing that a browser could take for another site.
+pub(crate) fn target(wanted: Option<&str>) -> &str {
+    let is_ours = |path: &&str| {
+        (*path == HOME || path.starts_with("/admin/") || path.starts_with("/admin?"))
+            && !path.starts_with(SIGN_IN)
+            && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+    };
+    wanted.filter(is_ours).unwrap_or(HOME)
+}
+
+fn set<S: Store, L: Launcher>(reply: &mut Reply, casting: &Casting<S, L>, value: &str, max_age: u64) {
+    let secure = casting.terms.is_secure();
+    reply::set_cookie(reply, &SetCookie { name: console_cookie(secure), value, path: "/", max_age, secure });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_leads_into_the_console_and_nowhere_else() {
+        for (wanted, expected) in [
+            (None, "/admin"),
+            (Some("/admin/casts?search=x"), "/admin/casts?search=x"),
+            (Some("/admin"), "/admin"),
+            (Some("https://evil.example/admin"), "/admin"),
+            (Some("//evil.example/admin/"), "/admin"),
+            (Some("/\\evil.example"), "/admin"),
+            (Some("/admin/\\evil"), "/admin"),
+            (Some("/admin/a\r\nb"), "/admin"),
+            (Some("/administration"), "/admin"),
+            (Some("/admin/sign-in"), "/admin"),
+            (Some("/cast/123abc"), "/admin"),
+        ] {
+            assert_eq!(target(wanted), expected, "{wanted:?}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Owns how the document is put together from the route table and what `operations` and `schemas` say. Must not know any single route.
+
+use casting_core::denial::DenialCode;
+use casting_web::code::Code;
+use casting_web::{Access, Mistake, ROUTES, Route};
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::operations::{self, Answer, Keys, Operation};
+use super::{examples, schemas};
+use crate::api::query;
+
+/// The headings, and what stands under them.
+const TAGS: [(&str, &str); 10] = [
+    ("Claiming", "For programs that get sessions through a link."),
+    ("Casts", "Links, and the sessions that are started ahead for them."),
+    ("Images", "What sessions run, and where."),
+    ("Sessions", "Who has what, and how to end it."),
+    ("Claims", "Who asked for a session, and what became of it."),
+    ("People", "Groups, and users who have been here."),
+    ("Settings", "What holds for the whole deployment."),
+    ("API keys", "Who may use this API."),
+    ("Audit", "Who changed what, and how to take it back."),
+    ("About", "This API itself."),
+];
+
+/// The whole document.
+pub(super) fn whole() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        if let Some(operation) = operations::of(route.name) {
+            let path = paths.entry(route.path).or_insert_with(|| json!({}));
+            path[route.method.as_str().to_ascii_lowercase()] = write(route, &operation);
+        }
+    }
+    let bearer =
+        json!({ "type": "http", "scheme": "bearer", "description": "An API key: `{id}.{secret}`, as it was shown when it was made." });
+    let token = json!({ "type": "http", "scheme": "bearer", "description": "`session_token`, as the claim was answered." });
+    json!({
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Session casting",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Public links that start a container for whoever clicks.",
+            "description": "Lists are read a page at a time: `next` of one page is `cursor` of the next. A change names what shall be different; \
+                null clears what may be empty. With `If-Match` it happens only over the version that was read.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
+        "paths": paths,
+        "components": {
+            "schemas": schemas::all(),
+            "parameters": parameters(),
+            "headers": headers(),
+            "responses": problems(),
+            "securitySchemes": {
+                "apiKey": bearer,
+                "apiKeyHeader": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, where `Authorization` is taken." },
+                "sessionToken": token,
+            },
+        },
+    })
+}
+
+/// What code that is made from the document calls the route.
+pub(super) fn id_of(route: &Route) -> String {
+    let name = format!("{:?}", route.name);
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
+}
+
+fn write(route: &Route, operation: &Operation) -> Value {
+    let mut written = json!({
+        "operationId": id_of(route),
+        "summary": route.summary.trim().trim_end_matches('.'),
+        "tags": [operation.tag],
+        "responses": responses(route, operation),
+        "security": match operation.keys {
+            Keys::None => json!([]),
+            Keys::Admin => json!([{ "apiKey": [] }, { "apiKeyHeader": [] }]),
+            Keys::Session => json!([{ "sessionToken": [] }]),
+        },
+    });
+    if let Access::Write(scope) = route.access {
+        written["description"] = json!(format!("Needs the scope `{}`.", scope.as_str()));
+    }
+    let mut parameters = Vec::new();
+    if let (Some(schema), Some(name)) = (&operation.segment, segment_of(route.path)) {
+        parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
+    }
+    for parameter in operation.query.map(query::sketch).unwrap_or_default() {
+        parameters.push(json!({ "name": parameter.name, "in": "query", "description": parameter.about, "schema": parameter.schema }));
+    }
+    parameters.extend(operation.headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
+    if !parameters.is_empty() {
+        written["parameters"] = json!(parameters);
+    }
+    if let Some((schema, must)) = operation.body {
+        let mut media = json!({ "schema": reference(schema) });
+        let examples = examples::of(schema);
+        if !examples.is_empty() {
+            media["examples"] = named(&examples);
+        }
+        written["requestBody"] = json!({ "required": must, "content": { "application/json": media } });
+    }
+    written
+}
+
+fn named(examples: &[(&'static str, Value)]) -> Value {
+    examples.iter().map(|(name, value)| ((*name).to_owned(), json!({ "value": value }))).collect::<Map<_, _>>().into()
+}
+
+fn segment_of(path: &str) -> Option<&str> {
+    path.split_once('{')?.1.split_once('}').map(|(name, _)| name)
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn header(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+fn responses(route: &Route, operation: &Operation) -> Value {
+    let mut responses = Map::new();
+    let mut headers = json!({ "Cache-Control": header("CacheControl") });
+    match &operation.answer {
+        Answer::Nothing => {
+            responses.insert("204".into(), json!({ "description": "Done.", "headers": headers }));
+        }
+        Answer::File => {
+            headers["Content-Disposition"] = header("ContentDisposition");
+            headers["Link"] = header("Link");
+            let content = json!({ "text/csv": { "schema": { "type": "string" } }, "application/json": { "schema": reference("Claims") } });
+            responses.insert("200".into(), json!({ "description": "The file.", "headers": headers, "content": content }));
+        }
+        Answer::Document { status, schema, versioned } => {
+            if *versioned {
+                headers["ETag"] = header("Version");
+            }
+            if operation.headers.contains(&"IfNoneMatch") {
+                headers = json!({ "ETag": header("Fingerprint"), "Cache-Control": header("CacheFor") });
+                responses.insert("304".into(), json!({ "description": "It is as it was.", "headers": headers }));
+            }
+            // Another key for a cast is no thing of its own.
+            if matches!(status, 201 | 202) && !route.path.ends_with("key-rotations") {
+                headers["Location"] = header("Location");
+            }
+            let mut media = json!({ "schema": reference(schema) });
+            let examples = examples::of(schema);
+            if !examples.is_empty() {
+                media["examples"] = named(&examples);
+            }
+            let mut answer = json!({ "description": describe(*status), "headers": headers, "content": { "application/json": media } });
+            if !operation.links.is_empty() {
+                answer["links"] = links(operation, schema);
+            }
+            responses.insert(status.to_string(), answer);
+        }
+    }
+    for status in statuses(route, operation) {
+        responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{}", problem_name(status)) }));
+    }
+    responses.into()
+}
+
+fn describe(status: u16) -> &'static str {
+    match status {
+        201 => "It was made.",
+        202 => "It was accepted, and is on its way.",
+        _ => "Here it is.",
+    }
+}
+
+/// From what was made on to what can be done with it.
+fn links(operation: &Operation, schema: &str) -> Value {
+    let id = match schema {
+        "Network" => "$response.body#/name",
+        "Accepted" => "$response.body#/session_id",
+        _ => "$response.body#/id",
+    };
+    let routes = ROUTES.iter().filter(|route| operation.links.contains(&route.name));
+    let written = routes.filter_map(|route| {
+        let parameters = json!({ format!("path.{}", segment_of(route.path)?): id });
+        Some((id_of(route), json!({ "operationId": id_of(route), "parameters": parameters })))
+    });
+    written.collect::<Map<_, _>>().into()
+}
+
+/// What may keep a route from giving what it gives.
+fn statuses(route: &Route, operation: &Operation) -> Vec<u16> {
+    let mut statuses: Vec<u16> = operation.problems.to_vec();
+    if operation.keys == Keys::Admin {
+        // Whoever asks for what is not there, says too much, or may not.
+        statuses.extend([400, 401, 403]);
+    }
+    if operation.keys == Keys::None && route.name != casting_web::RouteName::ReadOpenApi {
+        statuses.push(400);
+    }
+    if operation.segment.is_some() {
+        statuses.push(404);
+    }
+    if operation.body.is_some() {
+        statuses.extend([400, 413, 415, 422]);
+    }
+    statuses.extend([429, 500, 503]);
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+}
+
+fn problem_name(status: u16) -> String {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    reason.split(' ').collect()
+}
+
+/// The answers that tell of a problem, by status.
+fn problems() -> Value {
+    let codes: Vec<Code> = codes();
+    let mut statuses: Vec<u16> = codes.iter().map(|code| code.status().as_u16()).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    let written = statuses.into_iter().map(|status| {
+        let here: Vec<&Code> = codes.iter().filter(|code| code.status().as_u16() == status).collect();
+        let titles: Vec<String> = here.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
+        let mut headers = json!({ "Cache-Control": header("CacheControl") });
+        match status {
+            401 => headers["WWW-Authenticate"] = header("WwwAuthenticate"),
+            405 => headers["Allow"] = header("Allow"),
+            429 | 503 => headers["Retry-After"] = header("RetryAfter"),
+            _ => {}
+        }
+        let names: Vec<&str> = here.iter().map(|code| code.as_str()).collect();
+        let schema =
+            json!({ "allOf": [reference("Problem"), { "properties": { "status": { "const": status }, "code": { "enum": names } } }] });
+        (
+            problem_name(status),
+            json!({
+                "description": titles.join(" "), "headers": headers, "content": { "application/problem+json": { "schema": schema } },
+            }),
+        )
+    });
+    written.collect::<Map<_, _>>().into()
+}
+
+/// Every code that a problem may have.
+pub(super) fn codes() -> Vec<Code> {
+    DenialCode::ALL.into_iter().map(Code::Denial).chain(Mistake::ALL.iter().copied().map(Code::Mistake)).collect()
+}
+
+fn parameters() -> Value {
+    json!({
+        "IfMatch": {
+            "name": "If-Match", "in": "header",
+            "description": "The change happens only over a version that is named here, as its ETag says it; `*` is any. Another version is answered with 412.",
+            "schema": { "type": "string", "pattern": r#"^(?:\*|"[0-9]+"(?:, ?"[0-9]+")*)$"#, "examples": ["\"3\""] },
+        },
+        "IfNoneMatch": {
+            "name": "If-None-Match", "in": "header",
+            "description": "An ETag; when the document still has it, the answer is 304.",
+            "schema": { "type": "string", "pattern": r#"^"[0-9a-z]+"$"# },
+        },
+        "IdempotencyKey": {
+            "name": "Idempotency-Key", "in": "header",
+            "description": "What the caller calls this request: sent again, it makes nothing again.",
+            "schema": { "type": "string", "pattern": "^[!-~]{1,200}$", "examples": ["order-4711"] },
+        },
+    })
+}
+
+fn headers() -> Value {
+    json!({
+        "CacheControl": { "description": "Nobody keeps it.", "required": true, "schema": { "const": "no-store" } },
+        "CacheFor": { "description": "It may be kept, and is asked for again.", "required": true, "schema": { "const": "no-cache" } },
+        "Version": { "description": "The version, in quotes.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9]+\"$" } },
+        "Fingerprint": { "description": "What the document is known by.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9a-z]+\"$" } },
+        "Location": { "description": "Where it is.", "required": true, "schema": { "type": "string", "format": "uri-reference" } },
+        "RetryAfter": { "description": "When it makes sense to come back, in seconds.", "schema": { "type": "integer", "minimum": 0 } },
+        "WwwAuthenticate": { "description": "How to sign in.", "required": true, "schema": { "const": "Bearer" } },
+        "Allow": { "description": "The methods that the address knows.", "required": true, "schema": { "type": "string" } },
+        "ContentDisposition": { "description": "The file's name.", "required": true, "schema": { "type": "string", "pattern": "^attachment; filename=" } },
+        "Link": { "description": "Where the rest begins, if there is more.", "schema": { "type": "string" } },
+    })
+}
+
+/// What a route that is written here may not be: one that the API has and the document has not.
+#[cfg(test)]
+pub(super) fn is_for_programs(route: &Route) -> bool {
+    use casting_web::RouteName;
+    let public = [RouteName::DescribeCast, RouteName::Claim, RouteName::SessionStatus, RouteName::EndSession];
+    route.path.starts_with("/api/admin/") || public.contains(&route.name)
+}
+
+/// Methods whose bodies are read.
+#[cfg(test)]
+pub(super) fn has_body(method: &Method) -> bool {
+    *method == Method::POST || *method == Method::PATCH
+}

@@ -1,0 +1,49 @@
+//! The OpenAPI document of everything that programs can ask for. Owns when it is made and how it is given out: once in a process, and again only to
+//! whoever has another one. It follows from the route table, the forms and the views, so it cannot say anything else than they do.
+//!
+//! To add a route: its line in the route table, and its entry in `operations`; a schema of its own gets its name in `schemas`.
+
+mod document;
+mod examples;
+mod operations;
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use casting_core::keys::hash_secret;
+use casting_web::{Reply, Visit, reply};
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderValue, StatusCode};
+
+/// The document as it is sent, and its ETag.
+struct Written {
+    text: String,
+    tag: String,
+}
+
+static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
+    let text = document::whole().to_string();
+    let letters: String = hash_secret(&text).chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+    Written { tag: format!("\"{}\"", letters.to_ascii_lowercase()), text }
+});
+
+/// The document, unless the caller has it already.
+pub(crate) fn show(visit: &Visit) -> Reply {
+    let Written { text, tag } = &*WRITTEN;
+    let known = visit.header(&IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
+    let mut reply =
+        if known { reply::empty(StatusCode::NOT_MODIFIED) } else { reply::text(StatusCode::OK, "application/json", text.clone()) };
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(ETAG, tag);
+    }
+    reply
+}
+
+/// Which parameters a route asks of the query.
+pub(crate) fn asks(name: casting_web::RouteName) -> fn(&mut crate::api::query::Query) {
+    operations::of(name).and_then(|operation| operation.query).unwrap_or(|_| {})
+}

@@ -1,0 +1,171 @@
+//! Owns the names of all schemas, and those that no view of this function has beside it: problems, pages, and what programs are told that claim
+//! sessions. Must not know routes.
+
+use casting_core::actor::Scope;
+use casting_core::captcha::CaptchaKind;
+use casting_core::denial::DenialCode;
+use casting_core::form::Spelled;
+use casting_core::ids::{Reference, SessionId};
+use casting_core::sketch::{self, Schemas};
+use casting_core::{api_key_form, cast_form, group_form, image_form, network_form, session::EndReason, staging_form, system_form};
+use serde_json::{Map, Value, json};
+
+use super::document::codes;
+use crate::api::{claims as statistics, people};
+use crate::desk::{audits, casts, claims, sessions, trials, users};
+
+/// Every schema by its name.
+pub(super) fn all() -> Value {
+    let mut all = Map::new();
+    for (name, plural, Schemas { create, change, shown }) in [
+        ("Cast", "Casts", cast_form::schemas()),
+        ("Image", "Images", image_form::schemas()),
+        ("Group", "Groups", group_form::schemas()),
+        ("Network", "Networks", network_form::schemas()),
+        ("StagingConfig", "StagingConfigs", staging_form::schemas()),
+        ("ApiKey", "ApiKeys", api_key_form::schemas()),
+    ] {
+        all.insert(name.into(), shown);
+        all.insert(format!("New{name}"), create);
+        all.insert(format!("{name}Change"), change);
+        all.insert(plural.into(), page(name));
+    }
+    let settings = system_form::schemas();
+    let rest = [
+        ("CastCopy", cast_form::copy_schema()),
+        ("KeyRotation", casts::rotation_schema()),
+        ("Trial", trials::schema()),
+        ("TrialResult", trials::answer_schema()),
+        ("Settings", settings.shown),
+        ("SettingsChange", settings.change),
+        ("IssuedApiKey", issued()),
+        ("Session", sessions::schema()),
+        ("Sessions", page("Session")),
+        ("WayIn", sketch::object(json!({ "url": { "type": "string", "format": "uri", "description": "Good for one browser." } }))),
+        ("Claims", claims::schema(&reference("Session"))),
+        ("Statistics", statistics::schema()),
+        ("User", users::schema()),
+        ("Users", page("User")),
+        ("AuditEntry", audits::schema()),
+        ("Audit", page("AuditEntry")),
+        ("Me", people::me_schema()),
+        ("OpenApi", json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
+        ("Problem", problem()),
+        ("Description", description()),
+        ("Claim", claim()),
+        ("Accepted", accepted()),
+        ("Status", status()),
+    ];
+    all.extend(rest.map(|(name, schema)| (name.to_owned(), schema)));
+    all.into()
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// A page of these.
+fn page(item: &str) -> Value {
+    let next = json!({ "type": ["string", "null"], "description": "The cursor of the page that follows; null on the last one." });
+    sketch::object(json!({ "items": { "type": "array", "items": reference(item) }, "next": next }))
+}
+
+fn issued() -> Value {
+    let key = json!({ "type": "string", "pattern": "^k[a-z2-7]{26}\\.[A-Za-z0-9_-]+$", "description": "The whole key, this once." });
+    json!({ "allOf": [reference("ApiKey"), { "properties": { "key": key }, "required": ["key"] }] })
+}
+
+/// RFC 9457, with what is ours.
+fn problem() -> Value {
+    let error = sketch::object(json!({
+        "pointer": { "type": "string", "description": "A JSON pointer to the value." },
+        "detail": { "type": "string", "description": "One plain sentence." },
+    }));
+    let properties = json!({
+        "type": { "type": "string", "format": "uri-reference", "description": "Where people read about it." },
+        "title": { "type": "string" },
+        "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+        "detail": { "type": "string" },
+        "code": { "type": "string", "enum": codes().iter().map(|code| code.as_str()).collect::<Vec<_>>() },
+        "ref": { "allOf": [Reference::SPELLING.schema()], "description": "What the log says more under." },
+        "retry_after": { "type": "integer", "minimum": 0, "description": "When it makes sense to come back, in seconds." },
+        "errors": { "type": "array", "items": error, "description": "What is wrong with which value." },
+    });
+    json!({ "type": "object", "properties": properties, "required": ["type", "title", "status", "detail", "code"] })
+}
+
+fn uri(about: &str) -> Value {
+    json!({ "type": "string", "format": "uri", "description": about })
+}
+
+/// What a claim to a session of a link needs.
+fn description() -> Value {
+    let words = |words: &[&str]| json!({ "type": "array", "items": { "type": "string", "enum": words } });
+    let captcha = json!({
+        "type": "object", "required": ["kind", "action"],
+        "properties": {
+            "kind": { "type": "string", "enum": CaptchaKind::ALL.map(CaptchaKind::as_str) },
+            "site_key": { "type": "string" },
+            "challenge": { "type": "string", "description": "What is to be solved, as JSON." },
+            "action": { "type": "string", "description": "What is to be named to the provider." },
+        },
+    });
+    let properties = json!({
+        "name": { "type": "string", "description": "What it starts." },
+        "needs": words(&["login", "captcha", "consent"]),
+        "captcha": captcha,
+        "opens": { "type": "string", "description": "What the session will open; to agree to it is `consent`." },
+        "parameters": words(&["kasm_url", "docker_network"]),
+        "remaining": { "type": "string", "enum": ["none", "few", "some", "many"] },
+        "ticket": { "type": "string", "description": "What the claim brings." },
+        "ticket_expires_in": { "type": "integer", "description": "In seconds." },
+        "claim_url": uri("Where the claim goes."),
+        "login_url": uri("Where to log in first."),
+        "valid_until": sketch::time(),
+    });
+    json!({ "type": "object", "properties": properties, "required": ["name", "needs", "parameters", "claim_url"] })
+}
+
+fn claim() -> Value {
+    let properties = json!({
+        "ticket": { "type": "string", "description": "As the link was described." },
+        "captcha": { "type": ["string", "null"], "description": "The proof that somebody is there." },
+        "consent": { "type": "boolean", "default": false, "description": "Whether the address that will be opened is agreed to." },
+    });
+    json!({ "type": "object", "properties": properties, "required": ["ticket"], "additionalProperties": false })
+}
+
+fn accepted() -> Value {
+    sketch::object(json!({
+        "session_id": SessionId::SPELLING.schema(),
+        "state": states(),
+        "status_url": uri("Where to ask how far it is."),
+        "session_token": { "type": "string", "description": "What opens everything about the session." },
+    }))
+}
+
+fn states() -> Value {
+    json!({ "type": "string", "enum": ["reserved", "starting", "ready", "stopping", "ended"] })
+}
+
+fn status() -> Value {
+    let denials: Vec<_> = DenialCode::ALL.iter().map(|code| code.as_str()).collect();
+    let properties = json!({
+        "id": SessionId::SPELLING.schema(),
+        "state": states(),
+        "step": { "type": "integer", "minimum": 0, "maximum": 5, "description": "The step that lasts." },
+        "task_status": { "type": "string", "enum": ["provisioning", "pending", "running", "stopping", "stopped"] },
+        "reason": { "type": "string", "enum": EndReason::WORDS, "description": "Why it ended." },
+        "denial": { "type": "string", "enum": denials, "description": "Why it never got ready." },
+        "retry_after": { "type": "integer", "minimum": 0 },
+        "ready_by": sketch::time(),
+        "ends_at": sketch::time(),
+        "enter_url": uri("Where it is entered."),
+    });
+    json!({ "type": "object", "properties": properties, "required": ["id", "state"] })
+}
+
+/// What each scope lets a key do, for the description of keys.
+pub(super) fn scopes() -> String {
+    Scope::ALL.map(|scope| format!("`{}`: {}.", scope.as_str(), scope.meaning())).join(" ")
+}

@@ -1,0 +1,438 @@
+//! Owns the sample rows of the gallery: a deployment in use, a new one, and every kind of mistake. Must not know how pages look.
+
+use std::collections::BTreeMap;
+
+use casting_core::cast::{Cast, Counter};
+use casting_core::form::FieldError;
+use casting_core::group::Group;
+use casting_core::testing::{self, NOON, SeededEntropy};
+use casting_core::{cast_form, group_form, image_form, system_form};
+use casting_fn_admin::console::audit::Entry;
+use casting_fn_admin::console::cast::{CastPage, figure};
+use casting_fn_admin::console::casts::{CastList, CastRow};
+use casting_fn_admin::console::chart::{Chart, Series, Shape};
+use casting_fn_admin::console::claims::{Claim, ClaimFilter, ClaimPage};
+use casting_fn_admin::console::confirm::Confirm;
+use casting_fn_admin::console::edit::Edit;
+use casting_fn_admin::console::field::{Noun, Picked};
+use casting_fn_admin::console::form::{Choices, Remarks};
+use casting_fn_admin::console::frame::{Flash, Frame, Tone, Who};
+use casting_fn_admin::console::nouns::{
+    api_key::API_KEY, cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS, staging::STAGING,
+};
+use casting_fn_admin::console::overview::Overview;
+use casting_fn_admin::console::preview::Preview;
+use casting_fn_admin::console::shell::{Place, Screen};
+use casting_fn_admin::console::sign_in::SignIn;
+use casting_fn_admin::console::table::Badge;
+use casting_fn_admin::console::trial::TrialPage;
+use casting_fn_admin::console::{audit, cast, casts, claims, confirm, edit, moment, overview, records, sessions, sign_in, trial};
+use serde_json::{Value, json};
+
+const OURS: &str = "https://cast.example.com";
+
+fn frame() -> Frame {
+    let scopes = ["casts", "people", "images", "settings", "sessions", "keys"].map(str::to_owned).into();
+    Frame {
+        nonce: "0123456789abcdef0123456789abcdef".into(),
+        mark: "sample".into(),
+        who: Some(Who { name: "Alex Morgan".into(), role: "Administrator".into(), scopes }),
+        public_url: OURS.into(),
+        now: NOON,
+        flash: None,
+    }
+}
+
+fn choices() -> Choices {
+    Choices::from([
+        (Picked::Image, vec![(image_id(), "Chromium".into()), ("image-2".into(), "Ubuntu desktop".into())]),
+        (Picked::Group, vec![(Group::all_users_id().to_string(), "All Users".into()), ("group-2".into(), "Trial visitors".into())]),
+        (Picked::Network, vec![("lab".into(), "lab".into()), ("classroom".into(), "classroom".into())]),
+    ])
+}
+
+fn image_id() -> String {
+    testing::image(1).id.to_string()
+}
+
+fn cast_of(number: u64, fields: &Value) -> Value {
+    let mut input = json!({"image_id": image_id()});
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        input[name.as_str()] = value.clone();
+    }
+    let draft = cast_form::create(&input, OURS, &SeededEntropy::new(number)).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let counter = Counter::new(draft.set_counter.unwrap_or_default());
+    let mut cast = testing::cast(1);
+    cast.updated_at = NOON.minus_seconds(number * 5000);
+    cast.created_at = NOON.minus_seconds(number * 400_000);
+    cast_form::view(&Cast { settings: draft.settings, counter, ..cast }, OURS)
+}
+
+fn workshop() -> Value {
+    cast_of(
+        1,
+        &json!({
+            "name": "Kubernetes workshop", "key": "k8s-workshop-berlin", "description": "Thirty places, two days; handed out on paper.",
+            "allow_anonymous": true, "require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 18,
+            "limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 3600, "kasm_url": "https://example.com/welcome",
+            "open_hours": {"time_zone": "UTC", "spans": ["mon-fri 08:00-18:00"]}, "valid_until": "2026-11-28T18:00:00Z",
+            "enforce_client_settings": true, "client_settings": {"permissions": {"downloads": false, "webcam": true}, "idle_minutes": 20},
+        }),
+    )
+}
+
+fn all_casts() -> Vec<CastRow> {
+    let rows = [
+        (workshop(), 41),
+        (
+            cast_of(2, &json!({"name": "Product trial on the website", "allow_anonymous": true, "restrict_to_referrers": ["acme.com"]})),
+            1288,
+        ),
+        (cast_of(3, &json!({"name": "Staff browser", "allow_resume": true, "max_live_sessions": 40})), 96),
+        (
+            cast_of(
+                4,
+                &json!({"name": "Conference booth", "allow_anonymous": true, "limit_total_sessions": true, "sessions_remaining": 0}),
+            ),
+            0,
+        ),
+        (cast_of(5, &json!({"name": "Night school", "open_hours": {"time_zone": "Europe/Berlin", "spans": ["mon-thu 19:00-22:00"]}})), 4),
+        (cast_of(6, &json!({"name": "Old press kit", "enabled": false})), 0),
+        (cast_of(7, &json!({"name": "Summer campaign", "valid_until": "2026-09-01T00:00:00Z"})), 0),
+    ];
+    rows.map(|(cast, launches)| CastRow { cast, launches: moment::grouped(launches) }).into()
+}
+
+fn wave(count: u32, height: f64, shift: f64) -> Vec<f64> {
+    (0..count).map(|at| ((f64::from(at) / 4.0 + shift).sin().max(-0.6) * height + height * 0.8).max(0.0).round()).collect()
+}
+
+fn hours(count: u32) -> Vec<String> {
+    (0..count).map(|hour| format!("{:02}:00", (hour + 13) % 24)).collect()
+}
+
+fn launches() -> Chart {
+    let series = [
+        ("Launched", 22.0, 0.0),
+        ("Too many from one network", 5.0, 1.0),
+        ("Not from a listed site", 3.0, 2.0),
+        ("All sessions taken", 2.0, 3.0),
+    ];
+    Chart {
+        title: "Launches and refusals".into(),
+        summary: "412 sessions started in the last 24 hours, 131 visitors were turned away.".into(),
+        labels: hours(24),
+        axis: "Hour (UTC)",
+        unit: "",
+        series: series.map(|(name, height, shift)| Series { name: name.into(), values: wave(24, height, shift) }).into(),
+        shape: Shape::Bars,
+    }
+}
+
+fn charts() -> Vec<Chart> {
+    let line = |title: &str, summary: &str, unit, values: Vec<Series>| Chart {
+        title: title.into(),
+        summary: summary.into(),
+        labels: hours(24),
+        axis: "Hour (UTC)",
+        unit,
+        series: values,
+        shape: Shape::Lines,
+    };
+    let two = |a: &str, b: &str| {
+        vec![Series { name: a.into(), values: wave(24, 9.0, 0.5) }, Series { name: b.into(), values: wave(24, 21.0, 0.5) }]
+    };
+    let left = Series { name: "Left".into(), values: (0..24).map(|at| f64::from(60 - at * 42 / 23)).collect() };
+    vec![
+        launches(),
+        line(
+            "From click to session",
+            "Half of all sessions were ready within 12 s, nineteen of twenty within 31 s.",
+            "s",
+            two("Half", "19 of 20"),
+        ),
+        line("Places left", "18 of 60 are left.", "", vec![left]),
+    ]
+}
+
+fn some_claims() -> Vec<Claim> {
+    let rows = [
+        (40, "live", "", "k3f7-2mqa", "Anonymous 4f21c0aa", "acme.com"),
+        (95, "refused", "Too many sessions from your network", "7xq2-9dka", "", "acme.com"),
+        (700, "served", "Ended by its owner", "m2p8-c4ry", "ann@example.com", ""),
+        (1900, "refunded", "Not ready in time", "q9zt-55na", "Anonymous 88d10e3b", "shop.acme.com"),
+        (5200, "served", "Time limit", "w4ke-1bvs", "Anonymous 0c9e77f1", "acme.com"),
+        (90_000, "refused", "This link cannot be opened from here", "b7ha-8mmx", "", "evil.example"),
+    ];
+    let claim = |(ago, outcome, reason, reference, who, referrer): (u64, &str, &str, &str, &str, &str)| Claim {
+        at: NOON.minus_seconds(ago),
+        outcome: outcome.into(),
+        reason: reason.into(),
+        reference: reference.into(),
+        cast: ("Kubernetes workshop".into(), "cast-1".into()),
+        who: who.into(),
+        referrer: referrer.into(),
+        session: None,
+    };
+    rows.map(claim).into()
+}
+
+fn live_sessions() -> Vec<Value> {
+    let session = |ago: u64, state: &str, owner: Value, shared: bool, left: Option<u64>| {
+        json!({
+            "id": format!("session-{ago}"), "reference": "k3f7-2mqa", "state": state, "cast_id": "cast-1", "cast_name": "Kubernetes workshop",
+            "image_name": "Chromium", "owner": owner, "shared": shared, "created_at": NOON.minus_seconds(ago).to_string(),
+            "ends_at": left.map(|left| NOON.plus_seconds(left).to_string()),
+        })
+    };
+    vec![
+        session(12, "starting", json!({"kind": "anonymous", "id": "4f21c0aa11"}), false, None),
+        session(340, "ready", json!({"kind": "user", "name": "ann@example.com", "id": "u1"}), true, Some(13_200)),
+        session(4100, "ready", json!({"kind": "anonymous", "id": "88d10e3b22"}), false, Some(420)),
+        session(9000, "stopping", json!({"kind": "forgotten"}), false, None),
+    ]
+}
+
+fn trial_outcome() -> Value {
+    let step = |passes: bool, question: &str, because: &str, code: Option<&str>| json!({"passes": passes, "question": question, "because": because, "code": code});
+    json!({
+        "admitted": false, "code": "referrer-denied", "retry_after": null,
+        "steps": [
+            step(true, "Does the link exist, and is it enabled?", "The link is enabled.", None),
+            step(true, "Is it still valid?", "It ends at 2026-11-28T18:00:00Z.", None),
+            step(true, "Is it open at this hour?", "Open mon,tue,wed,thu,fri 08:00-18:00 (UTC).", None),
+            step(true, "May this address come?", "192.0.2.1 against 0 bans and 0 allowed blocks.", None),
+            step(false, "Does the visitor come from a listed site?", "It only works when you click it on one of the websites it was made for. Came from evil.example; accepted are acme.com.", Some("referrer-denied")),
+            step(true, "Is the visitor signed in, or need not be?", "Anonymous users are allowed.", None),
+            step(true, "Is somebody there?", "Asked for on the landing page (altcha).", None),
+            step(true, "Has this address had too many sessions lately?", "1 of 2 in 3600 seconds are used.", None),
+            step(false, "Do sessions remain?", "0 remain.", Some("no-sessions-left")),
+        ],
+    })
+}
+
+fn log() -> Vec<Entry> {
+    let entry = |ago: u64, who: &str, deed: &str, thing: &str, before: Value, after: Value, undo: bool| Entry {
+        id: format!("entry-{ago}"),
+        at: NOON.minus_seconds(ago),
+        who: who.into(),
+        deed: deed.into(),
+        thing: (thing.into(), undo.then(|| "/admin/casts/cast-1".into())),
+        changes: audit::changes("", &before, &after),
+        undo,
+    };
+    vec![
+        entry(
+            120,
+            "Alex Morgan",
+            "changed the cast",
+            "Kubernetes workshop",
+            json!({"sessions_remaining": 10, "restrict_to_referrers": ["acme.com"]}),
+            json!({"sessions_remaining": 18, "restrict_to_referrers": []}),
+            true,
+        ),
+        entry(4000, "CI", "made the image", "Chromium", Value::Null, image_view(), true),
+        entry(90_000, "Alex Morgan", "stopped the session of", "Anonymous 88d10e3b", Value::Null, Value::Null, false),
+    ]
+}
+
+fn image_view() -> Value {
+    let settings =
+        image_form::create(&json!({"name": "Chromium", "container_image": "kasmweb/chromium:1.17.0", "preset": "kasmweb_chromium"}));
+    let mut image = testing::image(1);
+    image.settings = settings.unwrap_or_else(|errors| panic!("{errors:?}"));
+    image_form::view(&image)
+}
+
+fn form_page(frame: &Frame, noun: &'static Noun, place: Place, document: &Value, remarks: Remarks, is_new: bool) -> Screen {
+    let choices = choices();
+    let aside = if noun.name == "cast" { Preview::of(document, OURS, &choices).to_string() } else { String::new() };
+    let title = if is_new { format!("New {}", noun.name) } else { format!("Change the {}", noun.name) };
+    edit::page(
+        frame,
+        &Edit {
+            noun,
+            place,
+            title,
+            trail: vec![("Casts".into(), "/admin/casts".into())],
+            action: "/admin/casts".into(),
+            cancel: "/admin/casts".into(),
+            submit: if is_new { "Make it" } else { "Save" },
+            document,
+            remarks,
+            choices: &choices,
+            is_new,
+            id: None,
+            version: (!is_new).then_some(3),
+            check: (noun.name == "cast").then_some("/admin/check-cast"),
+            aside,
+            above: String::new(),
+        },
+    )
+}
+
+fn full_cast() -> Value {
+    let mut cast = workshop();
+    cast["restrict_to_referrers"] = json!(["acme.com", "=shop.example.com"]);
+    cast
+}
+
+fn wrong_cast() -> (Value, Remarks) {
+    let mut cast = full_cast();
+    cast["name"] = json!("");
+    cast["sessions_remaining"] = json!("lots");
+    cast["restrict_to_referrers"] = json!(["acme.com", "not a site"]);
+    let sent: serde_json::Map<String, Value> = cast
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| CAST.fields().any(|field| field.name.split('.').next() == Some(name.as_str())))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let errors = cast_form::create(&Value::Object(sent), OURS, &SeededEntropy::new(1)).err().map(|errors| errors.0).unwrap_or_default();
+    let warning = FieldError::new("/require_captcha", "has no effect: whoever has logged in is not asked.");
+    (cast, Remarks { errors, warnings: vec![warning] })
+}
+
+fn confirm_page() -> Confirm {
+    Confirm {
+        place: Place::Casts,
+        trail: vec![("Casts".into(), "/admin/casts".into()), ("Kubernetes workshop".into(), "/admin/casts/cast-1".into())],
+        title: "Delete \u{201c}Kubernetes workshop\u{201d}?".into(),
+        happens: vec![
+            "The link stops working at once and says that it does not exist.".into(),
+            "Its claims stay in the ledger. The cast itself can be brought back from the audit log.".into(),
+            "7 of its sessions are alive; they go on unless you end them here.".into(),
+        ],
+        action: "/admin/casts/cast-1/delete".into(),
+        submit: "Delete the cast".into(),
+        cancel: "/admin/casts/cast-1".into(),
+        choice: Some(("terminate", "End its 7 live sessions too".into())),
+        refused: String::new(),
+        version: Some(3),
+    }
+}
+
+fn overview_page(is_new: bool) -> Overview {
+    if is_new {
+        let figures =
+            vec![figure("Live sessions", Some(0), ""), figure("Started, 24 h", Some(0), ""), figure("Turned away, 24 h", Some(0), "")];
+        let chart = Chart { labels: Vec::new(), series: Vec::new(), summary: String::new(), ..launches() };
+        return Overview { figures, charts: vec![chart], first_steps: Some([true, false, false]), ..Overview::default() };
+    }
+    Overview {
+        figures: vec![
+            figure("Live sessions", Some(42), "of 200"),
+            figure("Started, 24 h", Some(1429), ""),
+            figure("Turned away, 24 h", Some(131), ""),
+            figure("Casts enabled", Some(6), "of 7"),
+        ],
+        worries: vec![
+            (
+                Badge::new(Tone::Bad, "Used up"),
+                "\u{201c}Conference booth\u{201d} has no sessions left.".into(),
+                "/admin/casts/cast-4".into(),
+            ),
+            (
+                Badge::new(Tone::Warn, "Ends soon"),
+                "\u{201c}Kubernetes workshop\u{201d} ends in 5 days.".into(),
+                "/admin/casts/cast-1".into(),
+            ),
+        ],
+        charts: vec![launches()],
+        claims: some_claims(),
+        first_steps: None,
+    }
+}
+
+/// Every page, with the name of its file.
+pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
+    let frame = frame();
+    let flash = Flash { tone: Tone::Good, text: "The cast has been changed.".into(), undo: Some("/admin/audit/entry-1/undo".into()) };
+    let told = Frame { flash: Some(flash), ..frame.clone() };
+    let out = Frame { who: None, ..frame.clone() };
+    let choices = choices();
+    let cast = workshop();
+    let (wrong, remarks) = wrong_cast();
+    let outcome = trial_outcome();
+    let figures = vec![
+        figure("Remaining", Some(18), "of 60"),
+        figure("Live now", Some(7), ""),
+        figure("Started, 24 h", Some(41), ""),
+        figure("Turned away, 24 h", Some(12), ""),
+    ];
+    let cast_page = CastPage { cast: &cast, choices: &choices, figures, charts: charts(), claims: some_claims() };
+    let claim_page = |cast, claims| ClaimPage {
+        cast,
+        filter: ClaimFilter { hours: 24, ..ClaimFilter::default() },
+        charts: vec![launches()],
+        claims,
+        next: Some("/admin/claims?cursor=x".into()),
+        exports: ("/api/admin/claims/export?format=csv".into(), "/api/admin/claims/export?format=json".into()),
+    };
+    let typed =
+        BTreeMap::from([("address".to_owned(), "192.0.2.1".to_owned()), ("referrer".to_owned(), "https://evil.example/".to_owned())]);
+    let list = |rows, has_images| CastList { rows, choices: choices.clone(), has_images, ..CastList::default() };
+    let groups = vec![group_form::view(&Group::all_users())];
+    let settings = system_form::view(&casting_core::system::System::default());
+    let keys = [
+        json!({"id": "key-1", "name": "CI", "scopes": ["casts", "read"], "created_at": "2026-11-01T08:00:00Z", "expires_at": "2026-12-24T00:00:00Z"}),
+    ];
+    let blank = json!({"enabled": true});
+    let network = json!({"name": "lab", "description": "The lab\u{2019}s own subnets", "subnets": ["subnet-0a1b2c3d4e"], "security_groups": ["sg-0a1b2c3d4e"], "assign_public_ip": false, "updated_at": "2026-11-20T10:00:00Z"});
+    let none = Vec::<Value>::new();
+    vec![
+        ("sign-in", out.clone(), sign_in::page(&SignIn { provider: Some("/login?next=/admin".into()), ..SignIn::default() })),
+        (
+            "sign-in-wrong",
+            out.clone(),
+            sign_in::page(&SignIn {
+                error: Some("This key opens nothing; it may have been deleted, or a character is missing.".into()),
+                ..SignIn::default()
+            }),
+        ),
+        ("overview", frame.clone(), overview::page(&frame, &overview_page(false))),
+        ("overview-new", frame.clone(), overview::page(&frame, &overview_page(true))),
+        ("casts", told.clone(), casts::list(&told, &list(all_casts(), true))),
+        ("casts-new", frame.clone(), casts::list(&frame, &list(Vec::new(), false))),
+        ("cast", frame.clone(), cast::page(&frame, &cast_page)),
+        ("cast-form", frame.clone(), form_page(&frame, &CAST, Place::Casts, &full_cast(), Remarks::default(), false)),
+        ("cast-form-new", frame.clone(), form_page(&frame, &CAST, Place::Casts, &blank, Remarks::default(), true)),
+        ("cast-form-wrong", frame.clone(), form_page(&frame, &CAST, Place::Casts, &wrong, remarks, false)),
+        ("cast-delete", frame.clone(), confirm::page(&frame, &confirm_page())),
+        ("claims", frame.clone(), claims::page(&frame, &claim_page(None, some_claims()))),
+        ("claims-none", frame.clone(), claims::page(&frame, &claim_page(Some(("Staff browser".into(), "cast-3".into())), Vec::new()))),
+        ("sessions", frame.clone(), sessions::page(&frame, &live_sessions(), None)),
+        ("sessions-none", frame.clone(), sessions::page(&frame, &none, None)),
+        ("trial", frame.clone(), trial::page(&frame, &TrialPage { cast: &cast, typed, errors: BTreeMap::new(), outcome: Some(&outcome) })),
+        ("images", frame.clone(), records::images(&frame, &[image_view()], None)),
+        ("image-form", frame.clone(), form_page(&frame, &IMAGE, Place::Images, &image_view(), Remarks::default(), false)),
+        ("networks", frame.clone(), records::networks(&frame, std::slice::from_ref(&network), None)),
+        ("network-form", frame.clone(), form_page(&frame, &NETWORK, Place::Networks, &network, Remarks::default(), false)),
+        ("groups", frame.clone(), records::groups(&frame, &groups, None)),
+        ("group-form", frame.clone(), form_page(&frame, &GROUP, Place::Groups, &groups[0], Remarks::default(), false)),
+        ("staging-none", frame.clone(), records::staging(&frame, &none, &str::to_owned, None)),
+        ("users-none", frame.clone(), records::users(&frame, &none, None)),
+        ("api-keys", frame.clone(), records::api_keys(&frame, &keys, None)),
+        (
+            "staging-form",
+            frame.clone(),
+            form_page(
+                &frame,
+                &STAGING,
+                Place::Staging,
+                &json!({"enabled": true, "desired_sessions": 3, "expiration_hours": 24}),
+                Remarks::default(),
+                true,
+            ),
+        ),
+        (
+            "api-key-form",
+            frame.clone(),
+            form_page(&frame, &API_KEY, Place::ApiKeys, &json!({"scopes": ["read"]}), Remarks::default(), true),
+        ),
+        ("settings", frame.clone(), form_page(&frame, &SETTINGS, Place::Settings, &settings, Remarks::default(), false)),
+        ("audit", frame.clone(), audit::page(&frame, &log(), "", None)),
+        ("audit-none", frame.clone(), audit::page(&frame, &[], "", None)),
+    ]
+}

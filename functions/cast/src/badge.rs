@@ -1,0 +1,207 @@
+//! Owns the badge: how a link stands, as a small picture for other pages. Must not say more of a link than its own page does.
+//!
+//! It is the same for everybody, so that anybody may keep it for a minute (on pages of listed sites, their visitors' browsers), and it is drawn
+//! without scripts, style sheets or fonts of others. Its words are English, as everything that is not a page for one visitor.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use askama::Template;
+use casting_core::Standing;
+use casting_core::cast::Amount;
+use casting_core::denial::{Denial, DenialCode};
+use casting_web::{Code, Reply, reply};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, REFERER, VARY};
+use http::{HeaderName, HeaderValue, StatusCode};
+use lambda_http::Body;
+
+/// For whom, and for how long, in seconds.
+const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=60");
+/// The same where it depends on the page: not every cache on the way looks at what an answer varies by.
+const KEPT_BY_BROWSERS: HeaderValue = HeaderValue::from_static("private, max-age=60");
+const SVG: &str = "image/svg+xml; charset=utf-8";
+/// What is said of all links alike.
+const LABEL: &str = "cast";
+
+/// White words can be read on each of these, and each is seen on white and on black.
+const GREEN: &str = "#0d6b63";
+const AMBER: &str = "#8a5a00";
+const RED: &str = "#a13a2f";
+const GREY: &str = "#59636b";
+
+#[derive(Template)]
+#[template(path = "badge.svg")]
+struct Badge<'a> {
+    label: &'a str,
+    word: &'static str,
+    colour: &'static str,
+    label_width: u32,
+    word_width: u32,
+    split: u32,
+    width: u32,
+}
+
+/// The picture for a link that stands so, or that it has not changed since `seen` (the request's `If-None-Match`).
+pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
+    let (word, colour) = say(standing);
+    let status = if standing.refused == Some(DenialCode::UnknownCast) { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let mut reply = draw(status, LABEL, word, colour);
+    let mut hasher = DefaultHasher::new();
+    reply.body().as_ref().hash(&mut hasher);
+    let tag = format!("\"{:016x}\"", hasher.finish());
+    if status == StatusCode::OK && seen.is_some_and(|seen| names(seen, &tag)) {
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        *reply.body_mut() = Body::Empty;
+        reply.headers_mut().remove(CONTENT_TYPE);
+        reply.headers_mut().remove(CONTENT_LENGTH);
+    }
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, if standing.by_referrer { KEPT_BY_BROWSERS } else { KEPT });
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    if standing.by_referrer {
+        headers.insert(VARY, HeaderValue::from(REFERER));
+    }
+    reply
+}
+
+/// The picture when nobody can say how the link stands; nobody keeps it.
+pub(crate) fn trouble(denial: &Denial) -> Reply {
+    let word = if denial.code == DenialCode::TooManyAttempts { "try later" } else { "unavailable" };
+    let mut reply = draw(Code::from(denial.code).status(), LABEL, word, GREY);
+    reply::set_retry_after(&mut reply, denial.retry_after);
+    reply
+}
+
+const fn say(standing: &Standing) -> (&'static str, &'static str) {
+    match standing.refused {
+        None => match standing.amount {
+            None => ("open", GREEN),
+            Some(Amount::Many) => ("many left", GREEN),
+            Some(Amount::Some) => ("some left", GREEN),
+            Some(Amount::Few) => ("few left", AMBER),
+            Some(Amount::None) => ("sold out", RED),
+        },
+        Some(DenialCode::UnknownCast) => ("no such link", GREY),
+        Some(DenialCode::NoSessionsLeft) => ("sold out", RED),
+        Some(DenialCode::CastExpired) => ("expired", GREY),
+        Some(DenialCode::CastClosed) => ("closed", GREY),
+        Some(DenialCode::Maintenance) => ("in maintenance", AMBER),
+        Some(DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::AnonymousLimit) => ("busy", AMBER),
+        Some(DenialCode::LoginRequired) => ("sign in", GREEN),
+        Some(DenialCode::ReferrerDenied | DenialCode::AddressDenied) => ("restricted", GREY),
+        Some(_) => ("unavailable", GREY),
+    }
+}
+
+fn draw(status: StatusCode, label: &str, word: &'static str, colour: &'static str) -> Reply {
+    let (label_width, word_width) = (width(label), width(word));
+    let split = 22 + label_width + 8;
+    let badge = Badge { label, word, colour, label_width, word_width, split, width: split + 8 + word_width + 8 };
+    match badge.render() {
+        Ok(svg) => {
+            let mut reply = reply::text(status, SVG, svg);
+            // It is made to be shown by others, also by pages that load only what says so.
+            reply.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
+            reply
+        }
+        Err(error) => {
+            tracing::error!(%error, "A badge could not be drawn");
+            reply::empty(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// How wide a text is drawn, in pixels: near what most fonts take at this size, and then held to by the picture itself.
+fn width(text: &str) -> u32 {
+    let tenths = text.chars().map(|c| match c {
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' => 38,
+        'f' | 't' | 'r' | '-' | '(' | ')' => 48,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' => 100,
+        c if c.is_ascii_uppercase() => 80,
+        c if c.is_ascii() => 68,
+        c if c < '\u{2e80}' => 75,
+        _ => 115,
+    });
+    tenths.sum::<u32>().div_ceil(10)
+}
+
+/// Whether `If-None-Match` names this tag.
+fn names(seen: &str, tag: &str) -> bool {
+    seen.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::tests::body;
+
+    fn standing(refused: Option<DenialCode>, amount: Option<Amount>) -> Standing {
+        Standing { refused, amount, by_referrer: false }
+    }
+
+    #[test]
+    fn every_standing_has_its_word() {
+        for (refused, amount, word, status) in [
+            (None, None, "open", 200),
+            (None, Some(Amount::Many), "many left", 200),
+            (None, Some(Amount::Some), "some left", 200),
+            (None, Some(Amount::Few), "few left", 200),
+            (Some(DenialCode::NoSessionsLeft), None, "sold out", 200),
+            (Some(DenialCode::CastExpired), None, "expired", 200),
+            (Some(DenialCode::CastClosed), None, "closed", 200),
+            (Some(DenialCode::Maintenance), None, "in maintenance", 200),
+            (Some(DenialCode::CastBusy), None, "busy", 200),
+            (Some(DenialCode::LoginRequired), None, "sign in", 200),
+            (Some(DenialCode::ReferrerDenied), None, "restricted", 200),
+            (Some(DenialCode::AddressDenied), None, "restricted", 200),
+            (Some(DenialCode::ImageUnavailable), None, "unavailable", 200),
+            (Some(DenialCode::UnknownCast), None, "no such link", 404),
+        ] {
+            let reply = reply(&standing(refused, amount), None);
+            assert_eq!(reply.status(), status, "{word}");
+            assert!(body(&reply).contains(&format!("<title>cast: {word}</title>")), "{word}: {}", body(&reply));
+            assert_eq!(reply.headers()["cache-control"], "public, max-age=60", "{word}");
+            assert!(!body(&reply).contains("script") && !body(&reply).contains("url("), "{word}");
+        }
+    }
+
+    #[test]
+    fn words_can_be_read_on_every_colour() {
+        let channel = |hex: &str| {
+            let c = f64::from(u8::from_str_radix(hex, 16).expect("a byte")) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        };
+        for colour in [GREEN, AMBER, RED, GREY, "#2b3439"] {
+            let light = 0.2126 * channel(&colour[1..3]) + 0.7152 * channel(&colour[3..5]) + 0.0722 * channel(&colour[5..7]);
+            assert!(1.05 / (light + 0.05) >= 4.5, "{colour}");
+        }
+    }
+
+    #[test]
+    fn a_picture_that_has_not_changed_is_not_sent_again() {
+        let open = standing(None, None);
+        let first = reply(&open, None);
+        let tag = first.headers()["etag"].to_str().expect("text").to_owned();
+        for (seen, status) in [(tag.clone(), 304), (format!("\"x\", W/{tag}"), 304), ("\"x\"".to_owned(), 200), (String::new(), 200)] {
+            let again = reply(&open, Some(&seen));
+            assert_eq!((again.status().as_u16(), again.body().is_empty()), (status, status == 304), "{seen}");
+            assert_eq!(again.headers()["etag"], tag, "{seen}");
+        }
+        assert_eq!(reply(&standing(None, Some(Amount::Few)), Some(&tag)).status(), 200, "another word is another picture");
+    }
+
+    #[test]
+    fn what_depends_on_the_page_is_kept_for_that_page_only_and_trouble_by_nobody() {
+        let listed = reply(&Standing { by_referrer: true, ..standing(None, None) }, None);
+        assert_eq!((&listed.headers()["vary"], &listed.headers()["cache-control"]), (&"referer".parse().expect("text"), &KEPT_BY_BROWSERS));
+        assert!(!reply(&standing(None, None), None).headers().contains_key("vary"));
+        for (denial, status, retry_after) in
+            [(Denial::retry(DenialCode::TooManyAttempts, 7), 429, Some("7")), (Denial::new(DenialCode::Fault), 500, None)]
+        {
+            let reply = trouble(&denial);
+            assert_eq!((reply.status().as_u16(), reply.headers()["cache-control"].to_str().ok()), (status, Some("no-store")));
+            assert_eq!(reply.headers().get("retry-after").and_then(|value| value.to_str().ok()), retry_after);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Owns the look at a deployment from outside (`casting doctor`): what is asked in which order. Changes nothing there; must not judge, which
+//! [`outside`] and [`inside`] do.
+
+pub mod ask;
+pub mod finding;
+pub mod inside;
+pub mod outside;
+
+use anyhow::{Context, Result, bail};
+use casting_boot::{SystemClock, SystemEntropy};
+use casting_core::ids::{CastKey, SessionId};
+use casting_core::time::Clock;
+use serde_json::Value;
+use url::{Host, Url};
+
+use crate::options::Doctor;
+use ask::{Answer, Asker, Lost};
+use finding::{Finding, Grade, look, summary, wrong};
+
+const PAGE: &str = "text/html";
+const DOCUMENT: &str = "application/json";
+/// Pages of a list that are read; whoever has more links than these hold is not told of all.
+const PAGES: usize = 20;
+
+/// Looks, and tells what it sees as it goes. Whether nothing is wrong.
+///
+/// # Errors
+/// When the addresses on the command line are none, or there is no TLS.
+pub async fn run(options: &Doctor) -> Result<bool> {
+    let base = Url::parse(&options.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let base = base.with_context(|| format!("{} is no web address, such as https://cast.example.com.", options.url))?;
+    println!("Looking at {base}\n");
+    let mut round = Round { asker: Asker::new()?, base, findings: Vec::new() };
+    if round.outside().await? {
+        round.edge(options.session_url.as_deref()).await?;
+        match &options.key {
+            Some(key) => round.inside(key).await?,
+            None => println!("\n  With an administrator's key (--key) it could look at links and settings too."),
+        }
+    }
+    println!("\n{}", summary(&round.findings));
+    Ok(round.findings.iter().all(|finding| finding.grade != Grade::Wrong))
+}
+
+struct Round {
+    asker: Asker,
+    base: Url,
+    findings: Vec<Finding>,
+}
+
+impl Round {
+    fn tell(&mut self, finding: Finding) {
+        println!("{finding}");
+        self.findings.push(finding);
+    }
+
+    async fn get(&self, path: &str, accept: &str, key: Option<&str>) -> Result<Result<Answer, Lost>> {
+        Ok(self.asker.get(&self.base.join(path)?, accept, key).await)
+    }
+
+    /// What anybody can see. Whether it answers at all.
+    async fn outside(&mut self) -> Result<bool> {
+        self.tell(outside::address(&self.base));
+        // Nobody has made a link of this key: there are 2^128 of them.
+        let key = CastKey::draw(&SystemEntropy::new());
+        let first = match self.get(&format!("/cast/{key}"), PAGE, None).await? {
+            Ok(answer) => answer,
+            Err(lost) => {
+                self.tell(outside::unreachable(&self.base, &lost));
+                return Ok(false);
+            }
+        };
+        if let Some(finding) = outside::clock(&first, SystemClock.now()) {
+            self.tell(finding);
+        }
+        let (finding, error_page) = outside::unknown_link(&first, &self.base);
+        self.tell(finding);
+        if let Some(url) = error_page {
+            match self.asker.get(&url, PAGE, None).await {
+                Ok(answer) => outside::error_page(&answer).into_iter().for_each(|finding| self.tell(finding)),
+                Err(lost) => self.tell(outside::unreachable(&url, &lost)),
+            }
+        }
+        for (path, accept, judge) in [
+            (format!("/api/casts/{key}"), DOCUMENT, outside::described as fn(&Answer) -> Finding),
+            ("/api/admin/casts".to_owned(), DOCUMENT, outside::admin_without_key),
+        ] {
+            match self.get(&path, accept, None).await? {
+                Ok(answer) => self.tell(judge(&answer)),
+                Err(lost) => self.tell(outside::unreachable(&self.base.join(&path)?, &lost)),
+            }
+        }
+        match self.get("/login", PAGE, None).await? {
+            Ok(answer) => outside::login(&answer, &self.base).into_iter().for_each(|finding| self.tell(finding)),
+            Err(lost) => self.tell(outside::unreachable(&self.base.join("/login")?, &lost)),
+        }
+        Ok(true)
+    }
+
+    /// Where sessions are: as it was named, or a name below that of the deployment.
+    async fn edge(&mut self, named: Option<&str>) -> Result<()> {
+        let template = match (named, self.base.host()) {
+            (Some(named), _) => named.to_owned(),
+            (None, Some(Host::Domain(host))) => {
+                let port = self.base.port().map_or_else(String::new, |port| format!(":{port}"));
+                format!("{}://{{session}}.{host}{port}", self.base.scheme())
+            }
+            (None, _) => {
+                self.tell(look("Where sessions are cannot be guessed from an address without a name.", outside::NAME_IT));
+                return Ok(());
+            }
+        };
+        if !template.contains("{session}") {
+            bail!("{template} does not say where the session's id stands: https://{{session}}.sessions.example.com.");
+        }
+        let nobody = SessionId::from_bytes([0; 16]);
+        let url = Url::parse(&template.replace("{session}", nobody.as_str())).with_context(|| format!("{template} is no web address."))?;
+        let outcome = self.asker.get(&url, PAGE, None).await;
+        self.tell(outside::edge(&url, named.is_some(), &outcome));
+        Ok(())
+    }
+
+    /// What an administrator's key shows.
+    async fn inside(&mut self, key: &str) -> Result<()> {
+        let Some(settings) = self.read("/api/admin/settings", key).await? else { return Ok(()) };
+        let (Some(casts), Some(images)) = (self.list("casts", key).await?, self.list("images", key).await?) else { return Ok(()) };
+        let told = inside::Told { settings, casts, images };
+        inside::judge(&told, &self.base).into_iter().for_each(|finding| self.tell(finding));
+        Ok(())
+    }
+
+    async fn list(&mut self, name: &str, key: &str) -> Result<Option<Vec<Value>>> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        for _ in 0..PAGES {
+            let Some(mut page) = self.read(&format!("/api/admin/{name}?limit=100{cursor}"), key).await? else { return Ok(None) };
+            items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={}", url::form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()),
+                None => return Ok(Some(items)),
+            }
+        }
+        self.tell(look(format!("There are more {name} than are looked at."), "What is said of them is said of the first ones."));
+        Ok(Some(items))
+    }
+
+    /// A document of the admin API; what keeps it from us is told.
+    async fn read(&mut self, path: &str, key: &str) -> Result<Option<Value>> {
+        match self.get(path, DOCUMENT, Some(key)).await? {
+            Ok(answer) if answer.status == 200 => return Ok(Some(answer.json())),
+            Ok(answer) if matches!(answer.status, 401 | 403) => {
+                self.tell(wrong("The key is not let in.", "Check that it is whole, an administrator's, and of this deployment."));
+            }
+            Ok(answer) => {
+                let what = format!("{path} answers {} to an administrator.", answer.status);
+                self.tell(wrong(what, format!("See the admin function's log. It says: {}", answer.json()["detail"])));
+            }
+            Err(lost) => self.tell(outside::unreachable(&self.base.join(path)?, &lost)),
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,140 @@
+//! Owns who acts on the deployment: an API key, or somebody who has logged in with a role, and what they may do. Must not know how they proved it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::user::ConsoleRole;
+
+/// One part of the deployment that somebody may be let into. Writing somewhere includes reading what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Reads everything; changes nothing.
+    Read,
+    /// Makes, changes and deletes links and staging configs.
+    Casts,
+    /// Makes, changes and deletes images and networks.
+    Images,
+    /// Makes, changes and deletes groups, and deletes users with their data.
+    People,
+    /// Ends sessions, watches them, takes their sharing back.
+    Sessions,
+    /// Changes the deployment's settings.
+    Settings,
+    /// Makes, changes and deletes API keys; whoever may, can give themselves every other scope.
+    Keys,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 7] = [Self::Read, Self::Casts, Self::Images, Self::People, Self::Sessions, Self::Settings, Self::Keys];
+
+    /// The scope as the API says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Casts => "casts",
+            Self::Images => "images",
+            Self::People => "people",
+            Self::Sessions => "sessions",
+            Self::Settings => "settings",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// What it lets somebody do, in a few words.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Read => "Read everything",
+            Self::Casts => "Make and change links",
+            Self::Images => "Make and change images and networks",
+            Self::People => "Make and change groups, delete users",
+            Self::Sessions => "End, watch and unshare sessions",
+            Self::Settings => "Change the settings",
+            Self::Keys => "Make and delete API keys",
+        }
+    }
+
+    /// Reads a scope; `None` when there is none of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+/// What an actor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActorKind {
+    /// A program, or a person, with an API key.
+    ApiKey,
+    /// A person who has logged in.
+    User,
+    /// Whoever holds the key that the deployment itself was given; there is no other way to make the first API key.
+    Deployment,
+}
+
+impl ActorKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::ApiKey, Self::User, Self::Deployment];
+}
+
+/// Who acts, what they may do, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// What it is.
+    pub kind: ActorKind,
+    /// Its id among its kind.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+}
+
+impl Actor {
+    /// Whether it may do what needs this scope.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// Whether it may read: whoever may do anything may see it.
+    pub fn may_read(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+}
+
+impl ConsoleRole {
+    /// What the role lets its users do (an administrator everything, an auditor nothing but reading).
+    pub fn scopes(self) -> BTreeSet<Scope> {
+        match self {
+            Self::Admin => Scope::ALL.into(),
+            Self::Auditor => [Scope::Read].into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_reads_back() {
+        for scope in Scope::ALL {
+            assert_eq!(Scope::parse(scope.as_str()), Some(scope));
+            assert_eq!(serde_json::to_value(scope).expect("JSON"), scope.as_str());
+        }
+        assert_eq!(Scope::parse("everything"), None);
+    }
+
+    #[test]
+    fn an_auditor_reads_and_an_administrator_does_everything() {
+        for scope in Scope::ALL {
+            assert!(ConsoleRole::Admin.scopes().contains(&scope));
+            assert_eq!(ConsoleRole::Auditor.scopes().contains(&scope), scope == Scope::Read, "{scope:?}");
+        }
+    }
+}

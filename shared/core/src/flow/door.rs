@@ -1,0 +1,183 @@
+//! Owns who is let in to administer: by an API key, by the deployment's own key, by a console ticket, by a login with a role. Must not know which
+//! header or cookie held them, or what is asked for.
+
+use std::net::IpAddr;
+
+use super::Casting;
+use crate::actor::{Actor, ActorKind, Scope};
+use crate::address;
+use crate::api_key::ApiKey;
+use crate::console_ticket::ConsoleTicket;
+use crate::denial::{Denial, DenialCode};
+use crate::ids::{ApiKeyId, Nonce, draw};
+use crate::keys::{hash_secret, same_secret};
+use crate::policy;
+use crate::ports::{Fault, Launcher, Saved, Store};
+use crate::time::Timestamp;
+use crate::user::User;
+
+/// How long somebody who has signed in with a key stays signed in, in seconds (8 hours, as a login).
+pub const SIGNED_IN_SECONDS: u64 = 8 * 3600;
+/// What one actor may ask of one function instance in a minute.
+const CALLS_PER_MINUTE: u32 = 1200;
+/// How much of a hash a console ticket repeats, in characters.
+const PRINT: usize = 16;
+/// What the deployment's own key is called.
+const DEPLOYMENT: &str = "deployment";
+
+/// What somebody shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    /// The text of an API key, or the deployment's own key.
+    Key(&'a str),
+    /// A console ticket.
+    Console(&'a str),
+    /// Who has logged in.
+    Login(&'a User),
+}
+
+/// Why nobody was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// The credential opens nothing (any more).
+    Away,
+    /// Too many of them were tried, or too much was asked.
+    Off(Denial),
+    /// It could not be checked.
+    Fault(Fault),
+}
+
+impl From<Fault> for Turned {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Who it is that shows this credential, from this address.
+    ///
+    /// # Errors
+    /// `Away` in the same way for everything that opens nothing; each wrong key counts as an attempt of its address.
+    pub async fn admit_actor(&self, credential: Credential<'_>, address: Option<IpAddr>) -> Result<Actor, Turned> {
+        let now = self.clock.now();
+        let place = address.map(|address| address::hash(address, &self.keys));
+        if let (Some(place), Credential::Key(_)) = (&place, credential) {
+            let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+            policy::attempts::check(self.attempts.wait(place, most, now)).map_err(Turned::Off)?;
+        }
+        let actor = match credential {
+            Credential::Key(text) => self.actor_of_key(text, now).await?,
+            Credential::Console(text) => self.actor_of_ticket(text, now).await?,
+            Credential::Login(user) => actor_of_user(user),
+        };
+        let Some(actor) = actor else {
+            if let (Some(place), Credential::Key(_)) = (&place, credential) {
+                self.attempts.note(place, now);
+            }
+            return Err(Turned::Away);
+        };
+        let caller = format!("{:?} {}", actor.kind, actor.id);
+        if let Some(wait) = self.calls.wait(&caller, CALLS_PER_MINUTE, now) {
+            return Err(Turned::Off(Denial::retry(DenialCode::TooManyAttempts, wait)));
+        }
+        self.calls.note(&caller, now);
+        Ok(Actor { address, ..actor })
+    }
+
+    /// A console ticket for whoever holds this key.
+    ///
+    /// # Errors
+    /// As [`Casting::admit_actor`].
+    pub async fn sign_in(&self, key: &str, address: Option<IpAddr>) -> Result<(Actor, String), Turned> {
+        let actor = self.admit_actor(Credential::Key(key), address).await?;
+        let (key, hash) = match ApiKey::parse(key) {
+            Some((id, secret)) => (id.to_string(), hash_secret(secret)),
+            None => (String::new(), hash_secret(key)),
+        };
+        let ticket = ConsoleTicket {
+            key,
+            print: print_of(&hash).to_owned(),
+            nonce: Nonce::from_bytes(draw(&*self.entropy)),
+            expires: self.clock.now().plus_seconds(SIGNED_IN_SECONDS),
+        };
+        Ok((actor, ticket.sign(&self.keys)))
+    }
+
+    async fn actor_of_key(&self, text: &str, now: Timestamp) -> Result<Option<Actor>, Fault> {
+        let Some((id, secret)) = ApiKey::parse(text) else {
+            let expected = self.deployment_key.as_deref().unwrap_or_default();
+            let same = same_secret(expected, &hash_secret(text));
+            return Ok(same.then(deployment));
+        };
+        let key = ApiKey::matching(self.store.record(id.as_str()).await?, secret, now);
+        Ok(match key {
+            Some(key) => Some(self.use_key(&key, now).await?),
+            None => None,
+        })
+    }
+
+    async fn actor_of_ticket(&self, text: &str, now: Timestamp) -> Result<Option<Actor>, Fault> {
+        let Ok(ticket) = ConsoleTicket::open(text, &self.keys, now) else { return Ok(None) };
+        if ticket.key.is_empty() {
+            let is_current = self.deployment_key.as_deref().is_some_and(|hash| print_of(hash) == ticket.print);
+            return Ok(is_current.then(deployment));
+        }
+        let Some(id) = ApiKeyId::parse(&ticket.key) else { return Ok(None) };
+        let key: Option<ApiKey> = self.store.record(id.as_str()).await?;
+        let key = key.filter(|key| key.is_valid(now) && print_of(&key.secret_hash) == ticket.print);
+        Ok(match key {
+            Some(key) => Some(self.use_key(&key, now).await?),
+            None => None,
+        })
+    }
+
+    /// Notes the use, if that is due. A key that somebody is changing at this moment is noted at its next use.
+    async fn use_key(&self, key: &ApiKey, now: Timestamp) -> Result<Actor, Fault> {
+        if let Some(used) = key.used(now)
+            && self.store.put_record(&used, Some(key.version), None).await? == Saved::Stale
+        {
+            tracing::debug!(api_key.id = %key.id, "A use of API key {} was not noted", key.id);
+        }
+        Ok(key.actor())
+    }
+}
+
+fn print_of(hash: &str) -> &str {
+    hash.get(..PRINT).unwrap_or(hash)
+}
+
+fn deployment() -> Actor {
+    Actor {
+        kind: ActorKind::Deployment,
+        id: DEPLOYMENT.to_owned(),
+        name: "The deployment's own key".to_owned(),
+        scopes: Scope::ALL.into(),
+        address: None,
+    }
+}
+
+/// Somebody who has logged in, if their roles let them in.
+fn actor_of_user(user: &User) -> Option<Actor> {
+    let scopes: std::collections::BTreeSet<Scope> = user.roles.iter().flat_map(|role| role.scopes()).collect();
+    (!scopes.is_empty()).then(|| Actor { kind: ActorKind::User, id: user.id.to_string(), name: user.name.clone(), scopes, address: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::user;
+    use crate::user::ConsoleRole;
+
+    #[test]
+    fn a_login_is_let_in_by_its_roles() {
+        for (name, roles, may) in [
+            ("nobody in particular", vec![], None),
+            ("an auditor", vec![ConsoleRole::Auditor], Some((true, false))),
+            ("an administrator", vec![ConsoleRole::Admin], Some((true, true))),
+            ("both", vec![ConsoleRole::Auditor, ConsoleRole::Admin], Some((true, true))),
+        ] {
+            let actor = actor_of_user(&User { roles, ..user(1) });
+            assert_eq!(actor.map(|actor| (actor.may_read(), actor.may(Scope::Casts))), may, "{name}");
+        }
+    }
+}

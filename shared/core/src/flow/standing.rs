@@ -1,0 +1,56 @@
+//! Owns how a link stands in the eyes of everybody: what its badge says. Judges as opening the link does, for a stranger without an address,
+//! changes nothing, writes nothing, and says no more than the link's own page would.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Casting, Stop, Visitor};
+use crate::address;
+use crate::cast::Amount;
+use crate::denial::{Denial, DenialCode};
+use crate::policy::{self, Verdict, Wishes};
+use crate::ports::{Launcher, Store};
+
+/// How a link stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What a stranger's claim would meet; `None` when sessions are to be had.
+    pub refused: Option<DenialCode>,
+    /// Roughly how many sessions there still are, where they are counted and strangers get any.
+    pub amount: Option<Amount>,
+    /// Whether it depends on the page that the link is seen from.
+    pub by_referrer: bool,
+}
+
+/// Nobody comes from here: what is the same for everybody cannot look at addresses, so a link for some addresses only is closed to it.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// How the link with this key stands for whoever sees it on a page of the site `referrer`. `asker` is only counted: unknown keys are attempts.
+    ///
+    /// # Errors
+    /// `TooManyAttempts`, whatever the key, and faults.
+    pub async fn standing(&self, key: &str, asker: IpAddr, referrer: Option<&str>) -> Result<Standing, Stop> {
+        let now = self.clock.now();
+        let asker = address::hash(asker, &self.keys);
+        let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+        policy::attempts::check(self.attempts.wait(&asker, most, now))?;
+        let found = self.find_cast(key, None, now).await?;
+        let (nobody, wishes) = (Visitor::from(NOWHERE), Wishes::default());
+        let ground = self.gather(found, &nobody, referrer, &wishes, now).await?;
+        let Some(cast) = ground.cast.clone() else {
+            self.attempts.note(&asker, now);
+            return Ok(Standing { refused: Some(DenialCode::UnknownCast), amount: None, by_referrer: false });
+        };
+        let refused = match policy::admit(&ground.facts(None, now)) {
+            Verdict::Deny(Denial { code, .. }) => Some(code),
+            Verdict::Admit(_) | Verdict::Resume(_) => None,
+        };
+        let amount = (refused.is_none() && cast.settings.limit_total_sessions).then(|| cast.counter.amount());
+        Ok(Standing { refused, amount, by_referrer: !cast.settings.referrers.is_empty() })
+    }
+
+    /// Writes a fault into the log, for doors that tell nobody more than that there is one.
+    pub fn note_fault(&self, stop: Stop) -> Denial {
+        self.refuse_quietly(stop).denial()
+    }
+}

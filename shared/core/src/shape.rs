@@ -1,0 +1,456 @@
+//! Owns how texts may look: regular expressions that are held against what an administrator sends and that stand in the API's document as they are,
+//! so that the two say the same. Must not know which field has which shape.
+//!
+//! Everything is written in the part of the syntax that ECMA-262, Python and Rust read alike.
+
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+use serde_json::{Value, json};
+
+/// What [`str::trim`] takes away, as part of a class.
+const SPACES: &str = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+/// What [`char::is_control`] says yes to, as part of a class.
+const CONTROLS: &str = r"\x00-\x1f\x7f-\x9f";
+/// The same without tabs and line breaks.
+const CONTROLS_IN_LINES: &str = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f";
+
+/// Letters of host names: every one of these has a spelling in punycode. Other scripts are written in punycode by whoever needs them.
+const LETTERS: &str = r"A-Za-z\xc0-\xd6\xd8-\xf6\xf8-\xff\u0100-\u012f\u0391-\u03a1\u03a3-\u03c9\u0410-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3";
+/// The same without the one that makes a number of what stands behind a zero.
+const LETTERS_BUT_X: &str = r"A-WYZa-wyz\xc0-\xd6\xd8-\xf6\xf8-\xff\u0100-\u012f\u0391-\u03a1\u03a3-\u03c9\u0410-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3";
+
+const OCTET: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+/// What browsers read as a number in a host, as far as it fits into an octet.
+const NUMBER: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]|0[xX][0-9A-Fa-f]{1,2}|0[0-7]{1,2}|0[0-3][0-7]{2})";
+const PORT: &str = "(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+const SCHEME: &str = "[Hh][Tt][Tt][Pp]";
+
+fn ipv4() -> String {
+    format!(r"{OCTET}(?:\.{OCTET}){{3}}")
+}
+
+fn ipv6() -> String {
+    let h = "[0-9A-Fa-f]{1,4}";
+    let mut forms = vec![format!("(?:{h}:){{7}}{h}"), format!("(?:{h}:){{1,7}}:"), format!(":(?::{h}){{1,7}}"), "::".to_owned()];
+    forms.extend((1..=6).map(|tail| format!("(?:{h}:){{1,{}}}(?::{h}){{{tail}}}", 7 - tail)));
+    forms.push(format!("::(?:[Ff]{{4}}:)?{}", ipv4()));
+    format!("(?:{})", forms.join("|"))
+}
+
+/// The name of a host, or its address as it stands in a URL.
+fn host() -> String {
+    let inner = format!("[{LETTERS}0-9_-]*[{LETTERS}0-9]");
+    let label = format!("[{LETTERS}0-9](?:{inner})?");
+    // What ends in a number is an address, so the last label of a name is none.
+    let last = format!("(?:[{LETTERS}]|[0-9]+[{LETTERS_BUT_X}])(?:{inner})?|[0-9]+[_-]{inner}");
+    format!(r"(?:(?:{label}\.)*(?:{last})\.?|{NUMBER}(?:\.{NUMBER}){{0,3}}|\[{}\])", ipv6())
+}
+
+/// What follows on a URL's host; none of it splits a command line or a header.
+fn rest(barred: &str) -> String {
+    format!(r#"(?::{PORT})?(?:[/?#][^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"'`\\{barred}]*)?"#)
+}
+
+/// A URL over https, or over http on this very machine.
+fn secure(barred: &str) -> String {
+    let here = format!(r"(?:(?:[{LETTERS}0-9](?:[{LETTERS}0-9_-]*[{LETTERS}0-9])?\.)*localhost|127(?:\.{OCTET}){{3}}|\[::1\])");
+    format!("(?:{SCHEME}[Ss]://{}|{SCHEME}://{here}){}", host(), rest(barred))
+}
+
+/// How a text may look.
+#[derive(Debug)]
+pub struct Shape {
+    pattern: String,
+    regex: Option<Regex>,
+    but: Option<&'static str>,
+    most: Option<usize>,
+    otherwise: &'static str,
+    example: &'static str,
+}
+
+impl Shape {
+    /// Texts that match this expression as a whole. Whatever does not is told `otherwise`.
+    pub fn new(pattern: &str, example: &'static str, otherwise: &'static str) -> Self {
+        let pattern = format!("^{pattern}$");
+        let regex = Regex::new(&pattern).ok();
+        Self { pattern, regex, but: None, most: None, otherwise, example }
+    }
+
+    /// The same, with spaces around it.
+    fn spaced(pattern: &str, example: &'static str, otherwise: &'static str) -> Self {
+        Self::new(&format!("[{SPACES}]*{pattern}[{SPACES}]*"), example, otherwise)
+    }
+
+    /// The same, but not this one text.
+    #[must_use]
+    pub fn but(self, text: &'static str) -> Self {
+        Self { but: Some(text), ..self }
+    }
+
+    /// The same, but not longer than this.
+    #[must_use]
+    pub fn at_most(self, characters: usize) -> Self {
+        Self { most: Some(characters), ..self }
+    }
+
+    /// Holds the shape against a text.
+    ///
+    /// # Errors
+    /// One plain sentence when it does not fit.
+    pub fn check(&self, text: &str) -> Result<(), String> {
+        let fits = self.regex.as_ref().is_some_and(|regex| regex.is_match(text));
+        let fits = fits && self.but != Some(text) && self.most.is_none_or(|most| text.chars().count() <= most);
+        if fits { Ok(()) } else { Err(self.otherwise.to_owned()) }
+    }
+
+    /// The shape as JSON Schema says it.
+    pub fn schema(&self) -> Value {
+        let mut schema = json!({ "type": "string", "pattern": self.pattern, "examples": [self.example] });
+        if let Some(but) = self.but {
+            schema["not"] = json!({ "const": but });
+        }
+        if let Some(most) = self.most {
+            schema["maxLength"] = json!(most);
+        }
+        schema
+    }
+}
+
+/// The expression for a text that has so many characters once the spaces around it are gone; `line` says that it stands on one line.
+pub(crate) fn trimmed(least: usize, most: usize, line: bool) -> String {
+    let barred = if line { CONTROLS } else { CONTROLS_IN_LINES };
+    let core = format!("[^{barred}]{{0,{}}}[^{barred}{SPACES}]", most.saturating_sub(1));
+    let core = if least == 0 { format!("(?:{core})?") } else { core };
+    format!("^[{SPACES}]*{core}[{SPACES}]*$")
+}
+
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $name:ident = $shape:expr;)*) => {
+        $($(#[$doc])* pub static $name: LazyLock<Shape> = LazyLock::new(|| $shape);)*
+
+        /// Every shape that is named here.
+        #[cfg(test)]
+        fn all() -> Vec<(&'static str, &'static Shape)> {
+            vec![$((stringify!($name), &*$name),)*]
+        }
+    };
+}
+
+shapes! {
+    /// A URL that a session opens.
+    SESSION_URL = Shape::spaced(
+        &format!("(?:{SCHEME}[Ss]?://)?{}{}", host(), rest("")),
+        "https://example.com/page",
+        "must be a URL such as https://example.com/page.",
+    );
+    /// A URL that visitors or we ourselves are sent to.
+    SECURE_URL = Shape::spaced(&secure(""), "https://example.com/page", "must be a URL such as https://example.com/page.");
+    /// A URL that stands in a header and in a style sheet.
+    PICTURE_URL = Shape::spaced(&secure(";,()*"), "https://example.com/picture.jpg", "must be a URL such as https://example.com/picture.jpg.");
+    /// A web address, or a host.
+    WEB_ADDRESS = Shape::spaced(
+        &format!("(?:{SCHEME}[Ss]?://)?{}{}", host(), rest("")),
+        "https://acme.com/page",
+        "must be a web address or a host such as acme.com.",
+    );
+    /// A line of a list of sites.
+    REFERRER = Shape::spaced(
+        &format!(r"(?:=|\*\.)?(?:{SCHEME}[Ss]?://)?{}{}", host(), rest("")),
+        "acme.com",
+        "is not a domain such as acme.com.",
+    );
+    /// A line of a list of addresses.
+    ADDRESS_RULE = Shape::spaced(
+        &format!(
+            "(?:{}(?:/(?:3[0-2]|[12]?[0-9]))?|{}(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)(?:[{SPACES}]+[^{CONTROLS}]{{0,59}}[^{CONTROLS}{SPACES}])?",
+            ipv4(),
+            ipv6(),
+        ),
+        "192.0.2.0/24 Example University",
+        "must begin with an address or a block such as 192.0.2.0/24, and may have a label of 60 characters.",
+    );
+    /// An address.
+    ADDRESS = Shape::new(&format!("(?:{}|{})", ipv4(), ipv6()), "192.0.2.1", "must be an IP address.");
+    /// A point in time.
+    TIME = Shape::new(
+        concat!(
+            "(?:[12][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))",
+            "|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:1[26]|2[048])00)-02-29)",
+            r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?",
+        ),
+        "2026-12-31T18:00:00Z",
+        "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC).",
+    );
+    /// A span of a weekly plan.
+    SPAN = Shape::spaced(
+        &{
+            let day = "(?:[Mm][Oo][Nn]|[Tt][Uu][Ee]|[Ww][Ee][Dd]|[Tt][Hh][Uu]|[Ff][Rr][Ii]|[Ss][Aa][Tt]|[Ss][Uu][Nn])";
+            let days = format!("{day}(?:-{day})?(?:,{day}(?:-{day})?)*");
+            format!("{days} (?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
+        },
+        "mon-fri 09:00-17:00",
+        "must be days and hours such as mon-fri 09:00-17:00 or sat,sun 10:00-24:00.",
+    );
+    /// What a visitor quotes.
+    REFERENCE = Shape::new("[a-z2-7]{4}-[a-z2-7]{4}", "k3f7-2mqa", "must be a reference such as k3f7-2mqa.");
+    /// The id of an entry about a change.
+    AUDIT_ID = Shape::new("[0-9]{14}-[0-9a-f]{16}", "01795435200000-0123456789abcdef", "must be the id of an entry.");
+    /// The id of whatever may be changed.
+    TARGET = Shape::new("[!-~]{1,100}", "lab", "must be an id.");
+    /// A key of a link.
+    CAST_KEY = Shape::new("[A-Za-z0-9_-]{6,64}", "workshop-2026", "must be 6 to 64 letters, digits, hyphens and underscores.");
+    /// The name of a network.
+    NETWORK_NAME = Shape::new(
+        "[a-z0-9][a-z0-9_-]{0,62}",
+        "lab",
+        "must be 1 to 63 lower-case letters, digits, hyphens and underscores, and not default.",
+    )
+    .but("default");
+    /// The id of a subnet.
+    SUBNET = Shape::new("subnet-[A-Za-z0-9]{1,32}", "subnet-0123456789abcdef0", "must be an id such as subnet-0123456789abcdef0.");
+    /// The id of a security group.
+    SECURITY_GROUP = Shape::new("sg-[A-Za-z0-9]{1,32}", "sg-0123456789abcdef0", "must be an id such as sg-0123456789abcdef0.");
+    /// A task definition.
+    TASK_DEFINITION = Shape::new("[A-Za-z0-9_:/-]{1,255}", "desktop:7", "must be a family, family:revision or ARN of a task definition.");
+    /// A container image.
+    CONTAINER_IMAGE = Shape::new(
+        "[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}",
+        "registry.example/app:1.2",
+        "must be the name of a container image such as registry.example/app:1.2.",
+    );
+    /// A container in a task.
+    CONTAINER = Shape::new(
+        "[A-Za-z0-9_-]{1,255}",
+        "session",
+        "must be the name of a container: letters, digits, hyphens and underscores.",
+    );
+    /// The user that the gate is to an app.
+    APP_USER = Shape::new("[!-9;-~]{1,64}", "kasm_user", "must be 1 to 64 letters without spaces and colons.");
+    /// A text that a program can be given.
+    WORD = Shape::new(r"[^\x00]*", "--start-maximized", "must not contain NUL.");
+    /// The program of a command.
+    PROGRAM = Shape::new(r"[^\x00]+", "/usr/bin/app", "must be the name of a program.");
+    /// A command line.
+    COMMAND_LINE = Shape::new(
+        &format!(r"[^\x00]*[^\x00{SPACES}][^\x00]*"),
+        "xdg-open \"$KASM_URL\"",
+        "must be a command for sh.",
+    );
+    /// The name of a variable.
+    VARIABLE = Shape::new("[A-Z_][A-Z0-9_]*", "MOOD", "must be named with capital letters, digits and underscores, not beginning with a digit.");
+    /// The name of a variable that is not ours: ours begin with `CAST_`.
+    OWN_VARIABLE = Shape::new(
+        concat!(
+            "(?:[ABD-Z_][A-Z0-9_]*|C(?:[B-Z0-9_][A-Z0-9_]*|A(?:[A-RT-Z0-9_][A-Z0-9_]*",
+            "|S(?:[A-SU-Z0-9_][A-Z0-9_]*|T(?:[A-Z0-9][A-Z0-9_]*)?)?)?)?)",
+        ),
+        "MOOD",
+        "must be named with capital letters, digits and underscores, not beginning with a digit or with CAST_.",
+    );
+    /// The same, as far as a password is told in it.
+    PASSWORD_VARIABLE = Shape::new(
+        concat!(
+            "(?:[ABD-Z_][A-Z0-9_]*|C(?:[B-Z0-9_][A-Z0-9_]*|A(?:[A-RT-Z0-9_][A-Z0-9_]*",
+            "|S(?:[A-SU-Z0-9_][A-Z0-9_]*|T(?:[A-Z0-9][A-Z0-9_]*)?)?)?)?)",
+        ),
+        "VNC_PW",
+        "must be the name of a variable such as VNC_PW.",
+    )
+    .at_most(64);
+    /// A user inside a container who is not root.
+    USER = Shape::new("(?:[^\\x000]|0+[^\\x000])[^\\x00]*", "1000", "must be a user of 1 to 255 characters who is not root.").but("root").at_most(255);
+    /// A folder inside a container.
+    FOLDER = Shape::new("/[^\\x00]*", "/home/app", "must be an absolute path of 1 to 255 characters.").at_most(255);
+    /// What a group that is not everybody's is called differently from.
+    ALL_USERS = Shape::spaced("All Users", "All Users", "is everybody's group.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address_rules::AddressRule;
+    use crate::open_hours::Span;
+    use crate::referrer::{ReferrerRule, host_of};
+    use crate::time::Timestamp;
+    use crate::url_rules;
+
+    #[test]
+    fn every_shape_can_be_read_and_fits_its_own_example() {
+        for (name, shape) in all() {
+            assert!(shape.regex.is_some(), "{name}: {}", shape.pattern);
+            assert_eq!(shape.check(shape.example), Ok(()), "{name}");
+        }
+    }
+
+    /// Texts at the edges of hosts, addresses, times and spans.
+    fn texts() -> Vec<String> {
+        let hosts = [
+            "acme.com",
+            "ACME.com.",
+            "a",
+            "a-b_c.x",
+            "bücher.example",
+            "例え.jp",
+            "localhost",
+            "app.7z",
+            "3d",
+            "10-0-0-7",
+            "192.0.2.1",
+            "2.1",
+            "0x7f.1",
+            "0377.0.0.1",
+            "256.1",
+            "1.2.3.4.5",
+            "08.1",
+            "0x1ff.1",
+            "1.0x",
+            "a.0x1",
+            "[::1]",
+            "[1:2:3:4:5:6:7:8]",
+            "[::ffff:1.2.3.4]",
+            "[1::2::3]",
+            "[12345::]",
+            "-a.com",
+            "a-.com",
+            ".com",
+            "a..b",
+            "a b",
+            "a%41",
+            "user@acme.com",
+            "\u{5d0}.il",
+            "*",
+            "",
+        ];
+        let tails = ["", "/", "/a?b=c&d#e", "?q", "#f", ":80", ":65535/x", ":65536", ":", "/a b", "/a'b", "/a\\b", "/ä", "/a;b", "/(x)"];
+        let mut texts = Vec::new();
+        for host in hosts {
+            for tail in tails {
+                for front in ["", "https://", "HTTP://", "ftp://", "https:/", " ", "=", "*.", "\u{a0}", "https://\t"] {
+                    texts.push(format!("{front}{host}{tail}"));
+                }
+            }
+        }
+        texts.extend(["http://127.0.0.1:1/", "http://a.localhost/", "http://[::1]/x", "http://[::2]/"].map(str::to_owned));
+        texts
+    }
+
+    #[test]
+    fn what_has_the_shape_of_a_url_is_one() {
+        for text in texts() {
+            for (name, shape, good) in [
+                ("session", &SESSION_URL, url_rules::session_url(&text).is_ok()),
+                ("secure", &SECURE_URL, url_rules::service_url(&text).is_ok()),
+                ("picture", &PICTURE_URL, url_rules::picture_url(&text).is_ok()),
+                ("site", &REFERRER, ReferrerRule::parse(&text).is_ok()),
+                ("web address", &WEB_ADDRESS, host_of(&text).is_some()),
+            ] {
+                assert!(shape.check(&text).is_err() || good, "{name}: {text:?} has the shape and is none");
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_ways_to_write_a_url_have_the_shape_of_one() {
+        for text in [
+            "https://example.com/a?b=c&d#e",
+            "example.com",
+            "localhost:3000/x",
+            "  example.com ",
+            "HTTPS://EXAMPLE.com/A",
+            "https://bücher.example/ä",
+            "http://10.0.0.7:8080/",
+            "http://0x7f.1/",
+            "https://[2606:4700::1111]/",
+            "app_1.internal",
+            "https://xn--bcher-kva.example/%C3%A4",
+        ] {
+            assert_eq!(SESSION_URL.check(text), Ok(()), "{text}");
+            let kept = url_rules::session_url(text).expect(text);
+            assert_eq!(SESSION_URL.check(&kept), Ok(()), "{text} as it is kept: {kept}");
+        }
+        for text in ["acme.com", "=acme.com", "*.acme.com.", "https://acme.com:8443/path", "192.0.2.1", "[::1]"] {
+            assert_eq!(REFERRER.check(text), Ok(()), "{text}");
+            let kept = ReferrerRule::parse(text).expect(text).to_string();
+            assert_eq!(REFERRER.check(&kept), Ok(()), "{text} as it is kept: {kept}");
+        }
+        for text in ["https://example.com/sorry?from=cast", "http://localhost:9000/", "http://127.0.0.1:1/", "http://a.localhost/"] {
+            assert_eq!(SECURE_URL.check(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_of_addresses_times_and_spans_have_their_shapes_and_no_others() {
+        for (name, shape, good, texts) in [
+            (
+                "addresses",
+                &ADDRESS_RULE,
+                (|text| AddressRule::parse(text).is_ok()) as fn(&str) -> bool,
+                &[
+                    "192.0.2.0/24 Example  University",
+                    "192.0.2.1",
+                    "::/0",
+                    "2001:db8::/32",
+                    "::ffff:192.0.2.1",
+                    " 10.0.0.1\tHome ",
+                    "1:2:3:4:5:6:7::",
+                    "192.0.2.0/33",
+                    "192.0.2",
+                    "192.0.2.01",
+                    "::/129",
+                    "example.com",
+                    "",
+                    "192.0.2.1 a\u{7}b",
+                    "1::2::3",
+                    "192.0.2.0/024",
+                    "192.0.2.0/",
+                ][..],
+            ),
+            (
+                "times",
+                &TIME,
+                |text| Timestamp::parse(text).is_some(),
+                &[
+                    "2026-12-31T18:00:00Z",
+                    "2026-12-31 18:00:00",
+                    "2026-12-31T18:00:00.5+01:00",
+                    "2024-02-29T00:00:00Z",
+                    "2000-02-29 00:00:00",
+                    "2900-02-28T00:00:00Z",
+                    "2999-12-31T23:59:59-23:59",
+                    "2026-02-29T00:00:00Z",
+                    "2100-02-29T00:00:00Z",
+                    "2026-04-31T00:00:00Z",
+                    "2026-13-01T00:00:00Z",
+                    "2026-12-31",
+                    "2026-12-31T24:00:00Z",
+                    "soon",
+                ],
+            ),
+            (
+                "spans",
+                &SPAN,
+                |text| Span::parse(text).is_ok(),
+                &[
+                    "mon-fri 09:00-17:00",
+                    "Sat,Sun 10:00-24:00",
+                    "fri-mon 22:00-02:00",
+                    " mon 00:00-00:01 ",
+                    "mon,mon,tue-wed 23:59-24:00",
+                    "mon 9-17",
+                    "mon",
+                    "foo 09:00-17:00",
+                    "mon 24:00-25:00",
+                    "mon 09:60-10:00",
+                    "mon 24:00-09:00",
+                    "mon 09:00-24:01",
+                    "mon  09:00-10:00 x",
+                ],
+            ),
+        ] {
+            for text in texts {
+                assert_eq!(shape.check(text).is_ok(), good(text), "{name}: {text:?}");
+            }
+        }
+    }
+}
