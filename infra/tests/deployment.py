@@ -109,8 +109,9 @@ class Deployment:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client(service, region_name=REGION, endpoint_url=self.url, config=once, **keys)
 
-    def deploy(self):
-        """`sam deploy` of what `sam build` has built, without what the emulator does not know."""
+    def deploy(self, **changes):
+        """`sam deploy` of what `sam build` has built, without what the emulator does not know; then admits an administrator."""
+        parameters = {name: value for name, value in (PARAMETERS | changes).items() if value is not None}
         template = yaml.load(BUILT.read_text(), _Tagged)
         is_unknown = lambda one: one["Type"] in UNKNOWN or (one["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in one["Properties"])
         gone = {name for name, one in template["Resources"].items() if is_unknown(one)}
@@ -126,16 +127,21 @@ class Deployment:
                     if all(action.startswith("ecs:") for action in statement["Action"]):
                         statement["Resource"] = "*"
                         statement.pop("Condition", None)
-        path = BUILT.with_name("emulated.yaml")
+        # It refers to a secret by its name, where AWS does so by its ARN.
+        for statement in template["Resources"]["EdgeSettingsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+            if statement.get("Sid") == "ReadMasterKeys":
+                statement["Resource"] = "*"
+        path = BUILT.with_name(f"emulated-{self.port}.yaml")
         path.write_text(yaml.dump(template, Dumper=_Untagged, sort_keys=False))
         self.client("s3").create_bucket(Bucket="artefacts", CreateBucketConfiguration={"LocationConstraint": REGION})
         environment = os.environ | {"AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "SAM_CLI_TELEMETRY": "0"}
-        overrides = [f"{name}={value}" for name, value in PARAMETERS.items()]
+        overrides = [f"{name}={value}" for name, value in parameters.items()]
         command = [os.environ.get("SAM", "sam"), "deploy", "--template-file", str(path), "--stack-name", STACK, "--region", REGION, "--s3-bucket", "artefacts"]
         command += ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides]
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.folder)
         if done.returncode != 0:
-            raise RuntimeError(f"sam deploy: {done.stdout[-6000:]}\n{done.stderr[-3000:]}")
+            errors = [line for line in (self.folder / "emulator.log").read_text().splitlines() if " ERROR " in line]
+            raise RuntimeError(f"sam deploy: {done.stdout[-1000:]}\n{done.stderr[-1000:]}\n" + "\n".join(errors[-9:]))
         cloudformation = self.client("cloudformation")
         stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -152,7 +158,9 @@ class Deployment:
         row = {"kind": "api-key", "id": key_id, "name": "tests", "secret_hash": hashed, "created_at": int(time.time() * 1000)}
         self.row("CatalogTable").put_item(Item=row)
         self.api_key = f"{key_id}.{secret}"
-        pool, client, cognito = self.outputs["UserPoolId"], self.outputs["LoginClientId"], self.client("cognito-idp")
+        pool, client, cognito = self.outputs.get("UserPoolId"), self.outputs.get("LoginClientId"), self.client("cognito-idp")
+        if not pool:
+            return
         cognito.update_user_pool_client(UserPoolId=pool, ClientId=client, ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"])
         cognito.admin_create_user(UserPoolId=pool, Username="ada@example.com", MessageAction="SUPPRESS")
         cognito.admin_set_user_password(UserPoolId=pool, Username="ada@example.com", Password="Correct-horse-1", Permanent=True)
@@ -198,6 +206,9 @@ class Deployment:
         signature = hmac.new(self._derived("login ticket"), signed.encode(), hashlib.sha256).digest()
         secure = self.outputs["CastBaseUrl"].startswith("https:")
         return {"cookie": f"{'__Host-' if secure else ''}cast-login={signed}.{_text(signature)}"}
+
+    def edge_key(self):
+        return _text(self._derived("sessions"))
 
     def _derived(self, purpose):
         return hmac.new(self.master, f"session-casting 1 {purpose}".encode(), hashlib.sha256).digest()

@@ -1,10 +1,12 @@
 """The custom resource that hands the edge its settings, run with stand-ins for AWS."""
 
 import importlib.util
+import io
 import json
 import pathlib
 import sys
 import types
+import urllib.request
 
 import pytest
 
@@ -41,8 +43,12 @@ class Cloud:
         assert Filters[0]["Values"] == ["com.amazonaws.global.cloudfront.origin-facing"]
         return {"PrefixLists": [{"PrefixListId": "pl-1"}]}
 
-    def send(self, event, context, status, data, physical, reason=None):
-        self.answers.append((status, data, physical, reason))
+    def urlopen(self, request, timeout):
+        assert request.get_method() == "PUT" and request.full_url == "https://answer.example/?signed"
+        said = json.loads(request.data)
+        assert (said["StackId"], said["RequestId"], said["LogicalResourceId"]) == ("stack", "request", "EdgeSettings")
+        self.answers.append((said["Status"], said["Data"], said["PhysicalResourceId"], said["Reason"]))
+        return io.BytesIO()
 
 
 @pytest.fixture
@@ -52,13 +58,18 @@ def cloud():
 
 @pytest.fixture
 def settings(cloud, monkeypatch):
-    answers = types.SimpleNamespace(SUCCESS="SUCCESS", FAILED="FAILED", send=cloud.send)
     monkeypatch.setitem(sys.modules, "boto3", types.SimpleNamespace(client=cloud.client))
-    monkeypatch.setitem(sys.modules, "cfnresponse", answers)
+    monkeypatch.setattr(urllib.request, "urlopen", cloud.urlopen)
     spec = importlib.util.spec_from_file_location("settings", FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def event(kind, properties, before=None):
+    asked = {"RequestType": kind, "ResourceProperties": properties, "ResponseURL": "https://answer.example/?signed"}
+    asked |= {"StackId": "stack", "RequestId": "request", "LogicalResourceId": "EdgeSettings"}
+    return asked | ({"OldResourceProperties": before} if before else {})
 
 
 def wanted(**changes):
@@ -72,7 +83,7 @@ def test_an_edge_key_is_what_the_rust_side_works_out(settings):
 
 
 def test_a_store_is_filled_with_what_the_function_reads_and_the_answer_holds_no_key(settings, cloud):
-    settings.handler({"RequestType": "Create", "ResourceProperties": wanted()}, None)
+    settings.handler(event("Create", wanted()), None)
     (status, told, _, _), ((bucket, name), body) = cloud.answers[0], *cloud.objects.items()
     filled = {pair["key"]: pair["value"] for pair in json.loads(body)["data"]}
     read = (FILE.parent / "router.js").read_text()
@@ -85,7 +96,7 @@ def test_a_store_is_filled_with_what_the_function_reads_and_the_answer_holds_no_
 def test_other_settings_have_another_version_and_the_same_have_the_same(settings, cloud):
     changed = wanted(PreviousSigningKey="arn:before")
     for properties in [wanted(), wanted(), changed]:
-        settings.handler({"RequestType": "Update", "ResourceProperties": properties, "OldResourceProperties": wanted()}, None)
+        settings.handler(event("Update", properties, wanted()), None)
     versions = [told["Version"] for _, told, _, _ in cloud.answers]
     assert versions[0] == versions[1] != versions[2]
     newest = json.loads(cloud.objects["b", f"edge-{versions[2]}.json"])["data"]
@@ -94,21 +105,20 @@ def test_other_settings_have_another_version_and_the_same_have_the_same(settings
 
 
 def test_a_load_balancers_edge_finds_its_key_in_its_secret(settings, cloud):
-    settings.handler({"RequestType": "Create", "ResourceProperties": wanted(Bucket="", Secret="arn:edge")}, None)
+    settings.handler(event("Create", wanted(Bucket="", Secret="arn:edge")), None)
     assert cloud.secrets == {"arn:edge": EDGE_KEY_OF_FIVES} and not cloud.objects
 
 
 def test_a_bucket_is_empty_before_it_is_deleted(settings, cloud):
-    settings.handler({"RequestType": "Create", "ResourceProperties": wanted()}, None)
-    moved = {"RequestType": "Update", "ResourceProperties": wanted(Bucket="", Secret="arn:edge"), "OldResourceProperties": wanted()}
-    settings.handler(moved, None)
+    settings.handler(event("Create", wanted()), None)
+    settings.handler(event("Update", wanted(Bucket="", Secret="arn:edge"), wanted()), None)
     assert not cloud.objects
-    settings.handler({"RequestType": "Create", "ResourceProperties": wanted()}, None)
-    settings.handler({"RequestType": "Delete", "ResourceProperties": wanted()}, None)
+    settings.handler(event("Create", wanted()), None)
+    settings.handler(event("Delete", wanted()), None)
     assert not cloud.objects and [answer[0] for answer in cloud.answers] == ["SUCCESS"] * 4
 
 
 def test_what_fails_is_said(settings, cloud):
-    settings.handler({"RequestType": "Create", "ResourceProperties": wanted(SigningKey="arn:gone")}, None)
+    settings.handler(event("Create", wanted(SigningKey="arn:gone")), None)
     status, told, _, reason = cloud.answers[0]
     assert status == "FAILED" and not told and "arn:gone" in reason

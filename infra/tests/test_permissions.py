@@ -33,12 +33,13 @@ def test_without_this_permission_something_fails(deployment, function, statement
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less)) if less["Statement"] else iam.delete_role_policy(RoleName=role, PolicyName=name)
     deployment.restart(function)
     try:
-        failed = next((check.__name__ for check in scenario.for_function(function) if fails(deployment, check)), None)
+        failed = next((check for check in scenario.for_function(function) if fails(deployment, check)), None)
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(whole))
         deployment.restart(function)
     assert failed, f"{function} may {what} ({statement}), and nothing needs it"
-    print(f"{function} {statement} {what}: {failed}")
+    assert not fails(deployment, failed), f"{failed.__name__} fails with the permission too"
+    print(f"{function} {statement} {what}: {failed.__name__}")
 
 
 def fails(deployment, check):
