@@ -20,6 +20,12 @@ pub async fn by_id(store: &DynamoStore, id: &SessionId) -> Result<Option<Session
     Ok(row.map(|row| row.session))
 }
 
+pub async fn import(store: &DynamoStore, sessions: &[Session]) -> Result<(), Fault> {
+    const WHAT: &str = "import sessions";
+    let rows = sessions.iter().map(|session| to_item(WHAT, &SessionRow::from(session))).collect::<Result<_, _>>()?;
+    store.put_all(WHAT, &store.tables.sessions, rows).await
+}
+
 pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Result<Saved, Fault> {
     const WHAT: &str = "save a session";
     let row = to_item(WHAT, &SessionRow::from(after))?;

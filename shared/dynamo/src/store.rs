@@ -36,6 +36,14 @@ impl DynamoStore {
         &self.client
     }
 
+    /// Puts sessions as they are, over whatever is there, without judging or charging: brings a ledger from elsewhere. Again after a fault.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take all of them.
+    pub async fn import_sessions(&self, ledger: &[Session]) -> Result<(), Fault> {
+        sessions::import(self, ledger).await
+    }
+
     /// What the tables are called.
     pub const fn tables(&self) -> &TableNames {
         &self.tables
