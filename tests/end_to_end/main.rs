@@ -7,6 +7,7 @@ mod admin;
 mod bad_input;
 mod captcha;
 mod certified;
+mod document;
 mod endings;
 mod injection;
 mod lab;
