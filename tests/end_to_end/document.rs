@@ -145,6 +145,7 @@ async fn the_api_answers_as_its_document_says() {
     {
         reader.ask(&lab, get.clone(), &path, None, 200).await;
     }
+    reader.ask(&lab, patch.clone(), &of_cast, Some(&json!({"max_live_sessions": null})), 200).await;
     let second = lab.claim(From(3), &key).await;
     let of_session = format!("sessions/{}", id(&second.json(), "session_id"));
     reader.ask(&lab, post.clone(), &format!("{of_session}/unshare"), None, 200).await;
