@@ -8,6 +8,7 @@ mod bad_input;
 mod badges;
 mod captcha;
 mod certified;
+mod document;
 mod doors;
 mod endings;
 mod injection;

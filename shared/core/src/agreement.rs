@@ -174,7 +174,6 @@ fn values() -> Vec<Value> {
         json!({"go": {"cmd": " "}}),
         json!({"go": {"cmd": ["x", ""]}}),
         json!({"go": {"cmd": []}}),
-        json!({"go": {"cmd": ["", "x"]}}),
         json!({"go": {"cmd": "x", "user": "root"}}),
         json!({"go": {"cmd": "x", "user": "00"}}),
         json!({"go": {"cmd": "x", "user": "01", "workdir": "/x"}}),

@@ -53,9 +53,10 @@ fn read_command(value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
+/// That the program is not an empty text can only be said in words: not everybody who reads schemas tells a list's first item from the others.
 fn command_schema() -> Value {
     let words = json!({
-        "type": "array", "minItems": 1, "prefixItems": [shape::PROGRAM.schema()], "items": shape::WORD.schema(),
+        "type": "array", "minItems": 1, "items": shape::WORD.schema(), "description": "A program, which is not empty, and its arguments.",
     });
     json!({ "anyOf": [shape::COMMAND_LINE.schema(), words] })
 }

@@ -136,7 +136,9 @@ mod tests {
         )
     }
 
-    fn outcome(text: &str) -> Result<(Option<u8>, Option<bool>, Option<u8>), String> {
+    type Found = (Option<u8>, Option<bool>, Option<u8>);
+
+    fn outcome(text: &str) -> Result<Found, String> {
         let request = http::Request::builder().uri(format!("/x?{text}")).body(Body::Empty).expect("a request");
         let visit = Visit::parse(&request, &SeededEntropy::new(1));
         match read(&visit, asked) {

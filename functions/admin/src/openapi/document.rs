@@ -33,8 +33,9 @@ pub(super) fn whole() -> Value {
             path[route.method.as_str().to_ascii_lowercase()] = write(route, &operation);
         }
     }
-    let bearer =
-        json!({ "type": "http", "scheme": "bearer", "description": "An API key: `{id}.{secret}`, as it was shown when it was made." });
+    let about =
+        format!("An API key: `{{id}}.{{secret}}`, as it was shown when it was made. What it may do are its scopes. {}", schemas::scopes());
+    let bearer = json!({ "type": "http", "scheme": "bearer", "description": about });
     let token = json!({ "type": "http", "scheme": "bearer", "description": "`session_token`, as the claim was answered." });
     json!({
         "openapi": "3.1.0",
@@ -54,7 +55,7 @@ pub(super) fn whole() -> Value {
             "schemas": schemas::all(),
             "parameters": parameters(),
             "headers": headers(),
-            "responses": problems(),
+            "responses": problems(false),
             "securitySchemes": {
                 "apiKey": bearer,
                 "apiKeyHeader": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, where `Authorization` is taken." },
@@ -80,7 +81,8 @@ fn write(route: &Route, operation: &Operation) -> Value {
         "security": match operation.keys {
             Keys::None => json!([]),
             Keys::Admin => json!([{ "apiKey": [] }, { "apiKeyHeader": [] }]),
-            Keys::Session => json!([{ "sessionToken": [] }]),
+            // Browsers come with a cookie, whose name tells the session and so cannot stand here.
+            Keys::Session => json!([{ "sessionToken": [] }, {}]),
         },
     });
     if let Access::Write(scope) = route.access {
@@ -161,8 +163,17 @@ fn responses(route: &Route, operation: &Operation) -> Value {
             responses.insert(status.to_string(), answer);
         }
     }
+    // Whoever does not ask for JSON there is taken for a person, and people are shown pages.
+    let meets_people = operation.keys != Keys::Admin && route.method == Method::POST;
+    let told = if meets_people { problems(true) } else { Value::Null };
+    if meets_people {
+        let headers = json!({ "Location": header("Location"), "Cache-Control": header("CacheControl") });
+        responses.insert("303".into(), json!({ "description": "For browsers: where it goes on, or what was wrong.", "headers": headers }));
+    }
     for status in statuses(route, operation) {
-        responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{}", problem_name(status)) }));
+        let name = problem_name(status);
+        let shared = json!({ "$ref": format!("#/components/responses/{name}") });
+        responses.insert(status.to_string(), told.get(&name).cloned().unwrap_or(shared));
     }
     responses.into()
 }
@@ -217,8 +228,8 @@ fn problem_name(status: u16) -> String {
     reason.split(' ').collect()
 }
 
-/// The answers that tell of a problem, by status.
-fn problems() -> Value {
+/// The answers that tell of a problem, by status; with pages for people if wanted.
+fn problems(with_pages: bool) -> Value {
     let codes: Vec<Code> = codes();
     let mut statuses: Vec<u16> = codes.iter().map(|code| code.status().as_u16()).collect();
     statuses.sort_unstable();
@@ -236,12 +247,11 @@ fn problems() -> Value {
         let names: Vec<&str> = here.iter().map(|code| code.as_str()).collect();
         let schema =
             json!({ "allOf": [reference("Problem"), { "properties": { "status": { "const": status }, "code": { "enum": names } } }] });
-        (
-            problem_name(status),
-            json!({
-                "description": titles.join(" "), "headers": headers, "content": { "application/problem+json": { "schema": schema } },
-            }),
-        )
+        let mut content = json!({ "application/problem+json": { "schema": schema } });
+        if with_pages {
+            content["text/html"] = json!({ "schema": { "type": "string" } });
+        }
+        (problem_name(status), json!({ "description": titles.join(" "), "headers": headers, "content": content }))
     });
     written.collect::<Map<_, _>>().into()
 }
@@ -261,7 +271,7 @@ fn parameters() -> Value {
         "IfNoneMatch": {
             "name": "If-None-Match", "in": "header",
             "description": "An ETag; when the document still has it, the answer is 304.",
-            "schema": { "type": "string", "pattern": r#"^"[0-9a-z]+"$"# },
+            "schema": { "type": "string" },
         },
         "IdempotencyKey": {
             "name": "Idempotency-Key", "in": "header",

@@ -1,6 +1,6 @@
 //! Owns what each route takes and gives, one entry a route. Must not know how a document is written (see `document`), nor how single fields look.
 
-use casting_core::form::{Spelled, Spelling};
+use casting_core::form::{Spelled, Spelling, spelled};
 use casting_core::ids::{ApiKeyId, CastId, GroupId, ImageId, SessionId, StagingId, UserId};
 use casting_core::network::NetworkName;
 use casting_core::{audit::AuditId, ids::CastKey};
@@ -184,7 +184,7 @@ fn of_program(operation: Operation, segment: Spelling, keys: Keys, problems: &'s
 }
 
 fn wishes(query: &mut Query) {
-    let any = || casting_core::form::plain(|| &casting_core::shape::WORD);
+    let any = || spelled(|text| Ok::<String, String>(text.to_owned()));
     query.optional("kasm_url", "What the session shall open, if the link lets its address say so.", &any());
     query.optional("docker_network", "The network that it shall run in, if the link lets its address say so.", &any());
     query.optional("via", "What the login brought back.", &any());
