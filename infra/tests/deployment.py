@@ -119,7 +119,8 @@ class Deployment:
             gone |= needs
         template["Resources"] = {name: one for name, one in template["Resources"].items() if name not in gone}
         # It leaves punctuation in what it makes up, which is then no key.
-        template["Resources"]["SigningKey"]["Properties"] = {"SecretString": secrets.token_urlsafe(32)}
+        for key in ("SigningKey", "AdminKey"):
+            template["Resources"][key]["Properties"] = {"SecretString": secrets.token_urlsafe(32)}
         # It takes every call to ECS for one on a cluster and knows no conditions; tests/plans/template.rs holds what these statements are bound to.
         for function in template["Resources"].values():
             for policy in function["Properties"].get("Policies", []) if function["Type"] == "AWS::Serverless::Function" else []:
@@ -152,21 +153,23 @@ class Deployment:
         self._admit_administrator()
 
     def _admit_administrator(self):
-        """An API key in the catalog, and a token of the user pool."""
-        key_id, secret = "k" + "a" * 26, "s" * 43
-        hashed = base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).decode().rstrip("=")
-        row = {"kind": "api-key", "id": key_id, "name": "tests", "secret_hash": hashed, "created_at": int(time.time() * 1000)}
-        self.row("CatalogTable").put_item(Item=row)
-        self.api_key = f"{key_id}.{secret}"
-        pool, client, cognito = self.outputs.get("UserPoolId"), self.outputs.get("LoginClientId"), self.client("cognito-idp")
-        if not pool:
-            return
+        """A token of the user pool, if there is one, and the first API key, made with the secret that opens the API before there is any."""
+        self.token = self._token() if "UserPoolId" in self.outputs else None
+        self.api_key = self.client("secretsmanager").get_secret_value(SecretId=self.resources["AdminKey"])["SecretString"]
+        scopes = ["read", "casts", "images", "people", "sessions", "settings", "keys"]
+        made = self.admin("POST", "api-keys", {"name": "tests", "scopes": scopes})
+        if made.status != 201:
+            raise RuntimeError(f"the first API key: {made}")
+        self.api_key = made.json()["key"]
+
+    def _token(self):
+        pool, client, cognito = self.outputs["UserPoolId"], self.outputs["LoginClientId"], self.client("cognito-idp")
         cognito.update_user_pool_client(UserPoolId=pool, ClientId=client, ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"])
         cognito.admin_create_user(UserPoolId=pool, Username="ada@example.com", MessageAction="SUPPRESS")
         cognito.admin_set_user_password(UserPoolId=pool, Username="ada@example.com", Password="Correct-horse-1", Permanent=True)
         words = {"USERNAME": "ada@example.com", "PASSWORD": "Correct-horse-1"}
         login = cognito.admin_initiate_auth(UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH", AuthParameters=words)
-        self.token = login["AuthenticationResult"]["IdToken"]
+        return login["AuthenticationResult"]["IdToken"]
 
     def row(self, table):
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -182,7 +185,8 @@ class Deployment:
         return Answer(self.http.request(method, self.url + path, body=text, headers=sent, redirect=False))
 
     def admin(self, method, path, body=None):
-        return self.request(method, f"/api/admin/{path}", body, {"authorization": f"Bearer {self.token}", "x-api-key": self.api_key})
+        token = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        return self.request(method, f"/api/admin/{path}", body, token | {"x-api-key": self.api_key})
 
     def claim(self, key, headers=None):
         described = self.request("GET", f"/api/casts/{key}", headers=headers)

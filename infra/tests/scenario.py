@@ -78,7 +78,7 @@ def casts_are_made_listed_changed_and_deleted(it):
 
 
 def api_keys_open_and_end(it):
-    made = done(it.admin("POST", "api-keys", {"name": name()}), 201)
+    made = done(it.admin("POST", "api-keys", {"name": name(), "scopes": ["read"]}), 201)
     token = {"authorization": f"Bearer {it.token}"}
     assert it.request("GET", "/api/admin/casts", headers=token | {"x-api-key": made["key"]}).status == 200
     deleted = it.admin("DELETE", f"api-keys/{made['id']}")
@@ -95,7 +95,7 @@ def the_admin_api_asks_for_a_token_and_for_a_key(it):
     keyless = it.request("GET", "/api/admin/casts", headers={"authorization": f"Bearer {it.token}"})
     assert keyless.status == 401 and keyless.json()["code"] == "unauthorized", f"the function refuses: {keyless}"
     assert it.admin("GET", "casts").status == 200
-    page = it.request("GET", "/admin", headers={"accept": "text/html"})
+    page = it.request("GET", "/admin/sign-in", headers={"accept": "text/html"})
     assert page.status == 200, f"the console needs no token: {page}"
 
 
