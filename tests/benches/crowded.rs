@@ -2,7 +2,7 @@
 //! and over a crowded one. `cargo bench -p casting-tests --bench crowded --profile dev -- CASTS CLAIMS` (10,000 and 1,000,000 by default; making
 //! them takes minutes).
 
-#![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
+#![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
 use casting_core::hours::{HOUR_SECONDS, Hour, HourOf, hour_of, sum};
 use casting_core::ids::{CastId, CastKey, Nonce, SessionId, draw};
-use casting_core::ports::{RefusalCount, Store};
+use casting_core::ports::{Created, RefusalCount, Store};
 use casting_core::session::{EndReason, Endpoint, Session};
 use casting_core::testing::{self, SeededEntropy};
 use casting_core::time::{Clock, Timestamp};
@@ -77,7 +77,7 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     };
     let all: Vec<Cast> = (0..casts).map(cast).collect();
     futures_util::stream::iter(&all)
-        .for_each_concurrent(AT_ONCE, async |cast| drop(store.create_cast(cast, None).await.expect("made")))
+        .for_each_concurrent(AT_ONCE, async |cast| assert_eq!(store.create_cast(cast, None).await, Ok(Created::Done)))
         .await;
 
     let step = (SPAN * 1000) as f64 / claims.max(1) as f64;
