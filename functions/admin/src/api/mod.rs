@@ -22,7 +22,7 @@ use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
 use casting_core::staging::Staging;
 use casting_web::{Access, Matched, Problem, Reply, Request, RouteName, Visit, body};
-use http::{HeaderName, Method};
+use http::Method;
 use serde_json::Value;
 
 use crate::desk::Desk;
@@ -56,12 +56,15 @@ impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
         if matched.route.access.admits(&admitted.actor) == Some(false) {
             return Err(Failure::forbidden(needed(matched.route.access)));
         }
-        let request_key = match visit.header(&HeaderName::from_static("idempotency-key")) {
-            Some(key) if key.is_empty() || key.len() > REQUEST_KEY => {
-                let detail = format!("The header Idempotency-Key has 1 to {REQUEST_KEY} characters.");
-                return Err(Problem::new(casting_web::Mistake::BadRequest).detail(detail).into());
-            }
-            key => key.map(str::to_owned),
+        let request_key = match request.headers().get("idempotency-key") {
+            None => None,
+            Some(key) => match key.to_str() {
+                Ok(key) if (1..=REQUEST_KEY).contains(&key.len()) => Some(key.to_owned()),
+                _ => {
+                    let detail = format!("The header Idempotency-Key has 1 to {REQUEST_KEY} plain characters.");
+                    return Err(Problem::new(casting_web::Mistake::BadRequest).detail(detail).into());
+                }
+            },
         };
         let desk = Desk { casting, actor: admitted.actor, request_key };
         Ok(Self { desk, visit, id: matched.segment, request })

@@ -276,7 +276,7 @@ fn parameters() -> Value {
         "IdempotencyKey": {
             "name": "Idempotency-Key", "in": "header",
             "description": "What the caller calls this request: sent again, it makes nothing again.",
-            "schema": { "type": "string", "pattern": "^[!-~]{1,200}$", "examples": ["order-4711"] },
+            "schema": { "type": "string", "pattern": r"^[!-~](?:[\t -~]{0,198}[!-~])?$", "examples": ["order-4711"] },
         },
     })
 }
