@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use casting_tests::program::Program;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -121,4 +122,16 @@ async fn an_api_that_keeps_to_its_document_passes_and_one_that_does_not_is_told_
             Some(words) => assert!(outcome.as_ref().is_err_and(|report| report.contains(words)), "{words}: {outcome:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn the_admin_api_keeps_to_its_document() {
+    let program = Program::start(["--memory", "--port", "0"]).await.expect("starts");
+    // A run asks more than a person, and shows wrong keys on purpose.
+    let settings = json!({"attempts_per_minute": 100_000, "calls_per_minute": 1_000_000});
+    let http = casting_identity::web_client::build(Duration::from_secs(10)).expect("a client");
+    let changed = http.patch(format!("{}/api/admin/settings", program.url)).bearer_auth(&program.key).json(&settings).send().await;
+    assert!(changed.is_ok_and(|answer| answer.status().is_success()), "the limits are raised");
+    let outcome = keeps_to_its_document(&format!("{}/api/admin/openapi.json", program.url), &program.key).await;
+    assert_eq!(outcome, Ok(()), "{}", outcome.clone().err().unwrap_or_default());
 }

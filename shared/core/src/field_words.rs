@@ -79,6 +79,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("max_sessions", "How many sessions may live at once; 0 is maintenance, null is no limit."),
     ("banned_addresses", "Addresses that get nothing from any link."),
     ("attempts_per_minute", "How many claims one address may try in a minute."),
+    ("calls_per_minute", "What one administrator or API key may ask in a minute of one function instance."),
 ];
 
 /// The fields of an image.

@@ -67,6 +67,13 @@ pub struct SystemSettings {
     pub banned_addresses: Vec<AddressRule>,
     /// How many claims and unknown keys one address may try in a minute on one function instance.
     pub attempts_per_minute: u32,
+    /// What one administrator, or one API key, may ask in a minute of one function instance.
+    #[serde(default = "usual_calls")]
+    pub calls_per_minute: u32,
+}
+
+const fn usual_calls() -> u32 {
+    1200
 }
 
 impl Default for SystemSettings {
@@ -78,6 +85,7 @@ impl Default for SystemSettings {
             max_sessions: None,
             banned_addresses: Vec::new(),
             attempts_per_minute: 120,
+            calls_per_minute: usual_calls(),
         }
     }
 }

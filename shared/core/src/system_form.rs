@@ -52,6 +52,8 @@ fn read(form: &mut Form) -> Result<SystemSettings, FieldErrors> {
         max_sessions: form.nullable("max_sessions", whole(0..=1_000_000)),
         banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
         attempts_per_minute: form.defaulted("attempts_per_minute", SystemSettings::default().attempts_per_minute, whole(1..=100_000)),
+        // Never so few that the setting could not be changed back.
+        calls_per_minute: form.defaulted("calls_per_minute", SystemSettings::default().calls_per_minute, whole(60..=1_000_000)),
     };
     form.finish()?;
     Ok(settings)
@@ -93,6 +95,7 @@ fn fields(settings: &SystemSettings) -> Map<String, Value> {
         "max_sessions": settings.max_sessions,
         "banned_addresses": settings.banned_addresses,
         "attempts_per_minute": settings.attempts_per_minute,
+        "calls_per_minute": settings.calls_per_minute,
     });
     match fields {
         Value::Object(fields) => fields,
@@ -131,6 +134,7 @@ mod tests {
             ("a ban", json!({"banned_addresses": ["192.0.2.0/24 Example"]}), vec![]),
             ("a ban of a name", json!({"banned_addresses": ["example.com"]}), vec!["/banned_addresses/0"]),
             ("no attempts at all", json!({"attempts_per_minute": 0}), vec!["/attempts_per_minute"]),
+            ("too few calls to change it back", json!({"calls_per_minute": 59}), vec!["/calls_per_minute"]),
         ] {
             assert_eq!(pointers(&input), wrong, "{name}");
         }

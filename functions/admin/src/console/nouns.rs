@@ -152,7 +152,7 @@ mod tests {
                 settings(&json!({
                     "captcha_kind": "recaptcha-v3", "captcha_site_key": "s", "captcha_secret_key": "hush", "max_sessions": 0,
                     "captcha_verify_url": "https://verify.example.com/", "captcha_min_score_percent": 70, "anonymous_user_hours": 8,
-                    "anonymous_users_per_hour": 100, "banned_addresses": ["192.0.2.0/24 Abuse"], "attempts_per_minute": 30,
+                    "anonymous_users_per_hour": 100, "banned_addresses": ["192.0.2.0/24 Abuse"], "attempts_per_minute": 30, "calls_per_minute": 600,
                 })),
             ),
         ]

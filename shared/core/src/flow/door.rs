@@ -18,8 +18,6 @@ use crate::user::User;
 
 /// How long somebody who has signed in with a key stays signed in, in seconds (8 hours, as a login).
 pub const SIGNED_IN_SECONDS: u64 = 8 * 3600;
-/// What one actor may ask of one function instance in a minute.
-const CALLS_PER_MINUTE: u32 = 1200;
 /// How much of a hash a console ticket repeats, in characters.
 const PRINT: usize = 16;
 /// What the deployment's own key is called.
@@ -61,8 +59,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     pub async fn admit_actor(&self, credential: Credential<'_>, address: Option<IpAddr>) -> Result<Actor, Turned> {
         let now = self.clock.now();
         let place = address.map(|address| address::hash(address, &self.keys));
+        let system = self.book.system(&self.store, now).await?;
         if let (Some(place), Credential::Key(_)) = (&place, credential) {
-            let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+            let most = system.settings.attempts_per_minute;
             policy::attempts::check(self.attempts.wait(place, most, now)).map_err(Turned::Off)?;
         }
         let actor = match credential {
@@ -77,7 +76,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             return Err(Turned::Away);
         };
         let caller = format!("{:?} {}", actor.kind, actor.id);
-        if let Some(wait) = self.calls.wait(&caller, CALLS_PER_MINUTE, now) {
+        if let Some(wait) = self.calls.wait(&caller, system.settings.calls_per_minute, now) {
             return Err(Turned::Off(Denial::retry(DenialCode::TooManyAttempts, wait)));
         }
         self.calls.note(&caller, now);

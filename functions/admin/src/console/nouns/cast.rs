@@ -210,6 +210,13 @@ pub static CAST: Noun = Noun {
             title: "How it looks",
             intro: "What surrounds the session in the visitor\u{2019}s browser.",
             fields: &[
+                Field::line(
+                    "title",
+                    "Title",
+                    "Try our editor",
+                    "What visitors read on the link\u{2019}s page, and chats when the link is pasted there. Empty says it in our words.",
+                ),
+                Field::line("summary", "Summary", "A session of your own, for an hour.", "One or two sentences below the title."),
                 Field::line("background_url", "Background picture", "https://example.com/paper.jpg", "Shown behind the landing page."),
                 Field::flag("disable_control_panel", "Disable Control Panel", "The panel at the session\u{2019}s edge is not shown."),
                 Field::flag("disable_tips", "Disable Tips", "The tips on entry are not shown."),

@@ -69,6 +69,14 @@ pub static SETTINGS: Noun = Noun {
                     "More are turned away before anything is looked up or checked.",
                 )
                 .required(),
+                Field::number(
+                    "calls_per_minute",
+                    "Requests per administrator",
+                    (60, 1_000_000),
+                    "in a minute",
+                    "What one administrator or API key may ask; more are told to wait.",
+                )
+                .required(),
                 Field::lines(
                     "banned_addresses",
                     "Banned Addresses",
