@@ -79,6 +79,7 @@ class Deployment:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "MINISTACK_DATA_DIR": str(folder),
+            "TMPDIR": str(folder),
         }
         self.log = open(folder / "emulator.log", "wb")
         program = pathlib.Path(sys.executable).parent / "ministack"
