@@ -79,6 +79,7 @@ class Deployment:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "MINISTACK_DATA_DIR": str(folder),
+            "TMPDIR": str(folder),
         }
         self.log = open(folder / "emulator.log", "wb")
         program = pathlib.Path(sys.executable).parent / "ministack"
@@ -184,9 +185,9 @@ class Deployment:
         text = None if body is None else json.dumps(body).encode()
         return Answer(self.http.request(method, self.url + path, body=text, headers=sent, redirect=False))
 
-    def admin(self, method, path, body=None):
+    def admin(self, method, path, body=None, headers=None):
         token = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        return self.request(method, f"/api/admin/{path}", body, token | {"x-api-key": self.api_key})
+        return self.request(method, f"/api/admin/{path}", body, token | {"x-api-key": self.api_key} | (headers or {}))
 
     def claim(self, key, headers=None):
         described = self.request("GET", f"/api/casts/{key}", headers=headers)

@@ -6,6 +6,10 @@ import uuid
 IMAGE = {"image": "registry.example/app:1", "command": ["app"], "cpu": 256, "memory": 512}
 
 
+# As in shared/core/src/hours.rs.
+SETTLED_AFTER_SECONDS = 3600
+
+
 def name():
     return f"t{uuid.uuid4().hex[:12]}"
 
@@ -97,6 +101,44 @@ def the_admin_api_asks_for_a_token_and_for_a_key(it):
     assert it.admin("GET", "casts").status == 200
     page = it.request("GET", "/admin/sign-in", headers={"accept": "text/html"})
     assert page.status == 200, f"the console needs no token: {page}"
+
+
+def links_are_found_by_name_by_age_and_by_a_word(it):
+    made = made_cast(it, name=f"Harbour {name()}")
+    for query in ("?sort=name&limit=100", "?sort=created_at&limit=100", f"?search={made['key']}"):
+        listed = done(it.admin("GET", f"casts{query}"))
+        assert listed["items"] or listed["next"], query
+    assert [one["id"] for one in done(it.admin("GET", f"casts?search={made['key']}"))["items"]] == [made["id"]]
+
+
+def changes_are_told_of_and_can_be_undone(it):
+    made = made_cast(it)
+    done(it.admin("PATCH", f"casts/{made['id']}", {"description": "changed"}))
+    told = done(it.admin("GET", f"audit?target={made['id']}"))["items"]
+    assert len(told) >= 2, told
+    assert done(it.admin("GET", "audit"))["items"]
+    newest = max(told, key=lambda one: one["at"])
+    assert done(it.admin("GET", f"audit/{newest['id']}"))["target"] == made["id"]
+    undone = it.admin("POST", f"audit/{newest['id']}/undo")
+    assert undone.status in (200, 201, 204), undone
+    assert done(it.admin("GET", f"casts/{made['id']}"))["description"] == ""
+
+
+def a_request_of_the_administrator_that_is_sent_twice_is_done_once(it):
+    key, document = {"idempotency-key": name()}, {"name": name(), "key": name(), "image_id": image(it), "allow_anonymous": True}
+    first, second = (it.admin("POST", "casts", document, key) for _ in range(2))
+    assert first.status == 201 and second.status in (200, 201) and first.json()["id"] == second.json()["id"], second
+
+
+def claims_are_listed_counted_and_found_by_what_their_visitor_quotes(it):
+    cast = made_cast(it)
+    session = claimed(it, cast)
+    assert session["session_id"] in str(done(it.admin("GET", "claims?limit=100")))
+    assert done(it.admin("GET", "sessions?state=live"))["items"]
+    row = it.row("SessionsTable").get_item(Key={"id": session["session_id"]})["Item"]
+    assert session["session_id"] in str(done(it.admin("GET", f"claims?ref={row['quoted']}"))), row["quoted"]
+    assert done(it.admin("GET", f"casts/{cast['id']}/statistics"))["total"]["launched"] >= 1
+    assert done(it.admin("GET", "statistics"))["total"]["launched"] >= 1
 
 
 # Visitors.
@@ -272,6 +314,23 @@ def whoever_ends_a_session_whose_task_nobody_knows_ends_the_task_too(it):
         assert it.task(session["session_id"])["desiredStatus"] == "STOPPED"
 
 
+def an_hour_that_is_over_is_summed_up(it):
+    table, now = it.row("ClaimsTable"), int(time.time())
+    for one in table.scan()["Items"]:
+        if "counts" in one:
+            table.delete_item(Key={"link": one["link"], "hour_code": one["hour_code"]})
+    session = claimed(it, made_cast(it))
+    sessions = it.row("SessionsTable")
+    row = sessions.get_item(Key={"id": session["session_id"]})["Item"]
+    # The last hour that nothing can come to any more.
+    sessions.put_item(Item=row | {"created_at": ((now - SETTLED_AFTER_SECONDS) // 3600 * 3600 - 3600 + 60) * 1000})
+    it.restart("LifecycleFunction")
+    failed, said = it.tell_lifecycle({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
+    assert not failed, said
+    made = [one for one in table.scan()["Items"] if "counts" in one]
+    assert len(made) >= 2 and all(one["counts"]["launched"] >= 1 for one in made), made
+
+
 def cut_off(it):
     """A session as it is when the cast function dies between its reservation and ECS's answer."""
     session, table = claimed(it, made_cast(it)), it.row("SessionsTable")
@@ -309,7 +368,7 @@ def for_function(function):
         "SessionFunction": [a_place_and_a_slot_that_nobody_used_come_back_when_the_owner_gives_up],
         "AdminFunction": [casts_are_made_listed_changed_and_deleted, images_are_registered_changed_and_deleted, the_administrator_sees_sessions_and_ends_them],
         "LifecycleFunction": [news_of_a_task_moves_its_session, a_task_without_a_session_is_stopped, the_sweep_ends_what_is_over_time],
-    }[function]
+    }.get(function, [])
     return first + [check for check in CHECKS if check not in first]
 
 

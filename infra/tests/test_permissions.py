@@ -12,6 +12,8 @@ NOT_SHOWN = {
     ("AdminFunction", "TagTaskDefinitions", "ecs:TagResource"): "likewise when a task definition is registered with tags",
     ("CastFunction", "LookAfterTasks", "ecs:DescribeTasks"): "asked when ECS knows the client token already; the emulator knows none",
     ("CastFunction", "FindTasks", "ecs:ListTasks"): "likewise",
+    ("AuthFunction", "NoteLogins", "dynamodb:GetItem"): "asked when somebody comes back from the login provider, which cannot be reached from here",
+    ("AuthFunction", "NoteLogins", "dynamodb:PutItem"): "likewise",
     ("CastFunction", "LookAfterTasks", "ecs:StopTask"): "asked when a session ends while its task is being started; tests/faults has that moment",
 }
 

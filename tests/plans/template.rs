@@ -319,6 +319,8 @@ fn what_no_emulator_asks_for_is_granted() {
         ("CastFunction", "ecs:DescribeTasks"),
         ("CastFunction", "ecs:ListTasks"),
         ("CastFunction", "ecs:StopTask"),
+        ("AuthFunction", "dynamodb:GetItem"),
+        ("AuthFunction", "dynamodb:PutItem"),
         ("AdminFunction", "iam:PassRole"),
         ("AdminFunction", "ecs:TagResource"),
     ] {
