@@ -170,9 +170,9 @@ pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> Str
         columns: vec![words("Name"), numbers("Ready"), words("Changed")],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
-            "Nothing is started ahead",
-            "Sessions start when somebody clicks, which takes a while. A staging config keeps a few ready, so that visitors need not wait; they cost money while they wait.",
-            "Start sessions ahead",
+            "Nothing is planned ahead",
+            "Sessions start when somebody clicks, which takes a while. A staging config says how many are to be ready before that. This version keeps the plan; it does not start sessions ahead yet.",
+            "Plan sessions ahead",
             "/admin/new-staging",
         ),
         next,
@@ -182,7 +182,7 @@ pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> Str
         frame,
         Place::Staging,
         "Staging",
-        "Sessions that are started before anybody clicks.",
+        "Plans for sessions that are started before anybody clicks. This version keeps them and does not start any yet.",
         Some(("casts", "New staging config", "/admin/new-staging")),
         &table,
     )

@@ -9,7 +9,7 @@ pub static STAGING: Noun = Noun {
         Section {
             id: "pool",
             title: "What is kept ready",
-            intro: "Sessions that are started before anybody clicks; a visitor whose session would be the same gets one at once.",
+            intro: "A plan for sessions that are started before anybody clicks, so that a visitor whose session would be the same gets one at once. This version keeps the plan and does not start any yet.",
             fields: &[
                 Field::new("name", "Name", Kind::Line { empty: Empty::Text, example: "Monday class" }, "For you and your colleagues.")
                     .required(),
