@@ -1,7 +1,7 @@
 """Measures what each function costs before it does anything: its size, the time from its start to its first question for an event, its memory then.
 
 The functions are the programs that `sam build --build-dir target/sam` made. Each is started anew, twenty times, beside a Runtime API on loopback that
-never hands out an event; its database and its ECS are addresses on loopback where a connection is taken and nothing is answered.
+never hands out an event; its database and its ECS are an address on loopback that answers everything at once with nothing.
 
     python3 infra/bench/starts.py target/sam
 """
@@ -10,7 +10,6 @@ import gzip
 import http.server
 import os
 import pathlib
-import socket
 import statistics
 import subprocess
 import sys
@@ -35,13 +34,33 @@ class RuntimeApi(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def silent_port():
-    """A port that takes connections and says nothing."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    return listener, listener.getsockname()[1]
+class FarSide(http.server.BaseHTTPRequestHandler):
+    """Answers everything with an empty document."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.0")
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST
+
+    def log_message(self, *_):
+        pass
 
 
-def environment(runtime_port, silent):
+def serve(handler):
+    """A server on a port of its own; returns the port."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def environment(runtime_port, far_port):
     tables = {f"CASTING_TABLE_{name}": name.lower() for name in ["CASTS", "SESSIONS", "CLAIMS", "LIMITS", "CATALOG", "AUDIT"]}
     return {
         **tables,
@@ -52,7 +71,7 @@ def environment(runtime_port, silent):
         "AWS_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{far_port}",
         "CASTING_PUBLIC_URL": "https://cast.example.com",
         "CASTING_SESSION_URL": "https://{session}.cast.example.com",
         "CASTING_SIGNING_KEY": "A" * 43,
@@ -86,10 +105,7 @@ def start_once(program, variables):
 
 
 def main(folder):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    listener, silent = silent_port()
-    variables = environment(server.server_address[1], silent)
+    variables = environment(serve(RuntimeApi), serve(FarSide))
     print("| function | MiB | MiB, gzip | start to ready, median ms | p95 ms | memory then, MiB |")
     print("|---|---|---|---|---|---|")
     for name in FUNCTIONS:
@@ -105,7 +121,6 @@ def main(folder):
             statistics.median(memory) / 1024,
         ]
         print(f"| {name.lower()} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
-    listener.close()
 
 
 if __name__ == "__main__":
