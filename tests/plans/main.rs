@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
 
 mod crates;
+mod docs;
 mod edge_function;
 mod features;
 mod template;
