@@ -8,6 +8,7 @@ mod bad_input;
 mod badges;
 mod captcha;
 mod certified;
+mod console_fields;
 mod doors;
 mod endings;
 mod injection;
