@@ -82,6 +82,16 @@ impl Casting {
         &self.0.url
     }
 
+    /// The administrator's key.
+    pub fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// How an address answers a program without cookies.
+    pub async fn status(&self, url: &str) -> u16 {
+        self.0.http.get(url).send().await.expect("an answer").status().as_u16()
+    }
+
     /// Asks the admin API.
     pub async fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
         let answer = self.0.admin(method, path).json(body).send().await.expect("an answer");

@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
 
+mod administrator;
 mod chrome;
 mod embed;
 mod every_page;

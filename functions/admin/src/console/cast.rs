@@ -1,6 +1,7 @@
 //! Owns the page of one cast: its link in every form, where it stands, and what has become of it. Must not know how anything is counted.
 
 use askama::Template;
+use casting_core::time::Timestamp;
 use serde_json::Value;
 
 use super::cast_words::{on, sentences, state, text};
@@ -41,6 +42,7 @@ struct Main<'a> {
     table: Table,
     may_change: bool,
     mark: &'a str,
+    previous: Option<(&'a str, String)>,
     created: Option<Moment>,
     updated: Option<Moment>,
 }
@@ -65,6 +67,7 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
         table: claims_table(frame, &page.claims, "Last claims", false, None),
         may_change,
         mark: &frame.mark,
+        previous: previous(cast, frame),
         created: Moment::of(&cast["created_at"], frame.now),
         updated: Moment::of(&cast["updated_at"], frame.now),
     };
@@ -84,6 +87,13 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
         screen.acts.push(Act::begin("Change", name, format!("/admin/casts/{id}/edit")));
     }
     screen
+}
+
+/// The key that the link had before and until when it opens it too, as long as it does.
+fn previous<'a>(cast: &'a Value, frame: &Frame) -> Option<(&'a str, String)> {
+    let previous = &cast["previous_key"];
+    let until = Timestamp::parse(text(previous, "until")).filter(|until| *until > frame.now)?;
+    Some((text(previous, "key"), until.to_string()))
 }
 
 /// The name without what would end the attribute that it stands in.

@@ -101,6 +101,7 @@ fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {
         if on(cast, "limit_total_sessions") { count(cast["sessions_remaining"].as_u64()) } else { Cell::Soft("no limit".into()) };
     let url = text(cast, "url");
     let mut acts = vec![Act { label: "Open".into(), to: format!("the link of {name}"), href: url.to_owned(), how: How::Open }];
+    acts.push(Act { label: "QR".into(), to: format!("code of {name}"), href: format!("/admin/casts/{id}/qr.svg"), how: How::Open });
     if frame.may("casts") {
         let (label, value) = if enabled { ("Disable", "false") } else { ("Enable", "true") };
         acts.push(Act {

@@ -215,12 +215,44 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         rows: items.iter().map(row).collect(),
         empty: Empty::words(
             "Nobody has signed in yet",
-            "Users come from the login provider: whoever signs in once stands here. Anonymous users have no record but their session.",
+            "Users come from the login provider: whoever signs in once stands here. Anonymous users have a page of their own.",
         ),
         next,
         mark: frame.mark.clone(),
     };
-    screen(frame, Place::Users, "Users", "Who has signed in, as the login provider tells it.", None, &table)
+    let mut screen = screen(frame, Place::Users, "Users", "Who has signed in, as the login provider tells it.", None, &table);
+    screen.acts.push(Act::go("Anonymous users", "", "/admin/users?kind=anonymous"));
+    screen
+}
+
+/// Anonymous users, who are nothing but the owners of their sessions.
+pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+    let row = |user: &Value| {
+        let (id, cast) = (text(user, "id"), text(user, "cast_name"));
+        let acts = if frame.may("people") { vec![Act::go("Forget\u{2026}", id, format!("/admin/users/{id}/delete"))] } else { Vec::new() };
+        Row {
+            quiet: false,
+            cells: vec![
+                Cell::Code(id.to_owned()),
+                Cell::Name { text: cast.to_owned(), href: format!("/admin/casts/{}", text(user, "cast_id")), below: String::new() },
+                Cell::Time(Moment::of(&user["created_at"], frame.now)),
+                Cell::Time(Moment::of(&user["expires_at"], frame.now)),
+                Cell::Acts(acts),
+            ],
+        }
+    };
+    let table = Table {
+        caption: "Anonymous users".into(),
+        columns: vec![words("User"), words("Came by"), words("Came"), words("Forgotten"), buttons()],
+        rows: items.iter().map(row).collect(),
+        empty: Empty::words("Nobody is remembered", "Links that allow it give each visitor an anonymous user, who is forgotten later."),
+        next,
+        mark: frame.mark.clone(),
+    };
+    let lead = "Each came by a link that asks for no account, and is forgotten when the time is up.";
+    let mut screen = screen(frame, Place::Users, "Anonymous users", lead, None, &table);
+    screen.acts.push(Act::go("Users with an account", "", "/admin/users"));
+    screen
 }
 
 /// API keys.

@@ -19,7 +19,7 @@ use crate::console::casts::{self, CastList, CastRow};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::form::{self, Choices, Remarks};
-use crate::console::moment::{grouped, length};
+use crate::console::moment::{grouped, length, wait};
 use crate::console::nouns::cast::CAST;
 use crate::console::preview::Preview;
 use crate::console::shell::{Place, Screen};
@@ -78,7 +78,7 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     figures.push(("Live now".to_owned(), count_live(round).await?, String::new()));
     figures.push(figure("Started, 24 h", Some(total.launched), ""));
     figures.push(figure("Turned away, 24 h", Some(total.refused_in_all()), ""));
-    let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), |millis| length(millis.div_ceil(1000)));
+    let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), wait);
     figures.push(("Mean start, 24 h".to_owned(), mean, String::new()));
     let mut charts = vec![history::launches(&told), history::starts(&told)];
     if let Some(remaining) = remaining {
@@ -225,8 +225,10 @@ pub(super) async fn switch<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Re
 }
 
 pub(super) async fn rotate<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    verbs::rotate_key(&round.desk, round.id, &json!({}), &round.precondition()).await?;
-    round.lead(&format!("/admin/casts/{}", round.id), Done::OtherKey, None).await
+    let grace: u64 = round.posted.first("grace_seconds").and_then(|text| text.parse().ok()).unwrap_or_default();
+    verbs::rotate_key(&round.desk, round.id, &json!({ "grace_seconds": grace }), &round.precondition()).await?;
+    let done = if grace > 0 { Done::OtherKeyToo } else { Done::OtherKey };
+    round.lead(&format!("/admin/casts/{}", round.id), done, None).await
 }
 
 pub(super) async fn copy<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {

@@ -15,7 +15,7 @@ use crate::console::cast::figure;
 use crate::console::cast_words::{on, text};
 use crate::console::claims::{self, Claim, ClaimFilter, ClaimPage};
 use crate::console::history;
-use crate::console::moment::{grouped, length};
+use crate::console::moment::{grouped, wait};
 use crate::console::overview::{self, Overview};
 use crate::console::sessions::owner;
 use crate::desk::casts::{self as cast_verbs, CastsAsked};
@@ -150,7 +150,7 @@ pub(super) async fn overview<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> 
     let live = format!("{}{}", grouped(living.items.len() as u64), if living.next.is_some() { "+" } else { "" });
     let most = settings::read(desk).await?.settings.max_sessions;
     let enabled = all.iter().filter(|cast| on(cast, "enabled")).count();
-    let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), |millis| length(millis.div_ceil(1000)));
+    let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), wait);
     let claims = last(round, None).await?;
     let steps = [!images.is_empty(), !all.is_empty(), !claims.is_empty()];
     let page = Overview {

@@ -154,6 +154,7 @@ pub(super) enum Done {
     On,
     Off,
     OtherKey,
+    OtherKeyToo,
     Copied,
     Stopping,
     Unshared,
@@ -162,13 +163,14 @@ pub(super) enum Done {
 }
 
 impl Done {
-    const ALL: [(Self, &'static str, &'static str); 11] = [
+    const ALL: [(Self, &'static str, &'static str); 12] = [
         (Self::Made, "made", "It is there now."),
         (Self::Saved, "saved", "Your change has been saved."),
         (Self::Deleted, "deleted", "It has been deleted."),
         (Self::On, "on", "The link is on."),
         (Self::Off, "off", "The link is off. Sessions that run go on."),
         (Self::OtherKey, "other-key", "The link has another key; the old one opens nothing any more."),
+        (Self::OtherKeyToo, "other-key-too", "The link has another key; the old one works for a while yet."),
         (Self::Copied, "copied", "This is the copy. It has a key of its own."),
         (Self::Stopping, "stopping", "The session is being ended."),
         (Self::Unshared, "unshared", "The share link opens nothing any more."),

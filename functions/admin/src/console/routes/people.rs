@@ -21,6 +21,12 @@ use crate::desk::failure::Failure;
 use crate::desk::{audits, settings as verbs, users};
 
 pub(super) async fn users<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    if round.visit.query("kind").as_deref() == Some("anonymous") {
+        let page = users::list_anonymous(&round.desk, round.cursor().as_deref(), ROWS).await?;
+        let views: Vec<Value> = page.items.iter().filter_map(users::view_anonymous).collect();
+        let next = round.next(page.next.as_ref(), &[("kind", "anonymous")]);
+        return Ok(round.show(&records::anonymous_users(&round.frame, &views, next)));
+    }
     let page = users::list(&round.desk, round.cursor().as_deref(), ROWS).await?;
     let views: Vec<Value> = page.items.iter().map(Profile::view).collect();
     let next = round.next(page.next.as_ref(), &[]);

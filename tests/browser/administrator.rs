@@ -1,0 +1,292 @@
+//! Owns the administrator's road in the console, as somebody walks it who has never seen it: from the link that signs in to a link that is dead again;
+//! the round over every page of the console; and the same without scripting.
+
+use casting_tests::processes::soon;
+use fantoccini::{Client, Locator};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for};
+use crate::fair::{judge, weigh};
+
+const WATCHED: Look = Look { watched: true, ..DESK };
+/// What sends a form of fields.
+const SEND: &str = "form.sheet .form-end button";
+
+/// A window in which somebody administers.
+struct Desk<'a> {
+    window: &'a Client,
+    url: &'a str,
+}
+
+impl Desk<'_> {
+    async fn open(&self, path: &str, words: &str) {
+        self.window.goto(&format!("{}{path}", self.url)).await.expect("opens");
+        wait_for(self.window, "h1", words).await;
+    }
+
+    async fn click(&self, selector: &str) {
+        // People scroll what stands under the bar with the buttons into sight before they click it.
+        let script = "document.querySelector(arguments[0]).scrollIntoView({block: 'center', behavior: 'instant'})";
+        self.window.execute(script, vec![json!(selector)]).await.expect(selector);
+        self.window.find(Locator::Css(selector)).await.expect(selector).click().await.expect(selector);
+    }
+
+    /// Clicks and waits for the page that it leads to.
+    async fn lead(&self, selector: &str, at: &str, words: &str) {
+        self.click(selector).await;
+        wait_for(self.window, at, words).await;
+    }
+
+    /// Follows the link, or presses the button, that says exactly this.
+    async fn press(&self, words: &str) {
+        let path = format!("//main//*[self::a or self::button or self::summary][text()='{words}']");
+        self.window.find(Locator::XPath(&path)).await.expect(words).click().await.expect(words);
+    }
+
+    async fn fill(&self, id: &str, typed: &str) {
+        let field = self.window.find(Locator::Css(id)).await.expect(id);
+        field.clear().await.expect(id);
+        field.send_keys(typed).await.expect(id);
+    }
+
+    /// Sets a moment; how one is typed depends on where the browser believes to be.
+    async fn set(&self, id: &str, value: &str) {
+        let script = "const [id, value] = arguments, field = document.querySelector(id); field.value = value; \
+            field.dispatchEvent(new Event('input', {bubbles: true}));";
+        self.window.execute(script, vec![json!(id), json!(value)]).await.expect(id);
+    }
+
+    async fn pick(&self, id: &str, label: &str) {
+        self.window.find(Locator::Css(id)).await.expect(id).select_by_label(label).await.expect(label);
+    }
+
+    /// The address that the cast's page gives out.
+    async fn link(&self) -> String {
+        text_of(self.window, ".address code").await
+    }
+
+    async fn id(&self) -> String {
+        let url = self.window.current_url().await.expect("an address");
+        url.path().rsplit('/').next().expect("an id").to_owned()
+    }
+}
+
+/// The demo app's command, one word on each line, as the form takes it.
+async fn command(casting: &Casting) -> String {
+    let image = casting.admin(Method::GET, &format!("images/{}", casting.image("Demo app").await), &Value::Null).await;
+    let words = image["command"].as_array().expect("a command").iter().map(|word| word.as_str().expect("a word").to_owned());
+    words.collect::<Vec<_>>().join("\n")
+}
+
+/// Somebody else opens a link in a window of their own, and sees this; or gets in, if there is nothing that they shall see.
+async fn visit(driver: &Driver, link: &str, refusal: Option<&str>) -> Client {
+    let window = driver.window(DESK).await;
+    window.goto(link).await.expect("opens");
+    match refusal {
+        Some(words) => wait_for(&window, "h1", words).await,
+        None => {
+            into_app(&window).await;
+            wait_for(&window, "#status", "live").await;
+        }
+    }
+    window
+}
+
+#[tokio::test]
+async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_and_can_take_everything_back() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let window = driver.window(DESK).await;
+    let desk = Desk { window: &window, url: casting.url() };
+
+    // In, by the link that the program prints; the key does not stay in the address.
+    window.goto(&format!("{}/admin/sign-in#{}", desk.url, casting.key())).await.expect("opens");
+    wait_for(&window, "h1", "Overview").await;
+    assert!(!window.current_url().await.expect("an address").as_str().contains(casting.key().split('.').next().expect("an id")));
+
+    desk.open("/admin/images", "Images").await;
+    desk.open("/admin/new-image", "New image").await;
+    desk.fill("#f-name", "First app").await;
+    desk.fill("#f-container-image", "local/first").await;
+    desk.fill("#f-command", &command(&casting).await).await;
+    desk.fill("#f-cpu", "256").await;
+    desk.fill("#f-memory", "512").await;
+    desk.lead(SEND, ".flash", "It is there now.").await;
+
+    desk.open("/admin/casts", "Casts").await;
+    desk.press("New cast").await;
+    wait_for(&window, "h1", "New cast").await;
+    desk.lead(SEND, "#mistakes", "Nothing has been changed").await;
+    shoot(&window, "console-road-mistakes").await;
+    desk.fill("#f-name", "First link").await;
+    desk.pick("#f-image-id", "First app").await;
+    desk.click("#f-allow-anonymous").await;
+    desk.click("#f-require-captcha").await;
+    desk.fill("#f-allowed-addresses", "127.0.0.0/8 Here\n::1 Here too").await;
+    desk.set("#f-valid-until", "2099-12-31T18:00:00").await;
+    desk.click("#f-limit-total-sessions").await;
+    desk.fill("#f-sessions-remaining", "5").await;
+    desk.click("#f-limit-requests-per-ip").await;
+    desk.fill("#f-sessions-allowed", "1").await;
+    desk.fill("#f-within-seconds", "600").await;
+    wait_for(&window, "#checked", "Everything is right so far.").await;
+    shoot(&window, "console-road-form").await;
+    desk.lead(SEND, ".flash", "It is there now.").await;
+    let (link, id) = (desk.link().await, desk.id().await);
+    assert!(link.starts_with(&format!("{}/cast/", desk.url)), "{link}");
+    let made = casting.admin(Method::GET, &format!("casts/{id}"), &Value::Null).await;
+    assert_eq!(
+        (&made["valid_until"], &made["sessions_remaining"], &made["require_captcha"]),
+        (&json!("2099-12-31T18:00:00Z"), &json!(5), &json!(true))
+    );
+
+    // One comes in, the next is one too many; the pages tell of both.
+    let first = visit(&driver, &link, None).await;
+    first.close().await.expect("closes");
+    visit(&driver, &link, Some("Too many sessions from your network")).await.close().await.expect("closes");
+    let home = format!("/admin/casts/{id}");
+    desk.open(&home, "First link").await;
+    let figures = text_of(&window, ".figures").await;
+    assert!(figures.starts_with("4\nREMAINING") || figures.to_lowercase().starts_with("4\nremaining"), "{figures}");
+    desk.click(".chart details.numbers summary").await;
+    let numbers = text_of(&window, ".chart .dense").await.to_lowercase();
+    assert!(numbers.trim_end().ends_with(" 1 1"), "in this hour, one started and one was turned away: {numbers}");
+    shoot(&window, "console-road-used").await;
+    desk.open(&format!("{home}/claims"), "Claims").await;
+    let claims = text_of(&window, ".list-card table").await.to_lowercase();
+    assert!(claims.contains("turned away") && claims.contains("too many sessions"), "{claims}");
+    assert_eq!(claims.lines().filter(|line| line.contains("127.0.0.") || line.contains("::1")).count(), 2, "{claims}");
+    shoot(&window, "console-road-claims").await;
+
+    // A change, taken back; and made again.
+    let allowed = async || casting.admin(Method::GET, &format!("casts/{id}"), &Value::Null).await["sessions_allowed"].clone();
+    for undo in [true, false] {
+        desk.open(&format!("{home}/edit"), "Change the cast").await;
+        desk.fill("#f-sessions-allowed", "3").await;
+        desk.lead(SEND, ".flash", "Your change has been saved.").await;
+        assert_eq!(allowed().await, 3);
+        if undo {
+            desk.lead(".flash button", ".flash", "The change has been taken back.").await;
+            assert_eq!(allowed().await, 1);
+        }
+    }
+
+    // Another key: the old link is dead, the new one works.
+    desk.open(&home, "First link").await;
+    desk.press("Give it another key").await;
+    desk.lead("form[action$='/rotate'] button", ".flash", "The link has another key").await;
+    let other = desk.link().await;
+    assert_ne!(other, link);
+    visit(&driver, &link, Some("This link does not work")).await.close().await.expect("closes");
+    visit(&driver, &other, None).await.close().await.expect("closes");
+
+    desk.open(&home, "First link").await;
+    desk.press("Delete\u{2026}").await;
+    wait_for(&window, "h1", "Delete \u{201c}First link\u{201d}?").await;
+    shoot(&window, "console-road-delete").await;
+    desk.lead("main form button.danger", ".flash", "It has been deleted.").await;
+    visit(&driver, &other, Some("This link does not work")).await.close().await.expect("closes");
+    assert_eq!(console(&window).await, Vec::<String>::new(), "nothing is wrong in the browser's console");
+    window.close().await.expect("closes");
+}
+
+/// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things that are there.
+const PAGES: [(&str, &str); 30] = [
+    ("/admin", "Overview"),
+    ("/admin/casts", "Casts"),
+    ("/admin/new-cast", "New cast"),
+    ("/admin/casts/{cast}", "Test"),
+    ("/admin/casts/{cast}/edit", "Change the cast"),
+    ("/admin/casts/{cast}/test", "Test"),
+    ("/admin/casts/{cast}/claims", "Claims"),
+    ("/admin/casts/{cast}/delete", "Delete"),
+    ("/admin/claims", "Claims"),
+    ("/admin/sessions", "ession"),
+    ("/admin/images", "Images"),
+    ("/admin/new-image", "New image"),
+    ("/admin/images/{image}", "Demo app"),
+    ("/admin/images/{image}/delete", "Delete"),
+    ("/admin/networks", "Networks"),
+    ("/admin/new-network", "New network"),
+    ("/admin/networks/lab", "lab"),
+    ("/admin/groups", "Groups"),
+    ("/admin/new-group", "New group"),
+    ("/admin/groups/{group}", "Guests"),
+    ("/admin/staging", "Staging"),
+    ("/admin/new-staging", "New staging"),
+    ("/admin/users", "Users"),
+    ("/admin/users?kind=anonymous", "Anonymous users"),
+    ("/admin/settings", "Settings"),
+    ("/admin/api-keys", "API keys"),
+    ("/admin/new-api-key", "New API key"),
+    ("/admin/api-keys/{key}", "Reader"),
+    ("/admin/audit", "Audit log"),
+    ("/admin/nothing-here", "There is nothing here"),
+];
+
+#[tokio::test]
+async fn every_page_of_the_console_is_open_to_everybody_asks_no_stranger_and_is_small() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let link = casting.link(&json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600})).await;
+    visit(&driver, &link, None).await.close().await.expect("closes");
+    visit(&driver, &link, Some("Too many sessions from your network")).await.close().await.expect("closes");
+    let casts = casting.admin(Method::GET, "casts?search=Test", &Value::Null).await;
+    let text_at = |value: &Value| value.as_str().expect("an id").to_owned();
+    let id = async |path: &str, body: Value| text_at(&casting.admin(Method::POST, path, &body).await["id"]);
+    casting.admin(Method::POST, "networks", &json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]})).await;
+    let names = [
+        ("{cast}", text_at(&casts["items"][0]["id"])),
+        ("{image}", casting.image("Demo app").await),
+        ("{group}", id("groups", json!({"name": "Guests"})).await),
+        ("{key}", id("api-keys", json!({"name": "Reader", "scopes": ["read"]})).await),
+    ];
+    for (look_name, look) in [("light", WATCHED), ("dark", Look { dark: true, ..WATCHED }), ("phone", Look { phone: true, ..WATCHED })] {
+        let window = driver.window(look).await;
+        let desk = Desk { window: &window, url: casting.url() };
+        desk.open("/admin/sign-in", "Sign in").await;
+        judge(&window, &format!("console-sign-in-{look_name}")).await;
+        shoot(&window, &format!("console-sign-in-{look_name}")).await;
+        weigh(&window, "console-sign-in", &[]).await;
+        desk.fill("#key", casting.key()).await;
+        desk.lead("form[action='/admin/sign-in'] button", "h1", "Overview").await;
+        for (path, words) in PAGES {
+            let real = names.iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id));
+            desk.open(&real, words).await;
+            let short = path.trim_start_matches("/admin").replace(['{', '}'], "").replace(['/', '?', '='], "-");
+            let name = format!("console{}-{look_name}", if short.is_empty() { "-overview" } else { &short });
+            shoot(&window, &name).await;
+            judge(&window, &name).await;
+            weigh(&window, &name, &[]).await;
+            let wide = window.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await.expect("a number");
+            assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{name} is wider than its window by {wide}");
+        }
+        assert_eq!(console(&window).await, Vec::<String>::new(), "nothing is wrong in the browser's console");
+        window.close().await.expect("closes");
+    }
+}
+
+#[tokio::test]
+async fn without_scripting_a_cast_is_made_changed_and_deleted_all_the_same() {
+    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let window = driver.window(Look { scripting: false, ..DESK }).await;
+    let desk = Desk { window: &window, url: casting.url() };
+    desk.open("/admin/new-cast", "Sign in").await;
+    desk.fill("#key", casting.key()).await;
+    desk.lead("form[action='/admin/sign-in'] button", "h1", "New cast").await;
+    desk.fill("#f-name", "By hand").await;
+    desk.pick("#f-image-id", "Demo app").await;
+    desk.click("#f-allow-anonymous").await;
+    desk.lead(SEND, ".flash", "It is there now.").await;
+    let (link, home) = (desk.link().await, format!("/admin/casts/{}", desk.id().await));
+    desk.open(&format!("{home}/edit"), "Change the cast").await;
+    desk.fill("#f-name", "By hand, again").await;
+    desk.lead(SEND, "h1", "By hand, again").await;
+    let described = link.replace("/cast/", "/api/casts/");
+    let status = async || casting.status(&described).await;
+    assert_eq!(status().await, 200);
+    desk.press("Delete\u{2026}").await;
+    desk.lead("main form button.danger", ".flash", "It has been deleted.").await;
+    assert_eq!(status().await, 404);
+    assert!(soon(async || text(&window).await.contains("Undo")).await, "and can be brought back");
+    window.close().await.expect("closes");
+}
