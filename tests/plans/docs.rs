@@ -35,7 +35,9 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_logical_name(text: &str) -> bool {
-    text.len() > 1 && text.starts_with(|first: char| first.is_ascii_uppercase()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    text.len() > 1
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && text.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
@@ -99,7 +101,8 @@ fn the_runbook_knows_every_alarm_and_every_code_that_it_names_exists() {
         let name = name.as_str().expect("a name");
         assert!(runbook.contains(&format!("`{name}`")), "the runbook does not know {name}");
     }
-    let codes = |text: &str| DenialCode::parse(text).is_some() || Mistake::ALL.iter().any(|mistake| Code::Mistake(*mistake).as_str() == text);
+    let codes =
+        |text: &str| DenialCode::parse(text).is_some() || Mistake::ALL.iter().any(|mistake| Code::Mistake(*mistake).as_str() == text);
     let table = runbook.split("## Codes").nth(1).expect("a part with codes");
     let mut told = BTreeSet::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
