@@ -33,10 +33,9 @@ fn form(page: &str) -> (String, Vec<(String, String)>) {
     for part in form.split('<').skip(1) {
         let (tag, text) = part.split_once('>').unwrap_or((part, ""));
         match tag.split(' ').next().unwrap_or_default() {
+            "input" if attribute(tag, "type").as_deref() == Some("checkbox") && !has(tag, "checked") => {}
             "input" if attribute(tag, "type").as_deref() == Some("checkbox") => {
-                if has(tag, "checked") {
-                    add(attribute(tag, "name"), attribute(tag, "value").unwrap_or_else(|| "on".into()));
-                }
+                add(attribute(tag, "name"), attribute(tag, "value").unwrap_or_else(|| "on".into()));
             }
             "input" => add(attribute(tag, "name"), attribute(tag, "value").unwrap_or_default()),
             "textarea" => add(attribute(tag, "name"), plain(text.strip_prefix('\n').unwrap_or(text))),
