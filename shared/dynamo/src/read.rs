@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
 use casting_core::listing::Counted;
 use casting_core::ports::{Fault, FaultKind};
@@ -51,6 +52,16 @@ impl DynamoStore {
         answer.item.map(|item| from_item(what, item)).transpose()
     }
 
+    /// Which rows a stretch is.
+    fn ask(&self, stretch: &Stretch<'_>) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(stretch.table)
+            .set_index_name(stretch.index.map(str::to_owned))
+            .key_condition_expression(stretch.of)
+            .set_expression_attribute_values(Some(stretch.values.clone()))
+    }
+
     /// The first rows of a stretch, at most `limit` of them, and whether more follow.
     /// A table is read as it is now, an index as it was a moment ago.
     pub(crate) async fn query(&self, what: &'static str, stretch: &Stretch<'_>, limit: Option<u32>) -> Result<(Vec<Item>, bool), Fault> {
@@ -60,12 +71,7 @@ impl DynamoStore {
         let wanted = limit.map_or(usize::MAX, |limit| limit as usize + 1);
         loop {
             let request = self
-                .client
-                .query()
-                .table_name(stretch.table)
-                .set_index_name(stretch.index.map(str::to_owned))
-                .key_condition_expression(stretch.of)
-                .set_expression_attribute_values(Some(stretch.values.clone()))
+                .ask(stretch)
                 .scan_index_forward(!stretch.newest_first)
                 .consistent_read(stretch.index.is_none())
                 .set_exclusive_start_key(after)
@@ -100,15 +106,7 @@ impl DynamoStore {
 
     /// How many rows a stretch has, as far as one answer counts.
     pub(crate) async fn count(&self, what: &'static str, stretch: &Stretch<'_>) -> Result<Counted, Fault> {
-        let request = self
-            .client
-            .query()
-            .table_name(stretch.table)
-            .set_index_name(stretch.index.map(str::to_owned))
-            .key_condition_expression(stretch.of)
-            .set_expression_attribute_values(Some(stretch.values.clone()))
-            .select(Select::Count)
-            .limit(MAX_COUNT);
+        let request = self.ask(stretch).select(Select::Count).limit(MAX_COUNT);
         let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
         Ok(Counted { count: u64::try_from(answer.count).unwrap_or(0), more: answer.last_evaluated_key.is_some() })
     }

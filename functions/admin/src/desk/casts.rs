@@ -15,10 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::desk::failure::{Failure, TRIES};
 use crate::desk::version::Precondition;
-use crate::desk::{Desk, sessions};
+use crate::desk::{Desk, filtered, sessions};
 
-/// How many pages of the store are looked through for one page of a filtered list.
-const PAGES: u32 = 10;
 /// The longest time that an old key opens a link after a rotation, in seconds (30 days).
 const LONGEST_GRACE: u64 = 2_592_000;
 
@@ -76,24 +74,15 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Cast>, Failure> {
-    let store = &desk.casting.store;
     let text = asked.search.as_deref().unwrap_or_default();
     let words: Vec<String> = listing::split(text).collect();
     if words.is_empty() && !text.trim().is_empty() {
         return Ok(Page { items: Vec::new(), next: None });
     }
     let query = CastQuery { word: listing::sharpest(&words).cloned(), order: asked.order, backwards: asked.backwards };
-    let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
-    for _ in 0..PAGES {
-        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
-        let page = store.casts(&query, after.as_deref(), wanted).await?;
-        items.extend(page.items.into_iter().filter(|cast| asked.fits(cast, &words)));
-        after = page.next;
-        if after.is_none() || items.len() >= limit as usize {
-            break;
-        }
-    }
-    Ok(Page { items, next: after })
+    let (store, query) = (&desk.casting.store, &query);
+    let read = |after: Option<String>, wanted| async move { store.casts(query, after.as_deref(), wanted).await };
+    filtered::page(cursor, limit, read, |cast| asked.fits(cast, &words)).await
 }
 
 /// A new cast.

@@ -11,6 +11,7 @@ pub(crate) mod audits;
 pub(crate) mod casts;
 pub(crate) mod claims;
 pub(crate) mod failure;
+mod filtered;
 pub(crate) mod images;
 pub(crate) mod records;
 pub(crate) mod sessions;

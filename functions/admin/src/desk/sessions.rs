@@ -11,13 +11,11 @@ use casting_core::sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
 use crate::desk::failure::Failure;
+use crate::desk::{Desk, filtered};
 
 /// No session is live for longer than this, in seconds: the longest start, the longest time limit, and a day for what may come between.
 const LONGEST_LIFE: u64 = 1800 + 604_800 + 86_400;
-/// How many pages of the store are looked through for one page of a filtered list.
-const PAGES: u32 = 10;
 
 /// Which sessions are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,17 +45,9 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
-    let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
-    for _ in 0..PAGES {
-        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
-        let page = desk.casting.store.sessions(&asked.query, after.as_deref(), wanted).await?;
-        items.extend(page.items.into_iter().filter(|session| asked.fits(session)));
-        after = page.next;
-        if after.is_none() || items.len() >= limit as usize {
-            break;
-        }
-    }
-    Ok(Page { items, next: after })
+    let store = &desk.casting.store;
+    let read = |after: Option<String>, wanted| async move { store.sessions(&asked.query, after.as_deref(), wanted).await };
+    filtered::page(cursor, limit, read, |session| asked.fits(session)).await
 }
 
 /// One session.

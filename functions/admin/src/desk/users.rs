@@ -11,12 +11,9 @@ use casting_core::session::{Owner, Session};
 use casting_core::sketch;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
 use crate::desk::failure::{Failure, TRIES};
 use crate::desk::sessions::{self, SessionsAsked};
-
-/// How many pages of sessions are looked through for one page of anonymous users.
-const PAGES: u32 = 10;
+use crate::desk::{Desk, filtered};
 
 /// Users who have logged in at least once, by id.
 pub(crate) async fn list<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cursor: Option<&str>, limit: u32) -> Result<Page<Profile>, Failure> {
@@ -29,17 +26,9 @@ pub(crate) async fn list_anonymous<S: Store, L: Launcher>(
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
-    let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
-    for _ in 0..PAGES {
-        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
-        let page = desk.casting.store.sessions(&SessionQuery::default(), after.as_deref(), wanted).await?;
-        items.extend(page.items.into_iter().filter(|session| matches!(session.owner, Owner::Anonymous { .. })));
-        after = page.next;
-        if after.is_none() || items.len() >= limit as usize {
-            break;
-        }
-    }
-    Ok(Page { items, next: after })
+    let store = &desk.casting.store;
+    let read = |after: Option<String>, wanted| async move { store.sessions(&SessionQuery::default(), after.as_deref(), wanted).await };
+    filtered::page(cursor, limit, read, |session: &Session| matches!(session.owner, Owner::Anonymous { .. })).await
 }
 
 /// A user, of either kind, as the API shows it.
