@@ -1,6 +1,7 @@
 //! Owns running an image's commands inside its session (seed: exec config). Must not know what they are run for. A command that fails never harms
 //! the session: what it said is in the session's log.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,12 +23,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// How much of what a command says is kept, in bytes.
 const KEPT: u64 = 16 * 1024;
 
-/// Runs a command beside everything else. Nobody waits for it: what comes of it is on the screen, and in the log.
-pub fn start(what: &'static str, exec: Exec, app_port: u16, url: Option<String>) {
+/// Runs a command beside everything else, with what it is `told` in its environment. Nobody waits for it: what comes of it is on the screen, and in the log.
+pub fn start(what: &'static str, exec: Exec, app_port: u16, told: BTreeMap<String, String>) {
     tokio::spawn(async move {
         let port = app_port.to_string();
         let mut added = vec![(PORT_VARIABLE, port.as_str())];
-        added.extend(url.as_deref().map(|url| ("KASM_URL", url)));
+        added.extend(told.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         match run(&exec, &added, LONGEST).await {
             Ok(said) => tracing::info!(said, "The command {what} has run"),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "The command {what} failed; the session goes on"),

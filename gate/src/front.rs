@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
 use axum::http::request::Parts;
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
-use casting_core::ticket::SessionTicket;
+use casting_core::ticket::{AssignTicket, MAX_ASSIGN_BYTES, SessionTicket};
 use casting_core::time::Clock;
 use casting_core::viewing::ViewOnly;
 use hyper_util::rt::TokioIo;
@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::Role as End;
 
 use crate::admission::Admission;
 use crate::proxy::{Lost, Route};
-use crate::report::Reporter;
+use crate::report::{Heard, Reporter};
 use crate::room::{Part, Room};
 use crate::{admission, blocked, credentials, pages, relay, viewer};
 
@@ -28,6 +28,8 @@ use crate::{admission, blocked, credentials, pages, relay, viewer};
 pub const OWN_PATHS: &str = "/.cast";
 /// The viewer's page: where visitors are led when they enter.
 pub const VIEWER_PATH: &str = "/.cast/";
+/// Where a session that was started ahead hears whose it is.
+pub const ASSIGN_PATH: &str = "/.cast/assign";
 /// Says 204 to whoever asks: the listener is up.
 pub const HEALTH_PATH: &str = "/.cast/health";
 
@@ -80,7 +82,10 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
             return pages::NOT_YOURS.reply(&parts.headers);
         }
     };
-    if !front.room.is_open() {
+    if parts.uri.path() == ASSIGN_PATH && parts.method == Method::POST {
+        return front.assign(&parts, body).await;
+    }
+    if !front.room.is_open() && !front.ask_whose().await {
         return pages::APP_DOWN.reply(&parts.headers);
     }
     let Some(part) = front.room.part(&ticket) else { return pages::NOT_SHARED.reply(&parts.headers) };
@@ -119,6 +124,28 @@ fn is_touch(parts: &Parts) -> bool {
 }
 
 impl Front {
+    /// Takes the order that says whose the session is. Whoever may bring one is known by its signature; again, it changes nothing.
+    async fn assign(&self, parts: &Parts, body: Body) -> Response {
+        let Ok(order) = to_bytes(body, MAX_ASSIGN_BYTES).await else { return pages::TOO_LARGE.reply(&parts.headers) };
+        let order = std::str::from_utf8(&order).ok().map(|text| AssignTicket::open(text, &self.session, &self.secret, self.clock.now()));
+        let Some(Ok(order)) = order else { return pages::NOT_YOURS.reply(&parts.headers) };
+        // What the control plane has said of a session that is somebody's is newer than any order.
+        if !self.room.is_open() {
+            self.room.follow(order.orders);
+        }
+        StatusCode::NO_CONTENT.into_response()
+    }
+
+    /// Somebody is here with a ticket, but whose the session is was never heard: asks. Whether it is somebody's.
+    async fn ask_whose(&self) -> bool {
+        if self.room.orders().waits
+            && let Some(Heard::Noted(orders)) = self.reporter.alive().await
+        {
+            self.room.follow(*orders);
+        }
+        self.room.is_open()
+    }
+
     async fn pass_on(&self, mut parts: Parts, body: Body, ticket: Arc<SessionTicket>, part: &Part) -> Response {
         if !parts.headers.contains_key(FORWARDED_PROTO) {
             let scheme = if credentials::came_over_https(&parts.headers) { "https" } else { "http" };

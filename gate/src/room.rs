@@ -118,10 +118,14 @@ impl Default for Room {
 }
 
 impl Room {
-    /// What the control plane says holds from now on. Whoever watches by a link that is none any more is out.
+    /// What the control plane says holds from now on. Whoever watches by a link that is none any more is out. What was said before the session had its
+    /// visitor, and is heard late, holds no more.
     pub fn follow(&self, orders: Orders) {
         let mut inner = self.lock();
-        inner.is_open = true;
+        if inner.is_open && orders.waits {
+            return;
+        }
+        inner.is_open = !orders.waits;
         if inner.orders == orders {
             return;
         }
@@ -133,15 +137,24 @@ impl Room {
         self.changed.send_replace(());
     }
 
-    /// Whether visitors can be let in: what they may see and do is known.
+    /// Whether visitors can be let in: what they may see and do is known, and the session is somebody's.
     pub fn is_open(&self) -> bool {
         self.lock().is_open
     }
 
     /// Waits until the session is over.
     pub async fn closed(&self) {
+        self.until(|inner| inner.over.is_some()).await;
+    }
+
+    /// Waits until visitors can be let in.
+    pub async fn opened(&self) {
+        self.until(|inner| inner.is_open).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Inner) -> bool) {
         let mut changes = self.changes();
-        while self.lock().over.is_none() {
+        while !holds(&self.lock()) {
             if changes.changed().await.is_err() {
                 return;
             }
@@ -379,6 +392,17 @@ mod tests {
         assert!(!room.is_open());
         room.follow(Orders::default());
         assert!(room.is_open());
+    }
+
+    #[test]
+    fn a_session_that_waits_is_closed_until_it_has_its_visitor_and_never_again() {
+        let room = Room::default();
+        let waits = || Orders { waits: true, ..Orders::default() };
+        room.follow(waits());
+        assert!(!room.is_open());
+        room.follow(Orders { title: "App".into(), ..Orders::default() });
+        room.follow(waits());
+        assert_eq!((room.is_open(), room.orders().title.as_str()), (true, "App"), "an answer that comes late");
     }
 
     #[test]

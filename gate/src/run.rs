@@ -1,11 +1,13 @@
 //! Owns the life of a gate: opens the door, starts the app, says when it is ready, and ends with it. Must not know how requests are judged.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use casting_core::Cause;
+use casting_core::viewing::Assigned;
 use nix::sys::signal::Signal;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -92,7 +94,8 @@ async fn watch(
 ) -> (i32, Option<Cause>) {
     let serving = async {
         app::answers(app_port, settings.app_https).await;
-        let time_is_up = Instant::now() + settings.time_limit;
+        let mut time_is_up = Instant::now() + settings.time_limit;
+        let mut keepalive = settings.keepalive;
         match reporter.ready(port).await {
             Heard::Noted(orders) => room.follow(*orders),
             Heard::Over => {
@@ -105,11 +108,22 @@ async fn watch(
         room.presence.note();
         room.presence.touch();
         if let Some(first) = room.orders().viewing.exec.first_launch {
-            exec::start("for a first launch", first, app_port, None);
+            exec::start("for a first launch", first, app_port, BTreeMap::new());
+        }
+        if !room.is_open() {
+            tracing::info!(session.id = %settings.session, "It was started ahead, and waits for its visitor");
+            tokio::select! {
+                () = room.opened() => {}
+                () = sleep_until(time_is_up) => return Some(Cause::TimeLimit),
+                () = told_that_it_is_over(reporter, room) => return None,
+            }
+        }
+        if let Some(assigned) = room.orders().assigned {
+            (time_is_up, keepalive) = begin(room, assigned, app_port);
         }
         tokio::select! {
             () = sleep_until(time_is_up) => Some(Cause::TimeLimit),
-            () = nobody_there(room, settings.keepalive) => Some(Cause::Abandoned),
+            () = nobody_there(room, keepalive) => Some(Cause::Abandoned),
             () = nobody_touches(room) => Some(Cause::Idle),
             () = room.end_asked() => Some(Cause::Owner),
             () = told_that_it_is_over(reporter, room) => None,
@@ -131,6 +145,21 @@ async fn watch(
         sleep(FAREWELL).await;
     }
     (app.stop(signal, settings.stop_grace).await, because)
+}
+
+/// A session that was started ahead has its visitor: its limits begin to run, and the app is told. Gives when its time is up, and how long it lives
+/// without a browser.
+fn begin(room: &Room, assigned: Assigned, app_port: u16) -> (Instant, Option<Duration>) {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let time_is_up = Instant::now() + seconds(assigned.time_limit_seconds);
+    tracing::info!("It has its visitor");
+    room.set_end(time_is_up);
+    room.presence.note();
+    room.presence.touch();
+    if let Some(exec) = room.orders().viewing.exec.assign {
+        exec::start("to give the session to its visitor", exec, app_port, assigned.environment);
+    }
+    (time_is_up, Some(seconds(assigned.keepalive_seconds)))
 }
 
 async fn nobody_there(room: &Room, keepalive: Option<Duration>) {

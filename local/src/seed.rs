@@ -6,10 +6,11 @@ use casting_boot::Control;
 use casting_core::actor::Scope;
 use casting_core::api_key::{ApiKey, ApiKeySettings};
 use casting_core::cast::{Cast, CastSettings, Counter};
-use casting_core::ids::{CastId, CastKey, Entropy, ImageId, draw};
+use casting_core::ids::{CastId, CastKey, Entropy, ImageId, StagingId, draw};
 use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
 use casting_core::ports::{Launcher, Store};
+use casting_core::staging::{Staging, StagingSettings};
 use casting_core::time::Timestamp;
 use casting_core::viewing::{Exec, ExecConfig, ViewOnly};
 
@@ -36,6 +37,10 @@ struct Offer {
     view_only: ViewOnly,
     /// The command that opens an address.
     go: Option<[&'static str; 2]>,
+    /// The command that tells a session that was started ahead whose it is.
+    assign: [&'static str; 2],
+    /// How many sessions are kept ready.
+    ready: u32,
 }
 
 /// Registers the demo app and makes its link.
@@ -54,6 +59,8 @@ pub async fn seed_demo(control: &Control) -> Result<()> {
         key: DEMO_KEY,
         view_only: ViewOnly::Requests,
         go: None,
+        assign: [DEMO_APP, "assign"],
+        ready: 1,
     };
     offer.make(control).await
 }
@@ -74,6 +81,8 @@ pub async fn seed_browser(control: &Control) -> Result<()> {
         key: BROWSER_KEY,
         view_only: ViewOnly::Rfb,
         go: Some([BROWSER_APP, "open"]),
+        assign: [BROWSER_APP, "open"],
+        ready: 0,
     };
     offer.make(control).await
 }
@@ -108,7 +117,7 @@ impl Offer {
                 allow_network_selection: false,
                 restrict_to_networks: Vec::new(),
                 view_only: Some(self.view_only),
-                exec: ExecConfig { go: self.go.map(run), ..ExecConfig::default() },
+                exec: ExecConfig { go: self.go.map(run), assign: Some(run(self.assign)), first_launch: None },
                 app: AppAccess::default(),
             },
             task_definition: String::new(),
@@ -132,7 +141,28 @@ impl Offer {
         };
         control.store.put_record(&image, None, None).await?;
         control.store.create_cast(&cast, None).await?;
+        if self.ready > 0 {
+            control.store.put_record(&self.pool(control, &image), None, None).await?;
+        }
         Ok(())
+    }
+
+    /// Keeps some sessions of this image ready.
+    fn pool(&self, control: &Control, image: &Image) -> Staging {
+        let settings = StagingSettings {
+            name: format!("{} at once", self.name),
+            description: "Made at the first start: the next visitor need not wait.".into(),
+            enabled: true,
+            image_id: image.id.clone(),
+            network: None,
+            group_id: None,
+            desired_sessions: self.ready,
+            expiration_hours: 24,
+            schedule: None,
+            daily_budget_cents: None,
+        };
+        let (id, now) = (StagingId::from_bytes(draw(&*control.entropy)), image.created_at);
+        Staging { id, version: 1, settings, created_at: now, updated_at: now }
     }
 }
 

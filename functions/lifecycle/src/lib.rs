@@ -1,10 +1,17 @@
-//! The lifecycle function: hears of tasks from ECS, and sweeps on a schedule. Owns the reading of the two kinds of event;
+//! The lifecycle function: hears of tasks from ECS, and on a schedule sweeps and fills the pools. Owns the reading of the two kinds of event;
 //! must not decide what they mean for a session.
 
-use casting_core::Casting;
+use std::time::Duration;
+
+use casting_core::{Casting, Refilled};
 use casting_core::ports::{Fault, Launcher, Store, Task};
 use casting_ecs::events::TaskStateChange;
 use serde_json::Value;
+
+/// Rounds of starts in one sweep; the next sweep goes on.
+const ROUNDS: u32 = 30;
+/// From one round of starts to the next.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// What an event asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +33,7 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value
         Event::Task(task) => casting.task_changed(*task).await,
         Event::Sweep => {
             let swept = casting.sweep().await?;
+            let refilled = refill(casting).await?;
             let hours = casting.write_hours().await?;
             tracing::info!(
                 looked_at = swept.looked_at,
@@ -33,6 +41,8 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value
                 released = swept.released,
                 stopped = swept.stopped,
                 hours,
+                staged = refilled.started,
+                unstaged = refilled.stopped,
                 "Swept"
             );
             Ok(())
@@ -42,6 +52,21 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value
             Ok(())
         }
     }
+}
+
+/// Looks after the pools, round by round: ECS takes only so many starts in a second.
+async fn refill<S: Store, L: Launcher>(casting: &Casting<S, L>) -> Result<Refilled, Fault> {
+    let mut all = Refilled::default();
+    for _ in 0..ROUNDS {
+        let round = casting.refill().await?;
+        all.started += round.started;
+        all.stopped += round.stopped;
+        if !round.more {
+            break;
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    Ok(all)
 }
 
 fn read(event: Value) -> Event {

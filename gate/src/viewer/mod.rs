@@ -133,7 +133,7 @@ pub(crate) fn go(front: &Arc<Front>, url: String) {
         tracing::warn!("An address is to be opened, but the image has no command for that");
         return;
     };
-    exec::start("to open an address", exec, front.app.target().port(), Some(url));
+    exec::start("to open an address", exec, front.app.target().port(), [("KASM_URL".to_owned(), url)].into());
 }
 
 #[derive(Default, Deserialize)]

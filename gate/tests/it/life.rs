@@ -9,6 +9,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use casting_core::ids::SessionId;
+use casting_core::keys::SessionSecret;
+use casting_core::ticket::{AssignTicket, Role, SessionTicket};
+use casting_core::time::Timestamp;
+use casting_core::viewing::{Assigned, Exec, ExecConfig, Orders, Viewing};
 use casting_gate::app::App;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -273,4 +277,53 @@ async fn the_program_copies_itself_to_where_another_container_finds_it() {
     let nowhere = install(&folder.join("no/such")).await.expect("it runs");
     assert_eq!(nowhere.status.code(), Some(2), "{nowhere:?}");
     std::fs::remove_dir_all(folder).expect("deletes");
+}
+
+#[tokio::test]
+async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor() {
+    let mut control = ControlPlane::ordering(&[200], json!({ "waits": true })).await;
+    let told = std::env::temp_dir().join(format!("casting-assign-{}", std::process::id()));
+    // Nobody has been there for longer than its keepalive, and that is nobody's fault.
+    let gate = control.command("exec sleep 60").env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_KEEPALIVE_SECONDS", "1").spawn();
+    let gate = gate.expect("the gate starts");
+    let port = control.next().await["port"].as_u64().expect("a port") as u16;
+
+    let secret = SessionSecret::from_text("hush-hush".to_owned());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
+    let expires = Timestamp::from_millis(i64::try_from(now).expect("some time")).plus_seconds(60);
+    let ticket = SessionTicket { session: session(), role: Role::Owner, watcher: None, host: "127.0.0.1".into(), port, expires }.sign(&secret);
+    let ask = async |method: reqwest::Method, path: &str, body: String| {
+        let request = visitor().request(method, format!("http://127.0.0.1:{port}{path}")).body(body);
+        let request = request.header("x-cast-session-secret", "hush-hush").header("cookie", format!("cast-session={ticket}"));
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(ask(reqwest::Method::GET, "/", String::new()).await, 502, "it is nobody's");
+    assert_eq!(control.next().await["is"], "alive", "the gate has asked whose it is");
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+
+    let assign = Exec {
+        command: ["sh", "-c", "echo $KASM_URL $CAST_USER > $0", told.to_str().expect("a path")].map(str::to_owned).into(),
+        user: None,
+        working_directory: None,
+        environment: [].into(),
+    };
+    let viewing = Viewing { exec: ExecConfig { assign: Some(assign), ..ExecConfig::default() }, ..Viewing::default() };
+    let environment = [("KASM_URL", "https://a.example/"), ("CAST_USER", "ann")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let assigned = Some(Assigned { time_limit_seconds: 2, keepalive_seconds: 60, environment: environment.into() });
+    let orders = Orders { viewing, assigned, ..Orders::default() };
+    let order = AssignTicket { session: session(), orders, expires }.sign(&secret);
+    for (name, body, status) in [
+        ("nonsense", "v1.e30.e30".to_owned(), 403),
+        ("a ticket of another kind", ticket.clone(), 403),
+        ("the order", order.clone(), 204),
+        ("the order again", order, 204),
+    ] {
+        assert_eq!(ask(reqwest::Method::POST, "/.cast/assign", body).await, status, "{name}");
+    }
+    assert_eq!(ask(reqwest::Method::GET, "/", String::new()).await, 401, "the app itself answers");
+    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": null, "because": "time-limit" }), "its own time runs from here");
+    assert_eq!(exit_code(gate).await, 143);
+    let said = std::fs::read_to_string(&told).expect("the command has run");
+    assert_eq!(said, "https://a.example/ ann\n", "once");
+    std::fs::remove_file(told).expect("it is there");
 }

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,19 +18,25 @@ use page::Page;
 use room::Room;
 use settings::Settings;
 
+mod handover;
 mod pad;
 mod page;
 mod room;
 mod settings;
 mod socket;
 
-/// Runs the app until it is told to end. The arguments are not looked at: everything it is told stands in its environment.
-pub fn main_from(_arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the app until it is told to end, or, as `demo-app assign`, tells an app that runs whose it is. Everything else stands in the environment.
+pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let assigns = arguments.into_iter().nth(1).is_some_and(|argument| argument == handover::ASSIGN);
+    let work = async {
+        let settings = Settings::from_environment()?;
+        if assigns { handover::tell(&settings).await } else { run(settings).await }
+    };
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(Settings::from_environment()?)));
+        .and_then(|runtime| runtime.block_on(work));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,10 +51,13 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let address = ("127.0.0.1", settings.port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened on", settings.port))?;
-    let room = Arc::new(Room::new(settings.time_limit));
+    let room = Arc::new(Room::new(settings.time_limit()));
     let page = Arc::new(Page::new(settings.given));
-    let router =
-        Router::new().route("/", get(show)).with_state((page, room.clone())).route("/ws", get(socket::open).with_state(room.clone()));
+    let router = Router::new()
+        .route("/", get(show))
+        .route(handover::PATH, post(handover::take))
+        .with_state((page, room.clone()))
+        .route("/ws", get(socket::open).with_state(room.clone()));
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served.context("the server broke off"),
         never = room.tick() => match never {},

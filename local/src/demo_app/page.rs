@@ -1,5 +1,7 @@
 //! Owns the one page of the demo app, and the policy that keeps anything else from running in it. Must not know where its values come from.
 
+use std::sync::{PoisonError, RwLock};
+
 use askama::Template;
 use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
@@ -12,7 +14,7 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The page, less what changes with time.
 pub struct Page {
-    given: Given,
+    given: RwLock<Given>,
     /// The Content-Security-Policy to send with it.
     pub policy: String,
 }
@@ -27,7 +29,12 @@ impl Page {
             hash(STYLE),
             hash(SCRIPT)
         );
-        Self { given, policy }
+        Self { given: RwLock::new(given), policy }
+    }
+
+    /// From now on, this is what the session was given.
+    pub fn give(&self, given: Given) {
+        *self.given.write().unwrap_or_else(PoisonError::into_inner) = given;
     }
 
     /// The page as it is now.
@@ -35,13 +42,14 @@ impl Page {
     /// # Errors
     /// Never in practice: the template has been checked at compile time and writes to memory.
     pub fn render(&self, now: &Moment) -> askama::Result<String> {
-        Markup { given: &self.given, link: self.link(), left: now.left, style: STYLE, script: SCRIPT }.render()
+        let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
+        Markup { given: &given, link: link(&given), left: now.left, style: STYLE, script: SCRIPT }.render()
     }
+}
 
-    /// The URL, if a browser may be sent there by a click.
-    fn link(&self) -> Option<&str> {
-        self.given.url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"))
-    }
+/// The URL, if a browser may be sent there by a click.
+fn link(given: &Given) -> Option<&str> {
+    given.url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"))
 }
 
 #[derive(Template)]

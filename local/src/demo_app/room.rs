@@ -57,7 +57,6 @@ pub struct Moment {
 /// What all windows share.
 pub struct Room {
     started: Instant,
-    time_limit: Option<Duration>,
     inside: Mutex<Inside>,
     news: broadcast::Sender<Arc<str>>,
 }
@@ -67,12 +66,20 @@ struct Inside {
     pad: Pad,
     windows: usize,
     last_number: u64,
+    ends_at: Option<Instant>,
 }
 
 impl Room {
     /// A room that opens now.
     pub fn new(time_limit: Option<Duration>) -> Self {
-        Self { started: Instant::now(), time_limit, inside: Mutex::default(), news: broadcast::channel(BACKLOG).0 }
+        let room = Self { started: Instant::now(), inside: Mutex::default(), news: broadcast::channel(BACKLOG).0 };
+        room.begin(time_limit);
+        room
+    }
+
+    /// From now on, the app may run for so long.
+    pub fn begin(&self, time_limit: Option<Duration>) {
+        self.inside().ends_at = time_limit.map(|limit| Instant::now() + limit);
     }
 
     /// Tells every window the time each second.
@@ -99,12 +106,12 @@ impl Room {
 
     /// How things stand now.
     pub fn moment(&self) -> Moment {
-        let up = self.started.elapsed();
+        let inside = self.inside();
         Moment {
             clock: milliseconds_since_1970(),
-            windows: self.inside().windows,
-            uptime: up.as_secs(),
-            left: self.time_limit.map(|limit| limit.saturating_sub(up).as_secs()),
+            windows: inside.windows,
+            uptime: self.started.elapsed().as_secs(),
+            left: inside.ends_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs()),
         }
     }
 

@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 
 /// What the app is told.
+#[derive(Serialize, Deserialize)]
 pub struct Settings {
     /// The loopback port to listen on (`PORT`).
     pub port: u16,
-    /// How long the session may live (`CAST_TIME_LIMIT_SECONDS`), when that is said.
-    pub time_limit: Option<Duration>,
+    /// How long the session may live (`CAST_TIME_LIMIT_SECONDS`), in seconds, when that is said.
+    pub time_limit_seconds: Option<u64>,
     /// What the page shows.
     pub given: Given,
 }
 
 /// What the session was given; `None`: nothing was said of it.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Given {
     /// Where the visitor is sent to look around (`KASM_URL`).
     pub url: Option<String>,
@@ -40,7 +42,7 @@ impl Settings {
         let port = told("PORT").and_then(|text| text.parse().ok());
         Ok(Self {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
-            time_limit: told("CAST_TIME_LIMIT_SECONDS").and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            time_limit_seconds: told("CAST_TIME_LIMIT_SECONDS").and_then(|text| text.parse().ok()),
             given: Given {
                 url: told("KASM_URL"),
                 user: told("CAST_USER"),
@@ -50,6 +52,13 @@ impl Settings {
                 session: told("CAST_SESSION_ID"),
             },
         })
+    }
+}
+
+impl Settings {
+    /// How long the session may live, when that is said.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.time_limit_seconds.map(Duration::from_secs)
     }
 }
 

@@ -24,6 +24,7 @@ use casting_core::keys::Keyring;
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
+use casting_identity::gates::HttpGates;
 use casting_identity::oidc::OidcSettings;
 use casting_identity::web_client::ClientError;
 
@@ -99,7 +100,9 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
     let keys = Keyring::changing(&settings.signing_key, settings.previous_signing_key.as_ref());
     let captcha = Arc::new(Captchas::new(keys.captcha())?.with_secret(settings.captcha_secret));
+    let gates = HttpGates::new(&settings.terms.session_url)?;
     let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
     control.deployment_key = settings.deployment_key;
+    control.gates = Some(Arc::new(gates));
     Ok(control)
 }

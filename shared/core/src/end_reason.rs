@@ -36,11 +36,17 @@ pub enum EndReason {
     StartTimeout,
     /// No task was found for it.
     TaskLost,
+    /// Started ahead, and nobody came for it as long as its pool keeps one.
+    Unused,
+    /// Started ahead, and its pool needs it no more, or needs another kind.
+    NotNeeded,
+    /// Started ahead, and its gate was not reached when a visitor was to be given it.
+    GateLost,
 }
 
 impl EndReason {
     /// Every reason in one word.
-    pub const WORDS: [&'static str; 11] = [
+    pub const WORDS: [&'static str; 14] = [
         "ended-by-owner",
         "ended-by-administrator",
         "time-limit",
@@ -52,6 +58,9 @@ impl EndReason {
         "start-refused",
         "start-timeout",
         "task-lost",
+        "unused",
+        "not-needed",
+        "gate-lost",
     ];
 
     /// The reason in one word, as the API and the ledger say it.
@@ -68,6 +77,9 @@ impl EndReason {
             Self::StartRefused { .. } => "start-refused",
             Self::StartTimeout => "start-timeout",
             Self::TaskLost => "task-lost",
+            Self::Unused => "unused",
+            Self::NotNeeded => "not-needed",
+            Self::GateLost => "gate-lost",
         }
     }
 }

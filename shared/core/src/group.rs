@@ -88,10 +88,19 @@ pub fn grant(cast: &Cast, user: Option<&User>, groups: &[Group]) -> Grant {
                 None => settings.anonymous_group_id.as_ref() == Some(&group.id),
             }
     };
+    resolve(groups, is_in, settings.enforced_client_settings.as_ref())
+}
+
+/// What holds for a session that is started ahead, for members of this group: by it and by *All Users*.
+pub fn grant_of(group: Option<&GroupId>, groups: &[Group]) -> Grant {
+    resolve(groups, |one| one.id == Group::all_users_id() || group == Some(&one.id), None)
+}
+
+fn resolve(groups: &[Group], is_in: impl Fn(&&Group) -> bool, enforced: Option<&ClientSettings>) -> Grant {
     let mut member_of: Vec<&Group> = groups.iter().filter(is_in).collect();
     member_of.sort_by(|left, right| (left.settings.priority, &left.id).cmp(&(right.settings.priority, &right.id)));
     let voices: Vec<&ClientSettings> = member_of.into_iter().map(|group| &group.settings.client).collect();
-    Grant::resolve(settings.enforced_client_settings.as_ref(), &voices)
+    Grant::resolve(enforced, &voices)
 }
 
 #[cfg(test)]

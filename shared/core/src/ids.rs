@@ -52,6 +52,12 @@ macro_rules! id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The same bytes as an id of this kind, of an id of another kind that begins with `prefix`.
+            #[allow(dead_code, reason = "not every kind is spelled like another")]
+            pub(crate) fn respelled(other: &str, prefix: &str) -> Self {
+                Self(other.replacen(prefix, $prefix, 1))
+            }
         }
 
         impl fmt::Display for $name {
@@ -107,15 +113,21 @@ impl SessionId {
     }
 }
 
+/// A number that follows from two ids and looks like none other: another order of the same things for each `one`.
+pub(crate) fn mix(one: &SessionId, other: &SessionId) -> u64 {
+    let hash = digest::digest(&digest::SHA256, format!("{one} {other}").as_bytes());
+    hash.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 impl UserId {
     /// The anonymous user who is minted for a session: one is found by the other.
     pub fn of_session(session: &SessionId) -> Self {
-        Self(session.0.replacen(SessionId::PREFIX, Self::PREFIX, 1))
+        Self::respelled(&session.0, SessionId::PREFIX)
     }
 
     /// The session that a user was minted for, if it was minted at all.
     pub fn minted_for(&self) -> SessionId {
-        SessionId(self.0.replacen(Self::PREFIX, SessionId::PREFIX, 1))
+        SessionId::respelled(&self.0, Self::PREFIX)
     }
 }
 
@@ -197,6 +209,11 @@ impl CastKey {
     /// A key that nobody can guess.
     pub fn draw(entropy: &dyn Entropy) -> Self {
         Self(spell(&draw(entropy)))
+    }
+
+    /// Stands where a session has no link (yet). Too short for a link's.
+    pub(crate) fn of_nobody() -> Self {
+        Self("-".to_owned())
     }
 
     /// The key as text.

@@ -281,6 +281,11 @@ impl SessionSecret {
         Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("go").as_bytes()), previous: None }
     }
 
+    /// Signs what this session's gate is told when it is given to a visitor.
+    pub(crate) fn assign_signer(&self) -> Signer {
+        Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("assign").as_bytes()), previous: None }
+    }
+
     /// The password by which this session's app knows its gate.
     pub fn app_password(&self) -> String {
         self.derive("app-password")

@@ -39,6 +39,7 @@ pub mod image;
 pub mod image_form;
 mod image_rules;
 pub mod keys;
+mod launch;
 pub mod listing;
 pub mod network;
 pub mod network_form;
@@ -47,8 +48,12 @@ mod open_hours_form;
 mod owner;
 pub mod permission;
 pub mod policy;
+pub mod pool_log;
+pub mod pool_plan;
+pub mod pooled;
 pub mod ports;
 pub mod preset;
+pub mod price;
 pub mod profile;
 mod reader;
 pub mod record;
@@ -74,6 +79,6 @@ pub mod window;
 pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
-    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, History, Next, Opened, Refusal, Report, SIGNED_IN_SECONDS,
-    Standing, Stop, Swept, Terms, Trial, Turned, Visitor, outcome,
+    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, History, Next, Opened, PoolView, Refilled, Refusal, Report,
+    SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial, Turned, Visitor, outcome,
 };

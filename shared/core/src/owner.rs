@@ -29,14 +29,16 @@ pub enum Owner {
     },
     /// An anonymous user who has been forgotten.
     Forgotten,
+    /// Nobody yet: it was started ahead, and waits for its visitor.
+    Nobody,
 }
 
 impl Owner {
-    /// The user's id; `None` when the user has been forgotten.
+    /// The user's id; `None` when there is no user, or none any more.
     pub const fn id(&self) -> Option<&UserId> {
         match self {
             Self::Anonymous { id, .. } | Self::User { id, .. } => Some(id),
-            Self::Forgotten => None,
+            Self::Forgotten | Self::Nobody => None,
         }
     }
 }

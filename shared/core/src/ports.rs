@@ -5,12 +5,13 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::Cast;
 use crate::hours::{Hour, HourOf};
-use crate::ids::{CastId, CastKey, Reference, SessionId, UserId};
+use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
 use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
@@ -67,6 +68,8 @@ pub struct Reservation {
     pub tallies: Vec<Tally>,
     /// The proof to use up: it must not have been used before.
     pub proof: Option<Proof>,
+    /// The row that `session` was made of, when it was started ahead: it must still be this one, and no longer counts in its pool.
+    pub staged: Option<Box<Session>>,
 }
 
 /// How to take a slot in an IP window.
@@ -100,6 +103,28 @@ pub enum Reserved {
     Full(TallyKind),
     /// The proof has been used for another session: judge again.
     ProofUsed,
+    /// The session that was started ahead is another visitor's by now, or gone: take another.
+    StagedGone,
+}
+
+/// What became of a session that was to be started ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staged {
+    /// It is to be started.
+    Placed,
+    /// As many as there may be wait in the pool already.
+    Full,
+}
+
+/// What became of the exchange of a session for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchanged {
+    /// Done.
+    Done,
+    /// The first one has moved meanwhile; nothing was written.
+    Stale,
+    /// The other one was started ahead, and is another visitor's by now, or gone; nothing was written.
+    StagedGone,
 }
 
 /// What became of a conditional write.
@@ -186,7 +211,7 @@ pub trait Store: Send + Sync {
 
     /// Takes everything a claim takes, in one transaction.
     fn reserve(&self, reservation: &Reservation) -> impl Future<Output = Result<Reserved, Fault>> + Send;
-    /// The session as it is now.
+    /// The session as it is now; it is found by the id of its claim as well, where it has another.
     fn session(&self, id: &SessionId) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
     /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
     /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, the slot in the IP window if it still exists, and
@@ -194,6 +219,19 @@ pub trait Store: Send + Sync {
     fn save_session(&self, before: &Session, after: &Session) -> impl Future<Output = Result<Saved, Fault>> + Send;
     /// The newest session of this user and this cast that is neither stopping nor has ended; may be a moment old.
     fn live_session_of(&self, user: &UserId, cast: &CastId) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    /// A session that is to be started ahead, if fewer than `most` wait in its pool.
+    fn stage(&self, session: &Session, most: u32) -> impl Future<Output = Result<Staged, Fault>> + Send;
+    /// The sessions that wait in a pool, the oldest first; may be a moment old.
+    fn pool(&self, pool: &StagingId) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
+    /// Exchanges the session that a claim was given for another one, in one transaction: `given_up` is written over `before`, and `after` is the
+    /// claim's session from now on, with everything that the claim took. `staged` is the row that `after` was made of, if it was started ahead.
+    fn exchange(
+        &self,
+        before: &Session,
+        given_up: &Session,
+        after: &Session,
+        staged: Option<&Session>,
+    ) -> impl Future<Output = Result<Exchanged, Fault>> + Send;
     /// The IP window with this key; empty when there is none.
     fn window(&self, key: &str) -> impl Future<Output = Result<Window, Fault>> + Send;
     /// How many of this count are taken.
@@ -301,6 +339,16 @@ pub enum Run {
     Refused(String),
     /// No answer came: a task may exist.
     Unknown(String),
+}
+
+/// A gate being told.
+pub type Telling<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+/// Reaches the gates of sessions that run.
+pub trait Gates: Send + Sync {
+    /// Tells the gate of a session that was started ahead whose it is now, by a signed order; again changes nothing. `enter` is the ticket that leads
+    /// through the edge to it. Gives why it was not reached, or did not take the order.
+    fn assign<'a>(&'a self, session: &'a SessionId, enter: &'a str, order: &'a str) -> Telling<'a>;
 }
 
 /// Runs tasks.

@@ -1,16 +1,14 @@
 //! Owns the session: its row, its states and the moves between them. The row of a session is also the ledger entry of the claim that asked for it.
 //! Must not know how rows are stored or tasks are run.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 pub use crate::end_reason::EndReason;
-use crate::ids::{CastId, CastKey, ImageId, SessionId};
-use crate::image::AppAccess;
-use crate::network::{NetworkName, Placement};
+use crate::ids::{CastId, CastKey, SessionId};
+pub use crate::launch::{Launch, LaunchNetwork};
 pub use crate::owner::Owner;
 use crate::permission::Grant;
+pub use crate::pooled::{PoolPlace, Pooled};
 use crate::tally::Held;
 use crate::time::Timestamp;
 use crate::viewing::{Sharing, Viewing};
@@ -35,6 +33,9 @@ pub struct Session {
     pub id: SessionId,
     /// Grows with every move; a move is written only over the revision that it was decided on.
     pub rev: u64,
+    /// The id that its claim's nonce leads to, where it has another because it was started ahead.
+    #[serde(default)]
+    pub claim: Option<SessionId>,
     /// The link.
     pub cast_id: CastId,
     /// The link's key at the time of the claim.
@@ -82,6 +83,9 @@ pub struct Session {
     /// Whether it is shared.
     #[serde(default)]
     pub sharing: Sharing,
+    /// What a pool has to do with it; `None` when none fits it.
+    #[serde(default)]
+    pub pooled: Option<Pooled>,
     /// Where it stands.
     pub state: State,
     /// The ECS task, once known.
@@ -111,48 +115,6 @@ impl Charge {
     pub const fn is_free(&self) -> bool {
         self.count.is_none() && self.window.is_none() && self.held.is_empty()
     }
-}
-
-/// What RunTask is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Launch {
-    /// The image.
-    pub image_id: ImageId,
-    /// Its name at the time of the claim.
-    pub image_name: String,
-    /// Family, family:revision or ARN.
-    pub task_definition: String,
-    /// The container that gets the environment.
-    pub container: String,
-    /// The app's port; `None`: the gate picks one.
-    #[serde(default)]
-    pub port: Option<u16>,
-    /// The image's environment.
-    #[serde(default)]
-    pub environment: BTreeMap<String, String>,
-    /// seed: Kasm URL.
-    #[serde(default)]
-    pub kasm_url: Option<String>,
-    /// The named network, and where its tasks are placed; `None` is the deployment's own.
-    #[serde(default)]
-    pub network: Option<LaunchNetwork>,
-    /// How the gate speaks to the app.
-    #[serde(default)]
-    pub app: AppAccess,
-    /// Whether the gate has a container of its own.
-    #[serde(default)]
-    pub gate_beside: bool,
-    /// The number in the client token; another one means other parameters.
-    pub attempt: u32,
-}
-
-/// The network of a session, as it was at the claim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LaunchNetwork {
-    /// Its name.
-    pub name: NetworkName,
-    /// Where the task is placed.
-    pub placement: Placement,
 }
 
 /// An address to be opened in a running session (seed: Allow Dynamic Kasm URL Parameter with Allow Resume).
@@ -290,22 +252,29 @@ impl Session {
         matches!(self.state, State::Reserved) && now < self.created_at.plus_seconds(LAUNCH_WINDOW_SECONDS)
     }
 
+    /// How long it lives without a browser that is connected to it, in seconds.
+    pub fn keepalive_seconds(&self) -> u32 {
+        self.grant.keepalive_seconds.unwrap_or(KEEPALIVE_SECONDS)
+    }
+
     /// RunTask's idempotency token: the same for every repetition of one attempt.
     pub fn client_token(&self) -> String {
         format!("{}-{}", self.id, self.launch.attempt)
     }
 
-    /// What the move from `before` to this row gives back: everything when it is refunded now, and its share of the counts of live sessions when
-    /// it has ended just now.
+    /// What the move from `before` to this row gives back: everything when it is refunded now, its share of the counts of live sessions when
+    /// it has ended just now, and its place in a pool when it waits there no more.
     pub fn gives_back(&self, before: &Self) -> Charge {
         let charge = &self.charge;
-        if self.is_refunded() && !before.is_refunded() {
-            return charge.clone();
-        }
-        if before.is_live() && !self.is_live() {
-            return Charge { held: charge.held.iter().filter(|held| held.kind.is_live()).cloned().collect(), ..Charge::default() };
-        }
-        Charge::default()
+        let mut gift = if self.is_refunded() && !before.is_refunded() {
+            charge.clone()
+        } else if before.is_live() && !self.is_live() {
+            Charge { held: charge.held.iter().filter(|held| held.kind.is_live()).cloned().collect(), ..Charge::default() }
+        } else {
+            Charge::default()
+        };
+        gift.held.extend(before.held_in_pool().filter(|_| self.waits_in().is_none()));
+        gift
     }
 
     /// When its row may be forgotten; `None` while it lives.
@@ -441,16 +410,21 @@ impl Session {
 
     /// Looked after and found well; look again at `next`.
     pub fn checked(&self, next: Timestamp) -> Self {
-        let mut after = self.clone();
-        after.due_at = Some(match &self.state {
-            State::Ready { ends_at, .. } => next.min(*ends_at),
-            _ => next,
-        });
+        let mut after = self.due(next);
         after.rev += 1;
         after
     }
 
-    const fn invalid(&self, to: &'static str) -> InvalidTransition {
+    /// The same, to be looked after at `next`, or when its time is up.
+    pub(crate) fn due(&self, next: Timestamp) -> Self {
+        let due_at = match &self.state {
+            State::Ready { ends_at, .. } => next.min(*ends_at),
+            _ => next,
+        };
+        Self { due_at: Some(due_at), ..self.clone() }
+    }
+
+    pub(crate) const fn invalid(&self, to: &'static str) -> InvalidTransition {
         InvalidTransition { from: self.state.as_str(), to }
     }
 }

@@ -17,6 +17,8 @@ pub enum TallyKind {
     Cast,
     /// Live sessions of the deployment.
     System,
+    /// Sessions that wait in one pool for their visitors.
+    Pool,
 }
 
 impl TallyKind {
@@ -26,6 +28,7 @@ impl TallyKind {
             Self::Minted => "minted",
             Self::Cast => "cast",
             Self::System => "system",
+            Self::Pool => "pool",
         }
     }
 

@@ -11,6 +11,7 @@ use crate::ids::{CastId, Nonce, SessionId};
 use crate::keys::{Keyring, SessionKeys, SessionSecret, Signer};
 use crate::time::Timestamp;
 use crate::user::User;
+use crate::viewing::Orders;
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
@@ -34,7 +35,12 @@ pub enum TicketError {
     Expired,
 }
 
+/// An order to a gate that is longer than this is none of ours, in bytes.
+pub const MAX_ASSIGN_BYTES: usize = 65_536;
+
 pub(crate) trait Ticket: Serialize + DeserializeOwned {
+    /// A text longer than this is no ticket of this kind, in bytes.
+    const LONGEST: usize = MAX_TICKET_BYTES;
     fn expires(&self) -> Timestamp;
 }
 
@@ -212,6 +218,43 @@ impl GoTicket {
     }
 }
 
+/// Tells the gate of a session that was started ahead whose it is now, and all that holds from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignTicket {
+    /// The session.
+    #[serde(rename = "s")]
+    pub session: SessionId,
+    /// What the gate would be told if it asked.
+    #[serde(rename = "o")]
+    pub orders: Orders,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+impl Ticket for AssignTicket {
+    const LONGEST: usize = MAX_ASSIGN_BYTES;
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl AssignTicket {
+    /// The signed text that is sent to the session's gate.
+    pub fn sign(&self, secret: &SessionSecret) -> String {
+        sign(self, &secret.assign_signer())
+    }
+
+    /// Reads a signed text at the gate.
+    ///
+    /// # Errors
+    /// `Invalid` for another session's too.
+    pub fn open(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
+        let ticket: Self = open(text, &secret.assign_signer(), now)?;
+        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
+    }
+}
+
 impl Ticket for LaunchTicket {
     fn expires(&self) -> Timestamp {
         self.expires
@@ -366,7 +409,7 @@ pub(crate) fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
 }
 
 pub(crate) fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Result<T, TicketError> {
-    if text.len() > MAX_TICKET_BYTES {
+    if text.len() > T::LONGEST {
         return Err(TicketError::Invalid);
     }
     let (signed, signature) = text.rsplit_once('.').ok_or(TicketError::Invalid)?;
@@ -382,7 +425,7 @@ pub(crate) fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Re
 }
 
 fn payload<T: Ticket>(text: &str) -> Option<T> {
-    if text.len() > MAX_TICKET_BYTES {
+    if text.len() > T::LONGEST {
         return None;
     }
     let payload = text.strip_prefix("v1.")?.split('.').next()?;

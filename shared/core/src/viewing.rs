@@ -144,6 +144,22 @@ pub struct Orders {
     pub share_round: u32,
     /// After how long without a sign of life from a visitor the session ends, in seconds.
     pub idle_seconds: Option<u32>,
+    /// Whether it was started ahead and is nobody's yet: nobody is let in, and none of its limits has begun to run.
+    pub waits: bool,
+    /// How it was given to its visitor, if it was started ahead.
+    pub assigned: Option<Assigned>,
+}
+
+/// What a session that was started ahead learns with its visitor; one that was started for its visitor has it in its environment.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Assigned {
+    /// How long it may live from now on, in seconds.
+    pub time_limit_seconds: u32,
+    /// How long it lives without a browser that is connected to it, in seconds.
+    pub keepalive_seconds: u32,
+    /// What the command `assign` is told beside the app's own environment: the visitor, the link, the address to be opened.
+    pub environment: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod fault;
 mod hours;
 mod limits;
 mod names;
+mod pool;
 mod read;
 mod refusals;
 mod reserve;

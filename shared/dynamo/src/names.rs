@@ -19,6 +19,7 @@ pub const EXPIRES_AT: &str = "expires_at";
 pub const NAME_SORT: &str = "name_sort";
 pub const QUOTED: &str = "quoted";
 pub const TARGET: &str = "target";
+pub const WAITS_IN: &str = "waits_in";
 
 // Indexes.
 pub const BY_KEY: &str = "by-key";
@@ -35,12 +36,16 @@ pub const BY_HOUR: &str = "by-hour";
 pub const BY_TARGET: &str = "by-target";
 /// Sessions of users who have logged in.
 pub const BY_OWNER: &str = "by-owner";
+/// Sessions that wait in a pool for their visitors.
+pub const BY_POOL: &str = "by-pool";
 /// All rows of a kind, in order; the rows beside them (such as claims to keys) have no kind.
 pub const BY_KIND: &str = "by-kind";
 
 // Kinds.
 pub const CAST: &str = "cast";
 pub const SESSION: &str = "session";
+/// Sessions that no visitor was ever given; no claims.
+pub const STAGED: &str = "staged";
 pub const WORD: &str = "word";
 pub const REFUSAL: &str = "refusal";
 pub const AUDIT: &str = "audit";
@@ -64,6 +69,7 @@ pub const REFUSALS_SECONDS: i64 = 90 * 86_400;
 pub const IS_NEW: &str = "attribute_not_exists(id)";
 pub const IS_VERSION: &str = "version = :version";
 pub const IS_REV: &str = "rev = :rev";
+pub const LEADS_TO: &str = "leads_to = :session";
 pub const HAS_PLACE: &str = "version = :version AND counter_epoch = :epoch AND remaining > :zero";
 pub const IS_EPOCH: &str = "counter_epoch = :epoch";
 pub const KEY_IS_OURS: &str = "attribute_not_exists(id) OR cast_id = :cast";
@@ -98,6 +104,7 @@ pub const OF_KIND_SINCE: &str = "kind = :kind AND created_at BETWEEN :since AND 
 pub const OF_CAST_SINCE: &str = "cast_id = :cast AND created_at BETWEEN :since AND :until";
 pub const OF_OWNER_SINCE: &str = "owner_id = :owner AND created_at BETWEEN :since AND :until";
 pub const OF_KIND_FROM: &str = "kind = :kind AND begins_with(id, :from)";
+pub const OF_POOL: &str = "waits_in = :pool";
 pub const OF_QUOTED: &str = "quoted = :quoted";
 pub const OF_TARGET: &str = "target = :target";
 pub const OF_DUE: &str = "due = :due";

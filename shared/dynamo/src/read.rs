@@ -47,9 +47,14 @@ impl<'a> Stretch<'a> {
 impl DynamoStore {
     /// The row with this key, as it is now.
     pub(crate) async fn get<R: DeserializeOwned>(&self, what: &'static str, table: &str, key: Item) -> Result<Option<R>, Fault> {
+        self.get_item(what, table, key).await?.map(|item| from_item(what, item)).transpose()
+    }
+
+    /// The same, as DynamoDB has it.
+    pub(crate) async fn get_item(&self, what: &'static str, table: &str, key: Item) -> Result<Option<Item>, Fault> {
         let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
         let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
-        answer.item.map(|item| from_item(what, item)).transpose()
+        Ok(answer.item)
     }
 
     /// Which rows a stretch is.

@@ -1,15 +1,13 @@
 //! Owns the one write that money depends on: everything a claim takes, all or nothing. Must not judge; it only says which part stood in the way.
 
 use casting_core::ports::{Fault, Reservation, Reserved};
-use casting_core::session::Session;
 use casting_core::tally::TallyKind;
 use casting_core::window::Window;
 
 use crate::call::Refusal;
 use crate::fault::corrupt;
-use crate::limits;
-use crate::names;
-use crate::rows::{CastRow, Item, SessionRow, WindowRow, from_item, key, number, to_item};
+use crate::{limits, names, pool, sessions};
+use crate::rows::{CastRow, ClaimRow, Item, SessionRow, WindowRow, from_item, key, number, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
 
@@ -21,14 +19,16 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     let session = &reservation.session;
     let row = to_item(WHAT, &SessionRow::from(session))?;
     let (sessions, is_new) = (&store.tables.sessions, Clause::when(names::IS_NEW));
-    if session.charge.is_free() && reservation.proof.is_none() {
+    if reservation.staged.is_none() && session.charge.is_free() && reservation.proof.is_none() {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed),
-            Written::Failed(found) => already(found.as_ref()),
+            Written::Failed(found) => already(store, found).await,
         };
     }
-    // The session comes first, because the first part that stands in the way is the answer.
-    let mut parts = vec![(Guard::Session, write::put(WHAT, sessions, row, is_new)?), (Guard::Cast, cast_part(store, reservation)?)];
+    // The session comes first, because the first part that stands in the way is the answer; one that was started ahead comes last, because another
+    // one may do as well.
+    let first = if reservation.staged.is_some() { to_item(WHAT, &ClaimRow::of(session))? } else { row.clone() };
+    let mut parts = vec![(Guard::Session, write::put(WHAT, sessions, first, is_new)?), (Guard::Cast, cast_part(store, reservation)?)];
     if let Some(claim) = &reservation.window {
         parts.push((Guard::Window(&claim.after.key), limits::take_slot(WHAT, store, claim)?));
     }
@@ -38,10 +38,21 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     if let Some(proof) = &reservation.proof {
         parts.push((Guard::Proof, limits::use_proof(WHAT, store, proof)?));
     }
+    if let Some(staged) = &reservation.staged {
+        let [put, give] = pool::take(WHAT, store, staged, row)?;
+        parts.extend([(Guard::Staged, put), (Guard::Staged, give)]);
+    }
     let (guards, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Reserved::Placed),
-        Err(refusal) => answer(reservation, &guards, &refusal),
+        Err(refusal) => match first_in_the_way(&guards, &refusal)? {
+            (Guard::Session, found) => already(store, found.cloned()).await,
+            (Guard::Cast, found) => cast_refused(reservation, found),
+            (Guard::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
+            (Guard::Tally(kind), _) => Ok(Reserved::Full(*kind)),
+            (Guard::Proof, _) => Ok(Reserved::ProofUsed),
+            (Guard::Staged, _) => Ok(Reserved::StagedGone),
+        },
     }
 }
 
@@ -52,6 +63,7 @@ enum Guard<'a> {
     Window(&'a str),
     Tally(TallyKind),
     Proof,
+    Staged,
 }
 
 fn cast_part(store: &DynamoStore, reservation: &Reservation) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
@@ -70,21 +82,18 @@ fn cast_part(store: &DynamoStore, reservation: &Reservation) -> Result<aws_sdk_d
     }
 }
 
-fn answer(reservation: &Reservation, guards: &[Guard<'_>], refusal: &Refusal) -> Result<Reserved, Fault> {
+fn first_in_the_way<'a, 'b>(guards: &'a [Guard<'b>], refusal: &'a Refusal) -> Result<(&'a Guard<'b>, Option<&'a Item>), Fault> {
     let first = guards.iter().enumerate().find_map(|(index, guard)| Some((guard, refusal.failed(index)?)));
-    match first {
-        Some((Guard::Session, found)) => already(found),
-        Some((Guard::Cast, found)) => cast_refused(reservation, found),
-        Some((Guard::Window(key), found)) => Ok(Reserved::WindowMoved(window(key, found)?)),
-        Some((Guard::Tally(kind), _)) => Ok(Reserved::Full(*kind)),
-        Some((Guard::Proof, _)) => Ok(Reserved::ProofUsed),
-        None => Err(corrupt(WHAT, "refused without a reason")),
-    }
+    first.ok_or_else(|| corrupt(WHAT, "refused without a reason"))
 }
 
-fn already(found: Option<&Item>) -> Result<Reserved, Fault> {
+/// The claim's session that is there already; its row, or the one that leads to it, stood in the way.
+async fn already(store: &DynamoStore, found: Option<Item>) -> Result<Reserved, Fault> {
     let found = found.ok_or_else(|| corrupt(WHAT, "the session exists, but is not shown"))?;
-    let session: Session = from_item::<SessionRow>(WHAT, found.clone())?.session;
+    let session = match ClaimRow::read(WHAT, &found)? {
+        None => sessions::read(WHAT, found)?,
+        Some(id) => sessions::by_id(store, &id).await?.ok_or_else(|| corrupt(WHAT, "a claim leads nowhere"))?,
+    };
     Ok(Reserved::Already(Box::new(session)))
 }
 

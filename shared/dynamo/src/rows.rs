@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::audit::Audit;
 use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::hours::Hour;
-use casting_core::ids::{CastId, CastKey, Reference, SessionId, UserId};
+use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
 use casting_core::record::Record;
-use casting_core::session::{Owner, Session};
+use casting_core::session::{LEDGER_SECONDS, Owner, Session};
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 use serde::de::DeserializeOwned;
@@ -107,6 +107,8 @@ pub struct SessionRow {
     due: Option<String>,
     /// Only of users who have logged in: the index over it is sparse.
     owner_id: Option<UserId>,
+    /// Only while it waits in a pool: the index over it is sparse.
+    waits_in: Option<StagingId>,
     expires_at: Option<i64>,
 }
 
@@ -114,12 +116,34 @@ impl From<&Session> for SessionRow {
     fn from(session: &Session) -> Self {
         Self {
             session: session.clone(),
-            kind: names::SESSION.to_owned(),
+            kind: if session.is_nobodys() { names::STAGED } else { names::SESSION }.to_owned(),
             quoted: Reference::of(&session.id),
             due: session.due_at.map(|_| if session.is_live() { names::OPEN } else { names::FORGET }.to_owned()),
             owner_id: if let Owner::User { id, .. } = &session.owner { Some(id.clone()) } else { None },
+            waits_in: session.waits_in().cloned(),
             expires_at: session.forgotten_at().map(Timestamp::seconds),
         }
+    }
+}
+
+/// Table `sessions`: leads from the id of a claim to the session that it was given, where that was started ahead.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ClaimRow {
+    id: SessionId,
+    pub leads_to: SessionId,
+    expires_at: i64,
+}
+
+impl ClaimRow {
+    /// The row that leads to this session, kept as long as its own will be.
+    pub fn of(session: &Session) -> Self {
+        let longest = session.created_at.plus_seconds(u64::from(session.time_limit_seconds) + LEDGER_SECONDS);
+        Self { id: session.claim_id().clone(), leads_to: session.id.clone(), expires_at: longest.seconds() }
+    }
+
+    /// The session that a row of the table leads to; `None` when it is a session itself.
+    pub fn read(what: &'static str, row: &Item) -> Result<Option<SessionId>, Fault> {
+        if row.contains_key("leads_to") { Ok(Some(from_item::<Self>(what, row.clone())?.leads_to)) } else { Ok(None) }
     }
 }
 
@@ -286,7 +310,8 @@ mod tests {
     use casting_core::group::Group;
     use casting_core::ids::GroupId;
     use casting_core::network::{NetworkName, Placement};
-    use casting_core::session::{Charge, EndReason, Endpoint, Go, LaunchNetwork, TaskRef, TaskStatus};
+    use casting_core::session::{Charge, EndReason, Endpoint, Go, Launch, LaunchNetwork, TaskRef, TaskStatus};
+    use casting_core::staging::Staging;
     use casting_core::system::System;
     use casting_core::tally::{Held, TallyKind};
     use casting_core::testing::{NOON, SeededEntropy, cast, image, session};
@@ -342,7 +367,31 @@ mod tests {
         of_a_user.owner = Owner::User { id: UserId::from_bytes([3; 16]), name: "Ann".into() };
         of_a_user.go = Some(Go { url: "https://example.com/".into(), at: NOON });
         let forgotten = ended.forgotten().expect("is forgotten");
-        vec![of_a_user, forgotten, reserved, starting, ready, stopping, ended, refunded]
+        vec![of_a_user, staged(), forgotten, reserved, starting, ready, stopping, ended, refunded]
+    }
+
+    /// A session that waits in a pool.
+    fn staged() -> Session {
+        let input = serde_json::json!({"name": "Monday", "image_id": image(1).id});
+        let settings = casting_core::staging_form::create(&input).expect("is right");
+        let pool = Staging { id: StagingId::from_bytes([1; 16]), version: 1, settings, created_at: NOON, updated_at: NOON };
+        let launch = Launch::of(&image(1), None, None);
+        Session::staged(session(&cast(1), 9).id, &pool, &image(1), launch, Default::default(), "", NOON)
+    }
+
+    #[test]
+    fn a_claim_leads_to_the_session_that_it_was_given() {
+        let ready = staged().ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON).expect("gets ready");
+        let claim = session(&cast(1), 1);
+        let assigned = ready.assigned(&claim).expect("is assigned");
+        let row = back(&ClaimRow::of(&assigned)).0;
+        assert_eq!(ClaimRow::read("test", &row), Ok(Some(ready.id.clone())));
+        assert_eq!(row.get(names::ID), Some(&text(claim.id.as_str())));
+        for (name, session, pool, kind) in [("waiting", &ready, true, names::STAGED), ("assigned", &assigned, false, names::SESSION)] {
+            let row = back(&SessionRow::from(session)).0;
+            assert_eq!(ClaimRow::read("test", &row), Ok(None), "{name}");
+            assert_eq!((row.contains_key(names::WAITS_IN), row.get(names::KIND)), (pool, Some(&text(kind))), "{name}");
+        }
     }
 
     #[test]
@@ -402,26 +451,27 @@ mod tests {
     #[test]
     fn the_fields_of_the_rows_are_the_keys_of_the_schema() {
         let open = back(&SessionRow::from(&sessions()[0])).0;
+        let waiting = back(&SessionRow::from(&staged())).0;
         let window = Window { key: "k".into(), stamp: String::new(), slots: BTreeMap::new() };
         let refusal =
             RefusalRow { link: "-".into(), hour_code: String::new(), kind: String::new(), refused: 0, samples: vec![], expires_at: 0 };
         let of = |table: &str| match table {
             "casts" => vec![back(&CastRow::from(&cast(1))).0],
-            "sessions" => vec![open.clone()],
+            "sessions" => vec![open.clone(), waiting.clone()],
             "claims" => vec![back(&refusal).0],
             "limits" => vec![back(&WindowRow::new(&window, NOON, NOON)).0],
             "audit" => vec![back(&AuditRow::new("test", &audit()).expect("written")).0],
             _ => vec![back(&RecordRow::from(&image(1))).0],
         };
         for table in TABLES {
-            for item in of(table.name) {
-                for attribute in table.attributes() {
-                    let fits = match attribute.kind {
-                        AttributeKind::Text => AttributeValue::is_s,
-                        AttributeKind::Number => AttributeValue::is_n,
-                    };
-                    assert!(item.get(attribute.name).is_some_and(fits), "{}.{}", table.name, attribute.name);
-                }
+            for attribute in table.attributes() {
+                let fits = match attribute.kind {
+                    AttributeKind::Text => AttributeValue::is_s,
+                    AttributeKind::Number => AttributeValue::is_n,
+                };
+                let items = of(table.name);
+                let found: Vec<_> = items.iter().filter_map(|item| item.get(attribute.name)).collect();
+                assert!(!found.is_empty() && found.into_iter().all(fits), "{}.{}", table.name, attribute.name);
             }
         }
     }

@@ -11,13 +11,24 @@ use crate::fault::{corrupt, refused};
 use crate::limits;
 use crate::names;
 use crate::read::{Stretch, page_size};
-use crate::rows::{Item, SessionRow, key, number, text, to_item};
+use crate::rows::{ClaimRow, Item, SessionRow, from_item, key, number, text, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause};
 
 pub async fn by_id(store: &DynamoStore, id: &SessionId) -> Result<Option<Session>, Fault> {
-    let row = store.get::<SessionRow>("read a session", &store.tables.sessions, key(names::ID, id.as_str())).await?;
-    Ok(row.map(|row| row.session))
+    const WHAT: &str = "read a session";
+    let get = |id: &SessionId| store.get_item(WHAT, &store.tables.sessions, key(names::ID, id.as_str()));
+    let Some(row) = get(id).await? else { return Ok(None) };
+    let row = match ClaimRow::read(WHAT, &row)? {
+        Some(session) => get(&session).await?,
+        None => Some(row),
+    };
+    row.map(|row| read(WHAT, row)).transpose()
+}
+
+/// The session of a row.
+pub fn read(what: &'static str, row: Item) -> Result<Session, Fault> {
+    Ok(from_item::<SessionRow>(what, row)?.session)
 }
 
 pub async fn import(store: &DynamoStore, sessions: &[Session]) -> Result<(), Fault> {
@@ -48,7 +59,7 @@ async fn release(store: &DynamoStore, row: Item, is_rev: Clause, after: &Session
         gifts.push(write::update(WHAT, &store.tables.casts, key(names::ID, after.cast_id.as_str()), names::GIVE_PLACE, is_epoch)?);
     }
     if let Some(window) = &gift.window {
-        gifts.push(limits::give_slot(WHAT, store, window, &after.id)?);
+        gifts.push(limits::give_slot(WHAT, store, window, after.claim_id())?);
     }
     for held in &gift.held {
         gifts.push(limits::give_tally(WHAT, store, held)?);

@@ -4,16 +4,16 @@ use aws_sdk_dynamodb::Client;
 use casting_core::audit::{Audit, AuditId};
 use casting_core::cast::Cast;
 use casting_core::hours::{Hour, HourOf};
-use casting_core::ids::{CastId, CastKey, Reference, SessionId, UserId};
+use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::listing::{CastQuery, Counted, SessionQuery};
-use casting_core::ports::{Created, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Store};
+use casting_core::ports::{Created, Exchanged, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Staged, Store};
 use casting_core::record::Record;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 
 use crate::schema::TableNames;
-use crate::{audit, casts, catalog, hours, limits, refusals, reserve, sessions};
+use crate::{audit, casts, catalog, hours, limits, pool, refusals, reserve, sessions};
 
 /// The store port on DynamoDB. Cheap to clone.
 ///
@@ -89,6 +89,24 @@ impl Store for DynamoStore {
 
     async fn live_session_of(&self, user: &UserId, cast: &CastId) -> Result<Option<Session>, Fault> {
         sessions::live_of(self, user, cast).await
+    }
+
+    async fn stage(&self, session: &Session, most: u32) -> Result<Staged, Fault> {
+        pool::stage(self, session, most).await
+    }
+
+    async fn pool(&self, pool: &StagingId) -> Result<Vec<Session>, Fault> {
+        pool::waiting(self, pool).await
+    }
+
+    async fn exchange(
+        &self,
+        before: &Session,
+        given_up: &Session,
+        after: &Session,
+        staged: Option<&Session>,
+    ) -> Result<Exchanged, Fault> {
+        pool::exchange(self, before, given_up, after, staged).await
     }
 
     async fn window(&self, key: &str) -> Result<Window, Fault> {

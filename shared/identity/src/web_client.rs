@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
 
 /// The client could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +22,14 @@ pub enum ClientError {
 /// # Errors
 /// When TLS cannot be set up.
 pub fn build(limit: Duration) -> Result<Client, ClientError> {
+    Ok(builder(limit)?.build()?)
+}
+
+/// The same, not made yet.
+pub(crate) fn builder(limit: Duration) -> Result<ClientBuilder, ClientError> {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let tls = tls.with_root_certificates(roots).with_no_client_auth();
-    Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(redirect::Policy::none()).timeout(limit).build()?)
+    Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(redirect::Policy::none()).timeout(limit))
 }

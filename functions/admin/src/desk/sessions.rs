@@ -2,11 +2,11 @@
 
 use casting_core::audit::{Action, Noun};
 use casting_core::form::Spelled;
-use casting_core::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, UserId};
+use casting_core::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId};
 use casting_core::listing::SessionQuery;
 use casting_core::permission::Permission;
 use casting_core::ports::{Launcher, Page, Store};
-use casting_core::session::{EndReason, Owner, Session, State};
+use casting_core::session::{EndReason, Owner, PoolPlace, Session, State};
 use casting_core::sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -158,6 +158,7 @@ impl Outcome {
 pub(crate) fn view(session: &Session) -> Value {
     let times = Times::of(&session.state);
     let reason = reason_of(&session.state);
+    let of_cast = !session.is_nobodys();
     json!({
         "id": session.id,
         "reference": Reference::of(&session.id),
@@ -165,9 +166,9 @@ pub(crate) fn view(session: &Session) -> Value {
         "outcome": Outcome::of(session).as_str(),
         "reason": reason.map(EndReason::as_str),
         "detail": reason.and_then(detail_of),
-        "cast_id": session.cast_id,
-        "cast_key": session.cast_key,
-        "cast_name": session.cast_name,
+        "cast_id": of_cast.then_some(&session.cast_id),
+        "cast_key": of_cast.then_some(&session.cast_key),
+        "cast_name": of_cast.then_some(&session.cast_name),
         "image_id": session.launch.image_id,
         "image_name": session.launch.image_name,
         "owner": owner(&session.owner),
@@ -180,6 +181,7 @@ pub(crate) fn view(session: &Session) -> Value {
         "go_url": session.go.as_ref().map(|go| &go.url),
         "notes": session.notes,
         "shared": session.sharing.token.is_some(),
+        "pool": session.pooled.as_ref().map(|pooled| json!({ "id": pooled.pool, "place": pooled.place.as_str() })),
         "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
         "created_at": session.created_at.to_string(),
         "ready_by": session.ready_by.to_string(),
@@ -207,9 +209,9 @@ pub(crate) fn schema() -> Value {
         "outcome": { "type": "string", "enum": Outcome::ALL.map(Outcome::as_str), "description": "What became of the claim; refunded when its visitor never got the session." },
         "reason": { "type": ["string", "null"], "enum": reasons, "description": "Why it ended, or is ending." },
         "detail": or_null(),
-        "cast_id": CastId::SPELLING.schema(),
-        "cast_key": CastKey::SPELLING.schema(),
-        "cast_name": text(),
+        "cast_id": sketch::nullable(CastId::SPELLING.schema()),
+        "cast_key": sketch::nullable(CastKey::SPELLING.schema()),
+        "cast_name": { "type": ["string", "null"], "description": "Null, as the link's id and key are, while the session waits in a pool." },
         "image_id": ImageId::SPELLING.schema(),
         "image_name": text(),
         "owner": owner_schema(),
@@ -222,6 +224,7 @@ pub(crate) fn schema() -> Value {
         "go_url": or_null(),
         "notes": { "type": "array", "items": text(), "description": "What was asked for and not given." },
         "shared": { "type": "boolean" },
+        "pool": pool_schema(),
         "task": task,
         "created_at": time,
         "ready_by": sketch::time(),
@@ -231,16 +234,25 @@ pub(crate) fn schema() -> Value {
     }))
 }
 
+fn pool_schema() -> Value {
+    let places = [PoolPlace::Waiting, PoolPlace::Assigned, PoolPlace::Missed].map(PoolPlace::as_str);
+    json!({
+        "type": ["object", "null"], "required": ["id", "place"],
+        "description": "The pool that it waits in, was taken from, or would have been taken from had one been ready.",
+        "properties": { "id": StagingId::SPELLING.schema(), "place": { "type": "string", "enum": places } },
+    })
+}
+
 fn owner_schema() -> Value {
     let id = || UserId::SPELLING.schema();
     let kind = |kind: &str| json!({ "const": kind });
     let group = sketch::nullable(GroupId::SPELLING.schema());
     let anonymous = json!({ "kind": kind("anonymous"), "id": id(), "group_id": group, "expires_at": sketch::nullable(sketch::time()) });
     let user = json!({ "kind": kind("user"), "id": id(), "name": { "type": "string" } });
-    json!({ "oneOf": [sketch::object(anonymous), sketch::object(user), sketch::object(json!({ "kind": kind("forgotten") }))] })
+    json!({ "oneOf": [sketch::object(anonymous), sketch::object(user), sketch::object(json!({ "kind": kind("forgotten") })), sketch::object(json!({ "kind": kind("nobody") }))] })
 }
 
-/// Who a session belongs to: `anonymous`, `user` or `forgotten`.
+/// Who a session belongs to: `anonymous`, `user`, `forgotten`, or `nobody` while it waits in a pool.
 fn owner(owner: &Owner) -> Value {
     match owner {
         Owner::Anonymous { id, group, expires_at } => {
@@ -248,6 +260,7 @@ fn owner(owner: &Owner) -> Value {
         }
         Owner::User { id, name } => json!({ "kind": "user", "id": id, "name": name }),
         Owner::Forgotten => json!({ "kind": "forgotten" }),
+        Owner::Nobody => json!({ "kind": "nobody" }),
     }
 }
 

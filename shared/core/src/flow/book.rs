@@ -1,4 +1,4 @@
-//! Owns what is remembered of casts and records between requests: enough to answer a flood without reading, and never long enough to matter.
+//! Owns what is remembered of casts, records and pools between requests: enough to answer a flood without reading, and never long enough to matter.
 //! Money never moves on what stands here: a reservation is written over the config version that was judged, or after a fresh read.
 
 use std::borrow::Borrow;
@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use crate::cast::Cast;
 use crate::group::Group;
-use crate::ids::{CastKey, ImageId};
+use crate::ids::{CastKey, ImageId, SessionId, StagingId};
 use crate::image::Image;
 use crate::network::{Network, NetworkName};
 use crate::ports::{Fault, Store};
 use crate::record::Record;
+use crate::session::Session;
+use crate::staging::Staging;
 use crate::system::{SYSTEM_ID, System};
 use crate::time::Timestamp;
 
@@ -22,6 +24,8 @@ const CAST_SECONDS: u64 = 5;
 const RECORD_SECONDS: u64 = 30;
 /// How long a count is remembered to be full, in seconds: long enough for a flood, short enough for whoever waits.
 const FULL_SECONDS: u64 = 2;
+/// How long it is remembered what waits in a pool, in seconds: a row that is older is refused anyway when it is given away.
+const STAGED_SECONDS: u64 = 2;
 /// Entries kept of each kind; beyond that, everything is forgotten.
 const ENTRIES: usize = 2000;
 
@@ -34,6 +38,8 @@ pub(super) struct Book {
     groups: Shelf<(), Vec<Group>>,
     system: Shelf<(), System>,
     full: Shelf<String, ()>,
+    pools: Shelf<(), Vec<Staging>>,
+    staged: Shelf<String, Vec<Session>>,
 }
 
 impl Book {
@@ -65,6 +71,8 @@ impl Book {
         self.groups.clear();
         self.system.clear();
         self.full.clear();
+        self.pools.clear();
+        self.staged.clear();
     }
 
     /// The image with this id, at most [`RECORD_SECONDS`] old.
@@ -92,9 +100,38 @@ impl Book {
         if let Some(Some(known)) = self.groups.find(&(), now) {
             return Ok(known);
         }
-        let read = Arc::new(read_groups(store).await?);
+        let mut read = read_all::<Group, S>(store).await?;
+        if read.iter().all(|group| group.id != Group::all_users_id()) {
+            read.push(Group::all_users());
+        }
+        let read = Arc::new(read);
         self.groups.put((), Some(read.clone()), now.plus_seconds(RECORD_SECONDS), now);
         Ok(read)
+    }
+
+    /// Every pool, at most [`RECORD_SECONDS`] old.
+    pub(super) async fn pools<S: Store>(&self, store: &S, now: Timestamp) -> Result<Arc<Vec<Staging>>, Fault> {
+        if let Some(Some(known)) = self.pools.find(&(), now) {
+            return Ok(known);
+        }
+        let read = Arc::new(read_all::<Staging, S>(store).await?);
+        self.pools.put((), Some(read.clone()), now.plus_seconds(RECORD_SECONDS), now);
+        Ok(read)
+    }
+
+    /// What waits in a pool, at most [`STAGED_SECONDS`] old, without those that were given away here.
+    pub(super) async fn staged<S: Store>(&self, store: &S, pool: &StagingId, now: Timestamp) -> Result<Arc<Vec<Session>>, Fault> {
+        if let Some(Some(known)) = self.staged.find(pool.as_str(), now) {
+            return Ok(known);
+        }
+        let read = Arc::new(store.pool(pool).await?);
+        self.staged.put(pool.as_str().to_owned(), Some(read.clone()), now.plus_seconds(STAGED_SECONDS), now);
+        Ok(read)
+    }
+
+    /// Nobody else here tries to give this session away.
+    pub(super) fn take_staged(&self, pool: &StagingId, id: &SessionId) {
+        self.staged.change(pool.as_str(), |waiting| Arc::make_mut(waiting).retain(|session| session.id != *id));
     }
 
     /// Remembers for a moment that a count is full.
@@ -108,20 +145,17 @@ impl Book {
     }
 }
 
-async fn read_groups<S: Store>(store: &S) -> Result<Vec<Group>, Fault> {
-    let (mut groups, mut after) = (Vec::new(), None);
+/// Every record of a kind.
+pub(super) async fn read_all<R: Record, S: Store>(store: &S) -> Result<Vec<R>, Fault> {
+    let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = store.records::<Group>(after.as_deref(), 100).await?;
-        groups.extend(page.items);
+        let page = store.records::<R>(after.as_deref(), 100).await?;
+        all.extend(page.items);
         match page.next {
             Some(next) => after = Some(next),
-            None => break,
+            None => return Ok(all),
         }
     }
-    if groups.iter().all(|group| group.id != Group::all_users_id()) {
-        groups.push(Group::all_users());
-    }
-    Ok(groups)
 }
 
 impl<R: Record> Shelf<String, R> {
@@ -157,6 +191,17 @@ impl<K: Hash + Eq, V> Shelf<K, V> {
         let shelf = self.0.lock().ok()?;
         let entry = shelf.get(key)?;
         (now < entry.until).then(|| entry.value.clone())
+    }
+
+    fn change(&self, key: &str, change: impl FnOnce(&mut Arc<V>))
+    where
+        K: Borrow<str>,
+    {
+        if let Ok(mut shelf) = self.0.lock()
+            && let Some(value) = shelf.get_mut(key).and_then(|entry| entry.value.as_mut())
+        {
+            change(value);
+        }
     }
 
     fn clear(&self) {

@@ -1,5 +1,6 @@
-//! Owns the claim: from an opened link to a reserved session. Claiming takes everything in one transaction.
+//! Owns the claim: from an opened link to a reserved session. Claiming takes everything in one transaction, a session that was started ahead too.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ground::Ground;
@@ -14,7 +15,7 @@ use crate::ids::{Nonce, Reference, SessionId, UserId};
 use crate::image::Image;
 use crate::policy::{self, Admission, ProofFact, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
-use crate::session::{Charge, Launch, LaunchNetwork, Origin, Owner, RESERVED_SECONDS, Session, State};
+use crate::session::{Charge, Launch, Origin, Owner, Pooled, RESERVED_SECONDS, Session, State};
 use crate::ticket::{LaunchTicket, OwnerTicket, TicketError};
 use crate::time::Timestamp;
 use crate::viewing::Sharing;
@@ -75,6 +76,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             // The page was opened from there; the claim's own Referer is that page.
             referrer.clone_from(&ticket.referrer);
             let session = self.take(cast, &ticket, request, visitor, wait).await?;
+            let session = self.hand_in(session).await?;
             let session = self.launch(session).await?;
             let owner_ticket = self.sign_owner(&session);
             Ok(Claimed { session, owner_ticket })
@@ -169,7 +171,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// Judges and takes, again whenever what was judged turns out to be out of date.
     async fn reserve(&self, mut cast: Arc<Cast>, mut ground: Ground<'_>, terms: &Terms<'_>) -> Result<Session, Stop> {
         let mut window: Option<Window> = None;
-        let mut fresh = false;
+        let (mut fresh, mut lost) = (false, BTreeSet::new());
         for _ in 0..TRIES {
             // Each decision has its own time: a window that others have moved on must not be judged by an earlier one.
             let now = self.clock.now();
@@ -180,20 +182,25 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 // The image rule comes before any admission.
                 (Verdict::Admit(_), None) => return self.find_earlier(terms, DenialCode::ImageUnavailable.into()).await,
             };
-            let reservation = self.draw_up(&cast, &ground, admission, &image, terms, window.as_ref(), now);
+            let mut reservation = self.draw_up(&cast, &ground, admission, &image, terms, window.as_ref(), now);
             if !fresh && reservation.session.charge.is_free() && reservation.proof.is_none() {
                 // No condition guards this reservation, so the settings themselves must be fresh.
                 cast = self.read_again(&cast, &mut ground).await?;
                 fresh = true;
                 continue;
             }
+            (reservation.session, reservation.staged) = self.choose(reservation.session, &lost).await?;
             match self.store.reserve(&reservation).await? {
                 Reserved::Placed => {
-                    let (id, key) = (&terms.id, &cast.settings.key);
+                    let (id, key) = (&reservation.session.id, &cast.settings.key);
                     tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
                     tracing::info!(target: METRICS, claims = 1_u64, outcome = "accepted");
+                    if let Some(Pooled { place, .. }) = &reservation.session.pooled {
+                        tracing::info!(target: METRICS, staged = 1_u64, place = place.as_str());
+                    }
                     return Ok(reservation.session);
                 }
+                Reserved::StagedGone => lost.extend(reservation.staged.map(|staged| staged.id)),
                 Reserved::Already(session) => return self.same_request(*session, terms),
                 Reserved::ConfigChanged => {
                     cast = self.read_again(&cast, &mut ground).await?;
@@ -265,25 +272,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let session = Session {
             id: id.clone(),
             rev: 1,
+            claim: None,
             cast_id: cast.id.clone(),
             cast_key: cast.settings.key.clone(),
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
             owner: self.mint_owner(cast, ground, id, now),
             charge: Charge { count: admission.count, window: key.clone(), held },
-            launch: Launch {
-                image_id: image.id.clone(),
-                image_name: settings.name.clone(),
-                task_definition: image.task_definition.clone(),
-                container: settings.container.clone(),
-                port: settings.port,
-                environment: settings.environment.clone(),
-                kasm_url: admission.kasm_url.url,
-                app: settings.app.clone(),
-                gate_beside: settings.has_gate_beside(),
-                network: admission.network.map(|network| LaunchNetwork { name: network.id, placement: network.settings.placement }),
-                attempt: 1,
-            },
+            launch: Launch::of(image, admission.network, admission.kasm_url.url),
             origin: Origin { address: ticket.address.clone(), referrer: ticket.referrer.clone() },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
@@ -299,12 +295,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             go: None,
             viewing: ground.viewing(cast, image),
             sharing: if shares { Sharing::default().begun(&*self.entropy) } else { Sharing::default() },
+            pooled: None,
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
         };
         let window = admission.window.zip(key).map(|(limit, key)| policy::ip_window::take(&limit, key, window, id, now));
-        Reservation { session, cast_version: cast.version, window, tallies: admission.tallies, proof: terms.proof.clone() }
+        Reservation { session, cast_version: cast.version, window, tallies: admission.tallies, proof: terms.proof.clone(), staged: None }
     }
 
     /// The user who has logged in, or a new anonymous one.

@@ -9,7 +9,10 @@ use crate::keys::SessionSecret;
 use crate::network::DEFAULT_NETWORK;
 use crate::permission::PERMISSIONS_VARIABLE;
 use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
-use crate::session::{EndReason, KEEPALIVE_SECONDS, Owner, Session, State};
+use crate::session::{EndReason, Owner, Session, State};
+
+/// How long the session may live once it is ready, or once it has its visitor, in seconds.
+const TIME_LIMIT_VARIABLE: &str = "CAST_TIME_LIMIT_SECONDS";
 
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
@@ -109,22 +112,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// What the session's app is told.
     fn app_environment(&self, session: &Session) -> BTreeMap<String, String> {
         let launch = &session.launch;
-        let user = session.owner.id().map_or("", UserId::as_str);
         let mut environment = launch.environment.clone();
         // What the image's own environment says of these is for sessions without permissions of their own.
         environment.extend(session.grant.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-        set("CAST_NAME", &session.cast_name);
         set("CAST_IMAGE", &launch.image_name);
         set("CAST_NETWORK", launch.network.as_ref().map_or(DEFAULT_NETWORK, |network| network.name.as_str()));
-        set("CAST_USER", user);
-        set("KASM_USER_ID", user);
-        if let Owner::User { name, .. } = &session.owner {
-            set("KASM_USER", name);
-        }
-        if let Some(url) = &launch.kasm_url {
-            set("KASM_URL", url);
-        }
+        environment.extend(visitor_environment(session));
         environment
     }
 
@@ -136,8 +130,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         set("CAST_SESSION_ID", session.id.as_str());
         set("CAST_SESSION_SECRET", secret.expose());
         set("CAST_REPORT_URL", &self.terms.report_url);
-        set("CAST_TIME_LIMIT_SECONDS", &session.time_limit_seconds.to_string());
-        set("CAST_KEEPALIVE_SECONDS", &session.grant.keepalive_seconds.unwrap_or(KEEPALIVE_SECONDS).to_string());
+        set(TIME_LIMIT_VARIABLE, &session.time_limit_seconds.to_string());
+        set("CAST_KEEPALIVE_SECONDS", &session.keepalive_seconds().to_string());
         for (name, value) in session.grant.environment() {
             if name == PERMISSIONS_VARIABLE {
                 set(name, &value);
@@ -155,4 +149,31 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
         environment
     }
+}
+
+/// What a session is told of the visitor whose it is, and of what they came for; nothing as long as it is nobody's.
+fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    if session.is_nobodys() {
+        return environment;
+    }
+    let user = session.owner.id().map_or("", UserId::as_str);
+    let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
+    set("CAST_NAME", &session.cast_name);
+    set("CAST_USER", user);
+    set("KASM_USER_ID", user);
+    if let Owner::User { name, .. } = &session.owner {
+        set("KASM_USER", name);
+    }
+    if let Some(url) = &session.launch.kasm_url {
+        set("KASM_URL", url);
+    }
+    environment
+}
+
+/// The same for the command `assign` of a session that was started ahead, which learns late how long it has.
+pub(super) fn assigned_environment(session: &Session) -> BTreeMap<String, String> {
+    let mut environment = visitor_environment(session);
+    environment.insert(TIME_LIMIT_VARIABLE.to_owned(), session.time_limit_seconds.to_string());
+    environment
 }

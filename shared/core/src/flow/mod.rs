@@ -3,6 +3,7 @@
 //! Each flow parses nothing, decides through pure code ([`crate::policy`], [`crate::session`]) and writes in one place: a claim by
 //! [`Store::reserve`], everything after it by [`Store::save_session`], which gives a charge back in the very write that ends a session unserved.
 
+mod assign;
 mod attempts;
 mod book;
 mod claim;
@@ -12,6 +13,7 @@ mod history;
 mod launch;
 mod open;
 mod owner;
+mod refill;
 mod refusal;
 mod refusals;
 mod report;
@@ -30,6 +32,7 @@ pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
 pub use history::History;
 pub use open::{CaptchaNeed, Claimable, Next, Opened};
 pub use owner::outcome;
+pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
 pub use refusal::{Refusal, Stop};
 pub use report::{Cause, Report};
 pub use standing::Standing;
@@ -40,7 +43,7 @@ use crate::METRICS;
 use crate::captcha::CaptchaVerifier;
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
-use crate::ports::{Fault, FaultKind, Launcher, Saved, Store};
+use crate::ports::{Fault, FaultKind, Gates, Launcher, Saved, Store};
 use crate::session::{Session, State};
 use crate::time::Clock;
 use crate::user::User;
@@ -121,6 +124,8 @@ pub struct Casting<S, L> {
     pub captcha: Arc<dyn CaptchaVerifier>,
     /// The hash of the key that the deployment itself was given, with which the first API key is made; `None` where there is none.
     pub deployment_key: Option<String>,
+    /// Reaches gates; where there is none, nobody is given a session that was started ahead.
+    pub gates: Option<Arc<dyn Gates>>,
     attempts: attempts::AttemptBook,
     calls: attempts::AttemptBook,
     book: book::Book,
@@ -139,8 +144,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (deployment_key, attempts, calls, book, refusals, frontier) = Default::default();
-        Self { store, launcher, keys, clock, entropy, terms, captcha, deployment_key, attempts, calls, book, refusals, frontier }
+        let (deployment_key, gates, attempts, calls, book, refusals, frontier) = Default::default();
+        Self { store, launcher, keys, clock, entropy, terms, captcha, deployment_key, gates, attempts, calls, book, refusals, frontier }
     }
 
     /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.

@@ -24,7 +24,10 @@ pub fn outcome(session: &Session) -> Option<Denial> {
         | EndReason::TimeLimit
         | EndReason::Abandoned
         | EndReason::Idle
-        | EndReason::Reclaimed => Denial::new(DenialCode::SessionEnded),
+        | EndReason::Reclaimed
+        | EndReason::Unused
+        | EndReason::NotNeeded
+        | EndReason::GateLost => Denial::new(DenialCode::SessionEnded),
     })
 }
 

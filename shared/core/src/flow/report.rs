@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::launch::assigned_environment;
 use super::{Casting, Refusal, Stop};
 use crate::denial::DenialCode;
 use crate::ids::SessionId;
 use crate::ports::{Launcher, Store};
-use crate::session::{EndReason, Endpoint, Session, State};
-use crate::viewing::Orders;
+use crate::session::{EndReason, Endpoint, PoolPlace, Session, State};
+use crate::viewing::{Assigned, Orders};
 
 /// A gate's report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,8 +117,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// What a session's gate is told.
-    fn orders(&self, session: Session) -> Orders {
+    pub(super) fn orders(&self, session: Session) -> Orders {
+        let assigned = session.pooled.as_ref().is_some_and(|pooled| pooled.place == PoolPlace::Assigned).then(|| Assigned {
+            time_limit_seconds: session.time_limit_seconds,
+            keepalive_seconds: session.keepalive_seconds(),
+            environment: assigned_environment(&session),
+        });
         let public_url = &self.terms.public_url;
+        let waits = session.is_nobodys();
         let share_link = session.sharing.token.map(|token| format!("{public_url}/share/{}.{token}", session.id));
         Orders {
             session_page: format!("{public_url}/session/{}", session.id),
@@ -125,6 +132,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             share_link,
             share_round: session.sharing.round,
             idle_seconds: session.grant.idle_minutes.map(|minutes| minutes.saturating_mul(60)),
+            waits,
+            assigned,
             viewing: session.viewing,
         }
     }

@@ -5,6 +5,7 @@ use super::stop::gone;
 use crate::ids::SessionId;
 use crate::ports::{Fault, Launcher, Store, Task};
 use crate::session::{CHECK_SECONDS, EndReason, STOPPING_SECONDS, Session, State, TaskStatus};
+use crate::staging::Staging;
 use crate::time::Timestamp;
 
 /// Sessions looked at in one sweep.
@@ -84,8 +85,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         Ok(())
     }
 
-    /// Asks ECS by `startedBy`, and adopts the task or closes the row.
+    /// Asks ECS by `startedBy`, and adopts the task or closes the row. What waits in a pool that is gone is stopped.
     async fn ask(&self, session: Session, now: Timestamp, swept: &mut Swept) -> Result<Session, Fault> {
+        if let Some(pool) = session.waits_in()
+            && self.store.record::<Staging>(pool.as_str()).await?.is_none()
+        {
+            swept.stopped += 1;
+            return self.stop_session(session, EndReason::NotNeeded).await;
+        }
         let tasks = self.launcher.find(&session.id).await?;
         if gone(&session, &tasks, now) {
             let reason = tasks.first().map_or(EndReason::TaskLost, stopped_because);
@@ -123,7 +130,9 @@ fn need(session: &Session, now: Timestamp) -> Need {
     match &session.state {
         State::Reserved => Need::Ask,
         State::Starting => Need::Stop(EndReason::StartTimeout),
-        State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(EndReason::TimeLimit),
+        State::Ready { ends_at, .. } if now >= *ends_at => {
+            Need::Stop(if session.is_nobodys() { EndReason::Unused } else { EndReason::TimeLimit })
+        }
         State::Ready { .. } => Need::Ask,
         State::Stopping { .. } => Need::StopAgain,
         State::Ended { .. } => Need::Forget,

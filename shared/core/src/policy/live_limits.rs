@@ -37,7 +37,8 @@ pub fn check(cast: &Cast, system: &SystemSettings, full: &BTreeSet<TallyKind>, n
         return super::refuse(DenialCode::Maintenance);
     }
     match full.first() {
-        None => Ok(()),
+        // No claim is refused because of a pool.
+        None | Some(TallyKind::Pool) => Ok(()),
         Some(TallyKind::User) => super::refuse(DenialCode::UserLimit),
         Some(TallyKind::Minted) => Err(Denial::retry(DenialCode::AnonymousLimit, 3600 - now.seconds().rem_euclid(3600).unsigned_abs())),
         Some(TallyKind::Cast) => Err(Denial::retry(DenialCode::CastBusy, 60)),

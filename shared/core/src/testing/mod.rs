@@ -143,6 +143,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
     Session {
         id: SessionId::from_nonce(&cast.id, &Nonce::from_bytes([n; 16])),
         rev: 1,
+        claim: None,
         cast_id: cast.id.clone(),
         cast_key: cast.settings.key.clone(),
         cast_name: cast.settings.name.clone(),
@@ -174,6 +175,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         go: None,
         viewing: Viewing::default(),
         sharing: Sharing::default(),
+        pooled: None,
         state: State::Reserved,
         task: None,
         due_at: Some(NOON.plus_seconds(RESERVED_SECONDS)),

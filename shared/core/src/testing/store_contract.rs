@@ -6,6 +6,7 @@
 mod casts;
 mod catalog;
 mod lists;
+mod pools;
 mod release;
 mod reserve;
 mod tallies;
@@ -79,6 +80,13 @@ cases! {
         a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions
         a_count_that_was_forgotten_does_not_stop_a_release
         a_proof_is_used_once;
+    pools:
+        a_pool_takes_no_more_than_it_may_however_many_come_at_once
+        a_session_waits_in_its_pool_until_it_is_given_away_or_stops
+        a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again
+        of_two_claims_at_once_one_gets_the_session
+        an_exchange_moves_everything_a_claim_took_and_takes_nothing_again
+        sessions_that_are_nobodys_are_no_claims;
     lists:
         a_users_live_session_of_a_cast_is_found
         sessions_are_due_longest_first_and_only_while_they_live
@@ -163,7 +171,7 @@ impl<'a, S: Store> Lab<'a, S> {
         let mut session = self.session(cast);
         session.charge = Charge { count: count.then_some(cast.counter.epoch), window: key.map(str::to_owned), held: Vec::new() };
         let window = key.map(|key| window_claim(&session, None, &Window { key: key.to_owned(), stamp: String::new(), slots: [].into() }));
-        Reservation { session, cast_version: cast.version, window, tallies: Vec::new(), proof: None }
+        Reservation { session, cast_version: cast.version, window, tallies: Vec::new(), proof: None, staged: None }
     }
 
     /// Another claim from the address of a window, decided on that window as it was seen.

@@ -68,7 +68,9 @@ const fn why(reason: &EndReason) -> &'static str {
         EndReason::Idle => "Nobody had touched it for a while.",
         EndReason::Reclaimed => "The machine that it ran on was needed elsewhere.",
         EndReason::TaskStopped { exit_code: Some(0), .. } => "The app in it was closed.",
-        EndReason::TaskStopped { .. } | EndReason::TaskLost => "The app in it stopped.",
+        // What waits in a pool has no visitor who could ask.
+        EndReason::Unused | EndReason::NotNeeded => "Nobody came for it.",
+        EndReason::TaskStopped { .. } | EndReason::TaskLost | EndReason::GateLost => "The app in it stopped.",
         EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",
     }
 }

@@ -1,0 +1,41 @@
+//! Owns how a demo app that was started ahead learns whose it is: the command `demo-app assign` tells the app that runs. Must not know what is shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+
+use super::page::Page;
+use super::room::Room;
+use super::settings::Settings;
+
+/// What the command is called.
+pub const ASSIGN: &str = "assign";
+/// Where the app hears of it.
+pub const PATH: &str = "/given";
+/// How long the app may take to hear it.
+const LIMIT: Duration = Duration::from_secs(5);
+/// The gate says in this header of every visitor's request who asks; the command says nothing.
+const ROLE: &str = "x-cast-role";
+
+/// Tells the app that listens on the command's own `PORT` what the command was told.
+pub async fn tell(told: &Settings) -> anyhow::Result<()> {
+    let client = casting_identity::web_client::build(LIMIT)?;
+    let reply = client.post(format!("http://127.0.0.1:{}{PATH}", told.port)).json(told).send().await;
+    let status = reply.context("the app was not reached")?.status();
+    ensure!(status.is_success(), "the app answered {status}");
+    Ok(())
+}
+
+/// Takes what the command says; no visitor can say it.
+pub async fn take(State((page, room)): State<(Arc<Page>, Arc<Room>)>, headers: HeaderMap, Json(told): Json<Settings>) -> StatusCode {
+    if headers.contains_key(ROLE) {
+        return StatusCode::FORBIDDEN;
+    }
+    room.begin(told.time_limit());
+    page.give(told.given);
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,131 @@
+//! Owns how a visitor is given a session that was started ahead: which one, that its gate hears of it, and another one when it does not. The row
+//! itself changes hands in the claim's own transaction (see [`super::claim`]).
+
+use std::collections::BTreeSet;
+
+use super::{Casting, TRIES};
+use crate::group;
+use crate::ids::{self, SessionId, StagingId};
+use crate::ports::{Exchanged, Fault, FaultKind, Launcher, Store};
+use crate::session::{PoolPlace, Pooled, Session, State};
+use crate::staging::Staging;
+use crate::ticket::{AssignTicket, Role, SessionTicket};
+use crate::time::Timestamp;
+
+/// How long the orders to a gate are good, in seconds.
+const ORDER_SECONDS: u64 = 60;
+/// After so many sessions that others were faster at, a visitor gets one of their own.
+const LOST_RACES: usize = 5;
+
+/// What pools have for one claim.
+#[derive(Default)]
+pub(super) struct Offer {
+    /// A pool that keeps such sessions.
+    pub(super) pool: Option<StagingId>,
+    /// One of its sessions, or one of another such pool's.
+    pub(super) staged: Option<Box<Session>>,
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Looks for a session that was started ahead and is what this claim asks for, except those in `lost`.
+    pub(super) async fn find_staged(&self, claim: &Session, lost: &BTreeSet<SessionId>, now: Timestamp) -> Result<Offer, Fault> {
+        let mut offer = Offer::default();
+        if self.gates.is_none() || lost.len() >= LOST_RACES {
+            return Ok(offer);
+        }
+        let pools = self.book.pools(&self.store, now).await?;
+        let of_image = |pool: &&Staging| pool.settings.enabled && pool.settings.image_id == claim.launch.image_id;
+        for pool in pools.iter().filter(of_image) {
+            if !self.is_of_kind(pool, claim, now).await? {
+                continue;
+            }
+            offer.pool.get_or_insert_with(|| pool.id.clone());
+            let waiting = self.book.staged(&self.store, &pool.id, now).await?;
+            // Each claim has an order of its own, so that not everybody reaches for the same one.
+            let rank = |session: &&Session| ids::mix(claim.claim_id(), &session.id);
+            let fitting = waiting.iter().filter(|session| session.fits(claim, now) && !lost.contains(&session.id));
+            if let Some(chosen) = fitting.min_by_key(rank) {
+                self.book.take_staged(&pool.id, &chosen.id);
+                return Ok(Offer { pool: Some(pool.id.clone()), staged: Some(Box::new(chosen.clone())) });
+            }
+        }
+        Ok(offer)
+    }
+
+    /// Whether a pool of the claim's image keeps what this claim asks for.
+    async fn is_of_kind(&self, pool: &Staging, claim: &Session, now: Timestamp) -> Result<bool, Fault> {
+        let Some(image) = self.book.image(&self.store, &pool.settings.image_id, now).await? else { return Ok(false) };
+        let groups = self.book.groups(&self.store, now).await?;
+        let network = pool.settings.network.as_ref().or(image.settings.network.as_ref());
+        let opens = claim.launch.kasm_url.is_none() || image.settings.exec.assign.is_some();
+        let allows = group::grant_of(pool.settings.group_id.as_ref(), &groups).permissions == claim.grant.permissions;
+        Ok(opens && allows && claim.launch.network.as_ref().map(|network| &network.name) == network)
+    }
+
+    /// The session of a claim as it is to be reserved: one that was started ahead, where there is one, or one of its own.
+    pub(super) async fn choose(&self, claim: Session, lost: &BTreeSet<SessionId>) -> Result<(Session, Option<Box<Session>>), Fault> {
+        let offer = self.find_staged(&claim, lost, claim.created_at).await?;
+        let given = offer.staged.and_then(|staged| Some((staged.assigned(&claim).ok()?, Some(staged))));
+        Ok(given.unwrap_or_else(|| {
+            let pooled = offer.pool.map(|pool| Pooled { pool, place: PoolPlace::Missed });
+            (Session { pooled, ..claim }, None)
+        }))
+    }
+
+    /// Tells the gate of a session that was given away a moment ago. One whose gate is not reached is given up, and its visitor gets another, with
+    /// everything that the claim has taken: nothing is taken twice.
+    pub(super) async fn hand_in(&self, mut session: Session) -> Result<Session, Fault> {
+        let mut lost = BTreeSet::new();
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            if !session.is_freshly_assigned(now) {
+                return Ok(session);
+            }
+            let Err(why) = self.tell_gate(&session, now).await else { return Ok(session) };
+            tracing::warn!(session.id = %session.id, why, "The gate of session {} was not reached; its visitor gets another one", session.id);
+            session = self.exchange(session, &mut lost, now).await?;
+        }
+        Err(Fault { kind: FaultKind::Contention, what: "hand in a session", detail: format!("{TRIES} tries on {}", session.claim_id()) })
+    }
+
+    async fn tell_gate(&self, session: &Session, now: Timestamp) -> Result<(), String> {
+        let (Some(gates), State::Ready { endpoint, .. }) = (&self.gates, &session.state) else {
+            return Err("there is no way to it from here".to_owned());
+        };
+        let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
+        let expires = now.plus_seconds(ORDER_SECONDS);
+        let enter = SessionTicket {
+            session: session.id.clone(),
+            role: Role::Owner,
+            watcher: None,
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            expires,
+        };
+        let order = AssignTicket { session: session.id.clone(), orders: self.orders(session.clone()), expires };
+        gates.assign(&session.id, &enter.sign(&secret), &order.sign(&secret)).await
+    }
+
+    /// Exchanges a session for another that was started ahead, or for one to be started now.
+    async fn exchange(&self, session: Session, lost: &mut BTreeSet<SessionId>, now: Timestamp) -> Result<Session, Fault> {
+        let Ok(given_up) = session.given_up(now) else { return Ok(session) };
+        lost.insert(session.id.clone());
+        let alone = session.claim_alone(now);
+        let (after, staged) = self.choose(alone, lost).await?;
+        match self.store.exchange(&session, &given_up, &after, staged.as_deref()).await? {
+            Exchanged::Done => {
+                tracing::info!(session.id = %after.id, lost = %session.id, "Session {} takes the place of {}", after.id, session.id);
+                // The sweep stops it as well; whoever waits does not wait for that.
+                if let Err(fault) = self.finish_stop(given_up).await {
+                    tracing::warn!(session.id = %session.id, %fault, "Could not stop session {}; the sweep tries again", session.id);
+                }
+                Ok(after)
+            }
+            Exchanged::StagedGone => {
+                lost.extend(staged.map(|staged| staged.id));
+                Ok(session)
+            }
+            Exchanged::Stale => Ok(self.store.session(session.claim_id()).await?.unwrap_or(session)),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Owns the pools' round: what is known of each pool goes into its plan, and what the plan says is done. Any number may run at once: a session is
+//! started only while fewer than desired wait, by one transaction, so no two rounds ever start too many.
+
+use std::sync::Arc;
+
+use super::book::read_all;
+use super::{Casting, Stop};
+use crate::METRICS;
+use crate::group::{self, Group};
+use crate::ids::{SessionId, StagingId, draw};
+use crate::image::Image;
+use crate::listing::SessionQuery;
+use crate::permission::Grant;
+use crate::pool_log::{PoolLog, Seen};
+use crate::pool_plan::{Member, PoolFacts, PoolPlan, Rest, plan};
+use crate::ports::{Fault, Launcher, Staged, Store};
+use crate::price;
+use crate::session::{EndReason, Launch, PoolPlace, Session, State};
+use crate::staging::Staging;
+use crate::time::Timestamp;
+
+/// ECS takes so many starts in a second; a round starts no more, and the next one begins a second later.
+pub const STARTS_AT_ONCE: u32 = 20;
+/// Claims of the last seconds are counted in the next round: their index is a moment late.
+const SETTLE_SECONDS: u64 = 10;
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refilled {
+    /// Sessions that were started ahead.
+    pub started: u32,
+    /// Sessions that were stopped because they are no longer needed, or too old.
+    pub stopped: u32,
+    /// Whether more is to be started as soon as ECS takes it.
+    pub more: bool,
+}
+
+/// A pool as it is, for administrators.
+#[derive(Clone, Debug)]
+pub struct PoolView {
+    /// Its sessions that wait for visitors, the oldest first.
+    pub waiting: Vec<Session>,
+    /// What its next round will do.
+    pub plan: PoolPlan,
+    /// What is known of its past.
+    pub log: PoolLog,
+    /// What one of its sessions costs in an hour, in millionths of a dollar; `None` when nobody knows.
+    pub hour_micros: Option<u64>,
+    /// The time at which all of this holds.
+    pub at: Timestamp,
+}
+
+/// What a pool keeps ready, if it can.
+struct Kind {
+    image: Option<Arc<Image>>,
+    launch: Option<Launch>,
+    grant: Grant,
+    obstacle: Option<Rest>,
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Looks after every pool once.
+    ///
+    /// # Errors
+    /// When the pools cannot be listed. One that cannot be looked after now is looked after in the next round.
+    pub async fn refill(&self) -> Result<Refilled, Fault> {
+        let mut refilled = Refilled::default();
+        let pools = read_all::<Staging, S>(&self.store).await?;
+        if pools.is_empty() {
+            return Ok(refilled);
+        }
+        let groups = read_all::<Group, S>(&self.store).await?;
+        for pool in pools {
+            if let Err(fault) = self.refill_pool(&pool, &groups, &mut refilled).await {
+                tracing::error!(pool.id = %pool.id, %fault, "Could not look after pool {}; the next round tries again", pool.id);
+            }
+        }
+        Ok(refilled)
+    }
+
+    /// A pool as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn pool_view(&self, pool: &Staging) -> Result<PoolView, Fault> {
+        let groups = read_all::<Group, S>(&self.store).await?;
+        let at = self.clock.now();
+        let kind = self.kind_of(pool, &groups).await?;
+        let waiting = self.store.pool(&pool.id).await?;
+        let log = self.log_of(pool, at).await?;
+        let plan = plan_for(pool, &kind, &waiting, &log, STARTS_AT_ONCE, at);
+        let hour_micros = kind.image.as_deref().and_then(price::session_hour);
+        Ok(PoolView { waiting, plan, log, hour_micros, at })
+    }
+
+    /// Stops everything that waits in a pool: it is gone. Whatever cannot be stopped now is stopped by the sweep.
+    ///
+    /// # Errors
+    /// When store or ECS do not answer.
+    pub async fn drain_pool(&self, id: &StagingId) -> Result<(), Fault> {
+        for session in self.store.pool(id).await? {
+            self.stop_waiting(session, EndReason::NotNeeded).await?;
+        }
+        Ok(())
+    }
+
+    async fn refill_pool(&self, pool: &Staging, groups: &[Group], refilled: &mut Refilled) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let kind = self.kind_of(pool, groups).await?;
+        let waiting = self.store.pool(&pool.id).await?;
+        let log = self.log_of(pool, now).await?;
+        let plan = plan_for(pool, &kind, &waiting, &log, STARTS_AT_ONCE.saturating_sub(refilled.started), now);
+        for (id, reason) in &plan.stop {
+            if let Some(session) = waiting.iter().find(|session| session.id == *id) {
+                refilled.stopped += u32::from(self.stop_waiting(session.clone(), reason.clone()).await?);
+            }
+        }
+        let (started, refusal) = self.start_ahead(pool, &kind, &plan).await?;
+        refilled.started += started;
+        refilled.more |= refusal.is_none() && started > 0 && started == plan.start && waiting.len() < plan.wanted as usize;
+        self.write_log(pool, &kind, &waiting, log, refusal, (started, now)).await
+    }
+
+    /// What this pool keeps ready.
+    async fn kind_of(&self, pool: &Staging, groups: &[Group]) -> Result<Kind, Fault> {
+        let settings = &pool.settings;
+        let grant = group::grant_of(settings.group_id.as_ref(), groups);
+        let image = self.store.record::<Image>(settings.image_id.as_str()).await?.filter(|image| image.settings.enabled).map(Arc::new);
+        let Some(found) = image.clone() else {
+            return Ok(Kind { image: None, launch: None, grant, obstacle: Some(Rest::NoImage) });
+        };
+        let name = settings.network.as_ref().or(found.settings.network.as_ref());
+        let network = match name {
+            Some(name) => self.store.record::<crate::network::Network>(name.as_str()).await?,
+            None => None,
+        };
+        let obstacle = (name.is_some() && network.is_none()).then_some(Rest::NoNetwork);
+        let launch = obstacle.is_none().then(|| Launch::of(&found, network, None));
+        Ok(Kind { image, launch, grant, obstacle })
+    }
+
+    async fn log_of(&self, pool: &Staging, now: Timestamp) -> Result<PoolLog, Fault> {
+        Ok(self.store.record::<PoolLog>(pool.id.as_str()).await?.unwrap_or_else(|| PoolLog::new(pool.id.clone(), now)))
+    }
+
+    /// Stops a session only as long as it waits: one that a visitor was given in the meantime is theirs.
+    async fn stop_waiting(&self, session: Session, reason: EndReason) -> Result<bool, Fault> {
+        let (id, now) = (session.id.clone(), self.clock.now());
+        let stops = |row: &Session| row.waits_in().and_then(|_| row.stopping(reason.clone(), now).ok());
+        match self.move_session(&id, Some(session), stops).await? {
+            Some(row) if row.is_nobodys() && matches!(row.state, State::Stopping { .. }) => {
+                self.finish_stop(row).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Starts what the plan asks for; gives how many, and what ECS said when it had no room.
+    async fn start_ahead(&self, pool: &Staging, kind: &Kind, plan: &PoolPlan) -> Result<(u32, Option<String>), Fault> {
+        let (Some(image), Some(launch)) = (&kind.image, &kind.launch) else { return Ok((0, None)) };
+        let mut started = 0;
+        for _ in 0..plan.start {
+            let (id, now) = (SessionId::from_bytes(draw(&*self.entropy)), self.clock.now());
+            let secret_key = self.keys.sessions().name();
+            let session = Session::staged(id, pool, image, launch.clone(), kind.grant.clone(), secret_key, now);
+            // Another round may have been faster: the store counts.
+            if self.store.stage(&session, plan.wanted).await? == Staged::Full {
+                break;
+            }
+            match self.launch(session).await {
+                Ok(_) => started += 1,
+                Err(Stop::Fault(fault)) => return Err(fault),
+                Err(Stop::Denied(denial)) => return Ok((started, Some(denial.code.sentence().to_owned()))),
+            }
+        }
+        Ok((started, None))
+    }
+
+    async fn write_log(
+        &self,
+        pool: &Staging,
+        kind: &Kind,
+        waiting: &[Session],
+        log: PoolLog,
+        refusal: Option<String>,
+        (started, now): (u32, Timestamp),
+    ) -> Result<(), Fault> {
+        let settled = now.minus_seconds(SETTLE_SECONDS);
+        let (assigned, missed) = self.count_claims(&pool.id, log.at, settled).await?;
+        let ready = waiting.iter().filter(|session| matches!(session.state, State::Ready { .. })).count();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let hour_micros = kind.image.as_deref().and_then(price::session_hour).unwrap_or(0);
+        let seen = Seen { ready: count(ready), starting: count(waiting.len() - ready), assigned, missed, hour_micros };
+        tracing::info!(target: METRICS, pool_ready = u64::from(seen.ready), pool_starting = u64::from(seen.starting), pool = pool.id.as_str());
+        if log.is_at_rest(seen) && refusal.is_none() && !log.is_paused(now) {
+            return Ok(());
+        }
+        let expected = (log.version > 0).then_some(log.version);
+        let mut after = log.noted(seen, settled.max(log.at));
+        match refusal {
+            Some(said) => after.note_no_room(said, now),
+            None if started > 0 => after.note_room(),
+            None => {}
+        }
+        // Another round that was faster has written it from the same ledger.
+        self.store.put_record(&after, expected, None).await.map(drop)
+    }
+
+    /// Visitors who were given a session of this pool in this time, and those whom it missed.
+    async fn count_claims(&self, pool: &StagingId, since: Timestamp, until: Timestamp) -> Result<(u32, u32), Fault> {
+        let (mut assigned, mut missed, mut after) = (0, 0, None);
+        if until <= since {
+            return Ok((0, 0));
+        }
+        let query = SessionQuery::default().between(since, until);
+        loop {
+            let page = self.store.sessions(&query, after.as_deref(), 100).await?;
+            for pooled in page.items.iter().filter_map(|session| session.pooled.as_ref()).filter(|pooled| pooled.pool == *pool) {
+                match pooled.place {
+                    PoolPlace::Assigned => assigned += 1,
+                    PoolPlace::Missed => missed += 1,
+                    PoolPlace::Waiting => {}
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok((assigned, missed)),
+            }
+        }
+    }
+}
+
+fn plan_for(pool: &Staging, kind: &Kind, waiting: &[Session], log: &PoolLog, room: u32, now: Timestamp) -> PoolPlan {
+    let member = |session: &Session| Member {
+        id: session.id.clone(),
+        is_ready: matches!(session.state, State::Ready { .. }),
+        since: session.created_at,
+        fits: kind.launch.as_ref().is_some_and(|launch| session.runs_as(launch, &kind.grant)),
+    };
+    let members: Vec<Member> = waiting.iter().map(member).collect();
+    plan(&PoolFacts {
+        settings: &pool.settings,
+        obstacle: kind.obstacle,
+        hour_micros: kind.image.as_deref().and_then(price::session_hour),
+        members: &members,
+        log,
+        room,
+        now,
+    })
+}

@@ -1,0 +1,221 @@
+//! Owns the log of a pool: how many of its sessions were ready over the last two days, how many visitors it served or missed, what it has cost today,
+//! and since when ECS has had no room for it. Must not know where any of it is read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::StagingId;
+use crate::record::Record;
+use crate::time::Timestamp;
+
+/// How long one span of the log is, in seconds.
+pub const SPAN_SECONDS: i64 = 900;
+/// So many spans are kept: two days.
+pub const SPANS: usize = 192;
+/// The first pause after ECS had no room, in seconds; it doubles with each further time.
+const FIRST_PAUSE_SECONDS: u64 = 30;
+/// The longest pause, in seconds.
+const LONGEST_PAUSE_SECONDS: u64 = 1800;
+
+/// The log of one pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolLog {
+    /// The pool's id.
+    pub id: StagingId,
+    /// Grows with every change.
+    pub version: u64,
+    /// Until when it is written.
+    pub at: Timestamp,
+    /// The day of `spent_micros`, in days since 1970 (UTC).
+    pub day: i64,
+    /// What its waiting sessions have cost on that day, in millionths of a dollar.
+    pub spent_micros: u64,
+    /// How often in a row ECS had no room for it.
+    pub failures: u32,
+    /// Until when nothing is started, because ECS had no room.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
+    /// What ECS said then.
+    #[serde(default)]
+    pub refusal: Option<String>,
+    /// The last two days, the oldest first.
+    #[serde(default)]
+    pub spans: Vec<PoolSpan>,
+}
+
+/// A quarter of an hour of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSpan {
+    /// Its first second since 1970.
+    pub since: i64,
+    /// The fewest that were ready at one time.
+    pub ready: u32,
+    /// The most that were starting at one time.
+    pub starting: u32,
+    /// Visitors who were given one.
+    pub assigned: u32,
+    /// Visitors whom it fitted, and who had to wait for a session of their own because none was ready.
+    pub missed: u32,
+}
+
+/// What is seen of a pool when its log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Ready for a visitor.
+    pub ready: u32,
+    /// On their way.
+    pub starting: u32,
+    /// Visitors who were given one since the log was written last.
+    pub assigned: u32,
+    /// Visitors whom it missed since then.
+    pub missed: u32,
+    /// What one session costs in an hour, in millionths of a dollar; 0 when nobody knows.
+    pub hour_micros: u64,
+}
+
+impl Record for PoolLog {
+    const KIND: &'static str = "pool-log";
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+impl PoolLog {
+    /// The log of a pool that nothing is known of.
+    pub const fn new(id: StagingId, now: Timestamp) -> Self {
+        Self {
+            id,
+            version: 0,
+            at: now,
+            day: day_of(now),
+            spent_micros: 0,
+            failures: 0,
+            paused_until: None,
+            refusal: None,
+            spans: Vec::new(),
+        }
+    }
+
+    /// What its waiting sessions have cost today, in millionths of a dollar.
+    pub const fn spent_today(&self, now: Timestamp) -> u64 {
+        if self.day == day_of(now) { self.spent_micros } else { 0 }
+    }
+
+    /// Whether nothing is to be started yet, because ECS had no room.
+    pub fn is_paused(&self, now: Timestamp) -> bool {
+        self.paused_until.is_some_and(|until| now < until)
+    }
+
+    /// The log with what is seen at `now`. What the sessions cost since it was written last is added to the day.
+    #[must_use]
+    pub fn noted(&self, seen: Seen, now: Timestamp) -> Self {
+        let (count, elapsed) = (u64::from(seen.ready + seen.starting), self.at.seconds_until(now));
+        // Whatever was before midnight is yesterday's.
+        let today = elapsed.min(u64::try_from(now.seconds().rem_euclid(86_400)).unwrap_or(elapsed));
+        let mut after = self.clone();
+        after.spent_micros = self.spent_today(now) + count * today * seen.hour_micros / 3600;
+        (after.day, after.at) = (day_of(now), now);
+        after.version += 1;
+        let since = now.seconds().div_euclid(SPAN_SECONDS) * SPAN_SECONDS;
+        match after.spans.last_mut().filter(|span| span.since == since) {
+            Some(span) => {
+                span.ready = span.ready.min(seen.ready);
+                span.starting = span.starting.max(seen.starting);
+                span.assigned += seen.assigned;
+                span.missed += seen.missed;
+            }
+            None => {
+                let Seen { ready, starting, assigned, missed, .. } = seen;
+                after.spans.push(PoolSpan { since, ready, starting, assigned, missed });
+            }
+        }
+        let surplus = after.spans.len().saturating_sub(SPANS);
+        after.spans.drain(..surplus);
+        after
+    }
+
+    /// ECS had room for everything that was asked of it.
+    pub fn note_room(&mut self) {
+        (self.failures, self.paused_until, self.refusal) = (0, None, None);
+    }
+
+    /// ECS had no room: nothing is started for a while, the longer the more often that has happened.
+    pub fn note_no_room(&mut self, said: String, now: Timestamp) {
+        let pause = FIRST_PAUSE_SECONDS.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE_SECONDS);
+        self.failures = self.failures.saturating_add(1);
+        self.paused_until = Some(now.plus_seconds(pause));
+        self.refusal = Some(said);
+    }
+
+    /// Whether the log says that nothing at all goes on, so that it need not be written again.
+    pub fn is_at_rest(&self, seen: Seen) -> bool {
+        let nothing = seen.ready + seen.starting + seen.assigned + seen.missed == 0;
+        nothing && self.spans.last().is_none_or(|span| span.ready + span.starting == 0)
+    }
+}
+
+const fn day_of(time: Timestamp) -> i64 {
+    time.seconds().div_euclid(86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::NOON;
+
+    fn log() -> PoolLog {
+        PoolLog::new(StagingId::from_bytes([1; 16]), NOON)
+    }
+
+    const TWO: Seen = Seen { ready: 1, starting: 1, assigned: 2, missed: 1, hour_micros: 36_000 };
+
+    #[test]
+    fn a_day_costs_what_its_sessions_have_cost_since_midnight() {
+        let one = log().noted(TWO, NOON.plus_seconds(60));
+        assert_eq!(one.spent_today(NOON), 1200);
+        let two = one.noted(TWO, NOON.plus_seconds(120));
+        assert_eq!((two.spent_today(NOON), two.version), (2400, 2));
+        let midnight = NOON.plus_seconds(12 * 3600);
+        assert_eq!(two.spent_today(midnight), 0, "another day");
+        let next = two.noted(TWO, midnight.plus_seconds(30));
+        assert_eq!(next.spent_today(midnight), 600, "what was before midnight is yesterday's");
+    }
+
+    #[test]
+    fn a_span_keeps_the_worst_of_its_time_and_counts_everybody() {
+        let more = Seen { ready: 3, starting: 0, ..TWO };
+        let log = log().noted(more, NOON.plus_seconds(1)).noted(TWO, NOON.plus_seconds(61)).noted(more, NOON.plus_seconds(900));
+        let spans: Vec<_> = log.spans.iter().map(|span| (span.ready, span.starting, span.assigned, span.missed)).collect();
+        assert_eq!(spans, [(1, 1, 4, 2), (3, 0, 2, 1)]);
+        let mut long = log;
+        for n in 0..300 {
+            long = long.noted(TWO, NOON.plus_seconds(n * 900));
+        }
+        assert_eq!(long.spans.len(), SPANS);
+    }
+
+    #[test]
+    fn without_room_the_pauses_grow_and_end_with_the_first_success() {
+        let mut log = log();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            log.note_no_room("RESOURCE:CPU".into(), NOON);
+            pauses.push(log.paused_until.map(|until| NOON.seconds_until(until)));
+        }
+        assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 1800, 1800].map(Some));
+        assert!(log.is_paused(NOON) && !log.is_paused(NOON.plus_seconds(1800)));
+        log.note_room();
+        assert!(!log.is_paused(NOON));
+    }
+
+    #[test]
+    fn a_log_of_nothing_is_not_written_again() {
+        let nothing = Seen::default();
+        assert!(log().is_at_rest(nothing));
+        let busy = log().noted(TWO, NOON);
+        assert!(!busy.is_at_rest(nothing), "its end is still to be written");
+        assert!(busy.noted(nothing, NOON.plus_seconds(900)).is_at_rest(nothing));
+    }
+}

@@ -1,0 +1,215 @@
+//! Owns the plan of a pool: how many of its sessions there should be, which of them must go, and how many are to be started. Pure: what is known goes
+//! in, what is to be done comes out. Must not know how any of it is done.
+
+use crate::ids::SessionId;
+use crate::pool_log::PoolLog;
+use crate::session::EndReason;
+use crate::staging::StagingSettings;
+use crate::time::Timestamp;
+
+/// What is known of a pool.
+#[derive(Clone, Debug)]
+pub struct PoolFacts<'a> {
+    /// What the administrator set.
+    pub settings: &'a StagingSettings,
+    /// Why its sessions cannot be started at all, if they cannot.
+    pub obstacle: Option<Rest>,
+    /// What one of its sessions costs in an hour, in millionths of a dollar; `None` when nobody knows.
+    pub hour_micros: Option<u64>,
+    /// Its sessions that wait for visitors, the oldest first.
+    pub members: &'a [Member],
+    /// Its log.
+    pub log: &'a PoolLog,
+    /// How many may be started now, because ECS takes only so many a second.
+    pub room: u32,
+    /// The time of the decision.
+    pub now: Timestamp,
+}
+
+/// A session that waits in a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: SessionId,
+    /// Whether it is ready; it is starting otherwise.
+    pub is_ready: bool,
+    /// When it was started.
+    pub since: Timestamp,
+    /// Whether it is still of the kind that the pool is to keep.
+    pub fits: bool,
+}
+
+/// Why a pool keeps nothing ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It is switched off.
+    Disabled,
+    /// Its image is gone or disabled.
+    NoImage,
+    /// Its network is gone, or its image may not run there.
+    NoNetwork,
+    /// It is outside of its schedule.
+    OutsideSchedule,
+    /// It has cost as much today as it may.
+    BudgetSpent,
+    /// It has a budget, and nobody knows what its sessions cost.
+    NoPrice,
+}
+
+impl Rest {
+    /// The reason in one plain sentence, for administrators.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Disabled => "The pool is switched off.",
+            Self::NoImage => "Its image is gone or switched off.",
+            Self::NoNetwork => "Its network is gone, or its image may not run there.",
+            Self::OutsideSchedule => "It is outside of its schedule.",
+            Self::BudgetSpent => "It has cost as much today as it may; it goes on at midnight (UTC).",
+            Self::NoPrice => "It has a daily budget, but only its task definition says how large its sessions are.",
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PoolPlan {
+    /// How many sessions there should be.
+    pub wanted: u32,
+    /// Why none should be.
+    pub rest: Option<Rest>,
+    /// How many are to be started now.
+    pub start: u32,
+    /// Which are to be stopped, and why.
+    pub stop: Vec<(SessionId, EndReason)>,
+}
+
+/// Says what is to be done.
+pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
+    let rest = rest(facts);
+    let wanted = if rest.is_some() { 0 } else { facts.settings.desired_sessions };
+    let life = u64::from(facts.settings.expiration_hours) * 3600;
+    let mut stop = Vec::new();
+    let mut kept: Vec<&Member> = Vec::new();
+    for member in facts.members {
+        if !member.fits {
+            stop.push((member.id.clone(), EndReason::NotNeeded));
+        } else if facts.now >= member.since.plus_seconds(life) {
+            stop.push((member.id.clone(), EndReason::Unused));
+        } else {
+            kept.push(member);
+        }
+    }
+    // Of too many, those go first that nobody could use yet, then those that would go soonest anyway.
+    kept.sort_by_key(|member| (member.is_ready, member.since));
+    let surplus = kept.len().saturating_sub(wanted as usize);
+    stop.extend(kept.iter().take(surplus).map(|member| (member.id.clone(), EndReason::NotNeeded)));
+    let missing = wanted.saturating_sub(u32::try_from(kept.len()).unwrap_or(u32::MAX));
+    let start = if facts.log.is_paused(facts.now) { 0 } else { missing.min(facts.room) };
+    PoolPlan { wanted, rest, start, stop }
+}
+
+fn rest(facts: &PoolFacts<'_>) -> Option<Rest> {
+    let settings = facts.settings;
+    if !settings.enabled {
+        return Some(Rest::Disabled);
+    }
+    if facts.obstacle.is_some() {
+        return facts.obstacle;
+    }
+    if settings.schedule.as_ref().is_some_and(|schedule| schedule.opens_at(facts.now).is_some()) {
+        return Some(Rest::OutsideSchedule);
+    }
+    let cents = u64::from(settings.daily_budget_cents?);
+    match facts.hour_micros {
+        None => Some(Rest::NoPrice),
+        Some(_) => (facts.log.spent_today(facts.now) >= cents * 10_000).then_some(Rest::BudgetSpent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ids::StagingId;
+    use crate::staging_form;
+    use crate::testing::{NOON, image};
+
+    fn settings(fields: serde_json::Value) -> StagingSettings {
+        let mut input = json!({"name": "Monday", "image_id": image(1).id, "desired_sessions": 3, "expiration_hours": 2});
+        for (name, value) in fields.as_object().expect("an object") {
+            input[name] = value.clone();
+        }
+        staging_form::create(&input).expect("is right")
+    }
+
+    fn member(n: u8, age: u64, is_ready: bool) -> Member {
+        Member { id: SessionId::from_bytes([n; 16]), is_ready, since: NOON.plus_seconds(10_000 - age), fits: true }
+    }
+
+    #[test]
+    fn a_pool_is_filled_and_emptied_as_it_should_be() {
+        let other = |n| Member { fits: false, ..member(n, 60, true) };
+        let full = || vec![member(1, 60, true), member(2, 50, true), member(3, 40, false)];
+        let (unused, not_needed) = (EndReason::Unused, EndReason::NotNeeded);
+        let always = || json!({});
+        for (name, fields, members, start, stop) in [
+            ("empty", always(), vec![], 3, vec![]),
+            ("one is missing", always(), vec![member(1, 60, true), member(2, 50, false)], 1, vec![]),
+            ("full", always(), full(), 0, vec![]),
+            ("lowered: the one that starts goes first", json!({"desired_sessions": 2}), full(), 0, vec![(3, not_needed.clone())]),
+            ("then the oldest", json!({"desired_sessions": 1}), full(), 0, vec![(3, not_needed.clone()), (1, not_needed.clone())]),
+            ("of nothing", json!({"desired_sessions": 0}), vec![member(1, 1, true)], 0, vec![(1, not_needed.clone())]),
+            ("too old", always(), vec![member(1, 7200, true), member(2, 7199, true)], 2, vec![(1, unused)]),
+            ("of another kind by now", always(), vec![other(1), member(2, 50, true)], 2, vec![(1, not_needed.clone())]),
+            ("switched off", json!({"enabled": false}), vec![member(1, 60, true)], 0, vec![(1, not_needed)]),
+        ] {
+            let settings = settings(fields);
+            let now = NOON.plus_seconds(10_000);
+            let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+            let facts = PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &members, log: &log, room: 20, now };
+            let plan = plan(&facts);
+            assert_eq!(plan.start, start, "{name}");
+            let stop: Vec<_> = stop.into_iter().map(|(n, why)| (SessionId::from_bytes([n; 16]), why)).collect();
+            assert_eq!(plan.stop, stop, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pool_rests_for_a_reason() {
+        let spent = PoolLog { spent_micros: 10_000, ..PoolLog::new(StagingId::from_bytes([1; 16]), NOON) };
+        let mondays = json!({"schedule": {"time_zone": "UTC", "spans": ["mon 13:00-14:00"]}});
+        for (name, fields, obstacle, price, minutes, rest) in [
+            ("nothing in the way", json!({}), None, None, 0, None),
+            ("no image", json!({}), Some(Rest::NoImage), None, 0, Some(Rest::NoImage)),
+            ("switched off, and no image", json!({"enabled": false}), Some(Rest::NoImage), None, 0, Some(Rest::Disabled)),
+            ("before its time", mondays.clone(), None, None, 59, Some(Rest::OutsideSchedule)),
+            ("in its time", mondays.clone(), None, None, 60, None),
+            ("after its time", mondays, None, None, 120, Some(Rest::OutsideSchedule)),
+            ("budget left", json!({"daily_budget_cents": 2}), None, Some(1), 0, None),
+            ("budget spent", json!({"daily_budget_cents": 1}), None, Some(1), 0, Some(Rest::BudgetSpent)),
+            ("budget spent, but yesterday", json!({"daily_budget_cents": 1}), None, Some(1), 12 * 60, None),
+            ("a budget without a price", json!({"daily_budget_cents": 1}), None, None, 0, Some(Rest::NoPrice)),
+        ] {
+            let settings = settings(fields);
+            // NOON is a Monday's.
+            let now = NOON.plus_seconds(minutes * 60);
+            let facts = PoolFacts { settings: &settings, obstacle, hour_micros: price, members: &[], log: &spent, room: 20, now };
+            let plan = plan(&facts);
+            assert_eq!((plan.rest, plan.wanted), (rest, if rest.is_some() { 0 } else { 3 }), "{name}");
+            assert!(rest.is_none_or(|rest| rest.sentence().ends_with('.')));
+        }
+    }
+
+    #[test]
+    fn starts_stay_within_the_room_and_wait_while_ecs_has_none() {
+        let settings = settings(json!({"desired_sessions": 100}));
+        let mut log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+        let start = |log: &PoolLog, room, now| {
+            plan(&PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &[], log, room, now }).start
+        };
+        assert_eq!(start(&log, 20, NOON), 20);
+        log.note_no_room("no room".into(), NOON);
+        assert_eq!((start(&log, 20, NOON), start(&log, 20, NOON.plus_seconds(30))), (0, 20));
+    }
+}

@@ -1,0 +1,228 @@
+//! Owns what a pool has to do with a session: one that was started ahead and waits, is given to a visitor, and is taken back when its gate is not
+//! reached. Must not know how a pool is planned (see [`crate::pool_plan`]) or which visitor it fits.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CastId, CastKey, SessionId, StagingId, UserId};
+use crate::image::Image;
+use crate::permission::Grant;
+use crate::session::{
+    CHECK_SECONDS, Charge, EndReason, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
+};
+use crate::staging::Staging;
+use crate::tally::{Held, Tally, TallyKind};
+use crate::time::Timestamp;
+use crate::viewing::{Sharing, Viewing};
+
+/// A visitor's own session that was started ahead is told to its gate again for so many seconds; later, somebody may have been in it.
+pub const FRESH_SECONDS: u64 = 60;
+/// Nobody is given a session that is to be replaced within so many seconds.
+pub const EXPIRY_MARGIN_SECONDS: u64 = 15;
+
+/// What a pool has to do with a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pooled {
+    /// The pool.
+    pub pool: StagingId,
+    /// What it has to do with it.
+    pub place: PoolPlace,
+}
+
+/// See [`Pooled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolPlace {
+    /// Started ahead, for nobody yet. What its row says of link and claim are placeholders.
+    Waiting,
+    /// Started ahead, and given to the visitor whose it is.
+    Assigned,
+    /// Started for its visitor, because the pool that fits had none ready.
+    Missed,
+}
+
+impl PoolPlace {
+    /// The place in one word, as the API says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Assigned => "assigned",
+            Self::Missed => "missed",
+        }
+    }
+}
+
+/// The count of the sessions that wait in a pool.
+pub fn waiting(pool: &StagingId, most: u32) -> Tally {
+    Tally::new(TallyKind::Pool, pool.as_str(), most)
+}
+
+impl CastId {
+    /// Stands in the row of a session of this pool that no link has been given yet. No cast has it: ids are drawn, and pools' are others.
+    pub fn of_pool(pool: &StagingId) -> Self {
+        Self::respelled(pool.as_str(), StagingId::PREFIX)
+    }
+}
+
+impl Session {
+    /// A session of a pool, to be started at `now` for nobody yet. Unless somebody is given it, it lives for as long as the pool keeps one.
+    pub fn staged(id: SessionId, pool: &Staging, image: &Image, launch: Launch, grant: Grant, secret_key: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            rev: 1,
+            claim: None,
+            cast_id: CastId::of_pool(&pool.id),
+            cast_key: CastKey::of_nobody(),
+            cast_name: pool.settings.name.clone(),
+            error_url: None,
+            owner: Owner::Nobody,
+            charge: Charge::default(),
+            launch,
+            origin: Origin::default(),
+            created_at: now,
+            ready_by: now.plus_seconds(image.settings.start_timeout_seconds.into()),
+            ready_at: None,
+            time_limit_seconds: pool.settings.expiration_hours.saturating_mul(3600),
+            secret_key: secret_key.to_owned(),
+            grant,
+            notes: Vec::new(),
+            request: None,
+            go: None,
+            viewing: Viewing { exec: image.settings.exec.clone(), ..Viewing::default() },
+            sharing: Sharing::default(),
+            pooled: Some(Pooled { pool: pool.id.clone(), place: PoolPlace::Waiting }),
+            state: State::Reserved,
+            task: None,
+            due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
+        }
+    }
+
+    /// The id that its claim's nonce or idempotency key leads to: another than its own when it was started ahead.
+    pub fn claim_id(&self) -> &SessionId {
+        self.claim.as_ref().unwrap_or(&self.id)
+    }
+
+    /// The pool it is in, while it is there to be given to somebody, or will be.
+    pub fn waits_in(&self) -> Option<&StagingId> {
+        let pooled = self.pooled.as_ref().filter(|pooled| pooled.place == PoolPlace::Waiting)?;
+        self.can_be_entered().then_some(&pooled.pool)
+    }
+
+    /// Whether no visitor has ever been given it: its row is no claim.
+    pub fn is_nobodys(&self) -> bool {
+        self.pooled.as_ref().is_some_and(|pooled| pooled.place == PoolPlace::Waiting)
+    }
+
+    /// One of the count of its pool, while it counts there.
+    pub(crate) fn held_in_pool(&self) -> Option<Held> {
+        Some(waiting(self.waits_in()?, 0).held())
+    }
+
+    /// Whether it can be given to the visitor of this claim: it is ready and stays for a moment, runs the very same, and allows the very same.
+    pub fn fits(&self, claim: &Self, now: Timestamp) -> bool {
+        let State::Ready { ends_at, .. } = &self.state else { return false };
+        let opens = claim.launch.kasm_url.is_none() || claim.viewing.exec.assign.is_some();
+        self.waits_in().is_some()
+            && now.plus_seconds(EXPIRY_MARGIN_SECONDS) < *ends_at
+            && opens
+            && self.runs_as(&claim.launch, &claim.grant)
+    }
+
+    /// Whether it runs what is asked for, with the same permissions. The address to be opened is told when it is given away, and limits too.
+    pub fn runs_as(&self, launch: &Launch, grant: &Grant) -> bool {
+        let wanted = Launch { kasm_url: self.launch.kasm_url.clone(), attempt: self.launch.attempt, ..launch.clone() };
+        self.launch == wanted && self.grant.permissions == grant.permissions
+    }
+
+    /// This session as the one of `claim`, which was drawn up as a session of its own.
+    ///
+    /// # Errors
+    /// When it is not ready, or not to be given away (any more).
+    pub fn assigned(&self, claim: &Self) -> Result<Self, InvalidTransition> {
+        let (State::Ready { endpoint, .. }, Some(pool)) = (&self.state, self.waits_in()) else {
+            return Err(self.invalid("assigned"));
+        };
+        let now = claim.created_at;
+        let ends_at = now.plus_seconds(claim.time_limit_seconds.into());
+        let after = Self {
+            id: self.id.clone(),
+            rev: self.rev + 1,
+            claim: Some(claim.claim_id().clone()),
+            owner: owner_of(claim, &self.id),
+            launch: Launch { kasm_url: claim.launch.kasm_url.clone(), ..self.launch.clone() },
+            ready_at: Some(now),
+            secret_key: self.secret_key.clone(),
+            pooled: Some(Pooled { pool: pool.clone(), place: PoolPlace::Assigned }),
+            state: State::Ready { at: now, endpoint: endpoint.clone(), ends_at },
+            task: self.task.clone(),
+            ..claim.clone()
+        };
+        Ok(after.due(now.plus_seconds(CHECK_SECONDS)))
+    }
+
+    /// Whether its gate may not have heard yet whose it is: it was given away a moment ago.
+    pub fn is_freshly_assigned(&self, now: Timestamp) -> bool {
+        let assigned = self.pooled.as_ref().is_some_and(|pooled| pooled.place == PoolPlace::Assigned);
+        assigned && matches!(self.state, State::Ready { .. }) && now < self.created_at.plus_seconds(FRESH_SECONDS)
+    }
+
+    /// Its claim as a session of its own, to be started at `now` or exchanged for another one.
+    pub fn claim_alone(&self, now: Timestamp) -> Self {
+        let id = self.claim_id().clone();
+        let start = self.created_at.seconds_until(self.ready_by);
+        Self {
+            rev: 1,
+            claim: None,
+            owner: owner_of(self, &id),
+            launch: Launch { attempt: 1, ..self.launch.clone() },
+            created_at: now,
+            ready_by: now.plus_seconds(start),
+            ready_at: None,
+            pooled: self.pooled.clone().map(|pooled| Pooled { place: PoolPlace::Missed, ..pooled }),
+            state: State::Reserved,
+            task: None,
+            due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
+            id,
+            ..self.clone()
+        }
+    }
+
+    /// Its gate was not reached when it was given away: it is its pool's again, without anything of its visitor, and to be stopped.
+    ///
+    /// # Errors
+    /// When it was not given away, or is being stopped.
+    pub fn given_up(&self, now: Timestamp) -> Result<Self, InvalidTransition> {
+        let pool = match (&self.pooled, &self.state) {
+            (Some(Pooled { pool, place: PoolPlace::Assigned }), State::Ready { .. }) => pool,
+            _ => return Err(self.invalid("given up")),
+        };
+        Ok(Self {
+            rev: self.rev + 1,
+            claim: None,
+            cast_id: CastId::of_pool(pool),
+            cast_key: CastKey::of_nobody(),
+            cast_name: String::new(),
+            error_url: None,
+            owner: Owner::Nobody,
+            charge: Charge::default(),
+            launch: Launch { kasm_url: None, ..self.launch.clone() },
+            origin: Origin::default(),
+            notes: Vec::new(),
+            request: None,
+            go: None,
+            pooled: Some(Pooled { pool: pool.clone(), place: PoolPlace::Waiting }),
+            state: State::Stopping { at: now, reason: EndReason::GateLost, served: true },
+            due_at: Some(now.plus_seconds(STOPPING_SECONDS)),
+            ..self.clone()
+        })
+    }
+}
+
+/// The owner of a claim's session whose id is `id`: an anonymous user's spells it.
+fn owner_of(claim: &Session, id: &SessionId) -> Owner {
+    match &claim.owner {
+        Owner::Anonymous { group, expires_at, .. } => {
+            Owner::Anonymous { id: UserId::of_session(id), group: group.clone(), expires_at: *expires_at }
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,94 @@
+//! Owns the way to the gates of sessions that run: through the edge, at the address that their visitors come by. Must not know what gates are told.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use casting_core::ids::SessionId;
+use casting_core::ports::{Gates, Telling};
+use http::header::COOKIE;
+use reqwest::Client;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::web_client::{self, ClientError};
+
+/// How long a gate may take. Its visitor waits, and gets another session if it is not there.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Reaches gates by HTTP.
+pub struct HttpGates {
+    client: Client,
+    session_url: String,
+}
+
+impl HttpGates {
+    /// The gates of sessions at `session_url`, which has `{session}` for their ids. Opens no connection yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(session_url: &str) -> Result<Self, ClientError> {
+        let client = web_client::builder(LIMIT)?.dns_resolver(Arc::new(Names)).build()?;
+        Ok(Self { client, session_url: session_url.to_owned() })
+    }
+}
+
+impl Gates for HttpGates {
+    fn assign<'a>(&'a self, session: &'a SessionId, enter: &'a str, order: &'a str) -> Telling<'a> {
+        Box::pin(async move {
+            let url = format!("{}/.cast/assign", self.session_url.replace("{session}", session.as_str()));
+            let sent = self.client.post(url).header(COOKIE, format!("cast-session={enter}")).body(order.to_owned()).send().await;
+            match sent {
+                Ok(reply) if reply.status().is_success() => Ok(()),
+                Ok(reply) => Err(format!("it was answered {}", reply.status())),
+                Err(error) => Err(error.without_url().to_string()),
+            }
+        })
+    }
+}
+
+/// The machine's names, and those below `localhost`, which are this machine wherever they are looked up (RFC 6761).
+struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            if name.as_str().ends_with(".localhost") {
+                let here: Addrs = Box::new(std::iter::once(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)));
+                return Ok(here);
+            }
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Addrs = Box::new(found.into_iter());
+            Ok(found)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::routing::post;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gate_is_reached_at_its_sessions_own_name_or_it_is_said_why_not() {
+        let take = async |headers: HeaderMap, order: String| {
+            let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+            let id = SessionId::from_bytes([1; 16]);
+            let right = text("host").starts_with(id.as_str()) && text("cookie") == "cast-session=ticket" && order == "order";
+            if right { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN }
+        };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move { axum::serve(listener, Router::new().route("/.cast/assign", post(take))).await });
+        let told = async |port: u16, order: &str| {
+            let gates = HttpGates::new(&format!("http://{{session}}.localhost:{port}")).expect("a client");
+            gates.assign(&SessionId::from_bytes([1; 16]), "ticket", order).await
+        };
+        assert_eq!(told(port, "order").await, Ok(()));
+        assert_eq!(told(port, "another").await, Err("it was answered 403 Forbidden".to_owned()));
+        assert!(told(1, "order").await.is_err_and(|why| !why.is_empty() && !why.contains("localhost")), "nobody is there");
+    }
+}
