@@ -33,19 +33,29 @@ enum Done {
 
 #[test]
 fn the_ledger_holds_in_every_history() {
-    let count = setting("CASTING_TEST_HISTORIES").unwrap_or(1000);
+    let given: usize = share_of_each_core(count(), |seeds| play(seeds, async |ground, seed| history(ground, seed).await));
+    assert!(given as u64 >= count(), "{given} sessions in {} histories: too few for the checks to mean anything", count());
+}
+
+/// How many histories are asked for.
+pub fn count() -> u64 {
+    setting("CASTING_TEST_HISTORIES").unwrap_or(1000)
+}
+
+/// Plays all histories, each core its share; gives the sum of what they count.
+pub fn share_of_each_core(count: u64, play: impl Fn(std::iter::StepBy<std::ops::Range<u64>>) -> Result<usize> + Sync) -> usize {
     let first = setting("CASTING_TEST_SEED").unwrap_or(1);
     let players = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
-    let given: usize = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let share = |player: u64| (first + player..first + count).step_by(players as usize);
+        let play = &play;
         let playing: Vec<_> = (0..players).map(|player| scope.spawn(move || play(share(player)))).collect();
         playing.into_iter().map(|player| player.join().expect("nobody panics").unwrap_or_else(|error| panic!("{error:#}"))).sum()
-    });
-    assert!(given as u64 >= count, "{given} sessions in {count} histories: too few for the checks to mean anything");
+    })
 }
 
 /// Plays these histories one after the other, in virtual time.
-fn play(seeds: impl Iterator<Item = u64>) -> Result<usize> {
+pub fn play(seeds: impl Iterator<Item = u64>, history: impl AsyncFn(&Ground, u64) -> Result<usize>) -> Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
     runtime.block_on(async {
         let ground = Ground::lay().await?;
@@ -69,7 +79,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         rng.bool().then(|| IpLimit { sessions: rng.u32(1..3), within_seconds: rng.u32(1..120), by: CountBy::Address, exempt: Vec::new() });
     let live = rng.bool().then(|| rng.u32(1..4));
     let captcha = rng.u8(0..3) == 0;
-    let mut world = World::make(ground, seed, Limits { total, ip, live, captcha }).await?;
+    let mut world = World::make(ground, seed, Limits { total, ip, live, captcha, ..Limits::default() }).await?;
     let mut proofs: HashMap<Proof, SessionId> = HashMap::new();
     let mut undelivered = Vec::new();
     let mut claims: Vec<Claimed> = Vec::new();

@@ -6,3 +6,4 @@ mod crashes;
 mod crowd;
 mod histories;
 mod keys;
+mod pools;

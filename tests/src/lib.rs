@@ -3,6 +3,7 @@
 
 pub mod binaries;
 pub mod faults;
+pub mod gates;
 pub mod processes;
 pub mod program;
 pub mod wire;

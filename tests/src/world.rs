@@ -11,12 +11,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_boot::{AwsSettings, Control, clients};
 use casting_core::cast::{Cast, Counter, IpLimit};
-use casting_core::ids::{CastId, CastKey, Entropy, SessionId, draw};
+use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, draw};
 use casting_core::keys::Keyring;
 use casting_core::listing::SessionQuery;
 use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
 use casting_core::session::{Session, State};
+use casting_core::staging::Staging;
 use casting_core::tally::{Tally, TallyKind};
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
@@ -29,6 +30,7 @@ use dynoxide::Database;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::gates::{TestGates, pool_of};
 use crate::wire::Wire;
 
 /// The clock of the world: tokio's, which a test pauses and advances.
@@ -71,6 +73,10 @@ pub struct World {
     pub processes: Vec<Arc<Control>>,
     /// The imaginary ECS.
     pub ecs: Ecs,
+    /// The gates of its tasks.
+    pub gates: Arc<TestGates>,
+    /// The pool that keeps sessions of the link ready, if there is one.
+    pub pool: Option<Staging>,
     /// The link.
     pub cast: Cast,
     /// How many sessions the counter was last set to.
@@ -84,7 +90,7 @@ pub struct World {
     house: House,
 }
 
-const FIRST_KEY: [u8; 32] = [7; 32];
+pub(crate) const FIRST_KEY: [u8; 32] = [7; 32];
 const SECOND_KEY: [u8; 32] = [8; 32];
 
 /// What all processes of a world share.
@@ -93,6 +99,7 @@ struct House {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     ecs: Ecs,
+    gates: Arc<TestGates>,
 }
 
 impl House {
@@ -106,7 +113,9 @@ impl House {
             session_url: "http://{session}.cast.test".into(),
         };
         let captcha = Arc::new(TokenVerifier);
-        Arc::new(Casting::new(store, launcher, captcha, keys, self.clock.clone(), self.entropy.clone(), terms))
+        let mut casting = Casting::new(store, launcher, captcha, keys, self.clock.clone(), self.entropy.clone(), terms);
+        casting.gates = Some(self.gates.clone());
+        Arc::new(casting)
     }
 }
 
@@ -121,6 +130,8 @@ pub struct Limits {
     pub live: Option<u32>,
     /// Visitors must bring a proof that somebody is there.
     pub captcha: bool,
+    /// How many sessions are kept ready.
+    pub ready: Option<u32>,
 }
 
 impl World {
@@ -137,7 +148,8 @@ impl World {
             max_tasks: None,
         };
         let (ecs, news) = Ecs::open(options, clock.clone(), entropy.clone())?;
-        let house = House { database: ground.database.clone(), clock, entropy: entropy.clone(), ecs: ecs.clone() };
+        let gates = Arc::new(TestGates::before(ecs.clone()));
+        let house = House { database: ground.database.clone(), clock, entropy: entropy.clone(), ecs: ecs.clone(), gates: gates.clone() };
         let processes: Vec<_> = (0..3).map(|_| house.process(Keyring::new(&FIRST_KEY))).collect();
         let mut cast = testing::cast(1);
         let mut image = testing::image(1);
@@ -155,7 +167,23 @@ impl World {
             processes[0].launcher.register(&image).await?.map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
         processes[0].store.put_record(&image, None, None).await?;
         processes[0].store.create_cast(&cast, None).await?;
-        Ok(Self { processes, ecs, cast, total, served: HashSet::new(), given: HashSet::new(), news, client: ground.client.clone(), house })
+        let pool = limits.ready.map(|ready| pool_of(&image, StagingId::from_bytes(draw(&*entropy)), ready));
+        if let Some(pool) = &pool {
+            processes[0].store.put_record(pool, None, None).await?;
+        }
+        Ok(Self {
+            processes,
+            ecs,
+            gates,
+            pool,
+            cast,
+            total,
+            served: HashSet::new(),
+            given: HashSet::new(),
+            news,
+            client: ground.client.clone(),
+            house,
+        })
     }
 
     /// All processes are started anew with another key; with the first one beside it or without.
@@ -176,9 +204,21 @@ impl World {
 
     /// Every session of the link.
     pub async fn sessions(&self) -> Result<Vec<Session>> {
+        self.sessions_of(&self.cast.id).await
+    }
+
+    /// Every session that was started ahead and that no visitor has now.
+    pub async fn nobodys(&self) -> Result<Vec<Session>> {
+        match &self.pool {
+            Some(pool) => self.sessions_of(&CastId::of_pool(&pool.id)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn sessions_of(&self, cast: &CastId) -> Result<Vec<Session>> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let page = self.calm().store.sessions(&SessionQuery::cast(&self.cast.id), after.as_deref(), 100).await?;
+            let page = self.calm().store.sessions(&SessionQuery::cast(cast), after.as_deref(), 100).await?;
             all.extend(page.items);
             match page.next {
                 Some(next) => after = Some(next),
@@ -256,7 +296,8 @@ impl World {
     /// # Errors
     /// Says which of the ledger's promises is broken.
     pub async fn check_tasks(&self) -> Result<()> {
-        let rows: HashMap<SessionId, Session> = self.sessions().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let all = self.sessions().await?.into_iter().chain(self.nobodys().await?);
+        let rows: HashMap<SessionId, Session> = all.map(|row| (row.id.clone(), row)).collect();
         let mut running = HashMap::new();
         for task in self.ecs.tasks().iter().filter(|task| task["lastStatus"] != "STOPPED") {
             let id =

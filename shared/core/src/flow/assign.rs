@@ -81,8 +81,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             if !session.is_freshly_assigned(now) {
                 return Ok(session);
             }
+            // A claim may come twice, and its visitor be inside by then: one lost answer is not yet a lost gate.
+            let Err(first) = self.tell_gate(&session, now).await else { return Ok(session) };
             let Err(why) = self.tell_gate(&session, now).await else { return Ok(session) };
-            tracing::warn!(session.id = %session.id, why, "The gate of session {} was not reached; its visitor gets another one", session.id);
+            tracing::warn!(session.id = %session.id, first, why, "The gate of session {} was not reached; its visitor gets another one", session.id);
             session = self.exchange(session, &mut lost, now).await?;
         }
         Err(Fault { kind: FaultKind::Contention, what: "hand in a session", detail: format!("{TRIES} tries on {}", session.claim_id()) })

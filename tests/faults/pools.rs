@@ -1,0 +1,282 @@
+//! Pools in histories drawn from a seed: visitors, rounds of refilling, gates that die or hear nothing, an administrator who changes how many are kept,
+//! all at once, with faults on their calls and processes that die. `CASTING_TEST_HISTORIES` and `CASTING_TEST_SEED` as in `histories`, but a fourth as many.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use casting_core::ids::SessionId;
+use casting_core::listing::SessionQuery;
+use casting_core::pooled::waiting;
+use casting_core::ports::{Saved, Store};
+use casting_core::session::{EndReason, PoolPlace, Session, State};
+use casting_core::staging::Staging;
+use casting_core::{Claimed, Report};
+use casting_tests::faults::{Fate, Luck, act};
+use casting_tests::world::{Ground, Limits, World, open, visitor};
+use tokio::task::JoinSet;
+
+use crate::histories::{count, play, share_of_each_core};
+
+/// How many steps a history has.
+const STEPS: usize = 6;
+
+#[test]
+fn a_pool_holds_in_every_history() {
+    // These are longer than the others.
+    let histories = count().div_ceil(4);
+    let given: usize = share_of_each_core(histories, |seeds| play(seeds, async |ground, seed| history(ground, seed).await));
+    assert!(given as u64 >= histories, "{given} sessions in {histories} histories were started ahead: too few for the checks to mean anything");
+}
+
+enum Done {
+    Given(Box<Claimed>),
+    NotTaken(serde_json::Value),
+    Nothing,
+}
+
+/// Plays one history, and gives how many visitors were given a session that was started ahead.
+async fn history(ground: &Ground, seed: u64) -> Result<usize> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let desired = rng.u32(1..5);
+    let limits = Limits { total: rng.bool().then(|| rng.u64(2..7)), live: rng.bool().then_some(4), ready: Some(desired), ..Limits::default() };
+    let mut world = World::make(ground, seed + 1_000_000, limits).await?;
+    let (mut given, mut undelivered): (Vec<Claimed>, Vec<serde_json::Value>) = (Vec::new(), Vec::new());
+    fill(&mut world, 3).await?;
+    for step in 0..STEPS {
+        if rng.u8(0..6) == 0 {
+            set_desired(&mut world, rng.u32(0..5)).await?;
+        }
+        if rng.u8(0..8) == 0 {
+            world.refuse_starts(rng.usize(1..3));
+        }
+        undelivered.extend(world.news());
+        let mut actors = JoinSet::new();
+        for n in 0..rng.u64(2..7) {
+            let luck = Luck::Drawn { percent: if rng.bool() { 0 } else { 15 } };
+            send_actor(&mut actors, &mut rng, &world, luck, &mut undelivered, seed * 1000 + step as u64 * 10 + n).await?;
+        }
+        while let Some(done) = actors.join_next().await {
+            match done.context("an actor panicked")? {
+                Done::Given(claimed) => given.push(*claimed),
+                Done::NotTaken(event) => undelivered.push(event),
+                Done::Nothing => {}
+            }
+        }
+        check(&world, &given).await.with_context(|| format!("after step {step}"))?;
+        tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
+    }
+    for event in undelivered {
+        casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    }
+    world.settle().await?;
+    fill(&mut world, 40).await?;
+    check(&world, &given).await.context("once it is full again")?;
+    world.check_tasks().await?;
+    let desired = world.pool.as_ref().map_or(0, |pool| pool.settings.desired_sessions);
+    let ready = world.nobodys().await?.iter().filter(|row| matches!(row.state, State::Ready { .. })).count();
+    ensure!(ready == desired as usize, "{ready} are ready, and {desired} are to be");
+    set_desired(&mut world, 0).await?;
+    fill(&mut world, 5).await?;
+    world.clear().await?;
+    ensure!(world.nobodys().await?.iter().all(|row| !row.is_live()), "a pool of nothing keeps nothing");
+    check(&world, &given).await.context("at the end")?;
+    world.check_tasks().await?;
+    Ok(given.iter().filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned)).count())
+}
+
+/// Without faults: news, rounds and gates that answer, until the pool is as it is to be, or so many minutes are over.
+async fn fill(world: &mut World, minutes: u32) -> Result<()> {
+    for _ in 0..minutes {
+        for event in world.news() {
+            casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        }
+        world.calm().sweep().await?;
+        world.calm().refill().await?;
+        let rows = world.nobodys().await?;
+        for row in rows.iter().filter(|row| matches!(row.state, State::Starting) && world.gates.hears(&row.id)) {
+            report_ready(world, &row.id).await;
+        }
+        let ready = rows.iter().filter(|row| matches!(row.state, State::Ready { .. }) && world.gates.hears(&row.id)).count();
+        let desired = world.pool.as_ref().map_or(0, |pool| pool.settings.desired_sessions);
+        if ready == desired as usize && rows.iter().filter(|row| row.is_live()).count() == ready {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    Ok(())
+}
+
+async fn report_ready(world: &World, id: &SessionId) {
+    let secret = world.calm().keys.sessions().secret(id).expose().to_owned();
+    let _ = world.calm().report(id, &secret, Report::Ready { port: 1 }, visitor(9).address).await;
+}
+
+async fn set_desired(world: &mut World, desired: u32) -> Result<()> {
+    let Some(before) = &world.pool else { return Ok(()) };
+    let mut after = Staging { version: before.version + 1, ..before.clone() };
+    after.settings.desired_sessions = desired;
+    ensure!(world.calm().store.put_record(&after, Some(before.version), None).await? == Saved::Done, "the pool is ours to change");
+    world.pool = Some(after);
+    Ok(())
+}
+
+async fn send_actor(
+    actors: &mut JoinSet<Done>,
+    rng: &mut fastrand::Rng,
+    world: &World,
+    luck: Luck,
+    undelivered: &mut Vec<serde_json::Value>,
+    seed: u64,
+) -> Result<()> {
+    let (process, other) = (world.processes[rng.usize(0..3)].clone(), world.processes[rng.usize(0..3)].clone());
+    let key = world.cast.settings.key.as_str().to_owned();
+    let nobodys: Vec<Session> = world.nobodys().await?.into_iter().filter(Session::is_live).collect();
+    let chosen = (!nobodys.is_empty()).then(|| nobodys[rng.usize(0..nobodys.len())].clone());
+    match (rng.u8(0..12), chosen) {
+        (0..=4, _) => {
+            let (who, again) = (visitor(rng.u8(1..200)), rng.bool());
+            actors.spawn(async move {
+                let Ok(opened) = open(&process, &key, &who).await else { return Done::Nothing };
+                let mut claimed = act(seed, luck.clone(), process.claim(&key, &opened, &who)).await.result.and_then(Result::ok);
+                if again {
+                    claimed = act(seed + 7, luck, other.claim(&key, &opened, &who)).await.result.and_then(Result::ok).or(claimed);
+                }
+                claimed.map_or(Done::Nothing, |claimed| Done::Given(Box::new(claimed)))
+            });
+        }
+        (5, Some(row)) => world.gates.deafen(&row.id),
+        (6, Some(row)) => {
+            if let Some(task) = &row.task {
+                world.ecs.exit(&task.arn, 137);
+            }
+        }
+        (7..=8, Some(row)) => {
+            if matches!(row.state, State::Starting) && world.gates.hears(&row.id) {
+                report_ready(world, &row.id).await;
+            }
+        }
+        (9, _) if !undelivered.is_empty() => {
+            let event = undelivered.swap_remove(rng.usize(0..undelivered.len()));
+            actors.spawn(async move {
+                match act(seed, luck, casting_fn_lifecycle::handle(&process, event.clone())).await.result {
+                    Some(Ok(())) => Done::Nothing,
+                    _ => Done::NotTaken(event),
+                }
+            });
+        }
+        _ => {
+            actors.spawn(async move {
+                act(seed, luck, process.refill()).await;
+                Done::Nothing
+            });
+        }
+    }
+    Ok(())
+}
+
+fn place(session: &Session) -> Option<PoolPlace> {
+    session.pooled.as_ref().map(|pooled| pooled.place)
+}
+
+/// What must hold at every moment.
+async fn check(world: &World, given: &[Claimed]) -> Result<()> {
+    world.check_ledger().await?;
+    let Some(pool) = &world.pool else { return Ok(()) };
+    let (rows, nobodys) = (world.sessions().await?, world.nobodys().await?);
+    let counted = world.calm().store.tally(&waiting(&pool.id, 0).key).await?;
+    let listed = nobodys.iter().filter(|row| row.waits_in().is_some()).count();
+    ensure!(counted as usize == listed, "{counted} count as waiting, and {listed} wait");
+    ensure!(listed <= 5, "{listed} wait where never more than 4 were to");
+
+    let mut claims = HashSet::new();
+    for row in &rows {
+        ensure!(claims.insert(row.claim_id().clone()), "the claim {} has two sessions", row.claim_id());
+        ensure!(row.owner.id().is_some() && row.grant == rows[0].grant, "{} is not what its visitor may have", row.id);
+    }
+    for (session, users) in world.gates.told() {
+        ensure!(users.len() == 1, "the session {session} was given to {users:?}");
+    }
+    // Whoever was given a session that was started ahead has one that nobody else had, and whose gate knows.
+    for claimed in given.iter().filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned)) {
+        let (id, owner) = (&claimed.session.id, claimed.session.owner.id());
+        let told = world.gates.told().get(id).cloned().unwrap_or_default();
+        ensure!(owner.is_some_and(|owner| told.contains(owner.as_str())), "the gate of {id} was never told of its visitor");
+        let row = world.calm().store.session(id).await?.context("it is there")?;
+        let lost = matches!(&row.state, State::Stopping { reason, .. } | State::Ended { reason, .. } if *reason == EndReason::GateLost);
+        ensure!(lost || row.owner.id() == owner, "the session {id} has another owner by now");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_is_not_reached_costs_its_visitor_nothing() {
+    let ground = Ground::lay().await.expect("a ground");
+    for (name, deaf, place) in [("one of two", 1, PoolPlace::Assigned), ("both", 2, PoolPlace::Missed)] {
+        let limits = Limits { total: Some(5), live: Some(5), ready: Some(2), ..Limits::default() };
+        let mut world = World::make(&ground, 77 + deaf as u64, limits).await.expect("a world");
+        fill(&mut world, 3).await.expect("it fills");
+        let waiting = world.nobodys().await.expect("rows");
+        assert_eq!(waiting.len(), 2, "{name}");
+        let key = world.cast.settings.key.as_str().to_owned();
+        // Which one a claim reaches for first follows from its ticket.
+        let mut took = None;
+        for row in waiting.iter().take(deaf) {
+            world.gates.deafen(&row.id);
+        }
+        for _ in 0..2 {
+            let opened = open(world.calm(), &key, &visitor(1)).await.expect("it opens");
+            let claimed = world.calm().claim(&key, &opened, &visitor(1)).await.expect("a session");
+            took.get_or_insert(claimed);
+        }
+        let claimed = took.expect("somebody came");
+        if deaf == 2 {
+            assert_eq!(claimed.session.pooled.as_ref().map(|pooled| pooled.place), Some(place), "{name}");
+        }
+        let heard: Vec<bool> = world.sessions().await.expect("rows").iter().map(|row| world.gates.hears(&row.id)).collect();
+        assert_eq!(heard, [true, true], "{name}: each visitor has a session that lives");
+        assert_eq!(world.cast_now().await.expect("the link").counter.remaining, 3, "{name}: one place each");
+        check(&world, &[claimed]).await.expect(name);
+        fill(&mut world, 6).await.expect("it fills again");
+        world.check_tasks().await.expect(name);
+        let waiting = world.calm().store.sessions(&SessionQuery::default(), None, 100).await.expect("claims").items.len();
+        assert!(waiting >= 2, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_started_ahead() {
+    let ground = Ground::lay().await.expect("a ground");
+    let fates = [Fate::CrashBefore, Fate::CrashAfter, Fate::LostBefore, Fate::LostAfter];
+    let (mut number, mut deaths) = (0, 0);
+    for deaf in [false, true] {
+        for fate in &fates {
+            for call in 0.. {
+                number += 1;
+                let limits = Limits { total: Some(5), live: Some(5), ready: Some(2), ..Limits::default() };
+                let mut world = World::make(&ground, 5000 + number, limits).await.expect("a world");
+                fill(&mut world, 3).await.expect("it fills");
+                if deaf {
+                    world.nobodys().await.expect("rows").iter().for_each(|row| world.gates.deafen(&row.id));
+                }
+                let key = world.cast.settings.key.as_str().to_owned();
+                let opened = open(world.calm(), &key, &visitor(1)).await.expect("it opens");
+                let process = world.processes[1].clone();
+                let first = act(1, Luck::At(call, fate.clone()), process.claim(&key, &opened, &visitor(1))).await;
+                let name = format!("deaf: {deaf}, call {call}: {fate:?}");
+                let again = world.processes[2].claim(&key, &opened, &visitor(1)).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+                assert!(world.gates.hears(&again.session.id), "{name}: a session that lives");
+                assert_eq!(world.sessions().await.expect("rows").len(), 1, "{name}: one ticket, one session");
+                assert_eq!(world.cast_now().await.expect("the link").counter.remaining, 4, "{name}: one place");
+                check(&world, &[again]).await.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+                fill(&mut world, 6).await.expect("it fills again");
+                world.check_tasks().await.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+                deaths += 1;
+                if call >= first.calls {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(deaths > 40, "{deaths} is too few to mean anything");
+}
