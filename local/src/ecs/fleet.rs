@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use casting_core::ids::{Entropy, draw};
 use casting_core::time::{Clock, Timestamp};
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub tokens: HashMap<String, (String, Vec<String>)>,
     pub troubles: VecDeque<Trouble>,
     pub max_tasks: Option<usize>,
+    /// How long a task takes before its process starts.
+    pub start_delay: Duration,
     /// No task starts any more.
     pub is_closed: bool,
     /// Ends a task's process when it is sent to, or dropped.

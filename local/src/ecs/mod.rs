@@ -20,6 +20,7 @@ mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use casting_core::ids::Entropy;
@@ -122,6 +123,11 @@ impl Ecs {
     /// From now on at most this many tasks run at once.
     pub fn set_max_tasks(&self, max: Option<usize>) {
         self.fleet.lock().max_tasks = max;
+    }
+
+    /// From now on, tasks take so long before their processes start, as they do where an image must be fetched first.
+    pub fn set_start_delay(&self, delay: Duration) {
+        self.fleet.lock().start_delay = delay;
     }
 
     /// How many tasks are not stopped.

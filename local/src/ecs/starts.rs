@@ -162,7 +162,12 @@ fn add(
         Runtime::Processes(processes) => {
             let (stop, stopped) = oneshot::channel();
             fleet.add(state, task, Some(stop));
-            tokio::spawn(processes::carry(Arc::clone(fleet), processes.clone(), arn.clone(), order(start, definition, processes), stopped));
+            let (delay, order) = (state.start_delay, order(start, definition, processes));
+            let carried = processes::carry(Arc::clone(fleet), processes.clone(), arn.clone(), order, stopped);
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                carried.await;
+            });
         }
     }
     arn
