@@ -49,8 +49,9 @@ async fn main() {
         }
     }
     println!(
-        "| program | MiB | start to ready, median ms | start to first claim, median ms | p95 ms | MiB then |\n|---|---|---|---|---|---|"
+        "| program | MiB | start to ready, median ms | start to first claim, median ms | p95 ms | of the processor, median ms | memory then, MiB |"
     );
+    println!("|---|---|---|---|---|---|---|");
     for (program, runs) in programs.iter().zip(&runs) {
         let at = |share: f64, of: fn(&Run) -> f64| {
             let mut values: Vec<f64> = runs.iter().map(of).collect();
@@ -59,7 +60,8 @@ async fn main() {
         };
         let size = std::fs::metadata(program).expect("a program").len() as f64 / 1_048_576.0;
         let (ready, claim, late) = (at(0.5, |run| run.ready), at(0.5, |run| run.claim), at(0.95, |run| run.claim));
-        println!("| {} | {size:.1} | {ready:.1} | {claim:.1} | {late:.1} | {:.1} |", program.display(), at(0.5, |run| run.memory));
+        let (work, memory) = (at(0.5, |run| run.work), at(0.5, |run| run.memory));
+        println!("| {} | {size:.1} | {ready:.1} | {claim:.1} | {late:.1} | {work:.1} | {memory:.1} |", program.display());
     }
     stack.stop().await;
 }
@@ -118,6 +120,8 @@ struct Run {
     ready: f64,
     /// Milliseconds to the answer to the first claim.
     claim: f64,
+    /// Milliseconds of a processor that this took; other programs on the machine hardly change it.
+    work: f64,
     /// MiB that were resident then.
     memory: f64,
 }
@@ -165,7 +169,8 @@ async fn first_answer(program: &Path, environment: &[(String, String)], event: &
                 }
             }
             Step::Answers(at, answer) => {
-                let run = Run { ready: ready.unwrap_or_default(), claim: millis(at), memory: resident_mib(&child) };
+                let id = child.id().unwrap_or_default();
+                let run = Run { ready: ready.unwrap_or_default(), claim: millis(at), work: work_ms(id), memory: resident_mib(id) };
                 let _ = child.kill().await;
                 server.abort();
                 return (run, answer);
@@ -186,8 +191,15 @@ async fn answer(State(steps): State<mpsc::UnboundedSender<Step>>, body: Bytes) -
     (axum::http::StatusCode::ACCEPTED, "{}")
 }
 
-fn resident_mib(child: &tokio::process::Child) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap_or_default())).unwrap_or_default();
+/// What all threads of a process have had of a processor so far.
+fn work_ms(process: u32) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let of_thread = |path: PathBuf| std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok();
+    threads.filter_map(|thread| of_thread(thread.path())).sum::<f64>() / 1_000_000.0
+}
+
+fn resident_mib(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
 }
