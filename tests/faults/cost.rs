@@ -55,7 +55,7 @@ async fn what_a_visit_costs_is_counted_and_said() {
 
     let ip = Some(IpLimit { sessions: 2, within_seconds: 600, by: CountBy::Address, exempt: Vec::new() });
     let (free, status) = claim(&ground, 3, Limits::default()).await;
-    let (full, _) = claim(&ground, 4, Limits { total: Some(3), ip, live: Some(3), captcha: true }).await;
+    let (full, _) = claim(&ground, 4, Limits { total: Some(3), ip, live: Some(3), captcha: true, ..Limits::default() }).await;
     let waiting = Spent { writes: POLLS * status.writes, reads: POLLS * status.reads };
 
     let page = include_str!("../../docs/cost.md");
