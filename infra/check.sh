@@ -52,6 +52,9 @@ for template in infra/template.yaml target/infra/transformed.json; do
   "$tools/lint/bin/checkov" --config-file infra/checkov.yaml --file "$template" </dev/null
 done
 
+say "Licences and origins of what the programs are made of; advisories are looked up in CI, because they need their database"
+PATH="$tools/lint/bin:$PATH" cargo deny --locked check licenses bans sources
+
 say "The CDK construct"
 npm ci --prefix infra/cdk --silent --no-audit --no-fund
 npm run --prefix infra/cdk --silent build

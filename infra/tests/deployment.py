@@ -156,7 +156,7 @@ class Deployment:
     def _admit_administrator(self):
         """A token of the user pool, if there is one, and the first API key, made with the secret that opens the API before there is any."""
         self.token = self._token() if "UserPoolId" in self.outputs else None
-        self.api_key = self.client("secretsmanager").get_secret_value(SecretId=self.resources["AdminKey"])["SecretString"]
+        self.api_key = self.client("secretsmanager").get_secret_value(SecretId=self.outputs["AdminKeyArn"])["SecretString"]
         scopes = ["read", "casts", "images", "people", "sessions", "settings", "keys"]
         made = self.admin("POST", "api-keys", {"name": "tests", "scopes": scopes})
         if made.status != 201:

@@ -65,6 +65,8 @@ def images_are_registered_changed_and_deleted(it):
     assert made["id"] in [one["id"] for one in done(it.admin("GET", "images"))["items"]]
     changed = done(it.admin("PATCH", f"images/{made['id']}", {"description": "better"}))
     assert changed["description"] == "better"
+    again = done(it.admin("POST", f"images/{made['id']}/registrations"), 201)
+    assert again["registered_task_definition"] not in (None, made["registered_task_definition"]), again
     deleted = it.admin("DELETE", f"images/{made['id']}")
     assert deleted.status in (200, 204), deleted
 
@@ -88,6 +90,14 @@ def api_keys_open_and_end(it):
     deleted = it.admin("DELETE", f"api-keys/{made['id']}")
     assert deleted.status in (200, 204), deleted
     assert it.request("GET", "/api/admin/casts", headers=token | {"x-api-key": made["key"]}).status == 401
+
+
+def what_the_api_is_can_be_read_without_token_and_key(it):
+    assert "/api/admin/casts" in done(it.request("GET", "/api/admin/openapi.json"))["paths"]
+
+
+def the_first_key_is_where_the_outputs_say(it):
+    assert it.outputs["AdminKeyCommand"].split("--secret-id ")[1].split()[0] == it.outputs["AdminKeyArn"]
 
 
 def the_admin_api_asks_for_a_token_and_for_a_key(it):

@@ -5,11 +5,9 @@
 #![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use casting_boot::{SystemClock, SystemEntropy};
+use casting_boot::SystemClock;
 use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
 use casting_core::hours::{HOUR_SECONDS, Hour, HourOf, hour_of, sum};
@@ -19,7 +17,8 @@ use casting_core::session::{EndReason, Endpoint, Session};
 use casting_core::testing::{self, SeededEntropy};
 use casting_core::time::{Clock, Timestamp};
 use casting_identity::web_client;
-use casting_local::stack::{Stack, StackSettings, TaskKind};
+use casting_local::stack::Stack;
+use casting_tests::instance::imaginary_stack;
 use futures_util::StreamExt;
 use reqwest::Client;
 
@@ -34,7 +33,7 @@ const ROUNDS: usize = 30;
 async fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let (casts, claims) = (numbers.first().copied().unwrap_or(10_000), numbers.get(1).copied().unwrap_or(1_000_000));
-    let stack = start().await;
+    let stack = imaginary_stack().await.expect("a stack");
     let visitor = Visitor::sign_in(&stack).await;
     let empty = visitor.measure(&stack, None).await;
     let began = Instant::now();
@@ -46,22 +45,6 @@ async fn main() {
         println!("| {name} | {:.1} | {:.1} | {:.1} | {} |", before.at(0.5), after.at(0.5), after.at(0.95), after.bytes / 1024);
     }
     stack.stop().await;
-}
-
-async fn start() -> Stack {
-    let settings = StackSettings {
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data: None,
-        reset: false,
-        public_url: None,
-        login: None,
-        behind_proxy: false,
-        tasks: TaskKind::Imaginary,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new()),
-        sweep_every: None,
-    };
-    Box::pin(Stack::start(settings)).await.expect("a stack")
 }
 
 /// Casts, and claims of the last [`SPAN`] spread over them, with the hours that follow from them. Returns a cast that has some.

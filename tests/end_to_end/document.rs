@@ -118,6 +118,8 @@ async fn the_api_answers_as_its_document_says() {
     reader.ask(&lab, patch.clone(), "settings", Some(&json!({"attempts_per_minute": 100})), 200).await;
     reader.ask(&lab, get.clone(), "me", None, 200).await;
 
+    reader.ask(&lab, post.clone(), &format!("images/{image}/registrations"), None, 201).await;
+
     // A program claims a session.
     let cast = lab.cast(&json!({"max_live_sessions": 1})).await;
     let (key, of_cast) = (id(&cast, "key"), format!("casts/{}", id(&cast, "id")));

@@ -12,6 +12,7 @@ mod console_fields;
 mod document;
 mod doors;
 mod endings;
+mod images;
 mod injection;
 mod lab;
 mod ledger;

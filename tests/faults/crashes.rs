@@ -80,7 +80,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
             let mut calls = 0;
             for event in world.news() {
                 // EventBridge carries an event again when the function did not take it.
-                let Act { result, calls: made } = act(1, luck.clone(), casting_fn_lifecycle::handle(&other, event.clone())).await;
+                let Act { result, calls: made, .. } = act(1, luck.clone(), casting_fn_lifecycle::handle(&other, event.clone())).await;
                 calls = calls.max(made);
                 if result.is_none_or(|result| result.is_err()) {
                     let _ = casting_fn_lifecycle::handle(&other, event).await;

@@ -1,7 +1,8 @@
 //! The fault suite: the ledger must hold whatever happens to any call of any function.
 //!
-//! `crashes` walks through every call of every flow and kills the process before and after it; `histories` draws whole histories from a seed.
+//! `cost` counts what each step of a visit pays for; `crashes` walks through every call of every flow and kills the process before and after it; `histories` draws whole histories from a seed.
 
+mod cost;
 mod crashes;
 mod crowd;
 mod histories;

@@ -6,4 +6,5 @@ mod crates;
 mod docs;
 mod edge_function;
 mod features;
+mod gateway;
 mod template;

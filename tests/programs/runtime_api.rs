@@ -1,20 +1,18 @@
 //! Owns the functions as Lambda runs them: each binary takes recorded events from a Runtime API and answers them.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use casting_boot::{SystemClock, SystemEntropy, required_variables};
-use casting_local::stack::{Stack, StackSettings, TaskKind};
+use casting_local::stack::Stack;
 use casting_tests::binaries;
+use casting_tests::instance::{environment, event, imaginary_stack, invocation};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -24,33 +22,14 @@ use tokio::sync::mpsc;
 struct Runtime {
     events: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Value>>>,
     answers: mpsc::UnboundedSender<(String, Value)>,
-    served: Arc<Mutex<VecDeque<String>>>,
+    served: Arc<AtomicUsize>,
 }
 
 async fn next(State(runtime): State<Runtime>) -> impl IntoResponse {
     let event = runtime.events.lock().await.recv().await;
     let Some(event) = event else { return std::future::pending().await };
-    let id = format!(
-        "{:08}-0000-4000-8000-000000000000",
-        runtime
-            .served
-            .lock()
-            .map(|mut served| {
-                served.push_back(String::new());
-                served.len()
-            })
-            .unwrap_or(0)
-    );
-    let mut headers = HeaderMap::new();
-    for (name, value) in [
-        ("lambda-runtime-aws-request-id", id.as_str()),
-        ("lambda-runtime-deadline-ms", "4000000000000"),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:000000000000:function:test"),
-        ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700"),
-    ] {
-        headers.insert(axum::http::HeaderName::from_static(name), value.parse().expect("a header"));
-    }
-    (headers, event.to_string())
+    let served = runtime.served.fetch_add(1, Ordering::Relaxed) + 1;
+    (invocation(served), event.to_string())
 }
 
 async fn answer(State(runtime): State<Runtime>, Path((_, kind)): Path<(String, String)>, body: Bytes) -> impl IntoResponse {
@@ -91,60 +70,14 @@ impl Function {
 fn command(name: &str) -> Command {
     let mut command = Command::new(binaries::path(name));
     command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for (name, value) in [
-        ("AWS_LAMBDA_FUNCTION_NAME", "test"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
-    ] {
-        command.env(name, value);
-    }
     command
 }
 
 /// What the functions need: tables and a cluster of a stack on this machine.
 async fn backend() -> (Stack, Vec<(String, String)>) {
-    let settings = StackSettings {
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data: None,
-        reset: false,
-        public_url: None,
-        login: None,
-        behind_proxy: false,
-        tasks: TaskKind::Imaginary,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new()),
-        sweep_every: None,
-    };
-    let stack = Box::pin(Stack::start(settings)).await.expect("a stack");
-    let value = |name: &str| match name {
-        "CASTING_PUBLIC_URL" => stack.url.clone(),
-        "CASTING_SESSION_URL" => "http://{session}.localhost".to_owned(),
-        "CASTING_SIGNING_KEY" => "A".repeat(43),
-        "CASTING_ECS_CLUSTER" => "local".to_owned(),
-        "CASTING_ECS_SUBNETS" => "subnet-1".to_owned(),
-        "CASTING_ECS_SECURITY_GROUPS" => "sg-1".to_owned(),
-        table if table.starts_with("CASTING_TABLE_") => format!("casting-{}", table.trim_start_matches("CASTING_TABLE_").to_lowercase()),
-        _ => "local".to_owned(),
-    };
-    let mut environment: Vec<(String, String)> = required_variables().into_iter().map(|name| (name.clone(), value(&name))).collect();
-    environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), stack.dynamodb_url.clone()));
-    environment.push(("AWS_ENDPOINT_URL_ECS".to_owned(), stack.ecs_url.clone()));
+    let stack = imaginary_stack().await.expect("a stack");
+    let environment = environment(&stack, &stack.dynamodb_url, &stack.ecs_url);
     (stack, environment)
-}
-
-/// An event as API Gateway sends it (payload 2.0).
-fn request(method: &str, path: &str, headers: &Value, body: Option<&str>) -> Value {
-    let mut event: Value = serde_json::from_str(include_str!("gateway_event.json")).expect("a recorded event");
-    event["rawPath"] = json!(path);
-    event["requestContext"]["http"]["method"] = json!(method);
-    event["requestContext"]["http"]["path"] = json!(path);
-    event["headers"].as_object_mut().expect("headers").extend(headers.as_object().expect("an object").clone());
-    if let Some(body) = body {
-        event["body"] = json!(body);
-    }
-    event
 }
 
 #[tokio::test]
@@ -153,44 +86,44 @@ async fn every_function_answers_events_through_the_runtime_api() {
     let key = stack.admin_key.clone();
     let program = json!({"accept": "application/json", "content-type": "application/json"});
     let mut cast = Function::start("cast", &environment).await;
-    let (kind, page) = cast.invoke(request("GET", "/cast/welcome", &json!({"accept": "text/html"}), None)).await;
+    let (kind, page) = cast.invoke(event("GET", "/cast/welcome", &json!({"accept": "text/html"}), None)).await;
     assert_eq!((kind.as_str(), page["statusCode"].as_u64()), ("response", Some(200)), "{page}");
     assert!(page["body"].as_str().expect("a page").contains("name=\"ticket\""));
-    let (_, described) = cast.invoke(request("GET", "/api/casts/welcome", &program, None)).await;
+    let (_, described) = cast.invoke(event("GET", "/api/casts/welcome", &program, None)).await;
     let ticket = serde_json::from_str::<Value>(described["body"].as_str().expect("a body")).expect("JSON")["ticket"].clone();
-    let (_, claimed) = cast.invoke(request("POST", "/cast/welcome/claims", &program, Some(&json!({"ticket": ticket}).to_string()))).await;
+    let (_, claimed) = cast.invoke(event("POST", "/cast/welcome/claims", &program, Some(&json!({"ticket": ticket}).to_string()))).await;
     assert_eq!(claimed["statusCode"], 202, "{claimed}");
     let claimed: Value = serde_json::from_str(claimed["body"].as_str().expect("a body")).expect("JSON");
-    let (_, head) = cast.invoke(request("HEAD", "/cast/welcome", &json!({}), None)).await;
+    let (_, head) = cast.invoke(event("HEAD", "/cast/welcome", &json!({}), None)).await;
     assert!(head["statusCode"] == 200 && head["body"].as_str().is_none_or(str::is_empty), "{head}");
 
     // What is no event at all is an error, and the function lives on.
     let (kind, _) = cast.invoke(json!({"hello": "world"})).await;
     assert_eq!(kind, "error");
-    assert_eq!(cast.invoke(request("GET", "/cast/nosuchkey", &program, None)).await.1["statusCode"], 404);
+    assert_eq!(cast.invoke(event("GET", "/cast/nosuchkey", &program, None)).await.1["statusCode"], 404);
 
     let mut session = Function::start("session", &environment).await;
     let id = claimed["session_id"].as_str().expect("an id");
     let owner =
         json!({"authorization": format!("Bearer {}", claimed["session_token"].as_str().expect("a token")), "accept": "application/json"});
-    let (_, status) = session.invoke(request("GET", &format!("/session/{id}/status"), &owner, None)).await;
+    let (_, status) = session.invoke(event("GET", &format!("/session/{id}/status"), &owner, None)).await;
     assert_eq!(status["statusCode"], 200, "{status}");
 
     let mut admin = Function::start("admin", &environment).await;
-    let (_, list) = admin.invoke(request("GET", "/api/admin/casts", &json!({"authorization": format!("Bearer {key}")}), None)).await;
+    let (_, list) = admin.invoke(event("GET", "/api/admin/casts", &json!({"authorization": format!("Bearer {key}")}), None)).await;
     assert!(list["statusCode"] == 200 && list["body"].as_str().expect("a body").contains("welcome"), "{list}");
-    let (_, stranger) = admin.invoke(request("GET", "/api/admin/casts", &json!({}), None)).await;
+    let (_, stranger) = admin.invoke(event("GET", "/api/admin/casts", &json!({}), None)).await;
     assert_eq!(stranger["statusCode"], 401);
 
     let mut auth = Function::start("auth", &environment).await;
-    assert_eq!(auth.invoke(request("GET", "/login/me", &program, None)).await.1["statusCode"], 401);
-    let (_, unset) = auth.invoke(request("GET", "/login", &program, None)).await;
+    assert_eq!(auth.invoke(event("GET", "/login/me", &program, None)).await.1["statusCode"], 401);
+    let (_, unset) = auth.invoke(event("GET", "/login", &program, None)).await;
     assert!(unset["statusCode"] == 503 && unset["body"].as_str().expect("a body").contains("login-unavailable"), "{unset}");
 
     let mut error = Function::start("error", &environment).await;
-    let (_, page) = error.invoke(request("GET", "/error/ip-limit", &json!({"accept": "text/html"}), None)).await;
+    let (_, page) = error.invoke(event("GET", "/error/ip-limit", &json!({"accept": "text/html"}), None)).await;
     assert_eq!(page["statusCode"], 429);
-    assert_eq!(error.invoke(request("GET", "/anything", &json!({}), None)).await.1["statusCode"], 404);
+    assert_eq!(error.invoke(event("GET", "/anything", &json!({}), None)).await.1["statusCode"], 404);
 
     let mut lifecycle = Function::start("lifecycle", &environment).await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/lifecycle/events");

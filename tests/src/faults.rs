@@ -2,9 +2,8 @@
 //! crash at any of its calls, before or after the call took effect, and its calls meet conflicts, throttles and lost answers.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -46,7 +45,17 @@ struct Actor {
     luck: Luck,
     rng: Mutex<fastrand::Rng>,
     calls: AtomicUsize,
+    spent: Mutex<Spent>,
     crash: Notify,
+}
+
+/// What DynamoDB has an actor pay for, in its units.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Units of writing.
+    pub writes: f64,
+    /// Units of reading.
+    pub reads: f64,
 }
 
 tokio::task_local! {
@@ -60,17 +69,34 @@ pub struct Act<T> {
     pub result: Option<T>,
     /// How many calls it made.
     pub calls: usize,
+    /// What these cost; counted only with [`Luck::Good`].
+    pub spent: Spent,
 }
 
 /// Runs an actor until it is done or crashes.
 pub async fn act<T>(seed: u64, luck: Luck, flow: impl Future<Output = T>) -> Act<T> {
-    let actor = Arc::new(Actor { luck, rng: Mutex::new(fastrand::Rng::with_seed(seed)), calls: AtomicUsize::new(0), crash: Notify::new() });
+    let (rng, calls) = (Mutex::new(fastrand::Rng::with_seed(seed)), AtomicUsize::new(0));
+    let actor = Arc::new(Actor { luck, rng, calls, spent: Mutex::default(), crash: Notify::new() });
     let crashed = actor.clone();
     let result = tokio::select! {
         result = ACTOR.scope(actor.clone(), flow) => Some(result),
         () = crashed.crash.notified() => None,
     };
-    Act { result, calls: actor.calls.load(Ordering::Relaxed) }
+    let spent = *actor.spent.lock().unwrap_or_else(PoisonError::into_inner);
+    Act { result, calls: actor.calls.load(Ordering::Relaxed), spent }
+}
+
+/// Whether somebody wants to know what calls cost.
+pub(crate) fn is_metered() -> bool {
+    ACTOR.try_with(|actor| matches!(actor.luck, Luck::Good)).unwrap_or(false)
+}
+
+pub(crate) fn spend(more: Spent) {
+    let _ = ACTOR.try_with(|actor| {
+        let mut spent = actor.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.writes += more.writes;
+        spent.reads += more.reads;
+    });
 }
 
 pub(crate) fn tell_crash() {
@@ -93,7 +119,7 @@ pub(crate) async fn fate_of_next_call(operation: &str) -> Fate {
         }
         Luck::Drawn { percent } => {
             let (millis, fate) = {
-                let mut rng = actor.rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut rng = actor.rng.lock().unwrap_or_else(PoisonError::into_inner);
                 (rng.u64(0..40), draw(&mut rng, *percent, operation))
             };
             // Calls of different actors overtake each other.

@@ -1,9 +1,10 @@
-//! What the tests share: a wire without sockets, faults on it, the small world that the fault suite lives in, and programs and
+//! What the tests share: a wire without sockets, faults on it, the small world that the fault suite lives in, instances of functions, and programs and
 //! processes of this machine. Must not hold rules of its own.
 
 pub mod binaries;
 pub mod faults;
 pub mod gates;
+pub mod instance;
 pub mod processes;
 pub mod program;
 pub mod wire;

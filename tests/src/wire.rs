@@ -12,7 +12,7 @@ use dynoxide::Database;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::faults::{Fate, fate_of_next_call};
+use crate::faults::{Fate, Spent, fate_of_next_call, is_metered, spend};
 
 /// A far side.
 #[derive(Clone)]
@@ -79,8 +79,11 @@ impl Wire {
     async fn answer(&self, operation: &str, request: HttpRequest, body: Vec<u8>) -> Result<HttpResponse, ConnectorError> {
         match self {
             Self::Dynamo(database) => {
-                let (status, body) = ask_dynamo(database, operation, &body);
-                reply(status, &body)
+                if is_metered() {
+                    metered(database, operation, &body)
+                } else {
+                    ask(database, operation, &body)
+                }
             }
             Self::Service(router) => {
                 let mut forwarded = http::Request::builder().method("POST").uri("/");
@@ -95,6 +98,27 @@ impl Wire {
             }
         }
     }
+}
+
+fn ask(database: &Database, operation: &str, body: &[u8]) -> Result<HttpResponse, ConnectorError> {
+    let (status, body) = ask_dynamo(database, operation, body);
+    reply(status, &body)
+}
+
+/// The same, and DynamoDB says with it what it costs.
+fn metered(database: &Database, operation: &str, body: &[u8]) -> Result<HttpResponse, ConnectorError> {
+    let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
+    request["ReturnConsumedCapacity"] = "TOTAL".into();
+    let (status, body) = ask_dynamo(database, operation, request.to_string().as_bytes());
+    let answer: Value = serde_json::from_str(&body).unwrap_or_default();
+    let of_tables = match &answer["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().collect(),
+        one => vec![one],
+    };
+    let units = of_tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
+    let reads = matches!(operation, "GetItem" | "BatchGetItem" | "Query");
+    spend(if reads { Spent { reads: units, writes: 0.0 } } else { Spent { reads: 0.0, writes: units } });
+    reply(status, &body)
 }
 
 /// One call of DynamoDB's API on the embedded database.

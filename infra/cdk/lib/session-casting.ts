@@ -90,8 +90,8 @@ export interface SessionCastingProps {
   readonly sessionUrl?: string;
   /**
    * How visitors reach sessions. cloudfront: a distribution with a function, costs nothing while nobody comes, sessions run in public subnets
-   * and let in nothing but CloudFront. load-balancer: sessions in private subnets behind `gate edge` and a load balancer, about 60 USD a month
-   * with the NAT gateway. own: an edge that you run yourself with the key that NextSteps names.
+   * and let in nothing but CloudFront. load-balancer: sessions in private subnets behind `gate edge` and a load balancer, 78.25 USD a month
+   * with the NAT gateway (us-east-1; docs/cost.md has the parts). own: an edge that you run yourself with the key that NextSteps names.
    *
    * @default Edge.CLOUDFRONT
    */

@@ -102,7 +102,7 @@ impl Lab {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = ecs.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let client = clients::ecs(&AwsSettings::local(&url, &url), &http::shared_client().unwrap());
+        let client = clients::ecs(&AwsSettings::local(&url, &url), &http::shared_client(None).unwrap());
         Self { launcher: EcsLauncher::new(client.clone(), EcsSettings::local("casting")), client, clock, ecs, events, folder }
     }
 

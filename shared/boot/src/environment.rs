@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -118,6 +119,7 @@ fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
     AwsSettings {
         region: reader.required("AWS_REGION"),
         credentials: Credentials::new(id, secret, token, None, "environment"),
+        ca_bundle: reader.get("AWS_CA_BUNDLE").map(PathBuf::from),
         dynamodb_endpoint: endpoint("AWS_ENDPOINT_URL_DYNAMODB", reader),
         ecs_endpoint: endpoint("AWS_ENDPOINT_URL_ECS", reader),
     }
@@ -226,6 +228,9 @@ mod tests {
         assert_eq!((settings.ecs.assign_public_ip, settings.ecs.capacity), (false, Capacity::Fargate));
         assert_eq!(settings.captcha_secret, None);
         assert_eq!((settings.aws.dynamodb_endpoint, settings.aws.ecs_endpoint, settings.ecs.logs), (None, None, None));
+        assert_eq!(settings.aws.ca_bundle, None);
+        let with_bundle = read(&with("AWS_CA_BUNDLE", "/opt/roots.pem")).expect("complete");
+        assert_eq!(with_bundle.aws.ca_bundle.as_deref(), Some(std::path::Path::new("/opt/roots.pem")));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Owns the one HTTP client: a connection pool and a TLS stack (ring, root certificates compiled in) that all AWS clients share.
 //! Must not know which services are called or what to do when a call fails.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -14,6 +16,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 
 /// How long one address may take to accept a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -22,22 +27,45 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The TLS stack could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS cannot be used: {0}")]
-pub struct TlsError(#[from] rustls::Error);
+pub enum TlsError {
+    /// The algorithms, or a certificate, are not to be used.
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The file of root certificates is none.
+    #[error("AWS_CA_BUNDLE names no file of certificates: {0}")]
+    Bundle(#[from] rustls::pki_types::pem::Error),
+}
 
-/// A new HTTP client for any number of AWS clients, for https and (to local endpoints) http.
+/// A new HTTP client for any number of AWS clients, for https and (to local endpoints) http. It trusts the public roots, or only those in `ca_bundle`.
 ///
 /// # Errors
-/// When the TLS stack cannot be made.
-pub fn shared_client() -> Result<SharedHttpClient, TlsError> {
+/// When the TLS stack cannot be made, or the file holds no certificates.
+pub fn shared_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, TlsError> {
     let mut tcp = TcpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?;
+    let tls = match ca_bundle {
+        None => HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?,
+        Some(file) => HttpsConnectorBuilder::new().with_tls_config(trusting(file)?),
+    };
     let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
     let pool = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_TIMEOUT).build(connector);
     Ok(SharedHttpClient::new(Pool(pool)))
+}
+
+/// Trusts the roots in this file, and no other.
+fn trusting(file: &Path) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file)? {
+        roots.add(certificate?)?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::Bundle(rustls::pki_types::pem::Error::NoItemsFound));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[derive(Clone, Debug)]
@@ -107,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn calls_share_one_connection() {
         let (url, served) = endpoint(true).await;
-        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client().expect("TLS"));
+        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(None).expect("TLS"));
         for _ in 0..3 {
             client.list_tables().send().await.expect("an answer");
         }
@@ -119,7 +147,7 @@ mod tests {
     async fn an_https_endpoint_is_greeted_with_a_tls_handshake() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("https://{}", listener.local_addr().expect("an address"));
-        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client().expect("TLS"));
+        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(None).expect("TLS"));
         let call = tokio::spawn(async move { client.list_tables().send().await.is_err() });
         let (mut stream, _) = listener.accept().await.expect("a connection");
         // A TLS record begins with its type (22, handshake) and a version.
@@ -128,10 +156,47 @@ mod tests {
         assert!(call.await.expect("no panic"));
     }
 
+    /// An https endpoint that says once that there are no tables; returns its URL and its certificate as a file's text.
+    async fn secret_endpoint() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let tls = tls.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("a certificate");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
+        tokio::spawn(async move {
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut vec![0; 65_536]).await;
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 17\r\n\r\n";
+                let _ = stream.write_all(format!("{head}{{\"TableNames\":[]}}").as_bytes()).await;
+            }
+        });
+        let text = data_encoding::BASE64.encode(made.cert.der());
+        (url, format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"))
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_nobody_is_trusted_only_when_the_bundle_names_it() {
+        let (url, certificate) = secret_endpoint().await;
+        let file = std::env::temp_dir().join(format!("casting-bundle-{}.pem", std::process::id()));
+        std::fs::write(&file, certificate).expect("a file");
+        for (bundle, trusted) in [(None, false), (Some(file.as_path()), true)] {
+            let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(bundle).expect("TLS"));
+            assert_eq!(client.list_tables().send().await.is_ok(), trusted, "{bundle:?}");
+        }
+        std::fs::write(&file, "no certificate").expect("a file");
+        assert!(shared_client(Some(&file)).is_err(), "a file without certificates");
+        std::fs::remove_file(&file).expect("is deleted");
+        assert!(shared_client(Some(&file)).is_err(), "no file");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_endpoint_that_says_nothing_is_given_up() {
         let (url, _served) = endpoint(false).await;
-        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client().expect("TLS"));
+        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(None).expect("TLS"));
         let error = client.list_tables().send().await.expect_err("no answer");
         assert!(format!("{error:?}").contains("Timeout"), "{error:?}");
     }

@@ -5,6 +5,7 @@
 //! - [`settings`]: all that a deployment sets; `environment` reads it, nobody else reads the environment
 //! - [`http`]: one connection pool and one TLS stack under all AWS clients; [`clients`] makes these
 //! - [`system`]: the real clock and randomness; [`log`]: where the log goes; `metrics`: what is counted in it
+//! - `no_captcha`: what functions that open no links have in place of a CAPTCHA's verifier
 //! - `warm`: connections are opened before the first request comes
 
 pub mod clients;
@@ -12,6 +13,7 @@ mod environment;
 pub mod http;
 pub mod log;
 mod metrics;
+mod no_captcha;
 pub mod settings;
 pub mod system;
 mod warm;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use ::http::HeaderName;
 use casting_core::Casting;
+use casting_core::captcha::CaptchaVerifier;
 use casting_core::keys::Keyring;
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
@@ -31,6 +34,7 @@ use casting_identity::web_client::ClientError;
 pub use crate::environment::required as required_variables;
 pub use crate::http::TlsError;
 pub use crate::metrics::NAMESPACE as METRICS_NAMESPACE;
+use crate::no_captcha::NoCaptcha;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
 pub use crate::system::{SystemClock, SystemEntropy};
 
@@ -51,11 +55,24 @@ pub enum BootError {
     Client(#[from] ClientError),
 }
 
-/// The control plane as the environment describes it, with its log and its connections opened.
+/// The control plane as the environment describes it, with its log and its connections opened, for a function that opens no links: it checks no
+/// proofs and tells no gate whose it is.
 ///
 /// # Errors
 /// Every variable that is missing or wrong, in one error; it is logged too, because a Lambda's main has nobody else to tell.
 pub async fn start() -> Result<Control, BootError> {
+    start_with(|settings| assemble(settings, |_, _| Ok(Arc::new(NoCaptcha)))).await
+}
+
+/// The same, for the function that opens links: it can ask every CAPTCHA's provider, and tell gates whose they are.
+///
+/// # Errors
+/// As [`start`], and when there is no client for calls to others.
+pub async fn start_calling_out() -> Result<Control, BootError> {
+    start_with(build).await
+}
+
+async fn start_with(build: impl FnOnce(Settings) -> Result<Control, BootError>) -> Result<Control, BootError> {
     let environment = environment::variables();
     log::to_stdout_as_json(environment.get(environment::LOG).map(String::as_str));
     let control = environment::read(&environment).map_err(BootError::from).and_then(build);
@@ -90,19 +107,28 @@ pub fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> 
     hop
 }
 
-/// The control plane that these settings describe. Opens nothing yet.
+/// The control plane that these settings describe, with all that calls out to others: CAPTCHA providers and gates. Opens nothing yet.
 ///
 /// # Errors
 /// When there is no TLS.
 pub fn build(settings: Settings) -> Result<Control, BootError> {
-    let http = http::shared_client()?;
+    let gates = HttpGates::new(&settings.terms.session_url)?;
+    let mut control = assemble(settings, |keys, secret| Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret))))?;
+    control.gates = Some(Arc::new(gates));
+    Ok(control)
+}
+
+/// The functions differ in whether they call out to others. Who checks proofs is handed in, so that a program holds only what it uses.
+fn assemble(
+    settings: Settings,
+    verifier: impl FnOnce(&Keyring, Option<String>) -> Result<Arc<dyn CaptchaVerifier>, BootError>,
+) -> Result<Control, BootError> {
+    let http = http::shared_client(settings.aws.ca_bundle.as_deref())?;
     let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
     let keys = Keyring::changing(&settings.signing_key, settings.previous_signing_key.as_ref());
-    let captcha = Arc::new(Captchas::new(keys.captcha())?.with_secret(settings.captcha_secret));
-    let gates = HttpGates::new(&settings.terms.session_url)?;
+    let captcha = verifier(&keys, settings.captcha_secret)?;
     let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
     control.deployment_key = settings.deployment_key;
-    control.gates = Some(Arc::new(gates));
     Ok(control)
 }

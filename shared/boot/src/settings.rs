@@ -1,6 +1,7 @@
 //! Owns what a deployment sets: where everything is, and what it is reached with. Must not know where the values come from (`environment` does).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -54,6 +55,8 @@ pub struct AwsSettings {
     pub region: String,
     /// What calls are signed with; good as long as the process lives.
     pub credentials: Credentials,
+    /// A file of root certificates (PEM) that stand in place of the public ones in calls to AWS.
+    pub ca_bundle: Option<PathBuf>,
     /// DynamoDB's URL, when it is not the region's own.
     pub dynamodb_endpoint: Option<String>,
     /// ECS's URL, when it is not the region's own.
@@ -71,6 +74,7 @@ impl AwsSettings {
         Self {
             region: "local".to_owned(),
             credentials: Credentials::new("local", "local", None, None, "local"),
+            ca_bundle: None,
             dynamodb_endpoint: Some(dynamodb_endpoint.to_owned()),
             ecs_endpoint: Some(ecs_endpoint.to_owned()),
         }

@@ -59,6 +59,8 @@ pub enum Action {
     Changed,
     /// Something was deleted.
     Deleted,
+    /// An image's container was registered anew.
+    Registered,
     /// A session was ended.
     Ended,
     /// A session's sharing was taken back.
@@ -71,7 +73,8 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 7] = [Self::Created, Self::Changed, Self::Deleted, Self::Ended, Self::Unshared, Self::Watched, Self::SignedIn];
+    pub const ALL: [Self; 8] =
+        [Self::Created, Self::Changed, Self::Deleted, Self::Registered, Self::Ended, Self::Unshared, Self::Watched, Self::SignedIn];
 
     /// The action as the API says it.
     pub const fn as_str(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Action {
             Self::Created => "created",
             Self::Changed => "changed",
             Self::Deleted => "deleted",
+            Self::Registered => "registered",
             Self::Ended => "ended",
             Self::Unshared => "unshared",
             Self::Watched => "watched",

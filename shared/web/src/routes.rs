@@ -178,6 +178,8 @@ routes! {
     ChangeImage = PATCH "/api/admin/images/{id}", Admin, Write(Images);
     /// Deletes an image.
     DeleteImage = DELETE "/api/admin/images/{id}", Admin, Write(Images);
+    /// Registers an image's container anew, with the gate of now.
+    RegisterImage = POST "/api/admin/images/{id}/registrations", Admin, Write(Images);
     /// All staging configs.
     ListStagingConfigs = GET "/api/admin/staging-configs", Admin, Read;
     /// A new staging config.
@@ -289,6 +291,8 @@ routes! {
     AskToDeleteImage = GET "/admin/images/{id}/delete", Admin, Write(Images);
     /// Deletes an image.
     RemoveImage = POST "/admin/images/{id}/delete", Admin, Write(Images);
+    /// Registers an image's container anew, with the gate of now.
+    RegisterImageAnew = POST "/admin/images/{id}/register", Admin, Write(Images);
     /// All networks.
     ShowNetworks = GET "/admin/networks", Admin, Read;
     /// The form for a new network.

@@ -22,10 +22,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 
 /// A new image: 201 with its address.
 pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let image = images::create(&call.desk, &call.document()?).await?;
-    let mut reply = show(StatusCode::CREATED, &image);
-    reply::set_location(&mut reply, &format!("/api/admin/images/{}", image.id));
-    Ok(reply)
+    Ok(show_made(&images::create(&call.desk, &call.document()?).await?))
 }
 
 /// One image.
@@ -38,10 +35,21 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
     Ok(show(StatusCode::OK, &images::change(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?))
 }
 
+/// Registers its container anew: 201 with the image as it then is, and its address.
+pub(crate) async fn register<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(show_made(&images::register_anew(&call.desk, call.id, &Precondition::of(call.visit)).await?))
+}
+
 /// Deletes an image that nothing uses.
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     images::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
+}
+
+fn show_made(image: &Image) -> Reply {
+    let mut reply = show(StatusCode::CREATED, image);
+    reply::set_location(&mut reply, &format!("/api/admin/images/{}", image.id));
+    reply
 }
 
 fn show(status: StatusCode, image: &Image) -> Reply {

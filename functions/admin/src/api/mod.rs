@@ -145,6 +145,7 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
         RouteName::CreateImage => images::create(&call).await,
         RouteName::ReadImage => images::read(&call).await,
         RouteName::ChangeImage => images::change(&call).await,
+        RouteName::RegisterImage => images::register(&call).await,
         RouteName::DeleteImage => images::delete(&call).await,
         RouteName::ReadSettings => settings::read(&call).await,
         RouteName::ChangeSettings => settings::change(&call).await,

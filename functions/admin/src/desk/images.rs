@@ -1,6 +1,6 @@
 //! Owns what can be done with images. Must not know which values are possible, or what a task definition looks like.
 
-use casting_core::audit::{Difference, Noun};
+use casting_core::audit::{Action, Difference, Noun};
 use casting_core::form::FieldErrors;
 use casting_core::ids::ImageId;
 use casting_core::image::{Image, ImageSettings, ImageSource};
@@ -47,18 +47,44 @@ pub(crate) async fn change<S: Store, L: Launcher>(
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Image, Failure> {
+    save(desk, id, Some(input), precondition).await
+}
+
+/// Registers the container image anew with nothing else changed, so that the next sessions have the deployment's gate of now. Sessions that run keep
+/// what they were started with.
+pub(crate) async fn register_anew<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<Image, Failure> {
+    save(desk, id, None, precondition).await
+}
+
+/// Writes the image with these changes; without any, with another registration.
+async fn save<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: Option<&Value>,
+    precondition: &Precondition,
+) -> Result<Image, Failure> {
     // Registered for the settings beside it; a second try with the same settings does not register again.
     let mut registered: Option<(ImageSettings, String)> = None;
     for _ in 0..TRIES {
         let before = find(desk, id).await?;
         precondition.check(before.version)?;
-        let settings = image_form::patch(&before, input)?;
-        if settings == before.settings {
+        let settings = match input {
+            Some(input) => image_form::patch(&before, input)?,
+            None if is_registered_elsewhere(&before.settings) => {
+                return Err(Failure::conflict("This image names a task definition that is there already; nothing is registered for it."));
+            }
+            None => before.settings.clone(),
+        };
+        if input.is_some() && settings == before.settings {
             return Ok(before);
         }
         require_networks(desk, &settings).await?;
         let mut after = Image { version: before.version + 1, settings, updated_at: desk.casting.clock.now(), ..before.clone() };
-        if needs_definition(&before.settings, &after.settings) {
+        if input.is_none() || needs_definition(&before.settings, &after.settings) {
             after.task_definition = match registered.take() {
                 Some((settings, definition)) if settings == after.settings => definition,
                 _ => register(desk, &after).await?,
@@ -67,11 +93,15 @@ pub(crate) async fn change<S: Store, L: Launcher>(
         }
         let (old, new) = (image_form::view(&before), image_form::view(&after));
         let difference = Difference { before: Some(&old), after: Some(&new) };
-        let audit = desk.audit(Noun::Image, after.id.as_str(), &after.settings.name, difference);
+        let mut audit = desk.audit(Noun::Image, after.id.as_str(), &after.settings.name, difference);
+        if input.is_none() {
+            audit.action = Action::Registered;
+        }
         match desk.casting.store.put_record(&after, Some(before.version), Some(&audit)).await? {
             Saved::Done => {
                 desk.casting.forget();
-                tracing::info!(actor.id = desk.actor.id, image.id = %after.id, version = after.version, "Image {} was changed", after.id);
+                let done = audit.action.as_str();
+                tracing::info!(actor.id = desk.actor.id, image.id = %after.id, version = after.version, "Image {} was {done}", after.id);
                 return Ok(after);
             }
             Saved::Stale => {}
@@ -144,6 +174,11 @@ async fn require_networks<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings
 fn needs_definition(before: &ImageSettings, after: &ImageSettings) -> bool {
     let of_container = matches!(after.source, ImageSource::Container(_)) && before.container != after.container;
     before.source != after.source || of_container
+}
+
+/// Whether somebody else registers the image's task definition.
+const fn is_registered_elsewhere(settings: &ImageSettings) -> bool {
+    matches!(settings.source, ImageSource::TaskDefinition(_))
 }
 
 /// The task definition to run: the one that was named, or a new one.

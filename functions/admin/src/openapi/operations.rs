@@ -130,7 +130,7 @@ const IMAGE: Kind = Kind {
     new: "NewImage",
     change: "ImageChange",
     id: ImageId::SPELLING,
-    links: &[RouteName::ReadImage, RouteName::ChangeImage, RouteName::DeleteImage],
+    links: &[RouteName::ReadImage, RouteName::ChangeImage, RouteName::RegisterImage, RouteName::DeleteImage],
 };
 const GROUP: Kind = Kind {
     tag: "People",
@@ -246,6 +246,12 @@ pub(super) fn of(name: RouteName) -> Option<Operation> {
         RouteName::CreateImage => IMAGE.create(),
         RouteName::ReadImage => IMAGE.read(),
         RouteName::ChangeImage => IMAGE.change(),
+        RouteName::RegisterImage => Operation {
+            headers: IF_MATCH,
+            problems: &[409, 412, 422],
+            answer: Answer::Document { status: 201, schema: "Image", versioned: true },
+            ..IMAGE.read()
+        },
         RouteName::DeleteImage => IMAGE.delete(),
         RouteName::ListNetworks => lists(NETWORK.tag, "Networks", pages),
         RouteName::CreateNetwork => NETWORK.create(),

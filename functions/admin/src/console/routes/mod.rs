@@ -160,10 +160,11 @@ pub(super) enum Done {
     Unshared,
     Forgotten,
     TakenBack,
+    Registered,
 }
 
 impl Done {
-    const ALL: [(Self, &'static str, &'static str); 12] = [
+    const ALL: [(Self, &'static str, &'static str); 13] = [
         (Self::Made, "made", "It is there now."),
         (Self::Saved, "saved", "Your change has been saved."),
         (Self::Deleted, "deleted", "It has been deleted."),
@@ -176,6 +177,7 @@ impl Done {
         (Self::Unshared, "unshared", "The share link opens nothing any more."),
         (Self::Forgotten, "forgotten", "The user has been forgotten."),
         (Self::TakenBack, "taken-back", "The change has been taken back."),
+        (Self::Registered, "registered", "It has been registered anew. The next sessions run that; those that run go on as they are."),
     ];
 
     fn word(self) -> &'static str {

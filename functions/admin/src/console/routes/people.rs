@@ -119,6 +119,7 @@ fn entry(audit: &Audit, may: bool) -> Entry {
         Action::Created => "made",
         Action::Changed => "changed",
         Action::Deleted => "deleted",
+        Action::Registered => "registered anew",
         Action::Ended => "ended",
         Action::Unshared => "took back the share link of",
         Action::Watched => "watched",

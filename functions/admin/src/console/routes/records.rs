@@ -25,6 +25,7 @@ use crate::console::table::Act;
 use crate::console::{answers, records, shown};
 use crate::desk::failure::Failure;
 use crate::desk::records::{self as verbs, Editable};
+use crate::desk::version::Precondition;
 use crate::desk::{api_keys, images, staging};
 
 /// One kind of thing, as the console calls it.
@@ -47,6 +48,7 @@ enum Wish {
     Save,
     AskToDelete,
     Delete,
+    Register,
 }
 
 const fn read(name: RouteName) -> Option<(Kind, Wish)> {
@@ -58,6 +60,7 @@ const fn read(name: RouteName) -> Option<(Kind, Wish)> {
         RouteName::SaveImage => (Kind::Image, Wish::Save),
         RouteName::AskToDeleteImage => (Kind::Image, Wish::AskToDelete),
         RouteName::RemoveImage => (Kind::Image, Wish::Delete),
+        RouteName::RegisterImageAnew => (Kind::Image, Wish::Register),
         RouteName::ShowNetworks => (Kind::Network, Wish::List),
         RouteName::ShowNewNetwork => (Kind::Network, Wish::Ask),
         RouteName::MakeNetwork => (Kind::Network, Wish::Make),
@@ -190,6 +193,7 @@ pub(super) async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: R
         Wish::Save => save(round, kind).await,
         Wish::AskToDelete => ask_to_delete(round, kind, "").await,
         Wish::Delete => delete(round, kind).await,
+        Wish::Register => register(round).await,
     }
 }
 
@@ -289,6 +293,9 @@ async fn page<S: Store, L: Launcher>(
     if let Some(stored) = stored {
         let is_by_birth = kind == Kind::Group && round.id == Group::all_users_id().as_str();
         screen.acts.push(Act::go("Who changed what", "", format!("/admin/audit?about={}", round.id)));
+        if round.frame.may(kind.scope()) && stored["registered_task_definition"].is_string() {
+            screen.acts.push(Act::send("Register again", text(stored, "name"), format!("{action}/register")));
+        }
         if round.frame.may(kind.scope()) && !is_by_birth {
             screen.acts.push(Act::go("Delete\u{2026}", text(stored, "name"), format!("{action}/delete")));
         }
@@ -344,6 +351,17 @@ async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Res
             let (remarks, stored) = (remarks(failure)?, find(round, kind).await?);
             let typed = if kind == Kind::Network { typed_over(&typed, &json!({ "name": id })) } else { typed };
             Ok(round.show(&page(round, kind, Some(&stored), &typed_over(&stored, &typed), remarks, String::new()).await?))
+        }
+    }
+}
+
+/// Another task definition for an image; what stands in the way is said above its form.
+async fn register<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+    match images::register_anew(&round.desk, round.id, &Precondition::None).await {
+        Ok(image) => round.lead(&format!("/admin/images/{}", image.id), Done::Registered, None).await,
+        Err(failure) => {
+            let (remarks, stored) = (remarks(failure)?, find(round, Kind::Image).await?);
+            Ok(round.show(&page(round, Kind::Image, Some(&stored), &stored, remarks, String::new()).await?))
         }
     }
 }

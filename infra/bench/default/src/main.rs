@@ -1,0 +1,27 @@
+//! Boots the cast function with everything at its default: the SDK's own HTTPS client and credentials, a runtime with many threads, and no call before
+//! the first event.
+
+use std::sync::Arc;
+
+use casting_boot::{Settings, SystemClock, SystemEntropy};
+use casting_core::keys::Keyring;
+use casting_core::{Casting, Terms};
+use casting_dynamo::DynamoStore;
+use casting_ecs::EcsLauncher;
+use casting_identity::captcha::Captchas;
+use lambda_http::{Error, Request, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let public_url = std::env::var("CASTING_PUBLIC_URL")?;
+    let terms = Terms { report_url: public_url.clone(), public_url, session_url: std::env::var("CASTING_SESSION_URL")? };
+    let key = std::env::var("CASTING_SIGNING_KEY")?;
+    let settings = Settings::local(terms, &key, "", "", Arc::new(SystemClock), Arc::new(SystemEntropy::new()))?;
+    let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), settings.tables);
+    let launcher = EcsLauncher::new(aws_sdk_ecs::Client::new(&aws), settings.ecs);
+    let keys = Keyring::changing(&settings.signing_key, None);
+    let captcha = Arc::new(Captchas::new(keys.captcha())?);
+    let control = &Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
+    run(service_fn(async move |request: Request| Ok::<_, Error>(casting_fn_cast::handle(control, request).await))).await
+}
