@@ -122,7 +122,11 @@ fn rest(facts: &PoolFacts<'_>) -> Option<Rest> {
     let cents = u64::from(settings.daily_budget_cents?);
     match facts.hour_micros {
         None => Some(Rest::NoPrice),
-        Some(_) => (facts.log.spent_today(facts.now) >= cents * 10_000).then_some(Rest::BudgetSpent),
+        // What it would cost until the next round must fit as well.
+        Some(hour) => {
+            let next_minute = u64::from(settings.desired_sessions) * hour / 60;
+            (facts.log.spent_today(facts.now) + next_minute >= cents * 10_000).then_some(Rest::BudgetSpent)
+        }
     }
 }
 
@@ -188,6 +192,7 @@ mod tests {
             ("after its time", mondays, None, None, 120, Some(Rest::OutsideSchedule)),
             ("budget left", json!({"daily_budget_cents": 2}), None, Some(1), 0, None),
             ("budget spent", json!({"daily_budget_cents": 1}), None, Some(1), 0, Some(Rest::BudgetSpent)),
+            ("budget spent within the next minute", json!({"daily_budget_cents": 2}), None, Some(200_000), 0, Some(Rest::BudgetSpent)),
             ("budget spent, but yesterday", json!({"daily_budget_cents": 1}), None, Some(1), 12 * 60, None),
             ("a budget without a price", json!({"daily_budget_cents": 1}), None, None, 0, Some(Rest::NoPrice)),
         ] {
