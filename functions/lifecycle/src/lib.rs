@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use casting_core::{Casting, Refilled};
 use casting_core::ports::{Fault, Launcher, Store, Task};
+use casting_core::{Casting, Refilled};
 use casting_ecs::events::TaskStateChange;
 use serde_json::Value;
 

@@ -284,14 +284,16 @@ async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor
     let mut control = ControlPlane::ordering(&[200], json!({ "waits": true })).await;
     let told = std::env::temp_dir().join(format!("casting-assign-{}", std::process::id()));
     // Nobody has been there for longer than its keepalive, and that is nobody's fault.
-    let gate = control.command("exec sleep 60").env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_KEEPALIVE_SECONDS", "1").spawn();
+    let gate =
+        control.command("exec sleep 60").env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_KEEPALIVE_SECONDS", "1").spawn();
     let gate = gate.expect("the gate starts");
     let port = control.next().await["port"].as_u64().expect("a port") as u16;
 
     let secret = SessionSecret::from_text("hush-hush".to_owned());
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
     let expires = Timestamp::from_millis(i64::try_from(now).expect("some time")).plus_seconds(60);
-    let ticket = SessionTicket { session: session(), role: Role::Owner, watcher: None, host: "127.0.0.1".into(), port, expires }.sign(&secret);
+    let ticket =
+        SessionTicket { session: session(), role: Role::Owner, watcher: None, host: "127.0.0.1".into(), port, expires }.sign(&secret);
     let ask = async |method: reqwest::Method, path: &str, body: String| {
         let request = visitor().request(method, format!("http://127.0.0.1:{port}{path}")).body(body);
         let request = request.header("x-cast-session-secret", "hush-hush").header("cookie", format!("cast-session={ticket}"));

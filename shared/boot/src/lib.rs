@@ -104,5 +104,6 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
     control.deployment_key = settings.deployment_key;
     control.gates = Some(Arc::new(gates));
+    control.has_logins = settings.has_logins;
     Ok(control)
 }

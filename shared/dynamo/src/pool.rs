@@ -60,10 +60,8 @@ pub async fn exchange(
         Some(_) => to_item(WHAT, &ClaimRow::of(after))?,
         None => row.clone(),
     };
-    let mut parts = vec![
-        write::put(WHAT, table, to_item(WHAT, &SessionRow::from(given_up))?, is_rev)?,
-        write::put(WHAT, table, first, leads_to_it)?,
-    ];
+    let mut parts =
+        vec![write::put(WHAT, table, to_item(WHAT, &SessionRow::from(given_up))?, is_rev)?, write::put(WHAT, table, first, leads_to_it)?];
     if let Some(staged) = staged {
         parts.extend(take(WHAT, store, staged, row)?);
     }

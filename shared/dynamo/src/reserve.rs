@@ -6,10 +6,10 @@ use casting_core::window::Window;
 
 use crate::call::Refusal;
 use crate::fault::corrupt;
-use crate::{limits, names, pool, sessions};
 use crate::rows::{CastRow, ClaimRow, Item, SessionRow, WindowRow, from_item, key, number, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
+use crate::{limits, names, pool, sessions};
 
 const WHAT: &str = "reserve a session";
 

@@ -123,7 +123,11 @@ pub const TABLES: &[TableSchema] = &[
             },
             IndexSchema { name: names::BY_DUE, key: sorted(text(names::DUE), number(names::DUE_AT)), projection: Projection::Keys },
             IndexSchema { name: names::BY_REFERENCE, key: key(text(names::QUOTED)), projection: Projection::Keys },
-            IndexSchema { name: names::BY_POOL, key: sorted(text(names::WAITS_IN), number(names::CREATED_AT)), projection: Projection::All },
+            IndexSchema {
+                name: names::BY_POOL,
+                key: sorted(text(names::WAITS_IN), number(names::CREATED_AT)),
+                projection: Projection::All,
+            },
         ],
         ttl: Some(names::EXPIRES_AT),
     },

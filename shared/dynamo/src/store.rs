@@ -99,13 +99,7 @@ impl Store for DynamoStore {
         pool::waiting(self, pool).await
     }
 
-    async fn exchange(
-        &self,
-        before: &Session,
-        given_up: &Session,
-        after: &Session,
-        staged: Option<&Session>,
-    ) -> Result<Exchanged, Fault> {
+    async fn exchange(&self, before: &Session, given_up: &Session, after: &Session, staged: Option<&Session>) -> Result<Exchanged, Fault> {
         pool::exchange(self, before, given_up, after, staged).await
     }
 

@@ -117,7 +117,7 @@ fn pascal(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn schemas(value: Value) -> Map<String, Value> {
+    fn schemas(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().expect("schemas")
     }
 
@@ -125,7 +125,7 @@ mod tests {
     fn what_stands_in_two_schemas_is_said_once_with_what_repeats_in_it() {
         let long = json!({ "enum": vec!["a long word"; 30] });
         let hours = json!({ "properties": { "time_zone": long, "other_zone": long } });
-        let mut all = schemas(json!({
+        let mut all = schemas(&json!({
             "Cast": { "properties": { "open_hours": hours, "time_zone": { "type": "string" } } },
             "NewCast": { "properties": { "open_hours": hours, "on": { "type": "boolean" } }, "required": ["open_hours"] },
             "Once": { "properties": { "alone": { "enum": vec!["another word"; 30] } } },
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn no_two_schemas_get_the_same_name_and_what_is_no_schema_is_left_alone() {
         let (one, two) = (json!({ "enum": vec!["a long word"; 30] }), json!({ "enum": vec!["another word"; 30] }));
-        let mut all = schemas(json!({
+        let mut all = schemas(&json!({
             "Name": { "properties": { "name": one }, "examples": [{ "properties": { "name": one } }] },
             "Group": { "properties": { "name": two } },
             "Other": { "items": two },

@@ -40,8 +40,14 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
         for (count, m) in [(None, n), (Some(0), n + 100)] {
             let mut session = session(&after, m);
             session.charge = Charge { count, ..Charge::default() };
-            let reservation =
-                Reservation { session: session.clone(), cast_version: after.version, window: None, tallies: Vec::new(), proof: None, staged: None };
+            let reservation = Reservation {
+                session: session.clone(),
+                cast_version: after.version,
+                window: None,
+                tallies: Vec::new(),
+                proof: None,
+                staged: None,
+            };
             assert_eq!(store().reserve(&reservation).await, Ok(Reserved::Placed), "{troubles:?}: reserve");
             let over = session.ended(EndReason::NoCapacity, NOON).expect("it lives");
             let taken = 5 - u64::from(count.is_some());
@@ -100,7 +106,10 @@ async fn a_claim_costs_one_call_and_so_does_a_link() {
     for count in [None, Some(0)] {
         let mut session = session(&cast, 1);
         session.charge.count = count;
-        store.reserve(&Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None }).await.expect("an answer");
+        store
+            .reserve(&Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None })
+            .await
+            .expect("an answer");
         assert_eq!(calls(), 1, "a claim that charges {count:?}");
     }
 }
