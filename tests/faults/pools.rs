@@ -26,7 +26,10 @@ fn a_pool_holds_in_every_history() {
     // These are longer than the others.
     let histories = count().div_ceil(4);
     let given: usize = share_of_each_core(histories, |seeds| play(seeds, async |ground, seed| history(ground, seed).await));
-    assert!(given as u64 >= histories, "{given} sessions in {histories} histories were started ahead: too few for the checks to mean anything");
+    assert!(
+        given as u64 >= histories,
+        "{given} sessions in {histories} histories were started ahead: too few for the checks to mean anything"
+    );
 }
 
 enum Done {
@@ -39,7 +42,8 @@ enum Done {
 async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let desired = rng.u32(1..5);
-    let limits = Limits { total: rng.bool().then(|| rng.u64(2..7)), live: rng.bool().then_some(4), ready: Some(desired), ..Limits::default() };
+    let limits =
+        Limits { total: rng.bool().then(|| rng.u64(2..7)), live: rng.bool().then_some(4), ready: Some(desired), ..Limits::default() };
     let mut world = World::make(ground, seed + 1_000_000, limits).await?;
     let (mut given, mut undelivered): (Vec<Claimed>, Vec<serde_json::Value>) = (Vec::new(), Vec::new());
     fill(&mut world, 3).await?;
