@@ -268,6 +268,7 @@ fn build_control(settings: &StackSettings, places: &Places, keys: &Keys, dynamod
     let terms = Terms { public_url: places.url.clone(), report_url: places.report_url.clone(), session_url: places.session_url.clone() };
     let has_engine = matches!(settings.tasks, TaskKind::Processes { engine: Some(_), .. });
     let mut settings = Settings::local(terms, &keys.signing, dynamodb, ecs, settings.clock.clone(), settings.entropy.clone())?;
+    settings.has_logins = true;
     settings.ecs.gate_image = has_engine.then(|| "casting/gate".to_owned());
     Ok(casting_boot::build(settings)?)
 }

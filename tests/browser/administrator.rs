@@ -2,76 +2,15 @@
 //! the round over every page of the console; and the same without scripting.
 
 use casting_tests::processes::soon;
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for};
+use crate::desk::{Desk, SEND};
 use crate::fair::{judge, weigh};
 
 const WATCHED: Look = Look { watched: true, ..DESK };
-/// What sends a form of fields.
-const SEND: &str = "form.sheet .form-end button";
-
-/// A window in which somebody administers.
-struct Desk<'a> {
-    window: &'a Client,
-    url: &'a str,
-}
-
-impl Desk<'_> {
-    async fn open(&self, path: &str, words: &str) {
-        self.window.goto(&format!("{}{path}", self.url)).await.expect("opens");
-        wait_for(self.window, "h1", words).await;
-    }
-
-    async fn click(&self, selector: &str) {
-        // People scroll what stands under the bar with the buttons into sight before they click it.
-        let script = "document.querySelector(arguments[0]).scrollIntoView({block: 'center', behavior: 'instant'})";
-        self.window.execute(script, vec![json!(selector)]).await.expect(selector);
-        self.window.find(Locator::Css(selector)).await.expect(selector).click().await.expect(selector);
-    }
-
-    /// Clicks and waits for the page that it leads to.
-    async fn lead(&self, selector: &str, at: &str, words: &str) {
-        self.click(selector).await;
-        wait_for(self.window, at, words).await;
-    }
-
-    /// Follows the link, or presses the button, that says exactly this.
-    async fn press(&self, words: &str) {
-        let path = format!("//main//*[self::a or self::button or self::summary][text()='{words}']");
-        self.window.find(Locator::XPath(&path)).await.expect(words).click().await.expect(words);
-    }
-
-    async fn fill(&self, id: &str, typed: &str) {
-        let field = self.window.find(Locator::Css(id)).await.expect(id);
-        field.clear().await.expect(id);
-        field.send_keys(typed).await.expect(id);
-    }
-
-    /// Sets a moment; how one is typed depends on where the browser believes to be.
-    async fn set(&self, id: &str, value: &str) {
-        let script = "const [id, value] = arguments, field = document.querySelector(id); field.value = value; \
-            field.dispatchEvent(new Event('input', {bubbles: true}));";
-        self.window.execute(script, vec![json!(id), json!(value)]).await.expect(id);
-    }
-
-    async fn pick(&self, id: &str, label: &str) {
-        self.window.find(Locator::Css(id)).await.expect(id).select_by_label(label).await.expect(label);
-    }
-
-    /// The address that the cast's page gives out.
-    async fn link(&self) -> String {
-        text_of(self.window, ".address code").await
-    }
-
-    async fn id(&self) -> String {
-        let url = self.window.current_url().await.expect("an address");
-        url.path().rsplit('/').next().expect("an id").to_owned()
-    }
-}
-
 /// The demo app's command, one word on each line, as the form takes it.
 async fn command(casting: &Casting) -> String {
     let image = casting.admin(Method::GET, &format!("images/{}", casting.image("Demo app").await), &Value::Null).await;

@@ -6,6 +6,8 @@
 
 mod administrator;
 mod chrome;
+mod console;
+mod desk;
 mod embed;
 mod every_page;
 mod fair;

@@ -8,6 +8,7 @@ mod bad_input;
 mod badges;
 mod captcha;
 mod certified;
+mod console;
 mod console_fields;
 mod document;
 mod doors;

@@ -144,6 +144,9 @@ fn secrets_go_to_the_functions_that_use_them() {
     assert_eq!(holders("CASTING_VISITOR_PROOF"), asked);
     assert_eq!(holders("CASTING_CAPTCHA_SECRET"), ["CastFunction"]);
     assert_eq!(holders("CASTING_OIDC_CLIENT_SECRET"), ["AuthFunction"]);
+    let issuer = |function: &str| template["Resources"][function]["Properties"]["Environment"]["Variables"]["CASTING_OIDC_ISSUER"].clone();
+    assert_eq!(holders("CASTING_OIDC_ISSUER"), ["AdminFunction", "AuthFunction"]);
+    assert_eq!(issuer("AdminFunction"), issuer("AuthFunction"), "the console offers the login that there is");
 }
 
 #[test]

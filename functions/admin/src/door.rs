@@ -54,9 +54,9 @@ pub(crate) async fn by_cookie<S: Store, L: Launcher>(casting: &Casting<S, L>, vi
 ///
 /// # Errors
 /// 403 when it was not.
-pub(crate) fn check_form(visit: &Visit, admitted: &Admitted, sent: &str) -> Result<(), Failure> {
+pub(crate) fn check_form(visit: &Visit, mark: &str, sent: &str) -> Result<(), Failure> {
     visit.not_cross_site()?;
-    if admitted.form_mark.is_empty() || !same_secret(&admitted.form_mark, sent) {
+    if mark.is_empty() || !same_secret(mark, sent) {
         return Err(Problem::new(Mistake::CrossSite)
             .detail("This form is too old, or was not made here; go back, load the page anew and send it again.")
             .into());

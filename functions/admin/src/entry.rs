@@ -1,5 +1,6 @@
 //! Owns the way into the console and out of it: the cookie of whoever signs in with a key, and who may go where. Must not know what the pages say.
 
+use casting_core::actor::Scope;
 use casting_core::audit::{Action, Audit, Noun};
 use casting_core::ports::{Launcher, Store};
 use casting_core::{Casting, SIGNED_IN_SECONDS};
@@ -19,38 +20,48 @@ const SIGN_IN: &str = "/admin/sign-in";
 /// The field of every form that shows where it was made.
 pub(crate) const MARK_FIELD: &str = "mark";
 
-/// Whoever has signed in and may go where they want to, with the form that they sent, if they sent one.
+/// What whoever may only look is told when they want more.
+const ONLY_LOOKS: &str = "You may look at everything here, and change nothing. Nothing has been changed.";
+
+/// Whoever has signed in.
 pub(crate) struct Seat<'a, S, L> {
     /// Where they stand.
     pub(crate) desk: Desk<'a, S, L>,
     /// What every form on the page must carry in [`MARK_FIELD`].
     pub(crate) mark: String,
-    /// The fields that were sent.
-    pub(crate) form: Option<body::Form>,
 }
 
-/// Lets in whoever has signed in, if the route is for them; and with a form only if it was made by a page of this very sign-in.
+/// Lets in whoever has signed in.
 ///
 /// # Errors
-/// 401, 403, and what is wrong with the form.
-pub(crate) async fn admit<'a, S: Store, L: Launcher>(
-    casting: &'a Casting<S, L>,
+/// 401 for everybody else.
+pub(crate) async fn admit<'a, S: Store, L: Launcher>(casting: &'a Casting<S, L>, visit: &Visit) -> Result<Seat<'a, S, L>, Failure> {
+    let Admitted { actor, form_mark } = door::by_cookie(casting, visit).await?;
+    Ok(Seat { desk: Desk { casting, actor, request_key: None }, mark: form_mark })
+}
+
+/// The fields that were sent, if the route is for whoever sits there; and only if they come from a page of this very sign-in.
+///
+/// # Errors
+/// 403, and what is wrong with the form.
+pub(crate) fn read<S: Store, L: Launcher>(
+    seat: &Seat<'_, S, L>,
     visit: &Visit,
     request: &Request,
     matched: &Matched<'_>,
-) -> Result<Seat<'a, S, L>, Failure> {
-    let admitted: Admitted = door::by_cookie(casting, visit).await?;
-    if matched.route.access.admits(&admitted.actor) == Some(false) {
-        return Err(Failure::forbidden(needed(matched.route.access)));
+) -> Result<Vec<(String, String)>, Failure> {
+    if matched.route.access.admits(&seat.desk.actor) == Some(false) {
+        return Err(Failure::forbidden(match matched.route.access {
+            _ if seat.desk.actor.scopes.iter().all(|scope| *scope == Scope::Read) => ONLY_LOOKS.to_owned(),
+            access => needed(access),
+        }));
     }
-    let form = if visit.method == Method::POST {
-        let form = body::form(request)?;
-        door::check_form(visit, &admitted, form.field(MARK_FIELD).unwrap_or_default())?;
-        Some(form)
-    } else {
-        None
-    };
-    Ok(Seat { desk: Desk { casting, actor: admitted.actor, request_key: None }, mark: admitted.form_mark, form })
+    if visit.method != Method::POST {
+        return Ok(Vec::new());
+    }
+    let form = body::form(request)?;
+    door::check_form(visit, &seat.mark, form.field(MARK_FIELD).unwrap_or_default())?;
+    Ok(form.into_fields())
 }
 
 /// Takes the key of a sign-in form, and leads on to where its field `to` says, within the console.

@@ -41,6 +41,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
     let previous_signing_key = reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
     let deployment_key = reader.optional_parsed("CASTING_ADMIN_KEY", parse_admin_key);
+    let has_logins = reader.get("CASTING_OIDC_ISSUER").is_some();
     let captcha_secret = reader.get("CASTING_CAPTCHA_SECRET").map(str::to_owned);
     let tables = TableNames {
         casts: reader.required("CASTING_TABLE_CASTS"),
@@ -60,6 +61,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         signing_key,
         previous_signing_key,
         deployment_key,
+        has_logins,
         captcha_secret,
         tables,
         ecs,
@@ -279,6 +281,9 @@ mod tests {
     #[test]
     fn a_login_provider_is_optional_and_needs_a_client_id() {
         assert_eq!(read_login(&complete()), Ok(None));
+        let has_logins = |variables: &Variables| read(variables).expect("complete").has_logins;
+        assert!(!has_logins(&complete()) && !has_logins(&with("CASTING_OIDC_ISSUER", " ")));
+        assert!(has_logins(&with("CASTING_OIDC_ISSUER", "https://login.example")), "and the console says so");
         let SettingsError(problems) = read_login(&with("CASTING_OIDC_ISSUER", "https://login.example")).expect_err("no client id");
         assert!(problems.len() == 1 && problems[0].starts_with("CASTING_OIDC_CLIENT_ID"), "{problems:?}");
         let SettingsError(problems) = read_login(&with("CASTING_OIDC_ISSUER", "http://login.example")).expect_err("not https");

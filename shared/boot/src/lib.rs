@@ -115,6 +115,7 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let gates = HttpGates::new(&settings.terms.session_url)?;
     let mut control = assemble(settings, |keys, secret| Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret))))?;
     control.gates = Some(Arc::new(gates));
+    control.has_logins = settings.has_logins;
     Ok(control)
 }
 

@@ -27,6 +27,8 @@ pub struct Settings {
     pub previous_signing_key: Option<[u8; 32]>,
     /// The hash of the key with which the first API key is made; `None` where there is none.
     pub deployment_key: Option<String>,
+    /// Whether people with an account can log in at a provider.
+    pub has_logins: bool,
     /// The CAPTCHA provider's secret key, when it is kept outside the database.
     pub captcha_secret: Option<String>,
     /// The tables' names.
@@ -109,6 +111,7 @@ impl Settings {
             signing_key: parse_signing_key(signing_key).map_err(one("The signing key"))?,
             previous_signing_key: None,
             deployment_key: None,
+            has_logins: false,
             captcha_secret: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
             ecs: EcsSettings::local("local"),

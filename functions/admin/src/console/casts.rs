@@ -64,11 +64,11 @@ pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
     let columns =
         vec![words("Name"), words("State"), words("Link"), numbers("Remaining"), numbers("Started, 24 h"), words("Changed"), buttons()];
     let rows = list.rows.iter().map(|row| one(frame, row, &list.choices)).collect();
-    Table { caption: "Casts".into(), columns, rows, empty: empty(list, filtered), next: list.next.clone(), mark: frame.mark.clone() }
+    Table { caption: "Casts".into(), columns, rows, empty: empty(frame, list, filtered), next: list.next.clone(), mark: frame.mark.clone() }
 }
 
-fn empty(list: &CastList, filtered: bool) -> Empty {
-    if filtered {
+fn empty(frame: &Frame, list: &CastList, filtered: bool) -> Empty {
+    let mut empty = if filtered {
         Empty::begin("No cast fits", "Nothing has this name or key in this state.", "Show all casts", "/admin/casts")
     } else if list.has_images {
         Empty::begin(
@@ -84,7 +84,11 @@ fn empty(list: &CastList, filtered: bool) -> Empty {
             "Add the first image",
             "/admin/new-image",
         )
+    };
+    if !filtered && !frame.may(if list.has_images { "casts" } else { "images" }) {
+        empty.act = None;
     }
+    empty
 }
 
 fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {

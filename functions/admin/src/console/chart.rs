@@ -211,8 +211,11 @@ fn round_up(highest: f64) -> f64 {
     steps.into_iter().map(|step| step * power).find(|end| *end >= wanted).unwrap_or(wanted)
 }
 
-/// A number without digits that say nothing.
+/// A number without digits that say nothing. What is something does not become nothing.
 fn number(value: f64) -> String {
+    if value > 0.0 && value < 0.05 {
+        return "< 0.1".to_owned();
+    }
     if value.fract().abs() < 0.05 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
@@ -248,8 +251,8 @@ mod tests {
 
     #[test]
     fn every_number_is_in_the_table() {
-        let html = chart(Shape::Bars, &[1.0, 3.25, 0.0]).to_string();
-        for cell in [">1<", ">3.2<", ">0<", "00:00", "01:00", "02:00"] {
+        let html = chart(Shape::Bars, &[1.0, 3.25, 0.0, 0.04, 0.06]).to_string();
+        for cell in [">1<", ">3.2<", ">0<", ">&#60; 0.1<", ">0.1<", "00:00", "01:00", "02:00"] {
             assert!(html.contains(cell), "{cell} in {html}");
         }
     }

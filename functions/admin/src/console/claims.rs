@@ -111,7 +111,10 @@ fn row(frame: &Frame, claim: &Claim, with_casts: bool) -> Row {
     let mut cells = vec![Cell::Time(Some(Moment::new(claim.at, frame.now))), Cell::Badge(outcome(&claim.outcome)), or_dash(&claim.reason)];
     if with_casts {
         let (name, id) = &claim.cast;
-        cells.push(Cell::Name { text: name.clone(), href: format!("/admin/casts/{id}"), below: String::new() });
+        cells.push(match id.as_str() {
+            "" => Cell::Soft(name.clone()),
+            id => Cell::Name { text: name.clone(), href: format!("/admin/casts/{id}"), below: String::new() },
+        });
     }
     cells.extend([or_dash(&claim.who), or_dash(&claim.referrer), Cell::Code(claim.reference.clone())]);
     Row { cells, quiet: false }

@@ -23,8 +23,8 @@ pub struct Confirm {
     pub submit: String,
     /// Where No leads.
     pub cancel: String,
-    /// A box that may be ticked: its name, its words.
-    pub choice: Option<(&'static str, String)>,
+    /// A box that may be ticked: its name, its words, and whether it is.
+    pub choice: Option<(&'static str, String, bool)>,
     /// Why it cannot be done after all; may be empty.
     pub refused: String,
     /// The version that was read.

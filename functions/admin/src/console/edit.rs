@@ -17,6 +17,8 @@ pub struct Edit<'a> {
     pub noun: &'static Noun,
     /// Where in the console it belongs.
     pub place: Place,
+    /// The scope in which it is changed; whoever has it not sees the form and can send nothing.
+    pub scope: &'static str,
     /// The heading.
     pub title: String,
     /// The way here.
@@ -37,6 +39,8 @@ pub struct Edit<'a> {
     pub is_new: bool,
     /// Its id, for the check of what is typed.
     pub id: Option<String>,
+    /// A number in the form that goes on without anybody changing the thing: as it was then, so that only another one that is typed is set.
+    pub counted: Option<u64>,
     /// The version that was read; a change over another version is refused.
     pub version: Option<u64>,
     /// Where what is typed is checked, if it is.
@@ -58,8 +62,10 @@ struct Main<'a> {
 
 /// The page. With mistakes in it, it is answered with 422.
 pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
+    let may_change = frame.may(edit.scope);
     let mut hidden = vec![("mark", frame.mark.clone())];
     hidden.extend(edit.id.clone().map(|id| ("id", id)));
+    hidden.extend(edit.counted.map(|counted| ("counted", counted.to_string())));
     hidden.extend(edit.version.map(|version| ("version", version.to_string())));
     let form = Form {
         action: edit.action.clone(),
@@ -68,7 +74,10 @@ pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
         mistakes: form::mistakes(edit.noun, &edit.remarks),
         submit: edit.submit.to_owned(),
         cancel: edit.cancel.clone(),
-        check: edit.check,
+        check: edit.check.filter(|_| may_change),
+        may_change,
+        is_stale: edit.remarks.is_stale,
+        is_told: frame.only_looks(),
     };
     let status = if form.mistakes.is_empty() { http::StatusCode::OK } else { http::StatusCode::UNPROCESSABLE_ENTITY };
     let zones = edit.noun.fields().any(|field| field.kind == super::field::Kind::OpenHours);

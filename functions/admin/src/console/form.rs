@@ -20,6 +20,8 @@ pub struct Remarks {
     pub errors: Vec<FieldError>,
     /// What may be meant, but is worth a look.
     pub warnings: Vec<FieldError>,
+    /// Whether somebody else has changed the thing since the form was made.
+    pub is_stale: bool,
 }
 
 /// A form, filled in.
@@ -40,6 +42,12 @@ pub struct Form {
     pub cancel: String,
     /// Where what is typed is checked, if it is.
     pub check: Option<&'static str>,
+    /// Whether whoever looks may change it; a form that they may not is shown without a way to send it.
+    pub may_change: bool,
+    /// Whether what is said is about a change by somebody else.
+    pub is_stale: bool,
+    /// Whether the page says already that they may only look.
+    pub is_told: bool,
 }
 
 /// A section, filled in.

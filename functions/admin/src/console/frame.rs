@@ -35,6 +35,11 @@ impl Frame {
     pub fn may(&self, scope: &str) -> bool {
         self.who.as_ref().is_some_and(|who| who.scopes.iter().any(|held| held == scope))
     }
+
+    /// Whether whoever has signed in may change nothing at all.
+    pub fn only_looks(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.scopes.iter().all(|held| held == "read"))
+    }
 }
 
 /// One sentence on what has just been done.

@@ -81,9 +81,13 @@ pub fn length(seconds: u64) -> String {
     if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
 }
 
-/// A wait, with one decimal while that tells something: `0.4 s`, `45 s`.
+/// A wait, with as many digits as tell something: `40 ms`, `0.4 s`, `45 s`.
 pub fn wait(millis: u64) -> String {
-    if millis < 10_000 { format!("{:.1} s", millis as f64 / 1000.0) } else { length(millis.div_ceil(1000)) }
+    match millis {
+        0..100 => format!("{millis} ms"),
+        100..10_000 => format!("{:.1} s", millis as f64 / 1000.0),
+        _ => length(millis.div_ceil(1000)),
+    }
 }
 
 /// A number with a thin space between thousands.
@@ -125,7 +129,10 @@ mod tests {
         for (seconds, expected) in [(0, "0 s"), (45, "45 s"), (60, "1 min"), (5400, "1 h 30 min"), (86_400, "1 d"), (90_061, "1 d 1 h")] {
             assert_eq!(length(seconds), expected);
         }
-        assert_eq!((wait(0), wait(412), wait(9949), wait(10_001)), ("0.0 s".into(), "0.4 s".into(), "9.9 s".into(), "11 s".into()));
+        assert_eq!(
+            (wait(0), wait(42), wait(412), wait(9949), wait(10_001)),
+            ("0 ms".into(), "42 ms".into(), "0.4 s".into(), "9.9 s".into(), "11 s".into())
+        );
         assert_eq!((grouped(7), grouped(1234), grouped(1_000_000)), ("7".into(), "1\u{202f}234".into(), "1\u{202f}000\u{202f}000".into()));
     }
 }

@@ -244,7 +244,7 @@ mod tests {
             "else": 1,
         });
         let errors = cast_form::create(&wrong, OURS, &SeededEntropy::new(1)).expect_err("is wrong").0;
-        let mistakes = form::mistakes(&CAST, &Remarks { errors, warnings: Vec::new() });
+        let mistakes = form::mistakes(&CAST, &Remarks { errors, ..Remarks::default() });
         let told: Vec<&str> = mistakes.iter().map(|mistake| mistake.text.as_str()).collect();
         assert_eq!(
             told,

@@ -10,8 +10,11 @@ use super::shown;
 use super::table::{Act, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
 
 /// A page with a list and a way to add to it.
-fn screen(frame: &Frame, place: Place, title: &str, lead: &str, add: Option<(&str, &str, &str)>, table: &Table) -> Screen {
-    let mut screen = Screen::new(place, title, format!("<div class=\"card list-card\">{}</div>", shown(table)));
+fn screen(frame: &Frame, place: Place, title: &str, lead: &str, add: Option<(&str, &str, &str)>, mut table: Table) -> Screen {
+    if !add.is_some_and(|(scope, ..)| frame.may(scope)) {
+        table.empty.act = None;
+    }
+    let mut screen = Screen::new(place, title, format!("<div class=\"card list-card\">{}</div>", shown(&table)));
     lead.clone_into(&mut screen.lead);
     if let Some((scope, label, href)) = add
         && frame.may(scope)
@@ -72,7 +75,7 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         next,
         mark: frame.mark.clone(),
     };
-    screen(frame, Place::Images, "Images", "What sessions run.", Some(("images", "New image", "/admin/new-image")), &table)
+    screen(frame, Place::Images, "Images", "What sessions run.", Some(("images", "New image", "/admin/new-image")), table)
 }
 
 /// Networks.
@@ -100,7 +103,7 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
         next,
         mark: frame.mark.clone(),
     };
-    screen(frame, Place::Networks, "Networks", "Where sessions are started.", Some(("images", "New network", "/admin/new-network")), &table)
+    screen(frame, Place::Networks, "Networks", "Where sessions are started.", Some(("images", "New network", "/admin/new-network")), table)
 }
 
 /// Groups.
@@ -140,7 +143,7 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         "Groups",
         "Who may do what inside a session. The smallest priority is heard first.",
         Some(("people", "New group", "/admin/new-group")),
-        &table,
+        table,
     )
 }
 
@@ -184,7 +187,7 @@ pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> Str
         "Staging",
         "Plans for sessions that are started before anybody clicks. This version keeps them and does not start any yet.",
         Some(("casts", "New staging config", "/admin/new-staging")),
-        &table,
+        table,
     )
 }
 
@@ -220,7 +223,7 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         next,
         mark: frame.mark.clone(),
     };
-    let mut screen = screen(frame, Place::Users, "Users", "Who has signed in, as the login provider tells it.", None, &table);
+    let mut screen = screen(frame, Place::Users, "Users", "Who has signed in, as the login provider tells it.", None, table);
     screen.acts.push(Act::go("Anonymous users", "", "/admin/users?kind=anonymous"));
     screen
 }
@@ -250,7 +253,7 @@ pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> 
         mark: frame.mark.clone(),
     };
     let lead = "Each came by a link that asks for no account, and is forgotten when the time is up.";
-    let mut screen = screen(frame, Place::Users, "Anonymous users", lead, None, &table);
+    let mut screen = screen(frame, Place::Users, "Anonymous users", lead, None, table);
     screen.acts.push(Act::go("Users with an account", "", "/admin/users"));
     screen
 }
@@ -295,6 +298,6 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
         "API keys",
         "For programs; each may be given as little as it needs.",
         Some(("keys", "New API key", "/admin/new-api-key")),
-        &table,
+        table,
     )
 }

@@ -58,10 +58,14 @@ fn row(frame: &Frame, session: &Value) -> Row {
     }
     let ends = Timestamp::parse(text(session, "ends_at"));
     let left = ends.map_or_else(|| Cell::Soft("\u{2013}".into()), |ends| Cell::Text(length(frame.now.seconds_until(ends))));
-    let cast = Cell::Name {
-        text: text(session, "cast_name").to_owned(),
-        href: format!("/admin/casts/{}", text(session, "cast_id")),
-        below: text(session, "image_name").to_owned(),
+    let cast = match text(session, "cast_id") {
+        // It was started ahead, and no link has taken it yet.
+        "" => Cell::Soft(text(session, "image_name").to_owned()),
+        id => Cell::Name {
+            text: text(session, "cast_name").to_owned(),
+            href: format!("/admin/casts/{id}"),
+            below: text(session, "image_name").to_owned(),
+        },
     };
     Row {
         quiet: false,
@@ -84,6 +88,7 @@ pub fn owner(session: &Value) -> String {
     match text(owner, "kind") {
         "user" => text(owner, "name").to_owned(),
         "anonymous" => format!("Anonymous {}", beginning(text(owner, "id"))),
+        "nobody" => "Nobody yet".to_owned(),
         _ => "Forgotten".to_owned(),
     }
 }

@@ -28,13 +28,16 @@ pub struct Screen {
     pub mark: String,
     /// The content; rendered.
     pub main: String,
+    /// Origins besides ours to which the answer to a form may lead.
+    pub forms_lead_to: Vec<String>,
 }
 
 impl Screen {
     /// A page with this content.
     pub fn new(place: Place, title: impl Into<String>, main: String) -> Self {
-        let (title, lead, trail, acts, mark) = (title.into(), String::new(), Vec::new(), Vec::new(), String::new());
-        Self { status: StatusCode::OK, title, lead, trail, place, acts, mark, main }
+        let (title, lead, trail, acts, mark, forms_lead_to) =
+            (title.into(), String::new(), Vec::new(), Vec::new(), String::new(), Vec::new());
+        Self { status: StatusCode::OK, title, lead, trail, place, acts, mark, main, forms_lead_to }
     }
 }
 
@@ -141,16 +144,18 @@ pub fn answer(frame: &Frame, screen: &Screen) -> Reply {
     };
     let mut reply = reply::text(screen.status, "text/html; charset=utf-8", html);
     // Made of our own words and hex digits; if it cannot stand in a header, the strictest policy stays.
-    if let Ok(policy) = HeaderValue::from_str(&policy(&frame.nonce)) {
+    if let Ok(policy) = HeaderValue::from_str(&policy(&frame.nonce, &screen.forms_lead_to)) {
         reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     reply
 }
 
-/// Nothing comes from elsewhere, nothing runs that we did not write, and nobody shows the console in a frame.
-fn policy(nonce: &str) -> String {
+/// Nothing comes from elsewhere, nothing runs that we did not write, and nobody shows the console in a frame. Browsers hold a redirect that answers
+/// a form against the policy too, so where one leads elsewhere, the page names it.
+fn policy(nonce: &str, forms_lead_to: &[String]) -> String {
+    let forms: String = forms_lead_to.iter().map(|origin| format!(" {origin}")).collect();
     format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src 'self' data:; \
-         form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+         form-action 'self'{forms}; frame-ancestors 'none'; base-uri 'none'"
     )
 }

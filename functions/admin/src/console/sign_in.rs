@@ -10,6 +10,8 @@ use super::shown;
 pub struct SignIn {
     /// Where the login provider is reached, if there is one.
     pub provider: Option<String>,
+    /// Whoever has logged in there, and may not come in here.
+    pub stranger: Option<String>,
     /// Why it did not work out.
     pub error: Option<String>,
     /// Where to go afterwards; may be empty.

@@ -281,7 +281,7 @@ fn no_such_cast() -> Failure {
 }
 
 fn key_taken(cast: &Cast) -> Failure {
-    Failure::conflict(format!("Another cast has the key {}.", cast.settings.key))
+    FieldErrors::clash("/key", format!("is the key of another cast: {}.", cast.settings.key)).into()
 }
 
 /// The image must be there, and be one that can be only watched if the link shares its sessions.

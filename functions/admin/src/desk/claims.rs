@@ -9,6 +9,7 @@ use casting_core::ports::{Launcher, Page, RefusalCount, Store};
 use casting_core::session::Session;
 use casting_core::sketch;
 use casting_core::time::Timestamp;
+use futures_util::try_join;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
@@ -78,9 +79,11 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     limit: u32,
 ) -> Result<Claims, Failure> {
     let wants_accepted = asked.outcome != Some(ClaimOutcome::Refused) && asked.of != ClaimsOf::Unknown;
-    let accepted = if wants_accepted { accepted(desk, asked, cursor, limit).await? } else { Page { items: Vec::new(), next: None } };
     let wants_refused = cursor.is_none() && !matches!(asked.outcome, Some(ClaimOutcome::Accepted(_)));
-    let refused = if wants_refused { refused(desk, asked).await? } else { Vec::new() };
+    let accepted =
+        async { if wants_accepted { accepted(desk, asked, cursor, limit).await } else { Ok(Page { items: Vec::new(), next: None }) } };
+    let refused = async { if wants_refused { refused(desk, asked).await } else { Ok(Vec::new()) } };
+    let (accepted, refused) = try_join!(accepted, refused)?;
     Ok(Claims { accepted, refused })
 }
 

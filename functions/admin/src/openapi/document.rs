@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::operations::{self, Answer, Keys, Operation};
-use super::{examples, schemas};
+use super::{examples, schemas, shared};
 use crate::api::query;
 
 /// The headings, and what stands under them.
@@ -33,6 +33,8 @@ pub(super) fn whole() -> Value {
             path[route.method.as_str().to_ascii_lowercase()] = write(route, &operation);
         }
     }
+    let mut all_schemas = schemas::all();
+    shared::name_what_repeats(&mut all_schemas);
     let about =
         format!("An API key: `{{id}}.{{secret}}`, as it was shown when it was made. What it may do are its scopes. {}", schemas::scopes());
     let bearer = json!({ "type": "http", "scheme": "bearer", "description": about });
@@ -52,7 +54,7 @@ pub(super) fn whole() -> Value {
         "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
         "paths": paths,
         "components": {
-            "schemas": schemas::all(),
+            "schemas": all_schemas,
             "parameters": parameters(),
             "headers": headers(),
             "responses": problems(false),

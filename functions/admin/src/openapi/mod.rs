@@ -7,6 +7,7 @@ mod document;
 mod examples;
 mod operations;
 mod schemas;
+mod shared;
 #[cfg(test)]
 mod tests;
 

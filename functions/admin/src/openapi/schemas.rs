@@ -15,7 +15,7 @@ use crate::api::{claims as statistics, people};
 use crate::desk::{audits, casts, claims, sessions, trials, users};
 
 /// Every schema by its name.
-pub(super) fn all() -> Value {
+pub(super) fn all() -> Map<String, Value> {
     let mut all = Map::new();
     for (name, plural, Schemas { create, change, shown }) in [
         ("Cast", "Casts", cast_form::schemas()),
@@ -57,7 +57,7 @@ pub(super) fn all() -> Value {
         ("Status", status()),
     ];
     all.extend(rest.map(|(name, schema)| (name.to_owned(), schema)));
-    all.into()
+    all
 }
 
 fn reference(name: &str) -> Value {

@@ -150,5 +150,5 @@ fn a_session_is_shown_as_its_schema_says() {
 #[test]
 fn the_document_is_small_enough_to_be_sent() {
     let size = super::WRITTEN.text.len();
-    assert!(size < 400_000, "{size} bytes");
+    assert!(size < 250_000, "{size} bytes");
 }

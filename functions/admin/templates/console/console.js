@@ -33,7 +33,7 @@
   for (const select of $("[data-go]")) select.addEventListener("change", () => select.form.requestSubmit());
 
   // One more line in a weekly plan.
-  for (const plan of $(".plan .lines")) {
+  for (const plan of $("form .plan .lines")) {
     const more = document.createElement("button");
     more.type = "button"; more.className = "button small quiet"; more.textContent = "Add a line";
     plan.after(more);

@@ -253,6 +253,7 @@ fn form_page(frame: &Frame, noun: &'static Noun, place: Place, document: &Value,
         &Edit {
             noun,
             place,
+            scope: "casts",
             title,
             trail: vec![("Casts".into(), "/admin/casts".into())],
             action: "/admin/casts".into(),
@@ -263,6 +264,7 @@ fn form_page(frame: &Frame, noun: &'static Noun, place: Place, document: &Value,
             choices: &choices,
             is_new,
             id: None,
+            counted: None,
             version: (!is_new).then_some(3),
             check: (noun.name == "cast").then_some("/admin/check-cast"),
             aside,
@@ -291,7 +293,7 @@ fn wrong_cast() -> (Value, Remarks) {
         .collect();
     let errors = cast_form::create(&Value::Object(sent), OURS, &SeededEntropy::new(1)).err().map(|errors| errors.0).unwrap_or_default();
     let warning = FieldError::new("/require_captcha", "has no effect: whoever has logged in is not asked.");
-    (cast, Remarks { errors, warnings: vec![warning] })
+    (cast, Remarks { errors, warnings: vec![warning], is_stale: false })
 }
 
 fn confirm_page() -> Confirm {
@@ -307,7 +309,7 @@ fn confirm_page() -> Confirm {
         action: "/admin/casts/cast-1/delete".into(),
         submit: "Delete the cast".into(),
         cancel: "/admin/casts/cast-1".into(),
-        choice: Some(("terminate", "End its 7 live sessions too".into())),
+        choice: Some(("terminate", "End its 7 live sessions too".into(), false)),
         refused: String::new(),
         version: Some(3),
     }
@@ -381,6 +383,7 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
     let blank = json!({"enabled": true});
     let network = json!({"name": "lab", "description": "The lab\u{2019}s own subnets", "subnets": ["subnet-0a1b2c3d4e"], "security_groups": ["sg-0a1b2c3d4e"], "assign_public_ip": false, "updated_at": "2026-11-20T10:00:00Z"});
     let none = Vec::<Value>::new();
+    let auditor = Frame { who: Some(Who { name: "Robin".into(), role: "Auditor".into(), scopes: vec!["read".into()] }), ..frame.clone() };
     vec![
         ("sign-in", out.clone(), sign_in::page(&SignIn { provider: Some("/login?next=/admin".into()), ..SignIn::default() })),
         (
@@ -391,6 +394,13 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
                 ..SignIn::default()
             }),
         ),
+        (
+            "sign-in-stranger",
+            out.clone(),
+            sign_in::page(&SignIn { provider: Some("/login?to=/admin".into()), stranger: Some("Bob".into()), ..SignIn::default() }),
+        ),
+        ("settings-auditor", auditor.clone(), form_page(&auditor, &SETTINGS, Place::Settings, &settings, Remarks::default(), false)),
+        ("casts-auditor", auditor.clone(), casts::list(&auditor, &list(Vec::new(), false))),
         ("overview", frame.clone(), overview::page(&frame, &overview_page(false))),
         ("overview-new", frame.clone(), overview::page(&frame, &overview_page(true))),
         ("casts", told.clone(), casts::list(&told, &list(all_casts(), true))),

@@ -4,7 +4,10 @@
 //! An hour is made once, when all that can become of its claims has become of them, from the ledger alone: a crash in the middle costs nothing
 //! but doing it again.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::try_join;
 
 use super::Casting;
 use crate::hours::{HOUR_SECONDS, Hour, HourOf, SETTLED_AFTER_SECONDS, hour_of, sum};
@@ -53,6 +56,7 @@ impl Default for Frontier {
 }
 
 /// What was read of some time.
+#[derive(Default)]
 struct Ledger {
     sessions: Vec<Session>,
     refusals: Vec<RefusalCount>,
@@ -101,15 +105,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let (first, end) = (hour_of(since), hour_of(until) + HOUR_SECONDS);
         let newest = self.store.newest_hour().await?;
         let live_from = newest.map_or(first, |newest| (newest + HOUR_SECONDS).max(first));
-        let mut told: std::collections::BTreeMap<i64, Hour> =
-            self.store.hours(cast, first, live_from.min(end)).await?.into_iter().collect();
-        let mut is_partial = false;
-        if live_from < end {
-            let ledger = self.read_ledger(cast, live_from, end, PAGES_OF_A_LOOK).await?;
-            is_partial = ledger.is_partial;
-            let wanted = sum(&ledger.sessions, &ledger.refusals).into_iter().filter(|((of, _), _)| of.as_ref() == cast);
-            told.extend(wanted.map(|((_, hour), counts)| (hour, counts)));
-        }
+        let made = self.store.hours(cast, first, live_from.min(end));
+        let live =
+            async { if live_from < end { self.read_ledger(cast, live_from, end, PAGES_OF_A_LOOK).await } else { Ok(Ledger::default()) } };
+        let (made, ledger) = try_join!(made, live)?;
+        let mut told: BTreeMap<i64, Hour> = made.into_iter().collect();
+        let is_partial = ledger.is_partial;
+        let wanted = sum(&ledger.sessions, &ledger.refusals).into_iter().filter(|((of, _), _)| of.as_ref() == cast);
+        told.extend(wanted.map(|((_, hour), counts)| (hour, counts)));
         let count = (end - first).div_euclid(HOUR_SECONDS);
         let hours = (0..count).map(|n| first + n * HOUR_SECONDS);
         Ok(History { hours: hours.map(|hour| (hour, told.remove(&hour).unwrap_or_default())).collect(), is_partial })
@@ -120,33 +123,48 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let at = |hour: i64| Timestamp::from_millis(hour.saturating_mul(1000));
         let of = cast.map_or(SessionsOf::All, |cast| SessionsOf::Cast(cast.clone()));
         let query = SessionQuery { of, ..SessionQuery::default() }.between(at(since_hour), at(until_hour));
-        let mut ledger = Ledger { sessions: Vec::new(), refusals: Vec::new(), is_partial: true };
-        let mut after = None;
+        let ((sessions, more_sessions), (refusals, more_refusals)) =
+            try_join!(self.read_sessions(&query, pages), self.read_refusals(cast, since_hour, until_hour, pages))?;
+        Ok(Ledger { sessions, refusals, is_partial: more_sessions || more_refusals })
+    }
+
+    /// Sessions, as far as `pages` pages go, and whether there are more.
+    async fn read_sessions(&self, query: &SessionQuery, pages: u32) -> Result<(Vec<Session>, bool), Fault> {
+        let (mut sessions, mut after) = (Vec::new(), None);
         for _ in 0..pages {
-            let page = self.store.sessions(&query, after.as_deref(), PAGE).await?;
-            ledger.sessions.extend(page.items);
+            let page = self.store.sessions(query, after.as_deref(), PAGE).await?;
+            sessions.extend(page.items);
             after = page.next;
             if after.is_none() {
-                ledger.is_partial = false;
-                break;
+                return Ok((sessions, false));
             }
         }
+        Ok((sessions, true))
+    }
+
+    /// Refusals, as far as `pages` pages go, and whether there are more.
+    async fn read_refusals(
+        &self,
+        cast: Option<&CastId>,
+        since_hour: i64,
+        until_hour: i64,
+        pages: u32,
+    ) -> Result<(Vec<RefusalCount>, bool), Fault> {
         if let Some(cast) = cast {
-            ledger.refusals = self.store.refusals(Some(cast), since_hour).await?;
-            ledger.refusals.retain(|row| row.hour < until_hour);
-            return Ok(ledger);
+            let mut refusals = self.store.refusals(Some(cast), since_hour).await?;
+            refusals.retain(|row| row.hour < until_hour);
+            return Ok((refusals, false));
         }
-        let mut after = None;
+        let (mut refusals, mut after) = (Vec::new(), None);
         for _ in 0..pages {
             let page = self.store.all_refusals(since_hour, until_hour, after.as_deref(), PAGE).await?;
-            ledger.refusals.extend(page.items);
+            refusals.extend(page.items);
             after = page.next;
             if after.is_none() {
-                return Ok(ledger);
+                return Ok((refusals, false));
             }
         }
-        ledger.is_partial = true;
-        Ok(ledger)
+        Ok((refusals, true))
     }
 }
 

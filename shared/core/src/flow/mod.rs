@@ -79,6 +79,12 @@ impl Terms {
         self.public_url.starts_with("https:")
     }
 
+    /// The origin of this session, as browsers write it.
+    pub fn session_origin(&self, id: &SessionId) -> Option<String> {
+        let url = url::Url::parse(&self.session_url.replace("{session}", id.as_str())).ok()?;
+        Some(url.origin().ascii_serialization())
+    }
+
     /// The host of the control plane, without its port.
     pub fn host(&self) -> &str {
         let authority = self.public_url.split_once("://").map_or(self.public_url.as_str(), |(_, rest)| rest);
@@ -126,6 +132,8 @@ pub struct Casting<S, L> {
     pub deployment_key: Option<String>,
     /// Reaches gates; where there is none, nobody is given a session that was started ahead.
     pub gates: Option<Arc<dyn Gates>>,
+    /// Whether there is a provider at which people with an account log in.
+    pub has_logins: bool,
     attempts: attempts::AttemptBook,
     calls: attempts::AttemptBook,
     book: book::Book,
@@ -144,8 +152,24 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (deployment_key, gates, attempts, calls, book, refusals, frontier) = Default::default();
-        Self { store, launcher, keys, clock, entropy, terms, captcha, deployment_key, gates, attempts, calls, book, refusals, frontier }
+        let (deployment_key, gates, has_logins, attempts, calls, book, refusals, frontier) = Default::default();
+        Self {
+            store,
+            launcher,
+            keys,
+            clock,
+            entropy,
+            terms,
+            captcha,
+            deployment_key,
+            gates,
+            has_logins,
+            attempts,
+            calls,
+            book,
+            refusals,
+            frontier,
+        }
     }
 
     /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.

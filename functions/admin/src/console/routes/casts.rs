@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use casting_core::cast::Cast;
 use casting_core::cast_form;
 use casting_core::form::{FieldError, Warning};
 use casting_core::image::Image;
-use casting_core::listing::{SessionQuery, SessionsOf};
+use casting_core::listing::{Counted, SessionQuery, SessionsOf};
 use casting_core::ports::{Launcher, Store};
 use casting_core::time::Timestamp;
 use casting_web::{Mistake, Problem, Reply, reply};
+use futures_util::future::try_join_all;
+use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Done, ROWS, Round, claims, remarks, trail, typed_over};
+use super::{Done, ROWS, Round, claims, remarks, stale, trail, typed_over};
 use crate::console::cast::{self, CastPage, figure};
 use crate::console::cast_words::{on, plural, text};
 use crate::console::casts::{self, CastList, CastRow};
@@ -44,13 +47,13 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     };
     let asked = CastsAsked { search: Some(search.clone()).filter(|search| !search.trim().is_empty()), enabled, ..CastsAsked::default() };
     let page = verbs::list(desk, &asked, round.cursor().as_deref(), ROWS / 2).await?;
-    let mut rows = Vec::new();
-    for cast in &page.items {
-        let launches = desk.casting.store.count_sessions(&cast.id, now.minus_seconds(DAY)).await?;
-        let launches = format!("{}{}", grouped(launches.count), if launches.more { "+" } else { "" });
-        rows.push(CastRow { cast: view(round, cast), launches });
-    }
-    let choices = round.choices().await?;
+    let counts = page.items.iter().map(|cast| async { Ok(desk.casting.store.count_sessions(&cast.id, now.minus_seconds(DAY)).await?) });
+    let (counts, choices) = try_join!(try_join_all(counts), round.choices())?;
+    let row = |(cast, counted): (&Cast, Counted)| {
+        let launches = format!("{}{}", grouped(counted.count), if counted.more { "+" } else { "" });
+        CastRow { cast: view(round, cast), launches }
+    };
+    let rows = page.items.iter().zip(counts).map(row).collect();
     let has_images = !choices.get(&crate::console::field::Picked::Image).is_none_or(Vec::is_empty);
     let next = round.next(page.next.as_ref(), &[("search", &search), ("state", &state)]);
     Ok(round.show(&casts::list(&round.frame, &CastList { rows, search, state, next, choices, has_images })))
@@ -68,14 +71,15 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let (casting, now) = (round.desk.casting, round.frame.now);
     let found = verbs::find(&round.desk, round.id).await?;
     let cast = view(round, &found);
-    let told = casting.history(Some(&found.id), now.minus_seconds(DAY - 3600), now).await?;
+    let told = async { Ok(casting.history(Some(&found.id), now.minus_seconds(DAY - 3600), now).await?) };
+    let (told, live, claims, choices) = try_join!(told, count_live(round), claims::last(round, Some(&found.id)), round.choices())?;
     let total = told.total();
     let remaining = cast["sessions_remaining"].as_u64();
     let mut figures = Vec::new();
     if let Some(remaining) = remaining {
         figures.push(figure("Remaining", Some(remaining), ""));
     }
-    figures.push(("Live now".to_owned(), count_live(round).await?, String::new()));
+    figures.push(("Live now".to_owned(), live, String::new()));
     figures.push(figure("Started, 24 h", Some(total.launched), ""));
     figures.push(figure("Turned away, 24 h", Some(total.refused_in_all()), ""));
     let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), wait);
@@ -84,8 +88,6 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     if let Some(remaining) = remaining {
         charts.push(history::places(&told, remaining, Timestamp::parse(text(&cast, "updated_at")).unwrap_or(now)));
     }
-    let claims = claims::last(round, Some(&found.id)).await?;
-    let choices = round.choices().await?;
     Ok(round.show(&cast::page(&round.frame, &CastPage { cast: &cast, choices: &choices, figures, charts, claims })))
 }
 
@@ -117,7 +119,7 @@ pub(super) async fn edit<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let cast = find(round).await?;
     let warnings = cast["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
     let warning = |warning: &Value| FieldError::new(text(warning, "pointer"), text(warning, "detail"));
-    let remarks = Remarks { errors: Vec::new(), warnings: warnings.iter().map(warning).collect() };
+    let remarks = Remarks { warnings: warnings.iter().map(warning).collect(), ..Remarks::default() };
     let choices = round.choices().await?;
     Ok(round.show(&page(round, Some(&cast), &cast, remarks, &choices)))
 }
@@ -140,18 +142,19 @@ fn page<S: Store, L: Launcher>(
     let edit = Edit {
         noun: &CAST,
         place: Place::Casts,
+        scope: "casts",
         title: if stored.is_some() { "Change the cast" } else { "New cast" }.to_owned(),
         trail,
         action: back.clone(),
         cancel: back,
         submit: if stored.is_some() { "Save" } else { "Make the cast" },
         document,
+        counted: stored.and_then(|cast| cast["sessions_remaining"].as_u64()),
+        version: stored.and_then(|cast| round.version(cast, &remarks)),
         remarks,
         choices,
         is_new: stored.is_none(),
         id: stored.map(|cast| text(cast, "id").to_owned()),
-        version: stored
-            .and_then(|cast| round.posted.first("version").and_then(|sent| sent.parse().ok()).or_else(|| cast["version"].as_u64())),
         check: Some("/admin/check-cast"),
         aside,
         above: String::new(),
@@ -171,12 +174,19 @@ pub(super) async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 }
 
 pub(super) async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let typed = answers::document(&CAST, &round.posted);
+    let mut typed = answers::document(&CAST, &round.posted);
+    // Visitors count on while the form is open: the number that it was made with is no wish.
+    if let (Some(counted), Value::Object(fields)) = (round.posted.first("counted"), &mut typed)
+        && fields.get("sessions_remaining").and_then(Value::as_u64).is_some_and(|typed| counted.parse() == Ok(typed))
+    {
+        fields.remove("sessions_remaining");
+    }
     match verbs::change(&round.desk, round.id, &typed, &round.precondition()).await {
         Ok(Edited { cast, .. }) => round.lead(&format!("/admin/casts/{}", cast.id), Done::Saved, Some(round.id)).await,
         Err(failure) => {
-            let remarks = remarks(failure)?;
+            let mut remarks = remarks(failure)?;
             let (stored, choices) = (find(round).await?, round.choices().await?);
+            let typed = stale::meet(round, &CAST, round.id, &stored, typed, &mut remarks).await?;
             Ok(round.show(&page(round, Some(&stored), &typed_over(&stored, &typed), remarks, &choices)))
         }
     }
@@ -261,7 +271,7 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>
         action: format!("{home}/delete"),
         submit: "Delete the cast".into(),
         cancel: home,
-        choice: (live != "0").then(|| ("terminate", "End its live sessions too".to_owned())),
+        choice: (live != "0").then(|| ("terminate", "End its live sessions too".to_owned(), round.posted.first("terminate").is_some())),
         refused: refused.to_owned(),
         version: cast["version"].as_u64(),
     };

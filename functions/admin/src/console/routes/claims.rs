@@ -8,6 +8,7 @@ use casting_core::ports::{Launcher, RefusalCount, Store};
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_web::Reply;
+use futures_util::try_join;
 use serde_json::Value;
 
 use super::{ROWS, Round, casts};
@@ -50,14 +51,16 @@ async fn page<S: Store, L: Launcher>(round: &Round<'_, S, L>, of: ClaimsOf, cast
     let reference = Reference::parse(&filter.reference);
     let asked = ClaimsAsked { of: of.clone(), since, until: now.plus_seconds(1), outcome, reference };
     let is_nonsense = !filter.reference.is_empty() && asked.reference.is_none();
-    let mut found = verbs::list(&round.desk, &asked, round.cursor().as_deref(), ROWS).await?;
+    let (id, cursor) = (if let ClaimsOf::Cast(id) = &of { Some(id) } else { None }, round.cursor());
+    let (mut found, told, names) = try_join!(
+        verbs::list(&round.desk, &asked, cursor.as_deref(), ROWS),
+        async { Ok(round.desk.casting.history(id, since.plus_seconds(HOUR), now).await?) },
+        names_unless(round, cast.is_some()),
+    )?;
     if filter.outcome == "accepted" {
         found.refused.clear();
     }
-    let id = if let ClaimsOf::Cast(id) = &of { Some(id) } else { None };
-    let told = round.desk.casting.history(id, since.plus_seconds(HOUR), now).await?;
     let charts = if asked.reference.is_some() { Vec::new() } else { vec![history::launches(&told), history::starts(&told)] };
-    let names = if cast.is_some() { Vec::new() } else { names(round).await? };
     let claims = if is_nonsense { Vec::new() } else { together(&found.accepted.items, &found.refused, &names, ROWS as usize) };
     let text = hours.to_string();
     let kept = [("hours", text.as_str()), ("outcome", &filter.outcome), ("reference", &filter.reference)];
@@ -89,13 +92,15 @@ pub(super) async fn last<S: Store, L: Launcher>(round: &Round<'_, S, L>, cast: O
     let now = round.frame.now;
     let of = cast.map_or(ClaimsOf::All, |cast| ClaimsOf::Cast(cast.clone()));
     let asked = ClaimsAsked { of, since: now.minus_seconds(7 * 24 * HOUR), until: now.plus_seconds(1), outcome: None, reference: None };
-    let found = verbs::list(&round.desk, &asked, None, 8).await?;
-    let names = if cast.is_some() { Vec::new() } else { names(round).await? };
+    let (found, names) = try_join!(verbs::list(&round.desk, &asked, None, 8), names_unless(round, cast.is_some()))?;
     Ok(together(&found.accepted.items, &found.refused, &names, 8))
 }
 
-/// The ids and names of casts; refusals know ids only.
-async fn names<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Vec<(String, String)>, Failure> {
+/// The ids and names of casts, unless it is known which one it is; refusals know ids only.
+async fn names_unless<S: Store, L: Launcher>(round: &Round<'_, S, L>, is_known: bool) -> Result<Vec<(String, String)>, Failure> {
+    if is_known {
+        return Ok(Vec::new());
+    }
     let page = cast_verbs::list(&round.desk, &CastsAsked::default(), None, CASTS).await?;
     Ok(page.items.iter().map(|cast| (cast.id.to_string(), cast.settings.name.clone())).collect())
 }
@@ -139,19 +144,24 @@ fn of_session(session: &Value) -> Claim {
 
 pub(super) async fn overview<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let (desk, now) = (&round.desk, round.frame.now);
-    let page = cast_verbs::list(desk, &CastsAsked::default(), None, CASTS).await?;
+    let query = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
+    let of_living = SessionsAsked { query, is_live: Some(true), ..SessionsAsked::default() };
+    let of_casts = CastsAsked::default();
+    let (page, images, told, living, system, claims) = try_join!(
+        cast_verbs::list(desk, &of_casts, None, CASTS),
+        records::all::<Image, S, L>(desk),
+        async { Ok(desk.casting.history(None, now.minus_seconds(23 * HOUR), now).await?) },
+        sessions::list(desk, &of_living, None, 100),
+        settings::read(desk),
+        last(round, None),
+    )?;
     let all: Vec<Value> = page.items.iter().map(|cast| cast_form::view(cast, &round.frame.public_url)).collect();
     let more = if page.next.is_some() { "+" } else { "" };
-    let images = records::all::<Image, S, L>(desk).await?;
-    let told = desk.casting.history(None, now.minus_seconds(23 * HOUR), now).await?;
     let total = told.total();
-    let query = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
-    let living = sessions::list(desk, &SessionsAsked { query, is_live: Some(true), ..SessionsAsked::default() }, None, 100).await?;
     let live = format!("{}{}", grouped(living.items.len() as u64), if living.next.is_some() { "+" } else { "" });
-    let most = settings::read(desk).await?.settings.max_sessions;
+    let most = system.settings.max_sessions;
     let enabled = all.iter().filter(|cast| on(cast, "enabled")).count();
     let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), wait);
-    let claims = last(round, None).await?;
     let steps = [!images.is_empty(), !all.is_empty(), !claims.is_empty()];
     let page = Overview {
         figures: vec![
@@ -164,7 +174,8 @@ pub(super) async fn overview<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> 
         worries: casts::worries(&all, &images, now),
         charts: vec![history::launches(&told)],
         claims,
-        first_steps: steps.contains(&false).then_some(steps),
+        // Whoever may not take them is not told to.
+        first_steps: (steps.contains(&false) && round.frame.may("casts") && round.frame.may("images")).then_some(steps),
     };
     Ok(round.show(&overview::page(&round.frame, &page)))
 }

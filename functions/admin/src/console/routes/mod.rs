@@ -8,6 +8,7 @@ mod claims;
 mod people;
 mod records;
 mod sessions;
+mod stale;
 
 use casting_core::Casting;
 use casting_core::actor::Scope;
@@ -17,6 +18,7 @@ use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
 use casting_web::credentials::SetCookie;
 use casting_web::{Code, Matched, Mistake, Problem, Reply, Request, RouteName, Visit, reply};
+use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -72,14 +74,19 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
                 show_sign_in(casting, visit, to, Some((problem.code.status(), words)))
             }
         },
-        name => match entry::admit(casting, visit, request, matched).await {
-            Ok(_) if name == RouteName::SignOut => entry::sign_out(casting),
+        name => match entry::admit(casting, visit).await {
             Ok(seat) => {
-                let round = Round::of(seat, visit, matched.segment);
-                match walk(&round, name).await {
-                    Ok(reply) => reply,
-                    Err(failure) => round.explain(&failure.into_problem(&*casting.entropy)),
-                }
+                let fields = entry::read(&seat, visit, request, matched);
+                let mut round = Round::of(seat, visit, matched.segment);
+                let answered = match fields {
+                    Ok(_) if name == RouteName::SignOut => Ok(entry::sign_out(casting)),
+                    Ok(fields) => {
+                        round.posted = Posted::new(fields);
+                        walk(&round, name).await
+                    }
+                    Err(failure) => Err(failure),
+                };
+                answered.unwrap_or_else(|failure| round.explain(&failure.into_problem(&*casting.entropy)))
             }
             Err(failure) => match failure.into_problem(&*casting.entropy) {
                 problem if problem.code.status() == StatusCode::UNAUTHORIZED => entry::sign_in_first(visit),
@@ -105,7 +112,14 @@ fn show_sign_in<S: Store, L: Launcher>(
     };
     let home = entry::target(to);
     let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", home).finish();
-    let page = SignIn { provider: Some(format!("/login?{query}")), error: refusal.map(|(_, words)| words.to_owned()), to: home.to_owned() };
+    // Whoever may come in is led on; who is shown this page with a login has none of the roles that let in.
+    let login = visit.login(&casting.keys, casting.terms.is_secure(), casting.clock.now());
+    let page = SignIn {
+        provider: casting.has_logins.then(|| format!("/login?{query}")),
+        stranger: login.filter(|user| user.roles.is_empty()).map(|user| user.name),
+        error: refusal.map(|(_, words)| words.to_owned()),
+        to: home.to_owned(),
+    };
     let status = refusal.map_or(StatusCode::OK, |(status, _)| status);
     shell::answer(&frame, &Screen { status, ..sign_in::page(&page) })
 }
@@ -195,7 +209,7 @@ fn flash(told: &str) -> Option<Flash> {
 
 impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
     fn of(seat: Seat<'a, S, L>, visit: &'a Visit, id: &'a str) -> Self {
-        let Seat { desk, mark, form } = seat;
+        let Seat { desk, mark } = seat;
         let scopes = &desk.actor.scopes;
         let role = match () {
             () if Scope::ALL.iter().all(|scope| scopes.contains(scope)) => "Administrator".to_owned(),
@@ -211,8 +225,7 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
             now: desk.casting.clock.now(),
             flash: visit.cookie(TOLD).and_then(flash),
         };
-        let posted = form.map(|form| Posted::new(form.into_fields())).unwrap_or_default();
-        Self { desk, visit, id, frame, posted }
+        Self { desk, visit, id, frame, posted: Posted::default() }
     }
 
     /// The page. What has been done is told once.
@@ -249,12 +262,12 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
 
     /// What there is to pick from.
     pub(super) async fn choices(&self) -> Result<Choices, Failure> {
-        let images = verbs::all::<Image, S, L>(&self.desk).await?;
-        let mut groups = verbs::all::<Group, S, L>(&self.desk).await?;
+        let desk = &self.desk;
+        let (images, mut groups, networks) =
+            try_join!(verbs::all::<Image, S, L>(desk), verbs::all::<Group, S, L>(desk), verbs::all::<Network, S, L>(desk))?;
         if groups.iter().all(|group| group.id != Group::all_users_id()) {
             groups.insert(0, Group::all_users());
         }
-        let networks = verbs::all::<Network, S, L>(&self.desk).await?;
         let mut choices = Choices::from([
             (Picked::Image, images.iter().map(|image| (image.id.to_string(), image.settings.name.clone())).collect()),
             (Picked::Group, groups.iter().map(|group| (group.id.to_string(), group.settings.name.clone())).collect()),
@@ -269,6 +282,12 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
     /// The version that the form was made of.
     pub(super) fn precondition(&self) -> Precondition {
         self.posted.first("version").and_then(|text| text.parse().ok()).map_or(Precondition::None, Precondition::version)
+    }
+
+    /// The version that a form goes on from: the one that it was made of, or the newest once it tells what has changed since.
+    pub(super) fn version(&self, stored: &Value, remarks: &Remarks) -> Option<u64> {
+        let sent = self.posted.first("version").and_then(|sent| sent.parse().ok());
+        sent.filter(|_| !remarks.is_stale).or_else(|| stored["version"].as_u64())
     }
 
     /// Where a list goes on; a cursor that is empty is none.
@@ -295,6 +314,7 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
     if !mendable.contains(&status) {
         return Err(Failure::Problem(problem));
     }
+    let is_stale = status == StatusCode::PRECONDITION_FAILED;
     let mut errors: Vec<_> =
         problem.errors.iter().map(|error| casting_core::form::FieldError::new(&error.pointer, &error.detail)).collect();
     if errors.is_empty() {
@@ -306,7 +326,7 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
         };
         errors.push(casting_core::form::FieldError::new("", detail));
     }
-    Ok(Remarks { errors, warnings: Vec::new() })
+    Ok(Remarks { errors, warnings: Vec::new(), is_stale })
 }
 
 /// What is only shown, as it is, under what was typed.

@@ -7,7 +7,7 @@ use casting_core::system_form;
 use casting_web::Reply;
 use serde_json::Value;
 
-use super::{Done, ROWS, Round, remarks, trail, typed_over};
+use super::{Done, ROWS, Round, remarks, stale, trail, typed_over};
 use crate::console::answers;
 use crate::console::audit::{self, Entry};
 use crate::console::cast_words::text;
@@ -47,7 +47,7 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(round: &Round<'_, S, L>
         action: format!("/admin/users/{}/delete", round.id),
         submit: "Forget the user".into(),
         cancel: "/admin/users".into(),
-        choice: Some(("terminate", "End their live sessions first".into())),
+        choice: Some(("terminate", "End their live sessions first".into(), round.posted.first("terminate").is_some())),
         refused: refused.to_owned(),
         version: None,
     };
@@ -73,17 +73,19 @@ fn settings_page<S: Store, L: Launcher>(round: &Round<'_, S, L>, document: &Valu
     let edit = Edit {
         noun: &SETTINGS,
         place: Place::Settings,
+        scope: "settings",
         title: "Settings".into(),
         trail: Vec::new(),
         action: "/admin/settings".into(),
         cancel: "/admin/settings".into(),
         submit: "Save",
         document,
+        version: round.version(document, &remarks),
         remarks,
         choices: &Choices::new(),
         is_new: false,
         id: None,
-        version: round.posted.first("version").and_then(|sent| sent.parse().ok()).or_else(|| document["version"].as_u64()),
+        counted: None,
         check: None,
         aside: String::new(),
         above: String::new(),
@@ -96,8 +98,9 @@ pub(super) async fn save_settings<S: Store, L: Launcher>(round: &Round<'_, S, L>
     match verbs::change(&round.desk, &typed, &round.precondition()).await {
         Ok(_) => round.lead("/admin/settings", Done::Saved, Some(casting_core::system::SYSTEM_ID)).await,
         Err(failure) => {
-            let remarks = remarks(failure)?;
+            let mut remarks = remarks(failure)?;
             let stored = system_form::view(&verbs::read(&round.desk).await?);
+            let typed = stale::meet(round, &SETTINGS, casting_core::system::SYSTEM_ID, &stored, typed, &mut remarks).await?;
             Ok(round.show(&settings_page(round, &typed_over(&stored, &typed), remarks)))
         }
     }

@@ -13,7 +13,7 @@ use casting_core::{api_key_form, preset};
 use casting_web::{Reply, RouteName};
 use serde_json::{Value, json};
 
-use super::{Done, ROWS, Round, remarks, trail, typed_over};
+use super::{Done, ROWS, Round, remarks, stale, trail, typed_over};
 use crate::console::cast_words::{name_of, text};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
@@ -273,18 +273,19 @@ async fn page<S: Store, L: Launcher>(
     let edit = Edit {
         noun,
         place: kind.place(),
+        scope: kind.scope(),
         title: stored.map_or_else(|| format!("New {}", noun.name), |stored| text(stored, "name").to_owned()),
         trail: trail(kind.place()),
         action: action.clone(),
         cancel: kind.folder().to_owned(),
         submit: if stored.is_some() { "Save" } else { "Make it" },
         document,
+        version: stored.and_then(|stored| round.version(stored, &remarks)),
         remarks,
         choices: &choices,
         is_new: stored.is_none(),
         id: None,
-        version: stored
-            .and_then(|stored| round.posted.first("version").and_then(|sent| sent.parse().ok()).or_else(|| stored["version"].as_u64())),
+        counted: None,
         check: None,
         aside: String::new(),
         above,
@@ -348,7 +349,8 @@ async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Res
     match saved {
         Ok(()) => round.lead(&format!("{}/{id}", kind.folder()), Done::Saved, Some(id)).await,
         Err(failure) => {
-            let (remarks, stored) = (remarks(failure)?, find(round, kind).await?);
+            let (mut remarks, stored) = (remarks(failure)?, find(round, kind).await?);
+            let typed = stale::meet(round, kind.noun(), id, &stored, typed, &mut remarks).await?;
             let typed = if kind == Kind::Network { typed_over(&typed, &json!({ "name": id })) } else { typed };
             Ok(round.show(&page(round, kind, Some(&stored), &typed_over(&stored, &typed), remarks, String::new()).await?))
         }

@@ -18,7 +18,12 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let page = verbs::list(&round.desk, &asked, round.cursor().as_deref(), ROWS).await?;
     let views: Vec<Value> = page.items.iter().map(verbs::view).collect();
     let next = round.next(page.next.as_ref(), &[]);
-    Ok(round.show(&sessions::page(&round.frame, &views, next)))
+    let mut screen = sessions::page(&round.frame, &views, next);
+    // Whoever watches is led to the session's own origin.
+    let shared = page.items.iter().filter(|session| session.sharing.token.is_some());
+    let origins = shared.filter_map(|session| round.desk.casting.terms.session_origin(&session.id));
+    screen.forms_lead_to = origins.collect();
+    Ok(round.show(&screen))
 }
 
 pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
