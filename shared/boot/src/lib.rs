@@ -115,7 +115,6 @@ pub fn build(settings: Settings) -> Result<Control, BootError> {
     let gates = HttpGates::new(&settings.terms.session_url)?;
     let mut control = assemble(settings, |keys, secret| Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret))))?;
     control.gates = Some(Arc::new(gates));
-    control.has_logins = settings.has_logins;
     Ok(control)
 }
 
@@ -131,5 +130,6 @@ fn assemble(
     let captcha = verifier(&keys, settings.captcha_secret)?;
     let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
     control.deployment_key = settings.deployment_key;
+    control.has_logins = settings.has_logins;
     Ok(control)
 }
