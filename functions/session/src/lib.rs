@@ -9,7 +9,7 @@ mod waiting;
 use casting_core::denial::DenialCode;
 use casting_core::ids::{Reference, SessionId};
 use casting_core::ports::{Launcher, Store};
-use casting_core::{Casting, Refusal, Report, Stop, outcome};
+use casting_core::{Casting, ProfileReport, Refusal, Report, Stop, outcome};
 use casting_web::{Function, Obstacle, Problem, Reply, Request, RouteName, Visit, body, code::Mistake, reply};
 use http::StatusCode;
 
@@ -24,7 +24,7 @@ async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Reques
     let matched = visit.route(Function::Session)?;
     let (name, id) = (matched.route.name, SessionId::parse(matched.segment));
     // These two are for programs only, whatever they accept.
-    visit.wants_json |= matches!(name, RouteName::SessionStatus | RouteName::ReportSession);
+    visit.wants_json |= matches!(name, RouteName::SessionStatus | RouteName::ReportSession | RouteName::ReportProfile);
     if name == RouteName::WatchSession {
         return watch(casting, visit).await;
     }
@@ -37,6 +37,11 @@ async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Reques
         }
         RouteName::EnterSession => enter(casting, visit, &id).await,
         RouteName::EndSession => end(casting, visit, &id).await,
+        RouteName::ReportProfile => {
+            let report: ProfileReport = body::json(request)?;
+            let orders = casting.report_profile(&id, visit.bearer().unwrap_or_default(), report).await?;
+            Ok(orders.map_or_else(reply::no_content, |orders| reply::json(StatusCode::OK, &orders)))
+        }
         RouteName::ReportSession => report(casting, request, visit, &id).await,
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }

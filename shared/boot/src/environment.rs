@@ -51,6 +51,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         catalog: reader.required("CASTING_TABLE_CATALOG"),
         audit: reader.required("CASTING_TABLE_AUDIT"),
     };
+    let profile_bucket = reader.get("CASTING_PROFILE_BUCKET").map(str::to_owned);
     let aws = read_aws(&mut reader);
     let ecs = read_ecs(&mut reader, &aws.region);
     if !reader.problems.is_empty() {
@@ -64,6 +65,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         has_logins,
         captcha_secret,
         tables,
+        profile_bucket,
         ecs,
         aws,
         clock: Arc::new(SystemClock),
@@ -124,6 +126,7 @@ fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
         ca_bundle: reader.get("AWS_CA_BUNDLE").map(PathBuf::from),
         dynamodb_endpoint: endpoint("AWS_ENDPOINT_URL_DYNAMODB", reader),
         ecs_endpoint: endpoint("AWS_ENDPOINT_URL_ECS", reader),
+        s3_endpoint: endpoint("AWS_ENDPOINT_URL_S3", reader),
     }
 }
 

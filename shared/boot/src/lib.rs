@@ -19,17 +19,20 @@ pub mod system;
 mod warm;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::HeaderName;
 use casting_core::Casting;
 use casting_core::captcha::CaptchaVerifier;
 use casting_core::keys::Keyring;
+use casting_core::ports::ProfileFiles;
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
 use casting_identity::gates::HttpGates;
 use casting_identity::oidc::OidcSettings;
-use casting_identity::web_client::ClientError;
+use casting_identity::web_client::{self, ClientError};
+use casting_s3::{Bucket, BucketError, BucketSettings};
 
 pub use crate::environment::required as required_variables;
 pub use crate::http::TlsError;
@@ -37,6 +40,9 @@ pub use crate::metrics::NAMESPACE as METRICS_NAMESPACE;
 use crate::no_captcha::NoCaptcha;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
 pub use crate::system::{SystemClock, SystemEntropy};
+
+/// How long S3 may take to tell of an archive, or to delete it.
+const S3_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The control plane as it runs in AWS and on one machine.
 pub type Control = Casting<DynamoStore, EcsLauncher>;
@@ -53,6 +59,9 @@ pub enum BootError {
     /// There is no client for calls to others.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The bucket for profiles can be none.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
 }
 
 /// The control plane as the environment describes it, with its log and its connections opened, for a function that opens no links: it checks no
@@ -107,6 +116,13 @@ pub fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> 
     hop
 }
 
+/// Where the archives of profiles are kept. Their requests are signed with the machine's own time, whatever clock judges visitors.
+fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, BootError> {
+    let settings =
+        BucketSettings { bucket, region: aws.region.clone(), credentials: aws.credentials.clone(), endpoint: aws.s3_endpoint.clone() };
+    Ok(Arc::new(Bucket::new(settings, web_client::build(S3_TIMEOUT)?, Arc::new(SystemClock))?))
+}
+
 /// The control plane that these settings describe, with all that calls out to others: CAPTCHA providers and gates. Opens nothing yet.
 ///
 /// # Errors
@@ -131,5 +147,6 @@ fn assemble(
     let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
     control.deployment_key = settings.deployment_key;
     control.has_logins = settings.has_logins;
+    control.profiles = settings.profile_bucket.map(|bucket| profiles(bucket, &settings.aws)).transpose()?;
     Ok(control)
 }

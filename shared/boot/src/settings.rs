@@ -33,6 +33,8 @@ pub struct Settings {
     pub captcha_secret: Option<String>,
     /// The tables' names.
     pub tables: TableNames,
+    /// The bucket for the archives of persistent profiles; `None` where none are kept.
+    pub profile_bucket: Option<String>,
     /// Where tasks run.
     pub ecs: EcsSettings,
     /// How AWS is reached.
@@ -63,6 +65,8 @@ pub struct AwsSettings {
     pub dynamodb_endpoint: Option<String>,
     /// ECS's URL, when it is not the region's own.
     pub ecs_endpoint: Option<String>,
+    /// S3's URL, when it is not the region's own.
+    pub s3_endpoint: Option<String>,
 }
 
 /// Everything that is wrong with the settings, one sentence each.
@@ -79,6 +83,7 @@ impl AwsSettings {
             ca_bundle: None,
             dynamodb_endpoint: Some(dynamodb_endpoint.to_owned()),
             ecs_endpoint: Some(ecs_endpoint.to_owned()),
+            s3_endpoint: None,
         }
     }
 }
@@ -114,6 +119,7 @@ impl Settings {
             has_logins: false,
             captcha_secret: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
+            profile_bucket: None,
             ecs: EcsSettings::local("local"),
             aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),
             clock,

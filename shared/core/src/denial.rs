@@ -43,6 +43,10 @@ pub enum DenialCode {
     AnonymousLimit,
     /// The user has as many live sessions as there may be.
     UserLimit,
+    /// The user has a live session with the same persistent profile.
+    ProfileBusy,
+    /// The user's persistent profile could not be brought back.
+    ProfileUnavailable,
     /// As many sessions of this link as there may be are alive.
     CastBusy,
     /// As many sessions as the deployment has room for are alive.
@@ -83,7 +87,7 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 37] = [
+    pub const ALL: [DenialCode; 39] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -103,6 +107,8 @@ impl DenialCode {
         Self::CaptchaUnavailable,
         Self::AnonymousLimit,
         Self::UserLimit,
+        Self::ProfileBusy,
+        Self::ProfileUnavailable,
         Self::CastBusy,
         Self::SystemBusy,
         Self::Maintenance,
@@ -145,6 +151,8 @@ impl DenialCode {
             Self::CaptchaUnavailable => "captcha-unavailable",
             Self::AnonymousLimit => "anonymous-limit",
             Self::UserLimit => "user-limit",
+            Self::ProfileBusy => "profile-busy",
+            Self::ProfileUnavailable => "profile-unavailable",
             Self::CastBusy => "cast-busy",
             Self::SystemBusy => "system-busy",
             Self::Maintenance => "maintenance",
@@ -193,6 +201,8 @@ impl DenialCode {
             Self::CaptchaUnavailable => "The check cannot be made right now",
             Self::AnonymousLimit => "Too many visitors this hour",
             Self::UserLimit => "You have as many sessions as you may",
+            Self::ProfileBusy => "Your files are open in another session",
+            Self::ProfileUnavailable => "Your files could not be fetched",
             Self::CastBusy => "Every session of this link is in use",
             Self::Maintenance => "We are working on it",
             Self::RequestDiffers => "This request is not the one from before",
@@ -234,6 +244,10 @@ impl DenialCode {
             Self::CaptchaUnavailable => "Please try again in a minute. Nothing has been counted against the link.",
             Self::AnonymousLimit => "Please come back a little later. Nothing has been counted against the link.",
             Self::UserLimit => "End one of your sessions first, then open the link again.",
+            Self::ProfileBusy => "End that session first; once its files have been saved, open the link again.",
+            Self::ProfileUnavailable => {
+                "The session was not started, so that nothing of yours is lost; please open the link again. Nothing has been counted against the link."
+            }
             Self::CastBusy => "Please try again in a minute. Nothing has been counted against the link.",
             Self::Maintenance => {
                 "No sessions are started at the moment; please try again later. Nothing has been counted against the link."

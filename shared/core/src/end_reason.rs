@@ -42,11 +42,13 @@ pub enum EndReason {
     NotNeeded,
     /// Started ahead, and its gate was not reached when a visitor was to be given it.
     GateLost,
+    /// The files of its user could not be brought back, so it was not started.
+    ProfileNotRestored,
 }
 
 impl EndReason {
     /// Every reason in one word.
-    pub const WORDS: [&'static str; 14] = [
+    pub const WORDS: [&'static str; 15] = [
         "ended-by-owner",
         "ended-by-administrator",
         "time-limit",
@@ -61,6 +63,7 @@ impl EndReason {
         "unused",
         "not-needed",
         "gate-lost",
+        "profile-not-restored",
     ];
 
     /// The reason in one word, as the API and the ledger say it.
@@ -80,6 +83,7 @@ impl EndReason {
             Self::Unused => "unused",
             Self::NotNeeded => "not-needed",
             Self::GateLost => "gate-lost",
+            Self::ProfileNotRestored => "profile-not-restored",
         }
     }
 }

@@ -109,6 +109,12 @@ pub const IMAGE: &[(&str, &str)] = &[
     ("app_https", "Whether the app speaks https."),
     ("app_user", "The user that the gate is to the app; with `app_password_variable`."),
     ("app_password_variable", "The variable in which the app is told the password that the gate makes up; with `app_user`."),
+    (
+        "profile_path",
+        "The folder in the container that a user finds again in the next session; null keeps nothing. Needs a `command` or a `task_definition`.",
+    ),
+    ("profile_max_mib", "A packed profile that is larger than this is not saved, and the one before it stays."),
+    ("profile_exclude", "What of the folder is left out beside caches, as patterns such as `**/*.tmp`."),
 ];
 
 /// The fields of an API key.

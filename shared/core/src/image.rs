@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
 use crate::network::NetworkName;
+use crate::persistent_profile::ProfileSettings;
 use crate::record::Record;
 use crate::time::Timestamp;
 use crate::viewing::{ExecConfig, ViewOnly};
@@ -72,6 +73,9 @@ pub struct ImageSettings {
     /// How the gate speaks to the app.
     #[serde(default)]
     pub app: AppAccess,
+    /// What is kept of its users' files.
+    #[serde(default)]
+    pub profile: ProfileSettings,
 }
 
 /// How a gate speaks to its app.

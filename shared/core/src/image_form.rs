@@ -12,6 +12,7 @@ use crate::ids::ImageId;
 use crate::image::{AppAccess, ContainerSource, GATE_PORT, Image, ImageSettings, ImageSource};
 use crate::image_rules;
 use crate::network_form;
+use crate::persistent_profile::{LARGEST_MIB, ProfileSettings};
 use crate::preset;
 use crate::shape;
 use crate::sketch::{self, Schemas, Sketch};
@@ -80,6 +81,10 @@ fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
     if beside && exec != ExecConfig::default() {
         form.refuse("exec_config", "needs a command: what is run inside a session is run by the gate that started its app.");
     }
+    let profile = read_profile(form);
+    if beside && profile.path.is_some() {
+        form.refuse("profile_path", "needs a command: files are brought back before the app starts, by the gate that starts it.");
+    }
     form.finish()?;
 
     // A missing one of these was noted by the form, which has returned by now.
@@ -100,12 +105,23 @@ fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
         view_only,
         exec,
         app,
+        profile,
     })
 }
 
 fn read_view_only(form: &mut Form) -> Option<ViewOnly> {
     let read = |text: &str| ViewOnly::ALL.into_iter().find(|known| known.as_str() == text);
     form.nullable("view_only", spelled(move |text| read(text).ok_or_else(|| "must be rfb, kasmvnc, requests or null.".to_owned())))
+}
+
+/// What is kept of its users' files.
+fn read_profile(form: &mut Form) -> ProfileSettings {
+    let usual = ProfileSettings::default();
+    ProfileSettings {
+        path: form.nullable("profile_path", plain(|| &shape::PROFILE_PATH)),
+        max_mib: form.defaulted("profile_max_mib", usual.max_mib, whole(1..=u64::from(LARGEST_MIB))),
+        exclude: form.list_of("profile_exclude", 0..=32, &plain(|| &shape::PATTERN)),
+    }
 }
 
 /// How the gate speaks to the app: whether over https, and as whom.
@@ -205,6 +221,9 @@ fn fields(settings: &ImageSettings) -> Map<String, Value> {
         "app_https": settings.app.https,
         "app_user": settings.app.user,
         "app_password_variable": settings.app.password_variable,
+        "profile_path": settings.profile.path,
+        "profile_max_mib": settings.profile.max_mib,
+        "profile_exclude": settings.profile.exclude,
     });
     match fields {
         Value::Object(fields) => fields,
@@ -304,6 +323,13 @@ mod tests {
             ),
             ("a command to open addresses", json!({"command": ["app"], "exec_config": {"go": {"cmd": "open"}}}), vec![]),
             ("a command inside, without a gate there", json!({"exec_config": {"go": {"cmd": "open"}}}), vec!["/exec_config"]),
+            ("a profile", json!({"command": ["app"], "profile_path": "/home/app", "profile_exclude": ["**/*.tmp"]}), vec![]),
+            ("a profile without a gate inside", json!({"profile_path": "/home/app"}), vec!["/profile_path"]),
+            ("a profile in a relative folder", json!({"command": ["app"], "profile_path": "home"}), vec!["/profile_path"]),
+            ("everything as a profile", json!({"command": ["app"], "profile_path": "/"}), vec!["/profile_path"]),
+            ("a profile by a way round", json!({"command": ["app"], "profile_path": "/home/../etc"}), vec!["/profile_path"]),
+            ("a profile that one upload cannot take", json!({"profile_max_mib": 5121}), vec!["/profile_max_mib"]),
+            ("a pattern that is empty", json!({"profile_exclude": [""]}), vec!["/profile_exclude/0"]),
             ("a field that is not there", json!({"privileged": true}), vec!["/privileged"]),
         ] {
             assert_eq!(created(&fields).err().unwrap_or_default(), wrong, "{name}");

@@ -48,8 +48,10 @@ fn rules(filled: &Map<String, Value>) -> Value {
         "first_launch": { "type": "null" }, "go": { "type": "null" }, "assign": { "type": "null" },
     } });
     let no_exec = laid.with("exec_config", filled.contains_key("exec_config"), &no_exec);
-    let beside =
-        json!({ "allOf": [laid.with("command", filled.contains_key("command"), &json!({ "maxItems": 0 })), laid.is_set("port"), no_exec] });
+    let beside = json!({ "allOf": [
+        laid.with("command", filled.contains_key("command"), &json!({ "maxItems": 0 })), laid.is_set("port"), no_exec,
+        laid.is_not_set("profile_path"),
+    ] });
     let inside = laid.with("command", !filled.contains_key("command"), &json!({ "minItems": 1 }));
     let registered = json!({ "allOf": [
         laid.is_set("container_image"), laid.is_not_set("task_definition"), { "anyOf": [beside, inside] }, sizes(filled),

@@ -4,6 +4,7 @@
 //! # Layout
 //! - nouns: [`cast`], [`image`], [`session`], [`user`], [`captcha`], [`window`], [`referrer`], [`address`], [`ids`], [`time`]
 //! - who runs it: [`actor`], [`api_key`], [`audit`], [`profile`]
+//! - what is kept for users: [`persistent_profile`]
 //! - what is looked up: [`listing`], [`hours`]
 //! - what is signed: [`keys`], [`ticket`]
 //! - what is refused: [`denial`]
@@ -47,6 +48,7 @@ pub mod open_hours;
 mod open_hours_form;
 mod owner;
 pub mod permission;
+pub mod persistent_profile;
 pub mod policy;
 pub mod pool_log;
 pub mod pool_plan;
@@ -79,6 +81,7 @@ pub mod window;
 pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
-    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, History, Next, Opened, PoolView, Refilled, Refusal, Report,
-    SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial, Turned, Visitor, outcome,
+    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, Download, History, Next, NotSaved, Opened, PoolView,
+    ProfileOrders, ProfileReport, Refilled, Refusal, Report, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial,
+    Turned, Upload, Visitor, outcome,
 };

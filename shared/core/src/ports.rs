@@ -10,6 +10,7 @@ use std::pin::Pin;
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::Cast;
+use crate::flow::Upload;
 use crate::hours::{Hour, HourOf};
 use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
@@ -365,4 +366,34 @@ pub trait Launcher: Send + Sync {
     fn gate_address(&self, session: &SessionId) -> impl Future<Output = Result<Option<IpAddr>, Fault>> + Send;
     /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
     fn register(&self, image: &Image) -> impl Future<Output = Result<Result<String, String>, Fault>> + Send;
+}
+
+/// What is known of a stored archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of it, in small hexadecimal digits, as the far side found it; `None` when it was stored without.
+    pub sha256: Option<String>,
+}
+
+/// An answer that is waited for.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+
+/// Where the archives of persistent profiles are kept. What is stored under a key is whole, or not there.
+pub trait ProfileFiles: Send + Sync {
+    /// A URL from which whoever has it fetches the archive (GET), for some minutes.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn download(&self, key: &str) -> Result<String, Fault>;
+    /// A URL to which whoever has it sends the archive (PUT), for some minutes: this very one, and no other.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn upload(&self, key: &str, bytes: u64, sha256: &str) -> Result<Upload, Fault>;
+    /// What is known of the archive; `None` when it is not there.
+    fn stat<'a>(&'a self, key: &'a str) -> Answering<'a, Option<Stored>>;
+    /// Deletes the archive, if it is there.
+    fn delete<'a>(&'a self, key: &'a str) -> Answering<'a, ()>;
 }

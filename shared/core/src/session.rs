@@ -8,6 +8,7 @@ use crate::ids::{CastId, CastKey, SessionId};
 pub use crate::launch::{Launch, LaunchNetwork};
 pub use crate::owner::Owner;
 use crate::permission::Grant;
+use crate::persistent_profile::CarriedProfile;
 pub use crate::pooled::{PoolPlace, Pooled};
 use crate::tally::Held;
 use crate::time::Timestamp;
@@ -68,7 +69,7 @@ pub struct Session {
     /// What is allowed in it.
     #[serde(default)]
     pub grant: Grant,
-    /// What was noticed of the claim, in single words such as `kasm-url-ignored`.
+    /// What was noticed of it, in single words such as `kasm-url-ignored` or `profile-saved`.
     #[serde(default)]
     pub notes: Vec<String>,
     /// A fingerprint of what an idempotency key was used for.
@@ -77,6 +78,9 @@ pub struct Session {
     /// The last address that its owner asked to open in it after it had started.
     #[serde(default)]
     pub go: Option<Go>,
+    /// The files of its user that it brings back, and saves when it ends.
+    #[serde(default)]
+    pub profile: Option<CarriedProfile>,
     /// What its visitors see around the app.
     #[serde(default)]
     pub viewing: Viewing,
@@ -402,10 +406,22 @@ impl Session {
         after.owner = Owner::Forgotten;
         after.origin = Origin::default();
         after.launch.kasm_url = None;
+        after.profile = None;
         after.go = None;
         after.due_at = None;
         after.rev += 1;
         Ok(after)
+    }
+
+    /// Something was noticed of it; `None` when that is known.
+    pub fn noted(&self, note: &str) -> Option<Self> {
+        if self.notes.iter().any(|known| known == note) {
+            return None;
+        }
+        let mut after = self.clone();
+        after.notes.push(note.to_owned());
+        after.rev += 1;
+        Some(after)
     }
 
     /// Looked after and found well; look again at `next`.

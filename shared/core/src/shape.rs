@@ -225,6 +225,14 @@ shapes! {
         "session",
         "must be the name of a container: letters, digits, hyphens and underscores.",
     );
+    /// A folder in a container, by its whole path; none that leads around.
+    PROFILE_PATH = Shape::new(
+        r"(?:/\.?[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*){1,16}",
+        "/home/kasm-user",
+        "must be the whole path of a folder, such as /home/kasm-user.",
+    ).at_most(255);
+    /// What files are called, with * for what may be anything.
+    PATTERN = Shape::new(r"[A-Za-z0-9 ._@+*?/-]{1,128}", "**/*.tmp", "must be a pattern such as **/*.tmp: letters, digits, spaces and . _ @ + - / * ?");
     /// The user that the gate is to an app.
     APP_USER = Shape::new("[!-9;-~]{1,64}", "kasm_user", "must be 1 to 64 letters without spaces and colons.");
     /// A text that a program can be given.

@@ -9,6 +9,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TallyKind {
+    /// Live sessions with one persistent profile.
+    Profile,
     /// Live sessions of one user.
     User,
     /// Anonymous users made in one clock hour.
@@ -24,6 +26,7 @@ pub enum TallyKind {
 impl TallyKind {
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Profile => "profile",
             Self::User => "user",
             Self::Minted => "minted",
             Self::Cast => "cast",

@@ -108,9 +108,11 @@ impl Code {
                 | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
                 DenialCode::TicketInvalid => StatusCode::BAD_REQUEST,
                 DenialCode::ParameterInvalid | DenialCode::NetworkDenied => StatusCode::UNPROCESSABLE_ENTITY,
-                DenialCode::TicketExpired | DenialCode::ConsentRequired | DenialCode::CaptchaRequired | DenialCode::RequestDiffers => {
-                    StatusCode::CONFLICT
-                }
+                DenialCode::TicketExpired
+                | DenialCode::ConsentRequired
+                | DenialCode::CaptchaRequired
+                | DenialCode::RequestDiffers
+                | DenialCode::ProfileBusy => StatusCode::CONFLICT,
                 DenialCode::IpLimit | DenialCode::TooManyAttempts | DenialCode::UserLimit | DenialCode::AnonymousLimit => {
                     StatusCode::TOO_MANY_REQUESTS
                 }
@@ -123,6 +125,7 @@ impl Code {
                 | DenialCode::CaptchaUnavailable
                 | DenialCode::LoginUnavailable
                 | DenialCode::Busy
+                | DenialCode::ProfileUnavailable
                 | DenialCode::StartRefused
                 | DenialCode::StartFailed => StatusCode::SERVICE_UNAVAILABLE,
                 DenialCode::StartTimeout => StatusCode::GATEWAY_TIMEOUT,

@@ -108,6 +108,8 @@ routes! {
     WatchSession = GET "/share/{id}", Session, Public;
     /// The gate tells how its app is.
     ReportSession = POST "/session/{id}/reports", Session, Gate;
+    /// A gate asks for the profile of its session, or tells what became of it.
+    ReportProfile = POST "/session/{id}/profile", Session, Gate;
     /// On to the login provider.
     LogIn = GET "/login", Auth, Public;
     /// Back from it.

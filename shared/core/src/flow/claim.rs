@@ -13,6 +13,7 @@ use crate::cast::Cast;
 use crate::denial::DenialCode;
 use crate::ids::{Nonce, Reference, SessionId, UserId};
 use crate::image::Image;
+use crate::persistent_profile;
 use crate::policy::{self, Admission, ProofFact, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
 use crate::session::{Charge, Launch, Origin, Owner, Pooled, RESERVED_SECONDS, Session, State};
@@ -293,6 +294,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             request: terms.request.map(|content| self.keys.fingerprint(&content)),
             secret_key: self.keys.sessions().name().to_owned(),
             go: None,
+            profile: persistent_profile::carried(cast, image, ground.visitor.user.as_ref()),
             viewing: ground.viewing(cast, image),
             sharing: if shares { Sharing::default().begun(&*self.entropy) } else { Sharing::default() },
             pooled: None,

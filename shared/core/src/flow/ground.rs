@@ -121,7 +121,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         };
         let user = ground.visitor.user.as_ref();
         ground.grant = group::grant(cast, user, &self.book.groups(&self.store, now).await?);
-        let tallies = policy::live_limits::tallies(cast, user, &ground.grant, &ground.system.settings, now);
+        let tallies = policy::live_limits::tallies(cast, ground.image.as_deref(), user, &ground.grant, &ground.system.settings, now);
         ground.full = tallies.iter().filter(|tally| self.book.is_full(&tally.key, now)).map(|tally| tally.kind).collect();
         ground.cast = Some(cast.clone());
         Ok(())

@@ -140,6 +140,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if let Some(port) = session.launch.port {
             set("CAST_APP_PORT", &port.to_string());
         }
+        if let Some(profile) = &session.profile {
+            set("CAST_PROFILE_PATH", &profile.path);
+        }
         if app.https {
             set("CAST_APP_HTTPS", "1");
         }

@@ -13,6 +13,7 @@ mod history;
 mod launch;
 mod open;
 mod owner;
+mod profiles;
 mod refill;
 mod refusal;
 mod refusals;
@@ -32,6 +33,7 @@ pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
 pub use history::History;
 pub use open::{CaptchaNeed, Claimable, Next, Opened};
 pub use owner::outcome;
+pub use profiles::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
 pub use refusal::{Refusal, Stop};
 pub use report::{Cause, Report};
@@ -43,7 +45,7 @@ use crate::METRICS;
 use crate::captcha::CaptchaVerifier;
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
-use crate::ports::{Fault, FaultKind, Gates, Launcher, Saved, Store};
+use crate::ports::{Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, Store};
 use crate::session::{Session, State};
 use crate::time::Clock;
 use crate::user::User;
@@ -134,6 +136,8 @@ pub struct Casting<S, L> {
     pub gates: Option<Arc<dyn Gates>>,
     /// Whether there is a provider at which people with an account log in.
     pub has_logins: bool,
+    /// Where the archives of persistent profiles are kept; `None` where none are.
+    pub profiles: Option<Arc<dyn ProfileFiles>>,
     attempts: attempts::AttemptBook,
     calls: attempts::AttemptBook,
     book: book::Book,
@@ -152,7 +156,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (deployment_key, gates, has_logins, attempts, calls, book, refusals, frontier) = Default::default();
+        let (deployment_key, gates, has_logins, profiles, attempts, calls, book, refusals, frontier) = Default::default();
         Self {
             store,
             launcher,
@@ -164,6 +168,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             deployment_key,
             gates,
             has_logins,
+            profiles,
             attempts,
             calls,
             book,

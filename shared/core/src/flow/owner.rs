@@ -17,6 +17,7 @@ pub fn outcome(session: &Session) -> Option<Denial> {
     Some(match reason {
         EndReason::NoCapacity => Denial::retry(DenialCode::NoCapacity, 60),
         EndReason::StartRefused { .. } => Denial::new(DenialCode::StartRefused),
+        EndReason::ProfileNotRestored => Denial::retry(DenialCode::ProfileUnavailable, 60),
         EndReason::StartTimeout => Denial::new(DenialCode::StartTimeout),
         EndReason::TaskStopped { .. } | EndReason::TaskLost => Denial::new(DenialCode::StartFailed),
         EndReason::Owner

@@ -53,6 +53,8 @@ pub enum Cause {
     Owner,
     /// The machine is taken back.
     Reclaimed,
+    /// The files of its user could not be brought back.
+    ProfileNotRestored,
 }
 
 impl From<Cause> for EndReason {
@@ -63,6 +65,7 @@ impl From<Cause> for EndReason {
             Cause::Idle => Self::Idle,
             Cause::Owner => Self::Owner,
             Cause::Reclaimed => Self::Reclaimed,
+            Cause::ProfileNotRestored => Self::ProfileNotRestored,
         }
     }
 }

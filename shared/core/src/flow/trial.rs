@@ -29,7 +29,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         self.gather_for(&cast, &mut ground, now).await?;
         ground.own_session = self.find_own(&cast, visitor).await?;
         ground.proof = ProofFact::NotAsked;
-        for tally in policy::live_limits::tallies(&cast, visitor.user.as_ref(), &ground.grant, &ground.system.settings, now) {
+        for tally in
+            policy::live_limits::tallies(&cast, ground.image.as_deref(), visitor.user.as_ref(), &ground.grant, &ground.system.settings, now)
+        {
             if self.store.tally(&tally.key).await? >= tally.most {
                 ground.full.insert(tally.kind);
             }

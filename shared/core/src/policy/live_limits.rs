@@ -7,18 +7,30 @@ use std::collections::BTreeSet;
 use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::UserId;
+use crate::image::Image;
 use crate::permission::Grant;
+use crate::persistent_profile;
 use crate::system::SystemSettings;
 use crate::tally::{Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::user::User;
 
 /// The counts that a claim takes one of.
-pub fn tallies(cast: &Cast, user: Option<&User>, grant: &Grant, system: &SystemSettings, now: Timestamp) -> Vec<Tally> {
+pub fn tallies(
+    cast: &Cast,
+    image: Option<&Image>,
+    user: Option<&User>,
+    grant: &Grant,
+    system: &SystemSettings,
+    now: Timestamp,
+) -> Vec<Tally> {
     let live = |kind, key: &str, most: Option<u32>| most.map(|most| Tally::new(kind, key, most));
     let of_user = |user: &UserId| live(TallyKind::User, user.as_str(), grant.sessions_per_user);
     let minted = || system.anonymous_users_per_hour.map(|most| Tally::of_hour(now, most));
+    let profile = image.and_then(|image| persistent_profile::carried(cast, image, user));
     [
+        // Two sessions with one profile would each save what the other has not.
+        profile.map(|profile| Tally::new(TallyKind::Profile, profile.id.as_str(), 1)),
         user.map_or_else(minted, |user| of_user(&user.id)),
         live(TallyKind::Cast, cast.id.as_str(), cast.settings.max_live_sessions),
         live(TallyKind::System, "all", system.max_sessions),
@@ -31,7 +43,7 @@ pub fn tallies(cast: &Cast, user: Option<&User>, grant: &Grant, system: &SystemS
 /// Passes unless one of the counts was found full a moment ago, or the deployment or the link is closed altogether.
 ///
 /// # Errors
-/// `UserLimit`, `AnonymousLimit`, `CastBusy`, `SystemBusy`, or `Maintenance` when the limit of the deployment or of the link is 0.
+/// `ProfileBusy`, `UserLimit`, `AnonymousLimit`, `CastBusy`, `SystemBusy`, or `Maintenance` when the limit of the deployment or of the link is 0.
 pub fn check(cast: &Cast, system: &SystemSettings, full: &BTreeSet<TallyKind>, now: Timestamp) -> Result<(), Denial> {
     if system.max_sessions == Some(0) || cast.settings.max_live_sessions == Some(0) {
         return super::refuse(DenialCode::Maintenance);
@@ -39,6 +51,7 @@ pub fn check(cast: &Cast, system: &SystemSettings, full: &BTreeSet<TallyKind>, n
     match full.first() {
         // No claim is refused because of a pool.
         None | Some(TallyKind::Pool) => Ok(()),
+        Some(TallyKind::Profile) => super::refuse(DenialCode::ProfileBusy),
         Some(TallyKind::User) => super::refuse(DenialCode::UserLimit),
         Some(TallyKind::Minted) => Err(Denial::retry(DenialCode::AnonymousLimit, 3600 - now.seconds().rem_euclid(3600).unsigned_abs())),
         Some(TallyKind::Cast) => Err(Denial::retry(DenialCode::CastBusy, 60)),
@@ -49,11 +62,12 @@ pub fn check(cast: &Cast, system: &SystemSettings, full: &BTreeSet<TallyKind>, n
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOON, cast, user};
+    use crate::testing::{NOON, cast, image, user};
 
     #[test]
     fn only_limits_that_are_on_are_counted() {
         let grant = |most| Grant { sessions_per_user: most, ..Grant::default() };
+        let image = image(1);
         for (name, logged_in, per_user, per_cast, system, per_hour, expected) in [
             ("nothing is limited", false, None, None, None, None, &[][..]),
             ("everything, anonymous", false, Some(1), Some(2), Some(3), Some(4), &[TallyKind::Minted, TallyKind::Cast, TallyKind::System]),
@@ -64,9 +78,21 @@ mod tests {
             let system = SystemSettings { max_sessions: system, anonymous_users_per_hour: per_hour, ..SystemSettings::default() };
             let user = logged_in.then(|| user(1));
             let kinds: Vec<_> =
-                tallies(&cast, user.as_ref(), &grant(per_user), &system, NOON).into_iter().map(|tally| tally.kind).collect();
+                tallies(&cast, Some(&image), user.as_ref(), &grant(per_user), &system, NOON).into_iter().map(|tally| tally.kind).collect();
             assert_eq!(kinds, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_profile_is_counted_where_a_session_has_one() {
+        let (mut cast, mut image, user) = (cast(1), image(1), user(1));
+        cast.settings.allow_anonymous = false;
+        image.settings.profile.path = Some("/home/app".into());
+        let counted = |user| tallies(&cast, Some(&image), user, &Grant::default(), &SystemSettings::default(), NOON);
+        let of_user = counted(Some(&user));
+        assert_eq!(of_user.iter().map(|tally| (tally.kind, tally.most)).collect::<Vec<_>>(), [(TallyKind::Profile, 1)]);
+        assert!(of_user[0].kind.is_live(), "given back when the session ends");
+        assert!(counted(None).is_empty());
     }
 
     #[test]
@@ -74,6 +100,14 @@ mod tests {
         let limited = |max_sessions| SystemSettings { max_sessions, ..SystemSettings::default() };
         for (name, of_cast, max_sessions, full, code, retry_after) in [
             ("nothing is full", None, Some(5), vec![], None, None),
+            (
+                "the profile, before all others",
+                None,
+                Some(5),
+                vec![TallyKind::User, TallyKind::Profile],
+                Some(DenialCode::ProfileBusy),
+                None,
+            ),
             ("the user's", None, Some(5), vec![TallyKind::User, TallyKind::System], Some(DenialCode::UserLimit), None),
             ("the hour's", None, None, vec![TallyKind::Minted], Some(DenialCode::AnonymousLimit), Some(3600)),
             ("the link's", Some(5), Some(5), vec![TallyKind::Cast], Some(DenialCode::CastBusy), Some(60)),

@@ -198,7 +198,7 @@ fn judge(facts: &Facts<'_>, hear: &mut dyn FnMut(Rule, Result<(), Denial>) -> Re
     Ok(Verdict::Admit(Admission {
         count: settings.limit_total_sessions.then_some(cast.counter.epoch),
         window: limit.cloned(),
-        tallies: live_limits::tallies(cast, facts.user, facts.grant, facts.system, facts.now),
+        tallies: live_limits::tallies(cast, facts.image, facts.user, facts.grant, facts.system, facts.now),
         kasm_url: chosen,
         network: facts.network.cloned(),
     }))

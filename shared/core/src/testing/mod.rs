@@ -8,6 +8,7 @@ use crate::cast::{Cast, CastSettings, Counter};
 use crate::ids::{CastId, CastKey, Entropy, ImageId, Nonce, SessionId, UserId};
 use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use crate::permission::Grant;
+use crate::persistent_profile::ProfileSettings;
 use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
 use crate::time::{Clock, Timestamp};
 use crate::user::User;
@@ -125,6 +126,7 @@ pub fn image(n: u8) -> Image {
             view_only: None,
             exec: ExecConfig::default(),
             app: AppAccess::default(),
+            profile: ProfileSettings::default(),
         },
         task_definition: format!("casting-image-{n}:1"),
         created_at: NOON,
@@ -173,6 +175,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         notes: Vec::new(),
         request: None,
         go: None,
+        profile: None,
         viewing: Viewing::default(),
         sharing: Sharing::default(),
         pooled: None,

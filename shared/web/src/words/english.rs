@@ -71,6 +71,7 @@ const fn why(reason: &EndReason) -> &'static str {
         // What waits in a pool has no visitor who could ask.
         EndReason::Unused | EndReason::NotNeeded => "Nobody came for it.",
         EndReason::TaskStopped { .. } | EndReason::TaskLost | EndReason::GateLost => "The app in it stopped.",
+        EndReason::ProfileNotRestored => "Your files could not be fetched, so it was not started.",
         EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",
     }
 }
