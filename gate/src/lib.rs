@@ -6,6 +6,7 @@
 //! - what both believe: [`credentials`] (the ticket cookie and the secret header); what the gate refuses: [`admission`]
 //! - how both pass requests on: [`proxy`], served by [`server`]
 //! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`rfb`]; the page around the app: `viewer`; commands inside: [`exec`]
+//! - the user's files, before and after: [`profile`]
 //! - what visitors see instead: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
 
@@ -20,6 +21,7 @@ pub mod front;
 pub mod pages;
 pub mod path_mode;
 pub mod presence;
+pub mod profile;
 pub mod proxy;
 pub mod relay;
 pub mod report;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,6 +19,7 @@ use crate::app::{self, App};
 use crate::credentials;
 use crate::exec;
 use crate::front::{self, Front};
+use crate::profile::Keeper;
 use crate::proxy::{Proxy, Target};
 use crate::report::{Heard, Reporter};
 use crate::room::Room;
@@ -26,6 +28,8 @@ use crate::settings::GateSettings;
 
 /// What a shell exits with when a command cannot be run.
 const NOT_RUN: i32 = 127;
+/// What a gate exits with that could not bring the user's files back.
+const NOT_RESTORED: u8 = 3;
 /// How long the report of the end may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long visitors have to hear that the session is over, before the connection is gone with it.
@@ -46,12 +50,16 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         None => app::free_port().await.context("there is no free port for the app")?,
     };
     // Signals are caught before there is an app that could miss them.
-    let signals = Signals::catch()?;
-    let started = App::start(command, app_port);
+    let mut signals = Signals::catch()?;
     let reporter = Arc::new(Reporter::new(&settings.report_url, &settings.session, &settings.secret)?);
+    let keeper = match restore(&settings, command, &reporter, &mut signals).await {
+        Ok(keeper) => keeper,
+        Err(code) => return Ok(code),
+    };
+    let started = App::start(command, app_port);
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
     let room = Arc::new(Room::default());
-    let (code, because) = match started {
+    let (code, because, was_ready) = match started {
         Ok(app) => {
             let front = Front {
                 session: settings.session.clone(),
@@ -72,25 +80,71 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         }
         Err(error) => {
             tracing::error!(%error, "The app's command could not be run");
-            (NOT_RUN, None)
+            (NOT_RUN, None, false)
         }
     };
     if because.is_none() {
         let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(Some(code), None)).await;
     }
     tracing::info!(session.id = %settings.session, code, "The app has ended");
+    match keeper {
+        // Only now: whatever the app still had to write, it has written.
+        Some(keeper) if was_ready => keeper.save().await,
+        // What nobody has used is as it was.
+        Some(_) | None => {}
+    }
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
+/// Brings the user's files back, where the session has some; gives the exit code when it must not start.
+async fn restore(
+    settings: &GateSettings,
+    command: &[OsString],
+    reporter: &Arc<Reporter>,
+    signals: &mut Signals,
+) -> Result<Option<Keeper>, u8> {
+    let Some(folder) = &settings.profile else { return Ok(None) };
+    let restored = async {
+        if command.is_empty() {
+            anyhow::bail!("there is no command: the app may have started already, without its files");
+        }
+        Keeper::restore(folder, reporter.clone()).await
+    };
+    let error = tokio::select! {
+        restored = restored => match restored {
+            Ok(keeper) => return Ok(Some(keeper)),
+            Err(error) => error,
+        },
+        signal = signals.next() => return Err(u8::try_from(128 + signal as i32).unwrap_or(1)),
+    };
+    tracing::error!(error = format!("{error:#}"), "The user's files could not be brought back, so the app is not started");
+    let _ = timeout(LAST_WORDS, reporter.ended(None, Some(Cause::ProfileNotRestored))).await;
+    Err(NOT_RESTORED)
+}
+
 /// Sees the app through: until it ends, somebody asks for its end, the control plane knows it no more, or one of the session's limits is reached.
-/// Gives its exit code, and why the gate ended it if it did; the control plane has been told of that by then.
+/// Gives its exit code, why the gate ended it if it did, and whether visitors could come; the control plane has been told of all that by then.
 async fn watch(
     mut app: App,
     mut signals: Signals,
     settings: &GateSettings,
     reporter: &Arc<Reporter>,
     room: &Arc<Room>,
+    ports: [u16; 2],
+) -> (i32, Option<Cause>, bool) {
+    let was_ready = AtomicBool::new(false);
+    let (code, because) = see_through(&mut app, &mut signals, settings, reporter, room, ports, &was_ready).await;
+    (code, because, was_ready.into_inner())
+}
+
+async fn see_through(
+    app: &mut App,
+    signals: &mut Signals,
+    settings: &GateSettings,
+    reporter: &Arc<Reporter>,
+    room: &Arc<Room>,
     [port, app_port]: [u16; 2],
+    was_ready: &AtomicBool,
 ) -> (i32, Option<Cause>) {
     let serving = async {
         app::answers(app_port, settings.app_https).await;
@@ -104,6 +158,7 @@ async fn watch(
             }
         }
         tracing::info!(session.id = %settings.session, "The app is ready");
+        was_ready.store(true, Ordering::Relaxed);
         room.set_end(time_is_up);
         room.presence.note();
         room.presence.touch();

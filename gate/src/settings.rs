@@ -1,6 +1,7 @@
 //! Owns the settings of the gate and of the edge, and the machine's clock: the one place that asks the environment. Must not know what they are for.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct GateSettings {
     pub reclaim: Option<Duration>,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
     pub downloads: bool,
+    /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
+    pub profile: Option<PathBuf>,
     /// How long the app may take to end after it was asked to.
     pub stop_grace: Duration,
     /// Tells when tickets expire.
@@ -87,6 +90,7 @@ impl GateSettings {
             app_login: app_login(&source)?,
             reclaim: optional(&source, "CAST_RECLAIM_SECONDS", "a whole number of seconds above 0", seconds)?,
             downloads: source("CAST_PERMISSIONS").is_some_and(|names| Permission::Downloads.is_named_in(&names)),
+            profile: optional(&source, "CAST_PROFILE_PATH", "the whole path of a folder", folder)?,
             stop_grace: STOP_GRACE,
             clock: Arc::new(MachineClock),
         })
@@ -187,6 +191,10 @@ fn seconds(text: &str) -> Option<Duration> {
     text.parse::<u32>().ok().filter(|n| *n > 0).map(|n| Duration::from_secs(n.into()))
 }
 
+fn folder(text: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(text)).filter(|path| path.is_absolute() && path.parent().is_some())
+}
+
 fn port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| *port > 0)
 }
@@ -262,6 +270,8 @@ mod tests {
             ("CAST_REPORT_URL", "localhost", "must hold an http or https URL"),
             ("CAST_TIME_LIMIT_SECONDS", "0", "must hold a whole number of seconds above 0"),
             ("CAST_KEEPALIVE_SECONDS", "soon", "must hold a whole number of seconds above 0"),
+            ("CAST_PROFILE_PATH", "home", "must hold the whole path of a folder"),
+            ("CAST_PROFILE_PATH", "/", "must hold the whole path of a folder"),
             ("CAST_APP_PORT", "70000", "must hold a port number"),
             ("CAST_GATE_LISTEN", "8080", "must hold an address and a port, such as 0.0.0.0:8080"),
         ] {
