@@ -9,7 +9,7 @@ use casting_core::ids::{Entropy, draw};
 use data_encoding::BASE64URL_NOPAD;
 
 /// Everything that a run may leave in the folder; `--reset` deletes these and nothing else.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "casting.db",
     "casting.db-wal",
     "casting.db-shm",
@@ -20,6 +20,7 @@ const OURS: [&str; 11] = [
     "admin-key",
     "browser-offered",
     "tasks",
+    crate::bucket::FOLDER,
     "bin",
 ];
 

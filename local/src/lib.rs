@@ -2,11 +2,12 @@
 //!
 //! # Layout
 //! - [`stack`]: starts and stops every part; [`options`]: the command line; [`folder`]: the data folder
-//! - the far sides: [`database`] (DynamoDB), [`ecs`] (ECS), [`front`] (API Gateway and the edge), [`lifecycle`] (EventBridge)
+//! - the far sides: [`database`] (DynamoDB), [`ecs`] (ECS), [`bucket`] (S3), [`front`] (API Gateway and the edge), [`lifecycle`] (EventBridge)
 //! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`]; real containers: [`container_app`]
 //! - a look at a deployment from outside: [`doctor`]
 
 pub mod browser_app;
+pub mod bucket;
 pub mod container_app;
 pub mod database;
 pub mod demo_app;

@@ -9,6 +9,7 @@ use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::ids::{CastId, CastKey, Entropy, ImageId, StagingId, draw};
 use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
+use casting_core::persistent_profile::ProfileSettings;
 use casting_core::ports::{Launcher, Store};
 use casting_core::staging::{Staging, StagingSettings};
 use casting_core::time::Timestamp;
@@ -20,6 +21,11 @@ use crate::stack::{BROWSER_APP, DEMO_APP};
 pub const DEMO_KEY: &str = "welcome";
 /// The browser link's key.
 pub const BROWSER_KEY: &str = "browser";
+
+/// The demo link's key for those who log in, and find again what they wrote.
+pub const OWN_FILES_KEY: &str = "my-files";
+/// The browser link's key for those who log in, and find their bookmarks again.
+pub const OWN_BROWSER_KEY: &str = "my-browser";
 
 /// What the administrator's key is called.
 const ADMIN_KEY_NAME: &str = "Local administrator";
@@ -35,6 +41,8 @@ struct Offer {
     link: &'static str,
     key: &'static str,
     view_only: ViewOnly,
+    /// The key of the link for users who find their files again.
+    own_key: &'static str,
     /// The command that opens an address.
     go: Option<[&'static str; 2]>,
     /// The command that tells a session that was started ahead whose it is.
@@ -58,6 +66,7 @@ pub async fn seed_demo(control: &Control) -> Result<()> {
         link: "Demo",
         key: DEMO_KEY,
         view_only: ViewOnly::Requests,
+        own_key: OWN_FILES_KEY,
         go: None,
         assign: [DEMO_APP, "assign"],
         ready: 1,
@@ -80,6 +89,7 @@ pub async fn seed_browser(control: &Control) -> Result<()> {
         link: "Browser",
         key: BROWSER_KEY,
         view_only: ViewOnly::Rfb,
+        own_key: OWN_BROWSER_KEY,
         go: Some([BROWSER_APP, "open"]),
         assign: [BROWSER_APP, "open"],
         ready: 0,
@@ -119,6 +129,7 @@ impl Offer {
                 view_only: Some(self.view_only),
                 exec: ExecConfig { go: self.go.map(run), assign: Some(run(self.assign)), first_launch: None },
                 app: AppAccess::default(),
+                profile: ProfileSettings { path: Some("/home/session".into()), ..ProfileSettings::default() },
             },
             task_definition: String::new(),
             created_at: now,
@@ -143,6 +154,21 @@ impl Offer {
         control.store.create_cast(&cast, None).await?;
         if self.ready > 0 {
             control.store.put_record(&self.pool(control, &image), None, None).await?;
+        }
+        let own_key = CastKey::parse(self.own_key).ok_or_else(|| anyhow!("{} is no key.", self.own_key))?;
+        let own = Cast {
+            id: CastId::from_bytes(draw(&*control.entropy)),
+            settings: CastSettings {
+                name: format!("{}, with your own files", self.link),
+                key: own_key,
+                description: "For people who log in: what they leave in a session is there in their next one.".into(),
+                allow_anonymous: false,
+                ..cast.settings.clone()
+            },
+            ..cast
+        };
+        if control.store.cast_by_key(&own.settings.key).await?.is_none() {
+            control.store.create_cast(&own, None).await?;
         }
         Ok(())
     }

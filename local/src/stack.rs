@@ -18,6 +18,7 @@ use casting_identity::oidc::{Oidc, OidcSettings};
 use tokio::net::TcpListener;
 
 use crate::browser_app::packages;
+use crate::bucket;
 use crate::container_app::engine::Engine;
 use crate::database;
 use crate::ecs::{Containers, Ecs, EcsOptions, Processes, Runtime};
@@ -96,7 +97,9 @@ pub struct Stack {
     pub dynamodb_url: String,
     /// The ECS endpoint's URL.
     pub ecs_url: String,
-    servers: [Server; 2],
+    /// The S3 endpoint's URL.
+    pub s3_url: String,
+    servers: [Server; 3],
     lifecycle: lifecycle::Pump,
     database: database::Endpoint,
     _folder: Option<Folder>,
@@ -150,7 +153,10 @@ impl Stack {
             Ecs::open(options, settings.clock.clone(), settings.entropy.clone()).context("The ECS endpoint did not start.")?;
         let ecs_server = Server::start(listen(loopback()).await?, ecs.router())?;
 
-        let control = Arc::new(build_control(&settings, &places, &keys, &database.url(), ecs_server.url())?);
+        let s3_server = Server::start(listen(loopback()).await?, bucket::router(&root)?)?;
+
+        let endpoints = [database.url(), ecs_server.url().to_owned(), s3_server.url().to_owned()];
+        let control = Arc::new(build_control(&settings, &places, &keys, &endpoints)?);
         create_tables(control.store.client(), control.store.tables()).await?;
         seed::admit_admin_key(&control, &keys.admin).await?;
         if keys.is_new {
@@ -195,8 +201,9 @@ impl Stack {
             control,
             dynamodb_url: database.url(),
             ecs_url: ecs_server.url().to_owned(),
+            s3_url: s3_server.url().to_owned(),
             ecs,
-            servers: [server, ecs_server],
+            servers: [server, ecs_server, s3_server],
             lifecycle,
             database,
             _folder: folder,
@@ -206,14 +213,16 @@ impl Stack {
 
     /// Stops everything: no new visitors, every task ended and its session closed, the counts written, the database shut.
     pub async fn stop(self) {
-        let [front, ecs] = self.servers;
-        front.stop().await;
+        // The front stays while tasks end: their gates save what their users have.
+        let [front, ecs, s3] = self.servers;
         self.ecs.shutdown().await;
+        front.stop().await;
         self.lifecycle.finish().await;
         if let Err(fault) = self.control.flush().await {
             tracing::warn!(%fault, "Could not write the last refusal counts");
         }
         ecs.stop().await;
+        s3.stop().await;
         self.database.stop().await;
     }
 }
@@ -264,11 +273,13 @@ impl Places {
     }
 }
 
-fn build_control(settings: &StackSettings, places: &Places, keys: &Keys, dynamodb: &str, ecs: &str) -> Result<Control> {
+fn build_control(settings: &StackSettings, places: &Places, keys: &Keys, [dynamodb, ecs, s3]: &[String; 3]) -> Result<Control> {
     let terms = Terms { public_url: places.url.clone(), report_url: places.report_url.clone(), session_url: places.session_url.clone() };
     let has_engine = matches!(settings.tasks, TaskKind::Processes { engine: Some(_), .. });
     let mut settings = Settings::local(terms, &keys.signing, dynamodb, ecs, settings.clock.clone(), settings.entropy.clone())?;
     settings.has_logins = true;
+    settings.aws.s3_endpoint = Some(s3.clone());
+    settings.profile_bucket = Some(bucket::BUCKET.to_owned());
     settings.ecs.gate_image = has_engine.then(|| "casting/gate".to_owned());
     Ok(casting_boot::build(settings)?)
 }

@@ -59,7 +59,10 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served.context("the server broke off"),
         ended = screen.ended() => ended,
-        _ = terminate.recv() => Ok(()),
+        _ = terminate.recv() => {
+            screen.stop().await;
+            Ok(())
+        }
         _ = interrupt.recv() => Ok(()),
     }
 }

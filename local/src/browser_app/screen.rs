@@ -8,6 +8,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -16,6 +18,8 @@ use super::settings::Settings;
 
 /// How long the X server may take until it says its display's number.
 const SCREEN_WITHIN: Duration = Duration::from_secs(20);
+/// How long Chromium may take to write down what it has in memory.
+const LAST_WRITES: Duration = Duration::from_secs(6);
 /// The displays that are tried: far from those that people use.
 const FIRST_DISPLAY: u32 = 1000;
 const DISPLAYS: u32 = 20_000;
@@ -50,13 +54,22 @@ impl Screen {
             .args(["-use_titlebar", "no", "-use_cursor", "yes"])
             .spawn()
             .context("matchbox-window-manager cannot be run")?;
-        let chromium = chromium(&folder.0, &display, &settings.url).spawn().context("chromium cannot be run")?;
+        let chromium = chromium(&folder.0, &display, settings).spawn().context("chromium cannot be run")?;
         Ok(Self { server, _manager: manager, chromium, folder, _display: held })
     }
 
     /// Where the X server speaks RFB.
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.socket()
+    }
+
+    /// Lets Chromium write down what it has in memory, then ends everything.
+    pub(super) async fn stop(&mut self) {
+        let id = self.chromium.id().and_then(|id| i32::try_from(id).ok());
+        let asked = id.is_some_and(|id| kill(Pid::from_raw(id), Signal::SIGTERM).is_ok());
+        if asked && timeout(LAST_WRITES, self.chromium.wait()).await.is_err() {
+            eprintln!("browser: Chromium did not end in time");
+        }
     }
 
     /// Waits until the session has come to its end by itself: its browser was closed, or its screen is gone.
@@ -133,14 +146,15 @@ impl Drop for Display {
 pub(super) async fn open(settings: &Settings) -> anyhow::Result<()> {
     let folder = place(&settings.session);
     let display = std::fs::read_to_string(folder.join(DISPLAY)).context("there is no browser of this session")?;
-    let status = chromium(&folder, &display, &settings.url).status().await.context("chromium cannot be run")?;
+    let status = chromium(&folder, &display, settings).status().await.context("chromium cannot be run")?;
     if status.success() { Ok(()) } else { bail!("chromium ended with {status}") }
 }
 
 /// Chromium with the session's profile, about to open an address.
-fn chromium(folder: &Path, display: &str, url: &str) -> Command {
+fn chromium(folder: &Path, display: &str, settings: &Settings) -> Command {
     let mut chromium = command("chromium", folder);
-    chromium.env("DISPLAY", display).arg(format!("--user-data-dir={}", folder.join("profile").display())).args([
+    let profile = settings.profile.clone().unwrap_or_else(|| folder.join("profile"));
+    chromium.env("DISPLAY", display).arg(format!("--user-data-dir={}", profile.display())).args([
         "--no-first-run",
         "--no-default-browser-check",
         "--start-maximized",
@@ -157,7 +171,7 @@ fn chromium(folder: &Path, display: &str, url: &str) -> Command {
         chromium.args(["--no-sandbox", "--test-type"]);
     }
     // Behind two dashes an address is never an option.
-    chromium.args(["--", url]);
+    chromium.args(["--", &settings.url]);
     chromium
 }
 

@@ -1,5 +1,7 @@
 //! Owns what the browser app is told: the one place of it that reads the environment. Must not know what is done with it.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use casting_core::permission::Permission;
 
@@ -11,6 +13,8 @@ pub(super) struct Settings {
     pub(super) session: String,
     /// What Chromium opens (`KASM_URL`); a blank page when nothing is said.
     pub(super) url: String,
+    /// Where the browser keeps what its user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
+    pub(super) profile: Option<PathBuf>,
     /// Whether text may be pasted into the session (`clipboard_up` in `CAST_PERMISSIONS`).
     pub(super) paste_in: bool,
     /// Whether text may be copied out of it (`clipboard_down`).
@@ -29,6 +33,7 @@ impl Settings {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
             session: told("CAST_SESSION_ID").unwrap_or_else(|| "alone".to_owned()),
             url: told("KASM_URL").unwrap_or_else(|| "about:blank".to_owned()),
+            profile: told("CAST_PROFILE_PATH").map(PathBuf::from),
             paste_in: Permission::ClipboardUp.is_named_in(&permissions),
             copy_out: Permission::ClipboardDown.is_named_in(&permissions),
         })

@@ -51,7 +51,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let address = ("127.0.0.1", settings.port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened on", settings.port))?;
-    let room = Arc::new(Room::new(settings.time_limit()));
+    let room = Arc::new(Room::new(settings.time_limit(), settings.folder.as_deref()));
     let page = Arc::new(Page::new(settings.given));
     let router = Router::new()
         .route("/", get(show))

@@ -3,6 +3,8 @@
 //! While a window is connected the last writer wins. What was written in a window that had lost its connection never replaces what others wrote
 //! meanwhile, and is never dropped either: then both are kept, one below the other.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 /// The longest text, in bytes.
@@ -42,6 +44,12 @@ pub enum Outcome {
 }
 
 impl Pad {
+    /// The pad that a file holds; empty when there is none.
+    pub fn read(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).ok().filter(|text| text.len() <= MAX_BYTES).unwrap_or_default();
+        Self { rev: 0, text }
+    }
+
     /// Applies an edit.
     pub fn write(&mut self, edit: Edit) -> Outcome {
         let text = if edit.away && edit.base != self.rev { joined(&self.text, edit.text) } else { edit.text };

@@ -1,6 +1,7 @@
 //! Owns what all windows of the session share: the pad, how many windows are open, the time. Must not know sockets.
 
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use tokio::time::Instant;
 
 use super::pad::{Edit, Outcome, Pad};
 
+/// The file with the pad, where files are kept.
+const PAD_FILE: &str = "pad.txt";
 /// How many messages a slow window may fall behind before it is told the pad anew.
 const BACKLOG: usize = 32;
 
@@ -57,6 +60,7 @@ pub struct Moment {
 /// What all windows share.
 pub struct Room {
     started: Instant,
+    kept_in: Option<PathBuf>,
     inside: Mutex<Inside>,
     news: broadcast::Sender<Arc<str>>,
 }
@@ -70,9 +74,12 @@ struct Inside {
 }
 
 impl Room {
-    /// A room that opens now.
-    pub fn new(time_limit: Option<Duration>) -> Self {
-        let room = Self { started: Instant::now(), inside: Mutex::default(), news: broadcast::channel(BACKLOG).0 };
+    /// A room that opens now, with the pad that is kept in `folder`.
+    pub fn new(time_limit: Option<Duration>, folder: Option<&Path>) -> Self {
+        let kept_in = folder.map(|folder| folder.join(PAD_FILE));
+        let pad = kept_in.as_deref().map(Pad::read).unwrap_or_default();
+        let inside = Mutex::new(Inside { pad, ..Inside::default() });
+        let room = Self { started: Instant::now(), kept_in, inside, news: broadcast::channel(BACKLOG).0 };
         room.begin(time_limit);
         room
     }
@@ -138,6 +145,11 @@ impl Window {
         let mut inside = self.room.inside();
         match inside.pad.write(edit) {
             Outcome::Kept => {
+                if let Some(file) = &self.room.kept_in
+                    && let Err(error) = std::fs::write(file, &inside.pad.text)
+                {
+                    eprintln!("demo-app: the pad cannot be kept: {error}");
+                }
                 self.room.tell(&News::Pad { rev: inside.pad.rev, text: &inside.pad.text, by: self.number });
                 None
             }
@@ -180,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_one_window_writes_every_window_hears() {
-        let room = Arc::new(Room::new(Some(Duration::from_secs(60))));
+        let room = Arc::new(Room::new(Some(Duration::from_secs(60)), None));
         let (one, hello, mut heard_by_one) = room.join();
         assert_eq!(read(&hello), serde_json::json!({ "is": "hello", "me": 1, "rev": 0, "text": "" }));
         let (two, _, mut heard_by_two) = room.join();
@@ -199,7 +211,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn time_and_windows_are_counted() {
-        let room = Arc::new(Room::new(Some(Duration::from_secs(60))));
+        let room = Arc::new(Room::new(Some(Duration::from_secs(60)), None));
         let (one, _, _) = room.join();
         let two = room.join();
         tokio::time::advance(Duration::from_secs(5)).await;

@@ -1,5 +1,6 @@
 //! Owns what the demo app is told: the one place of it that reads the environment. Must not know how it is shown.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,6 +13,8 @@ pub struct Settings {
     pub port: u16,
     /// How long the session may live (`CAST_TIME_LIMIT_SECONDS`), in seconds, when that is said.
     pub time_limit_seconds: Option<u64>,
+    /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`).
+    pub folder: Option<PathBuf>,
     /// What the page shows.
     pub given: Given,
 }
@@ -43,6 +46,7 @@ impl Settings {
         Ok(Self {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
             time_limit_seconds: told("CAST_TIME_LIMIT_SECONDS").and_then(|text| text.parse().ok()),
+            folder: told("CAST_PROFILE_PATH").map(PathBuf::from),
             given: Given {
                 url: told("KASM_URL"),
                 user: told("CAST_USER"),

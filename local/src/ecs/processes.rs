@@ -27,6 +27,9 @@ const STOP_TIMEOUT_SECONDS: u32 = 5;
 /// How much longer than that a supervisor may take before it is killed itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The variable with the folder of a user's files.
+pub(super) const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
+
 /// How often all tasks' memory is looked at. One look serves all, because it reads the whole process table.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -100,6 +103,11 @@ impl Processes {
         self.logs.join(format!("{}.log", id_of(arn)))
     }
 
+    /// Where a task keeps what a container would in its own file system.
+    fn home(&self, arn: &str) -> PathBuf {
+        self.logs.join(format!("{}.home", id_of(arn)))
+    }
+
     fn open_log(&self, arn: &str) -> io::Result<File> {
         File::options().create(true).append(true).open(self.log(arn))
     }
@@ -116,6 +124,11 @@ impl Processes {
         let log = self.open_log(arn)?;
         let mut environment = self.environment.clone();
         environment.extend(order.environment.clone());
+        // The container's own folder is one of the task's.
+        if let Some(path) = environment.get_mut(PROFILE_PATH) {
+            let folder = self.home(arn).join(path.trim_start_matches('/'));
+            *path = folder.display().to_string();
+        }
         // Many gates share this machine, so each takes a free port.
         environment.insert("CAST_GATE_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
         let path = environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
@@ -169,6 +182,7 @@ pub(super) async fn carry(fleet: Arc<Fleet>, processes: Processes, arn: String, 
     {
         engine.remove_session(session).await;
     }
+    let _ = tokio::fs::remove_dir_all(processes.home(&arn)).await;
     match end {
         End::Failed(why) => fleet.failed_to_start(&arn, &why),
         End::Ended { code, largest_kib } => {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::definitions::{self, Definition, Pair};
 use super::fleet::{Fleet, State};
 use super::looks::check_cluster;
-use super::processes::{self, Order, Processes};
+use super::processes::{self, Order, PROFILE_PATH, Processes};
 use super::task::{Progress, Task, Times};
 use super::wire::ApiError;
 use super::{Runtime, Trouble};
@@ -29,6 +29,8 @@ const PROGRAMS: [&str; 2] = ["casting/", "local/"];
 const GATE: &str = "gate";
 /// Nobody who stops this program waits as long as Fargate would for a task that does not end, in seconds.
 const STOP_SECONDS: u32 = 10;
+/// The same for one that saves a profile at its end.
+const SAVING_SECONDS: u32 = 60;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -208,7 +210,8 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Order
             ([GATE, "run", "--", &containers.app, "run"].map(str::to_owned).into(), environment)
         }
     };
-    Order { command, environment, stop_timeout_seconds: container.stop_timeout.map(|seconds| seconds.min(STOP_SECONDS)) }
+    let longest = if environment.contains_key(PROFILE_PATH) { SAVING_SECONDS } else { STOP_SECONDS };
+    Order { command, environment, stop_timeout_seconds: container.stop_timeout.map(|seconds| seconds.min(longest)) }
 }
 
 fn answer(state: &State, arns: &[String], failed: usize) -> Value {
