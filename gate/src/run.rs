@@ -34,6 +34,8 @@ const NOT_RESTORED: u8 = 3;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long visitors have to hear that the session is over, before the connection is gone with it.
 const FAREWELL: Duration = Duration::from_millis(200);
+/// How long the app may live on at most when the machine is taken back and there are files to be saved.
+const RECLAIM_BEFORE_SAVING: Duration = Duration::from_secs(40);
 /// How often the control plane is asked what holds.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -259,7 +261,8 @@ async fn told_that_it_is_over(reporter: &Reporter, room: &Room) {
 
 /// Somebody asks this process to end. When that is not the control plane, the machine is taken back: the visitor is told, and has a little time.
 async fn reclaimed(settings: &GateSettings, reporter: &Reporter, room: &Arc<Room>) -> Option<Cause> {
-    let left = settings.reclaim?;
+    // Whoever has files to be saved needs the rest of the time for that.
+    let left = settings.reclaim?.min(if settings.profile.is_some() { RECLAIM_BEFORE_SAVING } else { Duration::MAX });
     let Ok(Some(Heard::Noted(_))) = timeout(LAST_WORDS, reporter.alive()).await else { return None };
     tracing::warn!(seconds = left.as_secs(), "The machine is taken back; the app lives on for a little while");
     room.set_reclaimed(Instant::now() + left);

@@ -129,7 +129,7 @@ impl Offer {
                 view_only: Some(self.view_only),
                 exec: ExecConfig { go: self.go.map(run), assign: Some(run(self.assign)), first_launch: None },
                 app: AppAccess::default(),
-                profile: ProfileSettings { path: Some("/home/session".into()), ..ProfileSettings::default() },
+                profile: ProfileSettings::default(),
             },
             task_definition: String::new(),
             created_at: now,
@@ -155,6 +155,12 @@ impl Offer {
         if self.ready > 0 {
             control.store.put_record(&self.pool(control, &image), None, None).await?;
         }
+        let mut keeping = Image { id: ImageId::from_bytes(draw(&*control.entropy)), ..image.clone() };
+        keeping.settings.name = format!("{}, with your own files", self.name);
+        keeping.settings.profile.path = Some("/home/session".into());
+        keeping.task_definition =
+            control.launcher.register(&keeping).await?.map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
+        control.store.put_record(&keeping, None, None).await?;
         let own_key = CastKey::parse(self.own_key).ok_or_else(|| anyhow!("{} is no key.", self.own_key))?;
         let own = Cast {
             id: CastId::from_bytes(draw(&*control.entropy)),
@@ -163,6 +169,7 @@ impl Offer {
                 key: own_key,
                 description: "For people who log in: what they leave in a session is there in their next one.".into(),
                 allow_anonymous: false,
+                image_id: keeping.id.clone(),
                 ..cast.settings.clone()
             },
             ..cast

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use casting_core::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 use futures_util::TryStreamExt;
-use reqwest::{Body, Client};
+use reqwest::{Body, Client, Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
@@ -134,18 +134,23 @@ async fn try_to_restore(folder: &Path, client: &Client, reporter: &Reporter) -> 
     let orders = reporter.profile(&ProfileReport::Restore).await?;
     let orders = orders.ok_or_else(|| Setback::Passing(anyhow::anyhow!("the control plane said nothing of the profile")))?;
     match &orders.archive {
-        Some(archive) => fetch(folder, client, archive).await.map_err(Setback::Passing)?,
+        Some(archive) => fetch(folder, client, archive).await?,
         None => std::fs::create_dir_all(folder).context("the profile's folder cannot be made").map_err(Setback::Final)?,
     }
     Ok(orders)
 }
 
 /// Unpacks the archive while it comes; at the end it must have been this very one.
-async fn fetch(folder: &Path, client: &Client, archive: &Download) -> anyhow::Result<()> {
-    let answer = client.get(&archive.url).send().await.map_err(reqwest::Error::without_url)?;
-    if !answer.status().is_success() {
-        bail!("the archive was answered with {}", answer.status());
+async fn fetch(folder: &Path, client: &Client, archive: &Download) -> Result<(), Setback> {
+    let answer = client.get(&archive.url).send().await.map_err(|error| Setback::Passing(error.without_url().into()))?;
+    match answer.status() {
+        StatusCode::NOT_FOUND => return Err(Setback::Final(anyhow::anyhow!("the archive is not there any more"))),
+        status if !status.is_success() => return Err(Setback::Passing(anyhow::anyhow!("the archive was answered with {status}"))),
+        _ => unpack_answer(folder, answer, archive).await.map_err(Setback::Passing),
     }
+}
+
+async fn unpack_answer(folder: &Path, answer: Response, archive: &Download) -> anyhow::Result<()> {
     let stream = answer.bytes_stream().map_err(|error| std::io::Error::other(error.without_url()));
     let (folder, reader) = (folder.to_owned(), StreamReader::new(stream));
     let (bytes, sha256) = (archive.bytes, archive.sha256.clone());

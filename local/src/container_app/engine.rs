@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -80,7 +81,12 @@ impl Engine {
         self.remove(&name).await;
         let inner = format!("{}/tcp", told.inner_port);
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(told.port.to_string()) };
+        if let Some((here, _)) = &told.files {
+            // The container's user is not this one.
+            std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o777)).with_context(|| format!("{here} cannot be shared"))?;
+        }
         let host = HostConfig {
+            binds: told.files.as_ref().map(|(here, inside)| vec![format!("{here}:{inside}")]),
             port_bindings: Some(HashMap::from([(inner.clone(), Some(vec![binding]))])),
             memory: Some(i64::from(told.memory) << 20),
             nano_cpus: Some(i64::from(told.cpu) * 1_000_000_000 / 1024),

@@ -20,6 +20,9 @@ pub const LIMITS: &str = "CASTING_CONTAINER_LIMITS";
 /// The folder of the stack that the container belongs to.
 pub const FOLDER: &str = "CASTING_CONTAINER_FOLDER";
 
+/// The folder with the user's files, on this machine and, in the container's own environment, inside.
+const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
+
 /// Where a session's container is.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -66,6 +69,8 @@ pub struct Told {
     pub memory: u32,
     /// See [`FOLDER`].
     pub folder: String,
+    /// The folder of this machine with the user's files (`CAST_PROFILE_PATH`), and where it is inside; `None`: nothing is kept.
+    pub files: Option<(String, String)>,
 }
 
 impl Told {
@@ -82,11 +87,14 @@ impl Told {
         };
         let limits = told(LIMITS)?;
         let (cpu, memory) = limits.split_once(' ').and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?))).unzip();
+        let environment = list(CONTAINER_ENVIRONMENT)?;
+        let inside = environment.iter().find_map(|pair| pair.strip_prefix(PROFILE_PATH)?.strip_prefix('=')).map(str::to_owned);
         Ok(Self {
+            files: told(PROFILE_PATH).ok().zip(inside),
             place: Place::from_environment()?,
             image: told(IMAGE)?,
             command: list(COMMAND)?,
-            environment: list(CONTAINER_ENVIRONMENT)?,
+            environment,
             inner_port: port(CONTAINER_PORT)?,
             port: port("PORT")?,
             cpu: cpu.context("the CPU units must be a number")?,

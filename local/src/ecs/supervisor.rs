@@ -1,6 +1,6 @@
 //! Owns the process at the root of a task's process tree. It starts the task's command in a process group of its own and makes sure that
-//! nothing of it is left: when its standard input is closed (the stack stops the task, or was killed), the group gets SIGTERM and after the
-//! grace SIGKILL; when the command ends, the rest is killed. Must not know what an ECS task is.
+//! nothing of it is left: when its standard input is closed (the stack stops the task, or was killed), the command gets SIGTERM and after the
+//! grace its group SIGKILL; when the command ends, the rest is killed. Must not know what an ECS task is.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,8 @@ async fn watch_over(watch: &mut Watch, main: Pid, grace: Duration) -> i32 {
             _ = hangup.recv() => {}
         }
         if !is_stopping {
-            let _ = killpg(main, Signal::SIGTERM);
+            // The first process alone, as in a container: what it has started, it ends in its own order.
+            let _ = kill(main, Signal::SIGTERM);
             deadline = Some(Instant::now() + grace);
         }
     }

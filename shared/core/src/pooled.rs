@@ -86,6 +86,7 @@ impl Session {
             grant,
             notes: Vec::new(),
             request: None,
+            profile: None,
             go: None,
             viewing: Viewing { exec: image.settings.exec.clone(), ..Viewing::default() },
             sharing: Sharing::default(),

@@ -30,7 +30,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// Looks for a session that was started ahead and is what this claim asks for, except those in `lost`.
     pub(super) async fn find_staged(&self, claim: &Session, lost: &BTreeSet<SessionId>, now: Timestamp) -> Result<Offer, Fault> {
         let mut offer = Offer::default();
-        if self.gates.is_none() || lost.len() >= LOST_RACES {
+        // Files are brought back before an app starts, and an app that was started ahead has started.
+        if self.gates.is_none() || lost.len() >= LOST_RACES || claim.profile.is_some() {
             return Ok(offer);
         }
         let pools = self.book.pools(&self.store, now).await?;
