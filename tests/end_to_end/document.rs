@@ -156,6 +156,11 @@ async fn the_api_answers_as_its_document_says() {
     let user = format!("users/{}", id(&shown["owner"], "id"));
     reader.ask(&lab, get.clone(), &user, None, 200).await;
     reader.ask(&lab, delete.clone(), &format!("{user}?terminate=true"), None, 204).await;
+    let user = format!("u{}", "a".repeat(26));
+    reader.ask(&lab, get.clone(), &format!("users/{user}/profiles"), None, 200).await;
+    let profile = format!("profiles/{user}-{image}");
+    reader.ask(&lab, post.clone(), &format!("{profile}/restore"), Some(&json!({"archive": "x"})), 404).await;
+    reader.ask(&lab, delete.clone(), &profile, None, 404).await;
     // Entries of one moment stand in no order; this one is to be the newest.
     lab.clock.advance(1);
     reader.ask(&lab, patch.clone(), &of_cast, Some(&json!({"description": "x"})), 200).await;

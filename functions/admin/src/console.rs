@@ -27,6 +27,7 @@ pub mod moment;
 pub mod nouns;
 pub mod overview;
 pub mod preview;
+pub mod profiles;
 pub mod qr;
 pub mod records;
 mod routes;

@@ -105,6 +105,8 @@ pub enum Noun {
     Group,
     /// Somebody who has been here.
     User,
+    /// The files that are kept for somebody.
+    Profile,
     /// A pool of sessions that are started ahead.
     StagingConfig,
     /// The deployment's settings.
@@ -119,12 +121,13 @@ pub enum Noun {
 
 impl Noun {
     /// Every noun.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cast,
         Self::Image,
         Self::Network,
         Self::Group,
         Self::User,
+        Self::Profile,
         Self::StagingConfig,
         Self::Settings,
         Self::ApiKey,
@@ -140,6 +143,7 @@ impl Noun {
             Self::Network => "network",
             Self::Group => "group",
             Self::User => "user",
+            Self::Profile => "profile",
             Self::StagingConfig => "staging-config",
             Self::Settings => "settings",
             Self::ApiKey => "api-key",

@@ -198,6 +198,12 @@ routes! {
     ReadUser = GET "/api/admin/users/{id}", Admin, Read;
     /// Forgets a user, and who their sessions belonged to.
     DeleteUser = DELETE "/api/admin/users/{id}", Admin, Write(People);
+    /// The files that are kept for a user, one profile for each image.
+    ListProfiles = GET "/api/admin/users/{id}/profiles", Admin, Read;
+    /// Lets an earlier archive of a profile hold again.
+    RestoreProfile = POST "/api/admin/profiles/{id}/restore", Admin, Write(People);
+    /// Deletes a profile and everything that is kept of it.
+    DeleteProfile = DELETE "/api/admin/profiles/{id}", Admin, Write(People);
     /// The deployment's settings.
     ReadSettings = GET "/api/admin/settings", Admin, Read;
     /// Changes the deployment's settings.
@@ -353,6 +359,14 @@ routes! {
     RemoveApiKey = POST "/admin/api-keys/{id}/delete", Admin, Write(Keys);
     /// Users who have been here.
     ShowUsers = GET "/admin/users", Admin, Read;
+    /// One user, and the files that are kept for them.
+    ShowUser = GET "/admin/users/{id}", Admin, Read;
+    /// Lets an earlier archive of a profile hold again.
+    BringProfileBack = POST "/admin/profiles/{id}/restore", Admin, Write(People);
+    /// Whether to delete a profile.
+    AskToDeleteProfile = GET "/admin/profiles/{id}/delete", Admin, Write(People);
+    /// Deletes a profile.
+    RemoveProfile = POST "/admin/profiles/{id}/delete", Admin, Write(People);
     /// Whether to forget a user.
     AskToDeleteUser = GET "/admin/users/{id}/delete", Admin, Write(People);
     /// Forgets a user.

@@ -3,7 +3,8 @@
 use casting_core::actor::{ActorKind, Scope};
 use casting_core::api_key_form;
 use casting_core::form::plain;
-use casting_core::ports::{Launcher, Store};
+use casting_core::persistent_profile::PersistentProfile;
+use casting_core::ports::{Launcher, Page, Store};
 use casting_core::profile::Profile;
 use casting_core::{shape, sketch};
 use casting_web::{Reply, reply};
@@ -15,7 +16,7 @@ use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::desk::failure::Failure;
 use crate::desk::version::{self, Precondition};
-use crate::desk::{api_keys, audits, users};
+use crate::desk::{api_keys, audits, profiles, users};
 
 /// Who calls, and what they may do.
 pub(crate) fn me<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
@@ -61,6 +62,23 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let terminate = query::read(call.visit, casts::terminates)?;
     users::delete(&call.desk, call.id, terminate).await?;
+    Ok(reply::no_content())
+}
+
+/// The profiles of a user; all of them, because there is one for each image at most.
+pub(crate) async fn profiles<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let page = Page { items: profiles::list(&call.desk, call.id).await?, next: None };
+    Ok(paging::show(&page, PersistentProfile::view))
+}
+
+/// Lets an earlier archive of a profile hold again.
+pub(crate) async fn restore_profile<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    Ok(reply::json(StatusCode::OK, &profiles::restore(&call.desk, call.id, &call.document()?).await?.view()))
+}
+
+/// Deletes a profile and its archives.
+pub(crate) async fn delete_profile<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    profiles::delete(&call.desk, call.id).await?;
     Ok(reply::no_content())
 }
 

@@ -204,7 +204,7 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         Row {
             quiet: false,
             cells: vec![
-                Cell::Text(name),
+                Cell::Name { text: name, href: format!("/admin/users/{id}"), below: String::new() },
                 Cell::Text(list_of(&user["groups"])),
                 Cell::Text(list_of(&user["roles"])),
                 Cell::Time(seen),

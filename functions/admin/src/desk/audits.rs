@@ -43,7 +43,7 @@ pub(crate) const fn scope_of(noun: Noun) -> Option<Scope> {
     match noun {
         Noun::Cast | Noun::StagingConfig => Some(Scope::Casts),
         Noun::Image | Noun::Network => Some(Scope::Images),
-        Noun::Group | Noun::User => Some(Scope::People),
+        Noun::Group | Noun::User | Noun::Profile => Some(Scope::People),
         Noun::Settings => Some(Scope::Settings),
         Noun::ApiKey => Some(Scope::Keys),
         Noun::Session => Some(Scope::Sessions),

@@ -19,6 +19,7 @@ use crate::desk::{Desk, records};
 pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Image, Failure> {
     let casting = desk.casting;
     let settings = image_form::create(input)?;
+    require_files(desk, &settings)?;
     require_networks(desk, &settings).await?;
     let (id, now) = (desk.new_id(Noun::Image, input).await?, casting.clock.now());
     let image_id = ImageId::from_bytes(id.bytes);
@@ -82,6 +83,7 @@ async fn save<S: Store, L: Launcher>(
         if input.is_some() && settings == before.settings {
             return Ok(before);
         }
+        require_files(desk, &settings)?;
         require_networks(desk, &settings).await?;
         let mut after = Image { version: before.version + 1, settings, updated_at: desk.casting.clock.now(), ..before.clone() };
         if input.is_none() || needs_definition(&before.settings, &after.settings) {
@@ -108,6 +110,14 @@ async fn save<S: Store, L: Launcher>(
         }
     }
     Err(Failure::contention("change an image"))
+}
+
+/// Whoever is promised their files must find a place where these are kept.
+fn require_files<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &ImageSettings) -> Result<(), Failure> {
+    if settings.profile.path.is_some() && desk.casting.profiles.is_none() {
+        return Err(Failure::conflict("This deployment has no bucket for profiles (CASTING_PROFILE_BUCKET)."));
+    }
+    Ok(())
 }
 
 /// Deletes an image that nothing uses.

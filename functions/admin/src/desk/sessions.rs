@@ -222,7 +222,7 @@ pub(crate) fn schema() -> Value {
         "network": or_null(),
         "kasm_url": or_null(),
         "go_url": or_null(),
-        "notes": { "type": "array", "items": text(), "description": "What was asked for and not given." },
+        "notes": { "type": "array", "items": text(), "description": "What was asked for and not given, and what became of its profile." },
         "shared": { "type": "boolean" },
         "pool": pool_schema(),
         "task": task,

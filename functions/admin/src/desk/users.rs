@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::desk::failure::{Failure, TRIES};
 use crate::desk::sessions::{self, SessionsAsked};
-use crate::desk::{Desk, filtered};
+use crate::desk::{Desk, filtered, profiles};
 
 /// Users who have logged in at least once, by id.
 pub(crate) async fn list<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cursor: Option<&str>, limit: u32) -> Result<Page<Profile>, Failure> {
@@ -105,6 +105,7 @@ pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &st
                     None => break,
                 }
             }
+            profiles::delete_all_of(desk, &profile.id).await?;
             delete_profile(desk, &profile.id).await?;
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::api::{casts, claims, export, people, sessions};
+use crate::desk::profiles;
 
 /// What one route takes and gives.
 pub(super) struct Operation {
@@ -241,6 +242,17 @@ pub(super) fn of(name: RouteName) -> Option<Operation> {
             problems: &[409],
             ..plain("People", Answer::Nothing)
         },
+
+        RouteName::ListProfiles => Operation { segment: Some(UserId::SPELLING.schema()), ..shows("People", "Profiles") },
+        RouteName::RestoreProfile => Operation {
+            segment: Some(profiles::id_schema()),
+            body: Some(("ProfileRestore", true)),
+            problems: &[409],
+            ..shows("People", "Profile")
+        },
+        RouteName::DeleteProfile => {
+            Operation { segment: Some(profiles::id_schema()), problems: &[409], ..plain("People", Answer::Nothing) }
+        }
 
         RouteName::ListImages => lists(IMAGE.tag, "Images", pages),
         RouteName::CreateImage => IMAGE.create(),

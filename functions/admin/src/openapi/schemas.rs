@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::codes;
 use crate::api::{claims as statistics, people};
-use crate::desk::{audits, casts, claims, sessions, trials, users};
+use crate::desk::{audits, casts, claims, profiles, sessions, trials, users};
 
 /// Every schema by its name.
 pub(super) fn all() -> Map<String, Value> {
@@ -46,6 +46,9 @@ pub(super) fn all() -> Map<String, Value> {
         ("Statistics", statistics::schema()),
         ("User", users::schema()),
         ("Users", page("User")),
+        ("Profile", profiles::schema()),
+        ("Profiles", page("Profile")),
+        ("ProfileRestore", profiles::restore_schema()),
         ("AuditEntry", audits::schema()),
         ("Audit", page("AuditEntry")),
         ("Me", people::me_schema()),

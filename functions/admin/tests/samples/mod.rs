@@ -26,7 +26,7 @@ use casting_fn_admin::console::shell::{Place, Screen};
 use casting_fn_admin::console::sign_in::SignIn;
 use casting_fn_admin::console::table::Badge;
 use casting_fn_admin::console::trial::TrialPage;
-use casting_fn_admin::console::{audit, cast, casts, claims, confirm, edit, moment, overview, records, sessions, sign_in, trial};
+use casting_fn_admin::console::{audit, cast, casts, claims, confirm, edit, moment, overview, profiles, records, sessions, sign_in, trial};
 use serde_json::{Value, json};
 
 const OURS: &str = "https://cast.example.com";
@@ -347,6 +347,16 @@ fn overview_page(is_new: bool) -> Overview {
     }
 }
 
+/// A profile with an earlier archive.
+fn a_profile() -> Value {
+    let archive =
+        |name: &str, bytes: u64| json!({"name": name, "session_id": "s1", "bytes": bytes, "sha256": "", "saved_at": NOON.to_string()});
+    json!({
+        "id": "u1-i1", "user_id": "u1", "image_id": "i1", "image_name": "Desktop", "session_id": "s1",
+        "current": archive("two", 90_000_000), "older": [archive("one", 2000)],
+    })
+}
+
 /// Every page, with the name of its file.
 pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
     let frame = frame();
@@ -423,6 +433,7 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ("group-form", frame.clone(), form_page(&frame, &GROUP, Place::Groups, &groups[0], Remarks::default(), false)),
         ("staging-none", frame.clone(), records::staging(&frame, &none, &str::to_owned, None)),
         ("users-none", frame.clone(), records::users(&frame, &none, None)),
+        ("user", frame.clone(), profiles::user(&frame, &json!({"id": "u1", "name": "Ann"}), &[a_profile()])),
         ("api-keys", frame.clone(), records::api_keys(&frame, &keys, None)),
         (
             "staging-form",

@@ -88,6 +88,33 @@ pub static IMAGE: Noun = Noun {
             ],
         },
         Section {
+            id: "files",
+            title: "Files of its users",
+            intro: "For links that ask for a login: what a user leaves in a session is there in the next one.",
+            fields: &[
+                Field::line(
+                    "profile_path",
+                    "Profile path",
+                    "/home/kasm-user",
+                    "The folder in the container that comes back. Empty keeps nothing. The gate must start the app, so it needs a Command.",
+                ),
+                Field::number(
+                    "profile_max_mib",
+                    "Largest profile",
+                    (1, 5120),
+                    "MiB",
+                    "Packed. A larger one is not saved; the one before it stays.",
+                )
+                .required(),
+                Field::new(
+                    "profile_exclude",
+                    "Left out",
+                    Kind::Words { example: "**/*.tmp\nDownloads" },
+                    "Patterns below the profile path, one on each line. Caches are left out anyway.",
+                ),
+            ],
+        },
+        Section {
             id: "net",
             title: "Network",
             intro: "Where its sessions stand.",

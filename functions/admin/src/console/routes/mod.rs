@@ -6,6 +6,7 @@
 mod casts;
 mod claims;
 mod people;
+mod profiles;
 mod records;
 mod sessions;
 mod stale;
@@ -149,6 +150,10 @@ async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: RouteName) -
         RouteName::UnshareSessionOf => sessions::unshare(round).await,
         RouteName::WatchSessionOf => sessions::watch(round).await,
         RouteName::ShowUsers => people::users(round).await,
+        RouteName::ShowUser => profiles::show(round).await,
+        RouteName::BringProfileBack => profiles::restore(round).await,
+        RouteName::AskToDeleteProfile => profiles::ask_to_delete(round, "").await,
+        RouteName::RemoveProfile => profiles::delete(round).await,
         RouteName::AskToDeleteUser => people::ask_to_forget(round, "").await,
         RouteName::RemoveUser => people::forget(round).await,
         RouteName::ShowSettings => people::settings(round).await,
@@ -173,6 +178,7 @@ pub(super) enum Done {
     Stopping,
     Unshared,
     Forgotten,
+    Restored,
     TakenBack,
     Registered,
 }
@@ -190,6 +196,7 @@ impl Done {
         (Self::Stopping, "stopping", "The session is being ended."),
         (Self::Unshared, "unshared", "The share link opens nothing any more."),
         (Self::Forgotten, "forgotten", "The user has been forgotten."),
+        (Self::Restored, "restored", "The next session gets what was restored."),
         (Self::TakenBack, "taken-back", "The change has been taken back."),
         (Self::Registered, "registered", "It has been registered anew. The next sessions run that; those that run go on as they are."),
     ];

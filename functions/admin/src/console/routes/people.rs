@@ -42,6 +42,7 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(round: &Round<'_, S, L>
         title: format!("Forget \u{201c}{name}\u{201d}?"),
         happens: vec![
             "The record goes, and none of their sessions says any more whose it was.".into(),
+            "The files that are kept for them go too.".into(),
             "Nobody can bring this back. If they sign in again, they are somebody new.".into(),
         ],
         action: format!("/admin/users/{}/delete", round.id),
@@ -153,6 +154,7 @@ const fn words(noun: Noun) -> (Option<&'static str>, &'static str) {
         Noun::Network => (Some("networks"), "the network"),
         Noun::Group => (Some("groups"), "the group"),
         Noun::User => (None, "the user"),
+        Noun::Profile => (None, "a profile for"),
         Noun::StagingConfig => (Some("staging"), "the staging config"),
         Noun::Settings => (Some("settings"), "the settings"),
         Noun::ApiKey => (Some("api-keys"), "the API key"),

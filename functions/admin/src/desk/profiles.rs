@@ -1,0 +1,129 @@
+//! Owns what administrators see of users' persistent profiles, and what they can do with them. Must not know where archives are kept.
+
+use casting_core::audit::{Difference, Noun};
+use casting_core::form::Spelled;
+use casting_core::form::{Form, line};
+use casting_core::ids::{ImageId, SessionId, UserId};
+use casting_core::persistent_profile::{PersistentProfile, ProfileId};
+use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::sketch::{self, Sketch};
+use serde_json::{Map, Value, json};
+
+use crate::desk::Desk;
+use crate::desk::failure::{Failure, TRIES};
+
+/// The profiles of a user, one for each image.
+pub(crate) async fn list<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, user: &str) -> Result<Vec<PersistentProfile>, Failure> {
+    match UserId::parse(user) {
+        Some(user) => Ok(desk.casting.profiles_of(&user).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// One profile.
+pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<PersistentProfile, Failure> {
+    let id = ProfileId::parse(id).ok_or_else(no_such_profile)?;
+    desk.casting.store.record(id.as_str()).await?.ok_or_else(no_such_profile)
+}
+
+/// Lets an earlier archive hold again: `archive` is its name.
+pub(crate) async fn restore<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, input: &Value) -> Result<PersistentProfile, Failure> {
+    let mut form = Form::over(Map::new(), input, &[])?;
+    let archive = read(&mut form);
+    form.finish()?;
+    let archive = archive.unwrap_or_default();
+    for _ in 0..TRIES {
+        let before = find(desk, id).await?;
+        must_be_free(desk, &before).await?;
+        let old = before.view();
+        let tell = |after: &PersistentProfile| {
+            let new = after.view();
+            desk.audit(Noun::Profile, id, &before.image_name, Difference { before: Some(&old), after: Some(&new) })
+        };
+        if let Some(after) = desk.casting.restore_profile(&before, &archive, tell).await? {
+            tracing::info!(actor.id = desk.actor.id, profile = id, "An earlier archive of profile {id} holds again");
+            return Ok(after);
+        }
+        if before.archives().all(|known| known.name() != archive) {
+            return Err(Failure::not_found("The profile has no earlier archive of this name."));
+        }
+        if before.current.as_ref().is_some_and(|current| current.name() == archive) {
+            return Ok(before);
+        }
+    }
+    Err(Failure::contention("restore a profile"))
+}
+
+fn read(form: &mut Form) -> Option<String> {
+    form.required("archive", line(1..=100))
+}
+
+/// What JSON Schema says of what [`restore`] reads.
+pub(crate) fn restore_schema() -> Value {
+    Sketch::of(|form| _ = read(form)).described(&[("archive", "The name of an earlier archive.")]).whole()
+}
+
+/// Deletes a profile that no session has, with all of its archives.
+pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(), Failure> {
+    for _ in 0..TRIES {
+        let profile = find(desk, id).await?;
+        must_be_free(desk, &profile).await?;
+        let view = profile.view();
+        let audit = desk.audit(Noun::Profile, id, &profile.image_name, Difference { before: Some(&view), after: None });
+        match desk.casting.delete_profile(&profile, Some(&audit)).await? {
+            Saved::Done => {
+                tracing::info!(actor.id = desk.actor.id, profile = id, "Profile {id} was deleted");
+                return Ok(());
+            }
+            Saved::Stale => {}
+        }
+    }
+    Err(Failure::contention("delete a profile"))
+}
+
+/// Deletes everything that is kept for a user who is forgotten. Their sessions have ended by then.
+pub(crate) async fn delete_all_of<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, user: &UserId) -> Result<(), Failure> {
+    for profile in desk.casting.profiles_of(user).await? {
+        delete(desk, profile.id.as_str()).await?;
+    }
+    Ok(())
+}
+
+/// What a live session has would be replaced at its end, or come back.
+async fn must_be_free<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, profile: &PersistentProfile) -> Result<(), Failure> {
+    if desk.casting.is_profile_in_use(&profile.id).await? {
+        return Err(Failure::conflict("A live session has this profile; end it first."));
+    }
+    Ok(())
+}
+
+/// What JSON Schema says of a profile.
+pub(crate) fn schema() -> Value {
+    let archive = sketch::object(json!({
+        "name": { "type": "string", "description": "What it is restored by." },
+        "session_id": SessionId::SPELLING.schema(),
+        "bytes": { "type": "integer", "minimum": 0 },
+        "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+        "saved_at": sketch::time(),
+    }));
+    sketch::object(json!({
+        "id": id_schema(),
+        "user_id": UserId::SPELLING.schema(),
+        "image_id": ImageId::SPELLING.schema(),
+        "image_name": { "type": "string", "description": "What the image was called when the profile was last used." },
+        "session_id": sketch::nullable(SessionId::SPELLING.schema()),
+        "current": { "anyOf": [archive.clone(), { "type": "null" }], "description": "What the next session gets." },
+        "older": { "type": "array", "items": archive, "description": "Earlier ones, the newest first." },
+        "version": { "type": "integer" },
+        "updated_at": sketch::time(),
+    }))
+}
+
+/// What JSON Schema says of a profile's id.
+pub(crate) fn id_schema() -> Value {
+    json!({ "type": "string", "pattern": "^u[a-z2-7]{26}-i[a-z2-7]{26}$" })
+}
+
+fn no_such_profile() -> Failure {
+    Failure::not_found("There is no such profile.")
+}
