@@ -198,10 +198,18 @@ class Deployment:
     def owner(self, claimed):
         return {"authorization": f"Bearer {claimed['session_token']}"}
 
-    def report(self, session, report):
+    def report(self, session, report, what="reports"):
         sessions = self._derived("sessions")
         secret = _text(hmac.new(sessions, session.encode(), hashlib.sha256).digest())
-        return self.request("POST", f"/session/{session}/reports", report, {"authorization": f"Bearer {secret}"})
+        return self.request("POST", f"/session/{session}/{what}", report, {"authorization": f"Bearer {secret}"})
+
+    # What a gate does with a signed request.
+
+    def fetch(self, url):
+        return self.http.request("GET", url).data
+
+    def send(self, url, headers, body):
+        return self.http.request("PUT", url, body=body, headers=headers).status
 
     def login_cookie(self, name):
         """What the auth function would give a user of this name."""

@@ -1,5 +1,6 @@
 """What a deployment must be able to do, one check for each thing. Checks know nothing of each other and can be repeated."""
 
+import hashlib
 import time
 import uuid
 
@@ -226,6 +227,30 @@ def a_user_takes_up_the_own_session_again(it):
     assert claimed(it, cast, ada)["session_id"] == first["session_id"]
 
 
+def the_files_of_a_user_are_sent_kept_and_cleared(it):
+    made = done(it.admin("POST", "images", {"name": name(), "profile_path": "/home/app", **image_source()}), 201)
+    cast, ada = made_cast(it, image_id=made["id"], allow_anonymous=False), it.login_cookie(name())
+    for text in (b"first", b"second"):
+        session = claimed(it, cast, ada)
+        ready(it, session)
+        asked = done(it.report(session["session_id"], {"is": "restore"}, "profile"))
+        if text == b"second":
+            assert it.fetch(asked["archive"]["url"]) == b"first"
+        one = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        upload = done(it.report(session["session_id"], {"is": "save"} | one, "profile"))["upload"]
+        assert it.report(session["session_id"], {"is": "saved"} | one, "profile").status == 422, "nothing has arrived"
+        assert it.send(upload["url"], upload["headers"], text) == 200
+        done(it.report(session["session_id"], {"is": "saved"} | one, "profile"), 204)
+        stopped(it, session)
+    user = it.row("SessionsTable").get_item(Key={"id": session["session_id"]})["Item"]["owner_id"]
+    kept = done(it.admin("GET", f"users/{user}/profiles"))["items"][0]
+    restored = done(it.admin("POST", f"profiles/{kept['id']}/restore", {"archive": kept["older"][0]["name"]}))
+    assert restored["current"]["name"] == kept["older"][0]["name"]
+    assert it.admin("DELETE", f"profiles/{kept['id']}").status == 204
+    left = it.client("s3").list_objects_v2(Bucket=it.resources["ProfileBucket"], Prefix=f"profiles/{user}/")
+    assert not left.get("Contents"), left
+
+
 def the_same_request_finds_the_same_session(it):
     cast = made_cast(it)
     key = {"idempotency-key": name()}
@@ -375,8 +400,8 @@ def for_function(function):
     """All checks, first those that ask most of this function."""
     first = {
         "CastFunction": [the_last_place_is_given_once_and_refusals_are_counted, one_address_gets_no_more_than_its_share, a_user_takes_up_the_own_session_again],
-        "SessionFunction": [a_place_and_a_slot_that_nobody_used_come_back_when_the_owner_gives_up],
-        "AdminFunction": [casts_are_made_listed_changed_and_deleted, images_are_registered_changed_and_deleted, the_administrator_sees_sessions_and_ends_them],
+        "SessionFunction": [the_files_of_a_user_are_sent_kept_and_cleared, a_place_and_a_slot_that_nobody_used_come_back_when_the_owner_gives_up],
+        "AdminFunction": [the_files_of_a_user_are_sent_kept_and_cleared, casts_are_made_listed_changed_and_deleted, images_are_registered_changed_and_deleted, the_administrator_sees_sessions_and_ends_them],
         "LifecycleFunction": [news_of_a_task_moves_its_session, a_task_without_a_session_is_stopped, the_sweep_ends_what_is_over_time],
     }.get(function, [])
     return first + [check for check in CHECKS if check not in first]

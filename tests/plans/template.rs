@@ -195,12 +195,44 @@ fn what_acts_on_tasks_is_bound_to_our_cluster_and_our_role() {
                     "ecs:RegisterTaskDefinition" => *name == "AdminFunction",
                     "iam:PassRole" => condition["StringEquals"]["iam:PassedToService"] == "ecs-tasks.amazonaws.com",
                     "sqs:SendMessage" => *name == "LifecycleFunction" && resource["!GetAtt"] == "LostEvents.Arn",
+                    "s3:ListBucket" => resource["!GetAtt"] == "ProfileBucket.Arn",
+                    "s3:GetObject" | "s3:PutObject" | "s3:DeleteObject" => text(&resource["!Sub"]) == "${ProfileBucket.Arn}/profiles/*",
                     dynamodb => dynamodb.starts_with("dynamodb:"),
                 };
                 assert!(bound, "{name} may {action} on {resource:?} if {condition:?}");
             }
         }
     }
+}
+
+#[test]
+fn the_files_of_users_are_kept_in_a_closed_bucket_and_only_two_functions_reach_them() {
+    let template = template();
+    let bucket = &template["Resources"]["ProfileBucket"];
+    assert_eq!(bucket["DeletionPolicy"], "Retain");
+    let properties = &bucket["Properties"];
+    let block = properties["PublicAccessBlockConfiguration"].as_mapping().expect("closed");
+    assert_eq!(block.values().filter(|value| value.as_bool() == Some(true)).count(), 4);
+    assert!(!properties["BucketEncryption"].is_null() && !properties["LifecycleConfiguration"].is_null());
+    let policy = &template["Resources"]["ProfileBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][0];
+    assert_eq!((text(&policy["Effect"]), text(&policy["Condition"]["Bool"]["aws:SecureTransport"])), ("Deny", "false"));
+    let may = |function: &Value, what: &str| {
+        let statements = list(&function["Policies"]).iter().flat_map(|policy| list(&policy["Statement"]));
+        statements.flat_map(|statement| list(&statement["Action"])).any(|action| text(action) == what)
+    };
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        let (keeps, clears) = (name == "SessionFunction", matches!(name, "SessionFunction" | "AdminFunction"));
+        assert_eq!(!function["Environment"]["Variables"]["CASTING_PROFILE_BUCKET"].is_null(), clears, "{name}");
+        assert_eq!(may(function, "s3:PutObject"), keeps, "{name}");
+        assert_eq!(
+            (may(function, "s3:GetObject"), may(function, "s3:DeleteObject"), may(function, "s3:ListBucket")),
+            (clears, clears, clears)
+        );
+    }
+    let session = list(&template["Resources"]["SessionFunction"]["Properties"]["Policies"]);
+    let catalog = session.iter().flat_map(|policy| list(&policy["Statement"])).find(|one| one["Resource"]["!GetAtt"] == "CatalogTable.Arn");
+    let keys = &catalog.expect("is granted")["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+    assert_eq!(list(keys).iter().map(text).collect::<Vec<_>>(), ["profile"], "no other record");
 }
 
 #[test]
