@@ -24,6 +24,14 @@ fn page(colour: &str) -> Html<String> {
     ))
 }
 
+/// Green for whoever comes for the first time, blue for whoever was here before.
+fn kept() -> Html<&'static str> {
+    Html(
+        "<!doctype html><title>Kept</title><style>html{color:#fff;font:40px sans-serif}</style><p>This page remembers.</p>
+         <script>document.documentElement.style.background=localStorage.was?'#0a327d':'#0a7d32';localStorage.was=1</script>",
+    )
+}
+
 impl Inner {
     /// What the screen shows of the first page, and of the second.
     pub const GREEN: [u8; 3] = [10, 125, 50];
@@ -41,6 +49,7 @@ impl Inner {
         let router = Router::new()
             .route("/", get(|| async { page("#0a7d32") }))
             .route("/second", get(|| async { page("#0a327d") }))
+            .route("/kept", get(|| async { kept() }))
             .route("/typed", get(note))
             .with_state(typed.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });

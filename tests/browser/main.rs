@@ -11,6 +11,7 @@ mod desk;
 mod embed;
 mod every_page;
 mod fair;
+mod files;
 mod inner;
 mod pages;
 mod road;

@@ -21,6 +21,7 @@ mod limits;
 mod login;
 mod parameters;
 mod previews;
+mod profiles;
 mod refusals;
 mod road;
 mod sharing;

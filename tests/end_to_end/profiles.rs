@@ -1,0 +1,343 @@
+//! Owns persistent profiles from end to end: what a user writes in one session is there in the next, in real gates, through real signed requests to
+//! an S3 endpoint; and what becomes of it when something is cut off.
+
+use std::path::PathBuf;
+
+use casting_core::ids::SessionId;
+use casting_core::persistent_profile::{PersistentProfile, ProfileId};
+use casting_core::ports::Store;
+use casting_core::session::EndReason;
+use casting_core::testing::user;
+use casting_core::ticket::LoginTicket;
+use casting_core::user::User;
+use casting_tests::processes::{soon, with_environment};
+use futures_util::{SinkExt, StreamExt};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::lab::{Answer, Lab};
+
+/// Somebody who has logged in, or has not.
+struct Person<'a> {
+    lab: &'a Lab,
+    cookie: String,
+}
+
+/// A session of theirs.
+struct Visit<'a> {
+    lab: &'a Lab,
+    id: String,
+    token: String,
+}
+
+impl<'a> Person<'a> {
+    fn logged_in(lab: &'a Lab, user: User) -> Self {
+        let expires = casting_core::time::Clock::now(&*lab.clock).plus_seconds(3600);
+        let ticket = LoginTicket { user, expires }.sign(&lab.stack.control.keys);
+        Self { lab, cookie: format!("cast-login={ticket}") }
+    }
+
+    const fn nobody(lab: &'a Lab) -> Self {
+        Self { lab, cookie: String::new() }
+    }
+
+    async fn claim(&self, key: &str) -> Answer {
+        let ask = |method, path: String| self.lab.request(method, &path).header("cookie", &self.cookie);
+        let described = Answer::of(ask(Method::GET, format!("/api/casts/{key}"))).await;
+        if described.status != 200 {
+            return described;
+        }
+        let document = json!({"ticket": described.json()["ticket"]});
+        Answer::of(ask(Method::POST, format!("/cast/{key}/claims")).json(&document)).await
+    }
+
+    /// Starts a session and waits until it is ready.
+    async fn enter(&self, key: &str) -> Visit<'a> {
+        let claimed = self.claim(key).await;
+        assert!((200..300).contains(&claimed.status), "{} {}", claimed.status, claimed.text);
+        let text = |name: &str| claimed.json()[name].as_str().expect("a text").to_owned();
+        let visit = Visit { lab: self.lab, id: text("session_id"), token: text("session_token") };
+        assert!(soon(async || visit.status().await["state"] == "ready").await, "{}", visit.status().await);
+        visit
+    }
+}
+
+impl Visit<'_> {
+    async fn ask(&self, method: Method, path: &str) -> Answer {
+        Answer::of(self.lab.request(method, &format!("/session/{}{path}", self.id)).bearer_auth(&self.token)).await
+    }
+
+    async fn status(&self) -> Value {
+        self.ask(Method::GET, "/status").await.json()
+    }
+
+    async fn ledger(&self) -> Value {
+        self.lab.admin(Method::GET, &format!("sessions/{}", self.id), None).await.json()
+    }
+
+    /// What stands on the demo app's pad; then writes something else on it, if asked to.
+    async fn pad(&self, write: Option<&str>) -> String {
+        let entrance = self.ask(Method::GET, "/enter").await.header("location").to_owned();
+        let (host, rest) = entrance.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+        let opened = Answer::of(self.lab.http.get(format!("{}/{rest}", self.lab.stack.url)).header("host", host)).await;
+        let cookie = opened.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+        let mut request = format!("ws://{}/ws", self.lab.stack.address).into_client_request().expect("a request");
+        for (name, value) in [("host", host.to_owned()), ("cookie", cookie), ("origin", format!("http://{host}"))] {
+            request.headers_mut().insert(name, value.parse().expect("a header"));
+        }
+        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.expect("a WebSocket");
+        let before = hear(&mut socket, "hello").await;
+        if let Some(text) = write {
+            let edit = json!({"base": 0, "text": text}).to_string();
+            socket.send(Message::text(edit)).await.expect("sends");
+            // Told of to every window once it is kept.
+            assert_eq!(hear(&mut socket, "pad").await, text);
+        }
+        before
+    }
+
+    /// Waits until it is over, by the ledger and on this machine.
+    async fn over(&self) -> Value {
+        assert!(soon(async || self.ledger().await["state"] == "ended").await, "{}", self.ledger().await);
+        assert!(soon(async || with_environment(&self.id).is_empty()).await, "nothing of it is left running");
+        self.ledger().await
+    }
+
+    fn process(&self, word: &str) -> Pid {
+        let is_it = |id: &u32| {
+            let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(line.split(|byte| *byte == 0).next().unwrap_or_default()).ends_with(word)
+        };
+        let id = with_environment(&self.id).into_iter().find(is_it).expect("it runs");
+        Pid::from_raw(i32::try_from(id).expect("a process id"))
+    }
+
+    /// Where the session keeps its files on this machine.
+    fn folder(&self) -> PathBuf {
+        let id = self.process("demo-app");
+        let environment = std::fs::read(format!("/proc/{id}/environ")).expect("an environment");
+        let told = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(b"CAST_PROFILE_PATH="));
+        PathBuf::from(String::from_utf8(told.expect("a folder").to_vec()).expect("text"))
+    }
+}
+
+/// What the next message of this kind says.
+async fn hear<S: StreamExt<Item = Result<Message, Error>> + Unpin>(socket: &mut S, is: &str) -> String {
+    loop {
+        let text = socket.next().await.expect("a message").expect("a message").into_text().expect("text");
+        let heard: Value = serde_json::from_str(&text).expect("JSON");
+        if heard["is"] == is {
+            break heard["text"].as_str().expect("a text").to_owned();
+        }
+    }
+}
+
+async fn profiles(lab: &Lab, user: &User) -> Vec<Value> {
+    let answer = lab.admin(Method::GET, &format!("users/{}/profiles", user.id), None).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()["items"].as_array().expect("a list").clone()
+}
+
+#[tokio::test]
+async fn what_a_user_writes_in_one_session_is_there_in_the_next_and_nowhere_else() {
+    let lab = Lab::with_processes().await;
+    let (ann, bob) = (Person::logged_in(&lab, user(1)), Person::logged_in(&lab, user(2)));
+    let first = ann.enter("my-files").await;
+    assert_eq!(first.pad(Some("Ann was here")).await, "");
+    std::fs::create_dir_all(first.folder().join(".cache")).and(std::fs::write(first.folder().join(".cache/x"), "x")).expect("a cache");
+
+    let second = ann.claim("my-files").await;
+    assert_eq!((second.status, second.code().as_str()), (409, "profile-busy"), "one session with one profile at a time");
+    let of_bob = bob.enter("my-files").await;
+    assert_eq!(of_bob.pad(None).await, "", "Bob has a profile of his own");
+    let anonymous = Person::nobody(&lab).enter("welcome").await;
+    assert!(!anonymous.process("demo-app").to_string().is_empty() && anonymous.status().await["state"] == "ready");
+    assert_eq!(anonymous.pad(Some("nobody")).await, "");
+
+    // The owner ends it; then it ends by a signal, as when a machine is taken back or a time limit is reached.
+    assert!(first.ask(Method::POST, "/end").await.status < 400);
+    let ended = first.over().await;
+    assert_eq!((ended["notes"].clone(), ended["reason"].clone()), (json!(["profile-saved"]), json!("ended-by-owner")));
+    // For a moment it is remembered that the profile was taken.
+    lab.clock.advance(10);
+    let again = ann.enter("my-files").await;
+    assert!(!again.folder().join(".cache").exists(), "caches are left out");
+    assert_eq!(again.pad(Some("Ann was here twice")).await, "Ann was here");
+    kill(again.process("gate"), Signal::SIGTERM).expect("asked to end");
+    assert_eq!(again.over().await["notes"], json!(["profile-saved"]));
+    let third = ann.enter("my-files").await;
+    assert_eq!(third.pad(None).await, "Ann was here twice");
+
+    let kept = profiles(&lab, &user(1)).await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0]["current"]["session_id"], json!(again.id));
+    assert_eq!(kept[0]["older"].as_array().map(Vec::len), Some(1));
+    anonymous.ask(Method::POST, "/end").await;
+    anonymous.over().await;
+    let ids: Vec<Value> = profiles(&lab, &user(2)).await.into_iter().map(|profile| profile["current"].clone()).collect();
+    assert_eq!(ids, [Value::Null], "Bob has saved nothing yet, and nobody anonymous has a profile");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_gate_that_is_killed_loses_nothing_older_and_an_app_that_ends_by_itself_is_saved() {
+    let lab = Lab::with_processes().await;
+    let ann = Person::logged_in(&lab, user(1));
+    let first = ann.enter("my-files").await;
+    first.pad(Some("kept")).await;
+    kill(first.process("demo-app"), Signal::SIGTERM).expect("the app ends by itself");
+    assert_eq!(first.over().await["notes"], json!(["profile-saved"]));
+
+    let torn = ann.enter("my-files").await;
+    assert_eq!(torn.pad(Some("lost")).await, "kept");
+    // It says what it is about to send, as it does at its end, and sends half of it. Then it is killed.
+    let id = SessionId::parse(&torn.id).expect("an id");
+    let secret = lab.stack.control.keys.sessions().secret(&id);
+    let report = async |document: Value| {
+        let path = format!("/session/{}/profile", torn.id);
+        Answer::of(lab.request(Method::POST, &path).bearer_auth(secret.expose()).json(&document)).await
+    };
+    let sum = "0".repeat(64);
+    let upload = report(json!({"is": "save", "bytes": 100, "sha256": sum})).await.json()["upload"].clone();
+    let mut put = lab.http.put(upload["url"].as_str().expect("a URL")).body("x".repeat(50));
+    for (name, value) in upload["headers"].as_object().expect("headers").iter().filter(|(name, _)| *name != "content-length") {
+        put = put.header(name, value.as_str().expect("a text"));
+    }
+    assert!(!put.send().await.expect("an answer").status().is_success(), "another archive than was announced is not taken");
+    assert_eq!(report(json!({"is": "saved", "bytes": 100, "sha256": sum})).await.status, 422, "what is not whole does not count");
+    let stranger = lab.request(Method::POST, &format!("/session/{}/profile", torn.id)).bearer_auth("guess").json(&json!({"is": "restore"}));
+    assert_eq!(Answer::of(stranger).await.status, 403);
+    kill(torn.process("gate"), Signal::SIGKILL).expect("killed");
+    torn.over().await;
+    assert_eq!(report(json!({"is": "saved", "bytes": 100, "sha256": sum})).await.status, 410, "too late");
+
+    let next = ann.enter("my-files").await;
+    assert_eq!(next.pad(Some("larger")).await, "kept");
+    assert_eq!(profiles(&lab, &user(1)).await[0]["older"], json!([]));
+
+    // The same with a gate that is killed while it really sends.
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(48 << 20).collect();
+    std::fs::write(next.folder().join("noise"), noise).expect("a large file");
+    let gate = next.process("gate");
+    kill(gate, Signal::SIGTERM).expect("asked to end");
+    let id = ProfileId::parse(profiles(&lab, &user(1)).await[0]["id"].as_str().expect("an id")).expect("an id");
+    let record = async || -> PersistentProfile { lab.stack.control.store.record(id.as_str()).await.expect("reads").expect("is there") };
+    let coming = loop {
+        if let Some(coming) = record().await.coming {
+            break coming;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    kill(gate, Signal::SIGKILL).expect("killed");
+    next.over().await;
+    let files = lab.stack.control.profiles.clone().expect("a bucket");
+    let arrived = files.stat(&record().await.key(&coming)).await.expect("answers").is_some_and(|stored| stored.bytes == coming.bytes);
+    let last = ann.enter("my-files").await;
+    assert_eq!(last.pad(None).await, if arrived { "larger" } else { "kept" }, "what arrived whole counts, and nothing else");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_whose_files_cannot_be_fetched_is_not_started_and_loses_nothing() {
+    let lab = Lab::with_processes().await;
+    let ann = Person::logged_in(&lab, user(1));
+    let first = ann.enter("my-files").await;
+    first.pad(Some("kept")).await;
+    first.ask(Method::POST, "/end").await;
+    first.over().await;
+    // An administrator takes the archive away under the record.
+    let profile = profiles(&lab, &user(1)).await.remove(0);
+    let key = format!(
+        "profiles/{}/{}/{}",
+        user(1).id,
+        profile["image_id"].as_str().expect("an id"),
+        profile["current"]["name"].as_str().expect("a name")
+    );
+    let files = lab.stack.control.profiles.clone().expect("a bucket");
+    files.delete(&key).await.expect("deletes");
+    let claimed = ann.claim("my-files").await.json();
+    let id = claimed["session_id"].as_str().expect("a session").to_owned();
+    let token = claimed["session_token"].as_str().expect("a token").to_owned();
+    let visit = Visit { lab: &lab, id, token };
+    let over = visit.over().await;
+    let status = visit.status().await;
+    assert_eq!((&status["reason"], &status["denial"]), (&json!("profile-not-restored"), &json!("profile-unavailable")));
+    assert_eq!((over["reason"].clone(), over["notes"].clone()), (json!(EndReason::ProfileNotRestored.as_str()), json!([])));
+    assert_eq!(profiles(&lab, &user(1)).await[0]["current"], profile["current"], "the record still names what was saved");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_profile_that_is_too_large_is_not_saved_and_the_session_says_so() {
+    let lab = Lab::with_processes().await;
+    let images = lab.admin(Method::GET, "images", None).await.json();
+    let keeps = |image: &&Value| image["name"] == "Demo app, with your own files";
+    let image = images["items"].as_array().and_then(|images| images.iter().find(keeps)).expect("an image that keeps files");
+    let image = image["id"].as_str().expect("an id");
+    let changed = lab.admin(Method::PATCH, &format!("images/{image}"), Some(&json!({"profile_max_mib": 1}))).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let ann = Person::logged_in(&lab, user(1));
+    let first = ann.enter("my-files").await;
+    first.pad(Some("kept")).await;
+    first.ask(Method::POST, "/end").await;
+    first.over().await;
+    let second = ann.enter("my-files").await;
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(2 << 20).collect();
+    std::fs::write(second.folder().join("noise"), noise).expect("a large file");
+    second.pad(Some("too much")).await;
+    second.ask(Method::POST, "/end").await;
+    assert_eq!(second.over().await["notes"], json!(["profile-too-large"]));
+    let third = ann.enter("my-files").await;
+    assert_eq!(third.pad(None).await, "kept");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn administrators_see_restore_and_delete_profiles_and_forgetting_a_user_deletes_them() {
+    let lab = Lab::with_processes().await;
+    let ann = Person::logged_in(&lab, user(1));
+    for text in ["one", "two"] {
+        let visit = ann.enter("my-files").await;
+        visit.pad(Some(text)).await;
+        lab.clock.advance(1);
+        visit.ask(Method::POST, "/end").await;
+        visit.over().await;
+    }
+    let profile = profiles(&lab, &user(1)).await.remove(0);
+    let path = format!("profiles/{}", profile["id"].as_str().expect("an id"));
+    let restore = async |name: &Value| lab.admin(Method::POST, &format!("{path}/restore"), Some(&json!({"archive": name}))).await;
+    let older = profile["older"][0]["name"].clone();
+    let visit = ann.enter("my-files").await;
+    assert_eq!(restore(&older).await.status, 409, "while a session has it, it would be replaced at the end");
+    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 409);
+    visit.ask(Method::POST, "/end").await;
+    visit.over().await;
+    assert_eq!(restore(&json!("nothing")).await.status, 404);
+    lab.clock.advance(1);
+    let restored = restore(&older).await;
+    assert_eq!((restored.status, &restored.json()["current"]["name"]), (200, &older), "{}", restored.text);
+    let visit = ann.enter("my-files").await;
+    assert_eq!(visit.pad(None).await, "one");
+    visit.ask(Method::POST, "/end").await;
+    visit.over().await;
+
+    let audit = lab.admin(Method::GET, &format!("audit?target={}", profile["id"].as_str().expect("an id")), None).await.json();
+    assert_eq!((&audit["items"][0]["action"], &audit["items"][0]["noun"]), (&json!("changed"), &json!("profile")), "{audit}");
+    let files = lab.stack.control.profiles.clone().expect("a bucket");
+    let key = |name: &Value| {
+        format!("profiles/{}/{}/{}", user(1).id, profile["image_id"].as_str().expect("an id"), name.as_str().expect("a name"))
+    };
+    assert!(files.stat(&key(&older)).await.expect("answers").is_some());
+    // No login has left a record of this user, so one is written as a login does.
+    let record = casting_core::profile::Profile::after_login(None, &user(1), casting_core::testing::NOON);
+    casting_core::ports::Store::put_record(&lab.stack.control.store, &record, None, None).await.expect("writes");
+    let forgotten = lab.admin(Method::DELETE, &format!("users/{}", user(1).id), None).await;
+    assert_eq!(forgotten.status, 204, "{}", forgotten.text);
+    assert_eq!(profiles(&lab, &user(1)).await.len(), 0);
+    assert!(files.stat(&key(&older)).await.expect("answers").is_none(), "nothing of theirs is left");
+    lab.stack.stop().await;
+}
