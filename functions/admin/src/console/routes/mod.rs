@@ -184,7 +184,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    const ALL: [(Self, &'static str, &'static str); 13] = [
+    const ALL: [(Self, &'static str, &'static str); 14] = [
         (Self::Made, "made", "It is there now."),
         (Self::Saved, "saved", "Your change has been saved."),
         (Self::Deleted, "deleted", "It has been deleted."),
