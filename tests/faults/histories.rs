@@ -33,7 +33,7 @@ enum Done {
 
 #[test]
 fn the_ledger_holds_in_every_history() {
-    let given: usize = share_of_each_core(count(), |seeds| play(seeds, async |ground, seed| history(ground, seed).await));
+    let given: usize = share_of_each_core(count(), |seeds| play(seeds, &async |ground, seed| history(ground, seed).await));
     assert!(given as u64 >= count(), "{given} sessions in {} histories: too few for the checks to mean anything", count());
 }
 
@@ -55,7 +55,7 @@ pub fn share_of_each_core(count: u64, play: impl Fn(std::iter::StepBy<std::ops::
 }
 
 /// Plays these histories one after the other, in virtual time.
-pub fn play(seeds: impl Iterator<Item = u64>, history: impl AsyncFn(&Ground, u64) -> Result<usize>) -> Result<usize> {
+pub fn play(seeds: impl Iterator<Item = u64>, history: &impl AsyncFn(&Ground, u64) -> Result<usize>) -> Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
     runtime.block_on(async {
         let ground = Ground::lay().await?;

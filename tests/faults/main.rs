@@ -2,6 +2,8 @@
 //!
 //! `cost` counts what each step of a visit pays for; `crashes` walks through every call of every flow and kills the process before and after it; `histories` draws whole histories from a seed.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 mod cost;
 mod crashes;
 mod crowd;

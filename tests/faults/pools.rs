@@ -25,7 +25,7 @@ const STEPS: usize = 6;
 fn a_pool_holds_in_every_history() {
     // These are longer than the others.
     let histories = count().div_ceil(4);
-    let given: usize = share_of_each_core(histories, |seeds| play(seeds, async |ground, seed| history(ground, seed).await));
+    let given: usize = share_of_each_core(histories, |seeds| play(seeds, &async |ground, seed| history(ground, seed).await));
     assert!(
         given as u64 >= histories,
         "{given} sessions in {histories} histories were started ahead: too few for the checks to mean anything"

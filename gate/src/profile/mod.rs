@@ -144,8 +144,8 @@ async fn try_to_restore(folder: &Path, client: &Client, reporter: &Reporter) -> 
 async fn fetch(folder: &Path, client: &Client, archive: &Download) -> Result<(), Setback> {
     let answer = client.get(&archive.url).send().await.map_err(|error| Setback::Passing(error.without_url().into()))?;
     match answer.status() {
-        StatusCode::NOT_FOUND => return Err(Setback::Final(anyhow::anyhow!("the archive is not there any more"))),
-        status if !status.is_success() => return Err(Setback::Passing(anyhow::anyhow!("the archive was answered with {status}"))),
+        StatusCode::NOT_FOUND => Err(Setback::Final(anyhow::anyhow!("the archive is not there any more"))),
+        status if !status.is_success() => Err(Setback::Passing(anyhow::anyhow!("the archive was answered with {status}"))),
         _ => unpack_answer(folder, answer, archive).await.map_err(Setback::Passing),
     }
 }

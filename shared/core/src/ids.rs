@@ -54,8 +54,7 @@ macro_rules! id {
             }
 
             /// The same bytes as an id of this kind, of an id of another kind that begins with `prefix`.
-            #[allow(dead_code, reason = "not every kind is spelled like another")]
-            pub(crate) fn respelled(other: &str, prefix: &str) -> Self {
+            pub fn respelled(other: &str, prefix: &str) -> Self {
                 Self(other.replacen(prefix, $prefix, 1))
             }
         }

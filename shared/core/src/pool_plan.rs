@@ -139,7 +139,7 @@ mod tests {
     use crate::staging_form;
     use crate::testing::{NOON, image};
 
-    fn settings(fields: serde_json::Value) -> StagingSettings {
+    fn settings(fields: &serde_json::Value) -> StagingSettings {
         let mut input = json!({"name": "Monday", "image_id": image(1).id, "desired_sessions": 3, "expiration_hours": 2});
         for (name, value) in fields.as_object().expect("an object") {
             input[name] = value.clone();
@@ -168,7 +168,7 @@ mod tests {
             ("of another kind by now", always(), vec![other(1), member(2, 50, true)], 2, vec![(1, not_needed.clone())]),
             ("switched off", json!({"enabled": false}), vec![member(1, 60, true)], 0, vec![(1, not_needed)]),
         ] {
-            let settings = settings(fields);
+            let settings = settings(&fields);
             let now = NOON.plus_seconds(10_000);
             let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
             let facts = PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &members, log: &log, room: 20, now };
@@ -196,7 +196,7 @@ mod tests {
             ("budget spent, but yesterday", json!({"daily_budget_cents": 1}), None, Some(1), 12 * 60, None),
             ("a budget without a price", json!({"daily_budget_cents": 1}), None, None, 0, Some(Rest::NoPrice)),
         ] {
-            let settings = settings(fields);
+            let settings = settings(&fields);
             // NOON is a Monday's.
             let now = NOON.plus_seconds(minutes * 60);
             let facts = PoolFacts { settings: &settings, obstacle, hour_micros: price, members: &[], log: &spent, room: 20, now };
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn starts_stay_within_the_room_and_wait_while_ecs_has_none() {
-        let settings = settings(json!({"desired_sessions": 100}));
+        let settings = settings(&json!({"desired_sessions": 100}));
         let mut log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
         let start = |log: &PoolLog, room, now| {
             plan(&PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &[], log, room, now }).start
