@@ -280,6 +280,7 @@ async fn the_program_copies_itself_to_where_another_container_finds_it() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the gate is a process, which goes by the machine's clock")]
 async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor() {
     let mut control = ControlPlane::ordering(&[200], json!({ "waits": true })).await;
     let told = std::env::temp_dir().join(format!("casting-assign-{}", std::process::id()));
