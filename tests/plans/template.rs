@@ -168,7 +168,11 @@ fn no_function_may_do_everything_and_only_the_execution_role_is_handed_over() {
             }
         }
     }
-    assert_eq!((functions.len(), passed), (6, 2), "the cast function starts tasks, and the admin function registers them");
+    assert_eq!(
+        (functions.len(), passed),
+        (6, 3),
+        "the cast function starts tasks, the lifecycle function ahead, and the admin function registers them"
+    );
 }
 
 #[test]
@@ -253,6 +257,8 @@ fn what_no_emulator_asks_for_is_granted() {
         ("AuthFunction", "dynamodb:PutItem"),
         ("AdminFunction", "iam:PassRole"),
         ("AdminFunction", "ecs:TagResource"),
+        ("LifecycleFunction", "iam:PassRole"),
+        ("LifecycleFunction", "ecs:TagResource"),
     ] {
         assert_eq!(granted(function, action), 1, "{function} needs {action} once");
     }

@@ -1,4 +1,5 @@
-//! Owns the tickets: short signed values that carry a decision from one request to the next. Must not know how they travel.
+//! Owns the tickets: short signed values that carry a decision from one request to the next; those that sessions' gates read are in `session`. Must
+//! not know how they travel.
 //!
 //! A ticket is `v1.{payload}.{signature}`, both base64url; the payload is JSON, the signature HMAC-SHA-256 over `v1.{payload}`.
 //! Each kind has a key of its own, so that one kind can never be passed for another.
@@ -8,10 +9,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CastId, Nonce, SessionId};
-use crate::keys::{Keyring, SessionKeys, SessionSecret, Signer};
+use crate::keys::{Keyring, Signer};
 use crate::time::Timestamp;
 use crate::user::User;
-use crate::viewing::Orders;
+
+mod session;
+
+pub use session::{AssignTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket, Watcher};
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
@@ -34,9 +38,6 @@ pub enum TicketError {
     #[error("the ticket has expired")]
     Expired,
 }
-
-/// An order to a gate that is longer than this is none of ours, in bytes.
-pub const MAX_ASSIGN_BYTES: usize = 65_536;
 
 pub(crate) trait Ticket: Serialize + DeserializeOwned {
     /// A text longer than this is no ticket of this kind, in bytes.
@@ -132,129 +133,6 @@ pub struct LoginState {
     pub expires: Timestamp,
 }
 
-/// What its bearer may do in a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The visitor whose session it is.
-    Owner,
-    /// Somebody who may watch.
-    Viewer,
-}
-
-/// Somebody who may watch, as the owner and the gate see them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watcher {
-    /// Tells them apart.
-    #[serde(rename = "i")]
-    pub id: String,
-    /// What they are called.
-    #[serde(rename = "n")]
-    pub name: String,
-    /// The round of sharing that let them in.
-    #[serde(rename = "r")]
-    pub round: u32,
-}
-
-/// Lets a browser through edge and gate; says where the gate is, so that the edge keeps no state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionTicket {
-    /// The session.
-    #[serde(rename = "s")]
-    pub session: SessionId,
-    /// What the bearer may do.
-    #[serde(rename = "o")]
-    pub role: Role,
-    /// Who watches; `None` for the owner.
-    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
-    pub watcher: Option<Watcher>,
-    /// The gate's host name or address.
-    #[serde(rename = "h")]
-    pub host: String,
-    /// The gate's TCP port.
-    #[serde(rename = "p")]
-    pub port: u16,
-    /// Not accepted from this time on.
-    #[serde(rename = "e")]
-    pub expires: Timestamp,
-}
-
-/// An address that the owner of a running session asked to open in it; its gate sees to that, once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GoTicket {
-    /// The session.
-    #[serde(rename = "s")]
-    pub session: SessionId,
-    /// What to open.
-    #[serde(rename = "u")]
-    pub url: String,
-    /// When it was asked for: a later one is another one.
-    #[serde(rename = "a")]
-    pub at: Timestamp,
-    /// Not accepted from this time on.
-    #[serde(rename = "e")]
-    pub expires: Timestamp,
-}
-
-impl Ticket for GoTicket {
-    fn expires(&self) -> Timestamp {
-        self.expires
-    }
-}
-
-impl GoTicket {
-    /// The signed text that leads through the edge to the session's gate.
-    pub fn sign(&self, secret: &SessionSecret) -> String {
-        sign(self, &secret.go_signer())
-    }
-
-    /// Reads a signed text at the gate.
-    ///
-    /// # Errors
-    /// `Invalid` for another session's too.
-    pub fn open(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
-        let ticket: Self = open(text, &secret.go_signer(), now)?;
-        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
-    }
-}
-
-/// Tells the gate of a session that was started ahead whose it is now, and all that holds from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AssignTicket {
-    /// The session.
-    #[serde(rename = "s")]
-    pub session: SessionId,
-    /// What the gate would be told if it asked.
-    #[serde(rename = "o")]
-    pub orders: Orders,
-    /// Not accepted from this time on.
-    #[serde(rename = "e")]
-    pub expires: Timestamp,
-}
-
-impl Ticket for AssignTicket {
-    const LONGEST: usize = MAX_ASSIGN_BYTES;
-    fn expires(&self) -> Timestamp {
-        self.expires
-    }
-}
-
-impl AssignTicket {
-    /// The signed text that is sent to the session's gate.
-    pub fn sign(&self, secret: &SessionSecret) -> String {
-        sign(self, &secret.assign_signer())
-    }
-
-    /// Reads a signed text at the gate.
-    ///
-    /// # Errors
-    /// `Invalid` for another session's too.
-    pub fn open(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
-        let ticket: Self = open(text, &secret.assign_signer(), now)?;
-        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
-    }
-}
-
 impl Ticket for LaunchTicket {
     fn expires(&self) -> Timestamp {
         self.expires
@@ -262,12 +140,6 @@ impl Ticket for LaunchTicket {
 }
 
 impl Ticket for OwnerTicket {
-    fn expires(&self) -> Timestamp {
-        self.expires
-    }
-}
-
-impl Ticket for SessionTicket {
     fn expires(&self) -> Timestamp {
         self.expires
     }
@@ -366,40 +238,6 @@ impl OwnerTicket {
     }
 }
 
-impl SessionTicket {
-    /// The signed text that the session's own origin keeps in a cookie; signed with the session's secret, so that its gate can check it too.
-    pub fn sign(&self, secret: &SessionSecret) -> String {
-        sign(self, &secret.signer())
-    }
-
-    /// Reads a signed text at the edge, which holds the keys of all sessions; gives the secret that signed it, which is the gate's too.
-    ///
-    /// # Errors
-    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
-    pub fn open(text: &str, keys: &SessionKeys, now: Timestamp) -> Result<(Self, SessionSecret), TicketError> {
-        // The session named here is believed only once the signature made with its secret has been checked.
-        let named: Self = payload(text).ok_or(TicketError::Invalid)?;
-        let mut refused = TicketError::Invalid;
-        for secret in keys.secrets(&named.session) {
-            match open(text, &secret.signer(), now) {
-                Ok(ticket) => return Ok((ticket, secret)),
-                Err(TicketError::Expired) => refused = TicketError::Expired,
-                Err(TicketError::Invalid) => {}
-            }
-        }
-        Err(refused)
-    }
-
-    /// Reads a signed text at the gate, which holds one session's secret only.
-    ///
-    /// # Errors
-    /// `Invalid` for another session's ticket too.
-    pub fn open_at_gate(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
-        let ticket: Self = open(text, &secret.signer(), now)?;
-        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
-    }
-}
-
 pub(crate) fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload would open nowhere.
     let payload = serde_json::to_vec(ticket).unwrap_or_default();
@@ -461,17 +299,6 @@ mod tests {
         LoginTicket { user, expires: NOW.plus_seconds(60) }
     }
 
-    fn entry() -> SessionTicket {
-        SessionTicket {
-            session: SessionId::from_bytes([1; 16]),
-            role: Role::Owner,
-            watcher: None,
-            host: "127.0.0.1".into(),
-            port: 8080,
-            expires: NOW.plus_seconds(60),
-        }
-    }
-
     #[test]
     fn a_ticket_reads_back_until_it_expires() {
         let text = launch().sign(&keys());
@@ -510,24 +337,5 @@ mod tests {
         assert_eq!(LoginState::open(&text, &keys(), NOW), Ok(state));
         assert_eq!(LoginTicket::open(&text, &keys(), NOW), Err(TicketError::Invalid));
         assert_eq!(LoginTicket::open(&login().sign(&keys()), &keys(), NOW), Ok(login()));
-    }
-
-    #[test]
-    fn edge_and_gate_accept_a_session_ticket_of_their_session_only() {
-        let keys = keys();
-        let secret = |n| keys.sessions().secret(&SessionId::from_bytes([n; 16]));
-        let text = entry().sign(&secret(1));
-        let at_edge = |keys: &Keyring, now| SessionTicket::open(&text, keys.sessions(), now).map(|(ticket, _)| ticket);
-        assert_eq!(at_edge(&keys, NOW), Ok(entry()));
-        let ours = SessionId::from_bytes([1; 16]);
-        assert_eq!(SessionTicket::open_at_gate(&text, &ours, &secret(1), NOW), Ok(entry()));
-        let theirs = SessionId::from_bytes([2; 16]);
-        assert_eq!(SessionTicket::open_at_gate(&text, &theirs, &secret(2), NOW), Err(TicketError::Invalid));
-        assert_eq!(at_edge(&keys, entry().expires), Err(TicketError::Expired));
-        let changed = Keyring::changing(&[6; 32], Some(&[5; 32]));
-        assert_eq!(at_edge(&changed, NOW), Ok(entry()), "from before a change of keys");
-        let (_, found) = SessionTicket::open(&text, changed.sessions(), NOW).expect("a ticket");
-        assert!(found.matches(secret(1).expose()), "the edge presents what the gate was started with");
-        assert_eq!(at_edge(&Keyring::new(&[6; 32]), NOW), Err(TicketError::Invalid), "the old key is gone");
     }
 }
