@@ -103,6 +103,9 @@ async fn the_api_answers_as_its_document_says() {
         reader.ask(&lab, patch.clone(), &path, Some(&change), 200).await;
         reader.ask(&lab, get.clone(), kind, None, 200).await;
         reader.ask(&lab, post.clone(), kind, Some(&json!({"x": 1})), 422).await;
+        if kind == "staging-configs" {
+            reader.ask(&lab, get.clone(), &format!("{path}/pool"), None, 200).await;
+        }
         if kind == "casts" {
             reader.ask(&lab, post.clone(), &format!("{path}/copies"), Some(&json!({"name": "Copy"})), 201).await;
             reader.ask(&lab, post.clone(), &format!("{path}/key-rotations"), Some(&json!({"grace_seconds": 60})), 201).await;

@@ -7,7 +7,7 @@
 //! - parts of pages: `table`, `chart`, `qr`, `moment`, `preview`, `cast_words`
 //! - forms: `field` (what they are made of), `nouns` (every field there is), `form` (document to form), `answers` (form to document), `hours`
 //! - what stands behind them: `routes`, which asks the desk
-//! - pages: `sign_in`, `overview`, `casts`, `cast`, `claims`, `sessions`, `trial`, `edit`, `records`, `audit`, `confirm`, `trouble`
+//! - pages: `sign_in`, `overview`, `casts`, `cast`, `claims`, `sessions`, `pool`, `trial`, `edit`, `records`, `audit`, `confirm`, `trouble`
 
 pub mod answers;
 pub mod audit;
@@ -26,6 +26,7 @@ pub mod hours;
 pub mod moment;
 pub mod nouns;
 pub mod overview;
+pub mod pool;
 pub mod preview;
 pub mod profiles;
 pub mod qr;

@@ -128,7 +128,7 @@ pub const API_KEY: &[(&str, &str)] = &[
 pub const STAGING: &[(&str, &str)] = &[
     ("name", "What administrators call the pool."),
     ("description", "For administrators only."),
-    ("enabled", "A pool that is off keeps nothing ready. (This version keeps the plan of a pool and does not fill any yet.)"),
+    ("enabled", "A pool that is off keeps nothing ready."),
     ("image_id", "What its sessions run."),
     ("network", "Where they run; null is the image's own network."),
     ("group_id", "Beside All Users, the group whose permissions its sessions are started with."),

@@ -143,10 +143,14 @@ impl PoolLog {
 
     /// ECS had no room: nothing is started for a while, the longer the more often that has happened.
     pub fn note_no_room(&mut self, said: String, now: Timestamp) {
-        let pause = FIRST_PAUSE_SECONDS.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE_SECONDS);
         self.failures = self.failures.saturating_add(1);
-        self.paused_until = Some(now.plus_seconds(pause));
+        self.paused_until = Some(now.plus_seconds(self.pause_seconds()));
         self.refusal = Some(said);
+    }
+
+    /// How long the last pause is, in seconds: it ends at `paused_until`.
+    pub fn pause_seconds(&self) -> u64 {
+        FIRST_PAUSE_SECONDS.saturating_mul(1 << self.failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE_SECONDS)
     }
 
     /// Whether the log says that nothing at all goes on, so that it need not be written again.

@@ -1,5 +1,5 @@
-//! Owns the staging config: the plan of a pool of sessions of one image that are to be started ahead of the clicks. Nothing fills pools yet; the
-//! plans are kept, checked and shown. Must not know how a pool is filled.
+//! Owns the staging config: the plan of a pool of sessions of one image that are started ahead of the clicks (filled by `flow/refill`,
+//! given away by `flow/assign`). Must not know how a pool is filled.
 
 use serde::{Deserialize, Serialize};
 

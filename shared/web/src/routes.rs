@@ -192,6 +192,8 @@ routes! {
     ChangeStagingConfig = PATCH "/api/admin/staging-configs/{id}", Admin, Write(Casts);
     /// Deletes a staging config.
     DeleteStagingConfig = DELETE "/api/admin/staging-configs/{id}", Admin, Write(Casts);
+    /// What a staging config keeps ready at this moment, and how it has fared.
+    ReadPool = GET "/api/admin/staging-configs/{id}/pool", Admin, Read;
     /// Users who have been here, anonymous or not.
     ListUsers = GET "/api/admin/users", Admin, Read;
     /// One user.

@@ -8,8 +8,8 @@ use super::{Call, paging, query};
 use crate::api::paging::Paging;
 use crate::desk::failure::Failure;
 use crate::desk::records::{self, Editable};
-use crate::desk::staging;
 use crate::desk::version::{self, Precondition};
+use crate::desk::{pools, staging};
 
 /// All of a kind, a page at a time.
 pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
@@ -45,10 +45,16 @@ pub(crate) async fn change_staging<S: Store, L: Launcher>(call: &Call<'_, S, L>)
     Ok(show(StatusCode::OK, &record))
 }
 
-/// Deletes one.
-pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    records::delete::<R, S, L>(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+/// Deletes a staging config, with all that waits in its pool.
+pub(crate) async fn delete_staging<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    staging::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
+}
+
+/// What a staging config keeps ready, and how it has fared.
+pub(crate) async fn read_pool<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+    let (staging, pool) = pools::read(&call.desk, call.id).await?;
+    Ok(reply::json(StatusCode::OK, &pools::view(&staging, &pool)))
 }
 
 /// Deletes a group.

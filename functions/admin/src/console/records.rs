@@ -1,13 +1,16 @@
 //! Owns the lists of what stands around casts: images, staging, networks, groups, users, API keys. Must not know how they are kept.
 
+use casting_core::PoolView;
 use serde_json::Value;
 
 use super::cast_words::{on, plural, text};
 use super::frame::{Frame, Tone};
 use super::moment::{Moment, grouped};
+use super::pool;
 use super::shell::{Place, Screen};
 use super::shown;
 use super::table::{Act, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
+use crate::desk::pools::Numbers;
 
 /// A page with a list and a way to add to it.
 fn screen(frame: &Frame, place: Place, title: &str, lead: &str, add: Option<(&str, &str, &str)>, mut table: Table) -> Screen {
@@ -148,10 +151,9 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 }
 
 /// Staging configs.
-pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> String, next: Option<String>) -> Screen {
-    let row = |config: &Value| {
-        let wanted = ["desired_sessions", "num_sessions"].iter().find_map(|field| config[*field].as_u64());
-        let there = ["current_sessions", "num_current_sessions"].iter().find_map(|field| config[*field].as_u64());
+pub fn staging(frame: &Frame, items: &[(Value, PoolView)], image_names: &dyn Fn(&str) -> String, next: Option<String>) -> Screen {
+    let row = |(config, view): &(Value, PoolView)| {
+        let numbers = Numbers::of(view);
         Row {
             quiet: config["enabled"] == Value::Bool(false),
             cells: vec![
@@ -160,22 +162,20 @@ pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> Str
                     href: format!("/admin/staging/{}", text(config, "id")),
                     below: image_names(text(config, "image_id")),
                 },
-                Cell::Of {
-                    number: there.map_or_else(|| "\u{2013}".into(), grouped),
-                    of: wanted.map(|wanted| format!("of {}", grouped(wanted))).unwrap_or_default(),
-                },
+                Cell::Badge(pool::badge(view, numbers)),
+                Cell::Of { number: grouped(numbers.ready), of: format!("of {}", grouped(u64::from(view.plan.wanted))) },
                 changed(frame, config),
             ],
         }
     };
     let table = Table {
         caption: "Staging configs".into(),
-        columns: vec![words("Name"), numbers("Ready"), words("Changed")],
+        columns: vec![words("Name"), words("State"), numbers("Ready"), words("Changed")],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
-            "Nothing is planned ahead",
-            "Sessions start when somebody clicks, which takes a while. A staging config says how many are to be ready before that. This version keeps the plan; it does not start sessions ahead yet.",
-            "Plan sessions ahead",
+            "Nothing is kept ready",
+            "Sessions start when somebody clicks, which takes a while. A staging config keeps some ready before that.",
+            "Keep sessions ready",
             "/admin/new-staging",
         ),
         next,
@@ -185,7 +185,7 @@ pub fn staging(frame: &Frame, items: &[Value], image_names: &dyn Fn(&str) -> Str
         frame,
         Place::Staging,
         "Staging",
-        "Plans for sessions that are started before anybody clicks. This version keeps them and does not start any yet.",
+        "Sessions that are started before anybody clicks.",
         Some(("casts", "New staging config", "/admin/new-staging")),
         table,
     )

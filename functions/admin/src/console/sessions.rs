@@ -36,7 +36,12 @@ fn row(frame: &Frame, session: &Value) -> Row {
     let (id, who) = (text(session, "id"), owner(session));
     let state = text(session, "state");
     let shared = session["sharing"].is_object() || session["shared"].as_bool().unwrap_or_default();
-    let mut badges = vec![badge(state)];
+    let (pool, place) = (&session["pool"], text(&session["pool"], "place"));
+    let waits = place == "waiting";
+    let mut badges = vec![if waits && state == "ready" { Badge::new(Tone::Good, "Ready") } else { badge(state) }];
+    if place == "assigned" {
+        badges.push(Badge::new(Tone::Plain, "Staged"));
+    }
     if shared {
         badges.push(Badge::new(Tone::Plain, "Shared"));
     }
@@ -58,15 +63,12 @@ fn row(frame: &Frame, session: &Value) -> Row {
     }
     let ends = Timestamp::parse(text(session, "ends_at"));
     let left = ends.map_or_else(|| Cell::Soft("\u{2013}".into()), |ends| Cell::Text(length(frame.now.seconds_until(ends))));
-    let cast = match text(session, "cast_id") {
-        // It was started ahead, and no link has taken it yet.
-        "" => Cell::Soft(text(session, "image_name").to_owned()),
-        id => Cell::Name {
-            text: text(session, "cast_name").to_owned(),
-            href: format!("/admin/casts/{id}"),
-            below: text(session, "image_name").to_owned(),
-        },
+    let (words, href) = if waits {
+        (format!("waits in pool {}", text(pool, "name")), format!("/admin/staging/{}", text(pool, "id")))
+    } else {
+        (text(session, "cast_name").to_owned(), format!("/admin/casts/{}", text(session, "cast_id")))
     };
+    let cast = Cell::Name { text: words.trim_end().to_owned(), href, below: text(session, "image_name").to_owned() };
     Row {
         quiet: false,
         cells: vec![

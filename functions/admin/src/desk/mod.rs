@@ -13,6 +13,7 @@ pub(crate) mod claims;
 pub(crate) mod failure;
 mod filtered;
 pub(crate) mod images;
+pub(crate) mod pools;
 pub(crate) mod profiles;
 pub(crate) mod records;
 pub(crate) mod sessions;

@@ -181,7 +181,7 @@ pub(crate) fn view(session: &Session) -> Value {
         "go_url": session.go.as_ref().map(|go| &go.url),
         "notes": session.notes,
         "shared": session.sharing.token.is_some(),
-        "pool": session.pooled.as_ref().map(|pooled| json!({ "id": pooled.pool, "place": pooled.place.as_str() })),
+        "pool": session.pooled.as_ref().map(|pooled| json!({ "id": pooled.pool, "place": pooled.place.as_str(), "name": session.is_nobodys().then_some(&session.cast_name) })),
         "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
         "created_at": session.created_at.to_string(),
         "ready_by": session.ready_by.to_string(),
@@ -237,9 +237,9 @@ pub(crate) fn schema() -> Value {
 fn pool_schema() -> Value {
     let places = [PoolPlace::Waiting, PoolPlace::Assigned, PoolPlace::Missed].map(PoolPlace::as_str);
     json!({
-        "type": ["object", "null"], "required": ["id", "place"],
+        "type": ["object", "null"], "required": ["id", "place", "name"],
         "description": "The pool that it waits in, was taken from, or would have been taken from had one been ready.",
-        "properties": { "id": StagingId::SPELLING.schema(), "place": { "type": "string", "enum": places } },
+        "properties": { "id": StagingId::SPELLING.schema(), "place": { "type": "string", "enum": places }, "name": { "type": ["string", "null"], "description": "What it is called, while the session waits." } },
     })
 }
 

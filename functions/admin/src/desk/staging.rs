@@ -1,8 +1,8 @@
-//! Owns what staging configs must fit to: the image, the group and the network that they name. Must not know which values are possible otherwise.
+//! Owns what staging configs must fit to: the image, the group and the network that they name, and what goes with one. Must not know which values are possible otherwise.
 
 use casting_core::form::FieldErrors;
 use casting_core::group::Group;
-use casting_core::image::Image;
+use casting_core::image::{Image, ImageSource};
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
 use casting_core::staging::{Staging, StagingSettings};
@@ -31,10 +31,24 @@ pub(crate) async fn change<S: Store, L: Launcher>(
     records::change::<Staging, S, L>(desk, id, input, precondition).await
 }
 
+/// Deletes one, and stops what waits in its pool. What cannot be stopped now is stopped by the sweep.
+pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, precondition: &Precondition) -> Result<(), Failure> {
+    let (staging, _) = records::find::<Staging, S, L>(desk, id).await?;
+    records::delete::<Staging, S, L>(desk, id, precondition).await?;
+    if let Err(fault) = desk.casting.drain_pool(&staging.id).await {
+        tracing::error!(pool.id = %staging.id, %fault, "Could not stop what waits in pool {}; the sweep tries again", staging.id);
+    }
+    Ok(())
+}
+
 async fn require<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &StagingSettings) -> Result<(), Failure> {
     let store = &desk.casting.store;
-    if store.record::<Image>(settings.image_id.as_str()).await?.is_none() {
+    let Some(image) = store.record::<Image>(settings.image_id.as_str()).await? else {
         return Err(FieldErrors::one("/image_id", "is not the id of an image.").into());
+    };
+    if settings.daily_budget_cents.is_some() && matches!(image.settings.source, ImageSource::TaskDefinition(_)) {
+        let detail = "cannot be kept: only the image's own task definition says how large a session is, so nobody knows what it costs.";
+        return Err(FieldErrors::one("/daily_budget_cents", detail).into());
     }
     if let Some(group) = &settings.group_id
         && *group != Group::all_users_id()

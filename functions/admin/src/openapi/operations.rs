@@ -155,7 +155,7 @@ const STAGING: Kind = Kind {
     new: "NewStagingConfig",
     change: "StagingConfigChange",
     id: StagingId::SPELLING,
-    links: &[RouteName::ReadStagingConfig, RouteName::ChangeStagingConfig, RouteName::DeleteStagingConfig],
+    links: &[RouteName::ReadStagingConfig, RouteName::ReadPool, RouteName::ChangeStagingConfig, RouteName::DeleteStagingConfig],
 };
 const API_KEY: Kind = Kind {
     tag: "API keys",
@@ -218,6 +218,7 @@ pub(super) fn of(name: RouteName) -> Option<Operation> {
         RouteName::ReadStagingConfig => STAGING.read(),
         RouteName::ChangeStagingConfig => STAGING.change(),
         RouteName::DeleteStagingConfig => STAGING.delete(),
+        RouteName::ReadPool => Operation { segment: Some(STAGING.id.schema()), ..shows(STAGING.tag, "Pool") },
 
         RouteName::ListCastClaims => {
             Operation { segment: Some(cast_or_unknown()), ..lists("Claims", "Claims", |query| _ = claims::asked(query)) }

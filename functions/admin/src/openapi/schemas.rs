@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::codes;
 use crate::api::{claims as statistics, people};
-use crate::desk::{audits, casts, claims, profiles, sessions, trials, users};
+use crate::desk::{audits, casts, claims, pools, profiles, sessions, trials, users};
 
 /// Every schema by its name.
 pub(super) fn all() -> Map<String, Value> {
@@ -42,6 +42,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Session", sessions::schema()),
         ("Sessions", page("Session")),
         ("WayIn", sketch::object(json!({ "url": { "type": "string", "format": "uri", "description": "Good for one browser." } }))),
+        ("Pool", pools::schema(&reference("Session"))),
         ("Claims", claims::schema(&reference("Session"))),
         ("Statistics", statistics::schema()),
         ("User", users::schema()),

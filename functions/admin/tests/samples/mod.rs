@@ -431,7 +431,7 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ("network-form", frame.clone(), form_page(&frame, &NETWORK, Place::Networks, &network, Remarks::default(), false)),
         ("groups", frame.clone(), records::groups(&frame, &groups, None)),
         ("group-form", frame.clone(), form_page(&frame, &GROUP, Place::Groups, &groups[0], Remarks::default(), false)),
-        ("staging-none", frame.clone(), records::staging(&frame, &none, &str::to_owned, None)),
+        ("staging-none", frame.clone(), records::staging(&frame, &[], &str::to_owned, None)),
         ("users-none", frame.clone(), records::users(&frame, &none, None)),
         ("user", frame.clone(), profiles::user(&frame, &json!({"id": "u1", "name": "Ann"}), &[a_profile()])),
         ("api-keys", frame.clone(), records::api_keys(&frame, &keys, None)),

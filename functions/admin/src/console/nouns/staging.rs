@@ -9,11 +9,11 @@ pub static STAGING: Noun = Noun {
         Section {
             id: "pool",
             title: "What is kept ready",
-            intro: "A plan for sessions that are started before anybody clicks, so that a visitor whose session would be the same gets one at once. This version keeps the plan and does not start any yet.",
+            intro: "Sessions that are started before anybody clicks. A visitor whose session would be the same gets one at once.",
             fields: &[
                 Field::new("name", "Name", Kind::Line { empty: Empty::Text, example: "Monday class" }, "For you and your colleagues.")
                     .required(),
-                Field::flag("enabled", "Enabled", "Switched off, nothing new is started ahead."),
+                Field::flag("enabled", "Enabled", "Switched off, nothing is kept ready; what waits is ended."),
                 Field::new("image_id", "Image", Kind::Picked(Picked::Image), "What the sessions run.").required(),
                 Field::number(
                     "desired_sessions",

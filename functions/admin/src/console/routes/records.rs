@@ -11,6 +11,7 @@ use casting_core::ports::{Launcher, Page, Store};
 use casting_core::staging::Staging;
 use casting_core::{api_key_form, preset};
 use casting_web::{Reply, RouteName};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::{Done, ROWS, Round, remarks, stale, trail, typed_over};
@@ -22,11 +23,11 @@ use crate::console::form::Remarks;
 use crate::console::nouns::{api_key::API_KEY, group::GROUP, image::IMAGE, network::NETWORK, staging::STAGING};
 use crate::console::shell::{Place, Screen};
 use crate::console::table::Act;
-use crate::console::{answers, records, shown};
+use crate::console::{answers, pool, records, shown};
 use crate::desk::failure::Failure;
 use crate::desk::records::{self as verbs, Editable};
 use crate::desk::version::Precondition;
-use crate::desk::{api_keys, images, staging};
+use crate::desk::{api_keys, images, pools, sessions, staging};
 
 /// One kind of thing, as the console calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,9 +215,12 @@ async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Res
             records::groups(frame, &views, next)
         }
         Kind::Staging => {
-            let (views, next) = views(round, &verbs::list::<Staging, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            let page = verbs::list::<Staging, S, L>(desk, cursor.as_deref(), ROWS).await?;
+            let pools = try_join_all(page.items.iter().map(|staging| desk.casting.pool_view(staging))).await?;
+            let (views, next) = views(round, &page);
+            let items: Vec<_> = views.into_iter().zip(pools).collect();
             let choices = round.choices().await?;
-            records::staging(frame, &views, &|id| name_of(&choices, Picked::Image, id), next)
+            records::staging(frame, &items, &|id| name_of(&choices, Picked::Image, id), next)
         }
         Kind::ApiKey => {
             let (views, next) = views(round, &verbs::list::<ApiKey, S, L>(desk, cursor.as_deref(), ROWS).await?);
@@ -255,8 +259,16 @@ async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Resu
 }
 
 async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
-    let document = find(round, kind).await?;
-    Ok(round.show(&page(round, kind, Some(&document), &document, Remarks::default(), String::new()).await?))
+    let mut above = String::new();
+    let document = if kind == Kind::Staging {
+        let (staging, view) = pools::read(&round.desk, round.id).await?;
+        let waiting: Vec<Value> = view.waiting.iter().map(sessions::view).collect();
+        above = pool::state(&round.frame, &staging.settings, &view, &waiting);
+        staging.view()
+    } else {
+        find(round, kind).await?
+    };
+    Ok(round.show(&page(round, kind, Some(&document), &document, Remarks::default(), above).await?))
 }
 
 async fn page<S: Store, L: Launcher>(
@@ -394,7 +406,7 @@ async fn delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> R
         Kind::Image => images::delete(desk, id, &over).await,
         Kind::Network => verbs::delete_network(desk, id, &over).await,
         Kind::Group => verbs::delete_group(desk, id, &over).await,
-        Kind::Staging => verbs::delete::<Staging, S, L>(desk, id, &over).await,
+        Kind::Staging => staging::delete(desk, id, &over).await,
         Kind::ApiKey => api_keys::delete(desk, id, &over).await,
     };
     match deleted {

@@ -27,8 +27,11 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 }
 
 pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    verbs::stop(&round.desk, round.id).await?;
-    round.lead(PAGE, Done::Stopping, None).await
+    let session = verbs::stop(&round.desk, round.id).await?;
+    match session.pooled.as_ref().filter(|_| session.is_nobodys()) {
+        Some(pooled) => round.lead(&format!("/admin/staging/{}", pooled.pool), Done::Stopping, None).await,
+        None => round.lead(PAGE, Done::Stopping, None).await,
+    }
 }
 
 pub(super) async fn unshare<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {

@@ -1,0 +1,195 @@
+//! Owns how a pool's state is shown: in words, in figures, over time, and session by session. Must not know how a pool is filled.
+
+use askama::Template;
+use casting_core::PoolView;
+use casting_core::pool_log::{PoolSpan, SPAN_SECONDS};
+use casting_core::staging::StagingSettings;
+use casting_core::time::Timestamp;
+use serde_json::Value;
+
+use super::chart::{Chart, Series, Shape};
+use super::frame::{Frame, Tone};
+use super::moment::{grouped, spell};
+use super::sessions::sessions_table;
+use super::shown;
+use super::table::{Badge, Empty, Table};
+use crate::desk::pools::Numbers;
+
+/// An hour has so many spans.
+const SPANS_OF_HOUR: usize = 4;
+/// How much time is drawn, in seconds.
+const DRAWN_SECONDS: i64 = 2 * 86_400;
+
+#[derive(Template)]
+#[template(path = "console/pool.html")]
+struct Main {
+    state: String,
+    badge: Badge,
+    pause: Option<String>,
+    figures: Vec<(&'static str, String, String)>,
+    charts: [Chart; 2],
+    table: Table,
+}
+
+/// The state of a pool, to stand over its form; `waiting` are its sessions as the API shows them.
+pub fn state(frame: &Frame, settings: &StagingSettings, pool: &PoolView, waiting: &[Value]) -> String {
+    let numbers = Numbers::of(pool);
+    let table = Table {
+        empty: Empty::words("Nothing waits", "Sessions stand here from when they are started ahead until somebody gets them."),
+        ..sessions_table(frame, waiting, "Waiting sessions", None)
+    };
+    shown(&Main {
+        state: words(pool, numbers),
+        badge: badge(pool, numbers),
+        pause: pause(pool),
+        figures: figures(settings, pool, numbers),
+        charts: charts(pool, numbers),
+        table,
+    })
+}
+
+/// Where the pool stands, in a sentence.
+pub(crate) fn words(pool: &PoolView, numbers: Numbers) -> String {
+    let starting = if numbers.starting > 0 { format!(", {} starting", grouped(numbers.starting)) } else { String::new() };
+    match pool.plan.rest {
+        Some(rest) => format!("The pool rests: {}", rest.sentence()),
+        None => format!("{} of {} ready{starting}.", grouped(numbers.ready), grouped(u64::from(pool.plan.wanted))),
+    }
+}
+
+/// The same, in a word.
+pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
+    match () {
+        () if pool.plan.rest.is_some() => Badge::new(Tone::Plain, "Rests"),
+        () if numbers.ready >= u64::from(pool.plan.wanted) => Badge::new(Tone::Good, "Full"),
+        () if pool.log.is_paused(pool.at) => Badge::new(Tone::Bad, "No room"),
+        () => Badge::new(Tone::Warn, "Filling"),
+    }
+}
+
+/// That ECS had no room, while nothing is started because of that.
+fn pause(pool: &PoolView) -> Option<String> {
+    let until = pool.log.paused_until.filter(|until| pool.at < *until)?;
+    let since = until.minus_seconds(pool.log.pause_seconds());
+    let clock = |at: Timestamp| spell(at, "%H:%M");
+    let said = pool.log.refusal.as_deref().unwrap_or_default();
+    let said = if said.is_empty() { String::new() } else { format!(" It said: {said}") };
+    Some(format!("ECS had no room at {}; the next try is at {} (UTC).{said}", clock(since), clock(until)))
+}
+
+fn figures(settings: &StagingSettings, pool: &PoolView, numbers: Numbers) -> Vec<(&'static str, String, String)> {
+    let dash = || "\u{2013}".to_owned();
+    let rate = numbers.hit_rate().map_or_else(dash, |rate| format!("{:.0}\u{202f}%", rate * 100.0));
+    let visitors = numbers.assigned + numbers.missed;
+    let spent = pool.hour_micros.map_or_else(dash, |_| dollars(pool.log.spent_today(pool.at)));
+    let budget = settings.daily_budget_cents.map(|cents| format!("of {}", dollars(u64::from(cents) * 10_000))).unwrap_or_default();
+    let hour = pool.hour_micros.map(|micros| dollars(micros * u64::from(settings.desired_sessions))).unwrap_or_else(dash);
+    vec![
+        ("Ready", grouped(numbers.ready), format!("of {}", grouped(u64::from(pool.plan.wanted)))),
+        ("Starting", grouped(numbers.starting), String::new()),
+        ("Given at once, 24 h", rate, if visitors > 0 { format!("of {}", grouped(visitors)) } else { String::new() }),
+        ("Spent today (UTC)", spent, budget),
+        ("An hour, when full", hour, String::new()),
+    ]
+}
+
+/// Millionths of a dollar as people write them.
+fn dollars(micros: u64) -> String {
+    format!("${:.2}", micros as f64 / 1_000_000.0)
+}
+
+/// What was ready and starting, by the quarter hour, and whom it served, by the hour.
+fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
+    let spans = whole(pool, numbers);
+    let label = |since: i64| spell(Timestamp::from_millis(since * 1000), "%a %H:%M");
+    let series = |name: &str, values: Vec<f64>| Series { name: name.to_owned(), values };
+    let of = |value: fn(&PoolSpan) -> u32| spans.iter().map(|span| f64::from(value(span))).collect::<Vec<_>>();
+    let by_hour = |value: fn(&PoolSpan) -> u32| -> Vec<f64> {
+        spans.chunks(SPANS_OF_HOUR).map(|hour| hour.iter().map(|span| f64::from(value(span))).sum()).collect()
+    };
+    let stock = Chart {
+        title: "Ready and starting".into(),
+        summary: "The fewest ready and the most starting in each quarter of an hour.".into(),
+        labels: spans.iter().map(|span| label(span.since)).collect(),
+        axis: "From (UTC)",
+        unit: "",
+        series: vec![series("Ready", of(|span| span.ready)), series("Starting", of(|span| span.starting))],
+        shape: Shape::Lines,
+    };
+    let visitors = Chart {
+        title: "Visitors it fitted".into(),
+        summary: format!("{} given one at once, {} missed in the last day.", grouped(numbers.assigned), grouped(numbers.missed)),
+        labels: spans.chunks(SPANS_OF_HOUR).filter_map(|hour| hour.first()).map(|span| label(span.since)).collect(),
+        axis: "From (UTC)",
+        unit: "",
+        series: vec![series("Given at once", by_hour(|span| span.assigned)), series("Missed", by_hour(|span| span.missed))],
+        shape: Shape::Lines,
+    };
+    [stock, visitors]
+}
+
+/// Every span from the first hour that the log knows to now: what is not written is nothing.
+fn whole(pool: &PoolView, numbers: Numbers) -> Vec<PoolSpan> {
+    let now = pool.at.seconds().div_euclid(SPAN_SECONDS) * SPAN_SECONDS;
+    let first = pool.log.spans.first().map_or(now, |span| span.since).max(now - DRAWN_SECONDS).div_euclid(3600) * 3600;
+    let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let mut spans = Vec::new();
+    let mut since = first;
+    while since <= now {
+        let written = pool.log.spans.iter().find(|span| span.since == since).copied();
+        let (ready, starting) = if since == now { (count(numbers.ready), count(numbers.starting)) } else { (0, 0) };
+        spans.push(written.unwrap_or(PoolSpan { since, ready, starting, assigned: 0, missed: 0 }));
+        since += SPAN_SECONDS;
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use casting_core::ids::StagingId;
+    use casting_core::pool_log::{PoolLog, Seen};
+    use casting_core::pool_plan::{PoolPlan, Rest};
+    use casting_core::testing::NOON;
+
+    use super::*;
+
+    fn pool(wanted: u32, rest: Option<Rest>) -> PoolView {
+        let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+        let plan = PoolPlan { wanted, rest, ..PoolPlan::default() };
+        PoolView { waiting: Vec::new(), plan, log, hour_micros: Some(17_342), at: NOON.plus_seconds(200) }
+    }
+
+    #[test]
+    fn a_pools_state_is_told_in_words() {
+        let paused = |mut pool: PoolView| {
+            pool.log.note_no_room("RESOURCE:CPU".into(), NOON.plus_seconds(180));
+            pool
+        };
+        for (name, pool, (ready, starting), sentence, word) in [
+            ("full", pool(3, None), (3, 0), "3 of 3 ready.", "Full"),
+            ("filling", pool(5, None), (3, 2), "3 of 5 ready, 2 starting.", "Filling"),
+            ("resting", pool(0, Some(Rest::OutsideSchedule)), (0, 0), "The pool rests: It is outside of its schedule.", "Rests"),
+            ("no room", paused(pool(5, None)), (3, 0), "3 of 5 ready.", "No room"),
+        ] {
+            let numbers = Numbers { ready, starting, ..Numbers::default() };
+            assert_eq!((words(&pool, numbers).as_str(), badge(&pool, numbers).text.as_str()), (sentence, word), "{name}");
+        }
+        let said = pause(&paused(pool(5, None))).expect("is paused");
+        assert_eq!(said, "ECS had no room at 12:03; the next try is at 12:03 (UTC). It said: RESOURCE:CPU");
+        assert_eq!(pause(&pool(5, None)), None);
+    }
+
+    #[test]
+    fn what_the_log_leaves_out_is_drawn_as_nothing() {
+        let mut pool = pool(2, None);
+        let seen = Seen { ready: 2, assigned: 1, missed: 1, ..Seen::default() };
+        pool.log = pool.log.noted(seen, NOON).noted(seen, NOON.plus_seconds(3600));
+        pool.at = NOON.plus_seconds(5400);
+        let [stock, visitors] = charts(&pool, Numbers { ready: 1, ..Numbers::default() });
+        assert_eq!(stock.series[0].values, [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 1.0]);
+        assert_eq!(
+            (visitors.series[0].values.as_slice(), visitors.labels.as_slice()),
+            (&[1.0, 1.0][..], &["Mon 12:00".to_owned(), "Mon 13:00".to_owned()][..])
+        );
+    }
+}

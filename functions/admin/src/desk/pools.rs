@@ -1,0 +1,144 @@
+//! Owns what administrators see of a pool: what waits, what it is to be, and its last two days. Must not know how a pool is filled.
+
+use casting_core::PoolView;
+use casting_core::form::Spelled;
+use casting_core::ids::StagingId;
+use casting_core::pool_log::PoolSpan;
+use casting_core::ports::{Launcher, Store};
+use casting_core::session::{Session, State};
+use casting_core::sketch;
+use casting_core::staging::Staging;
+use casting_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::desk::failure::Failure;
+use crate::desk::{Desk, records, sessions};
+
+/// A day, in seconds.
+const DAY: i64 = 86_400;
+
+/// A pool's numbers at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Numbers {
+    /// Sessions that wait and can be had at once.
+    pub(crate) ready: u64,
+    /// Sessions that are on their way.
+    pub(crate) starting: u64,
+    /// Visitors of the last day who were given one.
+    pub(crate) assigned: u64,
+    /// Visitors of the last day whom it fitted, and for whom none was ready.
+    pub(crate) missed: u64,
+}
+
+impl Numbers {
+    /// The numbers of this pool.
+    pub(crate) fn of(pool: &PoolView) -> Self {
+        let is_ready = |session: &&Session| matches!(session.state, State::Ready { .. });
+        let ready = pool.waiting.iter().filter(is_ready).count();
+        let recent = || pool.log.spans.iter().filter(|span| span.since > pool.at.seconds() - DAY);
+        Self {
+            ready: ready as u64,
+            starting: (pool.waiting.len() - ready) as u64,
+            assigned: recent().map(|span| u64::from(span.assigned)).sum(),
+            missed: recent().map(|span| u64::from(span.missed)).sum(),
+        }
+    }
+
+    /// Which part of the visitors were given a session at once; `None` when there were none.
+    pub(crate) fn hit_rate(self) -> Option<f64> {
+        let all = self.assigned + self.missed;
+        (all > 0).then(|| (self.assigned as f64 / all as f64 * 1000.0).round() / 1000.0)
+    }
+}
+
+/// Millionths of a dollar as US cents, to a hundredth of one.
+pub(crate) fn cents(micros: u64) -> f64 {
+    (micros as f64 / 100.0).round() / 100.0
+}
+
+/// A pool as it is.
+pub(crate) async fn read<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(Staging, PoolView), Failure> {
+    let (staging, _) = records::find::<Staging, S, L>(desk, id).await?;
+    let pool = desk.casting.pool_view(&staging).await?;
+    Ok((staging, pool))
+}
+
+/// A pool as the API shows it.
+pub(crate) fn view(staging: &Staging, pool: &PoolView) -> Value {
+    let numbers = Numbers::of(pool);
+    let paused_until = pool.log.paused_until.filter(|_| pool.log.is_paused(pool.at));
+    json!({
+        "id": staging.id,
+        "at": pool.at.to_string(),
+        "wanted": pool.plan.wanted,
+        "ready": numbers.ready,
+        "starting": numbers.starting,
+        "rests_because": pool.plan.rest.map(casting_core::pool_plan::Rest::sentence),
+        "paused_until": paused_until.map(|until| until.to_string()),
+        "refusal": paused_until.and(pool.log.refusal.as_deref()),
+        "spent_today_cents": cents(pool.log.spent_today(pool.at)),
+        "cost_per_hour_cents": pool.hour_micros.map(cents),
+        "assigned_24h": numbers.assigned,
+        "missed_24h": numbers.missed,
+        "hit_rate_24h": numbers.hit_rate(),
+        "sessions": pool.waiting.iter().map(sessions::view).collect::<Vec<_>>(),
+        "spans": pool.log.spans.iter().map(view_span).collect::<Vec<_>>(),
+    })
+}
+
+fn view_span(span: &PoolSpan) -> Value {
+    json!({
+        "since": Timestamp::from_millis(span.since * 1000).to_string(),
+        "ready": span.ready,
+        "starting": span.starting,
+        "assigned": span.assigned,
+        "missed": span.missed,
+    })
+}
+
+/// What JSON Schema says of [`view`]; `session` is the schema of a session.
+pub(crate) fn schema(session: &Value) -> Value {
+    let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
+    let or_null = |about: &str| json!({ "type": ["string", "null"], "description": about });
+    let cents = |about: &str| json!({ "type": "number", "minimum": 0, "description": about });
+    let (assigned, missed) = ("Visitors who were given one.", "Visitors whom it fitted, and for whom none was ready.");
+    let span = sketch::object(json!({
+        "since": sketch::time(),
+        "ready": count("The fewest that were ready at one time."),
+        "starting": count("The most that were starting at one time."),
+        "assigned": count(assigned),
+        "missed": count(missed),
+    }));
+    let mut hour = sketch::nullable(cents(""));
+    hour["description"] =
+        "What one of its sessions costs in an hour, in US cents; null when only its task definition says how large it is.".into();
+    sketch::object(json!({
+        "id": StagingId::SPELLING.schema(),
+        "at": sketch::time(),
+        "wanted": count("How many sessions there are to be at this moment."),
+        "ready": count("How many can be had at once."),
+        "starting": count("How many are on their way."),
+        "rests_because": or_null("Why it keeps none now."),
+        "paused_until": sketch::nullable(sketch::time()),
+        "refusal": or_null("What ECS said when it had no room, while nothing is started because of that."),
+        "spent_today_cents": cents("What waiting has cost since midnight (UTC), in US cents."),
+        "cost_per_hour_cents": hour,
+        "assigned_24h": count(assigned),
+        "missed_24h": count(missed),
+        "hit_rate_24h": { "type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Assigned of all whom it fitted; null when there were none." },
+        "sessions": { "type": "array", "items": session, "description": "Those that wait, the oldest first." },
+        "spans": { "type": "array", "items": span, "description": "The last two days by quarters of an hour, the oldest first; quarters in which nothing was kept may be left out." },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_needs_somebody_and_cents_are_rounded() {
+        let of = |assigned, missed| Numbers { assigned, missed, ..Numbers::default() }.hit_rate();
+        assert_eq!((of(0, 0), of(3, 0), of(2, 1), of(0, 1)), (None, Some(1.0), Some(0.667), Some(0.0)));
+        assert!((cents(17_342) - 1.73).abs() < 1e-9 && (cents(54_370) - 5.44).abs() < 1e-9);
+    }
+}
