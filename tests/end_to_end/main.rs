@@ -20,6 +20,7 @@ mod ledger;
 mod limits;
 mod login;
 mod parameters;
+mod pools;
 mod previews;
 mod profiles;
 mod refusals;

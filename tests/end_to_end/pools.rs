@@ -1,0 +1,141 @@
+//! Owns pools from end to end: they fill, their sessions are given away and replaced, and whatever a visitor cannot be given costs them nothing.
+
+use casting_core::Report;
+use casting_core::ids::SessionId;
+use casting_tests::processes::{soon, with_environment};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::lab::{From, Lab};
+
+/// The pool of the demo image.
+async fn demo_pool(lab: &Lab) -> String {
+    let pools = lab.admin(Method::GET, "staging-configs", None).await.json();
+    pools["items"][0]["id"].as_str().unwrap_or_else(|| panic!("a pool: {pools}")).to_owned()
+}
+
+async fn see(lab: &Lab, pool: &str) -> Value {
+    let answer = lab.admin(Method::GET, &format!("staging-configs/{pool}/pool"), None).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()
+}
+
+async fn session(lab: &Lab, id: &str) -> Value {
+    lab.admin(Method::GET, &format!("sessions/{id}"), None).await.json()
+}
+
+/// The ids of the sessions that wait, the oldest first.
+fn waiting(pool: &Value) -> Vec<String> {
+    pool["sessions"].as_array().expect("sessions").iter().map(|one| one["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+async fn keep(lab: &Lab, pool: &str, desired: u32) {
+    let change = json!({"desired_sessions": desired});
+    let answer = lab.admin(Method::PATCH, &format!("staging-configs/{pool}"), Some(&change)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+/// Rounds until so many are ready and nothing else waits.
+async fn fill(lab: &Lab, pool: &str, ready: u32) -> Value {
+    let is_full = async || {
+        lab.stack.control.refill().await.expect("a round");
+        let seen = see(lab, pool).await;
+        seen["ready"] == ready && seen["starting"] == 0
+    };
+    assert!(soon(is_full).await, "{}", see(lab, pool).await);
+    lab.stack.control.forget();
+    see(lab, pool).await
+}
+
+async fn claim(lab: &Lab, cast: &Value) -> Value {
+    let claimed = lab.claim(From(1), cast["key"].as_str().expect("a key")).await;
+    assert_eq!(claimed.status, 202, "{}", claimed.text);
+    claimed.json()
+}
+
+#[tokio::test]
+async fn a_pool_fills_gives_its_sessions_away_and_replaces_what_is_gone() {
+    let lab = Lab::with_processes().await;
+    let pool = demo_pool(&lab).await;
+    let cast = lab.cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5})).await;
+    let first = waiting(&fill(&lab, &pool, 1).await).remove(0);
+    let row = session(&lab, &first).await;
+    assert_eq!((&row["cast_id"], &row["owner"]["kind"], &row["pool"]["place"]), (&json!(null), &json!("nobody"), &json!("waiting")));
+
+    let claimed = claim(&lab, &cast).await;
+    assert_eq!((claimed["session_id"].as_str(), claimed["state"].as_str()), (Some(first.as_str()), Some("ready")), "{claimed}");
+    let row = session(&lab, &first).await;
+    assert_eq!((&row["pool"]["place"], &row["cast_id"]), (&json!("assigned"), &cast["id"]), "{row}");
+    assert_eq!(lab.remaining(&cast).await, 4);
+
+    let second = waiting(&fill(&lab, &pool, 1).await).remove(0);
+    assert_ne!(second, first, "another one takes its place");
+    for process in with_environment(&second) {
+        let _ = kill(Pid::from_raw(process as i32), Signal::SIGKILL);
+    }
+    assert!(soon(async || session(&lab, &second).await["state"] == "ended").await, "{}", session(&lab, &second).await);
+    let third = waiting(&fill(&lab, &pool, 1).await).remove(0);
+
+    // Whose gate does not answer is nobody's: the visitor gets another, and the link counts once.
+    for process in with_environment(&third) {
+        let _ = kill(Pid::from_raw(process as i32), Signal::SIGSTOP);
+    }
+    let claimed = claim(&lab, &cast).await;
+    let other = claimed["session_id"].as_str().expect("an id").to_owned();
+    assert_ne!(other, third);
+    assert_eq!((&session(&lab, &other).await["pool"]["place"], lab.remaining(&cast).await), (&json!("missed"), json!(3)));
+    for process in with_environment(&third) {
+        let _ = kill(Pid::from_raw(process as i32), Signal::SIGKILL);
+    }
+
+    keep(&lab, &pool, 2).await;
+    let before = waiting(&fill(&lab, &pool, 2).await);
+    keep(&lab, &pool, 1).await;
+    assert!(before.contains(&waiting(&fill(&lab, &pool, 1).await)[0]), "only what is too many is stopped");
+    let last = waiting(&see(&lab, &pool).await).remove(0);
+    assert_eq!(lab.admin(Method::DELETE, &format!("staging-configs/{pool}"), None).await.status, 204);
+    assert!(soon(async || session(&lab, &last).await["state"] == "ended").await, "a pool that is gone keeps nothing");
+    assert_eq!(session(&lab, &last).await["reason"], "not-needed");
+    Box::pin(lab.stack.stop()).await;
+}
+
+#[tokio::test]
+async fn what_nobody_took_in_time_is_replaced_and_other_permissions_are_not_fitted() {
+    let lab = Lab::start().await;
+    let pool = demo_pool(&lab).await;
+    lab.stack.control.refill().await.expect("a round");
+    let old = waiting(&see(&lab, &pool).await).remove(0);
+    let secret = lab.stack.control.keys.sessions().secret(&SessionId::parse(&old).expect("an id"));
+    let report =
+        lab.request(Method::POST, &format!("/session/{old}/reports")).bearer_auth(secret.expose()).json(&Report::Ready { port: 1 });
+    assert_eq!(report.send().await.expect("an answer").status().as_u16(), 200);
+    lab.stack.control.forget();
+
+    let other = lab.cast(&json!({"enforce_client_settings": true, "client_settings": {"permissions": {"uploads": false}}})).await;
+    let cold = claim(&lab, &other).await;
+    assert_eq!(session(&lab, cold["session_id"].as_str().expect("an id")).await["pool"], json!(null), "the pool is not for them");
+    assert_eq!(see(&lab, &pool).await["ready"], 1, "and keeps what it has");
+
+    lab.clock.advance(24 * 3600);
+    lab.stack.control.refill().await.expect("a round");
+    let seen = see(&lab, &pool).await;
+    assert_eq!((seen["starting"].as_u64(), waiting(&seen).contains(&old)), (Some(1), false), "{seen}");
+    assert_eq!(session(&lab, &old).await["reason"], "unused");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_budget_needs_a_price() {
+    let lab = Lab::start().await;
+    let own = lab.admin(Method::POST, "images", Some(&json!({"name": "Own", "task_definition": "own:1"}))).await.json();
+    let document = json!({"name": "Own", "image_id": own["id"], "daily_budget_cents": 100});
+    let refused = lab.admin(Method::POST, "staging-configs", Some(&document)).await;
+    assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/daily_budget_cents")), "{}", refused.text);
+    let demo = json!({"name": "Demo", "image_id": lab.image().await, "daily_budget_cents": 100});
+    let made = lab.admin(Method::POST, "staging-configs", Some(&demo)).await.json();
+    let seen = see(&lab, made["id"].as_str().expect("an id")).await;
+    assert!(seen["cost_per_hour_cents"].as_f64().is_some_and(|cents| cents > 1.0) && seen["spent_today_cents"] == 0.0, "{seen}");
+    lab.stack.stop().await;
+}
