@@ -366,6 +366,49 @@ def an_hour_that_is_over_is_summed_up(it):
     assert len(made) >= 2 and all(one["counts"]["launched"] >= 1 for one in made), made
 
 
+def a_pool_is_filled_by_the_schedule_told_of_and_ended_when_it_is_deleted(it):
+    pool = made_pool(it)
+    try:
+        waiting = swept(it, pool)["sessions"]
+        assert len(waiting) == 1 and waiting[0]["pool"]["place"] == "waiting", waiting
+        task = it.task(waiting[0]["id"])
+        told = {pair["name"]: pair["value"] for pair in task["overrides"]["containerOverrides"][0]["environment"]}
+        assert told["CAST_SESSION_ID"] == waiting[0]["id"] and task["startedBy"] == waiting[0]["id"], task
+        seen = swept(it, pool)
+        assert len(seen["sessions"]) == 1 and seen["spans"], f"no more than one, and the log is written: {seen}"
+    finally:
+        assert it.admin("DELETE", f"staging-configs/{pool['id']}").status == 204
+    assert it.task(waiting[0]["id"])["desiredStatus"] == "STOPPED"
+
+
+def whoever_is_given_a_session_whose_gate_is_not_reached_gets_one_of_their_own(it):
+    pool = made_pool(it)
+    try:
+        staged = swept(it, pool)["sessions"][0]["id"]
+        done(it.report(staged, {"is": "ready", "port": 18080}))
+        cast = made_cast(it, image_id=pool["image_id"], limit_total_sessions=True, sessions_remaining=5)
+        it.restart("CastFunction")  # what waits is remembered for a moment
+        session = claimed(it, cast)
+        assert session["session_id"] != staged and state(it, session)["state"] == "starting", session
+        assert done(it.admin("GET", f"sessions/{session['session_id']}"))["pool"]["place"] == "missed"
+        assert done(it.admin("GET", f"sessions/{staged}"))["state"] in ("stopping", "ended")
+        assert remaining(it, cast) == 4, "counted once"
+    finally:
+        assert it.admin("DELETE", f"staging-configs/{pool['id']}").status == 204
+
+
+def made_pool(it):
+    """A pool of one session, of an image that nothing else runs."""
+    return done(it.admin("POST", "staging-configs", {"name": name(), "image_id": made_image(it)["id"], "desired_sessions": 1}), 201)
+
+
+def swept(it, pool):
+    """The pool once the schedule has come by."""
+    failed, said = it.tell_lifecycle({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
+    assert not failed, said
+    return done(it.admin("GET", f"staging-configs/{pool['id']}/pool"))
+
+
 def cut_off(it):
     """A session as it is when the cast function dies between its reservation and ECS's answer."""
     session, table = claimed(it, made_cast(it)), it.row("SessionsTable")
@@ -408,5 +451,5 @@ def for_function(function):
 
 
 CHECKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
-HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, cut_off, stopped, news, overdue, for_function}
+HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, made_pool, swept, cut_off, stopped, news, overdue, for_function}
 CHECKS = [check for check in CHECKS if check not in HELPERS]

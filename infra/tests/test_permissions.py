@@ -10,6 +10,7 @@ from deployment import permissions
 NOT_SHOWN = {
     ("CastFunction", "TagTasks", "ecs:TagResource"): "ECS asks for it when a task is run with tags; the emulator does not",
     ("AdminFunction", "TagTaskDefinitions", "ecs:TagResource"): "likewise when a task definition is registered with tags",
+    ("LifecycleFunction", "TagTasks", "ecs:TagResource"): "likewise when a task is run ahead of its visitor",
     ("CastFunction", "LookAfterTasks", "ecs:DescribeTasks"): "asked when ECS knows the client token already; the emulator knows none",
     ("CastFunction", "FindTasks", "ecs:ListTasks"): "likewise",
     ("AuthFunction", "NoteLogins", "dynamodb:GetItem"): "asked when somebody comes back from the login provider, which cannot be reached from here",
