@@ -130,7 +130,7 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
 }
 
 /// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things that are there.
-const PAGES: [(&str, &str); 30] = [
+const PAGES: [(&str, &str); 31] = [
     ("/admin", "Overview"),
     ("/admin/casts", "Casts"),
     ("/admin/new-cast", "New cast"),
@@ -153,6 +153,7 @@ const PAGES: [(&str, &str); 30] = [
     ("/admin/groups/{group}", "Guests"),
     ("/admin/staging", "Staging"),
     ("/admin/new-staging", "New staging"),
+    ("/admin/staging/{pool}", "Demo app at once"),
     ("/admin/users", "Users"),
     ("/admin/users?kind=anonymous", "Anonymous users"),
     ("/admin/settings", "Settings"),
@@ -173,7 +174,9 @@ async fn every_page_of_the_console_is_open_to_everybody_asks_no_stranger_and_is_
     let text_at = |value: &Value| value.as_str().expect("an id").to_owned();
     let id = async |path: &str, body: Value| text_at(&casting.admin(Method::POST, path, &body).await["id"]);
     casting.admin(Method::POST, "networks", &json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]})).await;
+    let pools = casting.admin(Method::GET, "staging-configs", &Value::Null).await;
     let names = [
+        ("{pool}", text_at(&pools["items"][0]["id"])),
         ("{cast}", text_at(&casts["items"][0]["id"])),
         ("{image}", casting.image("Demo app").await),
         ("{group}", id("groups", json!({"name": "Guests"})).await),
