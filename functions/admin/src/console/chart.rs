@@ -174,9 +174,7 @@ impl Chart {
                 }
             }
         }
-        // Labels that name a day as well need more room.
-        let most = if self.labels.iter().any(|label| label.len() > 6) { 4 } else { 6 };
-        let step = count.div_ceil(if lines { most } else { 8 }).max(1);
+        let step = count.div_ceil(if lines { 6 } else { 8 }).max(1);
         let centred = style.pos(Pos::new(HPos::Center, VPos::Top));
         for ((_, (x, y)), label) in baseline.into_iter().zip(&self.labels).step_by(step) {
             root.draw(&Text::new(label.clone(), (x, y + 9), centred.clone())).ok()?;

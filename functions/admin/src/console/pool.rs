@@ -15,8 +15,6 @@ use super::shown;
 use super::table::{Badge, Empty, Table};
 use crate::desk::pools::Numbers;
 
-/// An hour has so many spans.
-const SPANS_OF_HOUR: usize = 4;
 /// How much time is drawn, in seconds.
 const DRAWN_SECONDS: i64 = 2 * 86_400;
 
@@ -87,9 +85,9 @@ fn figures(settings: &StagingSettings, pool: &PoolView, numbers: Numbers) -> Vec
     vec![
         ("Ready", grouped(numbers.ready), format!("of {}", grouped(u64::from(pool.plan.wanted)))),
         ("Starting", grouped(numbers.starting), String::new()),
-        ("Given at once, 24 h", rate, if visitors > 0 { format!("of {}", grouped(visitors)) } else { String::new() }),
-        ("Spent today (UTC)", spent, budget),
-        ("An hour, when full", hour, String::new()),
+        ("At once, 24 h", rate, if visitors > 0 { format!("of {}", grouped(visitors)) } else { String::new() }),
+        ("Spent today", spent, budget),
+        ("Hour, when full", hour, String::new()),
     ]
 }
 
@@ -98,40 +96,53 @@ fn dollars(micros: u64) -> String {
     format!("${:.2}", micros as f64 / 1_000_000.0)
 }
 
-/// What was ready and starting, by the quarter hour, and whom it served, by the hour.
+/// What was ready and starting, and whom it served, by the hour.
 fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
-    let spans = whole(pool, numbers);
-    let label = |since: i64| spell(Timestamp::from_millis(since * 1000), "%a %H:%M");
-    let series = |name: &str, values: Vec<f64>| Series { name: name.to_owned(), values };
-    let of = |value: fn(&PoolSpan) -> u32| spans.iter().map(|span| f64::from(value(span))).collect::<Vec<_>>();
-    let by_hour = |value: fn(&PoolSpan) -> u32| -> Vec<f64> {
-        spans.chunks(SPANS_OF_HOUR).map(|hour| hour.iter().map(|span| f64::from(value(span))).sum()).collect()
+    let hours = hours(&whole(pool, numbers));
+    let series = |name: &str, value: fn(&PoolSpan) -> u32| Series {
+        name: name.to_owned(),
+        values: hours.iter().map(|hour| f64::from(value(hour))).collect(),
     };
-    let stock = Chart {
-        title: "Ready and starting".into(),
-        summary: "The fewest ready and the most starting in each quarter of an hour.".into(),
-        labels: spans.iter().map(|span| label(span.since)).collect(),
-        axis: "From (UTC)",
+    let chart = |title: &str, summary: String, series: Vec<Series>| Chart {
+        title: title.to_owned(),
+        summary,
+        labels: hours.iter().map(|hour| spell(Timestamp::from_millis(hour.since * 1000), "%a %H:%M")).collect(),
+        axis: "Hour (UTC)",
         unit: "",
-        series: vec![series("Ready", of(|span| span.ready)), series("Starting", of(|span| span.starting))],
-        shape: Shape::Lines,
+        series,
+        shape: Shape::Bars,
     };
-    let visitors = Chart {
-        title: "Visitors it fitted".into(),
-        summary: format!("{} given one at once, {} missed in the last day.", grouped(numbers.assigned), grouped(numbers.missed)),
-        labels: spans.chunks(SPANS_OF_HOUR).filter_map(|hour| hour.first()).map(|span| label(span.since)).collect(),
-        axis: "From (UTC)",
-        unit: "",
-        series: vec![series("Given at once", by_hour(|span| span.assigned)), series("Missed", by_hour(|span| span.missed))],
-        shape: Shape::Lines,
-    };
-    [stock, visitors]
+    let stock = vec![series("Ready", |hour| hour.ready), series("Starting", |hour| hour.starting)];
+    let visitors = vec![series("Given at once", |hour| hour.assigned), series("Missed", |hour| hour.missed)];
+    let served = format!("{} given one at once, {} missed in the last day.", grouped(numbers.assigned), grouped(numbers.missed));
+    [
+        chart("Ready and starting", "The fewest ready and the most starting in each hour.".into(), stock),
+        chart("Visitors it fitted", served, visitors),
+    ]
 }
 
-/// Every span from the first hour that the log knows to now: what is not written is nothing.
+/// The same by the hour: the worst of each, and everybody.
+fn hours(spans: &[PoolSpan]) -> Vec<PoolSpan> {
+    let mut hours: Vec<PoolSpan> = Vec::new();
+    for span in spans {
+        let since = span.since.div_euclid(3600) * 3600;
+        match hours.last_mut().filter(|hour| hour.since == since) {
+            Some(hour) => {
+                hour.ready = hour.ready.min(span.ready);
+                hour.starting = hour.starting.max(span.starting);
+                hour.assigned += span.assigned;
+                hour.missed += span.missed;
+            }
+            None => hours.push(PoolSpan { since, ..*span }),
+        }
+    }
+    hours
+}
+
+/// Every span from the first that the log knows to now: what is not written is nothing.
 fn whole(pool: &PoolView, numbers: Numbers) -> Vec<PoolSpan> {
     let now = pool.at.seconds().div_euclid(SPAN_SECONDS) * SPAN_SECONDS;
-    let first = pool.log.spans.first().map_or(now, |span| span.since).max(now - DRAWN_SECONDS).div_euclid(3600) * 3600;
+    let first = pool.log.spans.first().map_or(now, |span| span.since).max(now - DRAWN_SECONDS);
     let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let mut spans = Vec::new();
     let mut since = first;
@@ -186,10 +197,9 @@ mod tests {
         pool.log = pool.log.noted(seen, NOON).noted(seen, NOON.plus_seconds(3600));
         pool.at = NOON.plus_seconds(5400);
         let [stock, visitors] = charts(&pool, Numbers { ready: 1, ..Numbers::default() });
-        assert_eq!(stock.series[0].values, [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 1.0]);
-        assert_eq!(
-            (visitors.series[0].values.as_slice(), visitors.labels.as_slice()),
-            (&[1.0, 1.0][..], &["Mon 12:00".to_owned(), "Mon 13:00".to_owned()][..])
-        );
+        assert_eq!((stock.series[0].values.as_slice(), visitors.series[0].values.as_slice()), (&[0.0, 0.0][..], &[1.0, 1.0][..]));
+        assert_eq!(stock.labels, ["Mon 12:00", "Mon 13:00"]);
+        let ready: Vec<u32> = whole(&pool, Numbers { ready: 1, ..Numbers::default() }).iter().map(|span| span.ready).collect();
+        assert_eq!(ready, [2, 0, 0, 0, 2, 0, 1], "what waits now stands at the end");
     }
 }
