@@ -220,6 +220,18 @@ def no_more_sessions_live_at_once_than_may(it):
     claimed(it, cast)
 
 
+def whoever_finds_every_place_taken_waits_and_gets_in_in_turn(it):
+    cast = made_cast(it, max_live_sessions=1, waiting_room=True)
+    session = claimed(it, cast)
+    waiting = it.claim(cast["key"])
+    assert waiting.status == 202 and waiting.json()["state"] == "waiting", waiting
+    room = waiting.json()["room_url"].split("/cast/")[1]
+    seen = it.request("GET", f"/cast/{room}", headers={"accept": "application/json"})
+    assert seen.status == 200 and seen.json()["position"] == 1, seen
+    done(it.request("POST", f"/session/{session['session_id']}/end", headers=it.owner(session)))
+    stopped(it, session)
+
+
 def a_user_takes_up_the_own_session_again(it):
     cast, ada = made_cast(it, allow_resume=True), it.login_cookie(name())
     first = claimed(it, cast, ada)

@@ -15,5 +15,6 @@ mod files;
 mod inner;
 mod pages;
 mod road;
+mod rooms;
 mod streamed;
 mod viewer;

@@ -29,6 +29,7 @@ async fn nonsense_is_refused_in_clear_words_and_writes_nothing() {
         docker_network: None,
         address: address::hash(From(1).address(), &control.keys),
         nonce: Nonce::from_bytes([1; 16]),
+        place: None,
         expires: testing::NOON.plus_seconds(9999),
     };
     let (old, forged) =

@@ -25,4 +25,5 @@ mod previews;
 mod profiles;
 mod refusals;
 mod road;
+mod rooms;
 mod sharing;

@@ -33,7 +33,7 @@ async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
     let opened = open(process, key, &visitor(1)).await.expect("is open");
     let captcha = limits.captcha.then(|| "good".to_owned());
     let claimed = act(1, Luck::Good, process.claim(key, &ClaimRequest { captcha, ..opened }, &visitor(1))).await;
-    let Claimed { session, owner_ticket } = claimed.result.expect("no crash").expect("is accepted");
+    let Claimed { session, owner_ticket } = claimed.result.expect("no crash").expect("is accepted").session().expect("a session");
     let asked = act(1, Luck::Good, process.status(&session.id, Some(&owner_ticket))).await;
     asked.result.expect("no crash").expect("is told");
     (claimed.spent, asked.spent)

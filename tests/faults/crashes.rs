@@ -8,7 +8,7 @@ use casting_core::ports::Store;
 use casting_core::session::{EndReason, State};
 use casting_core::{Claimed, Report};
 use casting_tests::faults::{Act, Fate, Luck, act};
-use casting_tests::world::{Ground, Limits, World, open, visitor};
+use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 
 const LIMIT: IpLimit = IpLimit { sessions: 2, within_seconds: 600, by: CountBy::Address, exempt: Vec::new() };
 
@@ -42,9 +42,9 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(&process, &key, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
     if flow == Flow::Claim {
-        let first = act(1, luck, process.claim(&key, &opened, &visitor(1))).await;
+        let first = act(1, luck, claim(&process, &key, &opened, &visitor(1))).await;
         // The visitor, who saw nothing or an error, clicks again: the same ticket.
-        let again = process.claim(&key, &opened, &visitor(1)).await;
+        let again = claim(&process, &key, &opened, &visitor(1)).await;
         let again = again.map_err(|r| anyhow::anyhow!("the second click was refused: {r:?}"))?;
         world.given.insert(again.session.id.clone());
         if let Some(Ok(claimed)) = first.result {
@@ -53,7 +53,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
         ensure!(world.sessions().await?.len() == 1, "one ticket, several rows");
         return Ok(first.calls);
     }
-    let Claimed { session, owner_ticket } = process.claim(&key, &opened, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+    let Claimed { session, owner_ticket } = claim(&process, &key, &opened, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
     let id = session.id.clone();
     world.given.insert(id.clone());
     let secret = process.keys.sessions().secret(&id).expose().to_owned();
@@ -119,7 +119,7 @@ async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
     let process = world.calm();
     world.refuse_starts(1);
     let opened = open(process, &key, &visitor(1)).await.expect("opens");
-    let refusal = process.claim(&key, &opened, &visitor(1)).await.expect_err("is refused");
+    let refusal = claim(&process, &key, &opened, &visitor(1)).await.expect_err("is refused");
     assert_eq!(refusal.denial().code.as_str(), "no-capacity");
     assert!(refusal.denial().retry_after.is_some());
     assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 1);
@@ -128,7 +128,7 @@ async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
     world.check_ledger().await.expect("holds");
     // The place and the slot are free again.
     let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    world.calm().claim(&key, &opened, &visitor(1)).await.expect("is given a session");
+    claim(world.calm(), &key, &opened, &visitor(1)).await.expect("is given a session");
     world.clear().await.expect("ends");
 }
 
@@ -138,7 +138,7 @@ async fn a_session_that_is_not_ready_in_time_is_stopped_and_refunded() {
     let mut world = World::make(&ground, 3, Limits { total: Some(1), ip: None, ..Limits::default() }).await.expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let claimed = world.calm().claim(&key, &opened, &visitor(1)).await.expect("is given a session");
+    let claimed = claim(world.calm(), &key, &opened, &visitor(1)).await.expect("is given a session");
     assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 0);
     tokio::time::sleep(std::time::Duration::from_secs(181)).await;
     world.settle().await.expect("settles");
@@ -155,7 +155,7 @@ async fn two_sweeps_at_once_and_news_that_comes_twice_release_once() {
     let mut world = World::make(&ground, 4, Limits { total: Some(2), ip: Some(LIMIT), ..Limits::default() }).await.expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let claimed = world.calm().claim(&key, &opened, &visitor(1)).await.expect("is given a session");
+    let claimed = claim(world.calm(), &key, &opened, &visitor(1)).await.expect("is given a session");
     tokio::time::sleep(std::time::Duration::from_secs(200)).await;
     world.ecs.exit(&claimed.session.task.expect("has a task").arn, 1);
     let mut news = world.news();

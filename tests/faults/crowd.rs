@@ -3,7 +3,7 @@
 use casting_core::Visitor;
 use casting_core::denial::DenialCode;
 use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, Limits, World, open};
+use casting_tests::world::{Ground, Limits, World, claim, open};
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions() {
@@ -18,7 +18,7 @@ async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions(
             // Calls take their time, so that the visitors really meet.
             let claim = async {
                 let opened = open(&process, &key, &visitor).await?;
-                process.claim(&key, &opened, &visitor).await
+                claim(&process, &key, &opened, &visitor).await
             };
             act(n as u64, Luck::Drawn { percent: 0 }, claim).await.result.expect("nobody crashes")
         });

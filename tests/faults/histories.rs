@@ -13,7 +13,7 @@ use casting_core::cast::{CountBy, IpLimit};
 use casting_core::ids::SessionId;
 use casting_core::{Claimed, Report};
 use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, Limits, World, open, visitor};
+use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -198,9 +198,9 @@ async fn visit(process: Arc<Control>, other: Arc<Control>, key: String, proof: P
         return Done::Nothing;
     };
     opened.captcha = Some(format!("good-{}", proof.1));
-    let first = act(seed, luck.clone(), process.claim(&key, &opened, &who));
+    let first = act(seed, luck.clone(), claim(&process, &key, &opened, &who));
     let claimed = if again {
-        let (first, second) = tokio::join!(first, act(seed + 7, luck, other.claim(&key, &opened, &who)));
+        let (first, second) = tokio::join!(first, act(seed + 7, luck, claim(&other, &key, &opened, &who)));
         first.result.and_then(Result::ok).or(second.result.and_then(Result::ok))
     } else {
         first.await.result.and_then(Result::ok)

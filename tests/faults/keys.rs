@@ -3,7 +3,7 @@
 use casting_core::denial::DenialCode;
 use casting_core::ticket::SessionTicket;
 use casting_core::{ClaimRequest, Report};
-use casting_tests::world::{Ground, Limits, World, open, visitor};
+use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 
 /// The ticket in the address through which a session is entered.
 fn ticket_in(address: &str) -> &str {
@@ -18,7 +18,7 @@ async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
     let here = |n| visitor(n).address;
     let old = world.calm().keys.clone();
     let page = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let running = world.calm().claim(&key, &page, &visitor(1)).await.expect("is given a session");
+    let running = claim(world.calm(), &key, &page, &visitor(1)).await.expect("is given a session");
     let id = running.session.id.clone();
     let secret = old.sessions().secret(&id).expose().to_owned();
     let asked = ClaimRequest { idempotency_key: Some("once".into()), ..open(world.calm(), &key, &visitor(2)).await.expect("opens") };
@@ -30,9 +30,9 @@ async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
     let entry = now.enter(&id, Some(&running.owner_ticket)).await.expect("the owner is still known");
     let (_, found) = SessionTicket::open(ticket_in(&entry), now.keys.sessions(), now.clock.now()).expect("the edge lets it in");
     assert!(found.matches(&secret), "the edge presents the secret that the gate was started with");
-    now.claim(&key, &unclaimed, &visitor(3)).await.expect("a page from before still claims");
-    let first = now.claim(&key, &asked, &visitor(2)).await.expect("claims");
-    let again = now.claim(&key, &asked, &visitor(2)).await.expect("claims again");
+    claim(&now, &key, &unclaimed, &visitor(3)).await.expect("a page from before still claims");
+    let first = claim(&now, &key, &asked, &visitor(2)).await.expect("claims");
+    let again = claim(&now, &key, &asked, &visitor(2)).await.expect("claims again");
     assert_eq!(first.session.id, again.session.id);
     assert_eq!(first.session.secret_key, now.keys.sessions().name(), "new sessions have the new key");
 
@@ -44,5 +44,5 @@ async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
     assert_eq!(refused.denial().code, DenialCode::NotYourSession);
     let stale = open(world.calm(), &key, &visitor(4)).await.expect("opens");
     world.change_keys(true);
-    world.processes[1].claim(&key, &stale, &visitor(4)).await.expect("a page of the new key claims in either case");
+    claim(&world.processes[1], &key, &stale, &visitor(4)).await.expect("a page of the new key claims in either case");
 }

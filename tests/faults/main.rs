@@ -10,3 +10,4 @@ mod crowd;
 mod histories;
 mod keys;
 mod pools;
+mod rooms;

@@ -13,7 +13,7 @@ use casting_core::session::{EndReason, PoolPlace, Session, State};
 use casting_core::staging::Staging;
 use casting_core::{Claimed, Report};
 use casting_tests::faults::{Fate, Luck, act};
-use casting_tests::world::{Ground, Limits, World, open, visitor};
+use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 use tokio::task::JoinSet;
 
 use crate::histories::{count, play, share_of_each_core};
@@ -142,9 +142,9 @@ async fn send_actor(
             let (who, again) = (visitor(rng.u8(1..200)), rng.bool());
             actors.spawn(async move {
                 let Ok(opened) = open(&process, &key, &who).await else { return Done::Nothing };
-                let mut claimed = act(seed, luck.clone(), process.claim(&key, &opened, &who)).await.result.and_then(Result::ok);
+                let mut claimed = act(seed, luck.clone(), claim(&process, &key, &opened, &who)).await.result.and_then(Result::ok);
                 if again {
-                    claimed = act(seed + 7, luck, other.claim(&key, &opened, &who)).await.result.and_then(Result::ok).or(claimed);
+                    claimed = act(seed + 7, luck, claim(&other, &key, &opened, &who)).await.result.and_then(Result::ok).or(claimed);
                 }
                 claimed.map_or(Done::Nothing, |claimed| Done::Given(Box::new(claimed)))
             });
@@ -230,7 +230,7 @@ async fn a_gate_that_is_not_reached_costs_its_visitor_nothing() {
         }
         for _ in 0..2 {
             let opened = open(world.calm(), &key, &visitor(1)).await.expect("it opens");
-            let claimed = world.calm().claim(&key, &opened, &visitor(1)).await.expect("a session");
+            let claimed = claim(world.calm(), &key, &opened, &visitor(1)).await.expect("a session");
             took.get_or_insert(claimed);
         }
         let claimed = took.expect("somebody came");
@@ -266,9 +266,10 @@ async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_star
                 let key = world.cast.settings.key.as_str().to_owned();
                 let opened = open(world.calm(), &key, &visitor(1)).await.expect("it opens");
                 let process = world.processes[1].clone();
-                let first = act(1, Luck::At(call, fate.clone()), process.claim(&key, &opened, &visitor(1))).await;
+                let first = act(1, Luck::At(call, fate.clone()), claim(&process, &key, &opened, &visitor(1))).await;
                 let name = format!("deaf: {deaf}, call {call}: {fate:?}");
-                let again = world.processes[2].claim(&key, &opened, &visitor(1)).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+                let again =
+                    claim(&world.processes[2], &key, &opened, &visitor(1)).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
                 assert!(world.gates.hears(&again.session.id), "{name}: a session that lives");
                 assert_eq!(world.sessions().await.expect("rows").len(), 1, "{name}: one ticket, one session");
                 assert_eq!(world.cast_now().await.expect("the link").counter.remaining, 4, "{name}: one place");

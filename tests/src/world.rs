@@ -21,7 +21,7 @@ use casting_core::staging::Staging;
 use casting_core::tally::{Tally, TallyKind};
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
-use casting_core::{Casting, ClaimRequest, Next, Refusal, Terms, Visitor};
+use casting_core::{Casting, ClaimRequest, Claimed, Next, Refusal, Terms, Visitor};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
 use casting_ecs::{EcsLauncher, EcsSettings};
@@ -130,6 +130,8 @@ pub struct Limits {
     pub live: Option<u32>,
     /// Visitors must bring a proof that somebody is there.
     pub captcha: bool,
+    /// Whoever finds every place taken waits.
+    pub room: bool,
     /// How many sessions are kept ready.
     pub ready: Option<u32>,
 }
@@ -161,6 +163,7 @@ impl World {
         cast.settings.limit_total_sessions = limits.total.is_some();
         cast.settings.ip_limit = limits.ip;
         cast.settings.max_live_sessions = limits.live;
+        cast.settings.waiting_room = limits.room;
         cast.settings.require_captcha = limits.captcha;
         cast.counter = Counter::new(total);
         image.task_definition =
@@ -190,6 +193,11 @@ impl World {
     pub fn change_keys(&mut self, keep_first: bool) {
         let keys = Keyring::changing(&SECOND_KEY, keep_first.then_some(&FIRST_KEY));
         self.processes = (0..3).map(|_| self.house.process(keys.clone())).collect();
+    }
+
+    /// A process that remembers nothing of the ones before.
+    pub fn new_process(&self) -> Arc<Control> {
+        self.house.process(Keyring::new(&FIRST_KEY))
     }
 
     /// A process that nothing goes wrong in (outside an actor, every call is answered).
@@ -358,6 +366,14 @@ pub async fn open(process: &Control, key: &str, visitor: &Visitor) -> Result<Cla
         Next::Claim(claim) => Ok(ClaimRequest { ticket: claim.ticket, ..ClaimRequest::default() }),
         Next::LogIn { .. } => Ok(ClaimRequest::default()),
     }
+}
+
+/// Claims a session of a link that nobody waits for.
+///
+/// # Errors
+/// The refusal.
+pub async fn claim(process: &Control, key: &str, request: &ClaimRequest, visitor: &Visitor) -> Result<Claimed, Refusal> {
+    Ok(process.claim(key, request, visitor).await?.session().expect("the link has no waiting room"))
 }
 
 /// A visitor from the `n`th address.

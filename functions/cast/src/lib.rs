@@ -3,12 +3,13 @@
 mod badge;
 mod claim;
 mod landing;
+mod room;
 mod widget;
 
 use casting_core::denial::DenialCode;
 use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
-use casting_core::{Casting, Visitor};
+use casting_core::{Casting, Received, Visitor};
 use casting_web::{Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply};
 use http::header;
 
@@ -31,6 +32,8 @@ async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Reques
     match name {
         RouteName::OpenCast | RouteName::DescribeCast => open(casting, visit, key, &visitor).await,
         RouteName::Claim => claim(casting, request, visit, key, &visitor).await,
+        RouteName::SeeRoom => see_room(casting, visit, key, &visitor).await,
+        RouteName::LeaveRoom => leave_room(casting, request, visit, key, &visitor).await,
         RouteName::ShowBadge => Ok(show_badge(casting, visit, key, &visitor).await),
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
@@ -52,6 +55,23 @@ async fn show_badge<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visi
     }
 }
 
+async fn see_room<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, key: &str, visitor: &Visitor) -> Result<Reply, Obstacle> {
+    let waiting = casting.wait(key, &visit.query("ticket").unwrap_or_default(), visitor).await?;
+    Ok(room::reply(&waiting, key, visit, &casting.terms))
+}
+
+async fn leave_room<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    request: &Request,
+    visit: &Visit,
+    key: &str,
+    visitor: &Visitor,
+) -> Result<Reply, Obstacle> {
+    visit.not_cross_site()?;
+    casting.leave(key, &room::read(request)?, visitor).await?;
+    Ok(room::left(key, visit))
+}
+
 async fn claim<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     request: &Request,
@@ -62,7 +82,8 @@ async fn claim<S: Store, L: Launcher>(
     visit.not_cross_site()?;
     let claimed = casting.claim(key, &claim::read(request)?, visitor).await;
     match claimed {
-        Ok(claimed) => Ok(claim::reply(&claimed, visit, &casting.terms)),
+        Ok(Received::Session(claimed)) => Ok(claim::reply(&claimed, visit, &casting.terms)),
+        Ok(Received::Place(waiting)) => Ok(room::seated(&waiting, key, visit, &casting.terms)),
         // The login has run out while the page was open: the link itself leads there again.
         Err(refusal) if refusal.denial().code == DenialCode::LoginRequired && !visit.wants_json => {
             Ok(reply::see_other(&format!("/cast/{key}")))

@@ -142,6 +142,9 @@ pub struct CastSettings {
     /// How many sessions of this link may live at once; `None` is no limit.
     #[serde(default)]
     pub max_live_sessions: Option<u32>,
+    /// Whether visitors who find every place taken wait in line instead of being refused.
+    #[serde(default)]
+    pub waiting_room: bool,
     /// When in the week the link is open; `None` is always.
     #[serde(default)]
     pub open_hours: Option<OpenHours>,
@@ -214,6 +217,7 @@ impl CastSettings {
             require_captcha: false,
             allow_resume: false,
             max_live_sessions: None,
+            waiting_room: false,
             open_hours: None,
             allowed_addresses: Vec::new(),
             banned_addresses: Vec::new(),

@@ -51,6 +51,10 @@ pub enum DenialCode {
     CastBusy,
     /// As many sessions as the deployment has room for are alive.
     SystemBusy,
+    /// Others wait for this link and come first.
+    Waiting,
+    /// The visitor's place in the waiting room is no more.
+    PlaceLost,
     /// The deployment starts no sessions at present.
     Maintenance,
     /// An idempotency key came again with another request.
@@ -87,7 +91,7 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 39] = [
+    pub const ALL: [DenialCode; 41] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -111,6 +115,8 @@ impl DenialCode {
         Self::ProfileUnavailable,
         Self::CastBusy,
         Self::SystemBusy,
+        Self::Waiting,
+        Self::PlaceLost,
         Self::Maintenance,
         Self::RequestDiffers,
         Self::ImageUnavailable,
@@ -155,6 +161,8 @@ impl DenialCode {
             Self::ProfileUnavailable => "profile-unavailable",
             Self::CastBusy => "cast-busy",
             Self::SystemBusy => "system-busy",
+            Self::Waiting => "waiting",
+            Self::PlaceLost => "place-lost",
             Self::Maintenance => "maintenance",
             Self::RequestDiffers => "request-differs",
             Self::ImageUnavailable => "image-unavailable",
@@ -204,6 +212,8 @@ impl DenialCode {
             Self::ProfileBusy => "Your files are open in another session",
             Self::ProfileUnavailable => "Your files could not be fetched",
             Self::CastBusy => "Every session of this link is in use",
+            Self::Waiting => "Others are waiting already",
+            Self::PlaceLost => "Your place was given up",
             Self::Maintenance => "We are working on it",
             Self::RequestDiffers => "This request is not the one from before",
             Self::ImageUnavailable => "This link is being worked on",
@@ -249,6 +259,8 @@ impl DenialCode {
                 "The session was not started, so that nothing of yours is lost; please open the link again. Nothing has been counted against the link."
             }
             Self::CastBusy => "Please try again in a minute. Nothing has been counted against the link.",
+            Self::Waiting => "They come first; please try again in a minute. Nothing has been counted against the link.",
+            Self::PlaceLost => "You were away for more than a minute, so your place was given up. Open the link again.",
             Self::Maintenance => {
                 "No sessions are started at the moment; please try again later. Nothing has been counted against the link."
             }

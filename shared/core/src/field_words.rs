@@ -37,6 +37,7 @@ pub const CAST: &[(&str, &str)] = &[
     ("require_captcha", "Whether anonymous visitors must show that they are a person."),
     ("allow_resume", "Whether whoever has logged in gets a live session of this link again."),
     ("max_live_sessions", "How many sessions of this link may live at once; null is no limit."),
+    ("waiting_room", "Whether visitors who find every place taken wait in line instead of being refused."),
     ("open_hours", "When in the week the link gives sessions; null is always."),
     ("allowed_addresses", "The only addresses that may come; empty is all."),
     ("banned_addresses", "Addresses that may not come."),

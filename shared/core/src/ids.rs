@@ -146,6 +146,11 @@ impl Nonce {
         &self.0
     }
 
+    /// The nonce of another attempt of the same visitor: the same again leads to the same session.
+    pub(crate) fn another(&self) -> Self {
+        Self(BASE64URL_NOPAD.encode(&digest::digest(&digest::SHA256, format!("another {}", self.0).as_bytes()).as_ref()[..16]))
+    }
+
     /// The nonce that follows from what a program calls its request, and from who it is: the same again leads to the same session.
     pub fn from_request(caller: &str, idempotency_key: &str) -> Self {
         let text = format!("request {}:{caller} {idempotency_key}", caller.len());

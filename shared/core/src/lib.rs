@@ -2,7 +2,7 @@
 //! Must not know AWS, HTTP, the environment, or a clock or keys of its own: all of these come in as arguments.
 //!
 //! # Layout
-//! - nouns: [`cast`], [`image`], [`session`], [`user`], [`captcha`], [`window`], [`referrer`], [`address`], [`ids`], [`time`]
+//! - nouns: [`cast`], [`image`], [`session`], [`user`], [`captcha`], [`window`], [`room`], [`referrer`], [`address`], [`ids`], [`time`]
 //! - who runs it: [`actor`], [`api_key`], [`audit`], [`profile`]
 //! - what is kept for users: [`persistent_profile`]
 //! - what is looked up: [`listing`], [`hours`]
@@ -60,6 +60,7 @@ pub mod profile;
 mod reader;
 pub mod record;
 pub mod referrer;
+pub mod room;
 pub mod session;
 pub mod shape;
 pub mod sketch;
@@ -82,6 +83,6 @@ pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
     CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, Download, History, Next, NotSaved, Opened, PoolView,
-    ProfileOrders, ProfileReport, Refilled, Refusal, Report, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial,
-    Turned, Upload, Visitor, outcome,
+    ProfileOrders, ProfileReport, Received, Refilled, Refusal, Report, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept, Terms,
+    Trial, Turned, Upload, Visitor, Waiting, outcome,
 };

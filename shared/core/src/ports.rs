@@ -17,6 +17,7 @@ use crate::image::Image;
 use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
 use crate::record::Record;
+use crate::room::Room;
 use crate::session::{Session, TaskRef};
 use crate::tally::{Tally, TallyKind};
 use crate::time::Timestamp;
@@ -71,6 +72,19 @@ pub struct Reservation {
     pub proof: Option<Proof>,
     /// The row that `session` was made of, when it was started ahead: it must still be this one, and no longer counts in its pool.
     pub staged: Option<Box<Session>>,
+    /// The waiting room that the decision was made on, where the link has one.
+    pub room: Option<RoomClaim>,
+}
+
+/// What a claim asks of the waiting room.
+#[derive(Clone, Debug)]
+pub struct RoomClaim {
+    /// The link.
+    pub cast: CastId,
+    /// The stamp of the room that the decision was made on: it must still be this one.
+    pub seen: String,
+    /// The room with the visitor's place served; `None` for a visitor who has none.
+    pub after: Option<Room>,
 }
 
 /// How to take a slot in an IP window.
@@ -104,6 +118,8 @@ pub enum Reserved {
     Full(TallyKind),
     /// The proof has been used for another session: judge again.
     ProofUsed,
+    /// The waiting room is not as seen; here it is: judge again.
+    RoomMoved(Room),
     /// The session that was started ahead is another visitor's by now, or gone: take another.
     StagedGone,
 }
@@ -135,6 +151,17 @@ pub enum Saved {
     Done,
     /// Somebody else was first; nothing was written.
     Stale,
+}
+
+/// What became of a change of a waiting room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seated {
+    /// Written.
+    Done,
+    /// The room is not as seen; here it is. Nothing was written.
+    Moved(Room),
+    /// The proof has been used before; nothing was written.
+    ProofUsed,
 }
 
 /// What became of a new cast.
@@ -235,6 +262,18 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Exchanged, Fault>> + Send;
     /// The IP window with this key; empty when there is none.
     fn window(&self, key: &str) -> impl Future<Output = Result<Window, Fault>> + Send;
+    /// The waiting room of this cast as it is now; empty when there is none.
+    fn room(&self, cast: &CastId) -> impl Future<Output = Result<Room, Fault>> + Send;
+    /// Writes a room over the one with the stamp `seen`, and uses the proof up in the same transaction, if one is given.
+    fn save_room(&self, seen: &str, after: &Room, proof: Option<&Proof>) -> impl Future<Output = Result<Seated, Fault>> + Send;
+    /// A sign of life of whoever has this place and was seen after `gone`. Returns the room as it then is; `None` when there is no such place.
+    fn touch_place(
+        &self,
+        cast: &CastId,
+        place: &SessionId,
+        gone: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Room>, Fault>> + Send;
     /// How many of this count are taken.
     fn tally(&self, key: &str) -> impl Future<Output = Result<u32, Fault>> + Send;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.

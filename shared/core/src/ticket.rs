@@ -19,6 +19,8 @@ pub use session::{AssignTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket,
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
+/// How long the ticket of somebody who waits is good for, in seconds.
+pub const ROOM_TICKET_SECONDS: u64 = 21_600;
 /// How long a visitor may take to log in, in seconds.
 pub const VIA_TICKET_SECONDS: u64 = 900;
 /// How long a link's page may stand open, or in another page's frame, and still be loaded afresh without another click on a listed site, in
@@ -69,6 +71,9 @@ pub struct LaunchTicket {
     /// Makes the ticket unique; the session id follows from it.
     #[serde(rename = "n")]
     pub nonce: Nonce,
+    /// The place in the link's waiting room that its bearer has.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<SessionId>,
     /// Not accepted from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,
@@ -290,6 +295,7 @@ mod tests {
             docker_network: None,
             address: "hash".into(),
             nonce: Nonce::from_bytes([2; 16]),
+            place: None,
             expires: NOW.plus_seconds(LAUNCH_TICKET_SECONDS),
         }
     }

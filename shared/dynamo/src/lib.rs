@@ -22,6 +22,7 @@ mod pool;
 mod read;
 mod refusals;
 mod reserve;
+mod room;
 mod rows;
 pub mod schema;
 mod sessions;

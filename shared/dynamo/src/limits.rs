@@ -15,8 +15,8 @@ use crate::rows::{ProofRow, RequestRow, TallyRow, WindowRow, from_item, key, num
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
 
-/// The stamp of a window that has no row. A claim that saw it is written only if there still is none.
-const NO_WINDOW: &str = "";
+/// The stamp of a window or a room that has no row. A claim that saw it is written only if there still is none.
+const NO_ROW: &str = "";
 
 pub async fn window(store: &DynamoStore, key_text: &str) -> Result<Window, Fault> {
     let row = store.get::<WindowRow>("read a window", &store.tables.limits, key(names::ID, names::window(key_text))).await?;
@@ -40,7 +40,12 @@ pub async fn first_request(store: &DynamoStore, key_text: &str, print: &str, for
 
 /// The window that has no row.
 pub fn empty_window(key: &str) -> Window {
-    Window { key: key.to_owned(), stamp: NO_WINDOW.to_owned(), slots: Default::default() }
+    Window { key: key.to_owned(), stamp: NO_ROW.to_owned(), slots: Default::default() }
+}
+
+/// The row is the one with this stamp.
+pub fn as_seen(stamp: &str) -> Clause {
+    if stamp == NO_ROW { Clause::when(names::IS_NEW) } else { Clause::when(names::IS_AS_SEEN).value(":seen", text(stamp)) }
 }
 
 /// Takes a slot in the window, if it is as it was seen.
@@ -48,8 +53,7 @@ pub fn take_slot(what: &'static str, store: &DynamoStore, claim: &WindowClaim) -
     let row = WindowRow::new(&claim.after, claim.after.newest().unwrap_or(claim.cutoff), claim.forgotten_at);
     let clause = match claim.seen.as_deref() {
         None => Clause::when(names::WINDOW_IS_IDLE).value(":cutoff", number(claim.cutoff.millis())),
-        Some(NO_WINDOW) => Clause::when(names::IS_NEW),
-        Some(seen) => Clause::when(names::WINDOW_IS_AS_SEEN).value(":seen", text(seen)),
+        Some(seen) => as_seen(seen),
     };
     write::put(what, &store.tables.limits, to_item(what, &row)?, clause)
 }

@@ -74,8 +74,10 @@ pub const HAS_PLACE: &str = "version = :version AND counter_epoch = :epoch AND r
 pub const IS_EPOCH: &str = "counter_epoch = :epoch";
 pub const KEY_IS_OURS: &str = "attribute_not_exists(id) OR cast_id = :cast";
 pub const WINDOW_IS_IDLE: &str = "attribute_not_exists(id) OR newest_at <= :cutoff";
-pub const WINDOW_IS_AS_SEEN: &str = "stamp = :seen";
+/// An IP window, or a waiting room.
+pub const IS_AS_SEEN: &str = "stamp = :seen";
 pub const HAS_SLOT: &str = "attribute_exists(slots.#session)";
+pub const PLACE_IS_THERE: &str = "places.#place.seen_at > :gone";
 pub const TALLY_HAS_ROOM: &str = "attribute_not_exists(id) OR taken < :most";
 pub const TALLY_IS_TAKEN: &str = "taken > :zero";
 pub const SAMPLES_FIT: &str = "attribute_not_exists(samples) OR size(samples) <= :room";
@@ -84,6 +86,7 @@ pub const SAMPLES_FIT: &str = "attribute_not_exists(samples) OR size(samples) <=
 pub const TAKE_PLACE: &str = "SET remaining = remaining - :one";
 pub const GIVE_PLACE: &str = "ADD remaining :one";
 pub const GIVE_SLOT: &str = "REMOVE slots.#session SET stamp = :stamp";
+pub const TOUCH_PLACE: &str = "SET places.#place.seen_at = :now";
 pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :one";
 pub const TAKE_TALLY_FOR_A_TIME: &str = "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :expires";
 pub const GIVE_TALLY: &str = "SET taken = taken - :one";
@@ -121,6 +124,11 @@ pub fn key_claim(key: &CastKey) -> String {
 /// The id of an IP window's row.
 pub fn window(key: &str) -> String {
     format!("WINDOW#{key}")
+}
+
+/// The id of a waiting room's row.
+pub fn room(cast: &CastId) -> String {
+    format!("ROOM#{cast}")
 }
 
 /// The id of a count's row.

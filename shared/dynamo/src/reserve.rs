@@ -1,5 +1,6 @@
 //! Owns the one write that money depends on: everything a claim takes, all or nothing. Must not judge; it only says which part stood in the way.
 
+use casting_core::ids::CastId;
 use casting_core::ports::{Fault, Reservation, Reserved};
 use casting_core::tally::TallyKind;
 use casting_core::window::Window;
@@ -9,7 +10,7 @@ use crate::fault::corrupt;
 use crate::rows::{CastRow, ClaimRow, Item, SessionRow, WindowRow, from_item, key, number, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
-use crate::{limits, names, pool, sessions};
+use crate::{limits, names, pool, room, sessions};
 
 const WHAT: &str = "reserve a session";
 
@@ -19,7 +20,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     let session = &reservation.session;
     let row = to_item(WHAT, &SessionRow::from(session))?;
     let (sessions, is_new) = (&store.tables.sessions, Clause::when(names::IS_NEW));
-    if reservation.staged.is_none() && session.charge.is_free() && reservation.proof.is_none() {
+    if reservation.staged.is_none() && session.charge.is_free() && reservation.proof.is_none() && reservation.room.is_none() {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed),
             Written::Failed(found) => already(store, found).await,
@@ -29,6 +30,9 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     // one may do as well.
     let first = if reservation.staged.is_some() { to_item(WHAT, &ClaimRow::of(session))? } else { row.clone() };
     let mut parts = vec![(Guard::Session, write::put(WHAT, sessions, first, is_new)?), (Guard::Cast, cast_part(store, reservation)?)];
+    if let Some(claim) = &reservation.room {
+        parts.push((Guard::Room(&claim.cast), room::part(WHAT, store, claim)?));
+    }
     if let Some(claim) = &reservation.window {
         parts.push((Guard::Window(&claim.after.key), limits::take_slot(WHAT, store, claim)?));
     }
@@ -48,6 +52,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
         Err(refusal) => match first_in_the_way(&guards, &refusal)? {
             (Guard::Session, found) => already(store, found.cloned()).await,
             (Guard::Cast, found) => cast_refused(reservation, found),
+            (Guard::Room(cast), found) => Ok(Reserved::RoomMoved(room::found_room(WHAT, cast, found)?)),
             (Guard::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
             (Guard::Tally(kind), _) => Ok(Reserved::Full(*kind)),
             (Guard::Proof, _) => Ok(Reserved::ProofUsed),
@@ -60,6 +65,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
 enum Guard<'a> {
     Session,
     Cast,
+    Room(&'a CastId),
     Window(&'a str),
     Tally(TallyKind),
     Proof,

@@ -9,6 +9,7 @@ use casting_core::hours::Hour;
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
 use casting_core::record::Record;
+use casting_core::room::Room;
 use casting_core::session::{LEDGER_SECONDS, Owner, Session};
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
@@ -194,6 +195,22 @@ impl RefusalRow {
         let (hour, code) = names::read_hour_code(&self.hour_code)?;
         let cast_id = if self.link == names::NO_LINK { None } else { Some(CastId::parse(&self.link)?) };
         Some(RefusalCount { cast_id, hour, code: code.to_owned(), count: self.refused, samples: self.samples })
+    }
+}
+
+/// Table `limits`: who waits for a link.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RoomRow {
+    id: String,
+    #[serde(flatten)]
+    pub room: Room,
+    expires_at: i64,
+}
+
+impl RoomRow {
+    /// The row of this room, kept until `forgotten_at`.
+    pub fn new(room: &Room, forgotten_at: Timestamp) -> Self {
+        Self { id: names::room(&room.cast), room: room.clone(), expires_at: forgotten_at.seconds() }
     }
 }
 
@@ -401,6 +418,13 @@ mod tests {
         }
         for original in sessions() {
             assert_eq!(back(&SessionRow::from(&original)).1.session, original, "{}", original.state.as_str());
+        }
+        let one = session(&cast(1), 1).id;
+        for room in [
+            Room::empty(cast(1).id),
+            Room::empty(cast(1).id).joined(&one, "1".into(), NOON).expect("there is room").served(&one, &one, "2".into(), NOON),
+        ] {
+            assert_eq!(back(&RoomRow::new(&room, NOON)).1.room, room);
         }
         assert_eq!(back(&RecordRow::from(&image(1))).1.record, image(1));
         assert_eq!(back(&RecordRow::from(&Group::all_users())).1.record, Group::all_users());

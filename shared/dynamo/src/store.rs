@@ -2,18 +2,20 @@
 
 use aws_sdk_dynamodb::Client;
 use casting_core::audit::{Audit, AuditId};
+use casting_core::captcha::Proof;
 use casting_core::cast::Cast;
 use casting_core::hours::{Hour, HourOf};
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::listing::{CastQuery, Counted, SessionQuery};
-use casting_core::ports::{Created, Exchanged, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Staged, Store};
+use casting_core::ports::{Created, Exchanged, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Seated, Staged, Store};
 use casting_core::record::Record;
+use casting_core::room::Room;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 
 use crate::schema::TableNames;
-use crate::{audit, casts, catalog, hours, limits, pool, refusals, reserve, sessions};
+use crate::{audit, casts, catalog, hours, limits, pool, refusals, reserve, room, sessions};
 
 /// The store port on DynamoDB. Cheap to clone.
 ///
@@ -105,6 +107,18 @@ impl Store for DynamoStore {
 
     async fn window(&self, key: &str) -> Result<Window, Fault> {
         limits::window(self, key).await
+    }
+
+    async fn room(&self, cast: &CastId) -> Result<Room, Fault> {
+        room::room(self, cast).await
+    }
+
+    async fn save_room(&self, seen: &str, after: &Room, proof: Option<&Proof>) -> Result<Seated, Fault> {
+        room::save(self, seen, after, proof).await
+    }
+
+    async fn touch_place(&self, cast: &CastId, place: &SessionId, gone: Timestamp, now: Timestamp) -> Result<Option<Room>, Fault> {
+        room::touch(self, cast, place, gone, now).await
     }
 
     async fn tally(&self, key: &str) -> Result<u32, Fault> {

@@ -112,7 +112,8 @@ impl Code {
                 | DenialCode::ConsentRequired
                 | DenialCode::CaptchaRequired
                 | DenialCode::RequestDiffers
-                | DenialCode::ProfileBusy => StatusCode::CONFLICT,
+                | DenialCode::ProfileBusy
+                | DenialCode::PlaceLost => StatusCode::CONFLICT,
                 DenialCode::IpLimit | DenialCode::TooManyAttempts | DenialCode::UserLimit | DenialCode::AnonymousLimit => {
                     StatusCode::TOO_MANY_REQUESTS
                 }
@@ -121,6 +122,7 @@ impl Code {
                 | DenialCode::CastClosed
                 | DenialCode::CastBusy
                 | DenialCode::SystemBusy
+                | DenialCode::Waiting
                 | DenialCode::Maintenance
                 | DenialCode::CaptchaUnavailable
                 | DenialCode::LoginUnavailable

@@ -96,6 +96,10 @@ routes! {
     DescribeCast = GET "/api/casts/{key}", Cast, Public;
     /// A claim to a session.
     Claim = POST "/cast/{key}/claims", Cast, Public;
+    /// The waiting room of a link: where its visitor stands.
+    SeeRoom = GET "/cast/{key}/room", Cast, Public;
+    /// A place in it is given back.
+    LeaveRoom = POST "/cast/{key}/room", Cast, Public;
     /// The waiting page.
     ShowSession = GET "/session/{id}", Session, Owner;
     /// Where the session stands.

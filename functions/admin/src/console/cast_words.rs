@@ -101,6 +101,9 @@ fn limits(cast: &Value) -> Vec<String> {
     if let Some(most) = number("max_live_sessions") {
         told.push(format!("At most {} at the same time.", plural(most, "session", "sessions")));
     }
+    if on(cast, "waiting_room") {
+        told.push("Whoever finds every place taken waits in line.".to_owned());
+    }
     if told.is_empty() {
         told.push("Nothing limits how many sessions it starts.".to_owned());
     }

@@ -110,7 +110,7 @@ mod tests {
                     "error_url": "https://example.com/sorry", "kasm_url": "https://example.com/", "allow_dynamic_kasm_url": true,
                     "dynamic_kasm_url_hosts": ["example.com"], "allow_dynamic_docker_network": true, "allow_anonymous": true,
                     "anonymous_user_group_id": Group::all_users_id(), "require_captcha": true, "allow_resume": true,
-                    "max_live_sessions": 3, "open_hours": hours, "allowed_addresses": ["192.0.2.0/24"],
+                    "max_live_sessions": 3, "waiting_room": true, "open_hours": hours, "allowed_addresses": ["192.0.2.0/24"],
                     "banned_addresses": ["192.0.2.7 Bot"], "enforce_client_settings": true, "client_settings": client(),
                     "background_url": "https://example.com/p.jpg", "disable_control_panel": true, "disable_tips": true,
                     "enable_sharing": true, "allow_anonymous_viewers": true, "disable_shared_fixed_resolution": true,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::ground::Ground;
 use super::open::captcha_bond;
-use super::{Casting, Refusal, Stop, TRIES, Visitor};
+use super::room::Waiting;
+use super::{Casting, Refusal, Stop, TRIES, Visitor, outcome};
 use crate::METRICS;
 use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
@@ -44,22 +45,44 @@ pub struct Claimed {
     pub owner_ticket: String,
 }
 
+/// What a claim is answered with.
+#[derive(Clone, Debug)]
+pub enum Received {
+    /// A session.
+    Session(Claimed),
+    /// None yet, but a place in the link's waiting room.
+    Place(Waiting),
+}
+
+impl Received {
+    /// The session, if it is one.
+    pub fn session(self) -> Option<Claimed> {
+        match self {
+            Self::Session(claimed) => Some(claimed),
+            Self::Place(_) => None,
+        }
+    }
+}
+
 /// What stays the same through all attempts of one claim.
-struct Terms<'a> {
-    id: SessionId,
-    ticket: &'a LaunchTicket,
+pub(super) struct Terms<'a> {
+    pub(super) id: SessionId,
+    /// The id follows from it.
+    pub(super) nonce: Nonce,
+    pub(super) ticket: &'a LaunchTicket,
     /// What the claim asks for, when it has an idempotency key.
     request: Option<[&'a str; 3]>,
-    proof: Option<Proof>,
+    pub(super) proof: Option<Proof>,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
-    /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task. The same ticket always leads to the same session,
+    /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task; where there is none to be had now and the link
+    /// has a waiting room, the visitor gets a place in it. The same ticket always leads to the same session,
     /// and so does the same idempotency key of the same caller.
     ///
     /// # Errors
     /// The refusal, after everything that was taken has been given back.
-    pub async fn claim(&self, key: &str, request: &ClaimRequest, visitor: &Visitor) -> Result<Claimed, Refusal> {
+    pub async fn claim(&self, key: &str, request: &ClaimRequest, visitor: &Visitor) -> Result<Received, Refusal> {
         let now = self.clock.now();
         let mut found = None;
         let mut referrer = visitor.referrer.clone();
@@ -76,19 +99,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let ticket = self.check_ticket(&request.ticket, &cast, visitor, now)?;
             // The page was opened from there; the claim's own Referer is that page.
             referrer.clone_from(&ticket.referrer);
-            let session = self.take(cast, &ticket, request, visitor, wait).await?;
-            let session = self.hand_in(session).await?;
-            let session = self.launch(session).await?;
-            let owner_ticket = self.sign_owner(&session);
-            Ok(Claimed { session, owner_ticket })
+            self.serve(cast, &ticket, request, visitor, wait).await
         };
         match claimed.await {
-            Ok(claimed) => Ok(claimed),
+            Ok(received) => Ok(received),
             Err(stop) => Err(self.refuse(stop, found.as_deref(), referrer, visitor).await),
         }
     }
 
-    fn check_ticket(&self, text: &str, cast: &Cast, visitor: &Visitor, now: Timestamp) -> Result<LaunchTicket, Stop> {
+    pub(super) fn check_ticket(&self, text: &str, cast: &Cast, visitor: &Visitor, now: Timestamp) -> Result<LaunchTicket, Stop> {
         let ticket = LaunchTicket::open(text, &self.keys, now).map_err(|error| match error {
             TicketError::Invalid => DenialCode::TicketInvalid,
             TicketError::Expired => DenialCode::TicketExpired,
@@ -99,59 +118,112 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         Ok(ticket)
     }
 
-    /// Gathers, asks for the proof where one is needed, and reserves.
-    async fn take(
+    /// Gathers, and gives a session, or a place where there is none to be had now.
+    async fn serve(
         &self,
         cast: Arc<Cast>,
         ticket: &LaunchTicket,
         request: &ClaimRequest,
         visitor: &Visitor,
         wait: Option<u64>,
-    ) -> Result<Session, Stop> {
+    ) -> Result<Received, Stop> {
         let now = self.clock.now();
         let wishes = Wishes { kasm_url: ticket.kasm_url.clone(), docker_network: ticket.docker_network.clone() };
         let mut ground = self.gather(Some(cast.clone()), visitor, ticket.referrer.as_deref(), &wishes, now).await?;
         ground.own_session = self.find_own(&cast, visitor).await?;
         (ground.consent, ground.wait) = (Some(request.consent), wait);
         let mut terms = self.name_session(&cast, ticket, request, visitor);
-        if policy::captcha::applies(&cast.settings, visitor.user.as_ref()) {
+        ground.place = Some(ticket.place.clone().map_or_else(|| (terms.id.clone(), false), |place| (place, true)));
+        self.see_room(&cast, &mut ground).await?;
+        if ground.waits(now) {
+            // Whoever was told that it is their turn asks the counts themselves.
+            ground.forget_crowd();
+        }
+        let given = async {
+            let session = self.take(cast, &mut ground, &mut terms, request, now).await?;
+            let session = self.hand_in(session).await?;
+            self.launch(session).await
+        };
+        let stop = match given.await {
+            // A claim that comes again finds what the first one did; those who can wait do not end there.
+            Ok(session) => match outcome(&session).filter(|denial| ground.has_room() && denial.code == DenialCode::NoCapacity) {
+                Some(denial) => denial.into(),
+                None => {
+                    let owner_ticket = self.sign_owner(&session);
+                    return Ok(Received::Session(Claimed { session, owner_ticket }));
+                }
+            },
+            Err(stop) => stop,
+        };
+        self.seat(stop, &mut ground, &mut terms, request).await.map(Received::Place)
+    }
+
+    /// Asks for the proof where one is needed, and reserves.
+    async fn take(
+        &self,
+        cast: Arc<Cast>,
+        ground: &mut Ground<'_>,
+        terms: &mut Terms<'_>,
+        request: &ClaimRequest,
+        now: Timestamp,
+    ) -> Result<Session, Stop> {
+        // Whoever waits has shown it before.
+        if policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref()) && !ground.waits(now) {
             // Whoever is refused anyway, or was let in before, is not worth a check.
             if let Verdict::Deny(denial) = policy::admit(&ground.facts(None, now)) {
-                return self.find_earlier(&terms, denial.into()).await;
+                return self.find_earlier(terms, denial.into()).await;
             }
             if let Some(session) = self.store.session(&terms.id).await? {
-                return self.same_request(session, &terms);
+                return self.same_request(session, terms);
             }
-            (ground.proof, terms.proof) = self.check_proof(&cast, &ground, request.captcha.as_deref(), ticket, now).await;
+            self.check_proof(&cast, ground, terms, request, now).await;
         }
-        self.reserve(cast, ground, &terms).await
+        self.reserve(cast, ground, terms).await
     }
 
     /// Which session this claim is for.
     fn name_session<'a>(&self, cast: &Cast, ticket: &'a LaunchTicket, request: &ClaimRequest, visitor: &Visitor) -> Terms<'a> {
-        let Some(key) = &request.idempotency_key else {
-            return Terms { id: SessionId::from_nonce(&cast.id, &ticket.nonce), ticket, request: None, proof: None };
+        // The ticket of a place stands for the claim that came for it, whatever that was called.
+        let Some(key) = request.idempotency_key.as_ref().filter(|_| ticket.place.is_none()) else {
+            let nonce = ticket.nonce.clone();
+            return Terms { id: SessionId::from_nonce(&cast.id, &nonce), nonce, ticket, request: None, proof: None };
         };
         let caller = visitor.user.as_ref().map_or(ticket.address.as_str(), |user| user.id.as_str());
-        let id = SessionId::from_nonce(&cast.id, &Nonce::from_request(caller, key));
+        let nonce = Nonce::from_request(caller, key);
+        let id = SessionId::from_nonce(&cast.id, &nonce);
         let (url, network) = (ticket.kasm_url.as_deref(), ticket.docker_network.as_deref());
         let content = [url.unwrap_or_default(), network.unwrap_or_default(), if request.consent { "agreed" } else { "" }];
-        Terms { id, ticket, request: Some(content), proof: None }
+        Terms { id, nonce, ticket, request: Some(content), proof: None }
     }
 
-    async fn check_proof(
+    /// Asks whoever can tell whether the visitor's proof is good.
+    pub(super) async fn check_proof(
+        &self,
+        cast: &Cast,
+        ground: &mut Ground<'_>,
+        terms: &mut Terms<'_>,
+        request: &ClaimRequest,
+        now: Timestamp,
+    ) {
+        let token = request.captcha.as_deref().filter(|token| !token.is_empty());
+        (ground.proof, terms.proof) = match token {
+            Some(token) => self.ask_verifier(cast, ground, token, &terms.ticket.address, now).await,
+            None => (ProofFact::Missing, None),
+        };
+    }
+
+    async fn ask_verifier(
         &self,
         cast: &Cast,
         ground: &Ground<'_>,
-        token: Option<&str>,
-        ticket: &LaunchTicket,
+        token: &str,
+        address: &str,
         now: Timestamp,
     ) -> (ProofFact, Option<Proof>) {
-        let Some(token) = token.filter(|token| !token.is_empty()) else { return (ProofFact::Missing, None) };
         let check = CaptchaCheck {
             settings: &ground.system.settings.captcha,
             token,
-            bound_to: &captcha_bond(cast, &ticket.address),
+            bound_to: &captcha_bond(cast, address),
             address: ground.visitor.address,
             hostname: self.terms.host(),
             now,
@@ -170,7 +242,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Judges and takes, again whenever what was judged turns out to be out of date.
-    async fn reserve(&self, mut cast: Arc<Cast>, mut ground: Ground<'_>, terms: &Terms<'_>) -> Result<Session, Stop> {
+    async fn reserve(&self, mut cast: Arc<Cast>, ground: &mut Ground<'_>, terms: &Terms<'_>) -> Result<Session, Stop> {
         let mut window: Option<Window> = None;
         let (mut fresh, mut lost) = (false, BTreeSet::new());
         for _ in 0..TRIES {
@@ -183,10 +255,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 // The image rule comes before any admission.
                 (Verdict::Admit(_), None) => return self.find_earlier(terms, DenialCode::ImageUnavailable.into()).await,
             };
-            let mut reservation = self.draw_up(&cast, &ground, admission, &image, terms, window.as_ref(), now);
-            if !fresh && reservation.session.charge.is_free() && reservation.proof.is_none() {
+            let mut reservation = self.draw_up(&cast, ground, admission, &image, terms, window.as_ref(), now);
+            reservation.room = self.room_claim(ground, terms, now);
+            if !fresh && reservation.session.charge.is_free() && reservation.proof.is_none() && reservation.room.is_none() {
                 // No condition guards this reservation, so the settings themselves must be fresh.
-                cast = self.read_again(&cast, &mut ground).await?;
+                cast = self.read_again(&cast, ground).await?;
                 fresh = true;
                 continue;
             }
@@ -204,7 +277,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Reserved::StagedGone => lost.extend(reservation.staged.map(|staged| staged.id)),
                 Reserved::Already(session) => return self.same_request(*session, terms),
                 Reserved::ConfigChanged => {
-                    cast = self.read_again(&cast, &mut ground).await?;
+                    cast = self.read_again(&cast, ground).await?;
                     fresh = true;
                 }
                 Reserved::SoldOut => {
@@ -214,6 +287,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     ground.cast = Some(cast.clone());
                     self.book.learn(&cast.settings.key, Some(cast.clone()), now);
                 }
+                Reserved::RoomMoved(seen) => ground.room = Some(seen),
                 Reserved::WindowMoved(seen) => window = Some(seen),
                 Reserved::Full(kind) => {
                     ground.full.insert(kind);
@@ -228,8 +302,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The visitor's own session, with the address to be opened in it written down.
-    async fn resume(&self, ground: Ground<'_>, url: Option<String>, now: Timestamp) -> Result<Session, Stop> {
-        let own = ground.own_session.ok_or(DenialCode::UnknownSession)?;
+    async fn resume(&self, ground: &Ground<'_>, url: Option<String>, now: Timestamp) -> Result<Session, Stop> {
+        let own = ground.own_session.clone().ok_or(DenialCode::UnknownSession)?;
         tracing::info!(session.id = %own.id, "Session {} is taken up again", own.id);
         let Some(url) = url else { return Ok(own) };
         let (id, known) = (own.id.clone(), own.clone());
@@ -246,12 +320,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The cast as it is now; none when it is gone, or has another key by now than the visitor came with.
-    async fn read_again(&self, cast: &Cast, ground: &mut Ground<'_>) -> Result<Arc<Cast>, Stop> {
+    pub(super) async fn read_again(&self, cast: &Cast, ground: &mut Ground<'_>) -> Result<Arc<Cast>, Stop> {
         let (key, now) = (&cast.settings.key, self.clock.now());
         let read = self.store.cast(&cast.id).await?.filter(|read| read.settings.key == *key).map(Arc::new);
         self.book.learn(key, read.clone(), now);
         let read = read.ok_or(DenialCode::UnknownCast)?;
         self.gather_for(&read, ground, now).await?;
+        self.see_room(&read, ground).await?;
         Ok(read)
     }
 
@@ -303,7 +378,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
         };
         let window = admission.window.zip(key).map(|(limit, key)| policy::ip_window::take(&limit, key, window, id, now));
-        Reservation { session, cast_version: cast.version, window, tallies: admission.tallies, proof: terms.proof.clone(), staged: None }
+        Reservation {
+            session,
+            cast_version: cast.version,
+            window,
+            tallies: admission.tallies,
+            proof: terms.proof.clone(),
+            staged: None,
+            room: None,
+        }
     }
 
     /// The user who has logged in, or a new anonymous one.

@@ -7,12 +7,13 @@ use super::{Casting, Visitor};
 use crate::address;
 use crate::cast::{Cast, CountBy};
 use crate::group;
-use crate::ids::CastKey;
+use crate::ids::{CastKey, SessionId};
 use crate::image::Image;
 use crate::network::Network;
 use crate::permission::{Grant, Permission};
-use crate::policy::{self, Facts, ProofFact, Wishes};
+use crate::policy::{self, Facts, Line, ProofFact, Wishes};
 use crate::ports::{Fault, Launcher, Store};
+use crate::room::{Room, Standing};
 use crate::session::Session;
 use crate::system::System;
 use crate::tally::TallyKind;
@@ -29,6 +30,10 @@ pub(super) struct Ground<'a> {
     pub(super) grant: Grant,
     pub(super) own_session: Option<Session>,
     pub(super) full: BTreeSet<TallyKind>,
+    /// The link's waiting room, where it has one and somebody has looked.
+    pub(super) room: Option<Room>,
+    /// The place that is the visitor's, or would be, and whether the visitor's ticket says that it is.
+    pub(super) place: Option<(SessionId, bool)>,
     pub(super) visitor: &'a Visitor,
     pub(super) referrer: Option<&'a str>,
     pub(super) wishes: &'a Wishes,
@@ -54,6 +59,7 @@ impl Ground<'_> {
             consent: self.consent,
             wait: self.wait,
             proof: self.proof,
+            line: self.room.as_ref().zip(self.place.as_ref()).map(|(room, (place, held))| Line { room, place, held: *held }),
             full: &self.full,
             window,
             now,
@@ -62,6 +68,22 @@ impl Ground<'_> {
 }
 
 impl Ground<'_> {
+    /// Leaves out that there are as many sessions as there may be, which is no reason to turn away whoever can wait.
+    pub(super) fn forget_crowd(&mut self) {
+        self.full.retain(|kind| !matches!(kind, TallyKind::Cast | TallyKind::System));
+    }
+
+    /// Whether whoever finds no session can wait for one.
+    pub(super) fn has_room(&self) -> bool {
+        self.cast.as_ref().is_some_and(|cast| cast.settings.waiting_room)
+    }
+
+    /// Whether the visitor waits in the room.
+    pub(super) fn waits(&self, now: Timestamp) -> bool {
+        let standing = self.room.as_ref().zip(self.place.as_ref()).map(|(room, (place, _))| room.standing(place, now));
+        matches!(standing, Some(Standing::Waits(_)))
+    }
+
     /// What the visitors of a session of this cast and this image see around its app.
     pub(super) fn viewing(&self, cast: &Cast, image: &Image) -> Viewing {
         let (cast, image) = (&cast.settings, &image.settings);
@@ -98,6 +120,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             grant: Grant::default(),
             own_session: None,
             full: BTreeSet::new(),
+            room: None,
+            place: None,
             visitor,
             referrer,
             wishes,
@@ -124,6 +148,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let tallies = policy::live_limits::tallies(cast, ground.image.as_deref(), user, &ground.grant, &ground.system.settings, now);
         ground.full = tallies.iter().filter(|tally| self.book.is_full(&tally.key, now)).map(|tally| tally.kind).collect();
         ground.cast = Some(cast.clone());
+        Ok(())
+    }
+
+    /// Looks at the link's waiting room, where it has one.
+    pub(super) async fn see_room(&self, cast: &Cast, ground: &mut Ground<'_>) -> Result<(), Fault> {
+        ground.room = if cast.settings.waiting_room { Some(self.store.room(&cast.id).await?) } else { None };
         Ok(())
     }
 

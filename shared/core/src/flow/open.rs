@@ -97,6 +97,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
         let mut ground = self.gather(found.clone(), visitor, referrer.as_deref(), wishes, now).await?;
         ground.wait = wait;
+        if found.as_ref().is_some_and(|cast| cast.settings.waiting_room) {
+            // Whoever finds every place taken can still wait for one.
+            ground.forget_crowd();
+        }
         if ground.cast.is_none() {
             self.attempts.note(&address, now);
             policy::attempts::check(wait)?;
@@ -134,6 +138,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             docker_network: ground.wishes.docker_network.clone(),
             address,
             nonce: Nonce::from_bytes(ids::draw(&*self.entropy)),
+            place: None,
             expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
         };
         let captcha = policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref()).then(|| {

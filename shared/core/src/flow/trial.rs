@@ -2,6 +2,7 @@
 
 use super::{Casting, Visitor};
 use crate::cast::Cast;
+use crate::ids::SessionId;
 use crate::policy::{self, ProofFact, Step, Wishes};
 use crate::ports::{Fault, Launcher, Store};
 use crate::time::Timestamp;
@@ -27,6 +28,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let mut ground = self.gather(None, visitor, visitor.referrer.as_deref(), &trial.wishes, now).await?;
         let cast = std::sync::Arc::new(cast.clone());
         self.gather_for(&cast, &mut ground, now).await?;
+        ground.place = Some((SessionId::from_bytes([0; 16]), false));
+        self.see_room(&cast, &mut ground).await?;
         ground.own_session = self.find_own(&cast, visitor).await?;
         ground.proof = ProofFact::NotAsked;
         for tally in

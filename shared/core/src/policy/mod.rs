@@ -18,6 +18,7 @@ pub mod open_hours;
 pub mod referrer;
 pub mod total;
 pub mod trace;
+pub mod turn;
 pub mod valid_until;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ use crate::window::Window;
 pub use captcha::ProofFact;
 pub use kasm_url::Chosen;
 pub use trace::{Step, trace};
+pub use turn::Line;
 
 /// All that the decision depends on.
 #[derive(Clone, Debug)]
@@ -68,6 +70,8 @@ pub struct Facts<'a> {
     pub wait: Option<u64>,
     /// What is known of the visitor's proof of being there.
     pub proof: ProofFact,
+    /// The link's waiting room, where it has one and somebody has looked.
+    pub line: Option<Line<'a>>,
     /// The counts that were found full a moment ago.
     pub full: &'a BTreeSet<TallyKind>,
     /// The visitor's IP window as last read; `None` while nobody has looked, which lets the reservation find out.
@@ -140,6 +144,8 @@ pub enum Rule {
     Attempts,
     /// Somebody is there.
     Captcha,
+    /// Nobody is before the visitor in the waiting room.
+    Turn,
     /// There are not too many sessions already.
     LiveLimits,
     /// The address has not had too many sessions lately.
@@ -191,6 +197,7 @@ fn judge(facts: &Facts<'_>, hear: &mut dyn FnMut(Rule, Result<(), Denial>) -> Re
     hear(Rule::Consent, consent::check(chosen.by_visitor, facts.consent))?;
     hear(Rule::Attempts, attempts::check(facts.wait))?;
     hear(Rule::Captcha, captcha::check(settings, facts.user, facts.proof))?;
+    hear(Rule::Turn, turn::check(settings, facts.line, facts.now))?;
     hear(Rule::LiveLimits, live_limits::check(cast, facts.system, facts.full, facts.now))?;
     let limit = ip_window::applies(settings.ip_limit.as_ref(), facts.address);
     hear(Rule::IpWindow, ip_window::check(limit, facts.window, facts.now))?;
@@ -222,6 +229,7 @@ pub(crate) mod tests {
     use crate::address_rules::AddressRule;
     use crate::open_hours::{OpenHours, Span};
     use crate::referrer::ReferrerRule;
+    use crate::room::Room;
     use crate::testing::{NOON, cast, image, session, user};
 
     /// Everything that facts borrow from.
@@ -262,6 +270,7 @@ pub(crate) mod tests {
                 consent: None,
                 wait: None,
                 proof: ProofFact::NotAsked,
+                line: None,
                 full: &self.full,
                 window: None,
                 now: NOON,
@@ -280,6 +289,7 @@ pub(crate) mod tests {
         settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
         settings.allow_anonymous = false;
         settings.require_captcha = true;
+        settings.waiting_room = true;
         settings.dynamic_kasm_url = true;
         ground.image.settings.enabled = false;
         settings.ip_limit = Some(IpLimit { sessions: 1, within_seconds: 60, by: Default::default(), exempt: Vec::new() });
@@ -293,11 +303,14 @@ pub(crate) mod tests {
     fn rules_speak_in_the_order_of_the_design() {
         let window = Window { key: String::new(), stamp: "1".into(), slots: [(session(&cast(1), 1).id, NOON)].into() };
         let mut ground = hopeless();
+        let place = session(&cast(1), 1).id;
+        let room = Room::empty(cast(1).id).joined(&session(&cast(1), 2).id, "1".into(), NOON).expect("there is room");
+        let mut line = Some(Line { room: &room, place: &place, held: false });
         let (mut referrer, mut consent, mut wait, mut proof, mut seen) = (None, Some(false), Some(5), ProofFact::Missing, Some(&window));
         let mut heard = Vec::new();
         // Each refusal's cause is mended in turn, so that the next rule is heard.
         for _ in 0..20 {
-            let verdict = admit(&Facts { referrer, consent, wait, proof, window: seen, ..ground.facts() });
+            let verdict = admit(&Facts { referrer, consent, wait, proof, line, window: seen, ..ground.facts() });
             let Verdict::Deny(denial) = verdict else {
                 assert!(matches!(verdict, Verdict::Admit(Admission { count: Some(0), window: Some(_), .. })), "{verdict:?}");
                 break;
@@ -317,6 +330,7 @@ pub(crate) mod tests {
                 DenialCode::ConsentRequired => consent = Some(true),
                 DenialCode::TooManyAttempts => wait = None,
                 DenialCode::CaptchaRequired => proof = ProofFact::Passed,
+                DenialCode::Waiting => line = None,
                 DenialCode::SystemBusy => ground.full.clear(),
                 DenialCode::IpLimit => seen = None,
                 DenialCode::NoSessionsLeft => ground.cast.counter.remaining = 1,
@@ -336,6 +350,7 @@ pub(crate) mod tests {
             "consent-required",
             "too-many-attempts",
             "captcha-required",
+            "waiting",
             "system-busy",
             "ip-limit",
             "no-sessions-left",

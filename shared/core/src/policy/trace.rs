@@ -108,6 +108,11 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
             format!("Asked for on the landing page ({}).", facts.system.captcha.kind.as_str())
         }
         Rule::Captcha => "Not asked for.".to_owned(),
+        Rule::Turn if !settings.waiting_room => "Off.".to_owned(),
+        Rule::Turn => {
+            let waiting = facts.line.map_or(0, |line| line.room.waiting(facts.now));
+            format!("In the waiting room: {waiting}.")
+        }
         Rule::LiveLimits => {
             let most = |most: Option<u32>| most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
             let user = most(facts.user.and(facts.grant.sessions_per_user));
@@ -143,6 +148,7 @@ impl Rule {
             Self::Consent => ("consent", "Does the visitor agree to the address?"),
             Self::Attempts => ("attempts", "Has this address tried too often?"),
             Self::Captcha => ("captcha", "Is somebody there?"),
+            Self::Turn => ("turn", "Is it the visitor's turn?"),
             Self::LiveLimits => ("live_limits", "Is there room for another session?"),
             Self::IpWindow => ("ip_window", "Has this address had too many sessions lately?"),
             Self::Total => ("total", "Do sessions remain?"),
@@ -165,7 +171,7 @@ mod tests {
         let facts = Facts { referrer: Some("evil.org"), ..ground.facts() };
         let steps = trace(&facts);
         let refused: Vec<_> = steps.iter().filter(|step| !step.passes).map(|step| step.rule).collect();
-        assert_eq!((steps.len(), refused), (16, vec!["referrer", "total"]));
+        assert_eq!((steps.len(), refused), (17, vec!["referrer", "total"]));
         let Verdict::Deny(denial) = admit(&facts) else { panic!("is refused") };
         assert_eq!(steps.iter().find_map(|step| step.code), Some(denial.code.as_str()));
         let because = &steps[4].because;

@@ -9,6 +9,7 @@ mod lists;
 mod pools;
 mod release;
 mod reserve;
+mod rooms;
 mod tallies;
 mod told;
 
@@ -80,6 +81,12 @@ cases! {
         a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions
         a_count_that_was_forgotten_does_not_stop_a_release
         a_proof_is_used_once;
+    rooms:
+        a_room_is_written_only_as_seen
+        a_sign_of_life_changes_nothing_else
+        whoever_joins_uses_a_proof_up_or_stays_outside
+        a_claim_gives_up_its_place_with_everything_else_or_not_at_all
+        of_fifty_who_come_at_once_each_gets_a_number_of_their_own;
     pools:
         a_pool_takes_no_more_than_it_may_however_many_come_at_once
         a_session_waits_in_its_pool_until_it_is_given_away_or_stops
@@ -171,7 +178,7 @@ impl<'a, S: Store> Lab<'a, S> {
         let mut session = self.session(cast);
         session.charge = Charge { count: count.then_some(cast.counter.epoch), window: key.map(str::to_owned), held: Vec::new() };
         let window = key.map(|key| window_claim(&session, None, &Window { key: key.to_owned(), stamp: String::new(), slots: [].into() }));
-        Reservation { session, cast_version: cast.version, window, tallies: Vec::new(), proof: None, staged: None }
+        Reservation { session, cast_version: cast.version, window, tallies: Vec::new(), proof: None, staged: None, room: None }
     }
 
     /// Another claim from the address of a window, decided on that window as it was seen.

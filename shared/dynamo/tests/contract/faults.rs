@@ -47,6 +47,7 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
                 tallies: Vec::new(),
                 proof: None,
                 staged: None,
+                room: None,
             };
             assert_eq!(store().reserve(&reservation).await, Ok(Reserved::Placed), "{troubles:?}: reserve");
             let over = session.ended(EndReason::NoCapacity, NOON).expect("it lives");
@@ -107,7 +108,7 @@ async fn a_claim_costs_one_call_and_so_does_a_link() {
         let mut session = session(&cast, 1);
         session.charge.count = count;
         store
-            .reserve(&Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None })
+            .reserve(&Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None, room: None })
             .await
             .expect("an answer");
         assert_eq!(calls(), 1, "a claim that charges {count:?}");
@@ -127,8 +128,10 @@ async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
         nonce[..4].copy_from_slice(&n.to_be_bytes());
         session.id = casting_core::ids::SessionId::from_bytes(nonce);
         session.charge.count = Some(0);
-        let (store, reservation) =
-            (store.clone(), Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None });
+        let (store, reservation) = (
+            store.clone(),
+            Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None, room: None },
+        );
         tokio::spawn(async move { store.reserve(&reservation).await })
     });
     let (mut placed, mut sold_out) = (0, 0);

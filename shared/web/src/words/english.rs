@@ -2,7 +2,7 @@
 
 use casting_core::session::EndReason;
 
-use super::{EndedWords, LandingWords, LoginWords, Step, WaitingWords, Words};
+use super::{EndedWords, LandingWords, LoginWords, RoomWords, Step, WaitingWords, Words};
 use crate::code::Code;
 
 /// English, which is also what programs are told problems in.
@@ -26,6 +26,20 @@ pub const ENGLISH: Words = Words {
         check_done: "That worked. Please press the button once more.",
         check_missing: "Please complete the check first.",
         check_needs_scripting: "This link checks that you are a person, which needs JavaScript. Please switch it on and load the page again.",
+    },
+    room: RoomWords {
+        title: "You are in line",
+        about: "Every session of this link is in use. You get in by yourself when it is your turn.",
+        position: |number| format!("You are number {number}."),
+        estimate,
+        turn: "It is your turn.",
+        enter: "Go in",
+        keep: "Keep this page open. Your place is given up when it has been closed for more than a minute.",
+        trouble: "The connection is lost at the moment; trying again.",
+        leave: "Leave the line",
+        left_title: "You have left the line",
+        left: "Your place was given back. Nothing has been counted against the link.",
+        again: "Start again",
     },
     waiting: WaitingWords {
         title: "Your session is starting",
@@ -76,6 +90,15 @@ const fn why(reason: &EndReason) -> &'static str {
     }
 }
 
+/// A wait that nobody can promise, so never more exact than it can be.
+fn estimate(seconds: Option<u64>) -> String {
+    match seconds {
+        None => "We cannot say yet how long it takes.".to_owned(),
+        Some(0..=60) => "About a minute or less.".to_owned(),
+        Some(seconds) => format!("About {}.", wait(seconds.max(91))),
+    }
+}
+
 /// A wait in words: `8 seconds`, `1 minute`, `2 hours`; rounded up, so that nobody comes too early.
 fn wait(seconds: u64) -> String {
     let (count, unit) = match seconds {
@@ -97,6 +120,11 @@ mod tests {
             [(1, "1 second"), (90, "90 seconds"), (91, "2 minutes"), (3_600, "60 minutes"), (7_200, "2 hours"), (2_592_000, "30 days")]
         {
             assert_eq!(wait(seconds), words);
+        }
+        for (seconds, words) in
+            [(5, "About a minute or less."), (61, "About 2 minutes."), (230, "About 4 minutes."), (7_200, "About 2 hours.")]
+        {
+            assert_eq!(estimate(Some(seconds)), words);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Words {
     pub reference: &'static str,
     /// The landing page.
     pub landing: LandingWords,
+    /// The page of a link's waiting room.
+    pub room: RoomWords,
     /// The page of a session that starts.
     pub waiting: WaitingWords,
     /// The page of a session that is over.
@@ -67,6 +69,35 @@ pub struct LandingWords {
     pub check_missing: &'static str,
     /// For browsers without scripting.
     pub check_needs_scripting: &'static str,
+}
+
+/// The words of the waiting room.
+#[derive(Debug)]
+pub struct RoomWords {
+    /// Its heading.
+    pub title: &'static str,
+    /// What is going on, where the administrator has no title for the link.
+    pub about: &'static str,
+    /// Which number somebody has.
+    pub position: fn(usize) -> String,
+    /// In how many seconds it may be their turn, if that can be said.
+    pub estimate: fn(Option<u64>) -> String,
+    /// When it is.
+    pub turn: &'static str,
+    /// On the button that goes in then.
+    pub enter: &'static str,
+    /// How the place is kept.
+    pub keep: &'static str,
+    /// When the connection is lost.
+    pub trouble: &'static str,
+    /// On the button that gives the place back.
+    pub leave: &'static str,
+    /// The heading for whoever has left.
+    pub left_title: &'static str,
+    /// What that means.
+    pub left: &'static str,
+    /// Leads back to the link.
+    pub again: &'static str,
 }
 
 /// One step of a start.

@@ -137,6 +137,11 @@ pub static CAST: Noun = Noun {
                     "How many sessions of this link may be alive at the same time. Empty sets no limit.",
                 ),
                 Field::flag(
+                    "waiting_room",
+                    "Waiting Room",
+                    "Visitors who find every place taken wait in line, first come, first served, and get in by themselves. Up to 200 can wait.",
+                ),
+                Field::flag(
                     "allow_resume",
                     "Allow Resume",
                     "Signed-in visitors who have a session of this link already are taken back to it; that uses up nothing.",

@@ -1,0 +1,169 @@
+//! Owns how somebody who waits is shown where they stand, as a page and for programs. Must not know whose turn it is.
+
+use askama::Template;
+use casting_core::{Terms, Waiting};
+use casting_web::words::RoomWords;
+use casting_web::{Forms, Page, Problem, Reply, Request, Visit, body, reply};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use url::form_urlencoded::Serializer;
+
+/// Without scripting the page is loaded again after so many seconds.
+const REFRESH_SECONDS: u32 = 5;
+
+#[derive(Template)]
+#[template(path = "room.html")]
+struct Room<'a> {
+    key: &'a str,
+    about: &'a str,
+    told: &'a str,
+    waiting: &'a Waiting,
+    words: &'static RoomWords,
+}
+
+#[derive(Template)]
+#[template(path = "left.html")]
+struct Left<'a> {
+    key: &'a str,
+    words: &'static RoomWords,
+}
+
+/// What programs are told of their place.
+#[derive(Serialize)]
+struct Place<'a> {
+    state: &'static str,
+    /// 1 is next; 0 has had its turn.
+    position: usize,
+    /// How long it may take; null while that cannot be said.
+    estimate_seconds: Option<u64>,
+    /// Whether a claim with the ticket makes sense now.
+    turn: bool,
+    /// When to ask again. Whoever does not ask for more than a minute loses the place.
+    ask_in_seconds: u64,
+    /// The same in words.
+    told: &'a str,
+    /// Where to ask.
+    room_url: &'a str,
+    /// What to claim with, instead of the one before.
+    ticket: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TicketDocument {
+    ticket: String,
+}
+
+/// The ticket of whoever leaves.
+///
+/// # Errors
+/// When the body is too large, of another type, or cannot be read.
+pub(crate) fn read(request: &Request) -> Result<String, Problem> {
+    if body::kind(request) == Some(body::Kind::Json) {
+        return Ok(body::json::<TicketDocument>(request)?.ticket);
+    }
+    Ok(body::form(request)?.field("ticket").unwrap_or_default().to_owned())
+}
+
+/// How a claim is answered that found every place taken: people go on to the room, programs are told where they stand.
+pub(crate) fn seated(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms) -> Reply {
+    if !visit.wants_json {
+        return reply::see_other(&path(waiting, key));
+    }
+    let mut reply = describe(waiting, key, visit, terms, StatusCode::ACCEPTED);
+    reply::set_retry_after(&mut reply, Some(waiting.ask_in));
+    reply
+}
+
+/// Where somebody stands.
+pub(crate) fn reply(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms) -> Reply {
+    if visit.wants_json {
+        return describe(waiting, key, visit, terms, StatusCode::OK);
+    }
+    let (settings, words) = (&waiting.cast.settings, &visit.words.room);
+    let told = tell(waiting, words);
+    let main = Room { key, about: settings.title.as_deref().unwrap_or(words.about), told: &told, waiting, words };
+    let page = Page {
+        style: include_str!("../templates/room.css"),
+        script: include_str!("../templates/room.js"),
+        refresh: Some(REFRESH_SECONDS),
+        forms: Forms::LeadAway,
+        background: settings.background_url.as_deref(),
+        ..Page::new(words.title, &main)
+    };
+    page.reply(visit)
+}
+
+/// What is said to whoever has left.
+pub(crate) fn left(key: &str, visit: &Visit) -> Reply {
+    if visit.wants_json {
+        return reply::no_content();
+    }
+    let words = &visit.words.room;
+    let main = Left { key, words };
+    Page::new(words.left_title, &main).reply(visit)
+}
+
+fn describe(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms, status: StatusCode) -> Reply {
+    let place = Place {
+        state: "waiting",
+        position: waiting.position,
+        estimate_seconds: waiting.estimate,
+        turn: waiting.turn,
+        ask_in_seconds: waiting.ask_in,
+        told: &tell(waiting, &visit.words.room),
+        room_url: &format!("{}{}", terms.public_url, path(waiting, key)),
+        ticket: &waiting.ticket,
+    };
+    reply::json(status, &place)
+}
+
+fn tell(waiting: &Waiting, words: &RoomWords) -> String {
+    if waiting.turn {
+        return words.turn.to_owned();
+    }
+    format!("{} {}", (words.position)(waiting.position), (words.estimate)(waiting.estimate))
+}
+
+fn path(waiting: &Waiting, key: &str) -> String {
+    let query = Serializer::new(String::new()).append_pair("ticket", &waiting.ticket).finish();
+    format!("/cast/{key}/room?{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::tests::{body, terms, visit};
+    use casting_core::testing::cast;
+
+    fn waiting(position: usize, turn: bool) -> Waiting {
+        Waiting { cast: cast(1).into(), ticket: "v1.place.sig".into(), position, estimate: (position > 1).then_some(230), turn, ask_in: 2 }
+    }
+
+    #[test]
+    fn a_person_reads_number_and_estimate_and_gets_a_button_when_it_is_their_turn() {
+        for (name, waiting, words, hidden) in [
+            ("third", waiting(3, false), "You are number 3. About 4 minutes.", true),
+            ("first", waiting(1, false), "You are number 1. We cannot say yet how long it takes.", true),
+            ("their turn", waiting(1, true), "It is your turn.", false),
+        ] {
+            let reply = reply(&waiting, "some-key", &visit("text/html"), &terms());
+            let html = body(&reply);
+            assert!(html.contains(words), "{name}: {html}");
+            assert_eq!(html.contains("<div id=\"turn\" hidden>"), hidden, "{name}");
+            assert!(html.contains("<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>"), "{name}");
+            assert!(html.contains("method=\"post\" action=\"/cast/some-key/claims\""), "{name}");
+            assert!(html.contains("name=\"ticket\" value=\"v1.place.sig\"") && html.len() < 10_000, "{name}");
+            assert!(!html.contains("Cast 1"), "the cast's name is the administrator's");
+        }
+    }
+
+    #[test]
+    fn a_claim_that_found_every_place_taken_leads_to_the_room() {
+        let person = seated(&waiting(3, false), "some-key", &visit("text/html"), &terms());
+        assert_eq!((person.status().as_u16(), person.headers()["location"].to_str()), (303, Ok("/cast/some-key/room?ticket=v1.place.sig")));
+        let program = seated(&waiting(3, false), "some-key", &visit("application/json"), &terms());
+        assert_eq!((program.status().as_u16(), program.headers()["retry-after"].to_str()), (202, Ok("2")));
+        insta::assert_snapshot!(body(&program), @r#"{"state":"waiting","position":3,"estimate_seconds":230,"turn":false,"ask_in_seconds":2,"told":"You are number 3. About 4 minutes.","room_url":"https://cast.example.com/cast/some-key/room?ticket=v1.place.sig","ticket":"v1.place.sig"}"#);
+    }
+}
