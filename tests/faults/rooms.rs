@@ -87,7 +87,7 @@ impl Player {
                     if let Some(Received::Session(again)) = self.claim(&request).await {
                         story.sessions.push(again.session.id);
                     }
-                    self.live_through(claimed).await;
+                    self.live_through(*claimed).await;
                     return story;
                 }
                 Some(Received::Place(waiting)) => waiting,

@@ -372,6 +372,7 @@ pub async fn open(process: &Control, key: &str, visitor: &Visitor) -> Result<Cla
 ///
 /// # Errors
 /// The refusal.
+#[expect(clippy::expect_used, reason = "equipment of tests fails by panicking")]
 pub async fn claim(process: &Control, key: &str, request: &ClaimRequest, visitor: &Visitor) -> Result<Claimed, Refusal> {
     Ok(process.claim(key, request, visitor).await?.session().expect("the link has no waiting room"))
 }

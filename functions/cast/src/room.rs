@@ -161,9 +161,12 @@ mod tests {
     #[test]
     fn a_claim_that_found_every_place_taken_leads_to_the_room() {
         let person = seated(&waiting(3, false), "some-key", &visit("text/html"), &terms());
-        assert_eq!((person.status().as_u16(), person.headers()["location"].to_str()), (303, Ok("/cast/some-key/room?ticket=v1.place.sig")));
+        assert_eq!(
+            (person.status().as_u16(), person.headers()["location"].to_str().ok()),
+            (303, Some("/cast/some-key/room?ticket=v1.place.sig"))
+        );
         let program = seated(&waiting(3, false), "some-key", &visit("application/json"), &terms());
-        assert_eq!((program.status().as_u16(), program.headers()["retry-after"].to_str()), (202, Ok("2")));
+        assert_eq!((program.status().as_u16(), program.headers()["retry-after"].to_str().ok()), (202, Some("2")));
         insta::assert_snapshot!(body(&program), @r#"{"state":"waiting","position":3,"estimate_seconds":230,"turn":false,"ask_in_seconds":2,"told":"You are number 3. About 4 minutes.","room_url":"https://cast.example.com/cast/some-key/room?ticket=v1.place.sig","ticket":"v1.place.sig"}"#);
     }
 }

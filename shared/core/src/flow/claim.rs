@@ -49,7 +49,7 @@ pub struct Claimed {
 #[derive(Clone, Debug)]
 pub enum Received {
     /// A session.
-    Session(Claimed),
+    Session(Box<Claimed>),
     /// None yet, but a place in the link's waiting room.
     Place(Waiting),
 }
@@ -58,7 +58,7 @@ impl Received {
     /// The session, if it is one.
     pub fn session(self) -> Option<Claimed> {
         match self {
-            Self::Session(claimed) => Some(claimed),
+            Self::Session(claimed) => Some(*claimed),
             Self::Place(_) => None,
         }
     }
@@ -150,7 +150,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Some(denial) => denial.into(),
                 None => {
                     let owner_ticket = self.sign_owner(&session);
-                    return Ok(Received::Session(Claimed { session, owner_ticket }));
+                    return Ok(Received::Session(Box::new(Claimed { session, owner_ticket })));
                 }
             },
             Err(stop) => stop,
