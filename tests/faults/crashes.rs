@@ -119,7 +119,7 @@ async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
     let process = world.calm();
     world.refuse_starts(1);
     let opened = open(process, &key, &visitor(1)).await.expect("opens");
-    let refusal = claim(&process, &key, &opened, &visitor(1)).await.expect_err("is refused");
+    let refusal = claim(process, &key, &opened, &visitor(1)).await.expect_err("is refused");
     assert_eq!(refusal.denial().code.as_str(), "no-capacity");
     assert!(refusal.denial().retry_after.is_some());
     assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 1);
