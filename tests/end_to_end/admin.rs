@@ -150,7 +150,7 @@ async fn a_trial_shows_what_every_rule_would_say_and_spends_nothing() {
     let before = lab.ledger().await;
     let passes = lab.admin(Method::POST, &path, Some(&json!({"address": "192.0.2.1", "referrer": "https://www.acme.com/"}))).await.json();
     assert_eq!((passes["admitted"].clone(), passes["code"].clone()), (json!(true), Value::Null));
-    assert!(passes["steps"].as_array().is_some_and(|steps| steps.len() == 16));
+    assert!(passes["steps"].as_array().is_some_and(|steps| steps.len() == 17));
     let refused = lab.admin(Method::POST, &path, Some(&json!({"address": "192.0.2.1", "at": "2026-11-23T12:00:00Z"}))).await.json();
     assert_eq!((refused["admitted"].clone(), refused["code"].clone()), (json!(false), json!("referrer-denied")));
     assert_eq!(lab.admin(Method::POST, &path, Some(&json!({"address": "nowhere"}))).await.status, 422);
