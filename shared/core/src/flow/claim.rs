@@ -99,7 +99,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let ticket = self.check_ticket(&request.ticket, &cast, visitor, now)?;
             // The page was opened from there; the claim's own Referer is that page.
             referrer.clone_from(&ticket.referrer);
-            self.serve(cast, &ticket, request, visitor, wait).await
+            // On the heap: what a claim holds on its way is large, and every caller would hold a place for it.
+            Box::pin(self.serve(cast, &ticket, request, visitor, wait)).await
         };
         match claimed.await {
             Ok(received) => Ok(received),
@@ -155,7 +156,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             },
             Err(stop) => stop,
         };
-        self.seat(stop, &mut ground, &mut terms, request).await.map(Received::Place)
+        Box::pin(self.seat(stop, &mut ground, &mut terms, request)).await.map(Received::Place)
     }
 
     /// Asks for the proof where one is needed, and reserves.
