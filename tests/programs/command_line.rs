@@ -101,7 +101,7 @@ async fn what_stands_in_the_way_is_said_in_a_sentence_and_nothing_is_lost() {
     let first = start(&on(&folder)).await;
     let (code, text) = said(&mut casting(on(&folder))).await;
     assert!(code == Some(1) && text.contains(&first.url), "a second instance is told where the first is: {code:?} {text}");
-    assert_eq!(keys(&first).await, ["browser", "welcome"], "the first is unharmed");
+    assert_eq!(keys(&first).await, ["browser", "my-browser", "my-files", "welcome"], "the first is unharmed");
 }
 
 /// The keys of all links, in their alphabetical order.
@@ -128,13 +128,13 @@ async fn data_survives_a_restart_and_ends_with_a_reset() {
 
     let second = start(&on(&folder)).await;
     assert_eq!(second.key, key, "the same administrator");
-    assert_eq!(keys(&second).await, ["browser", "kept-link", "welcome"]);
+    assert_eq!(keys(&second).await, ["browser", "kept-link", "my-browser", "my-files", "welcome"]);
     signal(&second.child, Signal::SIGINT);
     assert_eq!(ended(second).await, Some(0));
 
     let reset: Vec<String> = on(&folder).into_iter().chain(["--reset".to_owned()]).collect();
     let third = start(&reset).await;
-    assert_eq!(keys(&third).await, ["browser", "welcome"]);
+    assert_eq!(keys(&third).await, ["browser", "my-browser", "my-files", "welcome"]);
     assert_ne!(third.key, key);
 }
 

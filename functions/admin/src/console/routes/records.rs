@@ -7,6 +7,7 @@ use casting_core::group::Group;
 use casting_core::image::Image;
 use casting_core::image_form;
 use casting_core::network::Network;
+use casting_core::persistent_profile::ProfileSettings;
 use casting_core::ports::{Launcher, Page, Store};
 use casting_core::staging::Staging;
 use casting_core::{api_key_form, preset};
@@ -139,7 +140,11 @@ impl Kind {
     fn blank(self) -> Value {
         match self {
             Self::Image => {
-                json!({"enabled": true, "container": "session", "start_timeout_seconds": 180, "session_time_limit_seconds": 14_400})
+                let profile_max_mib = ProfileSettings::default().max_mib;
+                json!({
+                    "enabled": true, "container": "session", "start_timeout_seconds": 180, "session_time_limit_seconds": 14_400,
+                    "profile_max_mib": profile_max_mib,
+                })
             }
             Self::Network => json!({}),
             Self::Group => json!({"priority": 100}),
