@@ -11,13 +11,12 @@ use serde_json::{Map, Value, json};
 
 use crate::desk::Desk;
 use crate::desk::failure::{Failure, TRIES};
+use crate::desk::users::no_such_user;
 
 /// The profiles of a user, one for each image.
 pub(crate) async fn list<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, user: &str) -> Result<Vec<PersistentProfile>, Failure> {
-    match UserId::parse(user) {
-        Some(user) => Ok(desk.casting.profiles_of(&user).await?),
-        None => Ok(Vec::new()),
-    }
+    let user = UserId::parse(user).ok_or_else(no_such_user)?;
+    Ok(desk.casting.profiles_of(&user).await?)
 }
 
 /// One profile.

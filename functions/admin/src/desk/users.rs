@@ -150,6 +150,6 @@ async fn forget<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &SessionId, te
     Err(Failure::contention("forget a user"))
 }
 
-fn no_such_user() -> Failure {
+pub(crate) fn no_such_user() -> Failure {
     Failure::not_found("There is no such user.")
 }
