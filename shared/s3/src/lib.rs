@@ -137,7 +137,8 @@ impl ProfileFiles for Bucket {
                     let bytes = bytes.ok_or_else(|| unavailable("S3 told no size".to_owned()))?;
                     Ok(Some(Stored { bytes, sha256: sum.map(|sum| HEXLOWER.encode(&sum)) }))
                 }
-                StatusCode::NOT_FOUND => Ok(None),
+                // Whoever may not list a bucket is told 403 of what is not there.
+                StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
                 status => Err(answered(status)),
             }
         })
