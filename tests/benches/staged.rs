@@ -4,17 +4,14 @@
 
 #![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use casting_boot::{SystemClock, SystemEntropy};
 use casting_core::ports::Store;
 use casting_core::session::State;
 use casting_core::staging::Staging;
 use casting_identity::web_client;
-use casting_local::stack::{Stack, StackSettings, TaskKind};
-use casting_tests::binaries;
+use casting_local::stack::{Stack, TaskKind};
+use casting_tests::{binaries, instance};
 use futures_util::future::join_all;
 use reqwest::Client;
 use serde_json::Value;
@@ -28,7 +25,8 @@ const AT_ONCE: u32 = 10;
 
 #[tokio::main]
 async fn main() {
-    let stack = start().await;
+    let tasks = TaskKind::Processes { executable: binaries::path("casting"), engine: None };
+    let stack = instance::stack_of(tasks).await.expect("a stack");
     println!("| starts take | started for the visitor, ms | started ahead, median ms | p95 ms |\n|---|---|---|---|");
     for delay in DELAYS {
         stack.ecs.set_start_delay(delay);
@@ -52,22 +50,6 @@ async fn main() {
     let slowest = quantile(&mut all, 1.0);
     println!("\n{AT_ONCE} visitors at once on a pool of {AT_ONCE}: the last one was in after {slowest:.0} ms.");
     stack.stop().await;
-}
-
-async fn start() -> Stack {
-    let settings = StackSettings {
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data: None,
-        reset: false,
-        public_url: None,
-        login: None,
-        behind_proxy: false,
-        tasks: TaskKind::Processes { executable: binaries::path("casting"), engine: None },
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new()),
-        sweep_every: None,
-    };
-    Box::pin(Stack::start(settings)).await.expect("a stack")
 }
 
 /// Keeps so many sessions ready, and waits until they are. Nothing is refilled meanwhile.

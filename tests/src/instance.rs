@@ -14,6 +14,14 @@ use serde_json::{Value, json};
 /// # Errors
 /// When it does not start.
 pub async fn imaginary_stack() -> anyhow::Result<Stack> {
+    stack_of(TaskKind::Imaginary).await
+}
+
+/// The same with tasks of this kind.
+///
+/// # Errors
+/// When it does not start.
+pub async fn stack_of(tasks: TaskKind) -> anyhow::Result<Stack> {
     let settings = StackSettings {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         data: None,
@@ -21,7 +29,7 @@ pub async fn imaginary_stack() -> anyhow::Result<Stack> {
         public_url: None,
         login: None,
         behind_proxy: false,
-        tasks: TaskKind::Imaginary,
+        tasks,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: None,
