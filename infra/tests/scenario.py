@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import urllib.parse
 import uuid
 
 IMAGE = {"image": "registry.example/app:1", "command": ["app"], "cpu": 256, "memory": 512}
@@ -55,6 +56,15 @@ def remaining(it, cast):
     return done(it.admin("GET", f"casts/{cast['id']}"))["sessions_remaining"]
 
 
+def listed(it, what):
+    """The ids of all of these, page by page: a check that failed leaves behind what it made."""
+    ids, page = [], {"next": ""}
+    while page.get("next") is not None:
+        page = done(it.admin("GET", f"{what}?limit=100" + (f"&cursor={urllib.parse.quote(page['next'])}" if page["next"] else "")))
+        ids += [one["id"] for one in page["items"]]
+    return ids
+
+
 # The administrator.
 
 
@@ -63,7 +73,7 @@ def images_are_registered_changed_and_deleted(it):
     definition = it.client("ecs").describe_task_definition(taskDefinition=made["registered_task_definition"])["taskDefinition"]
     assert definition["family"] == f"casting-{made['id']}" and not definition.get("taskRoleArn"), definition
     assert definition["executionRoleArn"].endswith(it.resources["ExecutionRole"]), definition
-    assert made["id"] in [one["id"] for one in done(it.admin("GET", "images"))["items"]]
+    assert made["id"] in listed(it, "images")
     changed = done(it.admin("PATCH", f"images/{made['id']}", {"description": "better"}))
     assert changed["description"] == "better"
     again = done(it.admin("POST", f"images/{made['id']}/registrations"), 201)
@@ -74,8 +84,7 @@ def images_are_registered_changed_and_deleted(it):
 
 def casts_are_made_listed_changed_and_deleted(it):
     made = made_cast(it)
-    listed = done(it.admin("GET", "casts"))
-    assert made["id"] in [one["id"] for one in listed["items"]] or listed.get("next"), "is listed"
+    assert made["id"] in listed(it, "casts")
     changed = done(it.admin("PATCH", f"casts/{made['id']}", {"key": name(), "limit_total_sessions": True, "sessions_remaining": 3}))
     assert changed["sessions_remaining"] == 3
     changed = done(it.admin("PATCH", f"casts/{made['id']}", {"name": "another"}))
@@ -293,8 +302,7 @@ def the_administrator_sees_sessions_and_ends_them(it):
     session = claimed(it, cast)
     shown = done(it.admin("GET", f"sessions/{session['session_id']}"))
     assert shown["id"] == session["session_id"]
-    listed = done(it.admin("GET", "sessions"))["items"]
-    assert session["session_id"] in [one["id"] for one in listed], "the newest come first"
+    assert session["session_id"] in [one["id"] for one in done(it.admin("GET", "sessions"))["items"]], "the newest come first"
     assert session["session_id"] in str(done(it.admin("GET", f"casts/{cast['id']}/claims")))
     assert it.admin("POST", f"sessions/{session['session_id']}/stop").status in (200, 202, 204)
     assert it.task(session["session_id"])["desiredStatus"] == "STOPPED"
@@ -466,5 +474,5 @@ def for_function(function):
 
 
 CHECKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
-HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, made_pool, swept, cut_off, stopped, news, overdue, for_function}
+HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, listed, made_pool, swept, cut_off, stopped, news, overdue, for_function}
 CHECKS = [check for check in CHECKS if check not in HELPERS]
