@@ -114,7 +114,7 @@ impl Session {
     }
 
     /// One of the count of its pool, while it counts there.
-    pub(crate) fn held_in_pool(&self) -> Option<Held> {
+    pub fn held_in_pool(&self) -> Option<Held> {
         Some(waiting(self.waits_in()?, 0).held())
     }
 

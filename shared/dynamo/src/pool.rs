@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use casting_core::ids::StagingId;
 use casting_core::ports::{Exchanged, Fault, Staged};
-use casting_core::session::{Charge, Session};
+use casting_core::session::Session;
 
 use crate::fault::corrupt;
 use crate::read::Stretch;
@@ -38,9 +38,7 @@ pub async fn waiting(store: &DynamoStore, pool: &StagingId) -> Result<Vec<Sessio
 /// its pool.
 pub fn take(what: &'static str, store: &DynamoStore, staged: &Session, row: Item) -> Result<[TransactWriteItem; 2], Fault> {
     let is_rev = Clause::when(names::IS_REV).value(":rev", number(staged.rev));
-    // What has left its pool holds nothing there any more.
-    let left = Session { pooled: None, charge: Charge::default(), ..staged.clone() };
-    let held = left.gives_back(staged).held.into_iter().next().ok_or_else(|| corrupt(what, "it waits in no pool"))?;
+    let held = staged.held_in_pool().ok_or_else(|| corrupt(what, "it waits in no pool"))?;
     Ok([write::put(what, &store.tables.sessions, row, is_rev)?, limits::give_tally(what, store, &held)?])
 }
 

@@ -8,12 +8,13 @@ use casting_core::image_form;
 use casting_core::listing::CastQuery;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::record::read_all;
 use casting_core::staging::Staging;
 use serde_json::Value;
 
+use crate::desk::Desk;
 use crate::desk::failure::{Failure, TRIES};
 use crate::desk::version::Precondition;
-use crate::desk::{Desk, records};
 
 /// A new image. For a container image, a task definition is registered first.
 pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Image, Failure> {
@@ -156,7 +157,7 @@ async fn used_by<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ImageId) -> 
             None => break,
         }
     }
-    let pools = records::all::<Staging, S, L>(desk).await?;
+    let pools = read_all::<Staging, S>(&desk.casting.store).await?;
     let pool = pools.into_iter().find(|staging| staging.settings.image_id == *id);
     Ok(pool.map(|staging| format!("The staging config \u{201c}{}\u{201d}", staging.settings.name)))
 }

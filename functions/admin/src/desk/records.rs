@@ -9,7 +9,7 @@ use casting_core::ids::{ApiKeyId, GroupId, StagingId};
 use casting_core::image::Image;
 use casting_core::network::{Network, NetworkName};
 use casting_core::ports::{Launcher, Page, Saved, Store};
-use casting_core::record::Record;
+use casting_core::record::{Record, read_all};
 use casting_core::staging::Staging;
 use casting_core::time::Timestamp;
 use casting_core::{api_key_form, group_form, network_form, staging_form};
@@ -162,19 +162,6 @@ pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
     Ok(page)
 }
 
-/// All of a kind, for choices among them.
-pub(crate) async fn all<R: Record, S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<Vec<R>, Failure> {
-    let (mut records, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = desk.casting.store.records::<R>(cursor.as_deref(), 100).await?;
-        records.extend(page.items);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(records),
-        }
-    }
-}
-
 /// A new one.
 pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<R, Failure> {
     let casting = desk.casting;
@@ -247,13 +234,13 @@ pub(crate) async fn delete_network<S: Store, L: Launcher>(
 ) -> Result<(), Failure> {
     let in_use =
         |what: &str, name: &str| Failure::conflict(format!("The {what} \u{201c}{name}\u{201d} uses this network; change it first."));
-    for image in all::<Image, S, L>(desk).await? {
+    for image in read_all::<Image, S>(&desk.casting.store).await? {
         let settings = &image.settings;
         if settings.network.iter().chain(&settings.restrict_to_networks).any(|name| name.as_str() == id) {
             return Err(in_use("image", &settings.name));
         }
     }
-    for staging in all::<Staging, S, L>(desk).await? {
+    for staging in read_all::<Staging, S>(&desk.casting.store).await? {
         if staging.settings.network.as_ref().is_some_and(|name| name.as_str() == id) {
             return Err(in_use("staging config", &staging.settings.name));
         }

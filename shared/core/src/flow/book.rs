@@ -12,7 +12,7 @@ use crate::ids::{CastKey, ImageId, SessionId, StagingId};
 use crate::image::Image;
 use crate::network::{Network, NetworkName};
 use crate::ports::{Fault, Store};
-use crate::record::Record;
+use crate::record::{Record, read_all};
 use crate::session::Session;
 use crate::staging::Staging;
 use crate::system::{SYSTEM_ID, System};
@@ -142,19 +142,6 @@ impl Book {
     /// Whether a count was found full a moment ago.
     pub(super) fn is_full(&self, key: &str, now: Timestamp) -> bool {
         self.full.find(key, now).is_some()
-    }
-}
-
-/// Every record of a kind.
-pub(super) async fn read_all<R: Record, S: Store>(store: &S) -> Result<Vec<R>, Fault> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.records::<R>(after.as_deref(), 100).await?;
-        all.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(all),
-        }
     }
 }
 

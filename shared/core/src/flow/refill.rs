@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::book::read_all;
 use super::{Casting, Stop};
 use crate::METRICS;
 use crate::group::{self, Group};
@@ -15,6 +14,7 @@ use crate::pool_log::{PoolLog, Seen};
 use crate::pool_plan::{Member, PoolFacts, PoolPlan, Rest, plan};
 use crate::ports::{Fault, Launcher, Staged, Store};
 use crate::price;
+use crate::record::read_all;
 use crate::session::{EndReason, Launch, PoolPlace, Session, State};
 use crate::staging::Staging;
 use crate::time::Timestamp;

@@ -5,6 +5,7 @@ use casting_core::ids::{CastId, Reference};
 use casting_core::image::Image;
 use casting_core::listing::{SessionQuery, SessionsOf};
 use casting_core::ports::{Launcher, RefusalCount, Store};
+use casting_core::record::read_all;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_web::Reply;
@@ -23,7 +24,7 @@ use crate::desk::casts::{self as cast_verbs, CastsAsked};
 use crate::desk::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
 use crate::desk::failure::Failure;
 use crate::desk::sessions::{self, Outcome, SessionsAsked};
-use crate::desk::{records, settings};
+use crate::desk::settings;
 
 /// An hour, in seconds.
 const HOUR: u64 = 3600;
@@ -149,7 +150,7 @@ pub(super) async fn overview<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> 
     let of_casts = CastsAsked::default();
     let (page, images, told, living, system, claims) = try_join!(
         cast_verbs::list(desk, &of_casts, None, CASTS),
-        records::all::<Image, S, L>(desk),
+        async { Ok(read_all::<Image, S>(&desk.casting.store).await?) },
         async { Ok(desk.casting.history(None, now.minus_seconds(23 * HOUR), now).await?) },
         sessions::list(desk, &of_living, None, 100),
         settings::read(desk),

@@ -17,6 +17,7 @@ use casting_core::group::Group;
 use casting_core::image::Image;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
+use casting_core::record::read_all;
 use casting_web::credentials::SetCookie;
 use casting_web::{Code, Matched, Mistake, Problem, Reply, Request, RouteName, Visit, reply};
 use futures_util::try_join;
@@ -32,7 +33,7 @@ use super::sign_in::{self, SignIn};
 use super::trouble;
 use crate::desk::failure::Failure;
 use crate::desk::version::Precondition;
-use crate::desk::{Desk, audits, records as verbs};
+use crate::desk::{Desk, audits};
 use crate::entry::{self, Seat};
 
 /// The cookie that tells the next page what has just been done.
@@ -269,9 +270,9 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
 
     /// What there is to pick from.
     pub(super) async fn choices(&self) -> Result<Choices, Failure> {
-        let desk = &self.desk;
+        let store = &self.desk.casting.store;
         let (images, mut groups, networks) =
-            try_join!(verbs::all::<Image, S, L>(desk), verbs::all::<Group, S, L>(desk), verbs::all::<Network, S, L>(desk))?;
+            try_join!(read_all::<Image, S>(store), read_all::<Group, S>(store), read_all::<Network, S>(store))?;
         if groups.iter().all(|group| group.id != Group::all_users_id()) {
             groups.insert(0, Group::all_users());
         }
