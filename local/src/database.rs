@@ -3,15 +3,17 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use dynoxide::Database;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// How often expired rows are deleted.
-const TTL_SWEEP: Duration = Duration::from_secs(60);
+/// The shortest time between two sweeps of expired rows.
+const TTL_PAUSE: Duration = Duration::from_secs(60);
+/// A sweep reads every row, so it rests so many times as long as it has taken.
+const TTL_REST: u32 = 30;
 
 /// A running endpoint.
 #[derive(Debug)]
@@ -87,15 +89,20 @@ fn serve(database: Database, ready: oneshot::Sender<Result<SocketAddr>>, stopped
         }
         sweeper.abort();
     });
+    // A sweep that is still under way stops nobody from leaving; what it has deleted by then is deleted.
+    runtime.shutdown_background();
 }
 
-/// DynamoDB deletes expired rows by itself; the embedded one does when it is told to.
+/// DynamoDB deletes expired rows by itself; the embedded one does when it is told to. Requests are answered meanwhile: a sweep works on a thread of its
+/// own, a few rows at a time.
 async fn sweep(database: Database) {
-    let mut interval = tokio::time::interval(TTL_SWEEP);
     loop {
-        interval.tick().await;
-        if let Err(error) = database.sweep_ttl() {
-            tracing::warn!(?error, "Could not delete expired rows");
+        let (began, database) = (Instant::now(), database.clone());
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(?error, "Could not delete expired rows"),
+            Err(error) => tracing::error!(%error, "The sweep of expired rows failed"),
         }
+        tokio::time::sleep(TTL_PAUSE.max(began.elapsed() * TTL_REST)).await;
     }
 }

@@ -12,7 +12,7 @@ use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
 use casting_core::hours::{HOUR_SECONDS, Hour, HourOf, hour_of, sum};
 use casting_core::ids::{CastId, CastKey, Nonce, SessionId, draw};
-use casting_core::ports::{Created, FaultKind, RefusalCount, Store};
+use casting_core::ports::{Created, Fault, FaultKind, RefusalCount, Store};
 use casting_core::session::{EndReason, Endpoint, Session};
 use casting_core::testing::{self, SeededEntropy};
 use casting_core::time::{Clock, Timestamp};
@@ -26,6 +26,12 @@ use reqwest::Client;
 const SPAN: u64 = 90 * 86_400;
 /// Writes that are under way at once.
 const AT_ONCE: usize = 16;
+/// So many claims of a link come one after the other, as when a class begins.
+const BURST: usize = 20;
+/// Rows that are written in one call.
+const AT_A_TIME: usize = 200;
+/// How often a write is tried.
+const TRIES: usize = 20;
 /// How often each page is asked for.
 const ROUNDS: usize = 30;
 
@@ -66,17 +72,14 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     let step = (SPAN * 1000) as f64 / claims.max(1) as f64;
     let claim = |n: usize| {
         let at = Timestamp::from_millis(now.minus_seconds(SPAN).millis() + (n as f64 * step) as i64);
-        session(&all[(n * n + n / 7) % all.len()], &entropy, at)
+        session(&all[n / BURST * 7919 % all.len()], &entropy, at)
     };
     let settled = hour_of(now) - 2 * HOUR_SECONDS;
     let mut hours: BTreeMap<HourOf, Hour> = BTreeMap::new();
     for from in (0..claims).step_by(50_000) {
         let sessions: Vec<Session> = (from..(from + 50_000).min(claims)).map(claim).collect();
-        for chunk in sessions.chunks(500) {
-            // A machine that is busy otherwise answers late; the same again changes nothing.
-            while let Err(fault) = store.import_sessions(chunk).await {
-                assert_eq!(fault.kind, FaultKind::Unavailable, "{fault}");
-            }
+        for chunk in sessions.chunks(AT_A_TIME) {
+            insist(async || store.import_sessions(chunk).await).await;
         }
         for (of, counts) in sum(&sessions, &refusals(&all, &sessions)) {
             if of.1 <= settled {
@@ -88,12 +91,20 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     // The newest hour of all stands for «made until here».
     hours.entry((None, settled)).or_default();
     let hours: Vec<(HourOf, Hour)> = hours.into_iter().collect();
-    for chunk in hours.chunks(500) {
-        while let Err(fault) = store.put_hours(chunk).await {
-            assert_eq!(fault.kind, FaultKind::Unavailable, "{fault}");
-        }
+    for chunk in hours.chunks(AT_A_TIME) {
+        insist(async || store.put_hours(chunk).await).await;
     }
     all[0].clone()
+}
+
+/// Writes what may be written twice. A machine that is busy otherwise answers late; one that is never done with it is given up.
+async fn insist(write: impl AsyncFn() -> Result<(), Fault>) {
+    for left in (0..TRIES).rev() {
+        match write().await {
+            Ok(()) => return,
+            Err(fault) => assert!(left > 0 && fault.kind == FaultKind::Unavailable, "{fault}"),
+        }
+    }
 }
 
 /// A few refusals in every hour.
