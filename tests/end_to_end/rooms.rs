@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use crate::lab::{Answer, From, Lab};
 
+fn id(cast: &Value) -> &str {
+    cast["id"].as_str().expect("an id")
+}
+
 fn key(cast: &Value) -> &str {
     cast["key"].as_str().expect("a key")
 }
@@ -41,6 +45,8 @@ async fn whoever_finds_every_place_taken_waits_and_gets_in_in_turn() {
         waiting.push(answer);
     }
     let claim = async |n: u8, waiting: &Value| lab.claim_with(From(n), key(&cast), &json!({"ticket": waiting["ticket"]})).await.json();
+    let told = async |at: &str| lab.admin(Method::GET, &format!("{at}statistics"), None).await.json()["waiting"].clone();
+    assert_eq!((told(&format!("casts/{}/", id(&cast))).await, told("").await), (json!(3), Value::Null));
     assert_eq!(claim(3, &waiting[1]).await["position"], 2, "a claim before its turn finds the same place");
     assert_eq!(stand(&lab, From(9), &waiting[0]).await.code(), "ticket-foreign", "a place is its holder's");
 

@@ -1,12 +1,14 @@
 //! Owns the claims and the statistics of the API. Must not know why a claim was refused, or how hours are made.
 
 use casting_core::History;
+use casting_core::cast::Cast;
 use casting_core::hours::{Hour, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
 use casting_core::ports::{Launcher, Store};
 use casting_core::sketch;
 use casting_core::time::Timestamp;
 use casting_web::{Mistake, Problem, Reply, reply};
+use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -91,7 +93,7 @@ pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) 
 /// `/casts/{id}/statistics`.
 pub(crate) async fn statistics_of_cast<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let cast = casts::find(&call.desk, call.id).await?;
-    tell(call, Some(&cast.id)).await
+    tell(call, Some(&cast)).await
 }
 
 /// `/statistics`.
@@ -99,7 +101,7 @@ pub(crate) async fn statistics<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> 
     tell(call, None).await
 }
 
-async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&CastId>) -> Result<Reply, Failure> {
+async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&Cast>) -> Result<Reply, Failure> {
     let now = call.desk.casting.clock.now();
     let (since, until) = query::read(call.visit, span)?;
     let until = until.unwrap_or(now);
@@ -109,11 +111,18 @@ async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&CastId
             .detail("The parameter \u{201c}since\u{201d} must be at most 92 days before \u{201c}until\u{201d}.")
             .into());
     }
-    let history = call.desk.casting.history(cast, since, until).await?;
-    Ok(reply::json(StatusCode::OK, &view(&history)))
+    let waiting = async {
+        match cast {
+            Some(cast) => casts::count_waiting(&call.desk, cast).await,
+            None => Ok(None),
+        }
+    };
+    let history = async { Ok(call.desk.casting.history(cast.map(|cast| &cast.id), since, until).await?) };
+    let (history, waiting) = try_join!(history, waiting)?;
+    Ok(reply::json(StatusCode::OK, &view(&history, waiting)))
 }
 
-fn view(history: &History) -> Value {
+fn view(history: &History, waiting: Option<u64>) -> Value {
     let hours = history.hours.iter().map(|(hour, counts)| {
         let mut fields = Map::new();
         fields.insert("hour".into(), json!(Timestamp::from_millis(hour * 1000).to_string()));
@@ -124,6 +133,7 @@ fn view(history: &History) -> Value {
         "hours": hours.collect::<Vec<_>>(),
         "total": view_hour(&history.total()),
         "start_bounds_seconds": START_BOUNDS,
+        "waiting": waiting,
         "is_partial": history.is_partial,
     })
 }
@@ -157,6 +167,10 @@ pub(crate) fn schema() -> Value {
         "hours": { "type": "array", "items": sketch::object(hour) },
         "total": sketch::object(counts()),
         "start_bounds_seconds": { "type": "array", "items": count() },
+        "waiting": {
+            "type": ["integer", "null"], "minimum": 0,
+            "description": "How many are in the waiting room at this moment; null without one, and for all casts together.",
+        },
         "is_partial": { "type": "boolean", "description": "Whether there was more than could be counted." },
     }))
 }

@@ -116,6 +116,15 @@ pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str)
     desk.casting.store.cast(&parse_id(id)?).await?.ok_or_else(no_such_cast)
 }
 
+/// How many wait in the cast's waiting room at this moment; `None` when it has none.
+pub(crate) async fn count_waiting<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &Cast) -> Result<Option<u64>, Failure> {
+    if !cast.settings.waiting_room {
+        return Ok(None);
+    }
+    let (room, now) = (desk.casting.store.room(&cast.id).await?, desk.casting.clock.now());
+    Ok(Some(room.waiting(now) as u64))
+}
+
 /// Changes what the document names. Without a precondition, a change that met another is made again on the row as it then is.
 pub(crate) async fn change<S: Store, L: Launcher>(
     desk: &Desk<'_, S, L>,

@@ -1,5 +1,7 @@
 //! Owns the sample rows of the gallery: a deployment in use, a new one, and every kind of mistake. Must not know how pages look.
 
+mod pool;
+
 use std::collections::BTreeMap;
 
 use casting_core::cast::{Cast, Counter};
@@ -245,32 +247,32 @@ fn image_view() -> Value {
 }
 
 fn form_page(frame: &Frame, noun: &'static Noun, place: Place, document: &Value, remarks: Remarks, is_new: bool) -> Screen {
-    let choices = choices();
-    let aside = if noun.name == "cast" { Preview::of(document, OURS, &choices).to_string() } else { String::new() };
+    edit::page(frame, &form(noun, place, document, remarks, is_new, &choices()))
+}
+
+fn form<'a>(noun: &'static Noun, place: Place, document: &'a Value, remarks: Remarks, is_new: bool, choices: &'a Choices) -> Edit<'a> {
+    let aside = if noun.name == "cast" { Preview::of(document, OURS, choices).to_string() } else { String::new() };
     let title = if is_new { format!("New {}", noun.name) } else { format!("Change the {}", noun.name) };
-    edit::page(
-        frame,
-        &Edit {
-            noun,
-            place,
-            scope: "casts",
-            title,
-            trail: vec![("Casts".into(), "/admin/casts".into())],
-            action: "/admin/casts".into(),
-            cancel: "/admin/casts".into(),
-            submit: if is_new { "Make it" } else { "Save" },
-            document,
-            remarks,
-            choices: &choices,
-            is_new,
-            id: None,
-            counted: None,
-            version: (!is_new).then_some(3),
-            check: (noun.name == "cast").then_some("/admin/check-cast"),
-            aside,
-            above: String::new(),
-        },
-    )
+    Edit {
+        noun,
+        place,
+        scope: "casts",
+        title,
+        trail: vec![("Casts".into(), "/admin/casts".into())],
+        action: "/admin/casts".into(),
+        cancel: "/admin/casts".into(),
+        submit: if is_new { "Make it" } else { "Save" },
+        document,
+        remarks,
+        choices,
+        is_new,
+        id: None,
+        counted: None,
+        version: (!is_new).then_some(3),
+        check: (noun.name == "cast").then_some("/admin/check-cast"),
+        aside,
+        above: String::new(),
+    }
 }
 
 fn full_cast() -> Value {
@@ -447,6 +449,11 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
                 true,
             ),
         ),
+        ("pool", frame.clone(), {
+            let document = json!({"name": "Workshop browsers", "enabled": true, "desired_sessions": 6, "expiration_hours": 24, "daily_budget_cents": 800});
+            let form = form(&STAGING, Place::Staging, &document, Remarks::default(), false, &choices);
+            edit::page(&frame, &Edit { above: pool::state(&frame), ..form })
+        }),
         (
             "api-key-form",
             frame.clone(),

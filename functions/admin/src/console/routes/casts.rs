@@ -72,7 +72,13 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let found = verbs::find(&round.desk, round.id).await?;
     let cast = view(round, &found);
     let told = async { Ok(casting.history(Some(&found.id), now.minus_seconds(DAY - 3600), now).await?) };
-    let (told, live, claims, choices) = try_join!(told, count_live(round), claims::last(round, Some(&found.id)), round.choices())?;
+    let (told, live, waiting, claims, choices) = try_join!(
+        told,
+        count_live(round),
+        verbs::count_waiting(&round.desk, &found),
+        claims::last(round, Some(&found.id)),
+        round.choices()
+    )?;
     let total = told.total();
     let remaining = cast["sessions_remaining"].as_u64();
     let mut figures = Vec::new();
@@ -80,6 +86,7 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         figures.push(figure("Remaining", Some(remaining), ""));
     }
     figures.push(("Live now".to_owned(), live, String::new()));
+    figures.extend(waiting.map(|waiting| figure("Waiting now", Some(waiting), "")));
     figures.push(figure("Started, 24 h", Some(total.launched), ""));
     figures.push(figure("Turned away, 24 h", Some(total.refused_in_all()), ""));
     let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), wait);
