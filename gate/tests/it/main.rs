@@ -8,6 +8,8 @@ mod life;
 #[cfg(test)]
 mod passing_on;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod stage;
