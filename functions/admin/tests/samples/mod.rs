@@ -450,7 +450,7 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
             ),
         ),
         ("pool", frame.clone(), {
-            let document = json!({"name": "Workshop browsers", "enabled": true, "desired_sessions": 6, "expiration_hours": 24, "daily_budget_cents": 800});
+            let document = json!({"name": "Workshop browsers", "enabled": true, "image_id": image_id(), "desired_sessions": 6, "expiration_hours": 24, "daily_budget_cents": 800});
             let form = form(&STAGING, Place::Staging, &document, Remarks::default(), false, &choices);
             edit::page(&frame, &Edit { above: pool::state(&frame), ..form })
         }),
