@@ -6,6 +6,8 @@ use casting_core::{ClaimRequest, Claimed};
 use casting_tests::faults::{Luck, Spent, act};
 use casting_tests::world::{Ground, Limits, World, open, visitor};
 
+use crate::pools::fill;
+
 /// List prices of us-east-1 in dollars for a million, as `docs/cost.md` says them: a request to the HTTP API, a call of a function, a millisecond of
 /// 256 MB on arm64, a unit of writing, a unit of reading.
 const PRICES: [f64; 5] = [1.00, 0.20, 0.003_333, 0.625, 0.125];
@@ -13,6 +15,8 @@ const PRICES: [f64; 5] = [1.00, 0.20, 0.003_333, 0.625, 0.125];
 const USUAL_MS: f64 = 10.0;
 /// How long it works where it waits for ECS to start a task.
 const START_MS: f64 = 300.0;
+/// How long it works where it tells the gate of a session that was started ahead.
+const TELL_MS: f64 = 30.0;
 /// How often a waiting page asks in 30 seconds (`functions/session/templates/waiting.js`).
 const POLLS: f64 = 17.0;
 
@@ -28,7 +32,8 @@ fn line(name: &str, requests: f64, milliseconds: f64, spent: Spent) -> String {
 
 /// The first claim of a link with these limits, and its first status.
 async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
-    let world = World::make(ground, seed, limits.clone()).await.expect("a world");
+    let mut world = World::make(ground, seed, limits.clone()).await.expect("a world");
+    fill(&mut world, 3).await.expect("its pool is filled");
     let (process, key) = (world.calm(), world.cast.settings.key.as_str());
     let opened = open(process, key, &visitor(1)).await.expect("is open");
     let captcha = limits.captcha.then(|| "good".to_owned());
@@ -56,6 +61,7 @@ async fn what_a_visit_costs_is_counted_and_said() {
     let ip = Some(IpLimit { sessions: 2, within_seconds: 600, by: CountBy::Address, exempt: Vec::new() });
     let (free, status) = claim(&ground, 3, Limits::default()).await;
     let (full, _) = claim(&ground, 4, Limits { total: Some(3), ip, live: Some(3), captcha: true, ..Limits::default() }).await;
+    let (staged, _) = claim(&ground, 5, Limits { ready: Some(1), ..Limits::default() }).await;
     let waiting = Spent { writes: POLLS * status.writes, reads: POLLS * status.reads };
 
     let page = include_str!("../../docs/cost.md");
@@ -65,6 +71,7 @@ async fn what_a_visit_costs_is_counted_and_said() {
         line("a refusal, remembered", 1.0, USUAL_MS, refused.spent),
         line("a claim that takes nothing but the session", 1.0, START_MS, free),
         line("a claim with every limit and a proof", 1.0, START_MS, full),
+        line("a claim of a session that was started ahead", 1.0, TELL_MS, staged),
         line("30 seconds of waiting", POLLS, USUAL_MS, waiting),
     ];
     let missing: Vec<&String> = lines.iter().filter(|line| !page.contains(*line)).collect();

@@ -90,7 +90,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
 }
 
 /// Without faults: news, rounds and gates that answer, until the pool is as it is to be, or so many minutes are over.
-async fn fill(world: &mut World, minutes: u32) -> Result<()> {
+pub async fn fill(world: &mut World, minutes: u32) -> Result<()> {
     for _ in 0..minutes {
         for event in world.news() {
             casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -248,26 +248,60 @@ async fn a_gate_that_is_not_reached_costs_its_visitor_nothing() {
     }
 }
 
+/// What becomes of the sessions that were started ahead while a claim is on its way to one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    /// No gate hears anything.
+    Deaf,
+    /// The task of the session that the claim took stops, and ECS says so before anybody comes with the claim again.
+    Stops,
+    /// So does its app, and its gate says so.
+    SaysSo,
+}
+
+/// The session that a claim took stops before its gate was told; whether there was one.
+async fn stop_untold(world: &mut World, says_so: bool) -> bool {
+    let rows = world.sessions().await.expect("rows");
+    let Some(untold) = rows.iter().find(|row| row.gate_to_tell().is_some()) else { return false };
+    if says_so {
+        let secret = world.calm().keys.sessions().secret(&untold.id).expose().to_owned();
+        let report = Report::Ended { exit_code: Some(137), because: None };
+        world.calm().report(&untold.id, &secret, report, visitor(9).address).await.expect("is taken");
+    }
+    world.ecs.exit(&untold.task.as_ref().expect("a task").arn, 137);
+    for event in world.news() {
+        casting_fn_lifecycle::handle(world.calm(), event).await.expect("is taken");
+    }
+    true
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_started_ahead() {
-    let ground = Ground::lay().await.expect("a ground");
     let fates = [Fate::CrashBefore, Fate::CrashAfter, Fate::LostBefore, Fate::LostAfter];
-    let (mut number, mut deaths) = (0, 0);
-    for deaf in [false, true] {
-        for fate in &fates {
+    let (mut number, mut deaths, mut stopped) = (0, 0, 0);
+    for meanwhile in [Meanwhile::Nothing, Meanwhile::Deaf, Meanwhile::Stops, Meanwhile::SaysSo] {
+        // What is stopped here is stopped after a claim that died.
+        let stops = matches!(meanwhile, Meanwhile::Stops | Meanwhile::SaysSo);
+        for fate in &fates[..if stops { 2 } else { 4 }] {
+            // The rounds of one world look at the pools of all.
+            let ground = Ground::lay().await.expect("a ground");
             for call in 0.. {
                 number += 1;
                 let limits = Limits { total: Some(5), live: Some(5), ready: Some(2), ..Limits::default() };
                 let mut world = World::make(&ground, 5000 + number, limits).await.expect("a world");
                 fill(&mut world, 3).await.expect("it fills");
-                if deaf {
+                if meanwhile == Meanwhile::Deaf {
                     world.nobodys().await.expect("rows").iter().for_each(|row| world.gates.deafen(&row.id));
                 }
                 let key = world.cast.settings.key.as_str().to_owned();
                 let opened = open(world.calm(), &key, &visitor(1)).await.expect("it opens");
                 let process = world.processes[1].clone();
                 let first = act(1, Luck::At(call, fate.clone()), claim(&process, &key, &opened, &visitor(1))).await;
-                let name = format!("deaf: {deaf}, call {call}: {fate:?}");
+                let name = format!("{meanwhile:?}, call {call}: {fate:?}");
+                if stops {
+                    stopped += u32::from(stop_untold(&mut world, meanwhile == Meanwhile::SaysSo).await);
+                }
                 let again =
                     claim(&world.processes[2], &key, &opened, &visitor(1)).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
                 assert!(world.gates.hears(&again.session.id), "{name}: a session that lives");
@@ -283,5 +317,5 @@ async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_star
             }
         }
     }
-    assert!(deaths > 40, "{deaths} is too few to mean anything");
+    assert!(deaths > 60 && stopped >= 8, "{deaths} and {stopped} are too few to mean anything");
 }

@@ -7,15 +7,13 @@ use crate::ids::{CastId, CastKey, SessionId, StagingId, UserId};
 use crate::image::Image;
 use crate::permission::Grant;
 use crate::session::{
-    CHECK_SECONDS, Charge, EndReason, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
+    Charge, EndReason, Endpoint, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
 };
 use crate::staging::Staging;
 use crate::tally::{Held, Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::viewing::{Sharing, Viewing};
 
-/// A visitor's own session that was started ahead is told to its gate again for so many seconds; later, somebody may have been in it.
-pub const FRESH_SECONDS: u64 = 60;
 /// Nobody is given a session that is to be replaced within so many seconds.
 pub const EXPIRY_MARGIN_SECONDS: u64 = 15;
 
@@ -26,6 +24,16 @@ pub struct Pooled {
     pub pool: StagingId,
     /// What it has to do with it.
     pub place: PoolPlace,
+    /// Where its gate listens, which has yet to hear whose it is; `None` once that is known to be done, and where there is nothing to hear.
+    #[serde(default)]
+    pub tell: Option<Endpoint>,
+}
+
+impl Pooled {
+    /// Of this pool, with no gate to be told.
+    pub const fn new(pool: StagingId, place: PoolPlace) -> Self {
+        Self { pool, place, tell: None }
+    }
 }
 
 /// See [`Pooled`].
@@ -90,7 +98,7 @@ impl Session {
             go: None,
             viewing: Viewing { exec: image.settings.exec.clone(), ..Viewing::default() },
             sharing: Sharing::default(),
-            pooled: Some(Pooled { pool: pool.id.clone(), place: PoolPlace::Waiting }),
+            pooled: Some(Pooled::new(pool.id.clone(), PoolPlace::Waiting)),
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
@@ -134,7 +142,8 @@ impl Session {
         self.launch == wanted && self.grant.permissions == grant.permissions
     }
 
-    /// This session as the one of `claim`, which was drawn up as a session of its own.
+    /// This session as the one of `claim`, which was drawn up as a session of its own. It starts once more: it is ready when its gate has heard whose
+    /// it is, and if it ends before that, its visitor was never in it.
     ///
     /// # Errors
     /// When it is not ready, or not to be given away (any more).
@@ -142,28 +151,26 @@ impl Session {
         let (State::Ready { endpoint, .. }, Some(pool)) = (&self.state, self.waits_in()) else {
             return Err(self.invalid("assigned"));
         };
-        let now = claim.created_at;
-        let ends_at = now.plus_seconds(claim.time_limit_seconds.into());
-        let after = Self {
+        let tell = Some(endpoint.clone());
+        Ok(Self {
             id: self.id.clone(),
             rev: self.rev + 1,
             claim: Some(claim.claim_id().clone()),
             owner: owner_of(claim, &self.id),
             launch: Launch { kasm_url: claim.launch.kasm_url.clone(), ..self.launch.clone() },
-            ready_at: Some(now),
             secret_key: self.secret_key.clone(),
-            pooled: Some(Pooled { pool: pool.clone(), place: PoolPlace::Assigned }),
-            state: State::Ready { at: now, endpoint: endpoint.clone(), ends_at },
+            pooled: Some(Pooled { tell, ..Pooled::new(pool.clone(), PoolPlace::Assigned) }),
+            state: State::Starting,
             task: self.task.clone(),
+            due_at: Some(claim.ready_by),
             ..claim.clone()
-        };
-        Ok(after.due(now.plus_seconds(CHECK_SECONDS)))
+        })
     }
 
-    /// Whether its gate may not have heard yet whose it is: it was given away a moment ago.
-    pub fn is_freshly_assigned(&self, now: Timestamp) -> bool {
-        let assigned = self.pooled.as_ref().is_some_and(|pooled| pooled.place == PoolPlace::Assigned);
-        assigned && matches!(self.state, State::Ready { .. }) && now < self.created_at.plus_seconds(FRESH_SECONDS)
+    /// Where its gate listens, while that has yet to hear whose it is: it was given away a moment ago.
+    pub fn gate_to_tell(&self) -> Option<&Endpoint> {
+        let tell = self.pooled.as_ref()?.tell.as_ref()?;
+        matches!(self.state, State::Starting).then_some(tell)
     }
 
     /// Its claim as a session of its own, to be started at `now` or exchanged for another one.
@@ -178,7 +185,7 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(start),
             ready_at: None,
-            pooled: self.pooled.clone().map(|pooled| Pooled { place: PoolPlace::Missed, ..pooled }),
+            pooled: self.pooled.as_ref().map(|pooled| Pooled::new(pooled.pool.clone(), PoolPlace::Missed)),
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
@@ -190,12 +197,9 @@ impl Session {
     /// Its gate was not reached when it was given away: it is its pool's again, without anything of its visitor, and to be stopped.
     ///
     /// # Errors
-    /// When it was not given away, or is being stopped.
+    /// When it was not given away, or its gate has heard of it, or it is being stopped.
     pub fn given_up(&self, now: Timestamp) -> Result<Self, InvalidTransition> {
-        let pool = match (&self.pooled, &self.state) {
-            (Some(Pooled { pool, place: PoolPlace::Assigned }), State::Ready { .. }) => pool,
-            _ => return Err(self.invalid("given up")),
-        };
+        let (Some(Pooled { pool, .. }), Some(_)) = (&self.pooled, self.gate_to_tell()) else { return Err(self.invalid("given up")) };
         Ok(Self {
             rev: self.rev + 1,
             claim: None,
@@ -210,7 +214,7 @@ impl Session {
             notes: Vec::new(),
             request: None,
             go: None,
-            pooled: Some(Pooled { pool: pool.clone(), place: PoolPlace::Waiting }),
+            pooled: Some(Pooled::new(pool.clone(), PoolPlace::Waiting)),
             state: State::Stopping { at: now, reason: EndReason::GateLost, served: true },
             due_at: Some(now.plus_seconds(STOPPING_SECONDS)),
             ..self.clone()

@@ -174,7 +174,7 @@ pub enum TaskStatus {
 pub enum State {
     /// Count and IP slot are taken; whether ECS has the task is not known yet.
     Reserved,
-    /// ECS has the task.
+    /// ECS has the task. Of a session that was started ahead and has been given away: its gate has yet to hear whose it is.
     Starting,
     /// The gate said that the app answers. From here on nothing is given back.
     Ready {
@@ -322,6 +322,7 @@ impl Session {
         };
         let mut after = self.clone();
         after.state = State::Ready { at, endpoint, ends_at };
+        after.pooled = self.pooled.clone().map(|pooled| Pooled { tell: None, ..pooled });
         after.ready_at = Some(at);
         after.due_at = Some(ends_at.min(now.plus_seconds(CHECK_SECONDS)));
         after.rev += 1;

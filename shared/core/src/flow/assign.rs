@@ -7,7 +7,7 @@ use super::{Casting, TRIES};
 use crate::group;
 use crate::ids::{self, SessionId, StagingId};
 use crate::ports::{Exchanged, Fault, FaultKind, Launcher, Store};
-use crate::session::{PoolPlace, Pooled, Session, State};
+use crate::session::{Endpoint, PoolPlace, Pooled, Session};
 use crate::staging::Staging;
 use crate::ticket::{AssignTicket, Role, SessionTicket};
 use crate::time::Timestamp;
@@ -68,33 +68,44 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let offer = self.find_staged(&claim, lost, claim.created_at).await?;
         let given = offer.staged.and_then(|staged| Some((staged.assigned(&claim).ok()?, Some(staged))));
         Ok(given.unwrap_or_else(|| {
-            let pooled = offer.pool.map(|pool| Pooled { pool, place: PoolPlace::Missed });
+            let pooled = offer.pool.map(|pool| Pooled::new(pool, PoolPlace::Missed));
             (Session { pooled, ..claim }, None)
         }))
     }
 
-    /// Tells the gate of a session that was given away a moment ago. One whose gate is not reached is given up, and its visitor gets another, with
-    /// everything that the claim has taken: nothing is taken twice.
+    /// Tells the gate of a session that was given away a moment ago whose it is, and writes down that it is ready; only then is its visitor told. One
+    /// whose gate is not reached is given up, and its visitor gets another, with everything that the claim has taken: nothing is taken twice.
     pub(super) async fn hand_in(&self, mut session: Session) -> Result<Session, Fault> {
         let mut lost = BTreeSet::new();
         for _ in 0..TRIES {
             let now = self.clock.now();
-            if !session.is_freshly_assigned(now) {
-                return Ok(session);
-            }
-            // A claim may come twice, and its visitor be inside by then: one lost answer is not yet a lost gate.
-            let Err(first) = self.tell_gate(&session, now).await else { return Ok(session) };
-            let Err(why) = self.tell_gate(&session, now).await else { return Ok(session) };
-            tracing::warn!(session.id = %session.id, first, why, "The gate of session {} was not reached; its visitor gets another one", session.id);
-            session = self.exchange(session, &mut lost, now).await?;
+            let Some(endpoint) = session.gate_to_tell().cloned() else { return Ok(session) };
+            session = match self.tell_gate(&session, &endpoint, now).await {
+                Ok(()) => self.note_told(session, &endpoint).await?,
+                Err(why) => {
+                    let id = &session.id;
+                    tracing::warn!(session.id = %id, why, "The gate of session {id} was not reached; its visitor gets another one");
+                    self.exchange(session, &mut lost, now).await?
+                }
+            };
         }
         Err(Fault { kind: FaultKind::Contention, what: "hand in a session", detail: format!("{TRIES} tries on {}", session.claim_id()) })
     }
 
-    async fn tell_gate(&self, session: &Session, now: Timestamp) -> Result<(), String> {
-        let (Some(gates), State::Ready { endpoint, .. }) = (&self.gates, &session.state) else {
-            return Err("there is no way to it from here".to_owned());
-        };
+    /// The session of its claim, after its gate has heard of it: ready, unless it has ended or was given up in the meantime.
+    async fn note_told(&self, session: Session, endpoint: &Endpoint) -> Result<Session, Fault> {
+        let (id, claim, now) = (session.id.clone(), session.claim_id().clone(), self.clock.now());
+        let told = |row: &Session| row.gate_to_tell().and_then(|_| row.ready(endpoint.clone(), now).ok());
+        let known = session.clone();
+        match self.move_session(&id, Some(session), told).await? {
+            Some(row) if *row.claim_id() == claim => Ok(row),
+            _ => Ok(self.store.session(&claim).await?.unwrap_or(known)),
+        }
+    }
+
+    /// Tells it, and once more when no answer comes: one lost answer is not yet a lost gate.
+    async fn tell_gate(&self, session: &Session, endpoint: &Endpoint, now: Timestamp) -> Result<(), String> {
+        let gates = self.gates.as_ref().ok_or("there is no way to it from here")?;
         let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
         let expires = now.plus_seconds(ORDER_SECONDS);
         let enter = SessionTicket {
@@ -106,7 +117,27 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             expires,
         };
         let order = AssignTicket { session: session.id.clone(), orders: self.orders(session.clone()), expires };
-        gates.assign(&session.id, &enter.sign(&secret), &order.sign(&secret)).await
+        let (enter, order) = (enter.sign(&secret), order.sign(&secret));
+        let Err(first) = gates.assign(&session.id, &enter, &order).await else { return Ok(()) };
+        gates.assign(&session.id, &enter, &order).await.map_err(|why| format!("{first}; {why}"))
+    }
+
+    /// Moves a session that may have come to its end by itself. If that is before its gate was told whose it is, its visitor gets one that is started
+    /// now, by whoever is about to tell the gate or comes with the claim again; where nobody does, the sweep gives back what the claim has taken.
+    pub(super) async fn move_or_exchange(
+        &self,
+        id: &SessionId,
+        now: Timestamp,
+        decide: impl Fn(&Session) -> Option<Session> + Send + Sync,
+    ) -> Result<Option<Session>, Fault> {
+        let ends_untold = |row: &Session, after: &Session| row.gate_to_tell().is_some() && !after.can_be_entered();
+        let row = self.move_session(id, None, |row| decide(row).filter(|after| !ends_untold(row, after))).await?;
+        let Some(untold) = row.as_ref().filter(|row| decide(row).is_some_and(|after| ends_untold(row, &after))) else { return Ok(row) };
+        if let Ok(given_up) = untold.given_up(now) {
+            // Whoever moved it in the meantime has told the gate, or given it up.
+            self.store.exchange(untold, &given_up, &untold.claim_alone(now), None).await?;
+        }
+        self.move_session(id, None, decide).await
     }
 
     /// Exchanges a session for another that was started ahead, or for one to be started now.

@@ -142,7 +142,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
         let given = async {
             let session = self.take(cast, &mut ground, &mut terms, request, now).await?;
-            let session = self.hand_in(session).await?;
+            let session = Box::pin(self.hand_in(session)).await?;
             self.launch(session).await
         };
         let stop = match given.await {

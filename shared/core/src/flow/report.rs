@@ -108,7 +108,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 let ended_by_itself = || EndReason::TaskStopped { detail: "the app ended".into(), exit_code };
                 let reason = because.map_or_else(ended_by_itself, EndReason::from);
                 // The task is still on its way down; ECS's event closes the row.
-                let row = self.move_session(id, None, |row| row.stopping(reason.clone(), now).ok()).await?;
+                let row = Box::pin(self.move_or_exchange(id, now, |row| row.stopping(reason.clone(), now).ok())).await?;
                 return row.map(|_| None).ok_or_else(|| DenialCode::UnknownSession.into());
             }
         };

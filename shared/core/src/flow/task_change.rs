@@ -15,7 +15,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             return Ok(());
         };
         let now = self.clock.now();
-        let row = self.move_session(&id, None, |row| advance(row, &task, now)).await?;
+        let row = Box::pin(self.move_or_exchange(&id, now, |row| advance(row, &task, now))).await?;
         let wanted = row.is_some_and(|row| row.is_live() && is_own(&row, &task));
         if !wanted && task.task.status < TaskStatus::Stopping {
             tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task without a session");

@@ -110,7 +110,11 @@ pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S
     let cold = Reservation { session: taken.claim_alone(NOON), staged: None, ..claim.clone() };
     assert_eq!(lab.store.reserve(&cold).await?, Reserved::Already(Box::new(taken.clone())), "whatever it would take now");
     assert_eq!((lab.remaining(&cast).await?, count(lab, &pool).await?), (2, 0));
-    lab.store.save_session(&taken, &refunded(&taken, NOON)).await?;
+    let endpoint = taken.gate_to_tell().cloned().unwrap_or_else(|| Endpoint { host: String::new(), port: 0 });
+    let told = taken.ready(endpoint, NOON).unwrap_or_else(|_| taken.clone());
+    lab.store.save_session(&taken, &told).await?;
+    assert_eq!(lab.store.session(taken.claim_id()).await?.as_ref(), Some(&told));
+    lab.store.save_session(&told, &refunded(&told, NOON)).await?;
     let key = taken.charge.window.clone().unwrap_or_default();
     assert_eq!(lab.remaining(&cast).await?, 2, "it was served");
     assert_eq!(lab.window(&key).await?.slots.len(), 1);
