@@ -116,7 +116,7 @@ async fn report_ready(world: &World, id: &SessionId) {
     let _ = world.calm().report(id, &secret, Report::Ready { port: 1 }, visitor(9).address).await;
 }
 
-async fn set_desired(world: &mut World, desired: u32) -> Result<()> {
+pub async fn set_desired(world: &mut World, desired: u32) -> Result<()> {
     let Some(before) = &world.pool else { return Ok(()) };
     let mut after = Staging { version: before.version + 1, ..before.clone() };
     after.settings.desired_sessions = desired;

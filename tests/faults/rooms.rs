@@ -1,9 +1,11 @@
-//! Fifty visitors in the waiting room of a link with five places, through crashes, lost answers and processes that come and go.
+//! Waiting rooms, through crashes, lost answers and processes that come and go: fifty visitors of a link with five places, and crowds drawn from a seed.
+//! `CASTING_TEST_HISTORIES` and `CASTING_TEST_SEED` as in `histories`, but a twentieth as many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::{Context, Result, bail, ensure};
 use casting_boot::Control;
 use casting_core::denial::DenialCode;
 use casting_core::ids::SessionId;
@@ -15,19 +17,46 @@ use casting_core::time::Timestamp;
 use casting_core::{ClaimRequest, Claimed, Received, Visitor};
 use casting_tests::faults::{Luck, act};
 use casting_tests::world::{Ground, Limits, World, open, visitor};
+use tokio::task::JoinSet;
 
-const PLACES: u32 = 5;
-const VISITORS: u8 = 50;
+use crate::histories::{count, play, share_of_each_core};
+use crate::pools::{fill, set_desired};
+
+/// What a crowd is like.
+struct Plan {
+    /// How many may be in at once.
+    places: u32,
+    /// How many come.
+    visitors: u8,
+    /// Within how many seconds they come.
+    within: u64,
+    /// Of a hundred calls, this many meet a fault.
+    percent: u8,
+    /// How many sessions are kept ready.
+    ready: Option<u32>,
+}
+
+/// What somebody does who has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Stays,
+    /// Gives no sign of life for longer than a place is kept.
+    GoesAway,
+    /// Gives the place back.
+    Leaves,
+}
 
 /// What became of one visitor.
 #[derive(Debug, Default)]
 struct Story {
     /// The number of the place, if one was needed.
     number: Option<u64>,
+    /// When the place was known.
+    waits_since: Option<Timestamp>,
     /// When the session was reserved.
     served_at: Option<Timestamp>,
     /// Every session that was given.
-    sessions: Vec<SessionId>,
+    sessions: BTreeSet<SessionId>,
     /// The place was given up.
     lost: bool,
 }
@@ -36,8 +65,10 @@ struct Story {
 type Processes = Arc<Mutex<Vec<Arc<Control>>>>;
 
 struct Player {
-    n: u8,
     who: Visitor,
+    manner: Manner,
+    comes_after: Duration,
+    percent: u8,
     key: String,
     rng: fastrand::Rng,
     processes: Processes,
@@ -50,133 +81,202 @@ impl Player {
     }
 
     fn luck(&mut self) -> (u64, Luck) {
-        (self.rng.u64(..), Luck::Drawn { percent: 8 })
+        (self.rng.u64(..), Luck::Drawn { percent: self.percent })
     }
 
     /// Claims until there is an answer, as somebody does who sees an error and clicks again.
-    async fn claim(&mut self, request: &ClaimRequest) -> Option<Received> {
+    async fn claim(&mut self, request: &ClaimRequest) -> Result<Option<Received>> {
         for _ in 0..200 {
             let (process, (seed, luck)) = (self.process(), self.luck());
             match act(seed, luck, process.claim(&self.key, request, &self.who)).await.result {
-                Some(Ok(received)) => return Some(received),
-                Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => return None,
+                Some(Ok(received)) => return Ok(Some(received)),
+                Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => return Ok(None),
                 _ => tokio::time::sleep(Duration::from_millis(self.rng.u64(200..1500))).await,
             }
         }
-        panic!("visitor {} gets no answer", self.n);
+        bail!("there is no answer")
     }
 
-    async fn live_through(&mut self, session: Claimed) {
+    async fn live_through(&mut self, session: Claimed) -> Result<()> {
         tokio::time::sleep(Duration::from_secs(self.rng.u64(30..60))).await;
         let process = self.process();
-        process.end(&session.session.id, Some(&session.owner_ticket)).await.expect("ends");
+        let ended = process.end(&session.session.id, Some(&session.owner_ticket)).await;
+        ended.map(drop).map_err(|refusal| anyhow::anyhow!("it does not end: {refusal:?}"))
     }
 
-    async fn play(mut self, goes_away: bool) -> Story {
+    async fn play(mut self) -> Result<Story> {
         let mut story = Story::default();
-        tokio::time::sleep(Duration::from_millis(self.rng.u64(0..20_000))).await;
+        tokio::time::sleep(self.comes_after).await;
         let process = self.process();
-        let mut request = open(&process, &self.key, &self.who).await.expect("it opens");
-        let mut received = self.claim(&request).await;
+        let mut request = open(&process, &self.key, &self.who).await.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+        let mut received = self.claim(&request).await?;
         loop {
             let waiting = match received {
                 Some(Received::Session(claimed)) => {
                     story.served_at = Some(claimed.session.created_at);
-                    story.sessions.push(claimed.session.id.clone());
+                    story.sessions.insert(claimed.session.id.clone());
                     // A second click changes nothing.
-                    if let Some(Received::Session(again)) = self.claim(&request).await {
-                        story.sessions.push(again.session.id);
+                    if let Some(Received::Session(again)) = self.claim(&request).await? {
+                        story.sessions.insert(again.session.id);
                     }
-                    self.live_through(*claimed).await;
-                    return story;
+                    self.live_through(*claimed).await?;
+                    return Ok(story);
                 }
                 Some(Received::Place(waiting)) => waiting,
                 None => {
                     story.lost = true;
-                    return story;
+                    return Ok(story);
                 }
             };
             let process = self.process();
             let now = process.clock.now();
-            let place = LaunchTicket::open(&waiting.ticket, &process.keys, now).expect("a ticket").place.expect("of a place");
-            let room = process.store.room(&waiting.cast.id).await.expect("reads");
-            if let Some(place) = room.places.get(&place) {
-                assert!(story.number.is_none_or(|number| number == place.number), "visitor {} keeps its number", self.n);
+            let place = LaunchTicket::open(&waiting.ticket, &process.keys, now)?.place.context("the ticket is of a place")?;
+            if let Some(place) = process.store.room(&waiting.cast.id).await?.places.get(&place) {
+                ensure!(story.number.is_none_or(|number| number == place.number), "the number has changed");
                 story.number = Some(place.number);
+                story.waits_since.get_or_insert(now);
             }
             request.ticket.clone_from(&waiting.ticket);
-            let mut ask_in = waiting.ask_in;
-            received = loop {
-                let away = if goes_away { GONE_SECONDS + 5 } else { ask_in };
-                tokio::time::sleep(Duration::from_millis(away * 1000 + self.rng.u64(0..500))).await;
-                let (process, (seed, luck)) = (self.process(), self.luck());
-                match act(seed, luck, process.wait(&self.key, &request.ticket, &self.who)).await.result {
-                    Some(Ok(waiting)) if waiting.turn => break self.claim(&request).await,
-                    Some(Ok(waiting)) => ask_in = waiting.ask_in,
-                    Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => break None,
-                    _ => {}
-                }
+            received = match self.wait(&request, waiting.ask_in).await? {
+                true => self.claim(&request).await?,
+                false => None,
             };
         }
     }
+
+    /// Waits until it is the visitor's turn; `false` when the place is given up before.
+    async fn wait(&mut self, request: &ClaimRequest, mut ask_in: u64) -> Result<bool> {
+        loop {
+            let away = if self.manner == Manner::GoesAway { GONE_SECONDS + 5 } else { ask_in };
+            tokio::time::sleep(Duration::from_millis(away * 1000 + self.rng.u64(0..500))).await;
+            let (process, (seed, luck)) = (self.process(), self.luck());
+            if self.manner == Manner::Leaves && self.rng.bool() {
+                if let Some(Ok(_)) = act(seed, luck, process.leave(&self.key, &request.ticket, &self.who)).await.result {
+                    return Ok(false);
+                }
+                continue;
+            }
+            match act(seed, luck, process.wait(&self.key, &request.ticket, &self.who)).await.result {
+                Some(Ok(waiting)) if waiting.turn => return Ok(true),
+                Some(Ok(waiting)) => ask_in = waiting.ask_in,
+                Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Lets a crowd come to a link and go again, and gives what became of each.
+async fn play_crowd(ground: &Ground, seed: u64, plan: &Plan, manner: impl Fn(u8) -> Manner) -> Result<BTreeMap<u8, (Manner, Story)>> {
+    let limits = Limits { live: Some(plan.places), room: true, ready: plan.ready, ..Limits::default() };
+    let mut world = World::make(ground, seed, limits).await?;
+    fill(&mut world, 3).await?;
+    let processes: Processes = Arc::new(Mutex::new(world.processes.clone()));
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut crowd = JoinSet::new();
+    for n in 1..=plan.visitors {
+        let (key, mut rng, manner) = (world.cast.settings.key.as_str().to_owned(), rng.fork(), manner(n));
+        let comes_after = Duration::from_millis(rng.u64(0..plan.within * 1000));
+        let player = Player { who: visitor(n), manner, comes_after, percent: plan.percent, key, rng, processes: processes.clone() };
+        crowd.spawn(async move { (n, manner, player.play().await) });
+    }
+    let key = Tally::new(TallyKind::Cast, world.cast.id.as_str(), plan.places).key;
+    let mut stories = BTreeMap::new();
+    let mut second = 0_u64;
+    while !crowd.is_empty() {
+        tokio::select! {
+            Some(ended) = crowd.join_next() => {
+                let (n, manner, story) = ended.context("a visitor panicked")?;
+                stories.insert(n, (manner, story.with_context(|| format!("visitor {n}"))?));
+            }
+            () = tokio::time::sleep(Duration::from_secs(1)) => second += 1,
+        }
+        ensure!(world.calm().store.tally(&key).await? <= plan.places, "more are counted than may be in");
+        let live = world.sessions().await?.iter().filter(|row| row.is_live()).count();
+        ensure!(live <= plan.places as usize, "{live} live");
+        if second % 20 == 19 {
+            // Nothing but the store remembers who waits.
+            *processes.lock().expect("nobody panics") = (0..3).map(|_| world.new_process()).collect();
+        }
+        ensure!(second < 3600, "it never ends");
+    }
+    for (n, (manner, story)) in &stories {
+        check_story(*manner, story).with_context(|| format!("visitor {n}: {story:?}"))?;
+    }
+    set_desired(&mut world, 0).await?;
+    fill(&mut world, 5).await?;
+    world.finish().await?;
+    Ok(stories)
+}
+
+fn check_story(manner: Manner, story: &Story) -> Result<()> {
+    ensure!(story.sessions.len() <= 1, "is served twice");
+    ensure!(story.lost == story.sessions.is_empty(), "is served, or loses the place, and not both");
+    ensure!(!story.lost || story.number.is_some(), "loses a place without having had one");
+    match manner {
+        Manner::Stays => ensure!(!story.lost, "stays, and loses the place"),
+        Manner::GoesAway => ensure!(story.lost == story.number.is_some(), "goes away, and keeps the place"),
+        Manner::Leaves => {}
+    }
+    Ok(())
+}
+
+/// Whoever waited was served in the order of the numbers, and nobody who waited and stayed was overtaken by somebody who came straight in.
+fn check_order(stories: &BTreeMap<u8, (Manner, Story)>) -> Result<usize> {
+    let mut order: Vec<_> = stories.values().filter_map(|(_, story)| Some((story.served_at?, story.number?))).collect();
+    order.sort_unstable();
+    ensure!(order.is_sorted_by_key(|(_, number)| number), "this is no order: {order:?}");
+    for at in stories.values().filter(|(_, story)| story.number.is_none()).filter_map(|(_, story)| story.served_at) {
+        for (n, (manner, story)) in stories.iter().filter(|(_, (manner, _))| *manner == Manner::Stays) {
+            let waits = story.waits_since.is_some_and(|since| since < at) && story.served_at.is_none_or(|served| at < served);
+            ensure!(!waits, "visitor {n} ({manner:?}) was overtaken at {at:?}: {story:?}");
+        }
+    }
+    Ok(order.len())
 }
 
 #[tokio::test(start_paused = true)]
 async fn fifty_visitors_of_five_places_are_served_in_order_and_once() {
     let ground = Ground::lay().await.expect("lays the ground");
+    let plan = Plan { places: 5, visitors: 50, within: 20, percent: 8, ready: None };
+    let manner = |n| if n % 9 == 0 { Manner::GoesAway } else { Manner::Stays };
     for seed in 1..=3_u64 {
-        let limits = Limits { live: Some(PLACES), room: true, ..Limits::default() };
-        let mut world = World::make(&ground, 7000 + seed, limits).await.expect("makes a world");
-        let processes: Processes = Arc::new(Mutex::new(world.processes.clone()));
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let mut crowd = tokio::task::JoinSet::new();
-        for n in 1..=VISITORS {
-            let key = world.cast.settings.key.as_str().to_owned();
-            let player = Player { n, who: visitor(n), key, rng: rng.fork(), processes: processes.clone() };
-            crowd.spawn(async move { (n, player.play(n % 9 == 0).await) });
-        }
-        let key = Tally::new(TallyKind::Cast, world.cast.id.as_str(), PLACES).key;
-        let mut stories = BTreeMap::new();
-        let mut second = 0_u64;
-        while !crowd.is_empty() {
-            tokio::select! {
-                Some(ended) = crowd.join_next() => {
-                    let (n, story) = ended.expect("does not panic");
-                    stories.insert(n, story);
-                }
-                () = tokio::time::sleep(Duration::from_secs(1)) => second += 1,
-            }
-            assert!(world.calm().store.tally(&key).await.expect("reads") <= PLACES, "seed {seed}");
-            let live = world.sessions().await.expect("lists").iter().filter(|row| row.is_live()).count();
-            assert!(live <= PLACES as usize, "seed {seed}: {live} live");
-            if second % 20 == 19 {
-                // Nothing but the store remembers who waits.
-                *processes.lock().expect("nobody panics") = (0..3).map(|_| world.new_process()).collect();
-            }
-            assert!(second < 3600, "seed {seed}: it never ends");
-        }
-        let (mut order, mut unasked) = (Vec::new(), 0);
-        for (n, story) in &stories {
-            let distinct: std::collections::BTreeSet<_> = story.sessions.iter().collect();
-            assert!(distinct.len() <= 1, "seed {seed}: visitor {n} was served twice: {story:?}");
-            assert_eq!(story.lost, story.sessions.is_empty(), "seed {seed}, visitor {n}: {story:?}");
-            assert_eq!(
-                story.lost,
-                n % 9 == 0 && story.number.is_some(),
-                "seed {seed}, visitor {n}: only who goes away loses a place: {story:?}"
-            );
-            match (story.served_at, story.number) {
-                (Some(at), Some(number)) => order.push((at, number)),
-                (Some(_), None) => unasked += 1,
-                (None, _) => {}
-            }
-        }
-        order.sort_unstable();
-        assert!(order.is_sorted_by_key(|(_, number)| number), "seed {seed}: {order:?}");
-        assert_eq!(unasked, PLACES, "seed {seed}: nobody who came later overtook those who wait");
-        assert!(order.len() > 30, "seed {seed}: {} waited", order.len());
-        world.finish().await.unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
+        let stories = play_crowd(&ground, 7000 + seed, &plan, manner).await.unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
+        let waited = check_order(&stories).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
+        let unasked = stories.values().filter(|(_, story)| story.number.is_none()).count();
+        assert_eq!(unasked, 5, "seed {seed}: nobody who came later overtook those who wait");
+        assert!(waited > 30, "seed {seed}: {waited} waited");
     }
+}
+
+#[test]
+fn a_room_holds_in_every_history() {
+    // Each of these is a crowd.
+    let histories = count().div_ceil(20);
+    let waited: usize = share_of_each_core(histories, |seeds| play(seeds, &async |ground, seed| history(ground, seed).await));
+    assert!(waited as u64 >= histories, "{waited} waited in {histories} histories: too few for the checks to mean anything");
+}
+
+/// Plays one history, and gives how many waited and were served.
+async fn history(ground: &Ground, seed: u64) -> Result<usize> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let plan = Plan {
+        places: rng.u32(1..5),
+        visitors: rng.u8(4..14),
+        within: rng.u64(10..150),
+        percent: [0, 10, 20][rng.usize(0..3)],
+        ready: rng.bool().then(|| rng.u32(1..4)),
+    };
+    let manners: Vec<Manner> = (0..=plan.visitors)
+        .map(|_| match rng.u8(0..6) {
+            0 => Manner::GoesAway,
+            1 => Manner::Leaves,
+            _ => Manner::Stays,
+        })
+        .collect();
+    let stories = play_crowd(ground, seed + 2_000_000, &plan, |n| manners[usize::from(n)]).await?;
+    // A session whose gate was not reached is exchanged, and says when that was.
+    if plan.ready.is_none() { check_order(&stories) } else { Ok(stories.values().filter(|(_, story)| story.number.is_some()).count()) }
 }
 
 #[tokio::test(start_paused = true)]
