@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use crate::stage::{serve, visitor};
+use crate::stage::{gate_program, serve, visitor};
 
 /// A control plane that answers each report with the next status, the last one for ever.
 struct ControlPlane {
@@ -62,16 +62,8 @@ impl ControlPlane {
     }
 
     fn command(&self, script: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gate"));
-        command
-            .args(["run", "--", "sh", "-c", script])
-            .env("CAST_SESSION_ID", session().as_str())
-            .env("CAST_SESSION_SECRET", "hush-hush")
-            .env("CAST_REPORT_URL", format!("http://127.0.0.1:{}", self.port))
-            .env("CAST_TIME_LIMIT_SECONDS", "60")
-            .env("CAST_GATE_LISTEN", "127.0.0.1:0")
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
+        let mut command = gate_program(&session(), self.port, script);
+        command.stderr(Stdio::null());
         command
     }
 }

@@ -17,10 +17,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
-use crate::stage::serve;
+use crate::stage::{gate_program, serve};
 
 /// Between two looks.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -121,19 +121,12 @@ impl Machine {
             }
             server::serve(listener, Router::new().route("/", get(|| async { StatusCode::OK }))).await
         });
-        let gate = Command::new(env!("CARGO_BIN_EXE_gate"))
-            .args(["run", "--", "sh", "-c", script])
+        let gate = gate_program(&SessionId::from_bytes([1; 16]), kept.port(), script)
             .current_dir(&folder)
-            .env("CAST_SESSION_ID", SessionId::from_bytes([1; 16]).as_str())
-            .env("CAST_SESSION_SECRET", "hush-hush")
-            .env("CAST_REPORT_URL", format!("http://127.0.0.1:{}", kept.port()))
-            .env("CAST_TIME_LIMIT_SECONDS", "60")
-            .env("CAST_GATE_LISTEN", "127.0.0.1:0")
             .env("CAST_APP_PORT", app.to_string())
             .env("CAST_PROFILE_PATH", &folder)
             .envs(settings.iter().copied())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .expect("the gate starts");
         Self { folder, gate }

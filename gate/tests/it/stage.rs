@@ -27,12 +27,27 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as SocketError, handshake::client::Request as SocketRequest};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// Where visitors are told how their session stands.
 pub const CONTROL: &str = "https://cast.test";
+
+/// The gate's own program, before an app that is this shell script; it reports to this port of this machine, with the secret `hush-hush`.
+pub fn gate_program(session: &SessionId, control: u16, script: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gate"));
+    command
+        .args(["run", "--", "sh", "-c", script])
+        .env("CAST_SESSION_ID", session.as_str())
+        .env("CAST_SESSION_SECRET", "hush-hush")
+        .env("CAST_REPORT_URL", format!("http://127.0.0.1:{control}"))
+        .env("CAST_TIME_LIMIT_SECONDS", "60")
+        .env("CAST_GATE_LISTEN", "127.0.0.1:0")
+        .kill_on_drop(true);
+    command
+}
 
 pub struct Stage {
     pub keys: SessionKeys,
