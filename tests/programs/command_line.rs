@@ -139,6 +139,17 @@ async fn data_survives_a_restart_and_ends_with_a_reset() {
 }
 
 #[tokio::test]
+async fn the_demo_has_one_session_ready_and_a_click_takes_it() {
+    let program = start(&["--memory".into(), "--port".into(), "0".into()]).await;
+    let configs = read(&program, "staging-configs").await;
+    let pool = format!("staging-configs/{}/pool", configs["items"][0]["id"].as_str().expect("one that is there from the start"));
+    assert!(soon(async || read(&program, &pool).await["ready"] == 1).await, "{}", read(&program, &pool).await);
+    let taken = claim(&program).await;
+    assert_eq!(read(&program, &format!("sessions/{taken}")).await["pool"]["place"], "assigned");
+    assert!(soon(async || read(&program, &pool).await["ready"] == 1).await, "another one is started: {}", read(&program, &pool).await);
+}
+
+#[tokio::test]
 async fn neither_ctrl_c_nor_a_kill_leaves_a_session_behind() {
     let scratch = Scratch::new("kill");
     let folder = scratch.path("data");
