@@ -231,3 +231,73 @@ fn owner_of(claim: &Session, id: &SessionId) -> Owner {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{StagingId, draw};
+    use crate::staging::StagingSettings;
+    use crate::testing::{self, NOON, SeededEntropy};
+
+    /// A session that waits in a pool, and the claim of a visitor whom it fits.
+    fn waiting_and_claim() -> (Session, Session) {
+        let entropy = SeededEntropy::new(1);
+        let image = testing::image(1);
+        let settings = StagingSettings {
+            name: "Monday".into(),
+            description: String::new(),
+            enabled: true,
+            image_id: image.id.clone(),
+            network: None,
+            group_id: None,
+            desired_sessions: 1,
+            expiration_hours: 24,
+            schedule: None,
+            daily_budget_cents: None,
+        };
+        let pool = Staging { id: StagingId::from_bytes(draw(&entropy)), version: 1, settings, created_at: NOON, updated_at: NOON };
+        let id = SessionId::from_bytes(draw(&entropy));
+        let staged = Session::staged(id, &pool, &image, Launch::of(&image, None, None), Grant::default(), "", NOON);
+        let ready = staged.ready(endpoint(), NOON).expect("it gets ready");
+        let claim = testing::session(&testing::cast(1), 1);
+        (ready, Session { charge: Charge { count: Some(1), ..Charge::default() }, ..claim })
+    }
+
+    fn endpoint() -> Endpoint {
+        Endpoint { host: "10.0.0.1".into(), port: 8080 }
+    }
+
+    #[test]
+    fn whoever_is_given_a_session_is_served_once_its_gate_has_heard_of_it() {
+        let (waiting, claim) = waiting_and_claim();
+        let untold = waiting.assigned(&claim).expect("it is given away");
+        let told = untold.ready(endpoint(), NOON.plus_seconds(1)).expect("it is ready");
+        let stopping = |row: &Session| row.stopping(EndReason::Administrator, NOON).expect("it stops");
+        let lost = |row: &Session| row.ended(EndReason::TaskLost, NOON).expect("it ends");
+        for (name, row, tells, is_refunded, is_given_up) in [
+            ("untold", &untold, true, false, true),
+            ("untold, stopping", &stopping(&untold), false, false, false),
+            ("untold, ended", &lost(&untold), false, true, false),
+            ("untold, stopped", &lost(&stopping(&untold)), false, true, false),
+            ("told", &told, false, false, false),
+            ("told, ended", &lost(&told), false, false, false),
+            ("told, stopped", &lost(&stopping(&told)), false, false, false),
+            ("nobody's", &waiting, false, false, false),
+            ("started for its visitor", &untold.claim_alone(NOON), false, false, false),
+        ] {
+            let found = (row.gate_to_tell().is_some(), row.is_refunded(), row.given_up(NOON).is_ok());
+            assert_eq!(found, (tells, is_refunded, is_given_up), "{name}");
+        }
+        assert_eq!(told.ready_at, Some(NOON.plus_seconds(1)), "the visitor has waited for that long");
+    }
+
+    #[test]
+    fn a_session_that_is_given_up_has_nothing_of_its_visitor_and_the_claim_keeps_all_it_took() {
+        let (waiting, claim) = waiting_and_claim();
+        let untold = waiting.assigned(&claim).expect("it is given away");
+        let (given_up, alone) = (untold.given_up(NOON).expect("its gate has not heard"), untold.claim_alone(NOON));
+        assert!(given_up.is_nobodys() && given_up.charge.is_free() && given_up.owner == Owner::Nobody);
+        assert_eq!((&given_up.id, &given_up.task), (&waiting.id, &waiting.task));
+        assert_eq!((&alone.id, &alone.charge, alone.task), (&claim.id, &claim.charge, None));
+    }
+}
