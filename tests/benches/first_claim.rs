@@ -4,7 +4,7 @@
 //! DynamoDB is the local stack's and ECS answers at once with a task that is none; both stand behind TLS on loopback, under a certificate that is made
 //! up for the run. Programs are told to trust it by `AWS_CA_BUNDLE`, or by `SSL_CERT_FILE` where they look at the system's.
 //!
-//! `cargo bench -p casting-tests --bench first_claim --profile dev -- PROGRAM...`; see docs/performance.md.
+//! `cargo bench -p casting-tests --bench first_claim --profile gate -- PROGRAM...`; see docs/performance.md.
 
 #![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
 
