@@ -135,7 +135,19 @@ async fn a_budget_needs_a_price() {
     assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/daily_budget_cents")), "{}", refused.text);
     let demo = json!({"name": "Demo", "image_id": lab.image().await, "daily_budget_cents": 100});
     let made = lab.admin(Method::POST, "staging-configs", Some(&demo)).await.json();
-    let seen = see(&lab, made["id"].as_str().expect("an id")).await;
+    let id = made["id"].as_str().expect("an id");
+    let seen = see(&lab, id).await;
     assert!(seen["cost_per_hour_cents"].as_f64().is_some_and(|cents| cents > 1.0) && seen["spent_today_cents"] == 0.0, "{seen}");
+
+    // Nor does it come back by taking back that it went.
+    let path = format!("staging-configs/{id}");
+    for change in [json!({"daily_budget_cents": null}), json!({"image_id": own["id"]})] {
+        lab.clock.advance(1);
+        assert_eq!(lab.admin(Method::PATCH, &path, Some(&change)).await.status, 200);
+    }
+    let told = lab.admin(Method::GET, &format!("audit?target={id}"), None).await.json();
+    let undone = lab.admin(Method::POST, &format!("audit/{}/undo", told["items"][1]["id"].as_str().expect("an id")), None).await;
+    assert_eq!((undone.status, &undone.json()["errors"][0]["pointer"]), (422, &json!("/daily_budget_cents")), "{}", undone.text);
+    assert_eq!(lab.admin(Method::GET, &path, None).await.json()["daily_budget_cents"], json!(null));
     lab.stack.stop().await;
 }

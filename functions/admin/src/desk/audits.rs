@@ -7,13 +7,12 @@ use casting_core::group::Group;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Page, Store};
 use casting_core::sketch;
-use casting_core::staging::Staging;
 use serde_json::{Value, json};
 
 use crate::desk::failure::Failure;
 use crate::desk::settings::SECRET;
 use crate::desk::version::Precondition;
-use crate::desk::{Desk, casts, images, records, settings};
+use crate::desk::{Desk, casts, images, records, settings, staging};
 
 /// A page of changes, the newest first: of all, or of the thing with this id.
 pub(crate) async fn list<S: Store, L: Launcher>(
@@ -78,8 +77,8 @@ pub(crate) async fn undo<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str)
         (Noun::Network, _) => records::create::<Network, S, L>(desk, &document).await.map(drop),
         (Noun::Group, Action::Changed) => records::change::<Group, S, L>(desk, target, &document, &any).await.map(drop),
         (Noun::Group, _) => records::create::<Group, S, L>(desk, &document).await.map(drop),
-        (Noun::StagingConfig, Action::Changed) => records::change::<Staging, S, L>(desk, target, &document, &any).await.map(drop),
-        (Noun::StagingConfig, _) => records::create::<Staging, S, L>(desk, &document).await.map(drop),
+        (Noun::StagingConfig, Action::Changed) => staging::change(desk, target, &document, &any).await.map(drop),
+        (Noun::StagingConfig, _) => staging::create(desk, &document).await.map(drop),
         _ => settings::change(desk, &document, &any).await.map(drop),
     }
 }
