@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use axum::Router;
 use axum::body::Body;
-use axum::error_handling::HandleError;
-use axum::http::{Request, StatusCode};
+use axum::http::{Request, Response, StatusCode};
 use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
+use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 
 /// The bucket for the archives of profiles.
@@ -28,12 +27,17 @@ pub fn router(root: &Path) -> Result<Router> {
     let files = FileSystem::new(&folder).map_err(|error| anyhow!("Cannot use the folder {}: {error:?}.", folder.display()))?;
     let mut service = S3ServiceBuilder::new(files);
     service.set_auth(SimpleAuth::from_single(CREDENTIALS, CREDENTIALS));
-    let failed = |error| async move {
-        tracing::error!(?error, "The S3 endpoint failed");
+    let service = service.build();
+    Ok(Router::new().fallback(move |request| answer(service.clone(), request)))
+}
+
+/// Answers on a task of its own: S3 keeps what has come whole also when whoever sent it is gone by then, and so does this.
+async fn answer(service: S3Service, request: Request<Body>) -> Result<Response<s3s::Body>, StatusCode> {
+    let answered = tokio::spawn(async move { service.call(request.map(s3s::Body::http_body_unsync)).await }).await;
+    answered.map_err(|error| error.to_string()).and_then(|reply| reply.map_err(|error| format!("{error:?}"))).map_err(|error| {
+        tracing::error!(error, "The S3 endpoint failed");
         StatusCode::INTERNAL_SERVER_ERROR
-    };
-    let answers = tower::ServiceExt::<Request<Body>>::map_response(service.build(), |reply: s3s::HttpResponse| reply.map(Body::new));
-    Ok(Router::new().fallback_service(HandleError::new(answers, failed)))
+    })
 }
 
 fn folder(root: &Path) -> PathBuf {
