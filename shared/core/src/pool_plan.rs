@@ -7,6 +7,12 @@ use crate::session::EndReason;
 use crate::staging::StagingSettings;
 use crate::time::Timestamp;
 
+/// Sessions are replaced one after the other in this last part of their time: the last quarter.
+const RENEWAL_PART: u64 = 4;
+/// At most one in so many, rounded up, is absent while others are replaced before their time. So a pool takes five rounds of starts for it, which the
+/// shortest quarter of an hour is enough for.
+const RENEWED_AT_ONCE: u32 = 5;
+
 /// What is known of a pool.
 #[derive(Clone, Debug)]
 pub struct PoolFacts<'a> {
@@ -102,10 +108,32 @@ pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
     // Of too many, those go first that nobody could use yet, then those that would go soonest anyway.
     kept.sort_by_key(|member| (member.is_ready, member.since));
     let surplus = kept.len().saturating_sub(wanted as usize);
-    stop.extend(kept.iter().take(surplus).map(|member| (member.id.clone(), EndReason::NotNeeded)));
-    let missing = wanted.saturating_sub(u32::try_from(kept.len()).unwrap_or(u32::MAX));
-    let start = if facts.log.is_paused(facts.now) { 0 } else { missing.min(facts.room) };
+    stop.extend(kept.drain(..surplus).map(|member| (member.id.clone(), EndReason::NotNeeded)));
+    let room = if facts.log.is_paused(facts.now) { 0 } else { facts.room };
+    let missing = wanted.saturating_sub(count(kept.len()));
+    let renewed = renewed(&kept, wanted, room, facts.now.minus_seconds(life - life / RENEWAL_PART));
+    stop.extend(renewed.iter().map(|id| (id.clone(), EndReason::Unused)));
+    let start = (missing + count(renewed.len())).min(room);
     PoolPlan { wanted, rest, start, stop }
+}
+
+/// Those that are replaced before their time is over, because all that were started together would go together: the oldest that are ready and were
+/// started by then. So few at once that the pool goes on serving, and only while there is room for the ones in their place. A pool of one is spared: it
+/// would be empty either way.
+fn renewed(kept: &[&Member], wanted: u32, room: u32, started_by: Timestamp) -> Vec<SessionId> {
+    if wanted < 2 {
+        return Vec::new();
+    }
+    let ready = kept.iter().filter(|member| member.is_ready);
+    // Missing ones and those that start are not there for visitors either.
+    let absent = wanted.saturating_sub(count(ready.clone().count()));
+    let missing = wanted.saturating_sub(count(kept.len()));
+    let at_once = wanted.div_ceil(RENEWED_AT_ONCE).saturating_sub(absent).min(room.saturating_sub(missing));
+    ready.filter(|member| member.since <= started_by).take(at_once as usize).map(|member| member.id.clone()).collect()
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn rest(facts: &PoolFacts<'_>) -> Option<Rest> {
@@ -164,7 +192,13 @@ mod tests {
             ("lowered: the one that starts goes first", json!({"desired_sessions": 2}), full(), 0, vec![(3, not_needed.clone())]),
             ("then the oldest", json!({"desired_sessions": 1}), full(), 0, vec![(3, not_needed.clone()), (1, not_needed.clone())]),
             ("of nothing", json!({"desired_sessions": 0}), vec![member(1, 1, true)], 0, vec![(1, not_needed.clone())]),
-            ("too old", always(), vec![member(1, 7200, true), member(2, 7199, true)], 2, vec![(1, unused)]),
+            (
+                "too old, and the other one is not touched now",
+                always(),
+                vec![member(1, 7200, true), member(2, 7199, true)],
+                2,
+                vec![(1, unused)],
+            ),
             ("of another kind by now", always(), vec![other(1), member(2, 50, true)], 2, vec![(1, not_needed.clone())]),
             ("switched off", json!({"enabled": false}), vec![member(1, 60, true)], 0, vec![(1, not_needed)]),
         ] {
@@ -177,6 +211,62 @@ mod tests {
             let stop: Vec<_> = stop.into_iter().map(|(n, why)| (SessionId::from_bytes([n; 16]), why)).collect();
             assert_eq!(plan.stop, stop, "{name}");
         }
+    }
+
+    #[test]
+    fn sessions_that_started_together_are_replaced_in_turn() {
+        let ready = |count: u8, age| (0..count).map(|n| member(n, age - u64::from(n), true)).collect::<Vec<_>>();
+        let with = |mut members: Vec<Member>, more: Vec<Member>| {
+            members.extend(more);
+            members
+        };
+        // A life is two hours; its last quarter begins after 5,400 seconds.
+        for (name, desired, members, room, stopped, start) in [
+            ("young", 3, ready(3, 5399), 20, vec![], 0),
+            ("the oldest of three", 3, ready(3, 5500), 20, vec![0], 1),
+            ("only whose last quarter it is", 6, ready(6, 5400), 20, vec![0], 1),
+            ("a fifth, rounded up", 6, ready(6, 6000), 20, vec![0, 1], 2),
+            ("one starts: nobody else goes", 3, with(ready(2, 5500), vec![member(9, 10, false)]), 20, vec![], 0),
+            ("one is missing: it is started first", 3, ready(2, 5500), 20, vec![], 1),
+            ("one of two may be away", 6, with(ready(5, 6000), vec![member(90, 10, false)]), 20, vec![0], 1),
+            ("no room for the ones in their place", 3, ready(3, 5500), 0, vec![], 0),
+            ("room for one of two", 6, ready(6, 6000), 1, vec![0], 1),
+            ("room for what is missing alone", 6, ready(5, 6000), 1, vec![], 1),
+            ("a pool of one", 1, ready(1, 7199), 20, vec![], 0),
+        ] {
+            let settings = settings(&json!({"desired_sessions": desired}));
+            let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+            let now = NOON.plus_seconds(10_000);
+            let plan = plan(&PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &members, log: &log, room, now });
+            let stopped: Vec<_> = stopped.into_iter().map(|n: u8| (SessionId::from_bytes([n; 16]), EndReason::Unused)).collect();
+            assert_eq!((plan.stop, plan.start), (stopped, start), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pool_of_thirty_is_renewed_in_time_without_ever_being_empty() {
+        let settings = settings(&json!({"desired_sessions": 30, "expiration_hours": 1}));
+        let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+        let (mut members, mut made, mut fewest) = (Vec::new(), 0_u8, 30);
+        for minute in 0..3 * 60 {
+            let now = NOON.plus_seconds(minute * 60);
+            let plan =
+                plan(&PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &members, log: &log, room: 20, now });
+            members.retain(|member: &Member| plan.stop.iter().all(|(id, _)| member.id != *id));
+            // Each takes a round to start.
+            for member in &mut members {
+                member.is_ready = true;
+            }
+            for _ in 0..plan.start {
+                made = made.wrapping_add(1);
+                members.push(Member { id: SessionId::from_bytes([made; 16]), is_ready: false, since: now, fits: true });
+            }
+            if minute > 5 {
+                fewest = fewest.min(members.iter().filter(|member| member.is_ready).count());
+            }
+            assert!(members.len() <= 30);
+        }
+        assert_eq!(fewest, 24, "a fifth is away at most");
     }
 
     #[test]
