@@ -2,6 +2,7 @@
 
 use casting_core::Report;
 use casting_core::ids::SessionId;
+use casting_core::time::Clock;
 use casting_tests::processes::{soon, with_environment};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -123,7 +124,51 @@ async fn what_nobody_took_in_time_is_replaced_and_other_permissions_are_not_fitt
     let seen = see(&lab, &pool).await;
     assert_eq!((seen["starting"].as_u64(), waiting(&seen).contains(&old)), (Some(1), false), "{seen}");
     assert_eq!(session(&lab, &old).await["reason"], "unused");
+
+    // The new one is never ready: it is ended, and the pool takes a rest.
+    let new = waiting(&seen).remove(0);
+    lab.clock.advance(3600);
+    let is_ended = async || {
+        lab.stack.control.sweep().await.expect("a sweep");
+        session(&lab, &new).await["state"] == "ended"
+    };
+    assert!(soon(is_ended).await, "{}", session(&lab, &new).await);
+    assert_eq!(see(&lab, &pool).await["refusal"], "It was not ready in time.");
     lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_pool_whose_sessions_end_before_they_are_ready_pauses_longer_each_time_until_something_is_changed() {
+    let lab = Lab::with_processes().await;
+    let image = json!({"name": "Falls", "container_image": "local/falls", "command": ["sh", "-c", "exit 3"], "cpu": 256, "memory": 512});
+    let image = lab.admin(Method::POST, "images", Some(&image)).await.json()["id"].as_str().expect("an id").to_owned();
+    let document = json!({"name": "Falls", "image_id": image, "desired_sessions": 3});
+    let pool = lab.admin(Method::POST, "staging-configs", Some(&document)).await.json()["id"].as_str().expect("an id").to_owned();
+    let started = async || lab.stack.control.refill().await.expect("a round").started;
+    // So many start, all of them fall, and the pool pauses for so many seconds.
+    for (round, pause) in [(1, 30), (2, 60)] {
+        lab.clock.advance(1);
+        let failed = lab.clock.now();
+        assert!(started().await >= 3, "in round {round}");
+        assert!(soon(async || see(&lab, &pool).await["starting"] == 0).await, "{}", see(&lab, &pool).await);
+        assert!(soon(async || !see(&lab, &pool).await["paused_until"].is_null()).await, "{}", see(&lab, &pool).await);
+        let seen = see(&lab, &pool).await;
+        assert_eq!(seen["paused_until"], json!(failed.plus_seconds(pause).to_string()), "three that fall are one reason to wait: {seen}");
+        assert!(seen["refusal"].as_str().is_some_and(|why| why.contains("exit code 3")), "{seen}");
+        assert_eq!(started().await, 0);
+        lab.clock.advance(pause);
+    }
+    lab.clock.advance(1);
+    assert!(started().await >= 3);
+    assert!(soon(async || see(&lab, &pool).await["starting"] == 0).await, "{}", see(&lab, &pool).await);
+    assert_eq!(started().await, 0);
+    lab.clock.advance(1);
+    let mended = lab.admin(Method::PATCH, &format!("images/{image}"), Some(&json!({"command": ["sh", "-c", "sleep 600"]}))).await;
+    assert_eq!(mended.status, 200, "{}", mended.text);
+    lab.stack.control.forget();
+    assert_eq!(see(&lab, &pool).await["paused_until"], json!(null));
+    assert_eq!(started().await, 3, "whoever has mended it does not wait");
+    Box::pin(lab.stack.stop()).await;
 }
 
 #[tokio::test]

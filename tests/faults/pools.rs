@@ -248,6 +248,53 @@ async fn a_gate_that_is_not_reached_costs_its_visitor_nothing() {
     }
 }
 
+/// How it comes out that a session cannot be started ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Vain {
+    /// ECS says so at once.
+    Refused,
+    /// ECS takes the task, and says later that it has stopped.
+    Told,
+    /// Nobody hears of that, until its time to get ready is over.
+    Untold,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_in_vain_makes_its_pool_pause_whoever_finds_it_out() {
+    for (seed, vain, why) in
+        [(1, Vain::Refused, "ECS had no room."), (2, Vain::Told, "exit code 137"), (3, Vain::Untold, "It was not ready in time.")]
+    {
+        let ground = Ground::lay().await.expect("a ground");
+        let limits = Limits { ready: Some(2), ..Limits::default() };
+        let mut world = World::make(&ground, 900 + seed, limits).await.expect("a world");
+        if vain == Vain::Refused {
+            world.refuse_starts(1);
+        }
+        let started = world.calm().refill().await.expect("a round").started;
+        assert_eq!(started, if vain == Vain::Refused { 0 } else { 2 }, "{vain:?}");
+        for row in world.nobodys().await.expect("rows").iter().filter(|row| row.is_live()) {
+            world.ecs.exit(&row.task.as_ref().expect("a task").arn, 137);
+        }
+        let news = world.news();
+        for event in news.into_iter().filter(|_| vain == Vain::Told) {
+            casting_fn_lifecycle::handle(world.calm(), event).await.expect("is taken");
+        }
+        if vain == Vain::Untold {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            world.calm().sweep().await.expect("a sweep");
+        }
+        assert!(world.nobodys().await.expect("rows").iter().all(|row| !row.is_live()), "{vain:?}");
+        let view = world.calm().pool_view(world.pool.as_ref().expect("a pool")).await.expect("a view");
+        assert!(view.plan.paused_until.is_some() && view.log.failures == 1, "{vain:?}: {:?}", view.log);
+        assert!(view.log.refusal.as_deref().is_some_and(|said| said.contains(why)), "{vain:?}: {:?}", view.log);
+        assert_eq!(world.calm().refill().await.expect("a round").started, 0, "{vain:?}");
+        fill(&mut world, 5).await.expect("it fills");
+        world.calm().refill().await.expect("a round");
+        let view = world.calm().pool_view(world.pool.as_ref().expect("a pool")).await.expect("a view");
+        assert_eq!((view.waiting.len(), view.log.failures), (2, 0), "{vain:?}: what is ready says that nothing is in the way");
+    }
+}
+
 /// What becomes of the sessions that were started ahead while a claim is on its way to one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meanwhile {

@@ -1,5 +1,5 @@
 //! Owns the log of a pool: how many of its sessions were ready over the last two days, how many visitors it served or missed, what it has cost today,
-//! and since when ECS has had no room for it. Must not know where any of it is read.
+//! and since when starts for it have been in vain. Must not know where any of it is read.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 pub const SPAN_SECONDS: i64 = 900;
 /// So many spans are kept: two days.
 pub const SPANS: usize = 192;
-/// The first pause after ECS had no room, in seconds; it doubles with each further time.
+/// The first pause after a start in vain, in seconds; it doubles with each further one.
 const FIRST_PAUSE_SECONDS: u64 = 30;
 /// The longest pause, in seconds.
 const LONGEST_PAUSE_SECONDS: u64 = 1800;
@@ -29,12 +29,15 @@ pub struct PoolLog {
     pub day: i64,
     /// What its waiting sessions have cost on that day, in millionths of a dollar.
     pub spent_micros: u64,
-    /// How often in a row ECS had no room for it.
+    /// How often in a row starts have been in vain: ECS had no room, or what it started came to its end before it was ready.
     pub failures: u32,
-    /// Until when nothing is started, because ECS had no room.
+    /// When that was found out last.
+    #[serde(default)]
+    pub failed_at: Option<Timestamp>,
+    /// Until when nothing is started because of it.
     #[serde(default)]
     pub paused_until: Option<Timestamp>,
-    /// What ECS said then.
+    /// Why the last start was in vain.
     #[serde(default)]
     pub refusal: Option<String>,
     /// The last two days, the oldest first.
@@ -92,6 +95,7 @@ impl PoolLog {
             day: day_of(now),
             spent_micros: 0,
             failures: 0,
+            failed_at: None,
             paused_until: None,
             refusal: None,
             spans: Vec::new(),
@@ -103,9 +107,9 @@ impl PoolLog {
         if self.day == day_of(now) { self.spent_micros } else { 0 }
     }
 
-    /// Whether nothing is to be started yet, because ECS had no room.
-    pub fn is_paused(&self, now: Timestamp) -> bool {
-        self.paused_until.is_some_and(|until| now < until)
+    /// Until when nothing is to be started, because starts have been in vain since everything was last changed that they depend on (`changed_at`).
+    pub fn paused_until(&self, changed_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        self.paused_until.filter(|until| now < *until && self.failed_at.is_none_or(|failed| changed_at <= failed))
     }
 
     /// The log with what is seen at `now`. What the sessions cost since it was written last is added to the day.
@@ -136,21 +140,23 @@ impl PoolLog {
         after
     }
 
-    /// ECS had room for everything that was asked of it.
-    pub fn note_room(&mut self) {
-        (self.failures, self.paused_until, self.refusal) = (0, None, None);
+    /// A session that was started at `started_at` is ready: what was in the way is not any more.
+    pub fn note_success(&mut self, started_at: Timestamp) {
+        if self.failed_at.is_none_or(|failed| failed < started_at) {
+            (self.failures, self.failed_at, self.paused_until, self.refusal) = (0, None, None, None);
+        }
     }
 
-    /// ECS had no room: nothing is started for a while, the longer the more often that has happened.
-    pub fn note_no_room(&mut self, said: String, now: Timestamp) {
+    /// A start at `started_at` was in vain: nothing is started for a while, the longer the more often that has happened. Whatever had been started by
+    /// the time that this was first found out says nothing new; gives whether it did.
+    pub fn note_failure(&mut self, started_at: Timestamp, why: String, now: Timestamp) -> bool {
+        if self.failed_at.is_some_and(|failed| started_at <= failed) {
+            return false;
+        }
         self.failures = self.failures.saturating_add(1);
-        self.paused_until = Some(now.plus_seconds(self.pause_seconds()));
-        self.refusal = Some(said);
-    }
-
-    /// How long the last pause is, in seconds: it ends at `paused_until`.
-    pub fn pause_seconds(&self) -> u64 {
-        FIRST_PAUSE_SECONDS.saturating_mul(1 << self.failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE_SECONDS)
+        let pause = FIRST_PAUSE_SECONDS.saturating_mul(1 << self.failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE_SECONDS);
+        (self.failed_at, self.paused_until, self.refusal) = (Some(now), Some(now.plus_seconds(pause)), Some(why));
+        true
     }
 
     /// Whether the log says that nothing at all goes on, so that it need not be written again.
@@ -201,17 +207,26 @@ mod tests {
     }
 
     #[test]
-    fn without_room_the_pauses_grow_and_end_with_the_first_success() {
+    fn the_pauses_grow_and_end_with_the_first_session_that_gets_ready_or_with_a_change() {
         let mut log = log();
-        let mut pauses = Vec::new();
+        let (mut pauses, mut now) = (Vec::new(), NOON);
         for _ in 0..8 {
-            log.note_no_room("RESOURCE:CPU".into(), NOON);
-            pauses.push(log.paused_until.map(|until| NOON.seconds_until(until)));
+            assert!(log.note_failure(now, "RESOURCE:CPU".into(), now));
+            assert!(!log.note_failure(now.minus_seconds(5), "one of the same moment".into(), now.plus_seconds(20)));
+            let until = log.paused_until(NOON, now).expect("is paused");
+            pauses.push(now.seconds_until(until));
+            assert_eq!(log.paused_until(NOON, until), None);
+            now = until;
         }
-        assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 1800, 1800].map(Some));
-        assert!(log.is_paused(NOON) && !log.is_paused(NOON.plus_seconds(1800)));
-        log.note_room();
-        assert!(!log.is_paused(NOON));
+        assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 1800, 1800]);
+        assert_eq!(log.refusal.as_deref(), Some("RESOURCE:CPU"));
+        let failed = now.minus_seconds(1800);
+        assert!(log.paused_until(failed, failed).is_some());
+        assert_eq!(log.paused_until(failed.plus_seconds(1), failed.plus_seconds(2)), None, "the image is another one now");
+        log.note_success(failed);
+        assert_eq!(log.failures, 8, "one that was there before says nothing");
+        log.note_success(failed.plus_seconds(1));
+        assert_eq!((log.failures, log.paused_until(NOON, failed)), (0, None));
     }
 
     #[test]

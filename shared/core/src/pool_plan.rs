@@ -26,6 +26,8 @@ pub struct PoolFacts<'a> {
     pub members: &'a [Member],
     /// Its log.
     pub log: &'a PoolLog,
+    /// When the pool, its image or its network was changed last: what was in the way of starts before need not be so any more.
+    pub changed_at: Timestamp,
     /// How many may be started now, because ECS takes only so many a second.
     pub room: u32,
     /// The time of the decision.
@@ -83,6 +85,8 @@ pub struct PoolPlan {
     pub wanted: u32,
     /// Why none should be.
     pub rest: Option<Rest>,
+    /// Until when none is started, because starts have been in vain.
+    pub paused_until: Option<Timestamp>,
     /// How many are to be started now.
     pub start: u32,
     /// Which are to be stopped, and why.
@@ -109,12 +113,13 @@ pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
     kept.sort_by_key(|member| (member.is_ready, member.since));
     let surplus = kept.len().saturating_sub(wanted as usize);
     stop.extend(kept.drain(..surplus).map(|member| (member.id.clone(), EndReason::NotNeeded)));
-    let room = if facts.log.is_paused(facts.now) { 0 } else { facts.room };
+    let paused_until = facts.log.paused_until(facts.changed_at, facts.now);
+    let room = if paused_until.is_some() { 0 } else { facts.room };
     let missing = wanted.saturating_sub(count(kept.len()));
     let renewed = renewed(&kept, wanted, room, facts.now.minus_seconds(life - life / RENEWAL_PART));
     stop.extend(renewed.iter().map(|id| (id.clone(), EndReason::Unused)));
     let start = (missing + count(renewed.len())).min(room);
-    PoolPlan { wanted, rest, start, stop }
+    PoolPlan { wanted, rest, paused_until, start, stop }
 }
 
 /// Those that are replaced before their time is over, because all that were started together would go together: the oldest that are ready and were
@@ -205,7 +210,16 @@ mod tests {
             let settings = settings(&fields);
             let now = NOON.plus_seconds(10_000);
             let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
-            let facts = PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &members, log: &log, room: 20, now };
+            let facts = PoolFacts {
+                settings: &settings,
+                obstacle: None,
+                hour_micros: None,
+                members: &members,
+                log: &log,
+                changed_at: NOON,
+                room: 20,
+                now,
+            };
             let plan = plan(&facts);
             assert_eq!(plan.start, start, "{name}");
             let stop: Vec<_> = stop.into_iter().map(|(n, why)| (SessionId::from_bytes([n; 16]), why)).collect();
@@ -237,7 +251,16 @@ mod tests {
             let settings = settings(&json!({"desired_sessions": desired}));
             let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
             let now = NOON.plus_seconds(10_000);
-            let plan = plan(&PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &members, log: &log, room, now });
+            let plan = plan(&PoolFacts {
+                settings: &settings,
+                obstacle: None,
+                hour_micros: None,
+                members: &members,
+                log: &log,
+                changed_at: NOON,
+                room,
+                now,
+            });
             let stopped: Vec<_> = stopped.into_iter().map(|n: u8| (SessionId::from_bytes([n; 16]), EndReason::Unused)).collect();
             assert_eq!((plan.stop, plan.start), (stopped, start), "{name}");
         }
@@ -250,8 +273,16 @@ mod tests {
         let (mut members, mut made, mut fewest) = (Vec::new(), 0_u8, 30);
         for minute in 0..3 * 60 {
             let now = NOON.plus_seconds(minute * 60);
-            let plan =
-                plan(&PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &members, log: &log, room: 20, now });
+            let plan = plan(&PoolFacts {
+                settings: &settings,
+                obstacle: None,
+                hour_micros: None,
+                members: &members,
+                log: &log,
+                changed_at: NOON,
+                room: 20,
+                now,
+            });
             members.retain(|member: &Member| plan.stop.iter().all(|(id, _)| member.id != *id));
             // Each takes a round to start.
             for member in &mut members {
@@ -289,7 +320,8 @@ mod tests {
             let settings = settings(&fields);
             // NOON is a Monday's.
             let now = NOON.plus_seconds(minutes * 60);
-            let facts = PoolFacts { settings: &settings, obstacle, hour_micros: price, members: &[], log: &spent, room: 20, now };
+            let facts =
+                PoolFacts { settings: &settings, obstacle, hour_micros: price, members: &[], log: &spent, changed_at: NOON, room: 20, now };
             let plan = plan(&facts);
             assert_eq!((plan.rest, plan.wanted), (rest, if rest.is_some() { 0 } else { 3 }), "{name}");
             assert!(rest.is_none_or(|rest| rest.sentence().ends_with('.')));
@@ -297,14 +329,16 @@ mod tests {
     }
 
     #[test]
-    fn starts_stay_within_the_room_and_wait_while_ecs_has_none() {
+    fn starts_stay_within_the_room_and_wait_while_they_are_in_vain() {
         let settings = settings(&json!({"desired_sessions": 100}));
         let mut log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
-        let start = |log: &PoolLog, room, now| {
-            plan(&PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &[], log, room, now }).start
+        let start = |log: &PoolLog, changed_at, now| {
+            let facts = PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &[], log, changed_at, room: 20, now };
+            plan(&facts).start
         };
-        assert_eq!(start(&log, 20, NOON), 20);
-        log.note_no_room("no room".into(), NOON);
-        assert_eq!((start(&log, 20, NOON), start(&log, 20, NOON.plus_seconds(30))), (0, 20));
+        assert_eq!(start(&log, NOON, NOON), 20);
+        log.note_failure(NOON, "no room".into(), NOON);
+        let (soon, later) = (NOON.plus_seconds(10), NOON.plus_seconds(30));
+        assert_eq!((start(&log, NOON, soon), start(&log, NOON, later), start(&log, soon, soon)), (0, 20, 20));
     }
 }

@@ -126,6 +126,32 @@ impl Session {
         Some(waiting(self.waits_in()?, 0).held())
     }
 
+    /// The pool that it was started for in vain, and why: it ended before it was ever ready, and neither pool nor administrator wanted it to. ECS may
+    /// find out long after it took a task that it has no room for it.
+    pub fn started_in_vain(&self) -> Option<(&StagingId, String)> {
+        let pooled = self.pooled.as_ref().filter(|_| self.is_nobodys())?;
+        let State::Ended { reason, refunded: true, .. } = &self.state else { return None };
+        let why = match reason {
+            EndReason::NoCapacity => "ECS had no room.".to_owned(),
+            EndReason::StartRefused { detail } => detail.clone(),
+            EndReason::StartTimeout => "It was not ready in time.".to_owned(),
+            EndReason::TaskLost => "Its task was not to be found.".to_owned(),
+            EndReason::Reclaimed => "The machine was taken back.".to_owned(),
+            EndReason::TaskStopped { detail, exit_code: None } => detail.clone(),
+            EndReason::TaskStopped { detail, exit_code: Some(code) } => format!("{detail} (exit code {code})"),
+            EndReason::Owner
+            | EndReason::Administrator
+            | EndReason::TimeLimit
+            | EndReason::Abandoned
+            | EndReason::Idle
+            | EndReason::Unused
+            | EndReason::NotNeeded
+            | EndReason::GateLost
+            | EndReason::ProfileNotRestored => return None,
+        };
+        Some((&pooled.pool, why))
+    }
+
     /// Whether it can be given to the visitor of this claim: it is ready and stays for a moment, runs the very same, and allows the very same.
     pub fn fits(&self, claim: &Self, now: Timestamp) -> bool {
         let State::Ready { ends_at, .. } = &self.state else { return false };
@@ -289,6 +315,30 @@ mod tests {
             assert_eq!(found, (tells, is_refunded, is_given_up), "{name}");
         }
         assert_eq!(told.ready_at, Some(NOON.plus_seconds(1)), "the visitor has waited for that long");
+    }
+
+    #[test]
+    fn a_start_is_in_vain_when_it_ends_by_itself_before_anybody_could_be_let_in() {
+        let (ready, claim) = waiting_and_claim();
+        let starting = Session { state: State::Starting, ready_at: None, ..ready.clone() };
+        let ended = |row: &Session, reason| row.ended(reason, NOON).expect("it ends");
+        let stopped = |exit_code| EndReason::TaskStopped { detail: "it fell".into(), exit_code };
+        let timed_out = ended(&starting.stopping(EndReason::StartTimeout, NOON).expect("it stops"), EndReason::TaskLost);
+        for (name, row, why) in [
+            ("fell", ended(&starting, stopped(Some(1))), Some("it fell (exit code 1)")),
+            ("no room, as ECS found out late", ended(&starting, stopped(None)), Some("it fell")),
+            ("no room", ended(&starting, EndReason::NoCapacity), Some("ECS had no room.")),
+            ("not ready in time", timed_out, Some("It was not ready in time.")),
+            ("not needed", ended(&starting, EndReason::NotNeeded), None),
+            ("stopped by hand", ended(&starting, EndReason::Administrator), None),
+            ("was ready", ended(&ready, stopped(Some(1))), None),
+            ("still starting", starting.clone(), None),
+            ("of a visitor", ended(&claim, stopped(Some(1))), None),
+            ("given to a visitor", ended(&ready.assigned(&claim).expect("it is given away"), stopped(Some(1))), None),
+        ] {
+            let expected = why.map(|why| (CastId::of_pool(&row.pooled.as_ref().expect("of a pool").pool), why.to_owned()));
+            assert_eq!(row.started_in_vain().map(|(pool, why)| (CastId::of_pool(pool), why)), expected, "{name}");
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(crate) async fn read<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str)
 /// A pool as the API shows it.
 pub(crate) fn view(staging: &Staging, pool: &PoolView) -> Value {
     let numbers = Numbers::of(pool);
-    let paused_until = pool.log.paused_until.filter(|_| pool.log.is_paused(pool.at));
+    let paused_until = pool.plan.paused_until;
     json!({
         "id": staging.id,
         "at": pool.at.to_string(),
@@ -120,7 +120,7 @@ pub(crate) fn schema(session: &Value) -> Value {
         "starting": count("How many are on their way."),
         "rests_because": or_null("Why it keeps none now."),
         "paused_until": sketch::nullable(sketch::time()),
-        "refusal": or_null("What ECS said when it had no room, while nothing is started because of that."),
+        "refusal": or_null("Why the last start was in vain, while nothing is started because of that."),
         "spent_today_cents": cents("What waiting has cost since midnight (UTC), in US cents."),
         "cost_per_hour_cents": hour,
         "assigned_24h": count(assigned),

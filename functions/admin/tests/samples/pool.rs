@@ -23,11 +23,13 @@ const REFUSED_AGO: u64 = 20;
 
 /// The state of the pool, as it stands over its form.
 pub fn state(frame: &Frame) -> String {
-    let pool = Staging { id: StagingId::from_bytes([7; 16]), version: 4, settings: settings(), created_at: NOON, updated_at: NOON };
+    let made = NOON.minus_seconds(SPANS * SPAN_SECONDS.unsigned_abs());
+    let pool = Staging { id: StagingId::from_bytes([7; 16]), version: 4, settings: settings(), created_at: made, updated_at: made };
     let waiting: Vec<Session> = (1..DESIRED).map(|number| session(&pool, number)).collect();
     let views: Vec<Value> = waiting.iter().map(row).collect();
-    let plan = PoolPlan { wanted: DESIRED, start: 1, ..PoolPlan::default() };
-    let view = PoolView { waiting, plan, log: log(&pool.id), hour_micros: Some(49_368), at: NOON };
+    let log = log(&pool.id);
+    let plan = PoolPlan { wanted: DESIRED, paused_until: log.paused_until(pool.updated_at, NOON), ..PoolPlan::default() };
+    let view = PoolView { waiting, plan, log, hour_micros: Some(49_368), at: NOON };
     pool::state(frame, &pool.settings, &view, &views)
 }
 
@@ -75,7 +77,7 @@ fn log(id: &StagingId) -> PoolLog {
         let at = begins.plus_seconds(span * SPAN_SECONDS.unsigned_abs());
         log = log.noted(seen(at), at);
     }
-    log.note_no_room("RESOURCE:MEMORY".into(), NOON.minus_seconds(REFUSED_AGO));
+    log.note_failure(NOON.minus_seconds(REFUSED_AGO), "ECS had no room.".into(), NOON.minus_seconds(REFUSED_AGO));
     log
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Casting, Stop};
+use super::{Casting, Stop, TRIES};
 use crate::METRICS;
 use crate::group::{self, Group};
 use crate::ids::{SessionId, StagingId, draw};
@@ -12,7 +12,7 @@ use crate::listing::SessionQuery;
 use crate::permission::Grant;
 use crate::pool_log::{PoolLog, Seen};
 use crate::pool_plan::{Member, PoolFacts, PoolPlan, Rest, plan};
-use crate::ports::{Fault, Launcher, Staged, Store};
+use crate::ports::{Fault, FaultKind, Launcher, Saved, Staged, Store};
 use crate::price;
 use crate::record::read_all;
 use crate::session::{EndReason, Launch, PoolPlace, Session, State};
@@ -56,6 +56,8 @@ struct Kind {
     launch: Option<Launch>,
     grant: Grant,
     obstacle: Option<Rest>,
+    /// When any of it was changed last.
+    changed_at: Timestamp,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -115,10 +117,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 refilled.stopped += u32::from(self.stop_waiting(session.clone(), reason.clone()).await?);
             }
         }
-        let (started, refusal) = self.start_ahead(pool, &kind, &plan).await?;
+        self.write_log(pool, &kind, &waiting, log, now).await?;
+        let started = self.start_ahead(pool, &kind, &plan).await?;
         refilled.started += started;
-        refilled.more |= refusal.is_none() && started > 0 && started == plan.start && waiting.len() < plan.wanted as usize;
-        self.write_log(pool, &kind, &waiting, log, refusal, (started, now)).await
+        refilled.more |= started > 0 && started == plan.start && waiting.len() < plan.wanted as usize;
+        Ok(())
     }
 
     /// What this pool keeps ready.
@@ -127,7 +130,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let grant = group::grant_of(settings.group_id.as_ref(), groups);
         let image = self.store.record::<Image>(settings.image_id.as_str()).await?.filter(|image| image.settings.enabled).map(Arc::new);
         let Some(found) = image.clone() else {
-            return Ok(Kind { image: None, launch: None, grant, obstacle: Some(Rest::NoImage) });
+            return Ok(Kind { image: None, launch: None, grant, obstacle: Some(Rest::NoImage), changed_at: pool.updated_at });
         };
         let name = settings.network.as_ref().or(found.settings.network.as_ref());
         let network = match name {
@@ -135,8 +138,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             None => None,
         };
         let obstacle = (name.is_some() && network.is_none()).then_some(Rest::NoNetwork);
+        let changed_at = pool.updated_at.max(found.updated_at).max(network.as_ref().map_or(pool.updated_at, |network| network.updated_at));
         let launch = obstacle.is_none().then(|| Launch::of(&found, network, None));
-        Ok(Kind { image, launch, grant, obstacle })
+        Ok(Kind { image, launch, grant, obstacle, changed_at })
     }
 
     async fn log_of(&self, pool: &Staging, now: Timestamp) -> Result<PoolLog, Fault> {
@@ -156,14 +160,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    /// Starts what the plan asks for; gives how many, and what ECS said when it had no room.
-    async fn start_ahead(&self, pool: &Staging, kind: &Kind, plan: &PoolPlan) -> Result<(u32, Option<String>), Fault> {
-        let (Some(image), Some(launch)) = (&kind.image, &kind.launch) else { return Ok((0, None)) };
+    /// Starts what the plan asks for, until ECS has no room; gives how many.
+    async fn start_ahead(&self, pool: &Staging, kind: &Kind, plan: &PoolPlan) -> Result<u32, Fault> {
+        let (Some(image), Some(launch)) = (&kind.image, &kind.launch) else { return Ok(0) };
         let mut started = 0;
         for _ in 0..plan.start {
             let (id, now) = (SessionId::from_bytes(draw(&*self.entropy)), self.clock.now());
             let secret_key = self.keys.sessions().name();
-            let session = Session::staged(id, pool, image, launch.clone(), kind.grant.clone(), secret_key, now);
+            let session = Session::staged(id.clone(), pool, image, launch.clone(), kind.grant.clone(), secret_key, now);
             // Another round may have been faster: the store counts.
             if self.store.stage(&session, plan.wanted).await? == Staged::Full {
                 break;
@@ -171,39 +175,55 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             match self.launch(session).await {
                 Ok(_) => started += 1,
                 Err(Stop::Fault(fault)) => return Err(fault),
-                Err(Stop::Denied(denial)) => return Ok((started, Some(denial.code.sentence().to_owned()))),
+                Err(Stop::Denied(_)) => {
+                    if let Some(row) = self.store.session(&id).await? {
+                        self.note_vain_start(&row).await?;
+                    }
+                    break;
+                }
             }
         }
-        Ok((started, None))
+        Ok(started)
     }
 
-    async fn write_log(
-        &self,
-        pool: &Staging,
-        kind: &Kind,
-        waiting: &[Session],
-        log: PoolLog,
-        refusal: Option<String>,
-        (started, now): (u32, Timestamp),
-    ) -> Result<(), Fault> {
+    /// Makes a pool pause when this session was started for it in vain. May be told again, and of every session: nothing is noted twice.
+    pub(super) async fn note_vain_start(&self, session: &Session) -> Result<(), Fault> {
+        let Some((pool, why)) = session.started_in_vain() else { return Ok(()) };
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let before = self.store.record::<PoolLog>(pool.as_str()).await?;
+            let expected = before.as_ref().map(|log| log.version);
+            let mut after = before.unwrap_or_else(|| PoolLog::new(pool.clone(), now));
+            if !after.note_failure(session.created_at, why.clone(), now) {
+                return Ok(());
+            }
+            after.version += 1;
+            if self.store.put_record(&after, expected, None).await? == Saved::Done {
+                tracing::warn!(pool.id = %pool, session.id = %session.id, why, "A start for pool {pool} was in vain; it pauses");
+                return Ok(());
+            }
+        }
+        Err(Fault { kind: FaultKind::Contention, what: "note a start in vain", detail: format!("{TRIES} tries on {pool}") })
+    }
+
+    async fn write_log(&self, pool: &Staging, kind: &Kind, waiting: &[Session], log: PoolLog, now: Timestamp) -> Result<(), Fault> {
         let settled = now.minus_seconds(SETTLE_SECONDS);
         let (assigned, missed) = self.count_claims(&pool.id, log.at, settled).await?;
-        let ready = waiting.iter().filter(|session| matches!(session.state, State::Ready { .. })).count();
+        let ready = || waiting.iter().filter(|session| matches!(session.state, State::Ready { .. }));
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let hour_micros = kind.image.as_deref().and_then(price::session_hour).unwrap_or(0);
-        let seen = Seen { ready: count(ready), starting: count(waiting.len() - ready), assigned, missed, hour_micros };
+        let (ready_now, starting) = (count(ready().count()), count(waiting.len() - ready().count()));
+        let seen = Seen { ready: ready_now, starting, assigned, missed, hour_micros };
         tracing::info!(target: METRICS, pool_ready = u64::from(seen.ready), pool_starting = u64::from(seen.starting), pool = pool.id.as_str());
-        if log.is_at_rest(seen) && refusal.is_none() && !log.is_paused(now) {
+        if log.is_at_rest(seen) {
             return Ok(());
         }
         let expected = (log.version > 0).then_some(log.version);
         let mut after = log.noted(seen, settled.max(log.at));
-        match refusal {
-            Some(said) => after.note_no_room(said, now),
-            None if started > 0 => after.note_room(),
-            None => {}
+        if let Some(newest) = ready().map(|session| session.created_at).max() {
+            after.note_success(newest);
         }
-        // Another round that was faster has written it from the same ledger.
+        // Another round that was faster has written it from the same ledger, and what a start in vain was faster at is written by the next round.
         self.store.put_record(&after, expected, None).await.map(drop)
     }
 
@@ -245,6 +265,7 @@ fn plan_for(pool: &Staging, kind: &Kind, waiting: &[Session], log: &PoolLog, roo
         hour_micros: kind.image.as_deref().and_then(price::session_hour),
         members: &members,
         log,
+        changed_at: kind.changed_at,
         room,
         now,
     })

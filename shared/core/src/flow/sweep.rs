@@ -82,7 +82,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             }
         };
         swept.released += u32::from(!settled.is_live());
-        Ok(())
+        self.note_vain_start(&settled).await
     }
 
     /// Asks ECS by `startedBy`, and adopts the task or closes the row. What waits in a pool that is gone is stopped.

@@ -16,6 +16,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         };
         let now = self.clock.now();
         let row = Box::pin(self.move_or_exchange(&id, now, |row| advance(row, &task, now))).await?;
+        if let Some(row) = &row {
+            self.note_vain_start(row).await?;
+        }
         let wanted = row.is_some_and(|row| row.is_live() && is_own(&row, &task));
         if !wanted && task.task.status < TaskStatus::Stopping {
             tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task without a session");
