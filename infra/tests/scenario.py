@@ -404,6 +404,22 @@ def a_pool_is_filled_by_the_schedule_told_of_and_ended_when_it_is_deleted(it):
     assert it.task(waiting[0]["id"])["desiredStatus"] == "STOPPED"
 
 
+def a_session_that_leaves_its_pool_is_replaced_before_the_schedule_comes_by(it):
+    pool, events, schedule = made_pool(it), it.client("events"), it.resources["LifecycleFunctionSweep"]
+    try:
+        first = swept(it, pool)["sessions"][0]["id"]
+        events.disable_rule(Name=schedule)
+        assert it.admin("POST", f"sessions/{first}/stop").status in (200, 202, 204)
+        until = time.monotonic() + 20
+        while not (waiting := [one["id"] for one in done(it.admin("GET", f"staging-configs/{pool['id']}/pool"))["sessions"]]):
+            assert time.monotonic() < until, "nothing has taken its place"
+            time.sleep(0.5)
+        assert first not in waiting, waiting
+    finally:
+        events.enable_rule(Name=schedule)
+        assert it.admin("DELETE", f"staging-configs/{pool['id']}").status == 204
+
+
 def whoever_is_given_a_session_whose_gate_is_not_reached_gets_one_of_their_own(it):
     pool = made_pool(it)
     try:

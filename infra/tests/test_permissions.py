@@ -19,6 +19,7 @@ NOT_SHOWN = {
     ("SessionFunction", "MissProfiles", "s3:ListBucket"): "S3 asks for it before it says that an object is not there; the emulator says so anyway",
     ("AdminFunction", "MissProfiles", "s3:ListBucket"): "likewise",
     ("AdminFunction", "ClearProfiles", "s3:GetObject"): "asked when an archive was on its way when its session ended",
+    **{("LifecycleFunction", "HearOfPools", f"dynamodb:{action}"): "Lambda asks for it to read the stream; the emulator reads it without" for action in ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]},
     ("CastFunction", "LookAfterTasks", "ecs:StopTask"): "asked when a session ends while its task is being started; tests/faults has that moment",
 }
 

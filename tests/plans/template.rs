@@ -72,6 +72,27 @@ fn the_tables_are_those_of_the_schema() {
     }
 }
 
+#[test]
+fn the_stream_of_sessions_lets_through_who_leaves_a_pool_and_nobody_else() {
+    let template = template();
+    let mappings = resources(&template, "AWS::Lambda::EventSourceMapping");
+    let [(_, mapping)] = &mappings[..] else { panic!("one mapping, not {}", mappings.len()) };
+    let patterns: Vec<serde_json::Value> = list(&mapping["FilterCriteria"]["Filters"])
+        .iter()
+        .map(|filter| serde_json::from_str(text(&filter["Pattern"])).expect("a pattern is JSON"))
+        .collect();
+    assert_eq!(patterns, casting_dynamo::stream::departures());
+    assert_eq!(
+        (&mapping["EventSourceArn"]["!GetAtt"], &mapping["FunctionName"]["!Ref"]),
+        (&"SessionsTable.StreamArn".into(), &"LifecycleFunction".into())
+    );
+    let streamed: Vec<_> = resources(&template, "AWS::DynamoDB::Table")
+        .into_iter()
+        .filter_map(|(name, table)| Some((name.to_owned(), table["StreamSpecification"]["StreamViewType"].as_str()?.to_owned())))
+        .collect();
+    assert_eq!(streamed, [("SessionsTable".to_owned(), "NEW_AND_OLD_IMAGES".to_owned())], "the patterns read both images");
+}
+
 fn list(value: &Value) -> &[Value] {
     value.as_sequence().map(Vec::as_slice).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The lifecycle function: hears of tasks from ECS, and on a schedule sweeps and fills the pools. Owns the reading of the two kinds of event;
-//! must not decide what they mean for a session.
+//! The lifecycle function: hears of tasks from ECS, fills the pools when the sessions' table says that one has lost a session, and on a schedule does
+//! both again and sweeps. Owns the reading of the three kinds of event; must not decide what they mean for a session.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ enum Event {
     Task(Box<Task>),
     /// Time to look after the sessions that are due.
     Sweep,
+    /// A session has left its pool. Which one does not matter: a round looks at all of them.
+    LeftPool,
     /// Not for us, and why.
     Ignored(String),
 }
@@ -45,6 +47,11 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value
                 unstaged = refilled.stopped,
                 "Swept"
             );
+            Ok(())
+        }
+        Event::LeftPool => {
+            let refilled = refill(casting).await?;
+            tracing::info!(staged = refilled.started, unstaged = refilled.stopped, "Filled the pools");
             Ok(())
         }
         Event::Ignored(why) => {
@@ -80,6 +87,8 @@ fn read(event: Value) -> Event {
         },
         "Scheduled Event" => Event::Sweep,
         _ if event.get("sweep") == Some(&Value::Bool(true)) => Event::Sweep,
+        // The template lets nothing else of the stream through (see `casting_dynamo::stream`).
+        _ if event.pointer("/Records/0/eventSource").and_then(Value::as_str) == Some("aws:dynamodb") => Event::LeftPool,
         _ => Event::Ignored(format!("it is a {kind:?}")),
     }
 }
@@ -145,12 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_left_its_pool_is_read_from_the_stream() {
+        assert_eq!(event!("session_left_pool"), Event::LeftPool);
+    }
+
+    #[test]
     fn what_is_not_for_us_is_ignored() {
         for (name, event) in [
             ("another ECS event", event!("deployment_state_change")),
             ("a task's event without a task", event!("task_without_detail")),
             ("an empty object", read(serde_json::json!({}))),
             ("null", read(Value::Null)),
+            ("no records", read(serde_json::json!({"Records": []}))),
+            ("another queue's records", read(serde_json::json!({"Records": [{"eventSource": "aws:sqs"}]}))),
             ("a sweep that is off", read(serde_json::json!({"sweep": false}))),
             ("no ARN", read(serde_json::json!({"detail-type": "ECS Task State Change", "detail": {}}))),
         ] {

@@ -27,6 +27,7 @@ mod rows;
 pub mod schema;
 mod sessions;
 mod store;
+pub mod stream;
 mod write;
 
 pub use names::MAX_SAMPLES;

@@ -320,7 +320,7 @@ pub fn key(name: &str, value: impl AsRef<str>) -> Item {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use casting_core::actor::{Actor, ActorKind, Scope};
     use casting_core::api_key::{ApiKey, ApiKeySettings};
     use casting_core::audit::{Difference, Noun};
@@ -388,7 +388,7 @@ mod tests {
     }
 
     /// A session that waits in a pool.
-    fn staged() -> Session {
+    pub(crate) fn staged() -> Session {
         let input = serde_json::json!({"name": "Monday", "image_id": image(1).id});
         let settings = casting_core::staging_form::create(&input).expect("is right");
         let pool = Staging { id: StagingId::from_bytes([1; 16]), version: 1, settings, created_at: NOON, updated_at: NOON };
