@@ -60,7 +60,7 @@ pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
     match () {
         () if pool.plan.rest.is_some() => Badge::new(Tone::Plain, "Rests"),
         () if numbers.ready >= u64::from(pool.plan.wanted) => Badge::new(Tone::Good, "Full"),
-        () if pool.plan.paused_until.is_some() => Badge::new(Tone::Bad, "Pauses"),
+        () if pool.plan.paused_until.is_some() => Badge::new(Tone::Bad, "Paused"),
         () => Badge::new(Tone::Warn, "Filling"),
     }
 }
@@ -68,9 +68,10 @@ pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
 /// That starts have been in vain, while nothing is started because of that.
 fn pause(pool: &PoolView) -> Option<String> {
     let (until, since) = (pool.plan.paused_until?, pool.log.failed_at?);
-    let clock = |at: Timestamp| spell(at, "%H:%M");
-    let why = pool.log.refusal.as_deref().map(|why| format!(" {why}")).unwrap_or_default();
-    Some(format!("A start was in vain at {}; the next try is at {} (UTC).{why}", clock(since), clock(until)))
+    let clock = |at: Timestamp| spell(at, "%H:%M:%S");
+    let why = pool.log.refusal.as_deref().unwrap_or_default().trim_end_matches('.');
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    Some(format!("The last start failed at {} (UTC){why}. The next try is at {}.", clock(since), clock(until)))
 }
 
 fn figures(settings: &StagingSettings, pool: &PoolView, numbers: Numbers) -> Vec<(&'static str, String, String)> {
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_pools_state_is_told_in_words() {
         let paused = |mut pool: PoolView| {
-            pool.log.note_failure(NOON, "RESOURCE:CPU".into(), NOON.plus_seconds(180));
+            pool.log.note_failure(NOON, "RESOURCE:CPU.".into(), NOON.plus_seconds(180));
             pool.plan.paused_until = pool.log.paused_until(NOON, pool.at);
             pool
         };
@@ -179,13 +180,13 @@ mod tests {
             ("full", pool(3, None), (3, 0), "3 of 3 ready.", "Full"),
             ("filling", pool(5, None), (3, 2), "3 of 5 ready, 2 starting.", "Filling"),
             ("resting", pool(0, Some(Rest::OutsideSchedule)), (0, 0), "The pool rests: It is outside of its schedule.", "Rests"),
-            ("no room", paused(pool(5, None)), (3, 0), "3 of 5 ready.", "Pauses"),
+            ("paused", paused(pool(5, None)), (3, 0), "3 of 5 ready.", "Paused"),
         ] {
             let numbers = Numbers { ready, starting, ..Numbers::default() };
             assert_eq!((words(&pool, numbers).as_str(), badge(&pool, numbers).text.as_str()), (sentence, word), "{name}");
         }
         let said = pause(&paused(pool(5, None))).expect("is paused");
-        assert_eq!(said, "A start was in vain at 12:03; the next try is at 12:03 (UTC). RESOURCE:CPU");
+        assert_eq!(said, "The last start failed at 12:03:00 (UTC): RESOURCE:CPU. The next try is at 12:03:30.");
         assert_eq!(pause(&pool(5, None)), None);
     }
 
