@@ -126,8 +126,7 @@ impl Session {
         Some(waiting(self.waits_in()?, 0).held())
     }
 
-    /// The pool that it was started for in vain, and why: it ended before it was ever ready, and neither pool nor administrator wanted it to. ECS may
-    /// find out long after it took a task that it has no room for it.
+    /// The pool that it was started for in vain, and why: it ended before it was ever ready, and neither pool nor administrator wanted it to.
     pub fn started_in_vain(&self) -> Option<(&StagingId, String)> {
         let pooled = self.pooled.as_ref().filter(|_| self.is_nobodys())?;
         let State::Ended { reason, refunded: true, .. } = &self.state else { return None };
@@ -326,7 +325,7 @@ mod tests {
         let timed_out = ended(&starting.stopping(EndReason::StartTimeout, NOON).expect("it stops"), EndReason::TaskLost);
         for (name, row, why) in [
             ("fell", ended(&starting, stopped(Some(1))), Some("it fell (exit code 1)")),
-            ("no room, as ECS found out late", ended(&starting, stopped(None)), Some("it fell")),
+            ("stopped before it ran", ended(&starting, stopped(None)), Some("it fell")),
             ("no room", ended(&starting, EndReason::NoCapacity), Some("ECS had no room.")),
             ("not ready in time", timed_out, Some("It was not ready in time.")),
             ("not needed", ended(&starting, EndReason::NotNeeded), None),
