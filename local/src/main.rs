@@ -29,8 +29,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// The embedded database warns of every condition that is not met, which is how limits are kept; what is a fault is told by whoever asked.
+const QUIET: &str = "dynoxide::server=error";
+
 fn run(options: Options) -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::new(&options.log);
+    let filter = tracing_subscriber::EnvFilter::new(format!("{QUIET},{}", options.log));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -69,7 +69,7 @@ impl Function {
 
 fn command(name: &str) -> Command {
     let mut command = Command::new(binaries::path(name));
-    command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 

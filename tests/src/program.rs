@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use casting_identity::web_client;
 use reqwest::{Client, Method, RequestBuilder};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -44,15 +44,19 @@ impl Program {
         let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         let (mut url, mut key) = (String::new(), String::new());
         while key.is_empty() {
-            let line = tokio::time::timeout(LIMIT, lines.next_line()).await??.context("it ended before it said where it is")?;
+            let Some(line) = tokio::time::timeout(LIMIT, lines.next_line()).await?? else {
+                bail!("it ended before it said where it is: {}", String::from_utf8_lossy(&child.wait_with_output().await?.stderr));
+            };
             if let Some(link) = line.trim().strip_prefix("Demo link") {
                 url = link.trim().trim_end_matches("/cast/welcome").to_owned();
             } else if let Some(found) = line.trim().strip_prefix("Admin key") {
                 key = found.trim().to_owned();
             }
         }
-        // Nobody may wait for room in the pipe.
+        // A stack that finds no room in a pipe stops in the middle of a line, so both are read to their ends.
+        let mut log = child.stderr.take().context("its log")?;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        tokio::spawn(async move { tokio::io::copy(&mut log, &mut tokio::io::sink()).await });
         Ok(Self { child, url, key, http: web_client::build(LIMIT)? })
     }
 
