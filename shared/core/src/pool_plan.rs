@@ -184,6 +184,11 @@ mod tests {
         Member { id: SessionId::from_bytes([n; 16]), is_ready, since: NOON.plus_seconds(10_000 - age), fits: true }
     }
 
+    /// A pool of these settings and sessions, which nothing keeps from its work.
+    const fn facts<'a>(settings: &'a StagingSettings, members: &'a [Member], log: &'a PoolLog, now: Timestamp) -> PoolFacts<'a> {
+        PoolFacts { settings, obstacle: None, hour_micros: None, members, log, changed_at: NOON, room: 20, now }
+    }
+
     #[test]
     fn a_pool_is_filled_and_emptied_as_it_should_be() {
         let other = |n| Member { fits: false, ..member(n, 60, true) };
@@ -210,17 +215,7 @@ mod tests {
             let settings = settings(&fields);
             let now = NOON.plus_seconds(10_000);
             let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
-            let facts = PoolFacts {
-                settings: &settings,
-                obstacle: None,
-                hour_micros: None,
-                members: &members,
-                log: &log,
-                changed_at: NOON,
-                room: 20,
-                now,
-            };
-            let plan = plan(&facts);
+            let plan = plan(&facts(&settings, &members, &log, now));
             assert_eq!(plan.start, start, "{name}");
             let stop: Vec<_> = stop.into_iter().map(|(n, why)| (SessionId::from_bytes([n; 16]), why)).collect();
             assert_eq!(plan.stop, stop, "{name}");
@@ -251,16 +246,7 @@ mod tests {
             let settings = settings(&json!({"desired_sessions": desired}));
             let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
             let now = NOON.plus_seconds(10_000);
-            let plan = plan(&PoolFacts {
-                settings: &settings,
-                obstacle: None,
-                hour_micros: None,
-                members: &members,
-                log: &log,
-                changed_at: NOON,
-                room,
-                now,
-            });
+            let plan = plan(&PoolFacts { room, ..facts(&settings, &members, &log, now) });
             let stopped: Vec<_> = stopped.into_iter().map(|n: u8| (SessionId::from_bytes([n; 16]), EndReason::Unused)).collect();
             assert_eq!((plan.stop, plan.start), (stopped, start), "{name}");
         }
@@ -273,16 +259,7 @@ mod tests {
         let (mut members, mut made, mut fewest) = (Vec::new(), 0_u8, 30);
         for minute in 0..3 * 60 {
             let now = NOON.plus_seconds(minute * 60);
-            let plan = plan(&PoolFacts {
-                settings: &settings,
-                obstacle: None,
-                hour_micros: None,
-                members: &members,
-                log: &log,
-                changed_at: NOON,
-                room: 20,
-                now,
-            });
+            let plan = plan(&facts(&settings, &members, &log, now));
             members.retain(|member: &Member| plan.stop.iter().all(|(id, _)| member.id != *id));
             // Each takes a round to start.
             for member in &mut members {
@@ -320,9 +297,7 @@ mod tests {
             let settings = settings(&fields);
             // NOON is a Monday's.
             let now = NOON.plus_seconds(minutes * 60);
-            let facts =
-                PoolFacts { settings: &settings, obstacle, hour_micros: price, members: &[], log: &spent, changed_at: NOON, room: 20, now };
-            let plan = plan(&facts);
+            let plan = plan(&PoolFacts { obstacle, hour_micros: price, ..facts(&settings, &[], &spent, now) });
             assert_eq!((plan.rest, plan.wanted), (rest, if rest.is_some() { 0 } else { 3 }), "{name}");
             assert!(rest.is_none_or(|rest| rest.sentence().ends_with('.')));
         }
@@ -332,10 +307,7 @@ mod tests {
     fn starts_stay_within_the_room_and_wait_while_they_are_in_vain() {
         let settings = settings(&json!({"desired_sessions": 100}));
         let mut log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
-        let start = |log: &PoolLog, changed_at, now| {
-            let facts = PoolFacts { settings: &settings, obstacle: None, hour_micros: None, members: &[], log, changed_at, room: 20, now };
-            plan(&facts).start
-        };
+        let start = |log: &PoolLog, changed_at, now| plan(&PoolFacts { changed_at, ..facts(&settings, &[], log, now) }).start;
         assert_eq!(start(&log, NOON, NOON), 20);
         log.note_failure(NOON, "no room".into(), NOON);
         let (soon, later) = (NOON.plus_seconds(10), NOON.plus_seconds(30));
