@@ -73,7 +73,9 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     for event in undelivered {
         casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
     }
+    world.refuse_starts(0);
     world.settle().await?;
+    // Starts in vain make a pool pause for up to half an hour.
     fill(&mut world, 40).await?;
     check(&world, &given).await.context("once it is full again")?;
     world.check_tasks().await?;
@@ -92,23 +94,29 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
 /// Without faults: news, rounds and gates that answer, until the pool is as it is to be, or so many minutes are over.
 pub async fn fill(world: &mut World, minutes: u32) -> Result<()> {
     for _ in 0..minutes {
-        for event in world.news() {
-            casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
-        }
-        world.calm().sweep().await?;
-        world.calm().refill().await?;
-        let rows = world.nobodys().await?;
-        for row in rows.iter().filter(|row| matches!(row.state, State::Starting) && world.gates.hears(&row.id)) {
-            report_ready(world, &row.id).await;
-        }
-        let ready = rows.iter().filter(|row| matches!(row.state, State::Ready { .. }) && world.gates.hears(&row.id)).count();
-        let desired = world.pool.as_ref().map_or(0, |pool| pool.settings.desired_sessions);
-        if ready == desired as usize && rows.iter().filter(|row| row.is_live()).count() == ready {
+        if fill_round(world).await? {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     Ok(())
+}
+
+/// One round of that. Whether the pool was as it is to be.
+pub async fn fill_round(world: &mut World) -> Result<bool> {
+    for event in world.news() {
+        casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    }
+    world.calm().sweep().await?;
+    world.calm().refill().await?;
+    let rows = world.nobodys().await?;
+    for row in rows.iter().filter(|row| matches!(row.state, State::Starting) && world.gates.hears(&row.id)) {
+        report_ready(world, &row.id).await;
+    }
+    // One whose gate hears nothing is ready as well, until a visitor comes.
+    let ready = rows.iter().filter(|row| matches!(row.state, State::Ready { .. })).count();
+    let desired = world.pool.as_ref().map_or(0, |pool| pool.settings.desired_sessions);
+    Ok(ready == desired as usize && rows.iter().filter(|row| row.is_live()).count() == ready)
 }
 
 async fn report_ready(world: &World, id: &SessionId) {

@@ -20,7 +20,7 @@ use casting_tests::world::{Ground, Limits, World, open, visitor};
 use tokio::task::JoinSet;
 
 use crate::histories::{count, play, share_of_each_core};
-use crate::pools::{fill, set_desired};
+use crate::pools::{fill, fill_round, set_desired};
 
 /// What a crowd is like.
 struct Plan {
@@ -194,6 +194,10 @@ async fn play_crowd(ground: &Ground, seed: u64, plan: &Plan, manner: impl Fn(u8)
         ensure!(world.calm().store.tally(&key).await? <= plan.places, "more are counted than may be in");
         let live = world.sessions().await?.iter().filter(|row| row.is_live()).count();
         ensure!(live <= plan.places as usize, "{live} live");
+        if second % 15 == 7 {
+            // What comes by once a minute, and whenever a session leaves its pool.
+            fill_round(&mut world).await?;
+        }
         if second % 20 == 19 {
             // Nothing but the store remembers who waits.
             *processes.lock().expect("nobody panics") = (0..3).map(|_| world.new_process()).collect();

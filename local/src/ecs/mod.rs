@@ -115,9 +115,9 @@ impl Ecs {
         self.fleet.wait_until_empty().await;
     }
 
-    /// The next RunTask calls meet these troubles, one each.
+    /// The next RunTask calls meet these troubles, one each, and none that were to come before.
     pub fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
-        self.fleet.lock().troubles.extend(troubles);
+        self.fleet.lock().troubles = troubles.into_iter().collect();
     }
 
     /// From now on at most this many tasks run at once.
