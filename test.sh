@@ -39,6 +39,9 @@ say "A checker of APIs against their documents, for the tests"
 [ -x target/venv-schemathesis/bin/pip ] || python3 -m venv target/venv-schemathesis
 target/venv-schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement tests/schemathesis/requirements.txt
 
+say "Crates, also those of other platforms, which the dependency graph names"
+cargo fetch --locked
+
 say "Format and lints"
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
