@@ -1,7 +1,10 @@
 //! How fast the gate passes things on, beside nginx (when it is installed) and no proxy at all, in one run: `cargo bench -p casting-gate --profile gate`.
 //! Only the ratios of one run mean something: load, app and proxies share one machine.
 
-#![expect(clippy::expect_used, reason = "a measurement that cannot be made has nothing to say")]
+#![expect(
+    clippy::expect_used,
+    reason = "a measurement that cannot be made has nothing to say"
+)]
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -62,7 +65,10 @@ async fn app() -> u16 {
         .route("/", get(|| async {}))
         .route("/1k", get(move || async move { small.clone() }))
         .route("/1m", get(move || async move { large.clone() }))
-        .route("/ws", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(echo) }));
+        .route(
+            "/ws",
+            get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(echo) }),
+        );
     tokio::spawn(casting_gate::server::serve(listener, router));
     port
 }
@@ -71,11 +77,22 @@ async fn app() -> u16 {
 async fn gate(app: u16) -> (Child, Way) {
     let (told, mut heard) = mpsc::unbounded_channel();
     let (listener, control) = listen().await;
-    let hear = |State(told): State<mpsc::UnboundedSender<u16>>, axum::Json(report): axum::Json<serde_json::Value>| async move {
-        let _ = told.send(report["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_default());
+    let hear = |State(told): State<mpsc::UnboundedSender<u16>>,
+                axum::Json(report): axum::Json<serde_json::Value>| async move {
+        let _ = told.send(
+            report["port"]
+                .as_u64()
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or_default(),
+        );
         StatusCode::NO_CONTENT
     };
-    tokio::spawn(casting_gate::server::serve(listener, Router::new().route("/session/{id}/reports", post(hear)).with_state(told)));
+    tokio::spawn(casting_gate::server::serve(
+        listener,
+        Router::new()
+            .route("/session/{id}/reports", post(hear))
+            .with_state(told),
+    ));
     let session = SessionId::from_bytes([1; 16]);
     let secret = Keyring::new(&[3; 32]).sessions().secret(&session);
     let child = Command::new(env!("CARGO_BIN_EXE_gate"))
@@ -99,9 +116,20 @@ async fn gate(app: u16) -> (Child, Way) {
         port,
         expires: NOON.plus_seconds(100 * 365 * 86_400),
     };
-    let headers = vec![("x-cast-session-secret", secret.expose().to_owned()), ("cookie", format!("cast-session={}", ticket.sign(&secret)))];
+    let headers = vec![
+        ("x-cast-session-secret", secret.expose().to_owned()),
+        ("cookie", format!("cast-session={}", ticket.sign(&secret))),
+    ];
     let process = child.id();
-    (child, Way { name: "gate", port, headers, process })
+    (
+        child,
+        Way {
+            name: "gate",
+            port,
+            headers,
+            process,
+        },
+    )
 }
 
 async fn nginx(app: u16) -> Option<(Child, Way)> {
@@ -121,10 +149,24 @@ async fn nginx(app: u16) -> Option<(Child, Way)> {
     );
     let path = folder.join("nginx.conf");
     std::fs::write(&path, settings).expect("can be written");
-    let child = Command::new("nginx").arg("-c").arg(&path).stderr(Stdio::null()).kill_on_drop(true).spawn().ok()?;
+    let child = Command::new("nginx")
+        .arg("-c")
+        .arg(&path)
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .ok()?;
     for _ in 0..100 {
         if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            return Some((child, Way { name: "nginx", port, headers: Vec::new(), process: None }));
+            return Some((
+                child,
+                Way {
+                    name: "nginx",
+                    port,
+                    headers: Vec::new(),
+                    process: None,
+                },
+            ));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -133,7 +175,9 @@ async fn nginx(app: u16) -> Option<(Child, Way)> {
 
 /// One connection's requests after one another; how many bodies of this length came back.
 async fn ask_on(port: u16, request: String, length: usize, until: Instant) -> u64 {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("connects");
+    let mut stream = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("connects");
     stream.set_nodelay(true).expect("an option");
     let (mut buffer, mut count) = (vec![0; 256 * 1024], 0);
     while Instant::now() < until {
@@ -147,7 +191,11 @@ async fn ask_on(port: u16, request: String, length: usize, until: Instant) -> u6
             if wanted == usize::MAX {
                 head.extend_from_slice(&buffer[..read]);
                 if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
-                    assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head[..end]));
+                    assert!(
+                        head.starts_with(b"HTTP/1.1 200"),
+                        "{}",
+                        String::from_utf8_lossy(&head[..end])
+                    );
                     wanted = end + 4 + length;
                 }
             }
@@ -158,10 +206,16 @@ async fn ask_on(port: u16, request: String, length: usize, until: Instant) -> u6
 }
 
 async fn requests(way: &Way, path: &str, length: usize) -> f64 {
-    let headers: String = way.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: String = way
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
     let begun = Instant::now();
-    let tasks: Vec<_> = (0..CONNECTIONS).map(|_| tokio::spawn(ask_on(way.port, request.clone(), length, begun + LASTS))).collect();
+    let tasks: Vec<_> = (0..CONNECTIONS)
+        .map(|_| tokio::spawn(ask_on(way.port, request.clone(), length, begun + LASTS)))
+        .collect();
     let mut count = 0;
     for task in tasks {
         count += task.await.expect("no panic");
@@ -170,14 +224,25 @@ async fn requests(way: &Way, path: &str, length: usize) -> f64 {
 }
 
 async fn socket(way: &Way) -> tokio_tungstenite::WebSocketStream<TcpStream> {
-    let mut request = "ws://localhost/ws".into_client_request().expect("a request");
-    request.headers_mut().insert("origin", "http://localhost".parse().expect("a value"));
+    let mut request = "ws://localhost/ws"
+        .into_client_request()
+        .expect("a request");
+    request
+        .headers_mut()
+        .insert("origin", "http://localhost".parse().expect("a value"));
     for (name, value) in &way.headers {
-        request.headers_mut().insert(*name, value.parse().expect("a value"));
+        request
+            .headers_mut()
+            .insert(*name, value.parse().expect("a value"));
     }
-    let stream = TcpStream::connect(("127.0.0.1", way.port)).await.expect("connects");
+    let stream = TcpStream::connect(("127.0.0.1", way.port))
+        .await
+        .expect("connects");
     stream.set_nodelay(true).expect("an option");
-    tokio_tungstenite::client_async(request, stream).await.expect("a socket").0
+    tokio_tungstenite::client_async(request, stream)
+        .await
+        .expect("a socket")
+        .0
 }
 
 /// The median time of a small message there and back, in microseconds.
@@ -187,7 +252,10 @@ async fn round_trip(way: &Way) -> f64 {
     let begun = Instant::now();
     while begun.elapsed() < LASTS {
         let sent = Instant::now();
-        socket.send(Message::binary(vec![1; 32])).await.expect("sent");
+        socket
+            .send(Message::binary(vec![1; 32]))
+            .await
+            .expect("sent");
         socket.next().await.expect("a message").expect("no error");
         times.push(sent.elapsed().as_secs_f64() * 1e6);
     }
@@ -201,7 +269,12 @@ async fn throughput(way: &Way) -> f64 {
     socket.send(Message::text("go")).await.expect("sent");
     let (begun, mut bytes) = (Instant::now(), 0);
     while begun.elapsed() < LASTS {
-        bytes += socket.next().await.expect("a message").expect("no error").len();
+        bytes += socket
+            .next()
+            .await
+            .expect("a message")
+            .expect("no error")
+            .len();
     }
     bytes as f64 / begun.elapsed().as_secs_f64() / 1e6
 }
@@ -223,15 +296,38 @@ async fn main() {
     let (_gate, gate) = gate(app).await;
     let idle = gate.process.and_then(memory);
     let nginx = nginx(app).await;
-    let direct = Way { name: "direct", port: app, headers: Vec::new(), process: None };
-    println!("| way | 1 KB requests/s | 1 MB bodies, MB/s | WebSocket round trip, µs | WebSocket stream, MB/s |");
+    let direct = Way {
+        name: "direct",
+        port: app,
+        headers: Vec::new(),
+        process: None,
+    };
+    println!(
+        "| way | 1 KB requests/s | 1 MB bodies, MB/s | WebSocket round trip, µs | WebSocket stream, MB/s |"
+    );
     println!("|---|---|---|---|---|");
-    for way in [Some(&direct), nginx.as_ref().map(|(_, way)| way), Some(&gate)].into_iter().flatten() {
-        let (small, large) = (requests(way, "/1k", 1024).await, requests(way, "/1m", 1 << 20).await);
+    for way in [
+        Some(&direct),
+        nginx.as_ref().map(|(_, way)| way),
+        Some(&gate),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        let (small, large) = (
+            requests(way, "/1k", 1024).await,
+            requests(way, "/1m", 1 << 20).await,
+        );
         let (trip, stream) = (round_trip(way).await, throughput(way).await);
-        println!("| {} | {small:.0} | {:.0} | {trip:.0} | {stream:.0} |", way.name, large * (1 << 20) as f64 / 1e6);
+        println!(
+            "| {} | {small:.0} | {:.0} | {trip:.0} | {stream:.0} |",
+            way.name,
+            large * (1 << 20) as f64 / 1e6
+        );
     }
     if let (Some(idle), Some(after)) = (idle, gate.process.and_then(memory)) {
-        println!("\nA gate has {idle:.1} MiB of its own before the first visitor, and {after:.1} MiB after all of the above.");
+        println!(
+            "\nA gate has {idle:.1} MiB of its own before the first visitor, and {after:.1} MiB after all of the above."
+        );
     }
 }

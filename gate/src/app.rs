@@ -76,7 +76,14 @@ impl App {
 
 /// The exit code, as a shell would say it: 128 more than the signal that ended the process.
 fn code(ended: io::Result<ExitStatus>) -> i32 {
-    ended.ok().and_then(|status| status.code().or_else(|| status.signal().map(|signal| 128 + signal))).unwrap_or(1)
+    ended
+        .ok()
+        .and_then(|status| {
+            status
+                .code()
+                .or_else(|| status.signal().map(|signal| 128 + signal))
+        })
+        .unwrap_or(1)
 }
 
 /// A loopback port that nobody listens on now.
@@ -84,13 +91,19 @@ fn code(ended: io::Result<ExitStatus>) -> i32 {
 /// # Errors
 /// When the machine has none left.
 pub async fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
+    Ok(TcpListener::bind(("127.0.0.1", 0))
+        .await?
+        .local_addr()?
+        .port())
 }
 
 /// Waits until the app answers HTTP on this loopback port; any answer counts, also a refusal. Where https is spoken, a TLS handshake counts.
 pub async fn answers(port: u16, https: bool) {
     let mut pause = FIRST_PAUSE;
-    while !tokio::time::timeout(ANSWER_WITHIN, ask(port, https)).await.is_ok_and(|answer| answer.unwrap_or(false)) {
+    while !tokio::time::timeout(ANSWER_WITHIN, ask(port, https))
+        .await
+        .is_ok_and(|answer| answer.unwrap_or(false))
+    {
         tokio::time::sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause + pause / 4 + FIRST_PAUSE);
     }
@@ -102,7 +115,12 @@ async fn ask(port: u16, https: bool) -> io::Result<bool> {
     if https {
         return Ok(tls::answers(stream).await);
     }
-    stream.write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+    stream
+        .write_all(
+            format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
+        )
+        .await?;
     let mut start = [0; 5];
     stream.read_exact(&mut start).await?;
     Ok(start == *b"HTTP/")

@@ -18,16 +18,24 @@ pub fn leads_to(path: &str, folder: &str) -> bool {
     // Decoded until nothing changes, so that no server behind us can decode further than we did.
     let mut decoded = path.to_owned();
     for _ in 0..4 {
-        let Some(next) = decode(&decoded) else { return true };
+        let Some(next) = decode(&decoded) else {
+            return true;
+        };
         if next == decoded {
             break;
         }
         decoded = next;
     }
     let slashes = decoded.replace('\\', "/");
-    let resolved = Url::parse("http://app").and_then(|base| base.join(&format!("/{}", slashes.trim_start_matches('/'))));
+    let resolved = Url::parse("http://app")
+        .and_then(|base| base.join(&format!("/{}", slashes.trim_start_matches('/'))));
     let Ok(resolved) = resolved else { return true };
-    let first = resolved.path().split('/').find(|segment| !segment.is_empty()).unwrap_or_default().to_owned();
+    let first = resolved
+        .path()
+        .split('/')
+        .find(|segment| !segment.is_empty())
+        .unwrap_or_default()
+        .to_owned();
     first.eq_ignore_ascii_case(folder)
 }
 
@@ -37,7 +45,8 @@ fn decode(path: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(path.len());
     while let Some(byte) = bytes.next() {
         let mut rest = bytes.clone();
-        let digits = [rest.next(), rest.next()].map(|digit| digit.and_then(|digit| char::from(digit).to_digit(16)));
+        let digits = [rest.next(), rest.next()]
+            .map(|digit| digit.and_then(|digit| char::from(digit).to_digit(16)));
         match (byte, digits) {
             (b'%', [Some(high), Some(low)]) => {
                 decoded.push((high * 16 + low) as u8);

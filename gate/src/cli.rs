@@ -50,9 +50,19 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
         Err(question) => question.exit(),
     };
     // A second call in the same process keeps the first subscriber, which is as good.
-    let _ = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(LOG)).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(LOG))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
     match options.verb {
-        Verb::Run { command } => answer(async move { run::run(GateSettings::from_environment(command.is_empty())?, &command).await }),
+        Verb::Run { command } => answer(async move {
+            run::run(
+                GateSettings::from_environment(command.is_empty())?,
+                &command,
+            )
+            .await
+        }),
         Verb::Install { folder } => answer(async move { install(&folder).map(|()| 0) }),
         Verb::Edge => answer(async move {
             edge::serve(EdgeServer::from_environment()?).await?;
@@ -63,7 +73,11 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
 
 /// Whoever looks for the copy finds it whole, or not at all.
 fn install(folder: &Path) -> anyhow::Result<()> {
-    let (here, whole, part) = (std::env::current_exe()?, folder.join("gate"), folder.join(".gate"));
+    let (here, whole, part) = (
+        std::env::current_exe()?,
+        folder.join("gate"),
+        folder.join(".gate"),
+    );
     std::fs::copy(here, &part).with_context(|| format!("cannot write to {}", folder.display()))?;
     std::fs::rename(&part, &whole).with_context(|| format!("cannot write to {}", whole.display()))
 }

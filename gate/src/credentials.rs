@@ -14,10 +14,12 @@ pub const SECRET_HEADER: HeaderName = HeaderName::from_static("x-cast-session-se
 
 /// The texts of all our cookies in a request; a page may have planted one beside ours, so the first need not be the right one.
 pub fn tickets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    cookies(headers).filter(|pair| is_ours(name_of(pair))).filter_map(|pair| {
-        let value = pair.get(name_of(pair).len() + 1..)?;
-        std::str::from_utf8(value.trim_ascii()).ok()
-    })
+    cookies(headers)
+        .filter(|pair| is_ours(name_of(pair)))
+        .filter_map(|pair| {
+            let value = pair.get(name_of(pair).len() + 1..)?;
+            std::str::from_utf8(value.trim_ascii()).ok()
+        })
 }
 
 /// Whether a request carries the cookie that only https can have set.
@@ -28,7 +30,9 @@ pub fn came_over_https(headers: &HeaderMap) -> bool {
 /// Takes our cookies and the secret off a request, so that what is behind the gate never sees them; other cookies stay.
 pub fn strip(headers: &mut HeaderMap) {
     headers.remove(SECRET_HEADER);
-    let others: Vec<&[u8]> = cookies(headers).filter(|pair| !is_ours(name_of(pair))).collect();
+    let others: Vec<&[u8]> = cookies(headers)
+        .filter(|pair| !is_ours(name_of(pair)))
+        .collect();
     // Parts of values that were read from headers always make a value again.
     match HeaderValue::from_bytes(&others.join(&b"; "[..])) {
         Ok(kept) if !kept.is_empty() => drop(headers.insert(COOKIE, kept)),
@@ -47,14 +51,22 @@ pub fn present(headers: &mut HeaderMap, secret: &SessionSecret) {
 
 /// The `Authorization` by which an app knows this user; `None` when it cannot stand in a header.
 pub fn basic(user: &str, password: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()))).ok()?;
+    let mut value = HeaderValue::from_str(&format!(
+        "Basic {}",
+        BASE64.encode(format!("{user}:{password}").as_bytes())
+    ))
+    .ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
 /// The `Set-Cookie` that gives a browser its ticket for `max_age` seconds. `prefix`: the path that the session is found under, or empty.
 pub fn ticket_cookie(ticket: &str, prefix: &str, secure: bool, max_age: u64) -> String {
-    let name = if secure && prefix.is_empty() { HOST_COOKIE_NAME } else { COOKIE_NAME };
+    let name = if secure && prefix.is_empty() {
+        HOST_COOKIE_NAME
+    } else {
+        COOKIE_NAME
+    };
     let secure = if secure { "; Secure" } else { "" };
     format!("{name}={ticket}; Path={prefix}/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
 }
@@ -64,8 +76,11 @@ pub fn tame_app_cookies(headers: &mut HeaderMap, prefix: &str) {
     if !headers.contains_key(SET_COOKIE) {
         return;
     }
-    let tamed: Vec<HeaderValue> =
-        headers.get_all(SET_COOKIE).iter().filter_map(|cookie| tame(std::str::from_utf8(cookie.as_bytes()).ok()?, prefix)).collect();
+    let tamed: Vec<HeaderValue> = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|cookie| tame(std::str::from_utf8(cookie.as_bytes()).ok()?, prefix))
+        .collect();
     headers.remove(SET_COOKIE);
     for cookie in tamed {
         headers.append(SET_COOKIE, cookie);
@@ -80,9 +95,14 @@ fn tame(cookie: &str, prefix: &str) -> Option<HeaderValue> {
     }
     let mut kept = Vec::new();
     for part in cookie.split(';').map(str::trim) {
-        match part.split_once('=').map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim())) {
+        match part
+            .split_once('=')
+            .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()))
+        {
             Some((name, _)) if name == "domain" && !kept.is_empty() => {}
-            Some((name, path)) if name == "path" && !kept.is_empty() && path.starts_with('/') => kept.push(format!("Path={prefix}{path}")),
+            Some((name, path)) if name == "path" && !kept.is_empty() && path.starts_with('/') => {
+                kept.push(format!("Path={prefix}{path}"))
+            }
             _ => kept.push(part.to_owned()),
         }
     }
@@ -91,8 +111,13 @@ fn tame(cookie: &str, prefix: &str) -> Option<HeaderValue> {
 
 /// All cookies of a request. Bytes, because browsers send letters outside ASCII as a page has set them.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
+    let pairs = headers
+        .get_all(COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| !pair.is_empty())
 }
 
 fn name_of(pair: &[u8]) -> &[u8] {
@@ -101,7 +126,9 @@ fn name_of(pair: &[u8]) -> &[u8] {
 
 fn is_ours(name: &[u8]) -> bool {
     // Browsers compare the prefix of a cookie's name without case; nobody may slip past with another spelling.
-    [COOKIE_NAME, HOST_COOKIE_NAME].iter().any(|ours| name.trim_ascii().eq_ignore_ascii_case(ours.as_bytes()))
+    [COOKIE_NAME, HOST_COOKIE_NAME]
+        .iter()
+        .any(|ours| name.trim_ascii().eq_ignore_ascii_case(ours.as_bytes()))
 }
 
 #[cfg(test)]
@@ -121,18 +148,52 @@ mod tests {
     fn our_cookies_are_found_and_stripped_and_others_stay() {
         for (name, lines, found, left) in [
             ("ours alone", vec!["cast-session=t"], vec!["t"], None),
-            ("between others", vec!["a=1; cast-session=t; b=2"], vec!["t"], Some("a=1; b=2")),
-            ("both names", vec!["__Host-cast-session=t; cast-session=u"], vec!["t", "u"], None),
-            ("several lines", vec!["a=1", "cast-session=t", "b=2"], vec!["t"], Some("a=1; b=2")),
-            ("none", vec!["a=1; xcast-session=t; cast-session2=u"], vec![], Some("a=1; xcast-session=t; cast-session2=u")),
+            (
+                "between others",
+                vec!["a=1; cast-session=t; b=2"],
+                vec!["t"],
+                Some("a=1; b=2"),
+            ),
+            (
+                "both names",
+                vec!["__Host-cast-session=t; cast-session=u"],
+                vec!["t", "u"],
+                None,
+            ),
+            (
+                "several lines",
+                vec!["a=1", "cast-session=t", "b=2"],
+                vec!["t"],
+                Some("a=1; b=2"),
+            ),
+            (
+                "none",
+                vec!["a=1; xcast-session=t; cast-session2=u"],
+                vec![],
+                Some("a=1; xcast-session=t; cast-session2=u"),
+            ),
             ("no cookies", vec![], vec![], None),
-            ("values with =", vec!["a=b=c; flag"], vec![], Some("a=b=c; flag")),
-            ("ours as a bare word", vec!["cast-session; a=1"], vec![], Some("a=1")),
+            (
+                "values with =",
+                vec!["a=b=c; flag"],
+                vec![],
+                Some("a=b=c; flag"),
+            ),
+            (
+                "ours as a bare word",
+                vec!["cast-session; a=1"],
+                vec![],
+                Some("a=1"),
+            ),
         ] {
             let mut headers = request(&lines);
             assert_eq!(tickets(&headers).collect::<Vec<_>>(), found, "{name}");
             strip(&mut headers);
-            assert_eq!(headers.get(COOKIE).and_then(|value| value.to_str().ok()), left, "{name}");
+            assert_eq!(
+                headers.get(COOKIE).and_then(|value| value.to_str().ok()),
+                left,
+                "{name}"
+            );
             assert!(!headers.contains_key(SECRET_HEADER), "{name}");
         }
     }
@@ -140,18 +201,37 @@ mod tests {
     #[test]
     fn letters_outside_ascii_in_another_cookie_do_not_lock_the_visitor_out() {
         let mut headers = request(&[]);
-        headers.insert(COOKIE, HeaderValue::from_bytes("name=J\u{fc}rgen; cast-session=t".as_bytes()).expect("a value"));
+        headers.insert(
+            COOKIE,
+            HeaderValue::from_bytes("name=J\u{fc}rgen; cast-session=t".as_bytes())
+                .expect("a value"),
+        );
         assert_eq!(tickets(&headers).collect::<Vec<_>>(), ["t"]);
         strip(&mut headers);
-        assert_eq!(headers.get(COOKIE).map(HeaderValue::as_bytes), Some("name=J\u{fc}rgen".as_bytes()));
+        assert_eq!(
+            headers.get(COOKIE).map(HeaderValue::as_bytes),
+            Some("name=J\u{fc}rgen".as_bytes())
+        );
     }
 
     #[test]
     fn the_ticket_is_bound_to_its_host_where_browsers_can_do_that() {
         for (prefix, secure, cookie) in [
-            ("", true, "__Host-cast-session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"),
-            ("", false, "cast-session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"),
-            ("/s/x", true, "cast-session=t; Path=/s/x/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"),
+            (
+                "",
+                true,
+                "__Host-cast-session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
+            ),
+            (
+                "",
+                false,
+                "cast-session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
+            ),
+            (
+                "/s/x",
+                true,
+                "cast-session=t; Path=/s/x/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
+            ),
         ] {
             assert_eq!(ticket_cookie("t", prefix, secure, 60), cookie);
         }
@@ -160,19 +240,50 @@ mod tests {
     #[test]
     fn an_app_sets_cookies_for_itself_only() {
         for (name, cookie, prefix, tamed) in [
-            ("plain", "a=1; Path=/; HttpOnly", "", Some("a=1; Path=/; HttpOnly")),
-            ("for its siblings", "a=1; domain=.example.com; Path=/", "", Some("a=1; Path=/")),
+            (
+                "plain",
+                "a=1; Path=/; HttpOnly",
+                "",
+                Some("a=1; Path=/; HttpOnly"),
+            ),
+            (
+                "for its siblings",
+                "a=1; domain=.example.com; Path=/",
+                "",
+                Some("a=1; Path=/"),
+            ),
             ("under our name", "cast-session=x; Path=/", "", None),
-            ("under our name, spelled otherwise", "__HOST-cast-session =x", "", None),
-            ("under a path", "a=1; Path=/deep", "/s/x", Some("a=1; Path=/s/x/deep")),
+            (
+                "under our name, spelled otherwise",
+                "__HOST-cast-session =x",
+                "",
+                None,
+            ),
+            (
+                "under a path",
+                "a=1; Path=/deep",
+                "/s/x",
+                Some("a=1; Path=/s/x/deep"),
+            ),
             ("without a name", "=cast-session=x", "", None),
             ("without a path", "a=1; Secure", "/s/x", Some("a=1; Secure")),
-            ("named like an attribute", "path=/x", "/s/x", Some("path=/x")),
+            (
+                "named like an attribute",
+                "path=/x",
+                "/s/x",
+                Some("path=/x"),
+            ),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(SET_COOKIE, cookie.parse().expect("a value"));
             tame_app_cookies(&mut headers, prefix);
-            assert_eq!(headers.get(SET_COOKIE).and_then(|value| value.to_str().ok()), tamed, "{name}");
+            assert_eq!(
+                headers
+                    .get(SET_COOKIE)
+                    .and_then(|value| value.to_str().ok()),
+                tamed,
+                "{name}"
+            );
         }
     }
 }

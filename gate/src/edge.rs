@@ -51,7 +51,10 @@ struct Edge {
 /// Everything that the edge answers. Whoever serves it beside other things asks [`SessionHost::find`] which requests are for sessions, and
 /// should put the peer's address into the requests' extensions, as [`axum::extract::ConnectInfo`].
 pub fn router(settings: EdgeSettings) -> Router {
-    Router::new().fallback(answer).with_state(Arc::new(Edge { settings, proxy: Proxy::default() }))
+    Router::new().fallback(answer).with_state(Arc::new(Edge {
+        settings,
+        proxy: Proxy::default(),
+    }))
 }
 
 /// Runs the edge as a server of its own.
@@ -61,10 +64,13 @@ pub fn router(settings: EdgeSettings) -> Router {
 pub async fn serve(settings: EdgeServer) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(settings.listen)
         .await
-        .map_err(|error| anyhow::anyhow!("the edge cannot listen on {}: {error}", settings.listen))?;
+        .map_err(|error| {
+            anyhow::anyhow!("the edge cannot listen on {}: {error}", settings.listen)
+        })?;
     tracing::info!(address = %listener.local_addr()?, "The edge listens");
     let stop = async {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {
             _ = terminate.recv() => Ok(()),
             interrupted = tokio::signal::ctrl_c() => interrupted,
@@ -104,26 +110,35 @@ struct Entry {
 impl Edge {
     /// The ticket and its session's secret, if it is ours, still good, and for the session that the address names.
     fn open(&self, text: &str, found: &Found) -> Option<(SessionTicket, SessionSecret)> {
-        let (ticket, secret) = SessionTicket::open(text, &self.settings.keys, self.settings.clock.now()).ok()?;
+        let (ticket, secret) =
+            SessionTicket::open(text, &self.settings.keys, self.settings.clock.now()).ok()?;
         (ticket.session == found.session).then_some((ticket, secret))
     }
 
     fn enter(&self, parts: &Parts, found: &Found) -> Response {
         let Query(Entry { ticket: text, go }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
         let Some((ticket, _)) = self.open(&text, found) else {
-            return pages::NOT_YOURS.reply_with(&parts.headers, self.session_page(found).as_deref());
+            return pages::NOT_YOURS
+                .reply_with(&parts.headers, self.session_page(found).as_deref());
         };
         // A signed text is base64url and dots; what is not goes no further.
-        let go = go.filter(|go| go.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+        let go = go.filter(|go| {
+            go.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        });
         let go = go.map_or_else(String::new, |go| format!("?go={go}"));
         let mut reply = redirect(&format!("{}{VIEWER_PATH}{go}", found.prefix));
         // Whoever owns the session and opens its share link stays its owner.
-        let owns = |text: &str| self.open(text, found).is_some_and(|(known, _)| known.role == Role::Owner);
+        let owns = |text: &str| {
+            self.open(text, found)
+                .is_some_and(|(known, _)| known.role == Role::Owner)
+        };
         if ticket.role != Role::Owner && credentials::tickets(&parts.headers).any(owns) {
             return reply;
         }
         let max_age = self.settings.clock.now().seconds_until(ticket.expires);
-        let cookie = credentials::ticket_cookie(&text, &found.prefix, self.settings.secure_cookies, max_age);
+        let cookie =
+            credentials::ticket_cookie(&text, &found.prefix, self.settings.secure_cookies, max_age);
         // A ticket that could be opened is base64url and dots, which a header always takes.
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             reply.headers_mut().insert(SET_COOKIE, cookie);
@@ -132,22 +147,34 @@ impl Edge {
     }
 
     async fn pass_on(&self, mut parts: Parts, body: Body, found: &Found) -> Response {
-        let mut opened: Vec<_> = credentials::tickets(&parts.headers).filter_map(|text| self.open(text, found)).collect();
+        let mut opened: Vec<_> = credentials::tickets(&parts.headers)
+            .filter_map(|text| self.open(text, found))
+            .collect();
         // The owner's before a watcher's.
         opened.sort_by_key(|(ticket, _)| ticket.role != Role::Owner);
         let opened = opened.into_iter().next();
-        let Some((target, secret)) = opened.and_then(|(ticket, secret)| Some((Target::at(&ticket.host, ticket.port)?, secret))) else {
-            return pages::NOT_YOURS.reply_with(&parts.headers, self.session_page(found).as_deref());
+        let Some((target, secret)) = opened
+            .and_then(|(ticket, secret)| Some((Target::at(&ticket.host, ticket.port)?, secret)))
+        else {
+            return pages::NOT_YOURS
+                .reply_with(&parts.headers, self.session_page(found).as_deref());
         };
         credentials::present(&mut parts.headers, &secret);
         self.tell_who_asks(&mut parts, found);
         let asked = parts.headers.clone();
-        match self.proxy.to(target).forward(Request::from_parts(parts, body)).await {
+        match self
+            .proxy
+            .to(target)
+            .forward(Request::from_parts(parts, body))
+            .await
+        {
             Ok(mut reply) => {
                 path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
                 reply
             }
-            Err(Lost::Unreachable) => pages::ENDED.reply_with(&asked, self.session_page(found).as_deref()),
+            Err(Lost::Unreachable) => {
+                pages::ENDED.reply_with(&asked, self.session_page(found).as_deref())
+            }
             Err(Lost::BrokeOff | Lost::Late) => pages::LOST.reply(&asked),
             Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
             Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&asked),
@@ -155,19 +182,41 @@ impl Edge {
     }
 
     fn session_page(&self, found: &Found) -> Option<String> {
-        let page = self.settings.control_url.as_ref()?.join(&format!("/session/{}", found.session)).ok()?;
+        let page = self
+            .settings
+            .control_url
+            .as_ref()?
+            .join(&format!("/session/{}", found.session))
+            .ok()?;
         Some(page.into())
     }
 
     /// Sets what is said about the visitor. The edge is where visitors arrive: what they say about themselves is dropped.
     fn tell_who_asks(&self, parts: &mut Parts, found: &Found) {
-        let authority = parts.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let authority = parts
+            .uri
+            .authority()
+            .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
         let headers = &mut parts.headers;
-        let said: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
-        for name in said.iter().chain([&FORWARDED, &HeaderName::from_static("x-real-ip")]) {
+        let said: Vec<HeaderName> = headers
+            .keys()
+            .filter(|name| name.as_str().starts_with("x-forwarded-"))
+            .cloned()
+            .collect();
+        for name in said
+            .iter()
+            .chain([&FORWARDED, &HeaderName::from_static("x-real-ip")])
+        {
             headers.remove(name);
         }
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if self.settings.secure_cookies { "https" } else { "http" }));
+        headers.insert(
+            FORWARDED_PROTO,
+            HeaderValue::from_static(if self.settings.secure_cookies {
+                "https"
+            } else {
+                "http"
+            }),
+        );
         if let Some(host) = headers.get(HOST).cloned().or(authority) {
             headers.insert(FORWARDED_HOST, host);
         }

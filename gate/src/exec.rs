@@ -28,10 +28,16 @@ pub fn start(what: &'static str, exec: Exec, app_port: u16, told: BTreeMap<Strin
     tokio::spawn(async move {
         let port = app_port.to_string();
         let mut added = vec![(PORT_VARIABLE, port.as_str())];
-        added.extend(told.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        added.extend(
+            told.iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
         match run(&exec, &added, LONGEST).await {
             Ok(said) => tracing::info!(said, "The command {what} has run"),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "The command {what} failed; the session goes on"),
+            Err(error) => tracing::warn!(
+                error = format!("{error:#}"),
+                "The command {what} failed; the session goes on"
+            ),
         }
     });
 }
@@ -45,9 +51,15 @@ async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::
     if let Some(through) = &through {
         return finish(through_another(exec, added, through), longest, through).await;
     }
-    let Some((program, arguments)) = exec.command.split_first() else { bail!("there is no command") };
+    let Some((program, arguments)) = exec.command.split_first() else {
+        bail!("there is no command")
+    };
     let mut command = Command::new(program);
-    command.args(arguments).envs(&exec.environment).envs(added.iter().copied()).env_remove(SECRET_VARIABLE);
+    command
+        .args(arguments)
+        .envs(&exec.environment)
+        .envs(added.iter().copied())
+        .env_remove(SECRET_VARIABLE);
     if let Some(folder) = &exec.working_directory {
         command.current_dir(folder);
     }
@@ -57,7 +69,11 @@ async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::
             bail!("{name} is root here, and what is run in a session never is");
         }
         if user.uid != Uid::effective() {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).env("HOME", user.dir).env("USER", user.name);
+            command
+                .uid(user.uid.as_raw())
+                .gid(user.gid.as_raw())
+                .env("HOME", user.dir)
+                .env("USER", user.name);
         }
     }
     finish(command, longest, program).await
@@ -68,11 +84,17 @@ fn through_another(exec: &Exec, added: &[(&str, &str)], through: &str) -> Comman
     let mut words = through.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);
-    let own = exec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let own = exec
+        .environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in own.chain(added.iter().copied()) {
         command.arg("--env").arg(format!("{name}={value}"));
     }
-    for (option, value) in [("--user", &exec.user), ("--workdir", &exec.working_directory)] {
+    for (option, value) in [
+        ("--user", &exec.user),
+        ("--workdir", &exec.working_directory),
+    ] {
         if let Some(value) = value {
             command.args([option, value]);
         }
@@ -82,19 +104,36 @@ fn through_another(exec: &Exec, added: &[(&str, &str)], through: &str) -> Comman
 }
 
 async fn finish(mut command: Command, longest: Duration, program: &str) -> anyhow::Result<String> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().with_context(|| format!("{program} cannot be run"))?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("{program} cannot be run"))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let ended = timeout(longest, async { tokio::join!(child.wait(), read(out), read(err)) }).await;
-    let Ok((status, out, err)) = ended else { bail!("it did not end within {} seconds", longest.as_secs()) };
+    let ended = timeout(longest, async {
+        tokio::join!(child.wait(), read(out), read(err))
+    })
+    .await;
+    let Ok((status, out, err)) = ended else {
+        bail!("it did not end within {} seconds", longest.as_secs())
+    };
     let status = status?;
     let said = format!("{out}{err}");
-    if status.success() { Ok(said) } else { bail!("it ended with {status} and said: {said}") }
+    if status.success() {
+        Ok(said)
+    } else {
+        bail!("it ended with {status} and said: {said}")
+    }
 }
 
 /// Reads to the end and keeps the beginning.
 async fn read(output: Option<impl AsyncRead + Unpin>) -> String {
-    let Some(mut output) = output else { return String::new() };
+    let Some(mut output) = output else {
+        return String::new();
+    };
     let mut kept = Vec::new();
     let _ = (&mut output).take(KEPT).read_to_end(&mut kept).await;
     // A command that says more must not wait for a reader.
@@ -129,26 +168,85 @@ mod tests {
 
     fn exec(line: &str) -> Exec {
         let command = ["/bin/sh", "-c", line].map(str::to_owned).into();
-        Exec { command, user: None, working_directory: None, environment: [("MOOD".to_owned(), "good".to_owned())].into() }
+        Exec {
+            command,
+            user: None,
+            working_directory: None,
+            environment: [("MOOD".to_owned(), "good".to_owned())].into(),
+        }
     }
 
     #[tokio::test]
     async fn a_command_runs_where_and_as_it_is_told_and_its_failure_is_words() {
-        let said = async |exec: &Exec| match run(exec, &[("KASM_URL", "https://a.example/")], Duration::from_secs(5)).await {
+        let said = async |exec: &Exec| match run(
+            exec,
+            &[("KASM_URL", "https://a.example/")],
+            Duration::from_secs(5),
+        )
+        .await
+        {
             Ok(said) => said,
             Err(error) => format!("failed: {error:#}"),
         };
-        assert_eq!(said(&exec("echo $MOOD $KASM_URL; echo also >&2")).await, "good https://a.example/\nalso\n");
-        assert_eq!(said(&Exec { working_directory: Some("/tmp".into()), ..exec("pwd") }).await, "/tmp\n");
+        assert_eq!(
+            said(&exec("echo $MOOD $KASM_URL; echo also >&2")).await,
+            "good https://a.example/\nalso\n"
+        );
+        assert_eq!(
+            said(&Exec {
+                working_directory: Some("/tmp".into()),
+                ..exec("pwd")
+            })
+            .await,
+            "/tmp\n"
+        );
         assert!(said(&exec("echo why; exit 3")).await.contains("why"));
-        assert!(said(&exec("exit 3")).await.starts_with("failed: it ended with exit status: 3"));
-        assert!(said(&Exec { command: vec!["/no/such".into()], ..exec("") }).await.starts_with("failed: /no/such cannot be run"));
-        assert!(said(&Exec { user: Some("nobody-of-this-name".into()), ..exec("id") }).await.starts_with("failed: there is no user"));
-        assert!(said(&Exec { user: Some("root".into()), ..exec("id") }).await.contains("is root here"));
+        assert!(
+            said(&exec("exit 3"))
+                .await
+                .starts_with("failed: it ended with exit status: 3")
+        );
+        assert!(
+            said(&Exec {
+                command: vec!["/no/such".into()],
+                ..exec("")
+            })
+            .await
+            .starts_with("failed: /no/such cannot be run")
+        );
+        assert!(
+            said(&Exec {
+                user: Some("nobody-of-this-name".into()),
+                ..exec("id")
+            })
+            .await
+            .starts_with("failed: there is no user")
+        );
+        assert!(
+            said(&Exec {
+                user: Some("root".into()),
+                ..exec("id")
+            })
+            .await
+            .contains("is root here")
+        );
         if Uid::effective().is_root() {
-            assert_eq!(said(&Exec { user: Some("65534".into()), ..exec("id -u") }).await, "65534\n");
+            assert_eq!(
+                said(&Exec {
+                    user: Some("65534".into()),
+                    ..exec("id -u")
+                })
+                .await,
+                "65534\n"
+            );
         }
-        assert_eq!(said(&exec("head -c 100000 /dev/zero | tr '\\0' x")).await.len(), 16 * 1024, "the rest is not kept");
+        assert_eq!(
+            said(&exec("head -c 100000 /dev/zero | tr '\\0' x"))
+                .await
+                .len(),
+            16 * 1024,
+            "the rest is not kept"
+        );
         let slow = run(&exec("sleep 60"), &[], Duration::from_millis(50)).await;
         assert!(slow.is_err_and(|error| error.to_string().contains("did not end")));
     }

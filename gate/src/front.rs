@@ -62,7 +62,8 @@ pub struct Front {
 
 /// Whether `path` is the gate's or the edge's own.
 fn is_own(path: &str) -> bool {
-    path.strip_prefix(OWN_PATHS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(OWN_PATHS)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Everything that the gate answers.
@@ -88,7 +89,9 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
     if !front.room.is_open() && !front.ask_whose().await {
         return pages::APP_DOWN.reply(&parts.headers);
     }
-    let Some(part) = front.room.part(&ticket) else { return pages::NOT_SHARED.reply(&parts.headers) };
+    let Some(part) = front.room.part(&ticket) else {
+        return pages::NOT_SHARED.reply(&parts.headers);
+    };
     front.room.presence.note();
     if is_own(parts.uri.path()) {
         return viewer::answer(&front, &parts, body, &ticket, &part).await;
@@ -126,9 +129,15 @@ fn is_touch(parts: &Parts) -> bool {
 impl Front {
     /// Takes the order that says whose the session is. Whoever may bring one is known by its signature; again, it changes nothing.
     async fn assign(&self, parts: &Parts, body: Body) -> Response {
-        let Ok(order) = to_bytes(body, MAX_ASSIGN_BYTES).await else { return pages::TOO_LARGE.reply(&parts.headers) };
-        let order = std::str::from_utf8(&order).ok().map(|text| AssignTicket::open(text, &self.session, &self.secret, self.clock.now()));
-        let Some(Ok(order)) = order else { return pages::NOT_YOURS.reply(&parts.headers) };
+        let Ok(order) = to_bytes(body, MAX_ASSIGN_BYTES).await else {
+            return pages::TOO_LARGE.reply(&parts.headers);
+        };
+        let order = std::str::from_utf8(&order)
+            .ok()
+            .map(|text| AssignTicket::open(text, &self.session, &self.secret, self.clock.now()));
+        let Some(Ok(order)) = order else {
+            return pages::NOT_YOURS.reply(&parts.headers);
+        };
         // What the control plane has said of a session that is somebody's is newer than any order.
         if !self.room.is_open() {
             self.room.follow(order.orders);
@@ -146,19 +155,34 @@ impl Front {
         self.room.is_open()
     }
 
-    async fn pass_on(&self, mut parts: Parts, body: Body, ticket: Arc<SessionTicket>, part: &Part) -> Response {
+    async fn pass_on(
+        &self,
+        mut parts: Parts,
+        body: Body,
+        ticket: Arc<SessionTicket>,
+        part: &Part,
+    ) -> Response {
         if !parts.headers.contains_key(FORWARDED_PROTO) {
-            let scheme = if credentials::came_over_https(&parts.headers) { "https" } else { "http" };
-            parts.headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+            let scheme = if credentials::came_over_https(&parts.headers) {
+                "https"
+            } else {
+                "http"
+            };
+            parts
+                .headers
+                .insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
         }
-        parts.headers.insert(ROLE, HeaderValue::from_static(part.as_str()));
+        parts
+            .headers
+            .insert(ROLE, HeaderValue::from_static(part.as_str()));
         credentials::strip(&mut parts.headers);
         if let Some(login) = &self.app_login {
             parts.headers.insert(AUTHORIZATION, login.clone());
         }
         let asked = parts.headers.clone();
         let passed = if admission::is_websocket(&asked) {
-            self.open_socket(Request::from_parts(parts, body), ticket).await
+            self.open_socket(Request::from_parts(parts, body), ticket)
+                .await
         } else {
             self.app.forward(Request::from_parts(parts, body)).await
         };
@@ -175,15 +199,29 @@ impl Front {
     }
 
     /// Opens a WebSocket to the app first, so that the visitor hears the app's own answer, then carries messages between the two.
-    async fn open_socket(&self, mut request: Request<Body>, ticket: Arc<SessionTicket>) -> Result<Response, Lost> {
+    async fn open_socket(
+        &self,
+        mut request: Request<Body>,
+        ticket: Arc<SessionTicket>,
+    ) -> Result<Response, Lost> {
         let visitor = hyper::upgrade::on(&mut request);
         let (reply, app) = self.app.open_socket(request).await?;
         if let Some(app) = app {
             let (room, connected) = (self.room.clone(), self.room.presence.connect());
             tokio::spawn(async move {
                 let Ok(visitor) = visitor.await else { return };
-                let visitor = WebSocketStream::from_raw_socket(TokioIo::new(visitor), End::Server, Some(relay::config())).await;
-                let app = WebSocketStream::from_raw_socket(TokioIo::new(app), End::Client, Some(relay::config())).await;
+                let visitor = WebSocketStream::from_raw_socket(
+                    TokioIo::new(visitor),
+                    End::Server,
+                    Some(relay::config()),
+                )
+                .await;
+                let app = WebSocketStream::from_raw_socket(
+                    TokioIo::new(app),
+                    End::Client,
+                    Some(relay::config()),
+                )
+                .await;
                 relay::carry(visitor, app, room, ticket).await;
                 drop(connected);
             });
@@ -195,18 +233,35 @@ impl Front {
 /// Apps that will not be framed by anybody are framed by the viewer, which is on their own origin, and by nobody else.
 fn let_the_viewer_frame(headers: &mut HeaderMap) {
     let mut framed = headers.remove(X_FRAME_OPTIONS).is_some();
-    let policies: Vec<HeaderValue> = headers.get_all(CONTENT_SECURITY_POLICY).iter().cloned().collect();
+    let policies: Vec<HeaderValue> = headers
+        .get_all(CONTENT_SECURITY_POLICY)
+        .iter()
+        .cloned()
+        .collect();
     headers.remove(CONTENT_SECURITY_POLICY);
     for policy in policies {
         let Ok(text) = policy.to_str() else {
             headers.append(CONTENT_SECURITY_POLICY, policy);
             continue;
         };
-        let is_about_frames = |directive: &&str| directive.trim().to_ascii_lowercase().starts_with("frame-ancestors");
-        framed |= text.split([';', ',']).any(|directive| is_about_frames(&directive));
+        let is_about_frames = |directive: &&str| {
+            directive
+                .trim()
+                .to_ascii_lowercase()
+                .starts_with("frame-ancestors")
+        };
+        framed |= text
+            .split([';', ','])
+            .any(|directive| is_about_frames(&directive));
         let kept: Vec<String> = text
             .split(',')
-            .map(|policy| policy.split(';').filter(|directive| !is_about_frames(directive)).collect::<Vec<_>>().join(";"))
+            .map(|policy| {
+                policy
+                    .split(';')
+                    .filter(|directive| !is_about_frames(directive))
+                    .collect::<Vec<_>>()
+                    .join(";")
+            })
             .filter(|policy| !policy.trim().is_empty())
             .collect();
         if let Ok(kept) = HeaderValue::from_str(kept.join(",").trim())
@@ -216,7 +271,10 @@ fn let_the_viewer_frame(headers: &mut HeaderMap) {
         }
     }
     if framed {
-        headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'self'"));
+        headers.append(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("frame-ancestors 'self'"),
+        );
     }
 }
 
@@ -228,14 +286,32 @@ mod tests {
     fn an_app_that_will_not_be_framed_is_framed_by_its_own_origin_only() {
         for (name, sent, kept) in [
             ("nothing said", vec![], vec![]),
-            ("a policy without frames", vec![("content-security-policy", "default-src 'self'")], vec!["default-src 'self'"]),
-            ("no frames", vec![("x-frame-options", "DENY")], vec!["frame-ancestors 'self'"]),
+            (
+                "a policy without frames",
+                vec![("content-security-policy", "default-src 'self'")],
+                vec!["default-src 'self'"],
+            ),
+            (
+                "no frames",
+                vec![("x-frame-options", "DENY")],
+                vec!["frame-ancestors 'self'"],
+            ),
             (
                 "no frames, as a policy says it",
-                vec![("content-security-policy", "default-src 'self'; frame-ancestors 'none'; img-src *")],
+                vec![(
+                    "content-security-policy",
+                    "default-src 'self'; frame-ancestors 'none'; img-src *",
+                )],
                 vec!["default-src 'self'; img-src *", "frame-ancestors 'self'"],
             ),
-            ("nothing but frames", vec![("content-security-policy", "Frame-Ancestors https://a.example")], vec!["frame-ancestors 'self'"]),
+            (
+                "nothing but frames",
+                vec![(
+                    "content-security-policy",
+                    "Frame-Ancestors https://a.example",
+                )],
+                vec!["frame-ancestors 'self'"],
+            ),
             (
                 "two policies in one",
                 vec![("content-security-policy", "img-src *, frame-ancestors *")],
@@ -247,8 +323,11 @@ mod tests {
                 headers.append(name, HeaderValue::from_static(value));
             }
             let_the_viewer_frame(&mut headers);
-            let left: Vec<_> =
-                headers.get_all(CONTENT_SECURITY_POLICY).iter().map(|value| value.to_str().expect("text").to_owned()).collect();
+            let left: Vec<_> = headers
+                .get_all(CONTENT_SECURITY_POLICY)
+                .iter()
+                .map(|value| value.to_str().expect("text").to_owned())
+                .collect();
             assert_eq!(left, kept, "{name}");
             assert!(!headers.contains_key(X_FRAME_OPTIONS), "{name}");
         }

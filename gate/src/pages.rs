@@ -1,7 +1,9 @@
 //! Owns what a visitor sees when there is no app to show: short plain pages, and the same as problem JSON for programs.
 //! Must not know why; the callers say it.
 
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, REFRESH};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, REFRESH,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -67,8 +69,12 @@ pub const TOO_MANY_WATCH: Notice = Notice {
 };
 
 /// Control was to go to somebody who is not there.
-pub const NOBODY_OF_THAT_NAME: Notice =
-    Notice { status: StatusCode::NOT_FOUND, title: "They are not here any more", detail: "Control stays with you.", refreshes: false };
+pub const NOBODY_OF_THAT_NAME: Notice = Notice {
+    status: StatusCode::NOT_FOUND,
+    title: "They are not here any more",
+    detail: "Control stays with you.",
+    refreshes: false,
+};
 
 /// No address can be opened in this session while it runs.
 pub const NO_OTHER_ADDRESS: Notice = Notice {
@@ -111,8 +117,12 @@ pub const NO_DOWNLOADS: Notice = Notice {
 };
 
 /// Nobody listens where the ticket says the gate is.
-pub const ENDED: Notice =
-    Notice { status: StatusCode::GONE, title: "This session has ended", detail: "Open the link again to get a new one.", refreshes: false };
+pub const ENDED: Notice = Notice {
+    status: StatusCode::GONE,
+    title: "This session has ended",
+    detail: "Open the link again to get a new one.",
+    refreshes: false,
+};
 
 /// The gate was reached, but broke off.
 pub const LOST: Notice = Notice {
@@ -162,22 +172,38 @@ impl Notice {
 
     /// The same, with the address of the page on which the control plane tells the session's owner how it stands.
     pub fn reply_with(&self, headers: &HeaderMap, session_page: Option<&str>) -> Response {
-        let page = headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
-        let body = if page { self.page(session_page) } else { self.problem() };
-        let kind = if page { "text/html; charset=utf-8" } else { "application/problem+json" };
+        let page = headers
+            .get_all(ACCEPT)
+            .iter()
+            .any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
+        let body = if page {
+            self.page(session_page)
+        } else {
+            self.problem()
+        };
+        let kind = if page {
+            "text/html; charset=utf-8"
+        } else {
+            "application/problem+json"
+        };
         let mut reply = (
             self.status,
             [
                 (CONTENT_TYPE, kind),
                 (CACHE_CONTROL, "no-store"),
                 (REFERRER_POLICY, "no-referrer"),
-                (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"),
+                (
+                    CONTENT_SECURITY_POLICY,
+                    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+                ),
             ],
             body,
         )
             .into_response();
         if self.refreshes {
-            reply.headers_mut().insert(REFRESH, HeaderValue::from_static("2"));
+            reply
+                .headers_mut()
+                .insert(REFRESH, HeaderValue::from_static("2"));
         }
         reply
     }
@@ -186,7 +212,10 @@ impl Notice {
         let Self { title, detail, .. } = self;
         // A URL as `url` writes it holds no quotes and no angle brackets; what is left for HTML is the ampersand.
         let link = session_page.map_or_else(String::new, |page| {
-            format!("<p><a href=\"{}\" target=\"_top\">How your session stands</a></p>", page.replace('&', "&amp;"))
+            format!(
+                "<p><a href=\"{}\" target=\"_top\">How your session stands</a></p>",
+                page.replace('&', "&amp;")
+            )
         });
         format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\

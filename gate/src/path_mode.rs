@@ -40,14 +40,23 @@ fn prefixed(location: &str, asked: &HeaderMap, prefix: &str) -> Option<String> {
     let path = if location.starts_with('/') && !location.starts_with("//") {
         location
     } else {
-        let rest = location.strip_prefix("http://").or_else(|| location.strip_prefix("https://"))?;
+        let rest = location
+            .strip_prefix("http://")
+            .or_else(|| location.strip_prefix("https://"))?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let ours = asked.get(HOST)?.to_str().ok()?;
-        host.eq_ignore_ascii_case(ours).then_some(if path.is_empty() { "/" } else { path })?
+        host.eq_ignore_ascii_case(ours)
+            .then_some(if path.is_empty() { "/" } else { path })?
     };
     // An app that heeds X-Forwarded-Prefix has put it there itself.
-    let already = path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
-    Some(if already { path.to_owned() } else { format!("{prefix}{path}") })
+    let already = path
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+    Some(if already {
+        path.to_owned()
+    } else {
+        format!("{prefix}{path}")
+    })
 }
 
 #[cfg(test)]
@@ -65,7 +74,13 @@ mod tests {
             ("/s/x?b", "/s/x", None),
         ] {
             let uri: Uri = uri.parse().expect("a URI");
-            assert_eq!(without_prefix(&uri, prefix).map(|uri| uri.to_string()).as_deref(), rest, "{uri}");
+            assert_eq!(
+                without_prefix(&uri, prefix)
+                    .map(|uri| uri.to_string())
+                    .as_deref(),
+                rest,
+                "{uri}"
+            );
         }
     }
 
@@ -81,13 +96,20 @@ mod tests {
             ("?page=2", "?page=2"),
             ("https://cast.example.com/login", "/s/x/login"),
             ("https://cast.example.com", "/s/x/"),
-            ("https://other.example.com/login", "https://other.example.com/login"),
+            (
+                "https://other.example.com/login",
+                "https://other.example.com/login",
+            ),
             ("//other.example.com/login", "//other.example.com/login"),
         ] {
             let mut reply = HeaderMap::new();
             reply.insert(LOCATION, location.parse().expect("a value"));
             adjust(&mut reply, &asked, "/s/x");
-            assert_eq!(reply.get(LOCATION).and_then(|value| value.to_str().ok()), Some(moved), "{location}");
+            assert_eq!(
+                reply.get(LOCATION).and_then(|value| value.to_str().ok()),
+                Some(moved),
+                "{location}"
+            );
         }
     }
 }

@@ -17,7 +17,11 @@ struct Seen {
 
 impl Default for Presence {
     fn default() -> Self {
-        Self(Mutex::new(Seen { connected: 0, last: Instant::now(), touched: Instant::now() }))
+        Self(Mutex::new(Seen {
+            connected: 0,
+            last: Instant::now(),
+            touched: Instant::now(),
+        }))
     }
 }
 
@@ -39,7 +43,10 @@ impl Presence {
 
     /// Waits until nobody has done anything for so long.
     pub async fn untouched(&self, limit: Duration) {
-        while let Some(left) = limit.checked_sub(self.untouched_for()).filter(|left| !left.is_zero()) {
+        while let Some(left) = limit
+            .checked_sub(self.untouched_for())
+            .filter(|left| !left.is_zero())
+        {
             sleep(left).await;
         }
     }
@@ -66,12 +73,20 @@ impl Presence {
     fn left(&self, limit: Duration) -> Option<Duration> {
         let seen = self.lock();
         // Whoever is there now can be gone for `limit` only after as long.
-        if seen.connected > 0 { Some(limit) } else { limit.checked_sub(seen.last.elapsed()).filter(|left| !left.is_zero()) }
+        if seen.connected > 0 {
+            Some(limit)
+        } else {
+            limit
+                .checked_sub(seen.last.elapsed())
+                .filter(|left| !left.is_zero())
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
         // Two plain numbers: a panic elsewhere leaves nothing half done.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -125,13 +140,21 @@ mod tests {
             after(3599).await;
             presence.note();
         };
-        assert_eq!(left_after(asks).await, 100 + 3599 + 3600, "a request now and then");
+        assert_eq!(
+            left_after(asks).await,
+            100 + 3599 + 3600,
+            "a request now and then"
+        );
         let stays = async |presence: Arc<Presence>| {
             let connected = presence.connect();
             after(9000).await;
             drop(connected);
         };
-        assert_eq!(left_after(stays).await, 9000 + 3600, "a connection that stays");
+        assert_eq!(
+            left_after(stays).await,
+            9000 + 3600,
+            "a connection that stays"
+        );
         let two = async |presence: Arc<Presence>| {
             let (one, two) = (presence.connect(), presence.connect());
             after(10).await;

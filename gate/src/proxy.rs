@@ -47,12 +47,20 @@ impl Target {
     pub fn at(host: &str, port: u16) -> Option<Self> {
         let authority = match host.parse::<IpAddr>() {
             Ok(address) => SocketAddr::new(address, port).to_string(),
-            Err(_) if !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-') => {
+            Err(_)
+                if !host.is_empty()
+                    && host
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-') =>
+            {
                 format!("{host}:{port}")
             }
             Err(_) => return None,
         };
-        authority.parse().ok().map(|authority| Self { authority, https: false })
+        authority.parse().ok().map(|authority| Self {
+            authority,
+            https: false,
+        })
     }
 
     /// The same, where https is spoken.
@@ -67,7 +75,11 @@ impl Target {
     }
 
     fn origin(&self) -> String {
-        format!("{}://{}", if self.https { "https" } else { "http" }, self.authority)
+        format!(
+            "{}://{}",
+            if self.https { "https" } else { "http" },
+            self.authority
+        )
     }
 }
 
@@ -99,14 +111,21 @@ impl Default for Proxy {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
         connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls::blind()).https_or_http().enable_http1().wrap_connector(connector);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::blind())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(64)
             .build(connector);
         // The app sees the host that the visitor asked for: it checks origins and builds links by it.
-        Self { client, policy: ProxyPolicy::new().with_host_behaviour(HostBehaviour::Preserve) }
+        Self {
+            client,
+            policy: ProxyPolicy::new().with_host_behaviour(HostBehaviour::Preserve),
+        }
     }
 }
 
@@ -121,8 +140,13 @@ pub struct Route {
 impl Proxy {
     /// The way to `target`. Ways share their connections.
     pub fn to(&self, target: Target) -> Route {
-        let way = ReverseProxy::new_with_client("/", target.origin(), self.client.clone()).with_policy(self.policy.clone());
-        Route { target, way, client: self.client.clone() }
+        let way = ReverseProxy::new_with_client("/", target.origin(), self.client.clone())
+            .with_policy(self.policy.clone());
+        Route {
+            target,
+            way,
+            client: self.client.clone(),
+        }
     }
 }
 
@@ -148,8 +172,14 @@ impl Route {
         // A body that does not say how long it is breaks off where it becomes too long.
         let is_open = size.exact().is_none();
         let limit = usize::try_from(LARGEST_BODY).unwrap_or(usize::MAX);
-        let request = if is_open { request.map(|body| Body::new(Limited::new(body, limit))) } else { request };
-        let Ok(Ok(response)) = timeout(ANSWER, self.way.proxy_request(request)).await else { return Err(Lost::Late) };
+        let request = if is_open {
+            request.map(|body| Body::new(Limited::new(body, limit)))
+        } else {
+            request
+        };
+        let Ok(Ok(response)) = timeout(ANSWER, self.way.proxy_request(request)).await else {
+            return Err(Lost::Late);
+        };
         match response.extensions().get::<ProxyError>() {
             Some(error) if error.is_connect() => Err(Lost::Unreachable),
             Some(_) => Err(Lost::BrokeOff),
@@ -162,16 +192,31 @@ impl Route {
     ///
     /// # Errors
     /// When there is no answer to pass back.
-    pub async fn open_socket(&self, request: Request<Body>) -> Result<(Response<Body>, Option<Upgraded>), Lost> {
+    pub async fn open_socket(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Response<Body>, Option<Upgraded>), Lost> {
         let (mut parts, _) = request.into_parts();
-        let path = parts.uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(Lost::Unreadable)?;
-        parts.uri = format!("{}{path}", self.target.origin()).parse().map_err(|_| Lost::Unreadable)?;
+        let path = parts
+            .uri
+            .path_and_query()
+            .filter(|path| path.as_str().starts_with('/'))
+            .ok_or(Lost::Unreadable)?;
+        parts.uri = format!("{}{path}", self.target.origin())
+            .parse()
+            .map_err(|_| Lost::Unreadable)?;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
-        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        let asked = self.client.request(Request::from_parts(parts, Body::empty()));
+        parts
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        parts
+            .headers
+            .insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let asked = self
+            .client
+            .request(Request::from_parts(parts, Body::empty()));
         let mut reply = match timeout(ANSWER, asked).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) if error.is_connect() => return Err(Lost::Unreachable),
@@ -181,7 +226,9 @@ impl Route {
         if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok((reply.map(Body::new), None));
         }
-        let upgraded = hyper::upgrade::on(&mut reply).await.map_err(|_| Lost::BrokeOff)?;
+        let upgraded = hyper::upgrade::on(&mut reply)
+            .await
+            .map_err(|_| Lost::BrokeOff)?;
         Ok((reply.map(|_| Body::empty()), Some(upgraded)))
     }
 }
@@ -195,14 +242,23 @@ mod tests {
         for (host, authority) in [
             ("127.0.0.1", Some("127.0.0.1:80")),
             ("fd00::1", Some("[fd00::1]:80")),
-            ("ip-10-0-0-1.ec2.internal", Some("ip-10-0-0-1.ec2.internal:80")),
+            (
+                "ip-10-0-0-1.ec2.internal",
+                Some("ip-10-0-0-1.ec2.internal:80"),
+            ),
             ("", None),
             ("a@b", None),
             ("a/b", None),
             ("a:1", None),
             ("a b", None),
         ] {
-            assert_eq!(Target::at(host, 80).map(|target| target.authority.to_string()).as_deref(), authority, "{host}");
+            assert_eq!(
+                Target::at(host, 80)
+                    .map(|target| target.authority.to_string())
+                    .as_deref(),
+                authority,
+                "{host}"
+            );
         }
     }
 }

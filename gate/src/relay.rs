@@ -31,7 +31,10 @@ const UNREADABLE: &str = "whoever watches may only watch";
 
 /// How both ends are read and written.
 pub fn config() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST)).write_buffer_size(0)
+    WebSocketConfig::default()
+        .max_message_size(Some(LARGEST))
+        .max_frame_size(Some(LARGEST))
+        .write_buffer_size(0)
 }
 
 /// What a visitor says, and how it is read.
@@ -43,8 +46,12 @@ enum Said {
 }
 
 /// Carries messages until one end closes, or the visitor may not be there any more.
-pub async fn carry<A, B>(visitor: WebSocketStream<A>, app: WebSocketStream<B>, room: Arc<Room>, ticket: Arc<SessionTicket>)
-where
+pub async fn carry<A, B>(
+    visitor: WebSocketStream<A>,
+    app: WebSocketStream<B>,
+    room: Arc<Room>,
+    ticket: Arc<SessionTicket>,
+) where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
@@ -60,8 +67,20 @@ where
     let out = async {
         while let Some(Ok(message)) = from_app.next().await {
             let over = message.is_close();
-            let pass = matches!(message, Message::Text(_) | Message::Binary(_) | Message::Close(_));
-            if pass && !matches!(timeout(SLOWEST, async { to_visitor.lock().await.send(message).await }).await, Ok(Ok(()))) || over {
+            let pass = matches!(
+                message,
+                Message::Text(_) | Message::Binary(_) | Message::Close(_)
+            );
+            if pass
+                && !matches!(
+                    timeout(SLOWEST, async {
+                        to_visitor.lock().await.send(message).await
+                    })
+                    .await,
+                    Ok(Ok(()))
+                )
+                || over
+            {
                 return None;
             }
         }
@@ -73,7 +92,13 @@ where
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            if to_visitor.lock().await.send(Message::Ping(Bytes::new())).await.is_err() {
+            if to_visitor
+                .lock()
+                .await
+                .send(Message::Ping(Bytes::new()))
+                .await
+                .is_err()
+            {
                 return None;
             }
         }
@@ -81,7 +106,9 @@ where
     let back = async {
         let mut fixed = false;
         loop {
-            let Some(part) = room.part(&ticket) else { return Some(NOT_SHARED) };
+            let Some(part) = room.part(&ticket) else {
+                return Some(NOT_SHARED);
+            };
             if let Some(size) = newly_fixed(&room, &part, &said, &mut fixed)
                 && to_app.send(Message::Binary(size.into())).await.is_err()
             {
@@ -91,7 +118,9 @@ where
                 message = from_visitor.next() => message,
                 changed = changed(&mut changes) => if changed { continue } else { return None },
             };
-            let Some(Ok(message)) = message else { return None };
+            let Some(Ok(message)) = message else {
+                return None;
+            };
             let over = message.is_close();
             let passed = match message {
                 Message::Binary(piece) => match pass(&mut said, piece, &part, &room) {
@@ -114,9 +143,15 @@ where
         why = pings => why,
         why = back => why,
     };
-    let frame = why.map(|why| CloseFrame { code: CloseCode::Policy, reason: why.into() });
+    let frame = why.map(|why| CloseFrame {
+        code: CloseCode::Policy,
+        reason: why.into(),
+    });
     // Either end is the end of both; whoever has gone already hears nothing.
-    let _ = timeout(SLOWEST, async { to_visitor.lock().await.send(Message::Close(frame)).await }).await;
+    let _ = timeout(SLOWEST, async {
+        to_visitor.lock().await.send(Message::Close(frame)).await
+    })
+    .await;
     let _ = timeout(SLOWEST, to_app.send(Message::Close(None))).await;
 }
 
@@ -125,12 +160,24 @@ async fn changed(changes: &mut watch::Receiver<()>) -> bool {
 }
 
 /// What goes on of a piece that the visitor sent; `None` when nothing does.
-fn pass(said: &mut Said, piece: Bytes, part: &Part, room: &Room) -> Result<Option<Bytes>, &'static str> {
+fn pass(
+    said: &mut Said,
+    piece: Bytes,
+    part: &Part,
+    room: &Room,
+) -> Result<Option<Bytes>, &'static str> {
     let Said::Rfb(stream) = said else {
         // Whether this is a touch cannot be told; the viewer's page says so.
-        return if part.controls() { Ok(Some(piece)) } else { Err(UNREADABLE) };
+        return if part.controls() {
+            Ok(Some(piece))
+        } else {
+            Err(UNREADABLE)
+        };
     };
-    let rules = Rules { input: part.controls(), size: room.is_fixed().then_some(SHARED_SIZE) };
+    let rules = Rules {
+        input: part.controls(),
+        size: room.is_fixed().then_some(SHARED_SIZE),
+    };
     match stream.push(&piece, rules) {
         Ok(passed) => {
             if passed.touched {
@@ -140,8 +187,12 @@ fn pass(said: &mut Said, piece: Bytes, part: &Part, room: &Room) -> Result<Optio
         }
         Err(_) if part.controls() => {
             // Another kind of stream beside the picture, such as sound: nothing of it was passed on or held back but its beginning.
-            let Said::Rfb(stream) = std::mem::replace(said, Said::Anything) else { return Ok(Some(piece)) };
-            Ok(Some([stream.into_held().as_slice(), &piece].concat().into()))
+            let Said::Rfb(stream) = std::mem::replace(said, Said::Anything) else {
+                return Ok(Some(piece));
+            };
+            Ok(Some(
+                [stream.into_held().as_slice(), &piece].concat().into(),
+            ))
         }
         Err(_) => Err(UNREADABLE),
     }
@@ -153,7 +204,9 @@ fn newly_fixed(room: &Room, part: &Part, said: &Said, fixed: &mut bool) -> Optio
         *fixed = false;
         return None;
     }
-    let (Said::Rfb(stream), false) = (said, *fixed) else { return None };
+    let (Said::Rfb(stream), false) = (said, *fixed) else {
+        return None;
+    };
     let message = stream.resize(SHARED_SIZE)?;
     *fixed = true;
     Some(message)

@@ -39,11 +39,20 @@ impl Reporter {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(report_url: &str, session: &SessionId, secret: &SessionSecret) -> anyhow::Result<Self> {
+    pub fn new(
+        report_url: &str,
+        session: &SessionId,
+        secret: &SessionSecret,
+    ) -> anyhow::Result<Self> {
         let client = client(|builder| builder.timeout(ATTEMPT))?;
         let url = format!("{report_url}/session/{session}/reports");
         let profile_url = format!("{report_url}/session/{session}/profile");
-        Ok(Self { client, url, profile_url, secret: secret.expose().to_owned() })
+        Ok(Self {
+            client,
+            url,
+            profile_url,
+            secret: secret.expose().to_owned(),
+        })
     }
 
     /// Says nothing new, and asks what holds. `None` when nobody answered.
@@ -93,20 +102,39 @@ impl Reporter {
     /// # Errors
     /// When nobody answered, or the answer was no.
     pub async fn profile(&self, report: &ProfileReport) -> Result<Option<ProfileOrders>, Setback> {
-        let asked = self.client.post(&self.profile_url).bearer_auth(&self.secret).json(report).send().await;
+        let asked = self
+            .client
+            .post(&self.profile_url)
+            .bearer_auth(&self.secret)
+            .json(report)
+            .send()
+            .await;
         let answer = asked.map_err(|error| Setback::Passing(error.without_url().into()))?;
         match answer.status() {
             StatusCode::NO_CONTENT => Ok(None),
-            status if status.is_success() => answer.json().await.map(Some).map_err(|error| Setback::Passing(error.without_url().into())),
+            status if status.is_success() => answer
+                .json()
+                .await
+                .map(Some)
+                .map_err(|error| Setback::Passing(error.without_url().into())),
             status => {
                 let error = anyhow::anyhow!("the control plane answered {status}");
-                Err(if status.is_client_error() { Setback::Final(error) } else { Setback::Passing(error) })
+                Err(if status.is_client_error() {
+                    Setback::Final(error)
+                } else {
+                    Setback::Passing(error)
+                })
             }
         }
     }
 
     async fn send(&self, report: &Report) -> Result<Response, reqwest::Error> {
-        self.client.post(&self.url).bearer_auth(&self.secret).json(report).send().await
+        self.client
+            .post(&self.url)
+            .bearer_auth(&self.secret)
+            .json(report)
+            .send()
+            .await
     }
 }
 
@@ -115,13 +143,21 @@ impl Reporter {
 /// # Errors
 /// When TLS cannot be set up.
 pub fn client(with: impl FnOnce(ClientBuilder) -> ClientBuilder) -> anyhow::Result<Client> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     // Another part of the process may have chosen a provider already; ours is named here and needs no default.
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?;
     let tls = tls.with_root_certificates(roots).with_no_client_auth();
-    let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(reqwest::redirect::Policy::none());
-    with(builder).build().context("the client for reports cannot be set up")
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none());
+    with(builder)
+        .build()
+        .context("the client for reports cannot be set up")
 }
 
 /// What an answer says; `None` when the report was not taken. Whoever takes it and says nothing leaves everything as it is by default.
@@ -129,7 +165,11 @@ async fn heard(reply: Response) -> Option<Heard> {
     match reply.status() {
         StatusCode::GONE => Some(Heard::Over),
         StatusCode::NO_CONTENT => Some(Heard::Noted(Box::default())),
-        status if status.is_success() => reply.json().await.ok().map(|orders| Heard::Noted(Box::new(orders))),
+        status if status.is_success() => reply
+            .json()
+            .await
+            .ok()
+            .map(|orders| Heard::Noted(Box::new(orders))),
         status => {
             tracing::warn!(%status, "The control plane did not take a report");
             None

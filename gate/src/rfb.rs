@@ -101,7 +101,13 @@ enum Kind {
 impl Stream {
     /// A stream that has just begun.
     pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, stage: Stage::Version, held: Vec::new(), resizes: false, rest: (0, false) }
+        Self {
+            dialect,
+            stage: Stage::Version,
+            held: Vec::new(),
+            resizes: false,
+            rest: (0, false),
+        }
     }
 
     /// Takes the next piece from the client.
@@ -134,7 +140,12 @@ impl Stream {
     }
 
     /// Takes every whole message off the front; on an error all bytes are still there.
-    fn take_all(&mut self, held: &mut Vec<u8>, rules: Rules, passed: &mut Passed) -> Result<(), Unreadable> {
+    fn take_all(
+        &mut self,
+        held: &mut Vec<u8>,
+        rules: Rules,
+        passed: &mut Passed,
+    ) -> Result<(), Unreadable> {
         let mut begin = 0;
         while let Some(taken) = self.take(&held[begin..], rules, passed)? {
             begin += taken;
@@ -162,11 +173,18 @@ impl Stream {
     }
 
     /// Takes one message off the front; how many bytes it was, `None` when it is not whole.
-    fn take(&mut self, bytes: &[u8], rules: Rules, passed: &mut Passed) -> Result<Option<usize>, Unreadable> {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        rules: Rules,
+        passed: &mut Passed,
+    ) -> Result<Option<usize>, Unreadable> {
         let words = |length: usize, next: Stage| (bytes.len() >= length).then_some((length, next));
         let opening = match self.stage {
             Stage::Version => {
-                if !b"RFB 003.".starts_with(&bytes[..bytes.len().min(8)]) && !bytes.starts_with(b"RFB 003.") {
+                if !b"RFB 003.".starts_with(&bytes[..bytes.len().min(8)])
+                    && !bytes.starts_with(b"RFB 003.")
+                {
                     return Err(Unreadable);
                 }
                 words(12, Stage::Security)
@@ -180,7 +198,9 @@ impl Stream {
             Stage::Init => words(1, Stage::Messages),
             Stage::Messages => return self.take_message(bytes, rules, passed),
         };
-        let Some((length, next)) = opening else { return Ok(None) };
+        let Some((length, next)) = opening else {
+            return Ok(None);
+        };
         match self.stage {
             // A shared stream: a client that asked to be alone would throw the others out.
             Stage::Init => passed.bytes.push(1),
@@ -190,7 +210,12 @@ impl Stream {
         Ok(Some(length))
     }
 
-    fn take_message(&mut self, bytes: &[u8], rules: Rules, passed: &mut Passed) -> Result<Option<usize>, Unreadable> {
+    fn take_message(
+        &mut self,
+        bytes: &[u8],
+        rules: Rules,
+        passed: &mut Passed,
+    ) -> Result<Option<usize>, Unreadable> {
         let (head, rest, kind) = match self.measure(bytes)? {
             Message::Unfinished => return Ok(None),
             Message::Whole(length, kind) if bytes.len() >= length => (length, 0, kind),
@@ -217,7 +242,9 @@ impl Stream {
     }
 
     fn measure(&self, bytes: &[u8]) -> Result<Message, Unreadable> {
-        let Some(&first) = bytes.first() else { return Ok(Message::Unfinished) };
+        let Some(&first) = bytes.first() else {
+            return Ok(Message::Unfinished);
+        };
         let u8_at = |at: usize| bytes.get(at).map(|byte| usize::from(*byte));
         let u16_at = |at: usize| Some(u8_at(at)? << 8 | u8_at(at + 1)?);
         let u32_at = |at: usize| Some(u16_at(at)? << 16 | u16_at(at + 2)?);
@@ -230,13 +257,24 @@ impl Stream {
             4 => Some(Message::Whole(8, Kind::Input)),
             5 if kasm => Some(Message::Whole(11, Kind::Input)),
             // The highest bit marks the longer form, with buttons beyond the seventh.
-            5 => u8_at(1).map(|buttons| Message::Whole(if buttons & 0x80 == 0 { 6 } else { 7 }, Kind::Input)),
-            6 => u32_at(4).map(|length| Message::Long(8, (length as u32 as i32).unsigned_abs() as usize, Kind::Change)),
+            5 => u8_at(1).map(|buttons| {
+                Message::Whole(if buttons & 0x80 == 0 { 6 } else { 7 }, Kind::Input)
+            }),
+            6 => u32_at(4).map(|length| {
+                Message::Long(
+                    8,
+                    (length as u32 as i32).unsigned_abs() as usize,
+                    Kind::Change,
+                )
+            }),
             178 if kasm => Some(Message::Whole(4, Kind::Drawing)),
             179 if kasm => Some(Message::Whole(12, Kind::Drawing)),
-            180 if kasm => binary_clipboard(bytes)?.map(|length| Message::Whole(length, Kind::Change)),
+            180 if kasm => {
+                binary_clipboard(bytes)?.map(|length| Message::Whole(length, Kind::Change))
+            }
             182 if kasm => u8_at(1).map(|name| Message::Whole(2 + name, Kind::Change)),
-            183 if kasm => u8_at(1).and_then(|name| Some(Message::Long(6 + name, u32_at(2 + name)?, Kind::Change))),
+            183 if kasm => u8_at(1)
+                .and_then(|name| Some(Message::Long(6 + name, u32_at(2 + name)?, Kind::Change))),
             185 if kasm => Some(Message::Whole(1, Kind::Drawing)),
             248 => u8_at(8).map(|length| Message::Whole(9 + length, Kind::Drawing)),
             250 => Some(Message::Whole(4, Kind::Change)),
@@ -258,12 +296,21 @@ impl Stream {
 
 /// How long KasmVNC's clipboard message is: so many times a type's name and the content, each after its length.
 fn binary_clipboard(bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
-    let Some(&count) = bytes.get(1) else { return Ok(None) };
+    let Some(&count) = bytes.get(1) else {
+        return Ok(None);
+    };
     let mut at = 2;
     for _ in 0..count {
-        let Some(&name) = bytes.get(at) else { return Ok(None) };
+        let Some(&name) = bytes.get(at) else {
+            return Ok(None);
+        };
         at += 1 + usize::from(name);
-        let Some(length) = bytes.get(at..at + 4).and_then(|length| length.try_into().ok()) else { return Ok(None) };
+        let Some(length) = bytes
+            .get(at..at + 4)
+            .and_then(|length| length.try_into().ok())
+        else {
+            return Ok(None);
+        };
         at += 4 + u32::from_be_bytes(length) as usize;
         if at > LONGEST {
             return Err(Unreadable);
@@ -273,11 +320,16 @@ fn binary_clipboard(bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
 }
 
 fn encodings(message: &[u8]) -> impl Iterator<Item = i32> {
-    message[4..].chunks_exact(4).filter_map(|one| Some(i32::from_be_bytes(one.try_into().ok()?)))
+    message[4..]
+        .chunks_exact(4)
+        .filter_map(|one| Some(i32::from_be_bytes(one.try_into().ok()?)))
 }
 
 fn without_unwatched(message: &[u8]) -> Vec<u8> {
-    let kept: Vec<u8> = encodings(message).filter(|one| !UNWATCHED.contains(one)).flat_map(i32::to_be_bytes).collect();
+    let kept: Vec<u8> = encodings(message)
+        .filter(|one| !UNWATCHED.contains(one))
+        .flat_map(i32::to_be_bytes)
+        .collect();
     let count = u16::try_from(kept.len() / 4).unwrap_or(u16::MAX);
     [&[2, 0], count.to_be_bytes().as_slice(), &kept].concat()
 }
@@ -285,21 +337,45 @@ fn without_unwatched(message: &[u8]) -> Vec<u8> {
 /// One screen of this size.
 fn set_desktop_size(width: u16, height: u16) -> Vec<u8> {
     let (width, height) = (width.to_be_bytes(), height.to_be_bytes());
-    [&[251, 0], width.as_slice(), &height, &[1, 0], &[0; 8], &width, &height, &[0; 4]].concat()
+    [
+        &[251, 0],
+        width.as_slice(),
+        &height,
+        &[1, 0],
+        &[0; 8],
+        &width,
+        &height,
+        &[0; 4],
+    ]
+    .concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: Rules = Rules { input: true, size: None };
-    const WATCH: Rules = Rules { input: false, size: None };
+    const ALL: Rules = Rules {
+        input: true,
+        size: None,
+    };
+    const WATCH: Rules = Rules {
+        input: false,
+        size: None,
+    };
     const HELLO: &[u8] = b"RFB 003.008\n\x01\x00";
     const SHARED_HELLO: &[u8] = b"RFB 003.008\n\x01\x01";
 
     fn encoding_list(list: &[i32]) -> Vec<u8> {
         let count = u16::try_from(list.len()).expect("few").to_be_bytes();
-        [&[2, 0], count.as_slice(), &list.iter().flat_map(|one| one.to_be_bytes()).collect::<Vec<_>>()].concat()
+        [
+            &[2, 0],
+            count.as_slice(),
+            &list
+                .iter()
+                .flat_map(|one| one.to_be_bytes())
+                .collect::<Vec<_>>(),
+        ]
+        .concat()
     }
 
     fn cut_text(length: i32, text: &[u8]) -> Vec<u8> {
@@ -307,10 +383,17 @@ mod tests {
     }
 
     /// What goes on to the app of these messages after the greeting, and whether it counts as a touch.
-    fn after_hello(dialect: Dialect, rules: Rules, said: &[u8]) -> Result<(Vec<u8>, bool), Unreadable> {
+    fn after_hello(
+        dialect: Dialect,
+        rules: Rules,
+        said: &[u8],
+    ) -> Result<(Vec<u8>, bool), Unreadable> {
         // Whole, and byte by byte: where the pieces are cut makes no difference.
         let mut whole = Stream::new(dialect);
-        assert_eq!(whole.push(HELLO, rules).expect("a greeting").bytes, SHARED_HELLO);
+        assert_eq!(
+            whole.push(HELLO, rules).expect("a greeting").bytes,
+            SHARED_HELLO
+        );
         let passed = whole.push(said, rules);
         let mut bytewise = Stream::new(dialect);
         let mut pieces = Passed::default();
@@ -327,7 +410,11 @@ mod tests {
             }
         }
         let passed = passed?;
-        assert_eq!([SHARED_HELLO, &passed.bytes].concat(), pieces.bytes, "{said:?}");
+        assert_eq!(
+            [SHARED_HELLO, &passed.bytes].concat(),
+            pieces.bytes,
+            "{said:?}"
+        );
         assert_eq!(passed.touched, pieces.touched);
         Ok((passed.bytes, passed.touched))
     }
@@ -340,41 +427,116 @@ mod tests {
         for (name, dialect, said, watched, touches) in [
             ("a pixel format", Plain, vec![0; 20], true, false),
             ("encodings", Plain, encoding_list(&[7, -308]), true, false),
-            ("a picture, please", Plain, vec![3, 1, 0, 0, 0, 0, 5, 0, 2, 208], true, false),
-            ("pictures all along", Plain, vec![150, 1, 0, 0, 0, 0, 5, 0, 2, 208], true, false),
-            ("a fence", Plain, [&[248, 0, 0, 0, 0, 0, 0, 1, 3][..], b"abc"].concat(), true, false),
+            (
+                "a picture, please",
+                Plain,
+                vec![3, 1, 0, 0, 0, 0, 5, 0, 2, 208],
+                true,
+                false,
+            ),
+            (
+                "pictures all along",
+                Plain,
+                vec![150, 1, 0, 0, 0, 0, 5, 0, 2, 208],
+                true,
+                false,
+            ),
+            (
+                "a fence",
+                Plain,
+                [&[248, 0, 0, 0, 0, 0, 0, 1, 3][..], b"abc"].concat(),
+                true,
+                false,
+            ),
             ("a key", Plain, vec![4, 1, 0, 0, 0, 0, 0, 97], false, true),
-            ("a key with its code", Plain, vec![255, 0, 0, 1, 0, 0, 0, 97, 0, 0, 0, 30], false, true),
+            (
+                "a key with its code",
+                Plain,
+                vec![255, 0, 0, 1, 0, 0, 0, 97, 0, 0, 0, 30],
+                false,
+                true,
+            ),
             ("a pointer", Plain, vec![5, 1, 0, 9, 0, 9], false, true),
-            ("a pointer with more buttons", Plain, vec![5, 0x81, 0, 9, 0, 9, 1], false, true),
+            (
+                "a pointer with more buttons",
+                Plain,
+                vec![5, 0x81, 0, 9, 0, 9, 1],
+                false,
+                true,
+            ),
             ("a clipboard", Plain, cut_text(5, b"hello"), false, false),
-            ("an extended clipboard", Plain, cut_text(-5, b"hello"), false, false),
-            ("another size", Plain, set_desktop_size(800, 600), false, false),
+            (
+                "an extended clipboard",
+                Plain,
+                cut_text(-5, b"hello"),
+                false,
+                false,
+            ),
+            (
+                "another size",
+                Plain,
+                set_desktop_size(800, 600),
+                false,
+                false,
+            ),
             ("a reboot", Plain, vec![250, 0, 1, 3], false, false),
-            ("a pointer of KasmVNC's", Kasm, vec![5, 0, 1, 0, 9, 0, 9, 0, 0, 0, 1], false, true),
+            (
+                "a pointer of KasmVNC's",
+                Kasm,
+                vec![5, 0, 1, 0, 9, 0, 9, 0, 0, 0, 1],
+                false,
+                true,
+            ),
             ("a clipboard of KasmVNC's", Kasm, clipboard, false, false),
             ("something for a service behind", Kasm, relay, false, false),
             ("a sign of life", Kasm, vec![185], true, false),
-            ("how fast it draws", Kasm, vec![179, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1], true, false),
+            (
+                "how fast it draws",
+                Kasm,
+                vec![179, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1],
+                true,
+                false,
+            ),
         ] {
             // Followed by a request for a picture, so that a wrong length shows.
             let said = [said, vec![3, 0, 0, 0, 0, 0, 0, 1, 0, 1]].concat();
             let (whole, picture) = (said.clone(), said[said.len() - 10..].to_vec());
-            assert_eq!(after_hello(dialect, ALL, &said), Ok((whole.clone(), touches)), "{name}, in control");
+            assert_eq!(
+                after_hello(dialect, ALL, &said),
+                Ok((whole.clone(), touches)),
+                "{name}, in control"
+            );
             let expected = if watched { whole } else { picture };
-            assert_eq!(after_hello(dialect, WATCH, &said), Ok((expected, false)), "{name}, watching");
+            assert_eq!(
+                after_hello(dialect, WATCH, &said),
+                Ok((expected, false)),
+                "{name}, watching"
+            );
         }
     }
 
     #[test]
     fn what_is_not_known_is_not_passed_on() {
-        for (name, said) in
-            [("an unknown message", vec![99, 0]), ("KasmVNC's in a plain stream", vec![185]), ("an unknown key message", vec![255, 1])]
-        {
-            assert_eq!(after_hello(Dialect::Plain, WATCH, &said), Err(Unreadable), "{name}");
+        for (name, said) in [
+            ("an unknown message", vec![99, 0]),
+            ("KasmVNC's in a plain stream", vec![185]),
+            ("an unknown key message", vec![255, 1]),
+        ] {
+            assert_eq!(
+                after_hello(Dialect::Plain, WATCH, &said),
+                Err(Unreadable),
+                "{name}"
+            );
         }
-        for (name, said) in [("no RFB", &b"GET / HTTP/1.1"[..]), ("a password", b"RFB 003.008\n\x02")] {
-            assert_eq!(Stream::new(Dialect::Plain).push(said, WATCH), Err(Unreadable), "{name}");
+        for (name, said) in [
+            ("no RFB", &b"GET / HTTP/1.1"[..]),
+            ("a password", b"RFB 003.008\n\x02"),
+        ] {
+            assert_eq!(
+                Stream::new(Dialect::Plain).push(said, WATCH),
+                Err(Unreadable),
+                "{name}"
+            );
         }
         let endless = [&[180, 1, 4][..], b"text", &u32::MAX.to_be_bytes()].concat();
         assert_eq!(after_hello(Dialect::Kasm, WATCH, &endless), Err(Unreadable));
@@ -385,27 +547,51 @@ mod tests {
         let mut stream = Stream::new(Dialect::Plain);
         assert_eq!(stream.push(b"RFB 0", ALL), Ok(Passed::default()));
         assert_eq!(stream.push(b"4.7 is music", ALL), Err(Unreadable));
-        assert_eq!(stream.into_held(), b"RFB 0", "and the piece itself is still the caller's");
+        assert_eq!(
+            stream.into_held(),
+            b"RFB 0",
+            "and the piece itself is still the caller's"
+        );
     }
 
     #[test]
     fn a_watchers_client_is_not_offered_more_ways_of_input() {
         let said = encoding_list(&[7, -316, 0xc0a1_e5ce_u32 as i32, -308]);
-        assert_eq!(after_hello(Dialect::Plain, WATCH, &said), Ok((encoding_list(&[7, -308]), false)));
+        assert_eq!(
+            after_hello(Dialect::Plain, WATCH, &said),
+            Ok((encoding_list(&[7, -308]), false))
+        );
         assert_eq!(after_hello(Dialect::Plain, ALL, &said), Ok((said, false)));
     }
 
     #[test]
     fn a_fixed_size_is_asked_for_whatever_is_wished() {
-        let rules = Rules { input: true, size: Some((1280, 720)) };
-        assert_eq!(after_hello(Dialect::Plain, rules, &set_desktop_size(1900, 900)), Ok((set_desktop_size(1280, 720), false)));
+        let rules = Rules {
+            input: true,
+            size: Some((1280, 720)),
+        };
+        assert_eq!(
+            after_hello(Dialect::Plain, rules, &set_desktop_size(1900, 900)),
+            Ok((set_desktop_size(1280, 720), false))
+        );
         let mut stream = Stream::new(Dialect::Plain);
         assert_eq!(stream.resize((1280, 720)), None, "not in the greeting");
         stream.push(HELLO, ALL).expect("a greeting");
-        assert_eq!(stream.resize((1280, 720)), None, "not before the client knows of sizes");
+        assert_eq!(
+            stream.resize((1280, 720)),
+            None,
+            "not before the client knows of sizes"
+        );
         stream.push(&encoding_list(&[7, -308]), ALL).expect("reads");
-        assert_eq!(stream.resize((1280, 720)), Some(set_desktop_size(1280, 720)));
+        assert_eq!(
+            stream.resize((1280, 720)),
+            Some(set_desktop_size(1280, 720))
+        );
         stream.push(&cut_text(100, b"half"), ALL).expect("reads");
-        assert_eq!(stream.resize((1280, 720)), None, "not in the middle of a message");
+        assert_eq!(
+            stream.resize((1280, 720)),
+            None,
+            "not in the middle of a message"
+        );
     }
 }

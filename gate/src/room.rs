@@ -113,7 +113,12 @@ pub struct WatcherView {
 impl Default for Room {
     fn default() -> Self {
         let (changed, _) = watch::channel(());
-        Self { presence: Arc::default(), inner: Mutex::default(), changed, end_asked: Notify::new() }
+        Self {
+            presence: Arc::default(),
+            inner: Mutex::default(),
+            changed,
+            end_asked: Notify::new(),
+        }
     }
 }
 
@@ -215,8 +220,13 @@ impl Room {
         match (ticket.role, &ticket.watcher) {
             (Role::Owner, _) => Some(Part::Owner),
             (Role::Viewer, Some(watcher)) => {
-                let good = inner.orders.share_link.is_some() && inner.orders.share_round == watcher.round;
-                let part = if inner.controller.as_ref() == Some(&watcher.id) { Part::Controller } else { Part::Viewer };
+                let good =
+                    inner.orders.share_link.is_some() && inner.orders.share_round == watcher.round;
+                let part = if inner.controller.as_ref() == Some(&watcher.id) {
+                    Part::Controller
+                } else {
+                    Part::Viewer
+                };
                 good.then(|| part(watcher.id.clone()))
             }
             (Role::Viewer, None) => None,
@@ -225,15 +235,30 @@ impl Room {
 
     /// Notes one more window of a watcher, until the returned value is dropped; `None` when too many watch.
     pub fn watch(self: &Arc<Self>, ticket: &SessionTicket) -> Option<Watching> {
-        let Some(watcher) = &ticket.watcher else { return Some(Watching { room: self.clone(), id: None }) };
+        let Some(watcher) = &ticket.watcher else {
+            return Some(Watching {
+                room: self.clone(),
+                id: None,
+            });
+        };
         let mut inner = self.lock();
         if inner.watchers.len() >= MOST_WATCHERS && !inner.watchers.contains_key(&watcher.id) {
             return None;
         }
-        inner.watchers.entry(watcher.id.clone()).or_insert_with(|| Seen { name: watcher.name.clone(), windows: 0 }).windows += 1;
+        inner
+            .watchers
+            .entry(watcher.id.clone())
+            .or_insert_with(|| Seen {
+                name: watcher.name.clone(),
+                windows: 0,
+            })
+            .windows += 1;
         drop(inner);
         self.changed.send_replace(());
-        Some(Watching { room: self.clone(), id: Some(watcher.id.clone()) })
+        Some(Watching {
+            room: self.clone(),
+            id: Some(watcher.id.clone()),
+        })
     }
 
     /// Hands control over to a watcher who is there, or takes it back. Whether that was possible.
@@ -261,18 +286,25 @@ impl Room {
     /// What somebody in this part is shown now.
     pub fn view(&self, part: &Part) -> View {
         let inner = self.lock();
-        let left = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(Instant::now()).as_secs());
+        let left = |at: Option<Instant>| {
+            at.map(|at| at.saturating_duration_since(Instant::now()).as_secs())
+        };
         let owner = *part == Part::Owner;
-        let watchers = inner.watchers.iter().filter(|_| owner).map(|(id, seen)| WatcherView {
-            id: id.clone(),
-            name: seen.name.clone(),
-            controls: inner.controller.as_ref() == Some(id),
-        });
+        let watchers = inner
+            .watchers
+            .iter()
+            .filter(|_| owner)
+            .map(|(id, seen)| WatcherView {
+                id: id.clone(),
+                name: seen.name.clone(),
+                controls: inner.controller.as_ref() == Some(id),
+            });
         let idle = inner.orders.idle_seconds.map(u64::from);
         View {
             part: part.as_str(),
             ends_in: left(inner.ends_at),
-            idle_in: idle.map(|limit| limit.saturating_sub(self.presence.untouched_for().as_secs())),
+            idle_in: idle
+                .map(|limit| limit.saturating_sub(self.presence.untouched_for().as_secs())),
             idle_warning: idle.unwrap_or_default().div_ceil(4).min(IDLE_WARNING),
             reclaimed_in: left(inner.reclaimed_at),
             over: inner.over,
@@ -330,8 +362,16 @@ mod tests {
     fn ticket(watcher: Option<(&str, u32)>) -> SessionTicket {
         SessionTicket {
             session: SessionId::from_bytes([1; 16]),
-            role: if watcher.is_some() { Role::Viewer } else { Role::Owner },
-            watcher: watcher.map(|(id, round)| Watcher { id: id.into(), name: id.to_uppercase(), round }),
+            role: if watcher.is_some() {
+                Role::Viewer
+            } else {
+                Role::Owner
+            },
+            watcher: watcher.map(|(id, round)| Watcher {
+                id: id.into(),
+                name: id.to_uppercase(),
+                round,
+            }),
             host: "127.0.0.1".into(),
             port: 1,
             expires: Timestamp::from_millis(1),
@@ -339,7 +379,11 @@ mod tests {
     }
 
     fn shared(round: u32) -> Orders {
-        Orders { share_link: Some("https://cast.test/share/x".into()), share_round: round, ..Orders::default() }
+        Orders {
+            share_link: Some("https://cast.test/share/x".into()),
+            share_round: round,
+            ..Orders::default()
+        }
     }
 
     #[test]
@@ -351,9 +395,17 @@ mod tests {
         assert_eq!(room.part(&ticket(Some(("ada", 1)))), viewer());
         assert_eq!(room.part(&ticket(None)), Some(Part::Owner));
         room.follow(shared(2));
-        assert_eq!(room.part(&ticket(Some(("ada", 1)))), None, "let in by an earlier link");
+        assert_eq!(
+            room.part(&ticket(Some(("ada", 1)))),
+            None,
+            "let in by an earlier link"
+        );
         room.follow(Orders::default());
-        assert_eq!(room.part(&ticket(Some(("ada", 2)))), None, "no longer shared");
+        assert_eq!(
+            room.part(&ticket(Some(("ada", 2)))),
+            None,
+            "no longer shared"
+        );
     }
 
     #[test]
@@ -366,12 +418,28 @@ mod tests {
         assert!(room.hand_over(Some("ada")));
         assert_eq!(room.part(&ada), Some(Part::Controller("ada".into())));
         let view = room.view(&Part::Owner);
-        assert_eq!(view.watchers, [WatcherView { id: "ada".into(), name: "ADA".into(), controls: true }]);
-        assert_eq!((view.shared, view.fixed, view.share_link.is_some()), (true, true, true));
+        assert_eq!(
+            view.watchers,
+            [WatcherView {
+                id: "ada".into(),
+                name: "ADA".into(),
+                controls: true
+            }]
+        );
+        assert_eq!(
+            (view.shared, view.fixed, view.share_link.is_some()),
+            (true, true, true)
+        );
         let seen = room.view(&Part::Viewer("ada".into()));
-        assert!(seen.watchers.is_empty() && seen.share_link.is_none(), "the owner's only");
+        assert!(
+            seen.watchers.is_empty() && seen.share_link.is_none(),
+            "the owner's only"
+        );
         drop(first);
-        assert!(room.part(&ada).is_some_and(|part| part.controls()), "one window is left");
+        assert!(
+            room.part(&ada).is_some_and(|part| part.controls()),
+            "one window is left"
+        );
         drop(second);
         assert_eq!(room.part(&ada), Some(Part::Viewer("ada".into())));
         assert!(room.view(&Part::Owner).watchers.is_empty());
@@ -381,9 +449,15 @@ mod tests {
     fn only_so_many_watch() {
         let room = Arc::new(Room::default());
         let names: Vec<String> = (0..=MOST_WATCHERS).map(|n| n.to_string()).collect();
-        let all: Vec<_> = names.iter().map(|name| room.watch(&ticket(Some((name, 1))))).collect();
+        let all: Vec<_> = names
+            .iter()
+            .map(|name| room.watch(&ticket(Some((name, 1)))))
+            .collect();
         assert!(all[..MOST_WATCHERS].iter().all(Option::is_some) && all[MOST_WATCHERS].is_none());
-        assert!(room.watch(&ticket(None)).is_some(), "the owner always has a place");
+        assert!(
+            room.watch(&ticket(None)).is_some(),
+            "the owner always has a place"
+        );
     }
 
     #[test]
@@ -397,18 +471,31 @@ mod tests {
     #[test]
     fn a_session_that_waits_is_closed_until_it_has_its_visitor_and_never_again() {
         let room = Room::default();
-        let waits = || Orders { waits: true, ..Orders::default() };
+        let waits = || Orders {
+            waits: true,
+            ..Orders::default()
+        };
         room.follow(waits());
         assert!(!room.is_open());
-        room.follow(Orders { title: "App".into(), ..Orders::default() });
+        room.follow(Orders {
+            title: "App".into(),
+            ..Orders::default()
+        });
         room.follow(waits());
-        assert_eq!((room.is_open(), room.orders().title.as_str()), (true, "App"), "an answer that comes late");
+        assert_eq!(
+            (room.is_open(), room.orders().title.as_str()),
+            (true, "App"),
+            "an answer that comes late"
+        );
     }
 
     #[test]
     fn an_order_is_carried_out_once() {
         let room = Room::default();
         let at = Timestamp::from_millis;
-        assert_eq!([at(5), at(5), at(4), at(6)].map(|at| room.is_new_order(at)), [true, false, false, true]);
+        assert_eq!(
+            [at(5), at(5), at(4), at(6)].map(|at| room.is_new_order(at)),
+            [true, false, false, true]
+        );
     }
 }

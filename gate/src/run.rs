@@ -45,15 +45,23 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// When there is no door to open: the address is taken, or the machine has no port for the app. An app that cannot be started is no error, but
 /// exit code 127.
 pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result<u8> {
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| format!("the gate cannot listen on {}", settings.listen))?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("the gate cannot listen on {}", settings.listen))?;
     let port = listener.local_addr()?.port();
     let app_port = match settings.app_port {
         Some(port) => port,
-        None => app::free_port().await.context("there is no free port for the app")?,
+        None => app::free_port()
+            .await
+            .context("there is no free port for the app")?,
     };
     // Signals are caught before there is an app that could miss them.
     let mut signals = Signals::catch()?;
-    let reporter = Arc::new(Reporter::new(&settings.report_url, &settings.session, &settings.secret)?);
+    let reporter = Arc::new(Reporter::new(
+        &settings.report_url,
+        &settings.session,
+        &settings.secret,
+    )?);
     let keeper = match restore(&settings, command, &reporter, &mut signals).await {
         Ok(keeper) => keeper,
         Err(code) => return Ok(code),
@@ -67,9 +75,13 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
                 session: settings.session.clone(),
                 secret: settings.secret.clone(),
                 admission: Admission::new(settings.session.clone(), settings.secret.clone()),
-                app: Proxy::default()
-                    .to(Target::loopback(app_port).context("the app's port makes no address")?.over_https(settings.app_https)),
-                app_login: settings.app_login.as_ref().and_then(|(user, password)| credentials::basic(user, password)),
+                app: Proxy::default().to(Target::loopback(app_port)
+                    .context("the app's port makes no address")?
+                    .over_https(settings.app_https)),
+                app_login: settings
+                    .app_login
+                    .as_ref()
+                    .and_then(|(user, password)| credentials::basic(user, password)),
                 downloads: settings.downloads,
                 room: room.clone(),
                 reporter: reporter.clone(),
@@ -105,10 +117,14 @@ async fn restore(
     reporter: &Arc<Reporter>,
     signals: &mut Signals,
 ) -> Result<Option<Keeper>, u8> {
-    let Some(folder) = &settings.profile else { return Ok(None) };
+    let Some(folder) = &settings.profile else {
+        return Ok(None);
+    };
     let restored = async {
         if command.is_empty() {
-            anyhow::bail!("there is no command: the app may have started already, without its files");
+            anyhow::bail!(
+                "there is no command: the app may have started already, without its files"
+            );
         }
         Keeper::restore(folder, reporter.clone()).await
     };
@@ -119,8 +135,15 @@ async fn restore(
         },
         signal = signals.next() => return Err(u8::try_from(128 + signal as i32).unwrap_or(1)),
     };
-    tracing::error!(error = format!("{error:#}"), "The user's files could not be brought back, so the app is not started");
-    let _ = timeout(LAST_WORDS, reporter.ended(None, Some(Cause::ProfileNotRestored))).await;
+    tracing::error!(
+        error = format!("{error:#}"),
+        "The user's files could not be brought back, so the app is not started"
+    );
+    let _ = timeout(
+        LAST_WORDS,
+        reporter.ended(None, Some(Cause::ProfileNotRestored)),
+    )
+    .await;
     Err(NOT_RESTORED)
 }
 
@@ -135,7 +158,16 @@ async fn watch(
     ports: [u16; 2],
 ) -> (i32, Option<Cause>, bool) {
     let was_ready = AtomicBool::new(false);
-    let (code, because) = see_through(&mut app, &mut signals, settings, reporter, room, ports, &was_ready).await;
+    let (code, because) = see_through(
+        &mut app,
+        &mut signals,
+        settings,
+        reporter,
+        room,
+        ports,
+        &was_ready,
+    )
+    .await;
     (code, because, was_ready.into_inner())
 }
 
@@ -214,7 +246,12 @@ fn begin(room: &Room, assigned: Assigned, app_port: u16) -> (Instant, Option<Dur
     room.presence.note();
     room.presence.touch();
     if let Some(exec) = room.orders().viewing.exec.assign {
-        exec::start("to give the session to its visitor", exec, app_port, assigned.environment);
+        exec::start(
+            "to give the session to its visitor",
+            exec,
+            app_port,
+            assigned.environment,
+        );
     }
     (time_is_up, Some(seconds(assigned.keepalive_seconds)))
 }
@@ -230,7 +267,10 @@ async fn nobody_there(room: &Room, keepalive: Option<Duration>) {
 async fn nobody_touches(room: &Room) {
     let mut changes = room.changes();
     loop {
-        let limit = room.orders().idle_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        let limit = room
+            .orders()
+            .idle_seconds
+            .map(|seconds| Duration::from_secs(seconds.into()));
         let untouched = async {
             match limit {
                 Some(limit) => room.presence.untouched(limit).await,
@@ -260,11 +300,24 @@ async fn told_that_it_is_over(reporter: &Reporter, room: &Room) {
 }
 
 /// Somebody asks this process to end. When that is not the control plane, the machine is taken back: the visitor is told, and has a little time.
-async fn reclaimed(settings: &GateSettings, reporter: &Reporter, room: &Arc<Room>) -> Option<Cause> {
+async fn reclaimed(
+    settings: &GateSettings,
+    reporter: &Reporter,
+    room: &Arc<Room>,
+) -> Option<Cause> {
     // Whoever has files to be saved needs the rest of the time for that.
-    let left = settings.reclaim?.min(if settings.profile.is_some() { RECLAIM_BEFORE_SAVING } else { Duration::MAX });
-    let Ok(Some(Heard::Noted(_))) = timeout(LAST_WORDS, reporter.alive()).await else { return None };
-    tracing::warn!(seconds = left.as_secs(), "The machine is taken back; the app lives on for a little while");
+    let left = settings.reclaim?.min(if settings.profile.is_some() {
+        RECLAIM_BEFORE_SAVING
+    } else {
+        Duration::MAX
+    });
+    let Ok(Some(Heard::Noted(_))) = timeout(LAST_WORDS, reporter.alive()).await else {
+        return None;
+    };
+    tracing::warn!(
+        seconds = left.as_secs(),
+        "The machine is taken back; the app lives on for a little while"
+    );
     room.set_reclaimed(Instant::now() + left);
     tokio::select! {
         () = sleep(left) => Some(Cause::Reclaimed),
@@ -280,7 +333,10 @@ struct Signals {
 
 impl Signals {
     fn catch() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) -> Signal {

@@ -38,18 +38,32 @@ impl SessionHost {
     /// Reads a template: `{session}.cast.example.com`, `cast.example.com/s/{session}` or `/s/{session}`. A scheme and a port may be there,
     /// so that a session's URL can be given as it is; both are ignored. `None` when it is none of these.
     pub fn parse(template: &str) -> Option<Self> {
-        let bare = template.strip_prefix("https://").or_else(|| template.strip_prefix("http://")).unwrap_or(template);
+        let bare = template
+            .strip_prefix("https://")
+            .or_else(|| template.strip_prefix("http://"))
+            .unwrap_or(template);
         let bare = bare.trim_end_matches('/').to_ascii_lowercase();
         let (authority, path) = bare.split_at(bare.find('/').unwrap_or(bare.len()));
-        let host = if authority.is_empty() { None } else { Some(host_name(authority)?) };
+        let host = if authority.is_empty() {
+            None
+        } else {
+            Some(host_name(authority)?)
+        };
         match (host, path) {
             (Some(host), "") => {
                 let (before, after) = host.split_once("{session}")?;
                 let whole_label = before.is_empty() || before.ends_with(['.', '-']);
                 (whole_label && after.starts_with('.') && after.len() > 1 && !after.contains('{'))
-                    .then(|| Self::Name { before: before.to_owned(), after: after.to_owned() })
+                    .then(|| Self::Name {
+                        before: before.to_owned(),
+                        after: after.to_owned(),
+                    })
             }
-            (host, "/s/{session}") if !host.is_some_and(|host| host.contains('{')) => Some(Self::Path { host: host.map(str::to_owned) }),
+            (host, "/s/{session}") if !host.is_some_and(|host| host.contains('{')) => {
+                Some(Self::Path {
+                    host: host.map(str::to_owned),
+                })
+            }
             _ => None,
         }
     }
@@ -59,14 +73,23 @@ impl SessionHost {
         let host = host_of(uri, headers)?;
         match self {
             Self::Name { before, after } => {
-                let session = SessionId::parse(host.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?)?;
-                Some(Found { session, prefix: String::new() })
+                let session = SessionId::parse(
+                    host.strip_prefix(before.as_str())?
+                        .strip_suffix(after.as_str())?,
+                )?;
+                Some(Found {
+                    session,
+                    prefix: String::new(),
+                })
             }
             Self::Path { host: ours } => {
                 let at_home = ours.as_ref().is_none_or(|ours| *ours == host);
                 let named = uri.path().strip_prefix(PATH).filter(|_| at_home)?;
                 let session = SessionId::parse(named.split('/').next()?)?;
-                Some(Found { prefix: format!("{PATH}{session}"), session })
+                Some(Found {
+                    prefix: format!("{PATH}{session}"),
+                    session,
+                })
             }
         }
     }
@@ -86,7 +109,9 @@ fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
         (None, None) => return None,
     };
     let host = host_name(authority)?;
-    let plain = host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+    let plain = host
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
     (plain && host.len() <= 253).then(|| host.to_ascii_lowercase())
 }
 
@@ -94,7 +119,10 @@ fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
 fn host_name(authority: &str) -> Option<&str> {
     match authority.split_once(':') {
         None => Some(authority),
-        Some((host, port)) => port.parse::<u16>().is_ok_and(|_| !port.starts_with('+')).then_some(host),
+        Some((host, port)) => port
+            .parse::<u16>()
+            .is_ok_and(|_| !port.starts_with('+'))
+            .then_some(host),
     }
 }
 
@@ -109,13 +137,28 @@ mod tests {
 
     #[test]
     fn a_template_reads_as_names_or_paths() {
-        let name = |before: &str, after: &str| Some(SessionHost::Name { before: before.into(), after: after.into() });
-        let path = |host: Option<&str>| Some(SessionHost::Path { host: host.map(str::to_owned) });
+        let name = |before: &str, after: &str| {
+            Some(SessionHost::Name {
+                before: before.into(),
+                after: after.into(),
+            })
+        };
+        let path = |host: Option<&str>| {
+            Some(SessionHost::Path {
+                host: host.map(str::to_owned),
+            })
+        };
         for (template, read) in [
             ("{session}.localhost", name("", ".localhost")),
             ("http://{session}.localhost:8300", name("", ".localhost")),
-            ("https://on-{session}.Cast.example.com/", name("on-", ".cast.example.com")),
-            ("https://cast.example.com:444/s/{session}", path(Some("cast.example.com"))),
+            (
+                "https://on-{session}.Cast.example.com/",
+                name("on-", ".cast.example.com"),
+            ),
+            (
+                "https://cast.example.com:444/s/{session}",
+                path(Some("cast.example.com")),
+            ),
             ("/s/{session}", path(None)),
             ("cast.example.com", None),
             ("{session}", None),
@@ -136,10 +179,18 @@ mod tests {
         for (name, host, found) in [
             ("plain", format!("{id}.localhost"), true),
             ("with a port", format!("{id}.localhost:8300"), true),
-            ("in capitals", format!("{id}.LOCALHOST").to_uppercase(), true),
+            (
+                "in capitals",
+                format!("{id}.LOCALHOST").to_uppercase(),
+                true,
+            ),
             ("without a session", "localhost:8300".to_owned(), false),
             ("another domain", format!("{id}.localhost.evil.com"), false),
-            ("a port that is none", format!("{id}.localhost:80@evil.com"), false),
+            (
+                "a port that is none",
+                format!("{id}.localhost:80@evil.com"),
+                false,
+            ),
             ("two labels", format!("{id}.x.localhost"), false),
             ("not an id", "admin.localhost".to_owned(), false),
             ("user info", format!("x@{id}.localhost"), false),
@@ -148,9 +199,19 @@ mod tests {
             assert_eq!(session, found.then(|| id.clone()), "{name}");
         }
         let ours = format!("{id}.localhost");
-        let twice = HeaderMap::from_iter([&ours, "other.localhost"].map(|host| (HOST, host.parse().expect("a value"))));
-        assert_eq!(hosts.find(&Uri::from_static("/"), &twice), None, "two hosts");
-        assert_eq!(find(&hosts, &ours, "http://other.localhost/"), None, "host and URI disagree");
+        let twice = HeaderMap::from_iter(
+            [&ours, "other.localhost"].map(|host| (HOST, host.parse().expect("a value"))),
+        );
+        assert_eq!(
+            hosts.find(&Uri::from_static("/"), &twice),
+            None,
+            "two hosts"
+        );
+        assert_eq!(
+            find(&hosts, &ours, "http://other.localhost/"),
+            None,
+            "host and URI disagree"
+        );
     }
 
     #[test]
@@ -159,12 +220,37 @@ mod tests {
         let id = SessionId::from_bytes([1; 16]);
         for (name, host, path, found) in [
             ("its root", "cast.example.com", format!("/s/{id}/"), true),
-            ("without a slash", "cast.example.com:444", format!("/s/{id}"), true),
-            ("deeper", "cast.example.com", format!("/s/{id}/a?b=/s/"), true),
+            (
+                "without a slash",
+                "cast.example.com:444",
+                format!("/s/{id}"),
+                true,
+            ),
+            (
+                "deeper",
+                "cast.example.com",
+                format!("/s/{id}/a?b=/s/"),
+                true,
+            ),
             ("another host", "example.com", format!("/s/{id}/"), false),
-            ("not an id", "cast.example.com", "/s/admin/".to_owned(), false),
-            ("elsewhere", "cast.example.com", format!("/t/s/{id}/"), false),
-            ("more letters", "cast.example.com", format!("/s/{id}x/"), false),
+            (
+                "not an id",
+                "cast.example.com",
+                "/s/admin/".to_owned(),
+                false,
+            ),
+            (
+                "elsewhere",
+                "cast.example.com",
+                format!("/t/s/{id}/"),
+                false,
+            ),
+            (
+                "more letters",
+                "cast.example.com",
+                format!("/s/{id}x/"),
+                false,
+            ),
         ] {
             let prefix = find(&hosts, host, &path).map(|found| found.prefix);
             assert_eq!(prefix, found.then(|| format!("/s/{id}")), "{name}");

@@ -73,24 +73,56 @@ impl GateSettings {
         Self::read(environment, app_port_needed)
     }
 
-    fn read(source: impl Fn(&str) -> Option<String>, app_port_needed: bool) -> Result<Self, SettingError> {
+    fn read(
+        source: impl Fn(&str) -> Option<String>,
+        app_port_needed: bool,
+    ) -> Result<Self, SettingError> {
         let app_port = "a port number, because no command is given that could be told one";
         Ok(Self {
             session: needed(&source, "CAST_SESSION_ID", "a session id", SessionId::parse)?,
-            secret: SessionSecret::from_text(needed(&source, SECRET_VARIABLE, "the session's secret", |text| Some(text.to_owned()))?),
+            secret: SessionSecret::from_text(needed(
+                &source,
+                SECRET_VARIABLE,
+                "the session's secret",
+                |text| Some(text.to_owned()),
+            )?),
             report_url: needed(&source, "CAST_REPORT_URL", "an http or https URL", origin)?,
-            time_limit: needed(&source, "CAST_TIME_LIMIT_SECONDS", "a whole number of seconds above 0", seconds)?,
-            keepalive: optional(&source, "CAST_KEEPALIVE_SECONDS", "a whole number of seconds above 0", seconds)?,
+            time_limit: needed(
+                &source,
+                "CAST_TIME_LIMIT_SECONDS",
+                "a whole number of seconds above 0",
+                seconds,
+            )?,
+            keepalive: optional(
+                &source,
+                "CAST_KEEPALIVE_SECONDS",
+                "a whole number of seconds above 0",
+                seconds,
+            )?,
             app_port: match optional(&source, "CAST_APP_PORT", "a port number", port)? {
-                None if app_port_needed => return Err(SettingError::Missing("CAST_APP_PORT", app_port)),
+                None if app_port_needed => {
+                    return Err(SettingError::Missing("CAST_APP_PORT", app_port));
+                }
                 given => given,
             },
-            listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?.unwrap_or(anywhere(GATE_PORT)),
+            listen: optional(&source, "CAST_GATE_LISTEN", ADDRESS, address)?
+                .unwrap_or(anywhere(GATE_PORT)),
             app_https: source("CAST_APP_HTTPS").is_some_and(|text| text == "1"),
             app_login: app_login(&source)?,
-            reclaim: optional(&source, "CAST_RECLAIM_SECONDS", "a whole number of seconds above 0", seconds)?,
-            downloads: source("CAST_PERMISSIONS").is_some_and(|names| Permission::Downloads.is_named_in(&names)),
-            profile: optional(&source, "CAST_PROFILE_PATH", "the whole path of a folder", folder)?,
+            reclaim: optional(
+                &source,
+                "CAST_RECLAIM_SECONDS",
+                "a whole number of seconds above 0",
+                seconds,
+            )?,
+            downloads: source("CAST_PERMISSIONS")
+                .is_some_and(|names| Permission::Downloads.is_named_in(&names)),
+            profile: optional(
+                &source,
+                "CAST_PROFILE_PATH",
+                "the whole path of a folder",
+                folder,
+            )?,
             stop_grace: STOP_GRACE,
             clock: Arc::new(MachineClock),
         })
@@ -116,10 +148,12 @@ impl EdgeServer {
 
     fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         let host = "where sessions are found, such as {session}.cast.example.com or https://cast.example.com/s/{session}";
-        let (session_host, secure_cookies) =
-            needed(&source, "CAST_SESSION_HOST", host, |text| Some((SessionHost::parse(text)?, !text.starts_with("http://"))))?;
+        let (session_host, secure_cookies) = needed(&source, "CAST_SESSION_HOST", host, |text| {
+            Some((SessionHost::parse(text)?, !text.starts_with("http://")))
+        })?;
         Ok(Self {
-            listen: optional(&source, "CAST_EDGE_LISTEN", ADDRESS, address)?.unwrap_or(anywhere(EDGE_PORT)),
+            listen: optional(&source, "CAST_EDGE_LISTEN", ADDRESS, address)?
+                .unwrap_or(anywhere(EDGE_PORT)),
             edge: EdgeSettings {
                 keys: needed(
                     &source,
@@ -128,7 +162,12 @@ impl EdgeServer {
                     SessionKeys::parse,
                 )?,
                 session_host,
-                control_url: optional(&source, "CAST_CONTROL_URL", "an http or https URL", |text| Url::parse(&origin(text)?).ok())?,
+                control_url: optional(
+                    &source,
+                    "CAST_CONTROL_URL",
+                    "an http or https URL",
+                    |text| Url::parse(&origin(text)?).ok(),
+                )?,
                 secure_cookies,
                 clock: Arc::new(MachineClock),
             },
@@ -144,7 +183,10 @@ const fn anywhere(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), port)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the settings of gate and edge are read here and nowhere else")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the settings of gate and edge are read here and nowhere else"
+)]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -169,16 +211,28 @@ fn optional<T>(
     what: &'static str,
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, SettingError> {
-    let text = source(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    text.map(|text| read(&text).ok_or(SettingError::Wrong(name, what))).transpose()
+    let text = source(name)
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty());
+    text.map(|text| read(&text).ok_or(SettingError::Wrong(name, what)))
+        .transpose()
 }
 
 /// A login to the app is whole or not there.
-fn app_login(source: &impl Fn(&str) -> Option<String>) -> Result<Option<(String, String)>, SettingError> {
-    let Some(user) = source("CAST_APP_USER").filter(|user| !user.is_empty()) else { return Ok(None) };
+fn app_login(
+    source: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<(String, String)>, SettingError> {
+    let Some(user) = source("CAST_APP_USER").filter(|user| !user.is_empty()) else {
+        return Ok(None);
+    };
     let variable = source("CAST_APP_PASSWORD_VARIABLE").unwrap_or_default();
-    let missing = SettingError::Wrong("CAST_APP_PASSWORD_VARIABLE", "the name of the variable with the password of CAST_APP_USER");
-    source(&variable).map(|password| Some((user, password))).ok_or(missing)
+    let missing = SettingError::Wrong(
+        "CAST_APP_PASSWORD_VARIABLE",
+        "the name of the variable with the password of CAST_APP_USER",
+    );
+    source(&variable)
+        .map(|password| Some((user, password)))
+        .ok_or(missing)
 }
 
 fn origin(text: &str) -> Option<String> {
@@ -188,7 +242,10 @@ fn origin(text: &str) -> Option<String> {
 }
 
 fn seconds(text: &str) -> Option<Duration> {
-    text.parse::<u32>().ok().filter(|n| *n > 0).map(|n| Duration::from_secs(n.into()))
+    text.parse::<u32>()
+        .ok()
+        .filter(|n| *n > 0)
+        .map(|n| Duration::from_secs(n.into()))
 }
 
 fn folder(text: &str) -> Option<PathBuf> {
@@ -206,9 +263,14 @@ fn address(text: &str) -> Option<SocketAddr> {
 struct MachineClock;
 
 impl Clock for MachineClock {
-    #[expect(clippy::disallowed_methods, reason = "the gate's real clock is made here and handed on as a `Clock`")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the gate's real clock is made here and handed on as a `Clock`"
+    )]
     fn now(&self) -> Timestamp {
-        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -242,7 +304,10 @@ mod tests {
     fn a_gate_needs_little_and_has_defaults_for_the_rest() {
         let settings = GateSettings::read(with(None), false).expect("complete");
         assert_eq!(settings.report_url, "http://localhost:8300");
-        assert_eq!((settings.app_port, settings.listen.to_string().as_str()), (None, "0.0.0.0:18080"));
+        assert_eq!(
+            (settings.app_port, settings.listen.to_string().as_str()),
+            (None, "0.0.0.0:18080")
+        );
     }
 
     #[test]
@@ -254,39 +319,93 @@ mod tests {
                 "VNC_PW" => password.map(str::to_owned),
                 _ => with(None)(name),
             };
-            GateSettings::read(source, false).map(|settings| settings.app_login).map_err(|error| error.to_string())
+            GateSettings::read(source, false)
+                .map(|settings| settings.app_login)
+                .map_err(|error| error.to_string())
         };
         assert_eq!(told(None, Some("x")), Ok(None));
-        assert_eq!(told(Some("kasm_user"), Some("x")), Ok(Some(("kasm_user".into(), "x".into()))));
-        assert!(told(Some("kasm_user"), None).is_err_and(|error| error.contains("CAST_APP_PASSWORD_VARIABLE")));
-        assert_eq!(credentials::basic("Aladdin", "open sesame").expect("a header"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(
+            told(Some("kasm_user"), Some("x")),
+            Ok(Some(("kasm_user".into(), "x".into())))
+        );
+        assert!(
+            told(Some("kasm_user"), None)
+                .is_err_and(|error| error.contains("CAST_APP_PASSWORD_VARIABLE"))
+        );
+        assert_eq!(
+            credentials::basic("Aladdin", "open sesame").expect("a header"),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        );
     }
 
     #[test]
     fn a_wrong_setting_is_named() {
         for (name, value, sentence) in [
-            ("CAST_SESSION_ID", "", "is not set; it must hold a session id"),
+            (
+                "CAST_SESSION_ID",
+                "",
+                "is not set; it must hold a session id",
+            ),
             ("CAST_SESSION_ID", "42", "must hold a session id"),
-            ("CAST_REPORT_URL", "localhost", "must hold an http or https URL"),
-            ("CAST_TIME_LIMIT_SECONDS", "0", "must hold a whole number of seconds above 0"),
-            ("CAST_KEEPALIVE_SECONDS", "soon", "must hold a whole number of seconds above 0"),
-            ("CAST_PROFILE_PATH", "home", "must hold the whole path of a folder"),
-            ("CAST_PROFILE_PATH", "/", "must hold the whole path of a folder"),
+            (
+                "CAST_REPORT_URL",
+                "localhost",
+                "must hold an http or https URL",
+            ),
+            (
+                "CAST_TIME_LIMIT_SECONDS",
+                "0",
+                "must hold a whole number of seconds above 0",
+            ),
+            (
+                "CAST_KEEPALIVE_SECONDS",
+                "soon",
+                "must hold a whole number of seconds above 0",
+            ),
+            (
+                "CAST_PROFILE_PATH",
+                "home",
+                "must hold the whole path of a folder",
+            ),
+            (
+                "CAST_PROFILE_PATH",
+                "/",
+                "must hold the whole path of a folder",
+            ),
             ("CAST_APP_PORT", "70000", "must hold a port number"),
-            ("CAST_GATE_LISTEN", "8080", "must hold an address and a port, such as 0.0.0.0:8080"),
+            (
+                "CAST_GATE_LISTEN",
+                "8080",
+                "must hold an address and a port, such as 0.0.0.0:8080",
+            ),
         ] {
-            let error = GateSettings::read(with(Some((name, value))), false).err().expect(name).to_string();
-            assert_eq!(error, format!("the environment variable {name} {sentence}"), "{name}={value}");
+            let error = GateSettings::read(with(Some((name, value))), false)
+                .err()
+                .expect(name)
+                .to_string();
+            assert_eq!(
+                error,
+                format!("the environment variable {name} {sentence}"),
+                "{name}={value}"
+            );
         }
-        let error = GateSettings::read(with(None), true).err().expect("no port, no command").to_string();
-        assert!(error.starts_with("the environment variable CAST_APP_PORT is not set"), "{error}");
+        let error = GateSettings::read(with(None), true)
+            .err()
+            .expect("no port, no command")
+            .to_string();
+        assert!(
+            error.starts_with("the environment variable CAST_APP_PORT is not set"),
+            "{error}"
+        );
     }
 
     #[test]
     fn the_edges_cookies_are_for_https_unless_its_sessions_are_not() {
-        for (host, secure) in
-            [("{session}.cast.example.com", true), ("https://a.example/s/{session}", true), ("http://{session}.localhost:8300", false)]
-        {
+        for (host, secure) in [
+            ("{session}.cast.example.com", true),
+            ("https://a.example/s/{session}", true),
+            ("http://{session}.localhost:8300", false),
+        ] {
             let server = EdgeServer::read(with(Some(("CAST_SESSION_HOST", host)))).expect(host);
             assert_eq!(server.edge.secure_cookies, secure, "{host}");
         }

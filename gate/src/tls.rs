@@ -31,7 +31,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -40,7 +45,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -52,14 +62,21 @@ impl ServerCertVerifier for AnyCertificate {
 pub(crate) fn blind() -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(AnyCertificate(provider.clone()));
-    let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::DEFAULT_VERSIONS);
+    let versions = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS);
     // The default versions always go with the provider that we name.
     let versions = versions.unwrap_or_else(|_| ClientConfig::builder());
-    versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+    versions
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth()
 }
 
 /// Whether what listens there speaks TLS.
 pub(crate) async fn answers(stream: TcpStream) -> bool {
     let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
-    tokio_rustls::TlsConnector::from(Arc::new(blind())).connect(name, stream).await.is_ok()
+    tokio_rustls::TlsConnector::from(Arc::new(blind()))
+        .connect(name, stream)
+        .await
+        .is_ok()
 }

@@ -23,8 +23,10 @@ const CREDENTIALS: &str = "local";
 /// When the folder cannot be made.
 pub fn router(root: &Path) -> Result<Router> {
     let folder = folder(root);
-    std::fs::create_dir_all(folder.join(BUCKET)).with_context(|| format!("Cannot make the folder {}.", folder.display()))?;
-    let files = FileSystem::new(&folder).map_err(|error| anyhow!("Cannot use the folder {}: {error:?}.", folder.display()))?;
+    std::fs::create_dir_all(folder.join(BUCKET))
+        .with_context(|| format!("Cannot make the folder {}.", folder.display()))?;
+    let files = FileSystem::new(&folder)
+        .map_err(|error| anyhow!("Cannot use the folder {}: {error:?}.", folder.display()))?;
     let mut service = S3ServiceBuilder::new(files);
     service.set_auth(SimpleAuth::from_single(CREDENTIALS, CREDENTIALS));
     let service = service.build();
@@ -32,12 +34,20 @@ pub fn router(root: &Path) -> Result<Router> {
 }
 
 /// Answers on a task of its own: S3 keeps what has come whole also when whoever sent it is gone by then, and so does this.
-async fn answer(service: S3Service, request: Request<Body>) -> Result<Response<s3s::Body>, StatusCode> {
-    let answered = tokio::spawn(async move { service.call(request.map(s3s::Body::http_body_unsync)).await }).await;
-    answered.map_err(|error| error.to_string()).and_then(|reply| reply.map_err(|error| format!("{error:?}"))).map_err(|error| {
-        tracing::error!(error, "The S3 endpoint failed");
-        StatusCode::INTERNAL_SERVER_ERROR
-    })
+async fn answer(
+    service: S3Service,
+    request: Request<Body>,
+) -> Result<Response<s3s::Body>, StatusCode> {
+    let answered =
+        tokio::spawn(async move { service.call(request.map(s3s::Body::http_body_unsync)).await })
+            .await;
+    answered
+        .map_err(|error| error.to_string())
+        .and_then(|reply| reply.map_err(|error| format!("{error:?}")))
+        .map_err(|error| {
+            tracing::error!(error, "The S3 endpoint failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        })
 }
 
 fn folder(root: &Path) -> PathBuf {

@@ -32,11 +32,14 @@ impl Endpoint {
     pub async fn start(file: Option<&Path>) -> Result<Self> {
         let database = match file {
             Some(file) => {
-                let text = file.to_str().ok_or_else(|| anyhow!("The path {} is not plain text.", file.display()))?;
+                let text = file
+                    .to_str()
+                    .ok_or_else(|| anyhow!("The path {} is not plain text.", file.display()))?;
                 Database::new(text)
                     .map_err(|error| anyhow!("Cannot open the database {text}: {error:?}. Move it away, or start with --reset."))?
             }
-            None => Database::memory().map_err(|error| anyhow!("Cannot open a database in memory: {error:?}."))?,
+            None => Database::memory()
+                .map_err(|error| anyhow!("Cannot open a database in memory: {error:?}."))?,
         };
         let (stop, stopped) = oneshot::channel();
         let (ready, address) = oneshot::channel();
@@ -45,7 +48,11 @@ impl Endpoint {
             .spawn(move || serve(database, ready, stopped))
             .context("Cannot start a thread for the database.")?;
         let address = address.await.context("The database did not start.")??;
-        Ok(Self { address, stop, thread })
+        Ok(Self {
+            address,
+            stop,
+            thread,
+        })
     }
 
     /// Its URL.
@@ -61,8 +68,15 @@ impl Endpoint {
     }
 }
 
-fn serve(database: Database, ready: oneshot::Sender<Result<SocketAddr>>, stopped: oneshot::Receiver<()>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+fn serve(
+    database: Database,
+    ready: oneshot::Sender<Result<SocketAddr>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             let _ = ready.send(Err(error.into()));
@@ -70,7 +84,10 @@ fn serve(database: Database, ready: oneshot::Sender<Result<SocketAddr>>, stopped
         }
     };
     runtime.block_on(async move {
-        let listener = match TcpListener::bind(("127.0.0.1", 0)).await.and_then(|l| Ok((l.local_addr()?, l))) {
+        let listener = match TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .and_then(|l| Ok((l.local_addr()?, l)))
+        {
             Ok((address, listener)) => {
                 let _ = ready.send(Ok(address));
                 listener

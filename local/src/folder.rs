@@ -38,25 +38,37 @@ impl Folder {
     /// One plain sentence: the folder cannot be made or written, or another process uses it.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        fs::create_dir_all(path).with_context(|| format!("Cannot make the data folder {shown}. Choose another one with --data."))?;
-        let path = path.canonicalize().with_context(|| format!("Cannot find the data folder {shown}."))?;
+        fs::create_dir_all(path).with_context(|| {
+            format!("Cannot make the data folder {shown}. Choose another one with --data.")
+        })?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("Cannot find the data folder {shown}."))?;
         let lock = File::options()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
             .open(path.join("lock"))
-            .with_context(|| format!("Cannot write in the data folder {shown}. Choose another one with --data."))?;
+            .with_context(|| {
+                format!("Cannot write in the data folder {shown}. Choose another one with --data.")
+            })?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, lock }),
             Err(TryLockError::WouldBlock) => {
                 let url = fs::read_to_string(path.join("lock")).unwrap_or_default();
-                let place = if url.is_empty() { String::new() } else { format!(" It answers at {}.", url.trim()) };
+                let place = if url.is_empty() {
+                    String::new()
+                } else {
+                    format!(" It answers at {}.", url.trim())
+                };
                 bail!(
                     "Session casting already runs on the data folder {shown}.{place} Stop it first, or choose another folder with --data."
                 )
             }
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("Cannot lock the data folder {shown}.")),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("Cannot lock the data folder {shown}."))
+            }
         }
     }
 
@@ -81,10 +93,15 @@ impl Folder {
     pub fn reset(&self) -> Result<()> {
         for name in OURS {
             let path = self.path.join(name);
-            let deleted = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            let deleted = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
             match deleted {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("Cannot delete {}.", path.display()));
+                    return Err(error)
+                        .with_context(|| format!("Cannot delete {}.", path.display()));
                 }
                 _ => {}
             }
@@ -115,7 +132,8 @@ impl Folder {
     /// # Errors
     /// When that cannot be kept.
     pub fn once(&self, name: &str) -> Result<bool> {
-        self.secret(name, || "yes".to_owned()).map(|(_, is_new)| is_new)
+        self.secret(name, || "yes".to_owned())
+            .map(|(_, is_new)| is_new)
     }
 }
 
@@ -143,7 +161,8 @@ mod tests {
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("casting-folder-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("casting-folder-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         path
     }
@@ -154,7 +173,10 @@ mod tests {
         let mut first = Folder::open(&path).expect("opens");
         first.announce("http://localhost:8300").expect("announces");
         let refusal = Folder::open(&path).expect_err("is locked").to_string();
-        assert!(refusal.contains("already runs") && refusal.contains("http://localhost:8300"), "{refusal}");
+        assert!(
+            refusal.contains("already runs") && refusal.contains("http://localhost:8300"),
+            "{refusal}"
+        );
         drop(first);
         Folder::open(&path).expect("opens again");
     }
@@ -163,12 +185,21 @@ mod tests {
     fn a_secret_is_made_once_and_only_its_owner_can_read_it() {
         let path = scratch("secret");
         let folder = Folder::open(&path).expect("opens");
-        assert_eq!(folder.secret("admin-key", || "one".into()).expect("makes"), ("one".into(), true));
-        assert_eq!(folder.secret("admin-key", || "two".into()).expect("reads"), ("one".into(), false));
+        assert_eq!(
+            folder.secret("admin-key", || "one".into()).expect("makes"),
+            ("one".into(), true)
+        );
+        assert_eq!(
+            folder.secret("admin-key", || "two".into()).expect("reads"),
+            ("one".into(), false)
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(path.join("admin-key")).expect("is there").permissions().mode();
+            let mode = fs::metadata(path.join("admin-key"))
+                .expect("is there")
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }

@@ -45,8 +45,16 @@ pub fn router(front: Front) -> Router {
     Router::new().fallback(serve).with_state(Arc::new(front))
 }
 
-async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response {
-    if front.session_host.find(request.uri(), request.headers()).is_some() {
+async fn serve(
+    State(front): State<Arc<Front>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    if front
+        .session_host
+        .find(request.uri(), request.headers())
+        .is_some()
+    {
         return match front.edge.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -61,16 +69,23 @@ async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<S
     let source = visitor_address(request.headers(), peer.ip(), front.behind_proxy);
     let (mut parts, body) = request.into_parts();
     // As a gateway does: the scheme is the gateway's to say, and an address that is none goes no further.
-    parts.headers.insert("x-forwarded-proto", HeaderValue::from_static("http"));
+    parts
+        .headers
+        .insert("x-forwarded-proto", HeaderValue::from_static("http"));
     if !is_address(&parts) {
-        return (StatusCode::BAD_REQUEST, "The request's address makes no sense.\n").into_response();
+        return (
+            StatusCode::BAD_REQUEST,
+            "The request's address makes no sense.\n",
+        )
+            .into_response();
     }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.\n").into_response();
     };
     let event = event(&front.control, &parts, &body, source);
     // As in the gateway: what no route names is the default route's, which is the error function.
-    let function = routes::find(&parts.method, parts.uri.path()).map_or(Function::Error, |matched| matched.route.function);
+    let function = routes::find(&parts.method, parts.uri.path())
+        .map_or(Function::Error, |matched| matched.route.function);
     match lambda_http::request::from_str(&event.to_string()) {
         Ok(request) => reply(call(&front, function, request).await),
         Err(error) => {
@@ -82,17 +97,29 @@ async fn serve(State(front): State<Arc<Front>>, ConnectInfo(peer): ConnectInfo<S
 
 /// Whether host and path make an address; functions take for granted that they do.
 fn is_address(parts: &axum::http::request::Parts) -> bool {
-    let host = parts.headers.get(header::HOST).map_or(Some("localhost"), |host| host.to_str().ok());
+    let host = parts
+        .headers
+        .get(header::HOST)
+        .map_or(Some("localhost"), |host| host.to_str().ok());
     let is_host = |host: &&str| {
         !host.is_empty()
             && !host.contains('@')
-            && host.parse::<axum::http::uri::Authority>().is_ok_and(|authority| authority.as_str() == *host)
+            && host
+                .parse::<axum::http::uri::Authority>()
+                .is_ok_and(|authority| authority.as_str() == *host)
     };
     let path = parts.uri.path();
-    path.starts_with('/') && host.filter(is_host).is_some_and(|host| url::Url::parse(&format!("http://{host}{path}")).is_ok())
+    path.starts_with('/')
+        && host
+            .filter(is_host)
+            .is_some_and(|host| url::Url::parse(&format!("http://{host}{path}")).is_ok())
 }
 
-async fn call(front: &Front, function: Function, request: lambda_http::Request) -> lambda_http::Response<lambda_http::Body> {
+async fn call(
+    front: &Front,
+    function: Function,
+    request: lambda_http::Request,
+) -> lambda_http::Response<lambda_http::Body> {
     let control = &*front.control;
     match function {
         Function::Auth => casting_fn_auth::handle(control, Some(&front.oidc), request).await,
@@ -117,21 +144,38 @@ pub fn reply(response: lambda_http::Response<lambda_http::Body>) -> Response {
 /// The visitor's address: that of the connection, or what the one trusted proxy in front added.
 fn visitor_address(headers: &HeaderMap, peer: IpAddr, behind_proxy: bool) -> IpAddr {
     let added = || {
-        let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        let last = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .next_back()?
+            .to_str()
+            .ok()?;
         last.rsplit(',').next()?.trim().parse().ok()
     };
-    if behind_proxy { added().unwrap_or(peer) } else { peer }
+    if behind_proxy {
+        added().unwrap_or(peer)
+    } else {
+        peer
+    }
 }
 
 /// The event that API Gateway makes of a request.
-fn event(control: &Control, parts: &axum::http::request::Parts, body: &[u8], source: IpAddr) -> Value {
+fn event(
+    control: &Control,
+    parts: &axum::http::request::Parts,
+    body: &[u8],
+    source: IpAddr,
+) -> Value {
     let now = control.clock.now();
     let mut headers = Map::new();
     let mut cookies = Vec::new();
     for (name, value) in &parts.headers {
         let text = String::from_utf8_lossy(value.as_bytes());
         if name == header::COOKIE {
-            cookies.extend(text.split("; ").map(|cookie| Value::from(cookie.to_owned())));
+            cookies.extend(
+                text.split("; ")
+                    .map(|cookie| Value::from(cookie.to_owned())),
+            );
         }
         match headers.get_mut(name.as_str()) {
             Some(Value::String(seen)) => {
@@ -143,8 +187,14 @@ fn event(control: &Control, parts: &axum::http::request::Parts, body: &[u8], sou
             }
         }
     }
-    let host = headers.get("host").cloned().unwrap_or_else(|| Value::from("localhost"));
-    let user_agent = headers.get("user-agent").cloned().unwrap_or_else(|| Value::from(""));
+    let host = headers
+        .get("host")
+        .cloned()
+        .unwrap_or_else(|| Value::from("localhost"));
+    let user_agent = headers
+        .get("user-agent")
+        .cloned()
+        .unwrap_or_else(|| Value::from(""));
     let text = std::str::from_utf8(body).ok().map(str::to_owned);
     let mut event = json!({
         "version": "2.0",
@@ -190,8 +240,18 @@ mod tests {
         for (name, forwarded, behind_proxy, expected) in [
             ("no proxy", &["192.0.2.1"][..], false, "127.0.0.1"),
             ("a proxy", &["192.0.2.1"][..], true, "192.0.2.1"),
-            ("a visitor who adds names", &["10.0.0.1, 192.0.2.1"][..], true, "192.0.2.1"),
-            ("two headers", &["10.0.0.1", "192.0.2.1"][..], true, "192.0.2.1"),
+            (
+                "a visitor who adds names",
+                &["10.0.0.1, 192.0.2.1"][..],
+                true,
+                "192.0.2.1",
+            ),
+            (
+                "two headers",
+                &["10.0.0.1", "192.0.2.1"][..],
+                true,
+                "192.0.2.1",
+            ),
             ("nothing added", &[][..], true, "127.0.0.1"),
             ("words", &["somebody"][..], true, "127.0.0.1"),
         ] {
@@ -199,7 +259,11 @@ mod tests {
             for line in forwarded {
                 headers.append("x-forwarded-for", line.parse().expect("a header"));
             }
-            assert_eq!(visitor_address(&headers, peer, behind_proxy).to_string(), expected, "{name}");
+            assert_eq!(
+                visitor_address(&headers, peer, behind_proxy).to_string(),
+                expected,
+                "{name}"
+            );
         }
     }
 }

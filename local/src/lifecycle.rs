@@ -21,10 +21,18 @@ pub struct Pump {
 
 impl Pump {
     /// Starts to carry `events`, and fires the schedule every `sweep_every`.
-    pub fn start(control: Arc<Control>, events: UnboundedReceiver<Value>, sweep_every: Option<Duration>) -> Self {
+    pub fn start(
+        control: Arc<Control>,
+        events: UnboundedReceiver<Value>,
+        sweep_every: Option<Duration>,
+    ) -> Self {
         let schedule = sweep_every.map(|every| tokio::spawn(fire(control.clone(), every)));
         let (finish, finished) = oneshot::channel();
-        Self { events: tokio::spawn(carry(control, events, finished)), finish, schedule }
+        Self {
+            events: tokio::spawn(carry(control, events, finished)),
+            finish,
+            schedule,
+        }
     }
 
     /// Carries the events that have come so far, then stops.
@@ -37,7 +45,11 @@ impl Pump {
     }
 }
 
-async fn carry(control: Arc<Control>, mut events: UnboundedReceiver<Value>, mut finished: oneshot::Receiver<()>) {
+async fn carry(
+    control: Arc<Control>,
+    mut events: UnboundedReceiver<Value>,
+    mut finished: oneshot::Receiver<()>,
+) {
     loop {
         tokio::select! {
             event = events.recv() => match event {

@@ -12,15 +12,25 @@ use casting_boot::{SystemClock, SystemEntropy};
 use casting_local::browser_app::packages::install_line;
 use casting_local::ecs::supervisor;
 use casting_local::options::{Command, Options};
-use casting_local::stack::{BROWSER_APP, CONTAINER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind};
+use casting_local::stack::{
+    BROWSER_APP, CONTAINER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind,
+};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let name = arguments.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let name = arguments
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
+        .to_owned();
     match name.as_str() {
-        supervisor::NAME => supervisor::run(arguments.into_iter().skip(1).collect::<Vec<OsString>>()),
+        supervisor::NAME => {
+            supervisor::run(arguments.into_iter().skip(1).collect::<Vec<OsString>>())
+        }
         GATE => casting_gate::cli::main_from(arguments),
         DEMO_APP => casting_local::demo_app::main_from(arguments),
         CONTAINER_APP => casting_local::container_app::main_from(arguments),
@@ -34,8 +44,14 @@ const QUIET: &str = "dynoxide::server=error";
 
 fn run(options: Options) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::new(format!("{QUIET},{}", options.log));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
@@ -84,25 +100,40 @@ async fn serve(options: Options) -> Result<()> {
         _ = terminate.recv() => {}
     }
     // Whoever read the output may have gone; the stop goes on all the same.
-    let _ = writeln!(std::io::stdout(), "\nStopping: sessions end, and nothing stays behind.");
+    let _ = writeln!(
+        std::io::stdout(),
+        "\nStopping: sessions end, and nothing stays behind."
+    );
     stack.stop().await;
     Ok(())
 }
 
 async fn greet(stack: &Stack, options: &Options) {
-    let data = if options.memory { "in memory only".to_owned() } else { options.data.display().to_string() };
+    let data = if options.memory {
+        "in memory only".to_owned()
+    } else {
+        options.data.display().to_string()
+    };
     println!("Session casting is running.\n");
     println!("  Demo link   {}", stack.demo_link());
     println!("              open it in a browser: it starts a session of your own");
     if !stack.missing_packages.is_empty() {
-        println!("  Browser     for sessions with Chromium in them: {}", install_line(&stack.missing_packages));
+        println!(
+            "  Browser     for sessions with Chromium in them: {}",
+            install_line(&stack.missing_packages)
+        );
     } else if let Some(link) = stack.browser_link().await {
         println!("  Browser     {link}\n              the same with Chromium in it");
     }
     if stack.has_containers {
-        println!("  Containers  there is a Docker engine: images run as real containers, but for casting/… and local/…");
+        println!(
+            "  Containers  there is a Docker engine: images run as real containers, but for casting/… and local/…"
+        );
     }
-    println!("  Console     {}/admin/sign-in#{}", stack.url, stack.admin_key);
+    println!(
+        "  Console     {}/admin/sign-in#{}",
+        stack.url, stack.admin_key
+    );
     println!("              signs you in; whoever has this address administers");
     println!("  Admin key   {}", stack.admin_key);
     println!("  Data        {data}\n");

@@ -18,7 +18,12 @@ pub struct Options {
     pub command: Option<Command>,
 
     /// Port to listen on; 0 takes any free one
-    #[arg(long, value_name = "PORT", default_value_t = 8300, env = "CASTING_PORT")]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 8300,
+        env = "CASTING_PORT"
+    )]
     pub port: u16,
 
     /// Address to listen on; 0.0.0.0 lets other machines in
@@ -26,7 +31,12 @@ pub struct Options {
     pub listen: IpAddr,
 
     /// Folder that keeps casts, sessions, keys and session logs
-    #[arg(long, value_name = "FOLDER", default_value = ".casting", env = "CASTING_DATA")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = ".casting",
+        env = "CASTING_DATA"
+    )]
     pub data: PathBuf,
 
     /// Keep everything in memory and forget it at the end
@@ -46,19 +56,39 @@ pub struct Options {
     pub behind_proxy: bool,
 
     /// Login provider (OpenID Connect), instead of this machine's own with its two demo users
-    #[arg(long, value_name = "URL", requires = "oidc_client_id", env = "CASTING_OIDC_ISSUER")]
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "oidc_client_id",
+        env = "CASTING_OIDC_ISSUER"
+    )]
     pub oidc_issuer: Option<String>,
 
     /// What that provider calls this stack; its secret, if any, is read from CASTING_OIDC_CLIENT_SECRET
-    #[arg(long, value_name = "ID", requires = "oidc_issuer", env = "CASTING_OIDC_CLIENT_ID")]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "oidc_issuer",
+        env = "CASTING_OIDC_CLIENT_ID"
+    )]
     pub oidc_client_id: Option<String>,
 
     /// The secret that goes with the client id
-    #[arg(long, hide = true, env = "CASTING_OIDC_CLIENT_SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        hide = true,
+        env = "CASTING_OIDC_CLIENT_SECRET",
+        hide_env_values = true
+    )]
     pub oidc_client_secret: Option<String>,
 
     /// How much to log: error, warn, info, debug, or a filter such as casting_core=debug
-    #[arg(long, value_name = "FILTER", default_value = "warn", env = "CASTING_LOG")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "warn",
+        env = "CASTING_LOG"
+    )]
     pub log: String,
 }
 
@@ -77,7 +107,12 @@ pub struct Doctor {
     pub url: String,
 
     /// An administrator's key, to look at links and settings too
-    #[arg(long, value_name = "KEY", env = "CASTING_ADMIN_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "CASTING_ADMIN_KEY",
+        hide_env_values = true
+    )]
     pub key: Option<String>,
 
     /// Where sessions are, when it is not a name below the deployment's: https://{session}.sessions.example.com
@@ -99,7 +134,10 @@ impl Options {
     /// The login provider that was named.
     pub fn login(&self) -> Option<OidcSettings> {
         let (issuer, client_id) = (self.oidc_issuer.clone()?, self.oidc_client_id.clone()?);
-        Some(OidcSettings { client_secret: self.oidc_client_secret.clone(), ..OidcSettings::new(issuer, client_id) })
+        Some(OidcSettings {
+            client_secret: self.oidc_client_secret.clone(),
+            ..OidcSettings::new(issuer, client_id)
+        })
     }
 
     /// Where to listen.
@@ -109,11 +147,19 @@ impl Options {
 }
 
 /// The socket of a Docker or Podman engine that answers: where `DOCKER_HOST` says, else where they usually are.
-#[expect(clippy::disallowed_methods, reason = "the one place that asks for the machine's environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks for the machine's environment"
+)]
 pub fn engine_socket() -> Option<PathBuf> {
-    let named = std::env::var("DOCKER_HOST").ok().and_then(|host| host.strip_prefix("unix://").map(PathBuf::from));
+    let named = std::env::var("DOCKER_HOST")
+        .ok()
+        .and_then(|host| host.strip_prefix("unix://").map(PathBuf::from));
     let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
-    named.into_iter().chain(usual).find(|socket| crate::container_app::engine::is_there(socket))
+    named
+        .into_iter()
+        .chain(usual)
+        .find(|socket| crate::container_app::engine::is_there(socket))
 }
 
 /// Where tasks look for programs.
@@ -123,8 +169,14 @@ pub fn search_path() -> String {
 
 /// What a task finds in its environment besides its own values: where programs, the home folder and temporary files are, and the language.
 /// Everything else that this process was started with stays with it.
-#[expect(clippy::disallowed_methods, reason = "the one place that asks for the machine's environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks for the machine's environment"
+)]
 pub fn task_environment() -> BTreeMap<String, String> {
     let names = ["PATH", "HOME", "LANG", "TMPDIR"];
-    names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+    names
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+        .collect()
 }

@@ -127,7 +127,11 @@ impl Offer {
                 allow_network_selection: false,
                 restrict_to_networks: Vec::new(),
                 view_only: Some(self.view_only),
-                exec: ExecConfig { go: self.go.map(run), assign: Some(run(self.assign)), first_launch: None },
+                exec: ExecConfig {
+                    go: self.go.map(run),
+                    assign: Some(run(self.assign)),
+                    first_launch: None,
+                },
                 app: AppAccess::default(),
                 profile: ProfileSettings::default(),
             },
@@ -135,8 +139,11 @@ impl Offer {
             created_at: now,
             updated_at: now,
         };
-        image.task_definition =
-            control.launcher.register(&image).await?.map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
+        image.task_definition = control
+            .launcher
+            .register(&image)
+            .await?
+            .map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
         let cast = Cast {
             id: CastId::from_bytes(draw(&*control.entropy)),
             version: 1,
@@ -153,15 +160,25 @@ impl Offer {
         control.store.put_record(&image, None, None).await?;
         control.store.create_cast(&cast, None).await?;
         if self.ready > 0 {
-            control.store.put_record(&self.pool(control, &image), None, None).await?;
+            control
+                .store
+                .put_record(&self.pool(control, &image), None, None)
+                .await?;
         }
-        let mut keeping = Image { id: ImageId::from_bytes(draw(&*control.entropy)), ..image.clone() };
+        let mut keeping = Image {
+            id: ImageId::from_bytes(draw(&*control.entropy)),
+            ..image.clone()
+        };
         keeping.settings.name = format!("{}, with your own files", self.name);
         keeping.settings.profile.path = Some("/home/session".into());
-        keeping.task_definition =
-            control.launcher.register(&keeping).await?.map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
+        keeping.task_definition = control
+            .launcher
+            .register(&keeping)
+            .await?
+            .map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
         control.store.put_record(&keeping, None, None).await?;
-        let own_key = CastKey::parse(self.own_key).ok_or_else(|| anyhow!("{} is no key.", self.own_key))?;
+        let own_key =
+            CastKey::parse(self.own_key).ok_or_else(|| anyhow!("{} is no key.", self.own_key))?;
         let own = Cast {
             id: CastId::from_bytes(draw(&*control.entropy)),
             settings: CastSettings {
@@ -174,7 +191,12 @@ impl Offer {
             },
             ..cast
         };
-        if control.store.cast_by_key(&own.settings.key).await?.is_none() {
+        if control
+            .store
+            .cast_by_key(&own.settings.key)
+            .await?
+            .is_none()
+        {
             control.store.create_cast(&own, None).await?;
         }
         Ok(())
@@ -194,13 +216,27 @@ impl Offer {
             schedule: None,
             daily_budget_cents: None,
         };
-        let (id, now) = (StagingId::from_bytes(draw(&*control.entropy)), image.created_at);
-        Staging { id, version: 1, settings, created_at: now, updated_at: now }
+        let (id, now) = (
+            StagingId::from_bytes(draw(&*control.entropy)),
+            image.created_at,
+        );
+        Staging {
+            id,
+            version: 1,
+            settings,
+            created_at: now,
+            updated_at: now,
+        }
     }
 }
 
 fn run(command: [&str; 2]) -> Exec {
-    Exec { command: command.map(str::to_owned).into(), user: None, working_directory: None, environment: Default::default() }
+    Exec {
+        command: command.map(str::to_owned).into(),
+        user: None,
+        working_directory: None,
+        environment: Default::default(),
+    }
 }
 
 /// A new API key as text: its id, a dot, its secret.
@@ -209,7 +245,11 @@ pub fn draw_admin_key(entropy: &dyn Entropy, now: Timestamp) -> String {
 }
 
 fn admin_settings() -> ApiKeySettings {
-    ApiKeySettings { name: ADMIN_KEY_NAME.into(), scopes: Scope::ALL.into(), expires_at: None }
+    ApiKeySettings {
+        name: ADMIN_KEY_NAME.into(),
+        scopes: Scope::ALL.into(),
+        expires_at: None,
+    }
 }
 
 /// Lets the administrator's key in, also when it was deleted or changed over the API: whoever can read the data folder owns the stack.
@@ -217,7 +257,8 @@ fn admin_settings() -> ApiKeySettings {
 /// # Errors
 /// When the key's file was changed by hand, or the store does not take it.
 pub async fn admit_admin_key(control: &Control, text: &str) -> Result<()> {
-    let (id, secret) = ApiKey::parse(text).ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
+    let (id, secret) = ApiKey::parse(text)
+        .ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
     let now = control.clock.now();
     let stored: Option<ApiKey> = control.store.record(id.as_str()).await?;
     let version = stored.as_ref().map(|key| key.version);

@@ -32,7 +32,10 @@ impl Server {
             let until = async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
+            if let Err(error) = axum::serve(listener, service)
+                .with_graceful_shutdown(until)
+                .await
+            {
                 tracing::error!(%error, "A server failed");
             }
         });
@@ -48,7 +51,10 @@ impl Server {
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let abort = self.task.abort_handle();
-        if tokio::time::timeout(LAST_REQUESTS, self.task).await.is_err() {
+        if tokio::time::timeout(LAST_REQUESTS, self.task)
+            .await
+            .is_err()
+        {
             abort.abort();
         }
     }

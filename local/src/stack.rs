@@ -116,7 +116,9 @@ impl Stack {
     pub async fn browser_link(&self) -> Option<String> {
         let key = CastKey::parse(seed::BROWSER_KEY)?;
         let cast = self.control.store.cast_by_key(&key).await.ok()??;
-        cast.settings.enabled.then(|| format!("{}/cast/{key}", self.url))
+        cast.settings
+            .enabled
+            .then(|| format!("{}/cast/{key}", self.url))
     }
 
     /// Starts everything.
@@ -138,8 +140,17 @@ impl Stack {
         let keys = Keys::read(folder.as_ref(), &*settings.entropy, settings.clock.now())?;
 
         let scratch = folder.is_none().then(Scratch::new).transpose()?;
-        let root = folder.as_ref().map_or_else(|| scratch.as_ref().map(|s| s.0.clone()).unwrap_or_default(), |f| f.path().to_owned());
-        let database = database::Endpoint::start(folder.as_ref().map(|f| f.path().join("casting.db")).as_deref()).await?;
+        let root = folder.as_ref().map_or_else(
+            || scratch.as_ref().map(|s| s.0.clone()).unwrap_or_default(),
+            |f| f.path().to_owned(),
+        );
+        let database = database::Endpoint::start(
+            folder
+                .as_ref()
+                .map(|f| f.path().join("casting.db"))
+                .as_deref(),
+        )
+        .await?;
         let options = ecs_options(&settings, &root, folder.is_some())?;
         let engine = match &settings.tasks {
             TaskKind::Processes { engine, .. } => engine.clone(),
@@ -147,15 +158,21 @@ impl Stack {
         };
         if let Some(socket) = &engine {
             // What an earlier run left when it was killed.
-            Engine::at(socket)?.remove_all_of(&root.display().to_string()).await?;
+            Engine::at(socket)?
+                .remove_all_of(&root.display().to_string())
+                .await?;
         }
-        let (ecs, events) =
-            Ecs::open(options, settings.clock.clone(), settings.entropy.clone()).context("The ECS endpoint did not start.")?;
+        let (ecs, events) = Ecs::open(options, settings.clock.clone(), settings.entropy.clone())
+            .context("The ECS endpoint did not start.")?;
         let ecs_server = Server::start(listen(loopback()).await?, ecs.router())?;
 
         let s3_server = Server::start(listen(loopback()).await?, bucket::router(&root)?)?;
 
-        let endpoints = [database.url(), ecs_server.url().to_owned(), s3_server.url().to_owned()];
+        let endpoints = [
+            database.url(),
+            ecs_server.url().to_owned(),
+            s3_server.url().to_owned(),
+        ];
         let control = Arc::new(build_control(&settings, &places, &keys, &endpoints)?);
         create_tables(control.store.client(), control.store.tables()).await?;
         seed::admit_admin_key(&control, &keys.admin).await?;
@@ -168,13 +185,21 @@ impl Stack {
         };
         let runs_browsers = missing.as_ref().is_some_and(Vec::is_empty);
         // Once: whoever deletes the browser's link does not find it again after the next start.
-        if runs_browsers && folder.as_ref().map_or(Ok(true), |folder| folder.once("browser-offered"))? {
+        if runs_browsers
+            && folder
+                .as_ref()
+                .map_or(Ok(true), |folder| folder.once("browser-offered"))?
+        {
             seed::seed_browser(&control).await?;
         }
         let lifecycle = lifecycle::Pump::start(control.clone(), events, settings.sweep_every);
 
-        let session_host = SessionHost::parse(&places.session_url)
-            .ok_or_else(|| anyhow!("{} is not a URL under which sessions can be found.", places.session_url))?;
+        let session_host = SessionHost::parse(&places.session_url).ok_or_else(|| {
+            anyhow!(
+                "{} is not a URL under which sessions can be found.",
+                places.session_url
+            )
+        })?;
         let edge = edge::router(EdgeSettings {
             keys: control.keys.sessions().clone(),
             session_host: session_host.clone(),
@@ -182,11 +207,18 @@ impl Stack {
             secure_cookies: places.url.starts_with("https:"),
             clock: settings.clock.clone(),
         });
-        let oidc = OidcSettings::new(format!("{}{}", places.url, login_provider::PATH), login_provider::CLIENT_ID);
+        let oidc = OidcSettings::new(
+            format!("{}{}", places.url, login_provider::PATH),
+            login_provider::CLIENT_ID,
+        );
         let front = Front {
             control: control.clone(),
             oidc: Arc::new(Oidc::new(settings.login.clone().unwrap_or(oidc))?),
-            provider: login_provider::router(&places.url, settings.clock.clone(), settings.entropy.clone())?,
+            provider: login_provider::router(
+                &places.url,
+                settings.clock.clone(),
+                settings.entropy.clone(),
+            )?,
             session_host,
             edge,
             behind_proxy: settings.behind_proxy,
@@ -239,11 +271,19 @@ impl Keys {
         let signing = || draw_signing_key(entropy);
         let admin = || seed::draw_admin_key(entropy, now);
         Ok(match folder {
-            None => Self { signing: signing(), admin: admin(), is_new: true },
+            None => Self {
+                signing: signing(),
+                admin: admin(),
+                is_new: true,
+            },
             Some(folder) => {
                 let (admin, _) = folder.secret("admin-key", admin)?;
                 let (signing, is_new) = folder.secret("signing-key", signing)?;
-                Self { signing, admin, is_new }
+                Self {
+                    signing,
+                    admin,
+                    is_new,
+                }
             }
         })
     }
@@ -263,20 +303,50 @@ impl Places {
         let report_url = format!("http://127.0.0.1:{port}");
         match &settings.public_url {
             // A name of its own for each session keeps them apart; browsers find every name under localhost on this machine.
-            None => Self { url: own, report_url, session_url: format!("http://{{session}}.localhost:{port}") },
+            None => Self {
+                url: own,
+                report_url,
+                session_url: format!("http://{{session}}.localhost:{port}"),
+            },
             // Elsewhere there may be no such names, so sessions live under a path.
             Some(url) => {
                 let url = url.trim_end_matches('/').to_owned();
-                Self { session_url: format!("{url}/s/{{session}}"), url, report_url }
+                Self {
+                    session_url: format!("{url}/s/{{session}}"),
+                    url,
+                    report_url,
+                }
             }
         }
     }
 }
 
-fn build_control(settings: &StackSettings, places: &Places, keys: &Keys, [dynamodb, ecs, s3]: &[String; 3]) -> Result<Control> {
-    let terms = Terms { public_url: places.url.clone(), report_url: places.report_url.clone(), session_url: places.session_url.clone() };
-    let has_engine = matches!(settings.tasks, TaskKind::Processes { engine: Some(_), .. });
-    let mut settings = Settings::local(terms, &keys.signing, dynamodb, ecs, settings.clock.clone(), settings.entropy.clone())?;
+fn build_control(
+    settings: &StackSettings,
+    places: &Places,
+    keys: &Keys,
+    [dynamodb, ecs, s3]: &[String; 3],
+) -> Result<Control> {
+    let terms = Terms {
+        public_url: places.url.clone(),
+        report_url: places.report_url.clone(),
+        session_url: places.session_url.clone(),
+    };
+    let has_engine = matches!(
+        settings.tasks,
+        TaskKind::Processes {
+            engine: Some(_),
+            ..
+        }
+    );
+    let mut settings = Settings::local(
+        terms,
+        &keys.signing,
+        dynamodb,
+        ecs,
+        settings.clock.clone(),
+        settings.entropy.clone(),
+    )?;
     settings.has_logins = true;
     settings.aws.s3_endpoint = Some(s3.clone());
     settings.profile_bucket = Some(bucket::BUCKET.to_owned());
@@ -291,7 +361,9 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
         cluster: "local".into(),
         journal: keep.then(|| root.join("ecs.jsonl")),
         runtime: match &settings.tasks {
-            TaskKind::Processes { executable, engine } => Runtime::Processes(lay_out_tasks(executable, engine.clone(), root)?),
+            TaskKind::Processes { executable, engine } => {
+                Runtime::Processes(lay_out_tasks(executable, engine.clone(), root)?)
+            }
             TaskKind::Imaginary => Runtime::Imaginary { run_at_once: true },
         },
         max_tasks: None,
@@ -301,13 +373,19 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
 /// Gives tasks what they find in a container: the gate and the apps as commands (all of them are this executable), and a plain environment.
 fn lay_out_tasks(executable: &Path, engine: Option<PathBuf>, root: &Path) -> Result<Processes> {
     let bin = root.join("bin");
-    std::fs::create_dir_all(&bin).with_context(|| format!("Cannot make the folder {}.", bin.display()))?;
+    std::fs::create_dir_all(&bin)
+        .with_context(|| format!("Cannot make the folder {}.", bin.display()))?;
     for name in [GATE, DEMO_APP, BROWSER_APP, CONTAINER_APP] {
         let link = bin.join(name);
         let _ = std::fs::remove_file(&link);
-        std::os::unix::fs::symlink(executable, &link).with_context(|| format!("Cannot make the link {}.", link.display()))?;
+        std::os::unix::fs::symlink(executable, &link)
+            .with_context(|| format!("Cannot make the link {}.", link.display()))?;
     }
-    let containers = engine.map(|socket| Containers { socket, folder: root.display().to_string(), app: CONTAINER_APP.to_owned() });
+    let containers = engine.map(|socket| Containers {
+        socket,
+        folder: root.display().to_string(),
+        app: CONTAINER_APP.to_owned(),
+    });
     Ok(Processes {
         supervisor: executable.to_owned(),
         logs: root.join("tasks"),
@@ -339,7 +417,8 @@ impl Scratch {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("casting-{}-{n}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("Cannot make the folder {}.", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("Cannot make the folder {}.", path.display()))?;
         Ok(Self(path))
     }
 }

@@ -2,7 +2,10 @@
 //! and over a crowded one. `cargo bench -p casting-tests --bench crowded --profile dev -- CASTS CLAIMS` (10,000 and 1,000,000 by default; making
 //! them takes minutes).
 
-#![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
+#![expect(
+    clippy::expect_used,
+    reason = "equipment of tests fails by panicking, as tests do"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -37,41 +40,68 @@ const ROUNDS: usize = 30;
 
 #[tokio::main]
 async fn main() {
-    let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let (casts, claims) = (numbers.first().copied().unwrap_or(10_000), numbers.get(1).copied().unwrap_or(1_000_000));
+    let numbers: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
+    let (casts, claims) = (
+        numbers.first().copied().unwrap_or(10_000),
+        numbers.get(1).copied().unwrap_or(1_000_000),
+    );
     let stack = imaginary_stack().await.expect("a stack");
     let visitor = Visitor::sign_in(&stack).await;
     let empty = visitor.measure(&stack, None).await;
     let began = Instant::now();
     let one = crowd(&stack, casts, claims).await;
-    println!("{casts} casts and {claims} claims were made in {} s", began.elapsed().as_secs());
+    println!(
+        "{casts} casts and {claims} claims were made in {} s",
+        began.elapsed().as_secs()
+    );
     let crowded = visitor.measure(&stack, Some(&one)).await;
-    println!("\n| page or list | empty, median ms | crowded, median ms | crowded, p95 ms | KB |\n|---|---|---|---|---|");
+    println!(
+        "\n| page or list | empty, median ms | crowded, median ms | crowded, p95 ms | KB |\n|---|---|---|---|---|"
+    );
     for ((name, before), (_, after)) in empty.iter().zip(&crowded) {
-        println!("| {name} | {:.1} | {:.1} | {:.1} | {} |", before.at(0.5), after.at(0.5), after.at(0.95), after.bytes / 1024);
+        println!(
+            "| {name} | {:.1} | {:.1} | {:.1} | {} |",
+            before.at(0.5),
+            after.at(0.5),
+            after.at(0.95),
+            after.bytes / 1024
+        );
     }
     stack.stop().await;
 }
 
 /// Casts, and claims of the last [`SPAN`] spread over them, with the hours that follow from them. Returns a cast that has some.
 async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
-    let (store, entropy, now) = (&stack.control.store, SeededEntropy::new(1), SystemClock.now());
+    let (store, entropy, now) = (
+        &stack.control.store,
+        SeededEntropy::new(1),
+        SystemClock.now(),
+    );
     let cast = |n: usize| {
         let mut cast = testing::cast(1);
         cast.id = CastId::from_bytes(draw(&entropy));
         cast.settings.key = CastKey::draw(&entropy);
-        cast.settings.name = format!("{} class {n}", ["Spring", "Summer", "Autumn", "Winter"][n % 4]);
+        cast.settings.name = format!(
+            "{} class {n}",
+            ["Spring", "Summer", "Autumn", "Winter"][n % 4]
+        );
         cast.created_at = now.minus_seconds(n as u64);
         cast
     };
     let all: Vec<Cast> = (0..casts).map(cast).collect();
     futures_util::stream::iter(&all)
-        .for_each_concurrent(AT_ONCE, async |cast| assert_eq!(store.create_cast(cast, None).await, Ok(Created::Done)))
+        .for_each_concurrent(AT_ONCE, async |cast| {
+            assert_eq!(store.create_cast(cast, None).await, Ok(Created::Done))
+        })
         .await;
 
     let step = (SPAN * 1000) as f64 / claims.max(1) as f64;
     let claim = |n: usize| {
-        let at = Timestamp::from_millis(now.minus_seconds(SPAN).millis() + (n as f64 * step) as i64);
+        let at =
+            Timestamp::from_millis(now.minus_seconds(SPAN).millis() + (n as f64 * step) as i64);
         session(&all[n / BURST * 7919 % all.len()], &entropy, at)
     };
     let settled = hour_of(now) - 2 * HOUR_SECONDS;
@@ -109,7 +139,10 @@ async fn insist(write: impl AsyncFn() -> Result<(), Fault>) {
 
 /// A few refusals in every hour.
 fn refusals(casts: &[Cast], sessions: &[Session]) -> Vec<RefusalCount> {
-    let mut hours: Vec<i64> = sessions.iter().map(|session| hour_of(session.created_at)).collect();
+    let mut hours: Vec<i64> = sessions
+        .iter()
+        .map(|session| hour_of(session.created_at))
+        .collect();
     hours.dedup();
     let count = |hour: i64| RefusalCount {
         cast_id: Some(casts[0].id.clone()),
@@ -126,9 +159,16 @@ fn session(cast: &Cast, entropy: &SeededEntropy, at: Timestamp) -> Session {
     let mut session = testing::session(cast, 1);
     session.id = SessionId::from_nonce(&cast.id, &Nonce::from_bytes(draw(entropy)));
     session.created_at = at;
-    let endpoint = Endpoint { host: "10.0.0.1".into(), port: 18080 };
-    let ready = session.ready(endpoint, at.plus_seconds(30)).expect("gets ready");
-    ready.ended(EndReason::Owner, at.plus_seconds(600)).expect("ends")
+    let endpoint = Endpoint {
+        host: "10.0.0.1".into(),
+        port: 18080,
+    };
+    let ready = session
+        .ready(endpoint, at.plus_seconds(30))
+        .expect("gets ready");
+    ready
+        .ended(EndReason::Owner, at.plus_seconds(600))
+        .expect("ends")
 }
 
 /// What one page took.
@@ -154,31 +194,75 @@ struct Visitor {
 impl Visitor {
     async fn sign_in(stack: &Stack) -> Self {
         let http = web_client::build(Duration::from_secs(60)).expect("a client");
-        let sent = http.post(format!("{}/admin/sign-in", stack.url)).form(&[("key", &stack.admin_key)]).send().await.expect("an answer");
-        let cookie = sent.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a cookie").to_owned();
+        let sent = http
+            .post(format!("{}/admin/sign-in", stack.url))
+            .form(&[("key", &stack.admin_key)])
+            .send()
+            .await
+            .expect("an answer");
+        let cookie = sent.headers()["set-cookie"]
+            .to_str()
+            .expect("text")
+            .split(';')
+            .next()
+            .expect("a cookie")
+            .to_owned();
         Self { http, cookie }
     }
 
     async fn measure(&self, stack: &Stack, cast: Option<&Cast>) -> Vec<(&'static str, Taken)> {
-        let demo = stack.control.store.cast_by_key(&CastKey::parse("welcome").expect("a key")).await.expect("read").expect("the demo");
+        let demo = stack
+            .control
+            .store
+            .cast_by_key(&CastKey::parse("welcome").expect("a key"))
+            .await
+            .expect("read")
+            .expect("the demo");
         let id = cast.unwrap_or(&demo).id.to_string();
         let mut all = Vec::new();
         for (name, path) in [
             ("overview", "/admin".to_owned()),
             ("cast list", "/admin/casts".to_owned()),
-            ("cast list, searched", "/admin/casts?search=autumn+class+99".to_owned()),
-            ("cast list over the API, newest first", "/api/admin/casts?sort=-created_at".to_owned()),
+            (
+                "cast list, searched",
+                "/admin/casts?search=autumn+class+99".to_owned(),
+            ),
+            (
+                "cast list over the API, newest first",
+                "/api/admin/casts?sort=-created_at".to_owned(),
+            ),
             ("one cast with its charts", format!("/admin/casts/{id}")),
             ("claims of a day", "/admin/claims".to_owned()),
-            ("claims of 30 days with charts", "/admin/claims?hours=720".to_owned()),
-            ("statistics of 30 days over the API", format!("/api/admin/statistics?since={}", SystemClock.now().minus_seconds(30 * 86_400))),
+            (
+                "claims of 30 days with charts",
+                "/admin/claims?hours=720".to_owned(),
+            ),
+            (
+                "statistics of 30 days over the API",
+                format!(
+                    "/api/admin/statistics?since={}",
+                    SystemClock.now().minus_seconds(30 * 86_400)
+                ),
+            ),
             ("live sessions", "/admin/sessions".to_owned()),
-            ("a claim by its reference", "/api/admin/claims?ref=aaaa-aaaa".to_owned()),
+            (
+                "a claim by its reference",
+                "/api/admin/claims?ref=aaaa-aaaa".to_owned(),
+            ),
         ] {
-            let mut taken = Taken { times: Vec::new(), bytes: 0 };
+            let mut taken = Taken {
+                times: Vec::new(),
+                bytes: 0,
+            };
             for _ in 0..ROUNDS {
                 let began = Instant::now();
-                let answer = self.http.get(format!("{}{path}", stack.url)).header("cookie", &self.cookie).send().await.expect("an answer");
+                let answer = self
+                    .http
+                    .get(format!("{}{path}", stack.url))
+                    .header("cookie", &self.cookie)
+                    .send()
+                    .await
+                    .expect("an answer");
                 assert!(answer.status().is_success(), "{name}: {}", answer.status());
                 taken.bytes = answer.bytes().await.expect("a body").len();
                 taken.times.push(began.elapsed());

@@ -2,7 +2,10 @@
 //! take longer, as they do where an image must be fetched first. And ten visitors at once on a pool of ten.
 //! `cargo bench -p casting-tests --bench staged --profile dev` (minutes, because the slow starts are waited for).
 
-#![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
+#![expect(
+    clippy::expect_used,
+    reason = "equipment of tests fails by panicking, as tests do"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +20,11 @@ use reqwest::Client;
 use serde_json::Value;
 
 /// Starts that take longer than a process does on this machine.
-const DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(57)];
+const DELAYS: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(500),
+    Duration::from_secs(57),
+];
 /// Visitors of each kind, one after the other; of the slow starts only one, because each takes a minute.
 const VISITORS: usize = 10;
 /// Visitors who come at once, and sessions that are ready for them.
@@ -25,9 +32,14 @@ const AT_ONCE: u32 = 10;
 
 #[tokio::main]
 async fn main() {
-    let tasks = TaskKind::Processes { executable: binaries::path("casting"), engine: None };
+    let tasks = TaskKind::Processes {
+        executable: binaries::path("casting"),
+        engine: None,
+    };
     let stack = instance::stack_of(tasks).await.expect("a stack");
-    println!("| starts take | started for the visitor, ms | started ahead, median ms | p95 ms |\n|---|---|---|---|");
+    println!(
+        "| starts take | started for the visitor, ms | started ahead, median ms | p95 ms |\n|---|---|---|---|"
+    );
     for delay in DELAYS {
         stack.ecs.set_start_delay(delay);
         keep(&stack, 0).await;
@@ -41,29 +53,54 @@ async fn main() {
         for _ in 0..VISITORS {
             staged.push(visit(&stack).await);
         }
-        let (cold, median, slow) = (quantile(&mut cold, 0.5), quantile(&mut staged, 0.5), quantile(&mut staged, 0.95));
-        println!("| {} s longer | {cold:.0} | {median:.0} | {slow:.0} |", delay.as_secs_f64());
+        let (cold, median, slow) = (
+            quantile(&mut cold, 0.5),
+            quantile(&mut staged, 0.5),
+            quantile(&mut staged, 0.95),
+        );
+        println!(
+            "| {} s longer | {cold:.0} | {median:.0} | {slow:.0} |",
+            delay.as_secs_f64()
+        );
     }
     stack.ecs.set_start_delay(Duration::from_secs(30));
     keep(&stack, AT_ONCE).await;
     let mut all = join_all((0..AT_ONCE).map(|_| visit(&stack))).await;
     let slowest = quantile(&mut all, 1.0);
-    println!("\n{AT_ONCE} visitors at once on a pool of {AT_ONCE}: the last one was in after {slowest:.0} ms.");
+    println!(
+        "\n{AT_ONCE} visitors at once on a pool of {AT_ONCE}: the last one was in after {slowest:.0} ms."
+    );
     stack.stop().await;
 }
 
 /// Keeps so many sessions ready, and waits until they are. Nothing is refilled meanwhile.
 async fn keep(stack: &Stack, desired: u32) {
     let store = &stack.control.store;
-    let before = store.records::<Staging>(None, 1).await.expect("pools").items.pop().expect("the demo's");
-    let mut after = Staging { version: before.version + 1, ..before.clone() };
+    let before = store
+        .records::<Staging>(None, 1)
+        .await
+        .expect("pools")
+        .items
+        .pop()
+        .expect("the demo's");
+    let mut after = Staging {
+        version: before.version + 1,
+        ..before.clone()
+    };
     after.settings.desired_sessions = desired;
-    store.put_record(&after, Some(before.version), None).await.expect("written");
+    store
+        .put_record(&after, Some(before.version), None)
+        .await
+        .expect("written");
     stack.control.forget();
     loop {
         stack.control.refill().await.expect("a round");
         let waiting = store.pool(&after.id).await.expect("a pool");
-        if waiting.len() == desired as usize && waiting.iter().all(|session| matches!(session.state, State::Ready { .. })) {
+        if waiting.len() == desired as usize
+            && waiting
+                .iter()
+                .all(|session| matches!(session.state, State::Ready { .. }))
+        {
             stack.control.forget();
             return;
         }
@@ -74,27 +111,80 @@ async fn keep(stack: &Stack, desired: u32) {
 /// Opens the demo link and goes on until the app itself answers; gives how long that took from the click.
 async fn visit(stack: &Stack) -> f64 {
     let http = web_client::build(Duration::from_secs(120)).expect("a client");
-    let page = http.get(stack.demo_link()).header("accept", "text/html").send().await.expect("an answer").text().await.expect("a page");
-    let ticket = page.split("name=\"ticket\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a ticket").to_owned();
+    let page = http
+        .get(stack.demo_link())
+        .header("accept", "text/html")
+        .send()
+        .await
+        .expect("an answer")
+        .text()
+        .await
+        .expect("a page");
+    let ticket = page
+        .split("name=\"ticket\" value=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .expect("a ticket")
+        .to_owned();
     let clicked = Instant::now();
-    let claim = http.post(format!("{}/claims", stack.demo_link())).header("accept", "text/html").form(&[("ticket", ticket)]).send().await;
+    let claim = http
+        .post(format!("{}/claims", stack.demo_link()))
+        .header("accept", "text/html")
+        .form(&[("ticket", ticket)])
+        .send()
+        .await;
     let claim = claim.expect("an answer");
     let header = |name: &str| claim.headers()[name].to_str().expect("text").to_owned();
-    let session = header("location").rsplit('/').next().expect("an id").to_owned();
-    let owner = header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    let session = header("location")
+        .rsplit('/')
+        .next()
+        .expect("an id")
+        .to_owned();
+    let owner = header("set-cookie")
+        .split(';')
+        .next()
+        .expect("a cookie")
+        .to_owned();
     loop {
-        let status: Value = ask(&http, &format!("{}/session/{session}/status", stack.url), &owner, None).await.json().await.expect("JSON");
+        let status: Value = ask(
+            &http,
+            &format!("{}/session/{session}/status", stack.url),
+            &owner,
+            None,
+        )
+        .await
+        .json()
+        .await
+        .expect("JSON");
         if status["state"] == "ready" {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let entered = ask(&http, &format!("{}/session/{session}/enter", stack.url), &owner, None).await;
-    let to = entered.headers()["location"].to_str().expect("text").to_owned();
-    let (host, path) = to.split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a URL");
+    let entered = ask(
+        &http,
+        &format!("{}/session/{session}/enter", stack.url),
+        &owner,
+        None,
+    )
+    .await;
+    let to = entered.headers()["location"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let (host, path) = to
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .expect("a URL");
     let here = format!("http://{}", stack.address);
     let let_in = ask(&http, &format!("{here}/{path}"), "", Some(host)).await;
-    let ticket = let_in.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a cookie").to_owned();
+    let ticket = let_in.headers()["set-cookie"]
+        .to_str()
+        .expect("text")
+        .split(';')
+        .next()
+        .expect("a cookie")
+        .to_owned();
     let app = ask(&http, &format!("{here}/"), &ticket, Some(host)).await;
     assert_eq!(app.status(), 200, "the app answers");
     clicked.elapsed().as_secs_f64() * 1000.0

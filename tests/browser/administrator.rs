@@ -6,15 +6,30 @@ use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for};
+use crate::chrome::{
+    Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+};
 use crate::desk::{Desk, SEND};
 use crate::fair::{judge, weigh};
 
-const WATCHED: Look = Look { watched: true, ..DESK };
+const WATCHED: Look = Look {
+    watched: true,
+    ..DESK
+};
 /// The demo app's command, one word on each line, as the form takes it.
 async fn command(casting: &Casting) -> String {
-    let image = casting.admin(Method::GET, &format!("images/{}", casting.image("Demo app").await), &Value::Null).await;
-    let words = image["command"].as_array().expect("a command").iter().map(|word| word.as_str().expect("a word").to_owned());
+    let image = casting
+        .admin(
+            Method::GET,
+            &format!("images/{}", casting.image("Demo app").await),
+            &Value::Null,
+        )
+        .await;
+    let words = image["command"]
+        .as_array()
+        .expect("a command")
+        .iter()
+        .map(|word| word.as_str().expect("a word").to_owned());
     words.collect::<Vec<_>>().join("\n")
 }
 
@@ -33,15 +48,29 @@ async fn visit(driver: &Driver, link: &str, refusal: Option<&str>) -> Client {
 }
 
 #[tokio::test]
-async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_and_can_take_everything_back() {
+async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_and_can_take_everything_back()
+ {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
-    let desk = Desk { window: &window, url: casting.url() };
+    let desk = Desk {
+        window: &window,
+        url: casting.url(),
+    };
 
     // In, by the link that the program prints; the key does not stay in the address.
-    window.goto(&format!("{}/admin/sign-in#{}", desk.url, casting.key())).await.expect("opens");
+    window
+        .goto(&format!("{}/admin/sign-in#{}", desk.url, casting.key()))
+        .await
+        .expect("opens");
     wait_for(&window, "h1", "Overview").await;
-    assert!(!window.current_url().await.expect("an address").as_str().contains(casting.key().split('.').next().expect("an id")));
+    assert!(
+        !window
+            .current_url()
+            .await
+            .expect("an address")
+            .as_str()
+            .contains(casting.key().split('.').next().expect("an id"))
+    );
 
     desk.open("/admin/images", "Images").await;
     desk.open("/admin/new-image", "New image").await;
@@ -55,13 +84,15 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
     desk.open("/admin/casts", "Casts").await;
     desk.press("New cast").await;
     wait_for(&window, "h1", "New cast").await;
-    desk.lead(SEND, "#mistakes", "Nothing has been changed").await;
+    desk.lead(SEND, "#mistakes", "Nothing has been changed")
+        .await;
     shoot(&window, "console-road-mistakes").await;
     desk.fill("#f-name", "First link").await;
     desk.pick("#f-image-id", "First app").await;
     desk.click("#f-allow-anonymous").await;
     desk.click("#f-require-captcha").await;
-    desk.fill("#f-allowed-addresses", "127.0.0.0/8 Here\n::1 Here too").await;
+    desk.fill("#f-allowed-addresses", "127.0.0.0/8 Here\n::1 Here too")
+        .await;
     desk.set("#f-valid-until", "2099-12-31T18:00:00").await;
     desk.click("#f-limit-total-sessions").await;
     desk.fill("#f-sessions-remaining", "5").await;
@@ -73,39 +104,68 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
     desk.lead(SEND, ".flash", "It is there now.").await;
     let (link, id) = (desk.link().await, desk.id().await);
     assert!(link.starts_with(&format!("{}/cast/", desk.url)), "{link}");
-    let made = casting.admin(Method::GET, &format!("casts/{id}"), &Value::Null).await;
+    let made = casting
+        .admin(Method::GET, &format!("casts/{id}"), &Value::Null)
+        .await;
     assert_eq!(
-        (&made["valid_until"], &made["sessions_remaining"], &made["require_captcha"]),
+        (
+            &made["valid_until"],
+            &made["sessions_remaining"],
+            &made["require_captcha"]
+        ),
         (&json!("2099-12-31T18:00:00Z"), &json!(5), &json!(true))
     );
 
     // One comes in, the next is one too many; the pages tell of both.
     let first = visit(&driver, &link, None).await;
     first.close().await.expect("closes");
-    visit(&driver, &link, Some("Too many sessions from your network")).await.close().await.expect("closes");
+    visit(&driver, &link, Some("Too many sessions from your network"))
+        .await
+        .close()
+        .await
+        .expect("closes");
     let home = format!("/admin/casts/{id}");
     desk.open(&home, "First link").await;
     let figures = text_of(&window, ".figures").await;
-    assert!(figures.starts_with("4\nREMAINING") || figures.to_lowercase().starts_with("4\nremaining"), "{figures}");
+    assert!(
+        figures.starts_with("4\nREMAINING") || figures.to_lowercase().starts_with("4\nremaining"),
+        "{figures}"
+    );
     desk.click(".chart details.numbers summary").await;
     let numbers = text_of(&window, ".chart .dense").await.to_lowercase();
-    assert!(numbers.trim_end().ends_with(" 1 1"), "in this hour, one started and one was turned away: {numbers}");
+    assert!(
+        numbers.trim_end().ends_with(" 1 1"),
+        "in this hour, one started and one was turned away: {numbers}"
+    );
     shoot(&window, "console-road-used").await;
     desk.open(&format!("{home}/claims"), "Claims").await;
     let claims = text_of(&window, ".list-card table").await.to_lowercase();
-    assert!(claims.contains("refused") && claims.contains("too many sessions"), "{claims}");
-    assert!(claims.contains("live") && claims.contains("anonymous"), "{claims}");
+    assert!(
+        claims.contains("refused") && claims.contains("too many sessions"),
+        "{claims}"
+    );
+    assert!(
+        claims.contains("live") && claims.contains("anonymous"),
+        "{claims}"
+    );
     shoot(&window, "console-road-claims").await;
 
     // A change, taken back; and made again.
-    let allowed = async || casting.admin(Method::GET, &format!("casts/{id}"), &Value::Null).await["sessions_allowed"].clone();
+    let allowed = async || {
+        casting
+            .admin(Method::GET, &format!("casts/{id}"), &Value::Null)
+            .await["sessions_allowed"]
+            .clone()
+    };
     for undo in [true, false] {
         desk.open(&format!("{home}/edit"), "Change the cast").await;
         desk.fill("#f-sessions-allowed", "3").await;
-        desk.lead(SEND, ".flash", "Your change has been saved.").await;
+        desk.lead(SEND, ".flash", "Your change has been saved.")
+            .await;
         assert_eq!(allowed().await, 3);
         if undo {
-            desk.lead(".flash button", ".flash", "The change has been taken back.").await;
+            desk.lead(".flash button", ".flash", "The change has been taken back.")
+                .await;
             assert_eq!(allowed().await, 1);
         }
     }
@@ -113,19 +173,41 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
     // Another key: the old link is dead, the new one works.
     desk.open(&home, "First link").await;
     desk.press("Give it another key").await;
-    desk.lead("form[action$='/rotate'] button", ".flash", "The link has another key").await;
+    desk.lead(
+        "form[action$='/rotate'] button",
+        ".flash",
+        "The link has another key",
+    )
+    .await;
     let other = desk.link().await;
     assert_ne!(other, link);
-    visit(&driver, &link, Some("This link does not work")).await.close().await.expect("closes");
-    visit(&driver, &other, None).await.close().await.expect("closes");
+    visit(&driver, &link, Some("This link does not work"))
+        .await
+        .close()
+        .await
+        .expect("closes");
+    visit(&driver, &other, None)
+        .await
+        .close()
+        .await
+        .expect("closes");
 
     desk.open(&home, "First link").await;
     desk.press("Delete\u{2026}").await;
     wait_for(&window, "h1", "Delete \u{201c}First link\u{201d}?").await;
     shoot(&window, "console-road-delete").await;
-    desk.lead("main form button.danger", ".flash", "It has been deleted.").await;
-    visit(&driver, &other, Some("This link does not work")).await.close().await.expect("closes");
-    assert_eq!(console(&window).await, Vec::<String>::new(), "nothing is wrong in the browser's console");
+    desk.lead("main form button.danger", ".flash", "It has been deleted.")
+        .await;
+    visit(&driver, &other, Some("This link does not work"))
+        .await
+        .close()
+        .await
+        .expect("closes");
+    assert_eq!(
+        console(&window).await,
+        Vec::<String>::new(),
+        "nothing is wrong in the browser's console"
+    );
     window.close().await.expect("closes");
 }
 
@@ -167,42 +249,112 @@ const PAGES: [(&str, &str); 31] = [
 #[tokio::test]
 async fn every_page_of_the_console_is_open_to_everybody_asks_no_stranger_and_is_small() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let link = casting.link(&json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600})).await;
-    visit(&driver, &link, None).await.close().await.expect("closes");
-    visit(&driver, &link, Some("Too many sessions from your network")).await.close().await.expect("closes");
-    let casts = casting.admin(Method::GET, "casts?search=Test", &Value::Null).await;
+    let link = casting
+        .link(&json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600}))
+        .await;
+    visit(&driver, &link, None)
+        .await
+        .close()
+        .await
+        .expect("closes");
+    visit(&driver, &link, Some("Too many sessions from your network"))
+        .await
+        .close()
+        .await
+        .expect("closes");
+    let casts = casting
+        .admin(Method::GET, "casts?search=Test", &Value::Null)
+        .await;
     let text_at = |value: &Value| value.as_str().expect("an id").to_owned();
-    let id = async |path: &str, body: Value| text_at(&casting.admin(Method::POST, path, &body).await["id"]);
-    casting.admin(Method::POST, "networks", &json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]})).await;
-    let pools = casting.admin(Method::GET, "staging-configs", &Value::Null).await;
+    let id = async |path: &str, body: Value| {
+        text_at(&casting.admin(Method::POST, path, &body).await["id"])
+    };
+    casting
+        .admin(
+            Method::POST,
+            "networks",
+            &json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]}),
+        )
+        .await;
+    let pools = casting
+        .admin(Method::GET, "staging-configs", &Value::Null)
+        .await;
     let names = [
         ("{pool}", text_at(&pools["items"][0]["id"])),
         ("{cast}", text_at(&casts["items"][0]["id"])),
         ("{image}", casting.image("Demo app").await),
         ("{group}", id("groups", json!({"name": "Guests"})).await),
-        ("{key}", id("api-keys", json!({"name": "Reader", "scopes": ["read"]})).await),
+        (
+            "{key}",
+            id("api-keys", json!({"name": "Reader", "scopes": ["read"]})).await,
+        ),
     ];
-    for (look_name, look) in [("light", WATCHED), ("dark", Look { dark: true, ..WATCHED }), ("phone", Look { phone: true, ..WATCHED })] {
+    for (look_name, look) in [
+        ("light", WATCHED),
+        (
+            "dark",
+            Look {
+                dark: true,
+                ..WATCHED
+            },
+        ),
+        (
+            "phone",
+            Look {
+                phone: true,
+                ..WATCHED
+            },
+        ),
+    ] {
         let window = driver.window(look).await;
-        let desk = Desk { window: &window, url: casting.url() };
+        let desk = Desk {
+            window: &window,
+            url: casting.url(),
+        };
         desk.open("/admin/sign-in", "Sign in").await;
         judge(&window, &format!("console-sign-in-{look_name}")).await;
         shoot(&window, &format!("console-sign-in-{look_name}")).await;
         weigh(&window, "console-sign-in", &[]).await;
         desk.fill("#key", casting.key()).await;
-        desk.lead("form[action='/admin/sign-in'] button", "h1", "Overview").await;
+        desk.lead("form[action='/admin/sign-in'] button", "h1", "Overview")
+            .await;
         for (path, words) in PAGES {
-            let real = names.iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id));
+            let real = names
+                .iter()
+                .fold(path.to_owned(), |path, (name, id)| path.replace(name, id));
             desk.open(&real, words).await;
-            let short = path.trim_start_matches("/admin").replace(['{', '}'], "").replace(['/', '?', '='], "-");
-            let name = format!("console{}-{look_name}", if short.is_empty() { "-overview" } else { &short });
+            let short = path
+                .trim_start_matches("/admin")
+                .replace(['{', '}'], "")
+                .replace(['/', '?', '='], "-");
+            let name = format!(
+                "console{}-{look_name}",
+                if short.is_empty() {
+                    "-overview"
+                } else {
+                    &short
+                }
+            );
             shoot(&window, &name).await;
             judge(&window, &name).await;
             weigh(&window, &name, &[]).await;
-            let wide = window.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await.expect("a number");
-            assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{name} is wider than its window by {wide}");
+            let wide = window
+                .execute(
+                    "return document.documentElement.scrollWidth - innerWidth",
+                    vec![],
+                )
+                .await
+                .expect("a number");
+            assert!(
+                wide.as_i64().is_some_and(|wide| wide <= 0),
+                "{name} is wider than its window by {wide}"
+            );
         }
-        assert_eq!(console(&window).await, Vec::<String>::new(), "nothing is wrong in the browser's console");
+        assert_eq!(
+            console(&window).await,
+            Vec::<String>::new(),
+            "nothing is wrong in the browser's console"
+        );
         window.close().await.expect("closes");
     }
 }
@@ -210,16 +362,28 @@ async fn every_page_of_the_console_is_open_to_everybody_asks_no_stranger_and_is_
 #[tokio::test]
 async fn without_scripting_a_cast_is_made_changed_and_deleted_all_the_same() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let window = driver.window(Look { scripting: false, ..DESK }).await;
-    let desk = Desk { window: &window, url: casting.url() };
+    let window = driver
+        .window(Look {
+            scripting: false,
+            ..DESK
+        })
+        .await;
+    let desk = Desk {
+        window: &window,
+        url: casting.url(),
+    };
     desk.open("/admin/new-cast", "Sign in").await;
     desk.fill("#key", casting.key()).await;
-    desk.lead("form[action='/admin/sign-in'] button", "h1", "New cast").await;
+    desk.lead("form[action='/admin/sign-in'] button", "h1", "New cast")
+        .await;
     desk.fill("#f-name", "By hand").await;
     desk.pick("#f-image-id", "Demo app").await;
     desk.click("#f-allow-anonymous").await;
     desk.lead(SEND, ".flash", "It is there now.").await;
-    let (link, home) = (desk.link().await, format!("/admin/casts/{}", desk.id().await));
+    let (link, home) = (
+        desk.link().await,
+        format!("/admin/casts/{}", desk.id().await),
+    );
     desk.open(&format!("{home}/edit"), "Change the cast").await;
     desk.fill("#f-name", "By hand, again").await;
     desk.lead(SEND, "h1", "By hand, again").await;
@@ -227,8 +391,12 @@ async fn without_scripting_a_cast_is_made_changed_and_deleted_all_the_same() {
     let status = async || casting.status(&described).await;
     assert_eq!(status().await, 200);
     desk.press("Delete\u{2026}").await;
-    desk.lead("main form button.danger", ".flash", "It has been deleted.").await;
+    desk.lead("main form button.danger", ".flash", "It has been deleted.")
+        .await;
     assert_eq!(status().await, 404);
-    assert!(soon(async || text(&window).await.contains("Undo")).await, "and can be brought back");
+    assert!(
+        soon(async || text(&window).await.contains("Undo")).await,
+        "and can be brought back"
+    );
     window.close().await.expect("closes");
 }

@@ -29,39 +29,70 @@ pub struct Look {
 }
 
 /// A window on a desk, in daylight.
-pub const DESK: Look = Look { dark: false, phone: false, scripting: true, watched: false };
+pub const DESK: Look = Look {
+    dark: false,
+    phone: false,
+    scripting: true,
+    watched: false,
+};
 
 impl Driver {
     pub async fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a port")
+            .port();
         let child = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn();
-        let child = child.expect("chromedriver; on Debian it comes with the package chromium-driver");
+        let child =
+            child.expect("chromedriver; on Debian it comes with the package chromium-driver");
         let url = format!("http://127.0.0.1:{port}");
         let http = web_client::build(Duration::from_secs(2)).expect("a client");
-        assert!(soon(async || http.get(format!("{url}/status")).send().await.is_ok()).await, "chromedriver answers");
+        assert!(
+            soon(async || http.get(format!("{url}/status")).send().await.is_ok()).await,
+            "chromedriver answers"
+        );
         Self { _child: child, url }
     }
 
     /// A window of a browser that nobody has used before.
     pub async fn window(&self, look: Look) -> Client {
-        let mut arguments =
-            vec!["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"];
-        arguments.extend(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"]);
-        arguments.push(if look.phone { "--window-size=390,844" } else { "--window-size=1100,800" });
+        let mut arguments = vec![
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+        ];
+        arguments.extend([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+        ]);
+        arguments.push(if look.phone {
+            "--window-size=390,844"
+        } else {
+            "--window-size=1100,800"
+        });
         if look.dark {
-            arguments.extend(["--force-dark-mode", "--blink-settings=preferredColorScheme=0"]);
+            arguments.extend([
+                "--force-dark-mode",
+                "--blink-settings=preferredColorScheme=0",
+            ]);
         }
         let scripting = if look.scripting { 1 } else { 2 };
         let capabilities = json!({
             "goog:chromeOptions": {"args": arguments, "prefs": {"profile.managed_default_content_settings.javascript": scripting}},
             "goog:loggingPrefs": {"browser": "SEVERE", "performance": if look.watched { "ALL" } else { "OFF" }},
         });
-        let capabilities: Map<String, Value> = capabilities.as_object().cloned().expect("an object");
+        let capabilities: Map<String, Value> =
+            capabilities.as_object().cloned().expect("an object");
         ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
             .capabilities(capabilities)
             .connect(&self.url)
@@ -75,7 +106,11 @@ pub struct Casting(Program);
 
 impl Casting {
     pub async fn start() -> Self {
-        Self(Program::start(["--memory", "--port", "0"]).await.expect("starts"))
+        Self(
+            Program::start(["--memory", "--port", "0"])
+                .await
+                .expect("starts"),
+        )
     }
 
     pub fn url(&self) -> &str {
@@ -89,12 +124,25 @@ impl Casting {
 
     /// How an address answers a program without cookies.
     pub async fn status(&self, url: &str) -> u16 {
-        self.0.http.get(url).send().await.expect("an answer").status().as_u16()
+        self.0
+            .http
+            .get(url)
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+            .as_u16()
     }
 
     /// Asks the admin API.
     pub async fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
-        let answer = self.0.admin(method, path).json(body).send().await.expect("an answer");
+        let answer = self
+            .0
+            .admin(method, path)
+            .json(body)
+            .send()
+            .await
+            .expect("an answer");
         let status = answer.status();
         let text = answer.text().await.expect("a body");
         assert!(status.is_success(), "{path}: {status} {text}");
@@ -104,8 +152,13 @@ impl Casting {
     /// The id of the image of this name.
     pub async fn image(&self, name: &str) -> String {
         let images = self.admin(Method::GET, "images", &Value::Null).await;
-        let found = images["items"].as_array().and_then(|images| images.iter().find(|image| image["name"] == name));
-        found.and_then(|image| image["id"].as_str()).expect("is always there where its packages are").to_owned()
+        let found = images["items"]
+            .as_array()
+            .and_then(|images| images.iter().find(|image| image["name"] == name));
+        found
+            .and_then(|image| image["id"].as_str())
+            .expect("is always there where its packages are")
+            .to_owned()
     }
 
     /// A cast of the demo app for anybody, with these fields on top; returns its link.
@@ -114,7 +167,10 @@ impl Casting {
         for (name, value) in fields.as_object().expect("an object") {
             document[name] = value.clone();
         }
-        self.admin(Method::POST, "casts", &document).await["url"].as_str().expect("a link").to_owned()
+        self.admin(Method::POST, "casts", &document).await["url"]
+            .as_str()
+            .expect("a link")
+            .to_owned()
     }
 }
 
@@ -135,24 +191,39 @@ pub async fn shoot(window: &Client, name: &str) {
 pub async fn console(window: &Client) -> Vec<String> {
     let of_page = |entry: &Value| entry["source"] != "network";
     let entries = log(window, "browser").await.into_iter().filter(of_page);
-    entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    entries
+        .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// What a log of the browser has got since it was last read.
 pub async fn log(window: &Client, name: &'static str) -> Vec<Value> {
-    window.issue_cmd(Log(name)).await.expect("a log").as_array().cloned().unwrap_or_default()
+    window
+        .issue_cmd(Log(name))
+        .await
+        .expect("a log")
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
 }
 
 #[derive(Debug)]
 struct Log(&'static str);
 
 impl fantoccini::wd::WebDriverCompatibleCommand for Log {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
         base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
     }
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(json!({"type": self.0}).to_string()))
+        (
+            http::Method::POST,
+            Some(json!({"type": self.0}).to_string()),
+        )
     }
 }
 
@@ -175,15 +246,31 @@ pub async fn text_of(window: &Client, selector: &str) -> String {
 /// Puts the tips away and goes on inside the session's app, as soon as the viewer shows it.
 pub async fn into_app(window: &Client) {
     let there = soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
-    assert!(there, "no viewer; the page at {:?} says: {}", window.current_url().await, text(window).await);
+    assert!(
+        there,
+        "no viewer; the page at {:?} says: {}",
+        window.current_url().await,
+        text(window).await
+    );
     if let Ok(button) = window.find(Locator::Css("#tips[open] button")).await {
         button.click().await.expect("can be clicked");
     }
-    window.find(Locator::Css("#app")).await.expect("is there").enter_frame().await.expect("a frame");
+    window
+        .find(Locator::Css("#app"))
+        .await
+        .expect("is there")
+        .enter_frame()
+        .await
+        .expect("a frame");
 }
 
 /// Waits until the page shows a text.
 pub async fn wait_for(window: &Client, selector: &str, wanted: &str) {
     let seen = soon(async || text_of(window, selector).await.contains(wanted)).await;
-    assert!(seen, "{wanted:?} in {selector}; the page at {:?} says: {}", window.current_url().await, text(window).await);
+    assert!(
+        seen,
+        "{wanted:?} in {selector}; the page at {:?} says: {}",
+        window.current_url().await,
+        text(window).await
+    );
 }

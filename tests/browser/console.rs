@@ -7,18 +7,27 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for};
+use crate::chrome::{
+    Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+};
 use crate::desk::{Desk, SEND};
 use crate::fair::judge;
 
 async fn count(window: &Client, selector: &str) -> usize {
-    window.find_all(Locator::Css(selector)).await.expect(selector).len()
+    window
+        .find_all(Locator::Css(selector))
+        .await
+        .expect(selector)
+        .len()
 }
 
 /// A window that has signed in with this key.
 async fn signed_in(driver: &Driver, casting: &Casting, key: &str) -> Client {
     let window = driver.window(DESK).await;
-    window.goto(&format!("{}/admin/sign-in#{key}", casting.url())).await.expect("opens");
+    window
+        .goto(&format!("{}/admin/sign-in#{key}", casting.url()))
+        .await
+        .expect("opens");
     wait_for(&window, "h1", "Overview").await;
     window
 }
@@ -28,20 +37,37 @@ fn id(value: &Value) -> &str {
 }
 
 async fn run(window: &Client, script: &str, arguments: &[Value]) -> Value {
-    window.execute(script, arguments.to_vec()).await.expect("runs")
+    window
+        .execute(script, arguments.to_vec())
+        .await
+        .expect("runs")
 }
 
 #[tokio::test]
 async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     casting.link(&json!({})).await;
-    let cast = casting.admin(Method::GET, "casts?search=Test", &Value::Null).await["items"][0].clone();
+    let cast = casting
+        .admin(Method::GET, "casts?search=Test", &Value::Null)
+        .await["items"][0]
+        .clone();
     let network = json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});
     casting.admin(Method::POST, "networks", &network).await;
-    let group = casting.admin(Method::POST, "groups", &json!({"name": "Guests"})).await;
-    let auditor = casting.admin(Method::POST, "api-keys", &json!({"name": "Robin", "scopes": ["read"]})).await;
+    let group = casting
+        .admin(Method::POST, "groups", &json!({"name": "Guests"}))
+        .await;
+    let auditor = casting
+        .admin(
+            Method::POST,
+            "api-keys",
+            &json!({"name": "Robin", "scopes": ["read"]}),
+        )
+        .await;
     let window = signed_in(&driver, &casting, auditor["key"].as_str().expect("a key")).await;
-    let desk = Desk { window: &window, url: casting.url() };
+    let desk = Desk {
+        window: &window,
+        url: casting.url(),
+    };
     wait_for(&window, ".who", "Auditor").await;
     for path in [
         "/admin".to_owned(),
@@ -65,30 +91,74 @@ async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change(
         "/admin/audit".into(),
     ] {
         desk.open(&path, "").await;
-        wait_for(&window, ".only-looks", "You may look at everything here, and change nothing.").await;
+        wait_for(
+            &window,
+            ".only-looks",
+            "You may look at everything here, and change nothing.",
+        )
+        .await;
         assert_eq!(
             count(&window, "form[method=post]:not([action='/admin/sign-out'])").await,
             0,
             "{path} has a form that changes something"
         );
-        assert_eq!(count(&window, "main :is(a[href*='/new-'], a[href$='/delete'], a[href$='/edit'])").await, 0, "{path} leads to a change");
-        assert_eq!(count(&window, ".sheet :is(input, select, textarea, button):enabled").await, 0, "{path} has a field to fill in");
-        judge(&window, &format!("auditor{}", path.replace(['/', '?', '='], "-"))).await;
+        assert_eq!(
+            count(
+                &window,
+                "main :is(a[href*='/new-'], a[href$='/delete'], a[href$='/edit'])"
+            )
+            .await,
+            0,
+            "{path} leads to a change"
+        );
+        assert_eq!(
+            count(
+                &window,
+                ".sheet :is(input, select, textarea, button):enabled"
+            )
+            .await,
+            0,
+            "{path} has a field to fill in"
+        );
+        judge(
+            &window,
+            &format!("auditor{}", path.replace(['/', '?', '='], "-")),
+        )
+        .await;
     }
     desk.open("/admin/settings", "Settings").await;
-    assert!(count(&window, ".sheet input:disabled").await > 3, "and what is set is shown");
+    assert!(
+        count(&window, ".sheet input:disabled").await > 3,
+        "and what is set is shown"
+    );
     shoot(&window, "auditor-settings").await;
-    desk.open(&format!("/admin/casts/{}", id(&cast)), "Test").await;
+    desk.open(&format!("/admin/casts/{}", id(&cast)), "Test")
+        .await;
     shoot(&window, "auditor-cast").await;
 
     // A form that somebody makes up in this very window is refused, in words, and the console stays around them.
     let forge = "const form = document.createElement('form'), mark = document.querySelector('[name=mark]').value; form.method = 'post'; \
         form.action = arguments[0]; form.innerHTML = `<input name=mark value='${mark}'><input name=enabled value=false>`; document.body.append(form); \
         form.submit();";
-    run(&window, forge, &[json!(format!("/admin/casts/{}/enabled", id(&cast)))]).await;
-    wait_for(&window, "main .card", "You may look at everything here, and change nothing. Nothing has been changed.").await;
+    run(
+        &window,
+        forge,
+        &[json!(format!("/admin/casts/{}/enabled", id(&cast)))],
+    )
+    .await;
+    wait_for(
+        &window,
+        "main .card",
+        "You may look at everything here, and change nothing. Nothing has been changed.",
+    )
+    .await;
     shoot(&window, "auditor-forged").await;
-    assert_eq!(casting.admin(Method::GET, &format!("casts/{}", id(&cast)), &Value::Null).await["enabled"], true);
+    assert_eq!(
+        casting
+            .admin(Method::GET, &format!("casts/{}", id(&cast)), &Value::Null)
+            .await["enabled"],
+        true
+    );
     desk.press("To the overview").await;
     wait_for(&window, "h1", "Overview").await;
     window.close().await.expect("closes");
@@ -98,12 +168,20 @@ async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change(
 async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
-    let desk = Desk { window: &window, url: casting.url() };
+    let desk = Desk {
+        window: &window,
+        url: casting.url(),
+    };
     desk.open("/admin/casts", "Sign in to the console").await;
     desk.press("Sign in with your account").await;
     wait_for(&window, "h1", "Who are you?").await;
     desk.press("Bob, in the group Guests").await;
-    wait_for(&window, ".notice", "You are signed in as Bob, and this account may not come in here.").await;
+    wait_for(
+        &window,
+        ".notice",
+        "You are signed in as Bob, and this account may not come in here.",
+    )
+    .await;
     judge(&window, "console-stranger").await;
     shoot(&window, "console-stranger").await;
     desk.press("Your account, and the way out of it").await;
@@ -111,17 +189,24 @@ async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so
     window.back().await.expect("goes back");
     desk.press("Sign in with another account").await;
     wait_for(&window, "h1", "Who are you?").await;
-    desk.press("Ann, an administrator, in the group Staff").await;
+    desk.press("Ann, an administrator, in the group Staff")
+        .await;
     wait_for(&window, "h1", "Casts").await;
     wait_for(&window, ".who", "Ann").await;
     assert!(text_of(&window, ".who").await.contains("Administrator"));
     shoot(&window, "console-ann").await;
     // Her changes are hers, also in the log.
     desk.open("/admin/settings", "Settings").await;
-    desk.lead(SEND, ".flash", "Your change has been saved.").await;
-    desk.lead(".who button", "h1", "Sign in to the console").await;
+    desk.lead(SEND, ".flash", "Your change has been saved.")
+        .await;
+    desk.lead(".who button", "h1", "Sign in to the console")
+        .await;
     desk.open("/admin", "Sign in to the console").await;
-    assert_eq!(count(&window, ".notice").await, 0, "nobody is known any more");
+    assert_eq!(
+        count(&window, ".notice").await,
+        0,
+        "nobody is known any more"
+    );
     assert_eq!(console(&window).await, Vec::<String>::new());
     window.close().await.expect("closes");
 }
@@ -134,28 +219,62 @@ async fn no_field_that_is_reached_by_keyboard_stands_under_the_bar_with_the_butt
         if (!at.closest('.sheet') || bar.contains(at)) return [null, at.id || at.name]; \
         const box = at.getBoundingClientRect(), top = bar.getBoundingClientRect().top; \
         return [Math.max(box.bottom - top, -box.top, box.top - innerHeight, 0), at.id || at.name];";
-    for (name, look) in [("desk", DESK), ("phone", Look { phone: true, ..DESK })] {
+    for (name, look) in [
+        ("desk", DESK),
+        (
+            "phone",
+            Look {
+                phone: true,
+                ..DESK
+            },
+        ),
+    ] {
         let window = driver.window(look).await;
-        let desk = Desk { window: &window, url: casting.url() };
+        let desk = Desk {
+            window: &window,
+            url: casting.url(),
+        };
         desk.open("/admin/new-cast", "Sign in").await;
         desk.fill("#key", casting.key()).await;
-        desk.lead("form[action='/admin/sign-in'] button", "h1", "New cast").await;
+        desk.lead("form[action='/admin/sign-in'] button", "h1", "New cast")
+            .await;
         for flag in ["#f-limit-total-sessions", "#f-limit-requests-per-ip"] {
             desk.click(flag).await;
         }
-        for (way, keys, start) in
-            [("down", Key::Tab.to_string(), "#f-name"), ("up", format!("{}{}", Key::Shift, Key::Tab), ".form-end .button")]
-        {
-            run(&window, "document.querySelector(arguments[0]).focus()", &[json!(start)]).await;
+        for (way, keys, start) in [
+            ("down", Key::Tab.to_string(), "#f-name"),
+            (
+                "up",
+                format!("{}{}", Key::Shift, Key::Tab),
+                ".form-end .button",
+            ),
+        ] {
+            run(
+                &window,
+                "document.querySelector(arguments[0]).focus()",
+                &[json!(start)],
+            )
+            .await;
             let mut walked = 0;
             for _ in 0..150 {
                 let focused = window.active_element().await.expect("something");
                 focused.send_keys(&keys).await.expect("can be typed");
                 let seen = run(&window, hidden, &[]).await;
-                let Some(covered) = seen[0].as_f64() else { break };
-                let tall = run(&window, "return document.activeElement.getBoundingClientRect().height", &[]).await;
+                let Some(covered) = seen[0].as_f64() else {
+                    break;
+                };
+                let tall = run(
+                    &window,
+                    "return document.activeElement.getBoundingClientRect().height",
+                    &[],
+                )
+                .await;
                 // What is taller than the room above the bar cannot be seen whole.
-                assert!(covered < 1.0 || tall.as_f64() > Some(500.0), "{name}, {way}: {covered} pixels of {} are hidden", seen[1]);
+                assert!(
+                    covered < 1.0 || tall.as_f64() > Some(500.0),
+                    "{name}, {way}: {covered} pixels of {} are hidden",
+                    seen[1]
+                );
                 walked += 1;
             }
             assert!(walked > 30, "{name}, {way}: {walked} fields");
@@ -166,73 +285,165 @@ async fn no_field_that_is_reached_by_keyboard_stands_under_the_bar_with_the_butt
 }
 
 #[tokio::test]
-async fn whoever_changes_what_another_has_changed_meanwhile_is_told_who_and_what_and_loses_nothing() {
+async fn whoever_changes_what_another_has_changed_meanwhile_is_told_who_and_what_and_loses_nothing()
+{
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let fields = json!({"name": "Desk", "description": "Plain", "max_live_sessions": 5});
     casting.link(&fields).await;
-    let cast = casting.admin(Method::GET, "casts?search=Desk", &Value::Null).await["items"][0].clone();
-    let other = casting.admin(Method::POST, "api-keys", &json!({"name": "Robin", "scopes": ["read", "casts"]})).await;
+    let cast = casting
+        .admin(Method::GET, "casts?search=Desk", &Value::Null)
+        .await["items"][0]
+        .clone();
+    let other = casting
+        .admin(
+            Method::POST,
+            "api-keys",
+            &json!({"name": "Robin", "scopes": ["read", "casts"]}),
+        )
+        .await;
     let edit = format!("/admin/casts/{}/edit", id(&cast));
-    let (first, second) =
-        (signed_in(&driver, &casting, other["key"].as_str().expect("a key")).await, signed_in(&driver, &casting, casting.key()).await);
-    let (first, second) = (Desk { window: &first, url: casting.url() }, Desk { window: &second, url: casting.url() });
+    let (first, second) = (
+        signed_in(&driver, &casting, other["key"].as_str().expect("a key")).await,
+        signed_in(&driver, &casting, casting.key()).await,
+    );
+    let (first, second) = (
+        Desk {
+            window: &first,
+            url: casting.url(),
+        },
+        Desk {
+            window: &second,
+            url: casting.url(),
+        },
+    );
     first.open(&edit, "Change the cast").await;
     second.open(&edit, "Change the cast").await;
     first.fill("#f-name", "Desk of Robin").await;
     first.fill("#f-max-live-sessions", "7").await;
-    first.lead(SEND, ".flash", "Your change has been saved.").await;
+    first
+        .lead(SEND, ".flash", "Your change has been saved.")
+        .await;
 
-    second.fill("#f-description", "Typed in the second window").await;
+    second
+        .fill("#f-description", "Typed in the second window")
+        .await;
     second.fill("#f-max-live-sessions", "9").await;
-    second.lead(SEND, "#mistakes", "Robin changed this in the meantime").await;
+    second
+        .lead(SEND, "#mistakes", "Robin changed this in the meantime")
+        .await;
     let told = text_of(second.window, "#mistakes").await;
-    assert!(told.contains("\u{201c}Name\u{201d} from \u{201c}Desk\u{201d} to \u{201c}Desk of Robin\u{201d}"), "{told}");
+    assert!(
+        told.contains(
+            "\u{201c}Name\u{201d} from \u{201c}Desk\u{201d} to \u{201c}Desk of Robin\u{201d}"
+        ),
+        "{told}"
+    );
     shoot(second.window, "console-met").await;
     judge(second.window, "console-met").await;
-    let holds = async |field: &str| run(second.window, "return document.querySelector(arguments[0]).value", &[json!(field)]).await;
-    assert_eq!(holds("#f-name").await, "Desk of Robin", "what was left alone is taken over");
+    let holds = async |field: &str| {
+        run(
+            second.window,
+            "return document.querySelector(arguments[0]).value",
+            &[json!(field)],
+        )
+        .await
+    };
+    assert_eq!(
+        holds("#f-name").await,
+        "Desk of Robin",
+        "what was left alone is taken over"
+    );
     assert_eq!(holds("#f-description").await, "Typed in the second window");
-    assert_eq!(holds("#f-max-live-sessions").await, "9", "what was typed stays");
-    assert!(told.contains("was changed by somebody else too") || told.contains("Was changed by somebody else too"), "{told}");
-    second.lead(SEND, ".flash", "Your change has been saved.").await;
-    let stored = casting.admin(Method::GET, &format!("casts/{}", id(&cast)), &Value::Null).await;
+    assert_eq!(
+        holds("#f-max-live-sessions").await,
+        "9",
+        "what was typed stays"
+    );
+    assert!(
+        told.contains("was changed by somebody else too")
+            || told.contains("Was changed by somebody else too"),
+        "{told}"
+    );
+    second
+        .lead(SEND, ".flash", "Your change has been saved.")
+        .await;
+    let stored = casting
+        .admin(Method::GET, &format!("casts/{}", id(&cast)), &Value::Null)
+        .await;
     let of = |field: &str| stored[field].clone();
     assert_eq!(
         (of("name"), of("description"), of("max_live_sessions")),
-        (json!("Desk of Robin"), json!("Typed in the second window"), json!(9))
+        (
+            json!("Desk of Robin"),
+            json!("Typed in the second window"),
+            json!(9)
+        )
     );
 }
 
 #[tokio::test]
 async fn a_shared_session_is_watched_and_unshared_from_the_console_and_its_owner_is_forgotten() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let fields = json!({"enable_sharing": true, "allow_anonymous_viewers": true, "disable_tips": true});
+    let fields =
+        json!({"enable_sharing": true, "allow_anonymous_viewers": true, "disable_tips": true});
     let owner = driver.window(DESK).await;
-    owner.goto(&casting.link(&fields).await).await.expect("opens");
+    owner
+        .goto(&casting.link(&fields).await)
+        .await
+        .expect("opens");
     into_app(&owner).await;
     wait_for(&owner, "#status", "live").await;
     owner.enter_parent_frame().await.expect("the viewer");
 
     let window = signed_in(&driver, &casting, casting.key()).await;
-    let desk = Desk { window: &window, url: casting.url() };
+    let desk = Desk {
+        window: &window,
+        url: casting.url(),
+    };
     desk.open("/admin/sessions", "Live sessions").await;
     wait_for(&window, "main table", "Shared").await;
     shoot(&window, "console-sessions-shared").await;
     desk.click("form[action$='/watch'] button").await;
     into_app(&window).await;
     window.enter_parent_frame().await.expect("the viewer");
-    window.find(Locator::Css("#panel > summary")).await.expect("the panel").click().await.expect("can be clicked");
+    window
+        .find(Locator::Css("#panel > summary"))
+        .await
+        .expect("the panel")
+        .click()
+        .await
+        .expect("can be clicked");
     wait_for(&window, "#part", "are watching").await;
     shoot(&window, "console-watches").await;
-    owner.find(Locator::Css("#panel > summary")).await.expect("the panel").click().await.expect("can be clicked");
-    assert!(soon(async || text(&owner).await.contains("watches")).await, "the owner is told: {}", text(&owner).await);
+    owner
+        .find(Locator::Css("#panel > summary"))
+        .await
+        .expect("the panel")
+        .click()
+        .await
+        .expect("can be clicked");
+    assert!(
+        soon(async || text(&owner).await.contains("watches")).await,
+        "the owner is told: {}",
+        text(&owner).await
+    );
 
     desk.open("/admin/sessions", "Live sessions").await;
-    desk.lead("form[action$='/unshare'] button", ".flash", "The share link opens nothing any more.").await;
-    assert_eq!(count(&window, "form[action$='/watch']").await, 0, "there is nothing to watch any more");
+    desk.lead(
+        "form[action$='/unshare'] button",
+        ".flash",
+        "The share link opens nothing any more.",
+    )
+    .await;
+    assert_eq!(
+        count(&window, "form[action$='/watch']").await,
+        0,
+        "there is nothing to watch any more"
+    );
 
     // Forgotten, with the session ended first.
-    desk.open("/admin/users?kind=anonymous", "Anonymous users").await;
+    desk.open("/admin/users?kind=anonymous", "Anonymous users")
+        .await;
     shoot(&window, "console-anonymous").await;
     desk.click("main td.acts a").await;
     wait_for(&window, "h1", "Forget").await;
@@ -240,7 +451,10 @@ async fn a_shared_session_is_watched_and_unshared_from_the_console_and_its_owner
     shoot(&window, "console-forget").await;
     // A session takes a moment to end; until it has, the page says so and keeps what was ticked.
     let forgotten = async || {
-        if text_of(&window, ".flash").await.contains("The user has been forgotten.") {
+        if text_of(&window, ".flash")
+            .await
+            .contains("The user has been forgotten.")
+        {
             return true;
         }
         // The page may be just about to be another one, which has no such button.
@@ -250,7 +464,8 @@ async fn a_shared_session_is_watched_and_unshared_from_the_console_and_its_owner
         false
     };
     assert!(soon(forgotten).await, "{}", text(&window).await);
-    desk.open("/admin/users?kind=anonymous", "Anonymous users").await;
+    desk.open("/admin/users?kind=anonymous", "Anonymous users")
+        .await;
     wait_for(&window, "main", "Nobody is remembered").await;
     desk.open("/admin/claims", "Claims").await;
     wait_for(&window, ".list-card table", "Forgotten").await;

@@ -16,15 +16,27 @@ pub struct Desk<'a> {
 
 impl Desk<'_> {
     pub async fn open(&self, path: &str, words: &str) {
-        self.window.goto(&format!("{}{path}", self.url)).await.expect("opens");
+        self.window
+            .goto(&format!("{}{path}", self.url))
+            .await
+            .expect("opens");
         wait_for(self.window, "h1", words).await;
     }
 
     pub async fn click(&self, selector: &str) {
         // People scroll what stands under the bar with the buttons into sight before they click it.
         let script = "document.querySelector(arguments[0]).scrollIntoView({block: 'center', behavior: 'instant'})";
-        self.window.execute(script, vec![json!(selector)]).await.expect(selector);
-        self.window.find(Locator::Css(selector)).await.expect(selector).click().await.expect(selector);
+        self.window
+            .execute(script, vec![json!(selector)])
+            .await
+            .expect(selector);
+        self.window
+            .find(Locator::Css(selector))
+            .await
+            .expect(selector)
+            .click()
+            .await
+            .expect(selector);
     }
 
     /// Clicks and waits for the page that it leads to.
@@ -36,7 +48,13 @@ impl Desk<'_> {
     /// Follows the link, or presses the button, that says exactly this.
     pub async fn press(&self, words: &str) {
         let path = format!("//main//*[self::a or self::button or self::summary][text()='{words}']");
-        self.window.find(Locator::XPath(&path)).await.expect(words).click().await.expect(words);
+        self.window
+            .find(Locator::XPath(&path))
+            .await
+            .expect(words)
+            .click()
+            .await
+            .expect(words);
     }
 
     pub async fn fill(&self, id: &str, typed: &str) {
@@ -49,11 +67,20 @@ impl Desk<'_> {
     pub async fn set(&self, id: &str, value: &str) {
         let script = "const [id, value] = arguments, field = document.querySelector(id); field.value = value; \
             field.dispatchEvent(new Event('input', {bubbles: true}));";
-        self.window.execute(script, vec![json!(id), json!(value)]).await.expect(id);
+        self.window
+            .execute(script, vec![json!(id), json!(value)])
+            .await
+            .expect(id);
     }
 
     pub async fn pick(&self, id: &str, label: &str) {
-        self.window.find(Locator::Css(id)).await.expect(id).select_by_label(label).await.expect(label);
+        self.window
+            .find(Locator::Css(id))
+            .await
+            .expect(id)
+            .select_by_label(label)
+            .await
+            .expect(label);
     }
 
     /// The address that the cast's page gives out.

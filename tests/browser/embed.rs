@@ -18,14 +18,20 @@ use crate::fair::judge;
 /// A page of another site with this link in it, by the lines that its administrator is given. Returns its port.
 async fn other_site(link: &str) -> u16 {
     let (origin, key) = link.split_once("/cast/").expect("a link");
-    let mut settings = CastSettings::open("Internal".into(), CastKey::parse(key).expect("a key"), ImageId::from_bytes([1; 16]));
+    let mut settings = CastSettings::open(
+        "Internal".into(),
+        CastKey::parse(key).expect("a key"),
+        ImageId::from_bytes([1; 16]),
+    );
     settings.referrers = vec![ReferrerRule::parse("127.0.0.1").expect("an address")];
     let snippet = embed::snippet(&settings, "Demo app", origin).expect("a snippet");
     let page = format!(
         "<!doctype html><html lang=en><title>Another site</title><style>body{{font:1rem/1.6 Georgia,serif;max-width:44rem;margin:2rem auto}}</style>\
          <h1>Another site</h1><p>Our readers can try it right here:</p>{snippet}<p>And here the text goes on.</p>"
     );
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let router = Router::new().route("/", get(move || std::future::ready(Html(page.clone()))));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -33,19 +39,41 @@ async fn other_site(link: &str) -> u16 {
 }
 
 async fn into_frame(window: &Client) {
-    window.find(Locator::Css("iframe")).await.expect("the frame").enter_frame().await.expect("a frame");
+    window
+        .find(Locator::Css("iframe"))
+        .await
+        .expect("the frame")
+        .enter_frame()
+        .await
+        .expect("a frame");
 }
 
 /// Goes to the window that was opened last, once there are two.
 async fn into_new_window(window: &Client) {
     let first = window.window().await.expect("a window");
-    assert!(soon(async || window.windows().await.is_ok_and(|windows| windows.len() == 2)).await, "a window opens");
-    let new = window.windows().await.expect("windows").into_iter().find(|one| *one != first).expect("another one");
+    assert!(
+        soon(async || window
+            .windows()
+            .await
+            .is_ok_and(|windows| windows.len() == 2))
+        .await,
+        "a window opens"
+    );
+    let new = window
+        .windows()
+        .await
+        .expect("windows")
+        .into_iter()
+        .find(|one| *one != first)
+        .expect("another one");
     window.switch_to_window(new).await.expect("switches");
 }
 
 async fn sessions(casting: &Casting) -> usize {
-    casting.admin(Method::GET, "sessions", &Value::Null).await["items"].as_array().expect("sessions").len()
+    casting.admin(Method::GET, "sessions", &Value::Null).await["items"]
+        .as_array()
+        .expect("sessions")
+        .len()
 }
 
 #[tokio::test]
@@ -53,21 +81,45 @@ async fn a_link_in_another_sites_page_opens_a_session_in_a_window_of_its_own() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     for (name, fields, look) in [
         ("plain", json!({}), DESK),
-        ("checked", json!({"require_captcha": true}), Look { dark: true, ..DESK }),
-        ("without-scripting", json!({}), Look { scripting: false, ..DESK }),
+        (
+            "checked",
+            json!({"require_captcha": true}),
+            Look { dark: true, ..DESK },
+        ),
+        (
+            "without-scripting",
+            json!({}),
+            Look {
+                scripting: false,
+                ..DESK
+            },
+        ),
     ] {
         let mut fields = fields;
         fields["restrict_to_referrers"] = json!(["127.0.0.1"]);
         let port = other_site(&casting.link(&fields).await).await;
         let (window, before) = (driver.window(look).await, sessions(&casting).await);
-        window.goto(&format!("http://127.0.0.1:{port}/")).await.expect("opens");
+        window
+            .goto(&format!("http://127.0.0.1:{port}/"))
+            .await
+            .expect("opens");
         into_frame(&window).await;
         wait_for(&window, "form", "It opens in a window of its own.").await;
         if look.scripting {
             judge(&window, name).await;
         }
-        assert_eq!(sessions(&casting).await, before, "{name}: nothing starts by itself");
-        window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+        assert_eq!(
+            sessions(&casting).await,
+            before,
+            "{name}: nothing starts by itself"
+        );
+        window
+            .find(Locator::Css("#start button"))
+            .await
+            .expect("a button")
+            .click()
+            .await
+            .expect("can be clicked");
         if look.scripting {
             wait_for(&window, "#start button", "Opened in a window of its own").await;
         }
@@ -79,10 +131,17 @@ async fn a_link_in_another_sites_page_opens_a_session_in_a_window_of_its_own() {
             wait_for(&window, "#status", "live").await;
         } else {
             soon(async || window.find(Locator::Css("noscript iframe")).await.is_ok()).await;
-            assert!(window.find(Locator::Css("noscript iframe")).await.is_ok(), "{}", text(&window).await);
+            assert!(
+                window.find(Locator::Css("noscript iframe")).await.is_ok(),
+                "{}",
+                text(&window).await
+            );
         }
         window.switch_to_window(page).await.expect("switches back");
-        assert!(text(&window).await.contains("And here the text goes on."), "{name}: the other site's page is still there");
+        assert!(
+            text(&window).await.contains("And here the text goes on."),
+            "{name}: the other site's page is still there"
+        );
         if look.scripting {
             into_frame(&window).await;
             wait_for(&window, "#start button", "Start").await;
@@ -97,18 +156,38 @@ async fn a_link_in_another_sites_page_opens_a_session_in_a_window_of_its_own() {
 #[tokio::test]
 async fn in_another_sites_page_a_login_has_a_window_of_its_own_too() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let port = other_site(&casting.link(&json!({"allow_anonymous": false, "restrict_to_referrers": ["127.0.0.1"]})).await).await;
+    let port = other_site(
+        &casting
+            .link(&json!({"allow_anonymous": false, "restrict_to_referrers": ["127.0.0.1"]}))
+            .await,
+    )
+    .await;
     let window = driver.window(DESK).await;
-    window.goto(&format!("http://127.0.0.1:{port}/")).await.expect("opens");
+    window
+        .goto(&format!("http://127.0.0.1:{port}/"))
+        .await
+        .expect("opens");
     into_frame(&window).await;
     wait_for(&window, "body", "This link is for people with an account.").await;
     judge(&window, "sign in").await;
     shoot(&window, "embedded-sign-in").await;
-    window.find(Locator::Css("a.button")).await.expect("a link").click().await.expect("can be clicked");
+    window
+        .find(Locator::Css("a.button"))
+        .await
+        .expect("a link")
+        .click()
+        .await
+        .expect("can be clicked");
     window.enter_parent_frame().await.expect("the page");
     into_new_window(&window).await;
     wait_for(&window, "h1", "Who are you?").await;
-    window.find(Locator::Css("button[value=ann]")).await.expect("a button").click().await.expect("can be clicked");
+    window
+        .find(Locator::Css("button[value=ann]"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     window.close().await.expect("closes");
@@ -120,7 +199,10 @@ async fn a_frame_says_why_a_link_gives_nothing_and_shows_nothing_to_sites_that_a
     let fields = json!({"restrict_to_referrers": ["127.0.0.1"], "limit_total_sessions": true, "sessions_remaining": 0});
     let port = other_site(&casting.link(&fields).await).await;
     let window = driver.window(DESK).await;
-    window.goto(&format!("http://127.0.0.1:{port}/")).await.expect("opens");
+    window
+        .goto(&format!("http://127.0.0.1:{port}/"))
+        .await
+        .expect("opens");
     into_frame(&window).await;
     wait_for(&window, "h1", "All sessions are taken").await;
     judge(&window, "sold out").await;
@@ -128,10 +210,21 @@ async fn a_frame_says_why_a_link_gives_nothing_and_shows_nothing_to_sites_that_a
     shoot(&window, "embedded-sold-out").await;
 
     // The same page under a name that is not listed.
-    let port = other_site(&casting.link(&json!({"restrict_to_referrers": ["127.0.0.1"]})).await).await;
-    window.goto(&format!("http://localhost:{port}/")).await.expect("opens");
+    let port = other_site(
+        &casting
+            .link(&json!({"restrict_to_referrers": ["127.0.0.1"]}))
+            .await,
+    )
+    .await;
+    window
+        .goto(&format!("http://localhost:{port}/"))
+        .await
+        .expect("opens");
     into_frame(&window).await;
     let shown = text(&window).await;
-    assert!(!shown.contains("Start") && !shown.contains("own window") && !shown.contains("Demo app"), "{shown}");
+    assert!(
+        !shown.contains("Start") && !shown.contains("own window") && !shown.contains("Demo app"),
+        "{shown}"
+    );
     window.close().await.expect("closes");
 }

@@ -9,7 +9,10 @@ use crate::chrome::{Casting, DESK, Driver, Look, shoot, wait_for};
 use crate::fair::{judge, weigh};
 use crate::pages::provider;
 
-const WATCHED: Look = Look { watched: true, ..DESK };
+const WATCHED: Look = Look {
+    watched: true,
+    ..DESK
+};
 
 struct Round<'a> {
     window: &'a Client,
@@ -32,7 +35,13 @@ impl Round<'_> {
     }
 
     async fn click(&self, selector: &str) {
-        self.window.find(Locator::Css(selector)).await.expect(selector).click().await.expect("can be clicked");
+        self.window
+            .find(Locator::Css(selector))
+            .await
+            .expect(selector)
+            .click()
+            .await
+            .expect("can be clicked");
     }
 }
 
@@ -48,30 +57,106 @@ async fn every_page_of_a_visit_is_open_to_everybody_asks_no_stranger_and_is_smal
     let mut checked = words.clone();
     checked["require_captcha"] = json!(true);
     let checked = casting.link(&checked).await;
-    let consent = format!("{}?kasm_url=example.org/path", casting.link(&json!({"allow_dynamic_kasm_url": true})).await);
+    let consent = format!(
+        "{}?kasm_url=example.org/path",
+        casting.link(&json!({"allow_dynamic_kasm_url": true})).await
+    );
     let slow = casting.link(&json!({"image_id": slow})).await;
     let shared = json!({"enable_sharing": true, "allow_dynamic_kasm_url": true});
     let demo = casting.link(&shared).await;
     let members = casting.link(&json!({"allow_anonymous": false})).await;
-    let sold_out = casting.link(&json!({"limit_total_sessions": true, "sessions_remaining": 0})).await;
+    let sold_out = casting
+        .link(&json!({"limit_total_sessions": true, "sessions_remaining": 0}))
+        .await;
 
-    for (look_name, look) in [("light", WATCHED), ("dark", Look { dark: true, ..WATCHED }), ("phone", Look { phone: true, ..WATCHED })] {
+    for (look_name, look) in [
+        ("light", WATCHED),
+        (
+            "dark",
+            Look {
+                dark: true,
+                ..WATCHED
+            },
+        ),
+        (
+            "phone",
+            Look {
+                phone: true,
+                ..WATCHED
+            },
+        ),
+    ] {
         let window = driver.window(look).await;
-        let round = Round { window: &window, look: look_name };
-        round.visit("landing-captcha", &checked, "h1", "A desktop to try", &["challenges.cloudflare.com"]).await;
-        round.visit("landing-consent", &consent, ".consent .url", "https://example.org/path", &[]).await;
-        round.visit("unknown", &format!("{}/cast/nosuchkey", casting.url()), "h1", "This link does not work", &[]).await;
-        round.visit("sold-out", &sold_out, "h1", "All sessions are taken", &[]).await;
-        round.visit("login-provider", &members, "h1", "Who are you?", &[]).await;
-        round.visit("signed-out", &format!("{}/login/me", casting.url()), "h1", "You are signed out", &[]).await;
-        round.visit("waiting", &slow, "h1", "Your session is starting", &[]).await;
+        let round = Round {
+            window: &window,
+            look: look_name,
+        };
+        round
+            .visit(
+                "landing-captcha",
+                &checked,
+                "h1",
+                "A desktop to try",
+                &["challenges.cloudflare.com"],
+            )
+            .await;
+        round
+            .visit(
+                "landing-consent",
+                &consent,
+                ".consent .url",
+                "https://example.org/path",
+                &[],
+            )
+            .await;
+        round
+            .visit(
+                "unknown",
+                &format!("{}/cast/nosuchkey", casting.url()),
+                "h1",
+                "This link does not work",
+                &[],
+            )
+            .await;
+        round
+            .visit("sold-out", &sold_out, "h1", "All sessions are taken", &[])
+            .await;
+        round
+            .visit("login-provider", &members, "h1", "Who are you?", &[])
+            .await;
+        round
+            .visit(
+                "signed-out",
+                &format!("{}/login/me", casting.url()),
+                "h1",
+                "You are signed out",
+                &[],
+            )
+            .await;
+        round
+            .visit("waiting", &slow, "h1", "Your session is starting", &[])
+            .await;
         round.click("form button").await;
         round.look_at("cancelled", "body", "You ended it.").await;
-        round.visit("viewer-tips", &demo, "#tips[open]", "Your session is ready", &[]).await;
+        round
+            .visit(
+                "viewer-tips",
+                &demo,
+                "#tips[open]",
+                "Your session is ready",
+                &[],
+            )
+            .await;
         round.click("#tips button").await;
         round.click("#panel > summary").await;
         round.look_at("viewer-panel", "#connection", "Good").await;
-        window.find(Locator::Css("#app")).await.expect("the app").enter_frame().await.expect("a frame");
+        window
+            .find(Locator::Css("#app"))
+            .await
+            .expect("the app")
+            .enter_frame()
+            .await
+            .expect("a frame");
         wait_for(&window, "#status", "live").await;
         judge(&window, &format!("demo-app-{look_name}")).await;
         window.enter_parent_frame().await.expect("the viewer");

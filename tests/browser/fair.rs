@@ -15,30 +15,55 @@ const MOST_BYTES: u64 = 100 * 1024;
 /// The checker's own text; `npm ci --prefix tests/axe` puts it there.
 fn axe() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("axe/node_modules/axe-core/axe.min.js");
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; npm ci --prefix tests/axe", path.display()))
+    std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; npm ci --prefix tests/axe", path.display()))
 }
 
 /// Fails when the page in this window keeps somebody out. What stands in frames is judged by whoever enters them.
 pub async fn judge(window: &Client, name: &str) {
     let told: Vec<String> = violations(window).await.iter().map(tell).collect();
-    assert!(told.is_empty(), "{name} keeps people out:\n{}", told.join("\n"));
+    assert!(
+        told.is_empty(),
+        "{name} keeps people out:\n{}",
+        told.join("\n")
+    );
 }
 
 /// What is wrong, but for what axe calls minor.
 async fn violations(window: &Client) -> Vec<Value> {
     // Not by a script element: the page's own policy would rightly keep it out.
-    window.execute(&format!("{}; return typeof axe", axe()), vec![]).await.expect("axe can be put in");
+    window
+        .execute(&format!("{}; return typeof axe", axe()), vec![])
+        .await
+        .expect("axe can be put in");
     let run = "const done = arguments[arguments.length - 1]; \
         axe.run(document, {iframes: false, resultTypes: ['violations']}).then((found) => done(found.violations), (error) => done(String(error)));";
     let found = window.execute_async(run, vec![]).await.expect("axe runs");
-    let violations = found.as_array().cloned().unwrap_or_else(|| panic!("axe failed: {found}"));
-    violations.into_iter().filter(|one| one["impact"] != "minor").collect()
+    let violations = found
+        .as_array()
+        .cloned()
+        .unwrap_or_else(|| panic!("axe failed: {found}"));
+    violations
+        .into_iter()
+        .filter(|one| one["impact"] != "minor")
+        .collect()
 }
 
 fn tell(violation: &Value) -> String {
     let nodes = violation["nodes"].as_array().cloned().unwrap_or_default();
-    let nodes = nodes.iter().map(|node| format!("\n    {} {}\n      {}", node["target"], node["html"], node["failureSummary"]));
-    format!("  {} ({}): {}{}", violation["id"], violation["impact"], violation["help"], nodes.collect::<String>())
+    let nodes = nodes.iter().map(|node| {
+        format!(
+            "\n    {} {}\n      {}",
+            node["target"], node["html"], node["failureSummary"]
+        )
+    });
+    format!(
+        "  {} ({}): {}{}",
+        violation["id"],
+        violation["impact"],
+        violation["help"],
+        nodes.collect::<String>()
+    )
 }
 
 /// What a window has loaded.
@@ -51,25 +76,43 @@ struct Loaded {
 /// Fails when anything that this window loaded since the last time came from another machine than `allowed`, or was too much. The window must
 /// be watched.
 pub async fn weigh(window: &Client, name: &str, allowed: &[&str]) {
-    let Loaded { requests, bytes, strangers } = loaded(window, allowed).await;
-    assert!(requests > 0, "{name}: nothing was noted; is the window watched?");
+    let Loaded {
+        requests,
+        bytes,
+        strangers,
+    } = loaded(window, allowed).await;
+    assert!(
+        requests > 0,
+        "{name}: nothing was noted; is the window watched?"
+    );
     assert_eq!(strangers, Vec::<String>::new(), "{name} asks strangers");
     assert!(bytes <= MOST_BYTES, "{name} takes {bytes} bytes");
 }
 
 async fn loaded(window: &Client, allowed: &[&str]) -> Loaded {
-    let mut loaded = Loaded { requests: 0, bytes: 0, strangers: Vec::new() };
+    let mut loaded = Loaded {
+        requests: 0,
+        bytes: 0,
+        strangers: Vec::new(),
+    };
     for entry in log(window, "performance").await {
-        let event: Value = serde_json::from_str(entry["message"].as_str().unwrap_or_default()).expect("an event");
+        let event: Value =
+            serde_json::from_str(entry["message"].as_str().unwrap_or_default()).expect("an event");
         let event = &event["message"];
         match event["method"].as_str() {
             Some("Network.requestWillBeSent") => {
                 loaded.requests += 1;
-                let url = event["params"]["request"]["url"].as_str().unwrap_or_default();
-                loaded.strangers.extend((!is_near(url, allowed)).then(|| url.to_owned()));
+                let url = event["params"]["request"]["url"]
+                    .as_str()
+                    .unwrap_or_default();
+                loaded
+                    .strangers
+                    .extend((!is_near(url, allowed)).then(|| url.to_owned()));
             }
             Some("Network.loadingFinished") => {
-                loaded.bytes += event["params"]["encodedDataLength"].as_f64().unwrap_or_default() as u64;
+                loaded.bytes += event["params"]["encodedDataLength"]
+                    .as_f64()
+                    .unwrap_or_default() as u64;
             }
             _ => {}
         }
@@ -79,12 +122,16 @@ async fn loaded(window: &Client, allowed: &[&str]) -> Loaded {
 
 /// Whether an address is on this machine, or on an allowed host, or is none that anybody is asked for (such as `data:`).
 fn is_near(url: &str, allowed: &[&str]) -> bool {
-    let Ok(url) = Url::parse(url) else { return false };
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
     if !matches!(url.scheme(), "http" | "https" | "ws" | "wss") {
         return true;
     }
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost") || allowed.contains(&name),
+        Some(Host::Domain(name)) => {
+            name == "localhost" || name.ends_with(".localhost") || allowed.contains(&name)
+        }
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
@@ -94,13 +141,24 @@ fn is_near(url: &str, allowed: &[&str]) -> bool {
 #[tokio::test]
 async fn a_page_that_shuts_somebody_out_and_asks_a_stranger_is_found() {
     let driver = crate::chrome::Driver::start().await;
-    let window = driver.window(crate::chrome::Look { watched: true, ..crate::chrome::DESK }).await;
+    let window = driver
+        .window(crate::chrome::Look {
+            watched: true,
+            ..crate::chrome::DESK
+        })
+        .await;
     let page = "data:text/html,<title>x</title><main><h1>x</h1><input><img src='https://pictures.example.invalid/a.png'></main>";
     window.goto(page).await.expect("opens");
     let found = violations(&window).await;
-    let (label, image) = (found.iter().any(|one| one["id"] == "label"), found.iter().any(|one| one["id"] == "image-alt"));
+    let (label, image) = (
+        found.iter().any(|one| one["id"] == "label"),
+        found.iter().any(|one| one["id"] == "image-alt"),
+    );
     assert!(label && image, "{found:?}");
-    assert_eq!(loaded(&window, &[]).await.strangers, ["https://pictures.example.invalid/a.png"]);
+    assert_eq!(
+        loaded(&window, &[]).await.strangers,
+        ["https://pictures.example.invalid/a.png"]
+    );
     window.close().await.expect("closes");
 }
 

@@ -10,20 +10,36 @@ use crate::inner::{Inner, shows};
 
 /// Ann opens the link; gives the session that she comes into.
 async fn enter(window: &Client, link: &str, host: &str) -> String {
-    window.goto(&format!("{link}?kasm_url=http://{host}/kept")).await.expect("opens");
+    window
+        .goto(&format!("{link}?kasm_url=http://{host}/kept"))
+        .await
+        .expect("opens");
     if soon(async || {
-        window.find(Locator::Css("button[value=ann]")).await.is_ok() || window.find(Locator::Css("#start button")).await.is_ok()
+        window.find(Locator::Css("button[value=ann]")).await.is_ok()
+            || window.find(Locator::Css("#start button")).await.is_ok()
     })
     .await
         && let Ok(ann) = window.find(Locator::Css("button[value=ann]")).await
     {
         ann.click().await.expect("can be clicked");
     }
-    assert!(soon(async || window.find(Locator::Css("#start button")).await.is_ok()).await, "the consent's button");
-    window.find(Locator::Css("#start button")).await.expect("the consent's button").click().await.expect("can be clicked");
+    assert!(
+        soon(async || window.find(Locator::Css("#start button")).await.is_ok()).await,
+        "the consent's button"
+    );
+    window
+        .find(Locator::Css("#start button"))
+        .await
+        .expect("the consent's button")
+        .click()
+        .await
+        .expect("can be clicked");
     into_app(window).await;
     let url = window.current_url().await.expect("an address");
-    url.host_str().and_then(|host| host.strip_suffix(".localhost")).expect("an origin of its own").to_owned()
+    url.host_str()
+        .and_then(|host| host.strip_suffix(".localhost"))
+        .expect("an origin of its own")
+        .to_owned()
 }
 
 #[tokio::test]
@@ -41,13 +57,22 @@ async fn what_a_user_leaves_in_a_streamed_browser_is_there_in_the_next_one() {
     let first = enter(&window, &link, &inner.host).await;
     shows(&window, Inner::GREEN).await;
     shoot(&window, "files-first-session").await;
-    casting.admin(Method::POST, &format!("sessions/{first}/stop"), &json!({})).await;
-    let over = async || casting.admin(Method::GET, &format!("sessions/{first}"), &Value::Null).await;
+    casting
+        .admin(Method::POST, &format!("sessions/{first}/stop"), &json!({}))
+        .await;
+    let over = async || {
+        casting
+            .admin(Method::GET, &format!("sessions/{first}"), &Value::Null)
+            .await
+    };
     // Chromium has some seconds to write down what it has in memory.
     let ended = async || soon(async || over().await["state"] == "ended").await;
     assert!(ended().await || ended().await, "{}", over().await);
     assert_eq!(over().await["notes"], json!(["profile-saved"]));
-    assert!(soon(async || with_environment(&first).is_empty()).await, "nothing of it is left running");
+    assert!(
+        soon(async || with_environment(&first).is_empty()).await,
+        "nothing of it is left running"
+    );
     window.enter_parent_frame().await.expect("the viewer");
 
     let second = enter(&window, &link, &inner.host).await;
@@ -56,13 +81,34 @@ async fn what_a_user_leaves_in_a_streamed_browser_is_there_in_the_next_one() {
     shoot(&window, "files-second-session").await;
 
     // What administrators see of it.
-    let user = casting.admin(Method::GET, "users", &Value::Null).await["items"][0]["id"].as_str().expect("an id").to_owned();
+    let user = casting.admin(Method::GET, "users", &Value::Null).await["items"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let admin = driver.window(DESK).await;
-    admin.goto(&format!("{}/admin", casting.url())).await.expect("opens");
-    admin.find(Locator::Css("input[name=key]")).await.expect("a field").send_keys(casting.key()).await.expect("can be typed into");
-    admin.find(Locator::Css("form[action='/admin/sign-in'] button")).await.expect("a button").click().await.expect("can be clicked");
+    admin
+        .goto(&format!("{}/admin", casting.url()))
+        .await
+        .expect("opens");
+    admin
+        .find(Locator::Css("input[name=key]"))
+        .await
+        .expect("a field")
+        .send_keys(casting.key())
+        .await
+        .expect("can be typed into");
+    admin
+        .find(Locator::Css("form[action='/admin/sign-in'] button"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     wait_for(&admin, "h1", "Overview").await;
-    admin.goto(&format!("{}/admin/users/{user}", casting.url())).await.expect("opens");
+    admin
+        .goto(&format!("{}/admin/users/{user}", casting.url()))
+        .await
+        .expect("opens");
     wait_for(&admin, "h1", "Ann").await;
     wait_for(&admin, "main", "Current").await;
     shoot(&admin, "files-of-a-user").await;

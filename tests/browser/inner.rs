@@ -38,7 +38,9 @@ impl Inner {
     pub const BLUE: [u8; 3] = [10, 50, 125];
 
     pub async fn serve() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         let host = listener.local_addr().expect("an address").to_string();
         let typed = Arc::<Mutex<String>>::default();
         let note = |State(typed): State<Arc<Mutex<String>>>, RawQuery(text): RawQuery| async move {
@@ -58,7 +60,12 @@ impl Inner {
 
     /// What stands in the page's field.
     pub fn typed(&self) -> String {
-        self.typed.lock().expect("unpoisoned").get(3..).unwrap_or_default().to_owned()
+        self.typed
+            .lock()
+            .expect("unpoisoned")
+            .get(3..)
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -75,17 +82,37 @@ pub async fn shows(window: &fantoccini::Client, wanted: [u8; 3]) {
     for _ in 0..4 {
         seen = seen || soon(async || colour(window).await == json!(wanted)).await;
     }
-    assert!(seen, "the screen has {} and not {wanted:?}; the page says: {}", colour(window).await, text(window).await);
+    assert!(
+        seen,
+        "the screen has {} and not {wanted:?}; the page says: {}",
+        colour(window).await,
+        text(window).await
+    );
 }
 
 /// The size of the streamed screen.
 pub async fn size(window: &fantoccini::Client) -> Value {
-    window.execute("const c = document.querySelector('canvas'); return c && [c.width, c.height]", vec![]).await.unwrap_or_default()
+    window
+        .execute(
+            "const c = document.querySelector('canvas'); return c && [c.width, c.height]",
+            vec![],
+        )
+        .await
+        .unwrap_or_default()
 }
 
 /// Types into the streamed screen; the first key is a tabulator, which finds the page's field.
 pub async fn type_in(window: &fantoccini::Client, text: &str) {
-    let canvas = window.find(fantoccini::Locator::Css("canvas")).await.expect("the screen");
+    let canvas = window
+        .find(fantoccini::Locator::Css("canvas"))
+        .await
+        .expect("the screen");
     canvas.click().await.expect("can be clicked");
-    window.active_element().await.expect("the screen").send_keys(&format!("\u{e004}{text}")).await.expect("can be typed into");
+    window
+        .active_element()
+        .await
+        .expect("the screen")
+        .send_keys(&format!("\u{e004}{text}"))
+        .await
+        .expect("can be typed into");
 }

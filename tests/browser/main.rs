@@ -2,7 +2,11 @@
 //!
 //! Screenshots are kept under `target/screenshots`, to be looked at.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "equipment of tests fails by panicking, as tests do"
+)]
 
 mod administrator;
 mod chrome;

@@ -22,9 +22,17 @@ async fn the_proof_of_work_is_solved_by_the_page_itself_and_leads_into_a_session
     wait_for(&window, "#status", "live").await;
     window.close().await.expect("closes");
 
-    let still = driver.window(Look { scripting: false, ..DESK }).await;
+    let still = driver
+        .window(Look {
+            scripting: false,
+            ..DESK
+        })
+        .await;
     still.goto(&link).await.expect("opens");
-    assert!(text(&still).await.contains("needs JavaScript"), "who cannot solve it is told why");
+    assert!(
+        text(&still).await.contains("needs JavaScript"),
+        "who cannot solve it is told why"
+    );
     shoot(&still, "captcha-without-scripting").await;
     still.close().await.expect("closes");
 }
@@ -34,10 +42,19 @@ async fn an_address_that_came_with_the_link_is_shown_before_anything_starts() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let link = casting.link(&json!({"allow_dynamic_kasm_url": true})).await;
     let window = driver.window(DESK).await;
-    window.goto(&format!("{link}?kasm_url=example.org/path%3Fq%3D1")).await.expect("opens");
+    window
+        .goto(&format!("{link}?kasm_url=example.org/path%3Fq%3D1"))
+        .await
+        .expect("opens");
     wait_for(&window, ".consent .url", "https://example.org/path?q=1").await;
     shoot(&window, "consent").await;
-    window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+    window
+        .find(Locator::Css("#start button"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     into_app(&window).await;
     wait_for(&window, "#kasm-url", "https://example.org/path?q=1").await;
     window.close().await.expect("closes");
@@ -46,28 +63,55 @@ async fn an_address_that_came_with_the_link_is_shown_before_anything_starts() {
 #[tokio::test]
 async fn refusals_are_plain_words_on_every_screen_and_nothing_is_wrong_in_the_console() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let limited = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600});
+    let limited =
+        json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600});
     let limited = casting.link(&limited).await;
     let desk = driver.window(DESK).await;
     desk.goto(&limited).await.expect("opens");
     into_app(&desk).await;
     wait_for(&desk, "#status", "live").await;
     for (name, link, look, words) in [
-        ("rate-limited", limited.clone(), DESK, "Too many sessions from your network"),
+        (
+            "rate-limited",
+            limited.clone(),
+            DESK,
+            "Too many sessions from your network",
+        ),
         (
             "sold-out",
-            casting.link(&json!({"limit_total_sessions": true, "sessions_remaining": 0})).await,
+            casting
+                .link(&json!({"limit_total_sessions": true, "sessions_remaining": 0}))
+                .await,
             Look { dark: true, ..DESK },
             "All sessions are taken",
         ),
-        ("closed", casting.link(&closed()).await, Look { phone: true, ..DESK }, "It opens again on"),
+        (
+            "closed",
+            casting.link(&closed()).await,
+            Look {
+                phone: true,
+                ..DESK
+            },
+            "It opens again on",
+        ),
         (
             "banned",
-            casting.link(&json!({"banned_addresses": ["127.0.0.0/8 This machine"]})).await,
-            Look { phone: true, dark: true, ..DESK },
+            casting
+                .link(&json!({"banned_addresses": ["127.0.0.0/8 This machine"]}))
+                .await,
+            Look {
+                phone: true,
+                dark: true,
+                ..DESK
+            },
             "Requests from This machine are not allowed.",
         ),
-        ("unknown", format!("{}/cast/nosuchkey", casting.url()), DESK, "This link does not work"),
+        (
+            "unknown",
+            format!("{}/cast/nosuchkey", casting.url()),
+            DESK,
+            "This link does not work",
+        ),
     ] {
         let window = driver.window(look).await;
         window.goto(&link).await.expect("opens");
@@ -76,7 +120,10 @@ async fn refusals_are_plain_words_on_every_screen_and_nothing_is_wrong_in_the_co
             wait_for(&window, "h1", words).await;
         }
         wait_for(&window, "body", words).await;
-        assert!(text(&window).await.contains("Reference"), "{name}: something to quote");
+        assert!(
+            text(&window).await.contains("Reference"),
+            "{name}: something to quote"
+        );
         shoot(&window, name).await;
         assert_eq!(console(&window).await, Vec::<String>::new(), "{name}");
         window.close().await.expect("closes");
@@ -95,12 +142,20 @@ fn closed() -> Value {
 #[tokio::test]
 async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let link = casting.link(&json!({"allow_anonymous": false, "allow_resume": true})).await;
+    let link = casting
+        .link(&json!({"allow_anonymous": false, "allow_resume": true}))
+        .await;
     let window = driver.window(DESK).await;
     window.goto(&link).await.expect("opens");
     wait_for(&window, "h1", "Who are you?").await;
     shoot(&window, "login").await;
-    window.find(Locator::Css("button[value=ann]")).await.expect("a button").click().await.expect("can be clicked");
+    window
+        .find(Locator::Css("button[value=ann]"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     let session = window.current_url().await.expect("an address");
@@ -108,12 +163,25 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
     window.goto(&link).await.expect("opens");
     into_app(&window).await;
     wait_for(&window, "#status", "live").await;
-    assert_eq!(window.current_url().await.expect("an address").host_str(), session.host_str(), "whoever comes back finds their session");
+    assert_eq!(
+        window.current_url().await.expect("an address").host_str(),
+        session.host_str(),
+        "whoever comes back finds their session"
+    );
 
-    window.goto(&format!("{}/login/me", casting.url())).await.expect("opens");
+    window
+        .goto(&format!("{}/login/me", casting.url()))
+        .await
+        .expect("opens");
     wait_for(&window, "h1", "You are signed in").await;
     shoot(&window, "signed-in").await;
-    window.find(Locator::Css("form button")).await.expect("a button").click().await.expect("can be clicked");
+    window
+        .find(Locator::Css("form button"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     wait_for(&window, "h1", "You are signed out").await;
     window.goto(&link).await.expect("opens");
     wait_for(&window, "h1", "Who are you?").await;
@@ -123,9 +191,14 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
 #[tokio::test]
 async fn maintenance_is_said_in_words() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    casting.admin(Method::PATCH, "settings", &json!({"max_sessions": 0})).await;
+    casting
+        .admin(Method::PATCH, "settings", &json!({"max_sessions": 0}))
+        .await;
     let window = driver.window(Look { dark: true, ..DESK }).await;
-    window.goto(&format!("{}/cast/welcome", casting.url())).await.expect("opens");
+    window
+        .goto(&format!("{}/cast/welcome", casting.url()))
+        .await
+        .expect("opens");
     wait_for(&window, "h1", "We are working on it").await;
     shoot(&window, "maintenance").await;
     window.close().await.expect("closes");
@@ -133,7 +206,9 @@ async fn maintenance_is_said_in_words() {
 
 /// What stands for a provider: it takes one token for a person.
 pub async fn provider() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let verify = |body: String| async move {
         let person = body.split('&').any(|pair| pair == "response=a-person");
@@ -141,7 +216,9 @@ pub async fn provider() -> String {
         json!({"success": person, "hostname": "localhost", "action": CAPTCHA_ACTION, "challenge_ts": now}).to_string()
     };
     let picture = || async { ([(CONTENT_TYPE, "image/svg+xml")], PICTURE) };
-    let router = Router::new().route("/siteverify", post(verify)).route("/background.svg", get(picture));
+    let router = Router::new()
+        .route("/siteverify", post(verify))
+        .route("/background.svg", get(picture));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }
@@ -161,17 +238,41 @@ async fn a_providers_box_must_be_solved_and_its_proof_travels_with_the_form() {
         field.value = arguments[0]; document.querySelector('.cf-turnstile[data-sitekey=site]').append(field);";
     let window = driver.window(DESK).await;
     for (name, proof, selector, words) in [
-        ("never loaded", None, "#proof", "Please load the page again."),
-        ("unsolved", Some(""), "#proof", "Please complete the check first."),
-        ("a machine", Some("a-machine"), "h1", "The check did not work out"),
+        (
+            "never loaded",
+            None,
+            "#proof",
+            "Please load the page again.",
+        ),
+        (
+            "unsolved",
+            Some(""),
+            "#proof",
+            "Please complete the check first.",
+        ),
+        (
+            "a machine",
+            Some("a-machine"),
+            "h1",
+            "The check did not work out",
+        ),
         ("a person", Some("a-person"), "#status", "live"),
     ] {
         window.goto(&link).await.expect("opens");
         wait_for(&window, "#start button", "Start").await;
         if let Some(proof) = proof {
-            window.execute(solve, vec![json!(proof)]).await.expect("can be filled in");
+            window
+                .execute(solve, vec![json!(proof)])
+                .await
+                .expect("can be filled in");
         }
-        window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+        window
+            .find(Locator::Css("#start button"))
+            .await
+            .expect("a button")
+            .click()
+            .await
+            .expect("can be clicked");
         if name == "a person" {
             into_app(&window).await;
         }
@@ -185,16 +286,41 @@ async fn a_providers_box_must_be_solved_and_its_proof_travels_with_the_form() {
 async fn a_links_picture_stands_behind_its_page() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let picture = format!("{}/background.svg", provider().await);
-    let link = casting.link(&json!({"background_url": picture, "allow_dynamic_kasm_url": true})).await;
-    for (name, look) in [("background", DESK), ("background-dark-phone", Look { dark: true, phone: true, ..DESK })] {
+    let link = casting
+        .link(&json!({"background_url": picture, "allow_dynamic_kasm_url": true}))
+        .await;
+    for (name, look) in [
+        ("background", DESK),
+        (
+            "background-dark-phone",
+            Look {
+                dark: true,
+                phone: true,
+                ..DESK
+            },
+        ),
+    ] {
         let window = driver.window(look).await;
-        window.goto(&format!("{link}?kasm_url=example.org")).await.expect("opens");
+        window
+            .goto(&format!("{link}?kasm_url=example.org"))
+            .await
+            .expect("opens");
         wait_for(&window, ".consent .url", "https://example.org/").await;
-        let shown = window.execute("return getComputedStyle(document.body).backgroundImage", vec![]).await.expect("a value");
+        let shown = window
+            .execute(
+                "return getComputedStyle(document.body).backgroundImage",
+                vec![],
+            )
+            .await
+            .expect("a value");
         assert_eq!(shown, json!(format!("url(\"{picture}\")")));
         let loaded = "const [done] = arguments, image = new Image(); image.onload = () => done(image.naturalWidth); \
             image.onerror = () => done(0); image.src = getComputedStyle(document.body).backgroundImage.slice(5, -2);";
-        assert_eq!(window.execute_async(loaded, vec![]).await.expect("a value"), json!(1100), "the page's policy lets it in");
+        assert_eq!(
+            window.execute_async(loaded, vec![]).await.expect("a value"),
+            json!(1100),
+            "the page's policy lets it in"
+        );
         shoot(&window, name).await;
         assert_eq!(console(&window).await, Vec::<String>::new(), "{name}");
         window.close().await.expect("closes");

@@ -9,44 +9,97 @@ use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, text_of,
 async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
-    window.goto(&format!("{}/cast/welcome", casting.url())).await.expect("opens");
+    window
+        .goto(&format!("{}/cast/welcome", casting.url()))
+        .await
+        .expect("opens");
     into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     let url = window.current_url().await.expect("an address");
-    let session = url.host_str().and_then(|host| host.strip_suffix(".localhost")).expect("an origin of its own").to_owned();
-    assert!(session.starts_with('s') && !url.as_str().contains("ticket"), "the ticket is not left in the address: {url}");
-    assert!(text_of(&window, "#kasm-url").await.contains("https://example.com/"), "the app shows what it was given");
+    let session = url
+        .host_str()
+        .and_then(|host| host.strip_suffix(".localhost"))
+        .expect("an origin of its own")
+        .to_owned();
+    assert!(
+        session.starts_with('s') && !url.as_str().contains("ticket"),
+        "the ticket is not left in the address: {url}"
+    );
+    assert!(
+        text_of(&window, "#kasm-url")
+            .await
+            .contains("https://example.com/"),
+        "the app shows what it was given"
+    );
     let first = text_of(&window, "#tick").await;
-    assert!(soon(async || text_of(&window, "#tick").await != first).await, "the clock ticks over the WebSocket");
+    assert!(
+        soon(async || text_of(&window, "#tick").await != first).await,
+        "the clock ticks over the WebSocket"
+    );
     shoot(&window, "demo-session").await;
 
     let pad = window.find(Locator::Css("#pad")).await.expect("the pad");
-    pad.send_keys("Hello from the first window").await.expect("can be written on");
-    let second = window.new_window(true).await.expect("a second window").handle;
+    pad.send_keys("Hello from the first window")
+        .await
+        .expect("can be written on");
+    let second = window
+        .new_window(true)
+        .await
+        .expect("a second window")
+        .handle;
     let first_window = window.window().await.expect("the first window");
     window.switch_to_window(second).await.expect("switches");
     window.goto(url.as_str()).await.expect("opens");
     into_app(&window).await;
     let shared = soon(async || match window.find(Locator::Css("#pad")).await {
-        Ok(pad) => pad.prop("value").await.ok().flatten().is_some_and(|text| text.contains("Hello from the first window")),
+        Ok(pad) => pad
+            .prop("value")
+            .await
+            .ok()
+            .flatten()
+            .is_some_and(|text| text.contains("Hello from the first window")),
         Err(_) => false,
     });
     assert!(shared.await, "both windows share the pad");
-    window.switch_to_window(first_window).await.expect("switches back");
+    window
+        .switch_to_window(first_window)
+        .await
+        .expect("switches back");
     window.enter_parent_frame().await.expect("the viewer");
 
     let stranger = driver.window(DESK).await;
     stranger.goto(url.as_str()).await.expect("opens");
     let refused = text(&stranger).await;
-    assert!(!refused.contains("example.com") && !refused.is_empty(), "nobody else gets in: {refused}");
+    assert!(
+        !refused.contains("example.com") && !refused.is_empty(),
+        "nobody else gets in: {refused}"
+    );
     shoot(&stranger, "stranger").await;
     stranger.close().await.expect("closes");
 
-    assert!(!with_environment(&session).is_empty(), "the session is a real process");
-    let ended = casting.admin(reqwest::Method::POST, &format!("sessions/{session}/stop"), &serde_json::json!({})).await;
-    assert!(ended["state"] == "stopping" || ended["state"] == "ended", "{ended}");
-    assert!(soon(async || with_environment(&session).is_empty()).await, "no process stays");
-    window.goto(&format!("{}/session/{session}", casting.url())).await.expect("opens");
+    assert!(
+        !with_environment(&session).is_empty(),
+        "the session is a real process"
+    );
+    let ended = casting
+        .admin(
+            reqwest::Method::POST,
+            &format!("sessions/{session}/stop"),
+            &serde_json::json!({}),
+        )
+        .await;
+    assert!(
+        ended["state"] == "stopping" || ended["state"] == "ended",
+        "{ended}"
+    );
+    assert!(
+        soon(async || with_environment(&session).is_empty()).await,
+        "no process stays"
+    );
+    window
+        .goto(&format!("{}/session/{session}", casting.url()))
+        .await
+        .expect("opens");
     wait_for(&window, "h1", "This session has ended").await;
     assert!(text(&window).await.contains("An administrator ended it."));
     shoot(&window, "session-ended").await;
@@ -56,14 +109,37 @@ async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() 
 #[tokio::test]
 async fn without_scripting_a_button_leads_to_the_same_session() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let window = driver.window(Look { scripting: false, ..DESK }).await;
-    window.goto(&format!("{}/cast/welcome", casting.url())).await.expect("opens");
-    assert!(text(&window).await.contains("A session of your own"), "nothing starts by itself");
+    let window = driver
+        .window(Look {
+            scripting: false,
+            ..DESK
+        })
+        .await;
+    window
+        .goto(&format!("{}/cast/welcome", casting.url()))
+        .await
+        .expect("opens");
+    assert!(
+        text(&window).await.contains("A session of your own"),
+        "nothing starts by itself"
+    );
     shoot(&window, "landing-without-scripting").await;
-    window.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+    window
+        .find(Locator::Css("#start button"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     // Without scripting the viewer is a frame and what its form can do.
     soon(async || window.find(Locator::Css("noscript iframe")).await.is_ok()).await;
-    window.find(Locator::Css("noscript iframe")).await.expect("a frame").enter_frame().await.expect("a frame");
+    window
+        .find(Locator::Css("noscript iframe"))
+        .await
+        .expect("a frame")
+        .enter_frame()
+        .await
+        .expect("a frame");
     wait_for(&window, "body", "https://example.com/").await;
     window.close().await.expect("closes");
 }

@@ -9,13 +9,20 @@ use crate::fair::judge;
 #[tokio::test]
 async fn the_second_of_two_browsers_waits_on_its_page_and_gets_in_by_itself() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    let link = casting.link(&json!({"max_live_sessions": 1, "waiting_room": true})).await;
+    let link = casting
+        .link(&json!({"max_live_sessions": 1, "waiting_room": true}))
+        .await;
     let first = driver.window(DESK).await;
     first.goto(&link).await.expect("opens");
     into_app(&first).await;
     wait_for(&first, "#status", "live").await;
 
-    let second = driver.window(Look { watched: true, ..DESK }).await;
+    let second = driver
+        .window(Look {
+            watched: true,
+            ..DESK
+        })
+        .await;
     second.goto(&link).await.expect("opens");
     wait_for(&second, "#told", "You are number 1.").await;
     shoot(&second, "waiting-room").await;
@@ -23,21 +30,58 @@ async fn the_second_of_two_browsers_waits_on_its_page_and_gets_in_by_itself() {
     second.refresh().await.expect("loads afresh");
     wait_for(&second, "#told", "You are number 1.").await;
 
-    let third = driver.window(Look { scripting: false, phone: true, dark: true, ..DESK }).await;
+    let third = driver
+        .window(Look {
+            scripting: false,
+            phone: true,
+            dark: true,
+            ..DESK
+        })
+        .await;
     third.goto(&link).await.expect("opens");
-    third.find(Locator::Css("#start button")).await.expect("a button").click().await.expect("can be clicked");
+    third
+        .find(Locator::Css("#start button"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     wait_for(&third, "#told", "You are number 2.").await;
     shoot(&third, "waiting-room-phone").await;
 
     first.enter_parent_frame().await.expect("the viewer");
-    first.find(Locator::Css("#panel > summary")).await.expect("the panel").click().await.expect("opens");
-    first.find(Locator::Css(".end summary")).await.expect("the end").click().await.expect("opens");
-    first.find(Locator::Css(".end button")).await.expect("the button").click().await.expect("can be clicked");
+    first
+        .find(Locator::Css("#panel > summary"))
+        .await
+        .expect("the panel")
+        .click()
+        .await
+        .expect("opens");
+    first
+        .find(Locator::Css(".end summary"))
+        .await
+        .expect("the end")
+        .click()
+        .await
+        .expect("opens");
+    first
+        .find(Locator::Css(".end button"))
+        .await
+        .expect("the button")
+        .click()
+        .await
+        .expect("can be clicked");
     into_app(&second).await;
     wait_for(&second, "#status", "live").await;
     assert_eq!(console(&second).await, Vec::<String>::new());
     wait_for(&third, "#told", "You are number 1.").await;
-    third.find(Locator::Css(".foot button")).await.expect("a button").click().await.expect("can be clicked");
+    third
+        .find(Locator::Css(".foot button"))
+        .await
+        .expect("a button")
+        .click()
+        .await
+        .expect("can be clicked");
     wait_for(&third, "h1", "You have left the line").await;
     for window in [first, second, third] {
         window.close().await.expect("closes");

@@ -11,29 +11,67 @@ use crate::inner::{Inner, shows, size, type_in};
 async fn a_browser_is_streamed_into_the_browser_opens_what_the_link_says_and_can_be_typed_into() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let inner = Inner::serve().await;
-    let fields =
-        json!({"image_id": casting.image("Browser").await, "allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["127.0.0.1"]});
+    let fields = json!({"image_id": casting.image("Browser").await, "allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["127.0.0.1"]});
     let link = casting.link(&fields).await;
     let window = driver.window(DESK).await;
-    window.goto(&format!("{link}?kasm_url=http://{}/", inner.host)).await.expect("opens");
-    window.find(fantoccini::Locator::Css("#start button")).await.expect("the consent's button").click().await.expect("can be clicked");
+    window
+        .goto(&format!("{link}?kasm_url=http://{}/", inner.host))
+        .await
+        .expect("opens");
+    window
+        .find(fantoccini::Locator::Css("#start button"))
+        .await
+        .expect("the consent's button")
+        .click()
+        .await
+        .expect("can be clicked");
     into_app(&window).await;
     shows(&window, Inner::GREEN).await;
-    let inside = window.execute("return [innerWidth, innerHeight]", vec![]).await.expect("a size");
-    assert!(soon(async || size(&window).await == inside).await, "the screen is as large as the window: {} {inside}", size(&window).await);
+    let inside = window
+        .execute("return [innerWidth, innerHeight]", vec![])
+        .await
+        .expect("a size");
+    assert!(
+        soon(async || size(&window).await == inside).await,
+        "the screen is as large as the window: {} {inside}",
+        size(&window).await
+    );
     shoot(&window, "streamed-browser").await;
 
     let url = window.current_url().await.expect("an address");
-    let session = url.host_str().and_then(|host| host.strip_suffix(".localhost")).expect("an origin of its own").to_owned();
+    let session = url
+        .host_str()
+        .and_then(|host| host.strip_suffix(".localhost"))
+        .expect("an origin of its own")
+        .to_owned();
     type_in(&window, "hello").await;
-    assert!(soon(async || inner.typed() == "hello").await, "typed: {}", inner.typed());
+    assert!(
+        soon(async || inner.typed() == "hello").await,
+        "typed: {}",
+        inner.typed()
+    );
     shoot(&window, "streamed-browser-typed").await;
 
-    casting.admin(Method::POST, &format!("sessions/{session}/stop"), &json!({})).await;
-    assert!(soon(async || with_environment(&session).is_empty()).await, "nothing of it is left running");
+    casting
+        .admin(
+            Method::POST,
+            &format!("sessions/{session}/stop"),
+            &json!({}),
+        )
+        .await;
+    assert!(
+        soon(async || with_environment(&session).is_empty()).await,
+        "nothing of it is left running"
+    );
     window.enter_parent_frame().await.expect("the viewer");
     wait_for(&window, "h1", "This session has ended").await;
-    window.find(fantoccini::Locator::Css("a")).await.expect("the way to what happened").click().await.expect("can be clicked");
+    window
+        .find(fantoccini::Locator::Css("a"))
+        .await
+        .expect("the way to what happened")
+        .click()
+        .await
+        .expect("can be clicked");
     wait_for(&window, "body", "An administrator ended it.").await;
     shoot(&window, "streamed-browser-ended").await;
     window.close().await.expect("closes");

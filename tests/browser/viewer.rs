@@ -8,12 +8,21 @@ use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, text_of,
 use crate::inner::{Inner, shows, size, type_in};
 
 async fn click(window: &Client, selector: &str) {
-    window.find(Locator::Css(selector)).await.expect(selector).click().await.expect("can be clicked");
+    window
+        .find(Locator::Css(selector))
+        .await
+        .expect(selector)
+        .click()
+        .await
+        .expect("can be clicked");
 }
 
 async fn session_of(window: &Client) -> String {
     let url = window.current_url().await.expect("an address");
-    url.host_str().and_then(|host| host.strip_suffix(".localhost")).expect("an origin of its own").to_owned()
+    url.host_str()
+        .and_then(|host| host.strip_suffix(".localhost"))
+        .expect("an origin of its own")
+        .to_owned()
 }
 
 async fn is_there(window: &Client, selector: &str) -> bool {
@@ -21,34 +30,70 @@ async fn is_there(window: &Client, selector: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_panel_and_the_tips_are_there_unless_the_link_says_otherwise_and_the_panel_ends_the_session() {
+async fn the_panel_and_the_tips_are_there_unless_the_link_says_otherwise_and_the_panel_ends_the_session()
+ {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
-    for (name, look) in [("desk", DESK), ("dark", Look { dark: true, ..DESK }), ("phone", Look { phone: true, ..DESK })] {
+    for (name, look) in [
+        ("desk", DESK),
+        ("dark", Look { dark: true, ..DESK }),
+        (
+            "phone",
+            Look {
+                phone: true,
+                ..DESK
+            },
+        ),
+    ] {
         let window = driver.window(look).await;
-        window.goto(&casting.link(&json!({})).await).await.expect("opens");
+        window
+            .goto(&casting.link(&json!({})).await)
+            .await
+            .expect("opens");
         wait_for(&window, "#tips[open]", "Your session is ready").await;
         shoot(&window, &format!("viewer-tips-{name}")).await;
         click(&window, "#tips button").await;
         wait_for(&window, "#panel summary", "").await;
         click(&window, "#panel > summary").await;
         wait_for(&window, "#connection", "Good").await;
-        assert!(text_of(&window, "#left").await.starts_with("59:"), "{}", text(&window).await);
+        assert!(
+            text_of(&window, "#left").await.starts_with("59:"),
+            "{}",
+            text(&window).await
+        );
         shoot(&window, &format!("viewer-panel-{name}")).await;
         // Who comes back is not told twice.
         window.refresh().await.expect("loads");
-        assert!(soon(async || is_there(&window, "#tips:not([open])").await).await, "tips once are enough");
+        assert!(
+            soon(async || is_there(&window, "#tips:not([open])").await).await,
+            "tips once are enough"
+        );
         let session = session_of(&window).await;
         click(&window, "#panel > summary").await;
         click(&window, ".end summary").await;
         click(&window, ".end button").await;
         wait_for(&window, "body", "You ended it.").await;
-        assert!(soon(async || with_environment(&session).is_empty()).await, "no process stays");
+        assert!(
+            soon(async || with_environment(&session).is_empty()).await,
+            "no process stays"
+        );
         window.close().await.expect("closes");
     }
     let bare = driver.window(DESK).await;
-    bare.goto(&casting.link(&json!({"disable_control_panel": true, "disable_tips": true})).await).await.expect("opens");
-    assert!(soon(async || is_there(&bare, "#app").await).await, "the app is there");
-    assert!(!is_there(&bare, "#panel").await && !is_there(&bare, "#tips").await, "and nothing else is");
+    bare.goto(
+        &casting
+            .link(&json!({"disable_control_panel": true, "disable_tips": true}))
+            .await,
+    )
+    .await
+    .expect("opens");
+    assert!(
+        soon(async || is_there(&bare, "#app").await).await,
+        "the app is there"
+    );
+    assert!(
+        !is_there(&bare, "#panel").await && !is_there(&bare, "#tips").await,
+        "and nothing else is"
+    );
     into_app(&bare).await;
     wait_for(&bare, "#status", "live").await;
     bare.close().await.expect("closes");
@@ -56,19 +101,33 @@ async fn the_panel_and_the_tips_are_there_unless_the_link_says_otherwise_and_the
 
 #[tokio::test]
 async fn others_watch_by_the_link_and_only_watch_until_they_are_handed_control() {
-    let (driver, casting, inner) = (Driver::start().await, Casting::start().await, Inner::serve().await);
+    let (driver, casting, inner) = (
+        Driver::start().await,
+        Casting::start().await,
+        Inner::serve().await,
+    );
     let fields = json!({
         "image_id": casting.image("Browser").await, "enable_sharing": true, "allow_anonymous_viewers": true, "disable_tips": true,
         "kasm_url": format!("http://{}/", inner.host),
     });
     let owner = driver.window(DESK).await;
-    owner.goto(&casting.link(&fields).await).await.expect("opens");
+    owner
+        .goto(&casting.link(&fields).await)
+        .await
+        .expect("opens");
     into_app(&owner).await;
     shows(&owner, Inner::GREEN).await;
-    assert_eq!(size(&owner).await, json!([1280, 720]), "the screen keeps its size, and the owner's window shows it scaled");
+    assert_eq!(
+        size(&owner).await,
+        json!([1280, 720]),
+        "the screen keeps its size, and the owner's window shows it scaled"
+    );
     owner.enter_parent_frame().await.expect("the viewer");
     let link = soon_value(&owner, "#link").await;
-    assert!(link.starts_with(casting.url()) && link.contains("/share/"), "{link}");
+    assert!(
+        link.starts_with(casting.url()) && link.contains("/share/"),
+        "{link}"
+    );
 
     let viewer = driver.window(DESK).await;
     viewer.goto(&link).await.expect("opens");
@@ -77,18 +136,37 @@ async fn others_watch_by_the_link_and_only_watch_until_they_are_handed_control()
     viewer.enter_parent_frame().await.expect("the viewer");
     click(&viewer, "#panel > summary").await;
     wait_for(&viewer, "#part", "are watching").await;
-    assert!(!is_there(&viewer, "#link").await && !is_there(&viewer, ".end").await, "sharing and the end are the owner's");
+    assert!(
+        !is_there(&viewer, "#link").await && !is_there(&viewer, ".end").await,
+        "sharing and the end are the owner's"
+    );
     shoot(&viewer, "share-viewer").await;
 
     // What the page leaves out is not what protects the session: the same screen without the page, with keys switched on.
     let watching = viewer.current_url().await.expect("an address");
-    viewer.goto(watching.join("/?resize=remote").expect("an address").as_str()).await.expect("opens");
+    viewer
+        .goto(
+            watching
+                .join("/?resize=remote")
+                .expect("an address")
+                .as_str(),
+        )
+        .await
+        .expect("opens");
     shows(&viewer, Inner::GREEN).await;
     type_in(&viewer, "intruder").await;
     into_app(&owner).await;
     type_in(&owner, "mine").await;
-    assert!(soon(async || inner.typed() == "mine").await, "only the owner's keys arrive: {}", inner.typed());
-    assert_eq!(size(&owner).await, json!([1280, 720]), "nor does anybody who watches set the size");
+    assert!(
+        soon(async || inner.typed() == "mine").await,
+        "only the owner's keys arrive: {}",
+        inner.typed()
+    );
+    assert_eq!(
+        size(&owner).await,
+        json!([1280, 720]),
+        "nor does anybody who watches set the size"
+    );
 
     viewer.goto(watching.as_str()).await.expect("opens");
     owner.enter_parent_frame().await.expect("the viewer");
@@ -99,62 +177,123 @@ async fn others_watch_by_the_link_and_only_watch_until_they_are_handed_control()
     wait_for(&owner, "#watchers", "Guest has control").await;
     into_app(&viewer).await;
     shows(&viewer, Inner::GREEN).await;
-    let canvas = viewer.find(Locator::Css("canvas")).await.expect("the screen");
+    let canvas = viewer
+        .find(Locator::Css("canvas"))
+        .await
+        .expect("the screen");
     canvas.click().await.expect("can be clicked");
-    viewer.active_element().await.expect("the screen").send_keys("\u{e004}yours").await.expect("can be typed into");
-    assert!(soon(async || inner.typed().ends_with("yours")).await, "control was handed over: {}", inner.typed());
+    viewer
+        .active_element()
+        .await
+        .expect("the screen")
+        .send_keys("\u{e004}yours")
+        .await
+        .expect("can be typed into");
+    assert!(
+        soon(async || inner.typed().ends_with("yours")).await,
+        "control was handed over: {}",
+        inner.typed()
+    );
 
     click(&owner, "#stop > button").await;
-    assert!(soon(async || is_there(&owner, "#begin:not([hidden])").await).await, "{}", text(&owner).await);
+    assert!(
+        soon(async || is_there(&owner, "#begin:not([hidden])").await).await,
+        "{}",
+        text(&owner).await
+    );
     viewer.enter_parent_frame().await.expect("the viewer");
-    wait_for(&viewer, "body", "This session is not shared with you any more").await;
+    wait_for(
+        &viewer,
+        "body",
+        "This session is not shared with you any more",
+    )
+    .await;
     shoot(&viewer, "share-revoked").await;
     viewer.goto(&link).await.expect("opens");
     wait_for(&viewer, "h1", "There is nothing to watch here any more").await;
     // Alone again, the owner's window is the screen's measure.
     into_app(&owner).await;
-    let window = owner.execute("return [innerWidth, innerHeight]", vec![]).await.expect("a size");
-    assert!(soon(async || size(&owner).await == window).await, "{} {window}", size(&owner).await);
+    let window = owner
+        .execute("return [innerWidth, innerHeight]", vec![])
+        .await
+        .expect("a size");
+    assert!(
+        soon(async || size(&owner).await == window).await,
+        "{} {window}",
+        size(&owner).await
+    );
     owner.close().await.expect("closes");
     viewer.close().await.expect("closes");
 }
 
 #[tokio::test]
 async fn without_a_fixed_resolution_the_shared_screen_follows_the_owners_window() {
-    let (driver, casting, inner) = (Driver::start().await, Casting::start().await, Inner::serve().await);
+    let (driver, casting, inner) = (
+        Driver::start().await,
+        Casting::start().await,
+        Inner::serve().await,
+    );
     let fields = json!({
         "image_id": casting.image("Browser").await, "enable_sharing": true, "disable_shared_fixed_resolution": true, "disable_tips": true,
         "kasm_url": format!("http://{}/", inner.host),
     });
     let owner = driver.window(DESK).await;
-    owner.goto(&casting.link(&fields).await).await.expect("opens");
+    owner
+        .goto(&casting.link(&fields).await)
+        .await
+        .expect("opens");
     into_app(&owner).await;
     shows(&owner, Inner::GREEN).await;
-    let window = owner.execute("return [innerWidth, innerHeight]", vec![]).await.expect("a size");
-    assert!(soon(async || size(&owner).await == window).await, "{} {window}", size(&owner).await);
+    let window = owner
+        .execute("return [innerWidth, innerHeight]", vec![])
+        .await
+        .expect("a size");
+    assert!(
+        soon(async || size(&owner).await == window).await,
+        "{} {window}",
+        size(&owner).await
+    );
     owner.close().await.expect("closes");
 }
 
 #[tokio::test]
 async fn whoever_takes_up_a_session_again_with_another_address_finds_it_open() {
-    let (driver, casting, inner) = (Driver::start().await, Casting::start().await, Inner::serve().await);
+    let (driver, casting, inner) = (
+        Driver::start().await,
+        Casting::start().await,
+        Inner::serve().await,
+    );
     let fields = json!({
         "image_id": casting.image("Browser").await, "allow_anonymous": false, "allow_resume": true, "allow_dynamic_kasm_url": true,
         "dynamic_kasm_url_hosts": ["127.0.0.1"], "disable_tips": true,
     });
     let link = casting.link(&fields).await;
     let window = driver.window(DESK).await;
-    window.goto(&format!("{link}?kasm_url=http://{}/", inner.host)).await.expect("opens");
+    window
+        .goto(&format!("{link}?kasm_url=http://{}/", inner.host))
+        .await
+        .expect("opens");
     wait_for(&window, "h1", "Who are you?").await;
     click(&window, "button[value=ann]").await;
-    assert!(soon(async || is_there(&window, "#start button").await).await, "{}", text(&window).await);
+    assert!(
+        soon(async || is_there(&window, "#start button").await).await,
+        "{}",
+        text(&window).await
+    );
     click(&window, "#start button").await;
     into_app(&window).await;
     shows(&window, Inner::GREEN).await;
     let session = session_of(&window).await;
 
-    window.goto(&format!("{link}?kasm_url=http://{}/second", inner.host)).await.expect("opens");
-    assert!(soon(async || is_there(&window, "#start button").await).await, "{}", text(&window).await);
+    window
+        .goto(&format!("{link}?kasm_url=http://{}/second", inner.host))
+        .await
+        .expect("opens");
+    assert!(
+        soon(async || is_there(&window, "#start button").await).await,
+        "{}",
+        text(&window).await
+    );
     click(&window, "#start button").await;
     into_app(&window).await;
     shows(&window, Inner::BLUE).await;
@@ -165,7 +304,10 @@ async fn whoever_takes_up_a_session_again_with_another_address_finds_it_open() {
     window.enter_parent_frame().await.expect("the viewer");
     click(&window, "#panel > summary").await;
     let field = window.find(Locator::Css("#url")).await.expect("a field");
-    field.send_keys(&format!("http://{}/", inner.host)).await.expect("can be filled in");
+    field
+        .send_keys(&format!("http://{}/", inner.host))
+        .await
+        .expect("can be filled in");
     click(&window, "#open button").await;
     click(&window, "#panel > summary").await;
     into_app(&window).await;
@@ -178,25 +320,50 @@ async fn a_session_warns_before_it_ends_by_itself_and_says_afterwards_why() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     // The shortest that can be set: a minute.
     let limits = [
-        ("idle", json!({"idle_minutes": 1}), "Nobody had touched it for a while."),
-        ("time", json!({"session_time_limit_seconds": 60}), "Its time was up."),
+        (
+            "idle",
+            json!({"idle_minutes": 1}),
+            "Nobody had touched it for a while.",
+        ),
+        (
+            "time",
+            json!({"session_time_limit_seconds": 60}),
+            "Its time was up.",
+        ),
     ];
     let mut windows = Vec::new();
     for (name, settings, why) in limits {
         let fields = json!({"enforce_client_settings": true, "client_settings": settings, "disable_tips": true});
         let window = driver.window(DESK).await;
-        window.goto(&casting.link(&fields).await).await.expect("opens");
+        window
+            .goto(&casting.link(&fields).await)
+            .await
+            .expect("opens");
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         // A touch in the app's own window counts.
-        window.find(Locator::Css("#pad")).await.expect("the pad").click().await.expect("can be clicked");
+        window
+            .find(Locator::Css("#pad"))
+            .await
+            .expect("the pad")
+            .click()
+            .await
+            .expect("can be clicked");
         window.enter_parent_frame().await.expect("the viewer");
         windows.push((name, window, why));
     }
     wait_for(&windows[1].1, "#banner", "The session ends in 00:").await;
     shoot(&windows[1].1, "viewer-countdown").await;
-    assert!(text_of(&windows[0].1, "#banner").await.is_empty(), "not yet: {}", text(&windows[0].1).await);
-    let warned = async || text_of(&windows[0].1, "#banner").await.contains("Are you still there?");
+    assert!(
+        text_of(&windows[0].1, "#banner").await.is_empty(),
+        "not yet: {}",
+        text(&windows[0].1).await
+    );
+    let warned = async || {
+        text_of(&windows[0].1, "#banner")
+            .await
+            .contains("Are you still there?")
+    };
     let mut seen = false;
     for _ in 0..6 {
         seen = seen || soon(&warned).await;
@@ -219,6 +386,10 @@ async fn soon_value(window: &Client, selector: &str) -> String {
         Ok(field) => field.prop("value").await.ok().flatten().unwrap_or_default(),
         Err(_) => String::new(),
     };
-    assert!(soon(async || !read().await.is_empty()).await, "{selector} is empty: {}", text(window).await);
+    assert!(
+        soon(async || !read().await.is_empty()).await,
+        "{selector} is empty: {}",
+        text(window).await
+    );
     read().await
 }

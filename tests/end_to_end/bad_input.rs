@@ -16,10 +16,18 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[tokio::test]
 async fn nonsense_is_refused_in_clear_words_and_writes_nothing() {
     let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"limit_total_sessions": true, "sessions_remaining": 3})).await;
+    let cast = lab
+        .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 3}))
+        .await;
     let key = cast["key"].as_str().expect("a key").to_owned();
-    let ticket = lab.describe(From(1), &key, "").await.json()["ticket"].as_str().expect("a ticket").to_owned();
-    let of_other_link = lab.describe(From(1), "welcome", "").await.json()["ticket"].as_str().expect("a ticket").to_owned();
+    let ticket = lab.describe(From(1), &key, "").await.json()["ticket"]
+        .as_str()
+        .expect("a ticket")
+        .to_owned();
+    let of_other_link = lab.describe(From(1), "welcome", "").await.json()["ticket"]
+        .as_str()
+        .expect("a ticket")
+        .to_owned();
     let control = &lab.stack.control;
     let forged = LaunchTicket {
         cast: CastId::parse(cast["id"].as_str().expect("an id")).expect("an id"),
@@ -32,31 +40,173 @@ async fn nonsense_is_refused_in_clear_words_and_writes_nothing() {
         place: None,
         expires: testing::NOON.plus_seconds(9999),
     };
-    let (old, forged) =
-        (LaunchTicket { expires: testing::NOON, ..forged.clone() }.sign(&control.keys), forged.sign(&Keyring::new(&[9; 32])));
+    let (old, forged) = (
+        LaunchTicket {
+            expires: testing::NOON,
+            ..forged.clone()
+        }
+        .sign(&control.keys),
+        forged.sign(&Keyring::new(&[9; 32])),
+    );
     let claims = format!("/cast/{key}/claims");
     let session = SessionId::from_bytes([3; 16]);
     let huge = "x".repeat(70_000);
     let body = |ticket: &str| json!({ "ticket": ticket }).to_string();
     let before = lab.ledger().await;
     for (name, method, path, content_type, text, status, code) in [
-        ("an unknown key", Method::GET, "/api/casts/nosuchkey", JSON, String::new(), 404, "unknown-cast"),
-        ("a strange key", Method::GET, "/api/casts/%3Cscript%3E", JSON, String::new(), 404, "unknown-cast"),
-        ("a very long key", Method::GET, &format!("/api/casts/{}", "k".repeat(3000)), JSON, String::new(), 404, "unknown-cast"),
-        ("a claim for an unknown key", Method::POST, "/cast/nosuchkey/claims", JSON, body(&ticket), 404, "unknown-cast"),
-        ("no ticket", Method::POST, &claims, FORM, String::new(), 400, "ticket-invalid"),
-        ("a malformed ticket", Method::POST, &claims, JSON, body("v1.abc.def"), 400, "ticket-invalid"),
-        ("a cut ticket", Method::POST, &claims, JSON, body(&ticket[..ticket.len() - 3]), 400, "ticket-invalid"),
-        ("a forged ticket", Method::POST, &claims, JSON, body(&forged), 400, "ticket-invalid"),
-        ("an expired ticket", Method::POST, &claims, JSON, body(&old), 409, "ticket-expired"),
-        ("another link's ticket", Method::POST, &claims, JSON, body(&of_other_link), 403, "ticket-foreign"),
-        ("broken JSON", Method::POST, &claims, JSON, "{".into(), 400, "bad-request"),
-        ("a number for a ticket", Method::POST, &claims, JSON, r#"{"ticket":1}"#.into(), 400, "bad-request"),
-        ("a huge body", Method::POST, &claims, JSON, body(&huge), 413, "too-large"),
-        ("another type of body", Method::POST, &claims, "text/plain", "ticket".into(), 415, "wrong-type"),
-        ("somebody else's session", Method::GET, &format!("/session/{session}/status"), JSON, String::new(), 403, "not-your-session"),
-        ("the end of somebody else's", Method::POST, &format!("/session/{session}/end"), JSON, "{}".into(), 403, "not-your-session"),
-        ("no session at all", Method::GET, "/session/x/status", JSON, String::new(), 404, "unknown-session"),
+        (
+            "an unknown key",
+            Method::GET,
+            "/api/casts/nosuchkey",
+            JSON,
+            String::new(),
+            404,
+            "unknown-cast",
+        ),
+        (
+            "a strange key",
+            Method::GET,
+            "/api/casts/%3Cscript%3E",
+            JSON,
+            String::new(),
+            404,
+            "unknown-cast",
+        ),
+        (
+            "a very long key",
+            Method::GET,
+            &format!("/api/casts/{}", "k".repeat(3000)),
+            JSON,
+            String::new(),
+            404,
+            "unknown-cast",
+        ),
+        (
+            "a claim for an unknown key",
+            Method::POST,
+            "/cast/nosuchkey/claims",
+            JSON,
+            body(&ticket),
+            404,
+            "unknown-cast",
+        ),
+        (
+            "no ticket",
+            Method::POST,
+            &claims,
+            FORM,
+            String::new(),
+            400,
+            "ticket-invalid",
+        ),
+        (
+            "a malformed ticket",
+            Method::POST,
+            &claims,
+            JSON,
+            body("v1.abc.def"),
+            400,
+            "ticket-invalid",
+        ),
+        (
+            "a cut ticket",
+            Method::POST,
+            &claims,
+            JSON,
+            body(&ticket[..ticket.len() - 3]),
+            400,
+            "ticket-invalid",
+        ),
+        (
+            "a forged ticket",
+            Method::POST,
+            &claims,
+            JSON,
+            body(&forged),
+            400,
+            "ticket-invalid",
+        ),
+        (
+            "an expired ticket",
+            Method::POST,
+            &claims,
+            JSON,
+            body(&old),
+            409,
+            "ticket-expired",
+        ),
+        (
+            "another link's ticket",
+            Method::POST,
+            &claims,
+            JSON,
+            body(&of_other_link),
+            403,
+            "ticket-foreign",
+        ),
+        (
+            "broken JSON",
+            Method::POST,
+            &claims,
+            JSON,
+            "{".into(),
+            400,
+            "bad-request",
+        ),
+        (
+            "a number for a ticket",
+            Method::POST,
+            &claims,
+            JSON,
+            r#"{"ticket":1}"#.into(),
+            400,
+            "bad-request",
+        ),
+        (
+            "a huge body",
+            Method::POST,
+            &claims,
+            JSON,
+            body(&huge),
+            413,
+            "too-large",
+        ),
+        (
+            "another type of body",
+            Method::POST,
+            &claims,
+            "text/plain",
+            "ticket".into(),
+            415,
+            "wrong-type",
+        ),
+        (
+            "somebody else's session",
+            Method::GET,
+            &format!("/session/{session}/status"),
+            JSON,
+            String::new(),
+            403,
+            "not-your-session",
+        ),
+        (
+            "the end of somebody else's",
+            Method::POST,
+            &format!("/session/{session}/end"),
+            JSON,
+            "{}".into(),
+            403,
+            "not-your-session",
+        ),
+        (
+            "no session at all",
+            Method::GET,
+            "/session/x/status",
+            JSON,
+            String::new(),
+            404,
+            "unknown-session",
+        ),
         (
             "a report without a secret",
             Method::POST,
@@ -66,23 +216,79 @@ async fn nonsense_is_refused_in_clear_words_and_writes_nothing() {
             403,
             "not-your-session",
         ),
-        ("a report of nonsense", Method::POST, &format!("/session/{session}/reports"), JSON, r#"{"is":"odd"}"#.into(), 400, "bad-request"),
-        ("the API without a key", Method::GET, "/api/admin/casts", JSON, String::new(), 401, "unauthorized"),
-        ("nothing there", Method::GET, "/nothing/here", JSON, String::new(), 404, "not-found"),
+        (
+            "a report of nonsense",
+            Method::POST,
+            &format!("/session/{session}/reports"),
+            JSON,
+            r#"{"is":"odd"}"#.into(),
+            400,
+            "bad-request",
+        ),
+        (
+            "the API without a key",
+            Method::GET,
+            "/api/admin/casts",
+            JSON,
+            String::new(),
+            401,
+            "unauthorized",
+        ),
+        (
+            "nothing there",
+            Method::GET,
+            "/nothing/here",
+            JSON,
+            String::new(),
+            404,
+            "not-found",
+        ),
     ] {
-        let request = lab.request(method, path).header("accept", JSON).header("content-type", content_type).body(text);
-        let answer = Answer::of(request.header("x-forwarded-for", From(1).address().to_string())).await;
-        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{name}: {}", answer.text);
+        let request = lab
+            .request(method, path)
+            .header("accept", JSON)
+            .header("content-type", content_type)
+            .body(text);
+        let answer =
+            Answer::of(request.header("x-forwarded-for", From(1).address().to_string())).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{name}: {}",
+            answer.text
+        );
         assert_eq!(answer.header("cache-control"), "no-store", "{name}");
-        assert!(!answer.text.contains("script"), "{name}: nothing is repeated");
+        assert!(
+            !answer.text.contains("script"),
+            "{name}: nothing is repeated"
+        );
     }
-    let elsewhere = lab.claim_with(From(2), &key, &json!({"ticket": ticket})).await;
-    assert_eq!((elsewhere.status, elsewhere.code().as_str()), (403, "ticket-foreign"), "a ticket that moved to another network");
-    for (name, key) in
-        [("a wrong key", "k2.nothing"), ("no key of ours", "x"), ("half a key", lab.stack.admin_key.split('.').next().expect("a half"))]
-    {
-        let answer = Answer::of(lab.request(Method::GET, "/api/admin/casts").bearer_auth(key)).await;
-        assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"), "{name}");
+    let elsewhere = lab
+        .claim_with(From(2), &key, &json!({"ticket": ticket}))
+        .await;
+    assert_eq!(
+        (elsewhere.status, elsewhere.code().as_str()),
+        (403, "ticket-foreign"),
+        "a ticket that moved to another network"
+    );
+    for (name, key) in [
+        ("a wrong key", "k2.nothing"),
+        ("no key of ours", "x"),
+        (
+            "half a key",
+            lab.stack.admin_key.split('.').next().expect("a half"),
+        ),
+    ] {
+        let answer = Answer::of(
+            lab.request(Method::GET, "/api/admin/casts")
+                .bearer_auth(key),
+        )
+        .await;
+        assert_eq!(
+            (answer.status, answer.header("www-authenticate")),
+            (401, "Bearer"),
+            "{name}"
+        );
     }
     assert_eq!(lab.ledger().await, before, "nothing was written");
     assert!(lab.stack.ecs.tasks().is_empty(), "nothing was started");
@@ -92,10 +298,21 @@ async fn nonsense_is_refused_in_clear_words_and_writes_nothing() {
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones_on_every_route() {
     let lab = Lab::start().await;
-    for path in ROUTES.iter().map(|route| route.path.replace("{key}", "welcome").replace("{id}", "x1").replace("{code}", "busy")) {
-        let wrong =
-            [Method::PUT, Method::OPTIONS, Method::TRACE].into_iter().find(|method| find(method, &path).is_err()).expect("a wrong method");
-        let request = lab.request(wrong, &path).bearer_auth(&lab.stack.admin_key).header("accept", JSON);
+    for path in ROUTES.iter().map(|route| {
+        route
+            .path
+            .replace("{key}", "welcome")
+            .replace("{id}", "x1")
+            .replace("{code}", "busy")
+    }) {
+        let wrong = [Method::PUT, Method::OPTIONS, Method::TRACE]
+            .into_iter()
+            .find(|method| find(method, &path).is_err())
+            .expect("a wrong method");
+        let request = lab
+            .request(wrong, &path)
+            .bearer_auth(&lab.stack.admin_key)
+            .header("accept", JSON);
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, 405, "{path}");
         assert!(!answer.header("allow").is_empty(), "{path}");
@@ -108,20 +325,48 @@ async fn an_address_that_is_none_gets_an_answer_and_breaks_nothing() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let lab = Lab::start().await;
     for (name, head) in [
-        ("a host with a space", "GET /cast/welcome HTTP/1.1\r\nhost: a b\r\n"),
-        ("half an address", "GET /cast/welcome HTTP/1.1\r\nhost: [::\r\n"),
-        ("a port that is none", "GET /cast/welcome HTTP/1.1\r\nhost: localhost:99999\r\n"),
+        (
+            "a host with a space",
+            "GET /cast/welcome HTTP/1.1\r\nhost: a b\r\n",
+        ),
+        (
+            "half an address",
+            "GET /cast/welcome HTTP/1.1\r\nhost: [::\r\n",
+        ),
+        (
+            "a port that is none",
+            "GET /cast/welcome HTTP/1.1\r\nhost: localhost:99999\r\n",
+        ),
         ("an empty host", "GET /cast/welcome HTTP/1.1\r\nhost: \r\n"),
-        ("a user in the host", "GET /cast/welcome HTTP/1.1\r\nhost: me@localhost\r\n"),
+        (
+            "a user in the host",
+            "GET /cast/welcome HTTP/1.1\r\nhost: me@localhost\r\n",
+        ),
         ("no path", "OPTIONS * HTTP/1.1\r\nhost: localhost\r\n"),
-        ("a scheme of the visitor's own", "GET /cast/welcome HTTP/1.1\r\nhost: localhost\r\nx-forwarded-proto: %%%\r\n"),
+        (
+            "a scheme of the visitor's own",
+            "GET /cast/welcome HTTP/1.1\r\nhost: localhost\r\nx-forwarded-proto: %%%\r\n",
+        ),
     ] {
-        let mut stream = tokio::net::TcpStream::connect(lab.stack.address).await.expect("connects");
-        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.expect("sends");
+        let mut stream = tokio::net::TcpStream::connect(lab.stack.address)
+            .await
+            .expect("connects");
+        stream
+            .write_all(format!("{head}connection: close\r\n\r\n").as_bytes())
+            .await
+            .expect("sends");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");
-        let fine = if name.starts_with("a scheme") { "HTTP/1.1 200" } else { "HTTP/1.1 400" };
-        assert!(answer.starts_with(fine), "{name}: {}", answer.lines().next().unwrap_or_default());
+        let fine = if name.starts_with("a scheme") {
+            "HTTP/1.1 200"
+        } else {
+            "HTTP/1.1 400"
+        };
+        assert!(
+            answer.starts_with(fine),
+            "{name}: {}",
+            answer.lines().next().unwrap_or_default()
+        );
     }
     assert_eq!(lab.get("/cast/welcome").await.status, 200, "it lives on");
     lab.stack.stop().await;

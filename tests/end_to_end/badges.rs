@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use crate::lab::{Answer, From, Lab};
 
 async fn badge(lab: &Lab, from: From, key: &str, header: Option<(&str, &str)>) -> Answer {
-    let mut request = lab.request(Method::GET, &format!("/cast/{key}/badge.svg")).header("x-forwarded-for", from.address().to_string());
+    let mut request = lab
+        .request(Method::GET, &format!("/cast/{key}/badge.svg"))
+        .header("x-forwarded-for", from.address().to_string());
     if let Some((name, value)) = header {
         request = request.header(name, value);
     }
@@ -19,14 +21,25 @@ fn key(cast: &Value) -> &str {
 
 /// What the picture says.
 fn word(answer: &Answer) -> &str {
-    assert_eq!(answer.header("content-type"), "image/svg+xml; charset=utf-8", "{}", answer.text);
-    answer.text.split_once("<title>cast: ").and_then(|(_, rest)| rest.split_once("</title>")).expect("a title").0
+    assert_eq!(
+        answer.header("content-type"),
+        "image/svg+xml; charset=utf-8",
+        "{}",
+        answer.text
+    );
+    answer
+        .text
+        .split_once("<title>cast: ")
+        .and_then(|(_, rest)| rest.split_once("</title>"))
+        .expect("a title")
+        .0
 }
 
 #[tokio::test]
 async fn a_badge_says_how_a_link_stands_and_looking_at_it_changes_nothing() {
     let lab = Lab::start().await;
-    let count = |remaining: u32| json!({"limit_total_sessions": true, "sessions_remaining": remaining});
+    let count =
+        |remaining: u32| json!({"limit_total_sessions": true, "sessions_remaining": remaining});
     let mut casts = Vec::new();
     for (fields, expected) in [
         (json!({}), "open"),
@@ -35,11 +48,20 @@ async fn a_badge_says_how_a_link_stands_and_looking_at_it_changes_nothing() {
         (count(3), "few left"),
         (count(0), "sold out"),
         (json!({"valid_until": "2026-11-23T12:00:00Z"}), "expired"),
-        (json!({"open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}), "closed"),
+        (
+            json!({"open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}),
+            "closed",
+        ),
         (json!({"max_live_sessions": 0}), "in maintenance"),
         (json!({"allow_anonymous": false}), "sign in"),
-        (json!({"require_captcha": true, "allow_dynamic_kasm_url": true}), "open"),
-        (json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60}), "open"),
+        (
+            json!({"require_captcha": true, "allow_dynamic_kasm_url": true}),
+            "open",
+        ),
+        (
+            json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60}),
+            "open",
+        ),
         (json!({"allowed_addresses": ["192.0.2.0/24"]}), "restricted"),
     ] {
         casts.push((lab.cast(&fields).await, expected));
@@ -48,12 +70,23 @@ async fn a_badge_says_how_a_link_stands_and_looking_at_it_changes_nothing() {
     for (cast, expected) in &casts {
         let answer = badge(&lab, From(1), key(cast), None).await;
         assert_eq!((word(&answer), answer.status), (*expected, 200));
-        assert_eq!((answer.header("cache-control"), answer.header("x-robots-tag")), ("public, max-age=60", "noindex, nofollow"));
+        assert_eq!(
+            (
+                answer.header("cache-control"),
+                answer.header("x-robots-tag")
+            ),
+            ("public, max-age=60", "noindex, nofollow")
+        );
         assert!(!answer.headers.contains_key("set-cookie"), "{expected}");
         let tag = answer.header("etag").to_owned();
         let again = badge(&lab, From(2), key(cast), Some(("if-none-match", &tag))).await;
-        assert_eq!((again.status, again.text.as_str()), (304, ""), "{expected}: the same for somebody else");
-        let head = Answer::of(lab.request(Method::HEAD, &format!("/cast/{}/badge.svg", key(cast)))).await;
+        assert_eq!(
+            (again.status, again.text.as_str()),
+            (304, ""),
+            "{expected}: the same for somebody else"
+        );
+        let head =
+            Answer::of(lab.request(Method::HEAD, &format!("/cast/{}/badge.svg", key(cast)))).await;
         assert_eq!((head.status, head.text.as_str()), (200, ""), "{expected}");
     }
     assert_eq!(lab.ledger().await, before);
@@ -66,11 +99,23 @@ async fn a_link_for_some_sites_tells_its_state_on_their_pages_only() {
     let lab = Lab::start().await;
     let fields = json!({"restrict_to_referrers": ["acme.com"], "limit_total_sessions": true, "sessions_remaining": 0});
     let cast = lab.cast(&fields).await;
-    for (referrer, expected) in
-        [(None, "restricted"), (Some("https://acme.com/"), "sold out"), (Some("https://evilacme.com/"), "restricted")]
-    {
-        let answer = badge(&lab, From(1), key(&cast), referrer.map(|referrer| ("referer", referrer))).await;
-        assert_eq!((word(&answer), answer.header("vary")), (expected, "referer"), "{referrer:?}");
+    for (referrer, expected) in [
+        (None, "restricted"),
+        (Some("https://acme.com/"), "sold out"),
+        (Some("https://evilacme.com/"), "restricted"),
+    ] {
+        let answer = badge(
+            &lab,
+            From(1),
+            key(&cast),
+            referrer.map(|referrer| ("referer", referrer)),
+        )
+        .await;
+        assert_eq!(
+            (word(&answer), answer.header("vary")),
+            (expected, "referer"),
+            "{referrer:?}"
+        );
     }
     lab.stack.stop().await;
 }
@@ -78,25 +123,77 @@ async fn a_link_for_some_sites_tells_its_state_on_their_pages_only() {
 #[tokio::test]
 async fn badges_of_unknown_and_disabled_links_look_alike_and_count_as_attempts() {
     let lab = Lab::start().await;
-    lab.admin(Method::PATCH, "settings", Some(&json!({"attempts_per_minute": 3}))).await;
-    let (known, disabled) = (lab.cast(&json!({})).await, lab.cast(&json!({"enabled": false})).await);
-    let before = lab.stack.control.store.client().scan().table_name(claims(&lab)).send().await.expect("a scan").count;
+    lab.admin(
+        Method::PATCH,
+        "settings",
+        Some(&json!({"attempts_per_minute": 3})),
+    )
+    .await;
+    let (known, disabled) = (
+        lab.cast(&json!({})).await,
+        lab.cast(&json!({"enabled": false})).await,
+    );
+    let before = lab
+        .stack
+        .control
+        .store
+        .client()
+        .scan()
+        .table_name(claims(&lab))
+        .send()
+        .await
+        .expect("a scan")
+        .count;
     let mut answers = Vec::new();
     for key in ["nosuchkey", key(&disabled), "a%20b"] {
         let answer = badge(&lab, From(1), key, None).await;
-        assert_eq!((answer.status, word(&answer)), (404, "no such link"), "{key}");
-        let headers = ["etag", "cache-control", "vary", "content-length"].map(|name| answer.header(name).to_owned());
+        assert_eq!(
+            (answer.status, word(&answer)),
+            (404, "no such link"),
+            "{key}"
+        );
+        let headers = ["etag", "cache-control", "vary", "content-length"]
+            .map(|name| answer.header(name).to_owned());
         answers.push((headers, answer.text));
     }
-    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    assert!(
+        answers.windows(2).all(|pair| pair[0] == pair[1]),
+        "{answers:?}"
+    );
     for key in ["nosuchkey", key(&known)] {
         let refused = badge(&lab, From(1), key, None).await;
-        assert_eq!((refused.status, word(&refused), refused.header("retry-after")), (429, "try later", "60"), "{key}");
+        assert_eq!(
+            (
+                refused.status,
+                word(&refused),
+                refused.header("retry-after")
+            ),
+            (429, "try later", "60"),
+            "{key}"
+        );
         assert_eq!(refused.header("cache-control"), "no-store");
     }
-    assert_eq!(lab.describe(From(1), "nosuchkey", "").await.status, 429, "elsewhere too");
-    assert_eq!(badge(&lab, From(2), key(&known), None).await.status, 200, "others need not wait");
-    let after = lab.stack.control.store.client().scan().table_name(claims(&lab)).send().await.expect("a scan").count;
+    assert_eq!(
+        lab.describe(From(1), "nosuchkey", "").await.status,
+        429,
+        "elsewhere too"
+    );
+    assert_eq!(
+        badge(&lab, From(2), key(&known), None).await.status,
+        200,
+        "others need not wait"
+    );
+    let after = lab
+        .stack
+        .control
+        .store
+        .client()
+        .scan()
+        .table_name(claims(&lab))
+        .send()
+        .await
+        .expect("a scan")
+        .count;
     // The one refusal that was written is that of the page.
     assert_eq!(after - before, 1);
     lab.stack.stop().await;
@@ -104,6 +201,10 @@ async fn badges_of_unknown_and_disabled_links_look_alike_and_count_as_attempts()
 
 fn claims(lab: &Lab) -> String {
     let store = &lab.stack.control.store;
-    let found = store.tables().schemas().find(|(_, schema)| schema.name == "claims").map(|(name, _)| name.to_string());
+    let found = store
+        .tables()
+        .schemas()
+        .find(|(_, schema)| schema.name == "claims")
+        .map(|(name, _)| name.to_string());
     found.expect("a table of refusals")
 }

@@ -12,9 +12,22 @@ use serde_json::{Value, json};
 use crate::lab::{Answer, From, Lab};
 
 fn solve(described: &Value) -> String {
-    let challenge: Challenge = serde_json::from_str(described["captcha"]["challenge"].as_str().expect("a challenge")).expect("JSON");
-    let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).expect("can be solved").expect("in time");
-    BASE64.encode(&serde_json::to_vec(&Payload { challenge, solution }).expect("JSON"))
+    let challenge: Challenge = serde_json::from_str(
+        described["captcha"]["challenge"]
+            .as_str()
+            .expect("a challenge"),
+    )
+    .expect("JSON");
+    let solution = solve_challenge(SolveChallengeOptions::new(&challenge))
+        .expect("can be solved")
+        .expect("in time");
+    BASE64.encode(
+        &serde_json::to_vec(&Payload {
+            challenge,
+            solution,
+        })
+        .expect("JSON"),
+    )
 }
 
 #[tokio::test]
@@ -23,64 +36,135 @@ async fn an_anonymous_visitor_proves_to_be_there_once_for_each_session() {
     let cast = lab.cast(&json!({"require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
     let key = cast["key"].as_str().expect("a key");
     let described = lab.describe(From(1), key, "").await.json();
-    assert_eq!((described["needs"].clone(), described["captcha"]["kind"].as_str()), (json!(["captcha"]), Some("altcha")));
+    assert_eq!(
+        (
+            described["needs"].clone(),
+            described["captcha"]["kind"].as_str()
+        ),
+        (json!(["captcha"]), Some("altcha"))
+    );
     let claim = async |from: From, described: &Value, proof: Option<&str>| {
-        lab.claim_with(from, key, &json!({"ticket": described["ticket"], "captcha": proof})).await
+        lab.claim_with(
+            from,
+            key,
+            &json!({"ticket": described["ticket"], "captcha": proof}),
+        )
+        .await
     };
     let missing = claim(From(1), &described, None).await;
-    assert_eq!((missing.status, missing.code().as_str()), (409, "captcha-required"));
+    assert_eq!(
+        (missing.status, missing.code().as_str()),
+        (409, "captcha-required")
+    );
     let wrong = claim(From(1), &described, Some("bm90aGluZw==")).await;
-    assert_eq!((wrong.status, wrong.code().as_str()), (403, "captcha-failed"));
+    assert_eq!(
+        (wrong.status, wrong.code().as_str()),
+        (403, "captcha-failed")
+    );
     assert_eq!(lab.remaining(&cast).await, 5, "a refusal uses nothing");
 
     let proof = solve(&described);
     let solved = claim(From(1), &described, Some(&proof)).await;
     assert_eq!(solved.status, 202, "{}", solved.text);
     let again = claim(From(1), &described, Some(&proof)).await;
-    assert_eq!(again.json()["session_id"], solved.json()["session_id"], "a double click finds its session");
+    assert_eq!(
+        again.json()["session_id"],
+        solved.json()["session_id"],
+        "a double click finds its session"
+    );
     let other_page = lab.describe(From(1), key, "").await.json();
-    assert_eq!(claim(From(1), &other_page, Some(&proof)).await.code(), "captcha-failed", "one proof, one session");
+    assert_eq!(
+        claim(From(1), &other_page, Some(&proof)).await.code(),
+        "captcha-failed",
+        "one proof, one session"
+    );
     let elsewhere = lab.describe(From(2), key, "").await.json();
-    assert_eq!(claim(From(2), &elsewhere, Some(&solve(&other_page))).await.code(), "captcha-failed", "solved at another address");
+    assert_eq!(
+        claim(From(2), &elsewhere, Some(&solve(&other_page)))
+            .await
+            .code(),
+        "captcha-failed",
+        "solved at another address"
+    );
     assert_eq!(lab.remaining(&cast).await, 4);
 
-    let login = LoginTicket { user: user(1), expires: NOON.plus_seconds(600) }.sign(&lab.stack.control.keys);
-    let known = Answer::of(lab.request(Method::GET, &format!("/api/casts/{key}")).header("cookie", format!("cast-login={login}"))).await;
-    assert_eq!(known.json()["needs"], json!([]), "whoever has logged in is not asked");
+    let login = LoginTicket {
+        user: user(1),
+        expires: NOON.plus_seconds(600),
+    }
+    .sign(&lab.stack.control.keys);
+    let known = Answer::of(
+        lab.request(Method::GET, &format!("/api/casts/{key}"))
+            .header("cookie", format!("cast-login={login}")),
+    )
+    .await;
+    assert_eq!(
+        known.json()["needs"],
+        json!([]),
+        "whoever has logged in is not asked"
+    );
     lab.stack.stop().await;
 }
 
 #[tokio::test]
 async fn a_provider_that_cannot_answer_lets_nobody_through_and_uses_nothing() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/siteverify", listener.local_addr().expect("an address"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!(
+        "http://{}/siteverify",
+        listener.local_addr().expect("an address")
+    );
     let serve = |body: String| async move {
-        let token = body.split('&').find_map(|pair| pair.strip_prefix("response=")).unwrap_or_default().to_owned();
+        let token = body
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("response="))
+            .unwrap_or_default()
+            .to_owned();
         match token.as_str() {
             "good" => json!({"success": true, "hostname": "localhost", "challenge_ts": "2026-11-23T11:59:00Z"}).to_string(),
             "used" => json!({"success": false, "error-codes": ["timeout-or-duplicate"]}).to_string(),
             _ => "<html>".to_owned(),
         }
     };
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/siteverify", post(serve))).await });
+    tokio::spawn(async move {
+        axum::serve(listener, Router::new().route("/siteverify", post(serve))).await
+    });
 
     let lab = Lab::start().await;
-    let settings =
-        json!({"captcha_kind": "recaptcha-v2", "captcha_site_key": "site", "captcha_secret_key": "hush", "captcha_verify_url": url});
+    let settings = json!({"captcha_kind": "recaptcha-v2", "captcha_site_key": "site", "captcha_secret_key": "hush", "captcha_verify_url": url});
     let changed = lab.admin(Method::PATCH, "settings", Some(&settings)).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert!(!changed.text.contains("hush") && changed.json()["captcha_secret_key_is_set"] == true);
     let cast = lab.cast(&json!({"require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
     let key = cast["key"].as_str().expect("a key");
-    for (name, token, status, code) in [("used", "used", 403, "captcha-failed"), ("nonsense", "odd", 503, "captcha-unavailable")] {
+    for (name, token, status, code) in [
+        ("used", "used", 403, "captcha-failed"),
+        ("nonsense", "odd", 503, "captcha-unavailable"),
+    ] {
         let ticket = lab.describe(From(1), key, "").await.json()["ticket"].clone();
-        let refused = lab.claim_with(From(1), key, &json!({"ticket": ticket, "captcha": token})).await;
-        assert_eq!((refused.status, refused.code().as_str()), (status, code), "{name}");
+        let refused = lab
+            .claim_with(From(1), key, &json!({"ticket": ticket, "captcha": token}))
+            .await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (status, code),
+            "{name}"
+        );
     }
     assert_eq!(lab.remaining(&cast).await, 5);
     let ticket = lab.describe(From(1), key, "").await.json()["ticket"].clone();
-    assert_eq!(lab.claim_with(From(1), key, &json!({"ticket": ticket, "captcha": "good"})).await.status, 202);
+    assert_eq!(
+        lab.claim_with(From(1), key, &json!({"ticket": ticket, "captcha": "good"}))
+            .await
+            .status,
+        202
+    );
     let page = lab.get(&format!("/cast/{key}")).await;
-    assert!(page.text.contains("class=\"g-recaptcha captcha\" data-sitekey=\"site\"") && !page.text.contains("hush"));
+    assert!(
+        page.text
+            .contains("class=\"g-recaptcha captcha\" data-sitekey=\"site\"")
+            && !page.text.contains("hush")
+    );
     lab.stack.stop().await;
 }

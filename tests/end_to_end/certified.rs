@@ -16,13 +16,32 @@ use crate::lab::{Answer, Lab};
 /// Starts the provider; npm has installed it before (`./test.sh` does).
 async fn provider(issuer: &str, redirect: &str) -> Child {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("oidc_provider");
-    assert!(folder.join("node_modules").is_dir(), "install the provider first: npm ci --prefix tests/oidc_provider");
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "install the provider first: npm ci --prefix tests/oidc_provider"
+    );
     let mut command = Command::new("node");
-    command.arg("server.js").args([issuer, redirect]).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .arg("server.js")
+        .args([issuer, redirect])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     let mut child = command.spawn().expect("node");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let starting = async { while lines.next_line().await.expect("can be read").expect("it ended before it listened") != "listening" {} };
-    tokio::time::timeout(std::time::Duration::from_secs(30), starting).await.expect("starts in time");
+    let starting = async {
+        while lines
+            .next_line()
+            .await
+            .expect("can be read")
+            .expect("it ended before it listened")
+            != "listening"
+        {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), starting)
+        .await
+        .expect("starts in time");
     // What it goes on saying must go somewhere.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     child
@@ -37,10 +56,20 @@ struct Browser<'a> {
 
 impl Browser<'_> {
     async fn send(&mut self, request: RequestBuilder) -> Answer {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let answer = Answer::of(request.header("cookie", cookies.join("; "))).await;
         for cookie in answer.headers.get_all("set-cookie") {
-            let pair = cookie.to_str().expect("text").split(';').next().expect("a pair").to_owned();
+            let pair = cookie
+                .to_str()
+                .expect("text")
+                .split(';')
+                .next()
+                .expect("a pair")
+                .to_owned();
             let (name, value) = pair.split_once('=').expect("a cookie");
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
@@ -62,7 +91,12 @@ impl Browser<'_> {
 
     /// Fills in the form of a page and sends it.
     async fn submit(&mut self, page: &Answer, fields: &[(&str, &str)]) -> Answer {
-        let action = page.text.split("action=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form");
+        let action = page
+            .text
+            .split("action=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("a form");
         self.at = self.at.join(action).expect("an address");
         let request = self.lab.http.post(self.at.clone()).form(fields);
         let answer = self.send(request).await;
@@ -72,22 +106,53 @@ impl Browser<'_> {
 
 #[tokio::test]
 async fn a_login_works_at_a_certified_provider() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
     let issuer = format!("http://localhost:{port}");
     let lab = Lab::with_login(OidcSettings::new(issuer.clone(), "casting")).await;
     let _provider = provider(&issuer, &format!("{}/login/callback", lab.stack.url)).await;
     let cast = lab.cast(&json!({"allow_anonymous": false})).await;
     let link = format!("/cast/{}", cast["key"].as_str().expect("a key"));
 
-    let mut browser = Browser { lab: &lab, cookies: BTreeMap::new(), at: Url::parse(&lab.stack.url).expect("a URL") };
+    let mut browser = Browser {
+        lab: &lab,
+        cookies: BTreeMap::new(),
+        at: Url::parse(&lab.stack.url).expect("a URL"),
+    };
     let first = browser.send(lab.request(Method::GET, &link)).await;
     let login = browser.follow(first).await;
-    assert!(login.status == 200 && login.text.contains("name=\"login\""), "{} {}", login.status, login.text);
-    let consent = browser.submit(&login, &[("prompt", "login"), ("login", "ann"), ("password", "any")]).await;
+    assert!(
+        login.status == 200 && login.text.contains("name=\"login\""),
+        "{} {}",
+        login.status,
+        login.text
+    );
+    let consent = browser
+        .submit(
+            &login,
+            &[("prompt", "login"), ("login", "ann"), ("password", "any")],
+        )
+        .await;
     let page = browser.submit(&consent, &[("prompt", "consent")]).await;
     assert_eq!(browser.at.path(), link, "back where it began");
-    assert!(page.status == 200 && page.text.contains("Signed in as Ann Example"), "{} {}", page.status, page.text);
-    let me = browser.send(lab.request(Method::GET, "/login/me").header("accept", "application/json")).await.json();
-    assert_eq!((me["roles"].clone(), me["groups"].clone()), (json!(["auditor"]), json!(["Staff"])));
+    assert!(
+        page.status == 200 && page.text.contains("Signed in as Ann Example"),
+        "{} {}",
+        page.status,
+        page.text
+    );
+    let me = browser
+        .send(
+            lab.request(Method::GET, "/login/me")
+                .header("accept", "application/json"),
+        )
+        .await
+        .json();
+    assert_eq!(
+        (me["roles"].clone(), me["groups"].clone()),
+        (json!(["auditor"]), json!(["Staff"]))
+    );
     lab.stack.stop().await;
 }

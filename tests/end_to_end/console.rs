@@ -13,13 +13,19 @@ fn text(value: &Value, field: &str) -> String {
 
 /// The mark that the forms of this page carry.
 fn mark(page: &str) -> String {
-    let value = page.split("name=\"mark\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let value = page
+        .split("name=\"mark\" value=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
     value.expect("a mark").to_owned()
 }
 
 /// Types into a field of a form.
 fn set(fields: &mut [(String, String)], name: &str, typed: &str) {
-    fields.iter_mut().filter(|(known, _)| known == name).for_each(|(_, value)| typed.clone_into(value));
+    fields
+        .iter_mut()
+        .filter(|(known, _)| known == name)
+        .for_each(|(_, value)| typed.clone_into(value));
 }
 
 #[tokio::test]
@@ -27,22 +33,44 @@ async fn a_link_with_another_key_still_opens_by_the_old_one_until_the_grace_ends
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"key": "the-old-key"})).await;
     let home = format!("/admin/casts/{}", text(&cast, "id"));
-    let console = Console { lab: &lab, cookie: sign_in(&lab, &lab.stack.admin_key).await };
-    let fields = [("mark".to_owned(), mark(&console.page(&home).await)), ("grace_seconds".to_owned(), "3600".to_owned())];
+    let console = Console {
+        lab: &lab,
+        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+    };
+    let fields = [
+        ("mark".to_owned(), mark(&console.page(&home).await)),
+        ("grace_seconds".to_owned(), "3600".to_owned()),
+    ];
     let sent = console.send(&format!("{home}/rotate"), &fields).await;
-    assert_eq!((sent.status, sent.header("location")), (303, home.as_str()), "{}", sent.text);
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (303, home.as_str()),
+        "{}",
+        sent.text
+    );
 
-    let new = text(&lab.admin(Method::GET, &format!("casts/{}", text(&cast, "id")), None).await.json(), "key");
+    let new = text(
+        &lab.admin(Method::GET, &format!("casts/{}", text(&cast, "id")), None)
+            .await
+            .json(),
+        "key",
+    );
     assert_ne!(new, "the-old-key");
     let page = console.page(&home).await;
-    assert!(page.contains("<code>the-old-key</code>, works too until"), "the page says until when: {page}");
+    assert!(
+        page.contains("<code>the-old-key</code>, works too until"),
+        "the page says until when: {page}"
+    );
     let opens = async |key: &str| lab.claim(From(1), key).await.status;
     assert_eq!((opens("the-old-key").await, opens(&new).await), (202, 202));
     lab.clock.advance(3599);
     assert_eq!(opens("the-old-key").await, 202, "to the last second");
     lab.clock.advance(2);
     assert_eq!((opens("the-old-key").await, opens(&new).await), (404, 202));
-    assert!(!console.page(&home).await.contains("the-old-key"), "and the page says nothing of it any more");
+    assert!(
+        !console.page(&home).await.contains("the-old-key"),
+        "and the page says nothing of it any more"
+    );
     lab.stack.stop().await;
 }
 
@@ -58,34 +86,66 @@ async fn a_key_that_another_link_has_is_a_clash_and_said_at_its_field() {
         ("a new one", Method::POST, "casts".to_owned(), &new),
         ("a copy", Method::POST, format!("{of_cast}/copies"), &taken),
         ("a change", Method::PATCH, of_cast.clone(), &taken),
-        ("another key", Method::POST, format!("{of_cast}/key-rotations"), &taken),
+        (
+            "another key",
+            Method::POST,
+            format!("{of_cast}/key-rotations"),
+            &taken,
+        ),
     ] {
         let answer = lab.admin(method, &path, Some(document)).await;
-        assert_eq!((answer.status, answer.json()["errors"][0]["pointer"].as_str()), (409, Some("/key")), "{name}: {}", answer.text);
+        assert_eq!(
+            (
+                answer.status,
+                answer.json()["errors"][0]["pointer"].as_str()
+            ),
+            (409, Some("/key")),
+            "{name}: {}",
+            answer.text
+        );
     }
     // In the console it stands at the field, and nothing that was typed is lost.
-    let console = Console { lab: &lab, cookie: sign_in(&lab, &lab.stack.admin_key).await };
-    let (action, mut fields) = form(&console.page(&format!("/admin/casts/{}/edit", text(&cast, "id"))).await);
+    let console = Console {
+        lab: &lab,
+        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+    };
+    let (action, mut fields) = form(
+        &console
+            .page(&format!("/admin/casts/{}/edit", text(&cast, "id")))
+            .await,
+    );
     set(&mut fields, "key", "taken-key");
     let answer = console.send(&action, &fields).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.text.contains("id=\"f-key-error\"") && answer.text.contains("value=\"taken-key\""), "{}", answer.text);
+    assert!(
+        answer.text.contains("id=\"f-key-error\"") && answer.text.contains("value=\"taken-key\""),
+        "{}",
+        answer.text
+    );
     lab.stack.stop().await;
 }
 
 #[tokio::test]
 async fn a_form_that_another_change_has_overtaken_says_whose_and_what_and_is_sent_again() {
     let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"name": "Desk", "max_live_sessions": 5})).await;
+    let cast = lab
+        .cast(&json!({"name": "Desk", "max_live_sessions": 5}))
+        .await;
     let of_cast = format!("casts/{}", text(&cast, "id"));
-    let console = Console { lab: &lab, cookie: sign_in(&lab, &lab.stack.admin_key).await };
+    let console = Console {
+        lab: &lab,
+        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+    };
     let edit = format!("/admin/casts/{}/edit", text(&cast, "id"));
     let (action, mut fields) = form(&console.page(&edit).await);
     // Two changes by somebody else, of which the second is what counts.
     let (_, other) = key(&lab, &["read", "casts"]).await;
     for name in ["Table", "Chair"] {
         lab.clock.advance(1);
-        let change = lab.request(Method::PATCH, &format!("/api/admin/{of_cast}")).bearer_auth(&other).json(&json!({"name": name}));
+        let change = lab
+            .request(Method::PATCH, &format!("/api/admin/{of_cast}"))
+            .bearer_auth(&other)
+            .json(&json!({"name": name}));
         assert_eq!(change.send().await.expect("an answer").status(), 200);
     }
     set(&mut fields, "description", "Mine");
@@ -93,32 +153,60 @@ async fn a_form_that_another_change_has_overtaken_says_whose_and_what_and_is_sen
     assert_eq!(answer.status, 422);
     let told = answer.text.replace("&#34;", "\"");
     assert!(
-        told.contains("Test changed this in the meantime") && told.contains("from \u{201c}Table\u{201d} to \u{201c}Chair\u{201d}"),
+        told.contains("Test changed this in the meantime")
+            && told.contains("from \u{201c}Table\u{201d} to \u{201c}Chair\u{201d}"),
         "{told}"
     );
     let (action, fields) = form(&answer.text);
-    let has = |name: &str, value: &str| fields.iter().any(|(known, field)| known == name && field == value);
-    assert!(has("name", "Chair") && has("description", "Mine") && has("max_live_sessions", "5"), "{fields:?}");
-    assert_eq!(console.send(&action, &fields).await.status, 303, "sent again, it is saved");
+    let has = |name: &str, value: &str| {
+        fields
+            .iter()
+            .any(|(known, field)| known == name && field == value)
+    };
+    assert!(
+        has("name", "Chair") && has("description", "Mine") && has("max_live_sessions", "5"),
+        "{fields:?}"
+    );
+    assert_eq!(
+        console.send(&action, &fields).await.status,
+        303,
+        "sent again, it is saved"
+    );
     let stored = lab.admin(Method::GET, &of_cast, None).await.json();
-    assert_eq!((stored["name"].as_str(), stored["description"].as_str()), (Some("Chair"), Some("Mine")));
+    assert_eq!(
+        (stored["name"].as_str(), stored["description"].as_str()),
+        (Some("Chair"), Some("Mine"))
+    );
     lab.stack.stop().await;
 }
 
 #[tokio::test]
 async fn visitors_who_come_while_a_form_is_open_are_not_given_back_by_it() {
     let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5})).await;
-    let console = Console { lab: &lab, cookie: sign_in(&lab, &lab.stack.admin_key).await };
+    let cast = lab
+        .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5}))
+        .await;
+    let console = Console {
+        lab: &lab,
+        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+    };
     let edit = format!("/admin/casts/{}/edit", text(&cast, "id"));
     let (action, mut fields) = form(&console.page(&edit).await);
     assert_eq!(lab.claim(From(1), &text(&cast, "key")).await.status, 202);
     set(&mut fields, "name", "Another name");
     assert_eq!(console.send(&action, &fields).await.status, 303);
-    assert_eq!(lab.remaining(&cast).await, 4, "the one who came is still counted");
+    assert_eq!(
+        lab.remaining(&cast).await,
+        4,
+        "the one who came is still counted"
+    );
     let (action, mut fields) = form(&console.page(&edit).await);
     set(&mut fields, "sessions_remaining", "5");
     assert_eq!(console.send(&action, &fields).await.status, 303);
-    assert_eq!(lab.remaining(&cast).await, 5, "a number that is typed is set");
+    assert_eq!(
+        lab.remaining(&cast).await,
+        5,
+        "a number that is typed is set"
+    );
     lab.stack.stop().await;
 }

@@ -18,46 +18,88 @@ struct Reader {
 impl Reader {
     async fn of(lab: &Lab) -> Self {
         let answer = lab.get("/api/admin/openapi.json").await;
-        assert_eq!((answer.status, answer.header("cache-control")), (200, "no-cache"));
-        Self { document: answer.json(), seen: BTreeSet::new() }
+        assert_eq!(
+            (answer.status, answer.header("cache-control")),
+            (200, "no-cache")
+        );
+        Self {
+            document: answer.json(),
+            seen: BTreeSet::new(),
+        }
     }
 
     /// The operation that a request meant.
     fn operation(&self, method: &Method, path: &str) -> (String, Value) {
         let path = path.split('?').next().unwrap_or_default();
         let fits = |template: &str| {
-            let (said, sent): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-            said.len() == sent.len() && said.iter().zip(&sent).all(|(said, sent)| said.starts_with('{') || said == sent)
+            let (said, sent): (Vec<_>, Vec<_>) =
+                (template.split('/').collect(), path.split('/').collect());
+            said.len() == sent.len()
+                && said
+                    .iter()
+                    .zip(&sent)
+                    .all(|(said, sent)| said.starts_with('{') || said == sent)
         };
         let paths = self.document["paths"].as_object().expect("paths");
         // A path without a variable segment is meant before one with it.
-        let mut found: Vec<_> = paths.iter().filter(|(template, _)| fits(template)).collect();
+        let mut found: Vec<_> = paths
+            .iter()
+            .filter(|(template, _)| fits(template))
+            .collect();
         found.sort_by_key(|(template, _)| template.contains('{'));
-        let (template, item) = found.first().unwrap_or_else(|| panic!("{path} is not in the document"));
-        (format!("{method} {template}"), item[method.as_str().to_ascii_lowercase()].clone())
+        let (template, item) = found
+            .first()
+            .unwrap_or_else(|| panic!("{path} is not in the document"));
+        (
+            format!("{method} {template}"),
+            item[method.as_str().to_ascii_lowercase()].clone(),
+        )
     }
 
     /// Holds an answer against what the document says of it.
     fn check(&mut self, method: &Method, path: &str, answer: &Answer) {
         let (name, operation) = self.operation(method, path);
         let mut said = operation["responses"][answer.status.to_string()].clone();
-        assert!(said.is_object(), "{name} may not answer with {}: {}", answer.status, answer.text);
+        assert!(
+            said.is_object(),
+            "{name} may not answer with {}: {}",
+            answer.status,
+            answer.text
+        );
         if let Some(target) = said["$ref"].as_str() {
-            said = self.document.pointer(&target[1..]).expect("a response").clone();
+            said = self
+                .document
+                .pointer(&target[1..])
+                .expect("a response")
+                .clone();
         }
         for (header, _) in said["headers"].as_object().into_iter().flatten() {
             let must = !matches!(header.as_str(), "Retry-After" | "Link");
-            assert!(!must || answer.headers.contains_key(header), "{name} has no {header}");
+            assert!(
+                !must || answer.headers.contains_key(header),
+                "{name} has no {header}"
+            );
         }
-        let essence = answer.header("content-type").split(';').next().unwrap_or_default().to_owned();
+        let essence = answer
+            .header("content-type")
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         match said["content"].get(&essence) {
-            None => assert!(answer.text.is_empty(), "{name} answers {} with {essence}", answer.status),
+            None => assert!(
+                answer.text.is_empty(),
+                "{name} answers {} with {essence}",
+                answer.status
+            ),
             Some(media) if essence.ends_with("json") => {
                 let mut schema = media["schema"].clone();
                 schema["components"] = self.document["components"].clone();
                 let validator = options().build(&schema).expect("a schema");
-                let errors: Vec<_> =
-                    validator.iter_errors(&answer.json()).map(|error| format!("{}: {error}", error.instance_path())).collect();
+                let errors: Vec<_> = validator
+                    .iter_errors(&answer.json())
+                    .map(|error| format!("{}: {error}", error.instance_path()))
+                    .collect();
                 assert!(errors.is_empty(), "{name}: {errors:?}: {}", answer.text);
             }
             Some(_) => {}
@@ -65,7 +107,14 @@ impl Reader {
         self.seen.insert(name);
     }
 
-    async fn ask(&mut self, lab: &Lab, method: Method, path: &str, body: Option<&Value>, expected: u16) -> Value {
+    async fn ask(
+        &mut self,
+        lab: &Lab,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        expected: u16,
+    ) -> Value {
         let answer = lab.admin(method.clone(), path, body).await;
         assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text);
         self.check(&method, &format!("/api/admin/{path}"), &answer);
@@ -74,7 +123,10 @@ impl Reader {
 }
 
 fn id(document: &Value, name: &str) -> String {
-    document[name].as_str().unwrap_or_else(|| panic!("{name} of {document}")).to_owned()
+    document[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("{name} of {document}"))
+        .to_owned()
 }
 
 #[tokio::test]
@@ -86,11 +138,31 @@ async fn the_api_answers_as_its_document_says() {
 
     // What is made, read, changed and deleted.
     for (kind, new, change) in [
-        ("networks", json!({"name": "lab", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}), json!({"description": "x"})),
-        ("groups", json!({"name": "Staff", "client_settings": {"permissions": {"audio": true}}}), json!({"priority": 2})),
-        ("images", json!({"name": "Own", "task_definition": "own:1"}), json!({"port": 80})),
-        ("staging-configs", json!({"name": "Morning", "image_id": image}), json!({"desired_sessions": 2})),
-        ("api-keys", json!({"name": "CI", "scopes": ["read"]}), json!({"name": "CI 2"})),
+        (
+            "networks",
+            json!({"name": "lab", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}),
+            json!({"description": "x"}),
+        ),
+        (
+            "groups",
+            json!({"name": "Staff", "client_settings": {"permissions": {"audio": true}}}),
+            json!({"priority": 2}),
+        ),
+        (
+            "images",
+            json!({"name": "Own", "task_definition": "own:1"}),
+            json!({"port": 80}),
+        ),
+        (
+            "staging-configs",
+            json!({"name": "Morning", "image_id": image}),
+            json!({"desired_sessions": 2}),
+        ),
+        (
+            "api-keys",
+            json!({"name": "CI", "scopes": ["read"]}),
+            json!({"name": "CI 2"}),
+        ),
         (
             "casts",
             json!({"name": "Test", "image_id": image, "open_hours": {"time_zone": "UTC", "spans": ["mon 09:00-17:00"]}}),
@@ -98,30 +170,91 @@ async fn the_api_answers_as_its_document_says() {
         ),
     ] {
         let made = reader.ask(&lab, post.clone(), kind, Some(&new), 201).await;
-        let path = format!("{kind}/{}", id(&made, if kind == "networks" { "name" } else { "id" }));
+        let path = format!(
+            "{kind}/{}",
+            id(&made, if kind == "networks" { "name" } else { "id" })
+        );
         reader.ask(&lab, get.clone(), &path, None, 200).await;
-        reader.ask(&lab, patch.clone(), &path, Some(&change), 200).await;
+        reader
+            .ask(&lab, patch.clone(), &path, Some(&change), 200)
+            .await;
         reader.ask(&lab, get.clone(), kind, None, 200).await;
-        reader.ask(&lab, post.clone(), kind, Some(&json!({"x": 1})), 422).await;
+        reader
+            .ask(&lab, post.clone(), kind, Some(&json!({"x": 1})), 422)
+            .await;
         if kind == "staging-configs" {
-            reader.ask(&lab, get.clone(), &format!("{path}/pool"), None, 200).await;
+            reader
+                .ask(&lab, get.clone(), &format!("{path}/pool"), None, 200)
+                .await;
         }
         if kind == "casts" {
-            reader.ask(&lab, post.clone(), &format!("{path}/copies"), Some(&json!({"name": "Copy"})), 201).await;
-            reader.ask(&lab, post.clone(), &format!("{path}/key-rotations"), Some(&json!({"grace_seconds": 60})), 201).await;
-            reader.ask(&lab, post.clone(), &format!("{path}/trials"), Some(&json!({"address": "192.0.2.1"})), 200).await;
-            reader.ask(&lab, patch.clone(), &path, Some(&json!({"limit_total_sessions": true})), 409).await;
+            reader
+                .ask(
+                    &lab,
+                    post.clone(),
+                    &format!("{path}/copies"),
+                    Some(&json!({"name": "Copy"})),
+                    201,
+                )
+                .await;
+            reader
+                .ask(
+                    &lab,
+                    post.clone(),
+                    &format!("{path}/key-rotations"),
+                    Some(&json!({"grace_seconds": 60})),
+                    201,
+                )
+                .await;
+            reader
+                .ask(
+                    &lab,
+                    post.clone(),
+                    &format!("{path}/trials"),
+                    Some(&json!({"address": "192.0.2.1"})),
+                    200,
+                )
+                .await;
+            reader
+                .ask(
+                    &lab,
+                    patch.clone(),
+                    &path,
+                    Some(&json!({"limit_total_sessions": true})),
+                    409,
+                )
+                .await;
         }
         reader.ask(&lab, delete.clone(), &path, None, 204).await;
         reader.ask(&lab, get.clone(), &path, None, 404).await;
-        reader.ask(&lab, get.clone(), &format!("{kind}?limt=1"), None, 400).await;
-        reader.ask(&lab, get.clone(), &format!("{kind}?limit=0"), None, 400).await;
+        reader
+            .ask(&lab, get.clone(), &format!("{kind}?limt=1"), None, 400)
+            .await;
+        reader
+            .ask(&lab, get.clone(), &format!("{kind}?limit=0"), None, 400)
+            .await;
     }
     reader.ask(&lab, get.clone(), "settings", None, 200).await;
-    reader.ask(&lab, patch.clone(), "settings", Some(&json!({"attempts_per_minute": 100})), 200).await;
+    reader
+        .ask(
+            &lab,
+            patch.clone(),
+            "settings",
+            Some(&json!({"attempts_per_minute": 100})),
+            200,
+        )
+        .await;
     reader.ask(&lab, get.clone(), "me", None, 200).await;
 
-    reader.ask(&lab, post.clone(), &format!("images/{image}/registrations"), None, 201).await;
+    reader
+        .ask(
+            &lab,
+            post.clone(),
+            &format!("images/{image}/registrations"),
+            None,
+            201,
+        )
+        .await;
 
     // A program claims a session.
     let cast = lab.cast(&json!({"max_live_sessions": 1})).await;
@@ -132,60 +265,164 @@ async fn the_api_answers_as_its_document_says() {
     reader.check(&post, &format!("/cast/{key}/claims"), &claimed);
     let refused = lab.claim(From(2), &key).await;
     reader.check(&get, &format!("/api/casts/{key}"), &refused);
-    reader.check(&get, "/api/casts/nobody", &lab.describe(From(1), "nobody", "").await);
-    let (session, token) = (id(&claimed.json(), "session_id"), id(&claimed.json(), "session_token"));
+    reader.check(
+        &get,
+        "/api/casts/nobody",
+        &lab.describe(From(1), "nobody", "").await,
+    );
+    let (session, token) = (
+        id(&claimed.json(), "session_id"),
+        id(&claimed.json(), "session_token"),
+    );
     for (method, what) in [(&get, "status"), (&post, "end")] {
         let path = format!("/session/{session}/{what}");
-        let asked = lab.request(method.clone(), &path).header("accept", "application/json");
-        reader.check(method, &path, &Answer::of(asked.try_clone().expect("a request").bearer_auth(&token)).await);
+        let asked = lab
+            .request(method.clone(), &path)
+            .header("accept", "application/json");
+        reader.check(
+            method,
+            &path,
+            &Answer::of(asked.try_clone().expect("a request").bearer_auth(&token)).await,
+        );
         reader.check(method, &path, &Answer::of(asked).await);
     }
 
     // What administrators see of it, and do with it.
-    for path in ["sessions", "claims", "claims/export", "claims/export?format=json", "statistics", "users", "users?kind=anonymous", "audit"]
-    {
+    for path in [
+        "sessions",
+        "claims",
+        "claims/export",
+        "claims/export?format=json",
+        "statistics",
+        "users",
+        "users?kind=anonymous",
+        "audit",
+    ] {
         reader.ask(&lab, get.clone(), path, None, 200).await;
     }
-    for path in [format!("{of_cast}/claims"), format!("{of_cast}/statistics"), "casts/unknown/claims".into(), format!("sessions/{session}")]
-    {
+    for path in [
+        format!("{of_cast}/claims"),
+        format!("{of_cast}/statistics"),
+        "casts/unknown/claims".into(),
+        format!("sessions/{session}"),
+    ] {
         reader.ask(&lab, get.clone(), &path, None, 200).await;
     }
-    reader.ask(&lab, patch.clone(), &of_cast, Some(&json!({"max_live_sessions": null})), 200).await;
+    reader
+        .ask(
+            &lab,
+            patch.clone(),
+            &of_cast,
+            Some(&json!({"max_live_sessions": null})),
+            200,
+        )
+        .await;
     let second = lab.claim(From(3), &key).await;
     let of_session = format!("sessions/{}", id(&second.json(), "session_id"));
-    reader.ask(&lab, post.clone(), &format!("{of_session}/unshare"), None, 200).await;
-    reader.ask(&lab, post.clone(), &format!("{of_session}/watch"), None, 409).await;
-    let shown = reader.ask(&lab, post.clone(), &format!("{of_session}/stop"), None, 200).await;
+    reader
+        .ask(
+            &lab,
+            post.clone(),
+            &format!("{of_session}/unshare"),
+            None,
+            200,
+        )
+        .await;
+    reader
+        .ask(
+            &lab,
+            post.clone(),
+            &format!("{of_session}/watch"),
+            None,
+            409,
+        )
+        .await;
+    let shown = reader
+        .ask(&lab, post.clone(), &format!("{of_session}/stop"), None, 200)
+        .await;
     let user = format!("users/{}", id(&shown["owner"], "id"));
     reader.ask(&lab, get.clone(), &user, None, 200).await;
-    reader.ask(&lab, delete.clone(), &format!("{user}?terminate=true"), None, 204).await;
+    reader
+        .ask(
+            &lab,
+            delete.clone(),
+            &format!("{user}?terminate=true"),
+            None,
+            204,
+        )
+        .await;
     let user = format!("u{}", "a".repeat(26));
-    reader.ask(&lab, get.clone(), &format!("users/{user}/profiles"), None, 200).await;
+    reader
+        .ask(
+            &lab,
+            get.clone(),
+            &format!("users/{user}/profiles"),
+            None,
+            200,
+        )
+        .await;
     let profile = format!("profiles/{user}-{image}");
-    reader.ask(&lab, post.clone(), &format!("{profile}/restore"), Some(&json!({"archive": "x"})), 404).await;
+    reader
+        .ask(
+            &lab,
+            post.clone(),
+            &format!("{profile}/restore"),
+            Some(&json!({"archive": "x"})),
+            404,
+        )
+        .await;
     reader.ask(&lab, delete.clone(), &profile, None, 404).await;
     // Entries of one moment stand in no order; this one is to be the newest.
     lab.clock.advance(1);
-    reader.ask(&lab, patch.clone(), &of_cast, Some(&json!({"description": "x"})), 200).await;
-    let audit = reader.ask(&lab, get.clone(), &format!("audit?target={}", id(&cast, "id")), None, 200).await;
+    reader
+        .ask(
+            &lab,
+            patch.clone(),
+            &of_cast,
+            Some(&json!({"description": "x"})),
+            200,
+        )
+        .await;
+    let audit = reader
+        .ask(
+            &lab,
+            get.clone(),
+            &format!("audit?target={}", id(&cast, "id")),
+            None,
+            200,
+        )
+        .await;
     let entry = format!("audit/{}", id(&audit["items"][0], "id"));
     reader.ask(&lab, get.clone(), &entry, None, 200).await;
-    reader.ask(&lab, post.clone(), &format!("{entry}/undo"), None, 204).await;
+    reader
+        .ask(&lab, post.clone(), &format!("{entry}/undo"), None, 204)
+        .await;
 
     // Nobody else is let in.
     let stranger = lab.get("/api/admin/casts").await;
     reader.check(&get, "/api/admin/casts", &stranger);
-    reader.check(&get, "/api/admin/openapi.json", &lab.get("/api/admin/openapi.json").await);
+    reader.check(
+        &get,
+        "/api/admin/openapi.json",
+        &lab.get("/api/admin/openapi.json").await,
+    );
 
     let said: BTreeSet<String> = reader.document["paths"]
         .as_object()
         .expect("paths")
         .iter()
         .flat_map(|(path, item)| {
-            item.as_object().into_iter().flatten().map(move |(method, _)| format!("{} {path}", method.to_ascii_uppercase()))
+            item.as_object()
+                .into_iter()
+                .flatten()
+                .map(move |(method, _)| format!("{} {path}", method.to_ascii_uppercase()))
         })
         .collect();
-    assert_eq!(said.difference(&reader.seen).collect::<Vec<_>>(), Vec::<&String>::new(), "were not asked");
+    assert_eq!(
+        said.difference(&reader.seen).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "were not asked"
+    );
     lab.stack.stop().await;
 }
 
@@ -193,8 +430,13 @@ async fn the_api_answers_as_its_document_says() {
 async fn whoever_has_the_document_is_not_sent_it_again() {
     let lab = Lab::start().await;
     let first = lab.get("/api/admin/openapi.json").await;
-    let known = lab.request(Method::GET, "/api/admin/openapi.json").header("if-none-match", first.header("etag"));
+    let known = lab
+        .request(Method::GET, "/api/admin/openapi.json")
+        .header("if-none-match", first.header("etag"));
     let again = Answer::of(known).await;
-    assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", first.header("etag")));
+    assert_eq!(
+        (again.status, again.text.as_str(), again.header("etag")),
+        (304, "", first.header("etag"))
+    );
     lab.stack.stop().await;
 }

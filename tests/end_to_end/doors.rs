@@ -26,7 +26,9 @@ fn path_of(route: &Route) -> String {
 
 /// Every route of the admin function that is not for everybody.
 fn guarded() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().filter(|route| route.function == Function::Admin && route.access != Access::Public)
+    ROUTES
+        .iter()
+        .filter(|route| route.function == Function::Admin && route.access != Access::Public)
 }
 
 fn is_api(route: &Route) -> bool {
@@ -35,17 +37,32 @@ fn is_api(route: &Route) -> bool {
 
 /// The cookie of somebody who has signed in with this key.
 pub async fn sign_in(lab: &Lab, key: &str) -> String {
-    let sent = lab.request(Method::POST, "/admin/sign-in").header("sec-fetch-site", "same-origin").form(&[("key", key)]);
+    let sent = lab
+        .request(Method::POST, "/admin/sign-in")
+        .header("sec-fetch-site", "same-origin")
+        .form(&[("key", key)]);
     let answer = Answer::of(sent).await;
     assert_eq!(answer.status, 303, "{}", answer.text);
-    let cookies = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().expect("text"));
-    let cookie = cookies.filter_map(|cookie| cookie.split(';').next()).find(|cookie| cookie.starts_with("cast-console="));
+    let cookies = answer
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|value| value.to_str().expect("text"));
+    let cookie = cookies
+        .filter_map(|cookie| cookie.split(';').next())
+        .find(|cookie| cookie.starts_with("cast-console="));
     cookie.expect("a console ticket").to_owned()
 }
 
 /// A new key with these scopes: its id and its text.
 pub async fn key(lab: &Lab, scopes: &[&str]) -> (String, String) {
-    let made = lab.admin(Method::POST, "api-keys", Some(&json!({"name": "Test", "scopes": scopes}))).await;
+    let made = lab
+        .admin(
+            Method::POST,
+            "api-keys",
+            Some(&json!({"name": "Test", "scopes": scopes})),
+        )
+        .await;
     assert_eq!(made.status, 201, "{}", made.text);
     let text = |name: &str| made.json()[name].as_str().expect("a text").to_owned();
     (text("id"), text("key"))
@@ -58,19 +75,42 @@ async fn every_route_of_administration_refuses_whoever_has_not_signed_in() {
     let mut walked = 0;
     for route in guarded() {
         let path = path_of(route);
-        for (name, header) in [("nobody", None), ("a wrong key", Some("Bearer kabcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAA"))] {
-            let mut request = lab.request(route.method.clone(), &path).header("content-type", "application/json").body("{}");
+        for (name, header) in [
+            ("nobody", None),
+            (
+                "a wrong key",
+                Some("Bearer kabcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAA"),
+            ),
+        ] {
+            let mut request = lab
+                .request(route.method.clone(), &path)
+                .header("content-type", "application/json")
+                .body("{}");
             if let Some(header) = header {
                 // Each from an address of its own, so that no wrong key is slowed down by the others.
                 let address = format!("198.51.{}.{}", walked / 250, walked % 250);
-                request = request.header("authorization", header).header("x-forwarded-for", address);
+                request = request
+                    .header("authorization", header)
+                    .header("x-forwarded-for", address);
             }
             let answer = Answer::of(request).await;
             if is_api(route) {
-                assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"), "{name} at {} {path}", route.method);
+                assert_eq!(
+                    (answer.status, answer.header("www-authenticate")),
+                    (401, "Bearer"),
+                    "{name} at {} {path}",
+                    route.method
+                );
             } else {
-                let leads_to_sign_in = answer.status == 303 && answer.header("location").starts_with("/admin/sign-in");
-                assert!(leads_to_sign_in, "{name} at {} {path}: {} {}", route.method, answer.status, answer.header("location"));
+                let leads_to_sign_in =
+                    answer.status == 303 && answer.header("location").starts_with("/admin/sign-in");
+                assert!(
+                    leads_to_sign_in,
+                    "{name} at {} {path}: {} {}",
+                    route.method,
+                    answer.status,
+                    answer.header("location")
+                );
             }
         }
         walked += 1;
@@ -91,18 +131,41 @@ async fn every_route_that_changes_something_refuses_whoever_may_only_read() {
         let path = path_of(route);
         let request = lab.request(route.method.clone(), &path);
         let answer = if is_api(route) {
-            Answer::of(request.bearer_auth(&auditor).header("content-type", "application/json").body("{}")).await
+            Answer::of(
+                request
+                    .bearer_auth(&auditor)
+                    .header("content-type", "application/json")
+                    .body("{}"),
+            )
+            .await
         } else {
-            Answer::of(request.header("cookie", &cookie).header("content-type", "application/x-www-form-urlencoded").body("a=b")).await
+            Answer::of(
+                request
+                    .header("cookie", &cookie)
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body("a=b"),
+            )
+            .await
         };
         match route.access {
             Access::Write(_) | Access::Change => {
-                assert_eq!(answer.status, 403, "{} {path}: {}", route.method, answer.text);
+                assert_eq!(
+                    answer.status, 403,
+                    "{} {path}: {}",
+                    route.method, answer.text
+                );
                 refused += 1;
             }
             // Forms that change nothing, and the way out, still want the mark of a page of this sign-in.
-            _ if route.method == Method::POST && !is_api(route) => assert_eq!(answer.status, 403, "{path}"),
-            _ => assert!(![401, 403].contains(&answer.status), "{} {path}: {}", route.method, answer.status),
+            _ if route.method == Method::POST && !is_api(route) => {
+                assert_eq!(answer.status, 403, "{path}")
+            }
+            _ => assert!(
+                ![401, 403].contains(&answer.status),
+                "{} {path}: {}",
+                route.method,
+                answer.status
+            ),
         }
     }
     assert!(refused > 50, "{refused} routes");
@@ -124,14 +187,29 @@ async fn a_form_that_no_page_of_this_very_sign_in_made_changes_nothing() {
             ("no mark", "same-origin", "a=b"),
             ("a made-up mark", "same-origin", "mark=AAAA"),
         ] {
-            let request = lab.request(Method::POST, &path).header("cookie", &cookie).header("sec-fetch-site", site);
-            let answer = Answer::of(request.header("content-type", "application/x-www-form-urlencoded").body(field)).await;
+            let request = lab
+                .request(Method::POST, &path)
+                .header("cookie", &cookie)
+                .header("sec-fetch-site", site);
+            let answer = Answer::of(
+                request
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(field),
+            )
+            .await;
             assert_eq!(answer.status, 403, "{name} at {path}");
         }
     }
     for site in ["cross-site", "same-site"] {
-        let request = lab.request(Method::POST, "/admin/sign-in").header("sec-fetch-site", site).form(&[("key", &lab.stack.admin_key)]);
-        assert_eq!(Answer::of(request).await.status, 403, "nobody is signed in by a page of {site}");
+        let request = lab
+            .request(Method::POST, "/admin/sign-in")
+            .header("sec-fetch-site", site)
+            .form(&[("key", &lab.stack.admin_key)]);
+        assert_eq!(
+            Answer::of(request).await.status,
+            403,
+            "nobody is signed in by a page of {site}"
+        );
     }
     assert_eq!(lab.ledger().await, before, "and nothing has changed");
     lab.stack.stop().await;
@@ -143,14 +221,24 @@ async fn each_scope_opens_its_own_part_and_no_other() {
     for scope in casting_core::actor::Scope::ALL {
         let (_, text) = key(&lab, &[scope.as_str()]).await;
         for route in guarded().filter(|route| is_api(route)) {
-            let request = lab.request(route.method.clone(), &path_of(route)).bearer_auth(&text).header("content-type", "application/json");
+            let request = lab
+                .request(route.method.clone(), &path_of(route))
+                .bearer_auth(&text)
+                .header("content-type", "application/json");
             let status = Answer::of(request.body("{}")).await.status;
             let may = match route.access {
                 Access::Write(needed) => needed == scope,
                 Access::Change => scope.as_str() != "read",
                 _ => true,
             };
-            assert_eq!(status != 403, may, "{} at {} {}: {status}", scope.as_str(), route.method, route.path);
+            assert_eq!(
+                status != 403,
+                may,
+                "{} at {} {}: {status}",
+                scope.as_str(),
+                route.method,
+                route.path
+            );
         }
     }
     lab.stack.stop().await;
@@ -159,11 +247,20 @@ async fn each_scope_opens_its_own_part_and_no_other() {
 #[tokio::test]
 async fn a_sign_in_ends_with_its_key_with_its_time_and_when_asked() {
     let lab = Lab::start().await;
-    let status = async |cookie: &str| Answer::of(lab.request(Method::GET, "/admin").header("cookie", cookie)).await.status;
+    let status = async |cookie: &str| {
+        Answer::of(lab.request(Method::GET, "/admin").header("cookie", cookie))
+            .await
+            .status
+    };
     let (id, text) = key(&lab, &["read"]).await;
     let cookie = sign_in(&lab, &text).await;
     assert_eq!(status(&cookie).await, 200);
-    assert_eq!(lab.admin(Method::DELETE, &format!("api-keys/{id}"), None).await.status, 204);
+    assert_eq!(
+        lab.admin(Method::DELETE, &format!("api-keys/{id}"), None)
+            .await
+            .status,
+        204
+    );
     assert_eq!(status(&cookie).await, 303, "its key is gone");
 
     let (_, text) = key(&lab, &["read"]).await;
@@ -173,11 +270,26 @@ async fn a_sign_in_ends_with_its_key_with_its_time_and_when_asked() {
     lab.clock.advance(1);
     assert_eq!(status(&cookie).await, 303, "its time is over");
 
-    let until: Value =
-        json!(casting_core::time::Timestamp::from_millis(casting_core::time::Clock::now(&*lab.clock).millis() + 60_000).to_string());
-    let made = lab.admin(Method::POST, "api-keys", Some(&json!({"name": "Short", "expires_at": until}))).await.json();
+    let until: Value = json!(
+        casting_core::time::Timestamp::from_millis(
+            casting_core::time::Clock::now(&*lab.clock).millis() + 60_000
+        )
+        .to_string()
+    );
+    let made = lab
+        .admin(
+            Method::POST,
+            "api-keys",
+            Some(&json!({"name": "Short", "expires_at": until})),
+        )
+        .await
+        .json();
     let short = made["key"].as_str().expect("a key");
-    let me = async || Answer::of(lab.request(Method::GET, "/api/admin/me").bearer_auth(short)).await.status;
+    let me = async || {
+        Answer::of(lab.request(Method::GET, "/api/admin/me").bearer_auth(short))
+            .await
+            .status
+    };
     assert_eq!(me().await, 200);
     lab.clock.advance(60);
     assert_eq!(me().await, 401, "a key that has expired opens nothing");
@@ -187,18 +299,37 @@ async fn a_sign_in_ends_with_its_key_with_its_time_and_when_asked() {
 #[tokio::test]
 async fn whoever_guesses_keys_waits() {
     let lab = Lab::start().await;
-    let changed = lab.admin(Method::PATCH, "settings", Some(&json!({"attempts_per_minute": 5}))).await;
+    let changed = lab
+        .admin(
+            Method::PATCH,
+            "settings",
+            Some(&json!({"attempts_per_minute": 5})),
+        )
+        .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     let guess = async |from: &str, key: &str| {
-        Answer::of(lab.request(Method::GET, "/api/admin/me").header("x-forwarded-for", from).header("x-api-key", key)).await
+        Answer::of(
+            lab.request(Method::GET, "/api/admin/me")
+                .header("x-forwarded-for", from)
+                .header("x-api-key", key),
+        )
+        .await
     };
     for n in 0..5 {
         assert_eq!(guess("192.0.2.9", "a wrong key").await.status, 401, "{n}");
     }
     let slowed = guess("192.0.2.9", &lab.stack.admin_key).await;
-    assert_eq!((slowed.status, slowed.code().as_str()), (429, "too-many-attempts"), "also with the right one");
+    assert_eq!(
+        (slowed.status, slowed.code().as_str()),
+        (429, "too-many-attempts"),
+        "also with the right one"
+    );
     assert!(!slowed.header("retry-after").is_empty());
-    assert_eq!(guess("192.0.2.10", &lab.stack.admin_key).await.status, 200, "others do not");
+    assert_eq!(
+        guess("192.0.2.10", &lab.stack.admin_key).await.status,
+        200,
+        "others do not"
+    );
     lab.clock.advance(60);
     assert_eq!(guess("192.0.2.9", &lab.stack.admin_key).await.status, 200);
     lab.stack.stop().await;

@@ -10,7 +10,9 @@ use crate::lab::{From, Lab};
 #[tokio::test]
 async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served() {
     let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"limit_total_sessions": true, "sessions_remaining": 9})).await;
+    let cast = lab
+        .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 9}))
+        .await;
     let key = cast["key"].as_str().expect("a key");
     let control = &lab.stack.control;
     for (n, because, reason) in [
@@ -21,19 +23,48 @@ async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served
         (5, Some(Cause::Reclaimed), "reclaimed"),
         (6, None, "task-stopped"),
     ] {
-        let id = lab.claim(From(n), key).await.json()["session_id"].as_str().and_then(SessionId::parse).expect("an id");
+        let id = lab.claim(From(n), key).await.json()["session_id"]
+            .as_str()
+            .and_then(SessionId::parse)
+            .expect("an id");
         let secret = control.keys.sessions().secret(&id);
         let tell = async |what: &serde_json::Value| {
-            let request = lab.request(Method::POST, &format!("/session/{id}/reports")).bearer_auth(secret.expose());
-            request.json(what).send().await.expect("an answer").status().as_u16()
+            let request = lab
+                .request(Method::POST, &format!("/session/{id}/reports"))
+                .bearer_auth(secret.expose());
+            request
+                .json(what)
+                .send()
+                .await
+                .expect("an answer")
+                .status()
+                .as_u16()
         };
-        assert_eq!(tell(&json!(Report::Ready { port: 1 })).await, 200, "{reason}");
-        let ended = json!(Report::Ended { exit_code: Some(143), because });
-        assert_eq!((tell(&ended).await, tell(&ended).await), (204, 204), "{reason}: told twice");
+        assert_eq!(
+            tell(&json!(Report::Ready { port: 1 })).await,
+            200,
+            "{reason}"
+        );
+        let ended = json!(Report::Ended {
+            exit_code: Some(143),
+            because
+        });
+        assert_eq!(
+            (tell(&ended).await, tell(&ended).await),
+            (204, 204),
+            "{reason}: told twice"
+        );
         control.sweep().await.expect("sweeps");
-        let seen = lab.admin(Method::GET, &format!("sessions/{id}"), None).await.json();
+        let seen = lab
+            .admin(Method::GET, &format!("sessions/{id}"), None)
+            .await
+            .json();
         assert_eq!(seen["reason"], reason, "{seen}");
-        assert_eq!(lab.remaining(&cast).await, 9 - u64::from(n), "{reason}: served is served");
+        assert_eq!(
+            lab.remaining(&cast).await,
+            9 - u64::from(n),
+            "{reason}: served is served"
+        );
     }
     lab.stack.stop().await;
 }
@@ -44,11 +75,21 @@ async fn a_gate_is_told_after_how_long_without_a_touch_its_session_ends() {
     let enforced = json!({"enforce_client_settings": true, "client_settings": {"idle_minutes": 5}});
     for (fields, seconds) in [(json!({}), json!(null)), (enforced, json!(300))] {
         let cast = lab.cast(&fields).await;
-        let claimed = lab.claim(From(1), cast["key"].as_str().expect("a key")).await.json();
-        let id = claimed["session_id"].as_str().and_then(SessionId::parse).expect("an id");
+        let claimed = lab
+            .claim(From(1), cast["key"].as_str().expect("a key"))
+            .await
+            .json();
+        let id = claimed["session_id"]
+            .as_str()
+            .and_then(SessionId::parse)
+            .expect("an id");
         let secret = lab.stack.control.keys.sessions().secret(&id);
-        let report = lab.request(Method::POST, &format!("/session/{id}/reports")).bearer_auth(secret.expose());
-        let orders = crate::lab::Answer::of(report.json(&Report::Ready { port: 1 })).await.json();
+        let report = lab
+            .request(Method::POST, &format!("/session/{id}/reports"))
+            .bearer_auth(secret.expose());
+        let orders = crate::lab::Answer::of(report.json(&Report::Ready { port: 1 }))
+            .await
+            .json();
         assert_eq!(orders["idle_seconds"], seconds, "{orders}");
     }
     lab.stack.stop().await;
@@ -57,15 +98,30 @@ async fn a_gate_is_told_after_how_long_without_a_touch_its_session_ends() {
 #[tokio::test]
 async fn a_session_is_told_after_how_long_without_a_visitor_it_ends() {
     let lab = Lab::start().await;
-    let enforced = json!({"enforce_client_settings": true, "client_settings": {"keepalive_seconds": 600}});
+    let enforced =
+        json!({"enforce_client_settings": true, "client_settings": {"keepalive_seconds": 600}});
     for (fields, seconds) in [(json!({}), "3600"), (enforced, "600")] {
         let cast = lab.cast(&fields).await;
-        let id = lab.claim(From(1), cast["key"].as_str().expect("a key")).await.json()["session_id"].clone();
+        let id = lab
+            .claim(From(1), cast["key"].as_str().expect("a key"))
+            .await
+            .json()["session_id"]
+            .clone();
         let tasks = lab.stack.ecs.tasks();
-        let task = tasks.iter().find(|task| task["startedBy"] == id).expect("its task");
+        let task = tasks
+            .iter()
+            .find(|task| task["startedBy"] == id)
+            .expect("its task");
         let environment = &task["overrides"]["containerOverrides"][0]["environment"];
-        let told = environment.as_array().and_then(|all| all.iter().find(|one| one["name"] == "CAST_KEEPALIVE_SECONDS"));
-        assert_eq!(told.map(|one| one["value"].clone()), Some(json!(seconds)), "{fields}: {environment}");
+        let told = environment.as_array().and_then(|all| {
+            all.iter()
+                .find(|one| one["name"] == "CAST_KEEPALIVE_SECONDS")
+        });
+        assert_eq!(
+            told.map(|one| one["value"].clone()),
+            Some(json!(seconds)),
+            "{fields}: {environment}"
+        );
     }
     lab.stack.stop().await;
 }

@@ -11,7 +11,12 @@ async fn definition_of_the_next_session(lab: &Lab, from: From, key: &str) -> Val
     let claimed = lab.claim(from, key).await;
     assert_eq!(claimed.status, 202, "{}", claimed.text);
     let session = claimed.json()["session_id"].clone();
-    let task = lab.stack.ecs.tasks().into_iter().find(|task| task["startedBy"] == session);
+    let task = lab
+        .stack
+        .ecs
+        .tasks()
+        .into_iter()
+        .find(|task| task["startedBy"] == session);
     task.expect("a task")["taskDefinitionArn"].clone()
 }
 
@@ -20,29 +25,66 @@ async fn an_image_that_is_registered_again_gives_the_next_session_a_new_revision
     let lab = Lab::start().await;
     let (id, cast) = (lab.image().await, lab.cast(&json!({})).await);
     let key = cast["key"].as_str().expect("a key");
-    let image = lab.admin(Method::GET, &format!("images/{id}"), None).await.json();
+    let image = lab
+        .admin(Method::GET, &format!("images/{id}"), None)
+        .await
+        .json();
     let old = definition_of_the_next_session(&lab, From(1), key).await;
     assert_eq!(old, image["registered_task_definition"]);
 
     lab.clock.advance(1);
-    let again = lab.admin(Method::POST, &format!("images/{id}/registrations"), None).await;
+    let again = lab
+        .admin(Method::POST, &format!("images/{id}/registrations"), None)
+        .await;
     assert_eq!(again.status, 201, "{}", again.text);
     let new = again.json()["registered_task_definition"].clone();
     assert_ne!(new, old);
-    assert_eq!(again.json()["version"].as_u64(), image["version"].as_u64().map(|version| version + 1));
-    assert_eq!(definition_of_the_next_session(&lab, From(2), key).await, new);
-    assert!(lab.stack.ecs.tasks().iter().any(|task| task["taskDefinitionArn"] == old), "what runs goes on");
+    assert_eq!(
+        again.json()["version"].as_u64(),
+        image["version"].as_u64().map(|version| version + 1)
+    );
+    assert_eq!(
+        definition_of_the_next_session(&lab, From(2), key).await,
+        new
+    );
+    assert!(
+        lab.stack
+            .ecs
+            .tasks()
+            .iter()
+            .any(|task| task["taskDefinitionArn"] == old),
+        "what runs goes on"
+    );
 
-    let audit = lab.admin(Method::GET, &format!("audit?target={id}"), None).await.json()["items"][0].clone();
+    let audit = lab
+        .admin(Method::GET, &format!("audit?target={id}"), None)
+        .await
+        .json()["items"][0]
+        .clone();
     let change = json!({"field": "registered_task_definition", "before": old, "after": new});
-    assert_eq!((&audit["action"], &audit["changes"], &audit["can_be_undone"]), (&json!("registered"), &json!([change]), &json!(false)));
+    assert_eq!(
+        (&audit["action"], &audit["changes"], &audit["can_be_undone"]),
+        (&json!("registered"), &json!([change]), &json!(false))
+    );
 
     let path = format!("/api/admin/images/{id}/registrations");
-    let late = lab.request(Method::POST, &path).bearer_auth(&lab.stack.admin_key).header("if-match", "\"1\"");
-    assert_eq!(Answer::of(late).await.status, 412, "somebody else was faster");
+    let late = lab
+        .request(Method::POST, &path)
+        .bearer_auth(&lab.stack.admin_key)
+        .header("if-match", "\"1\"");
+    assert_eq!(
+        Answer::of(late).await.status,
+        412,
+        "somebody else was faster"
+    );
     let own = json!({"name": "Own", "task_definition": "own:1"});
-    let own = lab.admin(Method::POST, "images", Some(&own)).await.json()["id"].as_str().expect("an id").to_owned();
-    let refused = lab.admin(Method::POST, &format!("images/{own}/registrations"), None).await;
+    let own = lab.admin(Method::POST, "images", Some(&own)).await.json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let refused = lab
+        .admin(Method::POST, &format!("images/{own}/registrations"), None)
+        .await;
     assert_eq!(refused.status, 409, "{}", refused.text);
     lab.stack.stop().await;
 }
@@ -52,16 +94,50 @@ async fn the_console_registers_an_image_again_and_says_so() {
     let lab = Lab::start().await;
     let (id, cookie) = (lab.image().await, sign_in(&lab, &lab.stack.admin_key).await);
     let home = format!("/admin/images/{id}");
-    let page = Answer::of(lab.request(Method::GET, &home).header("cookie", &cookie)).await.text;
-    let form = page.split_once(&format!("action=\"{home}/register\"")).expect("a button").1;
-    let mark = form.split_once("name=\"mark\" value=\"").expect("a mark").1.split('"').next().expect("its end");
-    let sent = lab.request(Method::POST, &format!("{home}/register")).header("cookie", &cookie).header("sec-fetch-site", "same-origin");
+    let page = Answer::of(lab.request(Method::GET, &home).header("cookie", &cookie))
+        .await
+        .text;
+    let form = page
+        .split_once(&format!("action=\"{home}/register\""))
+        .expect("a button")
+        .1;
+    let mark = form
+        .split_once("name=\"mark\" value=\"")
+        .expect("a mark")
+        .1
+        .split('"')
+        .next()
+        .expect("its end");
+    let sent = lab
+        .request(Method::POST, &format!("{home}/register"))
+        .header("cookie", &cookie)
+        .header("sec-fetch-site", "same-origin");
     let done = Answer::of(sent.form(&[("mark", mark)])).await;
-    assert_eq!((done.status, done.header("location")), (303, home.as_str()), "{}", done.text);
-    let told = done.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
-    let page = Answer::of(lab.request(Method::GET, &home).header("cookie", format!("{cookie}; {told}"))).await.text;
+    assert_eq!(
+        (done.status, done.header("location")),
+        (303, home.as_str()),
+        "{}",
+        done.text
+    );
+    let told = done
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let page = Answer::of(
+        lab.request(Method::GET, &home)
+            .header("cookie", format!("{cookie}; {told}")),
+    )
+    .await
+    .text;
     assert!(page.contains("It has been registered anew."), "{page}");
-    let log = Answer::of(lab.request(Method::GET, &format!("/admin/audit?about={id}")).header("cookie", &cookie)).await.text;
+    let log = Answer::of(
+        lab.request(Method::GET, &format!("/admin/audit?about={id}"))
+            .header("cookie", &cookie),
+    )
+    .await
+    .text;
     assert!(log.contains("registered anew the image"), "{log}");
     lab.stack.stop().await;
 }

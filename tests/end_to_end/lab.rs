@@ -35,7 +35,11 @@ impl Answer {
     pub async fn of(request: RequestBuilder) -> Self {
         let response: Response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, text: response.text().await.expect("a body") }
+        Self {
+            status,
+            headers,
+            text: response.text().await.expect("a body"),
+        }
     }
 
     pub fn json(&self) -> Value {
@@ -43,12 +47,20 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map(|value| value.to_str().expect("text")).unwrap_or_default()
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("text"))
+            .unwrap_or_default()
     }
 
     /// The code of the problem document.
     pub fn code(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text
+        );
         self.json()["code"].as_str().expect("a code").to_owned()
     }
 }
@@ -71,7 +83,15 @@ impl Lab {
 
     /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the machine's time.
     pub async fn with_processes() -> Self {
-        Self::with(TaskKind::Processes { executable: binaries::path("casting"), engine: None }, SystemClock.now(), None).await
+        Self::with(
+            TaskKind::Processes {
+                executable: binaries::path("casting"),
+                engine: None,
+            },
+            SystemClock.now(),
+            None,
+        )
+        .await
     }
 
     /// Logins at this provider, whose clock is the machine's.
@@ -99,7 +119,8 @@ impl Lab {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.stack.url))
+        self.http
+            .request(method, format!("{}{path}", self.stack.url))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -108,7 +129,9 @@ impl Lab {
 
     /// The admin API, with the administrator's key.
     pub async fn admin(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let mut request = self.request(method, &format!("/api/admin/{path}")).bearer_auth(&self.stack.admin_key);
+        let mut request = self
+            .request(method, &format!("/api/admin/{path}"))
+            .bearer_auth(&self.stack.admin_key);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -119,13 +142,17 @@ impl Lab {
     pub async fn image(&self) -> String {
         let images = self.admin(Method::GET, "images", None).await.json();
         let is_demo = |image: &&Value| image["name"] == "Demo app";
-        let demo = images["items"].as_array().and_then(|images| images.iter().find(is_demo)).expect("the demo image");
+        let demo = images["items"]
+            .as_array()
+            .and_then(|images| images.iter().find(is_demo))
+            .expect("the demo image");
         demo["id"].as_str().expect("an id").to_owned()
     }
 
     /// A cast for anybody with these fields on top; returns what the API says of it.
     pub async fn cast(&self, fields: &Value) -> Value {
-        let mut document = json!({"name": "Test", "image_id": self.image().await, "allow_anonymous": true});
+        let mut document =
+            json!({"name": "Test", "image_id": self.image().await, "allow_anonymous": true});
         for (name, value) in fields.as_object().expect("an object") {
             document[name] = value.clone();
         }
@@ -137,7 +164,9 @@ impl Lab {
     /// The status with which another cast with this key is refused.
     pub async fn cast_with_key_is_refused(&self, key: &str) -> u16 {
         let document = json!({"name": "Another", "key": key, "image_id": self.image().await});
-        self.admin(Method::POST, "casts", Some(&document)).await.status
+        self.admin(Method::POST, "casts", Some(&document))
+            .await
+            .status
     }
 
     /// What a program at this address is told of a link.
@@ -148,7 +177,9 @@ impl Lab {
 
     /// A program's claim with this document.
     pub async fn claim_with(&self, from: From, key: &str, document: &Value) -> Answer {
-        let request = self.request(Method::POST, &format!("/cast/{key}/claims")).json(document);
+        let request = self
+            .request(Method::POST, &format!("/cast/{key}/claims"))
+            .json(document);
         Answer::of(request.header("x-forwarded-for", from.address().to_string())).await
     }
 
@@ -158,22 +189,43 @@ impl Lab {
         if described.status != 200 {
             return described;
         }
-        self.claim_with(from, key, &json!({"ticket": described.json()["ticket"]})).await
+        self.claim_with(from, key, &json!({"ticket": described.json()["ticket"]}))
+            .await
     }
 
     /// What is left of a cast's Sessions Remaining.
     pub async fn remaining(&self, cast: &Value) -> Value {
         let id = cast["id"].as_str().expect("an id");
-        self.admin(Method::GET, &format!("casts/{id}"), None).await.json()["sessions_remaining"].clone()
+        self.admin(Method::GET, &format!("casts/{id}"), None)
+            .await
+            .json()["sessions_remaining"]
+            .clone()
     }
 
     /// Every row of every table that holds money, limits or settings. (Refusals are counted beside them.)
     pub async fn ledger(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
         let store = &self.stack.control.store;
         let mut rows = BTreeMap::new();
-        for (name, schema) in store.tables().schemas().filter(|(_, schema)| schema.name != "claims") {
-            let items = store.client().scan().table_name(name).send().await.expect("a scan").items.unwrap_or_default();
-            rows.extend(items.into_iter().map(|item| (format!("{} {:?} {:?}", schema.name, item.get("kind"), item["id"]), item)));
+        for (name, schema) in store
+            .tables()
+            .schemas()
+            .filter(|(_, schema)| schema.name != "claims")
+        {
+            let items = store
+                .client()
+                .scan()
+                .table_name(name)
+                .send()
+                .await
+                .expect("a scan")
+                .items
+                .unwrap_or_default();
+            rows.extend(items.into_iter().map(|item| {
+                (
+                    format!("{} {:?} {:?}", schema.name, item.get("kind"), item["id"]),
+                    item,
+                )
+            }));
         }
         rows
     }

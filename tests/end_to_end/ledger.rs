@@ -12,7 +12,9 @@ fn id(document: &Value) -> String {
 }
 
 async fn audit(lab: &Lab, target: &str) -> Vec<Value> {
-    let answer = lab.admin(Method::GET, &format!("audit?target={target}"), None).await;
+    let answer = lab
+        .admin(Method::GET, &format!("audit?target={target}"), None)
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()["items"].as_array().expect("entries").clone()
 }
@@ -20,60 +22,156 @@ async fn audit(lab: &Lab, target: &str) -> Vec<Value> {
 #[tokio::test]
 async fn every_change_leaves_an_entry_and_can_be_taken_back() {
     let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"name": "Before", "key": "audited-link"})).await;
+    let cast = lab
+        .cast(&json!({"name": "Before", "key": "audited-link"}))
+        .await;
     let path = format!("casts/{}", id(&cast));
     let (key_id, other) = key(&lab, &["read", "casts"]).await;
     lab.clock.advance(1);
-    let change = lab.request(Method::PATCH, &format!("/api/admin/{path}")).bearer_auth(&other).header("x-forwarded-for", "192.0.2.77");
-    let changed = Answer::of(change.json(&json!({"name": "After", "enabled": false, "error_url": "https://acme.com/sorry"}))).await;
+    let change = lab
+        .request(Method::PATCH, &format!("/api/admin/{path}"))
+        .bearer_auth(&other)
+        .header("x-forwarded-for", "192.0.2.77");
+    let changed =
+        Answer::of(change.json(
+            &json!({"name": "After", "enabled": false, "error_url": "https://acme.com/sorry"}),
+        ))
+        .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
-    let same = lab.admin(Method::PATCH, &path, Some(&json!({"name": "After"}))).await;
+    let same = lab
+        .admin(Method::PATCH, &path, Some(&json!({"name": "After"})))
+        .await;
     assert_eq!(same.status, 200);
 
     let told = audit(&lab, &id(&cast)).await;
-    let summary: Vec<_> =
-        told.iter().map(|entry| (entry["action"].as_str().expect("a word"), entry["target_name"].as_str().expect("a name"))).collect();
-    assert_eq!(summary, [("changed", "After"), ("created", "Before")], "what changes nothing is not told of");
+    let summary: Vec<_> = told
+        .iter()
+        .map(|entry| {
+            (
+                entry["action"].as_str().expect("a word"),
+                entry["target_name"].as_str().expect("a name"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        summary,
+        [("changed", "After"), ("created", "Before")],
+        "what changes nothing is not told of"
+    );
     let entry = &told[0];
-    assert_eq!(entry["actor"], json!({"kind": "api-key", "id": key_id, "name": "Test"}));
+    assert_eq!(
+        entry["actor"],
+        json!({"kind": "api-key", "id": key_id, "name": "Test"})
+    );
     assert_eq!(entry["address"], "192.0.2.77");
-    let fields: Vec<&str> =
-        entry["changes"].as_array().expect("fields").iter().map(|change| change["field"].as_str().expect("a name")).collect();
+    let fields: Vec<&str> = entry["changes"]
+        .as_array()
+        .expect("fields")
+        .iter()
+        .map(|change| change["field"].as_str().expect("a name"))
+        .collect();
     assert_eq!(fields, ["name", "enabled", "error_url"]);
-    assert_eq!(entry["changes"][0], json!({"field": "name", "before": "Before", "after": "After"}));
+    assert_eq!(
+        entry["changes"][0],
+        json!({"field": "name", "before": "Before", "after": "After"})
+    );
 
     // Somebody changed another field meanwhile: that stays.
     lab.clock.advance(1);
-    assert_eq!(lab.admin(Method::PATCH, &path, Some(&json!({"description": "kept"}))).await.status, 200);
-    let undone = lab.admin(Method::POST, &format!("audit/{}/undo", id(entry)), None).await;
+    assert_eq!(
+        lab.admin(Method::PATCH, &path, Some(&json!({"description": "kept"})))
+            .await
+            .status,
+        200
+    );
+    let undone = lab
+        .admin(Method::POST, &format!("audit/{}/undo", id(entry)), None)
+        .await;
     assert_eq!(undone.status, 204, "{}", undone.text);
     let now = lab.admin(Method::GET, &path, None).await.json();
     assert_eq!(
-        (&now["name"], &now["enabled"], &now["error_url"], &now["description"]),
+        (
+            &now["name"],
+            &now["enabled"],
+            &now["error_url"],
+            &now["description"]
+        ),
         (&json!("Before"), &json!(true), &json!(null), &json!("kept"))
     );
 
     lab.clock.advance(1);
     assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 204);
-    assert_eq!(lab.claim(From(1), "audited-link").await.code(), "unknown-cast");
+    assert_eq!(
+        lab.claim(From(1), "audited-link").await.code(),
+        "unknown-cast"
+    );
     let told = audit(&lab, &id(&cast)).await;
-    assert_eq!((told[0]["action"].as_str(), told[0]["can_be_undone"].as_bool()), (Some("deleted"), Some(true)));
+    assert_eq!(
+        (
+            told[0]["action"].as_str(),
+            told[0]["can_be_undone"].as_bool()
+        ),
+        (Some("deleted"), Some(true))
+    );
     let reader = key(&lab, &["read", "settings"]).await.1;
-    let refused = Answer::of(lab.request(Method::POST, &format!("/api/admin/audit/{}/undo", id(&told[0]))).bearer_auth(&reader)).await;
+    let refused = Answer::of(
+        lab.request(
+            Method::POST,
+            &format!("/api/admin/audit/{}/undo", id(&told[0])),
+        )
+        .bearer_auth(&reader),
+    )
+    .await;
     assert_eq!(refused.status, 403, "only whoever may change links");
-    assert_eq!(lab.admin(Method::POST, &format!("audit/{}/undo", id(&told[0])), None).await.status, 204);
-    assert_eq!(lab.claim(From(1), "audited-link").await.status, 202, "the same link works again");
-    let made = told.iter().find(|entry| entry["action"] == "created").expect("an entry");
-    assert_eq!(lab.admin(Method::POST, &format!("audit/{}/undo", id(made)), None).await.status, 409, "what was made is deleted instead");
+    assert_eq!(
+        lab.admin(Method::POST, &format!("audit/{}/undo", id(&told[0])), None)
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        lab.claim(From(1), "audited-link").await.status,
+        202,
+        "the same link works again"
+    );
+    let made = told
+        .iter()
+        .find(|entry| entry["action"] == "created")
+        .expect("an entry");
+    assert_eq!(
+        lab.admin(Method::POST, &format!("audit/{}/undo", id(made)), None)
+            .await
+            .status,
+        409,
+        "what was made is deleted instead"
+    );
 
     // The secret of a setting is told of, and not told.
     let set = json!({"captcha_kind": "hcaptcha", "captcha_site_key": "site", "captcha_secret_key": "hush-hush"});
-    assert_eq!(lab.admin(Method::PATCH, "settings", Some(&set)).await.status, 200);
+    assert_eq!(
+        lab.admin(Method::PATCH, "settings", Some(&set))
+            .await
+            .status,
+        200
+    );
     let told = lab.admin(Method::GET, "audit?target=system", None).await;
-    assert!(told.text.contains("captcha_secret_key") && !told.text.contains("hush"), "{}", told.text);
-    let undone = lab.admin(Method::POST, &format!("audit/{}/undo", id(&told.json()["items"][0])), None).await;
+    assert!(
+        told.text.contains("captcha_secret_key") && !told.text.contains("hush"),
+        "{}",
+        told.text
+    );
+    let undone = lab
+        .admin(
+            Method::POST,
+            &format!("audit/{}/undo", id(&told.json()["items"][0])),
+            None,
+        )
+        .await;
     assert_eq!(undone.status, 204, "{}", undone.text);
-    assert_eq!(lab.admin(Method::GET, "settings", None).await.json()["captcha_kind"], "altcha");
+    assert_eq!(
+        lab.admin(Method::GET, "settings", None).await.json()["captcha_kind"],
+        "altcha"
+    );
     lab.stack.stop().await;
 }
 
@@ -87,20 +185,48 @@ async fn a_key_is_rotated_at_once_or_with_grace() {
     let rotated = lab.admin(Method::POST, &path, None).await;
     assert_eq!(rotated.status, 201, "{}", rotated.text);
     let second = rotated.json()["key"].as_str().expect("a key").to_owned();
-    assert_eq!(claim("first-key").await.code(), "unknown-cast", "dead at once");
+    assert_eq!(
+        claim("first-key").await.code(),
+        "unknown-cast",
+        "dead at once"
+    );
     assert_eq!(claim(&second).await.status, 202);
 
-    let rotated = lab.admin(Method::POST, &path, Some(&json!({"key": "third-key", "grace_seconds": 60}))).await.json();
-    assert_eq!((&rotated["key"], &rotated["previous_key"]["key"]), (&json!("third-key"), &json!(second)));
-    assert_eq!((claim(&second).await.status, claim("third-key").await.status), (202, 202), "both, for a minute");
-    assert_eq!(lab.cast_with_key_is_refused(&second).await, 409, "nobody else can take a key that still works");
+    let rotated = lab
+        .admin(
+            Method::POST,
+            &path,
+            Some(&json!({"key": "third-key", "grace_seconds": 60})),
+        )
+        .await
+        .json();
+    assert_eq!(
+        (&rotated["key"], &rotated["previous_key"]["key"]),
+        (&json!("third-key"), &json!(second))
+    );
+    assert_eq!(
+        (claim(&second).await.status, claim("third-key").await.status),
+        (202, 202),
+        "both, for a minute"
+    );
+    assert_eq!(
+        lab.cast_with_key_is_refused(&second).await,
+        409,
+        "nobody else can take a key that still works"
+    );
     lab.clock.advance(61);
     assert_eq!(claim(&second).await.code(), "unknown-cast");
     assert_eq!(claim("third-key").await.status, 202);
-    for (name, document) in
-        [("a wrong key", json!({"key": "x"})), ("for ever", json!({"grace_seconds": 99_999_999})), ("more", json!({"colour": 1}))]
-    {
-        assert_eq!(lab.admin(Method::POST, &path, Some(&document)).await.status, 422, "{name}");
+    for (name, document) in [
+        ("a wrong key", json!({"key": "x"})),
+        ("for ever", json!({"grace_seconds": 99_999_999})),
+        ("more", json!({"colour": 1})),
+    ] {
+        assert_eq!(
+            lab.admin(Method::POST, &path, Some(&document)).await.status,
+            422,
+            "{name}"
+        );
     }
     lab.stack.stop().await;
 }
@@ -110,30 +236,65 @@ async fn a_request_under_an_idempotency_key_is_done_once() {
     let lab = Lab::start().await;
     let image = lab.image().await;
     let post = async |kind: &str, key: &str, document: &Value| {
-        let request = lab.request(Method::POST, &format!("/api/admin/{kind}")).bearer_auth(&lab.stack.admin_key);
+        let request = lab
+            .request(Method::POST, &format!("/api/admin/{kind}"))
+            .bearer_auth(&lab.stack.admin_key);
         Answer::of(request.header("idempotency-key", key).json(document)).await
     };
     let cast = json!({"name": "Once", "image_id": image});
     for (kind, document) in [
         ("casts", cast.clone()),
         ("groups", json!({"name": "Once"})),
-        ("images", json!({"name": "Once", "container_image": "local/x", "command": ["true"], "cpu": 256, "memory": 512})),
-        ("networks", json!({"name": "once", "subnets": ["subnet-1"], "security_groups": ["sg-1"]})),
-        ("staging-configs", json!({"name": "Once", "image_id": image})),
+        (
+            "images",
+            json!({"name": "Once", "container_image": "local/x", "command": ["true"], "cpu": 256, "memory": 512}),
+        ),
+        (
+            "networks",
+            json!({"name": "once", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}),
+        ),
+        (
+            "staging-configs",
+            json!({"name": "Once", "image_id": image}),
+        ),
         ("api-keys", json!({"name": "Once"})),
     ] {
-        let (first, again) = (post(kind, "r1", &document).await, post(kind, "r1", &document).await);
-        assert_eq!((first.status, again.status), (201, 201), "{kind}: {} {}", first.text, again.text);
-        assert_eq!(first.json(), again.json(), "{kind}: the same thing again, also its secret");
+        let (first, again) = (
+            post(kind, "r1", &document).await,
+            post(kind, "r1", &document).await,
+        );
+        assert_eq!(
+            (first.status, again.status),
+            (201, 201),
+            "{kind}: {} {}",
+            first.text,
+            again.text
+        );
+        assert_eq!(
+            first.json(),
+            again.json(),
+            "{kind}: the same thing again, also its secret"
+        );
         let mut other = document.clone();
         other["name"] = json!("other");
-        assert_eq!(post(kind, "r1", &other).await.code(), "request-differs", "{kind}");
+        assert_eq!(
+            post(kind, "r1", &other).await.code(),
+            "request-differs",
+            "{kind}"
+        );
         let second = post(kind, "r2", &other).await;
-        assert!(second.status == 201 && second.json() != first.json(), "{kind}: another key, another thing");
+        assert!(
+            second.status == 201 && second.json() != first.json(),
+            "{kind}: another key, another thing"
+        );
     }
     let wrong = post("casts", "r3", &json!({"image_id": image})).await;
     assert_eq!(wrong.status, 422);
-    assert_eq!(post("casts", "r3", &cast).await.status, 201, "a request that was refused does not use its key up");
+    assert_eq!(
+        post("casts", "r3", &cast).await.status,
+        201,
+        "a request that was refused does not use its key up"
+    );
     assert_eq!(post("casts", &"k".repeat(201), &cast).await.status, 400);
     lab.stack.stop().await;
 }
@@ -142,20 +303,32 @@ async fn a_request_under_an_idempotency_key_is_done_once() {
 async fn links_are_found_sorted_and_copied() {
     let lab = Lab::start().await;
     let mut made = Vec::new();
-    for (name, key, enabled) in [("Alpha class", "alpha-class", true), ("Beta class", "beta-klass", false), ("Gamma", "gamma-lesson", true)]
-    {
-        made.push(lab.cast(&json!({"name": name, "key": key, "enabled": enabled})).await);
+    for (name, key, enabled) in [
+        ("Alpha class", "alpha-class", true),
+        ("Beta class", "beta-klass", false),
+        ("Gamma", "gamma-lesson", true),
+    ] {
+        made.push(
+            lab.cast(&json!({"name": name, "key": key, "enabled": enabled}))
+                .await,
+        );
         lab.clock.advance(1);
     }
     let names = async |query: &str| {
-        let answer = lab.admin(Method::GET, &format!("casts?{query}"), None).await;
+        let answer = lab
+            .admin(Method::GET, &format!("casts?{query}"), None)
+            .await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.text);
         let items = answer.json()["items"].as_array().expect("items").clone();
         // The demo links are there too.
         let ours = items
             .iter()
             .filter_map(|cast| cast["name"].as_str())
-            .filter(|name| !["Demo", "Browser"].iter().any(|demo| name.starts_with(demo)));
+            .filter(|name| {
+                !["Demo", "Browser"]
+                    .iter()
+                    .any(|demo| name.starts_with(demo))
+            });
         let mut ours: Vec<&str> = ours.map(|name| &name[..1]).collect();
         if query.contains("search") {
             ours.sort_unstable();
@@ -179,13 +352,34 @@ async fn links_are_found_sorted_and_copied() {
     ] {
         assert_eq!(names(query).await, expected, "{query}");
     }
-    for wrong in ["sort=price", "enabled=yes", "image=x", "limit=0", "cursor=x"] {
-        assert_eq!(lab.admin(Method::GET, &format!("casts?{wrong}"), None).await.status, 400, "{wrong}");
+    for wrong in [
+        "sort=price",
+        "enabled=yes",
+        "image=x",
+        "limit=0",
+        "cursor=x",
+    ] {
+        assert_eq!(
+            lab.admin(Method::GET, &format!("casts?{wrong}"), None)
+                .await
+                .status,
+            400,
+            "{wrong}"
+        );
     }
-    let copy = lab.admin(Method::POST, &format!("casts/{}/copies", id(&made[1])), Some(&json!({"enabled": true}))).await;
+    let copy = lab
+        .admin(
+            Method::POST,
+            &format!("casts/{}/copies", id(&made[1])),
+            Some(&json!({"enabled": true})),
+        )
+        .await;
     assert_eq!(copy.status, 201, "{}", copy.text);
     let copy = copy.json();
-    assert_eq!((&copy["name"], &copy["enabled"]), (&json!("Beta class (copy)"), &json!(true)));
+    assert_eq!(
+        (&copy["name"], &copy["enabled"]),
+        (&json!("Beta class (copy)"), &json!(true))
+    );
     assert!(copy["key"] != made[1]["key"] && copy["id"] != made[1]["id"]);
     lab.stack.stop().await;
 }
@@ -195,13 +389,30 @@ async fn claims_are_told_by_outcome_time_and_reference_and_as_files() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"name": "=Sum, of it", "key": "told-link", "limit_total_sessions": true, "sessions_remaining": 2})).await;
     let claims = async |query: &str| {
-        let answer = lab.admin(Method::GET, &format!("claims?cast={}&{query}", id(&cast)), None).await;
+        let answer = lab
+            .admin(
+                Method::GET,
+                &format!("claims?cast={}&{query}", id(&cast)),
+                None,
+            )
+            .await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.text);
         answer.json()
     };
     let count = |document: &Value| {
-        let refused: u64 = document["refused"].as_array().expect("rows").iter().filter_map(|row| row["count"].as_u64()).sum();
-        (document["accepted"]["items"].as_array().expect("items").len(), refused)
+        let refused: u64 = document["refused"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .filter_map(|row| row["count"].as_u64())
+            .sum();
+        (
+            document["accepted"]["items"]
+                .as_array()
+                .expect("items")
+                .len(),
+            refused,
+        )
     };
     let first = lab.claim(From(1), "told-link").await.json();
     lab.clock.advance(3600);
@@ -222,22 +433,60 @@ async fn claims_are_told_by_outcome_time_and_reference_and_as_files() {
         assert_eq!(count(&claims(&query).await), expected, "{query}");
     }
     let session = first["session_id"].as_str().expect("a session").to_owned();
-    let reference =
-        lab.admin(Method::GET, &format!("sessions/{session}"), None).await.json()["reference"].as_str().expect("a reference").to_owned();
-    assert_eq!(count(&claims(&format!("ref={reference}")).await), (1, 0), "by what a visitor quotes");
-    let quoted = refused.json()["ref"].as_str().expect("a reference").to_owned();
-    assert_eq!(count(&claims(&format!("ref={quoted}")).await), (0, 1), "also of a refusal");
+    let reference = lab
+        .admin(Method::GET, &format!("sessions/{session}"), None)
+        .await
+        .json()["reference"]
+        .as_str()
+        .expect("a reference")
+        .to_owned();
+    assert_eq!(
+        count(&claims(&format!("ref={reference}")).await),
+        (1, 0),
+        "by what a visitor quotes"
+    );
+    let quoted = refused.json()["ref"]
+        .as_str()
+        .expect("a reference")
+        .to_owned();
+    assert_eq!(
+        count(&claims(&format!("ref={quoted}")).await),
+        (0, 1),
+        "also of a refusal"
+    );
 
     let path = format!("claims/export?cast={}", id(&cast));
-    let file = lab.admin(Method::GET, &format!("{path}&format=csv"), None).await;
-    assert_eq!((file.status, file.header("content-type")), (200, "text/csv; charset=utf-8"));
+    let file = lab
+        .admin(Method::GET, &format!("{path}&format=csv"), None)
+        .await;
+    assert_eq!(
+        (file.status, file.header("content-type")),
+        (200, "text/csv; charset=utf-8")
+    );
     assert!(file.header("content-disposition").contains("claims.csv"));
-    assert_eq!(file.text.lines().count(), 4, "a head, two accepted and one row of refused claims: {}", file.text);
-    assert!(file.text.contains("\"'=Sum, of it\""), "a name is never a formula: {}", file.text);
-    let file = lab.admin(Method::GET, &format!("{path}&format=json"), None).await;
+    assert_eq!(
+        file.text.lines().count(),
+        4,
+        "a head, two accepted and one row of refused claims: {}",
+        file.text
+    );
+    assert!(
+        file.text.contains("\"'=Sum, of it\""),
+        "a name is never a formula: {}",
+        file.text
+    );
+    let file = lab
+        .admin(Method::GET, &format!("{path}&format=json"), None)
+        .await;
     assert_eq!(count(&file.json()), (2, 1));
     for wrong in ["outcome=lost", "since=soon", "ref=x", "cast=x"] {
-        assert_eq!(lab.admin(Method::GET, &format!("claims?{wrong}"), None).await.status, 400, "{wrong}");
+        assert_eq!(
+            lab.admin(Method::GET, &format!("claims?{wrong}"), None)
+                .await
+                .status,
+            400,
+            "{wrong}"
+        );
     }
     lab.stack.stop().await;
 }
@@ -252,25 +501,53 @@ async fn hours_tell_of_claims_before_and_after_they_are_made() {
     }
     lab.stack.control.flush().await.expect("written");
     let total = async |path: &str| {
-        let answer = lab.admin(Method::GET, &format!("{path}?since={began}"), None).await;
+        let answer = lab
+            .admin(Method::GET, &format!("{path}?since={began}"), None)
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let document = answer.json();
-        (document["total"]["launched"].clone(), document["total"]["refused"].clone(), document["hours"].as_array().expect("hours").len())
+        (
+            document["total"]["launched"].clone(),
+            document["total"]["refused"].clone(),
+            document["hours"].as_array().expect("hours").len(),
+        )
     };
     let of_cast = format!("casts/{}/statistics", id(&cast));
     let refused = json!({"ip-limit": 1});
     assert_eq!(total(&of_cast).await, (json!(2), refused.clone(), 1));
     assert_eq!(total("statistics").await, (json!(2), refused.clone(), 1));
-    assert_eq!(lab.stack.control.write_hours().await, Ok(1), "the hour before all of this");
+    assert_eq!(
+        lab.stack.control.write_hours().await,
+        Ok(1),
+        "the hour before all of this"
+    );
 
     lab.clock.advance(3 * 3600);
-    assert_eq!(lab.stack.control.write_hours().await, Ok(3), "also this one");
+    assert_eq!(
+        lab.stack.control.write_hours().await,
+        Ok(3),
+        "also this one"
+    );
     assert_eq!(lab.stack.control.write_hours().await, Ok(0), "each once");
     assert_eq!(lab.claim(From(3), "hourly-link").await.status, 202);
-    assert_eq!(total(&of_cast).await, (json!(3), refused.clone(), 4), "hours that were made, and those that were not");
+    assert_eq!(
+        total(&of_cast).await,
+        (json!(3), refused.clone(), 4),
+        "hours that were made, and those that were not"
+    );
     assert_eq!(total("statistics").await, (json!(3), refused, 4));
-    for wrong in ["since=soon", "since=2020-01-01T00:00:00Z", "until=2020-01-01T00:00:00Z&since=2021-01-01T00:00:00Z"] {
-        assert_eq!(lab.admin(Method::GET, &format!("statistics?{wrong}"), None).await.status, 400, "{wrong}");
+    for wrong in [
+        "since=soon",
+        "since=2020-01-01T00:00:00Z",
+        "until=2020-01-01T00:00:00Z&since=2021-01-01T00:00:00Z",
+    ] {
+        assert_eq!(
+            lab.admin(Method::GET, &format!("statistics?{wrong}"), None)
+                .await
+                .status,
+            400,
+            "{wrong}"
+        );
     }
     lab.stack.stop().await;
 }
@@ -280,19 +557,47 @@ async fn a_user_is_forgotten_with_everything_that_says_who_it_was() {
     let lab = Lab::start().await;
     lab.cast(&json!({"key": "users-link"})).await;
     let claimed = lab.claim(From(1), "users-link").await.json();
-    let session = claimed["session_id"].as_str().expect("a session").to_owned();
-    let users = lab.admin(Method::GET, "users?kind=anonymous", None).await.json();
-    let user =
-        users["items"].as_array().expect("users").iter().find(|user| user["session_id"] == session.as_str()).expect("the user").clone();
+    let session = claimed["session_id"]
+        .as_str()
+        .expect("a session")
+        .to_owned();
+    let users = lab
+        .admin(Method::GET, "users?kind=anonymous", None)
+        .await
+        .json();
+    let user = users["items"]
+        .as_array()
+        .expect("users")
+        .iter()
+        .find(|user| user["session_id"] == session.as_str())
+        .expect("the user")
+        .clone();
     let path = format!("users/{}", id(&user));
     assert_eq!(lab.admin(Method::GET, &path, None).await.json(), user);
-    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 409, "a live session stands in the way");
-    let deleted = lab.admin(Method::DELETE, &format!("{path}?terminate=true"), None).await;
+    assert_eq!(
+        lab.admin(Method::DELETE, &path, None).await.status,
+        409,
+        "a live session stands in the way"
+    );
+    let deleted = lab
+        .admin(Method::DELETE, &format!("{path}?terminate=true"), None)
+        .await;
     assert_eq!(deleted.status, 204, "{}", deleted.text);
-    let row = lab.admin(Method::GET, &format!("sessions/{session}"), None).await.json();
-    assert_eq!((&row["owner"]["kind"], &row["address_hash"], &row["state"]), (&json!("forgotten"), &json!(""), &json!("ended")));
+    let row = lab
+        .admin(Method::GET, &format!("sessions/{session}"), None)
+        .await
+        .json();
+    assert_eq!(
+        (&row["owner"]["kind"], &row["address_hash"], &row["state"]),
+        (&json!("forgotten"), &json!(""), &json!("ended"))
+    );
     assert_eq!(lab.admin(Method::GET, &path, None).await.status, 404);
     assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 404);
-    assert_eq!(lab.admin(Method::GET, "users?kind=robot", None).await.status, 400);
+    assert_eq!(
+        lab.admin(Method::GET, "users?kind=robot", None)
+            .await
+            .status,
+        400
+    );
     lab.stack.stop().await;
 }

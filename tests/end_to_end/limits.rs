@@ -14,16 +14,28 @@ fn key(cast: &Value) -> &str {
 }
 
 /// All at once; how many were accepted and which codes the others got.
-async fn crowd(lab: &Lab, cast: &Value, addresses: impl Iterator<Item = String>) -> (usize, Vec<String>) {
+async fn crowd(
+    lab: &Lab,
+    cast: &Value,
+    addresses: impl Iterator<Item = String>,
+) -> (usize, Vec<String>) {
     let visits = addresses.map(|address| async move {
-        let described = lab.request(Method::GET, &format!("/api/casts/{}", key(cast))).header("x-forwarded-for", &address);
+        let described = lab
+            .request(Method::GET, &format!("/api/casts/{}", key(cast)))
+            .header("x-forwarded-for", &address);
         let described = Answer::of(described).await;
         if described.status != 200 {
             return Err(described.code());
         }
-        let claim = lab.request(Method::POST, &format!("/cast/{}/claims", key(cast))).json(&json!({"ticket": described.json()["ticket"]}));
+        let claim = lab
+            .request(Method::POST, &format!("/cast/{}/claims", key(cast)))
+            .json(&json!({"ticket": described.json()["ticket"]}));
         let claimed = Answer::of(claim.header("x-forwarded-for", &address)).await;
-        if claimed.status == 202 { Ok(()) } else { Err(claimed.code()) }
+        if claimed.status == 202 {
+            Ok(())
+        } else {
+            Err(claimed.code())
+        }
     });
     let outcomes = futures_util::future::join_all(visits).await;
     let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
@@ -36,20 +48,48 @@ async fn crowd(lab: &Lab, cast: &Value, addresses: impl Iterator<Item = String>)
 #[tokio::test]
 async fn of_two_hundred_claims_at_once_from_one_place_exactly_one_is_accepted() {
     let lab = Lab::start().await;
-    lab.admin(Method::PATCH, "settings", Some(&json!({"attempts_per_minute": 100_000}))).await;
+    lab.admin(
+        Method::PATCH,
+        "settings",
+        Some(&json!({"attempts_per_minute": 100_000})),
+    )
+    .await;
     let limit = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
     let (one_address, one_block) = (lab.cast(&limit).await, lab.cast(&limit).await);
-    let busy = |codes: &[String]| codes.iter().all(|code| code == "ip-limit" || code == "busy");
-    let (accepted, codes) = crowd(&lab, &one_address, (0..200).map(|_| "192.0.2.1".to_owned())).await;
-    assert!(accepted == 1 && busy(&codes), "one address: {accepted} {codes:?}");
-    let (accepted, codes) = crowd(&lab, &one_block, (1..=200).map(|n| format!("2001:db8:1:2::{n:x}"))).await;
-    assert!(accepted == 1 && busy(&codes), "one /64: {accepted} {codes:?}");
+    let busy = |codes: &[String]| {
+        codes
+            .iter()
+            .all(|code| code == "ip-limit" || code == "busy")
+    };
+    let (accepted, codes) =
+        crowd(&lab, &one_address, (0..200).map(|_| "192.0.2.1".to_owned())).await;
+    assert!(
+        accepted == 1 && busy(&codes),
+        "one address: {accepted} {codes:?}"
+    );
+    let (accepted, codes) = crowd(
+        &lab,
+        &one_block,
+        (1..=200).map(|n| format!("2001:db8:1:2::{n:x}")),
+    )
+    .await;
+    assert!(
+        accepted == 1 && busy(&codes),
+        "one /64: {accepted} {codes:?}"
+    );
     let refused = lab.claim(From(9), key(&one_address)).await;
-    assert_eq!(refused.status, 202, "another address has a window of its own");
+    assert_eq!(
+        refused.status, 202,
+        "another address has a window of its own"
+    );
     let again = lab.claim(From(9), key(&one_address)).await;
     assert_eq!((again.status, again.header("retry-after")), (429, "60"));
     lab.clock.advance(60);
-    assert_eq!(lab.claim(From(9), key(&one_address)).await.status, 202, "the window slides");
+    assert_eq!(
+        lab.claim(From(9), key(&one_address)).await.status,
+        202,
+        "the window slides"
+    );
     lab.stack.stop().await;
 }
 
@@ -60,9 +100,26 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
     let first = lab.claim(From(1), key(&cast)).await.json();
     assert_eq!(lab.claim(From(2), key(&cast)).await.status, 202);
     let full = lab.claim(From(3), key(&cast)).await;
-    assert_eq!((full.status, full.code().as_str(), full.header("retry-after")), (503, "cast-busy", "60"));
-    let end = lab.request(Method::POST, &format!("/session/{}/end", first["session_id"].as_str().expect("an id")));
-    let ended = Answer::of(end.bearer_auth(first["session_token"].as_str().expect("a token")).header("accept", "application/json")).await;
+    assert_eq!(
+        (
+            full.status,
+            full.code().as_str(),
+            full.header("retry-after")
+        ),
+        (503, "cast-busy", "60")
+    );
+    let end = lab.request(
+        Method::POST,
+        &format!(
+            "/session/{}/end",
+            first["session_id"].as_str().expect("an id")
+        ),
+    );
+    let ended = Answer::of(
+        end.bearer_auth(first["session_token"].as_str().expect("a token"))
+            .header("accept", "application/json"),
+    )
+    .await;
     assert_eq!(ended.status, 200, "{}", ended.text);
     // That it was full is remembered for a moment.
     lab.clock.advance(3);
@@ -70,10 +127,16 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
     let after = lab.claim(From(3), key(&cast)).await;
     assert_eq!(after.status, 202, "{}", after.text);
 
-    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 0}))).await;
+    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 0})))
+        .await;
     assert_eq!(lab.claim(From(4), "welcome").await.code(), "maintenance");
-    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 1}))).await;
-    assert_eq!(lab.claim(From(4), "welcome").await.status, 202, "counted from when the limit is switched on");
+    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 1})))
+        .await;
+    assert_eq!(
+        lab.claim(From(4), "welcome").await.status,
+        202,
+        "counted from when the limit is switched on"
+    );
     assert_eq!(lab.claim(From(5), "welcome").await.code(), "system-busy");
     lab.stack.stop().await;
 }
@@ -81,13 +144,25 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
 #[tokio::test]
 async fn a_system_wide_cap_holds_anonymous_users_of_one_hour() {
     let lab = Lab::start().await;
-    lab.admin(Method::PATCH, "settings", Some(&json!({"anonymous_users_per_hour": 2}))).await;
+    lab.admin(
+        Method::PATCH,
+        "settings",
+        Some(&json!({"anonymous_users_per_hour": 2})),
+    )
+    .await;
     let cast = lab.cast(&json!({})).await;
     for n in 1..=2 {
         assert_eq!(lab.claim(From(n), key(&cast)).await.status, 202);
     }
     let refused = lab.claim(From(3), key(&cast)).await;
-    assert_eq!((refused.status, refused.code().as_str(), refused.header("retry-after")), (429, "anonymous-limit", "3600"));
+    assert_eq!(
+        (
+            refused.status,
+            refused.code().as_str(),
+            refused.header("retry-after")
+        ),
+        (429, "anonymous-limit", "3600")
+    );
     lab.clock.advance(3600);
     assert_eq!(lab.claim(From(3), key(&cast)).await.status, 202);
     lab.stack.stop().await;
@@ -97,29 +172,58 @@ async fn a_system_wide_cap_holds_anonymous_users_of_one_hour() {
 async fn a_classroom_behind_one_address_is_told_apart_by_browser_or_exempt() {
     let lab = Lab::start().await;
     let limit = |fields: Value| {
-        let mut limit = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
-        limit.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        let mut limit =
+            json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
+        limit
+            .as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("an object").clone());
         limit
     };
-    let by_browser = lab.cast(&limit(json!({"limit_requests_by": "browser"}))).await;
+    let by_browser = lab
+        .cast(&limit(json!({"limit_requests_by": "browser"})))
+        .await;
     let claim = async |cookie: Option<&str>| {
         let described = lab.describe(From(1), key(&by_browser), "").await;
-        let mut request =
-            lab.request(Method::POST, &format!("/cast/{}/claims", key(&by_browser))).json(&json!({"ticket": described.json()["ticket"]}));
+        let mut request = lab
+            .request(Method::POST, &format!("/cast/{}/claims", key(&by_browser)))
+            .json(&json!({"ticket": described.json()["ticket"]}));
         if let Some(cookie) = cookie {
             request = request.header("cookie", format!("cast-browser={cookie}"));
         }
-        Answer::of(request.header("x-forwarded-for", From(1).address().to_string())).await.status
+        Answer::of(request.header("x-forwarded-for", From(1).address().to_string()))
+            .await
+            .status
     };
     let page = lab.get(&format!("/cast/{}", key(&by_browser))).await;
-    assert!(page.header("set-cookie").starts_with("cast-browser="), "the page tells browsers apart: {}", page.header("set-cookie"));
+    assert!(
+        page.header("set-cookie").starts_with("cast-browser="),
+        "the page tells browsers apart: {}",
+        page.header("set-cookie")
+    );
     assert_eq!(claim(Some("aaaaaaaaaaaaaaaaaaaaaaaa")).await, 202);
-    assert_eq!(claim(Some("bbbbbbbbbbbbbbbbbbbbbbbb")).await, 202, "another browser at the same address");
-    assert_eq!(claim(Some("aaaaaaaaaaaaaaaaaaaaaaaa")).await, 429, "the same browser");
-    assert_eq!(claim(None).await, 202, "one without a cookie counts by address");
+    assert_eq!(
+        claim(Some("bbbbbbbbbbbbbbbbbbbbbbbb")).await,
+        202,
+        "another browser at the same address"
+    );
+    assert_eq!(
+        claim(Some("aaaaaaaaaaaaaaaaaaaaaaaa")).await,
+        429,
+        "the same browser"
+    );
+    assert_eq!(
+        claim(None).await,
+        202,
+        "one without a cookie counts by address"
+    );
     assert_eq!(claim(None).await, 429);
 
-    let exempt = lab.cast(&limit(json!({"limit_exempt_addresses": ["192.0.2.0/28 Classroom"]}))).await;
+    let exempt = lab
+        .cast(&limit(
+            json!({"limit_exempt_addresses": ["192.0.2.0/28 Classroom"]}),
+        ))
+        .await;
     for _ in 0..3 {
         assert_eq!(lab.claim(From(1), key(&exempt)).await.status, 202);
     }
@@ -131,13 +235,34 @@ async fn a_classroom_behind_one_address_is_told_apart_by_browser_or_exempt() {
 #[tokio::test]
 async fn whoever_tries_too_often_waits_also_with_unknown_keys() {
     let lab = Lab::start().await;
-    lab.admin(Method::PATCH, "settings", Some(&json!({"attempts_per_minute": 3}))).await;
+    lab.admin(
+        Method::PATCH,
+        "settings",
+        Some(&json!({"attempts_per_minute": 3})),
+    )
+    .await;
     for n in 0..3 {
-        assert_eq!(lab.describe(From(1), &format!("guess-{n}"), "").await.status, 404);
+        assert_eq!(
+            lab.describe(From(1), &format!("guess-{n}"), "")
+                .await
+                .status,
+            404
+        );
     }
     let refused = lab.describe(From(1), "guess-9", "").await;
-    assert_eq!((refused.status, refused.code().as_str(), refused.header("retry-after")), (429, "too-many-attempts", "60"));
-    assert_eq!(lab.describe(From(2), "guess-9", "").await.status, 404, "others need not wait");
+    assert_eq!(
+        (
+            refused.status,
+            refused.code().as_str(),
+            refused.header("retry-after")
+        ),
+        (429, "too-many-attempts", "60")
+    );
+    assert_eq!(
+        lab.describe(From(2), "guess-9", "").await.status,
+        404,
+        "others need not wait"
+    );
     lab.clock.advance(60);
     assert_eq!(lab.describe(From(1), "guess-9", "").await.status, 404);
     lab.stack.stop().await;
@@ -149,37 +274,100 @@ async fn an_anonymous_user_is_forgotten_in_time_but_never_while_the_session_live
     use casting_core::ports::Store;
     use casting_core::session::{Origin, Owner};
     let lab = Lab::start().await;
-    lab.admin(Method::PATCH, "settings", Some(&json!({"anonymous_user_hours": 1}))).await;
-    let group = lab.admin(Method::POST, "groups", Some(&json!({"name": "Guests"}))).await.json()["id"].clone();
+    lab.admin(
+        Method::PATCH,
+        "settings",
+        Some(&json!({"anonymous_user_hours": 1})),
+    )
+    .await;
+    let group = lab
+        .admin(Method::POST, "groups", Some(&json!({"name": "Guests"})))
+        .await
+        .json()["id"]
+        .clone();
     let cast = lab.cast(&json!({"anonymous_user_group_id": group})).await;
-    let id = lab.claim(From(1), key(&cast)).await.json()["session_id"].as_str().and_then(SessionId::parse).expect("an id");
+    let id = lab.claim(From(1), key(&cast)).await.json()["session_id"]
+        .as_str()
+        .and_then(SessionId::parse)
+        .expect("an id");
     let control = &lab.stack.control;
     let secret = control.keys.sessions().secret(&id);
-    control.report(&id, secret.expose(), casting_core::Report::Ready { port: 1 }, From(9).address()).await.expect("is ready");
-    let row = async || control.store.session(&id).await.expect("reads").expect("is there");
-    assert!(matches!(row().await.owner, Owner::Anonymous { group: Some(_), expires_at: Some(_), .. }), "in the link's group");
+    control
+        .report(
+            &id,
+            secret.expose(),
+            casting_core::Report::Ready { port: 1 },
+            From(9).address(),
+        )
+        .await
+        .expect("is ready");
+    let row = async || {
+        control
+            .store
+            .session(&id)
+            .await
+            .expect("reads")
+            .expect("is there")
+    };
+    assert!(
+        matches!(
+            row().await.owner,
+            Owner::Anonymous {
+                group: Some(_),
+                expires_at: Some(_),
+                ..
+            }
+        ),
+        "in the link's group"
+    );
     lab.clock.advance(3590);
     control.sweep().await.expect("sweeps");
     assert!(row().await.is_live());
     control.end_as_administrator(&id).await.expect("ends");
     lab.clock.advance(5);
     control.sweep().await.expect("sweeps");
-    assert!(matches!(row().await.owner, Owner::Anonymous { .. }), "not yet");
+    assert!(
+        matches!(row().await.owner, Owner::Anonymous { .. }),
+        "not yet"
+    );
     lab.clock.advance(10);
     control.sweep().await.expect("sweeps");
     let forgotten = row().await;
-    assert_eq!((forgotten.owner, forgotten.origin), (Owner::Forgotten, Origin::default()), "who it was and where from is gone");
-    assert!(!matches!(forgotten.state, casting_core::session::State::Ended { refunded: true, .. }), "what the ledger counts stays");
+    assert_eq!(
+        (forgotten.owner, forgotten.origin),
+        (Owner::Forgotten, Origin::default()),
+        "who it was and where from is gone"
+    );
+    assert!(
+        !matches!(
+            forgotten.state,
+            casting_core::session::State::Ended { refunded: true, .. }
+        ),
+        "what the ledger counts stays"
+    );
     lab.stack.stop().await;
 }
 
 /// A request of somebody who has logged in.
 async fn claim_as(lab: &Lab, user: &User, cast: &Value, query: &str, consent: bool) -> Answer {
-    let ticket = LoginTicket { user: user.clone(), expires: lab.clock.now().plus_seconds(3600) }.sign(&lab.stack.control.keys);
+    let ticket = LoginTicket {
+        user: user.clone(),
+        expires: lab.clock.now().plus_seconds(3600),
+    }
+    .sign(&lab.stack.control.keys);
     let cookie = format!("cast-login={ticket}");
-    let described = Answer::of(lab.request(Method::GET, &format!("/api/casts/{}{query}", key(cast))).header("cookie", &cookie)).await;
+    let described = Answer::of(
+        lab.request(Method::GET, &format!("/api/casts/{}{query}", key(cast)))
+            .header("cookie", &cookie),
+    )
+    .await;
     let document = json!({"ticket": described.json()["ticket"], "consent": consent});
-    Answer::of(lab.request(Method::POST, &format!("/cast/{}/claims", key(cast))).header("cookie", &cookie).json(&document)).await
+    Answer::of(
+        lab.request(Method::POST, &format!("/cast/{}/claims", key(cast)))
+            .header("cookie", &cookie)
+            .json(&document),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -187,19 +375,40 @@ async fn a_login_opens_what_is_closed_to_the_anonymous_and_groups_limit_it() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"allow_anonymous": false})).await;
     let described = lab.describe(From(1), key(&cast), "").await.json();
-    assert_eq!((described["needs"].clone(), described["ticket"].clone()), (json!(["login"]), Value::Null));
+    assert_eq!(
+        (described["needs"].clone(), described["ticket"].clone()),
+        (json!(["login"]), Value::Null)
+    );
     let staff = json!({"name": "Staff", "priority": 10, "client_settings": {"sessions_per_user": 1, "permissions": {"downloads": false}}});
     let made = lab.admin(Method::POST, "groups", Some(&staff)).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    let ann = User { groups: vec!["Staff".into()], ..user(1) };
+    let ann = User {
+        groups: vec!["Staff".into()],
+        ..user(1)
+    };
     let first = claim_as(&lab, &ann, &cast, "", false).await;
     assert_eq!(first.status, 202, "{}", first.text);
     let second = claim_as(&lab, &ann, &cast, "", false).await;
     assert_eq!((second.status, second.code().as_str()), (429, "user-limit"));
-    assert_eq!(claim_as(&lab, &user(2), &cast, "", false).await.status, 202, "in no group, without a limit");
-    let id = casting_core::ids::SessionId::parse(first.json()["session_id"].as_str().expect("an id")).expect("an id");
-    let row = casting_core::ports::Store::session(&lab.stack.control.store, &id).await.expect("reads").expect("is there");
-    assert!(!row.grant.permissions.contains(&casting_core::permission::Permission::Downloads), "frozen into the session: {:?}", row.grant);
+    assert_eq!(
+        claim_as(&lab, &user(2), &cast, "", false).await.status,
+        202,
+        "in no group, without a limit"
+    );
+    let id =
+        casting_core::ids::SessionId::parse(first.json()["session_id"].as_str().expect("an id"))
+            .expect("an id");
+    let row = casting_core::ports::Store::session(&lab.stack.control.store, &id)
+        .await
+        .expect("reads")
+        .expect("is there");
+    assert!(
+        !row.grant
+            .permissions
+            .contains(&casting_core::permission::Permission::Downloads),
+        "frozen into the session: {:?}",
+        row.grant
+    );
     lab.stack.stop().await;
 }
 
@@ -209,15 +418,35 @@ async fn a_user_comes_back_to_the_same_session_for_free() {
     let cast = lab
         .cast(&json!({"allow_anonymous": false, "allow_resume": true, "allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 2}))
         .await;
-    let session = |answer: &Answer| answer.json()["session_id"].as_str().expect("an id").to_owned();
+    let session = |answer: &Answer| {
+        answer.json()["session_id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
+    };
     let first = claim_as(&lab, &user(1), &cast, "", false).await;
     let again = claim_as(&lab, &user(1), &cast, "?kasm_url=example.com", true).await;
     assert_eq!(session(&first), session(&again));
     assert_eq!(lab.remaining(&cast).await, 1, "a resume uses no count");
     let id = casting_core::ids::SessionId::parse(&session(&first)).expect("an id");
-    let row = casting_core::ports::Store::session(&lab.stack.control.store, &id).await.expect("reads").expect("is there");
-    assert_eq!(row.go.map(|go| go.url).as_deref(), Some("https://example.com/"), "the address is to be opened there");
-    assert_ne!(session(&claim_as(&lab, &user(2), &cast, "", false).await), session(&first), "somebody else gets another");
-    assert_eq!(session(&claim_as(&lab, &user(1), &cast, "", false).await), session(&first), "also when none remain");
+    let row = casting_core::ports::Store::session(&lab.stack.control.store, &id)
+        .await
+        .expect("reads")
+        .expect("is there");
+    assert_eq!(
+        row.go.map(|go| go.url).as_deref(),
+        Some("https://example.com/"),
+        "the address is to be opened there"
+    );
+    assert_ne!(
+        session(&claim_as(&lab, &user(2), &cast, "", false).await),
+        session(&first),
+        "somebody else gets another"
+    );
+    assert_eq!(
+        session(&claim_as(&lab, &user(1), &cast, "", false).await),
+        session(&first),
+        "also when none remain"
+    );
     lab.stack.stop().await;
 }

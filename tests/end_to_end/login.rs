@@ -17,12 +17,28 @@ use url::Url;
 use crate::lab::{Answer, Lab};
 
 fn cookies(answer: &Answer) -> Vec<String> {
-    let of = |value: &reqwest::header::HeaderValue| value.to_str().expect("text").split(';').next().expect("a cookie").to_owned();
-    answer.headers.get_all("set-cookie").iter().map(of).collect()
+    let of = |value: &reqwest::header::HeaderValue| {
+        value
+            .to_str()
+            .expect("text")
+            .split(';')
+            .next()
+            .expect("a cookie")
+            .to_owned()
+    };
+    answer
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(of)
+        .collect()
 }
 
 fn field<'a>(page: &'a str, name: &str) -> &'a str {
-    page.split(&format!("name=\"{name}\" value=\"")).nth(1).and_then(|rest| rest.split('"').next()).expect("a field")
+    page.split(&format!("name=\"{name}\" value=\""))
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .expect("a field")
 }
 
 /// Follows a login from `/login…` to the provider's page and chooses; returns the address and the cookies with which the browser comes back.
@@ -31,11 +47,31 @@ async fn choose(lab: &Lab, login: &str, user: &str) -> (String, String) {
     assert_eq!(sent.status, 303, "{}", sent.text);
     let state_cookie = cookies(&sent).join("; ");
     let page = Answer::of(lab.http.get(sent.header("location"))).await;
-    assert!(page.status == 200 && page.text.contains("Ann, an administrator"), "{}", page.text);
-    let names = ["client_id", "redirect_uri", "state", "nonce", "code_challenge", "code_challenge_method", "response_type"];
-    let mut form: Vec<(&str, String)> = names.iter().map(|name| (*name, field(&page.text, name).to_owned())).collect();
+    assert!(
+        page.status == 200 && page.text.contains("Ann, an administrator"),
+        "{}",
+        page.text
+    );
+    let names = [
+        "client_id",
+        "redirect_uri",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "response_type",
+    ];
+    let mut form: Vec<(&str, String)> = names
+        .iter()
+        .map(|name| (*name, field(&page.text, name).to_owned()))
+        .collect();
     form.push(("user", user.to_owned()));
-    let chosen = Answer::of(lab.http.post(format!("{}/provider/authorize", lab.stack.url)).form(&form)).await;
+    let chosen = Answer::of(
+        lab.http
+            .post(format!("{}/provider/authorize", lab.stack.url))
+            .form(&form),
+    )
+    .await;
     assert_eq!(chosen.status, 303, "{}", chosen.text);
     (chosen.header("location").to_owned(), state_cookie)
 }
@@ -46,22 +82,50 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_into_a_sessio
     let cast = lab.cast(&json!({"allow_anonymous": false, "restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true})).await;
     let key = cast["key"].as_str().expect("a key");
     let first = lab
-        .request(Method::GET, &format!("/cast/{key}?kasm_url=example.com%2F%3Fa%3Db%26c"))
+        .request(
+            Method::GET,
+            &format!("/cast/{key}?kasm_url=example.com%2F%3Fa%3Db%26c"),
+        )
         .header("referer", "https://www.acme.com/page");
     let first = Answer::of(first).await;
     assert_eq!(first.status, 303, "{}", first.text);
-    let (back, state) = choose(&lab, &format!("{}{}", lab.stack.url, first.header("location")), "ann").await;
+    let (back, state) = choose(
+        &lab,
+        &format!("{}{}", lab.stack.url, first.header("location")),
+        "ann",
+    )
+    .await;
     let done = Answer::of(lab.http.get(&back).header("cookie", &state)).await;
     assert_eq!(done.status, 303, "{}", done.text);
-    let login = cookies(&done).into_iter().find(|cookie| cookie.starts_with("cast-login=")).expect("a login");
-    assert!(cookies(&done).contains(&"cast-login-state=".to_owned()), "the state is gone");
+    let login = cookies(&done)
+        .into_iter()
+        .find(|cookie| cookie.starts_with("cast-login="))
+        .expect("a login");
+    assert!(
+        cookies(&done).contains(&"cast-login-state=".to_owned()),
+        "the state is gone"
+    );
 
     // Back at the link: the referrer and the address have survived the round trip.
-    let page = Answer::of(lab.request(Method::GET, done.header("location")).header("cookie", &login)).await;
+    let page = Answer::of(
+        lab.request(Method::GET, done.header("location"))
+            .header("cookie", &login),
+    )
+    .await;
     assert_eq!(page.status, 200, "{}", page.text);
-    assert!(page.text.contains("https://example.com/?a=b&#38;c") && page.text.contains("Signed in as Ann"), "{}", page.text);
+    assert!(
+        page.text.contains("https://example.com/?a=b&#38;c")
+            && page.text.contains("Signed in as Ann"),
+        "{}",
+        page.text
+    );
     let form = [("ticket", field(&page.text, "ticket")), ("consent", "yes")];
-    let claimed = Answer::of(lab.request(Method::POST, &format!("/cast/{key}/claims")).header("cookie", &login).form(&form)).await;
+    let claimed = Answer::of(
+        lab.request(Method::POST, &format!("/cast/{key}/claims"))
+            .header("cookie", &login)
+            .form(&form),
+    )
+    .await;
     assert!(
         claimed.status == 303 && claimed.header("location").starts_with("/session/"),
         "{} {}",
@@ -70,17 +134,38 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_into_a_sessio
     );
 
     let me = async |cookie: &str| {
-        Answer::of(lab.request(Method::GET, "/login/me").header("accept", "application/json").header("cookie", cookie)).await
+        Answer::of(
+            lab.request(Method::GET, "/login/me")
+                .header("accept", "application/json")
+                .header("cookie", cookie),
+        )
+        .await
     };
     let known = me(&login).await.json();
     assert_eq!(
-        (known["name"].clone(), known["roles"].clone(), known["groups"].clone()),
+        (
+            known["name"].clone(),
+            known["roles"].clone(),
+            known["groups"].clone()
+        ),
         (json!("Ann"), json!(["admin"]), json!(["Staff"]))
     );
-    let out = Answer::of(lab.request(Method::POST, "/logout").header("cookie", &login).header("sec-fetch-site", "same-origin")).await;
-    assert_eq!((out.status, cookies(&out)), (303, vec!["cast-login=".to_owned()]));
+    let out = Answer::of(
+        lab.request(Method::POST, "/logout")
+            .header("cookie", &login)
+            .header("sec-fetch-site", "same-origin"),
+    )
+    .await;
+    assert_eq!(
+        (out.status, cookies(&out)),
+        (303, vec!["cast-login=".to_owned()])
+    );
     assert_eq!(me("cast-login=").await.status, 401);
-    let foreign = Answer::of(lab.request(Method::POST, "/logout").header("sec-fetch-site", "cross-site")).await;
+    let foreign = Answer::of(
+        lab.request(Method::POST, "/logout")
+            .header("sec-fetch-site", "cross-site"),
+    )
+    .await;
     assert_eq!(foreign.status, 403, "no other site logs anybody out");
     lab.stack.stop().await;
 }
@@ -91,27 +176,72 @@ async fn an_answer_to_a_login_that_this_browser_did_not_begin_is_refused() {
     let login = format!("{}/login?to=%2F%2Fevil.example%2F", lab.stack.url);
     let (back, state) = choose(&lab, &login, "bob").await;
     let (other_back, _) = choose(&lab, &login, "ann").await;
-    let returns =
-        async |url: &str, cookie: &str| Answer::of(lab.http.get(url).header("cookie", cookie).header("accept", "application/json")).await;
-    let forged = LoginTicket { user: casting_core::testing::user(1), expires: NOON.plus_seconds(600) }.sign(&lab.stack.control.keys);
+    let returns = async |url: &str, cookie: &str| {
+        Answer::of(
+            lab.http
+                .get(url)
+                .header("cookie", cookie)
+                .header("accept", "application/json"),
+        )
+        .await
+    };
+    let forged = LoginTicket {
+        user: casting_core::testing::user(1),
+        expires: NOON.plus_seconds(600),
+    }
+    .sign(&lab.stack.control.keys);
     for (name, url, cookie) in [
         ("without a cookie", back.clone(), String::new()),
         ("another login's answer", other_back.clone(), state.clone()),
-        ("a login for a state", back.clone(), format!("cast-login-state={forged}")),
-        ("without a state", back.split("&state=").next().expect("a part").to_owned(), state.clone()),
-        ("an error with markup", format!("{}/login/callback?error=%3Cscript%3E%0d%0aset-cookie:x&state=x", lab.stack.url), state.clone()),
+        (
+            "a login for a state",
+            back.clone(),
+            format!("cast-login-state={forged}"),
+        ),
+        (
+            "without a state",
+            back.split("&state=").next().expect("a part").to_owned(),
+            state.clone(),
+        ),
+        (
+            "an error with markup",
+            format!(
+                "{}/login/callback?error=%3Cscript%3E%0d%0aset-cookie:x&state=x",
+                lab.stack.url
+            ),
+            state.clone(),
+        ),
     ] {
         let answer = returns(&url, &cookie).await;
-        assert_eq!((answer.status, answer.code().as_str()), (403, "login-failed"), "{name}");
-        assert!(!answer.text.contains("script") && answer.headers.get("set-cookie").is_none(), "{name}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "login-failed"),
+            "{name}"
+        );
+        assert!(
+            !answer.text.contains("script") && answer.headers.get("set-cookie").is_none(),
+            "{name}"
+        );
     }
     let done = returns(&back, &state).await;
-    assert_eq!((done.status, done.header("location")), (303, "/login/me"), "a login leads nowhere but to us");
-    assert_eq!(returns(&back, &state).await.code(), "login-failed", "a code is good once");
+    assert_eq!(
+        (done.status, done.header("location")),
+        (303, "/login/me"),
+        "a login leads nowhere but to us"
+    );
+    assert_eq!(
+        returns(&back, &state).await.code(),
+        "login-failed",
+        "a code is good once"
+    );
     lab.clock.advance(601);
     let (back, state) = choose(&lab, &login, "bob").await;
     lab.clock.advance(601);
-    assert_eq!(returns(&back, &state).await.code(), "login-failed", "too late");
+    assert_eq!(
+        returns(&back, &state).await.code(),
+        "login-failed",
+        "too late"
+    );
     lab.stack.stop().await;
 }
 
@@ -135,14 +265,22 @@ fn keys(seed: u8) -> Value {
 fn token(header: &Value, claims: &Value, seed: Option<u8>) -> String {
     let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let signed = format!("{}.{}", encode(header), encode(claims));
-    let signature = seed.map(|seed| BASE64URL_NOPAD.encode(key(seed).sign(signed.as_bytes()).as_ref())).unwrap_or_default();
+    let signature = seed
+        .map(|seed| BASE64URL_NOPAD.encode(key(seed).sign(signed.as_bytes()).as_ref()))
+        .unwrap_or_default();
     format!("{signed}.{signature}")
 }
 
 async fn liar() -> Liar {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let issuer = format!("http://{}", listener.local_addr().expect("an address"));
-    let liar = Liar { issuer: issuer.clone(), published: Arc::new(Mutex::new(keys(1))), token: Arc::default() };
+    let liar = Liar {
+        issuer: issuer.clone(),
+        published: Arc::new(Mutex::new(keys(1))),
+        token: Arc::default(),
+    };
     let discover = |State(liar): State<Liar>| async move {
         let at = |path: &str| format!("{}/{path}", liar.issuer);
         Json(json!({
@@ -150,9 +288,13 @@ async fn liar() -> Liar {
             "response_types_supported": ["code"], "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["EdDSA"],
         }))
     };
-    let publish = |State(liar): State<Liar>| async move { Json(liar.published.lock().expect("nobody panics").clone()) };
+    let publish = |State(liar): State<Liar>| async move {
+        Json(liar.published.lock().expect("nobody panics").clone())
+    };
     let redeem = |State(liar): State<Liar>| async move {
-        Json(json!({"access_token": "a", "token_type": "Bearer", "id_token": liar.token.lock().expect("nobody panics").clone()}))
+        Json(
+            json!({"access_token": "a", "token_type": "Bearer", "id_token": liar.token.lock().expect("nobody panics").clone()}),
+        )
     };
     let router = Router::new()
         .route("/.well-known/openid-configuration", get(discover))
@@ -169,14 +311,29 @@ async fn a_token_that_is_not_for_us_now_and_signed_by_the_provider_is_refused() 
     let entropy = casting_core::testing::SeededEntropy::new(1);
     let oidc = Oidc::new(OidcSettings::new(liar.issuer.clone(), "casting")).expect("TLS");
     let redirect = "https://cast.example.com/login/callback";
-    let (url, state) = oidc.begin(redirect, "/", &entropy, NOON).await.expect("begins");
+    let (url, state) = oidc
+        .begin(redirect, "/", &entropy, NOON)
+        .await
+        .expect("begins");
     let url = Url::parse(&url).expect("a URL");
-    let asked = |name: &str| url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default();
+    let asked = |name: &str| {
+        url.query_pairs()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
+    };
     assert_eq!(
-        (asked("code_challenge_method").as_str(), asked("state"), asked("nonce")),
+        (
+            asked("code_challenge_method").as_str(),
+            asked("state"),
+            asked("nonce")
+        ),
         ("S256", state.state.clone(), state.nonce.clone())
     );
-    assert!(asked("scope").contains("openid") && !url.as_str().contains(&state.verifier), "the verifier stays with us");
+    assert!(
+        asked("scope").contains("openid") && !url.as_str().contains(&state.verifier),
+        "the verifier stays with us"
+    );
 
     let good = json!({
         "iss": liar.issuer, "aud": "casting", "sub": "ann", "nonce": state.nonce, "iat": NOON.seconds(), "exp": NOON.seconds() + 300,
@@ -184,7 +341,10 @@ async fn a_token_that_is_not_for_us_now_and_signed_by_the_provider_is_refused() 
     });
     let with = |fields: Value| {
         let mut claims = good.clone();
-        claims.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        claims
+            .as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("an object").clone());
         claims
     };
     let header = json!({"alg": "EdDSA", "kid": "k1"});
@@ -192,19 +352,75 @@ async fn a_token_that_is_not_for_us_now_and_signed_by_the_provider_is_refused() 
     let hmac = json!({"alg": "HS256", "kid": "k1"});
     for (name, token, accepted) in [
         ("as it must be", token(&header, &good, Some(1)), true),
-        ("for several, us among them", token(&header, &with(json!({"aud": ["casting"]})), Some(1)), true),
-        ("signed with another key", token(&header, &good, Some(2)), false),
+        (
+            "for several, us among them",
+            token(&header, &with(json!({"aud": ["casting"]})), Some(1)),
+            true,
+        ),
+        (
+            "signed with another key",
+            token(&header, &good, Some(2)),
+            false,
+        ),
         ("not signed", token(&plain, &good, None), false),
-        ("said to be signed with a shared secret", token(&hmac, &good, Some(1)), false),
-        ("altered after signing", token(&header, &good, Some(1)).replacen('.', ".e", 1), false),
-        ("for somebody else", token(&header, &with(json!({"aud": "other"})), Some(1)), false),
-        ("by another issuer", token(&header, &with(json!({"iss": "https://evil.example"})), Some(1)), false),
-        ("for another login", token(&header, &with(json!({"nonce": "other"})), Some(1)), false),
-        ("without a nonce", token(&header, &with(json!({"nonce": null})), Some(1)), false),
-        ("expired", token(&header, &with(json!({"exp": NOON.seconds() - 61})), Some(1)), false),
-        ("expired a moment ago", token(&header, &with(json!({"exp": NOON.seconds() - 30})), Some(1)), true),
-        ("by a clock that is a little ahead", token(&header, &with(json!({"iat": NOON.seconds() + 59})), Some(1)), true),
-        ("from the future", token(&header, &with(json!({"iat": NOON.seconds() + 3600})), Some(1)), false),
+        (
+            "said to be signed with a shared secret",
+            token(&hmac, &good, Some(1)),
+            false,
+        ),
+        (
+            "altered after signing",
+            token(&header, &good, Some(1)).replacen('.', ".e", 1),
+            false,
+        ),
+        (
+            "for somebody else",
+            token(&header, &with(json!({"aud": "other"})), Some(1)),
+            false,
+        ),
+        (
+            "by another issuer",
+            token(
+                &header,
+                &with(json!({"iss": "https://evil.example"})),
+                Some(1),
+            ),
+            false,
+        ),
+        (
+            "for another login",
+            token(&header, &with(json!({"nonce": "other"})), Some(1)),
+            false,
+        ),
+        (
+            "without a nonce",
+            token(&header, &with(json!({"nonce": null})), Some(1)),
+            false,
+        ),
+        (
+            "expired",
+            token(&header, &with(json!({"exp": NOON.seconds() - 61})), Some(1)),
+            false,
+        ),
+        (
+            "expired a moment ago",
+            token(&header, &with(json!({"exp": NOON.seconds() - 30})), Some(1)),
+            true,
+        ),
+        (
+            "by a clock that is a little ahead",
+            token(&header, &with(json!({"iat": NOON.seconds() + 59})), Some(1)),
+            true,
+        ),
+        (
+            "from the future",
+            token(
+                &header,
+                &with(json!({"iat": NOON.seconds() + 3600})),
+                Some(1),
+            ),
+            false,
+        ),
         ("no token at all", "words".into(), false),
     ] {
         *liar.token.lock().expect("nobody panics") = token;
@@ -215,12 +431,25 @@ async fn a_token_that_is_not_for_us_now_and_signed_by_the_provider_is_refused() 
     // The provider takes a new key; a token signed with it is good at once, and the old key is not any more.
     *liar.published.lock().expect("nobody panics") = keys(2);
     let later = NOON.plus_seconds(60);
-    *liar.token.lock().expect("nobody panics") = token(&json!({"alg": "EdDSA", "kid": "k2"}), &good, Some(2));
-    let user = oidc.finish(redirect, "code", &state, later).await.expect("a new key is found");
-    assert_eq!((user.name.as_str(), user.groups), ("Ann", vec!["Staff".to_owned()]));
+    *liar.token.lock().expect("nobody panics") =
+        token(&json!({"alg": "EdDSA", "kid": "k2"}), &good, Some(2));
+    let user = oidc
+        .finish(redirect, "code", &state, later)
+        .await
+        .expect("a new key is found");
+    assert_eq!(
+        (user.name.as_str(), user.groups),
+        ("Ann", vec!["Staff".to_owned()])
+    );
     *liar.token.lock().expect("nobody panics") = token(&header, &good, Some(1));
     assert!(oidc.finish(redirect, "code", &state, later).await.is_err());
 
     let gone = Oidc::new(OidcSettings::new("http://127.0.0.1:1", "casting")).expect("TLS");
-    assert!(matches!(gone.begin(redirect, "/", &entropy, NOON).await, Err(LoginFailure::Unavailable(_))), "the provider is down");
+    assert!(
+        matches!(
+            gone.begin(redirect, "/", &entropy, NOON).await,
+            Err(LoginFailure::Unavailable(_))
+        ),
+        "the provider is down"
+    );
 }

@@ -1,7 +1,11 @@
 //! End to end over the local stack: real HTTP through the same handlers as in AWS, the embedded database, and an ECS whose tasks are imaginary or
 //! real processes.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "equipment of tests fails by panicking, as tests do")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "equipment of tests fails by panicking, as tests do"
+)]
 
 mod admin;
 mod bad_input;

@@ -10,8 +10,15 @@ use crate::lab::{Answer, From, Lab};
 
 async fn session(lab: &Lab, claimed: &Answer) -> Session {
     assert_eq!(claimed.status, 202, "{}", claimed.text);
-    let id = SessionId::parse(claimed.json()["session_id"].as_str().expect("an id")).expect("an id");
-    lab.stack.control.store.session(&id).await.expect("reads").expect("is there")
+    let id =
+        SessionId::parse(claimed.json()["session_id"].as_str().expect("an id")).expect("an id");
+    lab.stack
+        .control
+        .store
+        .session(&id)
+        .await
+        .expect("reads")
+        .expect("is there")
 }
 
 /// Opens a link with these parameters and claims.
@@ -21,24 +28,55 @@ async fn claim(lab: &Lab, cast: &Value, query: &str, consent: bool) -> Answer {
     if described.status != 200 {
         return described;
     }
-    lab.claim_with(From(1), key, &json!({"ticket": described.json()["ticket"], "consent": consent})).await
+    lab.claim_with(
+        From(1),
+        key,
+        &json!({"ticket": described.json()["ticket"], "consent": consent}),
+    )
+    .await
 }
 
 #[tokio::test]
 async fn a_dynamic_address_is_shown_agreed_to_and_handed_over_as_it_was_parsed() {
     let lab = Lab::start().await;
     let fixed = lab.cast(&json!({"kasm_url": "https://own.example/"})).await;
-    let dynamic = lab.cast(&json!({"kasm_url": "https://own.example/", "allow_dynamic_kasm_url": true})).await;
-    let listed = lab.cast(&json!({"allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["acme.com"]})).await;
+    let dynamic = lab
+        .cast(&json!({"kasm_url": "https://own.example/", "allow_dynamic_kasm_url": true}))
+        .await;
+    let listed = lab
+        .cast(&json!({"allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["acme.com"]}))
+        .await;
 
-    let ignored = session(&lab, &claim(&lab, &fixed, "?kasm_url=example.com", false).await).await;
-    assert_eq!(ignored.launch.kasm_url.as_deref(), Some("https://own.example/"));
-    let shown = lab.admin(Method::GET, &format!("sessions/{}", ignored.id), None).await.json();
-    assert_eq!((shown["notes"].clone(), shown["owner"]["kind"].clone()), (json!(["kasm-url-ignored"]), json!("anonymous")));
-    assert_eq!(shown["owner"]["expires_at"], "2026-11-23T20:00:00Z", "eight hours after the claim");
+    let ignored = session(
+        &lab,
+        &claim(&lab, &fixed, "?kasm_url=example.com", false).await,
+    )
+    .await;
+    assert_eq!(
+        ignored.launch.kasm_url.as_deref(),
+        Some("https://own.example/")
+    );
+    let shown = lab
+        .admin(Method::GET, &format!("sessions/{}", ignored.id), None)
+        .await
+        .json();
+    assert_eq!(
+        (shown["notes"].clone(), shown["owner"]["kind"].clone()),
+        (json!(["kasm-url-ignored"]), json!("anonymous"))
+    );
+    assert_eq!(
+        shown["owner"]["expires_at"], "2026-11-23T20:00:00Z",
+        "eight hours after the claim"
+    );
     let own = session(&lab, &claim(&lab, &dynamic, "", false).await).await;
     assert_eq!(own.launch.kasm_url.as_deref(), Some("https://own.example/"));
-    let described = lab.describe(From(1), dynamic["key"].as_str().expect("a key"), "?kasm_url=Example.com%2Fa%20b").await;
+    let described = lab
+        .describe(
+            From(1),
+            dynamic["key"].as_str().expect("a key"),
+            "?kasm_url=Example.com%2Fa%20b",
+        )
+        .await;
     assert_eq!(
         (described.status, described.code().as_str()),
         (422, "parameter-invalid"),
@@ -46,16 +84,47 @@ async fn a_dynamic_address_is_shown_agreed_to_and_handed_over_as_it_was_parsed()
     );
 
     let query = "?kasm_url=EXAMPLE.com/a%3Fb%3D1%26c";
-    let described = lab.describe(From(1), dynamic["key"].as_str().expect("a key"), query).await.json();
-    assert_eq!((described["needs"].clone(), described["opens"].as_str()), (json!(["consent"]), Some("https://example.com/a?b=1&c")));
-    assert_eq!(claim(&lab, &dynamic, query, false).await.code(), "consent-required");
+    let described = lab
+        .describe(From(1), dynamic["key"].as_str().expect("a key"), query)
+        .await
+        .json();
+    assert_eq!(
+        (described["needs"].clone(), described["opens"].as_str()),
+        (json!(["consent"]), Some("https://example.com/a?b=1&c"))
+    );
+    assert_eq!(
+        claim(&lab, &dynamic, query, false).await.code(),
+        "consent-required"
+    );
     let agreed = session(&lab, &claim(&lab, &dynamic, query, true).await).await;
-    assert_eq!(agreed.launch.kasm_url.as_deref(), Some("https://example.com/a?b=1&c"));
-    let page = lab.get(&format!("/cast/{}{query}", dynamic["key"].as_str().expect("a key"))).await;
-    assert!(page.text.contains("https://example.com/a?b=1&#38;c") && page.text.contains("Open it"), "{}", page.text);
+    assert_eq!(
+        agreed.launch.kasm_url.as_deref(),
+        Some("https://example.com/a?b=1&c")
+    );
+    let page = lab
+        .get(&format!(
+            "/cast/{}{query}",
+            dynamic["key"].as_str().expect("a key")
+        ))
+        .await;
+    assert!(
+        page.text.contains("https://example.com/a?b=1&#38;c") && page.text.contains("Open it"),
+        "{}",
+        page.text
+    );
 
-    for (name, url, fits) in [("listed", "https://www.acme.com/", true), ("not listed", "https://example.com/", false)] {
-        assert_eq!(claim(&lab, &listed, &format!("?kasm_url={url}"), true).await.status == 202, fits, "{name}");
+    for (name, url, fits) in [
+        ("listed", "https://www.acme.com/", true),
+        ("not listed", "https://example.com/", false),
+    ] {
+        assert_eq!(
+            claim(&lab, &listed, &format!("?kasm_url={url}"), true)
+                .await
+                .status
+                == 202,
+            fits,
+            "{name}"
+        );
     }
     for inner in [
         "http://169.254.170.2/v2/credentials",
@@ -64,7 +133,13 @@ async fn a_dynamic_address_is_shown_agreed_to_and_handed_over_as_it_was_parsed()
         "--renderer-cmd-prefix=sh",
         "javascript:alert(1)",
     ] {
-        assert_eq!(claim(&lab, &dynamic, &format!("?kasm_url={inner}"), true).await.code(), "parameter-invalid", "{inner}");
+        assert_eq!(
+            claim(&lab, &dynamic, &format!("?kasm_url={inner}"), true)
+                .await
+                .code(),
+            "parameter-invalid",
+            "{inner}"
+        );
     }
     lab.stack.stop().await;
 }
@@ -74,20 +149,42 @@ async fn a_network_is_named_by_the_link_only_where_link_and_image_allow_it() {
     let lab = Lab::start().await;
     for name in ["lab", "dmz"] {
         let network = json!({"name": name, "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});
-        assert_eq!(lab.admin(Method::POST, "networks", Some(&network)).await.status, 201);
+        assert_eq!(
+            lab.admin(Method::POST, "networks", Some(&network))
+                .await
+                .status,
+            201
+        );
     }
     let image = json!({"name": "Networked", "container_image": "app:1", "command": ["demo-app"], "allow_network_selection": true, "restrict_to_networks": ["lab"]});
     let image = lab.admin(Method::POST, "images", Some(&image)).await;
     assert_eq!(image.status, 201, "{}", image.text);
     let id = image.json()["id"].as_str().expect("an id").to_owned();
-    let free = lab.cast(&json!({"image_id": id, "allow_dynamic_docker_network": true})).await;
+    let free = lab
+        .cast(&json!({"image_id": id, "allow_dynamic_docker_network": true}))
+        .await;
     let bound = lab.cast(&json!({"image_id": id})).await;
-    let other = lab.cast(&json!({"allow_dynamic_docker_network": true})).await;
+    let other = lab
+        .cast(&json!({"allow_dynamic_docker_network": true}))
+        .await;
 
-    let placed = session(&lab, &claim(&lab, &free, "?docker_network=lab", false).await).await;
+    let placed = session(
+        &lab,
+        &claim(&lab, &free, "?docker_network=lab", false).await,
+    )
+    .await;
     let network = placed.launch.network.expect("a network");
-    assert_eq!((network.name.as_str(), network.placement.subnets), ("lab", vec!["subnet-1a".to_owned()]));
-    assert_eq!(session(&lab, &claim(&lab, &free, "", false).await).await.launch.network, None);
+    assert_eq!(
+        (network.name.as_str(), network.placement.subnets),
+        ("lab", vec!["subnet-1a".to_owned()])
+    );
+    assert_eq!(
+        session(&lab, &claim(&lab, &free, "", false).await)
+            .await
+            .launch
+            .network,
+        None
+    );
     for (name, cast, query) in [
         ("not in the image's list", &free, "?docker_network=dmz"),
         ("unknown", &free, "?docker_network=moon"),
@@ -95,11 +192,18 @@ async fn a_network_is_named_by_the_link_only_where_link_and_image_allow_it() {
         ("the image does not let it", &other, "?docker_network=lab"),
     ] {
         let refused = claim(&lab, cast, query, false).await;
-        assert_eq!((refused.status, refused.code().as_str()), (422, "network-denied"), "{name}");
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (422, "network-denied"),
+            "{name}"
+        );
     }
     let in_use = lab.admin(Method::DELETE, "networks/lab", None).await;
     assert_eq!(in_use.status, 409, "{}", in_use.text);
-    assert_eq!(lab.admin(Method::DELETE, "networks/dmz", None).await.status, 204);
+    assert_eq!(
+        lab.admin(Method::DELETE, "networks/dmz", None).await.status,
+        204
+    );
     lab.stack.stop().await;
 }
 
@@ -110,22 +214,51 @@ async fn a_repeated_request_finds_its_session_and_another_one_under_its_key_is_r
     let key = cast["key"].as_str().expect("a key");
     let claim = async |from: From, idempotency_key: &str, query: &str, consent: bool| {
         let ticket = lab.describe(from, key, query).await.json()["ticket"].clone();
-        let request = lab.request(Method::POST, &format!("/cast/{key}/claims")).json(&json!({"ticket": ticket, "consent": consent}));
-        Answer::of(request.header("idempotency-key", idempotency_key).header("x-forwarded-for", from.address().to_string())).await
+        let request = lab
+            .request(Method::POST, &format!("/cast/{key}/claims"))
+            .json(&json!({"ticket": ticket, "consent": consent}));
+        Answer::of(
+            request
+                .header("idempotency-key", idempotency_key)
+                .header("x-forwarded-for", from.address().to_string()),
+        )
+        .await
     };
     let first = claim(From(1), "order-1", "", false).await.json()["session_id"].clone();
-    assert_eq!(claim(From(1), "order-1", "", false).await.json()["session_id"], first, "the same again");
+    assert_eq!(
+        claim(From(1), "order-1", "", false).await.json()["session_id"],
+        first,
+        "the same again"
+    );
     let other = claim(From(1), "order-1", "?kasm_url=example.com", true).await;
-    assert_eq!((other.status, other.code().as_str()), (409, "request-differs"));
-    assert_ne!(claim(From(1), "order-2", "", false).await.json()["session_id"], first);
-    assert_ne!(claim(From(2), "order-1", "", false).await.json()["session_id"], first, "keys of others are others");
+    assert_eq!(
+        (other.status, other.code().as_str()),
+        (409, "request-differs")
+    );
+    assert_ne!(
+        claim(From(1), "order-2", "", false).await.json()["session_id"],
+        first
+    );
+    assert_ne!(
+        claim(From(2), "order-1", "", false).await.json()["session_id"],
+        first,
+        "keys of others are others"
+    );
     assert_eq!(lab.remaining(&cast).await, 2);
 
     let ticket = lab.describe(From(1), key, "").await.json()["ticket"].clone();
     let page = json!({ "ticket": ticket });
-    let twice = futures_util::future::join_all((0..5).map(|_| lab.claim_with(From(1), key, &page))).await;
-    let mut sessions: Vec<String> = twice.iter().map(|answer| answer.json()["session_id"].to_string()).collect();
+    let twice =
+        futures_util::future::join_all((0..5).map(|_| lab.claim_with(From(1), key, &page))).await;
+    let mut sessions: Vec<String> = twice
+        .iter()
+        .map(|answer| answer.json()["session_id"].to_string())
+        .collect();
     sessions.dedup();
-    assert_eq!((sessions.len(), lab.remaining(&cast).await), (1, json!(1)), "five clicks on one page are one claim");
+    assert_eq!(
+        (sessions.len(), lab.remaining(&cast).await),
+        (1, json!(1)),
+        "five clicks on one page are one claim"
+    );
     lab.stack.stop().await;
 }

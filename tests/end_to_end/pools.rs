@@ -14,27 +14,45 @@ use crate::lab::{From, Lab};
 /// The pool of the demo image.
 async fn demo_pool(lab: &Lab) -> String {
     let pools = lab.admin(Method::GET, "staging-configs", None).await.json();
-    pools["items"][0]["id"].as_str().unwrap_or_else(|| panic!("a pool: {pools}")).to_owned()
+    pools["items"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("a pool: {pools}"))
+        .to_owned()
 }
 
 async fn see(lab: &Lab, pool: &str) -> Value {
-    let answer = lab.admin(Method::GET, &format!("staging-configs/{pool}/pool"), None).await;
+    let answer = lab
+        .admin(Method::GET, &format!("staging-configs/{pool}/pool"), None)
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
 
 async fn session(lab: &Lab, id: &str) -> Value {
-    lab.admin(Method::GET, &format!("sessions/{id}"), None).await.json()
+    lab.admin(Method::GET, &format!("sessions/{id}"), None)
+        .await
+        .json()
 }
 
 /// The ids of the sessions that wait, the oldest first.
 fn waiting(pool: &Value) -> Vec<String> {
-    pool["sessions"].as_array().expect("sessions").iter().map(|one| one["id"].as_str().expect("an id").to_owned()).collect()
+    pool["sessions"]
+        .as_array()
+        .expect("sessions")
+        .iter()
+        .map(|one| one["id"].as_str().expect("an id").to_owned())
+        .collect()
 }
 
 async fn keep(lab: &Lab, pool: &str, desired: u32) {
     let change = json!({"desired_sessions": desired});
-    let answer = lab.admin(Method::PATCH, &format!("staging-configs/{pool}"), Some(&change)).await;
+    let answer = lab
+        .admin(
+            Method::PATCH,
+            &format!("staging-configs/{pool}"),
+            Some(&change),
+        )
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
@@ -51,7 +69,9 @@ async fn fill(lab: &Lab, pool: &str, ready: u32) -> Value {
 }
 
 async fn claim(lab: &Lab, cast: &Value) -> Value {
-    let claimed = lab.claim(From(1), cast["key"].as_str().expect("a key")).await;
+    let claimed = lab
+        .claim(From(1), cast["key"].as_str().expect("a key"))
+        .await;
     assert_eq!(claimed.status, 202, "{}", claimed.text);
     claimed.json()
 }
@@ -60,15 +80,32 @@ async fn claim(lab: &Lab, cast: &Value) -> Value {
 async fn a_pool_fills_gives_its_sessions_away_and_replaces_what_is_gone() {
     let lab = Lab::with_processes().await;
     let pool = demo_pool(&lab).await;
-    let cast = lab.cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5})).await;
+    let cast = lab
+        .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5}))
+        .await;
     let first = waiting(&fill(&lab, &pool, 1).await).remove(0);
     let row = session(&lab, &first).await;
-    assert_eq!((&row["cast_id"], &row["owner"]["kind"], &row["pool"]["place"]), (&json!(null), &json!("nobody"), &json!("waiting")));
+    assert_eq!(
+        (
+            &row["cast_id"],
+            &row["owner"]["kind"],
+            &row["pool"]["place"]
+        ),
+        (&json!(null), &json!("nobody"), &json!("waiting"))
+    );
 
     let claimed = claim(&lab, &cast).await;
-    assert_eq!((claimed["session_id"].as_str(), claimed["state"].as_str()), (Some(first.as_str()), Some("ready")), "{claimed}");
+    assert_eq!(
+        (claimed["session_id"].as_str(), claimed["state"].as_str()),
+        (Some(first.as_str()), Some("ready")),
+        "{claimed}"
+    );
     let row = session(&lab, &first).await;
-    assert_eq!((&row["pool"]["place"], &row["cast_id"]), (&json!("assigned"), &cast["id"]), "{row}");
+    assert_eq!(
+        (&row["pool"]["place"], &row["cast_id"]),
+        (&json!("assigned"), &cast["id"]),
+        "{row}"
+    );
     assert_eq!(lab.remaining(&cast).await, 4);
 
     let second = waiting(&fill(&lab, &pool, 1).await).remove(0);
@@ -76,7 +113,11 @@ async fn a_pool_fills_gives_its_sessions_away_and_replaces_what_is_gone() {
     for process in with_environment(&second) {
         let _ = kill(Pid::from_raw(process as i32), Signal::SIGKILL);
     }
-    assert!(soon(async || session(&lab, &second).await["state"] == "ended").await, "{}", session(&lab, &second).await);
+    assert!(
+        soon(async || session(&lab, &second).await["state"] == "ended").await,
+        "{}",
+        session(&lab, &second).await
+    );
     let third = waiting(&fill(&lab, &pool, 1).await).remove(0);
 
     // Whose gate does not answer is nobody's: the visitor gets another, and the link counts once.
@@ -86,7 +127,13 @@ async fn a_pool_fills_gives_its_sessions_away_and_replaces_what_is_gone() {
     let claimed = claim(&lab, &cast).await;
     let other = claimed["session_id"].as_str().expect("an id").to_owned();
     assert_ne!(other, third);
-    assert_eq!((&session(&lab, &other).await["pool"]["place"], lab.remaining(&cast).await), (&json!("missed"), json!(3)));
+    assert_eq!(
+        (
+            &session(&lab, &other).await["pool"]["place"],
+            lab.remaining(&cast).await
+        ),
+        (&json!("missed"), json!(3))
+    );
     for process in with_environment(&third) {
         let _ = kill(Pid::from_raw(process as i32), Signal::SIGKILL);
     }
@@ -94,10 +141,21 @@ async fn a_pool_fills_gives_its_sessions_away_and_replaces_what_is_gone() {
     keep(&lab, &pool, 2).await;
     let before = waiting(&fill(&lab, &pool, 2).await);
     keep(&lab, &pool, 1).await;
-    assert!(before.contains(&waiting(&fill(&lab, &pool, 1).await)[0]), "only what is too many is stopped");
+    assert!(
+        before.contains(&waiting(&fill(&lab, &pool, 1).await)[0]),
+        "only what is too many is stopped"
+    );
     let last = waiting(&see(&lab, &pool).await).remove(0);
-    assert_eq!(lab.admin(Method::DELETE, &format!("staging-configs/{pool}"), None).await.status, 204);
-    assert!(soon(async || session(&lab, &last).await["state"] == "ended").await, "a pool that is gone keeps nothing");
+    assert_eq!(
+        lab.admin(Method::DELETE, &format!("staging-configs/{pool}"), None)
+            .await
+            .status,
+        204
+    );
+    assert!(
+        soon(async || session(&lab, &last).await["state"] == "ended").await,
+        "a pool that is gone keeps nothing"
+    );
     assert_eq!(session(&lab, &last).await["reason"], "not-needed");
     Box::pin(lab.stack.stop()).await;
 }
@@ -108,21 +166,39 @@ async fn what_nobody_took_in_time_is_replaced_and_other_permissions_are_not_fitt
     let pool = demo_pool(&lab).await;
     lab.stack.control.refill().await.expect("a round");
     let old = waiting(&see(&lab, &pool).await).remove(0);
-    let secret = lab.stack.control.keys.sessions().secret(&SessionId::parse(&old).expect("an id"));
-    let report =
-        lab.request(Method::POST, &format!("/session/{old}/reports")).bearer_auth(secret.expose()).json(&Report::Ready { port: 1 });
-    assert_eq!(report.send().await.expect("an answer").status().as_u16(), 200);
+    let secret = lab
+        .stack
+        .control
+        .keys
+        .sessions()
+        .secret(&SessionId::parse(&old).expect("an id"));
+    let report = lab
+        .request(Method::POST, &format!("/session/{old}/reports"))
+        .bearer_auth(secret.expose())
+        .json(&Report::Ready { port: 1 });
+    assert_eq!(
+        report.send().await.expect("an answer").status().as_u16(),
+        200
+    );
     lab.stack.control.forget();
 
     let other = lab.cast(&json!({"enforce_client_settings": true, "client_settings": {"permissions": {"uploads": false}}})).await;
     let cold = claim(&lab, &other).await;
-    assert_eq!(session(&lab, cold["session_id"].as_str().expect("an id")).await["pool"], json!(null), "the pool is not for them");
+    assert_eq!(
+        session(&lab, cold["session_id"].as_str().expect("an id")).await["pool"],
+        json!(null),
+        "the pool is not for them"
+    );
     assert_eq!(see(&lab, &pool).await["ready"], 1, "and keeps what it has");
 
     lab.clock.advance(24 * 3600);
     lab.stack.control.refill().await.expect("a round");
     let seen = see(&lab, &pool).await;
-    assert_eq!((seen["starting"].as_u64(), waiting(&seen).contains(&old)), (Some(1), false), "{seen}");
+    assert_eq!(
+        (seen["starting"].as_u64(), waiting(&seen).contains(&old)),
+        (Some(1), false),
+        "{seen}"
+    );
     assert_eq!(session(&lab, &old).await["reason"], "unused");
 
     // The new one is never ready: it is ended, and the pool takes a rest.
@@ -133,37 +209,77 @@ async fn what_nobody_took_in_time_is_replaced_and_other_permissions_are_not_fitt
         session(&lab, &new).await["state"] == "ended"
     };
     assert!(soon(is_ended).await, "{}", session(&lab, &new).await);
-    assert_eq!(see(&lab, &pool).await["refusal"], "It was not ready in time.");
+    assert_eq!(
+        see(&lab, &pool).await["refusal"],
+        "It was not ready in time."
+    );
     lab.stack.stop().await;
 }
 
 #[tokio::test]
-async fn a_pool_whose_sessions_end_before_they_are_ready_pauses_longer_each_time_until_something_is_changed() {
+async fn a_pool_whose_sessions_end_before_they_are_ready_pauses_longer_each_time_until_something_is_changed()
+ {
     let lab = Lab::with_processes().await;
     let image = json!({"name": "Falls", "container_image": "local/falls", "command": ["sh", "-c", "exit 3"], "cpu": 256, "memory": 512});
-    let image = lab.admin(Method::POST, "images", Some(&image)).await.json()["id"].as_str().expect("an id").to_owned();
+    let image = lab.admin(Method::POST, "images", Some(&image)).await.json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let document = json!({"name": "Falls", "image_id": image, "desired_sessions": 3});
-    let pool = lab.admin(Method::POST, "staging-configs", Some(&document)).await.json()["id"].as_str().expect("an id").to_owned();
+    let pool = lab
+        .admin(Method::POST, "staging-configs", Some(&document))
+        .await
+        .json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let started = async || lab.stack.control.refill().await.expect("a round").started;
     // So many start, all of them fall, and the pool pauses for so many seconds.
     for (round, pause) in [(1, 30), (2, 60)] {
         lab.clock.advance(1);
         let failed = lab.clock.now();
         assert!(started().await >= 3, "in round {round}");
-        assert!(soon(async || see(&lab, &pool).await["starting"] == 0).await, "{}", see(&lab, &pool).await);
-        assert!(soon(async || !see(&lab, &pool).await["paused_until"].is_null()).await, "{}", see(&lab, &pool).await);
+        assert!(
+            soon(async || see(&lab, &pool).await["starting"] == 0).await,
+            "{}",
+            see(&lab, &pool).await
+        );
+        assert!(
+            soon(async || !see(&lab, &pool).await["paused_until"].is_null()).await,
+            "{}",
+            see(&lab, &pool).await
+        );
         let seen = see(&lab, &pool).await;
-        assert_eq!(seen["paused_until"], json!(failed.plus_seconds(pause).to_string()), "three that fall are one reason to wait: {seen}");
-        assert!(seen["refusal"].as_str().is_some_and(|why| why.contains("exit code 3")), "{seen}");
+        assert_eq!(
+            seen["paused_until"],
+            json!(failed.plus_seconds(pause).to_string()),
+            "three that fall are one reason to wait: {seen}"
+        );
+        assert!(
+            seen["refusal"]
+                .as_str()
+                .is_some_and(|why| why.contains("exit code 3")),
+            "{seen}"
+        );
         assert_eq!(started().await, 0);
         lab.clock.advance(pause);
     }
     lab.clock.advance(1);
     assert!(started().await >= 3);
-    assert!(soon(async || see(&lab, &pool).await["starting"] == 0).await, "{}", see(&lab, &pool).await);
+    assert!(
+        soon(async || see(&lab, &pool).await["starting"] == 0).await,
+        "{}",
+        see(&lab, &pool).await
+    );
     assert_eq!(started().await, 0);
     lab.clock.advance(1);
-    let mended = lab.admin(Method::PATCH, &format!("images/{image}"), Some(&json!({"command": ["sh", "-c", "sleep 600"]}))).await;
+    let mended = lab
+        .admin(
+            Method::PATCH,
+            &format!("images/{image}"),
+            Some(&json!({"command": ["sh", "-c", "sleep 600"]})),
+        )
+        .await;
     assert_eq!(mended.status, 200, "{}", mended.text);
     lab.stack.control.forget();
     assert_eq!(see(&lab, &pool).await["paused_until"], json!(null));
@@ -174,25 +290,74 @@ async fn a_pool_whose_sessions_end_before_they_are_ready_pauses_longer_each_time
 #[tokio::test]
 async fn a_budget_needs_a_price() {
     let lab = Lab::start().await;
-    let own = lab.admin(Method::POST, "images", Some(&json!({"name": "Own", "task_definition": "own:1"}))).await.json();
+    let own = lab
+        .admin(
+            Method::POST,
+            "images",
+            Some(&json!({"name": "Own", "task_definition": "own:1"})),
+        )
+        .await
+        .json();
     let document = json!({"name": "Own", "image_id": own["id"], "daily_budget_cents": 100});
-    let refused = lab.admin(Method::POST, "staging-configs", Some(&document)).await;
-    assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/daily_budget_cents")), "{}", refused.text);
+    let refused = lab
+        .admin(Method::POST, "staging-configs", Some(&document))
+        .await;
+    assert_eq!(
+        (refused.status, &refused.json()["errors"][0]["pointer"]),
+        (422, &json!("/daily_budget_cents")),
+        "{}",
+        refused.text
+    );
     let demo = json!({"name": "Demo", "image_id": lab.image().await, "daily_budget_cents": 100});
-    let made = lab.admin(Method::POST, "staging-configs", Some(&demo)).await.json();
+    let made = lab
+        .admin(Method::POST, "staging-configs", Some(&demo))
+        .await
+        .json();
     let id = made["id"].as_str().expect("an id");
     let seen = see(&lab, id).await;
-    assert!(seen["cost_per_hour_cents"].as_f64().is_some_and(|cents| cents > 1.0) && seen["spent_today_cents"] == 0.0, "{seen}");
+    assert!(
+        seen["cost_per_hour_cents"]
+            .as_f64()
+            .is_some_and(|cents| cents > 1.0)
+            && seen["spent_today_cents"] == 0.0,
+        "{seen}"
+    );
 
     // Nor does it come back by taking back that it went.
     let path = format!("staging-configs/{id}");
-    for change in [json!({"daily_budget_cents": null}), json!({"image_id": own["id"]})] {
+    for change in [
+        json!({"daily_budget_cents": null}),
+        json!({"image_id": own["id"]}),
+    ] {
         lab.clock.advance(1);
-        assert_eq!(lab.admin(Method::PATCH, &path, Some(&change)).await.status, 200);
+        assert_eq!(
+            lab.admin(Method::PATCH, &path, Some(&change)).await.status,
+            200
+        );
     }
-    let told = lab.admin(Method::GET, &format!("audit?target={id}"), None).await.json();
-    let undone = lab.admin(Method::POST, &format!("audit/{}/undo", told["items"][1]["id"].as_str().expect("an id")), None).await;
-    assert_eq!((undone.status, &undone.json()["errors"][0]["pointer"]), (422, &json!("/daily_budget_cents")), "{}", undone.text);
-    assert_eq!(lab.admin(Method::GET, &path, None).await.json()["daily_budget_cents"], json!(null));
+    let told = lab
+        .admin(Method::GET, &format!("audit?target={id}"), None)
+        .await
+        .json();
+    let undone = lab
+        .admin(
+            Method::POST,
+            &format!(
+                "audit/{}/undo",
+                told["items"][1]["id"].as_str().expect("an id")
+            ),
+            None,
+        )
+        .await;
+    assert_eq!(
+        (undone.status, &undone.json()["errors"][0]["pointer"]),
+        (422, &json!("/daily_budget_cents")),
+        "{}",
+        undone.text
+    );
+    assert_eq!(
+        lab.admin(Method::GET, &path, None).await.json()["daily_budget_cents"],
+        json!(null)
+    );
     lab.stack.stop().await;
 }

@@ -38,15 +38,25 @@ impl<'a> Person<'a> {
     fn logged_in(lab: &'a Lab, user: User) -> Self {
         let expires = casting_core::time::Clock::now(&*lab.clock).plus_seconds(3600);
         let ticket = LoginTicket { user, expires }.sign(&lab.stack.control.keys);
-        Self { lab, cookie: format!("cast-login={ticket}") }
+        Self {
+            lab,
+            cookie: format!("cast-login={ticket}"),
+        }
     }
 
     const fn nobody(lab: &'a Lab) -> Self {
-        Self { lab, cookie: String::new() }
+        Self {
+            lab,
+            cookie: String::new(),
+        }
     }
 
     async fn claim(&self, key: &str) -> Answer {
-        let ask = |method, path: String| self.lab.request(method, &path).header("cookie", &self.cookie);
+        let ask = |method, path: String| {
+            self.lab
+                .request(method, &path)
+                .header("cookie", &self.cookie)
+        };
         let described = Answer::of(ask(Method::GET, format!("/api/casts/{key}"))).await;
         if described.status != 200 {
             return described;
@@ -58,17 +68,35 @@ impl<'a> Person<'a> {
     /// Starts a session and waits until it is ready.
     async fn enter(&self, key: &str) -> Visit<'a> {
         let claimed = self.claim(key).await;
-        assert!((200..300).contains(&claimed.status), "{} {}", claimed.status, claimed.text);
+        assert!(
+            (200..300).contains(&claimed.status),
+            "{} {}",
+            claimed.status,
+            claimed.text
+        );
         let text = |name: &str| claimed.json()[name].as_str().expect("a text").to_owned();
-        let visit = Visit { lab: self.lab, id: text("session_id"), token: text("session_token") };
-        assert!(soon(async || visit.status().await["state"] == "ready").await, "{}", visit.status().await);
+        let visit = Visit {
+            lab: self.lab,
+            id: text("session_id"),
+            token: text("session_token"),
+        };
+        assert!(
+            soon(async || visit.status().await["state"] == "ready").await,
+            "{}",
+            visit.status().await
+        );
         visit
     }
 }
 
 impl Visit<'_> {
     async fn ask(&self, method: Method, path: &str) -> Answer {
-        Answer::of(self.lab.request(method, &format!("/session/{}{path}", self.id)).bearer_auth(&self.token)).await
+        Answer::of(
+            self.lab
+                .request(method, &format!("/session/{}{path}", self.id))
+                .bearer_auth(&self.token),
+        )
+        .await
     }
 
     async fn status(&self) -> Value {
@@ -76,20 +104,51 @@ impl Visit<'_> {
     }
 
     async fn ledger(&self) -> Value {
-        self.lab.admin(Method::GET, &format!("sessions/{}", self.id), None).await.json()
+        self.lab
+            .admin(Method::GET, &format!("sessions/{}", self.id), None)
+            .await
+            .json()
     }
 
     /// What stands on the demo app's pad; then writes something else on it, if asked to.
     async fn pad(&self, write: Option<&str>) -> String {
-        let entrance = self.ask(Method::GET, "/enter").await.header("location").to_owned();
-        let (host, rest) = entrance.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
-        let opened = Answer::of(self.lab.http.get(format!("{}/{rest}", self.lab.stack.url)).header("host", host)).await;
-        let cookie = opened.header("set-cookie").split(';').next().expect("a cookie").to_owned();
-        let mut request = format!("ws://{}/ws", self.lab.stack.address).into_client_request().expect("a request");
-        for (name, value) in [("host", host.to_owned()), ("cookie", cookie), ("origin", format!("http://{host}"))] {
-            request.headers_mut().insert(name, value.parse().expect("a header"));
+        let entrance = self
+            .ask(Method::GET, "/enter")
+            .await
+            .header("location")
+            .to_owned();
+        let (host, rest) = entrance
+            .strip_prefix("http://")
+            .and_then(|rest| rest.split_once('/'))
+            .expect("a URL");
+        let opened = Answer::of(
+            self.lab
+                .http
+                .get(format!("{}/{rest}", self.lab.stack.url))
+                .header("host", host),
+        )
+        .await;
+        let cookie = opened
+            .header("set-cookie")
+            .split(';')
+            .next()
+            .expect("a cookie")
+            .to_owned();
+        let mut request = format!("ws://{}/ws", self.lab.stack.address)
+            .into_client_request()
+            .expect("a request");
+        for (name, value) in [
+            ("host", host.to_owned()),
+            ("cookie", cookie),
+            ("origin", format!("http://{host}")),
+        ] {
+            request
+                .headers_mut()
+                .insert(name, value.parse().expect("a header"));
         }
-        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.expect("a WebSocket");
+        let (mut socket, _) = tokio_tungstenite::connect_async(request)
+            .await
+            .expect("a WebSocket");
         let before = hear(&mut socket, "hello").await;
         if let Some(text) = write {
             let edit = json!({"base": 0, "text": text}).to_string();
@@ -102,17 +161,28 @@ impl Visit<'_> {
 
     /// Waits until it is over, by the ledger and on this machine.
     async fn over(&self) -> Value {
-        assert!(soon(async || self.ledger().await["state"] == "ended").await, "{}", self.ledger().await);
-        assert!(soon(async || with_environment(&self.id).is_empty()).await, "nothing of it is left running");
+        assert!(
+            soon(async || self.ledger().await["state"] == "ended").await,
+            "{}",
+            self.ledger().await
+        );
+        assert!(
+            soon(async || with_environment(&self.id).is_empty()).await,
+            "nothing of it is left running"
+        );
         self.ledger().await
     }
 
     fn process(&self, word: &str) -> Pid {
         let is_it = |id: &u32| {
             let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(line.split(|byte| *byte == 0).next().unwrap_or_default()).ends_with(word)
+            String::from_utf8_lossy(line.split(|byte| *byte == 0).next().unwrap_or_default())
+                .ends_with(word)
         };
-        let id = with_environment(&self.id).into_iter().find(is_it).expect("it runs");
+        let id = with_environment(&self.id)
+            .into_iter()
+            .find(is_it)
+            .expect("it runs");
         Pid::from_raw(i32::try_from(id).expect("a process id"))
     }
 
@@ -120,15 +190,26 @@ impl Visit<'_> {
     fn folder(&self) -> PathBuf {
         let id = self.process("demo-app");
         let environment = std::fs::read(format!("/proc/{id}/environ")).expect("an environment");
-        let told = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(b"CAST_PROFILE_PATH="));
+        let told = environment
+            .split(|byte| *byte == 0)
+            .find_map(|line| line.strip_prefix(b"CAST_PROFILE_PATH="));
         PathBuf::from(String::from_utf8(told.expect("a folder").to_vec()).expect("text"))
     }
 }
 
 /// What the next message of this kind says.
-async fn hear<S: StreamExt<Item = Result<Message, Error>> + Unpin>(socket: &mut S, is: &str) -> String {
+async fn hear<S: StreamExt<Item = Result<Message, Error>> + Unpin>(
+    socket: &mut S,
+    is: &str,
+) -> String {
     loop {
-        let text = socket.next().await.expect("a message").expect("a message").into_text().expect("text");
+        let text = socket
+            .next()
+            .await
+            .expect("a message")
+            .expect("a message")
+            .into_text()
+            .expect("text");
         let heard: Value = serde_json::from_str(&text).expect("JSON");
         if heard["is"] == is {
             break heard["text"].as_str().expect("a text").to_owned();
@@ -137,7 +218,9 @@ async fn hear<S: StreamExt<Item = Result<Message, Error>> + Unpin>(socket: &mut 
 }
 
 async fn profiles(lab: &Lab, user: &User) -> Vec<Value> {
-    let answer = lab.admin(Method::GET, &format!("users/{}/profiles", user.id), None).await;
+    let answer = lab
+        .admin(Method::GET, &format!("users/{}/profiles", user.id), None)
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()["items"].as_array().expect("a list").clone()
 }
@@ -145,27 +228,45 @@ async fn profiles(lab: &Lab, user: &User) -> Vec<Value> {
 #[tokio::test]
 async fn what_a_user_writes_in_one_session_is_there_in_the_next_and_nowhere_else() {
     let lab = Lab::with_processes().await;
-    let (ann, bob) = (Person::logged_in(&lab, user(1)), Person::logged_in(&lab, user(2)));
+    let (ann, bob) = (
+        Person::logged_in(&lab, user(1)),
+        Person::logged_in(&lab, user(2)),
+    );
     let first = ann.enter("my-files").await;
     assert_eq!(first.pad(Some("Ann was here")).await, "");
-    std::fs::create_dir_all(first.folder().join(".cache")).and(std::fs::write(first.folder().join(".cache/x"), "x")).expect("a cache");
+    std::fs::create_dir_all(first.folder().join(".cache"))
+        .and(std::fs::write(first.folder().join(".cache/x"), "x"))
+        .expect("a cache");
 
     let second = ann.claim("my-files").await;
-    assert_eq!((second.status, second.code().as_str()), (409, "profile-busy"), "one session with one profile at a time");
+    assert_eq!(
+        (second.status, second.code().as_str()),
+        (409, "profile-busy"),
+        "one session with one profile at a time"
+    );
     let of_bob = bob.enter("my-files").await;
     assert_eq!(of_bob.pad(None).await, "", "Bob has a profile of his own");
     let anonymous = Person::nobody(&lab).enter("welcome").await;
-    assert!(!anonymous.process("demo-app").to_string().is_empty() && anonymous.status().await["state"] == "ready");
+    assert!(
+        !anonymous.process("demo-app").to_string().is_empty()
+            && anonymous.status().await["state"] == "ready"
+    );
     assert_eq!(anonymous.pad(Some("nobody")).await, "");
 
     // The owner ends it; then it ends by a signal, as when a machine is taken back or a time limit is reached.
     assert!(first.ask(Method::POST, "/end").await.status < 400);
     let ended = first.over().await;
-    assert_eq!((ended["notes"].clone(), ended["reason"].clone()), (json!(["profile-saved"]), json!("ended-by-owner")));
+    assert_eq!(
+        (ended["notes"].clone(), ended["reason"].clone()),
+        (json!(["profile-saved"]), json!("ended-by-owner"))
+    );
     // For a moment it is remembered that the profile was taken.
     lab.clock.advance(10);
     let again = ann.enter("my-files").await;
-    assert!(!again.folder().join(".cache").exists(), "caches are left out");
+    assert!(
+        !again.folder().join(".cache").exists(),
+        "caches are left out"
+    );
     assert_eq!(again.pad(Some("Ann was here twice")).await, "Ann was here");
     kill(again.process("gate"), Signal::SIGTERM).expect("asked to end");
     assert_eq!(again.over().await["notes"], json!(["profile-saved"]));
@@ -178,8 +279,16 @@ async fn what_a_user_writes_in_one_session_is_there_in_the_next_and_nowhere_else
     assert_eq!(kept[0]["older"].as_array().map(Vec::len), Some(1));
     anonymous.ask(Method::POST, "/end").await;
     anonymous.over().await;
-    let ids: Vec<Value> = profiles(&lab, &user(2)).await.into_iter().map(|profile| profile["current"].clone()).collect();
-    assert_eq!(ids, [Value::Null], "Bob has saved nothing yet, and nobody anonymous has a profile");
+    let ids: Vec<Value> = profiles(&lab, &user(2))
+        .await
+        .into_iter()
+        .map(|profile| profile["current"].clone())
+        .collect();
+    assert_eq!(
+        ids,
+        [Value::Null],
+        "Bob has saved nothing yet, and nobody anonymous has a profile"
+    );
     lab.stack.stop().await;
 }
 
@@ -199,33 +308,82 @@ async fn a_gate_that_is_killed_loses_nothing_older_and_an_app_that_ends_by_itsel
     let secret = lab.stack.control.keys.sessions().secret(&id);
     let report = async |document: Value| {
         let path = format!("/session/{}/profile", torn.id);
-        Answer::of(lab.request(Method::POST, &path).bearer_auth(secret.expose()).json(&document)).await
+        Answer::of(
+            lab.request(Method::POST, &path)
+                .bearer_auth(secret.expose())
+                .json(&document),
+        )
+        .await
     };
     let sum = "0".repeat(64);
-    let upload = report(json!({"is": "save", "bytes": 100, "sha256": sum})).await.json()["upload"].clone();
-    let mut put = lab.http.put(upload["url"].as_str().expect("a URL")).body("x".repeat(50));
-    for (name, value) in upload["headers"].as_object().expect("headers").iter().filter(|(name, _)| *name != "content-length") {
+    let upload = report(json!({"is": "save", "bytes": 100, "sha256": sum}))
+        .await
+        .json()["upload"]
+        .clone();
+    let mut put = lab
+        .http
+        .put(upload["url"].as_str().expect("a URL"))
+        .body("x".repeat(50));
+    for (name, value) in upload["headers"]
+        .as_object()
+        .expect("headers")
+        .iter()
+        .filter(|(name, _)| *name != "content-length")
+    {
         put = put.header(name, value.as_str().expect("a text"));
     }
-    assert!(!put.send().await.expect("an answer").status().is_success(), "another archive than was announced is not taken");
-    assert_eq!(report(json!({"is": "saved", "bytes": 100, "sha256": sum})).await.status, 422, "what is not whole does not count");
-    let stranger = lab.request(Method::POST, &format!("/session/{}/profile", torn.id)).bearer_auth("guess").json(&json!({"is": "restore"}));
+    assert!(
+        !put.send().await.expect("an answer").status().is_success(),
+        "another archive than was announced is not taken"
+    );
+    assert_eq!(
+        report(json!({"is": "saved", "bytes": 100, "sha256": sum}))
+            .await
+            .status,
+        422,
+        "what is not whole does not count"
+    );
+    let stranger = lab
+        .request(Method::POST, &format!("/session/{}/profile", torn.id))
+        .bearer_auth("guess")
+        .json(&json!({"is": "restore"}));
     assert_eq!(Answer::of(stranger).await.status, 403);
     kill(torn.process("gate"), Signal::SIGKILL).expect("killed");
     torn.over().await;
-    assert_eq!(report(json!({"is": "saved", "bytes": 100, "sha256": sum})).await.status, 410, "too late");
+    assert_eq!(
+        report(json!({"is": "saved", "bytes": 100, "sha256": sum}))
+            .await
+            .status,
+        410,
+        "too late"
+    );
 
     let next = ann.enter("my-files").await;
     assert_eq!(next.pad(Some("larger")).await, "kept");
     assert_eq!(profiles(&lab, &user(1)).await[0]["older"], json!([]));
 
     // The same with a gate that is killed while it really sends.
-    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(48 << 20).collect();
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
+        .take(48 << 20)
+        .collect();
     std::fs::write(next.folder().join("noise"), noise).expect("a large file");
     let gate = next.process("gate");
     kill(gate, Signal::SIGTERM).expect("asked to end");
-    let id = ProfileId::parse(profiles(&lab, &user(1)).await[0]["id"].as_str().expect("an id")).expect("an id");
-    let record = async || -> PersistentProfile { lab.stack.control.store.record(id.as_str()).await.expect("reads").expect("is there") };
+    let id = ProfileId::parse(
+        profiles(&lab, &user(1)).await[0]["id"]
+            .as_str()
+            .expect("an id"),
+    )
+    .expect("an id");
+    let record = async || -> PersistentProfile {
+        lab.stack
+            .control
+            .store
+            .record(id.as_str())
+            .await
+            .expect("reads")
+            .expect("is there")
+    };
     let coming = loop {
         if let Some(coming) = record().await.coming {
             break coming;
@@ -235,12 +393,29 @@ async fn a_gate_that_is_killed_loses_nothing_older_and_an_app_that_ends_by_itsel
     kill(gate, Signal::SIGKILL).expect("killed");
     next.over().await;
     let files = lab.stack.control.profiles.clone().expect("a bucket");
-    let whole = Stored { bytes: coming.bytes, sha256: Some(coming.sha256.clone()) };
-    let arrived = files.stat(&record().await.key(&coming)).await.expect("answers") == Some(whole);
+    let whole = Stored {
+        bytes: coming.bytes,
+        sha256: Some(coming.sha256.clone()),
+    };
+    let arrived = files
+        .stat(&record().await.key(&coming))
+        .await
+        .expect("answers")
+        == Some(whole);
     let last = ann.enter("my-files").await;
-    let taken = record().await.current.is_some_and(|current| current.sha256 == coming.sha256);
-    assert!(taken || !arrived, "what has arrived whole by the time that somebody comes counts");
-    assert_eq!(last.pad(None).await, if taken { "larger" } else { "kept" }, "and nothing else does");
+    let taken = record()
+        .await
+        .current
+        .is_some_and(|current| current.sha256 == coming.sha256);
+    assert!(
+        taken || !arrived,
+        "what has arrived whole by the time that somebody comes counts"
+    );
+    assert_eq!(
+        last.pad(None).await,
+        if taken { "larger" } else { "kept" },
+        "and nothing else does"
+    );
     lab.stack.stop().await;
 }
 
@@ -263,14 +438,37 @@ async fn a_session_whose_files_cannot_be_fetched_is_not_started_and_loses_nothin
     let files = lab.stack.control.profiles.clone().expect("a bucket");
     files.delete(&key).await.expect("deletes");
     let claimed = ann.claim("my-files").await.json();
-    let id = claimed["session_id"].as_str().expect("a session").to_owned();
-    let token = claimed["session_token"].as_str().expect("a token").to_owned();
-    let visit = Visit { lab: &lab, id, token };
+    let id = claimed["session_id"]
+        .as_str()
+        .expect("a session")
+        .to_owned();
+    let token = claimed["session_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
+    let visit = Visit {
+        lab: &lab,
+        id,
+        token,
+    };
     let over = visit.over().await;
     let status = visit.status().await;
-    assert_eq!((&status["reason"], &status["denial"]), (&json!("profile-not-restored"), &json!("profile-unavailable")));
-    assert_eq!((over["reason"].clone(), over["notes"].clone()), (json!(EndReason::ProfileNotRestored.as_str()), json!([])));
-    assert_eq!(profiles(&lab, &user(1)).await[0]["current"], profile["current"], "the record still names what was saved");
+    assert_eq!(
+        (&status["reason"], &status["denial"]),
+        (
+            &json!("profile-not-restored"),
+            &json!("profile-unavailable")
+        )
+    );
+    assert_eq!(
+        (over["reason"].clone(), over["notes"].clone()),
+        (json!(EndReason::ProfileNotRestored.as_str()), json!([]))
+    );
+    assert_eq!(
+        profiles(&lab, &user(1)).await[0]["current"],
+        profile["current"],
+        "the record still names what was saved"
+    );
     lab.stack.stop().await;
 }
 
@@ -279,9 +477,18 @@ async fn a_profile_that_is_too_large_is_not_saved_and_the_session_says_so() {
     let lab = Lab::with_processes().await;
     let images = lab.admin(Method::GET, "images", None).await.json();
     let keeps = |image: &&Value| image["name"] == "Demo app, with your own files";
-    let image = images["items"].as_array().and_then(|images| images.iter().find(keeps)).expect("an image that keeps files");
+    let image = images["items"]
+        .as_array()
+        .and_then(|images| images.iter().find(keeps))
+        .expect("an image that keeps files");
     let image = image["id"].as_str().expect("an id");
-    let changed = lab.admin(Method::PATCH, &format!("images/{image}"), Some(&json!({"profile_max_mib": 1}))).await;
+    let changed = lab
+        .admin(
+            Method::PATCH,
+            &format!("images/{image}"),
+            Some(&json!({"profile_max_mib": 1})),
+        )
+        .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     let ann = Person::logged_in(&lab, user(1));
     let first = ann.enter("my-files").await;
@@ -289,7 +496,9 @@ async fn a_profile_that_is_too_large_is_not_saved_and_the_session_says_so() {
     first.ask(Method::POST, "/end").await;
     first.over().await;
     let second = ann.enter("my-files").await;
-    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(2 << 20).collect();
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
+        .take(2 << 20)
+        .collect();
     std::fs::write(second.folder().join("noise"), noise).expect("a large file");
     second.pad(Some("too much")).await;
     second.ask(Method::POST, "/end").await;
@@ -312,35 +521,75 @@ async fn administrators_see_restore_and_delete_profiles_and_forgetting_a_user_de
     }
     let profile = profiles(&lab, &user(1)).await.remove(0);
     let path = format!("profiles/{}", profile["id"].as_str().expect("an id"));
-    let restore = async |name: &Value| lab.admin(Method::POST, &format!("{path}/restore"), Some(&json!({"archive": name}))).await;
+    let restore = async |name: &Value| {
+        lab.admin(
+            Method::POST,
+            &format!("{path}/restore"),
+            Some(&json!({"archive": name})),
+        )
+        .await
+    };
     let older = profile["older"][0]["name"].clone();
     let visit = ann.enter("my-files").await;
-    assert_eq!(restore(&older).await.status, 409, "while a session has it, it would be replaced at the end");
+    assert_eq!(
+        restore(&older).await.status,
+        409,
+        "while a session has it, it would be replaced at the end"
+    );
     assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 409);
     visit.ask(Method::POST, "/end").await;
     visit.over().await;
     assert_eq!(restore(&json!("nothing")).await.status, 404);
     lab.clock.advance(1);
     let restored = restore(&older).await;
-    assert_eq!((restored.status, &restored.json()["current"]["name"]), (200, &older), "{}", restored.text);
+    assert_eq!(
+        (restored.status, &restored.json()["current"]["name"]),
+        (200, &older),
+        "{}",
+        restored.text
+    );
     let visit = ann.enter("my-files").await;
     assert_eq!(visit.pad(None).await, "one");
     visit.ask(Method::POST, "/end").await;
     visit.over().await;
 
-    let audit = lab.admin(Method::GET, &format!("audit?target={}", profile["id"].as_str().expect("an id")), None).await.json();
-    assert_eq!((&audit["items"][0]["action"], &audit["items"][0]["noun"]), (&json!("changed"), &json!("profile")), "{audit}");
+    let audit = lab
+        .admin(
+            Method::GET,
+            &format!("audit?target={}", profile["id"].as_str().expect("an id")),
+            None,
+        )
+        .await
+        .json();
+    assert_eq!(
+        (&audit["items"][0]["action"], &audit["items"][0]["noun"]),
+        (&json!("changed"), &json!("profile")),
+        "{audit}"
+    );
     let files = lab.stack.control.profiles.clone().expect("a bucket");
     let key = |name: &Value| {
-        format!("profiles/{}/{}/{}", user(1).id, profile["image_id"].as_str().expect("an id"), name.as_str().expect("a name"))
+        format!(
+            "profiles/{}/{}/{}",
+            user(1).id,
+            profile["image_id"].as_str().expect("an id"),
+            name.as_str().expect("a name")
+        )
     };
     assert!(files.stat(&key(&older)).await.expect("answers").is_some());
     // No login has left a record of this user, so one is written as a login does.
-    let record = casting_core::profile::Profile::after_login(None, &user(1), casting_core::testing::NOON);
-    casting_core::ports::Store::put_record(&lab.stack.control.store, &record, None, None).await.expect("writes");
-    let forgotten = lab.admin(Method::DELETE, &format!("users/{}", user(1).id), None).await;
+    let record =
+        casting_core::profile::Profile::after_login(None, &user(1), casting_core::testing::NOON);
+    casting_core::ports::Store::put_record(&lab.stack.control.store, &record, None, None)
+        .await
+        .expect("writes");
+    let forgotten = lab
+        .admin(Method::DELETE, &format!("users/{}", user(1).id), None)
+        .await;
     assert_eq!(forgotten.status, 204, "{}", forgotten.text);
     assert_eq!(profiles(&lab, &user(1)).await.len(), 0);
-    assert!(files.stat(&key(&older)).await.expect("answers").is_none(), "nothing of theirs is left");
+    assert!(
+        files.stat(&key(&older)).await.expect("answers").is_none(),
+        "nothing of theirs is left"
+    );
     lab.stack.stop().await;
 }

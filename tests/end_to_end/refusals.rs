@@ -12,24 +12,82 @@ async fn each_rule_refuses_with_its_own_code_and_spends_nothing() {
     let lab = Lab::start().await;
     for (name, fields, status, code) in [
         ("disabled", json!({"enabled": false}), 404, "unknown-cast"),
-        ("expired", json!({"valid_until": "2026-11-23T12:00:00Z"}), 410, "cast-expired"),
-        ("closed", json!({"open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}), 503, "cast-closed"),
-        ("banned", json!({"banned_addresses": ["192.0.2.0/24 Example Hosting"]}), 403, "address-denied"),
-        ("not among the allowed", json!({"allowed_addresses": ["198.51.100.0/24"]}), 403, "address-denied"),
-        ("from nowhere", json!({"restrict_to_referrers": ["acme.com"]}), 403, "referrer-denied"),
-        ("sold out", json!({"limit_total_sessions": true, "sessions_remaining": 0}), 410, "no-sessions-left"),
-        ("in maintenance", json!({"max_live_sessions": 0}), 503, "maintenance"),
+        (
+            "expired",
+            json!({"valid_until": "2026-11-23T12:00:00Z"}),
+            410,
+            "cast-expired",
+        ),
+        (
+            "closed",
+            json!({"open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}),
+            503,
+            "cast-closed",
+        ),
+        (
+            "banned",
+            json!({"banned_addresses": ["192.0.2.0/24 Example Hosting"]}),
+            403,
+            "address-denied",
+        ),
+        (
+            "not among the allowed",
+            json!({"allowed_addresses": ["198.51.100.0/24"]}),
+            403,
+            "address-denied",
+        ),
+        (
+            "from nowhere",
+            json!({"restrict_to_referrers": ["acme.com"]}),
+            403,
+            "referrer-denied",
+        ),
+        (
+            "sold out",
+            json!({"limit_total_sessions": true, "sessions_remaining": 0}),
+            410,
+            "no-sessions-left",
+        ),
+        (
+            "in maintenance",
+            json!({"max_live_sessions": 0}),
+            503,
+            "maintenance",
+        ),
     ] {
         let cast = lab.cast(&fields).await;
         let before = lab.ledger().await;
-        let answer = lab.claim(From(1), cast["key"].as_str().expect("a key")).await;
-        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{name}");
-        assert!(answer.json()["ref"].as_str().is_some_and(|reference| reference.len() == 9), "{name}: something to quote");
-        assert_eq!(lab.ledger().await, before, "{name}: a refusal that a read can know writes nothing");
+        let answer = lab
+            .claim(From(1), cast["key"].as_str().expect("a key"))
+            .await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{name}"
+        );
+        assert!(
+            answer.json()["ref"]
+                .as_str()
+                .is_some_and(|reference| reference.len() == 9),
+            "{name}: something to quote"
+        );
+        assert_eq!(
+            lab.ledger().await,
+            before,
+            "{name}: a refusal that a read can know writes nothing"
+        );
     }
-    let closed = lab.cast(&json!({"open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}})).await;
-    let answer = lab.claim(From(1), closed["key"].as_str().expect("a key")).await;
-    assert_eq!(answer.header("retry-after"), (21 * 3600).to_string(), "from noon to nine");
+    let closed = lab
+        .cast(&json!({"open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}))
+        .await;
+    let answer = lab
+        .claim(From(1), closed["key"].as_str().expect("a key"))
+        .await;
+    assert_eq!(
+        answer.header("retry-after"),
+        (21 * 3600).to_string(),
+        "from noon to nine"
+    );
     lab.stack.stop().await;
 }
 
@@ -41,45 +99,78 @@ async fn a_person_is_sent_to_the_links_error_page_or_to_ours() {
     let mut own = sold_out.clone();
     own["error_url"] = json!("https://acme.com/sorry?from=cast#top");
     let own = lab.cast(&own).await;
-    let open = async |cast: &Value| lab.get(&format!("/cast/{}", cast["key"].as_str().expect("a key"))).await;
+    let open = async |cast: &Value| {
+        lab.get(&format!("/cast/{}", cast["key"].as_str().expect("a key")))
+            .await
+    };
 
     let ours = open(&plain).await;
     assert_eq!(ours.status, 303);
     let page = lab.get(ours.header("location")).await;
     assert_eq!(page.status, 410);
-    assert!(page.text.contains("All sessions are taken") && page.text.contains("Reference"), "{}", page.text);
+    assert!(
+        page.text.contains("All sessions are taken") && page.text.contains("Reference"),
+        "{}",
+        page.text
+    );
 
     let theirs = open(&own).await;
     let location = theirs.header("location");
     assert!(
-        location.starts_with("https://acme.com/sorry?from=cast&error=no-sessions-left&ref=") && location.ends_with("#top"),
+        location.starts_with("https://acme.com/sorry?from=cast&error=no-sessions-left&ref=")
+            && location.ends_with("#top"),
         "{location}"
     );
 
     let unknown = lab.get("/cast/nosuchkey").await;
-    assert!(unknown.header("location").starts_with("/error/unknown-cast?ref="), "an unknown key has no error page of its own");
-    let disabled = lab.cast(&json!({"enabled": false, "error_url": "https://acme.com/sorry"})).await;
+    assert!(
+        unknown
+            .header("location")
+            .starts_with("/error/unknown-cast?ref="),
+        "an unknown key has no error page of its own"
+    );
+    let disabled = lab
+        .cast(&json!({"enabled": false, "error_url": "https://acme.com/sorry"}))
+        .await;
     let disabled = open(&disabled).await;
-    assert!(disabled.header("location").starts_with("/error/unknown-cast?ref="), "a disabled link looks like none");
+    assert!(
+        disabled
+            .header("location")
+            .starts_with("/error/unknown-cast?ref="),
+        "a disabled link looks like none"
+    );
 
-    let banned = lab.cast(&json!({"banned_addresses": ["127.0.0.0/8 <b>Us</b>"]})).await;
+    let banned = lab
+        .cast(&json!({"banned_addresses": ["127.0.0.0/8 <b>Us</b>"]}))
+        .await;
     let page = open(&banned).await;
     assert_eq!(page.status, 403);
-    assert!(page.text.contains("Requests from &#60;b&#62;Us&#60;/b&#62; are not allowed."), "{}", page.text);
+    assert!(
+        page.text
+            .contains("Requests from &#60;b&#62;Us&#60;/b&#62; are not allowed."),
+        "{}",
+        page.text
+    );
     lab.stack.stop().await;
 }
 
 #[tokio::test]
 async fn referrers_are_checked_on_the_first_request_and_carried_to_the_claim() {
     let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"restrict_to_referrers": ["acme.com", "=shop.example"]})).await;
+    let cast = lab
+        .cast(&json!({"restrict_to_referrers": ["acme.com", "=shop.example"]}))
+        .await;
     let path = format!("/api/casts/{}", cast["key"].as_str().expect("a key"));
     for (name, referrer, accepted) in [
         ("the site", Some("https://acme.com/page"), true),
         ("a subdomain", Some("https://www.acme.com/"), true),
         ("a lookalike", Some("https://evilacme.com/"), false),
         ("exactly this one", Some("https://shop.example/"), true),
-        ("not its subdomain", Some("https://www.shop.example/"), false),
+        (
+            "not its subdomain",
+            Some("https://www.shop.example/"),
+            false,
+        ),
         ("silence", None, false),
     ] {
         let mut request = lab.request(Method::GET, &path);
@@ -89,43 +180,89 @@ async fn referrers_are_checked_on_the_first_request_and_carried_to_the_claim() {
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, if accepted { 200 } else { 403 }, "{name}");
         if accepted {
-            let claim = lab.request(Method::POST, &format!("/cast/{}/claims", cast["key"].as_str().expect("a key")));
+            let claim = lab.request(
+                Method::POST,
+                &format!("/cast/{}/claims", cast["key"].as_str().expect("a key")),
+            );
             let claimed = Answer::of(claim.json(&json!({"ticket": answer.json()["ticket"]}))).await;
-            assert_eq!(claimed.status, 202, "{name}: the claim itself comes from our page");
+            assert_eq!(
+                claimed.status, 202,
+                "{name}: the claim itself comes from our page"
+            );
         }
     }
     lab.stack.stop().await;
 }
 
 #[tokio::test]
-async fn a_page_that_was_opened_from_a_listed_site_can_be_loaded_afresh_for_a_while_and_from_nowhere_else() {
+async fn a_page_that_was_opened_from_a_listed_site_can_be_loaded_afresh_for_a_while_and_from_nowhere_else()
+ {
     let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true})).await;
+    let cast = lab
+        .cast(&json!({"restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true}))
+        .await;
     let path = format!("/cast/{}", cast["key"].as_str().expect("a key"));
     let open = async |from: From, path: &str, referrer: Option<&str>| {
-        let mut request =
-            lab.request(Method::GET, path).header("x-forwarded-for", from.address().to_string()).header("accept", "text/html");
+        let mut request = lab
+            .request(Method::GET, path)
+            .header("x-forwarded-for", from.address().to_string())
+            .header("accept", "text/html");
         if let Some(referrer) = referrer {
             request = request.header("referer", referrer);
         }
         Answer::of(request).await
     };
-    let first = open(From(1), &format!("{path}?kasm_url=example.org"), Some("https://acme.com/")).await;
+    let first = open(
+        From(1),
+        &format!("{path}?kasm_url=example.org"),
+        Some("https://acme.com/"),
+    )
+    .await;
     assert_eq!(first.status, 200, "{}", first.text);
     let again = |page: &Answer| {
-        page.text.split_once(" data-again=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(to, _)| to.replace("&#38;", "&"))
+        page.text
+            .split_once(" data-again=\"")
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .map(|(to, _)| to.replace("&#38;", "&"))
     };
     let to = again(&first).expect("where it is loaded afresh");
     lab.clock.advance(3600);
     let second = open(From(1), &to, Some(&format!("{}{path}", lab.stack.url))).await;
-    assert!(second.status == 200 && second.text.contains("https://example.org/"), "{} {}", second.status, second.text);
-    assert_eq!(open(From(2), &to, None).await.status, 303, "somebody else has not clicked there");
-    assert!(open(From(2), &to, None).await.header("location").starts_with("/error/referrer-denied"));
+    assert!(
+        second.status == 200 && second.text.contains("https://example.org/"),
+        "{} {}",
+        second.status,
+        second.text
+    );
+    assert_eq!(
+        open(From(2), &to, None).await.status,
+        303,
+        "somebody else has not clicked there"
+    );
+    assert!(
+        open(From(2), &to, None)
+            .await
+            .header("location")
+            .starts_with("/error/referrer-denied")
+    );
     lab.clock.advance(12 * 3600);
-    assert_eq!(open(From(1), &to, None).await.status, 303, "one click is not for ever");
+    assert_eq!(
+        open(From(1), &to, None).await.status,
+        303,
+        "one click is not for ever"
+    );
     let open_to_all = lab.cast(&json!({})).await;
-    let page = open(From(1), &format!("/cast/{}", open_to_all["key"].as_str().expect("a key")), None).await;
-    assert_eq!(again(&page), None, "where nobody asks for it, the address is enough");
+    let page = open(
+        From(1),
+        &format!("/cast/{}", open_to_all["key"].as_str().expect("a key")),
+        None,
+    )
+    .await;
+    assert_eq!(
+        again(&page),
+        None,
+        "where nobody asks for it, the address is enough"
+    );
     lab.stack.stop().await;
 }
 
@@ -141,39 +278,90 @@ async fn a_start_that_fails_gives_everything_back() {
 
     lab.stack.ecs.trouble([Trouble::NoCapacity]);
     let refused = lab.claim(From(1), key).await;
-    assert_eq!((refused.status, refused.code().as_str()), (503, "no-capacity"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (503, "no-capacity")
+    );
     assert_eq!(lab.remaining(&cast).await, 2, "the place is given back");
 
     let started = lab.claim(From(1), key).await;
-    assert_eq!(started.status, 202, "and so are the slot and the count: {}", started.text);
+    assert_eq!(
+        started.status, 202,
+        "and so are the slot and the count: {}",
+        started.text
+    );
     assert_eq!(lab.remaining(&cast).await, 1);
 
     // Nobody ever reports it ready.
     lab.clock.advance(181);
     lab.stack.control.sweep().await.expect("sweeps");
     lab.stack.control.sweep().await.expect("sweeps");
-    let (id, token) = (started.json()["session_id"].clone(), started.json()["session_token"].clone());
-    let status = lab.request(Method::GET, &format!("/session/{}/status", id.as_str().expect("an id")));
-    let status = Answer::of(status.bearer_auth(token.as_str().expect("a token"))).await.json();
-    assert_eq!((status["state"].as_str(), status["denial"].as_str()), (Some("ended"), Some("start-timeout")), "{status}");
+    let (id, token) = (
+        started.json()["session_id"].clone(),
+        started.json()["session_token"].clone(),
+    );
+    let status = lab.request(
+        Method::GET,
+        &format!("/session/{}/status", id.as_str().expect("an id")),
+    );
+    let status = Answer::of(status.bearer_auth(token.as_str().expect("a token")))
+        .await
+        .json();
+    assert_eq!(
+        (status["state"].as_str(), status["denial"].as_str()),
+        (Some("ended"), Some("start-timeout")),
+        "{status}"
+    );
     assert_eq!(lab.remaining(&cast).await, 2, "given back once more");
 
     // What the visitor can quote stays the same, and leads an administrator to the session.
     let id = id.as_str().expect("an id");
-    let known = lab.admin(Method::GET, &format!("sessions/{id}"), None).await.json()["reference"].clone();
+    let known = lab
+        .admin(Method::GET, &format!("sessions/{id}"), None)
+        .await
+        .json()["reference"]
+        .clone();
     for _ in 0..2 {
-        let page = lab.request(Method::GET, &format!("/session/{id}")).header("accept", "text/html");
+        let page = lab
+            .request(Method::GET, &format!("/session/{id}"))
+            .header("accept", "text/html");
         let shown = Answer::of(page.bearer_auth(token.as_str().expect("a token"))).await;
-        let expected = format!("/error/start-timeout?ref={}", known.as_str().expect("a reference"));
-        assert_eq!((shown.status, shown.header("location")), (303, expected.as_str()));
+        let expected = format!(
+            "/error/start-timeout?ref={}",
+            known.as_str().expect("a reference")
+        );
+        assert_eq!(
+            (shown.status, shown.header("location")),
+            (303, expected.as_str())
+        );
     }
 
     let again = lab.claim(From(1), key).await;
     assert_eq!(again.status, 202);
-    let id = again.json()["session_id"].as_str().and_then(casting_core::ids::SessionId::parse).expect("an id");
+    let id = again.json()["session_id"]
+        .as_str()
+        .and_then(casting_core::ids::SessionId::parse)
+        .expect("an id");
     let secret = lab.stack.control.keys.sessions().secret(&id);
-    lab.stack.control.report(&id, secret.expose(), Report::Ready { port: 1 }, From(9).address()).await.expect("is ready");
-    lab.stack.control.end_as_administrator(&id).await.expect("ends");
-    assert_eq!(lab.remaining(&cast).await, 1, "whoever was served has used it");
+    lab.stack
+        .control
+        .report(
+            &id,
+            secret.expose(),
+            Report::Ready { port: 1 },
+            From(9).address(),
+        )
+        .await
+        .expect("is ready");
+    lab.stack
+        .control
+        .end_as_administrator(&id)
+        .await
+        .expect("ends");
+    assert_eq!(
+        lab.remaining(&cast).await,
+        1,
+        "whoever was served has used it"
+    );
     lab.stack.stop().await;
 }

@@ -19,21 +19,37 @@ impl Shared {
     async fn with(fields: &Value) -> Self {
         let lab = Lab::start().await;
         let cast = lab.cast(fields).await;
-        let claimed = lab.claim(From(1), cast["key"].as_str().expect("a key")).await.json();
-        let id = claimed["session_id"].as_str().and_then(SessionId::parse).expect("an id");
+        let claimed = lab
+            .claim(From(1), cast["key"].as_str().expect("a key"))
+            .await
+            .json();
+        let id = claimed["session_id"]
+            .as_str()
+            .and_then(SessionId::parse)
+            .expect("an id");
         Self { lab, id }
     }
 
     async fn report(&self, report: &Report) -> Value {
         let secret = self.lab.stack.control.keys.sessions().secret(&self.id);
-        let request = self.lab.request(Method::POST, &format!("/session/{}/reports", self.id)).bearer_auth(secret.expose());
+        let request = self
+            .lab
+            .request(Method::POST, &format!("/session/{}/reports", self.id))
+            .bearer_auth(secret.expose());
         Answer::of(request.json(report)).await.json()
     }
 
     /// Where this link leads: the path on our host, or the ticket.
     async fn open(&self, link: &str) -> (u16, String) {
-        let path = link.strip_prefix(&self.lab.stack.url).expect("a link of ours");
-        let answer = Answer::of(self.lab.request(Method::GET, path).header("accept", "text/html")).await;
+        let path = link
+            .strip_prefix(&self.lab.stack.url)
+            .expect("a link of ours");
+        let answer = Answer::of(
+            self.lab
+                .request(Method::GET, path)
+                .header("accept", "text/html"),
+        )
+        .await;
         (answer.status, answer.header("location").to_owned())
     }
 
@@ -50,37 +66,96 @@ async fn a_shared_session_is_watched_by_its_link_until_that_is_taken_back() {
     let shared = Shared::with(&fields).await;
     let orders = shared.report(&Report::Ready { port: 9 }).await;
     let link = orders["share_link"].as_str().expect("a link").to_owned();
-    assert_eq!((orders["share_round"].as_u64(), orders["viewing"]["may_share"].as_bool()), (Some(1), Some(true)), "{orders}");
+    assert_eq!(
+        (
+            orders["share_round"].as_u64(),
+            orders["viewing"]["may_share"].as_bool()
+        ),
+        (Some(1), Some(true)),
+        "{orders}"
+    );
     let (status, entrance) = shared.open(&link).await;
     assert_eq!(status, 303);
     let text = entrance.split_once("ticket=").expect("a ticket").1;
     let keys = &shared.lab.stack.control.keys;
-    let (ticket, _) = SessionTicket::open(text, keys.sessions(), shared.lab.clock.now()).expect("ours");
+    let (ticket, _) =
+        SessionTicket::open(text, keys.sessions(), shared.lab.clock.now()).expect("ours");
     let watcher = ticket.watcher.expect("somebody");
-    assert_eq!((ticket.role, watcher.name.as_str(), watcher.round), (Role::Viewer, "Guest", 1));
-    assert_eq!(shared.report(&Report::Alive).await["share_link"], link.as_str(), "asking changes nothing");
+    assert_eq!(
+        (ticket.role, watcher.name.as_str(), watcher.round),
+        (Role::Viewer, "Guest", 1)
+    );
+    assert_eq!(
+        shared.report(&Report::Alive).await["share_link"],
+        link.as_str(),
+        "asking changes nothing"
+    );
 
-    assert_eq!(shared.refused(&format!("{link}0")).await, "/error/share-ended", "another token");
-    assert_eq!(shared.report(&Report::Share { on: true }).await["share_link"], link.as_str(), "shared is shared");
-    assert_eq!(shared.report(&Report::Share { on: false }).await["share_link"], Value::Null);
-    assert_eq!(shared.refused(&link).await, "/error/share-ended", "taken back");
+    assert_eq!(
+        shared.refused(&format!("{link}0")).await,
+        "/error/share-ended",
+        "another token"
+    );
+    assert_eq!(
+        shared.report(&Report::Share { on: true }).await["share_link"],
+        link.as_str(),
+        "shared is shared"
+    );
+    assert_eq!(
+        shared.report(&Report::Share { on: false }).await["share_link"],
+        Value::Null
+    );
+    assert_eq!(
+        shared.refused(&link).await,
+        "/error/share-ended",
+        "taken back"
+    );
     let again = shared.report(&Report::Share { on: true }).await;
-    assert!(again["share_link"] != link.as_str() && again["share_round"] == 2, "{again}");
+    assert!(
+        again["share_link"] != link.as_str() && again["share_round"] == 2,
+        "{again}"
+    );
     let link = again["share_link"].as_str().expect("a link").to_owned();
     assert_eq!(shared.open(&link).await.0, 303);
-    shared.lab.admin(Method::POST, &format!("sessions/{}/stop", shared.id), Some(&json!({}))).await;
-    assert_eq!(shared.refused(&link).await, "/error/share-ended", "the session is over");
+    shared
+        .lab
+        .admin(
+            Method::POST,
+            &format!("sessions/{}/stop", shared.id),
+            Some(&json!({})),
+        )
+        .await;
+    assert_eq!(
+        shared.refused(&link).await,
+        "/error/share-ended",
+        "the session is over"
+    );
     shared.lab.stack.stop().await;
 }
 
 #[tokio::test]
 async fn whoever_watches_logs_in_unless_the_link_lets_anybody_watch() {
     let shared = Shared::with(&json!({"enable_sharing": true})).await;
-    let link = shared.report(&Report::Ready { port: 9 }).await["share_link"].as_str().expect("a link").to_owned();
-    let path = link.strip_prefix(&shared.lab.stack.url).expect("ours").to_owned();
+    let link = shared.report(&Report::Ready { port: 9 }).await["share_link"]
+        .as_str()
+        .expect("a link")
+        .to_owned();
+    let path = link
+        .strip_prefix(&shared.lab.stack.url)
+        .expect("ours")
+        .to_owned();
     assert_eq!(shared.open(&link).await, (303, format!("/login?to={path}")));
-    let program = Answer::of(shared.lab.request(Method::GET, &path).header("accept", "application/json")).await;
-    assert_eq!((program.status, program.code()), (401, "login-required".to_owned()));
+    let program = Answer::of(
+        shared
+            .lab
+            .request(Method::GET, &path)
+            .header("accept", "application/json"),
+    )
+    .await;
+    assert_eq!(
+        (program.status, program.code()),
+        (401, "login-required".to_owned())
+    );
     shared.lab.stack.stop().await;
 }
 
@@ -88,24 +163,48 @@ async fn whoever_watches_logs_in_unless_the_link_lets_anybody_watch() {
 async fn a_session_is_shared_only_where_link_or_group_allow_it_and_its_app_can_be_watched() {
     let by_permission = json!({"enforce_client_settings": true, "client_settings": {"permissions": {"sharing": true}}});
     for (name, fields, at_start, may_share) in [
-        ("the link shares", json!({"enable_sharing": true}), true, true),
+        (
+            "the link shares",
+            json!({"enable_sharing": true}),
+            true,
+            true,
+        ),
         ("nobody says so", json!({}), false, false),
         ("the owner may", by_permission, false, true),
     ] {
         let shared = Shared::with(&fields).await;
         let orders = shared.report(&Report::Ready { port: 9 }).await;
-        assert_eq!((orders["share_link"].is_string(), orders["viewing"]["may_share"] == true), (at_start, may_share), "{name}");
+        assert_eq!(
+            (
+                orders["share_link"].is_string(),
+                orders["viewing"]["may_share"] == true
+            ),
+            (at_start, may_share),
+            "{name}"
+        );
         let on = shared.report(&Report::Share { on: true }).await;
         assert_eq!(on["share_link"].is_string(), may_share, "{name}");
         shared.lab.stack.stop().await;
     }
     let lab = Lab::start().await;
     let image = lab.image().await;
-    let changed = lab.admin(Method::PATCH, &format!("images/{image}"), Some(&json!({"view_only": null}))).await;
+    let changed = lab
+        .admin(
+            Method::PATCH,
+            &format!("images/{image}"),
+            Some(&json!({"view_only": null})),
+        )
+        .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
-    let document = json!({"name": "Test", "image_id": image, "allow_anonymous": true, "enable_sharing": true});
+    let document =
+        json!({"name": "Test", "image_id": image, "allow_anonymous": true, "enable_sharing": true});
     let refused = lab.admin(Method::POST, "casts", Some(&document)).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
-    assert_eq!(refused.json()["errors"][0]["pointer"], "/enable_sharing", "{}", refused.text);
+    assert_eq!(
+        refused.json()["errors"][0]["pointer"],
+        "/enable_sharing",
+        "{}",
+        refused.text
+    );
     lab.stack.stop().await;
 }

@@ -27,19 +27,42 @@ fn line(name: &str, requests: f64, milliseconds: f64, spent: Spent) -> String {
     let database = spent.writes * write + spent.reads * read;
     let total = requests * gateway + function + database;
     let Spent { writes, reads } = spent;
-    format!("| {name} | {requests} | {writes} | {reads} | ${:.2} | ${function:.2} | ${database:.2} | ${total:.2} |", requests * gateway)
+    format!(
+        "| {name} | {requests} | {writes} | {reads} | ${:.2} | ${function:.2} | ${database:.2} | ${total:.2} |",
+        requests * gateway
+    )
 }
 
 /// The first claim of a link with these limits, and its first status.
 async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
-    let mut world = World::make(ground, seed, limits.clone()).await.expect("a world");
+    let mut world = World::make(ground, seed, limits.clone())
+        .await
+        .expect("a world");
     fill(&mut world, 3).await.expect("its pool is filled");
     let (process, key) = (world.calm(), world.cast.settings.key.as_str());
     let opened = open(process, key, &visitor(1)).await.expect("is open");
     let captcha = limits.captcha.then(|| "good".to_owned());
-    let claimed = act(1, Luck::Good, process.claim(key, &ClaimRequest { captcha, ..opened }, &visitor(1))).await;
-    let Claimed { session, owner_ticket } = claimed.result.expect("no crash").expect("is accepted").session().expect("a session");
-    let asked = act(1, Luck::Good, process.status(&session.id, Some(&owner_ticket))).await;
+    let claimed = act(
+        1,
+        Luck::Good,
+        process.claim(key, &ClaimRequest { captcha, ..opened }, &visitor(1)),
+    )
+    .await;
+    let Claimed {
+        session,
+        owner_ticket,
+    } = claimed
+        .result
+        .expect("no crash")
+        .expect("is accepted")
+        .session()
+        .expect("a session");
+    let asked = act(
+        1,
+        Luck::Good,
+        process.status(&session.id, Some(&owner_ticket)),
+    )
+    .await;
     asked.result.expect("no crash").expect("is told");
     (claimed.spent, asked.spent)
 }
@@ -47,35 +70,96 @@ async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
 #[tokio::test(start_paused = true)]
 async fn what_a_visit_costs_is_counted_and_said() {
     let ground = Ground::lay().await.expect("ground");
-    let world = World::make(&ground, 1, Limits::default()).await.expect("a world");
+    let world = World::make(&ground, 1, Limits::default())
+        .await
+        .expect("a world");
     let key = world.cast.settings.key.as_str();
-    let first = act(1, Luck::Good, open(world.calm(), key, &visitor(1))).await.spent;
-    let again = act(1, Luck::Good, open(world.calm(), key, &visitor(2))).await.spent;
+    let first = act(1, Luck::Good, open(world.calm(), key, &visitor(1)))
+        .await
+        .spent;
+    let again = act(1, Luck::Good, open(world.calm(), key, &visitor(2)))
+        .await
+        .spent;
 
-    let sold_out = World::make(&ground, 2, Limits { total: Some(0), ..Limits::default() }).await.expect("a world");
+    let sold_out = World::make(
+        &ground,
+        2,
+        Limits {
+            total: Some(0),
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("a world");
     let key = sold_out.cast.settings.key.as_str();
     let _ = open(sold_out.calm(), key, &visitor(1)).await;
     let refused = act(1, Luck::Good, open(sold_out.calm(), key, &visitor(2))).await;
     assert!(refused.result.expect("no crash").is_err());
 
-    let ip = Some(IpLimit { sessions: 2, within_seconds: 600, by: CountBy::Address, exempt: Vec::new() });
+    let ip = Some(IpLimit {
+        sessions: 2,
+        within_seconds: 600,
+        by: CountBy::Address,
+        exempt: Vec::new(),
+    });
     let (free, status) = claim(&ground, 3, Limits::default()).await;
-    let (full, _) = claim(&ground, 4, Limits { total: Some(3), ip, live: Some(3), captcha: true, ..Limits::default() }).await;
-    let (staged, _) = claim(&ground, 5, Limits { ready: Some(1), ..Limits::default() }).await;
-    let waiting = Spent { writes: POLLS * status.writes, reads: POLLS * status.reads };
+    let (full, _) = claim(
+        &ground,
+        4,
+        Limits {
+            total: Some(3),
+            ip,
+            live: Some(3),
+            captcha: true,
+            ..Limits::default()
+        },
+    )
+    .await;
+    let (staged, _) = claim(
+        &ground,
+        5,
+        Limits {
+            ready: Some(1),
+            ..Limits::default()
+        },
+    )
+    .await;
+    let waiting = Spent {
+        writes: POLLS * status.writes,
+        reads: POLLS * status.reads,
+    };
 
     let page = include_str!("../../docs/cost.md");
     let lines = [
-        line("a link's page, for the first time in a function instance", 1.0, USUAL_MS, first),
+        line(
+            "a link's page, for the first time in a function instance",
+            1.0,
+            USUAL_MS,
+            first,
+        ),
         line("a link's page, remembered", 1.0, USUAL_MS, again),
         line("a refusal, remembered", 1.0, USUAL_MS, refused.spent),
-        line("a claim that takes nothing but the session", 1.0, START_MS, free),
+        line(
+            "a claim that takes nothing but the session",
+            1.0,
+            START_MS,
+            free,
+        ),
         line("a claim with every limit and a proof", 1.0, START_MS, full),
-        line("a claim of a session that was started ahead", 1.0, TELL_MS, staged),
+        line(
+            "a claim of a session that was started ahead",
+            1.0,
+            TELL_MS,
+            staged,
+        ),
         line("30 seconds of waiting", POLLS, USUAL_MS, waiting),
     ];
     let missing: Vec<&String> = lines.iter().filter(|line| !page.contains(*line)).collect();
-    assert!(missing.is_empty(), "docs/cost.md must say:\n{}", lines.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "docs/cost.md must say:\n{}",
+        lines.join("\n")
+    );
     assert_eq!(
         (again, refused.spent),
         (Spent::default(), Spent::default()),
@@ -86,27 +170,51 @@ async fn what_a_visit_costs_is_counted_and_said() {
 #[test]
 fn the_load_balancer_costs_its_parts_and_everybody_says_the_same() {
     let page = include_str!("../../docs/cost.md");
-    let (_, table) = page.split_once("The edge `load-balancer` runs always.").expect("its parts");
+    let (_, table) = page
+        .split_once("The edge `load-balancer` runs always.")
+        .expect("its parts");
     let mut sum = 0.0;
     let mut parts = 0;
-    for row in table.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 4) {
+    for row in table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.matches('|').count() == 4)
+    {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [name, computed, amount] = cells[..] else { continue };
-        let Some(amount) = amount.strip_prefix('$').and_then(|amount| amount.parse::<f64>().ok()) else { continue };
+        let [name, computed, amount] = cells[..] else {
+            continue;
+        };
+        let Some(amount) = amount
+            .strip_prefix('$')
+            .and_then(|amount| amount.parse::<f64>().ok())
+        else {
+            continue;
+        };
         if name == "together" {
             assert!((amount - sum).abs() < 0.005, "{sum} and not {amount}");
             assert_eq!(parts, 4);
             let said = format!("{amount:.2} USD a month");
             for (file, text) in [
-                ("infra/template.yaml", include_str!("../../infra/template.yaml")),
-                ("infra/cdk/lib/session-casting.ts", include_str!("../../infra/cdk/lib/session-casting.ts")),
+                (
+                    "infra/template.yaml",
+                    include_str!("../../infra/template.yaml"),
+                ),
+                (
+                    "infra/cdk/lib/session-casting.ts",
+                    include_str!("../../infra/cdk/lib/session-casting.ts"),
+                ),
             ] {
                 assert!(text.contains(&said), "{file} does not say {said}");
             }
             return;
         }
-        let product = computed.split(" × ").map(|factor| factor.parse::<f64>().expect("a number")).product::<f64>();
-        assert!((product - amount).abs() < 0.01, "{name}: {product} and not {amount}");
+        let product = computed
+            .split(" × ")
+            .map(|factor| factor.parse::<f64>().expect("a number"))
+            .product::<f64>();
+        assert!(
+            (product - amount).abs() < 0.01,
+            "{name}: {product} and not {amount}"
+        );
         sum += amount;
         parts += 1;
     }

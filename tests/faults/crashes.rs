@@ -10,7 +10,12 @@ use casting_core::{Claimed, Report};
 use casting_tests::faults::{Act, Fate, Luck, act};
 use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 
-const LIMIT: IpLimit = IpLimit { sessions: 2, within_seconds: 600, by: CountBy::Address, exempt: Vec::new() };
+const LIMIT: IpLimit = IpLimit {
+    sessions: 2,
+    within_seconds: 600,
+    by: CountBy::Address,
+    exempt: Vec::new(),
+};
 
 /// A flow, the state it is run on, and what was given to the visitor before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,20 +28,40 @@ enum Flow {
     Sweep,
 }
 
-const FLOWS: [Flow; 6] = [Flow::Claim, Flow::Ready, Flow::End, Flow::EndWhileStarting, Flow::TaskStopped, Flow::Sweep];
+const FLOWS: [Flow; 6] = [
+    Flow::Claim,
+    Flow::Ready,
+    Flow::End,
+    Flow::EndWhileStarting,
+    Flow::TaskStopped,
+    Flow::Sweep,
+];
 
 /// Runs `flow` with this luck on a world of its own, lets everything settle, and checks the ledger at each step. Returns how many calls it made.
 async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
     // Each world draws ids of its own, else its tickets would find the sessions of the one before.
     static WORLDS: AtomicU64 = AtomicU64::new(1000);
     let seed = WORLDS.fetch_add(1, Ordering::Relaxed);
-    let mut world = World::make(ground, seed, Limits { total: Some(3), ip: Some(LIMIT), live: Some(3), ..Limits::default() }).await?;
+    let mut world = World::make(
+        ground,
+        seed,
+        Limits {
+            total: Some(3),
+            ip: Some(LIMIT),
+            live: Some(3),
+            ..Limits::default()
+        },
+    )
+    .await?;
     // On the heap: unoptimised, each of them asks for more of the stack than a test's thread has to spare.
     let calls = match flow {
         Flow::Claim => Box::pin(claim_twice(&mut world, luck)).await?,
         _ => Box::pin(set_in_motion(&mut world, flow, luck)).await?,
     };
-    world.check_ledger().await.context("right after the fault")?;
+    world
+        .check_ledger()
+        .await
+        .context("right after the fault")?;
     world.finish().await?;
     Ok(calls)
 }
@@ -44,24 +69,39 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
 async fn claim_twice(world: &mut World, luck: Luck) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = open(&process, &key, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+    let opened = open(&process, &key, &visitor(1))
+        .await
+        .map_err(|r| anyhow::anyhow!("{r:?}"))?;
     let first = act(1, luck, claim(&process, &key, &opened, &visitor(1))).await;
     // The visitor, who saw nothing or an error, clicks again: the same ticket.
     let again = claim(&process, &key, &opened, &visitor(1)).await;
     let again = again.map_err(|r| anyhow::anyhow!("the second click was refused: {r:?}"))?;
     world.given.insert(again.session.id.clone());
     if let Some(Ok(claimed)) = first.result {
-        ensure!(claimed.session.id == again.session.id, "two clicks, two sessions");
+        ensure!(
+            claimed.session.id == again.session.id,
+            "two clicks, two sessions"
+        );
     }
-    ensure!(world.sessions().await?.len() == 1, "one ticket, several rows");
+    ensure!(
+        world.sessions().await?.len() == 1,
+        "one ticket, several rows"
+    );
     Ok(first.calls)
 }
 
 async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = open(&process, &key, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
-    let Claimed { session, owner_ticket } = claim(&process, &key, &opened, &visitor(1)).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+    let opened = open(&process, &key, &visitor(1))
+        .await
+        .map_err(|r| anyhow::anyhow!("{r:?}"))?;
+    let Claimed {
+        session,
+        owner_ticket,
+    } = claim(&process, &key, &opened, &visitor(1))
+        .await
+        .map_err(|r| anyhow::anyhow!("{r:?}"))?;
     let id = session.id.clone();
     world.given.insert(id.clone());
     let secret = process.keys.sessions().secret(&id).expose().to_owned();
@@ -70,25 +110,48 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
     let calls = match flow {
         Flow::Claim => 0,
         Flow::Ready => {
-            let act = act(1, luck, other.report(&id, &secret, Report::Ready { port: 1 }, here)).await;
+            let act = act(
+                1,
+                luck,
+                other.report(&id, &secret, Report::Ready { port: 1 }, here),
+            )
+            .await;
             if act.result.is_some_and(|result| result.is_ok()) {
                 world.served.insert(id);
             }
             act.calls
         }
         Flow::End => {
-            other.report(&id, &secret, Report::Ready { port: 1 }, here).await.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+            other
+                .report(&id, &secret, Report::Ready { port: 1 }, here)
+                .await
+                .map_err(|r| anyhow::anyhow!("{r:?}"))?;
             world.served.insert(id.clone());
-            act(1, luck, other.end(&id, Some(&owner_ticket))).await.calls
+            act(1, luck, other.end(&id, Some(&owner_ticket)))
+                .await
+                .calls
         }
-        Flow::EndWhileStarting => act(1, luck, other.end(&id, Some(&owner_ticket))).await.calls,
+        Flow::EndWhileStarting => {
+            act(1, luck, other.end(&id, Some(&owner_ticket)))
+                .await
+                .calls
+        }
         Flow::TaskStopped => {
             let arn = session.task.context("it has a task")?.arn;
             world.ecs.exit(&arn, 3);
             let mut calls = 0;
             for event in world.news() {
                 // EventBridge carries an event again when the function did not take it.
-                let Act { result, calls: made, .. } = act(1, luck.clone(), casting_fn_lifecycle::handle(&other, event.clone())).await;
+                let Act {
+                    result,
+                    calls: made,
+                    ..
+                } = act(
+                    1,
+                    luck.clone(),
+                    casting_fn_lifecycle::handle(&other, event.clone()),
+                )
+                .await;
                 calls = calls.max(made);
                 if result.is_none_or(|result| result.is_err()) {
                     let _ = casting_fn_lifecycle::handle(&other, event).await;
@@ -108,12 +171,21 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
 async fn no_crash_and_no_lost_answer_at_any_call_breaks_the_ledger() {
     let ground = Ground::lay().await.expect("lays the ground");
     for flow in FLOWS {
-        let calls = run(&ground, flow, Luck::Good).await.unwrap_or_else(|error| panic!("{flow:?} without faults: {error:#}"));
+        let calls = run(&ground, flow, Luck::Good)
+            .await
+            .unwrap_or_else(|error| panic!("{flow:?} without faults: {error:#}"));
         assert!(calls > 0, "{flow:?} makes no calls, so nothing was tested");
         for call in 0..calls {
-            for fate in [Fate::CrashBefore, Fate::CrashAfter, Fate::LostBefore, Fate::LostAfter] {
+            for fate in [
+                Fate::CrashBefore,
+                Fate::CrashAfter,
+                Fate::LostBefore,
+                Fate::LostAfter,
+            ] {
                 let luck = Luck::At(call, fate.clone());
-                run(&ground, flow, luck).await.unwrap_or_else(|error| panic!("{flow:?}, {fate:?} at call {call} of {calls}: {error:#}"));
+                run(&ground, flow, luck).await.unwrap_or_else(|error| {
+                    panic!("{flow:?}, {fate:?} at call {call} of {calls}: {error:#}")
+                });
             }
         }
     }
@@ -122,50 +194,128 @@ async fn no_crash_and_no_lost_answer_at_any_call_breaks_the_ledger() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 2, Limits { total: Some(1), ip: Some(LIMIT), ..Limits::default() }).await.expect("makes a world");
+    let mut world = World::make(
+        &ground,
+        2,
+        Limits {
+            total: Some(1),
+            ip: Some(LIMIT),
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let process = world.calm();
     world.refuse_starts(1);
     let opened = open(process, &key, &visitor(1)).await.expect("opens");
-    let refusal = claim(process, &key, &opened, &visitor(1)).await.expect_err("is refused");
+    let refusal = claim(process, &key, &opened, &visitor(1))
+        .await
+        .expect_err("is refused");
     assert_eq!(refusal.denial().code.as_str(), "no-capacity");
     assert!(refusal.denial().retry_after.is_some());
-    assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 1);
+    assert_eq!(
+        world.cast_now().await.expect("is there").counter.remaining,
+        1
+    );
     let rows = world.sessions().await.expect("lists");
-    assert!(matches!(rows[0].state, State::Ended { reason: EndReason::NoCapacity, refunded: true, .. }), "{rows:?}");
+    assert!(
+        matches!(
+            rows[0].state,
+            State::Ended {
+                reason: EndReason::NoCapacity,
+                refunded: true,
+                ..
+            }
+        ),
+        "{rows:?}"
+    );
     world.check_ledger().await.expect("holds");
     // The place and the slot are free again.
     let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    claim(world.calm(), &key, &opened, &visitor(1)).await.expect("is given a session");
+    claim(world.calm(), &key, &opened, &visitor(1))
+        .await
+        .expect("is given a session");
     world.clear().await.expect("ends");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_not_ready_in_time_is_stopped_and_refunded() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 3, Limits { total: Some(1), ip: None, ..Limits::default() }).await.expect("makes a world");
+    let mut world = World::make(
+        &ground,
+        3,
+        Limits {
+            total: Some(1),
+            ip: None,
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let claimed = claim(world.calm(), &key, &opened, &visitor(1)).await.expect("is given a session");
-    assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 0);
+    let claimed = claim(world.calm(), &key, &opened, &visitor(1))
+        .await
+        .expect("is given a session");
+    assert_eq!(
+        world.cast_now().await.expect("is there").counter.remaining,
+        0
+    );
     tokio::time::sleep(std::time::Duration::from_secs(181)).await;
     world.settle().await.expect("settles");
-    let row = world.calm().store.session(&claimed.session.id).await.expect("reads").expect("is there");
-    assert!(matches!(row.state, State::Ended { reason: EndReason::StartTimeout, refunded: true, .. }), "{row:?}");
-    assert_eq!(casting_core::outcome(&row).expect("is told").code.as_str(), "start-timeout");
-    assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 1);
+    let row = world
+        .calm()
+        .store
+        .session(&claimed.session.id)
+        .await
+        .expect("reads")
+        .expect("is there");
+    assert!(
+        matches!(
+            row.state,
+            State::Ended {
+                reason: EndReason::StartTimeout,
+                refunded: true,
+                ..
+            }
+        ),
+        "{row:?}"
+    );
+    assert_eq!(
+        casting_core::outcome(&row).expect("is told").code.as_str(),
+        "start-timeout"
+    );
+    assert_eq!(
+        world.cast_now().await.expect("is there").counter.remaining,
+        1
+    );
     world.check_tasks().await.expect("no task is left");
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_sweeps_at_once_and_news_that_comes_twice_release_once() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 4, Limits { total: Some(2), ip: Some(LIMIT), ..Limits::default() }).await.expect("makes a world");
+    let mut world = World::make(
+        &ground,
+        4,
+        Limits {
+            total: Some(2),
+            ip: Some(LIMIT),
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let claimed = claim(world.calm(), &key, &opened, &visitor(1)).await.expect("is given a session");
+    let claimed = claim(world.calm(), &key, &opened, &visitor(1))
+        .await
+        .expect("is given a session");
     tokio::time::sleep(std::time::Duration::from_secs(200)).await;
-    world.ecs.exit(&claimed.session.task.expect("has a task").arn, 1);
+    world
+        .ecs
+        .exit(&claimed.session.task.expect("has a task").arn, 1);
     let mut news = world.news();
     news.extend(news.clone());
     news.reverse();
@@ -173,24 +323,48 @@ async fn two_sweeps_at_once_and_news_that_comes_twice_release_once() {
     let slow = || Luck::Drawn { percent: 0 };
     let carry = async {
         for event in news {
-            casting_fn_lifecycle::handle(&a, event).await.expect("takes it");
+            casting_fn_lifecycle::handle(&a, event)
+                .await
+                .expect("takes it");
         }
     };
-    let (one, two, _) = tokio::join!(act(1, slow(), a.sweep()), act(2, slow(), b.sweep()), act(3, slow(), carry));
+    let (one, two, _) = tokio::join!(
+        act(1, slow(), a.sweep()),
+        act(2, slow(), b.sweep()),
+        act(3, slow(), carry)
+    );
     assert!(one.result.is_some() && two.result.is_some());
-    assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 2);
+    assert_eq!(
+        world.cast_now().await.expect("is there").counter.remaining,
+        2
+    );
     world.check_ledger().await.expect("holds");
 }
 
 #[tokio::test(start_paused = true)]
 async fn opening_a_link_writes_nothing_however_often_it_is_previewed() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let world = World::make(&ground, 6, Limits { total: Some(1), ip: Some(LIMIT), ..Limits::default() }).await.expect("makes a world");
+    let world = World::make(
+        &ground,
+        6,
+        Limits {
+            total: Some(1),
+            ip: Some(LIMIT),
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("makes a world");
     let before = world.snapshot().await.expect("reads everything");
-    assert!(before.len() >= 3, "the cast, its key and its image, or this would show nothing");
+    assert!(
+        before.len() >= 3,
+        "the cast, its key and its image, or this would show nothing"
+    );
     for n in 0..20 {
         let process = &world.processes[n % 3];
-        open(process, world.cast.settings.key.as_str(), &visitor(n as u8)).await.expect("opens");
+        open(process, world.cast.settings.key.as_str(), &visitor(n as u8))
+            .await
+            .expect("opens");
     }
     assert_eq!(world.snapshot().await.expect("reads everything"), before);
     assert!(world.ecs.tasks().is_empty());

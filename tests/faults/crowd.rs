@@ -8,9 +8,20 @@ use casting_tests::world::{Ground, Limits, World, claim, open};
 #[tokio::test(start_paused = true)]
 async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 5, Limits { total: Some(100), ..Limits::default() }).await.expect("makes a world");
+    let mut world = World::make(
+        &ground,
+        5,
+        Limits {
+            total: Some(100),
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let visitors: Vec<Visitor> = (0..1000u32).map(|n| Visitor::from(std::net::Ipv4Addr::from(0x0a00_0000 + n).into())).collect();
+    let visitors: Vec<Visitor> = (0..1000u32)
+        .map(|n| Visitor::from(std::net::Ipv4Addr::from(0x0a00_0000 + n).into()))
+        .collect();
     let mut crowd = tokio::task::JoinSet::new();
     for (n, visitor) in visitors.into_iter().enumerate() {
         let (process, key) = (world.processes[n % 3].clone(), key.clone());
@@ -20,7 +31,10 @@ async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions(
                 let opened = open(&process, &key, &visitor).await?;
                 claim(&process, &key, &opened, &visitor).await
             };
-            act(n as u64, Luck::Drawn { percent: 0 }, claim).await.result.expect("nobody crashes")
+            act(n as u64, Luck::Drawn { percent: 0 }, claim)
+                .await
+                .result
+                .expect("nobody crashes")
         });
     }
     let (mut given, mut refused) = (0, 0);
@@ -31,15 +45,25 @@ async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions(
                 world.given.insert(claimed.session.id);
             }
             Err(refusal) => {
-                assert_eq!(refusal.denial().code, DenialCode::NoSessionsLeft, "{refusal:?}");
+                assert_eq!(
+                    refusal.denial().code,
+                    DenialCode::NoSessionsLeft,
+                    "{refusal:?}"
+                );
                 refused += 1;
             }
         }
     }
     assert_eq!((given, refused), (100, 900));
-    assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 0);
+    assert_eq!(
+        world.cast_now().await.expect("is there").counter.remaining,
+        0
+    );
     assert_eq!(world.given.len(), 100);
     assert_eq!(world.ecs.tasks().len(), 100);
     world.check_ledger().await.expect("holds");
-    world.check_tasks().await.expect("every task has its session");
+    world
+        .check_tasks()
+        .await
+        .expect("every task has its session");
 }

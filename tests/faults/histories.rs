@@ -33,8 +33,14 @@ enum Done {
 
 #[test]
 fn the_ledger_holds_in_every_history() {
-    let given: usize = share_of_each_core(count(), |seeds| play(seeds, &async |ground, seed| history(ground, seed).await));
-    assert!(given as u64 >= count(), "{given} sessions in {} histories: too few for the checks to mean anything", count());
+    let given: usize = share_of_each_core(count(), |seeds| {
+        play(seeds, &async |ground, seed| history(ground, seed).await)
+    });
+    assert!(
+        given as u64 >= count(),
+        "{given} sessions in {} histories: too few for the checks to mean anything",
+        count()
+    );
 }
 
 /// How many histories are asked for.
@@ -43,14 +49,29 @@ pub fn count() -> u64 {
 }
 
 /// Plays all histories, each core its share; gives the sum of what they count.
-pub fn share_of_each_core(count: u64, play: impl Fn(std::iter::StepBy<std::ops::Range<u64>>) -> Result<usize> + Sync) -> usize {
+pub fn share_of_each_core(
+    count: u64,
+    play: impl Fn(std::iter::StepBy<std::ops::Range<u64>>) -> Result<usize> + Sync,
+) -> usize {
     let first = setting("CASTING_TEST_SEED").unwrap_or(1);
-    let players = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
+    let players = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8) as u64;
     std::thread::scope(|scope| {
         let share = |player: u64| (first + player..first + count).step_by(players as usize);
         let play = &play;
-        let playing: Vec<_> = (0..players).map(|player| scope.spawn(move || play(share(player)))).collect();
-        playing.into_iter().map(|player| player.join().expect("nobody panics").unwrap_or_else(|error| panic!("{error:#}"))).sum()
+        let playing: Vec<_> = (0..players)
+            .map(|player| scope.spawn(move || play(share(player))))
+            .collect();
+        playing
+            .into_iter()
+            .map(|player| {
+                player
+                    .join()
+                    .expect("nobody panics")
+                    .unwrap_or_else(|error| panic!("{error:#}"))
+            })
+            .sum()
     })
 }
 
@@ -59,8 +80,14 @@ pub fn share_of_each_core(count: u64, play: impl Fn(std::iter::StepBy<std::ops::
 const ON_ONE_GROUND: usize = 10;
 
 /// Plays these histories one after the other, in virtual time.
-pub fn play(seeds: impl Iterator<Item = u64>, history: &impl AsyncFn(&Ground, u64) -> Result<usize>) -> Result<usize> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+pub fn play(
+    seeds: impl Iterator<Item = u64>,
+    history: &impl AsyncFn(&Ground, u64) -> Result<usize>,
+) -> Result<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()?;
     runtime.block_on(async {
         let mut ground = Ground::lay().await?;
         let mut given = 0;
@@ -68,7 +95,9 @@ pub fn play(seeds: impl Iterator<Item = u64>, history: &impl AsyncFn(&Ground, u6
             if n > 0 && n % ON_ONE_GROUND == 0 {
                 ground = Ground::lay().await?;
             }
-            given += history(&ground, seed).await.with_context(|| format!("history with CASTING_TEST_SEED={seed} failed"))?;
+            given += history(&ground, seed)
+                .await
+                .with_context(|| format!("history with CASTING_TEST_SEED={seed} failed"))?;
         }
         Ok(given)
     })
@@ -82,11 +111,26 @@ fn setting(name: &str) -> Option<u64> {
 async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let total = rng.bool().then(|| rng.u64(1..5));
-    let ip =
-        rng.bool().then(|| IpLimit { sessions: rng.u32(1..3), within_seconds: rng.u32(1..120), by: CountBy::Address, exempt: Vec::new() });
+    let ip = rng.bool().then(|| IpLimit {
+        sessions: rng.u32(1..3),
+        within_seconds: rng.u32(1..120),
+        by: CountBy::Address,
+        exempt: Vec::new(),
+    });
     let live = rng.bool().then(|| rng.u32(1..4));
     let captcha = rng.u8(0..3) == 0;
-    let mut world = World::make(ground, seed, Limits { total, ip, live, captcha, ..Limits::default() }).await?;
+    let mut world = World::make(
+        ground,
+        seed,
+        Limits {
+            total,
+            ip,
+            live,
+            captcha,
+            ..Limits::default()
+        },
+    )
+    .await?;
     let mut proofs: HashMap<Proof, SessionId> = HashMap::new();
     let mut undelivered = Vec::new();
     let mut claims: Vec<Claimed> = Vec::new();
@@ -101,8 +145,19 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         let mut actors = JoinSet::new();
         for n in 0..rng.u64(1..7) {
             let process = world.processes[rng.usize(0..3)].clone();
-            let luck = Luck::Drawn { percent: if rng.bool() { 0 } else { 15 } };
-            send_actor(&mut actors, &mut rng, &world, process, luck, &claims, &mut undelivered, seed * 1000 + step as u64 * 10 + n);
+            let luck = Luck::Drawn {
+                percent: if rng.bool() { 0 } else { 15 },
+            };
+            send_actor(
+                &mut actors,
+                &mut rng,
+                &world,
+                process,
+                luck,
+                &claims,
+                &mut undelivered,
+                seed * 1000 + step as u64 * 10 + n,
+            );
         }
         while let Some(done) = actors.join_next().await {
             match done.context("an actor panicked")? {
@@ -110,7 +165,10 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                     let id = claimed.session.id.clone();
                     if captcha {
                         let first = proofs.entry(proof).or_insert_with(|| id.clone());
-                        ensure!(*first == id, "the proof {proof:?} opened the sessions {first} and {id}");
+                        ensure!(
+                            *first == id,
+                            "the proof {proof:?} opened the sessions {first} and {id}"
+                        );
                     }
                     world.given.insert(id);
                     claims.push(*claimed);
@@ -122,11 +180,16 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                 Done::Nothing => {}
             }
         }
-        world.check_ledger().await.with_context(|| format!("after step {step}"))?;
+        world
+            .check_ledger()
+            .await
+            .with_context(|| format!("after step {step}"))?;
         tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
     }
     for event in undelivered {
-        casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        casting_fn_lifecycle::handle(world.calm(), event)
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
     world.finish().await?;
     Ok(claims.len())
@@ -157,10 +220,16 @@ fn send_actor(
             if !world.runs(&claimed.session.id) {
                 return;
             }
-            let secret = process.keys.sessions().secret(&claimed.session.id).expose().to_owned();
+            let secret = process
+                .keys
+                .sessions()
+                .secret(&claimed.session.id)
+                .expose()
+                .to_owned();
             actors.spawn(async move {
                 let id = claimed.session.id;
-                let report = process.report(&id, &secret, Report::Ready { port: 1 }, visitor(9).address);
+                let report =
+                    process.report(&id, &secret, Report::Ready { port: 1 }, visitor(9).address);
                 match act(seed, luck, report).await.result {
                     Some(Ok(_)) => Done::Served(id),
                     _ => Done::Nothing,
@@ -169,7 +238,12 @@ fn send_actor(
         }
         (7, Some(claimed)) => {
             actors.spawn(async move {
-                act(seed, luck, process.end(&claimed.session.id, Some(&claimed.owner_ticket))).await;
+                act(
+                    seed,
+                    luck,
+                    process.end(&claimed.session.id, Some(&claimed.owner_ticket)),
+                )
+                .await;
                 Done::Nothing
             });
         }
@@ -181,9 +255,20 @@ fn send_actor(
         (9..=10, _) if !undelivered.is_empty() => {
             let at = rng.usize(0..undelivered.len());
             // Sometimes an event comes twice.
-            let event = if rng.bool() { undelivered.swap_remove(at) } else { undelivered[at].clone() };
+            let event = if rng.bool() {
+                undelivered.swap_remove(at)
+            } else {
+                undelivered[at].clone()
+            };
             actors.spawn(async move {
-                match act(seed, luck, casting_fn_lifecycle::handle(&process, event.clone())).await.result {
+                match act(
+                    seed,
+                    luck,
+                    casting_fn_lifecycle::handle(&process, event.clone()),
+                )
+                .await
+                .result
+                {
                     Some(Ok(())) => Done::Nothing,
                     _ => Done::NotTaken(event),
                 }
@@ -199,7 +284,15 @@ fn send_actor(
 }
 
 /// Opens the link and claims a session; sometimes clicks twice at once.
-async fn visit(process: Arc<Control>, other: Arc<Control>, key: String, proof: Proof, again: bool, luck: Luck, seed: u64) -> Done {
+async fn visit(
+    process: Arc<Control>,
+    other: Arc<Control>,
+    key: String,
+    proof: Proof,
+    again: bool,
+    luck: Luck,
+    seed: u64,
+) -> Done {
     let who = visitor(proof.0);
     let Ok(mut opened) = open(&process, &key, &who).await else {
         return Done::Nothing;
@@ -207,10 +300,18 @@ async fn visit(process: Arc<Control>, other: Arc<Control>, key: String, proof: P
     opened.captcha = Some(format!("good-{}", proof.1));
     let first = act(seed, luck.clone(), claim(&process, &key, &opened, &who));
     let claimed = if again {
-        let (first, second) = tokio::join!(first, act(seed + 7, luck, claim(&other, &key, &opened, &who)));
-        first.result.and_then(Result::ok).or(second.result.and_then(Result::ok))
+        let (first, second) = tokio::join!(
+            first,
+            act(seed + 7, luck, claim(&other, &key, &opened, &who))
+        );
+        first
+            .result
+            .and_then(Result::ok)
+            .or(second.result.and_then(Result::ok))
     } else {
         first.await.result.and_then(Result::ok)
     };
-    claimed.map_or(Done::Nothing, |claimed| Done::Given(Box::new(claimed), proof))
+    claimed.map_or(Done::Nothing, |claimed| {
+        Done::Given(Box::new(claimed), proof)
+    })
 }

@@ -7,42 +7,78 @@ use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 
 /// The ticket in the address through which a session is entered.
 fn ticket_in(address: &str) -> &str {
-    address.split_once("ticket=").map_or("", |(_, ticket)| ticket)
+    address
+        .split_once("ticket=")
+        .map_or("", |(_, ticket)| ticket)
 }
 
 #[tokio::test(start_paused = true)]
 async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 50, Limits::default()).await.expect("makes a world");
+    let mut world = World::make(&ground, 50, Limits::default())
+        .await
+        .expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let here = |n| visitor(n).address;
     let old = world.calm().keys.clone();
     let page = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let running = claim(world.calm(), &key, &page, &visitor(1)).await.expect("is given a session");
+    let running = claim(world.calm(), &key, &page, &visitor(1))
+        .await
+        .expect("is given a session");
     let id = running.session.id.clone();
     let secret = old.sessions().secret(&id).expose().to_owned();
-    let asked = ClaimRequest { idempotency_key: Some("once".into()), ..open(world.calm(), &key, &visitor(2)).await.expect("opens") };
+    let asked = ClaimRequest {
+        idempotency_key: Some("once".into()),
+        ..open(world.calm(), &key, &visitor(2)).await.expect("opens")
+    };
     let unclaimed = open(world.calm(), &key, &visitor(3)).await.expect("opens");
 
     world.change_keys(true);
     let now = world.processes[1].clone();
-    now.report(&id, &secret, Report::Ready { port: 8080 }, here(1)).await.expect("the gate is still believed");
-    let entry = now.enter(&id, Some(&running.owner_ticket)).await.expect("the owner is still known");
-    let (_, found) = SessionTicket::open(ticket_in(&entry), now.keys.sessions(), now.clock.now()).expect("the edge lets it in");
-    assert!(found.matches(&secret), "the edge presents the secret that the gate was started with");
-    claim(&now, &key, &unclaimed, &visitor(3)).await.expect("a page from before still claims");
-    let first = claim(&now, &key, &asked, &visitor(2)).await.expect("claims");
-    let again = claim(&now, &key, &asked, &visitor(2)).await.expect("claims again");
+    now.report(&id, &secret, Report::Ready { port: 8080 }, here(1))
+        .await
+        .expect("the gate is still believed");
+    let entry = now
+        .enter(&id, Some(&running.owner_ticket))
+        .await
+        .expect("the owner is still known");
+    let (_, found) = SessionTicket::open(ticket_in(&entry), now.keys.sessions(), now.clock.now())
+        .expect("the edge lets it in");
+    assert!(
+        found.matches(&secret),
+        "the edge presents the secret that the gate was started with"
+    );
+    claim(&now, &key, &unclaimed, &visitor(3))
+        .await
+        .expect("a page from before still claims");
+    let first = claim(&now, &key, &asked, &visitor(2))
+        .await
+        .expect("claims");
+    let again = claim(&now, &key, &asked, &visitor(2))
+        .await
+        .expect("claims again");
     assert_eq!(first.session.id, again.session.id);
-    assert_eq!(first.session.secret_key, now.keys.sessions().name(), "new sessions have the new key");
+    assert_eq!(
+        first.session.secret_key,
+        now.keys.sessions().name(),
+        "new sessions have the new key"
+    );
 
     world.change_keys(false);
     let now = world.processes[1].clone();
-    let refused = now.report(&id, &secret, Report::Ready { port: 8080 }, here(1)).await.expect_err("the first key is gone");
+    let refused = now
+        .report(&id, &secret, Report::Ready { port: 8080 }, here(1))
+        .await
+        .expect_err("the first key is gone");
     assert_eq!(refused.denial().code, DenialCode::NotYourSession);
-    let refused = now.status(&id, Some(&running.owner_ticket)).await.expect_err("the first key is gone");
+    let refused = now
+        .status(&id, Some(&running.owner_ticket))
+        .await
+        .expect_err("the first key is gone");
     assert_eq!(refused.denial().code, DenialCode::NotYourSession);
     let stale = open(world.calm(), &key, &visitor(4)).await.expect("opens");
     world.change_keys(true);
-    claim(&world.processes[1], &key, &stale, &visitor(4)).await.expect("a page of the new key claims in either case");
+    claim(&world.processes[1], &key, &stale, &visitor(4))
+        .await
+        .expect("a page of the new key claims in either case");
 }

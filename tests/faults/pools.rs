@@ -25,7 +25,9 @@ const STEPS: usize = 6;
 fn a_pool_holds_in_every_history() {
     // These are longer than the others.
     let histories = count().div_ceil(4);
-    let given: usize = share_of_each_core(histories, |seeds| play(seeds, &async |ground, seed| history(ground, seed).await));
+    let given: usize = share_of_each_core(histories, |seeds| {
+        play(seeds, &async |ground, seed| history(ground, seed).await)
+    });
     assert!(
         given as u64 >= histories,
         "{given} sessions in {histories} histories were started ahead: too few for the checks to mean anything"
@@ -42,10 +44,15 @@ enum Done {
 async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let desired = rng.u32(1..5);
-    let limits =
-        Limits { total: rng.bool().then(|| rng.u64(2..7)), live: rng.bool().then_some(4), ready: Some(desired), ..Limits::default() };
+    let limits = Limits {
+        total: rng.bool().then(|| rng.u64(2..7)),
+        live: rng.bool().then_some(4),
+        ready: Some(desired),
+        ..Limits::default()
+    };
     let mut world = World::make(ground, seed + 1_000_000, limits).await?;
-    let (mut given, mut undelivered): (Vec<Claimed>, Vec<serde_json::Value>) = (Vec::new(), Vec::new());
+    let (mut given, mut undelivered): (Vec<Claimed>, Vec<serde_json::Value>) =
+        (Vec::new(), Vec::new());
     fill(&mut world, 3).await?;
     for step in 0..STEPS {
         if rng.u8(0..6) == 0 {
@@ -57,8 +64,18 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         undelivered.extend(world.news());
         let mut actors = JoinSet::new();
         for n in 0..rng.u64(2..7) {
-            let luck = Luck::Drawn { percent: if rng.bool() { 0 } else { 15 } };
-            send_actor(&mut actors, &mut rng, &world, luck, &mut undelivered, seed * 1000 + step as u64 * 10 + n).await?;
+            let luck = Luck::Drawn {
+                percent: if rng.bool() { 0 } else { 15 },
+            };
+            send_actor(
+                &mut actors,
+                &mut rng,
+                &world,
+                luck,
+                &mut undelivered,
+                seed * 1000 + step as u64 * 10 + n,
+            )
+            .await?;
         }
         while let Some(done) = actors.join_next().await {
             match done.context("an actor panicked")? {
@@ -67,28 +84,51 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                 Done::Nothing => {}
             }
         }
-        check(&world, &given).await.with_context(|| format!("after step {step}"))?;
+        check(&world, &given)
+            .await
+            .with_context(|| format!("after step {step}"))?;
         tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
     }
     for event in undelivered {
-        casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        casting_fn_lifecycle::handle(world.calm(), event)
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
     world.refuse_starts(0);
     world.settle().await?;
     // Starts in vain make a pool pause for up to half an hour.
     fill(&mut world, 40).await?;
-    check(&world, &given).await.context("once it is full again")?;
+    check(&world, &given)
+        .await
+        .context("once it is full again")?;
     world.check_tasks().await?;
-    let desired = world.pool.as_ref().map_or(0, |pool| pool.settings.desired_sessions);
-    let ready = world.nobodys().await?.iter().filter(|row| matches!(row.state, State::Ready { .. })).count();
-    ensure!(ready == desired as usize, "{ready} are ready, and {desired} are to be");
+    let desired = world
+        .pool
+        .as_ref()
+        .map_or(0, |pool| pool.settings.desired_sessions);
+    let ready = world
+        .nobodys()
+        .await?
+        .iter()
+        .filter(|row| matches!(row.state, State::Ready { .. }))
+        .count();
+    ensure!(
+        ready == desired as usize,
+        "{ready} are ready, and {desired} are to be"
+    );
     set_desired(&mut world, 0).await?;
     fill(&mut world, 5).await?;
     world.clear().await?;
-    ensure!(world.nobodys().await?.iter().all(|row| !row.is_live()), "a pool of nothing keeps nothing");
+    ensure!(
+        world.nobodys().await?.iter().all(|row| !row.is_live()),
+        "a pool of nothing keeps nothing"
+    );
     check(&world, &given).await.context("at the end")?;
     world.check_tasks().await?;
-    Ok(given.iter().filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned)).count())
+    Ok(given
+        .iter()
+        .filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned))
+        .count())
 }
 
 /// Without faults: news, rounds and gates that answer, until the pool is as it is to be, or so many minutes are over.
@@ -105,30 +145,57 @@ pub async fn fill(world: &mut World, minutes: u32) -> Result<()> {
 /// One round of that. Whether the pool was as it is to be.
 pub async fn fill_round(world: &mut World) -> Result<bool> {
     for event in world.news() {
-        casting_fn_lifecycle::handle(world.calm(), event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        casting_fn_lifecycle::handle(world.calm(), event)
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
     world.calm().sweep().await?;
     world.calm().refill().await?;
     let rows = world.nobodys().await?;
-    for row in rows.iter().filter(|row| matches!(row.state, State::Starting) && world.gates.hears(&row.id)) {
+    for row in rows
+        .iter()
+        .filter(|row| matches!(row.state, State::Starting) && world.gates.hears(&row.id))
+    {
         report_ready(world, &row.id).await;
     }
     // One whose gate hears nothing is ready as well, until a visitor comes.
-    let ready = rows.iter().filter(|row| matches!(row.state, State::Ready { .. })).count();
-    let desired = world.pool.as_ref().map_or(0, |pool| pool.settings.desired_sessions);
+    let ready = rows
+        .iter()
+        .filter(|row| matches!(row.state, State::Ready { .. }))
+        .count();
+    let desired = world
+        .pool
+        .as_ref()
+        .map_or(0, |pool| pool.settings.desired_sessions);
     Ok(ready == desired as usize && rows.iter().filter(|row| row.is_live()).count() == ready)
 }
 
 async fn report_ready(world: &World, id: &SessionId) {
     let secret = world.calm().keys.sessions().secret(id).expose().to_owned();
-    let _ = world.calm().report(id, &secret, Report::Ready { port: 1 }, visitor(9).address).await;
+    let _ = world
+        .calm()
+        .report(id, &secret, Report::Ready { port: 1 }, visitor(9).address)
+        .await;
 }
 
 pub async fn set_desired(world: &mut World, desired: u32) -> Result<()> {
-    let Some(before) = &world.pool else { return Ok(()) };
-    let mut after = Staging { version: before.version + 1, ..before.clone() };
+    let Some(before) = &world.pool else {
+        return Ok(());
+    };
+    let mut after = Staging {
+        version: before.version + 1,
+        ..before.clone()
+    };
     after.settings.desired_sessions = desired;
-    ensure!(world.calm().store.put_record(&after, Some(before.version), None).await? == Saved::Done, "the pool is ours to change");
+    ensure!(
+        world
+            .calm()
+            .store
+            .put_record(&after, Some(before.version), None)
+            .await?
+            == Saved::Done,
+        "the pool is ours to change"
+    );
     world.pool = Some(after);
     Ok(())
 }
@@ -141,18 +208,35 @@ async fn send_actor(
     undelivered: &mut Vec<serde_json::Value>,
     seed: u64,
 ) -> Result<()> {
-    let (process, other) = (world.processes[rng.usize(0..3)].clone(), world.processes[rng.usize(0..3)].clone());
+    let (process, other) = (
+        world.processes[rng.usize(0..3)].clone(),
+        world.processes[rng.usize(0..3)].clone(),
+    );
     let key = world.cast.settings.key.as_str().to_owned();
-    let nobodys: Vec<Session> = world.nobodys().await?.into_iter().filter(Session::is_live).collect();
+    let nobodys: Vec<Session> = world
+        .nobodys()
+        .await?
+        .into_iter()
+        .filter(Session::is_live)
+        .collect();
     let chosen = (!nobodys.is_empty()).then(|| nobodys[rng.usize(0..nobodys.len())].clone());
     match (rng.u8(0..12), chosen) {
         (0..=4, _) => {
             let (who, again) = (visitor(rng.u8(1..200)), rng.bool());
             actors.spawn(async move {
-                let Ok(opened) = open(&process, &key, &who).await else { return Done::Nothing };
-                let mut claimed = act(seed, luck.clone(), claim(&process, &key, &opened, &who)).await.result.and_then(Result::ok);
+                let Ok(opened) = open(&process, &key, &who).await else {
+                    return Done::Nothing;
+                };
+                let mut claimed = act(seed, luck.clone(), claim(&process, &key, &opened, &who))
+                    .await
+                    .result
+                    .and_then(Result::ok);
                 if again {
-                    claimed = act(seed + 7, luck, claim(&other, &key, &opened, &who)).await.result.and_then(Result::ok).or(claimed);
+                    claimed = act(seed + 7, luck, claim(&other, &key, &opened, &who))
+                        .await
+                        .result
+                        .and_then(Result::ok)
+                        .or(claimed);
                 }
                 claimed.map_or(Done::Nothing, |claimed| Done::Given(Box::new(claimed)))
             });
@@ -171,7 +255,14 @@ async fn send_actor(
         (9, _) if !undelivered.is_empty() => {
             let event = undelivered.swap_remove(rng.usize(0..undelivered.len()));
             actors.spawn(async move {
-                match act(seed, luck, casting_fn_lifecycle::handle(&process, event.clone())).await.result {
+                match act(
+                    seed,
+                    luck,
+                    casting_fn_lifecycle::handle(&process, event.clone()),
+                )
+                .await
+                .result
+                {
                     Some(Ok(())) => Done::Nothing,
                     _ => Done::NotTaken(event),
                 }
@@ -194,29 +285,62 @@ fn place(session: &Session) -> Option<PoolPlace> {
 /// What must hold at every moment.
 async fn check(world: &World, given: &[Claimed]) -> Result<()> {
     world.check_ledger().await?;
-    let Some(pool) = &world.pool else { return Ok(()) };
+    let Some(pool) = &world.pool else {
+        return Ok(());
+    };
     let (rows, nobodys) = (world.sessions().await?, world.nobodys().await?);
     let counted = world.calm().store.tally(&waiting(&pool.id, 0).key).await?;
-    let listed = nobodys.iter().filter(|row| row.waits_in().is_some()).count();
-    ensure!(counted as usize == listed, "{counted} count as waiting, and {listed} wait");
+    let listed = nobodys
+        .iter()
+        .filter(|row| row.waits_in().is_some())
+        .count();
+    ensure!(
+        counted as usize == listed,
+        "{counted} count as waiting, and {listed} wait"
+    );
     ensure!(listed <= 5, "{listed} wait where never more than 4 were to");
 
     let mut claims = HashSet::new();
     for row in &rows {
-        ensure!(claims.insert(row.claim_id().clone()), "the claim {} has two sessions", row.claim_id());
-        ensure!(row.owner.id().is_some() && row.grant == rows[0].grant, "{} is not what its visitor may have", row.id);
+        ensure!(
+            claims.insert(row.claim_id().clone()),
+            "the claim {} has two sessions",
+            row.claim_id()
+        );
+        ensure!(
+            row.owner.id().is_some() && row.grant == rows[0].grant,
+            "{} is not what its visitor may have",
+            row.id
+        );
     }
     for (session, users) in world.gates.told() {
-        ensure!(users.len() == 1, "the session {session} was given to {users:?}");
+        ensure!(
+            users.len() == 1,
+            "the session {session} was given to {users:?}"
+        );
     }
     // Whoever was given a session that was started ahead has one that nobody else had, and whose gate knows.
-    for claimed in given.iter().filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned)) {
+    for claimed in given
+        .iter()
+        .filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned))
+    {
         let (id, owner) = (&claimed.session.id, claimed.session.owner.id());
         let told = world.gates.told().get(id).cloned().unwrap_or_default();
-        ensure!(owner.is_some_and(|owner| told.contains(owner.as_str())), "the gate of {id} was never told of its visitor");
-        let row = world.calm().store.session(id).await?.context("it is there")?;
+        ensure!(
+            owner.is_some_and(|owner| told.contains(owner.as_str())),
+            "the gate of {id} was never told of its visitor"
+        );
+        let row = world
+            .calm()
+            .store
+            .session(id)
+            .await?
+            .context("it is there")?;
         let lost = matches!(&row.state, State::Stopping { reason, .. } | State::Ended { reason, .. } if *reason == EndReason::GateLost);
-        ensure!(lost || row.owner.id() == owner, "the session {id} has another owner by now");
+        ensure!(
+            lost || row.owner.id() == owner,
+            "the session {id} has another owner by now"
+        );
     }
     Ok(())
 }
@@ -224,9 +348,19 @@ async fn check(world: &World, given: &[Claimed]) -> Result<()> {
 #[tokio::test(start_paused = true)]
 async fn a_gate_that_is_not_reached_costs_its_visitor_nothing() {
     let ground = Ground::lay().await.expect("a ground");
-    for (name, deaf, place) in [("one of two", 1, PoolPlace::Assigned), ("both", 2, PoolPlace::Missed)] {
-        let limits = Limits { total: Some(5), live: Some(5), ready: Some(2), ..Limits::default() };
-        let mut world = World::make(&ground, 77 + deaf as u64, limits).await.expect("a world");
+    for (name, deaf, place) in [
+        ("one of two", 1, PoolPlace::Assigned),
+        ("both", 2, PoolPlace::Missed),
+    ] {
+        let limits = Limits {
+            total: Some(5),
+            live: Some(5),
+            ready: Some(2),
+            ..Limits::default()
+        };
+        let mut world = World::make(&ground, 77 + deaf as u64, limits)
+            .await
+            .expect("a world");
         fill(&mut world, 3).await.expect("it fills");
         let waiting = world.nobodys().await.expect("rows");
         assert_eq!(waiting.len(), 2, "{name}");
@@ -237,21 +371,50 @@ async fn a_gate_that_is_not_reached_costs_its_visitor_nothing() {
             world.gates.deafen(&row.id);
         }
         for _ in 0..2 {
-            let opened = open(world.calm(), &key, &visitor(1)).await.expect("it opens");
-            let claimed = claim(world.calm(), &key, &opened, &visitor(1)).await.expect("a session");
+            let opened = open(world.calm(), &key, &visitor(1))
+                .await
+                .expect("it opens");
+            let claimed = claim(world.calm(), &key, &opened, &visitor(1))
+                .await
+                .expect("a session");
             took.get_or_insert(claimed);
         }
         let claimed = took.expect("somebody came");
         if deaf == 2 {
-            assert_eq!(claimed.session.pooled.as_ref().map(|pooled| pooled.place), Some(place), "{name}");
+            assert_eq!(
+                claimed.session.pooled.as_ref().map(|pooled| pooled.place),
+                Some(place),
+                "{name}"
+            );
         }
-        let heard: Vec<bool> = world.sessions().await.expect("rows").iter().map(|row| world.gates.hears(&row.id)).collect();
-        assert_eq!(heard, [true, true], "{name}: each visitor has a session that lives");
-        assert_eq!(world.cast_now().await.expect("the link").counter.remaining, 3, "{name}: one place each");
+        let heard: Vec<bool> = world
+            .sessions()
+            .await
+            .expect("rows")
+            .iter()
+            .map(|row| world.gates.hears(&row.id))
+            .collect();
+        assert_eq!(
+            heard,
+            [true, true],
+            "{name}: each visitor has a session that lives"
+        );
+        assert_eq!(
+            world.cast_now().await.expect("the link").counter.remaining,
+            3,
+            "{name}: one place each"
+        );
         check(&world, &[claimed]).await.expect(name);
         fill(&mut world, 6).await.expect("it fills again");
         world.check_tasks().await.expect(name);
-        let waiting = world.calm().store.sessions(&SessionQuery::default(), None, 100).await.expect("claims").items.len();
+        let waiting = world
+            .calm()
+            .store
+            .sessions(&SessionQuery::default(), None, 100)
+            .await
+            .expect("claims")
+            .items
+            .len();
         assert!(waiting >= 2, "{name}");
     }
 }
@@ -269,37 +432,91 @@ enum Vain {
 
 #[tokio::test(start_paused = true)]
 async fn a_start_in_vain_makes_its_pool_pause_whoever_finds_it_out() {
-    for (seed, vain, why) in
-        [(1, Vain::Refused, "ECS had no room."), (2, Vain::Told, "exit code 137"), (3, Vain::Untold, "It was not ready in time.")]
-    {
+    for (seed, vain, why) in [
+        (1, Vain::Refused, "ECS had no room."),
+        (2, Vain::Told, "exit code 137"),
+        (3, Vain::Untold, "It was not ready in time."),
+    ] {
         let ground = Ground::lay().await.expect("a ground");
-        let limits = Limits { ready: Some(2), ..Limits::default() };
-        let mut world = World::make(&ground, 900 + seed, limits).await.expect("a world");
+        let limits = Limits {
+            ready: Some(2),
+            ..Limits::default()
+        };
+        let mut world = World::make(&ground, 900 + seed, limits)
+            .await
+            .expect("a world");
         if vain == Vain::Refused {
             world.refuse_starts(1);
         }
         let started = world.calm().refill().await.expect("a round").started;
-        assert_eq!(started, if vain == Vain::Refused { 0 } else { 2 }, "{vain:?}");
-        for row in world.nobodys().await.expect("rows").iter().filter(|row| row.is_live()) {
+        assert_eq!(
+            started,
+            if vain == Vain::Refused { 0 } else { 2 },
+            "{vain:?}"
+        );
+        for row in world
+            .nobodys()
+            .await
+            .expect("rows")
+            .iter()
+            .filter(|row| row.is_live())
+        {
             world.ecs.exit(&row.task.as_ref().expect("a task").arn, 137);
         }
         let news = world.news();
         for event in news.into_iter().filter(|_| vain == Vain::Told) {
-            casting_fn_lifecycle::handle(world.calm(), event).await.expect("is taken");
+            casting_fn_lifecycle::handle(world.calm(), event)
+                .await
+                .expect("is taken");
         }
         if vain == Vain::Untold {
             tokio::time::sleep(Duration::from_secs(3600)).await;
             world.calm().sweep().await.expect("a sweep");
         }
-        assert!(world.nobodys().await.expect("rows").iter().all(|row| !row.is_live()), "{vain:?}");
-        let view = world.calm().pool_view(world.pool.as_ref().expect("a pool")).await.expect("a view");
-        assert!(view.plan.paused_until.is_some() && view.log.failures == 1, "{vain:?}: {:?}", view.log);
-        assert!(view.log.refusal.as_deref().is_some_and(|said| said.contains(why)), "{vain:?}: {:?}", view.log);
-        assert_eq!(world.calm().refill().await.expect("a round").started, 0, "{vain:?}");
+        assert!(
+            world
+                .nobodys()
+                .await
+                .expect("rows")
+                .iter()
+                .all(|row| !row.is_live()),
+            "{vain:?}"
+        );
+        let view = world
+            .calm()
+            .pool_view(world.pool.as_ref().expect("a pool"))
+            .await
+            .expect("a view");
+        assert!(
+            view.plan.paused_until.is_some() && view.log.failures == 1,
+            "{vain:?}: {:?}",
+            view.log
+        );
+        assert!(
+            view.log
+                .refusal
+                .as_deref()
+                .is_some_and(|said| said.contains(why)),
+            "{vain:?}: {:?}",
+            view.log
+        );
+        assert_eq!(
+            world.calm().refill().await.expect("a round").started,
+            0,
+            "{vain:?}"
+        );
         fill(&mut world, 5).await.expect("it fills");
         world.calm().refill().await.expect("a round");
-        let view = world.calm().pool_view(world.pool.as_ref().expect("a pool")).await.expect("a view");
-        assert_eq!((view.waiting.len(), view.log.failures), (2, 0), "{vain:?}: what is ready says that nothing is in the way");
+        let view = world
+            .calm()
+            .pool_view(world.pool.as_ref().expect("a pool"))
+            .await
+            .expect("a view");
+        assert_eq!(
+            (view.waiting.len(), view.log.failures),
+            (2, 0),
+            "{vain:?}: what is ready says that nothing is in the way"
+        );
     }
 }
 
@@ -318,24 +535,53 @@ enum Meanwhile {
 /// The session that a claim took stops before its gate was told; whether there was one.
 async fn stop_untold(world: &mut World, says_so: bool) -> bool {
     let rows = world.sessions().await.expect("rows");
-    let Some(untold) = rows.iter().find(|row| row.gate_to_tell().is_some()) else { return false };
+    let Some(untold) = rows.iter().find(|row| row.gate_to_tell().is_some()) else {
+        return false;
+    };
     if says_so {
-        let secret = world.calm().keys.sessions().secret(&untold.id).expose().to_owned();
-        let report = Report::Ended { exit_code: Some(137), because: None };
-        world.calm().report(&untold.id, &secret, report, visitor(9).address).await.expect("is taken");
+        let secret = world
+            .calm()
+            .keys
+            .sessions()
+            .secret(&untold.id)
+            .expose()
+            .to_owned();
+        let report = Report::Ended {
+            exit_code: Some(137),
+            because: None,
+        };
+        world
+            .calm()
+            .report(&untold.id, &secret, report, visitor(9).address)
+            .await
+            .expect("is taken");
     }
-    world.ecs.exit(&untold.task.as_ref().expect("a task").arn, 137);
+    world
+        .ecs
+        .exit(&untold.task.as_ref().expect("a task").arn, 137);
     for event in world.news() {
-        casting_fn_lifecycle::handle(world.calm(), event).await.expect("is taken");
+        casting_fn_lifecycle::handle(world.calm(), event)
+            .await
+            .expect("is taken");
     }
     true
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_started_ahead() {
-    let fates = [Fate::CrashBefore, Fate::CrashAfter, Fate::LostBefore, Fate::LostAfter];
+    let fates = [
+        Fate::CrashBefore,
+        Fate::CrashAfter,
+        Fate::LostBefore,
+        Fate::LostAfter,
+    ];
     let (mut number, mut deaths, mut stopped) = (0, 0, 0);
-    for meanwhile in [Meanwhile::Nothing, Meanwhile::Deaf, Meanwhile::Stops, Meanwhile::SaysSo] {
+    for meanwhile in [
+        Meanwhile::Nothing,
+        Meanwhile::Deaf,
+        Meanwhile::Stops,
+        Meanwhile::SaysSo,
+    ] {
         // What is stopped here is stopped after a claim that died.
         let stops = matches!(meanwhile, Meanwhile::Stops | Meanwhile::SaysSo);
         for fate in &fates[..if stops { 2 } else { 4 }] {
@@ -343,28 +589,65 @@ async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_star
             let ground = Ground::lay().await.expect("a ground");
             for call in 0.. {
                 number += 1;
-                let limits = Limits { total: Some(5), live: Some(5), ready: Some(2), ..Limits::default() };
-                let mut world = World::make(&ground, 5000 + number, limits).await.expect("a world");
+                let limits = Limits {
+                    total: Some(5),
+                    live: Some(5),
+                    ready: Some(2),
+                    ..Limits::default()
+                };
+                let mut world = World::make(&ground, 5000 + number, limits)
+                    .await
+                    .expect("a world");
                 fill(&mut world, 3).await.expect("it fills");
                 if meanwhile == Meanwhile::Deaf {
-                    world.nobodys().await.expect("rows").iter().for_each(|row| world.gates.deafen(&row.id));
+                    world
+                        .nobodys()
+                        .await
+                        .expect("rows")
+                        .iter()
+                        .for_each(|row| world.gates.deafen(&row.id));
                 }
                 let key = world.cast.settings.key.as_str().to_owned();
-                let opened = open(world.calm(), &key, &visitor(1)).await.expect("it opens");
+                let opened = open(world.calm(), &key, &visitor(1))
+                    .await
+                    .expect("it opens");
                 let process = world.processes[1].clone();
-                let first = act(1, Luck::At(call, fate.clone()), claim(&process, &key, &opened, &visitor(1))).await;
+                let first = act(
+                    1,
+                    Luck::At(call, fate.clone()),
+                    claim(&process, &key, &opened, &visitor(1)),
+                )
+                .await;
                 let name = format!("{meanwhile:?}, call {call}: {fate:?}");
                 if stops {
-                    stopped += u32::from(stop_untold(&mut world, meanwhile == Meanwhile::SaysSo).await);
+                    stopped +=
+                        u32::from(stop_untold(&mut world, meanwhile == Meanwhile::SaysSo).await);
                 }
-                let again =
-                    claim(&world.processes[2], &key, &opened, &visitor(1)).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-                assert!(world.gates.hears(&again.session.id), "{name}: a session that lives");
-                assert_eq!(world.sessions().await.expect("rows").len(), 1, "{name}: one ticket, one session");
-                assert_eq!(world.cast_now().await.expect("the link").counter.remaining, 4, "{name}: one place");
-                check(&world, &[again]).await.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+                let again = claim(&world.processes[2], &key, &opened, &visitor(1))
+                    .await
+                    .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+                assert!(
+                    world.gates.hears(&again.session.id),
+                    "{name}: a session that lives"
+                );
+                assert_eq!(
+                    world.sessions().await.expect("rows").len(),
+                    1,
+                    "{name}: one ticket, one session"
+                );
+                assert_eq!(
+                    world.cast_now().await.expect("the link").counter.remaining,
+                    4,
+                    "{name}: one place"
+                );
+                check(&world, &[again])
+                    .await
+                    .unwrap_or_else(|error| panic!("{name}: {error:#}"));
                 fill(&mut world, 6).await.expect("it fills again");
-                world.check_tasks().await.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+                world
+                    .check_tasks()
+                    .await
+                    .unwrap_or_else(|error| panic!("{name}: {error:#}"));
                 deaths += 1;
                 if call >= first.calls {
                     break;
@@ -372,5 +655,8 @@ async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_star
             }
         }
     }
-    assert!(deaths > 60 && stopped >= 8, "{deaths} and {stopped} are too few to mean anything");
+    assert!(
+        deaths > 60 && stopped >= 8,
+        "{deaths} and {stopped} are too few to mean anything"
+    );
 }

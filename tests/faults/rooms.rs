@@ -81,16 +81,26 @@ impl Player {
     }
 
     fn luck(&mut self) -> (u64, Luck) {
-        (self.rng.u64(..), Luck::Drawn { percent: self.percent })
+        (
+            self.rng.u64(..),
+            Luck::Drawn {
+                percent: self.percent,
+            },
+        )
     }
 
     /// Claims until there is an answer, as somebody does who sees an error and clicks again.
     async fn claim(&mut self, request: &ClaimRequest) -> Result<Option<Received>> {
         for _ in 0..200 {
             let (process, (seed, luck)) = (self.process(), self.luck());
-            match act(seed, luck, process.claim(&self.key, request, &self.who)).await.result {
+            match act(seed, luck, process.claim(&self.key, request, &self.who))
+                .await
+                .result
+            {
                 Some(Ok(received)) => return Ok(Some(received)),
-                Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => return Ok(None),
+                Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => {
+                    return Ok(None);
+                }
                 _ => tokio::time::sleep(Duration::from_millis(self.rng.u64(200..1500))).await,
             }
         }
@@ -100,15 +110,21 @@ impl Player {
     async fn live_through(&mut self, session: Claimed) -> Result<()> {
         tokio::time::sleep(Duration::from_secs(self.rng.u64(30..60))).await;
         let process = self.process();
-        let ended = process.end(&session.session.id, Some(&session.owner_ticket)).await;
-        ended.map(drop).map_err(|refusal| anyhow::anyhow!("it does not end: {refusal:?}"))
+        let ended = process
+            .end(&session.session.id, Some(&session.owner_ticket))
+            .await;
+        ended
+            .map(drop)
+            .map_err(|refusal| anyhow::anyhow!("it does not end: {refusal:?}"))
     }
 
     async fn play(mut self) -> Result<Story> {
         let mut story = Story::default();
         tokio::time::sleep(self.comes_after).await;
         let process = self.process();
-        let mut request = open(&process, &self.key, &self.who).await.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+        let mut request = open(&process, &self.key, &self.who)
+            .await
+            .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
         let mut received = self.claim(&request).await?;
         loop {
             let waiting = match received {
@@ -130,9 +146,20 @@ impl Player {
             };
             let process = self.process();
             let now = process.clock.now();
-            let place = LaunchTicket::open(&waiting.ticket, &process.keys, now)?.place.context("the ticket is of a place")?;
-            if let Some(place) = process.store.room(&waiting.cast.id).await?.places.get(&place) {
-                ensure!(story.number.is_none_or(|number| number == place.number), "the number has changed");
+            let place = LaunchTicket::open(&waiting.ticket, &process.keys, now)?
+                .place
+                .context("the ticket is of a place")?;
+            if let Some(place) = process
+                .store
+                .room(&waiting.cast.id)
+                .await?
+                .places
+                .get(&place)
+            {
+                ensure!(
+                    story.number.is_none_or(|number| number == place.number),
+                    "the number has changed"
+                );
                 story.number = Some(place.number);
                 story.waits_since.get_or_insert(now);
             }
@@ -147,19 +174,39 @@ impl Player {
     /// Waits until it is the visitor's turn; `false` when the place is given up before.
     async fn wait(&mut self, request: &ClaimRequest, mut ask_in: u64) -> Result<bool> {
         loop {
-            let away = if self.manner == Manner::GoesAway { GONE_SECONDS + 5 } else { ask_in };
+            let away = if self.manner == Manner::GoesAway {
+                GONE_SECONDS + 5
+            } else {
+                ask_in
+            };
             tokio::time::sleep(Duration::from_millis(away * 1000 + self.rng.u64(0..500))).await;
             let (process, (seed, luck)) = (self.process(), self.luck());
             if self.manner == Manner::Leaves && self.rng.bool() {
-                if let Some(Ok(_)) = act(seed, luck, process.leave(&self.key, &request.ticket, &self.who)).await.result {
+                if let Some(Ok(_)) = act(
+                    seed,
+                    luck,
+                    process.leave(&self.key, &request.ticket, &self.who),
+                )
+                .await
+                .result
+                {
                     return Ok(false);
                 }
                 continue;
             }
-            match act(seed, luck, process.wait(&self.key, &request.ticket, &self.who)).await.result {
+            match act(
+                seed,
+                luck,
+                process.wait(&self.key, &request.ticket, &self.who),
+            )
+            .await
+            .result
+            {
                 Some(Ok(waiting)) if waiting.turn => return Ok(true),
                 Some(Ok(waiting)) => ask_in = waiting.ask_in,
-                Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => return Ok(false),
+                Some(Err(refusal)) if refusal.denial().code == DenialCode::PlaceLost => {
+                    return Ok(false);
+                }
                 _ => {}
             }
         }
@@ -167,17 +214,39 @@ impl Player {
 }
 
 /// Lets a crowd come to a link and go again, and gives what became of each.
-async fn play_crowd(ground: &Ground, seed: u64, plan: &Plan, manner: impl Fn(u8) -> Manner) -> Result<BTreeMap<u8, (Manner, Story)>> {
-    let limits = Limits { live: Some(plan.places), room: true, ready: plan.ready, ..Limits::default() };
+async fn play_crowd(
+    ground: &Ground,
+    seed: u64,
+    plan: &Plan,
+    manner: impl Fn(u8) -> Manner,
+) -> Result<BTreeMap<u8, (Manner, Story)>> {
+    let limits = Limits {
+        live: Some(plan.places),
+        room: true,
+        ready: plan.ready,
+        ..Limits::default()
+    };
     let mut world = World::make(ground, seed, limits).await?;
     fill(&mut world, 3).await?;
     let processes: Processes = Arc::new(Mutex::new(world.processes.clone()));
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut crowd = JoinSet::new();
     for n in 1..=plan.visitors {
-        let (key, mut rng, manner) = (world.cast.settings.key.as_str().to_owned(), rng.fork(), manner(n));
+        let (key, mut rng, manner) = (
+            world.cast.settings.key.as_str().to_owned(),
+            rng.fork(),
+            manner(n),
+        );
         let comes_after = Duration::from_millis(rng.u64(0..plan.within * 1000));
-        let player = Player { who: visitor(n), manner, comes_after, percent: plan.percent, key, rng, processes: processes.clone() };
+        let player = Player {
+            who: visitor(n),
+            manner,
+            comes_after,
+            percent: plan.percent,
+            key,
+            rng,
+            processes: processes.clone(),
+        };
         crowd.spawn(async move { (n, manner, player.play().await) });
     }
     let key = Tally::new(TallyKind::Cast, world.cast.id.as_str(), plan.places).key;
@@ -191,8 +260,16 @@ async fn play_crowd(ground: &Ground, seed: u64, plan: &Plan, manner: impl Fn(u8)
             }
             () = tokio::time::sleep(Duration::from_secs(1)) => second += 1,
         }
-        ensure!(world.calm().store.tally(&key).await? <= plan.places, "more are counted than may be in");
-        let live = world.sessions().await?.iter().filter(|row| row.is_live()).count();
+        ensure!(
+            world.calm().store.tally(&key).await? <= plan.places,
+            "more are counted than may be in"
+        );
+        let live = world
+            .sessions()
+            .await?
+            .iter()
+            .filter(|row| row.is_live())
+            .count();
         ensure!(live <= plan.places as usize, "{live} live");
         if second % 15 == 7 {
             // What comes by once a minute, and whenever a session leaves its pool.
@@ -200,7 +277,8 @@ async fn play_crowd(ground: &Ground, seed: u64, plan: &Plan, manner: impl Fn(u8)
         }
         if second % 20 == 19 {
             // Nothing but the store remembers who waits.
-            *processes.lock().expect("nobody panics") = (0..3).map(|_| world.new_process()).collect();
+            *processes.lock().expect("nobody panics") =
+                (0..3).map(|_| world.new_process()).collect();
         }
         ensure!(second < 3600, "it never ends");
     }
@@ -215,11 +293,20 @@ async fn play_crowd(ground: &Ground, seed: u64, plan: &Plan, manner: impl Fn(u8)
 
 fn check_story(manner: Manner, story: &Story) -> Result<()> {
     ensure!(story.sessions.len() <= 1, "is served twice");
-    ensure!(story.lost == story.sessions.is_empty(), "is served, or loses the place, and not both");
-    ensure!(!story.lost || story.number.is_some(), "loses a place without having had one");
+    ensure!(
+        story.lost == story.sessions.is_empty(),
+        "is served, or loses the place, and not both"
+    );
+    ensure!(
+        !story.lost || story.number.is_some(),
+        "loses a place without having had one"
+    );
     match manner {
         Manner::Stays => ensure!(!story.lost, "stays, and loses the place"),
-        Manner::GoesAway => ensure!(story.lost == story.number.is_some(), "goes away, and keeps the place"),
+        Manner::GoesAway => ensure!(
+            story.lost == story.number.is_some(),
+            "goes away, and keeps the place"
+        ),
         Manner::Leaves => {}
     }
     Ok(())
@@ -227,13 +314,30 @@ fn check_story(manner: Manner, story: &Story) -> Result<()> {
 
 /// Whoever waited was served in the order of the numbers, and nobody who waited and stayed was overtaken by somebody who came straight in.
 fn check_order(stories: &BTreeMap<u8, (Manner, Story)>) -> Result<usize> {
-    let mut order: Vec<_> = stories.values().filter_map(|(_, story)| Some((story.served_at?, story.number?))).collect();
+    let mut order: Vec<_> = stories
+        .values()
+        .filter_map(|(_, story)| Some((story.served_at?, story.number?)))
+        .collect();
     order.sort_unstable();
-    ensure!(order.is_sorted_by_key(|(_, number)| number), "this is no order: {order:?}");
-    for at in stories.values().filter(|(_, story)| story.number.is_none()).filter_map(|(_, story)| story.served_at) {
-        for (n, (manner, story)) in stories.iter().filter(|(_, (manner, _))| *manner == Manner::Stays) {
-            let waits = story.waits_since.is_some_and(|since| since < at) && story.served_at.is_none_or(|served| at < served);
-            ensure!(!waits, "visitor {n} ({manner:?}) was overtaken at {at:?}: {story:?}");
+    ensure!(
+        order.is_sorted_by_key(|(_, number)| number),
+        "this is no order: {order:?}"
+    );
+    for at in stories
+        .values()
+        .filter(|(_, story)| story.number.is_none())
+        .filter_map(|(_, story)| story.served_at)
+    {
+        for (n, (manner, story)) in stories
+            .iter()
+            .filter(|(_, (manner, _))| *manner == Manner::Stays)
+        {
+            let waits = story.waits_since.is_some_and(|since| since < at)
+                && story.served_at.is_none_or(|served| at < served);
+            ensure!(
+                !waits,
+                "visitor {n} ({manner:?}) was overtaken at {at:?}: {story:?}"
+            );
         }
     }
     Ok(order.len())
@@ -242,13 +346,33 @@ fn check_order(stories: &BTreeMap<u8, (Manner, Story)>) -> Result<usize> {
 #[tokio::test(start_paused = true)]
 async fn fifty_visitors_of_five_places_are_served_in_order_and_once() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let plan = Plan { places: 5, visitors: 50, within: 20, percent: 8, ready: None };
-    let manner = |n| if n % 9 == 0 { Manner::GoesAway } else { Manner::Stays };
+    let plan = Plan {
+        places: 5,
+        visitors: 50,
+        within: 20,
+        percent: 8,
+        ready: None,
+    };
+    let manner = |n| {
+        if n % 9 == 0 {
+            Manner::GoesAway
+        } else {
+            Manner::Stays
+        }
+    };
     for seed in 1..=3_u64 {
-        let stories = play_crowd(&ground, 7000 + seed, &plan, manner).await.unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
+        let stories = play_crowd(&ground, 7000 + seed, &plan, manner)
+            .await
+            .unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
         let waited = check_order(&stories).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
-        let unasked = stories.values().filter(|(_, story)| story.number.is_none()).count();
-        assert_eq!(unasked, 5, "seed {seed}: nobody who came later overtook those who wait");
+        let unasked = stories
+            .values()
+            .filter(|(_, story)| story.number.is_none())
+            .count();
+        assert_eq!(
+            unasked, 5,
+            "seed {seed}: nobody who came later overtook those who wait"
+        );
         assert!(waited > 30, "seed {seed}: {waited} waited");
     }
 }
@@ -257,8 +381,13 @@ async fn fifty_visitors_of_five_places_are_served_in_order_and_once() {
 fn a_room_holds_in_every_history() {
     // Each of these is a crowd.
     let histories = count().div_ceil(20);
-    let waited: usize = share_of_each_core(histories, |seeds| play(seeds, &async |ground, seed| history(ground, seed).await));
-    assert!(waited as u64 >= histories, "{waited} waited in {histories} histories: too few for the checks to mean anything");
+    let waited: usize = share_of_each_core(histories, |seeds| {
+        play(seeds, &async |ground, seed| history(ground, seed).await)
+    });
+    assert!(
+        waited as u64 >= histories,
+        "{waited} waited in {histories} histories: too few for the checks to mean anything"
+    );
 }
 
 /// Plays one history, and gives how many waited and were served.
@@ -280,13 +409,30 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         .collect();
     let stories = play_crowd(ground, seed + 2_000_000, &plan, |n| manners[usize::from(n)]).await?;
     // A session whose gate was not reached is exchanged, and says when that was.
-    if plan.ready.is_none() { check_order(&stories) } else { Ok(stories.values().filter(|(_, story)| story.number.is_some()).count()) }
+    if plan.ready.is_none() {
+        check_order(&stories)
+    } else {
+        Ok(stories
+            .values()
+            .filter(|(_, story)| story.number.is_some())
+            .count())
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_finds_no_machine_keeps_the_place_and_nobody_is_served_for_a_moment() {
     let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 7100, Limits { total: Some(2), room: true, ..Limits::default() }).await.expect("makes a world");
+    let mut world = World::make(
+        &ground,
+        7100,
+        Limits {
+            total: Some(2),
+            room: true,
+            ..Limits::default()
+        },
+    )
+    .await
+    .expect("makes a world");
     let key = world.cast.settings.key.as_str().to_owned();
     world.refuse_starts(2);
     let process = world.processes[1].clone();
@@ -301,23 +447,56 @@ async fn who_finds_no_machine_keeps_the_place_and_nobody_is_served_for_a_moment(
         Received::Session(claimed) => panic!("no session: {claimed:?}"),
     };
     for attempt in 1..=2 {
-        let received = process.claim(&key, &first, &visitor(1)).await.expect("a place");
+        let received = process
+            .claim(&key, &first, &visitor(1))
+            .await
+            .expect("a place");
         assert_eq!(position(&received), (1, false), "attempt {attempt}");
-        let again = process.claim(&key, &first, &visitor(1)).await.expect("the same place");
+        let again = process
+            .claim(&key, &first, &visitor(1))
+            .await
+            .expect("the same place");
         assert_eq!(position(&again), (1, false), "attempt {attempt}");
         first.ticket = ticket(again);
         let second = open(&process, &key, &visitor(2)).await.expect("opens");
-        let second = process.claim(&key, &second, &visitor(2)).await.expect("a place");
+        let second = process
+            .claim(&key, &second, &visitor(2))
+            .await
+            .expect("a place");
         assert_eq!(position(&second).0, attempt + 1, "attempt {attempt}");
         tokio::time::sleep(Duration::from_secs(HOLD_SECONDS)).await;
-        assert!(process.wait(&key, &first.ticket, &visitor(1)).await.expect("waits").turn, "attempt {attempt}");
+        assert!(
+            process
+                .wait(&key, &first.ticket, &visitor(1))
+                .await
+                .expect("waits")
+                .turn,
+            "attempt {attempt}"
+        );
     }
-    let claimed = process.claim(&key, &first, &visitor(1)).await.expect("is served").session().expect("a session");
-    let again = process.claim(&key, &first, &visitor(1)).await.expect("is served").session().expect("a session");
+    let claimed = process
+        .claim(&key, &first, &visitor(1))
+        .await
+        .expect("is served")
+        .session()
+        .expect("a session");
+    let again = process
+        .claim(&key, &first, &visitor(1))
+        .await
+        .expect("is served")
+        .session()
+        .expect("a session");
     assert_eq!(claimed.session.id, again.session.id);
-    assert_eq!(world.cast_now().await.expect("is there").counter.remaining, 1, "one session was counted");
+    assert_eq!(
+        world.cast_now().await.expect("is there").counter.remaining,
+        1,
+        "one session was counted"
+    );
     // Whoever repeats the very first claim is led to the same place, and from there to the same session.
-    let repeated = process.claim(&key, &original, &visitor(1)).await.expect("a place");
+    let repeated = process
+        .claim(&key, &original, &visitor(1))
+        .await
+        .expect("a place");
     assert_eq!(position(&repeated), (0, true));
     world.given.insert(claimed.session.id);
     world.finish().await.expect("holds");

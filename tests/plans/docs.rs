@@ -11,10 +11,15 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every page by its path from the top.
 fn pages() -> Vec<(PathBuf, String)> {
-    let folder = std::fs::read_dir(Path::new(ROOT).join("docs")).expect("docs").map(|entry| entry.expect("an entry").path());
+    let folder = std::fs::read_dir(Path::new(ROOT).join("docs"))
+        .expect("docs")
+        .map(|entry| entry.expect("an entry").path());
     let pages = folder.filter(|path| path.extension().is_some_and(|end| end == "md"));
     let pages: Vec<_> = pages.chain([Path::new(ROOT).join("README.md")]).collect();
-    pages.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).expect("text"))).collect()
+    pages
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read_to_string(path).expect("text")))
+        .collect()
 }
 
 fn page(name: &str) -> String {
@@ -26,7 +31,11 @@ fn template() -> Value {
 }
 
 fn names(part: &Value) -> BTreeSet<String> {
-    part.as_mapping().expect("a part of the template").keys().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    part.as_mapping()
+        .expect("a part of the template")
+        .keys()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// What stands between backticks on one line.
@@ -45,10 +54,18 @@ fn is_logical_name(text: &str) -> bool {
 fn every_link_of_the_pages_leads_to_a_file_and_every_page_is_in_the_index() {
     let mut seen = 0;
     for (path, text) in pages() {
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let file = target.split('#').next().unwrap_or_default();
             if !target.contains("://") && !file.is_empty() {
-                assert!(path.parent().expect("a folder").join(file).exists(), "{}: {target} leads nowhere", path.display());
+                assert!(
+                    path.parent().expect("a folder").join(file).exists(),
+                    "{}: {target} leads nowhere",
+                    path.display()
+                );
                 seen += 1;
             }
         }
@@ -56,20 +73,35 @@ fn every_link_of_the_pages_leads_to_a_file_and_every_page_is_in_the_index() {
     assert!(seen > 20, "{seen} links");
     let index = page("README.md");
     for (path, _) in pages() {
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-        assert!(name == "README.md" || index.contains(&format!("({name})")), "{name} is not in the index");
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name");
+        assert!(
+            name == "README.md" || index.contains(&format!("({name})")),
+            "{name} is not in the index"
+        );
     }
 }
 
 #[test]
 fn every_variable_that_the_pages_name_is_read_by_boot() {
-    let source = include_str!("../../shared/boot/src/environment.rs").split("#[cfg(test)]").next().unwrap_or_default();
+    let source = include_str!("../../shared/boot/src/environment.rs")
+        .split("#[cfg(test)]")
+        .next()
+        .unwrap_or_default();
     let mut seen = 0;
     for (path, text) in pages() {
         for rest in text.split("CASTING_").skip(1) {
-            let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_ascii_uppercase() && c != '_')
+                .unwrap_or(rest.len());
             let name = format!("\"CASTING_{}\"", &rest[..end]);
-            assert!(source.contains(&name), "{}: boot reads no {name}", path.display());
+            assert!(
+                source.contains(&name),
+                "{}: boot reads no {name}",
+                path.display()
+            );
             seen += 1;
         }
     }
@@ -80,13 +112,24 @@ fn every_variable_that_the_pages_name_is_read_by_boot() {
 #[test]
 fn every_name_of_the_template_that_the_pages_quote_is_there() {
     let template = template();
-    let known: BTreeSet<String> = ["Parameters", "Outputs", "Resources"].into_iter().flat_map(|part| names(&template[part])).collect();
+    let known: BTreeSet<String> = ["Parameters", "Outputs", "Resources"]
+        .into_iter()
+        .flat_map(|part| names(&template[part]))
+        .collect();
     // Names of AWS and of HTTP.
     const OTHERS: [&str; 4] = ["Authorization", "Link", "Location", "ETag"];
     let mut seen = 0;
     for (path, text) in pages() {
-        for name in text.lines().flat_map(quoted).filter(|name| is_logical_name(name) && !OTHERS.contains(name)) {
-            assert!(known.contains(name), "{}: the template has no {name}", path.display());
+        for name in text
+            .lines()
+            .flat_map(quoted)
+            .filter(|name| is_logical_name(name) && !OTHERS.contains(name))
+        {
+            assert!(
+                known.contains(name),
+                "{}: the template has no {name}",
+                path.display()
+            );
             seen += 1;
         }
     }
@@ -97,12 +140,22 @@ fn every_name_of_the_template_that_the_pages_quote_is_there() {
 fn the_runbook_knows_every_alarm_and_every_code_that_it_names_exists() {
     let (template, runbook) = (template(), page("runbook.md"));
     let resources = template["Resources"].as_mapping().expect("resources");
-    for (name, _) in resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm") {
+    for (name, _) in resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm")
+    {
         let name = name.as_str().expect("a name");
-        assert!(runbook.contains(&format!("`{name}`")), "the runbook does not know {name}");
+        assert!(
+            runbook.contains(&format!("`{name}`")),
+            "the runbook does not know {name}"
+        );
     }
-    let codes =
-        |text: &str| DenialCode::parse(text).is_some() || Mistake::ALL.iter().any(|mistake| Code::Mistake(*mistake).as_str() == text);
+    let codes = |text: &str| {
+        DenialCode::parse(text).is_some()
+            || Mistake::ALL
+                .iter()
+                .any(|mistake| Code::Mistake(*mistake).as_str() == text)
+    };
     let table = runbook.split("## Codes").nth(1).expect("a part with codes");
     let mut told = BTreeSet::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
@@ -112,15 +165,25 @@ fn the_runbook_knows_every_alarm_and_every_code_that_it_names_exists() {
         }
     }
     for code in DenialCode::ALL {
-        assert!(told.contains(code.as_str()), "the runbook says nothing of {code}");
+        assert!(
+            told.contains(code.as_str()),
+            "the runbook says nothing of {code}"
+        );
     }
 }
 
 #[test]
 fn what_the_threat_model_names_as_its_hold_is_there() {
     let mut seen = 0;
-    for path in page("threats.md").lines().flat_map(quoted).filter(|text| text.contains('/') && text.contains(".") && !text.contains(' ')) {
-        if [".rs", ".py", ".js", ".yaml", ".yml", ".toml"].iter().any(|end| path.ends_with(end)) {
+    for path in page("threats.md")
+        .lines()
+        .flat_map(quoted)
+        .filter(|text| text.contains('/') && text.contains(".") && !text.contains(' '))
+    {
+        if [".rs", ".py", ".js", ".yaml", ".yml", ".toml"]
+            .iter()
+            .any(|end| path.ends_with(end))
+        {
             assert!(Path::new(ROOT).join(path).exists(), "{path} is not there");
             seen += 1;
         }

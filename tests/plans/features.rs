@@ -9,7 +9,10 @@ const FEATURES: &str = include_str!("../features.md");
 fn collect_tests(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).expect("can be read") {
         let path = entry.expect("an entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.is_dir() && !["target", "node_modules"].contains(&name) && !name.starts_with('.') {
             collect_tests(&path, found);
         } else if name.ends_with(".rs") {
@@ -21,7 +24,11 @@ fn collect_tests(folder: &Path, found: &mut BTreeSet<String>) {
                         found.extend(rest.split('(').next().map(str::to_owned));
                         is_test = false;
                     }
-                    _ => is_test = line.starts_with("#[test]") || line.starts_with("#[tokio::test") || (is_test && line.starts_with("#[")),
+                    _ => {
+                        is_test = line.starts_with("#[test]")
+                            || line.starts_with("#[tokio::test")
+                            || (is_test && line.starts_with("#["))
+                    }
                 }
             }
         }
@@ -31,18 +38,37 @@ fn collect_tests(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn every_feature_has_the_tests_that_its_row_names() {
     let mut tests = BTreeSet::new();
-    collect_tests(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")), &mut tests);
+    collect_tests(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")),
+        &mut tests,
+    );
     assert!(tests.len() > 100, "{} tests", tests.len());
     let mut numbers = BTreeSet::new();
-    for row in FEATURES.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #")) {
+    for row in FEATURES
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| #"))
+    {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [number, feature, rule, whole] = cells[..] else { panic!("four cells: {row}") };
-        assert!(number.parse::<u32>().is_ok_and(|number| numbers.insert(number)), "a number of its own: {row}");
+        let [number, feature, rule, whole] = cells[..] else {
+            panic!("four cells: {row}")
+        };
+        assert!(
+            number
+                .parse::<u32>()
+                .is_ok_and(|number| numbers.insert(number)),
+            "a number of its own: {row}"
+        );
         for cell in [rule, whole] {
-            let named: Vec<&str> = cell.split(',').map(|name| name.trim().trim_matches('`')).collect();
+            let named: Vec<&str> = cell
+                .split(',')
+                .map(|name| name.trim().trim_matches('`'))
+                .collect();
             assert!(!named.is_empty(), "{feature}");
             for name in named {
-                assert!(tests.contains(name), "{number} ({feature}) names the test {name}, which is not there");
+                assert!(
+                    tests.contains(name),
+                    "{number} ({feature}) names the test {name}, which is not there"
+                );
             }
         }
     }

@@ -11,8 +11,15 @@ use crate::template::{resources, template, text};
 /// The gateway's routes: key, and the integration that it leads to.
 fn gateway_routes(template: &Value) -> BTreeMap<String, String> {
     let routes = resources(template, "AWS::ApiGatewayV2::Route").into_iter();
-    let target = |route: &Value| text(&route["Target"]["!Sub"]).trim_start_matches("integrations/${").trim_end_matches('}').to_owned();
-    routes.map(|(_, route)| (text(&route["RouteKey"]).to_owned(), target(route))).collect()
+    let target = |route: &Value| {
+        text(&route["Target"]["!Sub"])
+            .trim_start_matches("integrations/${")
+            .trim_end_matches('}')
+            .to_owned()
+    };
+    routes
+        .map(|(_, route)| (text(&route["RouteKey"]).to_owned(), target(route)))
+        .collect()
 }
 
 /// How well a route's key fits a request, the best being the largest, as the gateway chooses: whole paths before trees, words before variables,
@@ -22,7 +29,11 @@ fn fit(key: &str, method: &str, path: &str) -> Option<(bool, usize, bool)> {
     let (mut words, mut parts) = (0, path.split('/'));
     for piece in pattern.split('/') {
         if piece == "{proxy+}" {
-            return (parts.next().is_some() && (wanted == "ANY" || wanted == method)).then_some((false, words, wanted == method));
+            return (parts.next().is_some() && (wanted == "ANY" || wanted == method)).then_some((
+                false,
+                words,
+                wanted == method,
+            ));
         }
         match parts.next() {
             Some(part) if part == piece => words += 1,
@@ -30,7 +41,11 @@ fn fit(key: &str, method: &str, path: &str) -> Option<(bool, usize, bool)> {
             _ => return None,
         }
     }
-    (parts.next().is_none() && (wanted == "ANY" || wanted == method)).then_some((true, words, wanted == method))
+    (parts.next().is_none() && (wanted == "ANY" || wanted == method)).then_some((
+        true,
+        words,
+        wanted == method,
+    ))
 }
 
 #[test]
@@ -44,38 +59,85 @@ fn every_line_of_the_route_table_is_led_to_its_function_and_nothing_else_is_led_
     };
     let template = template();
     let mut routes = gateway_routes(&template);
-    assert_eq!(routes.remove("$default").as_deref(), Some("ErrorIntegration"), "whatever nobody answers is an error");
+    assert_eq!(
+        routes.remove("$default").as_deref(),
+        Some("ErrorIntegration"),
+        "whatever nobody answers is an error"
+    );
     let mut used = BTreeSet::new();
     for line in ROUTES {
-        let path = line.path.replace("{key}", "k1").replace("{id}", "x1").replace("{code}", "c1");
-        let methods: &[&str] = if line.method == Method::GET { &["GET", "HEAD"] } else { &[line.method.as_str()] };
+        let path = line
+            .path
+            .replace("{key}", "k1")
+            .replace("{id}", "x1")
+            .replace("{code}", "c1");
+        let methods: &[&str] = if line.method == Method::GET {
+            &["GET", "HEAD"]
+        } else {
+            &[line.method.as_str()]
+        };
         for method in methods {
-            let best = routes.keys().filter_map(|key| Some((fit(key, method, &path)?, key))).max();
+            let best = routes
+                .keys()
+                .filter_map(|key| Some((fit(key, method, &path)?, key)))
+                .max();
             let (_, key) = best.unwrap_or_else(|| panic!("{method} {} is led nowhere", line.path));
-            assert_eq!(routes[key], integration(line.function), "{method} {} is led by {key}", line.path);
+            assert_eq!(
+                routes[key],
+                integration(line.function),
+                "{method} {} is led by {key}",
+                line.path
+            );
             used.insert(key.as_str());
         }
     }
     for (key, target) in &routes {
         // The tree under a page that has a line may wait for lines of its own.
-        let root = key.split_once(' ').and_then(|(_, path)| path.strip_suffix("/{proxy+}"));
+        let root = key
+            .split_once(' ')
+            .and_then(|(_, path)| path.strip_suffix("/{proxy+}"));
         let below = |line: &&casting_web::Route| {
-            root.is_some_and(|root| line.path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            root.is_some_and(|root| {
+                line.path
+                    .strip_prefix(root)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
         };
         let lines: Vec<_> = ROUTES.iter().filter(below).collect();
-        assert!(used.contains(key.as_str()) || !lines.is_empty(), "{key} leads to {target}, which has no such line");
-        assert!(lines.iter().all(|line| integration(line.function) == target), "{key} leads lines of others to {target}");
+        assert!(
+            used.contains(key.as_str()) || !lines.is_empty(),
+            "{key} leads to {target}, which has no such line"
+        );
+        assert!(
+            lines
+                .iter()
+                .all(|line| integration(line.function) == target),
+            "{key} leads lines of others to {target}"
+        );
     }
-    assert!(routes.len() < 100, "{} routes; a gateway takes 300", routes.len());
+    assert!(
+        routes.len() < 100,
+        "{} routes; a gateway takes 300",
+        routes.len()
+    );
 }
 
 #[test]
 fn a_route_is_chosen_as_the_gateway_does() {
     let best = |keys: &[&'static str], request: &str| {
         let (method, path) = request.split_once(' ').expect("two words");
-        keys.iter().filter_map(|key| Some((fit(key, method, path)?, *key))).max().map(|(_, key)| key)
+        keys.iter()
+            .filter_map(|key| Some((fit(key, method, path)?, *key)))
+            .max()
+            .map(|(_, key)| key)
     };
-    let keys = ["GET /a/{id}", "GET /a/b", "ANY /a/b", "ANY /a/{proxy+}", "ANY /{proxy+}"];
+    let keys = [
+        "GET /a/{id}",
+        "GET /a/b",
+        "ANY /a/b",
+        "ANY /a/{proxy+}",
+        "ANY /{proxy+}",
+    ];
     for (request, chosen) in [
         ("GET /a/b", Some("GET /a/b")),
         ("POST /a/b", Some("ANY /a/b")),
@@ -94,7 +156,11 @@ fn only_the_admin_api_may_ask_for_a_token_and_every_other_route_is_open() {
     let template = template();
     for (name, route) in resources(&template, "AWS::ApiGatewayV2::Route") {
         let asks = !route["AuthorizationType"].is_null() || !route["AuthorizerId"].is_null();
-        assert_eq!(asks, text(&route["RouteKey"]) == "ANY /api/admin/{proxy+}", "{name}");
+        assert_eq!(
+            asks,
+            text(&route["RouteKey"]) == "ANY /api/admin/{proxy+}",
+            "{name}"
+        );
     }
 }
 
@@ -105,11 +171,23 @@ fn what_needs_no_key_needs_no_token_either_and_all_else_of_the_admin_api_does() 
     let in_api = |line: &&casting_web::Route| line.path.starts_with("/api/admin/");
     for line in ROUTES.iter().filter(in_api) {
         let path = line.path.replace("{id}", "x1");
-        let methods: &[&str] = if line.method == Method::GET { &["GET", "HEAD"] } else { &[line.method.as_str()] };
+        let methods: &[&str] = if line.method == Method::GET {
+            &["GET", "HEAD"]
+        } else {
+            &[line.method.as_str()]
+        };
         for method in methods {
-            let led = routes.keys().filter_map(|key| Some((fit(key, method, &path)?, key))).max().map(|(_, key)| key.as_str());
+            let led = routes
+                .keys()
+                .filter_map(|key| Some((fit(key, method, &path)?, key)))
+                .max()
+                .map(|(_, key)| key.as_str());
             let asks = led == Some("ANY /api/admin/{proxy+}");
-            assert_eq!(asks, line.access != Access::Public, "{method} {path} is led by {led:?}");
+            assert_eq!(
+                asks,
+                line.access != Access::Public,
+                "{method} {path} is led by {led:?}"
+            );
         }
     }
 }
@@ -124,16 +202,38 @@ fn the_gateway_may_call_the_functions_that_it_leads_to_and_only_this_gateway_may
             ("lambda:InvokeFunction", "apigateway.amazonaws.com"),
             "{name}"
         );
-        may.insert(text(&permission["FunctionName"]["!Ref"]).to_owned(), &permission["SourceArn"]["!Sub"]);
+        may.insert(
+            text(&permission["FunctionName"]["!Ref"]).to_owned(),
+            &permission["SourceArn"]["!Sub"],
+        );
     }
     let called: BTreeMap<String, String> = resources(&template, "AWS::ApiGatewayV2::Integration")
         .into_iter()
-        .map(|(name, integration)| (name.to_owned(), text(&integration["IntegrationUri"]["!GetAtt"]).trim_end_matches(".Arn").to_owned()))
+        .map(|(name, integration)| {
+            (
+                name.to_owned(),
+                text(&integration["IntegrationUri"]["!GetAtt"])
+                    .trim_end_matches(".Arn")
+                    .to_owned(),
+            )
+        })
         .collect();
     let led: BTreeSet<String> = gateway_routes(&template).into_values().collect();
-    assert_eq!(called.keys().cloned().collect::<BTreeSet<_>>(), led, "an integration without a route, or the other way round");
-    assert_eq!(may.keys().collect::<BTreeSet<_>>(), called.values().collect(), "who may be called, and who is");
+    assert_eq!(
+        called.keys().cloned().collect::<BTreeSet<_>>(),
+        led,
+        "an integration without a route, or the other way round"
+    );
+    assert_eq!(
+        may.keys().collect::<BTreeSet<_>>(),
+        called.values().collect(),
+        "who may be called, and who is"
+    );
     for (function, source) in may {
-        assert_eq!(text(source), "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*", "{function}");
+        assert_eq!(
+            text(source),
+            "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*",
+            "{function}"
+        );
     }
 }

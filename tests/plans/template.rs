@@ -12,9 +12,18 @@ pub(crate) fn template() -> Value {
 
 fn plain(value: Value) -> Value {
     match value {
-        Value::Tagged(tagged) => Value::Mapping([(Value::from(tagged.tag.to_string()), plain(tagged.value))].into_iter().collect()),
+        Value::Tagged(tagged) => Value::Mapping(
+            [(Value::from(tagged.tag.to_string()), plain(tagged.value))]
+                .into_iter()
+                .collect(),
+        ),
         Value::Sequence(items) => Value::Sequence(items.into_iter().map(plain).collect()),
-        Value::Mapping(entries) => Value::Mapping(entries.into_iter().map(|(key, value)| (key, plain(value))).collect()),
+        Value::Mapping(entries) => Value::Mapping(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key, plain(value)))
+                .collect(),
+        ),
         other => other,
     }
 }
@@ -22,11 +31,15 @@ fn plain(value: Value) -> Value {
 pub(crate) fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
     let all = template["Resources"].as_mapping().expect("resources");
     let of_kind = all.iter().filter(|(_, resource)| resource["Type"] == kind);
-    of_kind.map(|(name, resource)| (name.as_str().expect("a name"), &resource["Properties"])).collect()
+    of_kind
+        .map(|(name, resource)| (name.as_str().expect("a name"), &resource["Properties"]))
+        .collect()
 }
 
 pub(crate) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value:?} is a text"))
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value:?} is a text"))
 }
 
 #[test]
@@ -35,9 +48,18 @@ fn the_first_key_is_where_an_output_says_and_is_shown_by_the_command_beside_it()
     let output = |name: &str| template["Outputs"][name]["Value"].clone();
     assert_eq!(output("AdminKeyArn")["!Ref"], "AdminKey");
     let command = output("AdminKeyCommand");
-    assert!(text(&command["!Sub"]).contains("secretsmanager get-secret-value"), "{command:?}");
-    assert!(text(&command["!Sub"]).contains("--secret-id ${AdminKey} "), "{command:?}");
-    assert_eq!(template["Resources"]["AdminKey"]["Type"], "AWS::SecretsManager::Secret");
+    assert!(
+        text(&command["!Sub"]).contains("secretsmanager get-secret-value"),
+        "{command:?}"
+    );
+    assert!(
+        text(&command["!Sub"]).contains("--secret-id ${AdminKey} "),
+        "{command:?}"
+    );
+    assert_eq!(
+        template["Resources"]["AdminKey"]["Type"],
+        "AWS::SecretsManager::Secret"
+    );
 }
 
 #[test]
@@ -47,28 +69,99 @@ fn the_tables_are_those_of_the_schema() {
     assert_eq!(tables.len(), TABLES.len());
     for schema in TABLES {
         let wanted = format!("{}Table", capitalised(schema.name));
-        let (_, table) = tables.iter().find(|(name, _)| *name == wanted).unwrap_or_else(|| panic!("{wanted} is missing"));
-        assert_eq!(key_of(&table["KeySchema"]), key_names(schema.key), "{wanted}");
+        let (_, table) = tables
+            .iter()
+            .find(|(name, _)| *name == wanted)
+            .unwrap_or_else(|| panic!("{wanted} is missing"));
+        assert_eq!(
+            key_of(&table["KeySchema"]),
+            key_names(schema.key),
+            "{wanted}"
+        );
         let attributes: BTreeSet<_> = list(&table["AttributeDefinitions"])
             .iter()
-            .map(|attribute| (text(&attribute["AttributeName"]), text(&attribute["AttributeType"])))
+            .map(|attribute| {
+                (
+                    text(&attribute["AttributeName"]),
+                    text(&attribute["AttributeType"]),
+                )
+            })
             .collect();
-        let kind = |kind| if kind == AttributeKind::Text { "S" } else { "N" };
-        assert_eq!(attributes, schema.attributes().iter().map(|one| (one.name, kind(one.kind))).collect(), "{wanted}");
+        let kind = |kind| {
+            if kind == AttributeKind::Text {
+                "S"
+            } else {
+                "N"
+            }
+        };
+        assert_eq!(
+            attributes,
+            schema
+                .attributes()
+                .iter()
+                .map(|one| (one.name, kind(one.kind)))
+                .collect(),
+            "{wanted}"
+        );
         let indexes: BTreeMap<_, _> = list(&table["GlobalSecondaryIndexes"])
             .iter()
-            .map(|index| (text(&index["IndexName"]), (key_of(&index["KeySchema"]), text(&index["Projection"]["ProjectionType"]))))
+            .map(|index| {
+                (
+                    text(&index["IndexName"]),
+                    (
+                        key_of(&index["KeySchema"]),
+                        text(&index["Projection"]["ProjectionType"]),
+                    ),
+                )
+            })
             .collect();
-        let projection = |of| if of == Projection::All { "ALL" } else { "KEYS_ONLY" };
-        let expected = schema.indexes.iter().map(|index| (index.name, (key_names(index.key), projection(index.projection)))).collect();
+        let projection = |of| {
+            if of == Projection::All {
+                "ALL"
+            } else {
+                "KEYS_ONLY"
+            }
+        };
+        let expected = schema
+            .indexes
+            .iter()
+            .map(|index| {
+                (
+                    index.name,
+                    (key_names(index.key), projection(index.projection)),
+                )
+            })
+            .collect();
         assert_eq!(indexes, expected, "{wanted}");
-        assert_eq!(table["TimeToLiveSpecification"]["AttributeName"].as_str(), schema.ttl, "{wanted}");
+        assert_eq!(
+            table["TimeToLiveSpecification"]["AttributeName"].as_str(),
+            schema.ttl,
+            "{wanted}"
+        );
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{wanted}");
-        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{wanted}");
-        assert_eq!(list(&table["DeletionProtectionEnabled"]["!If"])[0], "IsProtected", "{wanted}");
+        assert_eq!(
+            table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true,
+            "{wanted}"
+        );
+        assert_eq!(
+            list(&table["DeletionProtectionEnabled"]["!If"])[0],
+            "IsProtected",
+            "{wanted}"
+        );
         let whole = &template["Resources"][wanted.as_str()];
-        assert_eq!((text(&whole["DeletionPolicy"]), text(&whole["UpdateReplacePolicy"])), ("Retain", "Retain"), "{wanted}");
-        assert_eq!(text(&table["BillingMode"]), "PAY_PER_REQUEST", "{wanted}: nothing is paid while nobody clicks");
+        assert_eq!(
+            (
+                text(&whole["DeletionPolicy"]),
+                text(&whole["UpdateReplacePolicy"])
+            ),
+            ("Retain", "Retain"),
+            "{wanted}"
+        );
+        assert_eq!(
+            text(&table["BillingMode"]),
+            "PAY_PER_REQUEST",
+            "{wanted}: nothing is paid while nobody clicks"
+        );
     }
 }
 
@@ -76,21 +169,40 @@ fn the_tables_are_those_of_the_schema() {
 fn the_stream_of_sessions_lets_through_who_leaves_a_pool_and_nobody_else() {
     let template = template();
     let mappings = resources(&template, "AWS::Lambda::EventSourceMapping");
-    let [(_, mapping)] = &mappings[..] else { panic!("one mapping, not {}", mappings.len()) };
+    let [(_, mapping)] = &mappings[..] else {
+        panic!("one mapping, not {}", mappings.len())
+    };
     let patterns: Vec<serde_json::Value> = list(&mapping["FilterCriteria"]["Filters"])
         .iter()
         .map(|filter| serde_json::from_str(text(&filter["Pattern"])).expect("a pattern is JSON"))
         .collect();
     assert_eq!(patterns, casting_dynamo::stream::departures());
     assert_eq!(
-        (&mapping["EventSourceArn"]["!GetAtt"], &mapping["FunctionName"]["!Ref"]),
-        (&"SessionsTable.StreamArn".into(), &"LifecycleFunction".into())
+        (
+            &mapping["EventSourceArn"]["!GetAtt"],
+            &mapping["FunctionName"]["!Ref"]
+        ),
+        (
+            &"SessionsTable.StreamArn".into(),
+            &"LifecycleFunction".into()
+        )
     );
     let streamed: Vec<_> = resources(&template, "AWS::DynamoDB::Table")
         .into_iter()
-        .filter_map(|(name, table)| Some((name.to_owned(), table["StreamSpecification"]["StreamViewType"].as_str()?.to_owned())))
+        .filter_map(|(name, table)| {
+            Some((
+                name.to_owned(),
+                table["StreamSpecification"]["StreamViewType"]
+                    .as_str()?
+                    .to_owned(),
+            ))
+        })
         .collect();
-    assert_eq!(streamed, [("SessionsTable".to_owned(), "NEW_AND_OLD_IMAGES".to_owned())], "the patterns read both images");
+    assert_eq!(
+        streamed,
+        [("SessionsTable".to_owned(), "NEW_AND_OLD_IMAGES".to_owned())],
+        "the patterns read both images"
+    );
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -102,11 +214,16 @@ fn capitalised(name: &str) -> String {
 }
 
 fn key_names(key: KeySchema) -> Vec<(&'static str, &'static str)> {
-    std::iter::once((key.partition.name, "HASH")).chain(key.sort.map(|sort| (sort.name, "RANGE"))).collect()
+    std::iter::once((key.partition.name, "HASH"))
+        .chain(key.sort.map(|sort| (sort.name, "RANGE")))
+        .collect()
 }
 
 fn key_of(value: &Value) -> Vec<(&str, &str)> {
-    list(value).iter().map(|part| (text(&part["AttributeName"]), text(&part["KeyType"]))).collect()
+    list(value)
+        .iter()
+        .map(|part| (text(&part["AttributeName"]), text(&part["KeyType"])))
+        .collect()
 }
 
 #[test]
@@ -119,34 +236,62 @@ fn every_function_finds_in_its_environment_what_boot_reads() {
             continue;
         }
         let own = &function["Environment"]["Variables"];
-        assert!(!own["CASTING_SIGNING_KEY_PREVIOUS"].is_null(), "{name} cannot change keys");
+        assert!(
+            !own["CASTING_SIGNING_KEY_PREVIOUS"].is_null(),
+            "{name} cannot change keys"
+        );
         for variable in casting_boot::required_variables() {
             // Lambda itself sets these.
             if !variable.starts_with("AWS_") {
-                assert!(!common[variable.as_str()].is_null() || !own[variable.as_str()].is_null(), "{name} has no {variable}");
+                assert!(
+                    !common[variable.as_str()].is_null() || !own[variable.as_str()].is_null(),
+                    "{name} has no {variable}"
+                );
             }
         }
     }
 }
 
 #[test]
-fn a_function_finds_nothing_in_its_environment_that_boot_does_not_read_and_boot_reads_what_is_there() {
+fn a_function_finds_nothing_in_its_environment_that_boot_does_not_read_and_boot_reads_what_is_there()
+ {
     // Where gates report (to the public URL); the provider's usual words. A deployment of its own mind sets them by hand.
-    const LEFT_OUT: [&str; 4] = ["CASTING_REPORT_URL", "CASTING_OIDC_SCOPES", "CASTING_OIDC_ADMIN_VALUE", "CASTING_OIDC_AUDITOR_VALUE"];
-    let source = include_str!("../../shared/boot/src/environment.rs").split("#[cfg(test)]").next().unwrap_or_default();
-    let quoted = source.split('"').filter(|text| text.starts_with("CASTING_") && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
+    const LEFT_OUT: [&str; 4] = [
+        "CASTING_REPORT_URL",
+        "CASTING_OIDC_SCOPES",
+        "CASTING_OIDC_ADMIN_VALUE",
+        "CASTING_OIDC_AUDITOR_VALUE",
+    ];
+    let source = include_str!("../../shared/boot/src/environment.rs")
+        .split("#[cfg(test)]")
+        .next()
+        .unwrap_or_default();
+    let quoted = source.split('"').filter(|text| {
+        text.starts_with("CASTING_") && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+    });
     let read: BTreeSet<&str> = quoted.filter(|name| !LEFT_OUT.contains(name)).collect();
     let template = template();
     let common = &template["Globals"]["Function"]["Environment"]["Variables"];
     let mut set = BTreeSet::new();
-    for variables in
-        [common].into_iter().chain(resources(&template, "AWS::Serverless::Function").iter().map(|(_, f)| &f["Environment"]["Variables"]))
-    {
-        set.extend(variables.as_mapping().into_iter().flatten().filter_map(|(name, _)| name.as_str()));
+    for variables in [common].into_iter().chain(
+        resources(&template, "AWS::Serverless::Function")
+            .iter()
+            .map(|(_, f)| &f["Environment"]["Variables"]),
+    ) {
+        set.extend(
+            variables
+                .as_mapping()
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, _)| name.as_str()),
+        );
     }
     assert_eq!(set, read);
     for (name, value) in common.as_mapping().expect("variables") {
-        assert!(!format!("{value:?}").contains("resolve:secretsmanager"), "{name:?} is a secret that every function gets");
+        assert!(
+            !format!("{value:?}").contains("resolve:secretsmanager"),
+            "{name:?} is a secret that every function gets"
+        );
     }
 }
 
@@ -160,14 +305,34 @@ fn secrets_go_to_the_functions_that_use_them() {
             .map(|(name, _)| name.to_owned())
             .collect::<Vec<_>>()
     };
-    let (asked, all) = (["CastFunction", "SessionFunction", "AdminFunction", "AuthFunction"], "LifecycleFunction");
-    assert_eq!(holders("CASTING_SIGNING_KEY"), [&asked[..], &[all]].concat());
+    let (asked, all) = (
+        [
+            "CastFunction",
+            "SessionFunction",
+            "AdminFunction",
+            "AuthFunction",
+        ],
+        "LifecycleFunction",
+    );
+    assert_eq!(
+        holders("CASTING_SIGNING_KEY"),
+        [&asked[..], &[all]].concat()
+    );
     assert_eq!(holders("CASTING_VISITOR_PROOF"), asked);
     assert_eq!(holders("CASTING_CAPTCHA_SECRET"), ["CastFunction"]);
     assert_eq!(holders("CASTING_OIDC_CLIENT_SECRET"), ["AuthFunction"]);
-    let issuer = |function: &str| template["Resources"][function]["Properties"]["Environment"]["Variables"]["CASTING_OIDC_ISSUER"].clone();
-    assert_eq!(holders("CASTING_OIDC_ISSUER"), ["AdminFunction", "AuthFunction"]);
-    assert_eq!(issuer("AdminFunction"), issuer("AuthFunction"), "the console offers the login that there is");
+    let issuer = |function: &str| {
+        template["Resources"][function]["Properties"]["Environment"]["Variables"]["CASTING_OIDC_ISSUER"].clone()
+    };
+    assert_eq!(
+        holders("CASTING_OIDC_ISSUER"),
+        ["AdminFunction", "AuthFunction"]
+    );
+    assert_eq!(
+        issuer("AdminFunction"),
+        issuer("AuthFunction"),
+        "the console offers the login that there is"
+    );
 }
 
 #[test]
@@ -176,14 +341,23 @@ fn no_function_may_do_everything_and_only_the_execution_role_is_handed_over() {
     let functions = resources(&template, "AWS::Serverless::Function");
     let mut passed = 0;
     for (name, function) in &functions {
-        for statement in list(&function["Policies"]).iter().flat_map(|policy| list(&policy["Statement"])) {
+        for statement in list(&function["Policies"])
+            .iter()
+            .flat_map(|policy| list(&policy["Statement"]))
+        {
             for action in list(&statement["Action"]).iter().map(text) {
                 assert!(!action.contains('*'), "{name} may {action}");
                 // ECS knows no narrower resource for these two.
                 let wide = statement["Resource"] == "*";
-                assert!(!wide || ["ecs:ListTasks", "ecs:RegisterTaskDefinition"].contains(&action), "{name} may {action} on everything");
+                assert!(
+                    !wide || ["ecs:ListTasks", "ecs:RegisterTaskDefinition"].contains(&action),
+                    "{name} may {action} on everything"
+                );
                 if action == "iam:PassRole" {
-                    assert_eq!(statement["Resource"]["!GetAtt"], "ExecutionRole.Arn", "{name}");
+                    assert_eq!(
+                        statement["Resource"]["!GetAtt"], "ExecutionRole.Arn",
+                        "{name}"
+                    );
                     passed += 1;
                 }
             }
@@ -202,29 +376,46 @@ fn what_acts_on_tasks_is_bound_to_our_cluster_and_our_role() {
     let tasks = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/${Cluster}/*";
     let definitions = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/";
     for (name, function) in &resources(&template, "AWS::Serverless::Function") {
-        for statement in list(&function["Policies"]).iter().flat_map(|policy| list(&policy["Statement"])) {
+        for statement in list(&function["Policies"])
+            .iter()
+            .flat_map(|policy| list(&policy["Statement"]))
+        {
             assert_eq!(text(&statement["Effect"]), "Allow", "{name}");
             let (resource, condition) = (&statement["Resource"], &statement["Condition"]);
             let on_cluster = condition["ArnEquals"]["ecs:cluster"]["!GetAtt"] == "Cluster.Arn";
             let made_by = condition["StringEquals"]["ecs:CreateAction"].as_str();
             for action in list(&statement["Action"]).iter().map(text) {
                 let bound = match action {
-                    "ecs:RunTask" => on_cluster && text(&resource["!Sub"]) == format!("{definitions}*:*"),
+                    "ecs:RunTask" => {
+                        on_cluster && text(&resource["!Sub"]) == format!("{definitions}*:*")
+                    }
                     "ecs:ListTasks" => on_cluster,
                     "ecs:DescribeTasks" | "ecs:StopTask" => text(&resource["!Sub"]) == tasks,
                     "ecs:TagResource" => match made_by {
                         Some("RunTask") => text(&resource["!Sub"]) == tasks,
-                        Some("RegisterTaskDefinition") => text(&resource["!Sub"]) == format!("{definitions}casting-*"),
+                        Some("RegisterTaskDefinition") => {
+                            text(&resource["!Sub"]) == format!("{definitions}casting-*")
+                        }
                         _ => false,
                     },
                     "ecs:RegisterTaskDefinition" => *name == "AdminFunction",
-                    "iam:PassRole" => condition["StringEquals"]["iam:PassedToService"] == "ecs-tasks.amazonaws.com",
-                    "sqs:SendMessage" => *name == "LifecycleFunction" && resource["!GetAtt"] == "LostEvents.Arn",
+                    "iam:PassRole" => {
+                        condition["StringEquals"]["iam:PassedToService"]
+                            == "ecs-tasks.amazonaws.com"
+                    }
+                    "sqs:SendMessage" => {
+                        *name == "LifecycleFunction" && resource["!GetAtt"] == "LostEvents.Arn"
+                    }
                     "s3:ListBucket" => resource["!GetAtt"] == "ProfileBucket.Arn",
-                    "s3:GetObject" | "s3:PutObject" | "s3:DeleteObject" => text(&resource["!Sub"]) == "${ProfileBucket.Arn}/profiles/*",
+                    "s3:GetObject" | "s3:PutObject" | "s3:DeleteObject" => {
+                        text(&resource["!Sub"]) == "${ProfileBucket.Arn}/profiles/*"
+                    }
                     dynamodb => dynamodb.starts_with("dynamodb:"),
                 };
-                assert!(bound, "{name} may {action} on {resource:?} if {condition:?}");
+                assert!(
+                    bound,
+                    "{name} may {action} on {resource:?} if {condition:?}"
+                );
             }
         }
     }
@@ -236,28 +427,68 @@ fn the_files_of_users_are_kept_in_a_closed_bucket_and_only_two_functions_reach_t
     let bucket = &template["Resources"]["ProfileBucket"];
     assert_eq!(bucket["DeletionPolicy"], "Retain");
     let properties = &bucket["Properties"];
-    let block = properties["PublicAccessBlockConfiguration"].as_mapping().expect("closed");
-    assert_eq!(block.values().filter(|value| value.as_bool() == Some(true)).count(), 4);
-    assert!(!properties["BucketEncryption"].is_null() && !properties["LifecycleConfiguration"].is_null());
-    let policy = &template["Resources"]["ProfileBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][0];
-    assert_eq!((text(&policy["Effect"]), text(&policy["Condition"]["Bool"]["aws:SecureTransport"])), ("Deny", "false"));
+    let block = properties["PublicAccessBlockConfiguration"]
+        .as_mapping()
+        .expect("closed");
+    assert_eq!(
+        block
+            .values()
+            .filter(|value| value.as_bool() == Some(true))
+            .count(),
+        4
+    );
+    assert!(
+        !properties["BucketEncryption"].is_null()
+            && !properties["LifecycleConfiguration"].is_null()
+    );
+    let policy = &template["Resources"]["ProfileBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        [0];
+    assert_eq!(
+        (
+            text(&policy["Effect"]),
+            text(&policy["Condition"]["Bool"]["aws:SecureTransport"])
+        ),
+        ("Deny", "false")
+    );
     let may = |function: &Value, what: &str| {
-        let statements = list(&function["Policies"]).iter().flat_map(|policy| list(&policy["Statement"]));
-        statements.flat_map(|statement| list(&statement["Action"])).any(|action| text(action) == what)
+        let statements = list(&function["Policies"])
+            .iter()
+            .flat_map(|policy| list(&policy["Statement"]));
+        statements
+            .flat_map(|statement| list(&statement["Action"]))
+            .any(|action| text(action) == what)
     };
     for (name, function) in resources(&template, "AWS::Serverless::Function") {
-        let (keeps, clears) = (name == "SessionFunction", matches!(name, "SessionFunction" | "AdminFunction"));
-        assert_eq!(!function["Environment"]["Variables"]["CASTING_PROFILE_BUCKET"].is_null(), clears, "{name}");
+        let (keeps, clears) = (
+            name == "SessionFunction",
+            matches!(name, "SessionFunction" | "AdminFunction"),
+        );
+        assert_eq!(
+            !function["Environment"]["Variables"]["CASTING_PROFILE_BUCKET"].is_null(),
+            clears,
+            "{name}"
+        );
         assert_eq!(may(function, "s3:PutObject"), keeps, "{name}");
         assert_eq!(
-            (may(function, "s3:GetObject"), may(function, "s3:DeleteObject"), may(function, "s3:ListBucket")),
+            (
+                may(function, "s3:GetObject"),
+                may(function, "s3:DeleteObject"),
+                may(function, "s3:ListBucket")
+            ),
             (clears, clears, clears)
         );
     }
     let session = list(&template["Resources"]["SessionFunction"]["Properties"]["Policies"]);
-    let catalog = session.iter().flat_map(|policy| list(&policy["Statement"])).find(|one| one["Resource"]["!GetAtt"] == "CatalogTable.Arn");
+    let catalog = session
+        .iter()
+        .flat_map(|policy| list(&policy["Statement"]))
+        .find(|one| one["Resource"]["!GetAtt"] == "CatalogTable.Arn");
     let keys = &catalog.expect("is granted")["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
-    assert_eq!(list(keys).iter().map(text).collect::<Vec<_>>(), ["profile"], "no other record");
+    assert_eq!(
+        list(keys).iter().map(text).collect::<Vec<_>>(),
+        ["profile"],
+        "no other record"
+    );
 }
 
 #[test]
@@ -265,8 +496,13 @@ fn what_no_emulator_asks_for_is_granted() {
     let template = template();
     let granted = |function: &str, action: &str| {
         let policies = list(&template["Resources"][function]["Properties"]["Policies"]);
-        let statements = policies.iter().flat_map(|policy| list(&policy["Statement"]));
-        statements.flat_map(|statement| list(&statement["Action"])).filter(|granted| **granted == action).count()
+        let statements = policies
+            .iter()
+            .flat_map(|policy| list(&policy["Statement"]));
+        statements
+            .flat_map(|statement| list(&statement["Action"]))
+            .filter(|granted| **granted == action)
+            .count()
     };
     for (function, action) in [
         ("CastFunction", "iam:PassRole"),
@@ -281,25 +517,52 @@ fn what_no_emulator_asks_for_is_granted() {
         ("LifecycleFunction", "iam:PassRole"),
         ("LifecycleFunction", "ecs:TagResource"),
     ] {
-        assert_eq!(granted(function, action), 1, "{function} needs {action} once");
+        assert_eq!(
+            granted(function, action),
+            1,
+            "{function} needs {action} once"
+        );
     }
 }
 
 #[test]
 fn every_role_is_a_functions_or_one_of_three_and_no_session_has_one() {
     let template = template();
-    let roles = resources(&template, "AWS::IAM::Role").into_iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
-    assert_eq!(roles, ["ExecutionRole", "EdgeSettingsRole", "EdgeExecutionRole"], "the functions' own are made from their policies");
+    let roles = resources(&template, "AWS::IAM::Role")
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect::<Vec<_>>();
+    assert_eq!(
+        roles,
+        ["ExecutionRole", "EdgeSettingsRole", "EdgeExecutionRole"],
+        "the functions' own are made from their policies"
+    );
     for (name, role) in resources(&template, "AWS::IAM::Role") {
-        assert!(role["ManagedPolicyArns"].is_null(), "{name}: what it may do is written here");
-        let statements = list(&role["Policies"]).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
-        let statements = statements.map(|statement| if statement["Fn::If"].is_null() { statement } else { &statement["Fn::If"][1] });
+        assert!(
+            role["ManagedPolicyArns"].is_null(),
+            "{name}: what it may do is written here"
+        );
+        let statements = list(&role["Policies"])
+            .iter()
+            .flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
+        let statements = statements.map(|statement| {
+            if statement["Fn::If"].is_null() {
+                statement
+            } else {
+                &statement["Fn::If"][1]
+            }
+        });
         for statement in statements {
             for action in list(&statement["Action"]).iter().map(text) {
                 assert!(!action.contains('*'), "{name} may {action}");
                 let wide = statement["Resource"] == "*";
                 assert!(
-                    !wide || ["ecr:GetAuthorizationToken", "ec2:DescribeManagedPrefixLists"].contains(&action),
+                    !wide
+                        || [
+                            "ecr:GetAuthorizationToken",
+                            "ec2:DescribeManagedPrefixLists"
+                        ]
+                        .contains(&action),
                     "{name} may {action} on everything"
                 );
             }
@@ -314,71 +577,124 @@ fn every_role_is_a_functions_or_one_of_three_and_no_session_has_one() {
 fn what_a_function_could_not_do_is_kept_and_told() {
     let template = template();
     let functions = resources(&template, "AWS::Serverless::Function");
-    let (_, lifecycle) = functions.iter().find(|(name, _)| *name == "LifecycleFunction").expect("is there");
+    let (_, lifecycle) = functions
+        .iter()
+        .find(|(name, _)| *name == "LifecycleFunction")
+        .expect("is there");
     let events = lifecycle["Events"].as_mapping().expect("events");
     assert_eq!(events.len(), 2);
     for (name, event) in events {
-        assert_eq!(event["Properties"]["DeadLetterConfig"]["Arn"]["!GetAtt"], "LostEvents.Arn", "{name:?}");
-        assert!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"].as_u64().is_some_and(|times| times > 0), "{name:?}");
+        assert_eq!(
+            event["Properties"]["DeadLetterConfig"]["Arn"]["!GetAtt"], "LostEvents.Arn",
+            "{name:?}"
+        );
+        assert!(
+            event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"]
+                .as_u64()
+                .is_some_and(|times| times > 0),
+            "{name:?}"
+        );
     }
     assert_eq!(
-        template["Resources"]["LifecycleRetries"]["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]["!GetAtt"],
+        template["Resources"]["LifecycleRetries"]["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]
+            ["!GetAtt"],
         "LostEvents.Arn"
     );
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
-        assert_eq!(alarm["AlarmActions"][0]["!Ref"], "AlarmTopic", "{name} tells nobody");
+        assert_eq!(
+            alarm["AlarmActions"][0]["!Ref"], "AlarmTopic",
+            "{name} tells nobody"
+        );
     }
 }
 
 #[test]
 fn alarms_and_dashboard_look_at_what_is_counted() {
-    let counted = [include_str!("../../shared/core/src/flow/mod.rs"), include_str!("../../shared/core/src/flow/claim.rs")].concat();
+    let counted = [
+        include_str!("../../shared/core/src/flow/mod.rs"),
+        include_str!("../../shared/core/src/flow/claim.rs"),
+    ]
+    .concat();
     let template = template();
     let mut seen = BTreeSet::new();
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         if alarm["Namespace"] == casting_boot::METRICS_NAMESPACE {
             let metric = text(&alarm["MetricName"]);
             assert!(
-                counted.contains(&format!("{metric} = ")) || counted.contains(&format!("let {metric} =")),
+                counted.contains(&format!("{metric} = "))
+                    || counted.contains(&format!("let {metric} =")),
                 "{name}: nothing counts {metric}"
             );
             let dimension = &alarm["Dimensions"][0];
-            assert!(counted.contains(text(&dimension["Name"])), "{name}: {dimension:?}");
+            assert!(
+                counted.contains(text(&dimension["Name"])),
+                "{name}: {dimension:?}"
+            );
             seen.insert(metric);
         }
     }
     assert_eq!(seen, BTreeSet::from(["claims", "start_ms"]));
-    let dashboard = text(&template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"]);
+    let dashboard =
+        text(&template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"]);
     // What is filled in is a name.
     let filled: String = dashboard
         .split("${")
         .enumerate()
-        .map(|(n, part)| if n == 0 { part } else { part.split_once('}').map_or(part, |(_, rest)| rest) })
+        .map(|(n, part)| {
+            if n == 0 {
+                part
+            } else {
+                part.split_once('}').map_or(part, |(_, rest)| rest)
+            }
+        })
         .collect();
     let board: serde_json::Value = serde_json::from_str(&filled).expect("JSON");
     let widgets = board["widgets"].as_array().expect("widgets");
-    let ours = widgets.iter().filter(|widget| widget["properties"]["metrics"][0][0] == casting_boot::METRICS_NAMESPACE);
+    let ours = widgets
+        .iter()
+        .filter(|widget| widget["properties"]["metrics"][0][0] == casting_boot::METRICS_NAMESPACE);
     assert_eq!((widgets.len(), ours.count()), (7, 2));
 }
 
 #[test]
 fn what_the_template_repeats_is_word_for_word_what_stands_in_its_file() {
     let template = template();
-    let (resources, code) = (&template["Resources"], |text: &str| format!("{}\n", text.trim_end()));
+    let (resources, code) = (&template["Resources"], |text: &str| {
+        format!("{}\n", text.trim_end())
+    });
     for (name, copy, file) in [
-        ("router.js", &resources["EdgeFunction"]["Properties"]["FunctionCode"], include_str!("../../infra/edge/router.js")),
-        ("return.js", &resources["EdgeReturnFunction"]["Properties"]["FunctionCode"], include_str!("../../infra/edge/return.js")),
-        ("settings.py", &resources["EdgeSettingsFunction"]["Properties"]["Code"]["ZipFile"], include_str!("../../infra/edge/settings.py")),
+        (
+            "router.js",
+            &resources["EdgeFunction"]["Properties"]["FunctionCode"],
+            include_str!("../../infra/edge/router.js"),
+        ),
+        (
+            "return.js",
+            &resources["EdgeReturnFunction"]["Properties"]["FunctionCode"],
+            include_str!("../../infra/edge/return.js"),
+        ),
+        (
+            "settings.py",
+            &resources["EdgeSettingsFunction"]["Properties"]["Code"]["ZipFile"],
+            include_str!("../../infra/edge/settings.py"),
+        ),
     ] {
         assert_eq!(code(text(copy)), code(file), "{name}");
-        assert!(file.len() <= 10_240 && (!name.ends_with(".py") || file.len() <= 4096), "{name}: {} bytes", file.len());
+        assert!(
+            file.len() <= 10_240 && (!name.ends_with(".py") || file.len() <= 4096),
+            "{name}: {} bytes",
+            file.len()
+        );
     }
 }
 
 #[test]
 fn an_edge_key_is_what_the_deployment_works_out() {
     // infra/tests/test_edge_settings.py holds the deployment's side to the same.
-    assert_eq!(casting_core::keys::Keyring::edge_key(&[5; 32]), EDGE_KEY_OF_FIVES);
+    assert_eq!(
+        casting_core::keys::Keyring::edge_key(&[5; 32]),
+        EDGE_KEY_OF_FIVES
+    );
     assert!(include_str!("../../infra/tests/test_edge_settings.py").contains(EDGE_KEY_OF_FIVES));
 }
 
@@ -388,38 +704,68 @@ const EDGE_KEY_OF_FIVES: &str = "_LioUV6TLcvv0P97FsWEILk3p6O0hvmJxiOqpsiBHxQ";
 fn the_event_rule_lets_through_what_the_lifecycle_function_reads() {
     let template = template();
     let functions = resources(&template, "AWS::Serverless::Function");
-    let (_, lifecycle) = functions.iter().find(|(name, _)| *name == "LifecycleFunction").expect("is there");
+    let (_, lifecycle) = functions
+        .iter()
+        .find(|(name, _)| *name == "LifecycleFunction")
+        .expect("is there");
     let pattern = &lifecycle["Events"]["TaskChanged"]["Properties"]["Pattern"];
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/lifecycle/events");
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).expect("recorded events") {
         let path = entry.expect("an entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-        let event: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("a file")).expect("JSON");
-        let matches = list(&pattern["source"]).iter().any(|source| event["source"] == text(source))
-            && list(&pattern["detail-type"]).iter().any(|kind| event["detail-type"] == text(kind));
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name")
+            .to_owned();
+        let event: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).expect("a file")).expect("JSON");
+        let matches = list(&pattern["source"])
+            .iter()
+            .any(|source| event["source"] == text(source))
+            && list(&pattern["detail-type"])
+                .iter()
+                .any(|kind| event["detail-type"] == text(kind));
         assert_eq!(matches, name.starts_with("task_"), "{name}");
         seen += 1;
     }
     assert!(seen > 5, "{seen} recorded events");
-    assert_eq!(text(&pattern["detail"]["clusterArn"][0]["!GetAtt"]), "Cluster.Arn", "other clusters' tasks are none of ours");
+    assert_eq!(
+        text(&pattern["detail"]["clusterArn"][0]["!GetAtt"]),
+        "Cluster.Arn",
+        "other clusters' tasks are none of ours"
+    );
 }
 
 #[test]
 fn sessions_are_reached_at_their_gates_port_from_the_edge_and_nowhere_else() {
     let template = template();
     for (name, group) in resources(&template, "AWS::EC2::SecurityGroup") {
-        assert!(list(&group["SecurityGroupIngress"]).is_empty(), "{name} has doors of its own");
-        assert!(!list(&group["SecurityGroupEgress"]).is_empty(), "{name} may go anywhere");
+        assert!(
+            list(&group["SecurityGroupIngress"]).is_empty(),
+            "{name} has doors of its own"
+        );
+        assert!(
+            !list(&group["SecurityGroupEgress"]).is_empty(),
+            "{name} may go anywhere"
+        );
     }
     let mut doors = Vec::new();
     for (name, door) in resources(&template, "AWS::EC2::SecurityGroupIngress") {
         assert_eq!(door["FromPort"], door["ToPort"], "{name}");
-        let from = [&door["SourceSecurityGroupId"]["!GetAtt"], &door["CidrIp"], &door["SourcePrefixListId"]["!If"][0]]
-            .into_iter()
-            .find_map(Value::as_str);
+        let from = [
+            &door["SourceSecurityGroupId"]["!GetAtt"],
+            &door["CidrIp"],
+            &door["SourcePrefixListId"]["!If"][0],
+        ]
+        .into_iter()
+        .find_map(Value::as_str);
         let to = text(&door["GroupId"]["!GetAtt"]).trim_end_matches(".GroupId");
-        doors.push((to, door["FromPort"].as_u64().unwrap_or_default(), from.unwrap_or_default()));
+        doors.push((
+            to,
+            door["FromPort"].as_u64().unwrap_or_default(),
+            from.unwrap_or_default(),
+        ));
     }
     let gate = u64::from(casting_core::image::GATE_PORT);
     let expected = [
@@ -430,7 +776,19 @@ fn sessions_are_reached_at_their_gates_port_from_the_edge_and_nowhere_else() {
     ];
     assert_eq!(doors, expected);
     let prefix = &template["Resources"]["GateIngress"]["Properties"]["SourcePrefixListId"]["!If"];
-    assert_eq!((&prefix[1]["!Ref"], &prefix[2]["!GetAtt"]), (&Value::from("EdgePrefixListId"), &Value::from("EdgeSettings.PrefixListId")));
+    assert_eq!(
+        (&prefix[1]["!Ref"], &prefix[2]["!GetAtt"]),
+        (
+            &Value::from("EdgePrefixListId"),
+            &Value::from("EdgeSettings.PrefixListId")
+        )
+    );
     let edge = &template["Resources"]["EdgeTask"]["Properties"]["ContainerDefinitions"][0];
-    assert_eq!((edge["Command"][0].as_str(), edge["PortMappings"][0]["ContainerPort"].as_u64()), (Some("edge"), Some(8080)));
+    assert_eq!(
+        (
+            edge["Command"][0].as_str(),
+            edge["PortMappings"][0]["ContainerPort"].as_u64()
+        ),
+        (Some("edge"), Some(8080))
+    );
 }

@@ -34,7 +34,12 @@ impl Drop for Scratch {
 }
 
 fn on(data: &Path) -> Vec<String> {
-    vec!["--port".into(), "0".into(), "--data".into(), data.display().to_string()]
+    vec![
+        "--port".into(),
+        "0".into(),
+        "--data".into(),
+        data.display().to_string(),
+    ]
 }
 
 async fn start(arguments: &[String]) -> Program {
@@ -42,17 +47,39 @@ async fn start(arguments: &[String]) -> Program {
 }
 
 async fn read(program: &Program, path: &str) -> Value {
-    program.admin(Method::GET, path).send().await.expect("an answer").json().await.expect("JSON")
+    program
+        .admin(Method::GET, path)
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON")
 }
 
 /// Claims a demo session and waits until it is ready; returns its id.
 async fn claim(program: &Program) -> String {
-    let described = program.http.get(format!("{}/api/casts/welcome", program.url)).send().await.expect("an answer");
+    let described = program
+        .http
+        .get(format!("{}/api/casts/welcome", program.url))
+        .send()
+        .await
+        .expect("an answer");
     let described: Value = described.json().await.expect("JSON");
-    let claim = program.http.post(format!("{}/cast/welcome/claims", program.url)).json(&json!({"ticket": described["ticket"]}));
-    let claimed: Value = claim.send().await.expect("an answer").json().await.expect("JSON");
+    let claim = program
+        .http
+        .post(format!("{}/cast/welcome/claims", program.url))
+        .json(&json!({"ticket": described["ticket"]}));
+    let claimed: Value = claim
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
     let id = claimed["session_id"].as_str().expect("an id").to_owned();
-    let ready = soon(async || read(program, &format!("sessions/{id}")).await["state"] == "ready").await;
+    let ready =
+        soon(async || read(program, &format!("sessions/{id}")).await["state"] == "ready").await;
     assert!(ready, "{}", read(program, &format!("sessions/{id}")).await);
     id
 }
@@ -62,20 +89,43 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 async fn ended(mut program: Program) -> Option<i32> {
-    tokio::time::timeout(Duration::from_secs(30), program.child.wait()).await.expect("ends in time").expect("ends").code()
+    tokio::time::timeout(Duration::from_secs(30), program.child.wait())
+        .await
+        .expect("ends in time")
+        .expect("ends")
+        .code()
 }
 
 /// Runs to its end: the exit code, and everything it said.
 async fn said(command: &mut Command) -> (Option<i32>, String) {
-    let output = tokio::time::timeout(Duration::from_secs(30), command.output()).await.expect("ends in time").expect("runs");
-    (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    let output = tokio::time::timeout(Duration::from_secs(30), command.output())
+        .await
+        .expect("ends in time")
+        .expect("runs");
+    (
+        output.status.code(),
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ),
+    )
 }
 
 #[tokio::test]
 async fn help_names_every_flag() {
     let (code, text) = said(&mut casting(["--help"])).await;
     assert_eq!(code, Some(0));
-    for flag in ["--port", "--data", "--memory", "--reset", "--public-url", "--behind-proxy", "--listen", "--log"] {
+    for flag in [
+        "--port",
+        "--data",
+        "--memory",
+        "--reset",
+        "--public-url",
+        "--behind-proxy",
+        "--listen",
+        "--log",
+    ] {
         assert!(text.contains(flag), "{flag}: {text}");
     }
     assert_eq!(said(&mut casting(["--no-such-flag"])).await.0, Some(2));
@@ -87,28 +137,57 @@ async fn what_stands_in_the_way_is_said_in_a_sentence_and_nothing_is_lost() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
     let (code, text) = said(&mut casting(["--memory", "--port", &port])).await;
-    assert!(code == Some(1) && text.contains(&port) && text.contains("--port"), "a busy port: {code:?} {text}");
+    assert!(
+        code == Some(1) && text.contains(&port) && text.contains("--port"),
+        "a busy port: {code:?} {text}"
+    );
 
     std::fs::write(scratch.path("a-file"), "mine").expect("a file");
     let file = scratch.path("a-file").display().to_string();
     let (code, text) = said(&mut casting(["--port", "0", "--data", &file])).await;
-    assert!(code == Some(1) && text.contains("a-file"), "a file in the folder's place: {code:?} {text}");
-    assert_eq!(std::fs::read_to_string(scratch.path("a-file")).expect("is there"), "mine");
-    let (code, text) = said(&mut casting(["--port", "0", "--data", "/proc/nothing/here"])).await;
-    assert!(code == Some(1) && text.contains("/proc/nothing"), "a folder that cannot be made: {code:?} {text}");
+    assert!(
+        code == Some(1) && text.contains("a-file"),
+        "a file in the folder's place: {code:?} {text}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(scratch.path("a-file")).expect("is there"),
+        "mine"
+    );
+    let (code, text) = said(&mut casting([
+        "--port",
+        "0",
+        "--data",
+        "/proc/nothing/here",
+    ]))
+    .await;
+    assert!(
+        code == Some(1) && text.contains("/proc/nothing"),
+        "a folder that cannot be made: {code:?} {text}"
+    );
 
     let folder = scratch.path("data");
     let first = start(&on(&folder)).await;
     let (code, text) = said(&mut casting(on(&folder))).await;
-    assert!(code == Some(1) && text.contains(&first.url), "a second instance is told where the first is: {code:?} {text}");
-    assert_eq!(keys(&first).await, ["browser", "my-browser", "my-files", "welcome"], "the first is unharmed");
+    assert!(
+        code == Some(1) && text.contains(&first.url),
+        "a second instance is told where the first is: {code:?} {text}"
+    );
+    assert_eq!(
+        keys(&first).await,
+        ["browser", "my-browser", "my-files", "welcome"],
+        "the first is unharmed"
+    );
 }
 
 /// The keys of all links, in their alphabetical order.
 async fn keys(program: &Program) -> Vec<String> {
     let casts = read(program, "casts").await;
-    let mut keys: Vec<_> =
-        casts["items"].as_array().expect("casts").iter().filter_map(|cast| cast["key"].as_str().map(str::to_owned)).collect();
+    let mut keys: Vec<_> = casts["items"]
+        .as_array()
+        .expect("casts")
+        .iter()
+        .filter_map(|cast| cast["key"].as_str().map(str::to_owned))
+        .collect();
     keys.sort();
     keys
 }
@@ -120,7 +199,12 @@ async fn data_survives_a_restart_and_ends_with_a_reset() {
     let first = start(&on(&folder)).await;
     let image = read(&first, "images").await["items"][0]["id"].clone();
     let cast = json!({"name": "Kept", "key": "kept-link", "image_id": image});
-    let made = first.admin(Method::POST, "casts").json(&cast).send().await.expect("an answer");
+    let made = first
+        .admin(Method::POST, "casts")
+        .json(&cast)
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(made.status(), 201);
     let key = first.key.clone();
     signal(&first.child, Signal::SIGTERM);
@@ -128,13 +212,22 @@ async fn data_survives_a_restart_and_ends_with_a_reset() {
 
     let second = start(&on(&folder)).await;
     assert_eq!(second.key, key, "the same administrator");
-    assert_eq!(keys(&second).await, ["browser", "kept-link", "my-browser", "my-files", "welcome"]);
+    assert_eq!(
+        keys(&second).await,
+        ["browser", "kept-link", "my-browser", "my-files", "welcome"]
+    );
     signal(&second.child, Signal::SIGINT);
     assert_eq!(ended(second).await, Some(0));
 
-    let reset: Vec<String> = on(&folder).into_iter().chain(["--reset".to_owned()]).collect();
+    let reset: Vec<String> = on(&folder)
+        .into_iter()
+        .chain(["--reset".to_owned()])
+        .collect();
     let third = start(&reset).await;
-    assert_eq!(keys(&third).await, ["browser", "my-browser", "my-files", "welcome"]);
+    assert_eq!(
+        keys(&third).await,
+        ["browser", "my-browser", "my-files", "welcome"]
+    );
     assert_ne!(third.key, key);
 }
 
@@ -142,11 +235,27 @@ async fn data_survives_a_restart_and_ends_with_a_reset() {
 async fn the_demo_has_one_session_ready_and_a_click_takes_it() {
     let program = start(&["--memory".into(), "--port".into(), "0".into()]).await;
     let configs = read(&program, "staging-configs").await;
-    let pool = format!("staging-configs/{}/pool", configs["items"][0]["id"].as_str().expect("one that is there from the start"));
-    assert!(soon(async || read(&program, &pool).await["ready"] == 1).await, "{}", read(&program, &pool).await);
+    let pool = format!(
+        "staging-configs/{}/pool",
+        configs["items"][0]["id"]
+            .as_str()
+            .expect("one that is there from the start")
+    );
+    assert!(
+        soon(async || read(&program, &pool).await["ready"] == 1).await,
+        "{}",
+        read(&program, &pool).await
+    );
     let taken = claim(&program).await;
-    assert_eq!(read(&program, &format!("sessions/{taken}")).await["pool"]["place"], "assigned");
-    assert!(soon(async || read(&program, &pool).await["ready"] == 1).await, "another one is started: {}", read(&program, &pool).await);
+    assert_eq!(
+        read(&program, &format!("sessions/{taken}")).await["pool"]["place"],
+        "assigned"
+    );
+    assert!(
+        soon(async || read(&program, &pool).await["ready"] == 1).await,
+        "another one is started: {}",
+        read(&program, &pool).await
+    );
 }
 
 #[tokio::test]
@@ -165,12 +274,22 @@ async fn neither_ctrl_c_nor_a_kill_leaves_a_session_behind() {
     );
 
     let second = start(&on(&folder)).await;
-    let closed = soon(async || read(&second, &format!("sessions/{session}")).await["state"] == "ended").await;
-    assert!(closed, "never forgotten: {}", read(&second, &format!("sessions/{session}")).await);
+    let closed =
+        soon(async || read(&second, &format!("sessions/{session}")).await["state"] == "ended")
+            .await;
+    assert!(
+        closed,
+        "never forgotten: {}",
+        read(&second, &format!("sessions/{session}")).await
+    );
     let session = claim(&second).await;
     signal(&second.child, Signal::SIGINT);
     assert_eq!(ended(second).await, Some(0));
-    assert!(with_environment(&session).is_empty(), "Ctrl-C leaves no process: {:?}", with_environment(&session));
+    assert!(
+        with_environment(&session).is_empty(),
+        "Ctrl-C leaves no process: {:?}",
+        with_environment(&session)
+    );
 }
 
 #[tokio::test]
@@ -182,7 +301,10 @@ async fn in_memory_it_leaves_nothing_on_disk() {
     let mut seen = String::new();
     while !seen.contains("Ctrl-C") {
         let mut buffer = [0; 1024];
-        let read = tokio::time::timeout(Duration::from_secs(30), output.read(&mut buffer)).await.expect("in time").expect("can be read");
+        let read = tokio::time::timeout(Duration::from_secs(30), output.read(&mut buffer))
+            .await
+            .expect("in time")
+            .expect("can be read");
         assert!(read > 0, "it ended: {seen}");
         seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }

@@ -6,18 +6,33 @@ use serde_json::json;
 
 /// The exit code, and everything it said.
 async fn said(arguments: &[&str]) -> (Option<i32>, String) {
-    let output = casting([&["doctor"], arguments].concat()).output().await.expect("runs");
-    (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    let output = casting([&["doctor"], arguments].concat())
+        .output()
+        .await
+        .expect("runs");
+    (
+        output.status.code(),
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ),
+    )
 }
 
 /// A port on which nobody listens.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port()
 }
 
 #[tokio::test]
 async fn a_healthy_stack_is_told_so_and_what_is_worth_a_look_is_named() {
-    let program = Program::start(["--memory", "--port", "0"]).await.expect("starts");
+    let program = Program::start(["--memory", "--port", "0"])
+        .await
+        .expect("starts");
     let (code, text) = said(&["--url", &program.url]).await;
     assert_eq!(code, Some(0), "{text}");
     for line in [
@@ -36,40 +51,105 @@ async fn a_healthy_stack_is_told_so_and_what_is_worth_a_look_is_named() {
     }
     let (code, text) = said(&["--url", &program.url, "--key", &program.key]).await;
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("limit_total_sessions nothing limits how many sessions this link starts"), "{text}");
-    assert!(text.contains("Nothing is wrong; ") && !text.contains(&program.key), "{text}");
+    assert!(
+        text.contains("limit_total_sessions nothing limits how many sessions this link starts"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Nothing is wrong; ") && !text.contains(&program.key),
+        "{text}"
+    );
 
-    program.admin(Method::PATCH, "settings").json(&json!({"max_sessions": 0})).send().await.expect("an answer");
+    program
+        .admin(Method::PATCH, "settings")
+        .json(&json!({"max_sessions": 0}))
+        .send()
+        .await
+        .expect("an answer");
     let (code, text) = said(&["--url", &program.url, "--key", &program.key]).await;
-    assert!(code == Some(0) && text.contains("The deployment is in maintenance"), "{code:?} {text}");
+    assert!(
+        code == Some(0) && text.contains("The deployment is in maintenance"),
+        "{code:?} {text}"
+    );
 }
 
 #[tokio::test]
 async fn what_is_wrong_is_said_with_what_to_do_and_ends_in_a_failure() {
     let port = free_port();
-    let public = ["--memory", "--port", &port.to_string(), "--public-url", "http://casts.localhost:1"];
+    let public = [
+        "--memory",
+        "--port",
+        &port.to_string(),
+        "--public-url",
+        "http://casts.localhost:1",
+    ];
     let program = Program::start(public).await.expect("starts");
     let stranger = axum::Router::new().fallback(|| async { "Welcome to nginx!" });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let other = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, stranger).await });
-    let (free, here) = (format!("http://127.0.0.1:{}", free_port()), format!("http://127.0.0.1:{port}"));
+    let (free, here) = (
+        format!("http://127.0.0.1:{}", free_port()),
+        format!("http://127.0.0.1:{port}"),
+    );
     for (name, arguments, words) in [
-        ("nobody", vec!["--url", free.as_str()], "Check host and port, and that it is running."),
-        ("somebody else", vec!["--url", &other], "A link that nobody has made answers 200."),
-        ("somebody else, open to all", vec!["--url", &other], "The admin API answers without a key."),
-        ("another public address", vec!["--url", &here, "--key", &program.key], "is given out as http://casts.localhost:1/"),
-        ("sessions that cannot be found", vec!["--url", &other], "Say where they are with --session-url"),
-        ("a key of another stack", vec!["--url", &here, "--key", "kaaaaaaaaaaaaaaaaaaaaaaaaaa.x"], "The key is not let in."),
+        (
+            "nobody",
+            vec!["--url", free.as_str()],
+            "Check host and port, and that it is running.",
+        ),
+        (
+            "somebody else",
+            vec!["--url", &other],
+            "A link that nobody has made answers 200.",
+        ),
+        (
+            "somebody else, open to all",
+            vec!["--url", &other],
+            "The admin API answers without a key.",
+        ),
+        (
+            "another public address",
+            vec!["--url", &here, "--key", &program.key],
+            "is given out as http://casts.localhost:1/",
+        ),
+        (
+            "sessions that cannot be found",
+            vec!["--url", &other],
+            "Say where they are with --session-url",
+        ),
+        (
+            "a key of another stack",
+            vec!["--url", &here, "--key", "kaaaaaaaaaaaaaaaaaaaaaaaaaa.x"],
+            "The key is not let in.",
+        ),
         (
             "no edge",
-            vec!["--url", &here, "--session-url", &format!("{other}/s/{{session}}")],
+            vec![
+                "--url",
+                &here,
+                "--session-url",
+                &format!("{other}/s/{{session}}"),
+            ],
             "Check that the sessions' names reach the edge.",
         ),
-        ("no address", vec!["--url", "cast.example.com"], "is no web address"),
-        ("no session", vec!["--url", &here, "--session-url", "https://example.com"], "where the session's id stands"),
+        (
+            "no address",
+            vec!["--url", "cast.example.com"],
+            "is no web address",
+        ),
+        (
+            "no session",
+            vec!["--url", &here, "--session-url", "https://example.com"],
+            "where the session's id stands",
+        ),
     ] {
         let (code, text) = said(&arguments).await;
-        assert!(code == Some(1) && text.contains(words), "{name}: {code:?} {text}");
+        assert!(
+            code == Some(1) && text.contains(words),
+            "{name}: {code:?} {text}"
+        );
     }
 }

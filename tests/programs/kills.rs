@@ -16,30 +16,91 @@ pub struct Visitor {
 
 /// Enters a session of the link with this key.
 pub async fn enter(program: &Program, key: &str) -> Visitor {
-    let describe = program.http.get(format!("{}/api/casts/{key}", program.url)).send().await.expect("an answer");
+    let describe = program
+        .http
+        .get(format!("{}/api/casts/{key}", program.url))
+        .send()
+        .await
+        .expect("an answer");
     let described: Value = describe.json().await.expect("JSON");
-    let claim = program.http.post(format!("{}/cast/{key}/claims", program.url)).json(&json!({"ticket": described["ticket"]}));
-    let claimed: Value = claim.send().await.expect("an answer").json().await.expect("JSON");
-    let text = |name: &str| claimed[name].as_str().expect("a claim that is accepted").to_owned();
+    let claim = program
+        .http
+        .post(format!("{}/cast/{key}/claims", program.url))
+        .json(&json!({"ticket": described["ticket"]}));
+    let claimed: Value = claim
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    let text = |name: &str| {
+        claimed[name]
+            .as_str()
+            .expect("a claim that is accepted")
+            .to_owned()
+    };
     let (session, owner) = (text("session_id"), text("session_token"));
     let status = format!("{}/session/{session}", program.url);
     let enter = async || {
-        let answer = program.http.get(format!("{status}/enter")).bearer_auth(&owner).send().await.expect("an answer");
-        answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default().to_owned()
+        let answer = program
+            .http
+            .get(format!("{status}/enter"))
+            .bearer_auth(&owner)
+            .send()
+            .await
+            .expect("an answer");
+        answer
+            .headers()
+            .get("location")
+            .and_then(|to| to.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
     };
-    assert!(soon(async || enter().await.contains("/.cast/enter?")).await, "{}", enter().await);
+    assert!(
+        soon(async || enter().await.contains("/.cast/enter?")).await,
+        "{}",
+        enter().await
+    );
     let entrance = enter().await;
-    let (host, path) = entrance.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
-    let entered = program.http.get(format!("{}/{path}", program.url)).header("host", host).send().await.expect("an answer");
-    let cookie = entered.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a cookie").to_owned();
-    Visitor { session, host: host.to_owned(), cookie }
+    let (host, path) = entrance
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .expect("a URL");
+    let entered = program
+        .http
+        .get(format!("{}/{path}", program.url))
+        .header("host", host)
+        .send()
+        .await
+        .expect("an answer");
+    let cookie = entered.headers()["set-cookie"]
+        .to_str()
+        .expect("text")
+        .split(';')
+        .next()
+        .expect("a cookie")
+        .to_owned();
+    Visitor {
+        session,
+        host: host.to_owned(),
+        cookie,
+    }
 }
 
 impl Visitor {
     /// What the session's origin says to a browser.
     pub async fn read(&self, program: &Program, path: &str) -> (u16, String) {
-        let request = program.http.get(format!("{}{path}", program.url)).header("host", &self.host).header("cookie", &self.cookie);
-        let answer = request.header("accept", "text/html").send().await.expect("an answer");
+        let request = program
+            .http
+            .get(format!("{}{path}", program.url))
+            .header("host", &self.host)
+            .header("cookie", &self.cookie);
+        let answer = request
+            .header("accept", "text/html")
+            .send()
+            .await
+            .expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("text"))
     }
 
@@ -47,46 +108,87 @@ impl Visitor {
     pub fn process(&self, word: &str) -> Pid {
         let is_it = |id: &u32| {
             let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            let first = line.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+            let first = line
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap_or_default()
+                .to_vec();
             String::from_utf8_lossy(&first).ends_with(word)
         };
-        let id = with_environment(&self.session).into_iter().find(is_it).expect("it runs");
+        let id = with_environment(&self.session)
+            .into_iter()
+            .find(is_it)
+            .expect("it runs");
         Pid::from_raw(i32::try_from(id).expect("a process id"))
     }
 
     pub async fn ledger(&self, program: &Program) -> Value {
-        program.admin(Method::GET, &format!("sessions/{}", self.session)).send().await.expect("an answer").json().await.expect("JSON")
+        program
+            .admin(Method::GET, &format!("sessions/{}", self.session))
+            .send()
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON")
     }
 }
 
 #[tokio::test]
 async fn a_killed_app_or_gate_ends_its_session_in_a_sentence_and_a_true_line_of_the_ledger() {
-    let program = Program::start(["--memory", "--port", "0"]).await.expect("starts");
+    let program = Program::start(["--memory", "--port", "0"])
+        .await
+        .expect("starts");
     for word in ["demo-app", "gate"] {
         let visitor = enter(&program, "welcome").await;
         assert_eq!(visitor.read(&program, "/").await.0, 200, "{word}: alive");
         kill(visitor.process(word), Signal::SIGKILL).expect("killed");
         let ended = soon(async || visitor.ledger(&program).await["state"] == "ended").await;
         let ledger = visitor.ledger(&program).await;
-        assert!(ended && ledger["reason"] == "task-stopped" && ledger["outcome"] == "served", "{word}: {ledger}");
-        assert!(soon(async || with_environment(&visitor.session).is_empty()).await, "{word}: nothing of it runs on");
+        assert!(
+            ended && ledger["reason"] == "task-stopped" && ledger["outcome"] == "served",
+            "{word}: {ledger}"
+        );
+        assert!(
+            soon(async || with_environment(&visitor.session).is_empty()).await,
+            "{word}: nothing of it runs on"
+        );
         for path in ["/", "/.cast/", "/.cast/state"] {
             let (status, page) = visitor.read(&program, path).await;
-            assert!(status == 410 && page.contains("This session has ended"), "{word} {path}: {status} {page}");
-            assert!(page.contains(&format!("/session/{}", visitor.session)), "{word}: where to read why");
+            assert!(
+                status == 410 && page.contains("This session has ended"),
+                "{word} {path}: {status} {page}"
+            );
+            assert!(
+                page.contains(&format!("/session/{}", visitor.session)),
+                "{word}: where to read why"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn twenty_sessions_live_side_by_side() {
-    let program = Program::start(["--memory", "--port", "0"]).await.expect("starts");
+    let program = Program::start(["--memory", "--port", "0"])
+        .await
+        .expect("starts");
     let program = &program;
     let visitors = futures_util::future::join_all((0..20).map(|_| enter(program, "welcome"))).await;
     for visitor in &visitors {
         let (status, page) = visitor.read(program, "/").await;
-        assert!(status == 200 && page.contains(&visitor.session), "each sees its own: {status}");
+        assert!(
+            status == 200 && page.contains(&visitor.session),
+            "each sees its own: {status}"
+        );
     }
-    let stranger = Visitor { cookie: visitors[1].cookie.clone(), session: visitors[0].session.clone(), host: visitors[0].host.clone() };
-    assert_eq!(stranger.read(program, "/").await.0, 403, "a neighbour's ticket opens nothing");
+    let stranger = Visitor {
+        cookie: visitors[1].cookie.clone(),
+        session: visitors[0].session.clone(),
+        host: visitors[0].host.clone(),
+    };
+    assert_eq!(
+        stranger.read(program, "/").await.0,
+        403,
+        "a neighbour's ticket opens nothing"
+    );
 }

@@ -1,6 +1,9 @@
 //! The programs as they are started: `casting` from its command line, and each function by the Lambda Runtime API.
 
-#![expect(clippy::expect_used, reason = "equipment of tests fails by panicking, as tests do")]
+#![expect(
+    clippy::expect_used,
+    reason = "equipment of tests fails by panicking, as tests do"
+)]
 
 mod command_line;
 mod containers;

@@ -27,12 +27,18 @@ struct Runtime {
 
 async fn next(State(runtime): State<Runtime>) -> impl IntoResponse {
     let event = runtime.events.lock().await.recv().await;
-    let Some(event) = event else { return std::future::pending().await };
+    let Some(event) = event else {
+        return std::future::pending().await;
+    };
     let served = runtime.served.fetch_add(1, Ordering::Relaxed) + 1;
     (invocation(served), event.to_string())
 }
 
-async fn answer(State(runtime): State<Runtime>, Path((_, kind)): Path<(String, String)>, body: Bytes) -> impl IntoResponse {
+async fn answer(
+    State(runtime): State<Runtime>,
+    Path((_, kind)): Path<(String, String)>,
+    body: Bytes,
+) -> impl IntoResponse {
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let _ = runtime.answers.send((kind, body));
     (axum::http::StatusCode::ACCEPTED, "{}")
@@ -49,27 +55,49 @@ impl Function {
     async fn start(name: &str, environment: &[(String, String)]) -> Self {
         let (events, incoming) = mpsc::unbounded_channel();
         let (outgoing, answers) = mpsc::unbounded_channel();
-        let runtime = Runtime { events: Arc::new(tokio::sync::Mutex::new(incoming)), answers: outgoing, served: Arc::default() };
+        let runtime = Runtime {
+            events: Arc::new(tokio::sync::Mutex::new(incoming)),
+            answers: outgoing,
+            served: Arc::default(),
+        };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(answer))
             .with_state(runtime);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let child = command(name).envs(environment.iter().cloned()).env("AWS_LAMBDA_RUNTIME_API", address).spawn().expect("starts");
-        Self { _child: child, events, answers }
+        let child = command(name)
+            .envs(environment.iter().cloned())
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .spawn()
+            .expect("starts");
+        Self {
+            _child: child,
+            events,
+            answers,
+        }
     }
 
     async fn invoke(&mut self, event: Value) -> (String, Value) {
         self.events.send(event).expect("the function runs");
-        tokio::time::timeout(Duration::from_secs(20), self.answers.recv()).await.expect("answers in time").expect("answers")
+        tokio::time::timeout(Duration::from_secs(20), self.answers.recv())
+            .await
+            .expect("answers in time")
+            .expect("answers")
     }
 }
 
 fn command(name: &str) -> Command {
     let mut command = Command::new(binaries::path(name));
-    command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .env_clear()
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 
@@ -86,53 +114,134 @@ async fn every_function_answers_events_through_the_runtime_api() {
     let key = stack.admin_key.clone();
     let program = json!({"accept": "application/json", "content-type": "application/json"});
     let mut cast = Function::start("cast", &environment).await;
-    let (kind, page) = cast.invoke(event("GET", "/cast/welcome", &json!({"accept": "text/html"}), None)).await;
-    assert_eq!((kind.as_str(), page["statusCode"].as_u64()), ("response", Some(200)), "{page}");
-    assert!(page["body"].as_str().expect("a page").contains("name=\"ticket\""));
-    let (_, described) = cast.invoke(event("GET", "/api/casts/welcome", &program, None)).await;
-    let ticket = serde_json::from_str::<Value>(described["body"].as_str().expect("a body")).expect("JSON")["ticket"].clone();
-    let (_, claimed) = cast.invoke(event("POST", "/cast/welcome/claims", &program, Some(&json!({"ticket": ticket}).to_string()))).await;
+    let (kind, page) = cast
+        .invoke(event(
+            "GET",
+            "/cast/welcome",
+            &json!({"accept": "text/html"}),
+            None,
+        ))
+        .await;
+    assert_eq!(
+        (kind.as_str(), page["statusCode"].as_u64()),
+        ("response", Some(200)),
+        "{page}"
+    );
+    assert!(
+        page["body"]
+            .as_str()
+            .expect("a page")
+            .contains("name=\"ticket\"")
+    );
+    let (_, described) = cast
+        .invoke(event("GET", "/api/casts/welcome", &program, None))
+        .await;
+    let ticket = serde_json::from_str::<Value>(described["body"].as_str().expect("a body"))
+        .expect("JSON")["ticket"]
+        .clone();
+    let (_, claimed) = cast
+        .invoke(event(
+            "POST",
+            "/cast/welcome/claims",
+            &program,
+            Some(&json!({"ticket": ticket}).to_string()),
+        ))
+        .await;
     assert_eq!(claimed["statusCode"], 202, "{claimed}");
-    let claimed: Value = serde_json::from_str(claimed["body"].as_str().expect("a body")).expect("JSON");
-    let (_, head) = cast.invoke(event("HEAD", "/cast/welcome", &json!({}), None)).await;
-    assert!(head["statusCode"] == 200 && head["body"].as_str().is_none_or(str::is_empty), "{head}");
+    let claimed: Value =
+        serde_json::from_str(claimed["body"].as_str().expect("a body")).expect("JSON");
+    let (_, head) = cast
+        .invoke(event("HEAD", "/cast/welcome", &json!({}), None))
+        .await;
+    assert!(
+        head["statusCode"] == 200 && head["body"].as_str().is_none_or(str::is_empty),
+        "{head}"
+    );
 
     // What is no event at all is an error, and the function lives on.
     let (kind, _) = cast.invoke(json!({"hello": "world"})).await;
     assert_eq!(kind, "error");
-    assert_eq!(cast.invoke(event("GET", "/cast/nosuchkey", &program, None)).await.1["statusCode"], 404);
+    assert_eq!(
+        cast.invoke(event("GET", "/cast/nosuchkey", &program, None))
+            .await
+            .1["statusCode"],
+        404
+    );
 
     let mut session = Function::start("session", &environment).await;
     let id = claimed["session_id"].as_str().expect("an id");
-    let owner =
-        json!({"authorization": format!("Bearer {}", claimed["session_token"].as_str().expect("a token")), "accept": "application/json"});
-    let (_, status) = session.invoke(event("GET", &format!("/session/{id}/status"), &owner, None)).await;
+    let owner = json!({"authorization": format!("Bearer {}", claimed["session_token"].as_str().expect("a token")), "accept": "application/json"});
+    let (_, status) = session
+        .invoke(event("GET", &format!("/session/{id}/status"), &owner, None))
+        .await;
     assert_eq!(status["statusCode"], 200, "{status}");
 
     let mut admin = Function::start("admin", &environment).await;
-    let (_, list) = admin.invoke(event("GET", "/api/admin/casts", &json!({"authorization": format!("Bearer {key}")}), None)).await;
-    assert!(list["statusCode"] == 200 && list["body"].as_str().expect("a body").contains("welcome"), "{list}");
-    let (_, stranger) = admin.invoke(event("GET", "/api/admin/casts", &json!({}), None)).await;
+    let (_, list) = admin
+        .invoke(event(
+            "GET",
+            "/api/admin/casts",
+            &json!({"authorization": format!("Bearer {key}")}),
+            None,
+        ))
+        .await;
+    assert!(
+        list["statusCode"] == 200 && list["body"].as_str().expect("a body").contains("welcome"),
+        "{list}"
+    );
+    let (_, stranger) = admin
+        .invoke(event("GET", "/api/admin/casts", &json!({}), None))
+        .await;
     assert_eq!(stranger["statusCode"], 401);
 
     let mut auth = Function::start("auth", &environment).await;
-    assert_eq!(auth.invoke(event("GET", "/login/me", &program, None)).await.1["statusCode"], 401);
+    assert_eq!(
+        auth.invoke(event("GET", "/login/me", &program, None))
+            .await
+            .1["statusCode"],
+        401
+    );
     let (_, unset) = auth.invoke(event("GET", "/login", &program, None)).await;
-    assert!(unset["statusCode"] == 503 && unset["body"].as_str().expect("a body").contains("login-unavailable"), "{unset}");
+    assert!(
+        unset["statusCode"] == 503
+            && unset["body"]
+                .as_str()
+                .expect("a body")
+                .contains("login-unavailable"),
+        "{unset}"
+    );
 
     let mut error = Function::start("error", &environment).await;
-    let (_, page) = error.invoke(event("GET", "/error/ip-limit", &json!({"accept": "text/html"}), None)).await;
+    let (_, page) = error
+        .invoke(event(
+            "GET",
+            "/error/ip-limit",
+            &json!({"accept": "text/html"}),
+            None,
+        ))
+        .await;
     assert_eq!(page["statusCode"], 429);
-    assert_eq!(error.invoke(event("GET", "/anything", &json!({}), None)).await.1["statusCode"], 404);
+    assert_eq!(
+        error
+            .invoke(event("GET", "/anything", &json!({}), None))
+            .await
+            .1["statusCode"],
+        404
+    );
 
     let mut lifecycle = Function::start("lifecycle", &environment).await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/lifecycle/events");
     for entry in std::fs::read_dir(folder).expect("recorded events") {
         let path = entry.expect("an entry").path();
-        let event: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("a file")).expect("JSON");
+        let event: Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).expect("a file")).expect("JSON");
         let broken = path.ends_with("task_without_detail.json");
         let (kind, body) = lifecycle.invoke(event).await;
-        assert!(kind == "response" || broken, "{}: {kind} {body}", path.display());
+        assert!(
+            kind == "response" || broken,
+            "{}: {kind} {body}",
+            path.display()
+        );
     }
     Box::pin(stack.stop()).await;
 }
@@ -140,9 +249,21 @@ async fn every_function_answers_events_through_the_runtime_api() {
 #[tokio::test]
 async fn a_function_without_its_environment_says_which_variable_is_missing() {
     for name in ["cast", "session", "admin", "auth", "lifecycle"] {
-        let output = tokio::time::timeout(Duration::from_secs(20), command(name).env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1").output());
+        let output = tokio::time::timeout(
+            Duration::from_secs(20),
+            command(name)
+                .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
+                .output(),
+        );
         let output = output.await.expect("ends in time").expect("runs");
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(!output.status.success() && said.contains("CASTING_PUBLIC_URL is not set."), "{name}: {said}");
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            !output.status.success() && said.contains("CASTING_PUBLIC_URL is not set."),
+            "{name}: {said}"
+        );
     }
 }

@@ -75,20 +75,35 @@ pub struct Act<T> {
 
 /// Runs an actor until it is done or crashes.
 pub async fn act<T>(seed: u64, luck: Luck, flow: impl Future<Output = T>) -> Act<T> {
-    let (rng, calls) = (Mutex::new(fastrand::Rng::with_seed(seed)), AtomicUsize::new(0));
-    let actor = Arc::new(Actor { luck, rng, calls, spent: Mutex::default(), crash: Notify::new() });
+    let (rng, calls) = (
+        Mutex::new(fastrand::Rng::with_seed(seed)),
+        AtomicUsize::new(0),
+    );
+    let actor = Arc::new(Actor {
+        luck,
+        rng,
+        calls,
+        spent: Mutex::default(),
+        crash: Notify::new(),
+    });
     let crashed = actor.clone();
     let result = tokio::select! {
         result = ACTOR.scope(actor.clone(), flow) => Some(result),
         () = crashed.crash.notified() => None,
     };
     let spent = *actor.spent.lock().unwrap_or_else(PoisonError::into_inner);
-    Act { result, calls: actor.calls.load(Ordering::Relaxed), spent }
+    Act {
+        result,
+        calls: actor.calls.load(Ordering::Relaxed),
+        spent,
+    }
 }
 
 /// Whether somebody wants to know what calls cost.
 pub(crate) fn is_metered() -> bool {
-    ACTOR.try_with(|actor| matches!(actor.luck, Luck::Good)).unwrap_or(false)
+    ACTOR
+        .try_with(|actor| matches!(actor.luck, Luck::Good))
+        .unwrap_or(false)
 }
 
 pub(crate) fn spend(more: Spent) {

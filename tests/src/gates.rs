@@ -30,7 +30,10 @@ struct Inside {
 impl TestGates {
     /// Gates of the tasks of this ECS, by whose keys orders are read.
     pub fn before(ecs: Ecs) -> Self {
-        Self { ecs, inside: Mutex::default() }
+        Self {
+            ecs,
+            inside: Mutex::default(),
+        }
     }
 
     /// This gate hears nothing any more, although its task runs.
@@ -40,7 +43,9 @@ impl TestGates {
 
     /// Whether this gate hears what it is told.
     pub fn hears(&self, session: &SessionId) -> bool {
-        let runs = |task: &serde_json::Value| task["startedBy"] == session.as_str() && task["lastStatus"] == "RUNNING";
+        let runs = |task: &serde_json::Value| {
+            task["startedBy"] == session.as_str() && task["lastStatus"] == "RUNNING"
+        };
         !self.lock().deaf.contains(session) && self.ecs.tasks().iter().any(runs)
     }
 
@@ -58,21 +63,37 @@ impl TestGates {
             return Err("nobody is there".into());
         }
         let keys = Keyring::new(&crate::world::FIRST_KEY);
-        let order = AssignTicket::open(order, session, &keys.sessions().secret(session), NOON).map_err(|error| error.to_string())?;
+        let order = AssignTicket::open(order, session, &keys.sessions().secret(session), NOON)
+            .map_err(|error| error.to_string())?;
         let assigned = order.orders.assigned.ok_or("an order for nobody")?;
-        let user = assigned.environment.get("CAST_USER").cloned().unwrap_or_default();
-        self.lock().told.entry(session.clone()).or_default().insert(user);
+        let user = assigned
+            .environment
+            .get("CAST_USER")
+            .cloned()
+            .unwrap_or_default();
+        self.lock()
+            .told
+            .entry(session.clone())
+            .or_default()
+            .insert(user);
         Ok(())
     }
 }
 
 impl Gates for TestGates {
-    fn assign<'a>(&'a self, session: &'a SessionId, _enter: &'a str, order: &'a str) -> Telling<'a> {
+    fn assign<'a>(
+        &'a self,
+        session: &'a SessionId,
+        _enter: &'a str,
+        order: &'a str,
+    ) -> Telling<'a> {
         Box::pin(async move {
             match fate_of_next_call("Assign").await {
                 Fate::Pass => self.take(session, order),
                 Fate::Refused(_) | Fate::LostBefore => Err("it was lost".into()),
-                Fate::LostAfter => self.take(session, order).and(Err("the answer was lost".into())),
+                Fate::LostAfter => self
+                    .take(session, order)
+                    .and(Err("the answer was lost".into())),
                 Fate::CrashBefore => {
                     tell_crash();
                     std::future::pending().await
@@ -101,5 +122,11 @@ pub fn pool_of(image: &Image, id: StagingId, desired_sessions: u32) -> Staging {
         schedule: None,
         daily_budget_cents: None,
     };
-    Staging { id, version: 1, settings, created_at: NOON, updated_at: NOON }
+    Staging {
+        id,
+        version: 1,
+        settings,
+        created_at: NOON,
+        updated_at: NOON,
+    }
 }

@@ -46,10 +46,16 @@ pub fn environment(stack: &Stack, dynamodb_url: &str, ecs_url: &str) -> Vec<(Str
         "CASTING_ECS_CLUSTER" => "local".to_owned(),
         "CASTING_ECS_SUBNETS" => "subnet-1".to_owned(),
         "CASTING_ECS_SECURITY_GROUPS" => "sg-1".to_owned(),
-        table if table.starts_with("CASTING_TABLE_") => format!("casting-{}", table.trim_start_matches("CASTING_TABLE_").to_lowercase()),
+        table if table.starts_with("CASTING_TABLE_") => format!(
+            "casting-{}",
+            table.trim_start_matches("CASTING_TABLE_").to_lowercase()
+        ),
         _ => "local".to_owned(),
     };
-    let mut environment: Vec<(String, String)> = required_variables().into_iter().map(|name| (name.clone(), value(&name))).collect();
+    let mut environment: Vec<(String, String)> = required_variables()
+        .into_iter()
+        .map(|name| (name.clone(), value(&name)))
+        .collect();
     for (name, value) in [
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
         ("AWS_ENDPOINT_URL_ECS", ecs_url),
@@ -70,16 +76,27 @@ pub fn invocation(n: usize) -> HeaderMap {
     let headers = [
         ("lambda-runtime-aws-request-id", id.as_str()),
         ("lambda-runtime-deadline-ms", "4000000000000"),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:000000000000:function:test"),
-        ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700"),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:eu-central-1:000000000000:function:test",
+        ),
+        (
+            "lambda-runtime-trace-id",
+            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
+        ),
     ];
-    let read = |value: &str| HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""));
-    headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), read(value))).collect()
+    let read =
+        |value: &str| HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""));
+    headers
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), read(value)))
+        .collect()
 }
 
 /// An event as API Gateway sends it (payload 2.0).
 pub fn event(method: &str, path: &str, headers: &Value, body: Option<&str>) -> Value {
-    let mut event: Value = serde_json::from_str(include_str!("../programs/gateway_event.json")).unwrap_or_default();
+    let mut event: Value =
+        serde_json::from_str(include_str!("../programs/gateway_event.json")).unwrap_or_default();
     event["rawPath"] = json!(path);
     event["requestContext"]["http"]["method"] = json!(method);
     event["requestContext"]["http"]["path"] = json!(path);

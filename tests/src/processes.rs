@@ -2,11 +2,16 @@
 
 /// The ids of the processes whose environment names this text (such as a session's id).
 pub fn with_environment(text: &str) -> Vec<u32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let of_process = |entry: std::fs::DirEntry| {
         let id: u32 = entry.file_name().to_str()?.parse().ok()?;
         let environment = std::fs::read(entry.path().join("environ")).ok()?;
-        environment.windows(text.len()).any(|window| window == text.as_bytes()).then_some(id)
+        environment
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+            .then_some(id)
     };
     entries.flatten().filter_map(of_process).collect()
 }

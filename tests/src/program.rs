@@ -30,7 +30,12 @@ pub struct Program {
 /// `casting` with these arguments, its output to be read.
 pub fn casting(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(binaries::path("casting"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     command
 }
 
@@ -45,7 +50,10 @@ impl Program {
         let (mut url, mut key) = (String::new(), String::new());
         while key.is_empty() {
             let Some(line) = tokio::time::timeout(LIMIT, lines.next_line()).await?? else {
-                bail!("it ended before it said where it is: {}", String::from_utf8_lossy(&child.wait_with_output().await?.stderr));
+                bail!(
+                    "it ended before it said where it is: {}",
+                    String::from_utf8_lossy(&child.wait_with_output().await?.stderr)
+                );
             };
             if let Some(link) = line.trim().strip_prefix("Demo link") {
                 url = link.trim().trim_end_matches("/cast/welcome").to_owned();
@@ -57,11 +65,18 @@ impl Program {
         let mut log = child.stderr.take().context("its log")?;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         tokio::spawn(async move { tokio::io::copy(&mut log, &mut tokio::io::sink()).await });
-        Ok(Self { child, url, key, http: web_client::build(LIMIT)? })
+        Ok(Self {
+            child,
+            url,
+            key,
+            http: web_client::build(LIMIT)?,
+        })
     }
 
     /// A request to the admin API.
     pub fn admin(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}/api/admin/{path}", self.url)).bearer_auth(&self.key)
+        self.http
+            .request(method, format!("{}/api/admin/{path}", self.url))
+            .bearer_auth(&self.key)
     }
 }

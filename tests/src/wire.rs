@@ -1,7 +1,9 @@
 //! Owns the way from the AWS SDK clients to the far sides without a socket: real requests and real answers, in this very task, so that a paused
 //! clock, a dropped future and a seed decide everything that happens.
 
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -30,7 +32,11 @@ impl std::fmt::Debug for Wire {
 }
 
 impl HttpClient for Wire {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -39,7 +45,12 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wire = self.clone();
         HttpConnectorFuture::new(async move {
-            let operation = request.headers().get("x-amz-target").and_then(|t| t.split('.').nth(1)).unwrap_or("?").to_owned();
+            let operation = request
+                .headers()
+                .get("x-amz-target")
+                .and_then(|t| t.split('.').nth(1))
+                .unwrap_or("?")
+                .to_owned();
             let body = request.body().bytes().unwrap_or_default().to_vec();
             match fate_of_next_call(&operation).await {
                 Fate::Pass => wire.answer(&operation, request, body).await,
@@ -70,13 +81,21 @@ fn lost() -> ConnectorError {
 }
 
 fn reply(status: u16, body: &str) -> Result<HttpResponse, ConnectorError> {
-    let response = http::Response::builder().status(status).header("content-type", "application/x-amz-json-1.0").body(SdkBody::from(body));
+    let response = http::Response::builder()
+        .status(status)
+        .header("content-type", "application/x-amz-json-1.0")
+        .body(SdkBody::from(body));
     let response = response.map_err(|error| ConnectorError::user(error.into()))?;
     HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
 }
 
 impl Wire {
-    async fn answer(&self, operation: &str, request: HttpRequest, body: Vec<u8>) -> Result<HttpResponse, ConnectorError> {
+    async fn answer(
+        &self,
+        operation: &str,
+        request: HttpRequest,
+        body: Vec<u8>,
+    ) -> Result<HttpResponse, ConnectorError> {
         match self {
             Self::Dynamo(database) => {
                 if is_metered() {
@@ -90,10 +109,18 @@ impl Wire {
                 for (name, value) in request.headers() {
                     forwarded = forwarded.header(name, value);
                 }
-                let forwarded = forwarded.body(Body::from(body)).map_err(|error| ConnectorError::user(error.into()))?;
-                let response = router.clone().oneshot(forwarded).await.map_err(|never| match never {})?;
+                let forwarded = forwarded
+                    .body(Body::from(body))
+                    .map_err(|error| ConnectorError::user(error.into()))?;
+                let response = router
+                    .clone()
+                    .oneshot(forwarded)
+                    .await
+                    .map_err(|never| match never {})?;
                 let status = response.status().as_u16();
-                let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(|e| ConnectorError::io(e.into()))?;
+                let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+                    .await
+                    .map_err(|e| ConnectorError::io(e.into()))?;
                 reply(status, &String::from_utf8_lossy(&bytes))
             }
         }
@@ -106,7 +133,11 @@ fn ask(database: &Database, operation: &str, body: &[u8]) -> Result<HttpResponse
 }
 
 /// The same, and DynamoDB says with it what it costs.
-fn metered(database: &Database, operation: &str, body: &[u8]) -> Result<HttpResponse, ConnectorError> {
+fn metered(
+    database: &Database,
+    operation: &str,
+    body: &[u8],
+) -> Result<HttpResponse, ConnectorError> {
     let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
     request["ReturnConsumedCapacity"] = "TOTAL".into();
     let (status, body) = ask_dynamo(database, operation, request.to_string().as_bytes());
@@ -115,9 +146,22 @@ fn metered(database: &Database, operation: &str, body: &[u8]) -> Result<HttpResp
         Value::Array(tables) => tables.iter().collect(),
         one => vec![one],
     };
-    let units = of_tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
+    let units = of_tables
+        .iter()
+        .filter_map(|table| table["CapacityUnits"].as_f64())
+        .sum();
     let reads = matches!(operation, "GetItem" | "BatchGetItem" | "Query");
-    spend(if reads { Spent { reads: units, writes: 0.0 } } else { Spent { reads: 0.0, writes: units } });
+    spend(if reads {
+        Spent {
+            reads: units,
+            writes: 0.0,
+        }
+    } else {
+        Spent {
+            reads: 0.0,
+            writes: units,
+        }
+    });
     reply(status, &body)
 }
 

@@ -64,7 +64,10 @@ fn aws() -> AwsSettings {
 }
 
 fn dynamodb(database: &Database) -> aws_sdk_dynamodb::Client {
-    clients::dynamodb(&aws(), &SharedHttpClient::new(Wire::Dynamo(database.clone())))
+    clients::dynamodb(
+        &aws(),
+        &SharedHttpClient::new(Wire::Dynamo(database.clone())),
+    )
 }
 
 /// One link and everybody around it.
@@ -104,7 +107,10 @@ struct House {
 
 impl House {
     fn process(&self, keys: Keyring) -> Arc<Control> {
-        let ecs_client = clients::ecs(&aws(), &SharedHttpClient::new(Wire::Service(self.ecs.router())));
+        let ecs_client = clients::ecs(
+            &aws(),
+            &SharedHttpClient::new(Wire::Service(self.ecs.router())),
+        );
         let launcher = EcsLauncher::new(ecs_client, EcsSettings::local("casting"));
         let store = DynamoStore::new(dynamodb(&self.database), TableNames::with_prefix("t-"));
         let terms = Terms {
@@ -113,7 +119,15 @@ impl House {
             session_url: "http://{session}.cast.test".into(),
         };
         let captcha = Arc::new(TokenVerifier);
-        let mut casting = Casting::new(store, launcher, captcha, keys, self.clock.clone(), self.entropy.clone(), terms);
+        let mut casting = Casting::new(
+            store,
+            launcher,
+            captcha,
+            keys,
+            self.clock.clone(),
+            self.entropy.clone(),
+            terms,
+        );
         casting.gates = Some(self.gates.clone());
         Arc::new(casting)
     }
@@ -151,8 +165,16 @@ impl World {
         };
         let (ecs, news) = Ecs::open(options, clock.clone(), entropy.clone())?;
         let gates = Arc::new(TestGates::before(ecs.clone()));
-        let house = House { database: ground.database.clone(), clock, entropy: entropy.clone(), ecs: ecs.clone(), gates: gates.clone() };
-        let processes: Vec<_> = (0..3).map(|_| house.process(Keyring::new(&FIRST_KEY))).collect();
+        let house = House {
+            database: ground.database.clone(),
+            clock,
+            entropy: entropy.clone(),
+            ecs: ecs.clone(),
+            gates: gates.clone(),
+        };
+        let processes: Vec<_> = (0..3)
+            .map(|_| house.process(Keyring::new(&FIRST_KEY)))
+            .collect();
         let mut cast = testing::cast(1);
         let mut image = testing::image(1);
         cast.id = CastId::from_bytes(draw(&*entropy));
@@ -166,11 +188,16 @@ impl World {
         cast.settings.waiting_room = limits.room;
         cast.settings.require_captcha = limits.captcha;
         cast.counter = Counter::new(total);
-        image.task_definition =
-            processes[0].launcher.register(&image).await?.map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
+        image.task_definition = processes[0]
+            .launcher
+            .register(&image)
+            .await?
+            .map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
         processes[0].store.put_record(&image, None, None).await?;
         processes[0].store.create_cast(&cast, None).await?;
-        let pool = limits.ready.map(|ready| pool_of(&image, StagingId::from_bytes(draw(&*entropy)), ready));
+        let pool = limits
+            .ready
+            .map(|ready| pool_of(&image, StagingId::from_bytes(draw(&*entropy)), ready));
         if let Some(pool) = &pool {
             processes[0].store.put_record(pool, None, None).await?;
         }
@@ -226,7 +253,11 @@ impl World {
     async fn sessions_of(&self, cast: &CastId) -> Result<Vec<Session>> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let page = self.calm().store.sessions(&SessionQuery::cast(cast), after.as_deref(), 100).await?;
+            let page = self
+                .calm()
+                .store
+                .sessions(&SessionQuery::cast(cast), after.as_deref(), 100)
+                .await?;
             all.extend(page.items);
             match page.next {
                 Some(next) => after = Some(next),
@@ -237,7 +268,11 @@ impl World {
 
     /// The link as it is.
     pub async fn cast_now(&self) -> Result<Cast> {
-        self.calm().store.cast(&self.cast.id).await?.ok_or_else(|| anyhow::anyhow!("the cast is gone"))
+        self.calm()
+            .store
+            .cast(&self.cast.id)
+            .await?
+            .ok_or_else(|| anyhow::anyhow!("the cast is gone"))
     }
 
     /// An administrator sets Sessions Remaining.
@@ -245,8 +280,14 @@ impl World {
         let before = self.cast_now().await?;
         let mut after = before.clone();
         after.version += 1;
-        after.counter = Counter { remaining, epoch: before.counter.epoch + 1 };
-        self.calm().store.replace_cast(&before, &after, true, None).await?;
+        after.counter = Counter {
+            remaining,
+            epoch: before.counter.epoch + 1,
+        };
+        self.calm()
+            .store
+            .replace_cast(&before, &after, true, None)
+            .await?;
         self.total = remaining;
         Ok(())
     }
@@ -256,16 +297,25 @@ impl World {
         for _ in 0..12 {
             let calm = self.processes[0].clone();
             for event in self.news() {
-                casting_fn_lifecycle::handle(&calm, event).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+                casting_fn_lifecycle::handle(&calm, event)
+                    .await
+                    .map_err(|error| anyhow::anyhow!("{error}"))?;
             }
             calm.sweep().await?;
-            let unsettled = self.sessions().await?.iter().any(|row| !matches!(row.state, State::Ready { .. } | State::Ended { .. }));
+            let unsettled = self
+                .sessions()
+                .await?
+                .iter()
+                .any(|row| !matches!(row.state, State::Ready { .. } | State::Ended { .. }));
             if !unsettled {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_secs(61)).await;
         }
-        bail!("sessions are still unsettled: {:#?}", self.sessions().await?)
+        bail!(
+            "sessions are still unsettled: {:#?}",
+            self.sessions().await?
+        )
     }
 
     /// What must hold at every moment, whatever is under way.
@@ -275,26 +325,43 @@ impl World {
     pub async fn check_ledger(&self) -> Result<()> {
         let (cast, rows) = (self.cast_now().await?, self.sessions().await?);
         if cast.settings.limit_total_sessions {
-            let charged = rows.iter().filter(|row| row.charge.count == Some(cast.counter.epoch) && !row.is_refunded()).count() as u64;
+            let charged = rows
+                .iter()
+                .filter(|row| row.charge.count == Some(cast.counter.epoch) && !row.is_refunded())
+                .count() as u64;
             let remaining = cast.counter.remaining;
-            ensure!(remaining + charged == self.total, "{remaining} remaining + {charged} live or served is not {}", self.total);
+            ensure!(
+                remaining + charged == self.total,
+                "{remaining} remaining + {charged} live or served is not {}",
+                self.total
+            );
         }
         if let Some(most) = cast.settings.max_live_sessions {
             let key = Tally::new(TallyKind::Cast, cast.id.as_str(), most).key;
             let taken = self.calm().store.tally(&key).await?;
             let live = rows.iter().filter(|row| row.is_live()).count() as u32;
-            ensure!(taken == live && live <= most, "{taken} of {most} are taken, and {live} sessions live");
+            ensure!(
+                taken == live && live <= most,
+                "{taken} of {most} are taken, and {live} sessions live"
+            );
         }
         if let Some(limit) = &cast.settings.ip_limit {
             check_windows(&rows, limit)?;
         }
         for row in &rows {
             if row.is_refunded() {
-                ensure!(!self.served.contains(&row.id), "session {} was served and refunded", row.id);
+                ensure!(
+                    !self.served.contains(&row.id),
+                    "session {} was served and refunded",
+                    row.id
+                );
             }
         }
         for id in &self.given {
-            ensure!(rows.iter().any(|row| row.id == *id), "session {id} was given to a visitor and is not in the ledger");
+            ensure!(
+                rows.iter().any(|row| row.id == *id),
+                "session {id} was given to a visitor and is not in the ledger"
+            );
         }
         Ok(())
     }
@@ -304,37 +371,68 @@ impl World {
     /// # Errors
     /// Says which of the ledger's promises is broken.
     pub async fn check_tasks(&self) -> Result<()> {
-        let all = self.sessions().await?.into_iter().chain(self.nobodys().await?);
+        let all = self
+            .sessions()
+            .await?
+            .into_iter()
+            .chain(self.nobodys().await?);
         let rows: HashMap<SessionId, Session> = all.map(|row| (row.id.clone(), row)).collect();
         let mut running = HashMap::new();
-        for task in self.ecs.tasks().iter().filter(|task| task["lastStatus"] != "STOPPED") {
-            let id =
-                task["startedBy"].as_str().and_then(SessionId::parse).ok_or_else(|| anyhow::anyhow!("a task of nobody runs: {task}"))?;
-            let row = rows.get(&id).ok_or_else(|| anyhow::anyhow!("a task runs for {id}, which is no session"))?;
-            ensure!(row.is_live(), "a task runs for session {id}, which has ended: {task} {row:#?}");
-            ensure!(running.insert(id.clone(), ()).is_none(), "two tasks run for session {id}");
+        for task in self
+            .ecs
+            .tasks()
+            .iter()
+            .filter(|task| task["lastStatus"] != "STOPPED")
+        {
+            let id = task["startedBy"]
+                .as_str()
+                .and_then(SessionId::parse)
+                .ok_or_else(|| anyhow::anyhow!("a task of nobody runs: {task}"))?;
+            let row = rows
+                .get(&id)
+                .ok_or_else(|| anyhow::anyhow!("a task runs for {id}, which is no session"))?;
+            ensure!(
+                row.is_live(),
+                "a task runs for session {id}, which has ended: {task} {row:#?}"
+            );
+            ensure!(
+                running.insert(id.clone(), ()).is_none(),
+                "two tasks run for session {id}"
+            );
         }
         for row in rows.values().filter(|row| row.is_live()) {
-            ensure!(running.contains_key(&row.id), "session {} is {} without a task", row.id, row.state.as_str());
+            ensure!(
+                running.contains_key(&row.id),
+                "session {} is {} without a task",
+                row.id,
+                row.state.as_str()
+            );
         }
         Ok(())
     }
 
     /// Whether a task runs for this session.
     pub fn runs(&self, session: &SessionId) -> bool {
-        self.ecs.tasks().iter().any(|task| task["startedBy"] == session.as_str() && task["lastStatus"] == "RUNNING")
+        self.ecs
+            .tasks()
+            .iter()
+            .any(|task| task["startedBy"] == session.as_str() && task["lastStatus"] == "RUNNING")
     }
 
     /// The next `count` RunTask calls find no room.
     pub fn refuse_starts(&self, count: usize) {
-        self.ecs.trouble(std::iter::repeat_n(Trouble::NoCapacity, count));
+        self.ecs
+            .trouble(std::iter::repeat_n(Trouble::NoCapacity, count));
     }
 
     /// Ends what is left, so that the next history's sweeps see none of this one.
     pub async fn clear(&mut self) -> Result<()> {
         for row in self.sessions().await? {
             if row.is_live() {
-                self.calm().end_as_administrator(&row.id).await.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+                self.calm()
+                    .end_as_administrator(&row.id)
+                    .await
+                    .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
             }
         }
         self.settle().await
@@ -354,16 +452,35 @@ impl World {
     pub async fn snapshot(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
         let mut all = Vec::new();
         for (name, _) in self.calm().store.tables().schemas() {
-            all.extend(self.client.scan().table_name(name).send().await?.items.unwrap_or_default());
+            all.extend(
+                self.client
+                    .scan()
+                    .table_name(name)
+                    .send()
+                    .await?
+                    .items
+                    .unwrap_or_default(),
+            );
         }
         Ok(all)
     }
 }
 
 /// Opens the link and prepares its claim.
-pub async fn open(process: &Control, key: &str, visitor: &Visitor) -> Result<ClaimRequest, Refusal> {
-    match process.open(key, visitor, &Wishes::default(), None).await?.next {
-        Next::Claim(claim) => Ok(ClaimRequest { ticket: claim.ticket, ..ClaimRequest::default() }),
+pub async fn open(
+    process: &Control,
+    key: &str,
+    visitor: &Visitor,
+) -> Result<ClaimRequest, Refusal> {
+    match process
+        .open(key, visitor, &Wishes::default(), None)
+        .await?
+        .next
+    {
+        Next::Claim(claim) => Ok(ClaimRequest {
+            ticket: claim.ticket,
+            ..ClaimRequest::default()
+        }),
         Next::LogIn { .. } => Ok(ClaimRequest::default()),
     }
 }
@@ -373,8 +490,17 @@ pub async fn open(process: &Control, key: &str, visitor: &Visitor) -> Result<Cla
 /// # Errors
 /// The refusal.
 #[expect(clippy::expect_used, reason = "equipment of tests fails by panicking")]
-pub async fn claim(process: &Control, key: &str, request: &ClaimRequest, visitor: &Visitor) -> Result<Claimed, Refusal> {
-    Ok(process.claim(key, request, visitor).await?.session().expect("the link has no waiting room"))
+pub async fn claim(
+    process: &Control,
+    key: &str,
+    request: &ClaimRequest,
+    visitor: &Visitor,
+) -> Result<Claimed, Refusal> {
+    Ok(process
+        .claim(key, request, visitor)
+        .await?
+        .session()
+        .expect("the link has no waiting room"))
 }
 
 /// A visitor from the `n`th address.
@@ -384,8 +510,14 @@ pub fn visitor(n: u8) -> Visitor {
 
 fn check_windows(rows: &[Session], limit: &IpLimit) -> Result<()> {
     let mut by_address: HashMap<&str, Vec<i64>> = HashMap::new();
-    for row in rows.iter().filter(|row| row.charge.window.is_some() && !row.is_refunded()) {
-        by_address.entry(&row.origin.address).or_default().push(row.created_at.millis());
+    for row in rows
+        .iter()
+        .filter(|row| row.charge.window.is_some() && !row.is_refunded())
+    {
+        by_address
+            .entry(&row.origin.address)
+            .or_default()
+            .push(row.created_at.millis());
     }
     let allowed = limit.sessions as usize;
     for times in by_address.values_mut() {
@@ -393,7 +525,11 @@ fn check_windows(rows: &[Session], limit: &IpLimit) -> Result<()> {
         for span in times.windows(allowed + 1) {
             let took = span[allowed] - span[0];
             let width = i64::from(limit.within_seconds) * 1000;
-            ensure!(took >= width, "{} sessions from one address within {took} ms", allowed + 1);
+            ensure!(
+                took >= width,
+                "{} sessions from one address within {took} ms",
+                allowed + 1
+            );
         }
     }
     Ok(())

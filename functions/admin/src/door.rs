@@ -23,31 +23,63 @@ pub(crate) struct Admitted {
 ///
 /// # Errors
 /// 401 for everybody else, in the same words whatever was wrong.
-pub(crate) async fn by_key<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Admitted, Failure> {
-    let key = visit.api_key().ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
-    let actor = casting.admit_actor(Credential::Key(key), visit.address).await.map_err(turned)?;
-    Ok(Admitted { actor, form_mark: String::new() })
+pub(crate) async fn by_key<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+) -> Result<Admitted, Failure> {
+    let key = visit
+        .api_key()
+        .ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
+    let actor = casting
+        .admit_actor(Credential::Key(key), visit.address)
+        .await
+        .map_err(turned)?;
+    Ok(Admitted {
+        actor,
+        form_mark: String::new(),
+    })
 }
 
 /// Whoever has signed in to the console: with a key, or by a login whose roles let them in.
 ///
 /// # Errors
 /// 401 for everybody else.
-pub(crate) async fn by_cookie<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Admitted, Failure> {
+pub(crate) async fn by_cookie<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+) -> Result<Admitted, Failure> {
     let secure = casting.terms.is_secure();
     let mark = |text: &str| casting.keys.fingerprint(&["console form", text]);
     if let Some(text) = visit.cookie(console_cookie(secure)) {
-        match casting.admit_actor(Credential::Console(text), visit.address).await {
-            Ok(actor) => return Ok(Admitted { actor, form_mark: mark(text) }),
+        match casting
+            .admit_actor(Credential::Console(text), visit.address)
+            .await
+        {
+            Ok(actor) => {
+                return Ok(Admitted {
+                    actor,
+                    form_mark: mark(text),
+                });
+            }
             // The ticket is over; a login may still be good.
             Err(Turned::Away) => {}
             Err(other) => return Err(turned(other)),
         }
     }
-    let login = visit.cookie(login_cookie(secure)).zip(visit.login(&casting.keys, secure, casting.clock.now()));
+    let login = visit.cookie(login_cookie(secure)).zip(visit.login(
+        &casting.keys,
+        secure,
+        casting.clock.now(),
+    ));
     let (text, user) = login.ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
-    let actor = casting.admit_actor(Credential::Login(&user), visit.address).await.map_err(turned)?;
-    Ok(Admitted { actor, form_mark: mark(text) })
+    let actor = casting
+        .admit_actor(Credential::Login(&user), visit.address)
+        .await
+        .map_err(turned)?;
+    Ok(Admitted {
+        actor,
+        form_mark: mark(text),
+    })
 }
 
 /// Makes sure that a form was sent by a page of the console that this very browser was shown.

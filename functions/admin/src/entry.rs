@@ -21,7 +21,8 @@ const SIGN_IN: &str = "/admin/sign-in";
 pub(crate) const MARK_FIELD: &str = "mark";
 
 /// What whoever may only look is told when they want more.
-const ONLY_LOOKS: &str = "You may look at everything here, and change nothing. Nothing has been changed.";
+const ONLY_LOOKS: &str =
+    "You may look at everything here, and change nothing. Nothing has been changed.";
 
 /// Whoever has signed in.
 pub(crate) struct Seat<'a, S, L> {
@@ -35,9 +36,19 @@ pub(crate) struct Seat<'a, S, L> {
 ///
 /// # Errors
 /// 401 for everybody else.
-pub(crate) async fn admit<'a, S: Store, L: Launcher>(casting: &'a Casting<S, L>, visit: &Visit) -> Result<Seat<'a, S, L>, Failure> {
+pub(crate) async fn admit<'a, S: Store, L: Launcher>(
+    casting: &'a Casting<S, L>,
+    visit: &Visit,
+) -> Result<Seat<'a, S, L>, Failure> {
     let Admitted { actor, form_mark } = door::by_cookie(casting, visit).await?;
-    Ok(Seat { desk: Desk { casting, actor, request_key: None }, mark: form_mark })
+    Ok(Seat {
+        desk: Desk {
+            casting,
+            actor,
+            request_key: None,
+        },
+        mark: form_mark,
+    })
 }
 
 /// The fields that were sent, if the route is for whoever sits there; and only if they come from a page of this very sign-in.
@@ -52,7 +63,15 @@ pub(crate) fn read<S: Store, L: Launcher>(
 ) -> Result<Vec<(String, String)>, Failure> {
     if matched.route.access.admits(&seat.desk.actor) == Some(false) {
         return Err(Failure::forbidden(match matched.route.access {
-            _ if seat.desk.actor.scopes.iter().all(|scope| *scope == Scope::Read) => ONLY_LOOKS.to_owned(),
+            _ if seat
+                .desk
+                .actor
+                .scopes
+                .iter()
+                .all(|scope| *scope == Scope::Read) =>
+            {
+                ONLY_LOOKS.to_owned()
+            }
             access => needed(access),
         }));
     }
@@ -60,7 +79,11 @@ pub(crate) fn read<S: Store, L: Launcher>(
         return Ok(Vec::new());
     }
     let form = body::form(request)?;
-    door::check_form(visit, &seat.mark, form.field(MARK_FIELD).unwrap_or_default())?;
+    door::check_form(
+        visit,
+        &seat.mark,
+        form.field(MARK_FIELD).unwrap_or_default(),
+    )?;
     Ok(form.into_fields())
 }
 
@@ -68,17 +91,36 @@ pub(crate) fn read<S: Store, L: Launcher>(
 ///
 /// # Errors
 /// 401 when the key opens nothing, 403 when another site's page sent the form.
-pub(crate) async fn sign_in<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, request: &Request) -> Result<Reply, Failure> {
+pub(crate) async fn sign_in<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    request: &Request,
+) -> Result<Reply, Failure> {
     visit.not_cross_site()?;
     let form = body::form(request)?;
     let key = form.field("key").unwrap_or_default().trim();
-    let (actor, ticket) = casting.sign_in(key, visit.address).await.map_err(door::turned)?;
+    let (actor, ticket) = casting
+        .sign_in(key, visit.address)
+        .await
+        .map_err(door::turned)?;
     if !actor.may_read() {
         return Err(Problem::new(Mistake::Unauthorized).into());
     }
-    let audit = Audit::plain(&actor, Action::SignedIn, Noun::Console, "console", "Console", casting.clock.now(), &*casting.entropy);
+    let audit = Audit::plain(
+        &actor,
+        Action::SignedIn,
+        Noun::Console,
+        "console",
+        "Console",
+        casting.clock.now(),
+        &*casting.entropy,
+    );
     casting.store.add_audit(&audit).await?;
-    tracing::info!(actor.id = actor.id, "{} has signed in to the console", actor.name);
+    tracing::info!(
+        actor.id = actor.id,
+        "{} has signed in to the console",
+        actor.name
+    );
     let mut reply = reply::see_other(target(form.field("to")));
     set(&mut reply, casting, &ticket, SIGNED_IN_SECONDS);
     Ok(reply)
@@ -89,14 +131,29 @@ pub(crate) fn sign_out<S: Store, L: Launcher>(casting: &Casting<S, L>) -> Reply 
     let secure = casting.terms.is_secure();
     let mut reply = reply::see_other(SIGN_IN);
     set(&mut reply, casting, "", 0);
-    reply::set_cookie(&mut reply, &SetCookie { name: login_cookie(secure), value: "", path: "/", max_age: 0, secure });
+    reply::set_cookie(
+        &mut reply,
+        &SetCookie {
+            name: login_cookie(secure),
+            value: "",
+            path: "/",
+            max_age: 0,
+            secure,
+        },
+    );
     reply
 }
 
 /// Where somebody goes who has not signed in and wanted to go there.
 pub(crate) fn sign_in_first(visit: &Visit) -> Reply {
-    let wanted = if visit.method == Method::GET { visit.path.as_str() } else { HOME };
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", wanted).finish();
+    let wanted = if visit.method == Method::GET {
+        visit.path.as_str()
+    } else {
+        HOME
+    };
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("to", wanted)
+        .finish();
     reply::see_other(&format!("{SIGN_IN}?{query}"))
 }
 
@@ -110,9 +167,23 @@ pub(crate) fn target(wanted: Option<&str>) -> &str {
     wanted.filter(is_ours).unwrap_or(HOME)
 }
 
-fn set<S: Store, L: Launcher>(reply: &mut Reply, casting: &Casting<S, L>, value: &str, max_age: u64) {
+fn set<S: Store, L: Launcher>(
+    reply: &mut Reply,
+    casting: &Casting<S, L>,
+    value: &str,
+    max_age: u64,
+) {
     let secure = casting.terms.is_secure();
-    reply::set_cookie(reply, &SetCookie { name: console_cookie(secure), value, path: "/", max_age, secure });
+    reply::set_cookie(
+        reply,
+        &SetCookie {
+            name: console_cookie(secure),
+            value,
+            path: "/",
+            max_age,
+            secure,
+        },
+    );
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ async fn main() -> Result<(), Error> {
     let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedHop { header, proof });
     let control = &control;
     run(service_fn(async move |request: Request| {
-        Ok::<_, Infallible>(casting_fn_admin::handle(control, TrustedHop::on(hop.as_ref(), request)).await)
+        Ok::<_, Infallible>(
+            casting_fn_admin::handle(control, TrustedHop::on(hop.as_ref(), request)).await,
+        )
     }))
     .await
 }

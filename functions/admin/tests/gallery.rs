@@ -40,17 +40,28 @@ fn every_page_keeps_the_rules_of_the_house() {
         ids_are_single_and_found(name, &html);
         assert_eq!(html.matches("<h1").count(), 1, "{name}: one heading");
         // Nobody is known yet on the way in.
-        let forms = tags.matches("method=\"post\"").count() - tags.matches("action=\"/admin/sign-in\"").count();
-        assert_eq!(forms, tags.matches("name=\"mark\"").count(), "{name}: each form that changes something has its mark");
+        let forms = tags.matches("method=\"post\"").count()
+            - tags.matches("action=\"/admin/sign-in\"").count();
+        assert_eq!(
+            forms,
+            tags.matches("name=\"mark\"").count(),
+            "{name}: each form that changes something has its mark"
+        );
     }
 }
 
 fn without_style_and_script(html: &str) -> String {
     let mut rest = html;
     let mut kept = String::new();
-    while let Some(at) = rest.find("<style nonce").or_else(|| rest.find("<script nonce")) {
+    while let Some(at) = rest
+        .find("<style nonce")
+        .or_else(|| rest.find("<script nonce"))
+    {
         kept.push_str(&rest[..at]);
-        let end = ["</style>", "</script>"].into_iter().filter_map(|end| rest[at..].find(end)).min();
+        let end = ["</style>", "</script>"]
+            .into_iter()
+            .filter_map(|end| rest[at..].find(end))
+            .min();
         rest = &rest[end.map_or(rest.len(), |end| at + end)..];
     }
     kept + rest
@@ -58,7 +69,10 @@ fn without_style_and_script(html: &str) -> String {
 
 fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
     let start = format!(" {attribute}=\"");
-    html.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+    html.split(start.as_str())
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect()
 }
 
 fn ids_are_single_and_found(name: &str, html: &str) {
@@ -67,8 +81,13 @@ fn ids_are_single_and_found(name: &str, html: &str) {
         assert!(single.insert(id), "{name}: the id {id} stands twice");
     }
     let attributes = ["for", "aria-describedby", "aria-labelledby", "list"];
-    let named = attributes.into_iter().flat_map(|attribute| values(html, attribute)).flat_map(str::split_whitespace);
-    let linked = values(html, "href").into_iter().filter_map(|href| href.strip_prefix('#'));
+    let named = attributes
+        .into_iter()
+        .flat_map(|attribute| values(html, attribute))
+        .flat_map(str::split_whitespace);
+    let linked = values(html, "href")
+        .into_iter()
+        .filter_map(|href| href.strip_prefix('#'));
     for id in named.chain(linked) {
         assert!(single.contains(id), "{name}: nothing has the id {id}");
     }

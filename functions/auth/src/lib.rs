@@ -15,7 +15,10 @@ use casting_core::{Casting, Refusal, Stop};
 use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
 use casting_web::credentials::{SetCookie, login_cookie, login_state_cookie};
 use casting_web::words::LoginWords;
-use casting_web::{Forms, Function, Obstacle, Page, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply};
+use casting_web::{
+    Forms, Function, Obstacle, Page, Problem, Reply, Request, RouteName, Visit, code::Mistake,
+    reply,
+};
 use http::StatusCode;
 use serde_json::json;
 
@@ -23,13 +26,23 @@ use serde_json::json;
 const LOGGED_IN_SECONDS: u64 = 8 * 3600;
 
 /// Answers a request. Without a provider nobody can log in.
-pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, request: Request) -> Reply {
+pub async fn handle<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    oidc: Option<&Oidc>,
+    request: Request,
+) -> Reply {
     let visit = Visit::parse(&request, &*casting.entropy);
-    let reply = answer(casting, oidc, &visit).await.unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+    let reply = answer(casting, oidc, &visit)
+        .await
+        .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
     visit.finish(reply)
 }
 
-async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, visit: &Visit) -> Result<Reply, Obstacle> {
+async fn answer<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    oidc: Option<&Oidc>,
+    visit: &Visit,
+) -> Result<Reply, Obstacle> {
     match visit.route(Function::Auth)?.route.name {
         RouteName::LogIn => begin(casting, oidc, visit).await,
         RouteName::LoginCallback => finish(casting, oidc, visit).await,
@@ -40,37 +53,84 @@ async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oi
 }
 
 /// Sends the browser to the provider.
-async fn begin<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, visit: &Visit) -> Result<Reply, Obstacle> {
+async fn begin<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    oidc: Option<&Oidc>,
+    visit: &Visit,
+) -> Result<Reply, Obstacle> {
     let now = casting.clock.now();
     let to = visit.query("to");
-    let oidc = oidc.ok_or_else(|| failed(casting, &LoginFailure::Unavailable("no provider is set up".into())))?;
-    let begun = oidc.begin(&redirect(casting), target::read(to.as_deref()), &*casting.entropy, now).await;
+    let oidc = oidc.ok_or_else(|| {
+        failed(
+            casting,
+            &LoginFailure::Unavailable("no provider is set up".into()),
+        )
+    })?;
+    let begun = oidc
+        .begin(
+            &redirect(casting),
+            target::read(to.as_deref()),
+            &*casting.entropy,
+            now,
+        )
+        .await;
     let (url, state) = begun.map_err(|failure| failed(casting, &failure))?;
     let mut reply = reply::see_other(&url);
-    set(&mut reply, casting, login_state_cookie, &state.sign(&casting.keys), LOGIN_SECONDS);
+    set(
+        &mut reply,
+        casting,
+        login_state_cookie,
+        &state.sign(&casting.keys),
+        LOGIN_SECONDS,
+    );
     Ok(reply)
 }
 
 /// Takes what the provider sent the browser back with.
-async fn finish<S: Store, L: Launcher>(casting: &Casting<S, L>, oidc: Option<&Oidc>, visit: &Visit) -> Result<Reply, Obstacle> {
+async fn finish<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    oidc: Option<&Oidc>,
+    visit: &Visit,
+) -> Result<Reply, Obstacle> {
     let now = casting.clock.now();
-    let oidc = oidc.ok_or_else(|| failed(casting, &LoginFailure::Unavailable("no provider is set up".into())))?;
+    let oidc = oidc.ok_or_else(|| {
+        failed(
+            casting,
+            &LoginFailure::Unavailable("no provider is set up".into()),
+        )
+    })?;
     let kept = visit.cookie(login_state_cookie(casting.terms.is_secure()));
     let state = kept.and_then(|text| LoginState::open(text, &casting.keys, now).ok());
     let came_with = visit.query("state").unwrap_or_default();
     // An answer to a login that this browser did not begin, or began too long ago.
     let state = state.filter(|state| same_secret(&state.state, &came_with));
-    let state = state.ok_or_else(|| failed(casting, &LoginFailure::Invalid("the state is not this browser's".into())))?;
+    let state = state.ok_or_else(|| {
+        failed(
+            casting,
+            &LoginFailure::Invalid("the state is not this browser's".into()),
+        )
+    })?;
     let user = match (visit.query("code"), visit.query("error")) {
         (Some(code), None) => oidc.finish(&redirect(casting), &code, &state, now).await,
-        (_, error) => Err(LoginFailure::Refused(error.map_or("no code".into(), |error| error.chars().take(60).collect()))),
+        (_, error) => Err(LoginFailure::Refused(
+            error.map_or("no code".into(), |error| error.chars().take(60).collect()),
+        )),
     };
     let user = user.map_err(|failure| failed(casting, &failure))?;
     tracing::info!(user.id = %user.id, "User {} has logged in", user.id);
     note(casting, &user).await;
     let mut reply = reply::see_other(&state.to);
-    let ticket = LoginTicket { user, expires: now.plus_seconds(LOGGED_IN_SECONDS) };
-    set(&mut reply, casting, login_cookie, &ticket.sign(&casting.keys), LOGGED_IN_SECONDS);
+    let ticket = LoginTicket {
+        user,
+        expires: now.plus_seconds(LOGGED_IN_SECONDS),
+    };
+    set(
+        &mut reply,
+        casting,
+        login_cookie,
+        &ticket.sign(&casting.keys),
+        LOGGED_IN_SECONDS,
+    );
     set(&mut reply, casting, login_state_cookie, "", 0);
     Ok(reply)
 }
@@ -80,18 +140,30 @@ async fn note<S: Store, L: Launcher>(casting: &Casting<S, L>, user: &User) {
     let noted = async {
         let before: Option<Profile> = casting.store.record(user.id.as_str()).await?;
         let profile = Profile::after_login(before.as_ref(), user, casting.clock.now());
-        casting.store.put_record(&profile, before.map(|profile| profile.version), None).await
+        casting
+            .store
+            .put_record(&profile, before.map(|profile| profile.version), None)
+            .await
     };
     match noted.await {
         // Two logins at once: the other one has noted it.
         Ok(Saved::Done | Saved::Stale) => {}
-        Err(fault) => tracing::error!(%fault, user.id = %user.id, "The login of user {} could not be noted", user.id),
+        Err(fault) => {
+            tracing::error!(%fault, user.id = %user.id, "The login of user {} could not be noted", user.id)
+        }
     }
 }
 
-fn log_out<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Reply, Obstacle> {
+fn log_out<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+) -> Result<Reply, Obstacle> {
     visit.not_cross_site()?;
-    let mut reply = if visit.wants_json { reply::no_content() } else { reply::see_other(target::HOME) };
+    let mut reply = if visit.wants_json {
+        reply::no_content()
+    } else {
+        reply::see_other(target::HOME)
+    };
     set(&mut reply, casting, login_cookie, "", 0);
     Ok(reply)
 }
@@ -109,26 +181,67 @@ impl Me<'_> {
     }
 }
 
-fn who_am_i<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit) -> Result<Reply, Obstacle> {
-    let user = visit.login(&casting.keys, casting.terms.is_secure(), casting.clock.now());
+fn who_am_i<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+) -> Result<Reply, Obstacle> {
+    let user = visit.login(
+        &casting.keys,
+        casting.terms.is_secure(),
+        casting.clock.now(),
+    );
     if visit.wants_json {
         let user = user.ok_or_else(|| Problem::new(DenialCode::LoginRequired))?;
-        let roles: Vec<&str> = user.roles.iter().copied().map(ConsoleRole::as_str).collect();
-        return Ok(reply::json(StatusCode::OK, &json!({"id": user.id, "name": user.name, "roles": roles, "groups": user.groups})));
+        let roles: Vec<&str> = user
+            .roles
+            .iter()
+            .copied()
+            .map(ConsoleRole::as_str)
+            .collect();
+        return Ok(reply::json(
+            StatusCode::OK,
+            &json!({"id": user.id, "name": user.name, "roles": roles, "groups": user.groups}),
+        ));
     }
     let words = &visit.words.login;
-    let main = Me { user: user.as_ref(), words };
-    let title = if user.is_some() { words.signed_in } else { words.signed_out };
-    Ok(Page { forms: Forms::Stay, ..Page::new(title, &main) }.reply(visit))
+    let main = Me {
+        user: user.as_ref(),
+        words,
+    };
+    let title = if user.is_some() {
+        words.signed_in
+    } else {
+        words.signed_out
+    };
+    Ok(Page {
+        forms: Forms::Stay,
+        ..Page::new(title, &main)
+    }
+    .reply(visit))
 }
 
 fn redirect<S: Store, L: Launcher>(casting: &Casting<S, L>) -> String {
     format!("{}/login/callback", casting.terms.public_url)
 }
 
-fn set<S: Store, L: Launcher>(reply: &mut Reply, casting: &Casting<S, L>, name: fn(bool) -> &'static str, value: &str, max_age: u64) {
+fn set<S: Store, L: Launcher>(
+    reply: &mut Reply,
+    casting: &Casting<S, L>,
+    name: fn(bool) -> &'static str,
+    value: &str,
+    max_age: u64,
+) {
     let secure = casting.terms.is_secure();
-    reply::set_cookie(reply, &SetCookie { name: name(secure), value, path: "/", max_age, secure });
+    reply::set_cookie(
+        reply,
+        &SetCookie {
+            name: name(secure),
+            value,
+            path: "/",
+            max_age,
+            secure,
+        },
+    );
 }
 
 /// Logs why, and tells the user no more than what can be done.
@@ -144,5 +257,10 @@ fn failed<S: Store, L: Launcher>(casting: &Casting<S, L>, failure: &LoginFailure
             Denial::new(DenialCode::LoginFailed)
         }
     };
-    Refusal { stop: Stop::Denied(denial), reference, error_url: None, framed_by: Box::default() }
+    Refusal {
+        stop: Stop::Denied(denial),
+        reference,
+        error_url: None,
+        framed_by: Box::default(),
+    }
 }

@@ -11,7 +11,14 @@ async fn main() -> Result<(), Error> {
     let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedHop { header, proof });
     let both = &(control, oidc);
     run(service_fn(async move |request: Request| {
-        Ok::<_, Error>(casting_fn_auth::handle(&both.0, both.1.as_ref(), TrustedHop::on(hop.as_ref(), request)).await)
+        Ok::<_, Error>(
+            casting_fn_auth::handle(
+                &both.0,
+                both.1.as_ref(),
+                TrustedHop::on(hop.as_ref(), request),
+            )
+            .await,
+        )
     }))
     .await
 }

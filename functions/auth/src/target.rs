@@ -14,11 +14,16 @@ pub(crate) fn read(to: Option<&str>) -> &str {
 pub(crate) const HOME: &str = "/login/me";
 
 fn is_ours(to: &str) -> bool {
-    let plain = to.len() <= MAX_BYTES && to.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\');
+    let plain =
+        to.len() <= MAX_BYTES && to.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\');
     // What a browser makes of it counts, not what it looks like.
     let base = "https://ours.invalid";
-    let stays = Url::parse(base).and_then(|base| base.join(to)).is_ok_and(|url| url.origin().ascii_serialization() == base);
-    let circles = ["/login", "/logout"].iter().any(|path| to.split(['?', '#']).next() == Some(path));
+    let stays = Url::parse(base)
+        .and_then(|base| base.join(to))
+        .is_ok_and(|url| url.origin().ascii_serialization() == base);
+    let circles = ["/login", "/logout"]
+        .iter()
+        .any(|path| to.split(['?', '#']).next() == Some(path));
     plain && to.starts_with('/') && stays && !circles
 }
 
@@ -30,7 +35,11 @@ mod tests {
     fn a_login_leads_nowhere_but_to_us() {
         let long = format!("/cast/{}", "a".repeat(MAX_BYTES));
         for (name, to, kept) in [
-            ("a link", "/cast/123abc?kasm_url=https%3A%2F%2Fa.example%2F&via=v1.x.y", true),
+            (
+                "a link",
+                "/cast/123abc?kasm_url=https%3A%2F%2Fa.example%2F&via=v1.x.y",
+                true,
+            ),
             ("the console", "/admin", true),
             ("another site", "https://evil.example/", false),
             ("another site without a scheme", "//evil.example/", false),

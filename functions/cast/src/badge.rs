@@ -43,7 +43,11 @@ struct Badge<'a> {
 /// The picture for a link that stands so, or that it has not changed since `seen` (the request's `If-None-Match`).
 pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
     let (word, colour) = say(standing);
-    let status = if standing.refused == Some(DenialCode::UnknownCast) { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let status = if standing.refused == Some(DenialCode::UnknownCast) {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::OK
+    };
     let mut reply = draw(status, LABEL, word, colour);
     let mut hasher = DefaultHasher::new();
     reply.body().as_ref().hash(&mut hasher);
@@ -55,7 +59,14 @@ pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
         reply.headers_mut().remove(CONTENT_LENGTH);
     }
     let headers = reply.headers_mut();
-    headers.insert(CACHE_CONTROL, if standing.by_referrer { KEPT_BY_BROWSERS } else { KEPT });
+    headers.insert(
+        CACHE_CONTROL,
+        if standing.by_referrer {
+            KEPT_BY_BROWSERS
+        } else {
+            KEPT
+        },
+    );
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
     }
@@ -67,7 +78,11 @@ pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
 
 /// The picture when nobody can say how the link stands; nobody keeps it.
 pub(crate) fn trouble(denial: &Denial) -> Reply {
-    let word = if denial.code == DenialCode::TooManyAttempts { "try later" } else { "unavailable" };
+    let word = if denial.code == DenialCode::TooManyAttempts {
+        "try later"
+    } else {
+        "unavailable"
+    };
     let mut reply = draw(Code::from(denial.code).status(), LABEL, word, GREY);
     reply::set_retry_after(&mut reply, denial.retry_after);
     reply
@@ -87,7 +102,9 @@ const fn say(standing: &Standing) -> (&'static str, &'static str) {
         Some(DenialCode::CastExpired) => ("expired", GREY),
         Some(DenialCode::CastClosed) => ("closed", GREY),
         Some(DenialCode::Maintenance) => ("in maintenance", AMBER),
-        Some(DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::AnonymousLimit) => ("busy", AMBER),
+        Some(DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::AnonymousLimit) => {
+            ("busy", AMBER)
+        }
         Some(DenialCode::LoginRequired) => ("sign in", GREEN),
         Some(DenialCode::ReferrerDenied | DenialCode::AddressDenied) => ("restricted", GREY),
         Some(_) => ("unavailable", GREY),
@@ -97,12 +114,23 @@ const fn say(standing: &Standing) -> (&'static str, &'static str) {
 fn draw(status: StatusCode, label: &str, word: &'static str, colour: &'static str) -> Reply {
     let (label_width, word_width) = (width(label), width(word));
     let split = 22 + label_width + 8;
-    let badge = Badge { label, word, colour, label_width, word_width, split, width: split + 8 + word_width + 8 };
+    let badge = Badge {
+        label,
+        word,
+        colour,
+        label_width,
+        word_width,
+        split,
+        width: split + 8 + word_width + 8,
+    };
     match badge.render() {
         Ok(svg) => {
             let mut reply = reply::text(status, SVG, svg);
             // It is made to be shown by others, also by pages that load only what says so.
-            reply.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
+            reply.headers_mut().insert(
+                HeaderName::from_static("cross-origin-resource-policy"),
+                HeaderValue::from_static("cross-origin"),
+            );
             reply
         }
         Err(error) => {
@@ -128,7 +156,9 @@ fn width(text: &str) -> u32 {
 
 /// Whether `If-None-Match` names this tag.
 fn names(seen: &str, tag: &str) -> bool {
-    seen.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+    seen.split(',')
+        .map(|one| one.trim().trim_start_matches("W/"))
+        .any(|one| one == tag || one == "*")
 }
 
 #[cfg(test)]
@@ -137,7 +167,11 @@ mod tests {
     use crate::claim::tests::body;
 
     fn standing(refused: Option<DenialCode>, amount: Option<Amount>) -> Standing {
-        Standing { refused, amount, by_referrer: false }
+        Standing {
+            refused,
+            amount,
+            by_referrer: false,
+        }
     }
 
     #[test]
@@ -160,9 +194,20 @@ mod tests {
         ] {
             let reply = reply(&standing(refused, amount), None);
             assert_eq!(reply.status(), status, "{word}");
-            assert!(body(&reply).contains(&format!("<title>cast: {word}</title>")), "{word}: {}", body(&reply));
-            assert_eq!(reply.headers()["cache-control"], "public, max-age=60", "{word}");
-            assert!(!body(&reply).contains("script") && !body(&reply).contains("url("), "{word}");
+            assert!(
+                body(&reply).contains(&format!("<title>cast: {word}</title>")),
+                "{word}: {}",
+                body(&reply)
+            );
+            assert_eq!(
+                reply.headers()["cache-control"],
+                "public, max-age=60",
+                "{word}"
+            );
+            assert!(
+                !body(&reply).contains("script") && !body(&reply).contains("url("),
+                "{word}"
+            );
         }
     }
 
@@ -170,10 +215,16 @@ mod tests {
     fn words_can_be_read_on_every_colour() {
         let channel = |hex: &str| {
             let c = f64::from(u8::from_str_radix(hex, 16).expect("a byte")) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+            if c <= 0.04045 {
+                c / 12.92
+            } else {
+                ((c + 0.055) / 1.055).powf(2.4)
+            }
         };
         for colour in [GREEN, AMBER, RED, GREY, "#2b3439"] {
-            let light = 0.2126 * channel(&colour[1..3]) + 0.7152 * channel(&colour[3..5]) + 0.0722 * channel(&colour[5..7]);
+            let light = 0.2126 * channel(&colour[1..3])
+                + 0.7152 * channel(&colour[3..5])
+                + 0.0722 * channel(&colour[5..7]);
             assert!(1.05 / (light + 0.05) >= 4.5, "{colour}");
         }
     }
@@ -183,25 +234,71 @@ mod tests {
         let open = standing(None, None);
         let first = reply(&open, None);
         let tag = first.headers()["etag"].to_str().expect("text").to_owned();
-        for (seen, status) in [(tag.clone(), 304), (format!("\"x\", W/{tag}"), 304), ("\"x\"".to_owned(), 200), (String::new(), 200)] {
+        for (seen, status) in [
+            (tag.clone(), 304),
+            (format!("\"x\", W/{tag}"), 304),
+            ("\"x\"".to_owned(), 200),
+            (String::new(), 200),
+        ] {
             let again = reply(&open, Some(&seen));
-            assert_eq!((again.status().as_u16(), again.body().is_empty()), (status, status == 304), "{seen}");
+            assert_eq!(
+                (again.status().as_u16(), again.body().is_empty()),
+                (status, status == 304),
+                "{seen}"
+            );
             assert_eq!(again.headers()["etag"], tag, "{seen}");
         }
-        assert_eq!(reply(&standing(None, Some(Amount::Few)), Some(&tag)).status(), 200, "another word is another picture");
+        assert_eq!(
+            reply(&standing(None, Some(Amount::Few)), Some(&tag)).status(),
+            200,
+            "another word is another picture"
+        );
     }
 
     #[test]
     fn what_depends_on_the_page_is_kept_for_that_page_only_and_trouble_by_nobody() {
-        let listed = reply(&Standing { by_referrer: true, ..standing(None, None) }, None);
-        assert_eq!((&listed.headers()["vary"], &listed.headers()["cache-control"]), (&"referer".parse().expect("text"), &KEPT_BY_BROWSERS));
-        assert!(!reply(&standing(None, None), None).headers().contains_key("vary"));
-        for (denial, status, retry_after) in
-            [(Denial::retry(DenialCode::TooManyAttempts, 7), 429, Some("7")), (Denial::new(DenialCode::Fault), 500, None)]
-        {
+        let listed = reply(
+            &Standing {
+                by_referrer: true,
+                ..standing(None, None)
+            },
+            None,
+        );
+        assert_eq!(
+            (
+                &listed.headers()["vary"],
+                &listed.headers()["cache-control"]
+            ),
+            (&"referer".parse().expect("text"), &KEPT_BY_BROWSERS)
+        );
+        assert!(
+            !reply(&standing(None, None), None)
+                .headers()
+                .contains_key("vary")
+        );
+        for (denial, status, retry_after) in [
+            (
+                Denial::retry(DenialCode::TooManyAttempts, 7),
+                429,
+                Some("7"),
+            ),
+            (Denial::new(DenialCode::Fault), 500, None),
+        ] {
             let reply = trouble(&denial);
-            assert_eq!((reply.status().as_u16(), reply.headers()["cache-control"].to_str().ok()), (status, Some("no-store")));
-            assert_eq!(reply.headers().get("retry-after").and_then(|value| value.to_str().ok()), retry_after);
+            assert_eq!(
+                (
+                    reply.status().as_u16(),
+                    reply.headers()["cache-control"].to_str().ok()
+                ),
+                (status, Some("no-store"))
+            );
+            assert_eq!(
+                reply
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|value| value.to_str().ok()),
+                retry_after
+            );
         }
     }
 }

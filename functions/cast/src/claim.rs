@@ -37,14 +37,26 @@ struct Accepted<'a> {
 /// When the body is too large, of another type, or cannot be read, or the idempotency key is none.
 pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
     if body::kind(request) == Some(body::Kind::Json) {
-        let ClaimDocument { ticket, captcha, consent } = body::json(request)?;
-        return Ok(ClaimRequest { ticket, captcha, consent, idempotency_key: idempotency_key(request)? });
+        let ClaimDocument {
+            ticket,
+            captcha,
+            consent,
+        } = body::json(request)?;
+        return Ok(ClaimRequest {
+            ticket,
+            captcha,
+            consent,
+            idempotency_key: idempotency_key(request)?,
+        });
     }
     let form = body::form(request)?;
     let field = |name: &str| form.field(name).filter(|value| !value.is_empty());
     Ok(ClaimRequest {
         ticket: field("ticket").unwrap_or_default().to_owned(),
-        captcha: widget::FIELDS.into_iter().find_map(field).map(str::to_owned),
+        captcha: widget::FIELDS
+            .into_iter()
+            .find_map(field)
+            .map(str::to_owned),
         consent: field("consent") == Some("yes"),
         idempotency_key: None,
     })
@@ -52,9 +64,18 @@ pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
 
 /// What a program calls its request, to be able to repeat it.
 fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len()));
-    let wrong = || Problem::new(Mistake::BadRequest).detail(format!("The Idempotency-Key must be 1 to {MAX_KEY} plain characters."));
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value
+        .to_str()
+        .ok()
+        .filter(|key| (1..=MAX_KEY).contains(&key.len()));
+    let wrong = || {
+        Problem::new(Mistake::BadRequest).detail(format!(
+            "The Idempotency-Key must be 1 to {MAX_KEY} plain characters."
+        ))
+    };
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 
@@ -80,7 +101,9 @@ pub(crate) fn reply(claimed: &Claimed, visit: &Visit, terms: &Terms) -> Reply {
         value: &claimed.owner_ticket,
         path: &path,
         // As long as the ticket in it is good: to the end of the session, and an hour more to read why it ended.
-        max_age: session.created_at.seconds_until(session.ready_by) + u64::from(session.time_limit_seconds) + 3600,
+        max_age: session.created_at.seconds_until(session.ready_by)
+            + u64::from(session.time_limit_seconds)
+            + 3600,
         secure: terms.is_secure(),
     };
     reply::set_cookie(&mut reply, &cookie);
@@ -94,7 +117,10 @@ pub(crate) mod tests {
     use casting_web::Body;
 
     pub(crate) fn visit(accept: &str) -> Visit {
-        let request = http::Request::builder().header("accept", accept).body(Body::Empty).expect("a request");
+        let request = http::Request::builder()
+            .header("accept", accept)
+            .body(Body::Empty)
+            .expect("a request");
         Visit::parse(&request, &SeededEntropy::new(1))
     }
 
@@ -119,14 +145,29 @@ pub(crate) mod tests {
             ("a form without it", FORM, "other=1", Ok("")),
             ("a document", JSON, r#"{"ticket":"v1.a.b"}"#, Ok("v1.a.b")),
             ("a document without it", JSON, "{}", Err(400)),
-            ("a document with a number", JSON, r#"{"ticket":1}"#, Err(400)),
-            ("a document with something else", JSON, r#"{"ticket":"v1.a.b","kasm_url":"x"}"#, Err(400)),
+            (
+                "a document with a number",
+                JSON,
+                r#"{"ticket":1}"#,
+                Err(400),
+            ),
+            (
+                "a document with something else",
+                JSON,
+                r#"{"ticket":"v1.a.b","kasm_url":"x"}"#,
+                Err(400),
+            ),
             ("no document", JSON, "ticket=1", Err(400)),
             ("plain text", "text/plain", "ticket=v1.a.b", Err(415)),
             ("too large", FORM, &"t".repeat(70_000), Err(413)),
         ] {
-            let request = http::Request::builder().header("content-type", content_type).body(Body::from(text)).expect("a request");
-            let found = read(&request).map(|claim| claim.ticket).map_err(|problem| problem.code.status().as_u16());
+            let request = http::Request::builder()
+                .header("content-type", content_type)
+                .body(Body::from(text))
+                .expect("a request");
+            let found = read(&request)
+                .map(|claim| claim.ticket)
+                .map_err(|problem| problem.code.status().as_u16());
             assert_eq!(found.as_deref(), expected.as_ref().copied(), "{name}");
         }
     }
@@ -138,32 +179,51 @@ pub(crate) mod tests {
             ("ticket=t&captcha=p", Some("p"), false),
             ("ticket=t&captcha=&g-recaptcha-response=p", Some("p"), false),
             ("ticket=t&h-captcha-response=p&consent=yes", Some("p"), true),
-            ("ticket=t&cf-turnstile-response=p&consent=no", Some("p"), false),
+            (
+                "ticket=t&cf-turnstile-response=p&consent=no",
+                Some("p"),
+                false,
+            ),
         ] {
-            let request = http::Request::builder().header("content-type", "application/x-www-form-urlencoded").body(Body::from(text));
+            let request = http::Request::builder()
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Body::from(text));
             let claim = read(&request.expect("a request")).expect("a claim");
-            assert_eq!((claim.captcha.as_deref(), claim.consent), (captcha, consent), "{text}");
+            assert_eq!(
+                (claim.captcha.as_deref(), claim.consent),
+                (captcha, consent),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn an_idempotency_key_is_plain_and_not_too_long() {
         for (key, fits) in [("a-1", true), ("", false), (&"k".repeat(201), false)] {
-            let request = http::Request::builder().header("content-type", "application/json").header("idempotency-key", key);
-            let request = request.body(Body::from(r#"{"ticket":"t"}"#)).expect("a request");
+            let request = http::Request::builder()
+                .header("content-type", "application/json")
+                .header("idempotency-key", key);
+            let request = request
+                .body(Body::from(r#"{"ticket":"t"}"#))
+                .expect("a request");
             assert_eq!(read(&request).is_ok(), fits, "{key}");
         }
     }
 
     #[test]
     fn a_person_goes_on_with_a_cookie_and_a_program_with_a_token() {
-        let claimed = Claimed { session: session(&cast(1), 1), owner_ticket: "v1.owner.ticket".into() };
+        let claimed = Claimed {
+            session: session(&cast(1), 1),
+            owner_ticket: "v1.owner.ticket".into(),
+        };
         let id = claimed.session.id.as_str();
 
         let person = reply(&claimed, &visit("text/html"), &terms());
         assert_eq!(person.status(), 303);
         assert_eq!(person.headers()["location"], format!("/session/{id}"));
-        let cookie = format!("cast-{id}=v1.owner.ticket; Path=/session/{id}; Max-Age=7380; HttpOnly; SameSite=Lax; Secure");
+        let cookie = format!(
+            "cast-{id}=v1.owner.ticket; Path=/session/{id}; Max-Age=7380; HttpOnly; SameSite=Lax; Secure"
+        );
         assert_eq!(person.headers()["set-cookie"], cookie);
         assert_eq!(person.headers()["cache-control"], "no-store");
 
@@ -172,12 +232,22 @@ pub(crate) mod tests {
         let status_url = format!("https://cast.example.com/session/{id}/status");
         assert_eq!(program.headers()["location"], status_url);
         assert!(!program.headers().contains_key("set-cookie"));
-        let expected =
-            format!(r#"{{"session_id":"{id}","state":"reserved","status_url":"{status_url}","session_token":"v1.owner.ticket"}}"#);
+        let expected = format!(
+            r#"{{"session_id":"{id}","state":"reserved","status_url":"{status_url}","session_token":"v1.owner.ticket"}}"#
+        );
         assert_eq!(body(&program), expected);
 
-        let local = Terms { public_url: "http://localhost:8300".into(), ..terms() };
+        let local = Terms {
+            public_url: "http://localhost:8300".into(),
+            ..terms()
+        };
         let person = reply(&claimed, &visit("text/html"), &local);
-        assert!(!person.headers()["set-cookie"].to_str().expect("text").contains("Secure"), "a cookie for http");
+        assert!(
+            !person.headers()["set-cookie"]
+                .to_str()
+                .expect("text")
+                .contains("Secure"),
+            "a cookie for http"
+        );
     }
 }

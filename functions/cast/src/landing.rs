@@ -57,7 +57,12 @@ impl Landing<'_> {
 
 /// What visitors read as the heading: the administrator's words for them, or else what the link starts.
 pub(crate) fn title(opened: &Opened) -> &str {
-    opened.cast.settings.title.as_deref().unwrap_or(&opened.image_name)
+    opened
+        .cast
+        .settings
+        .title
+        .as_deref()
+        .unwrap_or(&opened.image_name)
 }
 
 /// What programs are told of a link.
@@ -117,27 +122,58 @@ pub(crate) struct Look<'a> {
 /// The page, or the way to log in.
 pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
-    let (words, ticket_seconds, framed) = (look.visit.words, LAUNCH_TICKET_SECONDS, look.visit.framed);
-    let (title, summary) = (title(opened), settings.summary.as_deref().unwrap_or(words.landing.about));
+    let (words, ticket_seconds, framed) =
+        (look.visit.words, LAUNCH_TICKET_SECONDS, look.visit.framed);
+    let (title, summary) = (
+        title(opened),
+        settings.summary.as_deref().unwrap_or(words.landing.about),
+    );
     let claim = match &opened.next {
         Next::LogIn { via } if framed && !settings.referrers.is_empty() => {
-            let main = SignIn { title, summary, url: &login_path(opened, look.wishes, via), words };
+            let main = SignIn {
+                title,
+                summary,
+                url: &login_path(opened, look.wishes, via),
+                words,
+            };
             let style = include_str!("../templates/landing.css");
-            return Page { style, framed_by: &settings.referrers, ..Page::new(title, &main) }.reply(look.visit);
+            return Page {
+                style,
+                framed_by: &settings.referrers,
+                ..Page::new(title, &main)
+            }
+            .reply(look.visit);
         }
         Next::LogIn { via } => return reply::see_other(&login_path(opened, look.wishes, via)),
         Next::Claim(claim) => claim,
     };
     let proof = claim.captcha.as_ref().map(Widget::of);
-    let again = claim.via.as_ref().map(|via| link_path(opened, look.wishes, via));
+    let again = claim
+        .via
+        .as_ref()
+        .map(|via| link_path(opened, look.wishes, via));
     let (proof, user_name) = (proof.as_ref(), look.user_name);
-    let main = Landing { opened, title, summary, claim, proof, user_name, ticket_seconds, framed, again, words };
+    let main = Landing {
+        opened,
+        title,
+        summary,
+        claim,
+        proof,
+        user_name,
+        ticket_seconds,
+        framed,
+        again,
+        words,
+    };
     let url = format!("{}/cast/{}", look.terms.public_url, settings.key);
     let solves = proof.is_some_and(|proof| proof.challenge.is_some());
     let page = Page {
         style: include_str!("../templates/landing.css"),
         script: if solves {
-            concat!(include_str!("../templates/altcha.js"), include_str!("../templates/landing.js"))
+            concat!(
+                include_str!("../templates/altcha.js"),
+                include_str!("../templates/landing.js")
+            )
         } else {
             include_str!("../templates/landing.js")
         },
@@ -145,15 +181,28 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
         framed_by: &settings.referrers,
         background: settings.background_url.as_deref(),
         foreign: proof.and_then(|proof| proof.foreign.clone()),
-        card: Some(Card { description: summary, url: &url, picture: settings.background_url.as_deref() }),
+        card: Some(Card {
+            description: summary,
+            url: &url,
+            picture: settings.background_url.as_deref(),
+        }),
         ..Page::new(title, &main)
     };
     let mut reply = page.reply(look.visit);
     let secure = look.terms.is_secure();
-    let by_browser = settings.ip_limit.as_ref().is_some_and(|limit| limit.by == casting_core::cast::CountBy::Browser);
+    let by_browser = settings
+        .ip_limit
+        .as_ref()
+        .is_some_and(|limit| limit.by == casting_core::cast::CountBy::Browser);
     if by_browser && look.visit.browser(secure).is_none() {
         let value = format!("{:032x}", u128::from_be_bytes(draw(look.entropy)));
-        let cookie = SetCookie { name: browser_cookie(secure), value: &value, path: "/", max_age: BROWSER_SECONDS, secure };
+        let cookie = SetCookie {
+            name: browser_cookie(secure),
+            value: &value,
+            path: "/",
+            max_age: BROWSER_SECONDS,
+            secure,
+        };
         reply::set_cookie(&mut reply, &cookie);
     }
     reply
@@ -163,14 +212,34 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
 pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
     let (claim, login_url) = match &opened.next {
-        Next::LogIn { via } => (None, Some(format!("{}{}", look.terms.public_url, login_path(opened, look.wishes, via)))),
+        Next::LogIn { via } => (
+            None,
+            Some(format!(
+                "{}{}",
+                look.terms.public_url,
+                login_path(opened, look.wishes, via)
+            )),
+        ),
         Next::Claim(claim) => (Some(claim), None),
     };
     let captcha = claim.and_then(|claim| claim.captcha.as_ref());
     let opens = claim.and_then(|claim| claim.opens.as_deref());
-    let needs = [("login", login_url.is_some()), ("captcha", captcha.is_some()), ("consent", opens.is_some())];
-    let parameters = [("kasm_url", settings.dynamic_kasm_url), ("docker_network", settings.dynamic_docker_network)];
-    let named = |flags: &[(&'static str, bool)]| flags.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+    let needs = [
+        ("login", login_url.is_some()),
+        ("captcha", captcha.is_some()),
+        ("consent", opens.is_some()),
+    ];
+    let parameters = [
+        ("kasm_url", settings.dynamic_kasm_url),
+        ("docker_network", settings.dynamic_docker_network),
+    ];
+    let named = |flags: &[(&'static str, bool)]| {
+        flags
+            .iter()
+            .filter(|(_, on)| *on)
+            .map(|(name, _)| *name)
+            .collect()
+    };
     let description = Description {
         name: &opened.image_name,
         title: settings.title.as_deref(),
@@ -184,7 +253,9 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
         }),
         opens,
         parameters: named(&parameters),
-        remaining: settings.limit_total_sessions.then(|| opened.cast.counter.amount().as_str()),
+        remaining: settings
+            .limit_total_sessions
+            .then(|| opened.cast.counter.amount().as_str()),
         ticket: claim.map(|claim| claim.ticket.as_str()),
         ticket_expires_in: claim.map(|_| LAUNCH_TICKET_SECONDS),
         claim_url: format!("{}/cast/{}/claims", look.terms.public_url, settings.key),
@@ -196,13 +267,21 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
 
 /// To the login, and back here with everything that the link asked for.
 fn login_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
-    format!("/login?{}", Serializer::new(String::new()).append_pair("to", &link_path(opened, wishes, via)).finish())
+    format!(
+        "/login?{}",
+        Serializer::new(String::new())
+            .append_pair("to", &link_path(opened, wishes, via))
+            .finish()
+    )
 }
 
 /// The link, with what its parameters ask for and where its visitor came from.
 fn link_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
     let mut query = Serializer::new(String::new());
-    for (name, value) in [("kasm_url", &wishes.kasm_url), ("docker_network", &wishes.docker_network)] {
+    for (name, value) in [
+        ("kasm_url", &wishes.kasm_url),
+        ("docker_network", &wishes.docker_network),
+    ] {
         if let Some(value) = value {
             query.append_pair(name, value);
         }
@@ -229,13 +308,28 @@ mod tests {
             site_key: kind.needs_keys().then(|| "site-key".into()),
             challenge: (!kind.needs_keys()).then(|| r#"{"a":"<b>"}"#.into()),
         });
-        let claim = Claimable { ticket: "v1.ticket.signature".into(), captcha, opens: opens.map(str::to_owned), via: None };
-        Opened { cast: cast.into(), image_name: "Paint <&> Draw".into(), next: Next::Claim(claim) }
+        let claim = Claimable {
+            ticket: "v1.ticket.signature".into(),
+            captcha,
+            opens: opens.map(str::to_owned),
+            via: None,
+        };
+        Opened {
+            cast: cast.into(),
+            image_name: "Paint <&> Draw".into(),
+            next: Next::Claim(claim),
+        }
     }
 
     fn looked_at<T>(accept: &str, wishes: &Wishes, see: impl FnOnce(&Look<'_>) -> T) -> T {
         let (visit, terms, entropy) = (visit(accept), terms(), SeededEntropy::new(1));
-        see(&Look { visit: &visit, terms: &terms, wishes, user_name: None, entropy: &entropy })
+        see(&Look {
+            visit: &visit,
+            terms: &terms,
+            wishes,
+            user_name: None,
+            entropy: &entropy,
+        })
     }
 
     fn page(opened: &Opened) -> Reply {
@@ -247,9 +341,18 @@ mod tests {
         let reply = page(&opened(None, None));
         let html = body(&reply);
         assert_eq!(reply.status(), 200);
-        assert!(html.contains("<h1>Paint &#60;&#38;&#62; Draw</h1>"), "escaped");
-        assert!(html.contains(&format!("method=\"post\" action=\"/cast/{}/claims\"", cast(1).settings.key)));
-        assert!(html.contains("name=\"ticket\" value=\"v1.ticket.signature\"") && html.contains(" data-auto"));
+        assert!(
+            html.contains("<h1>Paint &#60;&#38;&#62; Draw</h1>"),
+            "escaped"
+        );
+        assert!(html.contains(&format!(
+            "method=\"post\" action=\"/cast/{}/claims\"",
+            cast(1).settings.key
+        )));
+        assert!(
+            html.contains("name=\"ticket\" value=\"v1.ticket.signature\"")
+                && html.contains(" data-auto")
+        );
         assert!(!html.contains("Internal"));
         assert!(html.len() < 10_000, "{} bytes", html.len());
         assert_eq!(reply.headers()["cache-control"], "no-store");
@@ -260,46 +363,102 @@ mod tests {
     fn an_address_from_the_link_is_shown_and_nothing_starts_by_itself() {
         let reply = page(&opened(None, Some("https://evil.example/<script>")));
         let html = body(&reply);
-        assert!(html.contains("https://evil.example/&#60;script&#62;") && html.contains("name=\"consent\" value=\"yes\""));
+        assert!(
+            html.contains("https://evil.example/&#60;script&#62;")
+                && html.contains("name=\"consent\" value=\"yes\"")
+        );
         assert!(!html.contains(" data-auto>") && !html.contains(" data-auto "));
     }
 
     #[test]
     fn each_captcha_has_its_box_and_only_its_own_sources() {
         for (kind, expected, source, starts) in [
-            (CaptchaKind::Altcha, "data-challenge=\"{&#34;a&#34;:&#34;&#60;b&#62;&#34;}\"", None, true),
+            (
+                CaptchaKind::Altcha,
+                "data-challenge=\"{&#34;a&#34;:&#34;&#60;b&#62;&#34;}\"",
+                None,
+                true,
+            ),
             (
                 CaptchaKind::RecaptchaV2,
                 "class=\"g-recaptcha captcha\" data-sitekey=\"site-key\"",
                 Some("https://www.google.com/recaptcha/"),
                 false,
             ),
-            (CaptchaKind::RecaptchaV3, "api.js?render=site-key", Some("https://www.gstatic.com/recaptcha/"), true),
-            (CaptchaKind::Hcaptcha, "class=\"h-captcha captcha\"", Some("https://hcaptcha.com"), false),
-            (CaptchaKind::Turnstile, "class=\"cf-turnstile captcha\"", Some("https://challenges.cloudflare.com"), false),
+            (
+                CaptchaKind::RecaptchaV3,
+                "api.js?render=site-key",
+                Some("https://www.gstatic.com/recaptcha/"),
+                true,
+            ),
+            (
+                CaptchaKind::Hcaptcha,
+                "class=\"h-captcha captcha\"",
+                Some("https://hcaptcha.com"),
+                false,
+            ),
+            (
+                CaptchaKind::Turnstile,
+                "class=\"cf-turnstile captcha\"",
+                Some("https://challenges.cloudflare.com"),
+                false,
+            ),
         ] {
             let reply = page(&opened(Some(kind), None));
-            let (html, policy) = (body(&reply), reply.headers()["content-security-policy"].to_str().expect("text"));
+            let (html, policy) = (
+                body(&reply),
+                reply.headers()["content-security-policy"]
+                    .to_str()
+                    .expect("text"),
+            );
             assert!(html.contains(expected), "{kind:?}: {html}");
             assert_eq!(html.contains(" data-auto"), starts, "{kind:?}");
             match source {
                 Some(source) => assert!(policy.contains(source), "{kind:?}: {policy}"),
-                None => assert!(!policy.contains("https://www") && html.contains("solveAltcha"), "{kind:?}"),
+                None => assert!(
+                    !policy.contains("https://www") && html.contains("solveAltcha"),
+                    "{kind:?}"
+                ),
             }
         }
     }
 
     #[test]
     fn whoever_must_log_in_is_sent_there_and_keeps_what_the_link_asked_for() {
-        let opened = Opened { next: Next::LogIn { via: "v1.via.sig".into() }, ..opened(None, None) };
-        let wishes = Wishes { kasm_url: Some("https://a.example/?b=c&d".into()), docker_network: None };
+        let opened = Opened {
+            next: Next::LogIn {
+                via: "v1.via.sig".into(),
+            },
+            ..opened(None, None)
+        };
+        let wishes = Wishes {
+            kasm_url: Some("https://a.example/?b=c&d".into()),
+            docker_network: None,
+        };
         let reply = looked_at("text/html", &wishes, |look| show(&opened, look));
         assert_eq!(reply.status(), 303);
         let location = reply.headers()["location"].to_str().expect("text");
-        let to = url::form_urlencoded::parse(location.strip_prefix("/login?").expect("the login").as_bytes()).next().expect("to").1;
-        assert_eq!(to, format!("/cast/{}?kasm_url=https%3A%2F%2Fa.example%2F%3Fb%3Dc%26d&via=v1.via.sig", cast(1).settings.key));
+        let to = url::form_urlencoded::parse(
+            location
+                .strip_prefix("/login?")
+                .expect("the login")
+                .as_bytes(),
+        )
+        .next()
+        .expect("to")
+        .1;
+        assert_eq!(
+            to,
+            format!(
+                "/cast/{}?kasm_url=https%3A%2F%2Fa.example%2F%3Fb%3Dc%26d&via=v1.via.sig",
+                cast(1).settings.key
+            )
+        );
         let described = looked_at("application/json", &wishes, |look| describe(&opened, look));
-        assert!(body(&described).contains(r#""needs":["login"]"#) && !body(&described).contains("\"ticket\""));
+        assert!(
+            body(&described).contains(r#""needs":["login"]"#)
+                && !body(&described).contains("\"ticket\"")
+        );
     }
 
     #[test]
@@ -308,43 +467,105 @@ mod tests {
         let settings = &mut std::sync::Arc::make_mut(&mut opened.cast).settings;
         settings.valid_until = Some(NOON);
         settings.dynamic_kasm_url = true;
-        let described = looked_at("application/json", &Wishes::default(), |look| describe(&opened, look));
+        let described = looked_at("application/json", &Wishes::default(), |look| {
+            describe(&opened, look)
+        });
         insta::assert_snapshot!(body(&described), @r#"{"name":"Paint <&> Draw","needs":["captcha","consent"],"captcha":{"kind":"turnstile","site_key":"site-key","action":"claim"},"opens":"https://a.example/","parameters":["kasm_url"],"ticket":"v1.ticket.signature","ticket_expires_in":300,"claim_url":"https://cast.example.com/cast/wg7ndnwnxuz2qpp6wwvolf64ra/claims","valid_until":"2026-11-23T12:00:00Z"}"#);
     }
 
     #[test]
     fn only_the_sites_of_the_referrer_list_may_frame_it() {
         let mut opened = opened(None, None);
-        let policy = |opened: &Opened| page(opened).headers()["content-security-policy"].to_str().map(str::to_owned);
-        assert!(policy(&opened).expect("text").contains("frame-ancestors 'none'"));
-        std::sync::Arc::make_mut(&mut opened.cast).settings.referrers = vec![ReferrerRule::parse("=acme.com").expect("a rule")];
-        assert!(policy(&opened).expect("text").contains("frame-ancestors acme.com:*;"));
+        let policy = |opened: &Opened| {
+            page(opened).headers()["content-security-policy"]
+                .to_str()
+                .map(str::to_owned)
+        };
+        assert!(
+            policy(&opened)
+                .expect("text")
+                .contains("frame-ancestors 'none'")
+        );
+        std::sync::Arc::make_mut(&mut opened.cast)
+            .settings
+            .referrers = vec![ReferrerRule::parse("=acme.com").expect("a rule")];
+        assert!(
+            policy(&opened)
+                .expect("text")
+                .contains("frame-ancestors acme.com:*;")
+        );
     }
 
     #[test]
     fn in_a_frame_a_click_opens_a_window_of_its_own_also_to_log_in() {
         let mut opened = opened(Some(CaptchaKind::Altcha), None);
-        std::sync::Arc::make_mut(&mut opened.cast).settings.referrers = vec![ReferrerRule::parse("=acme.com").expect("a rule")];
-        let request = http::Request::builder().header("sec-fetch-dest", "iframe").body(casting_web::Body::Empty).expect("a request");
-        let (visit, terms, entropy) = (Visit::parse(&request, &SeededEntropy::new(1)), terms(), SeededEntropy::new(1));
-        let look = Look { visit: &visit, terms: &terms, wishes: &Wishes::default(), user_name: None, entropy: &entropy };
+        std::sync::Arc::make_mut(&mut opened.cast)
+            .settings
+            .referrers = vec![ReferrerRule::parse("=acme.com").expect("a rule")];
+        let request = http::Request::builder()
+            .header("sec-fetch-dest", "iframe")
+            .body(casting_web::Body::Empty)
+            .expect("a request");
+        let (visit, terms, entropy) = (
+            Visit::parse(&request, &SeededEntropy::new(1)),
+            terms(),
+            SeededEntropy::new(1),
+        );
+        let look = Look {
+            visit: &visit,
+            terms: &terms,
+            wishes: &Wishes::default(),
+            user_name: None,
+            entropy: &entropy,
+        };
         let reply = show(&opened, &look);
         let html = body(&reply);
-        assert!(html.contains(" target=\"_blank\" rel=\"noopener\"") && html.contains("It opens in a window of its own."), "{html}");
-        assert!(!html.contains(" data-auto") && !html.contains("_top") && !html.contains("data-again"), "{html}");
+        assert!(
+            html.contains(" target=\"_blank\" rel=\"noopener\"")
+                && html.contains("It opens in a window of its own."),
+            "{html}"
+        );
+        assert!(
+            !html.contains(" data-auto") && !html.contains("_top") && !html.contains("data-again"),
+            "{html}"
+        );
         if let Next::Claim(claim) = &mut opened.next {
             claim.via = Some("v1.via".into());
         }
-        let again = format!(" data-again=\"/cast/{}?via=v1.via\"", opened.cast.settings.key);
-        assert!(body(&show(&opened, &look)).contains(&again), "browsers forget where a page that loads itself was opened from");
+        let again = format!(
+            " data-again=\"/cast/{}?via=v1.via\"",
+            opened.cast.settings.key
+        );
+        assert!(
+            body(&show(&opened, &look)).contains(&again),
+            "browsers forget where a page that loads itself was opened from"
+        );
 
-        opened.next = Next::LogIn { via: "v1.via".into() };
+        opened.next = Next::LogIn {
+            via: "v1.via".into(),
+        };
         let reply = show(&opened, &look);
         assert_eq!(reply.status(), 200);
-        assert!(body(&reply).contains(" target=\"_blank\" rel=\"noopener\" href=\"/login?to="), "{}", body(&reply));
-        assert!(reply.headers()["content-security-policy"].to_str().expect("text").contains("frame-ancestors acme.com:*;"));
-        std::sync::Arc::make_mut(&mut opened.cast).settings.referrers.clear();
-        assert_eq!(show(&opened, &look).status(), 303, "nobody may frame it anyway");
+        assert!(
+            body(&reply).contains(" target=\"_blank\" rel=\"noopener\" href=\"/login?to="),
+            "{}",
+            body(&reply)
+        );
+        assert!(
+            reply.headers()["content-security-policy"]
+                .to_str()
+                .expect("text")
+                .contains("frame-ancestors acme.com:*;")
+        );
+        std::sync::Arc::make_mut(&mut opened.cast)
+            .settings
+            .referrers
+            .clear();
+        assert_eq!(
+            show(&opened, &look).status(),
+            303,
+            "nobody may frame it anyway"
+        );
     }
 
     #[test]
@@ -365,19 +586,37 @@ mod tests {
         ] {
             assert!(body(&reply).contains(text), "{text}: {}", body(&reply));
         }
-        assert!(!body(&reply).contains("Internal"), "the administrators' name and notes are passed on to nobody");
-        let described = looked_at("application/json", &Wishes::default(), |look| describe(&opened, look));
-        assert!(body(&described).contains(r#""title":"Try <it>","summary":"Five minutes.""#), "{}", body(&described));
+        assert!(
+            !body(&reply).contains("Internal"),
+            "the administrators' name and notes are passed on to nobody"
+        );
+        let described = looked_at("application/json", &Wishes::default(), |look| {
+            describe(&opened, look)
+        });
+        assert!(
+            body(&described).contains(r#""title":"Try <it>","summary":"Five minutes.""#),
+            "{}",
+            body(&described)
+        );
     }
 
     #[test]
     fn a_browser_gets_a_cookie_only_where_browsers_are_counted() {
         let mut opened = opened(None, None);
-        let limit =
-            casting_core::cast::IpLimit { sessions: 1, within_seconds: 60, by: casting_core::cast::CountBy::Browser, exempt: Vec::new() };
+        let limit = casting_core::cast::IpLimit {
+            sessions: 1,
+            within_seconds: 60,
+            by: casting_core::cast::CountBy::Browser,
+            exempt: Vec::new(),
+        };
         std::sync::Arc::make_mut(&mut opened.cast).settings.ip_limit = Some(limit);
         let reply = page(&opened);
         let cookie = reply.headers()["set-cookie"].to_str().expect("text");
-        assert!(cookie.starts_with("__Host-cast-browser=") && cookie.contains("; Path=/;") && cookie.ends_with("; Secure"), "{cookie}");
+        assert!(
+            cookie.starts_with("__Host-cast-browser=")
+                && cookie.contains("; Path=/;")
+                && cookie.ends_with("; Secure"),
+            "{cookie}"
+        );
     }
 }

@@ -10,7 +10,9 @@ use casting_core::denial::DenialCode;
 use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
 use casting_core::{Casting, Received, Visitor};
-use casting_web::{Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply};
+use casting_web::{
+    Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply,
+};
 use http::header;
 
 use crate::landing::Look;
@@ -18,17 +20,27 @@ use crate::landing::Look;
 /// Answers a request.
 pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
     let mut visit = Visit::parse(&request, &*casting.entropy);
-    let reply = answer(casting, &request, &mut visit).await.unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+    let reply = answer(casting, &request, &mut visit)
+        .await
+        .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
     visit.finish(reply)
 }
 
-async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Request, visit: &mut Visit) -> Result<Reply, Obstacle> {
+async fn answer<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    request: &Request,
+    visit: &mut Visit,
+) -> Result<Reply, Obstacle> {
     let name = visit.route(Function::Cast)?.route.name;
     // This one is for programs only, whatever they accept.
     visit.wants_json |= name == RouteName::DescribeCast;
     let visit = &*visit;
     let key = visit.route(Function::Cast)?.segment;
-    let visitor = visit.visitor(&casting.keys, casting.terms.is_secure(), casting.clock.now())?;
+    let visitor = visit.visitor(
+        &casting.keys,
+        casting.terms.is_secure(),
+        casting.clock.now(),
+    )?;
     match name {
         RouteName::OpenCast | RouteName::DescribeCast => open(casting, visit, key, &visitor).await,
         RouteName::Claim => claim(casting, request, visit, key, &visitor).await,
@@ -39,24 +51,59 @@ async fn answer<S: Store, L: Launcher>(casting: &Casting<S, L>, request: &Reques
     }
 }
 
-async fn open<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, key: &str, visitor: &Visitor) -> Result<Reply, Obstacle> {
-    let wishes = Wishes { kasm_url: visit.query("kasm_url"), docker_network: visit.query("docker_network") };
-    let opened = casting.open(key, visitor, &wishes, visit.query("via").as_deref()).await?;
+async fn open<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    key: &str,
+    visitor: &Visitor,
+) -> Result<Reply, Obstacle> {
+    let wishes = Wishes {
+        kasm_url: visit.query("kasm_url"),
+        docker_network: visit.query("docker_network"),
+    };
+    let opened = casting
+        .open(key, visitor, &wishes, visit.query("via").as_deref())
+        .await?;
     let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
-    let look = Look { visit, terms: &casting.terms, wishes: &wishes, user_name, entropy: &*casting.entropy };
-    Ok(if visit.wants_json { landing::describe(&opened, &look) } else { landing::show(&opened, &look) })
+    let look = Look {
+        visit,
+        terms: &casting.terms,
+        wishes: &wishes,
+        user_name,
+        entropy: &*casting.entropy,
+    };
+    Ok(if visit.wants_json {
+        landing::describe(&opened, &look)
+    } else {
+        landing::show(&opened, &look)
+    })
 }
 
 /// Always a picture: whatever shows it has no use for a page or a document.
-async fn show_badge<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, key: &str, visitor: &Visitor) -> Reply {
-    match casting.standing(key, visitor.address, visitor.referrer.as_deref()).await {
+async fn show_badge<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    key: &str,
+    visitor: &Visitor,
+) -> Reply {
+    match casting
+        .standing(key, visitor.address, visitor.referrer.as_deref())
+        .await
+    {
         Ok(standing) => badge::reply(&standing, visit.header(&header::IF_NONE_MATCH)),
         Err(stop) => badge::trouble(&casting.note_fault(stop)),
     }
 }
 
-async fn see_room<S: Store, L: Launcher>(casting: &Casting<S, L>, visit: &Visit, key: &str, visitor: &Visitor) -> Result<Reply, Obstacle> {
-    let waiting = casting.wait(key, &visit.query("ticket").unwrap_or_default(), visitor).await?;
+async fn see_room<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    key: &str,
+    visitor: &Visitor,
+) -> Result<Reply, Obstacle> {
+    let waiting = casting
+        .wait(key, &visit.query("ticket").unwrap_or_default(), visitor)
+        .await?;
     Ok(room::reply(&waiting, key, visit, &casting.terms))
 }
 

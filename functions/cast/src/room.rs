@@ -62,7 +62,10 @@ pub(crate) fn read(request: &Request) -> Result<String, Problem> {
     if body::kind(request) == Some(body::Kind::Json) {
         return Ok(body::json::<TicketDocument>(request)?.ticket);
     }
-    Ok(body::form(request)?.field("ticket").unwrap_or_default().to_owned())
+    Ok(body::form(request)?
+        .field("ticket")
+        .unwrap_or_default()
+        .to_owned())
 }
 
 /// How a claim is answered that found every place taken: people go on to the room, programs are told where they stand.
@@ -82,7 +85,13 @@ pub(crate) fn reply(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms) 
     }
     let (settings, words) = (&waiting.cast.settings, &visit.words.room);
     let told = tell(waiting, words);
-    let main = Room { key, about: settings.title.as_deref().unwrap_or(words.about), told: &told, waiting, words };
+    let main = Room {
+        key,
+        about: settings.title.as_deref().unwrap_or(words.about),
+        told: &told,
+        waiting,
+        words,
+    };
     let page = Page {
         style: include_str!("../templates/room.css"),
         script: include_str!("../templates/room.js"),
@@ -104,7 +113,13 @@ pub(crate) fn left(key: &str, visit: &Visit) -> Reply {
     Page::new(words.left_title, &main).reply(visit)
 }
 
-fn describe(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms, status: StatusCode) -> Reply {
+fn describe(
+    waiting: &Waiting,
+    key: &str,
+    visit: &Visit,
+    terms: &Terms,
+    status: StatusCode,
+) -> Reply {
     let place = Place {
         state: "waiting",
         position: waiting.position,
@@ -122,11 +137,17 @@ fn tell(waiting: &Waiting, words: &RoomWords) -> String {
     if waiting.turn {
         return words.turn.to_owned();
     }
-    format!("{} {}", (words.position)(waiting.position), (words.estimate)(waiting.estimate))
+    format!(
+        "{} {}",
+        (words.position)(waiting.position),
+        (words.estimate)(waiting.estimate)
+    )
 }
 
 fn path(waiting: &Waiting, key: &str) -> String {
-    let query = Serializer::new(String::new()).append_pair("ticket", &waiting.ticket).finish();
+    let query = Serializer::new(String::new())
+        .append_pair("ticket", &waiting.ticket)
+        .finish();
     format!("/cast/{key}/room?{query}")
 }
 
@@ -137,36 +158,84 @@ mod tests {
     use casting_core::testing::cast;
 
     fn waiting(position: usize, turn: bool) -> Waiting {
-        Waiting { cast: cast(1).into(), ticket: "v1.place.sig".into(), position, estimate: (position > 1).then_some(230), turn, ask_in: 2 }
+        Waiting {
+            cast: cast(1).into(),
+            ticket: "v1.place.sig".into(),
+            position,
+            estimate: (position > 1).then_some(230),
+            turn,
+            ask_in: 2,
+        }
     }
 
     #[test]
     fn a_person_reads_number_and_estimate_and_gets_a_button_when_it_is_their_turn() {
         for (name, waiting, words, hidden) in [
-            ("third", waiting(3, false), "You are number 3. About 4 minutes.", true),
-            ("first", waiting(1, false), "You are number 1. We cannot say yet how long it takes.", true),
+            (
+                "third",
+                waiting(3, false),
+                "You are number 3. About 4 minutes.",
+                true,
+            ),
+            (
+                "first",
+                waiting(1, false),
+                "You are number 1. We cannot say yet how long it takes.",
+                true,
+            ),
             ("their turn", waiting(1, true), "It is your turn.", false),
         ] {
             let reply = reply(&waiting, "some-key", &visit("text/html"), &terms());
             let html = body(&reply);
             assert!(html.contains(words), "{name}: {html}");
             assert_eq!(html.contains("<div id=\"turn\" hidden>"), hidden, "{name}");
-            assert!(html.contains("<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>"), "{name}");
-            assert!(html.contains("method=\"post\" action=\"/cast/some-key/claims\""), "{name}");
-            assert!(html.contains("name=\"ticket\" value=\"v1.place.sig\"") && html.len() < 10_000, "{name}");
-            assert!(!html.contains("Cast 1"), "the cast's name is the administrator's");
+            assert!(
+                html.contains("<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>"),
+                "{name}"
+            );
+            assert!(
+                html.contains("method=\"post\" action=\"/cast/some-key/claims\""),
+                "{name}"
+            );
+            assert!(
+                html.contains("name=\"ticket\" value=\"v1.place.sig\"") && html.len() < 10_000,
+                "{name}"
+            );
+            assert!(
+                !html.contains("Cast 1"),
+                "the cast's name is the administrator's"
+            );
         }
     }
 
     #[test]
     fn a_claim_that_found_every_place_taken_leads_to_the_room() {
-        let person = seated(&waiting(3, false), "some-key", &visit("text/html"), &terms());
+        let person = seated(
+            &waiting(3, false),
+            "some-key",
+            &visit("text/html"),
+            &terms(),
+        );
         assert_eq!(
-            (person.status().as_u16(), person.headers()["location"].to_str().ok()),
+            (
+                person.status().as_u16(),
+                person.headers()["location"].to_str().ok()
+            ),
             (303, Some("/cast/some-key/room?ticket=v1.place.sig"))
         );
-        let program = seated(&waiting(3, false), "some-key", &visit("application/json"), &terms());
-        assert_eq!((program.status().as_u16(), program.headers()["retry-after"].to_str().ok()), (202, Some("2")));
+        let program = seated(
+            &waiting(3, false),
+            "some-key",
+            &visit("application/json"),
+            &terms(),
+        );
+        assert_eq!(
+            (
+                program.status().as_u16(),
+                program.headers()["retry-after"].to_str().ok()
+            ),
+            (202, Some("2"))
+        );
         insta::assert_snapshot!(body(&program), @r#"{"state":"waiting","position":3,"estimate_seconds":230,"turn":false,"ask_in_seconds":2,"told":"You are number 3. About 4 minutes.","room_url":"https://cast.example.com/cast/some-key/room?ticket=v1.place.sig","ticket":"v1.place.sig"}"#);
     }
 }

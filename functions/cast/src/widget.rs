@@ -21,7 +21,12 @@ pub(crate) struct Widget<'a> {
 }
 
 /// The fields in which a proof may come, ours first.
-pub(crate) const FIELDS: [&str; 4] = ["captcha", "g-recaptcha-response", "h-captcha-response", "cf-turnstile-response"];
+pub(crate) const FIELDS: [&str; 4] = [
+    "captcha",
+    "g-recaptcha-response",
+    "h-captcha-response",
+    "cf-turnstile-response",
+];
 
 const GOOGLE: &str = "https://www.google.com/recaptcha/ https://www.gstatic.com/recaptcha/ https://recaptcha.google.com/recaptcha/";
 const HCAPTCHA: &str = "https://hcaptcha.com https://*.hcaptcha.com";
@@ -32,13 +37,29 @@ impl<'a> Widget<'a> {
         let site_key = need.site_key.as_deref().unwrap_or_default();
         let (class, script, sources): (_, Cow<'static, str>, _) = match need.kind {
             CaptchaKind::Altcha => (None, "".into(), ""),
-            CaptchaKind::RecaptchaV2 => (Some("g-recaptcha"), "https://www.google.com/recaptcha/api.js".into(), GOOGLE),
+            CaptchaKind::RecaptchaV2 => (
+                Some("g-recaptcha"),
+                "https://www.google.com/recaptcha/api.js".into(),
+                GOOGLE,
+            ),
             CaptchaKind::RecaptchaV3 => {
                 let key: String = byte_serialize(site_key.as_bytes()).collect();
-                (None, format!("https://www.google.com/recaptcha/api.js?render={key}").into(), GOOGLE)
+                (
+                    None,
+                    format!("https://www.google.com/recaptcha/api.js?render={key}").into(),
+                    GOOGLE,
+                )
             }
-            CaptchaKind::Hcaptcha => (Some("h-captcha"), "https://js.hcaptcha.com/1/api.js".into(), HCAPTCHA),
-            CaptchaKind::Turnstile => (Some("cf-turnstile"), "https://challenges.cloudflare.com/turnstile/v0/api.js".into(), TURNSTILE),
+            CaptchaKind::Hcaptcha => (
+                Some("h-captcha"),
+                "https://js.hcaptcha.com/1/api.js".into(),
+                HCAPTCHA,
+            ),
+            CaptchaKind::Turnstile => (
+                Some("cf-turnstile"),
+                "https://challenges.cloudflare.com/turnstile/v0/api.js".into(),
+                TURNSTILE,
+            ),
         };
         Self {
             kind: need.kind.as_str(),
@@ -63,16 +84,31 @@ mod tests {
     #[test]
     fn every_kind_loads_only_what_its_sources_allow() {
         for kind in CaptchaKind::ALL {
-            let need = CaptchaNeed { kind, site_key: Some("a&b".into()), challenge: None };
+            let need = CaptchaNeed {
+                kind,
+                site_key: Some("a&b".into()),
+                challenge: None,
+            };
             let widget = Widget::of(&need);
             match widget.foreign {
                 None => assert_eq!(kind, CaptchaKind::Altcha, "only ours needs nobody else"),
                 Some(foreign) => {
                     let host = foreign.script.split('/').nth(2).expect("a host").to_owned();
-                    let allowed = foreign.sources.split(' ').filter_map(|source| source.split('/').nth(2));
-                    let covers = |source: &str| source == host || source.strip_prefix("*").is_some_and(|rest| host.ends_with(rest));
+                    let allowed = foreign
+                        .sources
+                        .split(' ')
+                        .filter_map(|source| source.split('/').nth(2));
+                    let covers = |source: &str| {
+                        source == host
+                            || source
+                                .strip_prefix("*")
+                                .is_some_and(|rest| host.ends_with(rest))
+                    };
                     assert!(allowed.into_iter().any(covers), "{kind:?}");
-                    assert!(!foreign.script.contains("a&b"), "{kind:?}: the key is written as a query wants it");
+                    assert!(
+                        !foreign.script.contains("a&b"),
+                        "{kind:?}: the key is written as a query wants it"
+                    );
                 }
             }
         }

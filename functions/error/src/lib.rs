@@ -36,7 +36,11 @@ mod tests {
     use casting_web::Body;
 
     fn reply(method: &str, path: &str, accept: &str) -> Reply {
-        let request = http::Request::builder().method(method).uri(path).header("accept", accept).body(Body::Empty);
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("accept", accept)
+            .body(Body::Empty);
         handle(&SeededEntropy::new(1), &request.expect("a request"))
     }
 
@@ -47,39 +51,72 @@ mod tests {
     #[test]
     fn every_refusal_has_its_page_with_the_right_status() {
         for code in DenialCode::ALL {
-            let reply = reply("GET", &format!("/error/{code}?ref=k3f7-2mqa&retry_after=42"), "text/html");
+            let reply = reply(
+                "GET",
+                &format!("/error/{code}?ref=k3f7-2mqa&retry_after=42"),
+                "text/html",
+            );
             assert_eq!(reply.status(), Code::from(code).status(), "{code}");
             assert_eq!(reply.headers()["retry-after"], "42", "{code}");
             assert_eq!(reply.headers()["cache-control"], "no-store", "{code}");
             let html = body(&reply);
-            for text in [code.title(), "k3f7-2mqa", "You can try again in 42 seconds."] {
+            for text in [
+                code.title(),
+                "k3f7-2mqa",
+                "You can try again in 42 seconds.",
+            ] {
                 assert!(html.contains(text), "{code}: {text}");
             }
-            assert!(!html.contains("<script") && html.len() < 10_000, "{code}: {} bytes", html.len());
+            assert!(
+                !html.contains("<script") && html.len() < 10_000,
+                "{code}: {} bytes",
+                html.len()
+            );
         }
     }
 
     #[test]
     fn the_page_repeats_nothing_that_it_does_not_know() {
         for (path, status, absent) in [
-            ("/error/busy?ref=%3Cscript%3E&retry_after=%3Cb%3E", 503, "&#60;script"),
-            ("/error/busy?ref=call-0800-555&retry_after=99999999999", 503, "0800"),
+            (
+                "/error/busy?ref=%3Cscript%3E&retry_after=%3Cb%3E",
+                503,
+                "&#60;script",
+            ),
+            (
+                "/error/busy?ref=call-0800-555&retry_after=99999999999",
+                503,
+                "0800",
+            ),
             ("/error/%3Cscript%3E", 404, "script"),
             ("/error/no-such-code", 404, "no-such-code"),
             ("/anything/else", 404, "anything"),
         ] {
             let reply = reply("GET", path, "text/html");
             assert_eq!(reply.status(), status, "{path}");
-            assert!(!body(&reply).contains(absent) && !reply.headers().contains_key("retry-after"), "{path}");
+            assert!(
+                !body(&reply).contains(absent) && !reply.headers().contains_key("retry-after"),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn programs_get_a_problem_and_head_gets_no_body() {
-        let problem = reply("GET", "/error/ip-limit?ref=k3f7-2mqa&retry_after=42", "application/json");
+        let problem = reply(
+            "GET",
+            "/error/ip-limit?ref=k3f7-2mqa&retry_after=42",
+            "application/json",
+        );
         assert_eq!(
-            (problem.status().as_u16(), &problem.headers()["content-type"]),
-            (429, &http::HeaderValue::from_static("application/problem+json"))
+            (
+                problem.status().as_u16(),
+                &problem.headers()["content-type"]
+            ),
+            (
+                429,
+                &http::HeaderValue::from_static("application/problem+json")
+            )
         );
         assert!(body(&problem).contains(r#""ref":"k3f7-2mqa","retry_after":42"#));
         let head = reply("HEAD", "/error/ip-limit", "text/html");
@@ -89,6 +126,9 @@ mod tests {
     #[test]
     fn a_wrong_method_is_told_the_right_ones() {
         let reply = reply("DELETE", "/error/busy", "text/html");
-        assert_eq!((reply.status().as_u16(), &reply.headers()["allow"]), (405, &http::HeaderValue::from_static("GET, HEAD")));
+        assert_eq!(
+            (reply.status().as_u16(), &reply.headers()["allow"]),
+            (405, &http::HeaderValue::from_static("GET, HEAD"))
+        );
     }
 }

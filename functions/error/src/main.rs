@@ -7,5 +7,8 @@ use lambda_http::{Error, Request, run, service_fn};
 async fn main() -> Result<(), Error> {
     casting_boot::log::to_stdout_as_json(None);
     let entropy = &SystemEntropy::new();
-    run(service_fn(async move |request: Request| Ok::<_, Error>(casting_fn_error::handle(entropy, &request)))).await
+    run(service_fn(async move |request: Request| {
+        Ok::<_, Error>(casting_fn_error::handle(entropy, &request))
+    }))
+    .await
 }

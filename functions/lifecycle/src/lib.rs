@@ -30,7 +30,10 @@ enum Event {
 ///
 /// # Errors
 /// When the store or ECS does not answer.
-pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value) -> Result<(), Fault> {
+pub async fn handle<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    event: Value,
+) -> Result<(), Fault> {
     match read(event) {
         Event::Task(task) => casting.task_changed(*task).await,
         Event::Sweep => {
@@ -51,7 +54,11 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, event: Value
         }
         Event::LeftPool => {
             let refilled = refill(casting).await?;
-            tracing::info!(staged = refilled.started, unstaged = refilled.stopped, "Filled the pools");
+            tracing::info!(
+                staged = refilled.started,
+                unstaged = refilled.stopped,
+                "Filled the pools"
+            );
             Ok(())
         }
         Event::Ignored(why) => {
@@ -77,10 +84,16 @@ async fn refill<S: Store, L: Launcher>(casting: &Casting<S, L>) -> Result<Refill
 }
 
 fn read(event: Value) -> Event {
-    let kind = event.get("detail-type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind = event
+        .get("detail-type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     match kind.as_str() {
         "ECS Task State Change" => match serde_json::from_value::<TaskStateChange>(event) {
-            Ok(change) if change.detail.task_arn.is_empty() => Event::Ignored("it names no task".to_owned()),
+            Ok(change) if change.detail.task_arn.is_empty() => {
+                Event::Ignored("it names no task".to_owned())
+            }
             Ok(change) => Event::Task(Box::new(change.into())),
             // An event that cannot be read will not become readable by being sent again; the sweep looks after its session.
             Err(error) => Event::Ignored(format!("it is no task's event: {error}")),
@@ -88,7 +101,13 @@ fn read(event: Value) -> Event {
         "Scheduled Event" => Event::Sweep,
         _ if event.get("sweep") == Some(&Value::Bool(true)) => Event::Sweep,
         // The template lets nothing else of the stream through (see `casting_dynamo::stream`).
-        _ if event.pointer("/Records/0/eventSource").and_then(Value::as_str) == Some("aws:dynamodb") => Event::LeftPool,
+        _ if event
+            .pointer("/Records/0/eventSource")
+            .and_then(Value::as_str)
+            == Some("aws:dynamodb") =>
+        {
+            Event::LeftPool
+        }
         _ => Event::Ignored(format!("it is a {kind:?}")),
     }
 }
@@ -102,7 +121,10 @@ mod tests {
 
     macro_rules! event {
         ($name:literal) => {
-            read(serde_json::from_str(include_str!(concat!("../events/", $name, ".json"))).expect($name))
+            read(
+                serde_json::from_str(include_str!(concat!("../events/", $name, ".json")))
+                    .expect($name),
+            )
         };
     }
 
@@ -119,9 +141,15 @@ mod tests {
 
     #[test]
     fn a_running_task_is_told_with_its_session_and_version() {
-        let arn = "arn:aws:ecs:eu-central-1:111122223333:task/casting/0123456789abcdef0123456789abcdef".to_owned();
+        let arn =
+            "arn:aws:ecs:eu-central-1:111122223333:task/casting/0123456789abcdef0123456789abcdef"
+                .to_owned();
         let expected = Task {
-            task: TaskRef { arn, status: TaskStatus::Running, version: 4 },
+            task: TaskRef {
+                arn,
+                status: TaskStatus::Running,
+                version: 4,
+            },
             session: ours(),
             stop_detail: String::new(),
             exit_code: None,
@@ -132,18 +160,82 @@ mod tests {
     #[test]
     fn every_quirk_of_a_task_is_read() {
         for (name, event, status, session, exit_code, detail) in [
-            ("stopped", event!("task_stopped"), TaskStatus::Stopped, ours(), Some(137), "EssentialContainerExited: Essential container"),
-            ("a Spot warning", event!("task_stopping_spot"), TaskStatus::Stopping, ours(), None, "TerminationNotice: Your Spot Task"),
-            ("never started", event!("task_failed_to_start"), TaskStatus::Stopped, ours(), None, "TaskFailedToStart: CannotPullContainer"),
-            ("startedBy null", event!("task_null_started_by"), TaskStatus::Running, None, None, ""),
-            ("startedBy missing", event!("task_no_started_by"), TaskStatus::Running, None, None, ""),
-            ("startedBy a service", event!("task_foreign_started_by"), TaskStatus::Running, None, None, ""),
-            ("fields from the future", event!("task_unknown_fields"), TaskStatus::Pending, ours(), None, ""),
-            ("on its way down", event!("task_deprovisioning"), TaskStatus::Stopping, ours(), None, "UserInitiated: The owner"),
+            (
+                "stopped",
+                event!("task_stopped"),
+                TaskStatus::Stopped,
+                ours(),
+                Some(137),
+                "EssentialContainerExited: Essential container",
+            ),
+            (
+                "a Spot warning",
+                event!("task_stopping_spot"),
+                TaskStatus::Stopping,
+                ours(),
+                None,
+                "TerminationNotice: Your Spot Task",
+            ),
+            (
+                "never started",
+                event!("task_failed_to_start"),
+                TaskStatus::Stopped,
+                ours(),
+                None,
+                "TaskFailedToStart: CannotPullContainer",
+            ),
+            (
+                "startedBy null",
+                event!("task_null_started_by"),
+                TaskStatus::Running,
+                None,
+                None,
+                "",
+            ),
+            (
+                "startedBy missing",
+                event!("task_no_started_by"),
+                TaskStatus::Running,
+                None,
+                None,
+                "",
+            ),
+            (
+                "startedBy a service",
+                event!("task_foreign_started_by"),
+                TaskStatus::Running,
+                None,
+                None,
+                "",
+            ),
+            (
+                "fields from the future",
+                event!("task_unknown_fields"),
+                TaskStatus::Pending,
+                ours(),
+                None,
+                "",
+            ),
+            (
+                "on its way down",
+                event!("task_deprovisioning"),
+                TaskStatus::Stopping,
+                ours(),
+                None,
+                "UserInitiated: The owner",
+            ),
         ] {
             let task = task(event);
-            assert_eq!((task.task.status, task.session, task.exit_code), (status, session, exit_code), "{name}");
-            assert!(task.stop_detail.starts_with(detail), "{name}: {}", task.stop_detail);
+            assert_eq!(
+                (task.task.status, task.session, task.exit_code),
+                (status, session, exit_code),
+                "{name}"
+            );
+            assert!(
+                task.stop_detail.starts_with(detail),
+                "{name}: {}",
+                task.stop_detail
+            );
         }
     }
 
@@ -162,13 +254,25 @@ mod tests {
     fn what_is_not_for_us_is_ignored() {
         for (name, event) in [
             ("another ECS event", event!("deployment_state_change")),
-            ("a task's event without a task", event!("task_without_detail")),
+            (
+                "a task's event without a task",
+                event!("task_without_detail"),
+            ),
             ("an empty object", read(serde_json::json!({}))),
             ("null", read(Value::Null)),
             ("no records", read(serde_json::json!({"Records": []}))),
-            ("another queue's records", read(serde_json::json!({"Records": [{"eventSource": "aws:sqs"}]}))),
-            ("a sweep that is off", read(serde_json::json!({"sweep": false}))),
-            ("no ARN", read(serde_json::json!({"detail-type": "ECS Task State Change", "detail": {}}))),
+            (
+                "another queue's records",
+                read(serde_json::json!({"Records": [{"eventSource": "aws:sqs"}]})),
+            ),
+            (
+                "a sweep that is off",
+                read(serde_json::json!({"sweep": false})),
+            ),
+            (
+                "no ARN",
+                read(serde_json::json!({"detail-type": "ECS Task State Change", "detail": {}})),
+            ),
         ] {
             assert!(matches!(event, Event::Ignored(_)), "{name}: {event:?}");
         }

@@ -8,6 +8,10 @@ async fn main() -> Result<(), Error> {
     let control = casting_boot::start().await?;
     let control = &control;
     // The runtime logs the fault, and EventBridge sends the event again.
-    run(service_fn(async move |event: LambdaEvent<Value>| casting_fn_lifecycle::handle(control, event.payload).await.map_err(Error::from)))
-        .await
+    run(service_fn(async move |event: LambdaEvent<Value>| {
+        casting_fn_lifecycle::handle(control, event.payload)
+            .await
+            .map_err(Error::from)
+    }))
+    .await
 }

@@ -23,8 +23,16 @@ impl Ended<'_> {
 /// The page for a session that ended, or is about to, for this reason.
 pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &Visit) -> Reply {
     let words = &visit.words.ended;
-    let main = Ended { session, why: (words.why)(reason), words };
-    Page { status: StatusCode::GONE, ..Page::new(words.title, &main) }.reply(visit)
+    let main = Ended {
+        session,
+        why: (words.why)(reason),
+        words,
+    };
+    Page {
+        status: StatusCode::GONE,
+        ..Page::new(words.title, &main)
+    }
+    .reply(visit)
 }
 
 #[cfg(test)]
@@ -41,17 +49,29 @@ mod tests {
             (EndReason::TimeLimit, "Its time was up."),
             (EndReason::Abandoned, "Nobody had been there for a while."),
             (
-                EndReason::TaskStopped { detail: "Essential container in task exited".into(), exit_code: Some(0) },
+                EndReason::TaskStopped {
+                    detail: "Essential container in task exited".into(),
+                    exit_code: Some(0),
+                },
                 "The app in it was closed.",
             ),
-            (EndReason::TaskStopped { detail: "OutOfMemory".into(), exit_code: Some(137) }, "The app in it stopped."),
+            (
+                EndReason::TaskStopped {
+                    detail: "OutOfMemory".into(),
+                    exit_code: Some(137),
+                },
+                "The app in it stopped.",
+            ),
         ] {
             let reply = reply(&session, &reason, &visit());
             assert_eq!(reply.status(), 410);
             let html = body(&reply);
             assert!(html.contains(why), "{why}");
             assert!(html.contains(&format!("href=\"/cast/{}\"", session.cast_key)));
-            assert!(!html.contains("OutOfMemory") && !html.contains("Essential"), "ECS's words are for administrators");
+            assert!(
+                !html.contains("OutOfMemory") && !html.contains("Essential"),
+                "ECS's words are for administrators"
+            );
         }
     }
 

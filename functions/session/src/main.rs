@@ -9,7 +9,9 @@ async fn main() -> Result<(), Error> {
     let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedHop { header, proof });
     let control = &control;
     run(service_fn(async move |request: Request| {
-        Ok::<_, Error>(casting_fn_session::handle(control, TrustedHop::on(hop.as_ref(), request)).await)
+        Ok::<_, Error>(
+            casting_fn_session::handle(control, TrustedHop::on(hop.as_ref(), request)).await,
+        )
     }))
     .await
 }

@@ -16,11 +16,13 @@ pub(crate) enum Stage<'a> {
 /// Where this session stands.
 pub(crate) fn stage(session: &Session) -> Stage<'_> {
     match &session.state {
-        State::Reserved | State::Starting => Stage::Starting(match session.task.as_ref().map(|task| task.status) {
-            None | Some(TaskStatus::Provisioning) => 1,
-            Some(TaskStatus::Pending) => 2,
-            Some(TaskStatus::Running | TaskStatus::Stopping | TaskStatus::Stopped) => 3,
-        }),
+        State::Reserved | State::Starting => {
+            Stage::Starting(match session.task.as_ref().map(|task| task.status) {
+                None | Some(TaskStatus::Provisioning) => 1,
+                Some(TaskStatus::Pending) => 2,
+                Some(TaskStatus::Running | TaskStatus::Stopping | TaskStatus::Stopped) => 3,
+            })
+        }
         State::Ready { .. } => Stage::Ready,
         State::Stopping { reason, .. } | State::Ended { reason, .. } => Stage::Over(reason),
     }
@@ -37,23 +39,49 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn starting(status: TaskStatus) -> Session {
-        reserved().started(TaskRef { arn: "arn:task/1".into(), status, version: 1 }).expect("a start")
+        reserved()
+            .started(TaskRef {
+                arn: "arn:task/1".into(),
+                status,
+                version: 1,
+            })
+            .expect("a start")
     }
 
     pub(crate) fn ready() -> Session {
-        starting(TaskStatus::Running).ready(Endpoint { host: "127.0.0.1".into(), port: 8080 }, NOON).expect("ready")
+        starting(TaskStatus::Running)
+            .ready(
+                Endpoint {
+                    host: "127.0.0.1".into(),
+                    port: 8080,
+                },
+                NOON,
+            )
+            .expect("ready")
     }
 
     #[test]
     fn each_state_is_shown_as_what_it_is() {
         for (name, session, expected) in [
             ("reserved", reserved(), Stage::Starting(1)),
-            ("provisioning", starting(TaskStatus::Provisioning), Stage::Starting(1)),
+            (
+                "provisioning",
+                starting(TaskStatus::Provisioning),
+                Stage::Starting(1),
+            ),
             ("pending", starting(TaskStatus::Pending), Stage::Starting(2)),
             ("running", starting(TaskStatus::Running), Stage::Starting(3)),
             ("ready", ready(), Stage::Ready),
-            ("stopping", ready().stopping(EndReason::Owner, NOON).expect("stopping"), Stage::Over(&EndReason::Owner)),
-            ("ended", ready().ended(EndReason::TimeLimit, NOON).expect("ended"), Stage::Over(&EndReason::TimeLimit)),
+            (
+                "stopping",
+                ready().stopping(EndReason::Owner, NOON).expect("stopping"),
+                Stage::Over(&EndReason::Owner),
+            ),
+            (
+                "ended",
+                ready().ended(EndReason::TimeLimit, NOON).expect("ended"),
+                Stage::Over(&EndReason::TimeLimit),
+            ),
         ] {
             assert_eq!(stage(&session), expected, "{name}");
         }

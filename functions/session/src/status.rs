@@ -53,12 +53,21 @@ impl<'a> Status<'a> {
                 Stage::Over(_) => None,
             },
             task_status: session.task.as_ref().map(|task| task.status),
-            reason: if let Stage::Over(reason) = stage { Some(reason.as_str()) } else { None },
+            reason: if let Stage::Over(reason) = stage {
+                Some(reason.as_str())
+            } else {
+                None
+            },
             denial: denial.as_ref().map(|denial| denial.code.as_str()),
             retry_after: denial.and_then(|denial| denial.retry_after),
             ready_by: matches!(stage, Stage::Starting(_)).then(|| session.ready_by.to_string()),
-            ends_at: if let State::Ready { ends_at, .. } = session.state { Some(ends_at.to_string()) } else { None },
-            enter_url: (stage == Stage::Ready).then(|| format!("{}/session/{}/enter", terms.public_url, session.id)),
+            ends_at: if let State::Ready { ends_at, .. } = session.state {
+                Some(ends_at.to_string())
+            } else {
+                None
+            },
+            enter_url: (stage == Stage::Ready)
+                .then(|| format!("{}/session/{}/enter", terms.public_url, session.id)),
         }
     }
 }
@@ -71,8 +80,14 @@ mod tests {
     use casting_core::testing::NOON;
 
     fn written(session: &Session) -> String {
-        let terms = Terms { public_url: "https://c.example".into(), report_url: String::new(), session_url: String::new() };
-        serde_json::to_string(&Status::of(session, &terms)).expect("JSON").replace(session.id.as_str(), "ID")
+        let terms = Terms {
+            public_url: "https://c.example".into(),
+            report_url: String::new(),
+            session_url: String::new(),
+        };
+        serde_json::to_string(&Status::of(session, &terms))
+            .expect("JSON")
+            .replace(session.id.as_str(), "ID")
     }
 
     #[test]

@@ -40,7 +40,13 @@ impl Waiting<'_> {
 /// The page for a session whose step number `step` lasts.
 pub(crate) fn reply(session: &Session, step: usize, now: Timestamp, visit: &Visit) -> Reply {
     let waited = u64::try_from(now.seconds() - session.created_at.seconds()).unwrap_or(0);
-    let main = Waiting { session, step, waited, slow_after: SLOW_SECONDS, words: &visit.words.waiting };
+    let main = Waiting {
+        session,
+        step,
+        waited,
+        slow_after: SLOW_SECONDS,
+        words: &visit.words.waiting,
+    };
     let page = Page {
         style: include_str!("../templates/waiting.css"),
         script: include_str!("../templates/waiting.js"),
@@ -73,10 +79,20 @@ pub(crate) mod tests {
         let reply = reply(&session, 2, NOON.plus_seconds(65), &visit());
         let html = body(&reply);
         assert_eq!(reply.status(), 200);
-        for text in ["Place reserved", "Machine found", "class=\"now\" aria-current=\"step\"", "Fetching the image", "1:05", "Image 1"] {
+        for text in [
+            "Place reserved",
+            "Machine found",
+            "class=\"now\" aria-current=\"step\"",
+            "Fetching the image",
+            "1:05",
+            "Image 1",
+        ] {
             assert!(html.contains(text), "{text}");
         }
-        assert!(!html.contains("Cast 1"), "the cast's name is the administrator's");
+        assert!(
+            !html.contains("Cast 1"),
+            "the cast's name is the administrator's"
+        );
         assert!(html.contains(&format!("action=\"/session/{}/end\"", session.id)));
         assert!(html.contains("<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>"));
         assert!(html.len() < 10_000, "{} bytes", html.len());
@@ -85,9 +101,17 @@ pub(crate) mod tests {
     #[test]
     fn only_a_slow_start_is_called_one() {
         let slow = |waited| {
-            let reply = reply(&starting(TaskStatus::Running), 3, NOON.plus_seconds(waited), &visit());
+            let reply = reply(
+                &starting(TaskStatus::Running),
+                3,
+                NOON.plus_seconds(waited),
+                &visit(),
+            );
             !body(&reply).contains("id=\"slow\" hidden")
         };
-        assert_eq!((slow(0), slow(7), slow(8), slow(60)), (false, false, true, true));
+        assert_eq!(
+            (slow(0), slow(7), slow(8), slow(60)),
+            (false, false, true, true)
+        );
     }
 }

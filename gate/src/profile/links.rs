@@ -33,7 +33,11 @@ mod tests {
             ("a", "/etc/passwd", false),
             ("a/b/c", "x/../../../../etc", false),
         ] {
-            assert_eq!(stays_inside(Path::new(place), Path::new(target)), inside, "{place} -> {target}");
+            assert_eq!(
+                stays_inside(Path::new(place), Path::new(target)),
+                inside,
+                "{place} -> {target}"
+            );
         }
     }
 }

@@ -42,16 +42,31 @@ impl Keeper {
     /// # Errors
     /// When that does not come about in time. The folder may then hold anything, and no app must be started.
     pub async fn restore(folder: &Path, reporter: Arc<Reporter>) -> anyhow::Result<Self> {
-        let client =
-            crate::report::client(|builder| builder.connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(30)))?;
+        let client = crate::report::client(|builder| {
+            builder
+                .connect_timeout(Duration::from_secs(5))
+                .read_timeout(Duration::from_secs(30))
+        })?;
         let until = Instant::now() + RESTORE_WITHIN;
         loop {
-            let tried = timeout_at(until, try_to_restore(folder, &client, &reporter)).await.context("it took too long");
+            let tried = timeout_at(until, try_to_restore(folder, &client, &reporter))
+                .await
+                .context("it took too long");
             match tried? {
-                Ok(orders) => return Ok(Self { folder: folder.to_owned(), client, reporter, orders }),
+                Ok(orders) => {
+                    return Ok(Self {
+                        folder: folder.to_owned(),
+                        client,
+                        reporter,
+                        orders,
+                    });
+                }
                 Err(Setback::Final(error)) => return Err(error),
                 Err(Setback::Passing(error)) => {
-                    tracing::warn!(error = format!("{error:#}"), "The profile could not be brought back; it is tried again");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "The profile could not be brought back; it is tried again"
+                    );
                     sleep(PAUSE).await;
                 }
             }
@@ -73,12 +88,22 @@ impl Keeper {
                 NotSaved::Failed
             }
         };
-        let _ = tokio::time::timeout(PAUSE * 3, self.reporter.profile(&ProfileReport::NotSaved { why })).await;
+        let _ = tokio::time::timeout(
+            PAUSE * 3,
+            self.reporter.profile(&ProfileReport::NotSaved { why }),
+        )
+        .await;
     }
 
     async fn try_to_save(&self, until: Instant) -> Result<u64, NotSaved> {
-        let pack = Pack { folder: self.folder.clone(), exclude: self.orders.exclude.clone(), max_bytes: self.orders.max_bytes };
-        let packed = tokio::task::spawn_blocking(move || pack::pack(&pack)).await.map_err(|_| NotSaved::Failed)?;
+        let pack = Pack {
+            folder: self.folder.clone(),
+            exclude: self.orders.exclude.clone(),
+            max_bytes: self.orders.max_bytes,
+        };
+        let packed = tokio::task::spawn_blocking(move || pack::pack(&pack))
+            .await
+            .map_err(|_| NotSaved::Failed)?;
         let packed = packed.map_err(|error| {
             tracing::warn!(error = format!("{error:#}"), "The profile was not saved");
             error.why()
@@ -91,7 +116,10 @@ impl Keeper {
                     return Err(NotSaved::Failed);
                 }
                 Err(Setback::Passing(error)) => {
-                    tracing::warn!(error = format!("{error:#}"), "The profile could not be sent; it is tried again");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "The profile could not be sent; it is tried again"
+                    );
                     sleep(PAUSE).await;
                 }
             }
@@ -101,11 +129,21 @@ impl Keeper {
 
     async fn send(&self, packed: &Packed) -> Result<(), Setback> {
         let (bytes, sha256) = (packed.bytes, packed.sha256.clone());
-        let orders = self.reporter.profile(&ProfileReport::Save { bytes, sha256: sha256.clone() }).await?;
+        let orders = self
+            .reporter
+            .profile(&ProfileReport::Save {
+                bytes,
+                sha256: sha256.clone(),
+            })
+            .await?;
         if let Some(upload) = orders.and_then(|orders| orders.upload) {
-            self.upload(&upload, packed).await.map_err(Setback::Passing)?;
+            self.upload(&upload, packed)
+                .await
+                .map_err(Setback::Passing)?;
         }
-        self.reporter.profile(&ProfileReport::Saved { bytes, sha256 }).await?;
+        self.reporter
+            .profile(&ProfileReport::Saved { bytes, sha256 })
+            .await?;
         Ok(())
     }
 
@@ -115,9 +153,19 @@ impl Keeper {
             request = request.header(name, value);
         }
         let file = tokio::fs::File::from_std(packed.from_start()?);
-        let sent = request.body(Body::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024))).send().await;
+        let sent = request
+            .body(Body::wrap_stream(ReaderStream::with_capacity(
+                file,
+                256 * 1024,
+            )))
+            .send()
+            .await;
         let answer = sent.map_err(reqwest::Error::without_url)?;
-        if answer.status().is_success() { Ok(()) } else { bail!("the archive was answered with {}", answer.status()) }
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            bail!("the archive was answered with {}", answer.status())
+        }
     }
 }
 
@@ -130,35 +178,66 @@ pub enum Setback {
     Final(anyhow::Error),
 }
 
-async fn try_to_restore(folder: &Path, client: &Client, reporter: &Reporter) -> Result<ProfileOrders, Setback> {
+async fn try_to_restore(
+    folder: &Path,
+    client: &Client,
+    reporter: &Reporter,
+) -> Result<ProfileOrders, Setback> {
     let orders = reporter.profile(&ProfileReport::Restore).await?;
-    let orders = orders.ok_or_else(|| Setback::Passing(anyhow::anyhow!("the control plane said nothing of the profile")))?;
+    let orders = orders.ok_or_else(|| {
+        Setback::Passing(anyhow::anyhow!(
+            "the control plane said nothing of the profile"
+        ))
+    })?;
     match &orders.archive {
         Some(archive) => fetch(folder, client, archive).await?,
-        None => std::fs::create_dir_all(folder).context("the profile's folder cannot be made").map_err(Setback::Final)?,
+        None => std::fs::create_dir_all(folder)
+            .context("the profile's folder cannot be made")
+            .map_err(Setback::Final)?,
     }
     Ok(orders)
 }
 
 /// Unpacks the archive while it comes; at the end it must have been this very one.
 async fn fetch(folder: &Path, client: &Client, archive: &Download) -> Result<(), Setback> {
-    let answer = client.get(&archive.url).send().await.map_err(|error| Setback::Passing(error.without_url().into()))?;
+    let answer = client
+        .get(&archive.url)
+        .send()
+        .await
+        .map_err(|error| Setback::Passing(error.without_url().into()))?;
     match answer.status() {
-        StatusCode::NOT_FOUND => Err(Setback::Final(anyhow::anyhow!("the archive is not there any more"))),
-        status if !status.is_success() => Err(Setback::Passing(anyhow::anyhow!("the archive was answered with {status}"))),
-        _ => unpack_answer(folder, answer, archive).await.map_err(Setback::Passing),
+        StatusCode::NOT_FOUND => Err(Setback::Final(anyhow::anyhow!(
+            "the archive is not there any more"
+        ))),
+        status if !status.is_success() => Err(Setback::Passing(anyhow::anyhow!(
+            "the archive was answered with {status}"
+        ))),
+        _ => unpack_answer(folder, answer, archive)
+            .await
+            .map_err(Setback::Passing),
     }
 }
 
 async fn unpack_answer(folder: &Path, answer: Response, archive: &Download) -> anyhow::Result<()> {
-    let stream = answer.bytes_stream().map_err(|error| std::io::Error::other(error.without_url()));
+    let stream = answer
+        .bytes_stream()
+        .map_err(|error| std::io::Error::other(error.without_url()));
     let (folder, reader) = (folder.to_owned(), StreamReader::new(stream));
     let (bytes, sha256) = (archive.bytes, archive.sha256.clone());
-    let unpacking = tokio::task::spawn_blocking(move || unpack::unpack(SyncIoBridge::new(reader), &folder));
-    let unpacked = unpacking.await.context("unpacking broke off")?.context("the archive cannot be unpacked")?;
+    let unpacking =
+        tokio::task::spawn_blocking(move || unpack::unpack(SyncIoBridge::new(reader), &folder));
+    let unpacked = unpacking
+        .await
+        .context("unpacking broke off")?
+        .context("the archive cannot be unpacked")?;
     if (unpacked.bytes, &unpacked.sha256) != (bytes, &sha256) {
         bail!("what came is another archive than was announced");
     }
-    tracing::info!(bytes, entries = unpacked.entries, left_out = unpacked.left_out, "The profile was brought back");
+    tracing::info!(
+        bytes,
+        entries = unpacked.entries,
+        left_out = unpacked.left_out,
+        "The profile was brought back"
+    );
     Ok(())
 }

@@ -85,13 +85,23 @@ pub fn pack(what: &Pack) -> Result<Packed, PackError> {
         return Err(PackError::Missing);
     }
     let exclude = patterns(&what.exclude)?;
-    let mut sink = Sink { file: tempfile::tempfile()?, hash: Context::new(&SHA256), bytes: 0, most: what.max_bytes, is_full: false };
+    let mut sink = Sink {
+        file: tempfile::tempfile()?,
+        hash: Context::new(&SHA256),
+        bytes: 0,
+        most: what.max_bytes,
+        is_full: false,
+    };
     let packed = pack_into(&mut sink, &what.folder, &exclude);
     if sink.is_full {
         return Err(PackError::TooLarge);
     }
     packed?;
-    Ok(Packed { file: sink.file, bytes: sink.bytes, sha256: HEXLOWER.encode(sink.hash.finish().as_ref()) })
+    Ok(Packed {
+        file: sink.file,
+        bytes: sink.bytes,
+        sha256: HEXLOWER.encode(sink.hash.finish().as_ref()),
+    })
 }
 
 fn patterns(exclude: &[String]) -> Result<GlobSet, globset::Error> {
@@ -109,9 +119,18 @@ fn pack_into(sink: &mut Sink, folder: &Path, exclude: &GlobSet) -> io::Result<()
 }
 
 /// Adds what is in a folder, by name, so that the same files make the same archive.
-fn add_folder<W: Write>(tar: &mut Builder<W>, root: &Path, place: &Path, exclude: &GlobSet) -> io::Result<()> {
-    let Some(entries) = if_readable(place, fs::read_dir(root.join(place)))? else { return Ok(()) };
-    let mut names: Vec<_> = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<_>>()?;
+fn add_folder<W: Write>(
+    tar: &mut Builder<W>,
+    root: &Path,
+    place: &Path,
+    exclude: &GlobSet,
+) -> io::Result<()> {
+    let Some(entries) = if_readable(place, fs::read_dir(root.join(place)))? else {
+        return Ok(());
+    };
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<io::Result<_>>()?;
     names.sort_unstable();
     for name in names {
         let place = place.join(name);
@@ -119,7 +138,9 @@ fn add_folder<W: Write>(tar: &mut Builder<W>, root: &Path, place: &Path, exclude
             continue;
         }
         let path = root.join(&place);
-        let Some(metadata) = if_readable(&place, fs::symlink_metadata(&path))? else { continue };
+        let Some(metadata) = if_readable(&place, fs::symlink_metadata(&path))? else {
+            continue;
+        };
         if metadata.is_dir() {
             let mut header = header(&metadata, EntryType::Directory, 0);
             tar.append_data(&mut header, &place, io::empty())?;
@@ -127,14 +148,24 @@ fn add_folder<W: Write>(tar: &mut Builder<W>, root: &Path, place: &Path, exclude
         } else if metadata.is_symlink() {
             let target = fs::read_link(&path)?;
             if links::stays_inside(&place, &target) {
-                tar.append_link(&mut header(&metadata, EntryType::Symlink, 0), &place, &target)?;
+                tar.append_link(
+                    &mut header(&metadata, EntryType::Symlink, 0),
+                    &place,
+                    &target,
+                )?;
             }
         } else if metadata.is_file() {
-            let Some(file) = if_readable(&place, File::open(&path))? else { continue };
+            let Some(file) = if_readable(&place, File::open(&path))? else {
+                continue;
+            };
             let size = metadata.len();
             // Whatever still writes to it: what follows in the archive begins where its head says.
             let whole = file.take(size).chain(io::repeat(0)).take(size);
-            tar.append_data(&mut header(&metadata, EntryType::Regular, size), &place, whole)?;
+            tar.append_data(
+                &mut header(&metadata, EntryType::Regular, size),
+                &place,
+                whole,
+            )?;
         }
     }
     Ok(())
@@ -152,7 +183,12 @@ fn header(metadata: &Metadata, kind: EntryType, size: u64) -> Header {
 fn if_readable<T>(place: &Path, read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) =>
+        {
             tracing::warn!(%error, "The profile is saved without {}", place.display());
             Ok(None)
         }

@@ -31,7 +31,11 @@ pub struct Unpacked {
 /// When it cannot be read as an archive, or the folder cannot be written.
 pub fn unpack(reader: impl Read, folder: &Path) -> io::Result<Unpacked> {
     std::fs::create_dir_all(folder)?;
-    let mut source = Source { reader, hash: Context::new(&SHA256), bytes: 0 };
+    let mut source = Source {
+        reader,
+        hash: Context::new(&SHA256),
+        bytes: 0,
+    };
     let mut archive = Archive::new(zstd::Decoder::new(&mut source)?);
     archive.set_preserve_mtime(true);
     // Whatever an archive says, no program runs as its file's owner because of it.
@@ -58,24 +62,40 @@ pub fn unpack(reader: impl Read, folder: &Path) -> io::Result<Unpacked> {
     }
     // The checksum is that of every byte, also of what comes after the last entry.
     io::copy(&mut source, &mut io::sink())?;
-    Ok(Unpacked { bytes: source.bytes, sha256: HEXLOWER.encode(source.hash.finish().as_ref()), entries, left_out })
+    Ok(Unpacked {
+        bytes: source.bytes,
+        sha256: HEXLOWER.encode(source.hash.finish().as_ref()),
+        entries,
+        left_out,
+    })
 }
 
 fn may_be_written<R: Read>(entry: &Entry<'_, R>, folder: &Path) -> io::Result<bool> {
     let place = entry.path()?;
-    if !place.components().all(|part| matches!(part, Component::Normal(_))) || place.as_os_str().is_empty() {
+    if !place
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+        || place.as_os_str().is_empty()
+    {
         return Ok(false);
     }
     let leads_through_a_link = |path: &Path| {
-        let here = |path: &Path| folder.join(path).symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
-        path.ancestors().any(|above| !above.as_os_str().is_empty() && here(above))
+        let here = |path: &Path| {
+            folder
+                .join(path)
+                .symlink_metadata()
+                .is_ok_and(|metadata| metadata.is_symlink())
+        };
+        path.ancestors()
+            .any(|above| !above.as_os_str().is_empty() && here(above))
     };
     Ok(match entry.header().entry_type() {
         EntryType::Directory => !leads_through_a_link(&place),
         EntryType::Regular => !place.parent().is_some_and(leads_through_a_link),
         EntryType::Symlink => {
             let target = entry.link_name()?;
-            !place.parent().is_some_and(leads_through_a_link) && target.is_some_and(|target| links::stays_inside(&place, &target))
+            !place.parent().is_some_and(leads_through_a_link)
+                && target.is_some_and(|target| links::stays_inside(&place, &target))
         }
         _ => false,
     })
@@ -109,7 +129,11 @@ mod tests {
     use crate::profile::pack::{Pack, PackError, pack};
 
     fn all(folder: &Path) -> Pack {
-        Pack { folder: folder.to_owned(), exclude: Vec::new(), max_bytes: 1 << 20 }
+        Pack {
+            folder: folder.to_owned(),
+            exclude: Vec::new(),
+            max_bytes: 1 << 20,
+        }
     }
 
     #[test]
@@ -117,53 +141,113 @@ mod tests {
         let (from, to) = (tempdir().expect("a folder"), tempdir().expect("a folder"));
         fs::create_dir_all(from.path().join("a/closed")).expect("folders");
         fs::write(from.path().join("a/closed/run.sh"), "echo hello").expect("a file");
-        fs::set_permissions(from.path().join("a/closed/run.sh"), fs::Permissions::from_mode(0o750)).expect("a mode");
-        fs::set_permissions(from.path().join("a/closed"), fs::Permissions::from_mode(0o500)).expect("a mode");
+        fs::set_permissions(
+            from.path().join("a/closed/run.sh"),
+            fs::Permissions::from_mode(0o750),
+        )
+        .expect("a mode");
+        fs::set_permissions(
+            from.path().join("a/closed"),
+            fs::Permissions::from_mode(0o500),
+        )
+        .expect("a mode");
         symlink("closed/run.sh", from.path().join("a/short")).expect("a link");
         symlink("/etc/passwd", from.path().join("out")).expect("a link");
         let long = format!("{}/{}", "d".repeat(120), "f".repeat(120));
         fs::create_dir_all(from.path().join(&long).parent().expect("a parent")).expect("a folder");
         fs::write(from.path().join(&long), "long").expect("a file");
-        let _socket = std::os::unix::net::UnixListener::bind(from.path().join("socket")).expect("a socket");
+        let _socket =
+            std::os::unix::net::UnixListener::bind(from.path().join("socket")).expect("a socket");
         let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
-        fs::File::open(from.path().join("a/closed/run.sh")).and_then(|file| file.set_modified(old)).expect("a time");
+        fs::File::open(from.path().join("a/closed/run.sh"))
+            .and_then(|file| file.set_modified(old))
+            .expect("a time");
 
         let packed = pack(&all(from.path())).expect("packs");
         let unpacked = unpack(packed.from_start().expect("reads"), to.path()).expect("unpacks");
-        assert_eq!((unpacked.bytes, unpacked.sha256, unpacked.left_out), (packed.bytes, packed.sha256.clone(), 0));
+        assert_eq!(
+            (unpacked.bytes, unpacked.sha256, unpacked.left_out),
+            (packed.bytes, packed.sha256.clone(), 0)
+        );
         let file = fs::metadata(to.path().join("a/short")).expect("by the link");
-        assert_eq!((file.permissions().mode() & 0o777, file.mtime()), (0o750, 1_000_000));
-        assert_eq!(fs::metadata(to.path().join("a/closed")).expect("a folder").permissions().mode() & 0o777, 0o500);
-        assert_eq!(fs::read_to_string(to.path().join(long)).expect("a file"), "long");
+        assert_eq!(
+            (file.permissions().mode() & 0o777, file.mtime()),
+            (0o750, 1_000_000)
+        );
+        assert_eq!(
+            fs::metadata(to.path().join("a/closed"))
+                .expect("a folder")
+                .permissions()
+                .mode()
+                & 0o777,
+            0o500
+        );
+        assert_eq!(
+            fs::read_to_string(to.path().join(long)).expect("a file"),
+            "long"
+        );
         assert!(!to.path().join("out").is_symlink() && !to.path().join("socket").exists());
         assert_eq!(pack(&all(to.path())).expect("packs").sha256, {
-            fs::remove_file(from.path().join("out")).and(fs::remove_file(from.path().join("socket"))).expect("removes");
+            fs::remove_file(from.path().join("out"))
+                .and(fs::remove_file(from.path().join("socket")))
+                .expect("removes");
             let times = |path: &Path| fs::metadata(path).expect("there").mtime();
             assert_eq!(times(&from.path().join("a")), times(&to.path().join("a")));
             pack(&all(from.path())).expect("packs").sha256
         });
         for folder in [from.path(), to.path()] {
-            fs::set_permissions(folder.join("a/closed"), fs::Permissions::from_mode(0o700)).expect("a mode");
+            fs::set_permissions(folder.join("a/closed"), fs::Permissions::from_mode(0o700))
+                .expect("a mode");
         }
     }
 
     #[test]
     fn what_is_left_out_is_left_out_and_what_is_too_large_is_not_packed() {
         let from = tempdir().expect("a folder");
-        for place in ["keep.txt", ".cache/x", "Default/Cache/x", "Default/Code Cache/x", "notes.tmp", "deep/notes.tmp", "SingletonLock"] {
+        for place in [
+            "keep.txt",
+            ".cache/x",
+            "Default/Cache/x",
+            "Default/Code Cache/x",
+            "notes.tmp",
+            "deep/notes.tmp",
+            "SingletonLock",
+        ] {
             let path = from.path().join(place);
-            fs::create_dir_all(path.parent().expect("a parent")).and(fs::write(path, "x")).expect("a file");
+            fs::create_dir_all(path.parent().expect("a parent"))
+                .and(fs::write(path, "x"))
+                .expect("a file");
         }
         let usual = casting_core::persistent_profile::USUAL_EXCLUDE.map(str::to_owned);
         let exclude = usual.into_iter().chain(["**/*.tmp".to_owned()]).collect();
-        let packed = pack(&Pack { exclude, ..all(from.path()) }).expect("packs");
-        let mut archive = Archive::new(zstd::Decoder::new(packed.from_start().expect("reads")).expect("zstd"));
-        let names: Vec<_> =
-            archive.entries().expect("tar").map(|entry| entry.expect("whole").path().expect("a path").into_owned()).collect();
-        let names: Vec<_> = names.iter().map(|name| name.to_str().expect("text")).collect();
+        let packed = pack(&Pack {
+            exclude,
+            ..all(from.path())
+        })
+        .expect("packs");
+        let mut archive =
+            Archive::new(zstd::Decoder::new(packed.from_start().expect("reads")).expect("zstd"));
+        let names: Vec<_> = archive
+            .entries()
+            .expect("tar")
+            .map(|entry| entry.expect("whole").path().expect("a path").into_owned())
+            .collect();
+        let names: Vec<_> = names
+            .iter()
+            .map(|name| name.to_str().expect("text"))
+            .collect();
         assert_eq!(names, ["Default", "deep", "keep.txt"]);
-        assert!(matches!(pack(&Pack { max_bytes: 30, ..all(from.path()) }), Err(PackError::TooLarge)));
-        assert!(matches!(pack(&all(&from.path().join("nowhere"))), Err(PackError::Missing)));
+        assert!(matches!(
+            pack(&Pack {
+                max_bytes: 30,
+                ..all(from.path())
+            }),
+            Err(PackError::TooLarge)
+        ));
+        assert!(matches!(
+            pack(&all(&from.path().join("nowhere"))),
+            Err(PackError::Missing)
+        ));
     }
 
     /// An archive as nobody of ours makes it.
@@ -219,26 +303,48 @@ mod tests {
         ]);
         let unpacked = unpack(archive.as_slice(), &folder).expect("unpacks");
         assert_eq!((unpacked.entries, unpacked.left_out), (4, 12));
-        let mut names: Vec<_> = fs::read_dir(&folder).expect("reads").map(|entry| entry.expect("an entry").file_name()).collect();
+        let mut names: Vec<_> = fs::read_dir(&folder)
+            .expect("reads")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
         names.sort_unstable();
         assert_eq!(names, ["good", "inside", "link", "up"]);
-        assert_eq!(fs::read_to_string(room.path().join("mine")).expect("reads"), "mine");
+        assert_eq!(
+            fs::read_to_string(room.path().join("mine")).expect("reads"),
+            "mine"
+        );
         assert_eq!(fs::read_dir(room.path()).expect("reads").count(), 2);
-        assert_eq!(fs::metadata(folder.join("good")).expect("there").permissions().mode() & 0o7777, 0o777, "no program runs as its owner");
+        assert_eq!(
+            fs::metadata(folder.join("good"))
+                .expect("there")
+                .permissions()
+                .mode()
+                & 0o7777,
+            0o777,
+            "no program runs as its owner"
+        );
     }
 
     #[test]
     fn half_an_archive_is_none() {
         let from = tempdir().expect("a folder");
-        let noise: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> = (0..100_000_u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
         fs::write(from.path().join("noise"), noise).expect("a file");
         let packed = pack(&all(from.path())).expect("packs");
         let mut bytes = Vec::new();
-        packed.from_start().and_then(|mut file| file.read_to_end(&mut bytes)).expect("reads");
+        packed
+            .from_start()
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .expect("reads");
         for length in [0, 10, bytes.len() / 2, bytes.len() - 1] {
             let to = tempdir().expect("a folder");
             let half = unpack(&bytes[..length], to.path());
-            assert!(half.is_err() || half.is_ok_and(|half| half.sha256 != packed.sha256), "{length} bytes");
+            assert!(
+                half.is_err() || half.is_ok_and(|half| half.sha256 != packed.sha256),
+                "{length} bytes"
+            );
         }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use askama::Template;
 use axum::body::{Body, to_bytes};
 use axum::extract::Query;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::sse::{Event, Sse};
@@ -47,35 +49,67 @@ struct Page<'a> {
 }
 
 /// Answers a request below `/.cast/` from somebody who was let in.
-pub(crate) async fn answer(front: &Arc<Front>, parts: &Parts, body: Body, ticket: &SessionTicket, part: &Part) -> Response {
-    let path = parts.uri.path().trim_end_matches('/').strip_prefix("/.cast").unwrap_or_default();
+pub(crate) async fn answer(
+    front: &Arc<Front>,
+    parts: &Parts,
+    body: Body,
+    ticket: &SessionTicket,
+    part: &Part,
+) -> Response {
+    let path = parts
+        .uri
+        .path()
+        .trim_end_matches('/')
+        .strip_prefix("/.cast")
+        .unwrap_or_default();
     let owner = *part == Part::Owner;
     let read = matches!(parts.method, Method::GET | Method::HEAD);
     match path {
         "" if read => page(front, parts, part),
         "/viewer.css" if read => asset("text/css; charset=utf-8", include_str!("viewer.css")),
         "/viewer.js" if read => asset("text/javascript; charset=utf-8", include_str!("viewer.js")),
-        "/state" if read => ([(CACHE_CONTROL, "no-store")], axum::Json(front.room.view(part))).into_response(),
+        "/state" if read => (
+            [(CACHE_CONTROL, "no-store")],
+            axum::Json(front.room.view(part)),
+        )
+            .into_response(),
         "/events" if read => events(front, ticket),
-        "" | "/viewer.css" | "/viewer.js" | "/state" | "/events" => pages::NOT_THIS_WAY.reply(&parts.headers),
-        "/touch" | "/end" | "/share" | "/control" | "/open" if parts.method != Method::POST => pages::NOT_THIS_WAY.reply(&parts.headers),
+        "" | "/viewer.css" | "/viewer.js" | "/state" | "/events" => {
+            pages::NOT_THIS_WAY.reply(&parts.headers)
+        }
+        "/touch" | "/end" | "/share" | "/control" | "/open" if parts.method != Method::POST => {
+            pages::NOT_THIS_WAY.reply(&parts.headers)
+        }
         "/touch" if part.controls() => {
             front.room.presence.touch();
             StatusCode::NO_CONTENT.into_response()
         }
         "/end" | "/share" | "/control" | "/open" if owner => {
-            let Ok(body) = to_bytes(body, FORM).await else { return pages::UNREADABLE.reply(&parts.headers) };
-            let field = |name: &str| form_urlencoded::parse(&body).find(|(found, _)| found == name).map(|(_, value)| value.into_owned());
+            let Ok(body) = to_bytes(body, FORM).await else {
+                return pages::UNREADABLE.reply(&parts.headers);
+            };
+            let field = |name: &str| {
+                form_urlencoded::parse(&body)
+                    .find(|(found, _)| found == name)
+                    .map(|(_, value)| value.into_owned())
+            };
             front.room.presence.touch();
             act(front, parts, path, field).await
         }
-        "/touch" | "/end" | "/share" | "/control" | "/open" => pages::OWNERS_ONLY.reply(&parts.headers),
+        "/touch" | "/end" | "/share" | "/control" | "/open" => {
+            pages::OWNERS_ONLY.reply(&parts.headers)
+        }
         _ => pages::NOTHING_HERE.reply(&parts.headers),
     }
 }
 
 /// Does what a button of the panel stands for.
-async fn act(front: &Arc<Front>, parts: &Parts, path: &str, field: impl Fn(&str) -> Option<String>) -> Response {
+async fn act(
+    front: &Arc<Front>,
+    parts: &Parts,
+    path: &str,
+    field: impl Fn(&str) -> Option<String>,
+) -> Response {
     let headers = &parts.headers;
     match path {
         "/end" => {
@@ -99,10 +133,16 @@ async fn act(front: &Arc<Front>, parts: &Parts, path: &str, field: impl Fn(&str)
         }
         "/control" => {
             let to = field("watcher").filter(|id| !id.is_empty());
-            if front.room.hand_over(to.as_deref()) { done(headers, VIEWER_PATH) } else { pages::NOBODY_OF_THAT_NAME.reply(headers) }
+            if front.room.hand_over(to.as_deref()) {
+                done(headers, VIEWER_PATH)
+            } else {
+                pages::NOBODY_OF_THAT_NAME.reply(headers)
+            }
         }
         _ => {
-            let Some(hosts) = front.room.orders().viewing.open_hosts else { return pages::NO_OTHER_ADDRESS.reply(headers) };
+            let Some(hosts) = front.room.orders().viewing.open_hosts else {
+                return pages::NO_OTHER_ADDRESS.reply(headers);
+            };
             match url_rules::visitors_url(&field("url").unwrap_or_default(), &hosts) {
                 Ok(url) => {
                     go(front, url);
@@ -120,11 +160,21 @@ fn done(headers: &HeaderMap, to: &str) -> Response {
         return StatusCode::NO_CONTENT.into_response();
     }
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static(VIEWER_PATH));
-    (StatusCode::SEE_OTHER, [(LOCATION, to), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
+    (
+        StatusCode::SEE_OTHER,
+        [
+            (LOCATION, to),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ],
+    )
+        .into_response()
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
 }
 
 /// Opens an address in the running session. Nobody waits for it: what comes of it is to be seen on the screen, and in the log.
@@ -133,7 +183,12 @@ pub(crate) fn go(front: &Arc<Front>, url: String) {
         tracing::warn!("An address is to be opened, but the image has no command for that");
         return;
     };
-    exec::start("to open an address", exec, front.app.target().port(), [("KASM_URL".to_owned(), url)].into());
+    exec::start(
+        "to open an address",
+        exec,
+        front.app.target().port(),
+        [("KASM_URL".to_owned(), url)].into(),
+    );
 }
 
 #[derive(Default, Deserialize)]
@@ -151,7 +206,10 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
         {
             go(front, order.url);
         }
-        return done(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html"))]), VIEWER_PATH);
+        return done(
+            &HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html"))]),
+            VIEWER_PATH,
+        );
     }
     let orders = front.room.orders();
     let (viewing, owner) = (&orders.viewing, *part == Part::Owner);
@@ -167,18 +225,29 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
         session_page: &orders.session_page,
         view: &view,
     };
-    let Ok(html) = page.render() else { return pages::APP_DOWN.reply(&parts.headers) };
+    let Ok(html) = page.render() else {
+        return pages::APP_DOWN.reply(&parts.headers);
+    };
     // The form that ends the session leads to the control plane's page.
-    let control = url::Url::parse(&orders.session_page).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let control = url::Url::parse(&orders.session_page)
+        .map(|url| url.origin().ascii_serialization())
+        .unwrap_or_default();
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; img-src data:; base-uri 'none'; \
          form-action 'self' {control}; frame-ancestors 'self'"
     );
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))),
+        (
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_str(&policy)
+                .unwrap_or(HeaderValue::from_static("default-src 'none'")),
+        ),
     ];
     (headers, html).into_response()
 }
@@ -189,21 +258,40 @@ fn asset(kind: &'static str, content: &'static str) -> Response {
 
 /// Tells how the session stands, whenever that changes and now and then, for as long as somebody listens: whoever listens is there.
 fn events(front: &Arc<Front>, ticket: &SessionTicket) -> Response {
-    let Some(watching) = front.room.watch(ticket) else { return pages::TOO_MANY_WATCH.reply(&HeaderMap::new()) };
-    let here = (front.clone(), ticket.clone(), front.room.changes(), watching, front.room.presence.connect(), true);
-    let told = stream::unfold(here, |(front, ticket, mut changes, watching, connected, first)| async move {
-        if !first {
-            let _ = tokio::time::timeout(HEARTBEAT, changes.changed()).await;
-        }
-        changes.borrow_and_update();
-        // The stream ends with the part; a browser that asks again is told why.
-        let part = front.room.part(&ticket)?;
-        let view: View = front.room.view(&part);
-        let event = Event::default().json_data(&view).unwrap_or_default();
-        Some((Ok::<_, Infallible>(event), (front, ticket, changes, watching, connected, false)))
-    });
+    let Some(watching) = front.room.watch(ticket) else {
+        return pages::TOO_MANY_WATCH.reply(&HeaderMap::new());
+    };
+    let here = (
+        front.clone(),
+        ticket.clone(),
+        front.room.changes(),
+        watching,
+        front.room.presence.connect(),
+        true,
+    );
+    let told = stream::unfold(
+        here,
+        |(front, ticket, mut changes, watching, connected, first)| async move {
+            if !first {
+                let _ = tokio::time::timeout(HEARTBEAT, changes.changed()).await;
+            }
+            changes.borrow_and_update();
+            // The stream ends with the part; a browser that asks again is told why.
+            let part = front.room.part(&ticket)?;
+            let view: View = front.room.view(&part);
+            let event = Event::default().json_data(&view).unwrap_or_default();
+            Some((
+                Ok::<_, Infallible>(event),
+                (front, ticket, changes, watching, connected, false),
+            ))
+        },
+    );
     let mut reply = Sse::new(told).into_response();
-    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+        .headers_mut()
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
     reply
 }

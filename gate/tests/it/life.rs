@@ -46,13 +46,25 @@ impl ControlPlane {
         let (told, reports) = mpsc::unbounded_channel();
         let mut statuses = statuses.to_vec();
         statuses.reverse();
-        let answers: Answers = Arc::new(Script { statuses: Mutex::new(statuses), orders, told });
-        let port = serve(Router::new().route("/session/{id}/reports", post(hear)).with_state(answers)).await;
+        let answers: Answers = Arc::new(Script {
+            statuses: Mutex::new(statuses),
+            orders,
+            told,
+        });
+        let port = serve(
+            Router::new()
+                .route("/session/{id}/reports", post(hear))
+                .with_state(answers),
+        )
+        .await;
         Self { port, reports }
     }
 
     async fn next(&mut self) -> Value {
-        tokio::time::timeout(Duration::from_secs(10), self.reports.recv()).await.expect("a report in time").expect("a report")
+        tokio::time::timeout(Duration::from_secs(10), self.reports.recv())
+            .await
+            .expect("a report in time")
+            .expect("a report")
     }
 
     fn gate(&self, app_port: u16, script: &str) -> Child {
@@ -74,11 +86,24 @@ async fn hear(
     headers: HeaderMap,
     axum::Json(report): axum::Json<Value>,
 ) -> (StatusCode, axum::Json<Value>) {
-    assert_eq!((id.as_str(), &headers["authorization"]), (session().as_str(), &"Bearer hush-hush".parse().expect("a value")));
+    assert_eq!(
+        (id.as_str(), &headers["authorization"]),
+        (
+            session().as_str(),
+            &"Bearer hush-hush".parse().expect("a value")
+        )
+    );
     let _ = answers.told.send(report);
     let mut statuses = answers.statuses.lock().expect("no panic");
-    let status = if statuses.len() > 1 { statuses.pop() } else { statuses.last().copied() };
-    (StatusCode::from_u16(status.expect("a status")).expect("a status"), axum::Json(answers.orders.clone()))
+    let status = if statuses.len() > 1 {
+        statuses.pop()
+    } else {
+        statuses.last().copied()
+    };
+    (
+        StatusCode::from_u16(status.expect("a status")).expect("a status"),
+        axum::Json(answers.orders.clone()),
+    )
 }
 
 fn session() -> SessionId {
@@ -90,7 +115,10 @@ async fn answering_app() -> u16 {
 }
 
 async fn exit_code(mut gate: Child) -> i32 {
-    let ended = tokio::time::timeout(Duration::from_secs(10), gate.wait()).await.expect("an end in time").expect("an end");
+    let ended = tokio::time::timeout(Duration::from_secs(10), gate.wait())
+        .await
+        .expect("an end in time")
+        .expect("an end");
     ended.code().expect("a code")
 }
 
@@ -101,19 +129,34 @@ fn tell(gate: &Child, signal: Signal) {
 #[tokio::test]
 async fn ready_is_said_once_the_app_answers_and_not_before() {
     let mut control = ControlPlane::answering(&[204]).await;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a free port");
     let app_port = listener.local_addr().expect("an address").port();
     // The port is open, but nobody answers yet.
     let gate = control.gate(app_port, "exec sleep 60");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(control.reports.try_recv().is_err(), "an open port is not an app that answers");
-    tokio::spawn(casting_gate::server::serve(listener, Router::new().route("/", get(|| async { StatusCode::UNAUTHORIZED }))));
+    assert!(
+        control.reports.try_recv().is_err(),
+        "an open port is not an app that answers"
+    );
+    tokio::spawn(casting_gate::server::serve(
+        listener,
+        Router::new().route("/", get(|| async { StatusCode::UNAUTHORIZED })),
+    ));
     let ready = control.next().await;
     assert_eq!(ready["is"], "ready");
-    let health = visitor().get(format!("http://127.0.0.1:{}/.cast/health", ready["port"])).send().await.expect("the gate listens there");
+    let health = visitor()
+        .get(format!("http://127.0.0.1:{}/.cast/health", ready["port"]))
+        .send()
+        .await
+        .expect("the gate listens there");
     assert_eq!(health.status().as_u16(), 204);
     tell(&gate, Signal::SIGTERM);
-    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": 143 }));
+    assert_eq!(
+        control.next().await,
+        json!({ "is": "ended", "exit_code": 143 })
+    );
     assert_eq!(exit_code(gate).await, 143);
 }
 
@@ -123,7 +166,11 @@ async fn the_apps_exit_code_is_the_gates() {
         let mut control = ControlPlane::answering(&[204]).await;
         let gate = control.command(script).spawn().expect("the gate starts");
         assert_eq!(exit_code(gate).await, code, "{script}");
-        assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": code }), "{script}");
+        assert_eq!(
+            control.next().await,
+            json!({ "is": "ended", "exit_code": code }),
+            "{script}"
+        );
     }
 }
 
@@ -141,7 +188,10 @@ async fn the_app_gets_a_port_and_the_signal_but_not_the_secret() {
         let gate = control.command(&edge).spawn().expect("the gate starts");
         assert_eq!(control.next().await["is"], "ready");
         tell(&gate, signal);
-        assert_eq!(exit_code(gate).await, if signal == Signal::SIGTERM { 9 } else { 8 });
+        assert_eq!(
+            exit_code(gate).await,
+            if signal == Signal::SIGTERM { 9 } else { 8 }
+        );
     }
 }
 
@@ -158,49 +208,97 @@ async fn ready_is_said_again_until_it_is_heard() {
     let mut control = ControlPlane::answering(&[503, 403, 204]).await;
     let gate = control.gate(answering_app().await, "exec sleep 60");
     let first = control.next().await;
-    assert_eq!((control.next().await, control.next().await), (first.clone(), first));
+    assert_eq!(
+        (control.next().await, control.next().await),
+        (first.clone(), first)
+    );
     tell(&gate, Signal::SIGTERM);
     assert_eq!(control.next().await["is"], "ended");
 }
 
 #[tokio::test]
 async fn an_app_that_does_not_listen_to_signals_is_killed() {
-    let mut app = App::start(&["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"].map(Into::into), 1).expect("sh runs");
+    let mut app = App::start(
+        &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"].map(Into::into),
+        1,
+    )
+    .expect("sh runs");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(app.stop(Signal::SIGTERM, Duration::from_millis(100)).await, 137);
+    assert_eq!(
+        app.stop(Signal::SIGTERM, Duration::from_millis(100)).await,
+        137
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_run_says_why() {
     let control = ControlPlane::answering(&[204]).await;
-    let said = |output: Output| (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned());
+    let said = |output: Output| {
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
     let mut without = control.command("exit 0");
-    let (code, words) = said(without.env_remove("CAST_SESSION_SECRET").stderr(Stdio::piped()).output().await.expect("it runs"));
+    let (code, words) = said(
+        without
+            .env_remove("CAST_SESSION_SECRET")
+            .stderr(Stdio::piped())
+            .output()
+            .await
+            .expect("it runs"),
+    );
     assert_eq!(
         (code, words.as_str()),
-        (Some(2), "gate: the environment variable CAST_SESSION_SECRET is not set; it must hold the session's secret\n")
+        (
+            Some(2),
+            "gate: the environment variable CAST_SESSION_SECRET is not set; it must hold the session's secret\n"
+        )
     );
     let mut missing = Command::new(env!("CARGO_BIN_EXE_gate"));
     let command = control.command("exit 0");
-    let known = command.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
-    let output = missing.args(["run", "--", "/no/such/app"]).envs(known).output().await.expect("it runs");
+    let known = command
+        .as_std()
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let output = missing
+        .args(["run", "--", "/no/such/app"])
+        .envs(known)
+        .output()
+        .await
+        .expect("it runs");
     let (code, words) = said(output);
     assert_eq!(code, Some(127), "{words}");
-    assert!(words.contains("The app's command could not be run"), "{words}");
+    assert!(
+        words.contains("The app's command could not be run"),
+        "{words}"
+    );
 }
 
 #[tokio::test]
 async fn a_session_that_nobody_visits_and_one_whose_time_is_up_end_and_say_why() {
-    for (name, variable, cause) in
-        [("nobody there", "CAST_KEEPALIVE_SECONDS", "abandoned"), ("time is up", "CAST_TIME_LIMIT_SECONDS", "time-limit")]
-    {
+    for (name, variable, cause) in [
+        ("nobody there", "CAST_KEEPALIVE_SECONDS", "abandoned"),
+        ("time is up", "CAST_TIME_LIMIT_SECONDS", "time-limit"),
+    ] {
         let mut control = ControlPlane::answering(&[204]).await;
         let mut command = control.command("exec sleep 60");
         let started = Instant::now();
-        let gate = command.env("CAST_APP_PORT", answering_app().await.to_string()).env(variable, "1").spawn().expect("the gate starts");
+        let gate = command
+            .env("CAST_APP_PORT", answering_app().await.to_string())
+            .env(variable, "1")
+            .spawn()
+            .expect("the gate starts");
         assert_eq!(control.next().await["is"], "ready", "{name}");
-        assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": null, "because": cause }), "{name}");
-        assert!(started.elapsed() >= Duration::from_secs(1), "{name}: not before");
+        assert_eq!(
+            control.next().await,
+            json!({ "is": "ended", "exit_code": null, "because": cause }),
+            "{name}"
+        );
+        assert!(
+            started.elapsed() >= Duration::from_secs(1),
+            "{name}: not before"
+        );
         assert_eq!(exit_code(gate).await, 143, "{name}");
     }
 }
@@ -210,25 +308,40 @@ async fn a_session_that_nobody_touches_ends_and_so_does_one_that_the_control_pla
     let mut control = ControlPlane::ordering(&[200], json!({ "idle_seconds": 1 })).await;
     let gate = control.gate(answering_app().await, "exec sleep 60");
     assert_eq!(control.next().await["is"], "ready");
-    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": null, "because": "idle" }));
+    assert_eq!(
+        control.next().await,
+        json!({ "is": "ended", "exit_code": null, "because": "idle" })
+    );
     assert_eq!(exit_code(gate).await, 143);
 }
 
 #[tokio::test]
 async fn a_machine_that_is_taken_back_leaves_a_little_time() {
-    for (name, statuses, told, patient) in
-        [("taken back", vec![204], json!("reclaimed"), true), ("asked to end by the control plane", vec![204, 410], json!(null), false)]
-    {
+    for (name, statuses, told, patient) in [
+        ("taken back", vec![204], json!("reclaimed"), true),
+        (
+            "asked to end by the control plane",
+            vec![204, 410],
+            json!(null),
+            false,
+        ),
+    ] {
         let mut control = ControlPlane::answering(&statuses).await;
         let mut command = control.command("trap 'exit 9' TERM; sleep 60 & wait");
-        let command = command.env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_RECLAIM_SECONDS", "1");
+        let command = command
+            .env("CAST_APP_PORT", answering_app().await.to_string())
+            .env("CAST_RECLAIM_SECONDS", "1");
         let gate = command.spawn().expect("the gate starts");
         assert_eq!(control.next().await["is"], "ready", "{name}");
         let asked = Instant::now();
         tell(&gate, Signal::SIGTERM);
         assert_eq!(control.next().await["is"], "alive", "{name}");
         let end = control.next().await;
-        assert_eq!((end["is"].as_str(), &end["because"]), (Some("ended"), &told), "{name}");
+        assert_eq!(
+            (end["is"].as_str(), &end["because"]),
+            (Some("ended"), &told),
+            "{name}"
+        );
         assert_eq!(asked.elapsed() >= Duration::from_secs(1), patient, "{name}");
         assert_eq!(exit_code(gate).await, 9, "{name}");
     }
@@ -237,7 +350,10 @@ async fn a_machine_that_is_taken_back_leaves_a_little_time() {
 #[tokio::test]
 async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing() {
     let mark = std::env::temp_dir().join(format!("casting-gate-first-{}", std::process::id()));
-    let line = format!("test -z \"$CAST_SESSION_SECRET\" && echo \"$PORT\" >> {}; exit 1", mark.display());
+    let line = format!(
+        "test -z \"$CAST_SESSION_SECRET\" && echo \"$PORT\" >> {}; exit 1",
+        mark.display()
+    );
     let exec = json!({ "first_launch": { "command": ["/bin/sh", "-c", line] } });
     let mut control = ControlPlane::ordering(&[200], json!({ "viewing": { "exec": exec } })).await;
     let port = answering_app().await;
@@ -251,7 +367,11 @@ async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing()
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(lines, format!("{port}\n"), "with the app's environment, and without the secret");
+    assert_eq!(
+        lines,
+        format!("{port}\n"),
+        "with the app's environment, and without the secret"
+    );
     assert!(control.reports.try_recv().is_err(), "the session goes on");
     tell(&gate, Signal::SIGTERM);
     assert_eq!(exit_code(gate).await, 143);
@@ -262,9 +382,19 @@ async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing()
 async fn the_program_copies_itself_to_where_another_container_finds_it() {
     let folder = std::env::temp_dir().join(format!("casting-gate-install-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let install = async |folder: &std::path::Path| Command::new(env!("CARGO_BIN_EXE_gate")).arg("install").arg(folder).output().await;
+    let install = async |folder: &std::path::Path| {
+        Command::new(env!("CARGO_BIN_EXE_gate"))
+            .arg("install")
+            .arg(folder)
+            .output()
+            .await
+    };
     assert!(install(&folder).await.expect("it runs").status.success());
-    let version = Command::new(folder.join("gate")).arg("--version").output().await.expect("the copy runs");
+    let version = Command::new(folder.join("gate"))
+        .arg("--version")
+        .output()
+        .await
+        .expect("the copy runs");
     assert!(version.status.success() && version.stdout.starts_with(b"gate "));
     let nowhere = install(&folder.join("no/such")).await.expect("it runs");
     assert_eq!(nowhere.status.code(), Some(2), "{nowhere:?}");
@@ -272,51 +402,118 @@ async fn the_program_copies_itself_to_where_another_container_finds_it() {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the gate is a process, which goes by the machine's clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gate is a process, which goes by the machine's clock"
+)]
 async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor() {
     let mut control = ControlPlane::ordering(&[200], json!({ "waits": true })).await;
     let told = std::env::temp_dir().join(format!("casting-assign-{}", std::process::id()));
     // Nobody has been there for longer than its keepalive, and that is nobody's fault.
-    let gate =
-        control.command("exec sleep 60").env("CAST_APP_PORT", answering_app().await.to_string()).env("CAST_KEEPALIVE_SECONDS", "1").spawn();
+    let gate = control
+        .command("exec sleep 60")
+        .env("CAST_APP_PORT", answering_app().await.to_string())
+        .env("CAST_KEEPALIVE_SECONDS", "1")
+        .spawn();
     let gate = gate.expect("the gate starts");
     let port = control.next().await["port"].as_u64().expect("a port") as u16;
 
     let secret = SessionSecret::from_text("hush-hush".to_owned());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_millis();
     let expires = Timestamp::from_millis(i64::try_from(now).expect("some time")).plus_seconds(60);
-    let ticket =
-        SessionTicket { session: session(), role: Role::Owner, watcher: None, host: "127.0.0.1".into(), port, expires }.sign(&secret);
+    let ticket = SessionTicket {
+        session: session(),
+        role: Role::Owner,
+        watcher: None,
+        host: "127.0.0.1".into(),
+        port,
+        expires,
+    }
+    .sign(&secret);
     let ask = async |method: reqwest::Method, path: &str, body: String| {
-        let request = visitor().request(method, format!("http://127.0.0.1:{port}{path}")).body(body);
-        let request = request.header("x-cast-session-secret", "hush-hush").header("cookie", format!("cast-session={ticket}"));
+        let request = visitor()
+            .request(method, format!("http://127.0.0.1:{port}{path}"))
+            .body(body);
+        let request = request
+            .header("x-cast-session-secret", "hush-hush")
+            .header("cookie", format!("cast-session={ticket}"));
         request.send().await.expect("an answer").status().as_u16()
     };
-    assert_eq!(ask(reqwest::Method::GET, "/", String::new()).await, 502, "it is nobody's");
-    assert_eq!(control.next().await["is"], "alive", "the gate has asked whose it is");
+    assert_eq!(
+        ask(reqwest::Method::GET, "/", String::new()).await,
+        502,
+        "it is nobody's"
+    );
+    assert_eq!(
+        control.next().await["is"],
+        "alive",
+        "the gate has asked whose it is"
+    );
     tokio::time::sleep(Duration::from_millis(1200)).await;
 
     let assign = Exec {
-        command: ["sh", "-c", "echo $KASM_URL $CAST_USER > $0", told.to_str().expect("a path")].map(str::to_owned).into(),
+        command: [
+            "sh",
+            "-c",
+            "echo $KASM_URL $CAST_USER > $0",
+            told.to_str().expect("a path"),
+        ]
+        .map(str::to_owned)
+        .into(),
         user: None,
         working_directory: None,
         environment: [].into(),
     };
-    let viewing = Viewing { exec: ExecConfig { assign: Some(assign), ..ExecConfig::default() }, ..Viewing::default() };
-    let environment = [("KASM_URL", "https://a.example/"), ("CAST_USER", "ann")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let assigned = Some(Assigned { time_limit_seconds: 2, keepalive_seconds: 60, environment: environment.into() });
-    let orders = Orders { viewing, assigned, ..Orders::default() };
-    let order = AssignTicket { session: session(), orders, expires }.sign(&secret);
+    let viewing = Viewing {
+        exec: ExecConfig {
+            assign: Some(assign),
+            ..ExecConfig::default()
+        },
+        ..Viewing::default()
+    };
+    let environment = [("KASM_URL", "https://a.example/"), ("CAST_USER", "ann")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let assigned = Some(Assigned {
+        time_limit_seconds: 2,
+        keepalive_seconds: 60,
+        environment: environment.into(),
+    });
+    let orders = Orders {
+        viewing,
+        assigned,
+        ..Orders::default()
+    };
+    let order = AssignTicket {
+        session: session(),
+        orders,
+        expires,
+    }
+    .sign(&secret);
     for (name, body, status) in [
         ("nonsense", "v1.e30.e30".to_owned(), 403),
         ("a ticket of another kind", ticket.clone(), 403),
         ("the order", order.clone(), 204),
         ("the order again", order, 204),
     ] {
-        assert_eq!(ask(reqwest::Method::POST, "/.cast/assign", body).await, status, "{name}");
+        assert_eq!(
+            ask(reqwest::Method::POST, "/.cast/assign", body).await,
+            status,
+            "{name}"
+        );
     }
-    assert_eq!(ask(reqwest::Method::GET, "/", String::new()).await, 401, "the app itself answers");
-    assert_eq!(control.next().await, json!({ "is": "ended", "exit_code": null, "because": "time-limit" }), "its own time runs from here");
+    assert_eq!(
+        ask(reqwest::Method::GET, "/", String::new()).await,
+        401,
+        "the app itself answers"
+    );
+    assert_eq!(
+        control.next().await,
+        json!({ "is": "ended", "exit_code": null, "because": "time-limit" }),
+        "its own time runs from here"
+    );
     assert_eq!(exit_code(gate).await, 143);
     let said = std::fs::read_to_string(&told).expect("the command has run");
     assert_eq!(said, "https://a.example/ ann\n", "once");

@@ -12,16 +12,31 @@ use crate::stage::Stage;
 async fn bodies_stream_both_ways_at_once() {
     let stage = Stage::by_name().await;
     let (send, receive) = mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
-    let body = stream::unfold(receive, |mut receive| async { receive.recv().await.map(|chunk| (chunk, receive)) });
+    let body = stream::unfold(receive, |mut receive| async {
+        receive.recv().await.map(|chunk| (chunk, receive))
+    });
     send.send(Ok(b"first".to_vec())).await.expect("room");
-    let reply = stage.asks("POST", "/echo").body(reqwest::Body::wrap_stream(body)).send().await.expect("an answer");
+    let reply = stage
+        .asks("POST", "/echo")
+        .body(reqwest::Body::wrap_stream(body))
+        .send()
+        .await
+        .expect("an answer");
     let mut reply = reply.bytes_stream();
     // Each piece comes back before the next is sent: nothing on the way waits for the whole.
-    assert_eq!(reply.next().await.expect("a piece").expect("no error"), "first");
+    assert_eq!(
+        reply.next().await.expect("a piece").expect("no error"),
+        "first"
+    );
     send.send(Ok(vec![7; 300_000])).await.expect("room");
     let mut bytes = 0;
     while bytes < 300_000 {
-        bytes += reply.next().await.expect("a piece").expect("no error").len();
+        bytes += reply
+            .next()
+            .await
+            .expect("a piece")
+            .expect("no error")
+            .len();
     }
     drop(send);
     assert!(reply.next().await.is_none(), "the end is passed on too");
@@ -30,10 +45,16 @@ async fn bodies_stream_both_ways_at_once() {
 #[tokio::test]
 async fn a_websocket_passes_and_keeps_its_protocol() {
     let stage = Stage::by_name().await;
-    let mut socket = stage.socket("/ws", &format!("http://{}", stage.host())).await.expect("a socket");
+    let mut socket = stage
+        .socket("/ws", &format!("http://{}", stage.host()))
+        .await
+        .expect("a socket");
     for text in ["hello", &"x".repeat(200_000)] {
         socket.send(Message::text(text)).await.expect("sent");
-        assert_eq!(socket.next().await.expect("a message").expect("no error"), Message::text(text));
+        assert_eq!(
+            socket.next().await.expect("a message").expect("no error"),
+            Message::text(text)
+        );
     }
     socket.close(None).await.expect("closed");
     let end = tokio::time::timeout(Duration::from_secs(5), socket.collect::<Vec<_>>()).await;
@@ -43,13 +64,27 @@ async fn a_websocket_passes_and_keeps_its_protocol() {
 #[tokio::test]
 async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
     let stage = Stage::by_name().await;
-    let lies = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("forwarded", "for=1.2.3.4"), ("x-forwarded-port", "1")];
-    let mut request =
-        stage.asks("GET", "/seen?a=b").header("connection", "x-private").header("x-private", "1").header("x-cast-session-secret", "x");
+    let lies = [
+        ("x-forwarded-for", "1.2.3.4"),
+        ("x-forwarded-proto", "https"),
+        ("forwarded", "for=1.2.3.4"),
+        ("x-forwarded-port", "1"),
+    ];
+    let mut request = stage
+        .asks("GET", "/seen?a=b")
+        .header("connection", "x-private")
+        .header("x-private", "1")
+        .header("x-cast-session-secret", "x");
     for (name, value) in lies {
         request = request.header(name, value);
     }
-    let seen = request.send().await.expect("an answer").text().await.expect("text");
+    let seen = request
+        .send()
+        .await
+        .expect("an answer")
+        .text()
+        .await
+        .expect("text");
     let host = stage.host();
     for line in [
         "path: /seen?a=b",
@@ -63,9 +98,16 @@ async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
     }
     assert!(seen.contains("x-forwarded-for: 127.0.0.1"), "{seen}");
     let secret = stage.keys.secret(&stage.session);
-    for hidden in
-        ["cast-session", "v1.", secret.expose(), "x-cast-session", "1.2.3.4", "x-private", "x-forwarded-port", "x-forwarded-prefix"]
-    {
+    for hidden in [
+        "cast-session",
+        "v1.",
+        secret.expose(),
+        "x-cast-session",
+        "1.2.3.4",
+        "x-private",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+    ] {
         assert!(!seen.contains(hidden), "{hidden} in\n{seen}");
     }
 }
@@ -82,31 +124,87 @@ async fn an_app_cannot_set_cookies_for_its_siblings() {
 async fn under_a_path_the_app_still_lives_at_the_root() {
     let stage = Stage::new("localhost/s/{session}", true).await;
     let prefix = format!("/s/{}", stage.session);
-    let seen = stage.asks("GET", &format!("{prefix}/seen?a=b")).send().await.expect("an answer").text().await.expect("text");
-    for line in ["path: /seen?a=b", &format!("x-forwarded-prefix: {prefix}"), "x-forwarded-proto: https"] {
+    let seen = stage
+        .asks("GET", &format!("{prefix}/seen?a=b"))
+        .send()
+        .await
+        .expect("an answer")
+        .text()
+        .await
+        .expect("text");
+    for line in [
+        "path: /seen?a=b",
+        &format!("x-forwarded-prefix: {prefix}"),
+        "x-forwarded-proto: https",
+    ] {
         assert!(seen.lines().any(|seen| seen == line), "{line} in\n{seen}");
     }
-    let reply = stage.asks("GET", &format!("{prefix}/login")).send().await.expect("an answer");
+    let reply = stage
+        .asks("GET", &format!("{prefix}/login"))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(reply.headers()["location"], format!("{prefix}/home"));
-    assert_eq!(reply.headers()["set-cookie"], format!("a=1; Path={prefix}/"));
+    assert_eq!(
+        reply.headers()["set-cookie"],
+        format!("a=1; Path={prefix}/")
+    );
     let reply = stage.asks("GET", &prefix).send().await.expect("an answer");
-    assert_eq!((reply.status().as_u16(), reply.headers()["location"].to_str().expect("text")), (303, format!("{prefix}/").as_str()));
-    let mut socket = stage.socket(&format!("{prefix}/ws"), &format!("https://{}", stage.host())).await.expect("a socket");
+    assert_eq!(
+        (
+            reply.status().as_u16(),
+            reply.headers()["location"].to_str().expect("text")
+        ),
+        (303, format!("{prefix}/").as_str())
+    );
+    let mut socket = stage
+        .socket(
+            &format!("{prefix}/ws"),
+            &format!("https://{}", stage.host()),
+        )
+        .await
+        .expect("a socket");
     socket.send(Message::text("hello")).await.expect("sent");
-    assert_eq!(socket.next().await.expect("a message").expect("no error"), Message::text("hello"));
+    assert_eq!(
+        socket.next().await.expect("a message").expect("no error"),
+        Message::text("hello")
+    );
 }
 
 #[tokio::test]
 async fn files_do_not_leave_a_session_that_does_not_allow_it() {
     let stage = Stage::by_name().await;
     let before = stage.reached.load(std::sync::atomic::Ordering::SeqCst);
-    for path in ["/Downloads/secret.txt", "/%44ownloads/secret.txt", "//downloads/"] {
+    for path in [
+        "/Downloads/secret.txt",
+        "/%44ownloads/secret.txt",
+        "//downloads/",
+    ] {
         let reply = stage.asks("GET", path).send().await.expect("an answer");
         assert_eq!(reply.status(), 403, "{path}");
-        assert!(reply.text().await.expect("a body").contains("Files cannot leave this session"), "{path}");
+        assert!(
+            reply
+                .text()
+                .await
+                .expect("a body")
+                .contains("Files cannot leave this session"),
+            "{path}"
+        );
     }
-    assert_eq!(stage.reached.load(std::sync::atomic::Ordering::SeqCst), before, "the app never hears of it");
-    assert_ne!(stage.asks("GET", "/echo").send().await.expect("an answer").status(), 403);
+    assert_eq!(
+        stage.reached.load(std::sync::atomic::Ordering::SeqCst),
+        before,
+        "the app never hears of it"
+    );
+    assert_ne!(
+        stage
+            .asks("GET", "/echo")
+            .send()
+            .await
+            .expect("an answer")
+            .status(),
+        403
+    );
 }
 
 /// Waits until so many are connected, as the gate sees it.
@@ -126,22 +224,55 @@ async fn whoever_holds_a_socket_is_there_until_it_closes_and_a_refused_one_never
     let origin = format!("http://{}", stage.host());
     let socket = stage.socket("/ws", &origin).await.expect("a socket");
     let second = stage.socket("/ws", &origin).await.expect("a second socket");
-    assert!(connected(&stage, 2).await, "{}", stage.room.presence.connected());
+    assert!(
+        connected(&stage, 2).await,
+        "{}",
+        stage.room.presence.connected()
+    );
     drop(second);
-    assert!(connected(&stage, 1).await, "{}", stage.room.presence.connected());
-    assert!(stage.socket("/no-such-path", &origin).await.is_err(), "the app refuses");
-    assert!(connected(&stage, 1).await, "{}", stage.room.presence.connected());
+    assert!(
+        connected(&stage, 1).await,
+        "{}",
+        stage.room.presence.connected()
+    );
+    assert!(
+        stage.socket("/no-such-path", &origin).await.is_err(),
+        "the app refuses"
+    );
+    assert!(
+        connected(&stage, 1).await,
+        "{}",
+        stage.room.presence.connected()
+    );
     drop(socket);
-    assert!(connected(&stage, 0).await, "{}", stage.room.presence.connected());
+    assert!(
+        connected(&stage, 0).await,
+        "{}",
+        stage.room.presence.connected()
+    );
 }
 
 #[tokio::test]
 async fn an_app_with_a_certificate_and_a_login_of_its_own_is_shown_without_either() {
     let stage = Stage::before_https("Basic a2FzbV91c2VyOnBhc3M=").await;
-    let seen = stage.asks("GET", "/seen").header("authorization", "Basic bGllcw==").send().await.expect("an answer");
+    let seen = stage
+        .asks("GET", "/seen")
+        .header("authorization", "Basic bGllcw==")
+        .send()
+        .await
+        .expect("an answer");
     let seen = seen.text().await.expect("text");
-    assert!(seen.contains("authorization: Basic a2FzbV91c2VyOnBhc3M=") && !seen.contains("bGllcw=="), "{seen}");
-    let mut socket = stage.socket("/ws", &format!("http://{}", stage.host())).await.expect("a socket over TLS");
+    assert!(
+        seen.contains("authorization: Basic a2FzbV91c2VyOnBhc3M=") && !seen.contains("bGllcw=="),
+        "{seen}"
+    );
+    let mut socket = stage
+        .socket("/ws", &format!("http://{}", stage.host()))
+        .await
+        .expect("a socket over TLS");
     socket.send(Message::text("hello")).await.expect("sent");
-    assert_eq!(socket.next().await.expect("a message").expect("no error"), Message::text("hello"));
+    assert_eq!(
+        socket.next().await.expect("a message").expect("no error"),
+        Message::text("hello")
+    );
 }

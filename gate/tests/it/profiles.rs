@@ -64,23 +64,40 @@ impl Kept {
 }
 
 async fn report(State(kept): Shared, Json(report): Json<Value>) -> StatusCode {
-    let because = report["because"].as_str().map(|because| format!(": {because}")).unwrap_or_default();
-    kept.told.lock().expect("no panic").push(format!("{}{because}", report["is"].as_str().expect("a word")));
+    let because = report["because"]
+        .as_str()
+        .map(|because| format!(": {because}"))
+        .unwrap_or_default();
+    kept.told.lock().expect("no panic").push(format!(
+        "{}{because}",
+        report["is"].as_str().expect("a word")
+    ));
     StatusCode::NO_CONTENT
 }
 
 async fn profile(State(kept): Shared, Json(report): Json<ProfileReport>) -> Json<ProfileOrders> {
     let url = kept.archive_url();
-    let mut orders = ProfileOrders { max_bytes: 1 << 20, exclude: vec!["cache".into()], ..ProfileOrders::default() };
+    let mut orders = ProfileOrders {
+        max_bytes: 1 << 20,
+        exclude: vec!["cache".into()],
+        ..ProfileOrders::default()
+    };
     let word = match report {
         ProfileReport::Restore => {
             let archive = kept.archive.lock().expect("no panic");
-            orders.archive = archive.as_ref().map(|(bytes, sha256)| Download { url, bytes: bytes.len() as u64, sha256: sha256.clone() });
+            orders.archive = archive.as_ref().map(|(bytes, sha256)| Download {
+                url,
+                bytes: bytes.len() as u64,
+                sha256: sha256.clone(),
+            });
             "restore"
         }
         ProfileReport::Save { bytes, sha256 } => {
             *kept.announced.lock().expect("no panic") = Some((bytes, sha256));
-            orders.upload = Some(Upload { url, headers: [].into() });
+            orders.upload = Some(Upload {
+                url,
+                headers: [].into(),
+            });
             "save"
         }
         ProfileReport::Saved { .. } => "saved",
@@ -91,12 +108,27 @@ async fn profile(State(kept): Shared, Json(report): Json<ProfileReport>) -> Json
 }
 
 async fn fetch(State(kept): Shared) -> Vec<u8> {
-    kept.archive.lock().expect("no panic").as_ref().expect("an archive").0.clone()
+    kept.archive
+        .lock()
+        .expect("no panic")
+        .as_ref()
+        .expect("an archive")
+        .0
+        .clone()
 }
 
 async fn store(State(kept): Shared, bytes: Bytes) -> StatusCode {
-    let (size, sha256) = kept.announced.lock().expect("no panic").clone().expect("it was announced");
-    assert_eq!(bytes.len() as u64, size, "the archive is as long as was said");
+    let (size, sha256) = kept
+        .announced
+        .lock()
+        .expect("no panic")
+        .clone()
+        .expect("it was announced");
+    assert_eq!(
+        bytes.len() as u64,
+        size,
+        "the archive is as long as was said"
+    );
     *kept.archive.lock().expect("no panic") = Some((bytes.to_vec(), sha256));
     StatusCode::OK
 }
@@ -109,9 +141,12 @@ struct Machine {
 
 impl Machine {
     async fn start(kept: &Kept, name: &str, script: &str, settings: &[(&str, &str)]) -> Self {
-        let folder = std::env::temp_dir().join(format!("casting-gate-files-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("casting-gate-files-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port");
         let app = listener.local_addr().expect("an address").port();
         let is_up = folder.join("cache/file");
         tokio::spawn(async move {
@@ -119,7 +154,11 @@ impl Machine {
             while !is_up.exists() {
                 sleep(MOMENT).await;
             }
-            server::serve(listener, Router::new().route("/", get(|| async { StatusCode::OK }))).await
+            server::serve(
+                listener,
+                Router::new().route("/", get(|| async { StatusCode::OK })),
+            )
+            .await
         });
         let gate = gate_program(&SessionId::from_bytes([1; 16]), kept.port(), script)
             .current_dir(&folder)
@@ -133,12 +172,19 @@ impl Machine {
     }
 
     fn terminate(&self) {
-        kill(Pid::from_raw(self.gate.id().expect("it runs") as i32), Signal::SIGTERM).expect("told");
+        kill(
+            Pid::from_raw(self.gate.id().expect("it runs") as i32),
+            Signal::SIGTERM,
+        )
+        .expect("told");
     }
 
     /// Waits for its end; gives its exit code.
     async fn over(mut self) -> i32 {
-        let ended = timeout(Duration::from_secs(20), self.gate.wait()).await.expect("an end in time").expect("an end");
+        let ended = timeout(Duration::from_secs(20), self.gate.wait())
+            .await
+            .expect("an end in time")
+            .expect("an end");
         std::fs::remove_dir_all(&self.folder).expect("deletes");
         ended.code().expect("a code")
     }
@@ -150,26 +196,54 @@ const APP: &str = "trap 'echo last >> notes; exit 0' TERM; echo first > notes; m
 #[tokio::test]
 async fn however_a_session_ends_what_the_app_wrote_at_the_end_is_saved() {
     for (name, settings, is_terminated, told) in [
-        ("time-limit", &[("CAST_TIME_LIMIT_SECONDS", "1")][..], false, &["ended: time-limit"][..]),
+        (
+            "time-limit",
+            &[("CAST_TIME_LIMIT_SECONDS", "1")][..],
+            false,
+            &["ended: time-limit"][..],
+        ),
         ("stopped", &[], true, &["ended"]),
-        ("taken-back", &[("CAST_RECLAIM_SECONDS", "1")], true, &["alive", "ended: reclaimed"]),
-        ("abandoned", &[("CAST_KEEPALIVE_SECONDS", "1")], false, &["ended: abandoned"]),
+        (
+            "taken-back",
+            &[("CAST_RECLAIM_SECONDS", "1")],
+            true,
+            &["alive", "ended: reclaimed"],
+        ),
+        (
+            "abandoned",
+            &[("CAST_KEEPALIVE_SECONDS", "1")],
+            false,
+            &["ended: abandoned"],
+        ),
     ] {
         let kept = Kept::serve().await;
         let machine = Machine::start(&kept, name, APP, settings).await;
         if is_terminated {
-            while !kept.told.lock().expect("no panic").contains(&"ready".to_owned()) {
+            while !kept
+                .told
+                .lock()
+                .expect("no panic")
+                .contains(&"ready".to_owned())
+            {
                 sleep(MOMENT).await;
             }
             machine.terminate();
         }
         assert_eq!(machine.over().await, 0, "{name}");
-        assert_eq!(kept.told(), [&["restore", "ready"], told, &["save", "saved"]].concat(), "{name}: first the ledger, then the files");
+        assert_eq!(
+            kept.told(),
+            [&["restore", "ready"], told, &["save", "saved"]].concat(),
+            "{name}: first the ledger, then the files"
+        );
 
         // The next one finds them before its app starts, which ends before it answers: what nobody has used is as it was.
         let script = "test \"$(cat notes)\" = \"$(printf 'first\\nlast')\" && test ! -e cache/file && exit 7";
         let next = Machine::start(&kept, &format!("{name}-next"), script, &[]).await;
-        assert_eq!(next.over().await, 7, "{name}: the files are as they were left");
+        assert_eq!(
+            next.over().await,
+            7,
+            "{name}: the files are as they were left"
+        );
         assert_eq!(kept.told(), ["restore", "ended"], "{name}");
     }
 }

@@ -13,11 +13,20 @@ async fn without_a_good_ticket_the_edge_passes_nothing_on() {
     for (name, cookie) in [
         ("none", String::new()),
         ("an empty one", "cast-session=".to_owned()),
-        ("another session's", format!("cast-session={}", stage.ticket(2))),
+        (
+            "another session's",
+            format!("cast-session={}", stage.ticket(2)),
+        ),
         ("an altered one", format!("cast-session={}x", good)),
         ("under another name", format!("session={good}")),
     ] {
-        let reply = stage.request("GET", "/seen").header("cookie", cookie).header("accept", "text/html").send().await.expect("an answer");
+        let reply = stage
+            .request("GET", "/seen")
+            .header("cookie", cookie)
+            .header("accept", "text/html")
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(
             (reply.status().as_u16(), &reply.headers()["content-type"]),
             (403, &"text/html; charset=utf-8".parse().expect("a value")),
@@ -25,7 +34,10 @@ async fn without_a_good_ticket_the_edge_passes_nothing_on() {
         );
         let page = reply.text().await.expect("text");
         assert!(page.contains("Open the link again"), "{name}");
-        assert!(page.contains(&format!("href=\"{CONTROL}/session/{}\"", stage.session)), "{name}: {page}");
+        assert!(
+            page.contains(&format!("href=\"{CONTROL}/session/{}\"", stage.session)),
+            "{name}: {page}"
+        );
     }
     stage.clock.advance(60);
     let reply = stage.asks("GET", "/seen").send().await.expect("an answer");
@@ -41,24 +53,67 @@ async fn without_a_good_ticket_the_edge_passes_nothing_on() {
 async fn the_gate_believes_nobody_but_the_edge() {
     let stage = Stage::by_name().await;
     let secret = stage.keys.secret(&stage.session);
-    let other = stage.keys.secret(&casting_core::ids::SessionId::from_bytes([2; 16]));
+    let other = stage
+        .keys
+        .secret(&casting_core::ids::SessionId::from_bytes([2; 16]));
     let ask = |secret: &str, ticket: String, path: &str| {
-        let request = visitor().get(format!("http://127.0.0.1:{}{path}", stage.gate)).header("cookie", format!("cast-session={ticket}"));
-        if secret.is_empty() { request } else { request.header("x-cast-session-secret", secret) }
+        let request = visitor()
+            .get(format!("http://127.0.0.1:{}{path}", stage.gate))
+            .header("cookie", format!("cast-session={ticket}"));
+        if secret.is_empty() {
+            request
+        } else {
+            request.header("x-cast-session-secret", secret)
+        }
     };
     for (name, secret, ticket, path, status) in [
         ("no secret", "", stage.ticket(1), "/seen", 403),
         ("a wrong secret", "hush", stage.ticket(1), "/seen", 403),
-        ("another session's secret", other.expose(), stage.ticket(1), "/seen", 403),
+        (
+            "another session's secret",
+            other.expose(),
+            stage.ticket(1),
+            "/seen",
+            403,
+        ),
         ("no ticket", secret.expose(), String::new(), "/seen", 403),
-        ("another session's ticket", secret.expose(), stage.ticket(2), "/seen", 403),
-        ("the gate's own paths", secret.expose(), stage.ticket(1), "/.cast/anything", 404),
+        (
+            "another session's ticket",
+            secret.expose(),
+            stage.ticket(2),
+            "/seen",
+            403,
+        ),
+        (
+            "the gate's own paths",
+            secret.expose(),
+            stage.ticket(1),
+            "/.cast/anything",
+            404,
+        ),
         ("a probe", "", String::new(), "/.cast/health", 204),
     ] {
-        assert_eq!(ask(secret, ticket, path).send().await.expect("an answer").status().as_u16(), status, "{name}");
+        assert_eq!(
+            ask(secret, ticket, path)
+                .send()
+                .await
+                .expect("an answer")
+                .status()
+                .as_u16(),
+            status,
+            "{name}"
+        );
     }
     assert_eq!(stage.reached(), 0);
-    assert_eq!(ask(secret.expose(), stage.ticket(1), "/seen").send().await.expect("an answer").status().as_u16(), 200);
+    assert_eq!(
+        ask(secret.expose(), stage.ticket(1), "/seen")
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+            .as_u16(),
+        200
+    );
     assert_eq!(stage.reached(), 1);
 }
 
@@ -66,7 +121,11 @@ async fn the_gate_believes_nobody_but_the_edge() {
 async fn a_page_of_another_origin_opens_no_websocket() {
     let stage = Stage::by_name().await;
     let sibling = stage.host().replacen('s', "t", 1);
-    for origin in [format!("http://{sibling}"), "null".into(), "https://evil.com".into()] {
+    for origin in [
+        format!("http://{sibling}"),
+        "null".into(),
+        "https://evil.com".into(),
+    ] {
         match stage.socket("/ws", &origin).await {
             Err(SocketError::Http(reply)) => assert_eq!(reply.status().as_u16(), 403, "{origin}"),
             other => panic!("{origin}: {other:?}"),
@@ -78,19 +137,42 @@ async fn a_page_of_another_origin_opens_no_websocket() {
 #[tokio::test]
 async fn a_session_that_is_gone_says_so() {
     let stage = Stage::by_name().await;
-    let nobody = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port").local_addr().expect("an address").port();
+    let nobody = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a free port")
+        .local_addr()
+        .expect("an address")
+        .port();
     let cookie = format!("cast-session={}", stage.ticket_to(1, nobody));
-    let reply = stage.request("GET", "/").header("cookie", cookie).header("accept", "text/html").send().await.expect("an answer");
+    let reply = stage
+        .request("GET", "/")
+        .header("cookie", cookie)
+        .header("accept", "text/html")
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(reply.status().as_u16(), 410);
-    assert!(reply.text().await.expect("text").contains("This session has ended"));
+    assert!(
+        reply
+            .text()
+            .await
+            .expect("text")
+            .contains("This session has ended")
+    );
 }
 
 #[tokio::test]
 async fn a_request_with_too_many_headers_is_cut_off() {
     let stage = Stage::by_name().await;
-    let many = (0..200).fold(stage.asks("GET", "/seen"), |request, n| request.header(format!("x-{n}"), "1"));
+    let many = (0..200).fold(stage.asks("GET", "/seen"), |request, n| {
+        request.header(format!("x-{n}"), "1")
+    });
     assert_eq!(many.send().await.expect("an answer").status().as_u16(), 431);
-    let large = stage.asks("GET", "/seen").header("x-large", "x".repeat(100_000)).send().await;
+    let large = stage
+        .asks("GET", "/seen")
+        .header("x-large", "x".repeat(100_000))
+        .send()
+        .await;
     assert!(large.is_err() || large.is_ok_and(|reply| reply.status().as_u16() == 431));
     assert_eq!(stage.reached(), 0);
 }
@@ -99,7 +181,9 @@ async fn a_request_with_too_many_headers_is_cut_off() {
 async fn what_is_announced_as_too_large_is_refused_before_it_is_sent() {
     let stage = Stage::by_name().await;
     for (length, status) in [(3_u64 << 30, "413"), (2, "200")] {
-        let mut stream = TcpStream::connect(("127.0.0.1", stage.edge)).await.expect("the edge listens");
+        let mut stream = TcpStream::connect(("127.0.0.1", stage.edge))
+            .await
+            .expect("the edge listens");
         let request = format!(
             "POST /echo HTTP/1.1\r\nhost: {}\r\ncookie: cast-session={}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\nhi",
             stage.host(),
@@ -108,7 +192,11 @@ async fn what_is_announced_as_too_large_is_refused_before_it_is_sent() {
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut start = [0; 12];
         stream.read_exact(&mut start).await.expect("an answer");
-        assert_eq!(String::from_utf8_lossy(&start), format!("HTTP/1.1 {status}"), "{length} bytes");
+        assert_eq!(
+            String::from_utf8_lossy(&start),
+            format!("HTTP/1.1 {status}"),
+            "{length} bytes"
+        );
     }
     assert_eq!(stage.reached(), 1, "the app sees only what is passed on");
 }

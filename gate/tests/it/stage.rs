@@ -29,7 +29,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Error as SocketError, handshake::client::Request as SocketRequest};
+use tokio_tungstenite::tungstenite::{
+    Error as SocketError, handshake::client::Request as SocketRequest,
+};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// Where visitors are told how their session stands.
@@ -71,7 +73,14 @@ impl Stage {
     pub async fn new(template: &'static str, secure_cookies: bool) -> Self {
         let reached = Arc::new(AtomicUsize::new(0));
         let app = serve(app(reached.clone())).await;
-        Self::before(Target::loopback(app).expect("an address"), reached, None, template, secure_cookies).await
+        Self::before(
+            Target::loopback(app).expect("an address"),
+            reached,
+            None,
+            template,
+            secure_cookies,
+        )
+        .await
     }
 
     /// An app that speaks https, with a certificate of its own making, and knows its visitors by this login.
@@ -79,7 +88,14 @@ impl Stage {
         let reached = Arc::new(AtomicUsize::new(0));
         let app = serve_https(app(reached.clone())).await;
         let login = HeaderValue::from_str(login).expect("a value");
-        Self::before(Target::loopback(app).expect("an address").over_https(true), reached, Some(login), "{session}.localhost", false).await
+        Self::before(
+            Target::loopback(app).expect("an address").over_https(true),
+            reached,
+            Some(login),
+            "{session}.localhost",
+            false,
+        )
+        .await
     }
 
     async fn before(
@@ -102,7 +118,10 @@ impl Stage {
             app_login,
             downloads: false,
             room: room.clone(),
-            reporter: Arc::new(Reporter::new("http://127.0.0.1:1", &session, &keys.secret(&session)).expect("a client")),
+            reporter: Arc::new(
+                Reporter::new("http://127.0.0.1:1", &session, &keys.secret(&session))
+                    .expect("a client"),
+            ),
             clock: clock.clone(),
         };
         let gate = serve(front::router(front)).await;
@@ -115,7 +134,16 @@ impl Stage {
             clock: clock.clone(),
         };
         let edge = serve(edge::router(settings)).await;
-        Self { keys, clock, session, reached, room, gate, edge, template }
+        Self {
+            keys,
+            clock,
+            session,
+            reached,
+            room,
+            gate,
+            edge,
+            template,
+        }
     }
 
     /// A ticket for session `n` (the stage's is 1) to the gate, good for a minute.
@@ -125,7 +153,11 @@ impl Stage {
 
     /// A ticket to watch, from this round of sharing.
     pub fn watcher(&self, id: &str, round: u32) -> String {
-        let watcher = Some(Watcher { id: id.into(), name: id.to_uppercase(), round });
+        let watcher = Some(Watcher {
+            id: id.into(),
+            name: id.to_uppercase(),
+            round,
+        });
         let session = self.session.clone();
         let ticket = SessionTicket {
             session,
@@ -140,49 +172,95 @@ impl Stage {
 
     /// Shares the session in this round, with this way of watching.
     pub fn share(&self, view_only: ViewOnly, round: u32) {
-        let viewing = Viewing { view_only: Some(view_only), may_share: true, ..Viewing::default() };
+        let viewing = Viewing {
+            view_only: Some(view_only),
+            may_share: true,
+            ..Viewing::default()
+        };
         let session_page = format!("{CONTROL}/session/{}", self.session);
         let share_link = Some(format!("{CONTROL}/share/x"));
-        self.room.follow(Orders { viewing, session_page, share_link, share_round: round, title: "App".into(), ..Orders::default() });
+        self.room.follow(Orders {
+            viewing,
+            session_page,
+            share_link,
+            share_round: round,
+            title: "App".into(),
+            ..Orders::default()
+        });
     }
 
     pub fn ticket_to(&self, n: u8, port: u16) -> String {
         let session = SessionId::from_bytes([n; 16]);
         let secret = self.keys.secret(&session);
-        let ticket =
-            SessionTicket { session, role: Role::Owner, watcher: None, host: "127.0.0.1".into(), port, expires: NOON.plus_seconds(60) };
+        let ticket = SessionTicket {
+            session,
+            role: Role::Owner,
+            watcher: None,
+            host: "127.0.0.1".into(),
+            port,
+            expires: NOON.plus_seconds(60),
+        };
         ticket.sign(&secret)
     }
 
     /// The host that the session is found on, with the edge's port.
     pub fn host(&self) -> String {
         let (host, _) = self.template.split_once('/').unwrap_or((self.template, ""));
-        format!("{}:{}", host.replace("{session}", self.session.as_str()), self.edge)
+        format!(
+            "{}:{}",
+            host.replace("{session}", self.session.as_str()),
+            self.edge
+        )
     }
 
     /// A request to the edge, as the session's host and path, without a cookie.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://127.0.0.1:{}{path}", self.edge);
-        visitor().request(method.parse().expect("a method"), url).header("host", self.host())
+        visitor()
+            .request(method.parse().expect("a method"), url)
+            .header("host", self.host())
     }
 
     /// The same with a good ticket.
     pub fn asks(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.request(method, path).header("cookie", format!("theme=dark; cast-session={}", self.ticket(1)))
+        self.request(method, path).header(
+            "cookie",
+            format!("theme=dark; cast-session={}", self.ticket(1)),
+        )
     }
 
     /// Opens a WebSocket through the edge, from a page at `origin`.
-    pub async fn socket(&self, path: &str, origin: &str) -> Result<WebSocketStream<TcpStream>, SocketError> {
+    pub async fn socket(
+        &self,
+        path: &str,
+        origin: &str,
+    ) -> Result<WebSocketStream<TcpStream>, SocketError> {
         self.socket_as(&self.ticket(1), path, origin).await
     }
 
     /// The same with another ticket.
-    pub async fn socket_as(&self, ticket: &str, path: &str, origin: &str) -> Result<WebSocketStream<TcpStream>, SocketError> {
-        let mut request: SocketRequest = format!("ws://{}{path}", self.host()).into_client_request().expect("a request");
-        request.headers_mut().insert("origin", origin.parse().expect("a value"));
-        request.headers_mut().insert("cookie", format!("cast-session={ticket}").parse().expect("a value"));
-        let stream = TcpStream::connect(("127.0.0.1", self.edge)).await.expect("the edge listens");
-        client_async(request, stream).await.map(|(socket, _)| socket)
+    pub async fn socket_as(
+        &self,
+        ticket: &str,
+        path: &str,
+        origin: &str,
+    ) -> Result<WebSocketStream<TcpStream>, SocketError> {
+        let mut request: SocketRequest = format!("ws://{}{path}", self.host())
+            .into_client_request()
+            .expect("a request");
+        request
+            .headers_mut()
+            .insert("origin", origin.parse().expect("a value"));
+        request.headers_mut().insert(
+            "cookie",
+            format!("cast-session={ticket}").parse().expect("a value"),
+        );
+        let stream = TcpStream::connect(("127.0.0.1", self.edge))
+            .await
+            .expect("the edge listens");
+        client_async(request, stream)
+            .await
+            .map(|(socket, _)| socket)
     }
 
     pub fn reached(&self) -> usize {
@@ -193,12 +271,18 @@ impl Stage {
 /// Somebody with a browser that follows no redirects by itself.
 pub fn visitor() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client")
 }
 
 /// Serves on a free loopback port for as long as the test runs.
 pub async fn serve(router: Router) -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(server::serve(listener, router));
     port
@@ -206,20 +290,33 @@ pub async fn serve(router: Router) -> u16 {
 
 /// The same over TLS.
 async fn serve_https(router: Router) -> u16 {
-    let made = rcgen::generate_simple_self_signed(["app.invalid".to_owned()]).expect("a certificate");
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let made =
+        rcgen::generate_simple_self_signed(["app.invalid".to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())
+        .expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("a server");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions");
+    let config = config
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a server");
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
             tokio::spawn(async move {
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                let _ = Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+                let Ok(stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let _ = Builder::new(TokioExecutor::new())
+                    .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                    .await;
             });
         }
     });
@@ -227,31 +324,62 @@ async fn serve_https(router: Router) -> u16 {
 }
 
 fn app(reached: Arc<AtomicUsize>) -> Router {
-    let count = |State(reached): State<Arc<AtomicUsize>>, request: Request, next: axum::middleware::Next| async move {
+    let count = |State(reached): State<Arc<AtomicUsize>>,
+                 request: Request,
+                 next: axum::middleware::Next| async move {
         reached.fetch_add(1, Ordering::SeqCst);
         next.run(request).await
     };
     Router::new()
         .route("/ws", get(socket))
-        .route("/framed", get(|| async { [("x-frame-options", "DENY"), ("content-security-policy", "default-src 'self'")] }))
-        .route("/echo", any(|request: Request| async move { Response::new(Body::new(request.into_body())) }))
+        .route(
+            "/framed",
+            get(|| async {
+                [
+                    ("x-frame-options", "DENY"),
+                    ("content-security-policy", "default-src 'self'"),
+                ]
+            }),
+        )
+        .route(
+            "/echo",
+            any(|request: Request| async move { Response::new(Body::new(request.into_body())) }),
+        )
         .route("/seen", any(seen))
-        .route("/login", get(|| async { ([("location", "/home"), ("set-cookie", "a=1; Domain=localhost; Path=/")], "").into_response() }))
+        .route(
+            "/login",
+            get(|| async {
+                (
+                    [
+                        ("location", "/home"),
+                        ("set-cookie", "a=1; Domain=localhost; Path=/"),
+                    ],
+                    "",
+                )
+                    .into_response()
+            }),
+        )
         .layer(axum::middleware::from_fn_with_state(reached, count))
 }
 
 /// Every header and the path that reached the app, a line each.
 async fn seen(uri: axum::http::Uri, headers: HeaderMap) -> String {
-    let lines = headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     format!("path: {uri}\n{}", lines.collect::<String>())
 }
 
 async fn socket(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.protocols(["echo"]).on_upgrade(|mut socket| async move {
-        while let Some(Ok(message)) = socket.recv().await {
-            if !matches!(message, Message::Text(_) | Message::Binary(_)) || socket.send(message).await.is_err() {
-                break;
+    upgrade
+        .protocols(["echo"])
+        .on_upgrade(|mut socket| async move {
+            while let Some(Ok(message)) = socket.recv().await {
+                if !matches!(message, Message::Text(_) | Message::Binary(_))
+                    || socket.send(message).await.is_err()
+                {
+                    break;
+                }
             }
-        }
-    })
+        })
 }

@@ -21,7 +21,12 @@ struct Case {
 }
 
 const fn case(method: &'static str, path: &'static str, owner: u16, viewer: u16) -> Case {
-    Case { method, path, owner, viewer }
+    Case {
+        method,
+        path,
+        owner,
+        viewer,
+    }
 }
 
 #[tokio::test]
@@ -34,7 +39,12 @@ async fn what_is_the_owners_is_not_the_viewers() {
         room.end_asked().await;
         room.close(Cause::Owner);
     });
-    for Case { method, path, owner, viewer } in [
+    for Case {
+        method,
+        path,
+        owner,
+        viewer,
+    } in [
         case("GET", "/.cast/", 200, 200),
         case("GET", "/.cast", 200, 200),
         case("GET", "/.cast/viewer.css", 200, 200),
@@ -55,10 +65,23 @@ async fn what_is_the_owners_is_not_the_viewers() {
     ] {
         let asked = stage.asks(method, path).send().await.expect("an answer");
         assert_eq!(asked.status().as_u16(), owner, "the owner, {method} {path}");
-        let asked = stage.request(method, path).header("cookie", format!("cast-session={watcher}")).send().await.expect("an answer");
-        assert_eq!(asked.status().as_u16(), viewer, "a {VIEWER}, {method} {path}");
+        let asked = stage
+            .request(method, path)
+            .header("cookie", format!("cast-session={watcher}"))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(
+            asked.status().as_u16(),
+            viewer,
+            "a {VIEWER}, {method} {path}"
+        );
         let stranger = stage.request(method, path).send().await.expect("an answer");
-        assert_eq!(stranger.status().as_u16(), 403, "a stranger, {method} {path}");
+        assert_eq!(
+            stranger.status().as_u16(),
+            403,
+            "a stranger, {method} {path}"
+        );
     }
 }
 
@@ -67,21 +90,49 @@ async fn the_page_shows_each_part_what_it_may_do_and_can_be_framed_by_nobody_els
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let page = async |cookie: String| {
-        let reply = stage.request("GET", "/.cast/").header("cookie", cookie).send().await.expect("an answer");
-        let policy = reply.headers()["content-security-policy"].to_str().expect("text").to_owned();
+        let reply = stage
+            .request("GET", "/.cast/")
+            .header("cookie", cookie)
+            .send()
+            .await
+            .expect("an answer");
+        let policy = reply.headers()["content-security-policy"]
+            .to_str()
+            .expect("text")
+            .to_owned();
         (policy, reply.text().await.expect("text"))
     };
     let (policy, owner) = page(format!("cast-session={}", stage.ticket(1))).await;
     let (_, viewer) = page(format!("cast-session={}", stage.watcher("ada", 1))).await;
-    assert!(policy.contains("frame-ancestors 'self'") && policy.contains(&format!("form-action 'self' {CONTROL};")), "{policy}");
+    assert!(
+        policy.contains("frame-ancestors 'self'")
+            && policy.contains(&format!("form-action 'self' {CONTROL};")),
+        "{policy}"
+    );
     for part in ["id=\"link\"", "action=\"end\"", "Start</button>"] {
-        assert!(owner.contains(part) && !viewer.contains(part), "{part} is the owner's");
+        assert!(
+            owner.contains(part) && !viewer.contains(part),
+            "{part} is the owner's"
+        );
     }
-    assert!(!viewer.contains("/share/x") && viewer.contains("Watch</button>"), "{viewer}");
+    assert!(
+        !viewer.contains("/share/x") && viewer.contains("Watch</button>"),
+        "{viewer}"
+    );
     for (control_panel, tips) in [(true, true), (true, false), (false, true), (false, false)] {
-        stage.room.follow(Orders { viewing: Viewing { control_panel, tips, ..Viewing::default() }, ..Orders::default() });
+        stage.room.follow(Orders {
+            viewing: Viewing {
+                control_panel,
+                tips,
+                ..Viewing::default()
+            },
+            ..Orders::default()
+        });
         let (_, html) = page(format!("cast-session={}", stage.ticket(1))).await;
-        assert_eq!((html.contains("id=\"panel\""), html.contains("id=\"tips\"")), (control_panel, tips));
+        assert_eq!(
+            (html.contains("id=\"panel\""), html.contains("id=\"tips\"")),
+            (control_panel, tips)
+        );
         assert!(html.len() < 10_000, "{} bytes", html.len());
     }
 }
@@ -90,21 +141,35 @@ async fn the_page_shows_each_part_what_it_may_do_and_can_be_framed_by_nobody_els
 async fn whoever_listens_hears_of_each_change_and_counts_as_there() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
-    let owner = stage.asks("GET", "/.cast/events").send().await.expect("an answer");
+    let owner = stage
+        .asks("GET", "/.cast/events")
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(owner.headers()["content-type"], "text/event-stream");
     let mut told = owner.bytes_stream();
     let mut next = async || {
         let piece = told.next().await.expect("an event").expect("no error");
         let text = String::from_utf8_lossy(&piece).into_owned();
-        serde_json::from_str::<Value>(text.trim().strip_prefix("data: ").expect("data")).expect("JSON")
+        serde_json::from_str::<Value>(text.trim().strip_prefix("data: ").expect("data"))
+            .expect("JSON")
     };
     assert_eq!(next().await["watchers"], Value::Array(Vec::new()));
     let cookie = format!("cast-session={}", stage.watcher("ada", 1));
-    let viewer = stage.request("GET", "/.cast/events").header("cookie", cookie).send().await.expect("an answer");
+    let viewer = stage
+        .request("GET", "/.cast/events")
+        .header("cookie", cookie)
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(next().await["watchers"][0]["name"], "ADA");
     assert_eq!(stage.room.presence.connected(), 2);
     drop(viewer);
-    assert_eq!(next().await["watchers"], Value::Array(Vec::new()), "she has left");
+    assert_eq!(
+        next().await["watchers"],
+        Value::Array(Vec::new()),
+        "she has left"
+    );
 }
 
 #[tokio::test]
@@ -116,31 +181,89 @@ async fn an_order_to_open_an_address_is_carried_out_once_and_for_the_owner_only(
     let _ = std::fs::remove_file(&opened);
     let line = format!("echo \"$KASM_URL\" >> {}", opened.display());
     let command = vec!["/bin/sh".to_owned(), "-c".to_owned(), line];
-    let go = Some(Exec { command, user: None, working_directory: None, environment: Default::default() });
+    let go = Some(Exec {
+        command,
+        user: None,
+        working_directory: None,
+        environment: Default::default(),
+    });
     let viewing = Viewing {
         view_only: Some(ViewOnly::Rfb),
-        exec: casting_core::viewing::ExecConfig { go, ..Default::default() },
+        exec: casting_core::viewing::ExecConfig {
+            go,
+            ..Default::default()
+        },
         ..Viewing::default()
     };
-    stage.room.follow(Orders { viewing, share_link: Some("x".into()), share_round: 1, ..Orders::default() });
+    stage.room.follow(Orders {
+        viewing,
+        share_link: Some("x".into()),
+        share_round: 1,
+        ..Orders::default()
+    });
     let order = |session: u8, url: &str, second: u64| {
         let session = SessionId::from_bytes([session; 16]);
         let secret = stage.keys.secret(&session);
-        GoTicket { session, url: url.into(), at: NOON.plus_seconds(second), expires: NOON.plus_seconds(60) }.sign(&secret)
+        GoTicket {
+            session,
+            url: url.into(),
+            at: NOON.plus_seconds(second),
+            expires: NOON.plus_seconds(60),
+        }
+        .sign(&secret)
     };
     for (name, cookie, go) in [
-        ("the first", stage.ticket(1), order(1, "https://one.example/", 1)),
-        ("the same again", stage.ticket(1), order(1, "https://one.example/", 1)),
-        ("a viewer's", stage.watcher("ada", 1), order(1, "https://viewer.example/", 2)),
-        ("another session's", stage.ticket(1), order(2, "https://other.example/", 3)),
+        (
+            "the first",
+            stage.ticket(1),
+            order(1, "https://one.example/", 1),
+        ),
+        (
+            "the same again",
+            stage.ticket(1),
+            order(1, "https://one.example/", 1),
+        ),
+        (
+            "a viewer's",
+            stage.watcher("ada", 1),
+            order(1, "https://viewer.example/", 2),
+        ),
+        (
+            "another session's",
+            stage.ticket(1),
+            order(2, "https://other.example/", 3),
+        ),
         ("nonsense", stage.ticket(1), "v1.x.y".to_owned()),
-        ("the next", stage.ticket(1), order(1, "https://two.example/", 4)),
+        (
+            "the next",
+            stage.ticket(1),
+            order(1, "https://two.example/", 4),
+        ),
     ] {
-        let entered = stage.request("GET", &format!("/.cast/enter?ticket={cookie}&go={go}")).send().await.expect("an answer");
-        assert_eq!(entered.headers()["location"], format!("/.cast/?go={go}"), "{name}: the edge passes it on");
-        let reply = stage.request("GET", &format!("/.cast/?go={go}")).header("cookie", format!("cast-session={cookie}")).send().await;
+        let entered = stage
+            .request("GET", &format!("/.cast/enter?ticket={cookie}&go={go}"))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(
+            entered.headers()["location"],
+            format!("/.cast/?go={go}"),
+            "{name}: the edge passes it on"
+        );
+        let reply = stage
+            .request("GET", &format!("/.cast/?go={go}"))
+            .header("cookie", format!("cast-session={cookie}"))
+            .send()
+            .await;
         let reply = reply.expect("an answer");
-        assert_eq!((reply.status().as_u16(), reply.headers()["location"].to_str().expect("text")), (303, "/.cast/"), "{name}");
+        assert_eq!(
+            (
+                reply.status().as_u16(),
+                reply.headers()["location"].to_str().expect("text")
+            ),
+            (303, "/.cast/"),
+            "{name}"
+        );
         // Commands run side by side; one after the other is easier to compare.
         tokio::time::sleep(std::time::Duration::from_millis(150)).await;
     }
@@ -153,16 +276,31 @@ async fn an_order_to_open_an_address_is_carried_out_once_and_for_the_owner_only(
 async fn whoever_ends_the_session_is_led_on_once_that_is_written_down() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
-    let mut end = Box::pin(stage.asks("POST", "/.cast/end").header("accept", "text/html").send());
+    let mut end = Box::pin(
+        stage
+            .asks("POST", "/.cast/end")
+            .header("accept", "text/html")
+            .send(),
+    );
     let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut end).await;
     assert!(early.is_err(), "not before");
     stage.room.close(Cause::Owner);
     let led = end.await.expect("an answer");
     assert_eq!(
-        (led.status().as_u16(), led.headers()["location"].to_str().expect("text")),
+        (
+            led.status().as_u16(),
+            led.headers()["location"].to_str().expect("text")
+        ),
         (303, format!("{CONTROL}/session/{}", stage.session).as_str())
     );
-    let state: Value = stage.asks("GET", "/.cast/state").send().await.expect("an answer").json().await.expect("JSON");
+    let state: Value = stage
+        .asks("GET", "/.cast/state")
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
     assert_eq!(state["over"], "owner");
 }
 
@@ -177,17 +315,34 @@ async fn an_owner_who_opens_the_share_link_stays_the_owner() {
         ("the owner comes again", &owner, &owner, true),
         ("a viewer becomes the owner", &viewer, &owner, true),
     ] {
-        let request = stage.request("GET", &format!("/.cast/enter?ticket={ticket}")).header("cookie", format!("cast-session={cookie}"));
+        let request = stage
+            .request("GET", &format!("/.cast/enter?ticket={ticket}"))
+            .header("cookie", format!("cast-session={cookie}"));
         let reply = request.send().await.expect("an answer");
-        assert_eq!((reply.status().as_u16(), reply.headers().contains_key("set-cookie")), (303, replaced), "{name}");
+        assert_eq!(
+            (
+                reply.status().as_u16(),
+                reply.headers().contains_key("set-cookie")
+            ),
+            (303, replaced),
+            "{name}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_app_that_will_not_be_framed_is_shown_in_the_viewer_all_the_same() {
     let stage = Stage::by_name().await;
-    let reply = stage.asks("GET", "/framed").send().await.expect("an answer");
-    let policies: Vec<_> = reply.headers().get_all("content-security-policy").iter().collect();
+    let reply = stage
+        .asks("GET", "/framed")
+        .send()
+        .await
+        .expect("an answer");
+    let policies: Vec<_> = reply
+        .headers()
+        .get_all("content-security-policy")
+        .iter()
+        .collect();
     assert_eq!(policies, ["default-src 'self'", "frame-ancestors 'self'"]);
     assert!(!reply.headers().contains_key("x-frame-options"));
 }

@@ -16,17 +16,27 @@ const KEY: [u8; 8] = [4, 1, 0, 0, 0, 0, 0, 97];
 const PICTURE: [u8; 10] = [3, 1, 0, 0, 0, 0, 5, 0, 2, 208];
 
 async fn open(stage: &Stage, ticket: &str) -> WebSocketStream<TcpStream> {
-    stage.socket_as(ticket, "/ws", &format!("http://{}", stage.host())).await.expect("a socket")
+    stage
+        .socket_as(ticket, "/ws", &format!("http://{}", stage.host()))
+        .await
+        .expect("a socket")
 }
 
 /// What comes back of a piece: the app says everything again that reaches it.
 async fn reaches(socket: &mut WebSocketStream<TcpStream>, piece: &[u8]) -> Vec<u8> {
-    socket.send(Message::binary(piece.to_vec())).await.expect("sent");
+    socket
+        .send(Message::binary(piece.to_vec()))
+        .await
+        .expect("sent");
     next(socket).await.into_data().to_vec()
 }
 
 async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
-    tokio::time::timeout(Duration::from_secs(5), socket.next()).await.expect("in time").expect("a message").expect("no error")
+    tokio::time::timeout(Duration::from_secs(5), socket.next())
+        .await
+        .expect("in time")
+        .expect("a message")
+        .expect("no error")
 }
 
 fn why(message: &Message) -> Option<(CloseCode, &str)> {
@@ -37,24 +47,45 @@ fn why(message: &Message) -> Option<(CloseCode, &str)> {
 }
 
 #[tokio::test]
-async fn a_watchers_keys_never_reach_the_app_until_control_is_handed_over_and_not_after_it_is_taken_back() {
+async fn a_watchers_keys_never_reach_the_app_until_control_is_handed_over_and_not_after_it_is_taken_back()
+ {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let ticket = stage.watcher("ada", 1);
-    let _there = stage.request("GET", "/.cast/events").header("cookie", format!("cast-session={ticket}")).send().await.expect("an answer");
+    let _there = stage
+        .request("GET", "/.cast/events")
+        .header("cookie", format!("cast-session={ticket}"))
+        .send()
+        .await
+        .expect("an answer");
     let mut socket = open(&stage, &ticket).await;
     assert_eq!(reaches(&mut socket, HELLO).await, HELLO);
     let typed = [KEY.as_slice(), &PICTURE].concat();
     assert_eq!(reaches(&mut socket, &typed).await, PICTURE, "watching");
     let hand = async |to: &str| {
-        let status = stage.asks("POST", "/.cast/control").body(format!("watcher={to}")).send().await.expect("an answer").status();
+        let status = stage
+            .asks("POST", "/.cast/control")
+            .body(format!("watcher={to}"))
+            .send()
+            .await
+            .expect("an answer")
+            .status();
         assert_eq!(status.as_u16(), 204, "{to}");
     };
     hand("ada").await;
     assert_eq!(reaches(&mut socket, &typed).await, typed, "in control");
     hand("").await;
-    assert_eq!(reaches(&mut socket, &typed).await, PICTURE, "watching again");
-    let unknown = stage.asks("POST", "/.cast/control").body("watcher=nobody").send().await.expect("an answer");
+    assert_eq!(
+        reaches(&mut socket, &typed).await,
+        PICTURE,
+        "watching again"
+    );
+    let unknown = stage
+        .asks("POST", "/.cast/control")
+        .body("watcher=nobody")
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(unknown.status().as_u16(), 404);
 }
 
@@ -64,24 +95,48 @@ async fn a_watchers_socket_ends_with_the_sharing_and_with_anything_that_is_no_wa
     stage.share(ViewOnly::Rfb, 1);
     let ticket = stage.watcher("ada", 1);
     let mut owner = open(&stage, &stage.ticket(1)).await;
-    for (name, message) in [("text", Message::text("hello")), ("no RFB", Message::binary(b"GET / HTTP/1.1\r\n\r\n".to_vec()))] {
+    for (name, message) in [
+        ("text", Message::text("hello")),
+        (
+            "no RFB",
+            Message::binary(b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        ),
+    ] {
         let mut socket = open(&stage, &ticket).await;
         socket.send(message).await.expect("sent");
         let end = next(&mut socket).await;
-        assert_eq!(why(&end), Some((CloseCode::Policy, "whoever watches may only watch")), "{name}");
+        assert_eq!(
+            why(&end),
+            Some((CloseCode::Policy, "whoever watches may only watch")),
+            "{name}"
+        );
     }
     let mut socket = open(&stage, &ticket).await;
     assert_eq!(reaches(&mut socket, HELLO).await, HELLO);
     stage.share(ViewOnly::Rfb, 2);
     let end = next(&mut socket).await;
-    assert_eq!(why(&end), Some((CloseCode::Policy, "the session is not shared with you any more")), "a new round");
-    let again = stage.socket_as(&ticket, "/ws", &format!("http://{}", stage.host())).await;
+    assert_eq!(
+        why(&end),
+        Some((
+            CloseCode::Policy,
+            "the session is not shared with you any more"
+        )),
+        "a new round"
+    );
+    let again = stage
+        .socket_as(&ticket, "/ws", &format!("http://{}", stage.host()))
+        .await;
     assert!(again.is_err(), "the old ticket opens nothing");
-    assert_eq!(reaches(&mut owner, HELLO).await, HELLO, "the owner's goes on");
+    assert_eq!(
+        reaches(&mut owner, HELLO).await,
+        HELLO,
+        "the owner's goes on"
+    );
 }
 
 #[tokio::test]
-async fn an_app_that_is_watched_by_requests_gives_watchers_no_sockets_and_one_that_cannot_be_watched_gives_nothing() {
+async fn an_app_that_is_watched_by_requests_gives_watchers_no_sockets_and_one_that_cannot_be_watched_gives_nothing()
+ {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Requests, 1);
     let ticket = stage.watcher("ada", 1);
@@ -89,15 +144,32 @@ async fn an_app_that_is_watched_by_requests_gives_watchers_no_sockets_and_one_th
     assert!(stage.socket_as(&ticket, "/ws", &origin).await.is_err());
     stage.share(ViewOnly::Kasmvnc, 1);
     for (path, status) in [("/seen", 200), ("/api/get_users", 403), ("/%61pi/x", 403)] {
-        let reply = stage.request("GET", path).header("cookie", format!("cast-session={ticket}")).send().await.expect("an answer");
+        let reply = stage
+            .request("GET", path)
+            .header("cookie", format!("cast-session={ticket}"))
+            .send()
+            .await
+            .expect("an answer");
         let reached = reply.status().as_u16();
-        assert!(reached == status || (status == 200 && reached == 404), "{path}: {reached}");
+        assert!(
+            reached == status || (status == 200 && reached == 404),
+            "{path}: {reached}"
+        );
     }
     let mut orders = stage.room.orders();
     orders.viewing.view_only = None;
     stage.room.follow(orders);
-    let reply = stage.request("GET", "/seen").header("cookie", format!("cast-session={ticket}")).send().await.expect("an answer");
-    assert_eq!(reply.status().as_u16(), 403, "nobody knows how this app is only watched");
+    let reply = stage
+        .request("GET", "/seen")
+        .header("cookie", format!("cast-session={ticket}"))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(
+        reply.status().as_u16(),
+        403,
+        "nobody knows how this app is only watched"
+    );
 }
 
 #[tokio::test]
@@ -110,13 +182,38 @@ async fn a_fixed_size_is_asked_of_the_screen_when_sharing_begins() {
     stage.room.follow(orders);
     let mut socket = open(&stage, &stage.ticket(1)).await;
     let sizes = [&[2, 0, 0, 1][..], &(-308_i32).to_be_bytes()].concat();
-    assert_eq!(reaches(&mut socket, &[HELLO, &sizes].concat()).await, [HELLO, &sizes].concat());
+    assert_eq!(
+        reaches(&mut socket, &[HELLO, &sizes].concat()).await,
+        [HELLO, &sizes].concat()
+    );
     let wish = |width: u16, height: u16| {
         let (width, height) = (width.to_be_bytes(), height.to_be_bytes());
-        [&[251, 0], width.as_slice(), &height, &[1, 0], &[0; 8], &width, &height, &[0; 4]].concat()
+        [
+            &[251, 0],
+            width.as_slice(),
+            &height,
+            &[1, 0],
+            &[0; 8],
+            &width,
+            &height,
+            &[0; 4],
+        ]
+        .concat()
     };
-    assert_eq!(reaches(&mut socket, &wish(900, 600)).await, wish(900, 600), "alone, the owner's window is the measure");
+    assert_eq!(
+        reaches(&mut socket, &wish(900, 600)).await,
+        wish(900, 600),
+        "alone, the owner's window is the measure"
+    );
     stage.room.follow(shared);
-    assert_eq!(next(&mut socket).await.into_data().to_vec(), wish(1280, 720), "sharing begins");
-    assert_eq!(reaches(&mut socket, &wish(900, 600)).await, wish(1280, 720), "whatever the owner's window wishes");
+    assert_eq!(
+        next(&mut socket).await.into_data().to_vec(),
+        wish(1280, 720),
+        "sharing begins"
+    );
+    assert_eq!(
+        reaches(&mut socket, &wish(900, 600)).await,
+        wish(1280, 720),
+        "whatever the owner's window wishes"
+    );
 }

@@ -15,12 +15,14 @@ const PIECE: usize = 64 * 1024;
 
 /// Opens a window's connection.
 pub(super) async fn open(State(socket): State<PathBuf>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.protocols(["binary"]).on_upgrade(|window| async move {
-        match UnixStream::connect(&socket).await {
-            Ok(screen) => carry(window, screen).await,
-            Err(error) => eprintln!("browser: the screen cannot be reached: {error}"),
-        }
-    })
+    upgrade
+        .protocols(["binary"])
+        .on_upgrade(|window| async move {
+            match UnixStream::connect(&socket).await {
+                Ok(screen) => carry(window, screen).await,
+                Err(error) => eprintln!("browser: the screen cannot be reached: {error}"),
+            }
+        })
 }
 
 async fn carry(window: WebSocket, screen: UnixStream) {

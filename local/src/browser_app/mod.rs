@@ -30,11 +30,24 @@ const OPEN: &str = "open";
 
 /// Runs the app until it is told to end, or its screen or its browser has ended; with the argument `open`, opens an address in the browser that runs.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let opens = arguments.into_iter().nth(1).is_some_and(|argument| argument == OPEN);
-    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
-        let settings = Settings::from_environment()?;
-        runtime.block_on(async { if opens { screen::open(&settings).await } else { run(&settings).await } })
-    });
+    let opens = arguments
+        .into_iter()
+        .nth(1)
+        .is_some_and(|argument| argument == OPEN);
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            let settings = Settings::from_environment()?;
+            runtime.block_on(async {
+                if opens {
+                    screen::open(&settings).await
+                } else {
+                    run(&settings).await
+                }
+            })
+        });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -50,12 +63,15 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut screen = Screen::start(settings).await?;
     // Whoever gets an answer on this port also finds a screen behind it.
     let listener = TcpListener::bind(("127.0.0.1", settings.port)).await;
-    let listener = listener.with_context(|| format!("port {} cannot be listened on", settings.port))?;
+    let listener =
+        listener.with_context(|| format!("port {} cannot be listened on", settings.port))?;
     let listener = listener.tap_io(|stream| {
         // What is typed travels in small pieces; the worst that can happen is that it travels later.
         let _ = stream.set_nodelay(true);
     });
-    let router = Router::new().route("/rfb", get(bridge::open).with_state(screen.socket())).fallback(page::answer);
+    let router = Router::new()
+        .route("/rfb", get(bridge::open).with_state(screen.socket()))
+        .fallback(page::answer);
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served.context("the server broke off"),
         ended = screen.ended() => ended,

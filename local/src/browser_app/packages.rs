@@ -3,18 +3,31 @@
 use std::path::Path;
 
 /// The programs, and the Debian packages that they come in.
-const NEEDED: [(&str, &str); 3] =
-    [("Xvnc", "tigervnc-standalone-server"), ("matchbox-window-manager", "matchbox-window-manager"), ("chromium", "chromium")];
+const NEEDED: [(&str, &str); 3] = [
+    ("Xvnc", "tigervnc-standalone-server"),
+    ("matchbox-window-manager", "matchbox-window-manager"),
+    ("chromium", "chromium"),
+];
 
 /// The Debian packages of those programs that are in none of the folders of `path`.
 pub fn missing(path: &str) -> Vec<&'static str> {
-    let is_there = |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).is_file());
-    NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect()
+    let is_there = |program: &str| {
+        path.split(':')
+            .any(|folder| Path::new(folder).join(program).is_file())
+    };
+    NEEDED
+        .iter()
+        .filter(|(program, _)| !is_there(program))
+        .map(|(_, package)| *package)
+        .collect()
 }
 
 /// The command that installs these packages.
 pub fn install_line(packages: &[&str]) -> String {
-    format!("sudo apt-get install --no-install-recommends {}", packages.join(" "))
+    format!(
+        "sudo apt-get install --no-install-recommends {}",
+        packages.join(" ")
+    )
 }
 
 #[cfg(test)]
@@ -25,6 +38,9 @@ mod tests {
     fn what_is_missing_is_named_by_its_package() {
         let all: Vec<_> = NEEDED.iter().map(|(_, package)| *package).collect();
         assert_eq!(missing("/nowhere:"), all);
-        assert_eq!(install_line(&["a", "b"]), "sudo apt-get install --no-install-recommends a b");
+        assert_eq!(
+            install_line(&["a", "b"]),
+            "sudo apt-get install --no-install-recommends a b"
+        );
     }
 }

@@ -14,15 +14,33 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Answers a request for the page or a part of it.
 pub(super) async fn answer(uri: Uri) -> Response {
     let (kind, body) = match uri.path() {
-        "/" => ("text/html; charset=utf-8", include_bytes!("page.html").as_slice()),
-        "/page.js" => ("text/javascript; charset=utf-8", include_bytes!("page.js").as_slice()),
-        "/page.css" => ("text/css; charset=utf-8", include_bytes!("page.css").as_slice()),
-        path => match path.strip_prefix("/novnc/").and_then(|name| NOVNC.get_file(name)).filter(|_| path.ends_with(".js")) {
+        "/" => (
+            "text/html; charset=utf-8",
+            include_bytes!("page.html").as_slice(),
+        ),
+        "/page.js" => (
+            "text/javascript; charset=utf-8",
+            include_bytes!("page.js").as_slice(),
+        ),
+        "/page.css" => (
+            "text/css; charset=utf-8",
+            include_bytes!("page.css").as_slice(),
+        ),
+        path => match path
+            .strip_prefix("/novnc/")
+            .and_then(|name| NOVNC.get_file(name))
+            .filter(|_| path.ends_with(".js"))
+        {
             Some(file) => ("text/javascript; charset=utf-8", file.contents()),
             None => return StatusCode::NOT_FOUND.into_response(),
         },
     };
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache"), (CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer")];
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
     (headers, body).into_response()
 }
 
@@ -37,13 +55,21 @@ mod tests {
             ("/page.js", 200, "text/javascript; charset=utf-8"),
             ("/page.css", 200, "text/css; charset=utf-8"),
             ("/novnc/core/rfb.js", 200, "text/javascript; charset=utf-8"),
-            ("/novnc/vendor/pako/lib/zlib/inflate.js", 200, "text/javascript; charset=utf-8"),
+            (
+                "/novnc/vendor/pako/lib/zlib/inflate.js",
+                200,
+                "text/javascript; charset=utf-8",
+            ),
             ("/novnc/LICENSE.txt", 404, ""),
             ("/novnc/../Cargo.toml", 404, ""),
             ("/rfb.js", 404, ""),
         ] {
             let reply = answer(path.parse().expect("a path")).await;
-            let said = reply.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            let said = reply
+                .headers()
+                .get(CONTENT_TYPE)
+                .and_then(|kind| kind.to_str().ok())
+                .unwrap_or_default();
             assert_eq!((reply.status().as_u16(), said), (status, kind), "{path}");
         }
     }

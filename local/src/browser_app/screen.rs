@@ -54,8 +54,16 @@ impl Screen {
             .args(["-use_titlebar", "no", "-use_cursor", "yes"])
             .spawn()
             .context("matchbox-window-manager cannot be run")?;
-        let chromium = chromium(&folder.0, &display, settings).spawn().context("chromium cannot be run")?;
-        Ok(Self { server, _manager: manager, chromium, folder, _display: held })
+        let chromium = chromium(&folder.0, &display, settings)
+            .spawn()
+            .context("chromium cannot be run")?;
+        Ok(Self {
+            server,
+            _manager: manager,
+            chromium,
+            folder,
+            _display: held,
+        })
     }
 
     /// Where the X server speaks RFB.
@@ -81,7 +89,11 @@ impl Screen {
             status = self.chromium.wait() => ("Chromium", status?),
             status = self.server.wait() => ("the X server", status?),
         };
-        if status.success() { Ok(()) } else { bail!("{what} ended with {status}") }
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("{what} ended with {status}")
+        }
     }
 }
 
@@ -90,30 +102,67 @@ impl Screen {
 async fn start_server(settings: &Settings, folder: &Folder) -> anyhow::Result<(Child, Display)> {
     let first = FIRST_DISPLAY + std::process::id() % DISPLAYS;
     for display in (first..).take(TRIES) {
-        let Some(held) = Display::hold(display)? else { continue };
+        let Some(held) = Display::hold(display)? else {
+            continue;
+        };
         if let Some(server) = try_display(settings, folder, display).await? {
             return Ok((server, held));
         }
     }
-    bail!("no X server came up on the displays {first} to {}", first + TRIES as u32 - 1)
+    bail!(
+        "no X server came up on the displays {first} to {}",
+        first + TRIES as u32 - 1
+    )
 }
 
 /// The X server on this display; `None` when it ended at once, because another has it.
-async fn try_display(settings: &Settings, folder: &Folder, display: u32) -> anyhow::Result<Option<Child>> {
+async fn try_display(
+    settings: &Settings,
+    folder: &Folder,
+    display: u32,
+) -> anyhow::Result<Option<Child>> {
     let switch = |name: &str, on: bool| format!("-{name}={}", u8::from(on));
     // No TCP port at all: whoever reaches the socket has come through the gate.
     let mut server = command("Xvnc", &folder.0)
         .arg(format!(":{display}"))
-        .args(["-displayfd", "1", "-geometry", GEOMETRY, "-depth", "24", "-nolisten", "tcp", "-nolisten", "local"])
-        .args(["-extension", "GLX", "-rfbport", "-1", "-AlwaysShared", "-UseBlacklist=0", "-SecurityTypes", "None", "-rfbunixpath"])
+        .args([
+            "-displayfd",
+            "1",
+            "-geometry",
+            GEOMETRY,
+            "-depth",
+            "24",
+            "-nolisten",
+            "tcp",
+            "-nolisten",
+            "local",
+        ])
+        .args([
+            "-extension",
+            "GLX",
+            "-rfbport",
+            "-1",
+            "-AlwaysShared",
+            "-UseBlacklist=0",
+            "-SecurityTypes",
+            "None",
+            "-rfbunixpath",
+        ])
         .arg(folder.socket())
-        .args([switch("AcceptCutText", settings.paste_in), switch("SendCutText", settings.copy_out)])
+        .args([
+            switch("AcceptCutText", settings.paste_in),
+            switch("SendCutText", settings.copy_out),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .context("Xvnc cannot be run")?;
     let mut lines = BufReader::new(server.stdout.take().context("Xvnc has no output")?).lines();
-    let number = timeout(SCREEN_WITHIN, lines.next_line()).await.context("Xvnc did not come up in time")??;
-    Ok(number.filter(|line| line.trim().parse() == Ok(display)).map(|_| server))
+    let number = timeout(SCREEN_WITHIN, lines.next_line())
+        .await
+        .context("Xvnc did not come up in time")??;
+    Ok(number
+        .filter(|line| line.trim().parse() == Ok(display))
+        .map(|_| server))
 }
 
 /// A display's number, held by a lock that goes with this process however it ends: X servers that are told a number take it without asking.
@@ -126,16 +175,25 @@ impl Display {
     /// `None` when another session has it.
     fn hold(number: u32) -> anyhow::Result<Option<Self>> {
         let path = std::env::temp_dir().join(format!("casting-display-{number}"));
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         let lock = lock.with_context(|| format!("the file {} cannot be made", path.display()))?;
-        Ok(lock.try_lock().is_ok().then_some(Self { number, _lock: lock }))
+        Ok(lock.try_lock().is_ok().then_some(Self {
+            number,
+            _lock: lock,
+        }))
     }
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(format!("/tmp/.X11-unix/X{}", self.number));
-        let _ = std::fs::remove_file(std::env::temp_dir().join(format!("casting-display-{}", self.number)));
+        let _ = std::fs::remove_file(
+            std::env::temp_dir().join(format!("casting-display-{}", self.number)),
+        );
     }
 }
 
@@ -145,27 +203,41 @@ impl Drop for Display {
 /// When no such session runs here.
 pub(super) async fn open(settings: &Settings) -> anyhow::Result<()> {
     let folder = place(&settings.session);
-    let display = std::fs::read_to_string(folder.join(DISPLAY)).context("there is no browser of this session")?;
-    let status = chromium(&folder, &display, settings).status().await.context("chromium cannot be run")?;
-    if status.success() { Ok(()) } else { bail!("chromium ended with {status}") }
+    let display = std::fs::read_to_string(folder.join(DISPLAY))
+        .context("there is no browser of this session")?;
+    let status = chromium(&folder, &display, settings)
+        .status()
+        .await
+        .context("chromium cannot be run")?;
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("chromium ended with {status}")
+    }
 }
 
 /// Chromium with the session's profile, about to open an address.
 fn chromium(folder: &Path, display: &str, settings: &Settings) -> Command {
     let mut chromium = command("chromium", folder);
-    let profile = settings.profile.clone().unwrap_or_else(|| folder.join("profile"));
-    chromium.env("DISPLAY", display).arg(format!("--user-data-dir={}", profile.display())).args([
-        "--no-first-run",
-        "--no-default-browser-check",
-        "--start-maximized",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-        "--password-store=basic",
-    ]);
+    let profile = settings
+        .profile
+        .clone()
+        .unwrap_or_else(|| folder.join("profile"));
+    chromium
+        .env("DISPLAY", display)
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args([
+            "--no-first-run",
+            "--no-default-browser-check",
+            "--start-maximized",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--password-store=basic",
+        ]);
     if nix::unistd::Uid::effective().is_root() {
         // Chromium's own sandbox does not work for root; the session's process tree is then all that holds it.
         chromium.args(["--no-sandbox", "--test-type"]);
@@ -177,7 +249,13 @@ fn chromium(folder: &Path, display: &str, settings: &Settings) -> Command {
 
 fn command(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);
-    command.env("HOME", home).env("TMPDIR", home).stdin(Stdio::null()).stdout(Stdio::null()).current_dir(home).kill_on_drop(true);
+    command
+        .env("HOME", home)
+        .env("TMPDIR", home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .current_dir(home)
+        .kill_on_drop(true);
     command
 }
 
@@ -218,6 +296,9 @@ mod tests {
         let first = Display::hold(59_998).expect("a lock file");
         assert!(first.is_some() && Display::hold(59_998).expect("a lock file").is_none());
         drop(first);
-        assert!(Display::hold(59_998).expect("a lock file").is_some(), "free again");
+        assert!(
+            Display::hold(59_998).expect("a lock file").is_some(),
+            "free again"
+        );
     }
 }

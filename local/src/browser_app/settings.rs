@@ -40,7 +40,10 @@ impl Settings {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the browser app is a program of its own, and this is where it reads what it is told")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the browser app is a program of its own, and this is where it reads what it is told"
+)]
 fn told(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig, PortBinding};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
@@ -53,8 +53,14 @@ impl Engine {
     /// # Errors
     /// When the socket cannot be one.
     pub fn at(socket: &Path) -> anyhow::Result<Self> {
-        let path = socket.to_str().context("the engine's socket has a name that is no text")?;
-        Ok(Self(Docker::connect_with_unix(path, PATIENCE, API_DEFAULT_VERSION)?))
+        let path = socket
+            .to_str()
+            .context("the engine's socket has a name that is no text")?;
+        Ok(Self(Docker::connect_with_unix(
+            path,
+            PATIENCE,
+            API_DEFAULT_VERSION,
+        )?))
     }
 
     /// Has the image, fetching it when it is not there.
@@ -67,7 +73,10 @@ impl Engine {
             Some((name, tag)) if !tag.contains('/') => (name, tag),
             _ => (image, "latest"),
         };
-        let wanted = CreateImageOptionsBuilder::default().from_image(name).tag(tag).build();
+        let wanted = CreateImageOptionsBuilder::default()
+            .from_image(name)
+            .tag(tag)
+            .build();
         let mut steps = self.0.create_image(Some(wanted), None, None);
         while let Some(step) = steps.next().await {
             step.with_context(|| format!("the image {image} cannot be fetched"))?;
@@ -80,13 +89,20 @@ impl Engine {
         let name = told.place.name();
         self.remove(&name).await;
         let inner = format!("{}/tcp", told.inner_port);
-        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(told.port.to_string()) };
+        let binding = PortBinding {
+            host_ip: Some("127.0.0.1".to_owned()),
+            host_port: Some(told.port.to_string()),
+        };
         if let Some((here, _)) = &told.files {
             // The container's user is not this one.
-            std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o777)).with_context(|| format!("{here} cannot be shared"))?;
+            std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o777))
+                .with_context(|| format!("{here} cannot be shared"))?;
         }
         let host = HostConfig {
-            binds: told.files.as_ref().map(|(here, inside)| vec![format!("{here}:{inside}")]),
+            binds: told
+                .files
+                .as_ref()
+                .map(|(here, inside)| vec![format!("{here}:{inside}")]),
             port_bindings: Some(HashMap::from([(inner.clone(), Some(vec![binding]))])),
             memory: Some(i64::from(told.memory) << 20),
             nano_cpus: Some(i64::from(told.cpu) * 1_000_000_000 / 1024),
@@ -104,13 +120,23 @@ impl Engine {
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        self.0.create_container(Some(options), body).await.with_context(|| format!("the container {name} cannot be made"))?;
-        self.0.start_container(&name, None).await.with_context(|| format!("the container {name} cannot be started"))
+        self.0
+            .create_container(Some(options), body)
+            .await
+            .with_context(|| format!("the container {name} cannot be made"))?;
+        self.0
+            .start_container(&name, None)
+            .await
+            .with_context(|| format!("the container {name} cannot be started"))
     }
 
     /// Writes what the container says to this process's own output until it ends; gives its exit code.
     pub(super) async fn follow(&self, name: &str) -> anyhow::Result<i64> {
-        let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).build();
+        let options = LogsOptionsBuilder::default()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
         let mut said = self.0.logs(name, Some(options));
         while let Some(piece) = said.next().await {
             // Nobody may be there to read; the container goes on.
@@ -121,7 +147,9 @@ impl Engine {
 
     /// Asks the container to end, kills it if it does not, and gives its exit code.
     pub(super) async fn stop(&self, name: &str) -> anyhow::Result<i64> {
-        let options = StopContainerOptionsBuilder::default().t(STOP_SECONDS).build();
+        let options = StopContainerOptionsBuilder::default()
+            .t(STOP_SECONDS)
+            .build();
         self.0.stop_container(name, Some(options)).await?;
         self.exit_code(name).await
     }
@@ -133,7 +161,10 @@ impl Engine {
 
     /// Removes the container, running or not; one that is not there is removed already.
     pub(super) async fn remove(&self, name: &str) {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let options = RemoveContainerOptionsBuilder::default()
+            .force(true)
+            .v(true)
+            .build();
         let _ = self.0.remove_container(name, Some(options)).await;
     }
 
@@ -148,7 +179,10 @@ impl Engine {
     /// When the engine does not answer.
     pub async fn remove_all_of(&self, folder: &str) -> anyhow::Result<()> {
         let filters = HashMap::from([("label".to_owned(), vec![format!("{LABEL}={folder}")])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
         for container in self.0.list_containers(Some(options)).await? {
             self.remove(&container.id.unwrap_or_default()).await;
         }
@@ -167,7 +201,9 @@ impl Engine {
             ..ExecConfig::default()
         };
         let id = self.0.create_exec(name, config).await?.id;
-        let StartExecResults::Attached { mut output, .. } = self.0.start_exec(&id, None::<StartExecOptions>).await? else {
+        let StartExecResults::Attached { mut output, .. } =
+            self.0.start_exec(&id, None::<StartExecOptions>).await?
+        else {
             bail!("the engine runs the command where nobody hears it");
         };
         while let Some(piece) = output.next().await {

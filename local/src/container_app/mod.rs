@@ -12,7 +12,9 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use engine::{Command, Engine};
-pub use told::{COMMAND, CONTAINER_ENVIRONMENT, CONTAINER_PORT, FOLDER, IMAGE, LIMITS, Place, SOCKET, Told};
+pub use told::{
+    COMMAND, CONTAINER_ENVIRONMENT, CONTAINER_PORT, FOLDER, IMAGE, LIMITS, Place, SOCKET, Told,
+};
 
 pub mod engine;
 mod told;
@@ -22,15 +24,23 @@ pub const EXEC: &str = "exec";
 
 /// Runs the container until it ends or is told to; with the argument `exec`, runs a command in the container that runs.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<String> = arguments.into_iter().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
-    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
-        runtime.block_on(async {
-            match arguments.split_first() {
-                Some((verb, rest)) if verb == EXEC => exec(rest).await,
-                _ => run().await,
-            }
-        })
-    });
+    let arguments: Vec<String> = arguments
+        .into_iter()
+        .skip(1)
+        .map(|text| text.to_string_lossy().into_owned())
+        .collect();
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                match arguments.split_first() {
+                    Some((verb, rest)) if verb == EXEC => exec(rest).await,
+                    _ => run().await,
+                }
+            })
+        });
     match ended {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
@@ -41,7 +51,10 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<i64> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let told = Told::from_environment()?;
     let (engine, name) = (Engine::at(&told.place.socket)?, told.place.name());
     let running = async {
@@ -61,7 +74,10 @@ async fn run() -> anyhow::Result<i64> {
 /// `[--user U] [--workdir D] [--env K=V]… -- command…`
 async fn exec(arguments: &[String]) -> anyhow::Result<i64> {
     let mut command = Command::default();
-    let dashes = arguments.iter().position(|argument| argument == "--").context("what is to be run comes after two dashes")?;
+    let dashes = arguments
+        .iter()
+        .position(|argument| argument == "--")
+        .context("what is to be run comes after two dashes")?;
     let (options, words) = arguments.split_at(dashes);
     for option in options.chunks(2) {
         match option {
@@ -73,5 +89,7 @@ async fn exec(arguments: &[String]) -> anyhow::Result<i64> {
     }
     command.words = words.iter().skip(1).cloned().collect();
     let place = Place::from_environment()?;
-    Engine::at(&place.socket)?.exec(&place.name(), command).await
+    Engine::at(&place.socket)?
+        .exec(&place.name(), command)
+        .await
 }

@@ -38,8 +38,12 @@ impl Place {
     /// # Errors
     /// The first variable that is missing or wrong.
     pub(super) fn from_environment() -> anyhow::Result<Self> {
-        let session = SessionId::parse(&told("CAST_SESSION_ID")?).context("CAST_SESSION_ID must hold a session id")?;
-        Ok(Self { socket: told(SOCKET)?.into(), session })
+        let session = SessionId::parse(&told("CAST_SESSION_ID")?)
+            .context("CAST_SESSION_ID must hold a session id")?;
+        Ok(Self {
+            socket: told(SOCKET)?.into(),
+            session,
+        })
     }
 
     /// What the container is called.
@@ -80,15 +84,25 @@ impl Told {
     /// The first variable that is missing or wrong.
     pub(super) fn from_environment() -> anyhow::Result<Self> {
         let list = |name: &'static str| -> anyhow::Result<Vec<String>> {
-            serde_json::from_str(&told(name)?).with_context(|| format!("the environment variable {name} must hold a JSON list of texts"))
+            serde_json::from_str(&told(name)?).with_context(|| {
+                format!("the environment variable {name} must hold a JSON list of texts")
+            })
         };
         let port = |name: &'static str| -> anyhow::Result<u16> {
-            told(name)?.parse().with_context(|| format!("the environment variable {name} must hold a port"))
+            told(name)?
+                .parse()
+                .with_context(|| format!("the environment variable {name} must hold a port"))
         };
         let limits = told(LIMITS)?;
-        let (cpu, memory) = limits.split_once(' ').and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?))).unzip();
+        let (cpu, memory) = limits
+            .split_once(' ')
+            .and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?)))
+            .unzip();
         let environment = list(CONTAINER_ENVIRONMENT)?;
-        let inside = environment.iter().find_map(|pair| pair.strip_prefix(PROFILE_PATH)?.strip_prefix('=')).map(str::to_owned);
+        let inside = environment
+            .iter()
+            .find_map(|pair| pair.strip_prefix(PROFILE_PATH)?.strip_prefix('='))
+            .map(str::to_owned);
         Ok(Self {
             files: told(PROFILE_PATH).ok().zip(inside),
             place: Place::from_environment()?,
@@ -109,7 +123,10 @@ pub(super) fn name_of(session: &str) -> String {
     format!("casting-{session}")
 }
 
-#[expect(clippy::disallowed_methods, reason = "the container app is a program of its own, and this is where it reads what it is told")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the container app is a program of its own, and this is where it reads what it is told"
+)]
 fn told(name: &'static str) -> anyhow::Result<String> {
     std::env::var(name).with_context(|| format!("the environment variable {name} is not set"))
 }

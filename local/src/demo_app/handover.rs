@@ -24,14 +24,22 @@ const ROLE: &str = "x-cast-role";
 /// Tells the app that listens on the command's own `PORT` what the command was told.
 pub async fn tell(told: &Settings) -> anyhow::Result<()> {
     let client = casting_identity::web_client::build(LIMIT)?;
-    let reply = client.post(format!("http://127.0.0.1:{}{PATH}", told.port)).json(told).send().await;
+    let reply = client
+        .post(format!("http://127.0.0.1:{}{PATH}", told.port))
+        .json(told)
+        .send()
+        .await;
     let status = reply.context("the app was not reached")?.status();
     ensure!(status.is_success(), "the app answered {status}");
     Ok(())
 }
 
 /// Takes what the command says; no visitor can say it.
-pub async fn take(State((page, room)): State<(Arc<Page>, Arc<Room>)>, headers: HeaderMap, Json(told): Json<Settings>) -> StatusCode {
+pub async fn take(
+    State((page, room)): State<(Arc<Page>, Arc<Room>)>,
+    headers: HeaderMap,
+    Json(told): Json<Settings>,
+) -> StatusCode {
     if headers.contains_key(ROLE) {
         return StatusCode::FORBIDDEN;
     }

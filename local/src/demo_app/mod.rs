@@ -27,10 +27,17 @@ mod socket;
 
 /// Runs the app until it is told to end, or, as `demo-app assign`, tells an app that runs whose it is. Everything else stands in the environment.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let assigns = arguments.into_iter().nth(1).is_some_and(|argument| argument == handover::ASSIGN);
+    let assigns = arguments
+        .into_iter()
+        .nth(1)
+        .is_some_and(|argument| argument == handover::ASSIGN);
     let work = async {
         let settings = Settings::from_environment()?;
-        if assigns { handover::tell(&settings).await } else { run(settings).await }
+        if assigns {
+            handover::tell(&settings).await
+        } else {
+            run(settings).await
+        }
     };
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -50,7 +57,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let address = ("127.0.0.1", settings.port);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened on", settings.port))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("port {} cannot be listened on", settings.port))?;
     let room = Arc::new(Room::new(settings.time_limit(), settings.folder.as_deref()));
     let page = Arc::new(Page::new(settings.given));
     let router = Router::new()

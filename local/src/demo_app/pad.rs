@@ -46,13 +46,20 @@ pub enum Outcome {
 impl Pad {
     /// The pad that a file holds; empty when there is none.
     pub fn read(file: &Path) -> Self {
-        let text = std::fs::read_to_string(file).ok().filter(|text| text.len() <= MAX_BYTES).unwrap_or_default();
+        let text = std::fs::read_to_string(file)
+            .ok()
+            .filter(|text| text.len() <= MAX_BYTES)
+            .unwrap_or_default();
         Self { rev: 0, text }
     }
 
     /// Applies an edit.
     pub fn write(&mut self, edit: Edit) -> Outcome {
-        let text = if edit.away && edit.base != self.rev { joined(&self.text, edit.text) } else { edit.text };
+        let text = if edit.away && edit.base != self.rev {
+            joined(&self.text, edit.text)
+        } else {
+            edit.text
+        };
         if text.len() > MAX_BYTES {
             return Outcome::TooLong;
         }
@@ -87,15 +94,61 @@ mod tests {
             ("two at once: the last wins", 2, "there", false, "there", 4),
             ("the same again", 3, "here", false, "here", 3),
             ("clearing it", 3, "", false, "", 4),
-            ("back, and nobody wrote meanwhile", 3, "there", true, "there", 4),
-            ("back, and somebody did", 2, "yonder", true, both.as_str(), 4),
+            (
+                "back, and nobody wrote meanwhile",
+                3,
+                "there",
+                true,
+                "there",
+                4,
+            ),
+            (
+                "back, and somebody did",
+                2,
+                "yonder",
+                true,
+                both.as_str(),
+                4,
+            ),
             ("back, but the text had arrived", 2, "here", true, "here", 3),
-            ("back, with more than had arrived", 2, "here and more", true, "here and more", 4),
-            ("back, with less than stands there", 2, "he", true, "here", 3),
+            (
+                "back, with more than had arrived",
+                2,
+                "here and more",
+                true,
+                "here and more",
+                4,
+            ),
+            (
+                "back, with less than stands there",
+                2,
+                "he",
+                true,
+                "here",
+                3,
+            ),
         ] {
-            let mut pad = Pad { rev: 3, text: "here".into() };
-            assert_eq!(pad.write(Edit { base, text: text.into(), away }), Outcome::Kept, "{name}");
-            assert_eq!(pad, Pad { rev, text: after.into() }, "{name}");
+            let mut pad = Pad {
+                rev: 3,
+                text: "here".into(),
+            };
+            assert_eq!(
+                pad.write(Edit {
+                    base,
+                    text: text.into(),
+                    away
+                }),
+                Outcome::Kept,
+                "{name}"
+            );
+            assert_eq!(
+                pad,
+                Pad {
+                    rev,
+                    text: after.into()
+                },
+                "{name}"
+            );
         }
     }
 
@@ -104,10 +157,19 @@ mod tests {
         let largest = "x".repeat(MAX_BYTES);
         for (name, base, text, away, outcome) in [
             ("just fits", 3, largest.clone(), false, Outcome::Kept),
-            ("too long", 3, format!("{largest}y"), false, Outcome::TooLong),
+            (
+                "too long",
+                3,
+                format!("{largest}y"),
+                false,
+                Outcome::TooLong,
+            ),
             ("too long when joined", 2, largest, true, Outcome::TooLong),
         ] {
-            let mut pad = Pad { rev: 3, text: "here".into() };
+            let mut pad = Pad {
+                rev: 3,
+                text: "here".into(),
+            };
             assert_eq!(pad.write(Edit { base, text, away }), outcome, "{name}");
             assert_eq!(pad.text == "here", outcome == Outcome::TooLong, "{name}");
         }

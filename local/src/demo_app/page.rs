@@ -29,7 +29,10 @@ impl Page {
             hash(STYLE),
             hash(SCRIPT)
         );
-        Self { given: RwLock::new(given), policy }
+        Self {
+            given: RwLock::new(given),
+            policy,
+        }
     }
 
     /// From now on, this is what the session was given.
@@ -43,13 +46,23 @@ impl Page {
     /// Never in practice: the template has been checked at compile time and writes to memory.
     pub fn render(&self, now: &Moment) -> askama::Result<String> {
         let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
-        Markup { given: &given, link: link(&given), left: now.left, style: STYLE, script: SCRIPT }.render()
+        Markup {
+            given: &given,
+            link: link(&given),
+            left: now.left,
+            style: STYLE,
+            script: SCRIPT,
+        }
+        .render()
     }
 }
 
 /// The URL, if a browser may be sent there by a click.
 fn link(given: &Given) -> Option<&str> {
-    given.url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+    given
+        .url
+        .as_deref()
+        .filter(|url| url.starts_with("https://") || url.starts_with("http://"))
 }
 
 #[derive(Template)]
@@ -137,7 +150,11 @@ impl Markup<'_> {
             return "no limit".to_owned();
         };
         let (hours, minutes, seconds) = (left / 3600, left / 60 % 60, left % 60);
-        if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+        if hours > 0 {
+            format!("{hours}:{minutes:02}:{seconds:02}")
+        } else {
+            format!("{minutes}:{seconds:02}")
+        }
     }
 }
 
@@ -151,7 +168,14 @@ mod tests {
     use super::*;
 
     fn render(given: Given, left: Option<u64>) -> String {
-        Page::new(given).render(&Moment { clock: 0, windows: 0, uptime: 0, left }).expect("a page")
+        Page::new(given)
+            .render(&Moment {
+                clock: 0,
+                windows: 0,
+                uptime: 0,
+                left,
+            })
+            .expect("a page")
     }
 
     #[test]
@@ -165,7 +189,13 @@ mod tests {
             },
             Some(3599),
         );
-        for part in ["href=\"https://example.com/?a=1&#38;b=2\"", "&#60;b&#62;ada", "<title>Welcome</title>", ">59:59</p>", ">not set<"] {
+        for part in [
+            "href=\"https://example.com/?a=1&#38;b=2\"",
+            "&#60;b&#62;ada",
+            "<title>Welcome</title>",
+            ">59:59</p>",
+            ">not set<",
+        ] {
             assert!(html.contains(part), "{part}");
         }
         assert!(html.len() < 20_000, "{} bytes", html.len());
@@ -173,8 +203,18 @@ mod tests {
 
     #[test]
     fn only_web_addresses_become_links() {
-        for (url, link) in [("https://a.example/", true), ("http://a.example/", true), ("javascript:alert(1)", false)] {
-            let html = render(Given { url: Some(url.into()), ..Given::default() }, None);
+        for (url, link) in [
+            ("https://a.example/", true),
+            ("http://a.example/", true),
+            ("javascript:alert(1)", false),
+        ] {
+            let html = render(
+                Given {
+                    url: Some(url.into()),
+                    ..Given::default()
+                },
+                None,
+            );
             assert_eq!(html.contains("id=\"kasm-url\""), link, "{url}");
         }
     }

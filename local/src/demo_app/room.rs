@@ -78,8 +78,16 @@ impl Room {
     pub fn new(time_limit: Option<Duration>, folder: Option<&Path>) -> Self {
         let kept_in = folder.map(|folder| folder.join(PAD_FILE));
         let pad = kept_in.as_deref().map(Pad::read).unwrap_or_default();
-        let inside = Mutex::new(Inside { pad, ..Inside::default() });
-        let room = Self { started: Instant::now(), kept_in, inside, news: broadcast::channel(BACKLOG).0 };
+        let inside = Mutex::new(Inside {
+            pad,
+            ..Inside::default()
+        });
+        let room = Self {
+            started: Instant::now(),
+            kept_in,
+            inside,
+            news: broadcast::channel(BACKLOG).0,
+        };
         room.begin(time_limit);
         room
     }
@@ -91,7 +99,10 @@ impl Room {
 
     /// Tells every window the time each second.
     pub async fn tick(&self) -> Infallible {
-        let mut seconds = tokio::time::interval_at(self.started + Duration::from_secs(1), Duration::from_secs(1));
+        let mut seconds = tokio::time::interval_at(
+            self.started + Duration::from_secs(1),
+            Duration::from_secs(1),
+        );
         loop {
             seconds.tick().await;
             self.tell(&News::Tick(self.moment()));
@@ -104,11 +115,22 @@ impl Room {
         inside.windows += 1;
         inside.last_number += 1;
         let me = inside.last_number;
-        let hello = spell(&News::Hello { me, rev: inside.pad.rev, text: &inside.pad.text });
+        let hello = spell(&News::Hello {
+            me,
+            rev: inside.pad.rev,
+            text: &inside.pad.text,
+        });
         let news = self.news.subscribe();
         drop(inside);
         self.tell(&News::Tick(self.moment()));
-        (Window { room: self.clone(), number: me }, hello, news)
+        (
+            Window {
+                room: self.clone(),
+                number: me,
+            },
+            hello,
+            news,
+        )
     }
 
     /// How things stand now.
@@ -118,7 +140,9 @@ impl Room {
             clock: milliseconds_since_1970(),
             windows: inside.windows,
             uptime: self.started.elapsed().as_secs(),
-            left: inside.ends_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs()),
+            left: inside
+                .ends_at
+                .map(|at| at.saturating_duration_since(Instant::now()).as_secs()),
         }
     }
 
@@ -150,7 +174,11 @@ impl Window {
                 {
                     eprintln!("demo-app: the pad cannot be kept: {error}");
                 }
-                self.room.tell(&News::Pad { rev: inside.pad.rev, text: &inside.pad.text, by: self.number });
+                self.room.tell(&News::Pad {
+                    rev: inside.pad.rev,
+                    text: &inside.pad.text,
+                    by: self.number,
+                });
                 None
             }
             Outcome::TooLong => Some(spell(&News::Full)),
@@ -160,7 +188,11 @@ impl Window {
     /// The pad as it stands, for a window that fell behind.
     pub fn catch_up(&self) -> Arc<str> {
         let inside = self.room.inside();
-        spell(&News::Hello { me: self.number, rev: inside.pad.rev, text: &inside.pad.text })
+        spell(&News::Hello {
+            me: self.number,
+            rev: inside.pad.rev,
+            text: &inside.pad.text,
+        })
     }
 }
 
@@ -176,9 +208,14 @@ fn spell(news: &News<'_>) -> Arc<str> {
     serde_json::to_string(news).unwrap_or_default().into()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the demo app is a program of its own and shows the machine's clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the demo app is a program of its own and shows the machine's clock"
+)]
 fn milliseconds_since_1970() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -194,18 +231,35 @@ mod tests {
     async fn what_one_window_writes_every_window_hears() {
         let room = Arc::new(Room::new(Some(Duration::from_secs(60)), None));
         let (one, hello, mut heard_by_one) = room.join();
-        assert_eq!(read(&hello), serde_json::json!({ "is": "hello", "me": 1, "rev": 0, "text": "" }));
+        assert_eq!(
+            read(&hello),
+            serde_json::json!({ "is": "hello", "me": 1, "rev": 0, "text": "" })
+        );
         let (two, _, mut heard_by_two) = room.join();
-        assert!(two.write(Edit { base: 0, text: "hi".into(), away: false }).is_none());
+        assert!(
+            two.write(Edit {
+                base: 0,
+                text: "hi".into(),
+                away: false
+            })
+            .is_none()
+        );
         for heard in [&mut heard_by_one, &mut heard_by_two] {
             let mut last = read(&heard.recv().await.expect("news"));
             while last["is"] == "tick" {
                 last = read(&heard.recv().await.expect("news"));
             }
-            assert_eq!(last, serde_json::json!({ "is": "pad", "rev": 1, "text": "hi", "by": 2 }));
+            assert_eq!(
+                last,
+                serde_json::json!({ "is": "pad", "rev": 1, "text": "hi", "by": 2 })
+            );
         }
         assert_eq!(read(&one.catch_up())["text"], "hi");
-        let too_long = Edit { base: 1, text: "x".repeat(100_000), away: false };
+        let too_long = Edit {
+            base: 1,
+            text: "x".repeat(100_000),
+            away: false,
+        };
         assert_eq!(one.write(too_long).as_deref(), Some(r#"{"is":"full"}"#));
     }
 
@@ -216,7 +270,10 @@ mod tests {
         let two = room.join();
         tokio::time::advance(Duration::from_secs(5)).await;
         let moment = room.moment();
-        assert_eq!((moment.windows, moment.uptime, moment.left), (2, 5, Some(55)));
+        assert_eq!(
+            (moment.windows, moment.uptime, moment.left),
+            (2, 5, Some(55))
+        );
         drop((one, two));
         tokio::time::advance(Duration::from_secs(100)).await;
         let moment = room.moment();

@@ -15,7 +15,9 @@ const MAX_MESSAGE_BYTES: usize = 6 * MAX_BYTES + 1024;
 
 /// Opens a window's connection.
 pub async fn open(State(room): State<Arc<Room>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(|socket| attend(socket, room))
+    upgrade
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .on_upgrade(|socket| attend(socket, room))
 }
 
 async fn attend(mut socket: WebSocket, room: Arc<Room>) {
@@ -23,7 +25,10 @@ async fn attend(mut socket: WebSocket, room: Arc<Room>) {
     let mut tell = Some(hello);
     loop {
         if let Some(text) = tell.take()
-            && socket.send(Message::Text(Utf8Bytes::from(&*text))).await.is_err()
+            && socket
+                .send(Message::Text(Utf8Bytes::from(&*text)))
+                .await
+                .is_err()
         {
             return;
         }

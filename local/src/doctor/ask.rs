@@ -27,7 +27,10 @@ pub struct Answer {
 impl Answer {
     /// A header's value; empty when it is not there.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The document in the body; null when there is none.
@@ -54,7 +57,11 @@ pub enum Lost {
 impl Lost {
     /// What the causes of a failed call, put together, mean.
     fn of(causes: &str, slow: bool) -> Self {
-        let says = |words: &[&str]| words.iter().any(|word| causes.to_ascii_lowercase().contains(word));
+        let says = |words: &[&str]| {
+            words
+                .iter()
+                .any(|word| causes.to_ascii_lowercase().contains(word))
+        };
         if says(&["failed to lookup address", "dns error"]) {
             Self::Name
         } else if says(&["connection refused"]) {
@@ -78,7 +85,9 @@ impl Asker {
     /// # Errors
     /// When there is no TLS.
     pub fn new() -> Result<Self> {
-        Ok(Self { http: web_client::build(LIMIT)? })
+        Ok(Self {
+            http: web_client::build(LIMIT)?,
+        })
     }
 
     /// What is at this address for whoever accepts this type and has this key.
@@ -105,7 +114,11 @@ impl Asker {
         };
         let response = request.send().await.map_err(lost)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, body: response.text().await.map_err(lost)? })
+        Ok(Answer {
+            status,
+            headers,
+            body: response.text().await.map_err(lost)?,
+        })
     }
 }
 
@@ -115,7 +128,9 @@ fn near(url: &Url) -> (Url, Option<String>) {
     let mut near = url.clone();
     match url.host() {
         Some(Host::Domain(name)) if name.ends_with(".localhost") => {
-            let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+            let port = url
+                .port()
+                .map_or_else(String::new, |port| format!(":{port}"));
             let host = format!("{name}{port}");
             match near.set_host(Some("127.0.0.1")) {
                 Ok(()) => (near, Some(host)),
@@ -133,11 +148,31 @@ mod tests {
     #[test]
     fn why_there_is_no_answer_is_read_from_its_causes() {
         for (causes, slow, expected) in [
-            ("error sending request: client error (Connect): dns error: failed to lookup address information", false, Lost::Name),
-            ("error sending request: tcp connect error: Connection refused (os error 111)", false, Lost::Refused),
-            ("error sending request: invalid peer certificate: UnknownIssuer", false, Lost::Tls("UnknownIssuer".into())),
-            ("error sending request: operation timed out", true, Lost::Slow),
-            ("something else", false, Lost::Other("something else".into())),
+            (
+                "error sending request: client error (Connect): dns error: failed to lookup address information",
+                false,
+                Lost::Name,
+            ),
+            (
+                "error sending request: tcp connect error: Connection refused (os error 111)",
+                false,
+                Lost::Refused,
+            ),
+            (
+                "error sending request: invalid peer certificate: UnknownIssuer",
+                false,
+                Lost::Tls("UnknownIssuer".into()),
+            ),
+            (
+                "error sending request: operation timed out",
+                true,
+                Lost::Slow,
+            ),
+            (
+                "something else",
+                false,
+                Lost::Other("something else".into()),
+            ),
         ] {
             assert_eq!(Lost::of(causes, slow), expected, "{causes}");
         }
@@ -146,9 +181,17 @@ mod tests {
     #[test]
     fn names_under_localhost_are_this_machine() {
         for (url, called, host) in [
-            ("http://s1.localhost:8300/x", "http://127.0.0.1:8300/x", Some("s1.localhost:8300")),
+            (
+                "http://s1.localhost:8300/x",
+                "http://127.0.0.1:8300/x",
+                Some("s1.localhost:8300"),
+            ),
             ("http://localhost:8300/x", "http://localhost:8300/x", None),
-            ("https://s1.cast.example.com/", "https://s1.cast.example.com/", None),
+            (
+                "https://s1.cast.example.com/",
+                "https://s1.cast.example.com/",
+                None,
+            ),
         ] {
             let (near, named) = near(&Url::parse(url).expect("an address"));
             assert_eq!((near.as_str(), named.as_deref()), (called, host), "{url}");

@@ -26,17 +26,29 @@ pub struct Finding {
 
 /// As it should be.
 pub fn fine(what: impl Into<String>) -> Finding {
-    Finding { grade: Grade::Fine, what: what.into(), todo: String::new() }
+    Finding {
+        grade: Grade::Fine,
+        what: what.into(),
+        todo: String::new(),
+    }
 }
 
 /// Worth a look.
 pub fn look(what: impl Into<String>, todo: impl Into<String>) -> Finding {
-    Finding { grade: Grade::Look, what: what.into(), todo: todo.into() }
+    Finding {
+        grade: Grade::Look,
+        what: what.into(),
+        todo: todo.into(),
+    }
 }
 
 /// Not as it must be.
 pub fn wrong(what: impl Into<String>, todo: impl Into<String>) -> Finding {
-    Finding { grade: Grade::Wrong, what: what.into(), todo: todo.into() }
+    Finding {
+        grade: Grade::Wrong,
+        what: what.into(),
+        todo: todo.into(),
+    }
 }
 
 impl fmt::Display for Finding {
@@ -47,21 +59,43 @@ impl fmt::Display for Finding {
             Grade::Wrong => "WRONG",
         };
         write!(f, "  {grade}  {}", self.what)?;
-        if self.todo.is_empty() { Ok(()) } else { write!(f, "\n         {}", self.todo) }
+        if self.todo.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "\n         {}", self.todo)
+        }
     }
 }
 
 /// The last line: how much of it matters.
 pub fn summary(findings: &[Finding]) -> String {
-    let count = |grade| findings.iter().filter(|finding| finding.grade == grade).count();
+    let count = |grade| {
+        findings
+            .iter()
+            .filter(|finding| finding.grade == grade)
+            .count()
+    };
     let (wrong, look) = (count(Grade::Wrong), count(Grade::Look));
-    let things = |n: usize, one: &str, many: &str| if n == 1 { format!("1 thing {one}") } else { format!("{n} things {many}") };
+    let things = |n: usize, one: &str, many: &str| {
+        if n == 1 {
+            format!("1 thing {one}")
+        } else {
+            format!("{n} things {many}")
+        }
+    };
     match (wrong, look) {
         (0, 0) => "Everything that can be seen from here is as it should be.".to_owned(),
-        (0, look) => format!("Nothing is wrong; {}.", things(look, "is worth a look", "are worth a look")),
+        (0, look) => format!(
+            "Nothing is wrong; {}.",
+            things(look, "is worth a look", "are worth a look")
+        ),
         (wrong, 0) => format!("{}.", things(wrong, "is wrong", "are wrong")),
         (wrong, look) => {
-            format!("{}, and {}.", things(wrong, "is wrong", "are wrong"), things(look, "is worth a look", "are worth a look"))
+            format!(
+                "{}, and {}.",
+                things(wrong, "is wrong", "are wrong"),
+                things(look, "is worth a look", "are worth a look")
+            )
         }
     }
 }
@@ -72,13 +106,28 @@ mod tests {
 
     #[test]
     fn findings_are_told_in_sentences_and_counted() {
-        assert_eq!(wrong("It is down.", "Start it.").to_string(), "  WRONG  It is down.\n         Start it.");
+        assert_eq!(
+            wrong("It is down.", "Start it.").to_string(),
+            "  WRONG  It is down.\n         Start it."
+        );
         assert_eq!(fine("It answers.").to_string(), "  ok     It answers.");
         for (findings, line) in [
-            (vec![fine("a")], "Everything that can be seen from here is as it should be."),
-            (vec![look("a", "b")], "Nothing is wrong; 1 thing is worth a look."),
-            (vec![wrong("a", "b"), wrong("a", "b")], "2 things are wrong."),
-            (vec![wrong("a", "b"), look("a", "b"), look("a", "b")], "1 thing is wrong, and 2 things are worth a look."),
+            (
+                vec![fine("a")],
+                "Everything that can be seen from here is as it should be.",
+            ),
+            (
+                vec![look("a", "b")],
+                "Nothing is wrong; 1 thing is worth a look.",
+            ),
+            (
+                vec![wrong("a", "b"), wrong("a", "b")],
+                "2 things are wrong.",
+            ),
+            (
+                vec![wrong("a", "b"), look("a", "b"), look("a", "b")],
+                "1 thing is wrong, and 2 things are worth a look.",
+            ),
         ] {
             assert_eq!(summary(&findings), line);
         }

@@ -40,10 +40,16 @@ fn settings(told: &Told) -> Vec<Finding> {
         ));
     }
     let kind = text(settings, "captcha_kind");
-    let has_keys = !text(settings, "captcha_site_key").is_empty() && settings["captcha_secret_key_is_set"] == true;
-    let asking = told.casts.iter().filter(|cast| cast["require_captcha"] == true).count();
+    let has_keys = !text(settings, "captcha_site_key").is_empty()
+        && settings["captcha_secret_key_is_set"] == true;
+    let asking = told
+        .casts
+        .iter()
+        .filter(|cast| cast["require_captcha"] == true)
+        .count();
     if asking > 0 && kind != "altcha" && !has_keys {
-        let what = format!("{asking} links ask for a CAPTCHA of the kind {kind}, which has no keys.");
+        let what =
+            format!("{asking} links ask for a CAPTCHA of the kind {kind}, which has no keys.");
         findings.push(wrong(what, "Set captcha_site_key and captcha_secret_key, or captcha_kind to altcha, which needs none."));
     } else if asking > 0 {
         findings.push(fine("Links that ask for a CAPTCHA can have it."));
@@ -53,29 +59,55 @@ fn settings(told: &Told) -> Vec<Finding> {
 
 fn images(told: &Told) -> Vec<Finding> {
     if told.images.is_empty() {
-        return vec![look("There is no image: no link can start anything.", "Make one with POST /api/admin/images.")];
+        return vec![look(
+            "There is no image: no link can start anything.",
+            "Make one with POST /api/admin/images.",
+        )];
     }
     if told.images.iter().all(|image| image["enabled"] == false) {
-        return vec![look("Every image is disabled: no link can start anything.", "Enable one with PATCH /api/admin/images/ID.")];
+        return vec![look(
+            "Every image is disabled: no link can start anything.",
+            "Enable one with PATCH /api/admin/images/ID.",
+        )];
     }
-    vec![fine(format!("Images: {}; links: {}.", told.images.len(), told.casts.len()))]
+    vec![fine(format!(
+        "Images: {}; links: {}.",
+        told.images.len(),
+        told.casts.len()
+    ))]
 }
 
 fn link(cast: &Value, told: &Told, base: &Url) -> Vec<Finding> {
     let name = format!("The link \u{201c}{}\u{201d}", text(cast, "name"));
     let mut findings = Vec::new();
     let url = text(cast, "url");
-    if Url::parse(url).ok().is_none_or(|url| url.origin() != base.origin()) {
+    if Url::parse(url)
+        .ok()
+        .is_none_or(|url| url.origin() != base.origin())
+    {
         let todo = "Set the deployment's public URL to the address that visitors use.";
-        findings.push(wrong(format!("{name} is given out as {url}, which is not where you asked."), todo));
+        findings.push(wrong(
+            format!("{name} is given out as {url}, which is not where you asked."),
+            todo,
+        ));
     }
     if cast["enabled"] == false {
         return findings;
     }
-    match told.images.iter().find(|image| image["id"] == cast["image_id"]) {
-        None => findings.push(wrong(format!("{name} starts an image that is not there."), "Give it another one, or disable it.")),
+    match told
+        .images
+        .iter()
+        .find(|image| image["id"] == cast["image_id"])
+    {
+        None => findings.push(wrong(
+            format!("{name} starts an image that is not there."),
+            "Give it another one, or disable it.",
+        )),
         Some(image) if image["enabled"] == false => {
-            let what = format!("{name} starts \u{201c}{}\u{201d}, which is disabled.", text(image, "name"));
+            let what = format!(
+                "{name} starts \u{201c}{}\u{201d}, which is disabled.",
+                text(image, "name")
+            );
             findings.push(look(what, "Enable the image, or disable the link."));
         }
         Some(_) => {}
@@ -84,7 +116,10 @@ fn link(cast: &Value, told: &Told, base: &Url) -> Vec<Finding> {
         let field = text(warning, "pointer").trim_start_matches('/');
         findings.push(look(
             format!("{name}: {field} {}", text(warning, "detail")),
-            format!("Change it with PATCH /api/admin/casts/{}, if it is not meant.", text(cast, "id")),
+            format!(
+                "Change it with PATCH /api/admin/casts/{}, if it is not meant.",
+                text(cast, "id")
+            ),
         ));
     }
     findings
@@ -98,7 +133,17 @@ mod tests {
 
     fn told(settings: Value, casts: Vec<Value>, images: Vec<Value>) -> Vec<(Grade, String)> {
         let base = Url::parse("https://cast.example.com").expect("an address");
-        judge(&Told { settings, casts, images }, &base).into_iter().map(|finding| (finding.grade, finding.what)).collect()
+        judge(
+            &Told {
+                settings,
+                casts,
+                images,
+            },
+            &base,
+        )
+        .into_iter()
+        .map(|finding| (finding.grade, finding.what))
+        .collect()
     }
 
     fn cast(fields: &Value) -> Value {
@@ -119,11 +164,46 @@ mod tests {
         let turnstile = json!({"captcha_kind": "turnstile", "captcha_site_key": null, "captcha_secret_key_is_set": false});
         let warned = json!({"warnings": [{"pointer": "/limit_total_sessions", "detail": "nothing limits it."}]});
         for (name, settings, fields, images, grade, words) in [
-            ("nothing", fine.clone(), json!({}), vec![image.clone()], Grade::Fine, "Images: 1; links: 1."),
-            ("maintenance", json!({"max_sessions": 0}), json!({}), vec![image.clone()], Grade::Look, "maintenance"),
-            ("no keys", turnstile, json!({"require_captcha": true}), vec![image.clone()], Grade::Wrong, "of the kind turnstile"),
-            ("a proof of work", fine.clone(), json!({"require_captcha": true}), vec![image.clone()], Grade::Fine, "can have it"),
-            ("no image", fine.clone(), json!({}), vec![], Grade::Wrong, "starts an image that is not there"),
+            (
+                "nothing",
+                fine.clone(),
+                json!({}),
+                vec![image.clone()],
+                Grade::Fine,
+                "Images: 1; links: 1.",
+            ),
+            (
+                "maintenance",
+                json!({"max_sessions": 0}),
+                json!({}),
+                vec![image.clone()],
+                Grade::Look,
+                "maintenance",
+            ),
+            (
+                "no keys",
+                turnstile,
+                json!({"require_captcha": true}),
+                vec![image.clone()],
+                Grade::Wrong,
+                "of the kind turnstile",
+            ),
+            (
+                "a proof of work",
+                fine.clone(),
+                json!({"require_captcha": true}),
+                vec![image.clone()],
+                Grade::Fine,
+                "can have it",
+            ),
+            (
+                "no image",
+                fine.clone(),
+                json!({}),
+                vec![],
+                Grade::Wrong,
+                "starts an image that is not there",
+            ),
             (
                 "an image disabled",
                 fine.clone(),
@@ -132,13 +212,43 @@ mod tests {
                 Grade::Look,
                 "\u{201c}Paint\u{201d}, which is disabled",
             ),
-            ("all images disabled", fine.clone(), json!({"enabled": false}), vec![off], Grade::Look, "Every image is disabled"),
-            ("a warning", fine.clone(), warned, vec![image.clone()], Grade::Look, "limit_total_sessions nothing limits it."),
-            ("another address", fine, json!({"url": "http://old.example.com/cast/x"}), vec![image], Grade::Wrong, "not where you asked"),
+            (
+                "all images disabled",
+                fine.clone(),
+                json!({"enabled": false}),
+                vec![off],
+                Grade::Look,
+                "Every image is disabled",
+            ),
+            (
+                "a warning",
+                fine.clone(),
+                warned,
+                vec![image.clone()],
+                Grade::Look,
+                "limit_total_sessions nothing limits it.",
+            ),
+            (
+                "another address",
+                fine,
+                json!({"url": "http://old.example.com/cast/x"}),
+                vec![image],
+                Grade::Wrong,
+                "not where you asked",
+            ),
         ] {
             let findings = told(settings, vec![cast(&fields)], images);
-            assert_eq!(findings.iter().map(|(grade, _)| *grade).max(), Some(grade), "{name}: {findings:?}");
-            assert!(findings.iter().any(|(found, what)| *found == grade && what.contains(words)), "{name}: {findings:?}");
+            assert_eq!(
+                findings.iter().map(|(grade, _)| *grade).max(),
+                Some(grade),
+                "{name}: {findings:?}"
+            );
+            assert!(
+                findings
+                    .iter()
+                    .any(|(found, what)| *found == grade && what.contains(words)),
+                "{name}: {findings:?}"
+            );
         }
     }
 }

@@ -27,19 +27,35 @@ const PAGES: usize = 20;
 /// # Errors
 /// When the addresses on the command line are none, or there is no TLS.
 pub async fn run(options: &Doctor) -> Result<bool> {
-    let base = Url::parse(&options.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let base = base.with_context(|| format!("{} is no web address, such as https://cast.example.com.", options.url))?;
+    let base = Url::parse(&options.url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let base = base.with_context(|| {
+        format!(
+            "{} is no web address, such as https://cast.example.com.",
+            options.url
+        )
+    })?;
     println!("Looking at {base}\n");
-    let mut round = Round { asker: Asker::new()?, base, findings: Vec::new() };
+    let mut round = Round {
+        asker: Asker::new()?,
+        base,
+        findings: Vec::new(),
+    };
     if round.outside().await? {
         round.edge(options.session_url.as_deref()).await?;
         match &options.key {
             Some(key) => round.inside(key).await?,
-            None => println!("\n  With an administrator's key (--key) it could look at links and settings too."),
+            None => println!(
+                "\n  With an administrator's key (--key) it could look at links and settings too."
+            ),
         }
     }
     println!("\n{}", summary(&round.findings));
-    Ok(round.findings.iter().all(|finding| finding.grade != Grade::Wrong))
+    Ok(round
+        .findings
+        .iter()
+        .all(|finding| finding.grade != Grade::Wrong))
 }
 
 struct Round {
@@ -54,7 +70,12 @@ impl Round {
         self.findings.push(finding);
     }
 
-    async fn get(&self, path: &str, accept: &str, key: Option<&str>) -> Result<Result<Answer, Lost>> {
+    async fn get(
+        &self,
+        path: &str,
+        accept: &str,
+        key: Option<&str>,
+    ) -> Result<Result<Answer, Lost>> {
         Ok(self.asker.get(&self.base.join(path)?, accept, key).await)
     }
 
@@ -77,13 +98,23 @@ impl Round {
         self.tell(finding);
         if let Some(url) = error_page {
             match self.asker.get(&url, PAGE, None).await {
-                Ok(answer) => outside::error_page(&answer).into_iter().for_each(|finding| self.tell(finding)),
+                Ok(answer) => outside::error_page(&answer)
+                    .into_iter()
+                    .for_each(|finding| self.tell(finding)),
                 Err(lost) => self.tell(outside::unreachable(&url, &lost)),
             }
         }
         for (path, accept, judge) in [
-            (format!("/api/casts/{key}"), DOCUMENT, outside::described as fn(&Answer) -> Finding),
-            ("/api/admin/casts".to_owned(), DOCUMENT, outside::admin_without_key),
+            (
+                format!("/api/casts/{key}"),
+                DOCUMENT,
+                outside::described as fn(&Answer) -> Finding,
+            ),
+            (
+                "/api/admin/casts".to_owned(),
+                DOCUMENT,
+                outside::admin_without_key,
+            ),
         ] {
             match self.get(&path, accept, None).await? {
                 Ok(answer) => self.tell(judge(&answer)),
@@ -91,7 +122,9 @@ impl Round {
             }
         }
         match self.get("/login", PAGE, None).await? {
-            Ok(answer) => outside::login(&answer, &self.base).into_iter().for_each(|finding| self.tell(finding)),
+            Ok(answer) => outside::login(&answer, &self.base)
+                .into_iter()
+                .for_each(|finding| self.tell(finding)),
             Err(lost) => self.tell(outside::unreachable(&self.base.join("/login")?, &lost)),
         }
         Ok(true)
@@ -102,19 +135,28 @@ impl Round {
         let template = match (named, self.base.host()) {
             (Some(named), _) => named.to_owned(),
             (None, Some(Host::Domain(host))) => {
-                let port = self.base.port().map_or_else(String::new, |port| format!(":{port}"));
+                let port = self
+                    .base
+                    .port()
+                    .map_or_else(String::new, |port| format!(":{port}"));
                 format!("{}://{{session}}.{host}{port}", self.base.scheme())
             }
             (None, _) => {
-                self.tell(look("Where sessions are cannot be guessed from an address without a name.", outside::NAME_IT));
+                self.tell(look(
+                    "Where sessions are cannot be guessed from an address without a name.",
+                    outside::NAME_IT,
+                ));
                 return Ok(());
             }
         };
         if !template.contains("{session}") {
-            bail!("{template} does not say where the session's id stands: https://{{session}}.sessions.example.com.");
+            bail!(
+                "{template} does not say where the session's id stands: https://{{session}}.sessions.example.com."
+            );
         }
         let nobody = SessionId::from_bytes([0; 16]);
-        let url = Url::parse(&template.replace("{session}", nobody.as_str())).with_context(|| format!("{template} is no web address."))?;
+        let url = Url::parse(&template.replace("{session}", nobody.as_str()))
+            .with_context(|| format!("{template} is no web address."))?;
         let outcome = self.asker.get(&url, PAGE, None).await;
         self.tell(outside::edge(&url, named.is_some(), &outcome));
         Ok(())
@@ -122,24 +164,55 @@ impl Round {
 
     /// What an administrator's key shows.
     async fn inside(&mut self, key: &str) -> Result<()> {
-        let Some(settings) = self.read("/api/admin/settings", key).await? else { return Ok(()) };
-        let (Some(casts), Some(images)) = (self.list("casts", key).await?, self.list("images", key).await?) else { return Ok(()) };
-        let told = inside::Told { settings, casts, images };
-        inside::judge(&told, &self.base).into_iter().for_each(|finding| self.tell(finding));
+        let Some(settings) = self.read("/api/admin/settings", key).await? else {
+            return Ok(());
+        };
+        let (Some(casts), Some(images)) = (
+            self.list("casts", key).await?,
+            self.list("images", key).await?,
+        ) else {
+            return Ok(());
+        };
+        let told = inside::Told {
+            settings,
+            casts,
+            images,
+        };
+        inside::judge(&told, &self.base)
+            .into_iter()
+            .for_each(|finding| self.tell(finding));
         Ok(())
     }
 
     async fn list(&mut self, name: &str, key: &str) -> Result<Option<Vec<Value>>> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         for _ in 0..PAGES {
-            let Some(mut page) = self.read(&format!("/api/admin/{name}?limit=100{cursor}"), key).await? else { return Ok(None) };
-            items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
+            let Some(mut page) = self
+                .read(&format!("/api/admin/{name}?limit=100{cursor}"), key)
+                .await?
+            else {
+                return Ok(None);
+            };
+            items.extend(
+                page["items"]
+                    .as_array_mut()
+                    .map(std::mem::take)
+                    .unwrap_or_default(),
+            );
             match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={}", url::form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()),
+                Some(next) => {
+                    cursor = format!(
+                        "&cursor={}",
+                        url::form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()
+                    )
+                }
                 None => return Ok(Some(items)),
             }
         }
-        self.tell(look(format!("There are more {name} than are looked at."), "What is said of them is said of the first ones."));
+        self.tell(look(
+            format!("There are more {name} than are looked at."),
+            "What is said of them is said of the first ones.",
+        ));
         Ok(Some(items))
     }
 
@@ -148,11 +221,20 @@ impl Round {
         match self.get(path, DOCUMENT, Some(key)).await? {
             Ok(answer) if answer.status == 200 => return Ok(Some(answer.json())),
             Ok(answer) if matches!(answer.status, 401 | 403) => {
-                self.tell(wrong("The key is not let in.", "Check that it is whole, an administrator's, and of this deployment."));
+                self.tell(wrong(
+                    "The key is not let in.",
+                    "Check that it is whole, an administrator's, and of this deployment.",
+                ));
             }
             Ok(answer) => {
                 let what = format!("{path} answers {} to an administrator.", answer.status);
-                self.tell(wrong(what, format!("See the admin function's log. It says: {}", answer.json()["detail"])));
+                self.tell(wrong(
+                    what,
+                    format!(
+                        "See the admin function's log. It says: {}",
+                        answer.json()["detail"]
+                    ),
+                ));
             }
             Err(lost) => self.tell(outside::unreachable(&self.base.join(path)?, &lost)),
         }

@@ -61,11 +61,17 @@ struct Registration {
 pub(super) fn register(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     let registration: Registration = ApiError::read(body.clone())?;
     let container = check(&registration)?.clone();
-    let Value::Object(mut document) = body else { return Err(ApiError::serialization("a document is wanted")) };
+    let Value::Object(mut document) = body else {
+        return Err(ApiError::serialization("a document is wanted"));
+    };
     let tags = document.remove("tags").unwrap_or_else(|| json!([]));
     let family = registration.family;
     let state = &mut fleet.lock();
-    let revision = state.definitions.get(&family).and_then(|known| known.keys().next_back()).map_or(1, |newest| newest + 1);
+    let revision = state
+        .definitions
+        .get(&family)
+        .and_then(|known| known.keys().next_back())
+        .map_or(1, |newest| newest + 1);
     let definition = Definition {
         arn: fleet.arn(&format!("task-definition/{family}:{revision}")),
         family: family.clone(),
@@ -79,21 +85,32 @@ pub(super) fn register(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     };
     let answer = json!({ "taskDefinition": definition.to_json(), "tags": tags });
     state.note(&Line::Definition(&definition));
-    state.definitions.entry(family).or_default().insert(revision, definition);
+    state
+        .definitions
+        .entry(family)
+        .or_default()
+        .insert(revision, definition);
     Ok(answer)
 }
 
 pub(super) fn describe(fleet: &Fleet, body: &Value) -> Result<Value, ApiError> {
     let state = fleet.lock();
-    let definition = find(&state, &name_in(body)?).ok_or_else(|| ApiError::client("Unable to describe task definition."))?;
+    let definition = find(&state, &name_in(body)?)
+        .ok_or_else(|| ApiError::client("Unable to describe task definition."))?;
     Ok(json!({ "taskDefinition": definition.to_json(), "tags": [] }))
 }
 
 pub(super) fn deregister(fleet: &Fleet, body: &Value) -> Result<Value, ApiError> {
     let (state, name) = (&mut fleet.lock(), name_in(body)?);
     let unknown = || ApiError::client("The specified task definition does not exist.");
-    let (family, revision) = find(state, &name).map(|found| (found.family.clone(), found.revision)).ok_or_else(unknown)?;
-    let found = state.definitions.get_mut(&family).and_then(|known| known.get_mut(&revision)).ok_or_else(unknown)?;
+    let (family, revision) = find(state, &name)
+        .map(|found| (found.family.clone(), found.revision))
+        .ok_or_else(unknown)?;
+    let found = state
+        .definitions
+        .get_mut(&family)
+        .and_then(|known| known.get_mut(&revision))
+        .ok_or_else(unknown)?;
     found.is_active = false;
     let found = found.clone();
     state.note(&Line::Definition(&found));
@@ -105,38 +122,67 @@ pub(super) fn find<'a>(state: &'a State, name: &str) -> Option<&'a Definition> {
     let name = name.rsplit('/').next().unwrap_or(name);
     match name.split_once(':') {
         Some((family, revision)) => state.definitions.get(family)?.get(&revision.parse().ok()?),
-        None => state.definitions.get(name)?.values().rev().find(|definition| definition.is_active),
+        None => state
+            .definitions
+            .get(name)?
+            .values()
+            .rev()
+            .find(|definition| definition.is_active),
     }
 }
 
 fn name_in(body: &Value) -> Result<String, ApiError> {
     let name = body.get("taskDefinition").and_then(Value::as_str);
-    name.map(str::to_owned).ok_or_else(|| ApiError::client("Task definition can not be blank."))
+    name.map(str::to_owned)
+        .ok_or_else(|| ApiError::client("Task definition can not be blank."))
 }
 
 /// What ECS checks, for tasks of the kind that we run: Fargate, with one container.
 fn check(registration: &Registration) -> Result<&Container, ApiError> {
     let family_fits = (1..=255).contains(&registration.family.len())
-        && registration.family.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        && registration
+            .family
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if !family_fits {
-        return Err(ApiError::client("Family contains invalid characters or is blank."));
+        return Err(ApiError::client(
+            "Family contains invalid characters or is blank.",
+        ));
     }
     // A gate that is brought along or stands beside the app is a program of this machine.
-    let mut apps = registration.container_definitions.iter().filter(|container| container.name != GATE_CONTAINER);
+    let mut apps = registration
+        .container_definitions
+        .iter()
+        .filter(|container| container.name != GATE_CONTAINER);
     let (Some(container), None) = (apps.next(), apps.next()) else {
-        return Err(ApiError::client("This endpoint runs task definitions with exactly one container beside the gate's."));
+        return Err(ApiError::client(
+            "This endpoint runs task definitions with exactly one container beside the gate's.",
+        ));
     };
     if container.name.is_empty() || container.image.as_deref().unwrap_or_default().is_empty() {
-        return Err(ApiError::client("Container.name and Container.image should not be null or empty."));
+        return Err(ApiError::client(
+            "Container.name and Container.image should not be null or empty.",
+        ));
     }
-    if registration.requires_compatibilities.iter().any(|kind| kind == "FARGATE") {
+    if registration
+        .requires_compatibilities
+        .iter()
+        .any(|kind| kind == "FARGATE")
+    {
         if registration.network_mode.as_deref() != Some("awsvpc") {
-            return Err(ApiError::client("Fargate only supports network mode 'awsvpc'."));
+            return Err(ApiError::client(
+                "Fargate only supports network mode 'awsvpc'.",
+            ));
         }
-        let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u32>().ok());
+        let number =
+            |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u32>().ok());
         match (number(&registration.cpu), number(&registration.memory)) {
             (Some(cpu), Some(memory)) if is_fargate_size(cpu, memory) => {}
-            (Some(_), Some(_)) => return Err(ApiError::client("No Fargate configuration exists for given values.")),
+            (Some(_), Some(_)) => {
+                return Err(ApiError::client(
+                    "No Fargate configuration exists for given values.",
+                ));
+            }
             (None, _) => return Err(ApiError::client("Invalid 'cpu' setting for task.")),
             (_, None) => return Err(ApiError::client("Invalid 'memory' setting for task.")),
         }
@@ -168,10 +214,17 @@ impl Definition {
             ("revision", json!(self.revision)),
             ("status", json!(status)),
             ("compatibilities", json!(["EC2", "FARGATE"])),
-            ("registeredAt", json!(self.registered_at.millis() as f64 / 1000.0)),
+            (
+                "registeredAt",
+                json!(self.registered_at.millis() as f64 / 1000.0),
+            ),
         ]
         .into();
-        document.extend(added.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        document.extend(
+            added
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
         Value::Object(document)
     }
 }
@@ -196,7 +249,12 @@ mod tests {
             ("an odd size", "memory", json!("3000"), false),
             ("no size", "cpu", json!(null), false),
             ("no container", "containerDefinitions", json!([]), false),
-            ("no image", "containerDefinitions", json!([{ "name": "session" }]), false),
+            (
+                "no image",
+                "containerDefinitions",
+                json!([{ "name": "session" }]),
+                false,
+            ),
         ] {
             let mut body = good();
             body[field] = value;

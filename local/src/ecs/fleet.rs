@@ -32,7 +32,9 @@ pub(super) struct Fleet {
 
 impl std::fmt::Debug for Fleet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fleet").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Fleet")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,7 +71,11 @@ impl State {
     }
 
     fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let definitions = self.definitions.values().flat_map(BTreeMap::values).map(Line::Definition);
+        let definitions = self
+            .definitions
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(Line::Definition);
         definitions.chain(self.tasks.values().map(Line::Task))
     }
 }
@@ -80,19 +86,36 @@ impl Fleet {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> anyhow::Result<(Self, UnboundedReceiver<Value>)> {
-        let mut state = State { max_tasks: options.max_tasks, ..State::default() };
+        let mut state = State {
+            max_tasks: options.max_tasks,
+            ..State::default()
+        };
         if let Some(path) = &options.journal {
             (state.definitions, state.tasks) = Journal::read(path)?;
         }
         for task in state.tasks.values() {
             if let Some((token, digest)) = &task.token {
-                state.tokens.entry(token.clone()).or_insert_with(|| (digest.clone(), Vec::new())).1.push(task.arn.clone());
+                state
+                    .tokens
+                    .entry(token.clone())
+                    .or_insert_with(|| (digest.clone(), Vec::new()))
+                    .1
+                    .push(task.arn.clone());
             }
-            state.stopped.extend(task.progress.stopped_at.map(|at| (at, task.arn.clone())));
+            state
+                .stopped
+                .extend(task.progress.stopped_at.map(|at| (at, task.arn.clone())));
         }
         state.stopped.make_contiguous().sort();
         let (events, received) = mpsc::unbounded_channel();
-        let fleet = Self { options, clock, entropy, events, state: Mutex::new(state), live: watch::Sender::new(0) };
+        let fleet = Self {
+            options,
+            clock,
+            entropy,
+            events,
+            state: Mutex::new(state),
+            live: watch::Sender::new(0),
+        };
         fleet.settle_leftovers();
         fleet.forget_old();
         fleet.compact()?;
@@ -105,14 +128,21 @@ impl Fleet {
 
     /// ARNs of the tasks that are not stopped.
     pub(super) fn live(&self) -> Vec<String> {
-        self.lock().tasks.values().filter(|task| !task.is_stopped()).map(|task| task.arn.clone()).collect()
+        self.lock()
+            .tasks
+            .values()
+            .filter(|task| !task.is_stopped())
+            .map(|task| task.arn.clone())
+            .collect()
     }
 
     /// The processes of all running tasks, by ARN.
     pub(super) fn processes(&self) -> Vec<(String, Process)> {
         let state = self.lock();
         let running = state.tasks.values().filter(|task| !task.is_stopped());
-        running.filter_map(|task| Some((task.arn.clone(), task.progress.process?))).collect()
+        running
+            .filter_map(|task| Some((task.arn.clone(), task.progress.process?)))
+            .collect()
     }
 
     /// Remembers the most memory that was seen; that is no change of a task, and nobody is told.
@@ -135,7 +165,10 @@ impl Fleet {
     }
 
     pub(super) fn arn(&self, resource: &str) -> String {
-        format!("arn:aws:ecs:{}:{}:{resource}", self.options.region, self.options.account)
+        format!(
+            "arn:aws:ecs:{}:{}:{resource}",
+            self.options.region, self.options.account
+        )
     }
 
     /// Adds a new task. `stop` ends its process.
@@ -143,7 +176,12 @@ impl Fleet {
         let arn = task.arn.clone();
         state.note(&Line::Task(&task));
         if let Some((token, digest)) = &task.token {
-            state.tokens.entry(token.clone()).or_insert_with(|| (digest.clone(), Vec::new())).1.push(arn.clone());
+            state
+                .tokens
+                .entry(token.clone())
+                .or_insert_with(|| (digest.clone(), Vec::new()))
+                .1
+                .push(arn.clone());
         }
         state.tasks.insert(arn.clone(), task);
         state.stops.extend(stop.map(|stop| (arn.clone(), stop)));
@@ -152,14 +190,29 @@ impl Fleet {
     }
 
     /// Makes one change of a task that is not stopped.
-    pub(super) fn change(&self, state: &mut State, arn: &str, change: impl FnOnce(&mut Progress, Timestamp)) {
+    pub(super) fn change(
+        &self,
+        state: &mut State,
+        arn: &str,
+        change: impl FnOnce(&mut Progress, Timestamp),
+    ) {
         let now = self.clock.now();
-        let Some(task) = state.tasks.get_mut(arn).filter(|task| !task.is_stopped()) else { return };
+        let Some(task) = state.tasks.get_mut(arn).filter(|task| !task.is_stopped()) else {
+            return;
+        };
         change(&mut task.progress, now);
         task.progress.version += 1;
         let (progress, is_stopped) = (task.progress.clone(), task.is_stopped());
-        let event = task.event(&self.draw_id(), &self.options.region, &self.options.account, now);
-        state.note(&Line::Progress { arn, progress: &progress });
+        let event = task.event(
+            &self.draw_id(),
+            &self.options.region,
+            &self.options.account,
+            now,
+        );
+        state.note(&Line::Progress {
+            arn,
+            progress: &progress,
+        });
         // Nobody listens any more only when the whole stack goes down.
         let _ = self.events.send(event);
         if is_stopped {
@@ -170,7 +223,9 @@ impl Fleet {
     }
 
     pub(super) fn pending(&self, arn: &str) {
-        self.change(&mut self.lock(), arn, |progress, _| progress.status = Status::Pending);
+        self.change(&mut self.lock(), arn, |progress, _| {
+            progress.status = Status::Pending
+        });
     }
 
     pub(super) fn running(&self, arn: &str, process: Option<Process>) {
@@ -184,7 +239,12 @@ impl Fleet {
     /// The task's container has ended by itself, or as it was told to.
     pub(super) fn exited(&self, arn: &str, code: Option<i32>, peak_memory_kib: Option<u64>) {
         let state = &mut self.lock();
-        let reason = || (StopCode::EssentialContainerExited, "Essential container in task exited".to_owned());
+        let reason = || {
+            (
+                StopCode::EssentialContainerExited,
+                "Essential container in task exited".to_owned(),
+            )
+        };
         self.change(state, arn, |progress, now| {
             progress.status = Status::Deprovisioning;
             progress.is_to_stop = true;
@@ -199,7 +259,12 @@ impl Fleet {
     /// The task's container could not be started.
     pub(super) fn failed_to_start(&self, arn: &str, why: &str) {
         self.change(&mut self.lock(), arn, |progress, now| {
-            progress.stop.get_or_insert_with(|| (StopCode::TaskFailedToStart, format!("CannotStartContainerError: {why}")));
+            progress.stop.get_or_insert_with(|| {
+                (
+                    StopCode::TaskFailedToStart,
+                    format!("CannotStartContainerError: {why}"),
+                )
+            });
             finish(progress, now);
         });
     }
@@ -207,7 +272,11 @@ impl Fleet {
     /// Asks for a task to be stopped; the first to ask gives the reason.
     pub(super) fn stop(&self, arn: &str, code: StopCode, reason: &str) {
         let state = &mut self.lock();
-        if state.tasks.get(arn).is_none_or(|task| task.progress.is_to_stop) {
+        if state
+            .tasks
+            .get(arn)
+            .is_none_or(|task| task.progress.is_to_stop)
+        {
             return;
         }
         self.change(state, arn, |progress, now| {
@@ -239,7 +308,13 @@ impl Fleet {
         let cutoff = self.clock.now().minus_seconds(STOPPED_SECONDS);
         let state = &mut self.lock();
         while state.stopped.front().is_some_and(|(at, _)| *at < cutoff) {
-            let Some(task) = state.stopped.pop_front().and_then(|(_, arn)| state.tasks.remove(&arn)) else { continue };
+            let Some(task) = state
+                .stopped
+                .pop_front()
+                .and_then(|(_, arn)| state.tasks.remove(&arn))
+            else {
+                continue;
+            };
             if let Some((token, _)) = &task.token {
                 state.tokens.remove(token);
             }
@@ -249,10 +324,14 @@ impl Fleet {
         }
         if state.journal.as_ref().is_some_and(Journal::is_bloated) {
             let journal = state.journal.take();
-            let rewritten = journal.map(|journal| Journal::write(journal.path(), state.lines())).transpose();
+            let rewritten = journal
+                .map(|journal| Journal::write(journal.path(), state.lines()))
+                .transpose();
             match rewritten {
                 Ok(journal) => state.journal = journal,
-                Err(error) => tracing::error!(%error, "Could not rewrite the journal of the tasks; it ends here"),
+                Err(error) => {
+                    tracing::error!(%error, "Could not rewrite the journal of the tasks; it ends here")
+                }
             }
         }
     }
@@ -276,7 +355,9 @@ impl Fleet {
             }
             self.change(state, &arn, |progress, now| {
                 let reason = "The machine that ran this task was restarted.".to_owned();
-                progress.stop.get_or_insert((StopCode::TerminationNotice, reason));
+                progress
+                    .stop
+                    .get_or_insert((StopCode::TerminationNotice, reason));
                 finish(progress, now);
             });
         }

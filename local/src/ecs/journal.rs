@@ -20,7 +20,10 @@ const BLOATED_BYTES: u64 = 16 << 20;
 pub(super) enum Line<'a> {
     Definition(&'a Definition),
     Task(&'a Task),
-    Progress { arn: &'a str, progress: &'a Progress },
+    Progress {
+        arn: &'a str,
+        progress: &'a Progress,
+    },
 }
 
 /// A line that was read; its form is that of [`Line`].
@@ -29,7 +32,10 @@ pub(super) enum Line<'a> {
 enum OwnedLine {
     Definition(Box<Definition>),
     Task(Box<Task>),
-    Progress { arn: String, progress: Box<Progress> },
+    Progress {
+        arn: String,
+        progress: Box<Progress>,
+    },
 }
 
 impl Line<'_> {
@@ -58,14 +64,21 @@ impl Journal {
         let (mut definitions, mut tasks) = (Definitions::new(), BTreeMap::new());
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((definitions, tasks)),
-            Err(error) => return Err(error).with_context(|| format!("Cannot read {}.", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((definitions, tasks));
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("Cannot read {}.", path.display()));
+            }
         };
         for line in BufReader::new(file).split(b'\n') {
             let line = line.with_context(|| format!("Cannot read {}.", path.display()))?;
             match serde_json::from_slice(&line) {
                 Ok(OwnedLine::Definition(definition)) => {
-                    definitions.entry(definition.family.clone()).or_default().insert(definition.revision, *definition);
+                    definitions
+                        .entry(definition.family.clone())
+                        .or_default()
+                        .insert(definition.revision, *definition);
                 }
                 Ok(OwnedLine::Task(task)) => {
                     tasks.insert(task.arn.clone(), *task);
@@ -75,7 +88,9 @@ impl Journal {
                         task.progress = *progress;
                     }
                 }
-                Err(error) => tracing::warn!(%error, "Left out a line of {} that cannot be read", path.display()),
+                Err(error) => {
+                    tracing::warn!(%error, "Left out a line of {} that cannot be read", path.display())
+                }
             }
         }
         Ok((definitions, tasks))
@@ -95,10 +110,17 @@ impl Journal {
                 bytes += line.len() as u64;
                 writer.write_all(&line)?;
             }
-            let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+            let file = writer
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
             fs::rename(&draft, path)?;
-            Ok(Self { path: path.to_owned(), file, bytes, bytes_at_first: bytes })
+            Ok(Self {
+                path: path.to_owned(),
+                file,
+                bytes,
+                bytes_at_first: bytes,
+            })
         };
         write().with_context(|| format!("Cannot write {}.", path.display()))
     }

@@ -29,7 +29,9 @@ struct Looked {
 pub(super) fn describe(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     let asked = read(fleet, body)?;
     if asked.tasks.is_empty() || asked.tasks.len() > MAX_TASKS {
-        return Err(ApiError::parameter("Tasks can not be empty, and there can be at most 100."));
+        return Err(ApiError::parameter(
+            "Tasks can not be empty, and there can be at most 100.",
+        ));
     }
     let with_tags = asked.include.iter().any(|what| what == "TAGS");
     let state = fleet.lock();
@@ -51,17 +53,34 @@ pub(super) fn list(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     let wants_stopped = match asked.desired_status.as_deref() {
         None | Some("RUNNING" | "PENDING") => false,
         Some("STOPPED") => true,
-        Some(other) => return Err(ApiError::parameter(format!("{other} is no desired status."))),
+        Some(other) => {
+            return Err(ApiError::parameter(format!(
+                "{other} is no desired status."
+            )));
+        }
     };
     let fits = |task: &&Task| {
         task.progress.is_to_stop == wants_stopped
-            && asked.started_by.as_ref().is_none_or(|name| task.started_by.as_ref() == Some(name))
-            && asked.family.as_ref().is_none_or(|name| task.family == *name)
-            && asked.next_token.as_ref().is_none_or(|last| task.arn > *last)
+            && asked
+                .started_by
+                .as_ref()
+                .is_none_or(|name| task.started_by.as_ref() == Some(name))
+            && asked
+                .family
+                .as_ref()
+                .is_none_or(|name| task.family == *name)
+            && asked
+                .next_token
+                .as_ref()
+                .is_none_or(|last| task.arn > *last)
     };
     let limit = asked.max_results.unwrap_or(MAX_TASKS).clamp(1, MAX_TASKS);
     let state = fleet.lock();
-    let mut found = state.tasks.values().filter(fits).map(|task| task.arn.as_str());
+    let mut found = state
+        .tasks
+        .values()
+        .filter(fits)
+        .map(|task| task.arn.as_str());
     let page: Vec<_> = found.by_ref().take(limit).collect();
     let next = found.next().and(page.last());
     Ok(match next {
@@ -74,18 +93,37 @@ pub(super) fn stop(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     let asked = read(fleet, body)?;
     let known = find(fleet, &fleet.lock(), &asked.task).map(|task| task.arn.clone());
     let arn = known.ok_or_else(|| ApiError::parameter("The referenced task was not found."))?;
-    fleet.stop(&arn, StopCode::UserInitiated, asked.reason.as_deref().unwrap_or("Task stopped by user"));
-    let task = fleet.lock().tasks.get(&arn).map(|task| task.to_json(Times::Epoch, false));
+    fleet.stop(
+        &arn,
+        StopCode::UserInitiated,
+        asked.reason.as_deref().unwrap_or("Task stopped by user"),
+    );
+    let task = fleet
+        .lock()
+        .tasks
+        .get(&arn)
+        .map(|task| task.to_json(Times::Epoch, false));
     Ok(json!({ "task": task }))
 }
 
 pub(super) fn describe_clusters(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     let asked: Looked = ApiError::read(body)?;
-    let names = if asked.clusters.is_empty() { vec!["default".to_owned()] } else { asked.clusters };
-    let (ours, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| id_of(name) == fleet.options.cluster);
+    let names = if asked.clusters.is_empty() {
+        vec!["default".to_owned()]
+    } else {
+        asked.clusters
+    };
+    let (ours, others): (Vec<_>, Vec<_>) = names
+        .into_iter()
+        .partition(|name| id_of(name) == fleet.options.cluster);
     let state = fleet.lock();
-    let count =
-        |running: bool| state.tasks.values().filter(|t| !t.is_stopped() && (t.progress.status == Status::Running) == running).count();
+    let count = |running: bool| {
+        state
+            .tasks
+            .values()
+            .filter(|t| !t.is_stopped() && (t.progress.status == Status::Running) == running)
+            .count()
+    };
     let cluster = || {
         json!({
             "clusterArn": fleet.arn(&format!("cluster/{}", fleet.options.cluster)),
@@ -96,8 +134,13 @@ pub(super) fn describe_clusters(fleet: &Fleet, body: Value) -> Result<Value, Api
             "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
         })
     };
-    let failures: Vec<_> = others.into_iter().map(|name| json!({ "arn": name, "reason": "MISSING" })).collect();
-    Ok(json!({ "clusters": ours.first().map(|_| cluster()).into_iter().collect::<Vec<_>>(), "failures": failures }))
+    let failures: Vec<_> = others
+        .into_iter()
+        .map(|name| json!({ "arn": name, "reason": "MISSING" }))
+        .collect();
+    Ok(
+        json!({ "clusters": ours.first().map(|_| cluster()).into_iter().collect::<Vec<_>>(), "failures": failures }),
+    )
 }
 
 fn read(fleet: &Fleet, body: Value) -> Result<Looked, ApiError> {
@@ -109,7 +152,11 @@ fn read(fleet: &Fleet, body: Value) -> Result<Looked, ApiError> {
 /// There is one cluster, by name or ARN; without a name ECS means `default`.
 pub(super) fn check_cluster(fleet: &Fleet, name: Option<&str>) -> Result<(), ApiError> {
     let is_ours = id_of(name.unwrap_or("default")) == fleet.options.cluster;
-    if is_ours { Ok(()) } else { Err(ApiError::cluster()) }
+    if is_ours {
+        Ok(())
+    } else {
+        Err(ApiError::cluster())
+    }
 }
 
 fn find<'a>(fleet: &Fleet, state: &'a State, name: &str) -> Option<&'a Task> {
@@ -118,5 +165,9 @@ fn find<'a>(fleet: &Fleet, state: &'a State, name: &str) -> Option<&'a Task> {
 
 /// Tasks may be named by ARN or by its last part.
 fn arn_of(fleet: &Fleet, name: &str) -> String {
-    if name.starts_with("arn:") { name.to_owned() } else { fleet.arn(&format!("task/{}/{name}", fleet.options.cluster)) }
+    if name.starts_with("arn:") {
+        name.to_owned()
+    } else {
+        fleet.arn(&format!("task/{}/{name}", fleet.options.cluster))
+    }
 }

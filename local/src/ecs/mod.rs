@@ -88,7 +88,11 @@ impl Ecs {
     ///
     /// # Errors
     /// When the journal or the folder for the logs cannot be read or written.
-    pub fn open(options: EcsOptions, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<(Self, UnboundedReceiver<Value>)> {
+    pub fn open(
+        options: EcsOptions,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<(Self, UnboundedReceiver<Value>)> {
         if let Runtime::Processes(processes) = &options.runtime {
             processes.prepare()?;
         }
@@ -110,7 +114,11 @@ impl Ecs {
     pub async fn shutdown(&self) {
         self.fleet.close();
         for arn in self.fleet.live() {
-            self.fleet.stop(&arn, StopCode::TerminationNotice, "The machine that ran this task was shut down.");
+            self.fleet.stop(
+                &arn,
+                StopCode::TerminationNotice,
+                "The machine that ran this task was shut down.",
+            );
         }
         self.fleet.wait_until_empty().await;
     }
@@ -137,7 +145,12 @@ impl Ecs {
 
     /// Every known task as DescribeTasks shows it, with a field `local` that ECS has not: process id, start time, peak memory in KiB.
     pub fn tasks(&self) -> Vec<Value> {
-        self.fleet.lock().tasks.values().map(|task| task.to_json(Times::Epoch, true)).collect()
+        self.fleet
+            .lock()
+            .tasks
+            .values()
+            .map(|task| task.to_json(Times::Epoch, true))
+            .collect()
     }
 
     /// Where a task's output goes; `None` for a task that is no process.

@@ -11,7 +11,10 @@ use super::task::Process;
 
 /// The process with this id, as it is now.
 pub(super) fn process(pid: i32) -> Process {
-    Process { pid, start: start_of(pid) }
+    Process {
+        pid,
+        start: start_of(pid),
+    }
 }
 
 /// Kills a process group, if its leader is still the very process that was written down.
@@ -63,13 +66,23 @@ impl Tree {
     /// process that lives now. Shared pages count once for each.
     pub(super) fn peak_memory_kib(&self, process: Process) -> Option<u64> {
         let supervisor = self.parents.get(&process.pid)?;
-        self.below(*supervisor).into_iter().filter_map(peak_of).reduce(|sum, peak| sum + peak)
+        self.below(*supervisor)
+            .into_iter()
+            .filter_map(peak_of)
+            .reduce(|sum, peak| sum + peak)
     }
 }
 
 fn peak_of(pid: i32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix("kB")?.trim().parse().ok()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?
+        .trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// When a process started, in clock ticks since the machine did: field 22 of its line.
@@ -80,7 +93,12 @@ fn start_of(pid: i32) -> Option<u64> {
 /// A field after the process's name, which may itself hold spaces and brackets.
 fn field<T: FromStr>(pid: i32, index: usize) -> Option<T> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(')')?.1.split_ascii_whitespace().nth(index)?.parse().ok()
+    line.rsplit_once(')')?
+        .1
+        .split_ascii_whitespace()
+        .nth(index)?
+        .parse()
+        .ok()
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -92,12 +110,26 @@ mod tests {
     #[test]
     fn a_process_is_known_by_its_start_and_killed_only_as_itself() {
         use std::os::unix::process::CommandExt;
-        let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let mut child = Command::new("sleep")
+            .arg("1000")
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let known = process(child.id().cast_signed());
         assert!(known.start.is_some());
-        assert!(Tree::read().peak_memory_kib(known).is_some_and(|kib| kib > 0));
-        kill_group(Process { start: known.start.map(|start| start + 1), ..known });
-        assert!(child.try_wait().unwrap().is_none(), "a later process of the same id is left alone");
+        assert!(
+            Tree::read()
+                .peak_memory_kib(known)
+                .is_some_and(|kib| kib > 0)
+        );
+        kill_group(Process {
+            start: known.start.map(|start| start + 1),
+            ..known
+        });
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "a later process of the same id is left alone"
+        );
         kill_group(known);
         assert!(!child.wait().unwrap().success());
         assert_eq!(process(known.pid).start, None);

@@ -71,18 +71,26 @@ impl Containers {
     ) -> BTreeMap<String, String> {
         let port = port.unwrap_or_else(|| CONTAINER_DEFAULT_PORT.to_owned());
         // What only a gate needs to know stays with it.
-        let inside =
-            inside.into_iter().filter(|(name, _)| !GATES_OWN.contains(&name.as_str())).map(|(name, value)| format!("{name}={value}"));
+        let inside = inside
+            .into_iter()
+            .filter(|(name, _)| !GATES_OWN.contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}={value}"));
         let inside: Vec<String> = inside.chain([format!("PORT={port}")]).collect();
         let told = [
             (container_app::SOCKET, self.socket.display().to_string()),
             (container_app::FOLDER, self.folder.clone()),
             (container_app::IMAGE, image.to_owned()),
             (container_app::COMMAND, json!(command).to_string()),
-            (container_app::CONTAINER_ENVIRONMENT, json!(inside).to_string()),
+            (
+                container_app::CONTAINER_ENVIRONMENT,
+                json!(inside).to_string(),
+            ),
             (container_app::CONTAINER_PORT, port),
             (container_app::LIMITS, format!("{cpu} {memory}")),
-            (EXEC_THROUGH, format!("{} {}", self.app, container_app::EXEC)),
+            (
+                EXEC_THROUGH,
+                format!("{} {}", self.app, container_app::EXEC),
+            ),
         ];
         told.map(|(name, value)| (name.to_owned(), value)).into()
     }
@@ -96,7 +104,8 @@ const GATES_OWN: [&str; 3] = ["CAST_SESSION_SECRET", "CAST_REPORT_URL", "CAST_AP
 impl Processes {
     /// Makes the folder for the logs.
     pub(super) fn prepare(&self) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.logs).with_context(|| format!("Cannot make the folder {}.", self.logs.display()))
+        std::fs::create_dir_all(&self.logs)
+            .with_context(|| format!("Cannot make the folder {}.", self.logs.display()))
     }
 
     pub(super) fn log(&self, arn: &str) -> PathBuf {
@@ -109,12 +118,17 @@ impl Processes {
     }
 
     fn open_log(&self, arn: &str) -> io::Result<File> {
-        File::options().create(true).append(true).open(self.log(arn))
+        File::options()
+            .create(true)
+            .append(true)
+            .open(self.log(arn))
     }
 
     /// Adds a line of ours to a task's log, where its last words are looked for.
     fn note(&self, arn: &str, line: &str) {
-        let written = self.open_log(arn).and_then(|mut log| writeln!(log, "[task] {line}"));
+        let written = self
+            .open_log(arn)
+            .and_then(|mut log| writeln!(log, "[task] {line}"));
         if let Err(error) = written {
             tracing::warn!(%error, "Could not write the log of task {}", id_of(arn));
         }
@@ -131,7 +145,9 @@ impl Processes {
         }
         // Many gates share this machine, so each takes a free port.
         environment.insert("CAST_GATE_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
-        let path = environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
+        let path = environment
+            .get("PATH")
+            .map_or("/usr/bin:/bin", String::as_str);
         let path = format!("{}:{path}", self.bin.display());
         environment.insert("PATH".to_owned(), path);
         Command::new(&self.supervisor)
@@ -160,12 +176,20 @@ pub(super) struct Order {
 
 impl Order {
     fn grace(&self) -> Duration {
-        Duration::from_secs(u64::from(self.stop_timeout_seconds.unwrap_or(STOP_TIMEOUT_SECONDS)))
+        Duration::from_secs(u64::from(
+            self.stop_timeout_seconds.unwrap_or(STOP_TIMEOUT_SECONDS),
+        ))
     }
 }
 
 /// Carries a task from its start to its end. `stop` is answered, or dropped, when the task is to stop.
-pub(super) async fn carry(fleet: Arc<Fleet>, processes: Processes, arn: String, order: Order, mut stop: oneshot::Receiver<()>) {
+pub(super) async fn carry(
+    fleet: Arc<Fleet>,
+    processes: Processes,
+    arn: String,
+    order: Order,
+    mut stop: oneshot::Receiver<()>,
+) {
     fleet.pending(&arn);
     if !matches!(stop.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
         return fleet.exited(&arn, None, None);
@@ -176,8 +200,10 @@ pub(super) async fn carry(fleet: Arc<Fleet>, processes: Processes, arn: String, 
     };
     let end = follow(&fleet, &mut child, &arn, order.grace(), stop).await;
     // Whoever stood for a container may have been killed before it could end it.
-    if let (Some(containers), Some(session)) = (&processes.containers, order.environment.get("CAST_SESSION_ID"))
-        && order.environment.contains_key(container_app::IMAGE)
+    if let (Some(containers), Some(session)) = (
+        &processes.containers,
+        order.environment.get("CAST_SESSION_ID"),
+    ) && order.environment.contains_key(container_app::IMAGE)
         && let Ok(engine) = Engine::at(&containers.socket)
     {
         engine.remove_session(session).await;
@@ -188,13 +214,24 @@ pub(super) async fn carry(fleet: Arc<Fleet>, processes: Processes, arn: String, 
         End::Ended { code, largest_kib } => {
             // A task too short to be looked at is known by its largest process.
             let peak_kib = fleet.peak_memory_kib(&arn).or(largest_kib);
-            let memory = peak_kib.map_or_else(String::new, |kib| format!("; peak memory {} MiB", kib.div_ceil(1024)));
-            tracing::debug!(task = id_of(&arn), code, "Task {} exited with code {code}{memory}", id_of(&arn));
+            let memory = peak_kib.map_or_else(String::new, |kib| {
+                format!("; peak memory {} MiB", kib.div_ceil(1024))
+            });
+            tracing::debug!(
+                task = id_of(&arn),
+                code,
+                "Task {} exited with code {code}{memory}",
+                id_of(&arn)
+            );
             processes.note(&arn, &format!("exited with code {code}{memory}"));
             fleet.exited(&arn, Some(code), peak_kib);
         }
         End::Vanished => {
-            tracing::warn!(task = id_of(&arn), "The supervisor of task {} is gone; what it left was killed", id_of(&arn));
+            tracing::warn!(
+                task = id_of(&arn),
+                "The supervisor of task {} is gone; what it left was killed",
+                id_of(&arn)
+            );
             fleet.exited(&arn, Some(137), None);
         }
     }
@@ -212,9 +249,18 @@ enum End {
 }
 
 /// Follows a supervisor until it is gone. Closing its standard input is how it is told to stop the task.
-async fn follow(fleet: &Fleet, child: &mut Child, arn: &str, grace: Duration, stop: oneshot::Receiver<()>) -> End {
+async fn follow(
+    fleet: &Fleet,
+    child: &mut Child,
+    arn: &str,
+    grace: Duration,
+    stop: oneshot::Receiver<()>,
+) -> End {
     let lifeline = child.stdin.take();
-    let mut lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+    let mut lines = child
+        .stdout
+        .take()
+        .map(|stdout| BufReader::new(stdout).lines());
     let (mut end, mut process) = (End::Vanished, None);
     let mut listen = Box::pin(async {
         while let Some(report) = next_report(&mut lines).await {
@@ -261,7 +307,11 @@ pub(super) async fn look_at_memory(fleet: Weak<Fleet>) {
             let running = fleet.processes();
             if !running.is_empty() {
                 let tree = Tree::read();
-                fleet.saw_memory(running.into_iter().filter_map(|(arn, process)| Some((arn, tree.peak_memory_kib(process)?))));
+                fleet.saw_memory(
+                    running
+                        .into_iter()
+                        .filter_map(|(arn, process)| Some((arn, tree.peak_memory_kib(process)?))),
+                );
             }
         });
         if look.await.is_err() {

@@ -97,22 +97,49 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
         Some(Trouble::NoCapacity | Trouble::LostAnswer) | None => {}
     }
     let digest = start.client_token.as_ref().map(|_| digest_of(body));
-    if let Some((seen, arns)) = start.client_token.as_ref().and_then(|token| state.tokens.get(token)) {
-        return if Some(seen) == digest.as_ref() { Ok(answer(state, arns, 0)) } else { Err(ApiError::conflict(arns.clone())) };
+    if let Some((seen, arns)) = start
+        .client_token
+        .as_ref()
+        .and_then(|token| state.tokens.get(token))
+    {
+        return if Some(seen) == digest.as_ref() {
+            Ok(answer(state, arns, 0))
+        } else {
+            Err(ApiError::conflict(arns.clone()))
+        };
     }
-    let definition = definitions::find(state, &start.task_definition).ok_or_else(|| ApiError::client("TaskDefinition not found."))?;
+    let definition = definitions::find(state, &start.task_definition)
+        .ok_or_else(|| ApiError::client("TaskDefinition not found."))?;
     if !definition.is_active {
         return Err(ApiError::client("TaskDefinition is inactive"));
     }
     let definition = definition.clone();
     let known = [definition.container.name.as_str(), GATE_CONTAINER];
-    if let Some(other) = start.overrides.container_overrides.iter().find(|container| !known.contains(&container.name.as_str())) {
-        let words = format!("Override for container named {} is not a container in the TaskDefinition.", other.name);
+    if let Some(other) = start
+        .overrides
+        .container_overrides
+        .iter()
+        .find(|container| !known.contains(&container.name.as_str()))
+    {
+        let words = format!(
+            "Override for container named {} is not a container in the TaskDefinition.",
+            other.name
+        );
         return Err(ApiError::parameter(words));
     }
     let count = start.count.unwrap_or(1);
-    let live = state.tasks.values().filter(|task| !task.is_stopped()).count();
-    let room = if trouble == Some(Trouble::NoCapacity) { 0 } else { state.max_tasks.map_or(count, |max| max.saturating_sub(live)) };
+    let live = state
+        .tasks
+        .values()
+        .filter(|task| !task.is_stopped())
+        .count();
+    let room = if trouble == Some(Trouble::NoCapacity) {
+        0
+    } else {
+        state
+            .max_tasks
+            .map_or(count, |max| max.saturating_sub(live))
+    };
     let token = start.client_token.clone().zip(digest);
     let mut arns = Vec::new();
     for _ in 0..count.min(room) {
@@ -127,7 +154,11 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
             });
         }
     }
-    if trouble == Some(Trouble::LostAnswer) { Err(ApiError::server()) } else { Ok(answer) }
+    if trouble == Some(Trouble::LostAnswer) {
+        Err(ApiError::server())
+    } else {
+        Ok(answer)
+    }
 }
 
 /// Adds one task and gives it to the runtime.
@@ -148,11 +179,18 @@ fn add(
         cpu: definition.cpu.clone(),
         memory: definition.memory.clone(),
         launch_type: start.launch_type.clone().or(Some("FARGATE".to_owned())),
-        capacity_provider: start.capacity_provider_strategy.first().map(|provider| provider.capacity_provider.clone()),
+        capacity_provider: start
+            .capacity_provider_strategy
+            .first()
+            .map(|provider| provider.capacity_provider.clone()),
         started_by: start.started_by.clone(),
         token,
         overrides: body.get("overrides").cloned().unwrap_or_else(|| json!({})),
-        tags: if start.tags.is_array() { start.tags.clone() } else { json!([]) },
+        tags: if start.tags.is_array() {
+            start.tags.clone()
+        } else {
+            json!([])
+        },
         container: definition.container.name.clone(),
         image: definition.container.image.clone(),
         created_at: fleet.clock.now(),
@@ -165,7 +203,13 @@ fn add(
             let (stop, stopped) = oneshot::channel();
             fleet.add(state, task, Some(stop));
             let (delay, order) = (state.start_delay, order(start, definition, processes));
-            let carried = processes::carry(Arc::clone(fleet), processes.clone(), arn.clone(), order, stopped);
+            let carried = processes::carry(
+                Arc::clone(fleet),
+                processes.clone(),
+                arn.clone(),
+                order,
+                stopped,
+            );
             tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
                 carried.await;
@@ -189,34 +233,72 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Order
             environment.extend_from_slice(&changed.environment);
         }
     }
-    let map = |pairs: Vec<Pair>| -> BTreeMap<String, String> { pairs.into_iter().map(|pair| (pair.name, pair.value)).collect() };
+    let map = |pairs: Vec<Pair>| -> BTreeMap<String, String> {
+        pairs
+            .into_iter()
+            .map(|pair| (pair.name, pair.value))
+            .collect()
+    };
     let (app, gate) = (map(environment), gate.map(map));
     let image = container.image.clone().unwrap_or_default();
-    let containers = processes.containers.as_ref().filter(|_| !PROGRAMS.iter().any(|prefix| image.starts_with(prefix)));
+    let containers = processes
+        .containers
+        .as_ref()
+        .filter(|_| !PROGRAMS.iter().any(|prefix| image.starts_with(prefix)));
     let (command, environment) = match containers {
         None => {
-            let entry: Vec<String> = container.entry_point.iter().map(|word| word.replace(BROUGHT_GATE, GATE)).collect();
+            let entry: Vec<String> = container
+                .entry_point
+                .iter()
+                .map(|word| word.replace(BROUGHT_GATE, GATE))
+                .collect();
             let mut environment = app;
             environment.extend(gate.unwrap_or_default());
             ([entry, command].concat(), environment)
         }
         Some(containers) => {
             let words = command.strip_prefix(&["--".to_owned()]).unwrap_or(&command);
-            let sizes = [&definition.cpu, &definition.memory].map(|size| size.as_str().unwrap_or_default());
+            let sizes =
+                [&definition.cpu, &definition.memory].map(|size| size.as_str().unwrap_or_default());
             let mut environment = gate.unwrap_or_else(|| app.clone());
-            environment.extend(containers.tell(&image, words, app, sizes, environment.get("CAST_APP_PORT").cloned()));
+            environment.extend(containers.tell(
+                &image,
+                words,
+                app,
+                sizes,
+                environment.get("CAST_APP_PORT").cloned(),
+            ));
             // The gate finds the container at a port of this machine that it picks itself.
             environment.remove("CAST_APP_PORT");
-            ([GATE, "run", "--", &containers.app, "run"].map(str::to_owned).into(), environment)
+            (
+                [GATE, "run", "--", &containers.app, "run"]
+                    .map(str::to_owned)
+                    .into(),
+                environment,
+            )
         }
     };
-    let longest = if environment.contains_key(PROFILE_PATH) { SAVING_SECONDS } else { STOP_SECONDS };
-    Order { command, environment, stop_timeout_seconds: container.stop_timeout.map(|seconds| seconds.min(longest)) }
+    let longest = if environment.contains_key(PROFILE_PATH) {
+        SAVING_SECONDS
+    } else {
+        STOP_SECONDS
+    };
+    Order {
+        command,
+        environment,
+        stop_timeout_seconds: container.stop_timeout.map(|seconds| seconds.min(longest)),
+    }
 }
 
 fn answer(state: &State, arns: &[String], failed: usize) -> Value {
-    let tasks: Vec<_> = arns.iter().filter_map(|arn| state.tasks.get(arn)).map(|task| task.to_json(Times::Epoch, true)).collect();
-    let failures: Vec<_> = (0..failed).map(|_| json!({ "reason": NO_CAPACITY })).collect();
+    let tasks: Vec<_> = arns
+        .iter()
+        .filter_map(|arn| state.tasks.get(arn))
+        .map(|task| task.to_json(Times::Epoch, true))
+        .collect();
+    let failures: Vec<_> = (0..failed)
+        .map(|_| json!({ "reason": NO_CAPACITY }))
+        .collect();
     json!({ "tasks": tasks, "failures": failures })
 }
 
@@ -231,7 +313,8 @@ fn digest_of(body: &Value) -> String {
 }
 
 fn check(start: &Start, body: &Value) -> Result<(), ApiError> {
-    let too_long = |text: &Option<String>, max: usize| text.as_ref().is_some_and(|text| text.len() > max);
+    let too_long =
+        |text: &Option<String>, max: usize| text.as_ref().is_some_and(|text| text.len() > max);
     let refusal = if !(1..=10).contains(&start.count.unwrap_or(1)) {
         "Count must be between 1 and 10."
     } else if too_long(&start.client_token, 64) {
@@ -240,9 +323,16 @@ fn check(start: &Start, body: &Value) -> Result<(), ApiError> {
         "startedBy can not be longer than 128 characters."
     } else if start.launch_type.is_some() && !start.capacity_provider_strategy.is_empty() {
         "Specifying both a launch type and capacity provider strategy is not supported."
-    } else if start.network_configuration.as_ref().is_none_or(|network| network.vpc.subnets.is_empty()) {
+    } else if start
+        .network_configuration
+        .as_ref()
+        .is_none_or(|network| network.vpc.subnets.is_empty())
+    {
         "Network Configuration must be provided when networkMode 'awsvpc' is specified."
-    } else if body.get("overrides").is_some_and(|overrides| overrides.to_string().chars().count() > MAX_OVERRIDE_CHARS) {
+    } else if body
+        .get("overrides")
+        .is_some_and(|overrides| overrides.to_string().chars().count() > MAX_OVERRIDE_CHARS)
+    {
         "Overrides length must be at most 8192."
     } else {
         return Ok(());

@@ -40,14 +40,21 @@ pub(super) enum Report {
 /// signal's number when a signal ended it. The command writes to the standard error output of this process.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter();
-    let grace = args.next().and_then(|text| text.to_str()?.parse().ok()).map(Duration::from_millis);
+    let grace = args
+        .next()
+        .and_then(|text| text.to_str()?.parse().ok())
+        .map(Duration::from_millis);
     let (Some(grace), Some(program)) = (grace, args.next()) else {
-        report(&Report::Failed("The supervisor needs a grace and a command.".to_owned()));
+        report(&Report::Failed(
+            "The supervisor needs a grace and a command.".to_owned(),
+        ));
         return ExitCode::from(2);
     };
     let mut command = Command::new(program);
     command.args(args);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     match runtime.and_then(|runtime| runtime.block_on(supervise(command, grace))) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(255)),
         Err(error) => {
@@ -72,16 +79,35 @@ async fn supervise(mut command: Command, grace: Duration) -> io::Result<i32> {
     let mut watch = Watch {
         lifeline: pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?,
         children: signal(SignalKind::child())?,
-        ends: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?],
+        ends: [
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        ],
     };
     let log = || io::stderr().as_fd().try_clone_to_owned().map(Stdio::from);
-    command.stdin(Stdio::null()).stdout(log()?).stderr(log()?).process_group(0);
-    let pid = command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display())))?.id();
+    command
+        .stdin(Stdio::null())
+        .stdout(log()?)
+        .stderr(log()?)
+        .process_group(0);
+    let pid = command
+        .spawn()
+        .map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("{}: {error}", command.get_program().display()),
+            )
+        })?
+        .id();
     let main = Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
     report(&Report::Started(proc_table::process(main.as_raw())));
     let code = watch_over(&mut watch, main, grace).await;
     clear_away(&mut watch, main).await;
-    report(&Report::Ended { code, largest_kib: largest_kib() });
+    report(&Report::Ended {
+        code,
+        largest_kib: largest_kib(),
+    });
     Ok(code)
 }
 
@@ -139,10 +165,22 @@ fn reap(main: Pid) -> Reaped {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(pid, exit)) if pid == main => code = Some(exit),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == main => code = Some(128 + signal as i32),
-            Ok(WaitStatus::StillAlive) => return Reaped { code, has_more: true },
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == main => {
+                code = Some(128 + signal as i32)
+            }
+            Ok(WaitStatus::StillAlive) => {
+                return Reaped {
+                    code,
+                    has_more: true,
+                };
+            }
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(_) => return Reaped { code, has_more: false },
+            Err(_) => {
+                return Reaped {
+                    code,
+                    has_more: false,
+                };
+            }
         }
     }
 }
@@ -162,7 +200,8 @@ async fn closed(lifeline: &pipe::Receiver) {
 
 /// The memory of the largest process that was waited for, in KiB. A process counts at least as much as the one that started it.
 fn largest_kib() -> Option<u64> {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).ok()?;
+    let usage =
+        nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).ok()?;
     let unit = if cfg!(target_os = "macos") { 1024 } else { 1 };
     u64::try_from(usage.max_rss()).ok().map(|rss| rss / unit)
 }

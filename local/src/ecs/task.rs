@@ -106,7 +106,11 @@ impl Task {
     pub(super) fn to_json(&self, times: Times, with_tags: bool) -> Value {
         let progress = &self.progress;
         let (id, address) = (self.id(), "127.0.0.1");
-        let attached = if self.is_stopped() { "DELETED" } else { "ATTACHED" };
+        let attached = if self.is_stopped() {
+            "DELETED"
+        } else {
+            "ATTACHED"
+        };
         let mut task = json!({
             "taskArn": self.arn,
             "clusterArn": self.cluster,
@@ -139,14 +143,29 @@ impl Task {
                 task[name] = value;
             }
         };
-        add("launchType", self.launch_type.as_ref().map(|text| json!(text)));
-        add("capacityProviderName", self.capacity_provider.as_ref().map(|text| json!(text)));
-        add("startedBy", self.started_by.as_ref().map(|text| json!(text)));
+        add(
+            "launchType",
+            self.launch_type.as_ref().map(|text| json!(text)),
+        );
+        add(
+            "capacityProviderName",
+            self.capacity_provider.as_ref().map(|text| json!(text)),
+        );
+        add(
+            "startedBy",
+            self.started_by.as_ref().map(|text| json!(text)),
+        );
         add("startedAt", progress.started_at.map(|at| times.write(at)));
         add("stoppingAt", progress.stopping_at.map(|at| times.write(at)));
         add("stoppedAt", progress.stopped_at.map(|at| times.write(at)));
-        add("stopCode", progress.stop.as_ref().map(|(code, _)| json!(code)));
-        add("stoppedReason", progress.stop.as_ref().map(|(_, reason)| json!(reason)));
+        add(
+            "stopCode",
+            progress.stop.as_ref().map(|(code, _)| json!(code)),
+        );
+        add(
+            "stoppedReason",
+            progress.stop.as_ref().map(|(_, reason)| json!(reason)),
+        );
         add("tags", with_tags.then(|| self.tags.clone()));
         if let Some(code) = progress.exit_code {
             task["containers"][0]["exitCode"] = json!(code);

@@ -28,7 +28,12 @@ pub(super) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), resource_ids: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            resource_ids: None,
+        }
     }
 
     pub(super) fn client(message: impl Into<String>) -> Self {
@@ -36,11 +41,19 @@ impl ApiError {
     }
 
     pub(super) fn parameter(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "InvalidParameterException", message)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidParameterException",
+            message,
+        )
     }
 
     pub(super) fn cluster() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "ClusterNotFoundException", "Cluster not found.")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "ClusterNotFoundException",
+            "Cluster not found.",
+        )
     }
 
     pub(super) fn serialization(message: impl Into<String>) -> Self {
@@ -48,17 +61,28 @@ impl ApiError {
     }
 
     pub(super) fn throttling() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "ThrottlingException",
+            "Rate exceeded",
+        )
     }
 
     pub(super) fn server() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServerException", "Service Unavailable. Please try again later.")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "ServerException",
+            "Service Unavailable. Please try again later.",
+        )
     }
 
     /// The client token stands for these tasks, which were asked for with other parameters.
     pub(super) fn conflict(arns: Vec<String>) -> Self {
         let message = "The client token was used before with other parameters.";
-        Self { resource_ids: Some(arns), ..Self::new(StatusCode::BAD_REQUEST, "ConflictException", message) }
+        Self {
+            resource_ids: Some(arns),
+            ..Self::new(StatusCode::BAD_REQUEST, "ConflictException", message)
+        }
     }
 
     /// Reads a request.
@@ -78,7 +102,12 @@ impl IntoResponse for ApiError {
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 /// The endpoint.
@@ -87,7 +116,10 @@ pub(super) fn router(fleet: Arc<Fleet>) -> Router {
 }
 
 async fn serve(State(fleet): State<Arc<Fleet>>, headers: HeaderMap, body: Bytes) -> Response {
-    let operation = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).and_then(|target| target.strip_prefix(PREFIX));
+    let operation = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .and_then(|target| target.strip_prefix(PREFIX));
     let result = match serde_json::from_slice(&body) {
         Ok(body) => call(&fleet, operation.unwrap_or_default(), body),
         Err(error) => Err(ApiError::serialization(error.to_string())),
@@ -108,6 +140,10 @@ fn call(fleet: &Arc<Fleet>, operation: &str, body: Value) -> Result<Value, ApiEr
         "RegisterTaskDefinition" => definitions::register(fleet, body),
         "DescribeTaskDefinition" => definitions::describe(fleet, &body),
         "DeregisterTaskDefinition" => definitions::deregister(fleet, &body),
-        other => Err(ApiError::new(StatusCode::BAD_REQUEST, "UnknownOperationException", format!("This endpoint has no {other:?}."))),
+        other => Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "UnknownOperationException",
+            format!("This endpoint has no {other:?}."),
+        )),
     }
 }

@@ -40,7 +40,8 @@ impl Codes {
     /// What the code stands for; whatever comes of it, it is used up.
     pub(super) fn redeem(&self, code: &str, verifier: &str, now: Timestamp) -> Option<Grant> {
         let (grant, until) = self.0.lock().ok()?.remove(code)?;
-        let challenge = BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref());
+        let challenge =
+            BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref());
         (now < until && challenge == grant.challenge).then_some(grant)
     }
 }
@@ -55,14 +56,34 @@ mod tests {
         let challenge = BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, b"secret").as_ref());
         let codes = Codes::default();
         let entropy = SeededEntropy::new(1);
-        let issue =
-            || codes.issue(Grant { user: &super::super::USERS[0], nonce: "n".into(), challenge: challenge.clone() }, &entropy, NOON);
-        for (name, verifier, age, good) in
-            [("right", "secret", 0, true), ("late", "secret", GOOD_SECONDS, false), ("somebody else", "guess", 0, false)]
-        {
+        let issue = || {
+            codes.issue(
+                Grant {
+                    user: &super::super::USERS[0],
+                    nonce: "n".into(),
+                    challenge: challenge.clone(),
+                },
+                &entropy,
+                NOON,
+            )
+        };
+        for (name, verifier, age, good) in [
+            ("right", "secret", 0, true),
+            ("late", "secret", GOOD_SECONDS, false),
+            ("somebody else", "guess", 0, false),
+        ] {
             let code = issue();
-            assert_eq!(codes.redeem(&code, verifier, NOON.plus_seconds(age)).is_some(), good, "{name}");
-            assert!(codes.redeem(&code, "secret", NOON).is_none(), "{name}: twice");
+            assert_eq!(
+                codes
+                    .redeem(&code, verifier, NOON.plus_seconds(age))
+                    .is_some(),
+                good,
+                "{name}"
+            );
+            assert!(
+                codes.redeem(&code, "secret", NOON).is_none(),
+                "{name}: twice"
+            );
         }
     }
 }

@@ -40,8 +40,20 @@ pub(crate) struct DemoUser {
 }
 
 const USERS: [DemoUser; 2] = [
-    DemoUser { subject: "ann", name: "Ann", about: "an administrator, in the group Staff", roles: &["admin"], groups: &["Staff"] },
-    DemoUser { subject: "bob", name: "Bob", about: "in the group Guests", roles: &[], groups: &["Guests"] },
+    DemoUser {
+        subject: "ann",
+        name: "Ann",
+        about: "an administrator, in the group Staff",
+        roles: &["admin"],
+        groups: &["Staff"],
+    },
+    DemoUser {
+        subject: "bob",
+        name: "Bob",
+        about: "in the group Guests",
+        roles: &[],
+        groups: &["Guests"],
+    },
 ];
 
 struct Provider {
@@ -57,7 +69,11 @@ struct Provider {
 ///
 /// # Errors
 /// When no key can be made.
-pub fn router(url: &str, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Router> {
+pub fn router(
+    url: &str,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> anyhow::Result<Router> {
     let provider = Arc::new(Provider {
         issuer: format!("{url}{PATH}"),
         redirect: format!("{url}/login/callback"),
@@ -126,11 +142,21 @@ struct Choose<'a> {
 
 async fn choose(State(provider): State<Arc<Provider>>, Query(asked): Query<Asked>) -> Response {
     if !asked.is_right(&provider) {
-        return (StatusCode::BAD_REQUEST, "This is not a request of this machine's own.\n").into_response();
+        return (
+            StatusCode::BAD_REQUEST,
+            "This is not a request of this machine's own.\n",
+        )
+            .into_response();
     }
-    let main = Choose { asked: &asked, users: &USERS };
+    let main = Choose {
+        asked: &asked,
+        users: &USERS,
+    };
     let visit = Visit::parse(&Request::new(Body::Empty), &*provider.entropy);
-    let page = Page { forms: Forms::LeadAway, ..Page::new("Sign in", &main) };
+    let page = Page {
+        forms: Forms::LeadAway,
+        ..Page::new("Sign in", &main)
+    };
     crate::front::reply(page.reply(&visit))
 }
 
@@ -141,14 +167,33 @@ struct Chosen {
     asked: Asked,
 }
 
-async fn authorize(State(provider): State<Arc<Provider>>, Form(Chosen { user, asked }): Form<Chosen>) -> Response {
+async fn authorize(
+    State(provider): State<Arc<Provider>>,
+    Form(Chosen { user, asked }): Form<Chosen>,
+) -> Response {
     let user = USERS.iter().find(|known| known.subject == user);
-    let (Some(user), true, Ok(mut back)) = (user, asked.is_right(&provider), Url::parse(&asked.redirect_uri)) else {
-        return (StatusCode::BAD_REQUEST, "This is not a request of this machine's own.\n").into_response();
+    let (Some(user), true, Ok(mut back)) = (
+        user,
+        asked.is_right(&provider),
+        Url::parse(&asked.redirect_uri),
+    ) else {
+        return (
+            StatusCode::BAD_REQUEST,
+            "This is not a request of this machine's own.\n",
+        )
+            .into_response();
     };
-    let grant = Grant { user, nonce: asked.nonce, challenge: asked.code_challenge };
-    let code = provider.codes.issue(grant, &*provider.entropy, provider.clock.now());
-    back.query_pairs_mut().append_pair("code", &code).append_pair("state", &asked.state);
+    let grant = Grant {
+        user,
+        nonce: asked.nonce,
+        challenge: asked.code_challenge,
+    };
+    let code = provider
+        .codes
+        .issue(grant, &*provider.entropy, provider.clock.now());
+    back.query_pairs_mut()
+        .append_pair("code", &code)
+        .append_pair("state", &asked.state);
     crate::front::reply(casting_web::reply::see_other(back.as_str()))
 }
 
@@ -162,12 +207,23 @@ struct Redemption {
 }
 
 async fn redeem(State(provider): State<Arc<Provider>>, Form(asked): Form<Redemption>) -> Response {
-    let refused = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
-    if asked.grant_type != "authorization_code" || asked.client_id != CLIENT_ID || asked.redirect_uri != provider.redirect {
+    let refused =
+        |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
+    if asked.grant_type != "authorization_code"
+        || asked.client_id != CLIENT_ID
+        || asked.redirect_uri != provider.redirect
+    {
         return refused("invalid_request");
     }
     let now = provider.clock.now();
-    let Some(grant) = provider.codes.redeem(&asked.code, &asked.code_verifier, now) else { return refused("invalid_grant") };
-    let token = provider.signer.id_token(&provider.issuer, CLIENT_ID, &grant, now);
+    let Some(grant) = provider
+        .codes
+        .redeem(&asked.code, &asked.code_verifier, now)
+    else {
+        return refused("invalid_grant");
+    };
+    let token = provider
+        .signer
+        .id_token(&provider.issuer, CLIENT_ID, &grant, now);
     Json(json!({"access_token": asked.code, "token_type": "Bearer", "expires_in": 60, "id_token": token})).into_response()
 }

@@ -22,7 +22,8 @@ impl Signer {
     /// A new key.
     pub(super) fn new(entropy: &dyn Entropy) -> Result<Self> {
         let seed = [draw(entropy), draw(entropy)].concat();
-        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|error| anyhow!("The login provider has no key: {error}."))?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed)
+            .map_err(|error| anyhow!("The login provider has no key: {error}."))?;
         let id = BASE64URL_NOPAD.encode(&pair.public_key().as_ref()[..9]);
         Ok(Self { pair, id })
     }
@@ -34,7 +35,13 @@ impl Signer {
     }
 
     /// An ID token for this login.
-    pub(super) fn id_token(&self, issuer: &str, audience: &str, grant: &Grant, now: Timestamp) -> String {
+    pub(super) fn id_token(
+        &self,
+        issuer: &str,
+        audience: &str,
+        grant: &Grant,
+        now: Timestamp,
+    ) -> String {
         let user = grant.user;
         let claims = json!({
             "iss": issuer, "aud": audience, "sub": user.subject, "nonce": grant.nonce,
@@ -42,7 +49,11 @@ impl Signer {
             "name": user.name, "roles": user.roles, "groups": user.groups,
         });
         let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-        let signed = format!("{}.{}", encode(&json!({"alg": "EdDSA", "typ": "JWT", "kid": self.id})), encode(&claims));
+        let signed = format!(
+            "{}.{}",
+            encode(&json!({"alg": "EdDSA", "typ": "JWT", "kid": self.id})),
+            encode(&claims)
+        );
         let signature = self.pair.sign(signed.as_bytes());
         format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }

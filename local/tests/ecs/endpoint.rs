@@ -38,15 +38,32 @@ async fn whatever_goes_wrong_with_a_start_there_is_at_most_one_task() {
     for (name, troubles, is_started) in [
         ("a lost answer", vec![LostAnswer], true),
         ("two lost answers", vec![LostAnswer, LostAnswer], true),
-        ("an error, then throttled", vec![ServerError, Throttled], true),
-        ("a lost answer, then throttled", vec![LostAnswer, Throttled], true),
+        (
+            "an error, then throttled",
+            vec![ServerError, Throttled],
+            true,
+        ),
+        (
+            "a lost answer, then throttled",
+            vec![LostAnswer, Throttled],
+            true,
+        ),
         ("no room", vec![NoCapacity], false),
     ] {
         let lab = Lab::imaginary().await;
-        let definition = lab.launcher.register(&image("true")).await.unwrap().unwrap();
+        let definition = lab
+            .launcher
+            .register(&image("true"))
+            .await
+            .unwrap()
+            .unwrap();
         lab.ecs.trouble(troubles);
         let run = lab.launcher.run(&spec(&definition)).await;
-        assert_eq!(matches!(run, Run::Started(_)), is_started, "{name}: {run:?}");
+        assert_eq!(
+            matches!(run, Run::Started(_)),
+            is_started,
+            "{name}: {run:?}"
+        );
         assert_eq!(lab.ecs.live(), usize::from(is_started), "{name}");
     }
 }
@@ -54,7 +71,12 @@ async fn whatever_goes_wrong_with_a_start_there_is_at_most_one_task() {
 #[tokio::test]
 async fn many_starts_at_once_under_a_limit_fill_it_exactly() {
     let lab = Lab::imaginary().await;
-    let definition = lab.launcher.register(&image("true")).await.unwrap().unwrap();
+    let definition = lab
+        .launcher
+        .register(&image("true"))
+        .await
+        .unwrap()
+        .unwrap();
     lab.ecs.set_max_tasks(Some(20));
     let starts = (0..60).map(|_| {
         let (launcher, spec) = (lab.launcher.clone(), spec(&definition));
@@ -70,19 +92,39 @@ async fn many_starts_at_once_under_a_limit_fill_it_exactly() {
 #[tokio::test]
 async fn an_imaginary_task_is_moved_by_hand_and_each_move_is_told() {
     let mut lab = Lab::imaginary().await;
-    let definition = lab.launcher.register(&image("true")).await.unwrap().unwrap();
+    let definition = lab
+        .launcher
+        .register(&image("true"))
+        .await
+        .unwrap()
+        .unwrap();
     let started = lab.start(&definition).await;
-    assert_eq!(started.task.status, TaskStatus::Provisioning, "the answer comes before the task runs");
+    assert_eq!(
+        started.task.status,
+        TaskStatus::Provisioning,
+        "the answer comes before the task runs"
+    );
     let arn = &started.task.arn;
     lab.ecs.exit(arn, 3);
     let ended = lab.launcher.describe(arn).await.unwrap().unwrap();
-    assert_eq!((ended.task.status, ended.exit_code), (TaskStatus::Stopped, Some(3)));
+    assert_eq!(
+        (ended.task.status, ended.exit_code),
+        (TaskStatus::Stopped, Some(3))
+    );
     let mut told = Vec::new();
     while let Ok(event) = lab.events.try_recv() {
         told.push(read(event));
     }
     let statuses: Vec<_> = told.iter().map(|task| task.task.status).collect();
-    assert_eq!(statuses, [TaskStatus::Provisioning, TaskStatus::Running, TaskStatus::Stopping, TaskStatus::Stopped]);
+    assert_eq!(
+        statuses,
+        [
+            TaskStatus::Provisioning,
+            TaskStatus::Running,
+            TaskStatus::Stopping,
+            TaskStatus::Stopped
+        ]
+    );
     let versions: BTreeSet<_> = told.iter().map(|task| task.task.version).collect();
     assert_eq!(versions.len(), told.len(), "each change has its version");
     assert_eq!(told.last(), Some(&ended), "events and API tell the same");
@@ -91,60 +133,156 @@ async fn an_imaginary_task_is_moved_by_hand_and_each_move_is_told() {
 #[tokio::test]
 async fn what_ecs_would_refuse_is_refused() {
     let lab = Lab::imaginary().await;
-    let run = || lab.client.run_task().cluster("casting").task_definition("x");
+    let run = || {
+        lab.client
+            .run_task()
+            .cluster("casting")
+            .task_definition("x")
+    };
     let codes = [
-        ("another cluster", run().cluster("other").send().await.err().map(|e| e.into_service_error().is_cluster_not_found_exception())),
-        ("no network", run().send().await.err().map(|e| e.into_service_error().is_invalid_parameter_exception())),
-        ("too many", run().count(11).send().await.err().map(|e| e.into_service_error().is_invalid_parameter_exception())),
+        (
+            "another cluster",
+            run()
+                .cluster("other")
+                .send()
+                .await
+                .err()
+                .map(|e| e.into_service_error().is_cluster_not_found_exception()),
+        ),
+        (
+            "no network",
+            run()
+                .send()
+                .await
+                .err()
+                .map(|e| e.into_service_error().is_invalid_parameter_exception()),
+        ),
+        (
+            "too many",
+            run()
+                .count(11)
+                .send()
+                .await
+                .err()
+                .map(|e| e.into_service_error().is_invalid_parameter_exception()),
+        ),
     ];
     for (name, is_right) in codes {
         assert_eq!(is_right, Some(true), "{name}");
     }
     let mut image = image("true");
     image.settings.container = String::new();
-    assert!(lab.launcher.register(&image).await.unwrap().is_err(), "a container without a name");
+    assert!(
+        lab.launcher.register(&image).await.unwrap().is_err(),
+        "a container without a name"
+    );
 }
 
 #[tokio::test]
 async fn lists_come_in_pages_and_clusters_are_described() {
     let lab = Lab::imaginary().await;
-    let definition = lab.launcher.register(&image("true")).await.unwrap().unwrap();
+    let definition = lab
+        .launcher
+        .register(&image("true"))
+        .await
+        .unwrap()
+        .unwrap();
     for _ in 0..5 {
         lab.start(&definition).await;
     }
-    let mut pages = lab.client.list_tasks().cluster("casting").max_results(2).into_paginator().send();
+    let mut pages = lab
+        .client
+        .list_tasks()
+        .cluster("casting")
+        .max_results(2)
+        .into_paginator()
+        .send();
     let mut sizes = Vec::new();
     while let Some(page) = pages.next().await {
         sizes.push(page.unwrap().task_arns().len());
     }
     assert_eq!(sizes, [2, 2, 1]);
-    let clusters = lab.client.describe_clusters().clusters("casting").clusters("other").send().await.unwrap();
-    assert_eq!((clusters.clusters()[0].running_tasks_count(), clusters.failures().len()), (5, 1));
+    let clusters = lab
+        .client
+        .describe_clusters()
+        .clusters("casting")
+        .clusters("other")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            clusters.clusters()[0].running_tasks_count(),
+            clusters.failures().len()
+        ),
+        (5, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_definition_is_shown_as_it_was_registered_until_it_is_taken_back() {
     let lab = Lab::imaginary().await;
-    let arn = lab.launcher.register(&image("true")).await.unwrap().unwrap();
+    let arn = lab
+        .launcher
+        .register(&image("true"))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(arn.ends_with(":1"), "{arn}");
-    let shown = lab.client.describe_task_definition().task_definition(&arn).send().await.unwrap();
+    let shown = lab
+        .client
+        .describe_task_definition()
+        .task_definition(&arn)
+        .send()
+        .await
+        .unwrap();
     let shown = shown.task_definition().unwrap().clone();
-    assert_eq!(json!(shown.container_definitions()[0].command()), json!(["--", "sh", "-c", "true"]));
-    lab.client.deregister_task_definition().task_definition(&arn).send().await.unwrap();
-    assert!(matches!(lab.launcher.run(&spec(&arn)).await, Run::Refused(_)));
-    assert!(lab.launcher.register(&image("true")).await.unwrap().unwrap().ends_with(":2"));
+    assert_eq!(
+        json!(shown.container_definitions()[0].command()),
+        json!(["--", "sh", "-c", "true"])
+    );
+    lab.client
+        .deregister_task_definition()
+        .task_definition(&arn)
+        .send()
+        .await
+        .unwrap();
+    assert!(matches!(
+        lab.launcher.run(&spec(&arn)).await,
+        Run::Refused(_)
+    ));
+    assert!(
+        lab.launcher
+            .register(&image("true"))
+            .await
+            .unwrap()
+            .unwrap()
+            .ends_with(":2")
+    );
 }
 
 #[tokio::test]
 async fn a_task_is_forgotten_an_hour_after_it_stopped() {
     let lab = Lab::imaginary().await;
-    let definition = lab.launcher.register(&image("true")).await.unwrap().unwrap();
-    let (stopped, live) = (lab.start(&definition).await.task.arn, lab.start(&definition).await.task.arn);
+    let definition = lab
+        .launcher
+        .register(&image("true"))
+        .await
+        .unwrap()
+        .unwrap();
+    let (stopped, live) = (
+        lab.start(&definition).await.task.arn,
+        lab.start(&definition).await.task.arn,
+    );
     lab.ecs.exit(&stopped, 0);
     for (seconds, is_known) in [(3600, true), (1, false)] {
         lab.clock.advance(seconds);
         lab.start(&definition).await;
-        assert_eq!(lab.launcher.describe(&stopped).await.unwrap().is_some(), is_known, "{seconds} seconds later");
+        assert_eq!(
+            lab.launcher.describe(&stopped).await.unwrap().is_some(),
+            is_known,
+            "{seconds} seconds later"
+        );
     }
     assert!(lab.launcher.describe(&live).await.unwrap().is_some());
 }

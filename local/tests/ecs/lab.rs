@@ -39,7 +39,10 @@ pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("casting-ecs-{}", SessionId::from_bytes(draw(&SystemEntropy::new()))));
+        let path = std::env::temp_dir().join(format!(
+            "casting-ecs-{}",
+            SessionId::from_bytes(draw(&SystemEntropy::new()))
+        ));
         std::fs::create_dir_all(path.join("bin")).unwrap();
         // A gate that is nothing but the app behind it: `gate run -- app…`.
         let gate = path.join("bin/gate");
@@ -50,7 +53,11 @@ impl Folder {
 
     /// The process ids that a task wrote into `name`, one a line.
     pub fn pids(&self, name: &str) -> Vec<i32> {
-        std::fs::read_to_string(self.0.join(name)).unwrap_or_default().lines().map(|line| line.trim().parse().unwrap()).collect()
+        std::fs::read_to_string(self.0.join(name))
+            .unwrap_or_default()
+            .lines()
+            .map(|line| line.trim().parse().unwrap())
+            .collect()
     }
 
     pub fn runtime(&self) -> Runtime {
@@ -74,7 +81,12 @@ impl Drop for Folder {
 
 impl Lab {
     pub async fn imaginary() -> Self {
-        Self::open(Folder::new(), |_| Runtime::Imaginary { run_at_once: true }, None).await
+        Self::open(
+            Folder::new(),
+            |_| Runtime::Imaginary { run_at_once: true },
+            None,
+        )
+        .await
     }
 
     pub async fn processes() -> Self {
@@ -87,7 +99,11 @@ impl Lab {
         Self::open(folder, Folder::runtime, Some(&journal)).await
     }
 
-    async fn open(folder: Folder, runtime: impl Fn(&Folder) -> Runtime, journal: Option<&Path>) -> Self {
+    async fn open(
+        folder: Folder,
+        runtime: impl Fn(&Folder) -> Runtime,
+        journal: Option<&Path>,
+    ) -> Self {
         let options = EcsOptions {
             region: "local".into(),
             account: "000000000000".into(),
@@ -97,18 +113,34 @@ impl Lab {
             max_tasks: None,
         };
         let clock = Arc::new(SetClock::at(NOON));
-        let (ecs, events) = Ecs::open(options, clock.clone(), Arc::new(SystemEntropy::new())).unwrap();
+        let (ecs, events) =
+            Ecs::open(options, clock.clone(), Arc::new(SystemEntropy::new())).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = ecs.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let client = clients::ecs(&AwsSettings::local(&url, &url), &http::shared_client(None).unwrap());
-        Self { launcher: EcsLauncher::new(client.clone(), EcsSettings::local("casting")), client, clock, ecs, events, folder }
+        let client = clients::ecs(
+            &AwsSettings::local(&url, &url),
+            &http::shared_client(None).unwrap(),
+        );
+        Self {
+            launcher: EcsLauncher::new(client.clone(), EcsSettings::local("casting")),
+            client,
+            clock,
+            ecs,
+            events,
+            folder,
+        }
     }
 
     /// Starts a task that runs this script, and gives its ARN.
     pub async fn script(&self, script: &str) -> String {
-        let definition = self.launcher.register(&image(script)).await.unwrap().unwrap();
+        let definition = self
+            .launcher
+            .register(&image(script))
+            .await
+            .unwrap()
+            .unwrap();
         self.start(&definition).await.task.arn
     }
 
@@ -129,7 +161,9 @@ impl Lab {
                 }
             }
         };
-        timeout(LONG, wait).await.unwrap_or_else(|_| panic!("{arn} never comes to {status:?}: {:?}", self.ecs.tasks()))
+        timeout(LONG, wait)
+            .await
+            .unwrap_or_else(|_| panic!("{arn} never comes to {status:?}: {:?}", self.ecs.tasks()))
     }
 
     pub fn log(&self, arn: &str) -> String {
@@ -138,14 +172,21 @@ impl Lab {
 }
 
 pub fn read(event: Value) -> Task {
-    serde_json::from_value::<TaskStateChange>(event).unwrap().into()
+    serde_json::from_value::<TaskStateChange>(event)
+        .unwrap()
+        .into()
 }
 
 pub fn image(script: &str) -> Image {
     let command = ["sh", "-c", script].map(str::to_owned).into();
     let mut image = testing::image(1);
-    image.settings.source =
-        ImageSource::Container(ContainerSource { image: "app:1".into(), command, cpu: 256, memory: 512, ephemeral_storage: None });
+    image.settings.source = ImageSource::Container(ContainerSource {
+        image: "app:1".into(),
+        command,
+        cpu: 256,
+        memory: 512,
+        ephemeral_storage: None,
+    });
     image
 }
 

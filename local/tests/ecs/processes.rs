@@ -16,9 +16,26 @@ use crate::lab::{Folder, Lab, eventually, exists};
 /// Registers a definition with a command, and a second between SIGTERM and SIGKILL.
 async fn define(lab: &Lab, command: &[&str]) -> String {
     let command = command.iter().map(|part| (*part).to_owned()).collect();
-    let container = ContainerDefinition::builder().name("session").image("app:1").set_command(Some(command)).stop_timeout(1).build();
-    let answer = lab.client.register_task_definition().family("script").container_definitions(container).send().await.unwrap();
-    answer.task_definition().unwrap().task_definition_arn().unwrap().to_owned()
+    let container = ContainerDefinition::builder()
+        .name("session")
+        .image("app:1")
+        .set_command(Some(command))
+        .stop_timeout(1)
+        .build();
+    let answer = lab
+        .client
+        .register_task_definition()
+        .family("script")
+        .container_definitions(container)
+        .send()
+        .await
+        .unwrap();
+    answer
+        .task_definition()
+        .unwrap()
+        .task_definition_arn()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -27,20 +44,40 @@ async fn a_task_has_its_environment_its_log_and_its_exit_code() {
     let arn = lab.script("echo name=$CAST_NAME listen=$CAST_GATE_LISTEN cargo=$CARGO_PKG_NAME; echo oh >&2; exit 3").await;
     let ended = lab.until(&arn, TaskStatus::Stopped).await;
     assert_eq!(ended.exit_code, Some(3));
-    assert!(ended.stop_detail.starts_with("EssentialContainerExited"), "{ended:?}");
+    assert!(
+        ended.stop_detail.starts_with("EssentialContainerExited"),
+        "{ended:?}"
+    );
     let log = lab.log(&arn);
-    assert!(log.starts_with("name=a name listen=127.0.0.1:0 cargo=\noh\n[task] exited with code 3; peak memory "), "{log}");
-    assert!(lab.ecs.tasks()[0]["local"]["peakMemoryKib"].as_u64().unwrap() > 0);
+    assert!(
+        log.starts_with(
+            "name=a name listen=127.0.0.1:0 cargo=\noh\n[task] exited with code 3; peak memory "
+        ),
+        "{log}"
+    );
+    assert!(
+        lab.ecs.tasks()[0]["local"]["peakMemoryKib"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
 }
 
 #[tokio::test]
 async fn a_task_may_end_in_its_own_way_when_it_is_stopped() {
     let mut lab = Lab::processes().await;
-    let arn = lab.script("trap 'echo bye; exit 7' TERM; echo $$ > $FOLDER/pids; while :; do sleep 0.02; done").await;
+    let arn = lab
+        .script(
+            "trap 'echo bye; exit 7' TERM; echo $$ > $FOLDER/pids; while :; do sleep 0.02; done",
+        )
+        .await;
     eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
     lab.launcher.stop(&arn, "enough").await.unwrap();
     let ended = lab.until(&arn, TaskStatus::Stopped).await;
-    assert_eq!((ended.exit_code, ended.stop_detail.as_str()), (Some(7), "UserInitiated: enough"));
+    assert_eq!(
+        (ended.exit_code, ended.stop_detail.as_str()),
+        (Some(7), "UserInitiated: enough")
+    );
     assert!(lab.log(&arn).contains("bye"));
 }
 
@@ -53,8 +90,15 @@ async fn a_task_that_does_not_listen_is_killed_after_the_grace() {
     eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
     let asked = Instant::now();
     lab.launcher.stop(&arn, "enough").await.unwrap();
-    assert_eq!(lab.until(&arn, TaskStatus::Stopped).await.exit_code, Some(137));
-    assert!((1000..4000).contains(&asked.elapsed().as_millis()), "{:?}", asked.elapsed());
+    assert_eq!(
+        lab.until(&arn, TaskStatus::Stopped).await.exit_code,
+        Some(137)
+    );
+    assert!(
+        (1000..4000).contains(&asked.elapsed().as_millis()),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -76,14 +120,23 @@ async fn a_command_that_does_not_exist_fails_to_start() {
     let definition = define(&lab, &["no-such-command"]).await;
     let arn = lab.start(&definition).await.task.arn;
     let ended = lab.until(&arn, TaskStatus::Stopped).await;
-    assert!(ended.stop_detail.starts_with("TaskFailedToStart: CannotStartContainerError: no-such-command"), "{ended:?}");
+    assert!(
+        ended
+            .stop_detail
+            .starts_with("TaskFailedToStart: CannotStartContainerError: no-such-command"),
+        "{ended:?}"
+    );
     assert_eq!(ended.exit_code, None);
 }
 
 #[tokio::test]
 async fn a_task_stopped_at_once_never_runs_on() {
     let mut lab = Lab::processes().await;
-    let definition = define(&lab, &["sh", "-c", "echo $$ >> $FOLDER/pids; exec sleep 1000"]).await;
+    let definition = define(
+        &lab,
+        &["sh", "-c", "echo $$ >> $FOLDER/pids; exec sleep 1000"],
+    )
+    .await;
     for _ in 0..10 {
         let arn = lab.start(&definition).await.task.arn;
         lab.launcher.stop(&arn, "changed my mind").await.unwrap();
@@ -107,7 +160,10 @@ async fn when_its_pipe_is_closed_a_supervisor_takes_its_tree_down() {
         .unwrap();
     eventually("it runs", || folder.pids("pids").len() == 2).await;
     drop(supervisor.stdin.take());
-    let status = tokio::task::spawn_blocking(move || supervisor.wait()).await.unwrap().unwrap();
+    let status = tokio::task::spawn_blocking(move || supervisor.wait())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(status.code(), Some(137));
     assert!(!folder.pids("pids").into_iter().any(exists));
 }
@@ -115,10 +171,19 @@ async fn when_its_pipe_is_closed_a_supervisor_takes_its_tree_down() {
 #[tokio::test]
 async fn when_a_supervisor_is_killed_its_task_is_killed_and_stopped() {
     let mut lab = Lab::processes().await;
-    let arn = lab.script("echo $PPID >> $FOLDER/supervisor; echo $$ >> $FOLDER/pids; sleep 1000").await;
+    let arn = lab
+        .script("echo $PPID >> $FOLDER/supervisor; echo $$ >> $FOLDER/pids; sleep 1000")
+        .await;
     eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
-    kill(Pid::from_raw(lab.folder.pids("supervisor")[0]), Signal::SIGKILL).unwrap();
-    assert_eq!(lab.until(&arn, TaskStatus::Stopped).await.exit_code, Some(137));
+    kill(
+        Pid::from_raw(lab.folder.pids("supervisor")[0]),
+        Signal::SIGKILL,
+    )
+    .unwrap();
+    assert_eq!(
+        lab.until(&arn, TaskStatus::Stopped).await.exit_code,
+        Some(137)
+    );
     let pid = lab.folder.pids("pids")[0];
     // It has no parent of ours any more: init collects it.
     eventually("it is gone", || !exists(pid) || is_zombie(pid)).await;
@@ -131,18 +196,40 @@ fn is_zombie(pid: i32) -> bool {
 #[tokio::test]
 async fn a_shutdown_leaves_no_process_and_tells_every_end() {
     let mut lab = Lab::processes().await;
-    let definition = define(&lab, &["sh", "-c", "trap '' TERM; echo $$ >> $FOLDER/pids; while :; do sleep 0.05; done"]).await;
+    let definition = define(
+        &lab,
+        &[
+            "sh",
+            "-c",
+            "trap '' TERM; echo $$ >> $FOLDER/pids; while :; do sleep 0.05; done",
+        ],
+    )
+    .await;
     for _ in 0..5 {
         lab.start(&definition).await;
     }
     eventually("all run", || lab.folder.pids("pids").len() == 5).await;
     let ecs = lab.ecs.clone();
-    tokio::time::timeout(Duration::from_secs(8), ecs.shutdown()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(8), ecs.shutdown())
+        .await
+        .unwrap();
     assert!(!lab.folder.pids("pids").into_iter().any(exists));
     let mut ends = 0;
     while let Ok(event) = lab.events.try_recv() {
-        ends += usize::from(event["detail"]["lastStatus"] == "STOPPED" && event["detail"]["stopCode"] == "TerminationNotice");
+        ends += usize::from(
+            event["detail"]["lastStatus"] == "STOPPED"
+                && event["detail"]["stopCode"] == "TerminationNotice",
+        );
     }
     assert_eq!(ends, 5);
-    assert!(lab.client.run_task().cluster("casting").task_definition(definition).send().await.is_err(), "nothing starts any more");
+    assert!(
+        lab.client
+            .run_task()
+            .cluster("casting")
+            .task_definition(definition)
+            .send()
+            .await
+            .is_err(),
+        "nothing starts any more"
+    );
 }

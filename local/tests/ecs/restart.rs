@@ -26,22 +26,43 @@ fn after_a_crash_running_tasks_are_gone_and_told_stopped_and_the_rest_is_as_it_w
     });
     drop(first);
     let torn = r#"{"progress":{"arn":"arn:aws:ecs"#;
-    std::fs::OpenOptions::new().append(true).open(folder.0.join("ecs.jsonl")).unwrap().write_all(torn.as_bytes()).unwrap();
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(folder.0.join("ecs.jsonl"))
+        .unwrap()
+        .write_all(torn.as_bytes())
+        .unwrap();
 
     let second = tokio::runtime::Runtime::new().unwrap();
     second.block_on(async {
         let mut lab = Lab::kept(folder).await;
         let told = lab.until(&before.task.arn, TaskStatus::Stopped).await;
-        assert!(told.stop_detail.starts_with("TerminationNotice"), "{told:?}");
+        assert!(
+            told.stop_detail.starts_with("TerminationNotice"),
+            "{told:?}"
+        );
         assert!(told.task.version > before.task.version);
         assert_eq!(told.session.as_ref(), Some(&spec.session));
         let pid = lab.folder.pids("pids")[0];
         eventually("its process is gone", || !exists(pid)).await;
-        assert_eq!(lab.launcher.describe(&done).await.unwrap().and_then(|task| task.exit_code), Some(4));
-        let Run::Started(same) = lab.launcher.run(&spec).await else { panic!("the token is forgotten") };
+        assert_eq!(
+            lab.launcher
+                .describe(&done)
+                .await
+                .unwrap()
+                .and_then(|task| task.exit_code),
+            Some(4)
+        );
+        let Run::Started(same) = lab.launcher.run(&spec).await else {
+            panic!("the token is forgotten")
+        };
         assert_eq!(same, told, "the client token still stands for the task");
         std::fs::remove_file(lab.folder.0.join("once")).unwrap();
         let other = lab.start(&definition).await.task.arn;
-        assert_eq!(lab.until(&other, TaskStatus::Stopped).await.exit_code, Some(4), "the definition is still known");
+        assert_eq!(
+            lab.until(&other, TaskStatus::Stopped).await.exit_code,
+            Some(4),
+            "the definition is still known"
+        );
     });
 }

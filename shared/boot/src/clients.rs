@@ -30,7 +30,12 @@ macro_rules! configure {
             .http_client($http.clone())
             .sleep_impl(TokioSleep::new())
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout($timeout).build())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .read_timeout($timeout)
+                    .build(),
+            )
             // Answers are small and come at once; the limit on the whole call is enough.
             .stalled_stream_protection($service::config::StalledStreamProtectionConfig::disabled())
     };

@@ -13,7 +13,8 @@ use casting_identity::oidc::OidcSettings;
 use http::HeaderName;
 
 use crate::settings::{
-    AwsSettings, Settings, SettingsError, parse_admin_key, parse_issuer, parse_origin, parse_session_url, parse_signing_key,
+    AwsSettings, Settings, SettingsError, parse_admin_key, parse_issuer, parse_origin,
+    parse_session_url, parse_signing_key,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -24,7 +25,10 @@ pub(crate) const LOG: &str = "CASTING_LOG";
 pub(crate) type Variables = BTreeMap<String, String>;
 
 /// This process's environment.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub(crate) fn variables() -> Variables {
     std::env::vars().collect()
 }
@@ -34,12 +38,16 @@ pub(crate) fn variables() -> Variables {
 /// # Errors
 /// Every variable that is missing or wrong, by its name.
 pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
-    let mut reader = Reader { variables, problems: Vec::new() };
+    let mut reader = Reader {
+        variables,
+        problems: Vec::new(),
+    };
     let public_url = reader.parsed("CASTING_PUBLIC_URL", parse_origin);
     let report_url = reader.optional_parsed("CASTING_REPORT_URL", parse_origin);
     let session_url = reader.parsed("CASTING_SESSION_URL", parse_session_url);
     let signing_key = reader.parsed("CASTING_SIGNING_KEY", parse_signing_key);
-    let previous_signing_key = reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
+    let previous_signing_key =
+        reader.optional_parsed("CASTING_SIGNING_KEY_PREVIOUS", parse_signing_key);
     let deployment_key = reader.optional_parsed("CASTING_ADMIN_KEY", parse_admin_key);
     let has_logins = reader.get("CASTING_OIDC_ISSUER").is_some();
     let captcha_secret = reader.get("CASTING_CAPTCHA_SECRET").map(str::to_owned);
@@ -58,7 +66,11 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         return Err(SettingsError(reader.problems));
     }
     Ok(Settings {
-        terms: Terms { report_url: report_url.unwrap_or_else(|| public_url.clone()), public_url, session_url },
+        terms: Terms {
+            report_url: report_url.unwrap_or_else(|| public_url.clone()),
+            public_url,
+            session_url,
+        },
         signing_key,
         previous_signing_key,
         deployment_key,
@@ -78,7 +90,10 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
 /// # Errors
 /// Every variable that is missing or wrong, by its name.
 pub(crate) fn read_login(variables: &Variables) -> Result<Option<OidcSettings>, SettingsError> {
-    let mut reader = Reader { variables, problems: Vec::new() };
+    let mut reader = Reader {
+        variables,
+        problems: Vec::new(),
+    };
     if reader.get("CASTING_OIDC_ISSUER").is_none() {
         return Ok(None);
     }
@@ -87,7 +102,10 @@ pub(crate) fn read_login(variables: &Variables) -> Result<Option<OidcSettings>, 
     let text = |name: &str, usual: String| reader.get(name).map_or(usual, str::to_owned);
     let settings = OidcSettings {
         client_secret: reader.get("CASTING_OIDC_CLIENT_SECRET").map(str::to_owned),
-        scopes: text("CASTING_OIDC_SCOPES", usual.scopes.join(" ")).split_whitespace().map(str::to_owned).collect(),
+        scopes: text("CASTING_OIDC_SCOPES", usual.scopes.join(" "))
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
         roles_claim: text("CASTING_OIDC_ROLES_CLAIM", usual.roles_claim),
         groups_claim: text("CASTING_OIDC_GROUPS_CLAIM", usual.groups_claim),
         admin_value: text("CASTING_OIDC_ADMIN_VALUE", usual.admin_value),
@@ -95,30 +113,61 @@ pub(crate) fn read_login(variables: &Variables) -> Result<Option<OidcSettings>, 
         issuer: usual.issuer,
         client_id: usual.client_id,
     };
-    if reader.problems.is_empty() { Ok(Some(settings)) } else { Err(SettingsError(reader.problems)) }
+    if reader.problems.is_empty() {
+        Ok(Some(settings))
+    } else {
+        Err(SettingsError(reader.problems))
+    }
 }
 
 /// Reads in which header the one proxy in front of the gateway names the visitor, and how it proves that it is the one; `None` when there is no proxy.
 ///
 /// # Errors
 /// When the header's name is none.
-pub(crate) fn read_hop(variables: &Variables) -> Result<Option<(HeaderName, Option<String>)>, SettingsError> {
-    let mut reader = Reader { variables, problems: Vec::new() };
-    let name = |text: &str| HeaderName::from_bytes(text.as_bytes()).map_err(|_| "must be the name of a header.");
-    let header = reader.optional_parsed("CASTING_VISITOR_HEADER", |text| name(text).map(Some)).flatten();
+pub(crate) fn read_hop(
+    variables: &Variables,
+) -> Result<Option<(HeaderName, Option<String>)>, SettingsError> {
+    let mut reader = Reader {
+        variables,
+        problems: Vec::new(),
+    };
+    let name = |text: &str| {
+        HeaderName::from_bytes(text.as_bytes()).map_err(|_| "must be the name of a header.")
+    };
+    let header = reader
+        .optional_parsed("CASTING_VISITOR_HEADER", |text| name(text).map(Some))
+        .flatten();
     let proof = reader.get("CASTING_VISITOR_PROOF").map(str::to_owned);
-    if reader.problems.is_empty() { Ok(header.map(|header| (header, proof))) } else { Err(SettingsError(reader.problems)) }
+    if reader.problems.is_empty() {
+        Ok(header.map(|header| (header, proof)))
+    } else {
+        Err(SettingsError(reader.problems))
+    }
 }
 
 /// The names of the variables without which no function starts.
 pub fn required() -> Vec<String> {
-    let SettingsError(problems) = read(&Variables::new()).err().unwrap_or(SettingsError(Vec::new()));
-    problems.iter().filter_map(|problem| problem.split(' ').next()).map(str::to_owned).collect()
+    let SettingsError(problems) = read(&Variables::new())
+        .err()
+        .unwrap_or(SettingsError(Vec::new()));
+    problems
+        .iter()
+        .filter_map(|problem| problem.split(' ').next())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
-    let endpoint = |service: &str, reader: &Reader<'_>| reader.get(service).or_else(|| reader.get("AWS_ENDPOINT_URL")).map(str::to_owned);
-    let (id, secret) = (reader.required("AWS_ACCESS_KEY_ID"), reader.required("AWS_SECRET_ACCESS_KEY"));
+    let endpoint = |service: &str, reader: &Reader<'_>| {
+        reader
+            .get(service)
+            .or_else(|| reader.get("AWS_ENDPOINT_URL"))
+            .map(str::to_owned)
+    };
+    let (id, secret) = (
+        reader.required("AWS_ACCESS_KEY_ID"),
+        reader.required("AWS_SECRET_ACCESS_KEY"),
+    );
     let token = reader.get("AWS_SESSION_TOKEN").map(str::to_owned);
     AwsSettings {
         region: reader.required("AWS_REGION"),
@@ -142,19 +191,43 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
         cluster: reader.required("CASTING_ECS_CLUSTER"),
         subnets: reader.parsed("CASTING_ECS_SUBNETS", |text| list(text, 16)),
         security_groups: reader.parsed("CASTING_ECS_SECURITY_GROUPS", |text| list(text, 5)),
-        edge_inside: reader.optional_parsed("CASTING_EDGE_INSIDE", yes_or_no).unwrap_or_default(),
-        assign_public_ip: reader.optional_parsed("CASTING_ECS_ASSIGN_PUBLIC_IP", public_ip).unwrap_or_default(),
-        execution_role_arn: reader.get("CASTING_ECS_EXECUTION_ROLE_ARN").map(str::to_owned),
+        edge_inside: reader
+            .optional_parsed("CASTING_EDGE_INSIDE", yes_or_no)
+            .unwrap_or_default(),
+        assign_public_ip: reader
+            .optional_parsed("CASTING_ECS_ASSIGN_PUBLIC_IP", public_ip)
+            .unwrap_or_default(),
+        execution_role_arn: reader
+            .get("CASTING_ECS_EXECUTION_ROLE_ARN")
+            .map(str::to_owned),
         gate_image: reader.get("CASTING_GATE_IMAGE").map(str::to_owned),
-        capacity: reader.optional_parsed("CASTING_ECS_CAPACITY", capacity).unwrap_or_default(),
-        logs: reader.get("CASTING_ECS_LOG_GROUP").map(|group| LogSettings { group: group.to_owned(), region: region.to_owned() }),
+        capacity: reader
+            .optional_parsed("CASTING_ECS_CAPACITY", capacity)
+            .unwrap_or_default(),
+        logs: reader
+            .get("CASTING_ECS_LOG_GROUP")
+            .map(|group| LogSettings {
+                group: group.to_owned(),
+                region: region.to_owned(),
+            }),
     }
 }
 
 /// Reads `a,b, c`.
 fn list(text: &str, most: usize) -> Result<Vec<String>, String> {
-    let items: Vec<String> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
-    if (1..=most).contains(&items.len()) { Ok(items) } else { Err(format!("must hold 1 to {most} ids with commas between them.")) }
+    let items: Vec<String> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if (1..=most).contains(&items.len()) {
+        Ok(items)
+    } else {
+        Err(format!(
+            "must hold 1 to {most} ids with commas between them."
+        ))
+    }
 }
 
 /// Looks up variables and notes what is wrong. After a problem a default stands in; nobody sees it, because the settings are refused.
@@ -165,21 +238,32 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.variables
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     fn required(&mut self, name: &str) -> String {
         self.parsed(name, |text| Ok::<_, String>(text.to_owned()))
     }
 
-    fn parsed<T: Default, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> T {
+    fn parsed<T: Default, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> T {
         if self.get(name).is_none() {
             self.problems.push(format!("{name} is not set."));
         }
         self.optional_parsed(name, parse).unwrap_or_default()
     }
 
-    fn optional_parsed<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    fn optional_parsed<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         match parse(self.get(name)?) {
             Ok(value) => Some(value),
             Err(detail) => {
@@ -199,7 +283,10 @@ mod tests {
         [
             ("CASTING_PUBLIC_URL", "https://cast.example.com/"),
             ("CASTING_SESSION_URL", "https://{session}.example.com"),
-            ("CASTING_SIGNING_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            (
+                "CASTING_SIGNING_KEY",
+                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            ),
             ("CASTING_TABLE_CASTS", "a"),
             ("CASTING_TABLE_SESSIONS", "b"),
             ("CASTING_TABLE_CLAIMS", "c"),
@@ -230,18 +317,34 @@ mod tests {
         assert_eq!(settings.terms.public_url, "https://cast.example.com");
         assert_eq!(settings.terms.report_url, settings.terms.public_url);
         assert_eq!(settings.ecs.subnets, ["subnet-1", "subnet-2"]);
-        assert_eq!((settings.ecs.assign_public_ip, settings.ecs.capacity), (false, Capacity::Fargate));
+        assert_eq!(
+            (settings.ecs.assign_public_ip, settings.ecs.capacity),
+            (false, Capacity::Fargate)
+        );
         assert_eq!(settings.captcha_secret, None);
-        assert_eq!((settings.aws.dynamodb_endpoint, settings.aws.ecs_endpoint, settings.ecs.logs), (None, None, None));
+        assert_eq!(
+            (
+                settings.aws.dynamodb_endpoint,
+                settings.aws.ecs_endpoint,
+                settings.ecs.logs
+            ),
+            (None, None, None)
+        );
         assert_eq!(settings.aws.ca_bundle, None);
         let with_bundle = read(&with("AWS_CA_BUNDLE", "/opt/roots.pem")).expect("complete");
-        assert_eq!(with_bundle.aws.ca_bundle.as_deref(), Some(std::path::Path::new("/opt/roots.pem")));
+        assert_eq!(
+            with_bundle.aws.ca_bundle.as_deref(),
+            Some(std::path::Path::new("/opt/roots.pem"))
+        );
     }
 
     #[test]
     fn nothing_set_is_reported_in_one_go() {
         let SettingsError(problems) = read(&Variables::new()).expect_err("nothing is set");
-        let missing: Vec<_> = problems.iter().map(|problem| problem.split(' ').next().unwrap_or_default()).collect();
+        let missing: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.split(' ').next().unwrap_or_default())
+            .collect();
         let mut required: Vec<_> = complete().into_keys().collect();
         required.sort_unstable();
         let mut found = missing.clone();
@@ -267,18 +370,28 @@ mod tests {
             ("CASTING_EDGE_INSIDE", "yes"),
         ] {
             let SettingsError(problems) = read(&with(name, value)).expect_err(name);
-            assert!(problems.len() == 1 && problems[0].starts_with(name) && problems[0].ends_with('.'), "{name}={value}: {problems:?}");
+            assert!(
+                problems.len() == 1 && problems[0].starts_with(name) && problems[0].ends_with('.'),
+                "{name}={value}: {problems:?}"
+            );
         }
     }
 
     #[test]
     fn what_is_wrong_with_a_secret_is_said_without_it() {
-        let text = read(&with("CASTING_SIGNING_KEY", "hunter2")).expect_err("too short").to_string();
+        let text = read(&with("CASTING_SIGNING_KEY", "hunter2"))
+            .expect_err("too short")
+            .to_string();
         assert!(!text.contains("hunter2"), "{text}");
-        let text = read(&with("CASTING_ADMIN_KEY", "hunter2")).expect_err("too short").to_string();
+        let text = read(&with("CASTING_ADMIN_KEY", "hunter2"))
+            .expect_err("too short")
+            .to_string();
         assert!(!text.contains("hunter2"), "{text}");
         let shown = format!("{:?}", read(&complete()).expect("complete"));
-        assert!(!shown.contains("wJalr") && !shown.contains("signing"), "{shown}");
+        assert!(
+            !shown.contains("wJalr") && !shown.contains("signing"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -286,38 +399,81 @@ mod tests {
         assert_eq!(read_login(&complete()), Ok(None));
         let has_logins = |variables: &Variables| read(variables).expect("complete").has_logins;
         assert!(!has_logins(&complete()) && !has_logins(&with("CASTING_OIDC_ISSUER", " ")));
-        assert!(has_logins(&with("CASTING_OIDC_ISSUER", "https://login.example")), "and the console says so");
-        let SettingsError(problems) = read_login(&with("CASTING_OIDC_ISSUER", "https://login.example")).expect_err("no client id");
-        assert!(problems.len() == 1 && problems[0].starts_with("CASTING_OIDC_CLIENT_ID"), "{problems:?}");
-        let SettingsError(problems) = read_login(&with("CASTING_OIDC_ISSUER", "http://login.example")).expect_err("not https");
-        assert!(problems[0].starts_with("CASTING_OIDC_ISSUER"), "{problems:?}");
+        assert!(
+            has_logins(&with("CASTING_OIDC_ISSUER", "https://login.example")),
+            "and the console says so"
+        );
+        let SettingsError(problems) =
+            read_login(&with("CASTING_OIDC_ISSUER", "https://login.example"))
+                .expect_err("no client id");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with("CASTING_OIDC_CLIENT_ID"),
+            "{problems:?}"
+        );
+        let SettingsError(problems) =
+            read_login(&with("CASTING_OIDC_ISSUER", "http://login.example"))
+                .expect_err("not https");
+        assert!(
+            problems[0].starts_with("CASTING_OIDC_ISSUER"),
+            "{problems:?}"
+        );
         let mut variables = with("CASTING_OIDC_ISSUER", "https://login.example/realm");
         variables.insert("CASTING_OIDC_CLIENT_ID".into(), "casting".into());
         variables.insert("CASTING_OIDC_SCOPES".into(), "profile roles".into());
         let login = read_login(&variables).expect("complete").expect("is set");
-        assert_eq!((login.issuer.as_str(), login.scopes), ("https://login.example/realm", vec!["profile".to_owned(), "roles".to_owned()]));
+        assert_eq!(
+            (login.issuer.as_str(), login.scopes),
+            (
+                "https://login.example/realm",
+                vec!["profile".to_owned(), "roles".to_owned()]
+            )
+        );
     }
 
     #[test]
     fn a_proxy_in_front_is_optional_and_named_by_its_header() {
         assert_eq!(read_hop(&complete()), Ok(None));
-        let hop = |variables: &Variables| read_hop(variables).expect("is right").map(|(header, proof)| (header.to_string(), proof));
+        let hop = |variables: &Variables| {
+            read_hop(variables)
+                .expect("is right")
+                .map(|(header, proof)| (header.to_string(), proof))
+        };
         let mut variables = with("CASTING_VISITOR_HEADER", "CloudFront-Viewer-Address");
-        assert_eq!(hop(&variables), Some(("cloudfront-viewer-address".into(), None)));
+        assert_eq!(
+            hop(&variables),
+            Some(("cloudfront-viewer-address".into(), None))
+        );
         variables.insert("CASTING_VISITOR_PROOF".into(), "hush".into());
-        assert_eq!(hop(&variables), Some(("cloudfront-viewer-address".into(), Some("hush".into()))));
-        let SettingsError(problems) = read_hop(&with("CASTING_VISITOR_HEADER", "a header")).expect_err("is none");
-        assert!(problems.len() == 1 && problems[0].starts_with("CASTING_VISITOR_HEADER"), "{problems:?}");
+        assert_eq!(
+            hop(&variables),
+            Some(("cloudfront-viewer-address".into(), Some("hush".into())))
+        );
+        let SettingsError(problems) =
+            read_hop(&with("CASTING_VISITOR_HEADER", "a header")).expect_err("is none");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with("CASTING_VISITOR_HEADER"),
+            "{problems:?}"
+        );
     }
 
     #[test]
     fn endpoints_can_be_set_together_and_one_by_one() {
-        let both = read(&with("AWS_ENDPOINT_URL", "http://localhost:1")).expect("complete").aws;
+        let both = read(&with("AWS_ENDPOINT_URL", "http://localhost:1"))
+            .expect("complete")
+            .aws;
         assert_eq!(
-            (both.dynamodb_endpoint.as_deref(), both.ecs_endpoint.as_deref()),
+            (
+                both.dynamodb_endpoint.as_deref(),
+                both.ecs_endpoint.as_deref()
+            ),
             (Some("http://localhost:1"), Some("http://localhost:1"))
         );
-        let one = read(&with("AWS_ENDPOINT_URL_ECS", "http://localhost:2")).expect("complete").aws;
-        assert_eq!((one.dynamodb_endpoint, one.ecs_endpoint.as_deref()), (None, Some("http://localhost:2")));
+        let one = read(&with("AWS_ENDPOINT_URL_ECS", "http://localhost:2"))
+            .expect("complete")
+            .aws;
+        assert_eq!(
+            (one.dynamodb_endpoint, one.ecs_endpoint.as_deref()),
+            (None, Some("http://localhost:2"))
+        );
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -46,11 +47,15 @@ pub fn shared_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, TlsEr
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let tls = match ca_bundle {
-        None => HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?,
+        None => HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?,
         Some(file) => HttpsConnectorBuilder::new().with_tls_config(trusting(file)?),
     };
     let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
-    let pool = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_TIMEOUT).build(connector);
+    let pool = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build(connector);
     Ok(SharedHttpClient::new(Pool(pool)))
 }
 
@@ -61,10 +66,13 @@ fn trusting(file: &Path) -> Result<ClientConfig, TlsError> {
         roots.add(certificate?)?;
     }
     if roots.is_empty() {
-        return Err(TlsError::Bundle(rustls::pki_types::pem::Error::NoItemsFound));
+        return Err(TlsError::Bundle(
+            rustls::pki_types::pem::Error::NoItemsFound,
+        ));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let tls =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -72,11 +80,18 @@ fn trusting(file: &Path) -> Result<ClientConfig, TlsError> {
 struct Pool(Client<HttpsConnector<TcpConnector>, SdkBody>);
 
 impl HttpClient for Pool {
-    fn http_connector(&self, settings: &HttpConnectorSettings, _components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         let connecting = settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT);
         // One limit from the first byte of the handshake to the answer's head: a call that needs a new connection gets the time for both.
         let limit = settings.read_timeout().map(|reading| connecting + reading);
-        SharedHttpConnector::new(Caller { pool: self.clone(), limit })
+        SharedHttpConnector::new(Caller {
+            pool: self.clone(),
+            limit,
+        })
     }
 }
 
@@ -91,14 +106,21 @@ impl HttpConnector for Caller {
         let Pool(pool) = self.pool.clone();
         let limit = self.limit;
         HttpConnectorFuture::new(async move {
-            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            let request = request
+                .try_into_http1x()
+                .map_err(|error| ConnectorError::user(error.into()))?;
             let answer = pool.request(request);
             let answer = match limit {
-                Some(limit) => tokio::time::timeout(limit, answer).await.map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?,
+                Some(limit) => tokio::time::timeout(limit, answer)
+                    .await
+                    .map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?,
                 None => answer.await,
             };
-            let answer = answer.map_err(|error| ConnectorError::io(error.into()))?.map(SdkBody::from_body_1_x);
-            HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+            let answer = answer
+                .map_err(|error| ConnectorError::io(error.into()))?
+                .map(SdkBody::from_body_1_x);
+            HttpResponse::try_from(answer)
+                .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
 }
@@ -123,7 +145,10 @@ mod tests {
                 if answers {
                     let body = r#"{"TableNames":[]}"#;
                     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 17\r\n\r\n";
-                    stream.write_all(format!("{head}{body}").as_bytes()).await.expect("an answer");
+                    stream
+                        .write_all(format!("{head}{body}").as_bytes())
+                        .await
+                        .expect("an answer");
                 }
                 served += 1;
             }
@@ -135,7 +160,10 @@ mod tests {
     #[tokio::test]
     async fn calls_share_one_connection() {
         let (url, served) = endpoint(true).await;
-        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(None).expect("TLS"));
+        let client = clients::dynamodb(
+            &AwsSettings::local(&url, &url),
+            &shared_client(None).expect("TLS"),
+        );
         for _ in 0..3 {
             client.list_tables().send().await.expect("an answer");
         }
@@ -147,7 +175,10 @@ mod tests {
     async fn an_https_endpoint_is_greeted_with_a_tls_handshake() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("https://{}", listener.local_addr().expect("an address"));
-        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(None).expect("TLS"));
+        let client = clients::dynamodb(
+            &AwsSettings::local(&url, &url),
+            &shared_client(None).expect("TLS"),
+        );
         let call = tokio::spawn(async move { client.list_tables().send().await.is_err() });
         let (mut stream, _) = listener.accept().await.expect("a connection");
         // A TLS record begins with its type (22, handshake) and a version.
@@ -158,24 +189,41 @@ mod tests {
 
     /// An https endpoint that says once that there are no tables; returns its URL and its certificate as a file's text.
     async fn secret_endpoint() -> (String, String) {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let made =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())
+            .expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-        let tls = tls.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("a certificate");
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let tls = tls
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a certificate");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
+        let url = format!(
+            "https://localhost:{}",
+            listener.local_addr().expect("an address").port()
+        );
         tokio::spawn(async move {
             let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
             while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    continue;
+                };
                 let _ = stream.read(&mut vec![0; 65_536]).await;
                 let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 17\r\n\r\n";
-                let _ = stream.write_all(format!("{head}{{\"TableNames\":[]}}").as_bytes()).await;
+                let _ = stream
+                    .write_all(format!("{head}{{\"TableNames\":[]}}").as_bytes())
+                    .await;
             }
         });
         let text = data_encoding::BASE64.encode(made.cert.der());
-        (url, format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"))
+        (
+            url,
+            format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"),
+        )
     }
 
     #[tokio::test]
@@ -184,11 +232,21 @@ mod tests {
         let file = std::env::temp_dir().join(format!("casting-bundle-{}.pem", std::process::id()));
         std::fs::write(&file, certificate).expect("a file");
         for (bundle, trusted) in [(None, false), (Some(file.as_path()), true)] {
-            let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(bundle).expect("TLS"));
-            assert_eq!(client.list_tables().send().await.is_ok(), trusted, "{bundle:?}");
+            let client = clients::dynamodb(
+                &AwsSettings::local(&url, &url),
+                &shared_client(bundle).expect("TLS"),
+            );
+            assert_eq!(
+                client.list_tables().send().await.is_ok(),
+                trusted,
+                "{bundle:?}"
+            );
         }
         std::fs::write(&file, "no certificate").expect("a file");
-        assert!(shared_client(Some(&file)).is_err(), "a file without certificates");
+        assert!(
+            shared_client(Some(&file)).is_err(),
+            "a file without certificates"
+        );
         std::fs::remove_file(&file).expect("is deleted");
         assert!(shared_client(Some(&file)).is_err(), "no file");
     }
@@ -196,7 +254,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_endpoint_that_says_nothing_is_given_up() {
         let (url, _served) = endpoint(false).await;
-        let client = clients::dynamodb(&AwsSettings::local(&url, &url), &shared_client(None).expect("TLS"));
+        let client = clients::dynamodb(
+            &AwsSettings::local(&url, &url),
+            &shared_client(None).expect("TLS"),
+        );
         let error = client.list_tables().send().await.expect_err("no answer");
         assert!(format!("{error:?}").contains("Timeout"), "{error:?}");
     }

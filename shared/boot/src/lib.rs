@@ -81,10 +81,14 @@ pub async fn start_calling_out() -> Result<Control, BootError> {
     start_with(build).await
 }
 
-async fn start_with(build: impl FnOnce(Settings) -> Result<Control, BootError>) -> Result<Control, BootError> {
+async fn start_with(
+    build: impl FnOnce(Settings) -> Result<Control, BootError>,
+) -> Result<Control, BootError> {
     let environment = environment::variables();
     log::to_stdout_as_json(environment.get(environment::LOG).map(String::as_str));
-    let control = environment::read(&environment).map_err(BootError::from).and_then(build);
+    let control = environment::read(&environment)
+        .map_err(BootError::from)
+        .and_then(build);
     match &control {
         Ok(control) => warm::connect(control).await,
         Err(error) => tracing::error!(%error, "This function cannot start"),
@@ -118,9 +122,17 @@ pub fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> 
 
 /// Where the archives of profiles are kept. Their requests are signed with the machine's own time, whatever clock judges visitors.
 fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, BootError> {
-    let settings =
-        BucketSettings { bucket, region: aws.region.clone(), credentials: aws.credentials.clone(), endpoint: aws.s3_endpoint.clone() };
-    Ok(Arc::new(Bucket::new(settings, web_client::build(S3_TIMEOUT)?, Arc::new(SystemClock))?))
+    let settings = BucketSettings {
+        bucket,
+        region: aws.region.clone(),
+        credentials: aws.credentials.clone(),
+        endpoint: aws.s3_endpoint.clone(),
+    };
+    Ok(Arc::new(Bucket::new(
+        settings,
+        web_client::build(S3_TIMEOUT)?,
+        Arc::new(SystemClock),
+    )?))
 }
 
 /// The control plane that these settings describe, with all that calls out to others: CAPTCHA providers and gates. Opens nothing yet.
@@ -129,7 +141,9 @@ fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, 
 /// When there is no TLS.
 pub fn build(settings: Settings) -> Result<Control, BootError> {
     let gates = HttpGates::new(&settings.terms.session_url)?;
-    let mut control = assemble(settings, |keys, secret| Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret))))?;
+    let mut control = assemble(settings, |keys, secret| {
+        Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret)))
+    })?;
     control.gates = Some(Arc::new(gates));
     Ok(control)
 }
@@ -142,11 +156,25 @@ fn assemble(
     let http = http::shared_client(settings.aws.ca_bundle.as_deref())?;
     let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
-    let keys = Keyring::changing(&settings.signing_key, settings.previous_signing_key.as_ref());
+    let keys = Keyring::changing(
+        &settings.signing_key,
+        settings.previous_signing_key.as_ref(),
+    );
     let captcha = verifier(&keys, settings.captcha_secret)?;
-    let mut control = Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
+    let mut control = Casting::new(
+        store,
+        launcher,
+        captcha,
+        keys,
+        settings.clock,
+        settings.entropy,
+        settings.terms,
+    );
     control.deployment_key = settings.deployment_key;
     control.has_logins = settings.has_logins;
-    control.profiles = settings.profile_bucket.map(|bucket| profiles(bucket, &settings.aws)).transpose()?;
+    control.profiles = settings
+        .profile_bucket
+        .map(|bucket| profiles(bucket, &settings.aws))
+        .transpose()?;
     Ok(control)
 }

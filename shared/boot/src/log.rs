@@ -16,16 +16,28 @@ const OURS: &str = "casting";
 /// Writes one JSON object a line to standard output, which CloudWatch reads: what happened at `level` (error, warn, info, debug or trace;
 /// anything else is info) in our own code, and warnings of everybody else; and what is counted, in whatever level. Does nothing when there is a log already.
 pub fn to_stdout_as_json(level: Option<&str>) {
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false);
     let counts = Metrics.with_filter(Targets::new().with_target(METRICS, LevelFilter::INFO));
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(level))).with(counts).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(filter(level)))
+        .with(counts)
+        .try_init();
 }
 
 /// What is logged at this level; what is counted is not.
 pub fn filter(level: Option<&str>) -> Targets {
-    let level = level.and_then(|level| level.trim().parse().ok()).unwrap_or(LevelFilter::INFO);
+    let level = level
+        .and_then(|level| level.trim().parse().ok())
+        .unwrap_or(LevelFilter::INFO);
     // The runtime's span carries the id of the invocation, and is an "info" of its own.
-    let usual = Targets::new().with_default(LevelFilter::WARN).with_target("lambda_runtime", LevelFilter::INFO).with_target(OURS, level);
+    let usual = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("lambda_runtime", LevelFilter::INFO)
+        .with_target(OURS, level);
     usual.with_target(METRICS, LevelFilter::OFF)
 }
 
@@ -38,15 +50,61 @@ mod tests {
     fn our_own_code_speaks_at_the_level_that_is_set_and_others_only_warn() {
         for (name, level, target, at, logged) in [
             ("by default", None, "casting_core::flow", Level::INFO, true),
-            ("by default", None, "casting_core::flow", Level::DEBUG, false),
-            ("a function", Some("debug"), "casting_fn_cast", Level::DEBUG, true),
-            ("less", Some("WARN"), "casting_core::flow", Level::INFO, false),
-            ("a word that is no level", Some("loud"), "casting_boot", Level::INFO, true),
-            ("others", Some("trace"), "hyper_util::client", Level::INFO, false),
-            ("what is counted", Some("trace"), METRICS, Level::INFO, false),
-            ("others that warn", Some("error"), "hyper_util::client", Level::WARN, true),
+            (
+                "by default",
+                None,
+                "casting_core::flow",
+                Level::DEBUG,
+                false,
+            ),
+            (
+                "a function",
+                Some("debug"),
+                "casting_fn_cast",
+                Level::DEBUG,
+                true,
+            ),
+            (
+                "less",
+                Some("WARN"),
+                "casting_core::flow",
+                Level::INFO,
+                false,
+            ),
+            (
+                "a word that is no level",
+                Some("loud"),
+                "casting_boot",
+                Level::INFO,
+                true,
+            ),
+            (
+                "others",
+                Some("trace"),
+                "hyper_util::client",
+                Level::INFO,
+                false,
+            ),
+            (
+                "what is counted",
+                Some("trace"),
+                METRICS,
+                Level::INFO,
+                false,
+            ),
+            (
+                "others that warn",
+                Some("error"),
+                "hyper_util::client",
+                Level::WARN,
+                true,
+            ),
         ] {
-            assert_eq!(filter(level).would_enable(target, &at), logged, "{name}: {target} at {at}");
+            assert_eq!(
+                filter(level).would_enable(target, &at),
+                logged,
+                "{name}: {target} at {at}"
+            );
         }
     }
 }

@@ -28,7 +28,11 @@ impl<S: Subscriber> Layer<S> for Metrics {
         let mut counted = Counted::default();
         event.record(&mut counted);
         // A metric that cannot be written is no reason to let a request fail.
-        let _ = writeln!(std::io::stdout().lock(), "{}", counted.line(SystemClock.now()));
+        let _ = writeln!(
+            std::io::stdout().lock(),
+            "{}",
+            counted.line(SystemClock.now())
+        );
     }
 }
 
@@ -41,13 +45,35 @@ struct Counted {
 
 impl Counted {
     fn line(&self, now: Timestamp) -> Value {
-        let unit = |name: &str| if name.ends_with("_ms") { "Milliseconds" } else { "Count" };
-        let metrics: Vec<Value> = self.metrics.iter().map(|(name, _)| json!({ "Name": name, "Unit": unit(name) })).collect();
+        let unit = |name: &str| {
+            if name.ends_with("_ms") {
+                "Milliseconds"
+            } else {
+                "Count"
+            }
+        };
+        let metrics: Vec<Value> = self
+            .metrics
+            .iter()
+            .map(|(name, _)| json!({ "Name": name, "Unit": unit(name) }))
+            .collect();
         let dimensions: Vec<&str> = self.dimensions.iter().map(|(name, _)| *name).collect();
-        let directive = json!([{ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics }]);
-        let mut line = Map::from_iter([("_aws".to_owned(), json!({ "Timestamp": now.millis(), "CloudWatchMetrics": directive }))]);
-        line.extend(self.dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-        line.extend(self.metrics.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let directive =
+            json!([{ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics }]);
+        let mut line = Map::from_iter([(
+            "_aws".to_owned(),
+            json!({ "Timestamp": now.millis(), "CloudWatchMetrics": directive }),
+        )]);
+        line.extend(
+            self.dimensions
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value))),
+        );
+        line.extend(
+            self.metrics
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone())),
+        );
         Value::Object(line)
     }
 }
@@ -83,16 +109,22 @@ mod tests {
         fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
             let mut counted = Counted::default();
             event.record(&mut counted);
-            self.0.lock().expect("unpoisoned").push(counted.line(Timestamp::from_millis(1_700_000_000_000)));
+            self.0
+                .lock()
+                .expect("unpoisoned")
+                .push(counted.line(Timestamp::from_millis(1_700_000_000_000)));
         }
     }
 
     #[test]
     fn numbers_are_metrics_and_texts_their_dimensions() {
         let kept = Arc::default();
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(Kept(Arc::clone(&kept))), || {
-            tracing::info!(target: METRICS, sessions = 1_u64, start_ms = 1500_u64, state = "ready");
-        });
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(Kept(Arc::clone(&kept))),
+            || {
+                tracing::info!(target: METRICS, sessions = 1_u64, start_ms = 1500_u64, state = "ready");
+            },
+        );
         let expected = json!({
             "_aws": {
                 "Timestamp": 1_700_000_000_000_u64,

@@ -47,8 +47,19 @@ pub struct Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { terms, tables, ecs, aws, .. } = self;
-        f.debug_struct("Settings").field("terms", terms).field("tables", tables).field("ecs", ecs).field("aws", aws).finish_non_exhaustive()
+        let Self {
+            terms,
+            tables,
+            ecs,
+            aws,
+            ..
+        } = self;
+        f.debug_struct("Settings")
+            .field("terms", terms)
+            .field("tables", tables)
+            .field("ecs", ecs)
+            .field("aws", aws)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,7 +116,11 @@ impl Settings {
             let what = what.to_owned();
             move |detail: String| SettingsError(vec![format!("{what} {detail}")])
         };
-        let Terms { public_url, report_url, session_url } = terms;
+        let Terms {
+            public_url,
+            report_url,
+            session_url,
+        } = terms;
         let terms = Terms {
             public_url: parse_origin(&public_url).map_err(one("The public URL"))?,
             report_url: parse_origin(&report_url).map_err(one("The report URL"))?,
@@ -146,13 +161,17 @@ pub fn parse_admin_key(text: &str) -> Result<String, String> {
 /// The rest of a sentence that begins with the setting's name.
 pub fn parse_origin(text: &str) -> Result<String, String> {
     let text = text.trim().trim_end_matches('/');
-    let uri: http::Uri = text.parse().map_err(|_| "is not a URL such as https://cast.example.com.".to_owned())?;
+    let uri: http::Uri = text
+        .parse()
+        .map_err(|_| "is not a URL such as https://cast.example.com.".to_owned())?;
     let scheme = uri.scheme_str().unwrap_or_default();
     if !matches!(scheme, "https" | "http") || uri.host().is_none_or(str::is_empty) {
         return Err("must begin with https:// or http:// and name a host.".to_owned());
     }
     if uri.path() != "/" || uri.query().is_some() || text.contains(['@', '#']) || text.len() > 512 {
-        return Err("must be an origin: scheme, host and maybe a port, 512 characters at most.".to_owned());
+        return Err(
+            "must be an origin: scheme, host and maybe a port, 512 characters at most.".to_owned(),
+        );
     }
     Ok(text.to_owned())
 }
@@ -162,7 +181,10 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
 /// # Errors
 /// The rest of a sentence that begins with the setting's name.
 pub fn parse_issuer(text: &str) -> Result<String, String> {
-    let uri: http::Uri = text.trim().parse().map_err(|_| "is not a URL such as https://login.example.com.".to_owned())?;
+    let uri: http::Uri = text
+        .trim()
+        .parse()
+        .map_err(|_| "is not a URL such as https://login.example.com.".to_owned())?;
     let is_local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match uri.scheme_str() {
         Some("https") => Ok(text.trim().to_owned()),
@@ -180,9 +202,17 @@ pub fn parse_session_url(text: &str) -> Result<String, String> {
     if text.matches("{session}").count() != 1 {
         return Err("must contain {session} once, where a session's id goes.".to_owned());
     }
-    let example: http::Uri = text.replace("{session}", "s1").parse().map_err(|_| "is not a URL.".to_owned())?;
-    if !matches!(example.scheme_str(), Some("https" | "http")) || example.host().is_none_or(str::is_empty) || example.query().is_some() {
-        return Err("must begin with https:// or http://, name a host and have no query.".to_owned());
+    let example: http::Uri = text
+        .replace("{session}", "s1")
+        .parse()
+        .map_err(|_| "is not a URL.".to_owned())?;
+    if !matches!(example.scheme_str(), Some("https" | "http"))
+        || example.host().is_none_or(str::is_empty)
+        || example.query().is_some()
+    {
+        return Err(
+            "must begin with https:// or http://, name a host and have no query.".to_owned(),
+        );
     }
     Ok(text.to_owned())
 }
@@ -193,7 +223,9 @@ pub fn parse_session_url(text: &str) -> Result<String, String> {
 /// The rest of a sentence that begins with the setting's name; the key is not repeated.
 pub fn parse_signing_key(text: &str) -> Result<[u8; 32], String> {
     let bytes = lenient().and_then(|encoding| encoding.decode(text.trim().as_bytes()).ok());
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| "must be 32 random bytes in base64url: 43 characters.".to_owned())
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| "must be 32 random bytes in base64url: 43 characters.".to_owned())
 }
 
 /// The last of 43 characters holds two bits too many. They may be anything, so that a password generator can make a key.
@@ -210,9 +242,21 @@ mod tests {
     #[test]
     fn an_origin_is_scheme_host_and_port() {
         for (name, text, kept) in [
-            ("https", "https://cast.example.com", Some("https://cast.example.com")),
-            ("a slash at the end", "https://cast.example.com/", Some("https://cast.example.com")),
-            ("a port", "http://localhost:8300", Some("http://localhost:8300")),
+            (
+                "https",
+                "https://cast.example.com",
+                Some("https://cast.example.com"),
+            ),
+            (
+                "a slash at the end",
+                "https://cast.example.com/",
+                Some("https://cast.example.com"),
+            ),
+            (
+                "a port",
+                "http://localhost:8300",
+                Some("http://localhost:8300"),
+            ),
             ("a path", "https://example.com/cast", None),
             ("a query", "https://example.com?x", None),
             ("a user", "https://me@example.com", None),
@@ -243,8 +287,16 @@ mod tests {
     fn a_signing_key_has_32_bytes() {
         for (name, text, fits) in [
             ("zeros", "A".repeat(43), true),
-            ("letters and digits of a password generator", format!("{}9z", "aB3".repeat(13) + "xy"), true),
-            ("a line break at the end", format!("{}\n", "A".repeat(43)), true),
+            (
+                "letters and digits of a password generator",
+                format!("{}9z", "aB3".repeat(13) + "xy"),
+                true,
+            ),
+            (
+                "a line break at the end",
+                format!("{}\n", "A".repeat(43)),
+                true,
+            ),
             ("too short", "A".repeat(42), false),
             ("too long", "A".repeat(44), false),
             ("other characters", "+".repeat(43), false),

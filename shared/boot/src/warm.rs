@@ -15,12 +15,17 @@ const LIMIT: Duration = Duration::from_millis(1500);
 pub(crate) async fn connect(control: &Control) {
     let nothing = SessionId::from_bytes([0; 16]);
     let calls = async {
-        let (store, launcher) = tokio::join!(control.store.session(&nothing), control.launcher.describe("warm"));
+        let (store, launcher) = tokio::join!(
+            control.store.session(&nothing),
+            control.launcher.describe("warm")
+        );
         for fault in [store.err(), launcher.err()].into_iter().flatten() {
             tracing::debug!(%fault, "A first call was not answered as usual");
         }
     };
     if tokio::time::timeout(LIMIT, calls).await.is_err() {
-        tracing::warn!("The first calls were not answered in time; the connections are opened later");
+        tracing::warn!(
+            "The first calls were not answered in time; the connections are opened later"
+        );
     }
 }

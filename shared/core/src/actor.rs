@@ -29,7 +29,15 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 7] = [Self::Read, Self::Casts, Self::Images, Self::People, Self::Sessions, Self::Settings, Self::Keys];
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Casts,
+        Self::Images,
+        Self::People,
+        Self::Sessions,
+        Self::Settings,
+        Self::Keys,
+    ];
 
     /// The scope as the API says it.
     pub const fn as_str(self) -> &'static str {
@@ -134,7 +142,11 @@ mod tests {
     fn an_auditor_reads_and_an_administrator_does_everything() {
         for scope in Scope::ALL {
             assert!(ConsoleRole::Admin.scopes().contains(&scope));
-            assert_eq!(ConsoleRole::Auditor.scopes().contains(&scope), scope == Scope::Read, "{scope:?}");
+            assert_eq!(
+                ConsoleRole::Auditor.scopes().contains(&scope),
+                scope == Scope::Read,
+                "{scope:?}"
+            );
         }
     }
 }

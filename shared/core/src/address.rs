@@ -35,9 +35,19 @@ mod tests {
         for (name, left, right, same) in [
             ("one address", "192.0.2.1", "192.0.2.1", true),
             ("two addresses", "192.0.2.1", "192.0.2.2", false),
-            ("one /64", "2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true),
+            (
+                "one /64",
+                "2001:db8:1:2::1",
+                "2001:db8:1:2:ffff:ffff:ffff:ffff",
+                true,
+            ),
             ("two /64", "2001:db8:1:2::1", "2001:db8:1:3::1", false),
-            ("IPv4 in IPv6 clothes", "::ffff:192.0.2.1", "192.0.2.1", true),
+            (
+                "IPv4 in IPv6 clothes",
+                "::ffff:192.0.2.1",
+                "192.0.2.1",
+                true,
+            ),
         ] {
             let read = |text: &str| prefix(text.parse().expect(text));
             assert_eq!(read(left) == read(right), same, "{name}");

@@ -27,11 +27,18 @@ impl AddressRule {
         let (block, label) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let label = label.trim();
         if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
-            return Err(format!("has a label that is longer than {MAX_LABEL} characters or not a single line."));
+            return Err(format!(
+                "has a label that is longer than {MAX_LABEL} characters or not a single line."
+            ));
         }
-        let block = block.parse().or_else(|_| block.parse::<IpAddr>().map(IpNet::from));
+        let block = block
+            .parse()
+            .or_else(|_| block.parse::<IpAddr>().map(IpNet::from));
         let block = block.map_err(|_| format!("\u{201c}{line}\u{201d} does not begin with an address or a block such as 192.0.2.0/24."))?;
-        Ok(Self { block: block.trunc(), label: label.to_owned() })
+        Ok(Self {
+            block: block.trunc(),
+            label: label.to_owned(),
+        })
     }
 
     /// Whether the address is in the block. An IPv4 address in IPv6 clothes is the IPv4 address.
@@ -41,7 +48,11 @@ impl AddressRule {
 
     /// Whose addresses these are; the block itself when nobody has said.
     pub fn label(&self) -> String {
-        if self.label.is_empty() { self.block.to_string() } else { self.label.clone() }
+        if self.label.is_empty() {
+            self.block.to_string()
+        } else {
+            self.label.clone()
+        }
     }
 }
 
@@ -53,7 +64,11 @@ pub fn find(rules: &[AddressRule], address: IpAddr) -> Option<&AddressRule> {
 impl fmt::Display for AddressRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.block)?;
-        if self.label.is_empty() { Ok(()) } else { write!(f, " {}", self.label) }
+        if self.label.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " {}", self.label)
+        }
     }
 }
 
@@ -81,10 +96,20 @@ mod tests {
             ("its neighbour", "192.0.2.0/24", "192.0.3.1", false),
             ("one address", "192.0.2.1", "192.0.2.1", true),
             ("another address", "192.0.2.1", "192.0.2.2", false),
-            ("host bits do not matter", "192.0.2.77/24", "192.0.2.1", true),
+            (
+                "host bits do not matter",
+                "192.0.2.77/24",
+                "192.0.2.1",
+                true,
+            ),
             ("IPv6", "2001:db8::/32", "2001:db8:1::1", true),
             ("IPv4 is not IPv6", "::/0", "192.0.2.1", false),
-            ("IPv4 in IPv6 clothes", "192.0.2.0/24", "::ffff:192.0.2.1", true),
+            (
+                "IPv4 in IPv6 clothes",
+                "192.0.2.0/24",
+                "::ffff:192.0.2.1",
+                true,
+            ),
             ("everybody", "0.0.0.0/0", "203.0.113.9", true),
         ] {
             let rule = AddressRule::parse(line).expect(name);
@@ -94,15 +119,28 @@ mod tests {
 
     #[test]
     fn a_line_reads_back_with_its_label() {
-        for (line, label) in [("192.0.2.0/24 Example  University", "Example  University"), ("2001:db8::/32", "2001:db8::/32")] {
+        for (line, label) in [
+            ("192.0.2.0/24 Example  University", "Example  University"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
             let rule = AddressRule::parse(line).expect(line);
-            assert_eq!((rule.to_string().as_str(), rule.label().as_str()), (line, label));
+            assert_eq!(
+                (rule.to_string().as_str(), rule.label().as_str()),
+                (line, label)
+            );
         }
     }
 
     #[test]
     fn a_line_that_names_no_block_is_refused() {
-        for line in ["", "example.com", "192.0.2.0/33", "192.0.2", "192.0.2.1-9", &format!("192.0.2.1 {}", "x".repeat(MAX_LABEL + 1))] {
+        for line in [
+            "",
+            "example.com",
+            "192.0.2.0/33",
+            "192.0.2",
+            "192.0.2.1-9",
+            &format!("192.0.2.1 {}", "x".repeat(MAX_LABEL + 1)),
+        ] {
             assert!(AddressRule::parse(line).is_err(), "{line}");
         }
     }

@@ -145,7 +145,11 @@ fn values() -> Vec<Value> {
     values.extend(texts.iter().map(|text| json!([text])));
     values.extend([101, 501, 65, 21, 17, 6].map(|count| json!(vec!["acme.com"; count])));
     values.extend([501, 500].map(|count| json!(vec!["::1"; count])));
-    values.extend([json!(["a", 1]), json!(["subnet-1", "subnet-2"]), json!(vec!["sg-1"; 6])]);
+    values.extend([
+        json!(["a", 1]),
+        json!(["subnet-1", "subnet-2"]),
+        json!(vec!["sg-1"; 6]),
+    ]);
     values.extend([
         json!({"A": "b"}),
         json!({"a": "b"}),
@@ -202,20 +206,46 @@ struct Subject {
 fn limited() -> Cast {
     let mut cast = cast(1);
     cast.settings.limit_total_sessions = true;
-    cast.settings.ip_limit = Some(IpLimit { sessions: 1, within_seconds: 60, by: CountBy::Address, exempt: Vec::new() });
+    cast.settings.ip_limit = Some(IpLimit {
+        sessions: 1,
+        within_seconds: 60,
+        by: CountBy::Address,
+        exempt: Vec::new(),
+    });
     cast
 }
 
 fn network() -> Network {
-    let placement = Placement { subnets: vec!["subnet-1".into()], security_groups: vec!["sg-1".into()], assign_public_ip: false };
-    let settings = NetworkSettings { description: String::new(), placement };
-    Network { id: NetworkName::parse("lab").expect("a name"), version: 1, settings, created_at: NOON, updated_at: NOON }
+    let placement = Placement {
+        subnets: vec!["subnet-1".into()],
+        security_groups: vec!["sg-1".into()],
+        assign_public_ip: false,
+    };
+    let settings = NetworkSettings {
+        description: String::new(),
+        placement,
+    };
+    Network {
+        id: NetworkName::parse("lab").expect("a name"),
+        version: 1,
+        settings,
+        created_at: NOON,
+        updated_at: NOON,
+    }
 }
 
 fn subjects() -> Vec<Subject> {
-    let subject = |name, schema, bases: &[Value], read: Reading| Subject { name, schema, read, bases: bases.to_vec() };
+    let subject = |name, schema, bases: &[Value], read: Reading| Subject {
+        name,
+        schema,
+        read,
+        bases: bases.to_vec(),
+    };
     let container = json!({"name": "Demo", "container_image": "example/app:1", "port": 8080});
-    let mut images = vec![container.clone(), json!({"name": "Demo", "task_definition": "family"})];
+    let mut images = vec![
+        container.clone(),
+        json!({"name": "Demo", "task_definition": "family"}),
+    ];
     images.extend(preset::ALL.map(|preset| json!({"name": "Demo", "container_image": "example/app:1", "port": 80, "preset": preset})));
     images.push(json!({"name": "Demo", "container_image": "example/app:1", "command": ["app"], "exec_config": {"go": {"cmd": "x"}}, "app_user": "a", "app_password_variable": "A"}));
     vec![
@@ -259,7 +289,12 @@ fn subjects() -> Vec<Subject> {
             &[json!({})],
             Box::new(|input| network_form::patch(&network(), input).map(drop)),
         ),
-        subject("a new image", image_form::schemas().create, &images, Box::new(|input| image_form::create(input).map(drop))),
+        subject(
+            "a new image",
+            image_form::schemas().create,
+            &images,
+            Box::new(|input| image_form::create(input).map(drop)),
+        ),
         subject(
             "a changed image",
             image_form::schemas().change,
@@ -279,13 +314,32 @@ impl Subject {
     /// Asks both. What only does not go with what is there already is no mistake of the document.
     fn ask(&self, validator: &Validator, document: &Value) {
         let (said, read) = (validator.is_valid(document), (self.read)(document));
-        let takes = read.as_ref().err().is_none_or(|errors| self.name.contains("changed") && errors.only_clashes());
-        let why = || validator.iter_errors(document).map(|error| error.to_string()).collect::<Vec<_>>();
-        assert_eq!(said, takes, "{}: {document}: the schema says {:?}, the form says {read:?}", self.name, why());
+        let takes = read
+            .as_ref()
+            .err()
+            .is_none_or(|errors| self.name.contains("changed") && errors.only_clashes());
+        let why = || {
+            validator
+                .iter_errors(document)
+                .map(|error| error.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            said,
+            takes,
+            "{}: {document}: the schema says {:?}, the form says {read:?}",
+            self.name,
+            why()
+        );
     }
 
     fn fields(&self) -> Vec<String> {
-        self.schema["properties"].as_object().expect("an object").keys().cloned().collect()
+        self.schema["properties"]
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
     }
 }
 
@@ -328,15 +382,50 @@ fn each_field_takes_what_its_schema_says_and_nothing_else() {
 fn fields_go_together_as_the_schema_says() {
     let mut dice = fastrand::Rng::with_seed(7);
     let choices: &[(&str, &[Value])] = &[
-        ("preset", &[json!(null), json!("kasmweb"), json!("kasmweb_chromium"), json!("linuxserver"), json!("web_app")]),
+        (
+            "preset",
+            &[
+                json!(null),
+                json!("kasmweb"),
+                json!("kasmweb_chromium"),
+                json!("linuxserver"),
+                json!("web_app"),
+            ],
+        ),
         ("task_definition", &[json!(null), json!("family")]),
-        ("container_image", &[json!("example/app:1"), json!("example/app:2"), json!(null)]),
+        (
+            "container_image",
+            &[json!("example/app:1"), json!("example/app:2"), json!(null)],
+        ),
         ("command", &[json!([]), json!(["app"])]),
-        ("cpu", &[json!(null), json!(256), json!(1024), json!(2048), json!(300), json!(16_384)]),
-        ("memory", &[json!(null), json!(512), json!(2048), json!(4096), json!(1500), json!(122_880)]),
+        (
+            "cpu",
+            &[
+                json!(null),
+                json!(256),
+                json!(1024),
+                json!(2048),
+                json!(300),
+                json!(16_384),
+            ],
+        ),
+        (
+            "memory",
+            &[
+                json!(null),
+                json!(512),
+                json!(2048),
+                json!(4096),
+                json!(1500),
+                json!(122_880),
+            ],
+        ),
         ("ephemeral_storage", &[json!(null), json!(21)]),
         ("port", &[json!(null), json!(80)]),
-        ("exec_config", &[json!({}), json!({"go": null}), json!({"go": {"cmd": "x"}})]),
+        (
+            "exec_config",
+            &[json!({}), json!({"go": null}), json!({"go": {"cmd": "x"}})],
+        ),
         ("app_user", &[json!(null), json!("a")]),
         ("app_password_variable", &[json!(null), json!("A")]),
         ("limit_total_sessions", &[json!(true), json!(false)]),
@@ -350,7 +439,10 @@ fn fields_go_together_as_the_schema_says() {
         let (mut taken, rounds) = (0, 3000);
         for _ in 0..rounds {
             let mut document = subject.bases[0].clone();
-            for (field, values) in choices.iter().filter(|(field, _)| fields.iter().any(|known| known == field)) {
+            for (field, values) in choices
+                .iter()
+                .filter(|(field, _)| fields.iter().any(|known| known == field))
+            {
                 if dice.bool() {
                     document = with(&document, field, Some(&values[dice.usize(0..values.len())]));
                 }
@@ -358,7 +450,11 @@ fn fields_go_together_as_the_schema_says() {
             subject.ask(&validator, &document);
             taken += usize::from(validator.is_valid(&document));
         }
-        assert!(taken > rounds / 100, "{}: {taken} of {rounds} documents were right", subject.name);
+        assert!(
+            taken > rounds / 100,
+            "{}: {taken} of {rounds} documents were right",
+            subject.name
+        );
     }
 }
 
@@ -366,16 +462,47 @@ fn fields_go_together_as_the_schema_says() {
 fn what_is_shown_is_what_the_schema_says() {
     let system = System::default();
     for (name, Schemas { shown, .. }, view) in [
-        ("a cast", cast_form::schemas(), cast_form::view(&limited(), OURS)),
-        ("a cast without limits", cast_form::schemas(), cast_form::view(&cast(1), OURS)),
-        ("a group", group_form::schemas(), group_form::view(&Group::all_users())),
-        ("a network", network_form::schemas(), network_form::view(&network())),
-        ("an image", image_form::schemas(), image_form::view(&image(1))),
-        ("settings", system_form::schemas(), system_form::view(&system)),
+        (
+            "a cast",
+            cast_form::schemas(),
+            cast_form::view(&limited(), OURS),
+        ),
+        (
+            "a cast without limits",
+            cast_form::schemas(),
+            cast_form::view(&cast(1), OURS),
+        ),
+        (
+            "a group",
+            group_form::schemas(),
+            group_form::view(&Group::all_users()),
+        ),
+        (
+            "a network",
+            network_form::schemas(),
+            network_form::view(&network()),
+        ),
+        (
+            "an image",
+            image_form::schemas(),
+            image_form::view(&image(1)),
+        ),
+        (
+            "settings",
+            system_form::schemas(),
+            system_form::view(&system),
+        ),
     ] {
-        let errors: Vec<_> = validator(&shown).iter_errors(&view).map(|error| error.to_string()).collect();
+        let errors: Vec<_> = validator(&shown)
+            .iter_errors(&view)
+            .map(|error| error.to_string())
+            .collect();
         assert!(errors.is_empty(), "{name}: {errors:?}");
-        let said: Vec<_> = shown["properties"].as_object().expect("an object").keys().collect();
+        let said: Vec<_> = shown["properties"]
+            .as_object()
+            .expect("an object")
+            .keys()
+            .collect();
         let mut seen: Vec<_> = view.as_object().expect("an object").keys().collect();
         seen.retain(|field| !said.contains(field));
         assert!(seen.is_empty(), "{name} also shows {seen:?}");
@@ -396,7 +523,10 @@ fn each_field_is_described() {
             assert!(field["description"].is_string(), "{name}");
         }
         for (name, _) in words {
-            assert!(fields.contains_key(*name), "{name} is described and not there");
+            assert!(
+                fields.contains_key(*name),
+                "{name} is described and not there"
+            );
         }
     }
 }

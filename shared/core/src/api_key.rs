@@ -58,17 +58,37 @@ impl Record for ApiKey {
 
 impl ApiKey {
     /// A new key, and its text: `{id}.{secret}`, with 128 random bits in the secret. The text cannot be had again.
-    pub fn issue(entropy: &dyn Entropy, now: Timestamp, settings: ApiKeySettings) -> (Self, String) {
+    pub fn issue(
+        entropy: &dyn Entropy,
+        now: Timestamp,
+        settings: ApiKeySettings,
+    ) -> (Self, String) {
         let id = ApiKeyId::from_bytes(draw(entropy));
         Self::with_secret(id, &draw(entropy), now, settings)
     }
 
     /// The key of this id and secret, and its text.
-    pub fn with_secret(id: ApiKeyId, secret: &[u8; 16], now: Timestamp, settings: ApiKeySettings) -> (Self, String) {
+    pub fn with_secret(
+        id: ApiKeyId,
+        secret: &[u8; 16],
+        now: Timestamp,
+        settings: ApiKeySettings,
+    ) -> (Self, String) {
         let secret = BASE64URL_NOPAD.encode(secret);
         let text = format!("{id}.{secret}");
         let secret_hash = hash_secret(&secret);
-        (Self { id, version: 1, settings, secret_hash, created_at: now, updated_at: now, last_used_at: None }, text)
+        (
+            Self {
+                id,
+                version: 1,
+                settings,
+                secret_hash,
+                created_at: now,
+                updated_at: now,
+                last_used_at: None,
+            },
+            text,
+        )
     }
 
     /// The id and the secret of a key's text; `None` when the text is no key's.
@@ -92,8 +112,13 @@ impl ApiKey {
 
     /// The key after a use at `now`, when that is to be written down.
     pub fn used(&self, now: Timestamp) -> Option<Self> {
-        let is_noted = self.last_used_at.is_some_and(|at| now < at.plus_seconds(NOTED_EVERY_SECONDS));
-        (!is_noted).then(|| Self { last_used_at: Some(now), ..self.clone() })
+        let is_noted = self
+            .last_used_at
+            .is_some_and(|at| now < at.plus_seconds(NOTED_EVERY_SECONDS));
+        (!is_noted).then(|| Self {
+            last_used_at: Some(now),
+            ..self.clone()
+        })
     }
 
     /// Who acts with it.
@@ -114,7 +139,11 @@ mod tests {
     use crate::testing::{NOON, SeededEntropy};
 
     fn key(seed: u64, expires_at: Option<Timestamp>) -> (ApiKey, String) {
-        let settings = ApiKeySettings { name: "ours".into(), scopes: [Scope::Read].into(), expires_at };
+        let settings = ApiKeySettings {
+            name: "ours".into(),
+            scopes: [Scope::Read].into(),
+            expires_at,
+        };
         ApiKey::issue(&SeededEntropy::new(seed), NOON, settings)
     }
 
@@ -122,21 +151,50 @@ mod tests {
     fn a_key_opens_with_its_own_secret_and_in_its_own_time_only() {
         let (ours, text) = key(1, Some(NOON.plus_seconds(60)));
         let (_, other) = key(2, None);
-        let secret = |text: &str| text.split_once('.').map(|(_, secret)| secret.to_owned()).unwrap_or_default();
+        let secret = |text: &str| {
+            text.split_once('.')
+                .map(|(_, secret)| secret.to_owned())
+                .unwrap_or_default()
+        };
         let late = NOON.plus_seconds(60);
         for (name, found, sent, now, opens) in [
             ("its secret", Some(ours.clone()), secret(&text), NOON, true),
             ("too late", Some(ours.clone()), secret(&text), late, false),
-            ("another key's", Some(ours.clone()), secret(&other), NOON, false),
-            ("a cut one", Some(ours.clone()), secret(&text)[1..].to_owned(), NOON, false),
-            ("the hash itself", Some(ours.clone()), ours.secret_hash.clone(), NOON, false),
+            (
+                "another key's",
+                Some(ours.clone()),
+                secret(&other),
+                NOON,
+                false,
+            ),
+            (
+                "a cut one",
+                Some(ours.clone()),
+                secret(&text)[1..].to_owned(),
+                NOON,
+                false,
+            ),
+            (
+                "the hash itself",
+                Some(ours.clone()),
+                ours.secret_hash.clone(),
+                NOON,
+                false,
+            ),
             ("nothing", Some(ours.clone()), String::new(), NOON, false),
             ("no such key", None, secret(&text), NOON, false),
             ("no such key, nothing", None, String::new(), NOON, false),
         ] {
-            assert_eq!(ApiKey::matching(found, &sent, now).is_some(), opens, "{name}");
+            assert_eq!(
+                ApiKey::matching(found, &sent, now).is_some(),
+                opens,
+                "{name}"
+            );
         }
-        assert_eq!(ApiKey::parse(&text), Some((ours.id, secret(&text).as_str())));
+        assert_eq!(
+            ApiKey::parse(&text),
+            Some((ours.id, secret(&text).as_str()))
+        );
         for foreign in ["", ".", "k.x", "abc"] {
             assert_eq!(ApiKey::parse(foreign), None, "{foreign}");
         }
@@ -146,7 +204,10 @@ mod tests {
     fn a_use_is_written_down_once_an_hour() {
         let (fresh, _) = key(1, None);
         let used = fresh.used(NOON).expect("the first use");
-        assert_eq!((used.last_used_at, used.version), (Some(NOON), fresh.version));
+        assert_eq!(
+            (used.last_used_at, used.version),
+            (Some(NOON), fresh.version)
+        );
         assert_eq!(used.used(NOON.plus_seconds(3599)), None);
         assert!(used.used(NOON.plus_seconds(3600)).is_some());
     }

@@ -30,12 +30,18 @@ pub fn create(input: &Value) -> Result<ApiKeySettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(key: &ApiKey, input: &Value) -> Result<ApiKeySettings, FieldErrors> {
-    read(&mut Form::change(fields(&key.settings), input, &read_only())?)
+    read(&mut Form::change(
+        fields(&key.settings),
+        input,
+        &read_only(),
+    )?)
 }
 
 /// What JSON Schema says of a new key, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    Sketch::of(|form| _ = read(form)).described(words::API_KEY).schemas(&read_only())
+    Sketch::of(|form| _ = read(form))
+        .described(words::API_KEY)
+        .schemas(&read_only())
 }
 
 fn read(form: &mut Form) -> Result<ApiKeySettings, FieldErrors> {
@@ -47,12 +53,23 @@ fn read(form: &mut Form) -> Result<ApiKeySettings, FieldErrors> {
     let expires_at = form.nullable("expires_at", spelled(read_time));
     form.finish()?;
     // A missing one was noted by the form, which has returned by now.
-    let Some(name) = name else { return Err(FieldErrors(Vec::new())) };
-    Ok(ApiKeySettings { name, scopes: scopes.into_iter().collect(), expires_at })
+    let Some(name) = name else {
+        return Err(FieldErrors(Vec::new()));
+    };
+    Ok(ApiKeySettings {
+        name,
+        scopes: scopes.into_iter().collect(),
+        expires_at,
+    })
 }
 
 fn read_scope(text: &str) -> Result<Scope, String> {
-    Scope::parse(text).ok_or_else(|| format!("must be one of {}.", Scope::ALL.map(Scope::as_str).join(", ")))
+    Scope::parse(text).ok_or_else(|| {
+        format!(
+            "must be one of {}.",
+            Scope::ALL.map(Scope::as_str).join(", ")
+        )
+    })
 }
 
 fn read_time(text: &str) -> Result<Timestamp, String> {
@@ -79,7 +96,10 @@ pub fn view(key: &ApiKey) -> Value {
     view.insert("version".into(), json!(key.version));
     view.insert("created_at".into(), json!(key.created_at.to_string()));
     view.insert("updated_at".into(), json!(key.updated_at.to_string()));
-    view.insert("last_used_at".into(), json!(key.last_used_at.map(|time| time.to_string())));
+    view.insert(
+        "last_used_at".into(),
+        json!(key.last_used_at.map(|time| time.to_string())),
+    );
     Value::Object(view)
 }
 
@@ -89,7 +109,10 @@ mod tests {
     use crate::testing::{NOON, SeededEntropy};
 
     fn pointers(input: &Value) -> Vec<String> {
-        create(input).err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect()).unwrap_or_default()
+        create(input)
+            .err()
+            .map(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
+            .unwrap_or_default()
     }
 
     #[test]
@@ -97,11 +120,31 @@ mod tests {
         for (name, input, wrong) in [
             ("a name is enough", json!({"name": "CI"}), vec![]),
             ("no name", json!({}), vec!["/name"]),
-            ("everything", json!({"name": "CI", "scopes": ["read", "casts"], "expires_at": "2027-01-01T00:00:00Z"}), vec![]),
-            ("no such scope", json!({"name": "CI", "scopes": ["everything"]}), vec!["/scopes/0"]),
-            ("no scopes at all", json!({"name": "CI", "scopes": []}), vec![]),
-            ("a word for a time", json!({"name": "CI", "expires_at": "soon"}), vec!["/expires_at"]),
-            ("a secret of one's own", json!({"name": "CI", "secret": "x"}), vec!["/secret"]),
+            (
+                "everything",
+                json!({"name": "CI", "scopes": ["read", "casts"], "expires_at": "2027-01-01T00:00:00Z"}),
+                vec![],
+            ),
+            (
+                "no such scope",
+                json!({"name": "CI", "scopes": ["everything"]}),
+                vec!["/scopes/0"],
+            ),
+            (
+                "no scopes at all",
+                json!({"name": "CI", "scopes": []}),
+                vec![],
+            ),
+            (
+                "a word for a time",
+                json!({"name": "CI", "expires_at": "soon"}),
+                vec!["/expires_at"],
+            ),
+            (
+                "a secret of one's own",
+                json!({"name": "CI", "secret": "x"}),
+                vec!["/secret"],
+            ),
         ] {
             assert_eq!(pointers(&input), wrong, "{name}");
         }
@@ -110,11 +153,21 @@ mod tests {
     #[test]
     fn a_key_that_names_no_scopes_only_reads_and_is_shown_without_its_secret() {
         let settings = create(&json!({"name": " CI "})).expect("is right");
-        assert_eq!((settings.name.as_str(), &settings.scopes), ("CI", &[Scope::Read].into()));
+        assert_eq!(
+            (settings.name.as_str(), &settings.scopes),
+            ("CI", &[Scope::Read].into())
+        );
         let (key, text) = ApiKey::issue(&SeededEntropy::new(1), NOON, settings);
         let shown = view(&key);
         let secret = text.split_once('.').expect("two halves").1;
-        assert!(!shown.to_string().contains(secret) && !shown.to_string().contains(&key.secret_hash), "{shown}");
-        assert_eq!(patch(&key, &shown), Ok(key.settings), "what is shown can be sent back");
+        assert!(
+            !shown.to_string().contains(secret) && !shown.to_string().contains(&key.secret_hash),
+            "{shown}"
+        );
+        assert_eq!(
+            patch(&key, &shown),
+            Ok(key.settings),
+            "what is shown can be sent back"
+        );
     }
 }

@@ -14,7 +14,15 @@ use crate::time::Timestamp;
 pub const AUDIT_SECONDS: u64 = 400 * 86_400;
 
 /// What changes by itself with every write, or only says again what other fields say; no entry names it.
-const NOT_A_CHANGE: [&str; 7] = ["version", "created_at", "updated_at", "last_used_at", "warnings", "url", "task_definition"];
+const NOT_A_CHANGE: [&str; 7] = [
+    "version",
+    "created_at",
+    "updated_at",
+    "last_used_at",
+    "warnings",
+    "url",
+    "task_definition",
+];
 
 /// An entry's id. Sorts as text like the entries in time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +32,11 @@ pub struct AuditId(String);
 impl AuditId {
     /// A new id for an entry of this time.
     pub fn draw(at: Timestamp, entropy: &dyn Entropy) -> Self {
-        Self(format!("{:014}-{}", at.millis().max(0), HEXLOWER.encode(&draw(entropy)[..8])))
+        Self(format!(
+            "{:014}-{}",
+            at.millis().max(0),
+            HEXLOWER.encode(&draw(entropy)[..8])
+        ))
     }
 
     /// Reads an id; `None` when it cannot be one.
@@ -33,7 +45,9 @@ impl AuditId {
         let fits = millis.len() == 14
             && millis.bytes().all(|b| b.is_ascii_digit())
             && tail.len() == 16
-            && tail.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            && tail
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -73,8 +87,16 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 8] =
-        [Self::Created, Self::Changed, Self::Deleted, Self::Registered, Self::Ended, Self::Unshared, Self::Watched, Self::SignedIn];
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::Changed,
+        Self::Deleted,
+        Self::Registered,
+        Self::Ended,
+        Self::Unshared,
+        Self::Watched,
+        Self::SignedIn,
+    ];
 
     /// The action as the API says it.
     pub const fn as_str(self) -> &'static str {
@@ -218,11 +240,22 @@ impl Audit {
             (Some(_), None) => Action::Deleted,
             _ => Action::Changed,
         };
-        Self { changes: difference.changes(), ..Self::plain(actor, action, noun, target, name, at, entropy) }
+        Self {
+            changes: difference.changes(),
+            ..Self::plain(actor, action, noun, target, name, at, entropy)
+        }
     }
 
     /// What `actor` did, without a difference to show.
-    pub fn plain(actor: &Actor, action: Action, noun: Noun, target: &str, name: &str, at: Timestamp, entropy: &dyn Entropy) -> Self {
+    pub fn plain(
+        actor: &Actor,
+        action: Action,
+        noun: Noun,
+        target: &str,
+        name: &str,
+        at: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Self {
         Self {
             id: AuditId::draw(at, entropy),
             at,
@@ -245,23 +278,41 @@ impl Audit {
 
     /// The document that brings back what this change took away, sent as a change or, for something that was deleted, as something new.
     pub fn undoing(&self) -> Value {
-        let fields = self.changes.iter().map(|change| (change.field.clone(), change.before.clone()));
-        Value::Object(fields.filter(|(field, before)| self.action != Action::Deleted || (field != "id" && !before.is_null())).collect())
+        let fields = self
+            .changes
+            .iter()
+            .map(|change| (change.field.clone(), change.before.clone()));
+        Value::Object(
+            fields
+                .filter(|(field, before)| {
+                    self.action != Action::Deleted || (field != "id" && !before.is_null())
+                })
+                .collect(),
+        )
     }
 }
 
 impl Difference<'_> {
     fn changes(&self) -> Vec<FieldChange> {
         let nothing = Map::new();
-        let fields = |side: Option<&Value>| side.and_then(Value::as_object).cloned().unwrap_or_else(|| nothing.clone());
+        let fields = |side: Option<&Value>| {
+            side.and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_else(|| nothing.clone())
+        };
         let (before, after) = (fields(self.before), fields(self.after));
         let mut names: Vec<&String> = before.keys().collect();
         names.extend(after.keys().filter(|name| !before.contains_key(*name)));
-        let value = |side: &Map<String, Value>, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
+        let value =
+            |side: &Map<String, Value>, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
         names
             .into_iter()
             .filter(|name| !NOT_A_CHANGE.contains(&name.as_str()))
-            .map(|name| FieldChange { field: name.clone(), before: value(&before, name), after: value(&after, name) })
+            .map(|name| FieldChange {
+                field: name.clone(),
+                before: value(&before, name),
+                after: value(&after, name),
+            })
             .filter(|change| change.before != change.after)
             .collect()
     }
@@ -277,39 +328,98 @@ mod tests {
 
     fn actor() -> Actor {
         let address = Some("192.0.2.1".parse().expect("an address"));
-        Actor { kind: ActorKind::User, id: "u1".into(), name: "Ann".into(), scopes: Scope::ALL.into(), address }
+        Actor {
+            kind: ActorKind::User,
+            id: "u1".into(),
+            name: "Ann".into(),
+            scopes: Scope::ALL.into(),
+            address,
+        }
     }
 
     #[test]
     fn an_entry_tells_who_did_what_and_what_it_was_before() {
-        let before = json!({"id": "c1", "name": "Old", "enabled": true, "version": 1, "kasm_url": null});
+        let before =
+            json!({"id": "c1", "name": "Old", "enabled": true, "version": 1, "kasm_url": null});
         let after = json!({"id": "c1", "name": "New", "enabled": true, "version": 2, "kasm_url": "https://example.com/"});
         let difference = |before, after| Difference { before, after };
         for (name, difference, action, fields) in [
-            ("made", difference(None, Some(&before)), Action::Created, vec!["id", "name", "enabled"]),
-            ("changed", difference(Some(&before), Some(&after)), Action::Changed, vec!["name", "kasm_url"]),
-            ("deleted", difference(Some(&after), None), Action::Deleted, vec!["id", "name", "enabled", "kasm_url"]),
+            (
+                "made",
+                difference(None, Some(&before)),
+                Action::Created,
+                vec!["id", "name", "enabled"],
+            ),
+            (
+                "changed",
+                difference(Some(&before), Some(&after)),
+                Action::Changed,
+                vec!["name", "kasm_url"],
+            ),
+            (
+                "deleted",
+                difference(Some(&after), None),
+                Action::Deleted,
+                vec!["id", "name", "enabled", "kasm_url"],
+            ),
         ] {
-            let entry = Audit::of(&actor(), Noun::Cast, "c1", "New", difference, NOON, &SeededEntropy::new(1));
-            let named: Vec<&str> = entry.changes.iter().map(|change| change.field.as_str()).collect();
+            let entry = Audit::of(
+                &actor(),
+                Noun::Cast,
+                "c1",
+                "New",
+                difference,
+                NOON,
+                &SeededEntropy::new(1),
+            );
+            let named: Vec<&str> = entry
+                .changes
+                .iter()
+                .map(|change| change.field.as_str())
+                .collect();
             assert_eq!((entry.action, named), (action, fields), "{name}");
-            assert_eq!((entry.actor_name.as_str(), entry.address.as_deref()), ("Ann", Some("192.0.2.1")));
+            assert_eq!(
+                (entry.actor_name.as_str(), entry.address.as_deref()),
+                ("Ann", Some("192.0.2.1"))
+            );
         }
     }
 
     #[test]
     fn what_a_change_took_away_can_be_brought_back() {
-        let (before, after) =
-            (json!({"id": "c1", "name": "Old", "error_url": null}), json!({"id": "c1", "name": "New", "error_url": "https://a.example/"}));
-        let entry = |before, after| Audit::of(&actor(), Noun::Cast, "c1", "x", Difference { before, after }, NOON, &SeededEntropy::new(1));
-        assert_eq!(entry(Some(&before), Some(&after)).undoing(), json!({"name": "Old", "error_url": null}));
-        assert_eq!(entry(Some(&before), None).undoing(), json!({"name": "Old"}), "a new one gets an id of its own");
+        let (before, after) = (
+            json!({"id": "c1", "name": "Old", "error_url": null}),
+            json!({"id": "c1", "name": "New", "error_url": "https://a.example/"}),
+        );
+        let entry = |before, after| {
+            Audit::of(
+                &actor(),
+                Noun::Cast,
+                "c1",
+                "x",
+                Difference { before, after },
+                NOON,
+                &SeededEntropy::new(1),
+            )
+        };
+        assert_eq!(
+            entry(Some(&before), Some(&after)).undoing(),
+            json!({"name": "Old", "error_url": null})
+        );
+        assert_eq!(
+            entry(Some(&before), None).undoing(),
+            json!({"name": "Old"}),
+            "a new one gets an id of its own"
+        );
     }
 
     #[test]
     fn ids_sort_by_time_and_read_back() {
         let entropy = SeededEntropy::new(1);
-        let (first, second) = (AuditId::draw(NOON, &entropy), AuditId::draw(NOON.plus_seconds(1), &entropy));
+        let (first, second) = (
+            AuditId::draw(NOON, &entropy),
+            AuditId::draw(NOON.plus_seconds(1), &entropy),
+        );
         assert!(first < second);
         assert_eq!(AuditId::parse(first.as_str()), Some(first));
         for foreign in ["", "-", "1-2", "01795435200000-XYZ", "../etc"] {

@@ -28,7 +28,13 @@ pub enum CaptchaKind {
 
 impl CaptchaKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Altcha, Self::RecaptchaV2, Self::RecaptchaV3, Self::Hcaptcha, Self::Turnstile];
+    pub const ALL: [Self; 5] = [
+        Self::Altcha,
+        Self::RecaptchaV2,
+        Self::RecaptchaV3,
+        Self::Hcaptcha,
+        Self::Turnstile,
+    ];
 
     /// The kind as the API says it.
     pub const fn as_str(self) -> &'static str {
@@ -78,13 +84,22 @@ const fn half() -> u8 {
 impl Default for CaptchaSettings {
     /// Works without a provider.
     fn default() -> Self {
-        Self { kind: CaptchaKind::Altcha, site_key: None, secret_key: None, verify_url: None, min_score_percent: half() }
+        Self {
+            kind: CaptchaKind::Altcha,
+            site_key: None,
+            secret_key: None,
+            verify_url: None,
+            min_score_percent: half(),
+        }
     }
 }
 
 impl fmt::Debug for CaptchaSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CaptchaSettings").field("kind", &self.kind).field("site_key", &self.site_key).finish_non_exhaustive()
+        f.debug_struct("CaptchaSettings")
+            .field("kind", &self.kind)
+            .field("site_key", &self.site_key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -135,7 +150,12 @@ pub type Verifying<'a> = Pin<Box<dyn Future<Output = CaptchaVerdict> + Send + 'a
 pub trait CaptchaVerifier: Send + Sync {
     /// What the page must hold besides the site key, as JSON; `None` for kinds whose widget asks its provider. `bound_to` says whom it is for,
     /// and a proof of it is good for nobody else.
-    fn challenge(&self, settings: &CaptchaSettings, bound_to: &str, now: Timestamp) -> Option<String>;
+    fn challenge(
+        &self,
+        settings: &CaptchaSettings,
+        bound_to: &str,
+        now: Timestamp,
+    ) -> Option<String>;
     /// Checks a proof. Takes three seconds at most.
     fn verify<'a>(&'a self, check: CaptchaCheck<'a>) -> Verifying<'a>;
 }
@@ -154,7 +174,10 @@ mod tests {
 
     #[test]
     fn the_secret_key_does_not_show_in_debug_output() {
-        let settings = CaptchaSettings { secret_key: Some("hush".into()), ..CaptchaSettings::default() };
+        let settings = CaptchaSettings {
+            secret_key: Some("hush".into()),
+            ..CaptchaSettings::default()
+        };
         assert!(!format!("{settings:?}").contains("hush"));
     }
 }

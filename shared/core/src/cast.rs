@@ -38,7 +38,10 @@ pub struct Counter {
 impl Counter {
     /// The counter of a new cast: `remaining` sessions, first epoch.
     pub const fn new(remaining: u64) -> Self {
-        Self { remaining, epoch: 0 }
+        Self {
+            remaining,
+            epoch: 0,
+        }
     }
 
     /// Roughly how many sessions can still be given out: what strangers are told.
@@ -189,7 +192,11 @@ pub struct PreviousKey {
 impl CastSettings {
     /// Whether this key opens the link at `now`.
     pub fn answers_to(&self, key: &CastKey, now: Timestamp) -> bool {
-        self.key == *key || self.previous_key.as_ref().is_some_and(|previous| previous.key == *key && now < previous.until)
+        self.key == *key
+            || self
+                .previous_key
+                .as_ref()
+                .is_some_and(|previous| previous.key == *key && now < previous.until)
     }
 
     /// The least that a link is made of: enabled, open to anybody, without limits.
@@ -268,7 +275,10 @@ impl CountBy {
     /// # Errors
     /// One plain sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| "must be address or browser.".to_owned())
+        Self::ALL
+            .into_iter()
+            .find(|by| by.as_str() == text)
+            .ok_or_else(|| "must be address or browser.".to_owned())
     }
 
     /// The way as the API says it.

@@ -29,7 +29,13 @@ pub const MAX_REFERRERS: usize = 100;
 fn read_only() -> Vec<(&'static str, Value)> {
     let mut fields = sketch::read_only(CastId::SPELLING.schema());
     fields.insert(1, ("previous_key", previous_key_schema()));
-    fields.insert(1, ("url", json!({ "type": "string", "format": "uri", "description": "The link." })));
+    fields.insert(
+        1,
+        (
+            "url",
+            json!({ "type": "string", "format": "uri", "description": "The link." }),
+        ),
+    );
     fields.push(("warnings", sketch::warnings()));
     fields
 }
@@ -58,9 +64,17 @@ pub struct CastDraft {
 ///
 /// # Errors
 /// Every mistake in the document.
-pub fn create(input: &Value, public_url: &str, entropy: &dyn Entropy) -> Result<CastDraft, FieldErrors> {
+pub fn create(
+    input: &Value,
+    public_url: &str,
+    entropy: &dyn Entropy,
+) -> Result<CastDraft, FieldErrors> {
     let drawn = [("key".to_owned(), json!(CastKey::draw(entropy)))];
-    read(&mut Form::over(drawn.into_iter().collect(), input, &[])?, None, public_url)
+    read(
+        &mut Form::over(drawn.into_iter().collect(), input, &[])?,
+        None,
+        public_url,
+    )
 }
 
 /// Reads a change: what is not named stays, null clears what may be empty, and the counter moves only when it is named
@@ -69,21 +83,33 @@ pub fn create(input: &Value, public_url: &str, entropy: &dyn Entropy) -> Result<
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(cast: &Cast, input: &Value, public_url: &str) -> Result<CastDraft, FieldErrors> {
-    read(&mut Form::change(fields(cast), input, &read_only())?, Some(cast), public_url)
+    read(
+        &mut Form::change(fields(cast), input, &read_only())?,
+        Some(cast),
+        public_url,
+    )
 }
 
 /// What JSON Schema says of a new cast, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    let sketch = Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).drawn("key");
+    let sketch = Sketch::of(|form| _ = read(form, None, ""))
+        .described(words::CAST)
+        .drawn("key");
     sketch.schemas(&read_only())
 }
 
 /// What JSON Schema says of what shall be other in a copy.
 pub fn copy_schema() -> Value {
-    Sketch::of(|form| _ = read(form, None, "")).described(words::CAST).change(&[])
+    Sketch::of(|form| _ = read(form, None, ""))
+        .described(words::CAST)
+        .change(&[])
 }
 
-fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<CastDraft, FieldErrors> {
+fn read(
+    form: &mut Form,
+    current: Option<&Cast>,
+    public_url: &str,
+) -> Result<CastDraft, FieldErrors> {
     let mut warnings = Vec::new();
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
@@ -97,8 +123,17 @@ fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<Cas
     let ip_limit = read_ip_limit(form, &mut warnings);
     let referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
     let ours = public_url.to_owned();
-    let error_url = form.nullable("error_url", shaped(|| &shape::SECURE_URL, move |text| url_rules::error_url(text, &ours)));
-    let kasm_url = form.nullable("kasm_url", shaped(|| &shape::SESSION_URL, url_rules::session_url));
+    let error_url = form.nullable(
+        "error_url",
+        shaped(
+            || &shape::SECURE_URL,
+            move |text| url_rules::error_url(text, &ours),
+        ),
+    );
+    let kasm_url = form.nullable(
+        "kasm_url",
+        shaped(|| &shape::SESSION_URL, url_rules::session_url),
+    );
     let admission = read_admission(form);
     let session = read_session(form);
     let view = read_view(form);
@@ -111,13 +146,17 @@ fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<Cas
         }
     });
     // A missing one of these was noted by the form, which has returned by now.
-    let (Some(name), Some(key), Some(image_id)) = (name, key, image_id) else { return Err(FieldErrors(Vec::new())) };
+    let (Some(name), Some(key), Some(image_id)) = (name, key, image_id) else {
+        return Err(FieldErrors(Vec::new()));
+    };
     let settings = CastSettings {
         name,
         description,
         title,
         summary,
-        previous_key: current.and_then(|cast| cast.settings.previous_key.clone()).filter(|previous| previous.key != key),
+        previous_key: current
+            .and_then(|cast| cast.settings.previous_key.clone())
+            .filter(|previous| previous.key != key),
         key,
         image_id,
         enabled,
@@ -147,7 +186,11 @@ fn read(form: &mut Form, current: Option<&Cast>, public_url: &str) -> Result<Cas
         allow_anonymous_viewers: view.allow_anonymous_viewers,
         disable_fixed_resolution: view.disable_fixed_resolution,
     };
-    Ok(CastDraft { settings, set_counter, warnings })
+    Ok(CastDraft {
+        settings,
+        set_counter,
+        warnings,
+    })
 }
 
 /// The fields that say who may come in.
@@ -164,7 +207,8 @@ struct AdmissionFields {
 }
 
 fn read_admission(form: &mut Form) -> AdmissionFields {
-    let read_group = |text: &str| GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned());
+    let read_group =
+        |text: &str| GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned());
     AdmissionFields {
         allow_anonymous: form.defaulted("allow_anonymous", false, flag),
         anonymous_group_id: form.nullable("anonymous_user_group_id", spelled(read_group)),
@@ -192,10 +236,17 @@ fn read_session(form: &mut Form) -> SessionFields {
     let client = client_form::read(form, "client_settings");
     SessionFields {
         dynamic_kasm_url: form.defaulted("allow_dynamic_kasm_url", false, flag),
-        dynamic_kasm_url_hosts: form.list("dynamic_kasm_url_hosts", MAX_REFERRERS, ReferrerRule::parse),
+        dynamic_kasm_url_hosts: form.list(
+            "dynamic_kasm_url_hosts",
+            MAX_REFERRERS,
+            ReferrerRule::parse,
+        ),
         dynamic_docker_network: form.defaulted("allow_dynamic_docker_network", false, flag),
         enforced_client_settings: enforce.then_some(client),
-        background_url: form.nullable("background_url", shaped(|| &shape::PICTURE_URL, url_rules::picture_url)),
+        background_url: form.nullable(
+            "background_url",
+            shaped(|| &shape::PICTURE_URL, url_rules::picture_url),
+        ),
     }
 }
 
@@ -227,54 +278,102 @@ fn read_image_id(text: &str) -> Result<ImageId, String> {
 /// # Errors
 /// One plain sentence.
 pub fn read_key(text: &str) -> Result<CastKey, String> {
-    CastKey::parse(text).ok_or_else(|| "must be 6 to 64 letters, digits, hyphens and underscores.".to_owned())
+    CastKey::parse(text)
+        .ok_or_else(|| "must be 6 to 64 letters, digits, hyphens and underscores.".to_owned())
 }
 
 fn read_time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC).".to_owned())
+    Timestamp::parse(text).ok_or_else(|| {
+        "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC).".to_owned()
+    })
 }
 
 /// Limit Total Session and Sessions Remaining: whether the limit is on, and the number to set the counter to.
-fn read_total(form: &mut Form, current: Option<&Cast>, warnings: &mut Vec<Warning>) -> (bool, Option<u64>) {
+fn read_total(
+    form: &mut Form,
+    current: Option<&Cast>,
+    warnings: &mut Vec<Warning>,
+) -> (bool, Option<u64>) {
     let on = form.defaulted("limit_total_sessions", false, flag);
-    form.rule(|| needs("limit_total_sessions", &json!(true), &["sessions_remaining"]));
+    form.rule(|| {
+        needs(
+            "limit_total_sessions",
+            &json!(true),
+            &["sessions_remaining"],
+        )
+    });
     let remaining = form.nullable("sessions_remaining", whole(0..=MAX_SESSIONS));
     if !on {
         if form.names("sessions_remaining") {
-            warnings.push(Warning { pointer: "/sessions_remaining", detail: "has no effect while limit_total_sessions is off." });
+            warnings.push(Warning {
+                pointer: "/sessions_remaining",
+                detail: "has no effect while limit_total_sessions is off.",
+            });
         }
         return (false, None);
     }
     if remaining.is_none() {
-        form.require("sessions_remaining", "is required while limit_total_sessions is on.");
+        form.require(
+            "sessions_remaining",
+            "is required while limit_total_sessions is on.",
+        );
     }
     // A number that was counted under an earlier limit means nothing now, so switching on always sets it.
-    let counted = current.filter(|cast| cast.settings.limit_total_sessions).map(|cast| cast.counter.remaining);
-    (true, remaining.filter(|remaining| counted != Some(*remaining)))
+    let counted = current
+        .filter(|cast| cast.settings.limit_total_sessions)
+        .map(|cast| cast.counter.remaining);
+    (
+        true,
+        remaining.filter(|remaining| counted != Some(*remaining)),
+    )
 }
 
 /// Limit Requests Per IP, Sessions Allowed and Within Seconds.
 fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit> {
     let on = form.defaulted("limit_requests_per_ip", false, flag);
-    form.rule(|| needs("limit_requests_per_ip", &json!(true), &["sessions_allowed", "within_seconds"]));
+    form.rule(|| {
+        needs(
+            "limit_requests_per_ip",
+            &json!(true),
+            &["sessions_allowed", "within_seconds"],
+        )
+    });
     let sessions = form.nullable("sessions_allowed", whole(1..=1000));
     let within_seconds = form.nullable("within_seconds", whole(1..=2_592_000));
-    let by = form.defaulted("limit_requests_by", CountBy::Address, spelled(CountBy::parse));
+    let by = form.defaulted(
+        "limit_requests_by",
+        CountBy::Address,
+        spelled(CountBy::parse),
+    );
     let exempt = form.list("limit_exempt_addresses", MAX_ADDRESSES, AddressRule::parse);
     if !on {
-        for (name, pointer) in [("sessions_allowed", "/sessions_allowed"), ("within_seconds", "/within_seconds")] {
+        for (name, pointer) in [
+            ("sessions_allowed", "/sessions_allowed"),
+            ("within_seconds", "/within_seconds"),
+        ] {
             if form.names(name) {
-                warnings.push(Warning { pointer, detail: "has no effect while limit_requests_per_ip is off." });
+                warnings.push(Warning {
+                    pointer,
+                    detail: "has no effect while limit_requests_per_ip is off.",
+                });
             }
         }
         return None;
     }
-    for (name, missing) in [("sessions_allowed", sessions.is_none()), ("within_seconds", within_seconds.is_none())] {
+    for (name, missing) in [
+        ("sessions_allowed", sessions.is_none()),
+        ("within_seconds", within_seconds.is_none()),
+    ] {
         if missing {
             form.require(name, "is required while limit_requests_per_ip is on.");
         }
     }
-    Some(IpLimit { sessions: sessions?, within_seconds: within_seconds?, by, exempt })
+    Some(IpLimit {
+        sessions: sessions?,
+        within_seconds: within_seconds?,
+        by,
+        exempt,
+    })
 }
 
 /// The settings as an administrator would write them.
@@ -332,14 +431,26 @@ pub fn fields(cast: &Cast) -> Map<String, Value> {
 pub fn view(cast: &Cast, public_url: &str) -> Value {
     let mut view = Map::new();
     view.insert("id".into(), json!(cast.id));
-    view.insert("url".into(), json!(format!("{public_url}/cast/{}", cast.settings.key)));
+    view.insert(
+        "url".into(),
+        json!(format!("{public_url}/cast/{}", cast.settings.key)),
+    );
     view.extend(fields(cast));
     let previous = cast.settings.previous_key.as_ref();
-    view.insert("previous_key".into(), json!(previous.map(|previous| json!({"key": previous.key, "until": previous.until.to_string()}))));
+    view.insert(
+        "previous_key".into(),
+        json!(
+            previous
+                .map(|previous| json!({"key": previous.key, "until": previous.until.to_string()}))
+        ),
+    );
     view.insert("version".into(), json!(cast.version));
     view.insert("created_at".into(), json!(cast.created_at.to_string()));
     view.insert("updated_at".into(), json!(cast.updated_at.to_string()));
-    view.insert("warnings".into(), json!(cast_warnings::warnings(&cast.settings)));
+    view.insert(
+        "warnings".into(),
+        json!(cast_warnings::warnings(&cast.settings)),
+    );
     Value::Object(view)
 }
 
@@ -374,7 +485,12 @@ mod tests {
     fn limited() -> Cast {
         let mut cast = cast(1);
         cast.settings.limit_total_sessions = true;
-        cast.settings.ip_limit = Some(IpLimit { sessions: 1, within_seconds: 60, by: CountBy::Address, exempt: Vec::new() });
+        cast.settings.ip_limit = Some(IpLimit {
+            sessions: 1,
+            within_seconds: 60,
+            by: CountBy::Address,
+            exempt: Vec::new(),
+        });
         cast.counter.remaining = 10;
         cast
     }
@@ -391,26 +507,86 @@ mod tests {
     fn each_field_is_judged() {
         for (name, fields, wrong) in [
             ("an empty name", json!({"name": "  "}), vec!["/name"]),
-            ("a long name", json!({"name": "n".repeat(101)}), vec!["/name"]),
+            (
+                "a long name",
+                json!({"name": "n".repeat(101)}),
+                vec!["/name"],
+            ),
             ("no name", json!({"name": null}), vec!["/name"]),
-            ("a long description", json!({"description": "d".repeat(2001)}), vec!["/description"]),
+            (
+                "a long description",
+                json!({"description": "d".repeat(2001)}),
+                vec!["/description"],
+            ),
             ("an empty title", json!({"title": " "}), vec!["/title"]),
-            ("a long title", json!({"title": "t".repeat(101)}), vec!["/title"]),
-            ("a title on two lines", json!({"title": "a\nb"}), vec!["/title"]),
-            ("a long summary", json!({"summary": "s".repeat(301)}), vec!["/summary"]),
-            ("words for visitors", json!({"title": "Try it", "summary": "Five minutes, nothing to install."}), vec![]),
+            (
+                "a long title",
+                json!({"title": "t".repeat(101)}),
+                vec!["/title"],
+            ),
+            (
+                "a title on two lines",
+                json!({"title": "a\nb"}),
+                vec!["/title"],
+            ),
+            (
+                "a long summary",
+                json!({"summary": "s".repeat(301)}),
+                vec!["/summary"],
+            ),
+            (
+                "words for visitors",
+                json!({"title": "Try it", "summary": "Five minutes, nothing to install."}),
+                vec![],
+            ),
             ("a short key", json!({"key": "abc"}), vec!["/key"]),
             ("a null key", json!({"key": null}), vec!["/key"]),
             ("a key of one's own", json!({"key": "123abc"}), vec![]),
-            ("a foreign id", json!({"image_id": "c123"}), vec!["/image_id"]),
-            ("a word for a flag", json!({"enabled": "yes"}), vec!["/enabled"]),
-            ("a date", json!({"valid_until": "2026-12-31"}), vec!["/valid_until"]),
-            ("a time", json!({"valid_until": "2026-12-31 18:00:00"}), vec![]),
-            ("a total without a number", json!({"limit_total_sessions": true}), vec!["/sessions_remaining"]),
-            ("a total of none", json!({"limit_total_sessions": true, "sessions_remaining": 0}), vec![]),
-            ("a total below none", json!({"limit_total_sessions": true, "sessions_remaining": -1}), vec!["/sessions_remaining"]),
-            ("a total too many", json!({"limit_total_sessions": true, "sessions_remaining": 1_000_001}), vec!["/sessions_remaining"]),
-            ("an IP limit without numbers", json!({"limit_requests_per_ip": true}), vec!["/sessions_allowed", "/within_seconds"]),
+            (
+                "a foreign id",
+                json!({"image_id": "c123"}),
+                vec!["/image_id"],
+            ),
+            (
+                "a word for a flag",
+                json!({"enabled": "yes"}),
+                vec!["/enabled"],
+            ),
+            (
+                "a date",
+                json!({"valid_until": "2026-12-31"}),
+                vec!["/valid_until"],
+            ),
+            (
+                "a time",
+                json!({"valid_until": "2026-12-31 18:00:00"}),
+                vec![],
+            ),
+            (
+                "a total without a number",
+                json!({"limit_total_sessions": true}),
+                vec!["/sessions_remaining"],
+            ),
+            (
+                "a total of none",
+                json!({"limit_total_sessions": true, "sessions_remaining": 0}),
+                vec![],
+            ),
+            (
+                "a total below none",
+                json!({"limit_total_sessions": true, "sessions_remaining": -1}),
+                vec!["/sessions_remaining"],
+            ),
+            (
+                "a total too many",
+                json!({"limit_total_sessions": true, "sessions_remaining": 1_000_001}),
+                vec!["/sessions_remaining"],
+            ),
+            (
+                "an IP limit without numbers",
+                json!({"limit_requests_per_ip": true}),
+                vec!["/sessions_allowed", "/within_seconds"],
+            ),
             (
                 "an IP limit of none",
                 json!({"limit_requests_per_ip": true, "sessions_allowed": 0, "within_seconds": 60}),
@@ -421,16 +597,56 @@ mod tests {
                 json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 31_536_000}),
                 vec!["/within_seconds"],
             ),
-            ("an IP limit", json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60}), vec![]),
-            ("a line that is no host", json!({"restrict_to_referrers": ["acme.com", "a b"]}), vec!["/restrict_to_referrers/1"]),
-            ("referrers as one text", json!({"restrict_to_referrers": "acme.com"}), vec!["/restrict_to_referrers"]),
-            ("too many referrers", json!({"restrict_to_referrers": vec!["acme.com"; 101]}), vec!["/restrict_to_referrers"]),
-            ("an error URL in circles", json!({"error_url": "https://cast.example.org/cast/123abc"}), vec!["/error_url"]),
-            ("a session URL with a space", json!({"kasm_url": "example.com/ --x"}), vec!["/kasm_url"]),
-            ("a session URL without a scheme", json!({"kasm_url": "example.com"}), vec![]),
-            ("a field that is not there", json!({"sesions_allowed": 1}), vec!["/sesions_allowed"]),
-            ("a field that we set", json!({"version": 1}), vec!["/version"]),
-            ("several", json!({"name": 1, "key": "a", "kasm_url": 5, "x": 1}), vec!["/name", "/key", "/kasm_url", "/x"]),
+            (
+                "an IP limit",
+                json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60}),
+                vec![],
+            ),
+            (
+                "a line that is no host",
+                json!({"restrict_to_referrers": ["acme.com", "a b"]}),
+                vec!["/restrict_to_referrers/1"],
+            ),
+            (
+                "referrers as one text",
+                json!({"restrict_to_referrers": "acme.com"}),
+                vec!["/restrict_to_referrers"],
+            ),
+            (
+                "too many referrers",
+                json!({"restrict_to_referrers": vec!["acme.com"; 101]}),
+                vec!["/restrict_to_referrers"],
+            ),
+            (
+                "an error URL in circles",
+                json!({"error_url": "https://cast.example.org/cast/123abc"}),
+                vec!["/error_url"],
+            ),
+            (
+                "a session URL with a space",
+                json!({"kasm_url": "example.com/ --x"}),
+                vec!["/kasm_url"],
+            ),
+            (
+                "a session URL without a scheme",
+                json!({"kasm_url": "example.com"}),
+                vec![],
+            ),
+            (
+                "a field that is not there",
+                json!({"sesions_allowed": 1}),
+                vec!["/sesions_allowed"],
+            ),
+            (
+                "a field that we set",
+                json!({"version": 1}),
+                vec!["/version"],
+            ),
+            (
+                "several",
+                json!({"name": 1, "key": "a", "kasm_url": 5, "x": 1}),
+                vec!["/name", "/key", "/kasm_url", "/x"],
+            ),
         ] {
             assert_eq!(created(&fields).err().unwrap_or_default(), wrong, "{name}");
         }
@@ -441,7 +657,14 @@ mod tests {
         for before in [cast(1), limited()] {
             let view = view(&before, OURS);
             let draft = patch(&before, &view, OURS).expect("its own view");
-            assert_eq!(draft, CastDraft { settings: before.settings.clone(), set_counter: None, warnings: vec![] });
+            assert_eq!(
+                draft,
+                CastDraft {
+                    settings: before.settings.clone(),
+                    set_counter: None,
+                    warnings: vec![]
+                }
+            );
         }
     }
 
@@ -451,16 +674,42 @@ mod tests {
         let changed = |input: Value| patch(&limited, &input, OURS).map_err(pointers);
         let mut renamed = limited.settings.clone();
         renamed.name = "Other".into();
-        assert_eq!(changed(json!({"name": "Other"})).expect("a name").settings, renamed);
-        assert_eq!(changed(json!({})).expect("nothing").settings, limited.settings);
-        assert_eq!(changed(json!({"limit_requests_per_ip": false})).expect("off").settings.ip_limit, None);
         assert_eq!(
-            changed(json!({"within_seconds": 5})).expect("one number").settings.ip_limit,
-            Some(IpLimit { sessions: 1, within_seconds: 5, by: CountBy::Address, exempt: Vec::new() })
+            changed(json!({"name": "Other"})).expect("a name").settings,
+            renamed
         );
-        assert_eq!(changed(json!({"within_seconds": null})), Err(vec!["/within_seconds".to_owned()]));
+        assert_eq!(
+            changed(json!({})).expect("nothing").settings,
+            limited.settings
+        );
+        assert_eq!(
+            changed(json!({"limit_requests_per_ip": false}))
+                .expect("off")
+                .settings
+                .ip_limit,
+            None
+        );
+        assert_eq!(
+            changed(json!({"within_seconds": 5}))
+                .expect("one number")
+                .settings
+                .ip_limit,
+            Some(IpLimit {
+                sessions: 1,
+                within_seconds: 5,
+                by: CountBy::Address,
+                exempt: Vec::new()
+            })
+        );
+        assert_eq!(
+            changed(json!({"within_seconds": null})),
+            Err(vec!["/within_seconds".to_owned()])
+        );
         assert_eq!(changed(json!({"key": null})), Err(vec!["/key".to_owned()]));
-        assert_eq!(changed(json!({"enabled": null})), Err(vec!["/enabled".to_owned()]));
+        assert_eq!(
+            changed(json!({"enabled": null})),
+            Err(vec!["/enabled".to_owned()])
+        );
     }
 
     #[test]
@@ -469,7 +718,8 @@ mod tests {
         before.settings.valid_until = Some(Timestamp::from_millis(5));
         before.settings.error_url = Some("https://example.com/".into());
         before.settings.kasm_url = Some("https://example.com/".into());
-        (before.settings.title, before.settings.summary) = (Some("Try it".into()), Some("Nothing to install.".into()));
+        (before.settings.title, before.settings.summary) =
+            (Some("Try it".into()), Some("Nothing to install.".into()));
         let nothing = json!({"valid_until": null, "error_url": null, "kasm_url": null, "title": null, "summary": null});
         let draft = patch(&before, &nothing, OURS).expect("all may be empty");
         assert_eq!(draft.settings, cast(1).settings);
@@ -481,28 +731,84 @@ mod tests {
         off.settings.limit_total_sessions = false;
         for (name, before, input, set) in [
             ("not named", limited(), json!({"name": "x"}), Ok(None)),
-            ("named", limited(), json!({"sessions_remaining": 20}), Ok(Some(20))),
-            ("named as it is", limited(), json!({"sessions_remaining": 10}), Ok(None)),
-            ("emptied", limited(), json!({"sessions_remaining": null}), Err(())),
-            ("switched off", limited(), json!({"limit_total_sessions": false}), Ok(None)),
-            ("switched on", off.clone(), json!({"limit_total_sessions": true}), Err(())),
-            ("switched on with a number", off.clone(), json!({"limit_total_sessions": true, "sessions_remaining": 5}), Ok(Some(5))),
-            ("switched on with the old number", off, json!({"limit_total_sessions": true, "sessions_remaining": 10}), Ok(Some(10))),
+            (
+                "named",
+                limited(),
+                json!({"sessions_remaining": 20}),
+                Ok(Some(20)),
+            ),
+            (
+                "named as it is",
+                limited(),
+                json!({"sessions_remaining": 10}),
+                Ok(None),
+            ),
+            (
+                "emptied",
+                limited(),
+                json!({"sessions_remaining": null}),
+                Err(()),
+            ),
+            (
+                "switched off",
+                limited(),
+                json!({"limit_total_sessions": false}),
+                Ok(None),
+            ),
+            (
+                "switched on",
+                off.clone(),
+                json!({"limit_total_sessions": true}),
+                Err(()),
+            ),
+            (
+                "switched on with a number",
+                off.clone(),
+                json!({"limit_total_sessions": true, "sessions_remaining": 5}),
+                Ok(Some(5)),
+            ),
+            (
+                "switched on with the old number",
+                off,
+                json!({"limit_total_sessions": true, "sessions_remaining": 10}),
+                Ok(Some(10)),
+            ),
         ] {
-            assert_eq!(patch(&before, &input, OURS).map(|draft| draft.set_counter).map_err(drop), set, "{name}");
+            assert_eq!(
+                patch(&before, &input, OURS)
+                    .map(|draft| draft.set_counter)
+                    .map_err(drop),
+                set,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn numbers_of_a_limit_that_is_off_earn_a_warning() {
-        let draft = created(&json!({"sessions_remaining": 5, "sessions_allowed": 1})).expect("harmless");
-        assert_eq!(draft.warnings.iter().map(|w| w.pointer).collect::<Vec<_>>(), ["/sessions_remaining", "/sessions_allowed"]);
+        let draft =
+            created(&json!({"sessions_remaining": 5, "sessions_allowed": 1})).expect("harmless");
+        assert_eq!(
+            draft.warnings.iter().map(|w| w.pointer).collect::<Vec<_>>(),
+            ["/sessions_remaining", "/sessions_allowed"]
+        );
         assert_eq!(draft.set_counter, None);
     }
 
     #[test]
     fn equal_referrers_are_kept_once() {
-        let draft = created(&json!({"restrict_to_referrers": ["acme.com", "https://ACME.com/x", "=acme.com"]})).expect("hosts");
-        assert_eq!(draft.settings.referrers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["acme.com", "=acme.com"]);
+        let draft = created(
+            &json!({"restrict_to_referrers": ["acme.com", "https://ACME.com/x", "=acme.com"]}),
+        )
+        .expect("hosts");
+        assert_eq!(
+            draft
+                .settings
+                .referrers
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            ["acme.com", "=acme.com"]
+        );
     }
 }

@@ -9,32 +9,56 @@ const SHORT_KEY: usize = 16;
 
 /// What is worth a second look in these settings.
 pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
-    let unlimited = !settings.limit_total_sessions && settings.ip_limit.is_none() && settings.max_live_sessions.is_none();
+    let unlimited = !settings.limit_total_sessions
+        && settings.ip_limit.is_none()
+        && settings.max_live_sessions.is_none();
     let mut warnings = Vec::new();
     if settings.require_captcha && !settings.allow_anonymous {
         let detail = "has no effect: whoever has logged in is not asked.";
-        warnings.push(Warning { pointer: "/require_captcha", detail });
+        warnings.push(Warning {
+            pointer: "/require_captcha",
+            detail,
+        });
     }
     if settings.anonymous_group_id.is_some() && !settings.allow_anonymous {
-        warnings.push(Warning { pointer: "/anonymous_user_group_id", detail: "has no effect while allow_anonymous is off." });
+        warnings.push(Warning {
+            pointer: "/anonymous_user_group_id",
+            detail: "has no effect while allow_anonymous is off.",
+        });
     }
     if settings.allow_resume && settings.allow_anonymous {
-        let detail = "works for those who log in only: an anonymous visitor is somebody new each time.";
-        warnings.push(Warning { pointer: "/allow_resume", detail });
+        let detail =
+            "works for those who log in only: an anonymous visitor is somebody new each time.";
+        warnings.push(Warning {
+            pointer: "/allow_resume",
+            detail,
+        });
     }
     if settings.disable_fixed_resolution && !settings.enable_sharing {
         let detail = "has no effect unless sessions are shared, here or by the owner.";
-        warnings.push(Warning { pointer: "/disable_shared_fixed_resolution", detail });
+        warnings.push(Warning {
+            pointer: "/disable_shared_fixed_resolution",
+            detail,
+        });
     }
     if settings.enable_sharing && settings.disable_control_panel {
         let detail = "hides the share link too: nobody can see or copy it.";
-        warnings.push(Warning { pointer: "/disable_control_panel", detail });
+        warnings.push(Warning {
+            pointer: "/disable_control_panel",
+            detail,
+        });
     }
     if unlimited && settings.allow_anonymous {
         let detail = "nothing limits how many sessions this link starts; consider this limit or limit_requests_per_ip.";
-        warnings.push(Warning { pointer: "/limit_total_sessions", detail });
+        warnings.push(Warning {
+            pointer: "/limit_total_sessions",
+            detail,
+        });
         if settings.key.as_str().len() < SHORT_KEY {
-            warnings.push(Warning { pointer: "/key", detail: "is short enough to be guessed, and the link has no limits." });
+            warnings.push(Warning {
+                pointer: "/key",
+                detail: "is short enough to be guessed, and the link has no limits.",
+            });
         }
     }
     warnings
@@ -58,7 +82,14 @@ mod tests {
             ("a short key", short, vec!["/limit_total_sessions", "/key"]),
             ("a short key with limits", short_but_limited, vec![]),
         ] {
-            assert_eq!(warnings(&cast.settings).iter().map(|w| w.pointer).collect::<Vec<_>>(), expected, "{name}");
+            assert_eq!(
+                warnings(&cast.settings)
+                    .iter()
+                    .map(|w| w.pointer)
+                    .collect::<Vec<_>>(),
+                expected,
+                "{name}"
+            );
         }
     }
 }

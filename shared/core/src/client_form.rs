@@ -13,10 +13,16 @@ const LONGEST_SECONDS: u64 = 604_800;
 pub fn read(form: &mut Form, name: &'static str) -> ClientSettings {
     form.object(name, |part| ClientSettings {
         permissions: part.object("permissions", |part| {
-            Permission::ALL.into_iter().filter_map(|permission| Some((permission, part.nullable(permission.as_str(), flag)?))).collect()
+            Permission::ALL
+                .into_iter()
+                .filter_map(|permission| {
+                    Some((permission, part.nullable(permission.as_str(), flag)?))
+                })
+                .collect()
         }),
         // Unset is «no limit»; 0 would be a session that ends as it begins.
-        session_time_limit_seconds: part.nullable("session_time_limit_seconds", whole(60..=LONGEST_SECONDS)),
+        session_time_limit_seconds: part
+            .nullable("session_time_limit_seconds", whole(60..=LONGEST_SECONDS)),
         idle_minutes: part.nullable("idle_minutes", whole(1..=10_080)),
         keepalive_seconds: part.nullable("keepalive_seconds", whole(60..=LONGEST_SECONDS)),
         sessions_per_user: part.nullable("sessions_per_user", whole(1..=1000)),
@@ -27,7 +33,12 @@ pub fn read(form: &mut Form, name: &'static str) -> ClientSettings {
 pub fn view(settings: &ClientSettings) -> Value {
     let permissions: Map<String, Value> = Permission::ALL
         .into_iter()
-        .map(|permission| (permission.as_str().to_owned(), json!(settings.permissions.get(&permission))))
+        .map(|permission| {
+            (
+                permission.as_str().to_owned(),
+                json!(settings.permissions.get(&permission)),
+            )
+        })
         .collect();
     json!({
         "permissions": permissions,
@@ -45,20 +56,50 @@ mod tests {
     fn read_one(value: &Value) -> Result<ClientSettings, Vec<String>> {
         let mut form = Form::over(Map::new(), &json!({ "client": value }), &[]).expect("an object");
         let settings = read(&mut form, "client");
-        form.finish().map(|()| settings).map_err(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
+        form.finish()
+            .map(|()| settings)
+            .map_err(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
     }
 
     #[test]
     fn each_setting_is_judged_where_it_stands() {
         for (name, value, wrong) in [
             ("nothing", json!({}), vec![]),
-            ("a permission", json!({"permissions": {"webcam": true}}), vec![]),
-            ("a permission that is not set", json!({"permissions": {"webcam": null}}), vec![]),
-            ("no such permission", json!({"permissions": {"fly": true}}), vec!["/client/permissions/fly"]),
-            ("a word for a permission", json!({"permissions": {"webcam": "on"}}), vec!["/client/permissions/webcam"]),
-            ("a time limit of nothing", json!({"session_time_limit_seconds": 0}), vec!["/client/session_time_limit_seconds"]),
-            ("no time limit", json!({"session_time_limit_seconds": null}), vec![]),
-            ("no such setting", json!({"volume": 11}), vec!["/client/volume"]),
+            (
+                "a permission",
+                json!({"permissions": {"webcam": true}}),
+                vec![],
+            ),
+            (
+                "a permission that is not set",
+                json!({"permissions": {"webcam": null}}),
+                vec![],
+            ),
+            (
+                "no such permission",
+                json!({"permissions": {"fly": true}}),
+                vec!["/client/permissions/fly"],
+            ),
+            (
+                "a word for a permission",
+                json!({"permissions": {"webcam": "on"}}),
+                vec!["/client/permissions/webcam"],
+            ),
+            (
+                "a time limit of nothing",
+                json!({"session_time_limit_seconds": 0}),
+                vec!["/client/session_time_limit_seconds"],
+            ),
+            (
+                "no time limit",
+                json!({"session_time_limit_seconds": null}),
+                vec![],
+            ),
+            (
+                "no such setting",
+                json!({"volume": 11}),
+                vec!["/client/volume"],
+            ),
             ("no object", json!(true), vec!["/client"]),
         ] {
             assert_eq!(read_one(&value).err().unwrap_or_default(), wrong, "{name}");
@@ -67,7 +108,8 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_sent_back() {
-        let settings = read_one(&json!({"permissions": {"audio": false}, "idle_minutes": 20})).expect("is right");
+        let settings = read_one(&json!({"permissions": {"audio": false}, "idle_minutes": 20}))
+            .expect("is right");
         assert_eq!(read_one(&view(&settings)), Ok(settings));
     }
 }

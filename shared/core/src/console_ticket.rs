@@ -54,11 +54,25 @@ mod tests {
     fn a_ticket_is_good_for_its_time_and_under_its_key_only() {
         let (ours, others) = (Keyring::new(&[1; 32]), Keyring::new(&[2; 32]));
         let expires = NOON.plus_seconds(60);
-        let ticket = ConsoleTicket { key: "k1".into(), print: "print".into(), nonce: Nonce::from_bytes([1; 16]), expires };
+        let ticket = ConsoleTicket {
+            key: "k1".into(),
+            print: "print".into(),
+            nonce: Nonce::from_bytes([1; 16]),
+            expires,
+        };
         let text = ticket.sign(&ours);
         assert_eq!(ConsoleTicket::open(&text, &ours, NOON), Ok(ticket));
-        assert_eq!(ConsoleTicket::open(&text, &ours, expires), Err(TicketError::Expired));
-        assert_eq!(ConsoleTicket::open(&text, &others, NOON), Err(TicketError::Invalid));
-        assert_eq!(ConsoleTicket::open(&text[1..], &ours, NOON), Err(TicketError::Invalid));
+        assert_eq!(
+            ConsoleTicket::open(&text, &ours, expires),
+            Err(TicketError::Expired)
+        );
+        assert_eq!(
+            ConsoleTicket::open(&text, &others, NOON),
+            Err(TicketError::Invalid)
+        );
+        assert_eq!(
+            ConsoleTicket::open(&text[1..], &ours, NOON),
+            Err(TicketError::Invalid)
+        );
     }
 }

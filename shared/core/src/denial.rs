@@ -235,56 +235,104 @@ impl DenialCode {
     /// One plain sentence that says what the visitor can do.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::UnknownCast => "Please check the address, or ask the person who gave you the link.",
-            Self::CastExpired => "The time in which it could be used is over; ask the person who gave you the link for a new one.",
-            Self::NoSessionsLeft => "This link was made for a limited number of sessions, and the last one has been given out.",
-            Self::ReferrerDenied => "It only works when you click it on one of the websites it was made for.",
-            Self::IpLimit => "This link allows only a few sessions in a given time from one network; please try again a little later.",
+            Self::UnknownCast => {
+                "Please check the address, or ask the person who gave you the link."
+            }
+            Self::CastExpired => {
+                "The time in which it could be used is over; ask the person who gave you the link for a new one."
+            }
+            Self::NoSessionsLeft => {
+                "This link was made for a limited number of sessions, and the last one has been given out."
+            }
+            Self::ReferrerDenied => {
+                "It only works when you click it on one of the websites it was made for."
+            }
+            Self::IpLimit => {
+                "This link allows only a few sessions in a given time from one network; please try again a little later."
+            }
             Self::AddressDenied => "It is not meant for the network that you are in.",
             Self::CastClosed => "It opens again at set hours.",
-            Self::LoginRequired => "This link is for people with an account; sign in and you will be brought back here.",
-            Self::LoginFailed => "Please try again; if it keeps happening, tell the person who gave you the link the reference below.",
+            Self::LoginRequired => {
+                "This link is for people with an account; sign in and you will be brought back here."
+            }
+            Self::LoginFailed => {
+                "Please try again; if it keeps happening, tell the person who gave you the link the reference below."
+            }
             Self::LoginUnavailable => "Please try again in a minute.",
-            Self::ParameterInvalid => "Please check what comes after the question mark, or ask the person who gave you the link.",
-            Self::NetworkDenied => "Please check the address, or ask the person who gave you the link.",
-            Self::ConsentRequired => "This link opens an address of somebody's choosing; open the link again and agree to it.",
-            Self::TooManyAttempts => "There have been a great many attempts from your network; please wait a little.",
+            Self::ParameterInvalid => {
+                "Please check what comes after the question mark, or ask the person who gave you the link."
+            }
+            Self::NetworkDenied => {
+                "Please check the address, or ask the person who gave you the link."
+            }
+            Self::ConsentRequired => {
+                "This link opens an address of somebody's choosing; open the link again and agree to it."
+            }
+            Self::TooManyAttempts => {
+                "There have been a great many attempts from your network; please wait a little."
+            }
             Self::CaptchaRequired => "Open the link again and complete the check.",
             Self::CaptchaFailed => "Please open the link again and repeat the check.",
-            Self::CaptchaUnavailable => "Please try again in a minute. Nothing has been counted against the link.",
-            Self::AnonymousLimit => "Please come back a little later. Nothing has been counted against the link.",
+            Self::CaptchaUnavailable => {
+                "Please try again in a minute. Nothing has been counted against the link."
+            }
+            Self::AnonymousLimit => {
+                "Please come back a little later. Nothing has been counted against the link."
+            }
             Self::UserLimit => "End one of your sessions first, then open the link again.",
-            Self::ProfileBusy => "End that session first; once its files have been saved, open the link again.",
+            Self::ProfileBusy => {
+                "End that session first; once its files have been saved, open the link again."
+            }
             Self::ProfileUnavailable => {
                 "The session was not started, so that nothing of yours is lost; please open the link again. Nothing has been counted against the link."
             }
-            Self::CastBusy => "Please try again in a minute. Nothing has been counted against the link.",
-            Self::Waiting => "They come first; please try again in a minute. Nothing has been counted against the link.",
-            Self::PlaceLost => "You were away for more than a minute, so your place was given up. Open the link again.",
+            Self::CastBusy => {
+                "Please try again in a minute. Nothing has been counted against the link."
+            }
+            Self::Waiting => {
+                "They come first; please try again in a minute. Nothing has been counted against the link."
+            }
+            Self::PlaceLost => {
+                "You were away for more than a minute, so your place was given up. Open the link again."
+            }
             Self::Maintenance => {
                 "No sessions are started at the moment; please try again later. Nothing has been counted against the link."
             }
-            Self::RequestDiffers => "The idempotency key was used for another request; take a new one.",
-            Self::ImageUnavailable => "What it starts is switched off at the moment; please try again later.",
+            Self::RequestDiffers => {
+                "The idempotency key was used for another request; take a new one."
+            }
+            Self::ImageUnavailable => {
+                "What it starts is switched off at the moment; please try again later."
+            }
             Self::NoCapacity | Self::SystemBusy => {
                 "Every place is in use; please try again in a minute. Nothing has been counted against the link."
             }
             Self::StartRefused => {
                 "The link is set up in a way that cannot start; please tell the person who gave it to you. Nothing has been counted against the link."
             }
-            Self::StartFailed => "It stopped before it was ready; please open the link again. Nothing has been counted against the link.",
+            Self::StartFailed => {
+                "It stopped before it was ready; please open the link again. Nothing has been counted against the link."
+            }
             Self::StartTimeout => {
                 "It was not ready in time and has been stopped; please open the link again. Nothing has been counted against the link."
             }
             Self::TicketInvalid => "Please open the link again.",
             Self::TicketExpired => "Please open the link again.",
-            Self::TicketForeign => "It was opened from another network or for another link; please open the link again.",
+            Self::TicketForeign => {
+                "It was opened from another network or for another link; please open the link again."
+            }
             Self::Busy => "Please try again in a few seconds.",
             Self::UnknownSession => "It may have ended a while ago; please open the link again.",
-            Self::ShareEnded => "The session has ended, or whoever shared it has stopped sharing; ask them for a new link.",
-            Self::NotYourSession => "Only the browser that started it can open it; open the link again to get a session of your own.",
+            Self::ShareEnded => {
+                "The session has ended, or whoever shared it has stopped sharing; ask them for a new link."
+            }
+            Self::NotYourSession => {
+                "Only the browser that started it can open it; open the link again to get a session of your own."
+            }
             Self::SessionEnded => "Open the link again to start a new one.",
-            Self::Fault => "Please try again; if it keeps happening, tell the person who gave you the link the reference below.",
+            Self::Fault => {
+                "Please try again; if it keeps happening, tell the person who gave you the link the reference below."
+            }
         }
     }
 }
@@ -310,17 +358,29 @@ pub struct Denial {
 impl Denial {
     /// A refusal that waiting does not change.
     pub const fn new(code: DenialCode) -> Self {
-        Self { code, retry_after: None, detail: None }
+        Self {
+            code,
+            retry_after: None,
+            detail: None,
+        }
     }
 
     /// A refusal that is over in `seconds` seconds.
     pub const fn retry(code: DenialCode, seconds: u64) -> Self {
-        Self { code, retry_after: Some(seconds), detail: None }
+        Self {
+            code,
+            retry_after: Some(seconds),
+            detail: None,
+        }
     }
 
     /// A refusal that says more exactly why.
     pub fn because(code: DenialCode, detail: impl Into<String>) -> Self {
-        Self { code, retry_after: None, detail: Some(detail.into()) }
+        Self {
+            code,
+            retry_after: None,
+            detail: Some(detail.into()),
+        }
     }
 }
 

@@ -40,12 +40,21 @@ fn read_one(part: &mut Form) -> Exec {
 }
 
 fn read_command(value: &Value) -> Result<Vec<String>, String> {
-    let otherwise = || "must be a command for sh, or a list of a program and its arguments.".to_owned();
+    let otherwise =
+        || "must be a command for sh, or a list of a program and its arguments.".to_owned();
     match value {
-        Value::String(line) if shape::COMMAND_LINE.check(line).is_ok() => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]),
+        Value::String(line) if shape::COMMAND_LINE.check(line).is_ok() => {
+            Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()])
+        }
         Value::Array(words) => {
-            let words = words.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>().ok_or_else(otherwise)?;
-            let runs = words.first().is_some_and(|program| shape::PROGRAM.check(program).is_ok())
+            let words = words
+                .iter()
+                .map(|word| word.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(otherwise)?;
+            let runs = words
+                .first()
+                .is_some_and(|program| shape::PROGRAM.check(program).is_ok())
                 && words.iter().all(|word| shape::WORD.check(word).is_ok());
             if runs { Ok(words) } else { Err(otherwise()) }
         }
@@ -63,11 +72,23 @@ fn command_schema() -> Value {
 
 /// The commands as the API shows them; what is read can be sent back.
 pub fn view(config: &ExecConfig) -> Value {
-    let one =
-        |exec: &Exec| json!({"cmd": exec.command, "user": exec.user, "workdir": exec.working_directory, "environment": exec.environment});
-    let ExecConfig { first_launch, go, assign } = config;
-    let named = [("first_launch", first_launch), ("go", go), ("assign", assign)];
-    Value::Object(named.into_iter().filter_map(|(name, exec)| Some((name.to_owned(), one(exec.as_ref()?)))).collect())
+    let one = |exec: &Exec| json!({"cmd": exec.command, "user": exec.user, "workdir": exec.working_directory, "environment": exec.environment});
+    let ExecConfig {
+        first_launch,
+        go,
+        assign,
+    } = config;
+    let named = [
+        ("first_launch", first_launch),
+        ("go", go),
+        ("assign", assign),
+    ];
+    Value::Object(
+        named
+            .into_iter()
+            .filter_map(|(name, exec)| Some((name.to_owned(), one(exec.as_ref()?))))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -77,27 +98,70 @@ mod tests {
     use super::*;
 
     fn reading(value: &Value) -> Result<ExecConfig, Vec<String>> {
-        let mut form = Form::over(Map::new(), &json!({"exec_config": value}), &[]).expect("an object");
+        let mut form =
+            Form::over(Map::new(), &json!({"exec_config": value}), &[]).expect("an object");
         let config = read(&mut form, "exec_config");
-        form.finish().map(|()| config).map_err(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
+        form.finish()
+            .map(|()| config)
+            .map_err(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
     }
 
     #[test]
     fn each_mistake_in_a_command_is_named() {
         for (name, value, wrong) in [
             ("nothing", json!({}), vec![]),
-            ("a line for sh", json!({"go": {"cmd": "open \"$KASM_URL\""}}), vec![]),
-            ("a program with arguments", json!({"assign": {"cmd": ["open", "--now"], "user": "1000", "workdir": "/tmp"}}), vec![]),
+            (
+                "a line for sh",
+                json!({"go": {"cmd": "open \"$KASM_URL\""}}),
+                vec![],
+            ),
+            (
+                "a program with arguments",
+                json!({"assign": {"cmd": ["open", "--now"], "user": "1000", "workdir": "/tmp"}}),
+                vec![],
+            ),
             ("null", json!({"go": null}), vec![]),
-            ("another occasion", json!({"stop": {"cmd": "x"}}), vec!["/exec_config/stop"]),
+            (
+                "another occasion",
+                json!({"stop": {"cmd": "x"}}),
+                vec!["/exec_config/stop"],
+            ),
             ("no command", json!({"go": {}}), vec!["/exec_config/go/cmd"]),
-            ("an empty command", json!({"go": {"cmd": " "}}), vec!["/exec_config/go/cmd", "/exec_config/go/cmd"]),
-            ("root", json!({"go": {"cmd": "x", "user": "root"}}), vec!["/exec_config/go/user"]),
-            ("root by number", json!({"go": {"cmd": "x", "user": "0"}}), vec!["/exec_config/go/user"]),
-            ("privileged", json!({"go": {"cmd": "x", "privileged": true}}), vec!["/exec_config/go/privileged"]),
-            ("a relative folder", json!({"go": {"cmd": "x", "workdir": "tmp"}}), vec!["/exec_config/go/workdir"]),
-            ("a small variable", json!({"go": {"cmd": "x", "environment": {"a": "b"}}}), vec!["/exec_config/go/environment/a"]),
-            ("too much", json!({"go": {"cmd": "x".repeat(5000)}}), vec!["/exec_config"]),
+            (
+                "an empty command",
+                json!({"go": {"cmd": " "}}),
+                vec!["/exec_config/go/cmd", "/exec_config/go/cmd"],
+            ),
+            (
+                "root",
+                json!({"go": {"cmd": "x", "user": "root"}}),
+                vec!["/exec_config/go/user"],
+            ),
+            (
+                "root by number",
+                json!({"go": {"cmd": "x", "user": "0"}}),
+                vec!["/exec_config/go/user"],
+            ),
+            (
+                "privileged",
+                json!({"go": {"cmd": "x", "privileged": true}}),
+                vec!["/exec_config/go/privileged"],
+            ),
+            (
+                "a relative folder",
+                json!({"go": {"cmd": "x", "workdir": "tmp"}}),
+                vec!["/exec_config/go/workdir"],
+            ),
+            (
+                "a small variable",
+                json!({"go": {"cmd": "x", "environment": {"a": "b"}}}),
+                vec!["/exec_config/go/environment/a"],
+            ),
+            (
+                "too much",
+                json!({"go": {"cmd": "x".repeat(5000)}}),
+                vec!["/exec_config"],
+            ),
         ] {
             assert_eq!(reading(&value).err().unwrap_or_default(), wrong, "{name}");
         }
@@ -107,7 +171,10 @@ mod tests {
     fn what_is_shown_can_be_sent_back() {
         let config =
             reading(&json!({"go": {"cmd": "x", "environment": {"A": "b"}}, "first_launch": {"cmd": ["y"], "user": "app"}})).expect("good");
-        assert_eq!(config.go.as_ref().map(|go| go.command.as_slice()), Some(&["/bin/sh", "-c", "x"].map(str::to_owned)[..]));
+        assert_eq!(
+            config.go.as_ref().map(|go| go.command.as_slice()),
+            Some(&["/bin/sh", "-c", "x"].map(str::to_owned)[..])
+        );
         assert_eq!(reading(&view(&config)), Ok(config));
     }
 }

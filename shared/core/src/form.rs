@@ -9,7 +9,9 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub use crate::reader::{Read, Reader, Spelled, Spelling, flag, line, plain, shaped, spelled, text, whole};
+pub use crate::reader::{
+    Read, Reader, Spelled, Spelling, flag, line, plain, shaped, spelled, text, whole,
+};
 use crate::shape::Shape;
 use crate::sketch::{Need, Sketch};
 
@@ -28,7 +30,11 @@ pub struct FieldError {
 impl FieldError {
     /// A mistake at this pointer.
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into(), clashes: false }
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+            clashes: false,
+        }
     }
 }
 
@@ -46,7 +52,11 @@ impl FieldErrors {
 
     /// One value that could be right elsewhere: it does not go with what is there.
     pub fn clash(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self(vec![FieldError { pointer: pointer.into(), detail: detail.into(), clashes: true }])
+        Self(vec![FieldError {
+            pointer: pointer.into(),
+            detail: detail.into(),
+            clashes: true,
+        }])
     }
 
     /// Whether the document only does not go with what is there already.
@@ -82,13 +92,25 @@ impl Form {
     ///
     /// # Errors
     /// When `input` is not an object.
-    pub fn over(current: Map<String, Value>, input: &Value, read_only: &[&'static str]) -> Result<Self, FieldErrors> {
+    pub fn over(
+        current: Map<String, Value>,
+        input: &Value,
+        read_only: &[&'static str],
+    ) -> Result<Self, FieldErrors> {
         let Value::Object(input) = input else {
             return Err(FieldErrors::one("", "must be a JSON object."));
         };
         let mut form = Self::part(current);
-        form.fields.extend(input.iter().map(|(name, value)| (name.clone(), value.clone())));
-        form.named = input.keys().filter(|name| !read_only.contains(&name.as_str())).cloned().collect();
+        form.fields.extend(
+            input
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        form.named = input
+            .keys()
+            .filter(|name| !read_only.contains(&name.as_str()))
+            .cloned()
+            .collect();
         Ok(form)
     }
 
@@ -97,14 +119,24 @@ impl Form {
     ///
     /// # Errors
     /// When `input` is not an object.
-    pub fn change(current: Map<String, Value>, input: &Value, read_only: &[(&'static str, Value)]) -> Result<Self, FieldErrors> {
+    pub fn change(
+        current: Map<String, Value>,
+        input: &Value,
+        read_only: &[(&'static str, Value)],
+    ) -> Result<Self, FieldErrors> {
         let names: Vec<_> = read_only.iter().map(|(name, _)| *name).collect();
-        Ok(Self { is_change: true, ..Self::over(current, input, &names)? })
+        Ok(Self {
+            is_change: true,
+            ..Self::over(current, input, &names)?
+        })
     }
 
     /// Reads nothing, and collects what is asked for.
     pub(crate) fn sketching() -> Self {
-        Self { sketch: Some(Sketch::default()), ..Self::part(Map::new()) }
+        Self {
+            sketch: Some(Sketch::default()),
+            ..Self::part(Map::new())
+        }
     }
 
     pub(crate) fn into_sketch(self) -> Sketch {
@@ -114,7 +146,14 @@ impl Form {
     /// The fields of a document, or of an object in one.
     fn part(fields: Map<String, Value>) -> Self {
         let named = fields.keys().cloned().collect();
-        Self { fields, named, known: BTreeSet::new(), errors: Vec::new(), is_change: false, sketch: None }
+        Self {
+            fields,
+            named,
+            known: BTreeSet::new(),
+            errors: Vec::new(),
+            is_change: false,
+            sketch: None,
+        }
     }
 
     /// Whether the administrator named this field, with a value other than null.
@@ -138,13 +177,19 @@ impl Form {
     }
 
     /// A field that may be left out, but not be null.
-    pub fn defaulted<T: Serialize>(&mut self, name: &'static str, default: T, read: impl Read<T>) -> T {
+    pub fn defaulted<T: Serialize>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        read: impl Read<T>,
+    ) -> T {
         self.ask(name, &read, || Need::Defaulted(json!(default)));
         if !self.fields.contains_key(name) {
             return default;
         }
         // After a mistake the default stands in; nobody sees it, because the form is refused.
-        self.present(name, move |value| read.read(value)).unwrap_or(default)
+        self.present(name, move |value| read.read(value))
+            .unwrap_or(default)
     }
 
     /// A field that may be left out or null.
@@ -157,7 +202,12 @@ impl Form {
     }
 
     /// A list of texts; may be left out, but not be null. Each item's mistakes are noted at the item.
-    pub fn list<T: Spelled>(&mut self, name: &'static str, most: usize, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    pub fn list<T: Spelled>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
         let schema = || json!({ "type": "array", "items": T::SPELLING.schema(), "maxItems": most });
         self.note(name, schema, || Need::Defaulted(json!([])));
         self.items(name, most, |item| {
@@ -167,22 +217,55 @@ impl Form {
     }
 
     /// A list of so many values that `read` reads; if it may be empty, it may be left out.
-    pub fn list_of<T>(&mut self, name: &'static str, count: RangeInclusive<usize>, read: &Reader<T>) -> Vec<T> {
+    pub fn list_of<T>(
+        &mut self,
+        name: &'static str,
+        count: RangeInclusive<usize>,
+        read: &Reader<T>,
+    ) -> Vec<T> {
         let (least, most) = count.into_inner();
         let schema = || {
             let least = (least > 0).then(|| ("minItems".to_owned(), json!(least)));
-            let rest = [("type", json!("array")), ("items", read.schema()), ("maxItems", json!(most))];
-            rest.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(least).collect()
+            let rest = [
+                ("type", json!("array")),
+                ("items", read.schema()),
+                ("maxItems", json!(most)),
+            ];
+            rest.into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .chain(least)
+                .collect()
         };
-        self.note(name, schema, || if least > 0 { Need::Required } else { Need::Defaulted(json!([])) });
+        self.note(name, schema, || {
+            if least > 0 {
+                Need::Required
+            } else {
+                Need::Defaulted(json!([]))
+            }
+        });
         let items = self.items(name, most, |item| read.read(item));
         if items.len() < least && !self.is_wrong(name) {
-            self.mistake(name, format!("must name at least {}.", if least == 1 { "one".to_owned() } else { least.to_string() }));
+            self.mistake(
+                name,
+                format!(
+                    "must name at least {}.",
+                    if least == 1 {
+                        "one".to_owned()
+                    } else {
+                        least.to_string()
+                    }
+                ),
+            );
         }
         items
     }
 
-    fn items<T>(&mut self, name: &'static str, most: usize, read: impl Fn(&Value) -> Result<T, String>) -> Vec<T> {
+    fn items<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        read: impl Fn(&Value) -> Result<T, String>,
+    ) -> Vec<T> {
         if !self.fields.contains_key(name) {
             return Vec::new();
         }
@@ -203,7 +286,12 @@ impl Form {
     }
 
     /// An object whose fields have names of this shape; may be left out, but not be null.
-    pub fn map<T>(&mut self, name: &'static str, names: fn() -> &'static Shape, read: &Reader<T>) -> BTreeMap<String, T> {
+    pub fn map<T>(
+        &mut self,
+        name: &'static str,
+        names: fn() -> &'static Shape,
+        read: &Reader<T>,
+    ) -> BTreeMap<String, T> {
         let schema = || json!({ "type": "object", "propertyNames": names().schema(), "additionalProperties": read.schema() });
         self.note(name, schema, || Need::Defaulted(json!({})));
         let mut values = BTreeMap::new();
@@ -229,8 +317,13 @@ impl Form {
     }
 
     /// An object with fields of its own, which `read` asks for; may be left out or null.
-    pub fn nullable_object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Form) -> T) -> Option<T> {
-        let is_there = self.sketch.is_some() || self.fields.get(name).is_some_and(|value| !value.is_null());
+    pub fn nullable_object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Form) -> T,
+    ) -> Option<T> {
+        let is_there =
+            self.sketch.is_some() || self.fields.get(name).is_some_and(|value| !value.is_null());
         self.known.insert(name);
         if !is_there {
             return None;
@@ -243,7 +336,11 @@ impl Form {
 
     fn part_of(&mut self, name: &'static str) -> Self {
         self.known.insert(name);
-        if self.sketch.is_some() { Self::sketching() } else { Self::part(self.object_in(name).unwrap_or_default()) }
+        if self.sketch.is_some() {
+            Self::sketching()
+        } else {
+            Self::part(self.object_in(name).unwrap_or_default())
+        }
     }
 
     fn take_back(&mut self, name: &'static str, mut part: Form, need: Need) {
@@ -252,7 +349,11 @@ impl Form {
         } else if let Err(FieldErrors(errors)) = part.finish()
             && !self.is_wrong(name)
         {
-            self.errors.extend(errors.into_iter().map(|error| FieldError { pointer: format!("/{name}{}", error.pointer), ..error }));
+            self.errors
+                .extend(errors.into_iter().map(|error| FieldError {
+                    pointer: format!("/{name}{}", error.pointer),
+                    ..error
+                }));
         }
     }
 
@@ -260,10 +361,19 @@ impl Form {
         if !self.fields.contains_key(name) {
             return None;
         }
-        self.present(name, |value| value.as_object().cloned().ok_or_else(|| "must be an object.".to_owned()))
+        self.present(name, |value| {
+            value
+                .as_object()
+                .cloned()
+                .ok_or_else(|| "must be an object.".to_owned())
+        })
     }
 
-    fn present<T>(&mut self, name: &'static str, read: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
+    fn present<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
         let outcome = match self.fields.get(name) {
             None | Some(Value::Null) => Err("must not be null.".to_owned()),
             Some(value) => read(value),
@@ -275,7 +385,12 @@ impl Form {
         self.note(name, || read.schema(), need);
     }
 
-    fn note(&mut self, name: &'static str, schema: impl FnOnce() -> Value, need: impl FnOnce() -> Need) {
+    fn note(
+        &mut self,
+        name: &'static str,
+        schema: impl FnOnce() -> Value,
+        need: impl FnOnce() -> Need,
+    ) {
         self.known.insert(name);
         if let Some(sketch) = &mut self.sketch {
             sketch.note(name, schema(), need());
@@ -291,17 +406,29 @@ impl Form {
 
     /// Notes what is wrong with the field at `path` whatever stands in the others.
     pub fn mistake(&mut self, path: &str, detail: impl Into<String>) {
-        self.errors.push(FieldError { pointer: format!("/{path}"), detail: detail.into(), clashes: false });
+        self.errors.push(FieldError {
+            pointer: format!("/{path}"),
+            detail: detail.into(),
+            clashes: false,
+        });
     }
 
     /// Notes that the document as a whole cannot be taken.
     pub fn refuse_all(&mut self, detail: impl Into<String>) {
-        self.errors.push(FieldError { pointer: String::new(), detail: detail.into(), clashes: false });
+        self.errors.push(FieldError {
+            pointer: String::new(),
+            detail: detail.into(),
+            clashes: false,
+        });
     }
 
     /// Notes that the field at `path`, which is written without the leading slash, does not go with others.
     pub fn refuse(&mut self, path: &str, detail: impl Into<String>) {
-        self.errors.push(FieldError { pointer: format!("/{path}"), detail: detail.into(), clashes: self.is_change });
+        self.errors.push(FieldError {
+            pointer: format!("/{path}"),
+            detail: detail.into(),
+            clashes: self.is_change,
+        });
     }
 
     /// Notes that `name` is missing for the reason in `detail`, unless something is wrong with it already.
@@ -313,8 +440,15 @@ impl Form {
 
     /// Whether a mistake in this field, or in a part of it, was noted.
     pub fn is_wrong(&self, name: &str) -> bool {
-        let names = |pointer: &str| pointer.strip_prefix('/')?.strip_prefix(name).map(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.errors.iter().any(|error| names(&error.pointer) == Some(true))
+        let names = |pointer: &str| {
+            pointer
+                .strip_prefix('/')?
+                .strip_prefix(name)
+                .map(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.errors
+            .iter()
+            .any(|error| names(&error.pointer) == Some(true))
     }
 
     /// To be called when every field has been read.
@@ -325,11 +459,20 @@ impl Form {
         if self.sketch.is_some() {
             return Err(FieldErrors(Vec::new()));
         }
-        let strays: Vec<_> = self.named.iter().filter(|name| !self.known.contains(name.as_str())).map(|name| escape(name)).collect();
+        let strays: Vec<_> = self
+            .named
+            .iter()
+            .filter(|name| !self.known.contains(name.as_str()))
+            .map(|name| escape(name))
+            .collect();
         for name in strays {
             self.mistake(&name, "is not a field that can be set here.");
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(FieldErrors(std::mem::take(&mut self.errors))) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(FieldErrors(std::mem::take(&mut self.errors)))
+        }
     }
 }
 
@@ -358,17 +501,29 @@ mod tests {
         form.defaulted("on", false, flag);
         form.list("list", 5, |item| Ok(item.to_owned()));
         let errors = form.finish().expect_err("has mistakes");
-        assert_eq!(pointers(errors), ["/name", "/missing", "/count", "/on", "/list/1", "/a~1b~0c", "/else"]);
+        assert_eq!(
+            pointers(errors),
+            [
+                "/name", "/missing", "/count", "/on", "/list/1", "/a~1b~0c", "/else"
+            ]
+        );
     }
 
     #[test]
     fn null_clears_only_what_may_be_empty() {
-        let current = json!({"a": 1, "b": 2, "c": 3}).as_object().cloned().expect("an object");
-        let mut form = Form::over(current, &json!({"a": null, "b": null, "c": null}), &[]).expect("an object");
+        let current = json!({"a": 1, "b": 2, "c": 3})
+            .as_object()
+            .cloned()
+            .expect("an object");
+        let mut form =
+            Form::over(current, &json!({"a": null, "b": null, "c": null}), &[]).expect("an object");
         assert_eq!(form.nullable::<u8>("a", whole(0..=9)), None);
         form.required::<u8>("b", whole(0..=9));
         form.defaulted::<u8>("c", 7, whole(0..=9));
-        assert_eq!(pointers(form.finish().expect_err("has mistakes")), ["/b", "/c"]);
+        assert_eq!(
+            pointers(form.finish().expect_err("has mistakes")),
+            ["/b", "/c"]
+        );
     }
 
     #[test]
@@ -383,7 +538,10 @@ mod tests {
     #[test]
     fn a_document_that_is_no_object_is_refused() {
         for input in [json!([]), json!("a"), json!(null), json!(1)] {
-            assert_eq!(pointers(Form::over(Map::new(), &input, &[]).expect_err("no object")), [""]);
+            assert_eq!(
+                pointers(Form::over(Map::new(), &input, &[]).expect_err("no object")),
+                [""]
+            );
         }
     }
 
@@ -393,13 +551,31 @@ mod tests {
             ("a number in range", whole::<u32>(1..=5)(&json!(5)).is_ok()),
             ("out of range", whole::<u32>(1..=5)(&json!(6)).is_err()),
             ("a fraction", whole::<u32>(1..=5)(&json!(1.5)).is_err()),
-            ("a negative number", whole::<u32>(0..=5)(&json!(-1)).is_err()),
-            ("a number in quotes", whole::<u32>(1..=5)(&json!("1")).is_err()),
-            ("spaces around a text go", text(1..=3)(&json!(" abc ")) == Ok("abc".into())),
-            ("characters count, not bytes", text(1..=3)(&json!("äöü")).is_ok()),
-            ("an escape character", text(1..=3)(&json!("\u{1b}")).is_err()),
+            (
+                "a negative number",
+                whole::<u32>(0..=5)(&json!(-1)).is_err(),
+            ),
+            (
+                "a number in quotes",
+                whole::<u32>(1..=5)(&json!("1")).is_err(),
+            ),
+            (
+                "spaces around a text go",
+                text(1..=3)(&json!(" abc ")) == Ok("abc".into()),
+            ),
+            (
+                "characters count, not bytes",
+                text(1..=3)(&json!("äöü")).is_ok(),
+            ),
+            (
+                "an escape character",
+                text(1..=3)(&json!("\u{1b}")).is_err(),
+            ),
             ("two lines are a text", text(1..=3)(&json!("a\nb")).is_ok()),
-            ("two lines are no line", line(1..=3)(&json!("a\nb")).is_err()),
+            (
+                "two lines are no line",
+                line(1..=3)(&json!("a\nb")).is_err(),
+            ),
         ] {
             assert!(accepted, "{name}");
         }

@@ -93,13 +93,26 @@ pub fn grant(cast: &Cast, user: Option<&User>, groups: &[Group]) -> Grant {
 
 /// What holds for a session that is started ahead, for members of this group: by it and by *All Users*.
 pub fn grant_of(group: Option<&GroupId>, groups: &[Group]) -> Grant {
-    resolve(groups, |one| one.id == Group::all_users_id() || group == Some(&one.id), None)
+    resolve(
+        groups,
+        |one| one.id == Group::all_users_id() || group == Some(&one.id),
+        None,
+    )
 }
 
-fn resolve(groups: &[Group], is_in: impl Fn(&&Group) -> bool, enforced: Option<&ClientSettings>) -> Grant {
+fn resolve(
+    groups: &[Group],
+    is_in: impl Fn(&&Group) -> bool,
+    enforced: Option<&ClientSettings>,
+) -> Grant {
     let mut member_of: Vec<&Group> = groups.iter().filter(is_in).collect();
-    member_of.sort_by(|left, right| (left.settings.priority, &left.id).cmp(&(right.settings.priority, &right.id)));
-    let voices: Vec<&ClientSettings> = member_of.into_iter().map(|group| &group.settings.client).collect();
+    member_of.sort_by(|left, right| {
+        (left.settings.priority, &left.id).cmp(&(right.settings.priority, &right.id))
+    });
+    let voices: Vec<&ClientSettings> = member_of
+        .into_iter()
+        .map(|group| &group.settings.client)
+        .collect();
     Grant::resolve(enforced, &voices)
 }
 
@@ -129,18 +142,33 @@ mod tests {
         };
         let mut all_users = Group::all_users();
         all_users.settings.client.permissions = [(Webcam, false)].into();
-        let groups = [all_users, group(1, "Staff", 10, true), group(2, "Guests", 5, false)];
+        let groups = [
+            all_users,
+            group(1, "Staff", 10, true),
+            group(2, "Guests", 5, false),
+        ];
         for (name, anonymous_group, user, webcam) in [
             ("anonymous, without a group", None, None, false),
             ("anonymous, in a group", Some(1), None, true),
             ("anonymous, in a group that is gone", Some(9), None, false),
             ("logged in, in no group", Some(1), Some(user(&[])), false),
             ("logged in, in one", None, Some(user(&["Staff"])), true),
-            ("logged in, in two", None, Some(user(&["Staff", "Guests"])), false),
-            ("logged in, in one that nobody made", None, Some(user(&["Others"])), false),
+            (
+                "logged in, in two",
+                None,
+                Some(user(&["Staff", "Guests"])),
+                false,
+            ),
+            (
+                "logged in, in one that nobody made",
+                None,
+                Some(user(&["Others"])),
+                false,
+            ),
         ] {
             let mut cast = cast(1);
-            cast.settings.anonymous_group_id = anonymous_group.map(|n| GroupId::from_bytes([n; 16]));
+            cast.settings.anonymous_group_id =
+                anonymous_group.map(|n| GroupId::from_bytes([n; 16]));
             let grant = grant(&cast, user.as_ref(), &groups);
             assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
         }

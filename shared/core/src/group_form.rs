@@ -28,7 +28,10 @@ pub fn create(input: &Value) -> Result<GroupSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(group: &Group, input: &Value) -> Result<GroupSettings, FieldErrors> {
-    read(&mut Form::change(fields(&group.settings), input, &read_only())?, Some(group))
+    read(
+        &mut Form::change(fields(&group.settings), input, &read_only())?,
+        Some(group),
+    )
 }
 
 /// What JSON Schema says of a new group, of a change and of what is shown.
@@ -44,13 +47,23 @@ fn read(form: &mut Form, current: Option<&Group>) -> Result<GroupSettings, Field
     let client = client_form::read(form, "client_settings");
     let is_all_users = current.is_some_and(|group| group.id == Group::all_users_id());
     form.rule(|| json!({ "properties": { "name": { "not": shape::ALL_USERS.schema() } } }));
-    if name.as_deref().is_some_and(|name| (name == ALL_USERS) != is_all_users) {
+    if name
+        .as_deref()
+        .is_some_and(|name| (name == ALL_USERS) != is_all_users)
+    {
         form.refuse("name", format!("must not change from or to {ALL_USERS}: everybody is in that group, and in no other by birth."));
     }
     form.finish()?;
     // A missing one was noted by the form, which has returned by now.
-    let Some(name) = name else { return Err(FieldErrors(Vec::new())) };
-    Ok(GroupSettings { name, description, priority, client })
+    let Some(name) = name else {
+        return Err(FieldErrors(Vec::new()));
+    };
+    Ok(GroupSettings {
+        name,
+        description,
+        priority,
+        client,
+    })
 }
 
 fn fields(settings: &GroupSettings) -> Map<String, Value> {
@@ -82,7 +95,10 @@ mod tests {
     use super::*;
 
     fn pointers(outcome: Result<GroupSettings, FieldErrors>) -> Vec<String> {
-        outcome.err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect()).unwrap_or_default()
+        outcome
+            .err()
+            .map(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
+            .unwrap_or_default()
     }
 
     #[test]
@@ -90,9 +106,21 @@ mod tests {
         for (name, input, wrong) in [
             ("a name is enough", json!({"name": "Staff"}), vec![]),
             ("no name", json!({}), vec!["/name"]),
-            ("the name of everybody's group", json!({"name": "All Users"}), vec!["/name"]),
-            ("priority 0", json!({"name": "Staff", "priority": 0}), vec!["/priority"]),
-            ("no such field", json!({"name": "Staff", "colour": "red"}), vec!["/colour"]),
+            (
+                "the name of everybody's group",
+                json!({"name": "All Users"}),
+                vec!["/name"],
+            ),
+            (
+                "priority 0",
+                json!({"name": "Staff", "priority": 0}),
+                vec!["/priority"],
+            ),
+            (
+                "no such field",
+                json!({"name": "Staff", "colour": "red"}),
+                vec!["/colour"],
+            ),
         ] {
             assert_eq!(pointers(create(&input)), wrong, "{name}");
         }
@@ -101,9 +129,19 @@ mod tests {
     #[test]
     fn everybodys_group_keeps_its_name_and_changes_otherwise() {
         let group = Group::all_users();
-        assert_eq!(pointers(patch(&group, &json!({"name": "Everybody"}))), ["/name"]);
-        let changed = patch(&group, &json!({"client_settings": {"permissions": {"downloads": false}}})).expect("is right");
-        assert_eq!((changed.name.as_str(), changed.client.permissions.len()), (ALL_USERS, 1));
+        assert_eq!(
+            pointers(patch(&group, &json!({"name": "Everybody"}))),
+            ["/name"]
+        );
+        let changed = patch(
+            &group,
+            &json!({"client_settings": {"permissions": {"downloads": false}}}),
+        )
+        .expect("is right");
+        assert_eq!(
+            (changed.name.as_str(), changed.client.permissions.len()),
+            (ALL_USERS, 1)
+        );
         assert_eq!(patch(&group, &view(&group)), Ok(group.settings));
     }
 }

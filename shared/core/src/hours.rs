@@ -55,13 +55,22 @@ impl Hour {
         if session.is_refunded() {
             self.refunded += 1;
         }
-        if let State::Ready { .. } | State::Ended { refunded: false, .. } | State::Stopping { served: true, .. } = session.state {
+        if let State::Ready { .. }
+        | State::Ended {
+            refunded: false, ..
+        }
+        | State::Stopping { served: true, .. } = session.state
+        {
             self.served += 1;
         }
         if let Some(ready_at) = session.ready_at {
-            let millis = u64::try_from(ready_at.millis() - session.created_at.millis()).unwrap_or(0);
+            let millis =
+                u64::try_from(ready_at.millis() - session.created_at.millis()).unwrap_or(0);
             self.starts.resize(START_BOUNDS.len() + 1, 0);
-            let bound = START_BOUNDS.iter().position(|bound| millis <= u64::from(*bound) * 1000).unwrap_or(START_BOUNDS.len());
+            let bound = START_BOUNDS
+                .iter()
+                .position(|bound| millis <= u64::from(*bound) * 1000)
+                .unwrap_or(START_BOUNDS.len());
             if let Some(count) = self.starts.get_mut(bound) {
                 *count += 1;
             }
@@ -120,9 +129,15 @@ pub fn sum<'a>(
         }
     }
     for refusal in refusals {
-        hours.entry((None, refusal.hour)).or_default().add_refusals(refusal);
+        hours
+            .entry((None, refusal.hour))
+            .or_default()
+            .add_refusals(refusal);
         if let Some(cast) = &refusal.cast_id {
-            hours.entry((Some(cast.clone()), refusal.hour)).or_default().add_refusals(refusal);
+            hours
+                .entry((Some(cast.clone()), refusal.hour))
+                .or_default()
+                .add_refusals(refusal);
         }
     }
     hours
@@ -135,31 +150,62 @@ mod tests {
     use crate::testing::{NOON, cast, session};
 
     fn endpoint() -> Endpoint {
-        Endpoint { host: "10.0.0.1".into(), port: 18080 }
+        Endpoint {
+            host: "10.0.0.1".into(),
+            port: 18080,
+        }
     }
 
     #[test]
     fn an_hour_tells_what_became_of_its_claims() {
         let reserved = session(&cast(1), 1);
-        let ready = session(&cast(1), 2).ready(endpoint(), NOON.plus_seconds(8)).expect("gets ready");
-        let served = ready.ended(EndReason::Owner, NOON.plus_seconds(60)).expect("ends");
-        let refunded = session(&cast(2), 3).ended(EndReason::NoCapacity, NOON).expect("ends");
-        let refusal = |cast_id, count| RefusalCount { cast_id, hour: NOON.seconds(), code: "ip-limit".into(), count, samples: Vec::new() };
+        let ready = session(&cast(1), 2)
+            .ready(endpoint(), NOON.plus_seconds(8))
+            .expect("gets ready");
+        let served = ready
+            .ended(EndReason::Owner, NOON.plus_seconds(60))
+            .expect("ends");
+        let refunded = session(&cast(2), 3)
+            .ended(EndReason::NoCapacity, NOON)
+            .expect("ends");
+        let refusal = |cast_id, count| RefusalCount {
+            cast_id,
+            hour: NOON.seconds(),
+            code: "ip-limit".into(),
+            count,
+            samples: Vec::new(),
+        };
         let refusals = [refusal(Some(cast(1).id), 3), refusal(None, 4)];
         let hours = sum(&[reserved, ready, served, refunded], &refusals);
         let told = |of: Option<CastId>| {
             let hour = &hours[&(of, NOON.seconds())];
-            (hour.launched, hour.served, hour.refunded, hour.refused_in_all(), hour.started(), hour.mean_start_millis())
+            (
+                hour.launched,
+                hour.served,
+                hour.refunded,
+                hour.refused_in_all(),
+                hour.started(),
+                hour.mean_start_millis(),
+            )
         };
         assert_eq!(told(Some(cast(1).id)), (3, 2, 0, 3, 2, Some(8000)));
         assert_eq!(told(Some(cast(2).id)), (1, 0, 1, 0, 0, None));
         assert_eq!(told(None), (4, 2, 1, 7, 2, Some(8000)));
-        assert_eq!(hours[&(None, NOON.seconds())].starts[3], 2, "up to ten seconds");
+        assert_eq!(
+            hours[&(None, NOON.seconds())].starts[3],
+            2,
+            "up to ten seconds"
+        );
     }
 
     #[test]
     fn hours_add_up() {
-        let one = Hour { launched: 1, refused: [("busy".to_owned(), 2)].into(), starts: vec![0; 10], ..Hour::default() };
+        let one = Hour {
+            launched: 1,
+            refused: [("busy".to_owned(), 2)].into(),
+            starts: vec![0; 10],
+            ..Hour::default()
+        };
         let mut all = Hour::default();
         all.add(&one);
         all.add(&one);

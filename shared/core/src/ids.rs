@@ -115,7 +115,10 @@ impl SessionId {
 /// A number that follows from two ids and looks like none other: another order of the same things for each `one`.
 pub(crate) fn mix(one: &SessionId, other: &SessionId) -> u64 {
     let hash = digest::digest(&digest::SHA256, format!("{one} {other}").as_bytes());
-    hash.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    hash.as_ref()
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 impl UserId {
@@ -148,13 +151,19 @@ impl Nonce {
 
     /// The nonce of another attempt of the same visitor: the same again leads to the same session.
     pub(crate) fn another(&self) -> Self {
-        Self(BASE64URL_NOPAD.encode(&digest::digest(&digest::SHA256, format!("another {}", self.0).as_bytes()).as_ref()[..16]))
+        Self(BASE64URL_NOPAD.encode(
+            &digest::digest(&digest::SHA256, format!("another {}", self.0).as_bytes()).as_ref()
+                [..16],
+        ))
     }
 
     /// The nonce that follows from what a program calls its request, and from who it is: the same again leads to the same session.
     pub fn from_request(caller: &str, idempotency_key: &str) -> Self {
         let text = format!("request {}:{caller} {idempotency_key}", caller.len());
-        Self(BASE64URL_NOPAD.encode(&digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..16]))
+        Self(
+            BASE64URL_NOPAD
+                .encode(&digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..16]),
+        )
     }
 }
 
@@ -182,7 +191,13 @@ impl Reference {
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let fits = bytes.len() == 9
-            && bytes.iter().enumerate().all(|(i, b)| if i == 4 { *b == b'-' } else { b.is_ascii_lowercase() || (b'2'..=b'7').contains(b) });
+            && bytes.iter().enumerate().all(|(i, b)| {
+                if i == 4 {
+                    *b == b'-'
+                } else {
+                    b.is_ascii_lowercase() || (b'2'..=b'7').contains(b)
+                }
+            });
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -206,7 +221,10 @@ pub struct CastKey(String);
 impl CastKey {
     /// Reads a key; `None` when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (6..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let fits = (6..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -240,7 +258,14 @@ mod tests {
     fn an_id_reads_back_and_nothing_else_reads() {
         let id = SessionId::from_bytes([7; 16]);
         assert_eq!(SessionId::parse(id.as_str()), Some(id.clone()));
-        for foreign in ["", "s", "s../../etc", &id.as_str()[1..], &format!("{id}a"), &id.as_str().to_uppercase()] {
+        for foreign in [
+            "",
+            "s",
+            "s../../etc",
+            &id.as_str()[1..],
+            &format!("{id}a"),
+            &id.as_str().to_uppercase(),
+        ] {
             assert_eq!(SessionId::parse(foreign), None, "{foreign}");
         }
         assert_eq!(CastId::parse(id.as_str()), None, "another kind");
@@ -250,9 +275,18 @@ mod tests {
     fn a_session_id_follows_from_cast_and_nonce() {
         let (cast, other) = (CastId::from_bytes([1; 16]), CastId::from_bytes([2; 16]));
         let nonce = Nonce::from_bytes([3; 16]);
-        assert_eq!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&cast, &nonce));
-        assert_ne!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&other, &nonce));
-        assert_ne!(SessionId::from_nonce(&cast, &nonce), SessionId::from_nonce(&cast, &Nonce::from_bytes([4; 16])));
+        assert_eq!(
+            SessionId::from_nonce(&cast, &nonce),
+            SessionId::from_nonce(&cast, &nonce)
+        );
+        assert_ne!(
+            SessionId::from_nonce(&cast, &nonce),
+            SessionId::from_nonce(&other, &nonce)
+        );
+        assert_ne!(
+            SessionId::from_nonce(&cast, &nonce),
+            SessionId::from_nonce(&cast, &Nonce::from_bytes([4; 16]))
+        );
     }
 
     #[test]
@@ -288,8 +322,15 @@ mod tests {
             }
         }
         let of_session = Reference::of(&SessionId::from_bytes([1; 16]));
-        assert_eq!(Reference::parse(of_session.as_str()), Some(of_session.clone()), "looks like any other");
-        assert!(SessionId::from_bytes([1; 16]).as_str()[1..].starts_with(&of_session.as_str().replace('-', "")));
+        assert_eq!(
+            Reference::parse(of_session.as_str()),
+            Some(of_session.clone()),
+            "looks like any other"
+        );
+        assert!(
+            SessionId::from_bytes([1; 16]).as_str()[1..]
+                .starts_with(&of_session.as_str().replace('-', ""))
+        );
         let drawn = Reference::draw(&Zeros);
         assert_eq!(drawn.as_str(), "aaaa-aaaa");
         assert_eq!(Reference::parse("aaaa-aaaa"), Some(drawn));

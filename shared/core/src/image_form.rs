@@ -26,7 +26,13 @@ pub const MAX_ENVIRONMENT_BYTES: usize = 3584;
 fn read_only() -> Vec<(&'static str, Value)> {
     let mut fields = sketch::read_only(ImageId::SPELLING.schema());
     let registered = "The task definition that was registered for `container_image`.";
-    fields.insert(1, ("registered_task_definition", json!({ "type": ["string", "null"], "description": registered })));
+    fields.insert(
+        1,
+        (
+            "registered_task_definition",
+            json!({ "type": ["string", "null"], "description": registered }),
+        ),
+    );
     fields
 }
 
@@ -44,7 +50,11 @@ pub fn create(input: &Value) -> Result<ImageSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(image: &Image, input: &Value) -> Result<ImageSettings, FieldErrors> {
-    read(&mut Form::change(fields(&image.settings), input, &read_only())?)
+    read(&mut Form::change(
+        fields(&image.settings),
+        input,
+        &read_only(),
+    )?)
 }
 
 /// What JSON Schema says of a new image, of a change and of what is shown.
@@ -53,7 +63,11 @@ pub fn schemas() -> Schemas {
     let preset = json!({ "type": "string", "enum": preset::ALL, "description": "Fills in what a family of images needs; what is named besides wins." });
     let mut create = sketch.clone().with("preset", preset).whole();
     create["allOf"] = json!([image_rules::whole()]);
-    Schemas { create, change: sketch.change(&read_only()), shown: sketch.shown(&read_only(), &[]) }
+    Schemas {
+        create,
+        change: sketch.change(&read_only()),
+        shown: sketch.shown(&read_only(), &[]),
+    }
 }
 
 fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
@@ -61,23 +75,43 @@ fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
     let description = form.defaulted("description", String::new(), text(0..=2000));
     let enabled = form.defaulted("enabled", true, flag);
     let source = read_source(form);
-    let container = form.defaulted("container", "session".to_owned(), plain(|| &shape::CONTAINER));
+    let container = form.defaulted(
+        "container",
+        "session".to_owned(),
+        plain(|| &shape::CONTAINER),
+    );
     let gates = format!("must not be {GATE_PORT}: the gate in front of the app listens there.");
     let port = form.nullable("port", whole(1..=65_535).but(GATE_PORT, gates));
-    let environment = form.map("environment", || &shape::OWN_VARIABLE, &plain(|| &shape::WORD));
+    let environment = form.map(
+        "environment",
+        || &shape::OWN_VARIABLE,
+        &plain(|| &shape::WORD),
+    );
     if override_bytes(&environment) > MAX_ENVIRONMENT_BYTES {
-        form.mistake("environment", format!("is longer than {MAX_ENVIRONMENT_BYTES} characters as ECS counts them."));
+        form.mistake(
+            "environment",
+            format!("is longer than {MAX_ENVIRONMENT_BYTES} characters as ECS counts them."),
+        );
     }
     let start_timeout_seconds = form.defaulted("start_timeout_seconds", 180, whole(10..=1800));
-    let session_time_limit_seconds = form.defaulted("session_time_limit_seconds", 14_400, whole(60..=604_800));
+    let session_time_limit_seconds =
+        form.defaulted("session_time_limit_seconds", 14_400, whole(60..=604_800));
     let network = form.nullable("network", spelled(network_form::read_name));
     let allow_network_selection = form.defaulted("allow_network_selection", false, flag);
     let restrict_to_networks = form.list("restrict_to_networks", 100, network_form::read_name);
-    let beside = matches!(&source, Some(ImageSource::Container(source)) if source.command.is_empty());
+    let beside =
+        matches!(&source, Some(ImageSource::Container(source)) if source.command.is_empty());
     if beside && port.is_none() && !form.is_wrong("port") {
-        form.require("port", "is required without a command: the gate must know where the image's own app listens.");
+        form.require(
+            "port",
+            "is required without a command: the gate must know where the image's own app listens.",
+        );
     }
-    let (view_only, exec, app) = (read_view_only(form), exec_form::read(form, "exec_config"), read_app(form));
+    let (view_only, exec, app) = (
+        read_view_only(form),
+        exec_form::read(form, "exec_config"),
+        read_app(form),
+    );
     if beside && exec != ExecConfig::default() {
         form.refuse("exec_config", "needs a command: what is run inside a session is run by the gate that started its app.");
     }
@@ -88,7 +122,9 @@ fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
     form.finish()?;
 
     // A missing one of these was noted by the form, which has returned by now.
-    let (Some(name), Some(source)) = (name, source) else { return Err(FieldErrors(Vec::new())) };
+    let (Some(name), Some(source)) = (name, source) else {
+        return Err(FieldErrors(Vec::new()));
+    };
     Ok(ImageSettings {
         name,
         description,
@@ -110,8 +146,17 @@ fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
 }
 
 fn read_view_only(form: &mut Form) -> Option<ViewOnly> {
-    let read = |text: &str| ViewOnly::ALL.into_iter().find(|known| known.as_str() == text);
-    form.nullable("view_only", spelled(move |text| read(text).ok_or_else(|| "must be rfb, kasmvnc, requests or null.".to_owned())))
+    let read = |text: &str| {
+        ViewOnly::ALL
+            .into_iter()
+            .find(|known| known.as_str() == text)
+    };
+    form.nullable(
+        "view_only",
+        spelled(move |text| {
+            read(text).ok_or_else(|| "must be rfb, kasmvnc, requests or null.".to_owned())
+        }),
+    )
 }
 
 /// What is kept of its users' files.
@@ -119,7 +164,11 @@ fn read_profile(form: &mut Form) -> ProfileSettings {
     let usual = ProfileSettings::default();
     ProfileSettings {
         path: form.nullable("profile_path", plain(|| &shape::PROFILE_PATH)),
-        max_mib: form.defaulted("profile_max_mib", usual.max_mib, whole(1..=u64::from(LARGEST_MIB))),
+        max_mib: form.defaulted(
+            "profile_max_mib",
+            usual.max_mib,
+            whole(1..=u64::from(LARGEST_MIB)),
+        ),
         exclude: form.list_of("profile_exclude", 0..=32, &plain(|| &shape::PATTERN)),
     }
 }
@@ -128,14 +177,22 @@ fn read_profile(form: &mut Form) -> ProfileSettings {
 fn read_app(form: &mut Form) -> AppAccess {
     let https = form.defaulted("app_https", false, flag);
     let user = form.nullable("app_user", plain(|| &shape::APP_USER));
-    let password_variable = form.nullable("app_password_variable", plain(|| &shape::PASSWORD_VARIABLE));
+    let password_variable =
+        form.nullable("app_password_variable", plain(|| &shape::PASSWORD_VARIABLE));
     if password_variable.is_some() && user.is_none() {
         form.refuse("app_user", "is required with app_password_variable.");
     }
     if user.is_some() && password_variable.is_none() {
-        form.refuse("app_password_variable", "is required with app_user: the variable in which the app is told the password.");
+        form.refuse(
+            "app_password_variable",
+            "is required with app_user: the variable in which the app is told the password.",
+        );
     }
-    AppAccess { https, user, password_variable }
+    AppAccess {
+        https,
+        user,
+        password_variable,
+    }
 }
 
 /// Either a task definition that exists, or a container image to register one for.
@@ -153,13 +210,19 @@ fn read_source(form: &mut Form) -> Option<ImageSource> {
         (Some(task_definition), None) => {
             for name in ["command", "cpu", "memory", "ephemeral_storage"] {
                 if form.names(name) && !(name == "command" && command.is_empty()) {
-                    form.refuse(name, "goes with container_image only; a task definition brings its own.");
+                    form.refuse(
+                        name,
+                        "goes with container_image only; a task definition brings its own.",
+                    );
                 }
             }
             Some(ImageSource::TaskDefinition(task_definition))
         }
         (None, Some(image)) => {
-            let (cpu, memory) = (cpu.unwrap_or(image_rules::USUAL.0), memory.unwrap_or(image_rules::USUAL.1));
+            let (cpu, memory) = (
+                cpu.unwrap_or(image_rules::USUAL.0),
+                memory.unwrap_or(image_rules::USUAL.1),
+            );
             if let Some(range) = image_rules::memory_for(cpu) {
                 if !range.contains(&memory) {
                     let (least, most) = (range.first().unwrap_or(&0), range.last().unwrap_or(&0));
@@ -171,15 +234,27 @@ fn read_source(form: &mut Form) -> Option<ImageSource> {
             } else {
                 form.refuse("cpu", "must be 256, 512, 1024, 2048, 4096, 8192 or 16384.");
             }
-            Some(ImageSource::Container(ContainerSource { image, command, cpu, memory, ephemeral_storage }))
+            Some(ImageSource::Container(ContainerSource {
+                image,
+                command,
+                cpu,
+                memory,
+                ephemeral_storage,
+            }))
         }
         (Some(_), Some(_)) => {
-            form.refuse("container_image", "must be null while task_definition is set: a session runs one or the other.");
+            form.refuse(
+                "container_image",
+                "must be null while task_definition is set: a session runs one or the other.",
+            );
             None
         }
         (None, None) => {
             if !form.is_wrong("task_definition") {
-                form.require("container_image", "is required, or task_definition: a session runs one of the two.");
+                form.require(
+                    "container_image",
+                    "is required, or task_definition: a session runs one of the two.",
+                );
             }
             None
         }
@@ -189,7 +264,10 @@ fn read_source(form: &mut Form) -> Option<ImageSource> {
 /// How long these variables are in the overrides of RunTask: `{"name":…,"value":…},` each.
 fn override_bytes(environment: &BTreeMap<String, String>) -> usize {
     const FRAME: usize = r#"{"name":,"value":},"#.len();
-    environment.iter().map(|(name, value)| FRAME + json!(name).to_string().len() + json!(value).to_string().len()).sum()
+    environment
+        .iter()
+        .map(|(name, value)| FRAME + json!(name).to_string().len() + json!(value).to_string().len())
+        .sum()
 }
 
 /// The settings as an administrator would write them.
@@ -234,7 +312,8 @@ fn fields(settings: &ImageSettings) -> Map<String, Value> {
 /// The image as the API shows it; what is read can be sent back as a change. `registered_task_definition` is the one that was registered
 /// for `container_image`.
 pub fn view(image: &Image) -> Value {
-    let registered = matches!(image.settings.source, ImageSource::Container(_)).then_some(&image.task_definition);
+    let registered = matches!(image.settings.source, ImageSource::Container(_))
+        .then_some(&image.task_definition);
     let mut view = Map::new();
     view.insert("id".into(), json!(image.id));
     view.extend(fields(&image.settings));
@@ -267,70 +346,238 @@ mod tests {
         for (name, fields, wrong) in [
             ("the least", json!({}), vec![]),
             ("an empty name", json!({"name": ""}), vec!["/name"]),
-            ("a task definition", json!({"container_image": null, "task_definition": "family:7"}), vec![]),
+            (
+                "a task definition",
+                json!({"container_image": null, "task_definition": "family:7"}),
+                vec![],
+            ),
             (
                 "a task definition by ARN",
                 json!({"container_image": null, "task_definition": "arn:aws:ecs:eu-central-1:123456789012:task-definition/family:7"}),
                 vec![],
             ),
-            ("both sources", json!({"task_definition": "family"}), vec!["/container_image"]),
-            ("no source", json!({"container_image": null}), vec!["/container_image"]),
-            ("a source that is wrong", json!({"container_image": "-rm"}), vec!["/container_image"]),
+            (
+                "both sources",
+                json!({"task_definition": "family"}),
+                vec!["/container_image"],
+            ),
+            (
+                "no source",
+                json!({"container_image": null}),
+                vec!["/container_image"],
+            ),
+            (
+                "a source that is wrong",
+                json!({"container_image": "-rm"}),
+                vec!["/container_image"],
+            ),
             (
                 "a command for a task definition",
                 json!({"container_image": null, "task_definition": "family", "command": ["app"], "cpu": 256}),
                 vec!["/command", "/cpu"],
             ),
-            ("a command", json!({"command": ["app", "--port", "80"]}), vec![]),
-            ("a command in one text", json!({"command": "app"}), vec!["/command"]),
-            ("a number in a command", json!({"command": ["app", 80]}), vec!["/command/1"]),
-            ("CPU units that are not offered", json!({"cpu": 300}), vec!["/cpu"]),
-            ("memory that goes with the CPU", json!({"cpu": 256, "memory": 512}), vec![]),
-            ("memory that does not", json!({"cpu": 256, "memory": 4096}), vec!["/memory"]),
-            ("memory between two steps", json!({"cpu": 512, "memory": 1500}), vec!["/memory"]),
-            ("the largest task", json!({"cpu": 16_384, "memory": 122_880}), vec![]),
-            ("a container's name with spaces", json!({"container": "a b"}), vec!["/container"]),
-            ("no port, though the image starts its app itself", json!({"port": null}), vec!["/port"]),
-            ("no port, because the gate picks one", json!({"port": null, "command": ["app"]}), vec![]),
+            (
+                "a command",
+                json!({"command": ["app", "--port", "80"]}),
+                vec![],
+            ),
+            (
+                "a command in one text",
+                json!({"command": "app"}),
+                vec!["/command"],
+            ),
+            (
+                "a number in a command",
+                json!({"command": ["app", 80]}),
+                vec!["/command/1"],
+            ),
+            (
+                "CPU units that are not offered",
+                json!({"cpu": 300}),
+                vec!["/cpu"],
+            ),
+            (
+                "memory that goes with the CPU",
+                json!({"cpu": 256, "memory": 512}),
+                vec![],
+            ),
+            (
+                "memory that does not",
+                json!({"cpu": 256, "memory": 4096}),
+                vec!["/memory"],
+            ),
+            (
+                "memory between two steps",
+                json!({"cpu": 512, "memory": 1500}),
+                vec!["/memory"],
+            ),
+            (
+                "the largest task",
+                json!({"cpu": 16_384, "memory": 122_880}),
+                vec![],
+            ),
+            (
+                "a container's name with spaces",
+                json!({"container": "a b"}),
+                vec!["/container"],
+            ),
+            (
+                "no port, though the image starts its app itself",
+                json!({"port": null}),
+                vec!["/port"],
+            ),
+            (
+                "no port, because the gate picks one",
+                json!({"port": null, "command": ["app"]}),
+                vec![],
+            ),
             ("a disk", json!({"ephemeral_storage": 100}), vec![]),
-            ("a disk too large", json!({"ephemeral_storage": 500}), vec!["/ephemeral_storage"]),
+            (
+                "a disk too large",
+                json!({"ephemeral_storage": 500}),
+                vec!["/ephemeral_storage"],
+            ),
             ("a preset", json!({"preset": "kasmweb"}), vec![]),
-            ("a preset that there is not", json!({"preset": "magic"}), vec!["/preset"]),
+            (
+                "a preset that there is not",
+                json!({"preset": "magic"}),
+                vec!["/preset"],
+            ),
             ("port 0", json!({"port": 0}), vec!["/port"]),
             ("a port", json!({"port": 65_535}), vec![]),
             ("a port that many apps have", json!({"port": 8080}), vec![]),
-            ("the gate's own port", json!({"port": GATE_PORT}), vec!["/port"]),
+            (
+                "the gate's own port",
+                json!({"port": GATE_PORT}),
+                vec!["/port"],
+            ),
             ("a port too high", json!({"port": 65_536}), vec!["/port"]),
-            ("an environment", json!({"environment": {"MOOD": "good", "_A1": ""}}), vec![]),
-            ("small letters", json!({"environment": {"mood": "good"}}), vec!["/environment/mood"]),
-            ("a name of ours", json!({"environment": {"CAST_SESSION_ID": "x"}}), vec!["/environment/CAST_SESSION_ID"]),
-            ("a number as a value", json!({"environment": {"A": 1}}), vec!["/environment/A"]),
-            ("too much", json!({"environment": {"A": "a".repeat(4096)}}), vec!["/environment"]),
-            ("too much once it is escaped", json!({"environment": {"A": "\"".repeat(2048)}}), vec!["/environment"]),
-            ("no start timeout", json!({"start_timeout_seconds": 0}), vec!["/start_timeout_seconds"]),
-            ("no time limit", json!({"session_time_limit_seconds": 0}), vec!["/session_time_limit_seconds"]),
-            ("a null time limit", json!({"session_time_limit_seconds": null}), vec!["/session_time_limit_seconds"]),
+            (
+                "an environment",
+                json!({"environment": {"MOOD": "good", "_A1": ""}}),
+                vec![],
+            ),
+            (
+                "small letters",
+                json!({"environment": {"mood": "good"}}),
+                vec!["/environment/mood"],
+            ),
+            (
+                "a name of ours",
+                json!({"environment": {"CAST_SESSION_ID": "x"}}),
+                vec!["/environment/CAST_SESSION_ID"],
+            ),
+            (
+                "a number as a value",
+                json!({"environment": {"A": 1}}),
+                vec!["/environment/A"],
+            ),
+            (
+                "too much",
+                json!({"environment": {"A": "a".repeat(4096)}}),
+                vec!["/environment"],
+            ),
+            (
+                "too much once it is escaped",
+                json!({"environment": {"A": "\"".repeat(2048)}}),
+                vec!["/environment"],
+            ),
+            (
+                "no start timeout",
+                json!({"start_timeout_seconds": 0}),
+                vec!["/start_timeout_seconds"],
+            ),
+            (
+                "no time limit",
+                json!({"session_time_limit_seconds": 0}),
+                vec!["/session_time_limit_seconds"],
+            ),
+            (
+                "a null time limit",
+                json!({"session_time_limit_seconds": null}),
+                vec!["/session_time_limit_seconds"],
+            ),
             ("a way to watch", json!({"view_only": "rfb"}), vec![]),
-            ("a way to watch that there is not", json!({"view_only": "promise"}), vec!["/view_only"]),
-            ("an app with a user", json!({"app_https": true, "app_user": "kasm_user", "app_password_variable": "VNC_PW"}), vec![]),
-            ("a user without a password", json!({"app_user": "kasm_user"}), vec!["/app_password_variable"]),
-            ("a password without a user", json!({"app_password_variable": "VNC_PW"}), vec!["/app_user"]),
-            ("a user with a colon", json!({"app_user": "a:b", "app_password_variable": "VNC_PW"}), vec!["/app_user", "/app_user"]),
+            (
+                "a way to watch that there is not",
+                json!({"view_only": "promise"}),
+                vec!["/view_only"],
+            ),
+            (
+                "an app with a user",
+                json!({"app_https": true, "app_user": "kasm_user", "app_password_variable": "VNC_PW"}),
+                vec![],
+            ),
+            (
+                "a user without a password",
+                json!({"app_user": "kasm_user"}),
+                vec!["/app_password_variable"],
+            ),
+            (
+                "a password without a user",
+                json!({"app_password_variable": "VNC_PW"}),
+                vec!["/app_user"],
+            ),
+            (
+                "a user with a colon",
+                json!({"app_user": "a:b", "app_password_variable": "VNC_PW"}),
+                vec!["/app_user", "/app_user"],
+            ),
             (
                 "a variable of ours",
                 json!({"app_user": "a", "app_password_variable": "CAST_X"}),
                 vec!["/app_password_variable", "/app_password_variable"],
             ),
-            ("a command to open addresses", json!({"command": ["app"], "exec_config": {"go": {"cmd": "open"}}}), vec![]),
-            ("a command inside, without a gate there", json!({"exec_config": {"go": {"cmd": "open"}}}), vec!["/exec_config"]),
-            ("a profile", json!({"command": ["app"], "profile_path": "/home/app", "profile_exclude": ["**/*.tmp"]}), vec![]),
-            ("a profile without a gate inside", json!({"profile_path": "/home/app"}), vec!["/profile_path"]),
-            ("a profile in a relative folder", json!({"command": ["app"], "profile_path": "home"}), vec!["/profile_path"]),
-            ("everything as a profile", json!({"command": ["app"], "profile_path": "/"}), vec!["/profile_path"]),
-            ("a profile by a way round", json!({"command": ["app"], "profile_path": "/home/../etc"}), vec!["/profile_path"]),
-            ("a profile that one upload cannot take", json!({"profile_max_mib": 5121}), vec!["/profile_max_mib"]),
-            ("a pattern that is empty", json!({"profile_exclude": [""]}), vec!["/profile_exclude/0"]),
-            ("a field that is not there", json!({"privileged": true}), vec!["/privileged"]),
+            (
+                "a command to open addresses",
+                json!({"command": ["app"], "exec_config": {"go": {"cmd": "open"}}}),
+                vec![],
+            ),
+            (
+                "a command inside, without a gate there",
+                json!({"exec_config": {"go": {"cmd": "open"}}}),
+                vec!["/exec_config"],
+            ),
+            (
+                "a profile",
+                json!({"command": ["app"], "profile_path": "/home/app", "profile_exclude": ["**/*.tmp"]}),
+                vec![],
+            ),
+            (
+                "a profile without a gate inside",
+                json!({"profile_path": "/home/app"}),
+                vec!["/profile_path"],
+            ),
+            (
+                "a profile in a relative folder",
+                json!({"command": ["app"], "profile_path": "home"}),
+                vec!["/profile_path"],
+            ),
+            (
+                "everything as a profile",
+                json!({"command": ["app"], "profile_path": "/"}),
+                vec!["/profile_path"],
+            ),
+            (
+                "a profile by a way round",
+                json!({"command": ["app"], "profile_path": "/home/../etc"}),
+                vec!["/profile_path"],
+            ),
+            (
+                "a profile that one upload cannot take",
+                json!({"profile_max_mib": 5121}),
+                vec!["/profile_max_mib"],
+            ),
+            (
+                "a pattern that is empty",
+                json!({"profile_exclude": [""]}),
+                vec!["/profile_exclude/0"],
+            ),
+            (
+                "a field that is not there",
+                json!({"privileged": true}),
+                vec!["/privileged"],
+            ),
         ] {
             assert_eq!(created(&fields).err().unwrap_or_default(), wrong, "{name}");
         }
@@ -339,9 +586,25 @@ mod tests {
     #[test]
     fn what_is_left_out_has_a_default() {
         let settings = created(&json!({})).expect("is enough");
-        assert_eq!((settings.container.as_str(), settings.port), ("session", Some(8080)));
-        assert_eq!((settings.start_timeout_seconds, settings.session_time_limit_seconds), (180, 14_400));
-        assert!(matches!(settings.source, ImageSource::Container(ContainerSource { cpu: 1024, memory: 2048, .. })));
+        assert_eq!(
+            (settings.container.as_str(), settings.port),
+            ("session", Some(8080))
+        );
+        assert_eq!(
+            (
+                settings.start_timeout_seconds,
+                settings.session_time_limit_seconds
+            ),
+            (180, 14_400)
+        );
+        assert!(matches!(
+            settings.source,
+            ImageSource::Container(ContainerSource {
+                cpu: 1024,
+                memory: 2048,
+                ..
+            })
+        ));
     }
 
     #[test]
@@ -349,7 +612,10 @@ mod tests {
         let mut defined = image(2);
         defined.settings.source = ImageSource::TaskDefinition("family".into());
         for before in [image(1), defined] {
-            assert_eq!(patch(&before, &view(&before)).expect("its own view"), before.settings);
+            assert_eq!(
+                patch(&before, &view(&before)).expect("its own view"),
+                before.settings
+            );
         }
     }
 
@@ -359,8 +625,15 @@ mod tests {
         let mut after = before.settings.clone();
         after.port = Some(80);
         assert_eq!(patch(&before, &json!({"port": 80})), Ok(after));
-        let moved = patch(&before, &json!({"container_image": null, "task_definition": "family"})).expect("another source");
+        let moved = patch(
+            &before,
+            &json!({"container_image": null, "task_definition": "family"}),
+        )
+        .expect("another source");
         assert_eq!(moved.source, ImageSource::TaskDefinition("family".into()));
-        assert_eq!(patch(&before, &json!({"task_definition": "family"})).map_err(pointers), Err(vec!["/container_image".to_owned()]));
+        assert_eq!(
+            patch(&before, &json!({"task_definition": "family"})).map_err(pointers),
+            Err(vec!["/container_image".to_owned()])
+        );
     }
 }

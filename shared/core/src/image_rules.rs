@@ -28,7 +28,9 @@ pub(crate) const USUAL: (u32, u32) = (1024, 2048);
 
 /// The rules for a whole document, preset by preset.
 pub(crate) fn whole() -> Value {
-    let mut cases = vec![json!({ "properties": { "preset": { "type": "null" } }, "allOf": [rules(&Map::new())] })];
+    let mut cases = vec![
+        json!({ "properties": { "preset": { "type": "null" } }, "allOf": [rules(&Map::new())] }),
+    ];
     cases.extend(preset::ALL.into_iter().map(|name| {
         let fields = preset::fields(name).unwrap_or_default();
         json!({ "required": ["preset"], "properties": { "preset": { "const": name } }, "allOf": [rules(&fields)] })
@@ -52,19 +54,29 @@ fn rules(filled: &Map<String, Value>) -> Value {
         laid.with("command", filled.contains_key("command"), &json!({ "maxItems": 0 })), laid.is_set("port"), no_exec,
         laid.is_not_set("profile_path"),
     ] });
-    let inside = laid.with("command", !filled.contains_key("command"), &json!({ "minItems": 1 }));
+    let inside = laid.with(
+        "command",
+        !filled.contains_key("command"),
+        &json!({ "minItems": 1 }),
+    );
     let registered = json!({ "allOf": [
         laid.is_set("container_image"), laid.is_not_set("task_definition"), { "anyOf": [beside, inside] }, sizes(filled),
     ] });
     let both = json!({ "allOf": [laid.is_set("app_user"), laid.is_set("app_password_variable")] });
-    let neither = json!({ "allOf": [laid.is_not_set("app_user"), laid.is_not_set("app_password_variable")] });
+    let neither =
+        json!({ "allOf": [laid.is_not_set("app_user"), laid.is_not_set("app_password_variable")] });
     json!({ "allOf": [{ "anyOf": [exists, registered] }, { "anyOf": [both, neither] }] })
 }
 
 /// The memory that goes with each number of CPU units.
 fn sizes(filled: &Map<String, Value>) -> Value {
     let laid = Laid(filled);
-    let number = |name: &str| filled.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    let number = |name: &str| {
+        filled
+            .get(name)
+            .and_then(Value::as_u64)
+            .and_then(|number| u32::try_from(number).ok())
+    };
     let cases = CPUS.into_iter().map(|cpu| {
         let range = memory_for(cpu).unwrap_or_default();
         let cpu_is = if cpu == USUAL.0 { json!({ "enum": [cpu, null] }) } else { json!({ "const": cpu }) };
@@ -85,11 +97,19 @@ struct Laid<'a>(&'a Map<String, Value>);
 impl Laid<'_> {
     /// The field looks like this if it is named, and must be named if `must`.
     fn with(&self, name: &str, must: bool, looks: &Value) -> Value {
-        if must { json!({ "properties": { name: looks }, "required": [name] }) } else { json!({ "properties": { name: looks } }) }
+        if must {
+            json!({ "properties": { name: looks }, "required": [name] })
+        } else {
+            json!({ "properties": { name: looks } })
+        }
     }
 
     fn is_set(&self, name: &str) -> Value {
-        self.with(name, self.is_empty(name), &json!({ "not": { "type": "null" } }))
+        self.with(
+            name,
+            self.is_empty(name),
+            &json!({ "not": { "type": "null" } }),
+        )
     }
 
     fn is_not_set(&self, name: &str) -> Value {

@@ -15,7 +15,10 @@ pub(crate) struct Signer {
 impl Signer {
     fn derived(masters: &Masters<'_>, purpose: &str) -> Self {
         let key = |master: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, &derive(master, purpose));
-        Self { current: key(masters.current), previous: masters.previous.map(key) }
+        Self {
+            current: key(masters.current),
+            previous: masters.previous.map(key),
+        }
     }
 
     /// Signs with the current key.
@@ -35,7 +38,11 @@ impl Signer {
 
     /// Whether `hashed` is the hash of `text`, by either key.
     fn hashes(&self, text: &str, hashed: &str) -> bool {
-        hash(&self.current, text) == hashed || self.previous.as_ref().is_some_and(|key| hash(key, text) == hashed)
+        hash(&self.current, text) == hashed
+            || self
+                .previous
+                .as_ref()
+                .is_some_and(|key| hash(key, text) == hashed)
     }
 }
 
@@ -85,9 +92,15 @@ impl Keyring {
             login: signer("login ticket"),
             login_state: signer("login state"),
             console: signer("console ticket"),
-            captcha: std::iter::once(current).chain(previous).map(|master| derive(master, "captcha")).collect(),
+            captcha: std::iter::once(current)
+                .chain(previous)
+                .map(|master| derive(master, "captcha"))
+                .collect(),
             addresses: signer("addresses"),
-            sessions: SessionKeys::new(&derive(current, SESSIONS), previous.map(|master| derive(master, SESSIONS)).as_ref()),
+            sessions: SessionKeys::new(
+                &derive(current, SESSIONS),
+                previous.map(|master| derive(master, SESSIONS)).as_ref(),
+            ),
         }
     }
 
@@ -163,7 +176,10 @@ impl Keyring {
 }
 
 fn request_text(parts: &[&str]) -> String {
-    let lengths: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    let lengths: Vec<String> = parts
+        .iter()
+        .map(|part| format!("{}:{part}", part.len()))
+        .collect();
     format!("request {}", lengths.join(" "))
 }
 
@@ -172,7 +188,9 @@ const SESSIONS: &str = "sessions";
 fn derive(master: &[u8; 32], purpose: &str) -> [u8; 32] {
     let key = hmac::Key::new(hmac::HMAC_SHA256, master);
     let mut derived = [0; 32];
-    derived.copy_from_slice(hmac::sign(&key, format!("session-casting 1 {purpose}").as_bytes()).as_ref());
+    derived.copy_from_slice(
+        hmac::sign(&key, format!("session-casting 1 {purpose}").as_bytes()).as_ref(),
+    );
     derived
 }
 
@@ -198,7 +216,9 @@ impl SessionKey {
     }
 
     fn secret(&self, session: &SessionId) -> SessionSecret {
-        SessionSecret(BASE64URL_NOPAD.encode(hmac::sign(&self.key, session.as_str().as_bytes()).as_ref()))
+        SessionSecret(
+            BASE64URL_NOPAD.encode(hmac::sign(&self.key, session.as_str().as_bytes()).as_ref()),
+        )
     }
 }
 
@@ -211,12 +231,17 @@ impl std::fmt::Debug for SessionKeys {
 impl SessionKeys {
     /// The keys that follow from 32 bytes, and from the 32 bytes before them.
     pub fn new(current: &[u8; 32], previous: Option<&[u8; 32]>) -> Self {
-        Self { current: SessionKey::new(current), previous: previous.map(SessionKey::new) }
+        Self {
+            current: SessionKey::new(current),
+            previous: previous.map(SessionKey::new),
+        }
     }
 
     /// Reads the edge's setting: 32 bytes in base64url, and after a comma the ones before them, if any. `None` when it is neither.
     pub fn parse(text: &str) -> Option<Self> {
-        let key = |text: &str| <[u8; 32]>::try_from(BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok()?).ok();
+        let key = |text: &str| {
+            <[u8; 32]>::try_from(BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok()?).ok()
+        };
         match text.split_once(',') {
             None => Some(Self::new(&key(text)?, None)),
             Some((current, previous)) => Some(Self::new(&key(current)?, Some(&key(previous)?))),
@@ -241,7 +266,9 @@ impl SessionKeys {
 
     /// The session's secrets by all keys, the current one's first.
     pub fn secrets(&self, session: &SessionId) -> impl Iterator<Item = SessionSecret> {
-        std::iter::once(&self.current).chain(&self.previous).map(|key| key.secret(session))
+        std::iter::once(&self.current)
+            .chain(&self.previous)
+            .map(|key| key.secret(session))
     }
 }
 
@@ -273,17 +300,26 @@ impl SessionSecret {
 
     /// Signs this session's tickets.
     pub(crate) fn signer(&self) -> Signer {
-        Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes()), previous: None }
+        Signer {
+            current: hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes()),
+            previous: None,
+        }
     }
 
     /// Signs the addresses that are to be opened in this session.
     pub(crate) fn go_signer(&self) -> Signer {
-        Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("go").as_bytes()), previous: None }
+        Signer {
+            current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("go").as_bytes()),
+            previous: None,
+        }
     }
 
     /// Signs what this session's gate is told when it is given to a visitor.
     pub(crate) fn assign_signer(&self) -> Signer {
-        Signer { current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("assign").as_bytes()), previous: None }
+        Signer {
+            current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("assign").as_bytes()),
+            previous: None,
+        }
     }
 
     /// The password by which this session's app knows its gate.
@@ -321,19 +357,41 @@ mod tests {
     fn each_session_has_its_own_secret_and_the_edge_finds_the_same() {
         let master = [9; 32];
         let keys = Keyring::new(&master);
-        let (one, two) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
-        let edge = SessionKeys::parse(&Keyring::edge_key(&master)).expect("the edge's key reads back");
-        assert!(keys.sessions().secret(&one).matches(edge.secret(&one).expose()));
-        assert!(!keys.sessions().secret(&one).matches(edge.secret(&two).expose()));
+        let (one, two) = (
+            SessionId::from_bytes([1; 16]),
+            SessionId::from_bytes([2; 16]),
+        );
+        let edge =
+            SessionKeys::parse(&Keyring::edge_key(&master)).expect("the edge's key reads back");
+        assert!(
+            keys.sessions()
+                .secret(&one)
+                .matches(edge.secret(&one).expose())
+        );
+        assert!(
+            !keys
+                .sessions()
+                .secret(&one)
+                .matches(edge.secret(&two).expose())
+        );
         assert!(!keys.sessions().secret(&one).matches(""));
     }
 
     #[test]
     fn equal_addresses_meet_and_other_deployments_see_nothing() {
         let (ours, theirs) = (Keyring::new(&[1; 32]), Keyring::new(&[2; 32]));
-        assert_eq!(ours.hash_address("192.0.2.1"), ours.hash_address("192.0.2.1"));
-        assert_ne!(ours.hash_address("192.0.2.1"), ours.hash_address("192.0.2.2"));
-        assert_ne!(ours.hash_address("192.0.2.1"), theirs.hash_address("192.0.2.1"));
+        assert_eq!(
+            ours.hash_address("192.0.2.1"),
+            ours.hash_address("192.0.2.1")
+        );
+        assert_ne!(
+            ours.hash_address("192.0.2.1"),
+            ours.hash_address("192.0.2.2")
+        );
+        assert_ne!(
+            ours.hash_address("192.0.2.1"),
+            theirs.hash_address("192.0.2.1")
+        );
     }
 
     #[test]
@@ -349,23 +407,61 @@ mod tests {
             ("both keys", Keyring::changing(&new, Some(&old)), true),
             ("only the new key", Keyring::new(&new), false),
         ] {
-            assert_eq!(keys.is_address("192.0.2.1", &before.hash_address("192.0.2.1")), kept, "{what}: address");
-            assert_eq!(keys.is_fingerprint(&["a"], &before.fingerprint(&["a"])), kept, "{what}: fingerprint");
-            assert_eq!(keys.launch().verify("x", before.launch().sign("x").as_ref()), kept, "{what}: signature");
-            assert_eq!(keys.sessions().secret_by(&name, &session).matches(running.expose()), kept, "{what}: the session's own key");
-            assert_eq!(keys.sessions().secrets(&session).any(|secret| secret.matches(running.expose())), kept, "{what}: any key");
-            assert!(!keys.is_address("192.0.2.2", &before.hash_address("192.0.2.1")), "{what}");
+            assert_eq!(
+                keys.is_address("192.0.2.1", &before.hash_address("192.0.2.1")),
+                kept,
+                "{what}: address"
+            );
+            assert_eq!(
+                keys.is_fingerprint(&["a"], &before.fingerprint(&["a"])),
+                kept,
+                "{what}: fingerprint"
+            );
+            assert_eq!(
+                keys.launch()
+                    .verify("x", before.launch().sign("x").as_ref()),
+                kept,
+                "{what}: signature"
+            );
+            assert_eq!(
+                keys.sessions()
+                    .secret_by(&name, &session)
+                    .matches(running.expose()),
+                kept,
+                "{what}: the session's own key"
+            );
+            assert_eq!(
+                keys.sessions()
+                    .secrets(&session)
+                    .any(|secret| secret.matches(running.expose())),
+                kept,
+                "{what}: any key"
+            );
+            assert!(
+                !keys.is_address("192.0.2.2", &before.hash_address("192.0.2.1")),
+                "{what}"
+            );
         }
         let edge = SessionKeys::parse(&edge).expect("two keys");
         assert!(edge.secret_by(&name, &session).matches(running.expose()));
-        assert_eq!(edge.name(), Keyring::new(&new).sessions().name(), "new sessions use the new key");
-        assert!(SessionKeys::parse("AAAA").is_none() && SessionKeys::parse(&format!("{},", Keyring::edge_key(&new))).is_none());
+        assert_eq!(
+            edge.name(),
+            Keyring::new(&new).sessions().name(),
+            "new sessions use the new key"
+        );
+        assert!(
+            SessionKeys::parse("AAAA").is_none()
+                && SessionKeys::parse(&format!("{},", Keyring::edge_key(&new))).is_none()
+        );
     }
 
     #[test]
     fn keys_do_not_show_in_debug_output() {
         let keys = Keyring::new(&[1; 32]);
         let secret = keys.sessions().secret(&SessionId::from_bytes([1; 16]));
-        assert_eq!(format!("{keys:?} {secret:?}"), "Keyring(..) SessionSecret(..)");
+        assert_eq!(
+            format!("{keys:?} {secret:?}"),
+            "Keyring(..) SessionSecret(..)"
+        );
     }
 }

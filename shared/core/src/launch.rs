@@ -55,7 +55,10 @@ impl Launch {
             kasm_url,
             app: settings.app.clone(),
             gate_beside: settings.has_gate_beside(),
-            network: network.map(|network| LaunchNetwork { name: network.id, placement: network.settings.placement }),
+            network: network.map(|network| LaunchNetwork {
+                name: network.id,
+                placement: network.settings.placement,
+            }),
             attempt: 1,
         }
     }

@@ -59,18 +59,26 @@ pub enum SessionsOf {
 impl SessionQuery {
     /// The sessions of one link.
     pub fn cast(cast: &CastId) -> Self {
-        Self { of: SessionsOf::Cast(cast.clone()), ..Self::default() }
+        Self {
+            of: SessionsOf::Cast(cast.clone()),
+            ..Self::default()
+        }
     }
 
     /// The same from `since` until before `until`.
     #[must_use]
     pub fn between(self, since: Timestamp, until: Timestamp) -> Self {
-        Self { since: Some(since), until: Some(until), ..self }
+        Self {
+            since: Some(since),
+            until: Some(until),
+            ..self
+        }
     }
 
     /// Whether a session was claimed in the time that is asked for.
     pub fn covers(&self, session: &Session) -> bool {
-        self.since.is_none_or(|since| since <= session.created_at) && self.until.is_none_or(|until| session.created_at < until)
+        self.since.is_none_or(|since| since <= session.created_at)
+            && self.until.is_none_or(|until| session.created_at < until)
     }
 }
 
@@ -97,8 +105,11 @@ pub fn words(settings: &CastSettings) -> Vec<String> {
 
 /// The words of a text.
 pub fn split(text: &str) -> impl Iterator<Item = String> {
-    let pieces: Vec<String> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty()).map(|piece| clip(&piece.to_lowercase())).collect();
+    let pieces: Vec<String> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| clip(&piece.to_lowercase()))
+        .collect();
     pieces.into_iter()
 }
 
@@ -119,8 +130,24 @@ mod tests {
     #[test]
     fn a_link_is_found_by_the_words_of_its_name_and_its_key() {
         let key = CastKey::parse("Spring_Class-26").expect("a key");
-        let settings = CastSettings::open("Übung, Teil 2: Chromium!".into(), key, ImageId::from_bytes([1; 16]));
-        assert_eq!(words(&settings), ["2", "26", "chromium", "class", "spring", "spring_class-26", "teil", "übung"]);
+        let settings = CastSettings::open(
+            "Übung, Teil 2: Chromium!".into(),
+            key,
+            ImageId::from_bytes([1; 16]),
+        );
+        assert_eq!(
+            words(&settings),
+            [
+                "2",
+                "26",
+                "chromium",
+                "class",
+                "spring",
+                "spring_class-26",
+                "teil",
+                "übung"
+            ]
+        );
         let asked: Vec<String> = split(" Chrom  teil ").collect();
         assert_eq!(asked, ["chrom", "teil"]);
         assert_eq!(sharpest(&asked).map(String::as_str), Some("chrom"));

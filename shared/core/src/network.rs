@@ -18,7 +18,9 @@ impl NetworkName {
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=63).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
         fits.then(|| Self(text.to_owned()))
     }
 

@@ -27,14 +27,19 @@ fn read_new(form: &mut Form) -> Result<(NetworkName, NetworkSettings), FieldErro
     let name = form.required("name", spelled(read_name));
     let settings = read(form)?;
     // A missing one was noted by the form, which has returned by now.
-    name.map(|name| (name, settings)).ok_or(FieldErrors(Vec::new()))
+    name.map(|name| (name, settings))
+        .ok_or(FieldErrors(Vec::new()))
 }
 
 /// What JSON Schema says of a new network, of a change and of what is shown.
 pub fn schemas() -> Schemas {
     let create = Sketch::of(|form| _ = read_new(form)).described(words::NETWORK);
     let rest = Sketch::of(|form| _ = read(form)).described(words::NETWORK);
-    Schemas { create: create.whole(), change: rest.change(&read_only()), shown: rest.shown(&read_only(), &[]) }
+    Schemas {
+        create: create.whole(),
+        change: rest.change(&read_only()),
+        shown: rest.shown(&read_only(), &[]),
+    }
 }
 
 /// Reads a change: what is not named stays. The name never changes, because links and images know the network by it.
@@ -42,7 +47,11 @@ pub fn schemas() -> Schemas {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(network: &Network, input: &Value) -> Result<NetworkSettings, FieldErrors> {
-    read(&mut Form::change(fields(&network.settings), input, &read_only())?)
+    read(&mut Form::change(
+        fields(&network.settings),
+        input,
+        &read_only(),
+    )?)
 }
 
 /// Reads a network's name.
@@ -60,7 +69,14 @@ fn read(form: &mut Form) -> Result<NetworkSettings, FieldErrors> {
     let security_groups = form.list_of("security_groups", 1..=5, &plain(|| &shape::SECURITY_GROUP));
     let assign_public_ip = form.defaulted("assign_public_ip", false, flag);
     form.finish()?;
-    Ok(NetworkSettings { description, placement: Placement { subnets, security_groups, assign_public_ip } })
+    Ok(NetworkSettings {
+        description,
+        placement: Placement {
+            subnets,
+            security_groups,
+            assign_public_ip,
+        },
+    })
 }
 
 fn fields(settings: &NetworkSettings) -> Map<String, Value> {
@@ -94,20 +110,50 @@ mod tests {
     #[test]
     fn each_field_is_judged() {
         let with = |fields: Value| {
-            let mut input = json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});
+            let mut input =
+                json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});
             for (name, value) in fields.as_object().expect("an object") {
                 input[name] = value.clone();
             }
-            create(&input).err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect::<Vec<_>>()).unwrap_or_default()
+            create(&input)
+                .err()
+                .map(|errors| {
+                    errors
+                        .0
+                        .into_iter()
+                        .map(|error| error.pointer)
+                        .collect::<Vec<_>>()
+                })
+                .unwrap_or_default()
         };
         for (name, fields, wrong) in [
             ("enough", json!({}), vec![]),
-            ("a public address", json!({"assign_public_ip": true}), vec![]),
-            ("a name with capitals", json!({"name": "Lab"}), vec!["/name"]),
-            ("the deployment's own network", json!({"name": "default"}), vec!["/name"]),
+            (
+                "a public address",
+                json!({"assign_public_ip": true}),
+                vec![],
+            ),
+            (
+                "a name with capitals",
+                json!({"name": "Lab"}),
+                vec!["/name"],
+            ),
+            (
+                "the deployment's own network",
+                json!({"name": "default"}),
+                vec!["/name"],
+            ),
             ("no subnets", json!({"subnets": []}), vec!["/subnets"]),
-            ("a security group for a subnet", json!({"subnets": ["sg-1a"]}), vec!["/subnets/0"]),
-            ("no security groups", json!({"security_groups": null}), vec!["/security_groups"]),
+            (
+                "a security group for a subnet",
+                json!({"subnets": ["sg-1a"]}),
+                vec!["/subnets/0"],
+            ),
+            (
+                "no security groups",
+                json!({"security_groups": null}),
+                vec!["/security_groups"],
+            ),
         ] {
             assert_eq!(with(fields), wrong, "{name}");
         }

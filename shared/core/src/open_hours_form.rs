@@ -8,7 +8,9 @@ use crate::open_hours::{MAX_SPANS, OpenHours, Span};
 /// Open hours: `{"time_zone": "Europe/Berlin", "spans": ["mon-fri 09:00-17:00"]}`, or null for always.
 pub(crate) fn read(form: &mut Form, name: &'static str) -> Option<OpenHours> {
     form.nullable_object(name, |part| OpenHours {
-        time_zone: part.required("time_zone", Reader::new(read_time_zone, time_zone_schema)).unwrap_or_default(),
+        time_zone: part
+            .required("time_zone", Reader::new(read_time_zone, time_zone_schema))
+            .unwrap_or_default(),
         spans: part.list_of("spans", 1..=MAX_SPANS, &spelled(Span::parse)),
     })
 }
@@ -16,7 +18,13 @@ pub(crate) fn read(form: &mut Form, name: &'static str) -> Option<OpenHours> {
 /// A time zone is named as the list of them does; in other letters it would be another word for the same one.
 fn read_time_zone(value: &Value) -> Result<String, String> {
     let name = value.as_str().unwrap_or_default();
-    OpenHours::read_time_zone(name).and_then(|known| if known == name { Ok(known) } else { Err(format!("must be written as {known}.")) })
+    OpenHours::read_time_zone(name).and_then(|known| {
+        if known == name {
+            Ok(known)
+        } else {
+            Err(format!("must be written as {known}."))
+        }
+    })
 }
 
 fn time_zone_schema() -> Value {

@@ -72,12 +72,17 @@ impl Permission {
 
     /// Reads a permission; `None` when there is none of this name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|permission| permission.as_str() == text)
+        Self::ALL
+            .into_iter()
+            .find(|permission| permission.as_str() == text)
     }
 
     /// What holds when neither a group nor the cast says anything.
     const fn by_default(self) -> bool {
-        matches!(self, Self::Audio | Self::ClipboardDown | Self::ClipboardUp | Self::Downloads | Self::Uploads)
+        matches!(
+            self,
+            Self::Audio | Self::ClipboardDown | Self::ClipboardUp | Self::Downloads | Self::Uploads
+        )
     }
 }
 
@@ -134,11 +139,15 @@ impl Grant {
     pub fn resolve(enforced: Option<&ClientSettings>, groups: &[&ClientSettings]) -> Self {
         let voices = || enforced.into_iter().chain(groups.iter().copied());
         let allowed = |permission: &Permission| {
-            voices().find_map(|voice| voice.permissions.get(permission).copied()).unwrap_or(permission.by_default())
+            voices()
+                .find_map(|voice| voice.permissions.get(permission).copied())
+                .unwrap_or(permission.by_default())
         };
         Self {
             permissions: Permission::ALL.into_iter().filter(allowed).collect(),
-            session_time_limit_seconds: voices().filter_map(|voice| voice.session_time_limit_seconds).min(),
+            session_time_limit_seconds: voices()
+                .filter_map(|voice| voice.session_time_limit_seconds)
+                .min(),
             idle_minutes: voices().find_map(|voice| voice.idle_minutes),
             keepalive_seconds: voices().find_map(|voice| voice.keepalive_seconds),
             sessions_per_user: voices().find_map(|voice| voice.sessions_per_user),
@@ -150,7 +159,14 @@ impl Grant {
         let has = |permission| self.permissions.contains(&permission);
         let switch = |permission| u8::from(has(permission)).to_string();
         let mut environment = vec![
-            (PERMISSIONS_VARIABLE, self.permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(",")),
+            (
+                PERMISSIONS_VARIABLE,
+                self.permissions
+                    .iter()
+                    .map(|permission| permission.as_str())
+                    .collect::<Vec<_>>()
+                    .join(","),
+            ),
             ("KASM_SVC_AUDIO", switch(Permission::Audio)),
             ("KASM_SVC_AUDIO_INPUT", switch(Permission::Microphone)),
             ("KASM_SVC_UPLOADS", switch(Permission::Uploads)),
@@ -174,7 +190,11 @@ mod tests {
     use super::*;
     use Permission::{Audio, Downloads, Webcam};
 
-    fn says(permissions: &[(Permission, bool)], time_limit: Option<u32>, idle: Option<u32>) -> ClientSettings {
+    fn says(
+        permissions: &[(Permission, bool)],
+        time_limit: Option<u32>,
+        idle: Option<u32>,
+    ) -> ClientSettings {
         ClientSettings {
             permissions: permissions.iter().copied().collect(),
             session_time_limit_seconds: time_limit,
@@ -185,34 +205,94 @@ mod tests {
 
     #[test]
     fn the_first_that_says_something_counts_for_each_setting() {
-        let (staff, all) = (says(&[(Webcam, true)], Some(600), None), says(&[(Webcam, false), (Downloads, false)], Some(3600), Some(20)));
+        let (staff, all) = (
+            says(&[(Webcam, true)], Some(600), None),
+            says(&[(Webcam, false), (Downloads, false)], Some(3600), Some(20)),
+        );
         let cast = says(&[(Downloads, true), (Webcam, false)], Some(7200), Some(5));
         for (name, enforced, groups, webcam, downloads, time_limit, idle) in [
-            ("nobody says anything", None, vec![], false, true, None, None),
-            ("one group", None, vec![&all], false, false, Some(3600), Some(20)),
-            ("the more important group", None, vec![&staff, &all], true, false, Some(600), Some(20)),
-            ("the other order", None, vec![&all, &staff], false, false, Some(600), Some(20)),
-            ("the cast over all groups", Some(&cast), vec![&staff, &all], false, true, Some(600), Some(5)),
+            (
+                "nobody says anything",
+                None,
+                vec![],
+                false,
+                true,
+                None,
+                None,
+            ),
+            (
+                "one group",
+                None,
+                vec![&all],
+                false,
+                false,
+                Some(3600),
+                Some(20),
+            ),
+            (
+                "the more important group",
+                None,
+                vec![&staff, &all],
+                true,
+                false,
+                Some(600),
+                Some(20),
+            ),
+            (
+                "the other order",
+                None,
+                vec![&all, &staff],
+                false,
+                false,
+                Some(600),
+                Some(20),
+            ),
+            (
+                "the cast over all groups",
+                Some(&cast),
+                vec![&staff, &all],
+                false,
+                true,
+                Some(600),
+                Some(5),
+            ),
         ] {
             let grant = Grant::resolve(enforced, &groups);
             assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
             assert_eq!(grant.permissions.contains(&Downloads), downloads, "{name}");
             assert!(grant.permissions.contains(&Audio), "{name}");
-            assert_eq!((grant.session_time_limit_seconds, grant.idle_minutes), (time_limit, idle), "{name}");
+            assert_eq!(
+                (grant.session_time_limit_seconds, grant.idle_minutes),
+                (time_limit, idle),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn the_container_is_told_what_is_allowed() {
-        let none = Grant { permissions: BTreeSet::new(), ..Grant::default() };
-        let told = |grant: &Grant, name: &str| grant.environment().into_iter().find(|(found, _)| *found == name).map(|(_, value)| value);
+        let none = Grant {
+            permissions: BTreeSet::new(),
+            ..Grant::default()
+        };
+        let told = |grant: &Grant, name: &str| {
+            grant
+                .environment()
+                .into_iter()
+                .find(|(found, _)| *found == name)
+                .map(|(_, value)| value)
+        };
         for (name, allowed, forbidden) in [
             ("KASM_SVC_AUDIO", Some("1"), Some("0")),
             ("KASM_SVC_UPLOADS", Some("1"), Some("0")),
             ("KASM_SVC_WEBCAM", Some("0"), Some("0")),
             ("KASM_SVC_SEND_CUT_TEXT", None, Some("-SendCutText 0")),
             ("KASM_SVC_ACCEPT_CUT_TEXT", None, Some("-AcceptCutText 0")),
-            ("CAST_PERMISSIONS", Some("audio,clipboard_down,clipboard_up,downloads,uploads"), Some("")),
+            (
+                "CAST_PERMISSIONS",
+                Some("audio,clipboard_down,clipboard_up,downloads,uploads"),
+                Some(""),
+            ),
         ] {
             assert_eq!(told(&Grant::default(), name).as_deref(), allowed, "{name}");
             assert_eq!(told(&none, name).as_deref(), forbidden, "{name}");
@@ -223,7 +303,10 @@ mod tests {
     fn every_permission_reads_back() {
         for permission in Permission::ALL {
             assert_eq!(Permission::parse(permission.as_str()), Some(permission));
-            assert_eq!(serde_json::to_value(permission).expect("JSON"), permission.as_str());
+            assert_eq!(
+                serde_json::to_value(permission).expect("JSON"),
+                permission.as_str()
+            );
         }
     }
 }

@@ -33,11 +33,22 @@ pub struct ProfileSettings {
 }
 
 /// What is always left out: what programs make anew by themselves, and what only means something while they run.
-pub const USUAL_EXCLUDE: [&str; 6] = ["**/.cache", "**/Cache", "**/Code Cache", "**/GPUCache", "**/ShaderCache", "**/Singleton*"];
+pub const USUAL_EXCLUDE: [&str; 6] = [
+    "**/.cache",
+    "**/Cache",
+    "**/Code Cache",
+    "**/GPUCache",
+    "**/ShaderCache",
+    "**/Singleton*",
+];
 
 impl Default for ProfileSettings {
     fn default() -> Self {
-        Self { path: None, max_mib: 1024, exclude: Vec::new() }
+        Self {
+            path: None,
+            max_mib: 1024,
+            exclude: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +66,9 @@ impl ProfileId {
     /// Reads an id as it stands in a path; `None` when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
         let (user, image) = text.split_once('-')?;
-        UserId::parse(user).zip(ImageId::parse(image)).map(|(user, image)| Self::of(&user, &image))
+        UserId::parse(user)
+            .zip(ImageId::parse(image))
+            .map(|(user, image)| Self::of(&user, &image))
     }
 
     /// The id as text.
@@ -94,9 +107,18 @@ impl CarriedProfile {
 /// Anonymous users never have one.
 pub fn carried(cast: &Cast, image: &Image, user: Option<&User>) -> Option<CarriedProfile> {
     let user = user.filter(|_| !cast.settings.allow_anonymous)?;
-    let ProfileSettings { path, max_mib, exclude } = &image.settings.profile;
+    let ProfileSettings {
+        path,
+        max_mib,
+        exclude,
+    } = &image.settings.profile;
     let path = path.clone()?;
-    Some(CarriedProfile { id: ProfileId::of(&user.id, &image.id), path, max_mib: *max_mib, exclude: exclude.clone() })
+    Some(CarriedProfile {
+        id: ProfileId::of(&user.id, &image.id),
+        path,
+        max_mib: *max_mib,
+        exclude: exclude.clone(),
+    })
 }
 
 /// One archive of a profile.
@@ -203,7 +225,9 @@ impl PersistentProfile {
     #[must_use]
     pub fn settled(&self, is_whole: bool, now: Timestamp) -> (Self, Vec<Archive>) {
         let mut after = self.changed(now);
-        let Some(coming) = after.coming.take() else { return (after, Vec::new()) };
+        let Some(coming) = after.coming.take() else {
+            return (after, Vec::new());
+        };
         if !is_whole {
             return (after, vec![coming]);
         }
@@ -226,10 +250,17 @@ impl PersistentProfile {
     ///
     /// # Errors
     /// When another session has the profile.
-    pub fn replaced(&self, archive: Archive, now: Timestamp) -> Result<(Self, Vec<Archive>), NotTheHolder> {
+    pub fn replaced(
+        &self,
+        archive: Archive,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<Archive>), NotTheHolder> {
         self.must_be_held_by(&archive.session)?;
         let mut after = self.changed(now);
-        after.coming = after.coming.take().filter(|coming| coming.name() != archive.name());
+        after.coming = after
+            .coming
+            .take()
+            .filter(|coming| coming.name() != archive.name());
         let gone = after.put(archive);
         Ok((after, gone))
     }
@@ -237,7 +268,10 @@ impl PersistentProfile {
     /// The earlier archive of this name holds again, and the one that did becomes an earlier one; `None` when there is none of this name.
     pub fn restored(&self, name: &str, now: Timestamp) -> Option<Self> {
         let mut after = self.changed(now);
-        let at = after.older.iter().position(|archive| archive.name() == name)?;
+        let at = after
+            .older
+            .iter()
+            .position(|archive| archive.name() == name)?;
         let chosen = after.older.remove(at);
         if let Some(before) = after.current.replace(chosen) {
             after.older.insert(0, before);
@@ -247,7 +281,11 @@ impl PersistentProfile {
 
     fn put(&mut self, archive: Archive) -> Vec<Archive> {
         let name = archive.name();
-        if self.current.as_ref().is_some_and(|current| current.name() == name) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.name() == name)
+        {
             return Vec::new();
         }
         self.older.retain(|older| older.name() != name);
@@ -258,11 +296,19 @@ impl PersistentProfile {
     }
 
     fn changed(&self, now: Timestamp) -> Self {
-        Self { version: self.version + 1, updated_at: now, ..self.clone() }
+        Self {
+            version: self.version + 1,
+            updated_at: now,
+            ..self.clone()
+        }
     }
 
     fn must_be_held_by(&self, session: &SessionId) -> Result<(), NotTheHolder> {
-        if self.holder.as_ref() == Some(session) { Ok(()) } else { Err(NotTheHolder) }
+        if self.holder.as_ref() == Some(session) {
+            Ok(())
+        } else {
+            Err(NotTheHolder)
+        }
     }
 
     /// The profile as the API shows it.
@@ -297,7 +343,12 @@ mod tests {
     }
 
     fn archive(n: u8) -> Archive {
-        Archive { session: session(n), bytes: u64::from(n), sha256: format!("{n:064x}"), at: NOON }
+        Archive {
+            session: session(n),
+            bytes: u64::from(n),
+            sha256: format!("{n:064x}"),
+            at: NOON,
+        }
     }
 
     fn empty() -> PersistentProfile {
@@ -316,7 +367,11 @@ mod tests {
             let (mut cast, mut image, user) = (cast(1), image(1), user(1));
             cast.settings.allow_anonymous = allow_anonymous;
             image.settings.profile.path = path.then(|| "/home/app".to_owned());
-            assert_eq!(carried(&cast, &image, logged_in.then_some(&user)).is_some(), expected, "{name}");
+            assert_eq!(
+                carried(&cast, &image, logged_in.then_some(&user)).is_some(),
+                expected,
+                "{name}"
+            );
         }
     }
 
@@ -324,7 +379,16 @@ mod tests {
     fn an_id_names_one_user_and_one_image_and_reads_back() {
         let id = empty().id;
         assert_eq!(ProfileId::parse(id.as_str()), Some(id.clone()));
-        for foreign in ["", "-", id.as_str().trim_end_matches('q').get(1..).unwrap_or_default(), &format!("{id}-"), "../x"] {
+        for foreign in [
+            "",
+            "-",
+            id.as_str()
+                .trim_end_matches('q')
+                .get(1..)
+                .unwrap_or_default(),
+            &format!("{id}-"),
+            "../x",
+        ] {
             assert_eq!(ProfileId::parse(foreign), None, "{foreign}");
         }
     }
@@ -337,7 +401,11 @@ mod tests {
         let (saved, gone) = held.replaced(archive(1), NOON).expect("its own");
         assert_eq!((saved.current.clone(), gone), (Some(archive(1)), vec![]));
         let next = saved.taken_by(&session(2), "Image", NOON);
-        assert_eq!(next.replaced(archive(1), NOON), Err(NotTheHolder), "too late");
+        assert_eq!(
+            next.replaced(archive(1), NOON),
+            Err(NotTheHolder),
+            "too late"
+        );
     }
 
     #[test]
@@ -345,35 +413,72 @@ mod tests {
         let mut profile = empty();
         let mut all_gone = Vec::new();
         for n in 1..=8 {
-            let (after, gone) = profile.taken_by(&session(n), "Image", NOON).replaced(archive(n), NOON).expect("its own");
+            let (after, gone) = profile
+                .taken_by(&session(n), "Image", NOON)
+                .replaced(archive(n), NOON)
+                .expect("its own");
             profile = after;
             all_gone.extend(gone);
         }
         let older: Vec<u64> = profile.older.iter().map(|archive| archive.bytes).collect();
-        assert_eq!((profile.current.as_ref().map(|archive| archive.bytes), older), (Some(8), vec![7, 6, 5, 4, 3]));
+        assert_eq!(
+            (profile.current.as_ref().map(|archive| archive.bytes), older),
+            (Some(8), vec![7, 6, 5, 4, 3])
+        );
         assert_eq!(all_gone, [archive(1), archive(2)]);
         let (again, gone) = profile.replaced(archive(8), NOON).expect("its own");
-        assert_eq!((again.older, gone), (profile.older, vec![]), "the same again changes nothing");
+        assert_eq!(
+            (again.older, gone),
+            (profile.older, vec![]),
+            "the same again changes nothing"
+        );
     }
 
     #[test]
     fn what_was_on_its_way_holds_if_it_arrived_whole_and_is_given_up_if_not() {
-        let (first, _) = empty().taken_by(&session(1), "Image", NOON).replaced(archive(1), NOON).expect("its own");
-        let on_its_way = first.taken_by(&session(2), "Image", NOON).announced(archive(2), NOON).expect("its own");
-        assert_eq!(on_its_way.current, Some(archive(1)), "nothing is replaced by an announcement");
+        let (first, _) = empty()
+            .taken_by(&session(1), "Image", NOON)
+            .replaced(archive(1), NOON)
+            .expect("its own");
+        let on_its_way = first
+            .taken_by(&session(2), "Image", NOON)
+            .announced(archive(2), NOON)
+            .expect("its own");
+        assert_eq!(
+            on_its_way.current,
+            Some(archive(1)),
+            "nothing is replaced by an announcement"
+        );
         let (torn, gone) = on_its_way.settled(false, NOON);
-        assert_eq!((torn.current, torn.coming, gone), (Some(archive(1)), None, vec![archive(2)]));
+        assert_eq!(
+            (torn.current, torn.coming, gone),
+            (Some(archive(1)), None, vec![archive(2)])
+        );
         let (whole, gone) = on_its_way.settled(true, NOON);
-        assert_eq!((whole.current, whole.older, whole.coming, gone), (Some(archive(2)), vec![archive(1)], None, vec![]));
+        assert_eq!(
+            (whole.current, whole.older, whole.coming, gone),
+            (Some(archive(2)), vec![archive(1)], None, vec![])
+        );
     }
 
     #[test]
     fn an_earlier_archive_can_hold_again() {
         let mut profile = empty().taken_by(&session(1), "Image", NOON);
         profile = profile.replaced(archive(1), NOON).expect("its own").0;
-        profile = profile.taken_by(&session(2), "Image", NOON).replaced(archive(2), NOON).expect("its own").0;
-        assert_eq!(profile.restored(&archive(2).name(), NOON), None, "it holds already");
+        profile = profile
+            .taken_by(&session(2), "Image", NOON)
+            .replaced(archive(2), NOON)
+            .expect("its own")
+            .0;
+        assert_eq!(
+            profile.restored(&archive(2).name(), NOON),
+            None,
+            "it holds already"
+        );
         let back = profile.restored(&archive(1).name(), NOON).expect("is kept");
-        assert_eq!((back.current, back.older), (Some(archive(1)), vec![archive(2)]));
+        assert_eq!(
+            (back.current, back.older),
+            (Some(archive(1)), vec![archive(2)])
+        );
     }
 }

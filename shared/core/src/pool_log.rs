@@ -104,18 +104,27 @@ impl PoolLog {
 
     /// What its waiting sessions have cost today, in millionths of a dollar.
     pub const fn spent_today(&self, now: Timestamp) -> u64 {
-        if self.day == day_of(now) { self.spent_micros } else { 0 }
+        if self.day == day_of(now) {
+            self.spent_micros
+        } else {
+            0
+        }
     }
 
     /// Until when nothing is to be started, because starts have been in vain since everything was last changed that they depend on (`changed_at`).
     pub fn paused_until(&self, changed_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        self.paused_until.filter(|until| now < *until && self.failed_at.is_none_or(|failed| changed_at <= failed))
+        self.paused_until.filter(|until| {
+            now < *until && self.failed_at.is_none_or(|failed| changed_at <= failed)
+        })
     }
 
     /// The log with what is seen at `now`. What the sessions cost since it was written last is added to the day.
     #[must_use]
     pub fn noted(&self, seen: Seen, now: Timestamp) -> Self {
-        let (count, elapsed) = (u64::from(seen.ready + seen.starting), self.at.seconds_until(now));
+        let (count, elapsed) = (
+            u64::from(seen.ready + seen.starting),
+            self.at.seconds_until(now),
+        );
         // Whatever was before midnight is yesterday's.
         let today = elapsed.min(u64::try_from(now.seconds().rem_euclid(86_400)).unwrap_or(elapsed));
         let mut after = self.clone();
@@ -131,8 +140,20 @@ impl PoolLog {
                 span.missed += seen.missed;
             }
             None => {
-                let Seen { ready, starting, assigned, missed, .. } = seen;
-                after.spans.push(PoolSpan { since, ready, starting, assigned, missed });
+                let Seen {
+                    ready,
+                    starting,
+                    assigned,
+                    missed,
+                    ..
+                } = seen;
+                after.spans.push(PoolSpan {
+                    since,
+                    ready,
+                    starting,
+                    assigned,
+                    missed,
+                });
             }
         }
         let surplus = after.spans.len().saturating_sub(SPANS);
@@ -143,7 +164,12 @@ impl PoolLog {
     /// A session that was started at `started_at` is ready: what was in the way is not any more.
     pub fn note_success(&mut self, started_at: Timestamp) {
         if self.failed_at.is_none_or(|failed| failed < started_at) {
-            (self.failures, self.failed_at, self.paused_until, self.refusal) = (0, None, None, None);
+            (
+                self.failures,
+                self.failed_at,
+                self.paused_until,
+                self.refusal,
+            ) = (0, None, None, None);
         }
     }
 
@@ -154,15 +180,22 @@ impl PoolLog {
             return false;
         }
         self.failures = self.failures.saturating_add(1);
-        let pause = FIRST_PAUSE_SECONDS.saturating_mul(1 << self.failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE_SECONDS);
-        (self.failed_at, self.paused_until, self.refusal) = (Some(now), Some(now.plus_seconds(pause)), Some(why));
+        let pause = FIRST_PAUSE_SECONDS
+            .saturating_mul(1 << self.failures.saturating_sub(1).min(10))
+            .min(LONGEST_PAUSE_SECONDS);
+        (self.failed_at, self.paused_until, self.refusal) =
+            (Some(now), Some(now.plus_seconds(pause)), Some(why));
         true
     }
 
     /// Whether the log says that nothing at all goes on, so that it need not be written again.
     pub fn is_at_rest(&self, seen: Seen) -> bool {
         let nothing = seen.ready + seen.starting + seen.assigned + seen.missed == 0;
-        nothing && self.spans.last().is_none_or(|span| span.ready + span.starting == 0)
+        nothing
+            && self
+                .spans
+                .last()
+                .is_none_or(|span| span.ready + span.starting == 0)
     }
 }
 
@@ -179,7 +212,13 @@ mod tests {
         PoolLog::new(StagingId::from_bytes([1; 16]), NOON)
     }
 
-    const TWO: Seen = Seen { ready: 1, starting: 1, assigned: 2, missed: 1, hour_micros: 36_000 };
+    const TWO: Seen = Seen {
+        ready: 1,
+        starting: 1,
+        assigned: 2,
+        missed: 1,
+        hour_micros: 36_000,
+    };
 
     #[test]
     fn a_day_costs_what_its_sessions_have_cost_since_midnight() {
@@ -190,14 +229,29 @@ mod tests {
         let midnight = NOON.plus_seconds(12 * 3600);
         assert_eq!(two.spent_today(midnight), 0, "another day");
         let next = two.noted(TWO, midnight.plus_seconds(30));
-        assert_eq!(next.spent_today(midnight), 600, "what was before midnight is yesterday's");
+        assert_eq!(
+            next.spent_today(midnight),
+            600,
+            "what was before midnight is yesterday's"
+        );
     }
 
     #[test]
     fn a_span_keeps_the_worst_of_its_time_and_counts_everybody() {
-        let more = Seen { ready: 3, starting: 0, ..TWO };
-        let log = log().noted(more, NOON.plus_seconds(1)).noted(TWO, NOON.plus_seconds(61)).noted(more, NOON.plus_seconds(900));
-        let spans: Vec<_> = log.spans.iter().map(|span| (span.ready, span.starting, span.assigned, span.missed)).collect();
+        let more = Seen {
+            ready: 3,
+            starting: 0,
+            ..TWO
+        };
+        let log = log()
+            .noted(more, NOON.plus_seconds(1))
+            .noted(TWO, NOON.plus_seconds(61))
+            .noted(more, NOON.plus_seconds(900));
+        let spans: Vec<_> = log
+            .spans
+            .iter()
+            .map(|span| (span.ready, span.starting, span.assigned, span.missed))
+            .collect();
         assert_eq!(spans, [(1, 1, 4, 2), (3, 0, 2, 1)]);
         let mut long = log;
         for n in 0..300 {
@@ -212,7 +266,11 @@ mod tests {
         let (mut pauses, mut now) = (Vec::new(), NOON);
         for _ in 0..8 {
             assert!(log.note_failure(now, "RESOURCE:CPU".into(), now));
-            assert!(!log.note_failure(now.minus_seconds(5), "one of the same moment".into(), now.plus_seconds(20)));
+            assert!(!log.note_failure(
+                now.minus_seconds(5),
+                "one of the same moment".into(),
+                now.plus_seconds(20)
+            ));
             let until = log.paused_until(NOON, now).expect("is paused");
             pauses.push(now.seconds_until(until));
             assert_eq!(log.paused_until(NOON, until), None);
@@ -222,7 +280,11 @@ mod tests {
         assert_eq!(log.refusal.as_deref(), Some("RESOURCE:CPU"));
         let failed = now.minus_seconds(1800);
         assert!(log.paused_until(failed, failed).is_some());
-        assert_eq!(log.paused_until(failed.plus_seconds(1), failed.plus_seconds(2)), None, "the image is another one now");
+        assert_eq!(
+            log.paused_until(failed.plus_seconds(1), failed.plus_seconds(2)),
+            None,
+            "the image is another one now"
+        );
         log.note_success(failed);
         assert_eq!(log.failures, 8, "one that was there before says nothing");
         log.note_success(failed.plus_seconds(1));
@@ -235,6 +297,9 @@ mod tests {
         assert!(log().is_at_rest(nothing));
         let busy = log().noted(TWO, NOON);
         assert!(!busy.is_at_rest(nothing), "its end is still to be written");
-        assert!(busy.noted(nothing, NOON.plus_seconds(900)).is_at_rest(nothing));
+        assert!(
+            busy.noted(nothing, NOON.plus_seconds(900))
+                .is_at_rest(nothing)
+        );
     }
 }

@@ -72,8 +72,12 @@ impl Rest {
             Self::NoImage => "Its image is gone or switched off.",
             Self::NoNetwork => "Its network is gone, or its image may not run there.",
             Self::OutsideSchedule => "It is outside of its schedule.",
-            Self::BudgetSpent => "It has cost as much today as it may; it goes on at midnight (UTC).",
-            Self::NoPrice => "It has a daily budget, but only its task definition says how large its sessions are.",
+            Self::BudgetSpent => {
+                "It has cost as much today as it may; it goes on at midnight (UTC)."
+            }
+            Self::NoPrice => {
+                "It has a daily budget, but only its task definition says how large its sessions are."
+            }
         }
     }
 }
@@ -96,7 +100,11 @@ pub struct PoolPlan {
 /// Says what is to be done.
 pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
     let rest = rest(facts);
-    let wanted = if rest.is_some() { 0 } else { facts.settings.desired_sessions };
+    let wanted = if rest.is_some() {
+        0
+    } else {
+        facts.settings.desired_sessions
+    };
     let life = u64::from(facts.settings.expiration_hours) * 3600;
     let mut stop = Vec::new();
     let mut kept: Vec<&Member> = Vec::new();
@@ -112,14 +120,32 @@ pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
     // Of too many, those go first that nobody could use yet, then those that would go soonest anyway.
     kept.sort_by_key(|member| (member.is_ready, member.since));
     let surplus = kept.len().saturating_sub(wanted as usize);
-    stop.extend(kept.drain(..surplus).map(|member| (member.id.clone(), EndReason::NotNeeded)));
+    stop.extend(
+        kept.drain(..surplus)
+            .map(|member| (member.id.clone(), EndReason::NotNeeded)),
+    );
     let paused_until = facts.log.paused_until(facts.changed_at, facts.now);
-    let room = if paused_until.is_some() { 0 } else { facts.room };
+    let room = if paused_until.is_some() {
+        0
+    } else {
+        facts.room
+    };
     let missing = wanted.saturating_sub(count(kept.len()));
-    let renewed = renewed(&kept, wanted, room, facts.now.minus_seconds(life - life / RENEWAL_PART));
+    let renewed = renewed(
+        &kept,
+        wanted,
+        room,
+        facts.now.minus_seconds(life - life / RENEWAL_PART),
+    );
     stop.extend(renewed.iter().map(|id| (id.clone(), EndReason::Unused)));
     let start = (missing + count(renewed.len())).min(room);
-    PoolPlan { wanted, rest, paused_until, start, stop }
+    PoolPlan {
+        wanted,
+        rest,
+        paused_until,
+        start,
+        stop,
+    }
 }
 
 /// Those that are replaced before their time is over, because all that were started together would go together: the oldest that are ready and were
@@ -133,8 +159,15 @@ fn renewed(kept: &[&Member], wanted: u32, room: u32, started_by: Timestamp) -> V
     // Missing ones and those that start are not there for visitors either.
     let absent = wanted.saturating_sub(count(ready.clone().count()));
     let missing = wanted.saturating_sub(count(kept.len()));
-    let at_once = wanted.div_ceil(RENEWED_AT_ONCE).saturating_sub(absent).min(room.saturating_sub(missing));
-    ready.filter(|member| member.since <= started_by).take(at_once as usize).map(|member| member.id.clone()).collect()
+    let at_once = wanted
+        .div_ceil(RENEWED_AT_ONCE)
+        .saturating_sub(absent)
+        .min(room.saturating_sub(missing));
+    ready
+        .filter(|member| member.since <= started_by)
+        .take(at_once as usize)
+        .map(|member| member.id.clone())
+        .collect()
 }
 
 fn count(number: usize) -> u32 {
@@ -149,7 +182,11 @@ fn rest(facts: &PoolFacts<'_>) -> Option<Rest> {
     if facts.obstacle.is_some() {
         return facts.obstacle;
     }
-    if settings.schedule.as_ref().is_some_and(|schedule| schedule.opens_at(facts.now).is_some()) {
+    if settings
+        .schedule
+        .as_ref()
+        .is_some_and(|schedule| schedule.opens_at(facts.now).is_some())
+    {
         return Some(Rest::OutsideSchedule);
     }
     let cents = u64::from(settings.daily_budget_cents?);
@@ -158,7 +195,8 @@ fn rest(facts: &PoolFacts<'_>) -> Option<Rest> {
         // What it would cost until the next round must fit as well.
         Some(hour) => {
             let next_minute = u64::from(settings.desired_sessions) * hour / 60;
-            (facts.log.spent_today(facts.now) + next_minute >= cents * 10_000).then_some(Rest::BudgetSpent)
+            (facts.log.spent_today(facts.now) + next_minute >= cents * 10_000)
+                .then_some(Rest::BudgetSpent)
         }
     }
 }
@@ -181,27 +219,79 @@ mod tests {
     }
 
     fn member(n: u8, age: u64, is_ready: bool) -> Member {
-        Member { id: SessionId::from_bytes([n; 16]), is_ready, since: NOON.plus_seconds(10_000 - age), fits: true }
+        Member {
+            id: SessionId::from_bytes([n; 16]),
+            is_ready,
+            since: NOON.plus_seconds(10_000 - age),
+            fits: true,
+        }
     }
 
     /// A pool of these settings and sessions, which nothing keeps from its work.
-    const fn facts<'a>(settings: &'a StagingSettings, members: &'a [Member], log: &'a PoolLog, now: Timestamp) -> PoolFacts<'a> {
-        PoolFacts { settings, obstacle: None, hour_micros: None, members, log, changed_at: NOON, room: 20, now }
+    const fn facts<'a>(
+        settings: &'a StagingSettings,
+        members: &'a [Member],
+        log: &'a PoolLog,
+        now: Timestamp,
+    ) -> PoolFacts<'a> {
+        PoolFacts {
+            settings,
+            obstacle: None,
+            hour_micros: None,
+            members,
+            log,
+            changed_at: NOON,
+            room: 20,
+            now,
+        }
     }
 
     #[test]
     fn a_pool_is_filled_and_emptied_as_it_should_be() {
-        let other = |n| Member { fits: false, ..member(n, 60, true) };
-        let full = || vec![member(1, 60, true), member(2, 50, true), member(3, 40, false)];
+        let other = |n| Member {
+            fits: false,
+            ..member(n, 60, true)
+        };
+        let full = || {
+            vec![
+                member(1, 60, true),
+                member(2, 50, true),
+                member(3, 40, false),
+            ]
+        };
         let (unused, not_needed) = (EndReason::Unused, EndReason::NotNeeded);
         let always = || json!({});
         for (name, fields, members, start, stop) in [
             ("empty", always(), vec![], 3, vec![]),
-            ("one is missing", always(), vec![member(1, 60, true), member(2, 50, false)], 1, vec![]),
+            (
+                "one is missing",
+                always(),
+                vec![member(1, 60, true), member(2, 50, false)],
+                1,
+                vec![],
+            ),
             ("full", always(), full(), 0, vec![]),
-            ("lowered: the one that starts goes first", json!({"desired_sessions": 2}), full(), 0, vec![(3, not_needed.clone())]),
-            ("then the oldest", json!({"desired_sessions": 1}), full(), 0, vec![(3, not_needed.clone()), (1, not_needed.clone())]),
-            ("of nothing", json!({"desired_sessions": 0}), vec![member(1, 1, true)], 0, vec![(1, not_needed.clone())]),
+            (
+                "lowered: the one that starts goes first",
+                json!({"desired_sessions": 2}),
+                full(),
+                0,
+                vec![(3, not_needed.clone())],
+            ),
+            (
+                "then the oldest",
+                json!({"desired_sessions": 1}),
+                full(),
+                0,
+                vec![(3, not_needed.clone()), (1, not_needed.clone())],
+            ),
+            (
+                "of nothing",
+                json!({"desired_sessions": 0}),
+                vec![member(1, 1, true)],
+                0,
+                vec![(1, not_needed.clone())],
+            ),
             (
                 "too old, and the other one is not touched now",
                 always(),
@@ -209,22 +299,41 @@ mod tests {
                 2,
                 vec![(1, unused)],
             ),
-            ("of another kind by now", always(), vec![other(1), member(2, 50, true)], 2, vec![(1, not_needed.clone())]),
-            ("switched off", json!({"enabled": false}), vec![member(1, 60, true)], 0, vec![(1, not_needed)]),
+            (
+                "of another kind by now",
+                always(),
+                vec![other(1), member(2, 50, true)],
+                2,
+                vec![(1, not_needed.clone())],
+            ),
+            (
+                "switched off",
+                json!({"enabled": false}),
+                vec![member(1, 60, true)],
+                0,
+                vec![(1, not_needed)],
+            ),
         ] {
             let settings = settings(&fields);
             let now = NOON.plus_seconds(10_000);
             let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
             let plan = plan(&facts(&settings, &members, &log, now));
             assert_eq!(plan.start, start, "{name}");
-            let stop: Vec<_> = stop.into_iter().map(|(n, why)| (SessionId::from_bytes([n; 16]), why)).collect();
+            let stop: Vec<_> = stop
+                .into_iter()
+                .map(|(n, why)| (SessionId::from_bytes([n; 16]), why))
+                .collect();
             assert_eq!(plan.stop, stop, "{name}");
         }
     }
 
     #[test]
     fn sessions_that_started_together_are_replaced_in_turn() {
-        let ready = |count: u8, age| (0..count).map(|n| member(n, age - u64::from(n), true)).collect::<Vec<_>>();
+        let ready = |count: u8, age| {
+            (0..count)
+                .map(|n| member(n, age - u64::from(n), true))
+                .collect::<Vec<_>>()
+        };
         let with = |mut members: Vec<Member>, more: Vec<Member>| {
             members.extend(more);
             members
@@ -233,21 +342,69 @@ mod tests {
         for (name, desired, members, room, stopped, start) in [
             ("young", 3, ready(3, 5399), 20, vec![], 0),
             ("the oldest of three", 3, ready(3, 5500), 20, vec![0], 1),
-            ("only whose last quarter it is", 6, ready(6, 5400), 20, vec![0], 1),
+            (
+                "only whose last quarter it is",
+                6,
+                ready(6, 5400),
+                20,
+                vec![0],
+                1,
+            ),
             ("a fifth, rounded up", 6, ready(6, 6000), 20, vec![0, 1], 2),
-            ("one starts: nobody else goes", 3, with(ready(2, 5500), vec![member(9, 10, false)]), 20, vec![], 0),
-            ("one is missing: it is started first", 3, ready(2, 5500), 20, vec![], 1),
-            ("one of two may be away", 6, with(ready(5, 6000), vec![member(90, 10, false)]), 20, vec![0], 1),
-            ("no room for the ones in their place", 3, ready(3, 5500), 0, vec![], 0),
+            (
+                "one starts: nobody else goes",
+                3,
+                with(ready(2, 5500), vec![member(9, 10, false)]),
+                20,
+                vec![],
+                0,
+            ),
+            (
+                "one is missing: it is started first",
+                3,
+                ready(2, 5500),
+                20,
+                vec![],
+                1,
+            ),
+            (
+                "one of two may be away",
+                6,
+                with(ready(5, 6000), vec![member(90, 10, false)]),
+                20,
+                vec![0],
+                1,
+            ),
+            (
+                "no room for the ones in their place",
+                3,
+                ready(3, 5500),
+                0,
+                vec![],
+                0,
+            ),
             ("room for one of two", 6, ready(6, 6000), 1, vec![0], 1),
-            ("room for what is missing alone", 6, ready(5, 6000), 1, vec![], 1),
+            (
+                "room for what is missing alone",
+                6,
+                ready(5, 6000),
+                1,
+                vec![],
+                1,
+            ),
             ("a pool of one", 1, ready(1, 7199), 20, vec![], 0),
         ] {
             let settings = settings(&json!({"desired_sessions": desired}));
             let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
             let now = NOON.plus_seconds(10_000);
-            let plan = plan(&PoolFacts { room, ..facts(&settings, &members, &log, now) });
-            let stopped: Vec<_> = stopped.into_iter().map(|n: u8| (SessionId::from_bytes([n; 16]), EndReason::Unused)).collect();
+            let plan = plan(&PoolFacts {
+                room,
+                ..facts(&settings, &members, &log, now)
+            });
+            let stopped: Vec<_> = stopped
+                .into_iter()
+                .map(|n: u8| (SessionId::from_bytes([n; 16]), EndReason::Unused))
+                .collect();
             assert_eq!((plan.stop, plan.start), (stopped, start), "{name}");
         }
     }
@@ -267,7 +424,12 @@ mod tests {
             }
             for _ in 0..plan.start {
                 made = made.wrapping_add(1);
-                members.push(Member { id: SessionId::from_bytes([made; 16]), is_ready: false, since: now, fits: true });
+                members.push(Member {
+                    id: SessionId::from_bytes([made; 16]),
+                    is_ready: false,
+                    since: now,
+                    fits: true,
+                });
             }
             if minute > 5 {
                 fewest = fewest.min(members.iter().filter(|member| member.is_ready).count());
@@ -279,26 +441,100 @@ mod tests {
 
     #[test]
     fn a_pool_rests_for_a_reason() {
-        let spent = PoolLog { spent_micros: 10_000, ..PoolLog::new(StagingId::from_bytes([1; 16]), NOON) };
+        let spent = PoolLog {
+            spent_micros: 10_000,
+            ..PoolLog::new(StagingId::from_bytes([1; 16]), NOON)
+        };
         let mondays = json!({"schedule": {"time_zone": "UTC", "spans": ["mon 13:00-14:00"]}});
         for (name, fields, obstacle, price, minutes, rest) in [
             ("nothing in the way", json!({}), None, None, 0, None),
-            ("no image", json!({}), Some(Rest::NoImage), None, 0, Some(Rest::NoImage)),
-            ("switched off, and no image", json!({"enabled": false}), Some(Rest::NoImage), None, 0, Some(Rest::Disabled)),
-            ("before its time", mondays.clone(), None, None, 59, Some(Rest::OutsideSchedule)),
+            (
+                "no image",
+                json!({}),
+                Some(Rest::NoImage),
+                None,
+                0,
+                Some(Rest::NoImage),
+            ),
+            (
+                "switched off, and no image",
+                json!({"enabled": false}),
+                Some(Rest::NoImage),
+                None,
+                0,
+                Some(Rest::Disabled),
+            ),
+            (
+                "before its time",
+                mondays.clone(),
+                None,
+                None,
+                59,
+                Some(Rest::OutsideSchedule),
+            ),
             ("in its time", mondays.clone(), None, None, 60, None),
-            ("after its time", mondays, None, None, 120, Some(Rest::OutsideSchedule)),
-            ("budget left", json!({"daily_budget_cents": 2}), None, Some(1), 0, None),
-            ("budget spent", json!({"daily_budget_cents": 1}), None, Some(1), 0, Some(Rest::BudgetSpent)),
-            ("budget spent within the next minute", json!({"daily_budget_cents": 2}), None, Some(200_000), 0, Some(Rest::BudgetSpent)),
-            ("budget spent, but yesterday", json!({"daily_budget_cents": 1}), None, Some(1), 12 * 60, None),
-            ("a budget without a price", json!({"daily_budget_cents": 1}), None, None, 0, Some(Rest::NoPrice)),
+            (
+                "after its time",
+                mondays,
+                None,
+                None,
+                120,
+                Some(Rest::OutsideSchedule),
+            ),
+            (
+                "budget left",
+                json!({"daily_budget_cents": 2}),
+                None,
+                Some(1),
+                0,
+                None,
+            ),
+            (
+                "budget spent",
+                json!({"daily_budget_cents": 1}),
+                None,
+                Some(1),
+                0,
+                Some(Rest::BudgetSpent),
+            ),
+            (
+                "budget spent within the next minute",
+                json!({"daily_budget_cents": 2}),
+                None,
+                Some(200_000),
+                0,
+                Some(Rest::BudgetSpent),
+            ),
+            (
+                "budget spent, but yesterday",
+                json!({"daily_budget_cents": 1}),
+                None,
+                Some(1),
+                12 * 60,
+                None,
+            ),
+            (
+                "a budget without a price",
+                json!({"daily_budget_cents": 1}),
+                None,
+                None,
+                0,
+                Some(Rest::NoPrice),
+            ),
         ] {
             let settings = settings(&fields);
             // NOON is a Monday's.
             let now = NOON.plus_seconds(minutes * 60);
-            let plan = plan(&PoolFacts { obstacle, hour_micros: price, ..facts(&settings, &[], &spent, now) });
-            assert_eq!((plan.rest, plan.wanted), (rest, if rest.is_some() { 0 } else { 3 }), "{name}");
+            let plan = plan(&PoolFacts {
+                obstacle,
+                hour_micros: price,
+                ..facts(&settings, &[], &spent, now)
+            });
+            assert_eq!(
+                (plan.rest, plan.wanted),
+                (rest, if rest.is_some() { 0 } else { 3 }),
+                "{name}"
+            );
             assert!(rest.is_none_or(|rest| rest.sentence().ends_with('.')));
         }
     }
@@ -307,10 +543,23 @@ mod tests {
     fn starts_stay_within_the_room_and_wait_while_they_are_in_vain() {
         let settings = settings(&json!({"desired_sessions": 100}));
         let mut log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
-        let start = |log: &PoolLog, changed_at, now| plan(&PoolFacts { changed_at, ..facts(&settings, &[], log, now) }).start;
+        let start = |log: &PoolLog, changed_at, now| {
+            plan(&PoolFacts {
+                changed_at,
+                ..facts(&settings, &[], log, now)
+            })
+            .start
+        };
         assert_eq!(start(&log, NOON, NOON), 20);
         log.note_failure(NOON, "no room".into(), NOON);
         let (soon, later) = (NOON.plus_seconds(10), NOON.plus_seconds(30));
-        assert_eq!((start(&log, NOON, soon), start(&log, NOON, later), start(&log, soon, soon)), (0, 20, 20));
+        assert_eq!(
+            (
+                start(&log, NOON, soon),
+                start(&log, NOON, later),
+                start(&log, soon, soon)
+            ),
+            (0, 20, 20)
+        );
     }
 }

@@ -7,7 +7,8 @@ use crate::ids::{CastId, CastKey, SessionId, StagingId, UserId};
 use crate::image::Image;
 use crate::permission::Grant;
 use crate::session::{
-    Charge, EndReason, Endpoint, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
+    Charge, EndReason, Endpoint, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS,
+    STOPPING_SECONDS, Session, State,
 };
 use crate::staging::Staging;
 use crate::tally::{Held, Tally, TallyKind};
@@ -32,7 +33,11 @@ pub struct Pooled {
 impl Pooled {
     /// Of this pool, with no gate to be told.
     pub const fn new(pool: StagingId, place: PoolPlace) -> Self {
-        Self { pool, place, tell: None }
+        Self {
+            pool,
+            place,
+            tell: None,
+        }
     }
 }
 
@@ -73,7 +78,15 @@ impl CastId {
 
 impl Session {
     /// A session of a pool, to be started at `now` for nobody yet. Unless somebody is given it, it lives for as long as the pool keeps one.
-    pub fn staged(id: SessionId, pool: &Staging, image: &Image, launch: Launch, grant: Grant, secret_key: &str, now: Timestamp) -> Self {
+    pub fn staged(
+        id: SessionId,
+        pool: &Staging,
+        image: &Image,
+        launch: Launch,
+        grant: Grant,
+        secret_key: &str,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             rev: 1,
@@ -96,7 +109,10 @@ impl Session {
             request: None,
             profile: None,
             go: None,
-            viewing: Viewing { exec: image.settings.exec.clone(), ..Viewing::default() },
+            viewing: Viewing {
+                exec: image.settings.exec.clone(),
+                ..Viewing::default()
+            },
             sharing: Sharing::default(),
             pooled: Some(Pooled::new(pool.id.clone(), PoolPlace::Waiting)),
             state: State::Reserved,
@@ -112,13 +128,18 @@ impl Session {
 
     /// The pool it is in, while it is there to be given to somebody, or will be.
     pub fn waits_in(&self) -> Option<&StagingId> {
-        let pooled = self.pooled.as_ref().filter(|pooled| pooled.place == PoolPlace::Waiting)?;
+        let pooled = self
+            .pooled
+            .as_ref()
+            .filter(|pooled| pooled.place == PoolPlace::Waiting)?;
         self.can_be_entered().then_some(&pooled.pool)
     }
 
     /// Whether no visitor has ever been given it: its row is no claim.
     pub fn is_nobodys(&self) -> bool {
-        self.pooled.as_ref().is_some_and(|pooled| pooled.place == PoolPlace::Waiting)
+        self.pooled
+            .as_ref()
+            .is_some_and(|pooled| pooled.place == PoolPlace::Waiting)
     }
 
     /// One of the count of its pool, while it counts there.
@@ -129,15 +150,28 @@ impl Session {
     /// The pool that it was started for in vain, and why: it ended before it was ever ready, and neither pool nor administrator wanted it to.
     pub fn started_in_vain(&self) -> Option<(&StagingId, String)> {
         let pooled = self.pooled.as_ref().filter(|_| self.is_nobodys())?;
-        let State::Ended { reason, refunded: true, .. } = &self.state else { return None };
+        let State::Ended {
+            reason,
+            refunded: true,
+            ..
+        } = &self.state
+        else {
+            return None;
+        };
         let why = match reason {
             EndReason::NoCapacity => "ECS had no room.".to_owned(),
             EndReason::StartRefused { detail } => detail.clone(),
             EndReason::StartTimeout => "It was not ready in time.".to_owned(),
             EndReason::TaskLost => "Its task was not to be found.".to_owned(),
             EndReason::Reclaimed => "The machine was taken back.".to_owned(),
-            EndReason::TaskStopped { detail, exit_code: None } => detail.clone(),
-            EndReason::TaskStopped { detail, exit_code: Some(code) } => format!("{detail} (exit code {code})"),
+            EndReason::TaskStopped {
+                detail,
+                exit_code: None,
+            } => detail.clone(),
+            EndReason::TaskStopped {
+                detail,
+                exit_code: Some(code),
+            } => format!("{detail} (exit code {code})"),
             EndReason::Owner
             | EndReason::Administrator
             | EndReason::TimeLimit
@@ -153,7 +187,9 @@ impl Session {
 
     /// Whether it can be given to the visitor of this claim: it is ready and stays for a moment, runs the very same, and allows the very same.
     pub fn fits(&self, claim: &Self, now: Timestamp) -> bool {
-        let State::Ready { ends_at, .. } = &self.state else { return false };
+        let State::Ready { ends_at, .. } = &self.state else {
+            return false;
+        };
         let opens = claim.launch.kasm_url.is_none() || claim.viewing.exec.assign.is_some();
         self.waits_in().is_some()
             && now.plus_seconds(EXPIRY_MARGIN_SECONDS) < *ends_at
@@ -163,7 +199,11 @@ impl Session {
 
     /// Whether it runs what is asked for, with the same permissions. The address to be opened is told when it is given away, and limits too.
     pub fn runs_as(&self, launch: &Launch, grant: &Grant) -> bool {
-        let wanted = Launch { kasm_url: self.launch.kasm_url.clone(), attempt: self.launch.attempt, ..launch.clone() };
+        let wanted = Launch {
+            kasm_url: self.launch.kasm_url.clone(),
+            attempt: self.launch.attempt,
+            ..launch.clone()
+        };
         self.launch == wanted && self.grant.permissions == grant.permissions
     }
 
@@ -182,9 +222,15 @@ impl Session {
             rev: self.rev + 1,
             claim: Some(claim.claim_id().clone()),
             owner: owner_of(claim, &self.id),
-            launch: Launch { kasm_url: claim.launch.kasm_url.clone(), ..self.launch.clone() },
+            launch: Launch {
+                kasm_url: claim.launch.kasm_url.clone(),
+                ..self.launch.clone()
+            },
             secret_key: self.secret_key.clone(),
-            pooled: Some(Pooled { tell, ..Pooled::new(pool.clone(), PoolPlace::Assigned) }),
+            pooled: Some(Pooled {
+                tell,
+                ..Pooled::new(pool.clone(), PoolPlace::Assigned)
+            }),
             state: State::Starting,
             task: self.task.clone(),
             due_at: Some(claim.ready_by),
@@ -206,11 +252,17 @@ impl Session {
             rev: 1,
             claim: None,
             owner: owner_of(self, &id),
-            launch: Launch { attempt: 1, ..self.launch.clone() },
+            launch: Launch {
+                attempt: 1,
+                ..self.launch.clone()
+            },
             created_at: now,
             ready_by: now.plus_seconds(start),
             ready_at: None,
-            pooled: self.pooled.as_ref().map(|pooled| Pooled::new(pooled.pool.clone(), PoolPlace::Missed)),
+            pooled: self
+                .pooled
+                .as_ref()
+                .map(|pooled| Pooled::new(pooled.pool.clone(), PoolPlace::Missed)),
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
@@ -224,7 +276,9 @@ impl Session {
     /// # Errors
     /// When it was not given away, or its gate has heard of it, or it is being stopped.
     pub fn given_up(&self, now: Timestamp) -> Result<Self, InvalidTransition> {
-        let (Some(Pooled { pool, .. }), Some(_)) = (&self.pooled, self.gate_to_tell()) else { return Err(self.invalid("given up")) };
+        let (Some(Pooled { pool, .. }), Some(_)) = (&self.pooled, self.gate_to_tell()) else {
+            return Err(self.invalid("given up"));
+        };
         Ok(Self {
             rev: self.rev + 1,
             claim: None,
@@ -234,13 +288,20 @@ impl Session {
             error_url: None,
             owner: Owner::Nobody,
             charge: Charge::default(),
-            launch: Launch { kasm_url: None, ..self.launch.clone() },
+            launch: Launch {
+                kasm_url: None,
+                ..self.launch.clone()
+            },
             origin: Origin::default(),
             notes: Vec::new(),
             request: None,
             go: None,
             pooled: Some(Pooled::new(pool.clone(), PoolPlace::Waiting)),
-            state: State::Stopping { at: now, reason: EndReason::GateLost, served: true },
+            state: State::Stopping {
+                at: now,
+                reason: EndReason::GateLost,
+                served: true,
+            },
             due_at: Some(now.plus_seconds(STOPPING_SECONDS)),
             ..self.clone()
         })
@@ -250,9 +311,13 @@ impl Session {
 /// The owner of a claim's session whose id is `id`: an anonymous user's spells it.
 fn owner_of(claim: &Session, id: &SessionId) -> Owner {
     match &claim.owner {
-        Owner::Anonymous { group, expires_at, .. } => {
-            Owner::Anonymous { id: UserId::of_session(id), group: group.clone(), expires_at: *expires_at }
-        }
+        Owner::Anonymous {
+            group, expires_at, ..
+        } => Owner::Anonymous {
+            id: UserId::of_session(id),
+            group: group.clone(),
+            expires_at: *expires_at,
+        },
         other => other.clone(),
     }
 }
@@ -280,63 +345,169 @@ mod tests {
             schedule: None,
             daily_budget_cents: None,
         };
-        let pool = Staging { id: StagingId::from_bytes(draw(&entropy)), version: 1, settings, created_at: NOON, updated_at: NOON };
+        let pool = Staging {
+            id: StagingId::from_bytes(draw(&entropy)),
+            version: 1,
+            settings,
+            created_at: NOON,
+            updated_at: NOON,
+        };
         let id = SessionId::from_bytes(draw(&entropy));
-        let staged = Session::staged(id, &pool, &image, Launch::of(&image, None, None), Grant::default(), "", NOON);
+        let staged = Session::staged(
+            id,
+            &pool,
+            &image,
+            Launch::of(&image, None, None),
+            Grant::default(),
+            "",
+            NOON,
+        );
         let ready = staged.ready(endpoint(), NOON).expect("it gets ready");
         let claim = testing::session(&testing::cast(1), 1);
-        (ready, Session { charge: Charge { count: Some(1), ..Charge::default() }, ..claim })
+        (
+            ready,
+            Session {
+                charge: Charge {
+                    count: Some(1),
+                    ..Charge::default()
+                },
+                ..claim
+            },
+        )
     }
 
     fn endpoint() -> Endpoint {
-        Endpoint { host: "10.0.0.1".into(), port: 8080 }
+        Endpoint {
+            host: "10.0.0.1".into(),
+            port: 8080,
+        }
     }
 
     #[test]
     fn whoever_is_given_a_session_is_served_once_its_gate_has_heard_of_it() {
         let (waiting, claim) = waiting_and_claim();
         let untold = waiting.assigned(&claim).expect("it is given away");
-        let told = untold.ready(endpoint(), NOON.plus_seconds(1)).expect("it is ready");
-        let stopping = |row: &Session| row.stopping(EndReason::Administrator, NOON).expect("it stops");
+        let told = untold
+            .ready(endpoint(), NOON.plus_seconds(1))
+            .expect("it is ready");
+        let stopping = |row: &Session| {
+            row.stopping(EndReason::Administrator, NOON)
+                .expect("it stops")
+        };
         let lost = |row: &Session| row.ended(EndReason::TaskLost, NOON).expect("it ends");
         for (name, row, tells, is_refunded, is_given_up) in [
             ("untold", &untold, true, false, true),
             ("untold, stopping", &stopping(&untold), false, false, false),
             ("untold, ended", &lost(&untold), false, true, false),
-            ("untold, stopped", &lost(&stopping(&untold)), false, true, false),
+            (
+                "untold, stopped",
+                &lost(&stopping(&untold)),
+                false,
+                true,
+                false,
+            ),
             ("told", &told, false, false, false),
             ("told, ended", &lost(&told), false, false, false),
-            ("told, stopped", &lost(&stopping(&told)), false, false, false),
+            (
+                "told, stopped",
+                &lost(&stopping(&told)),
+                false,
+                false,
+                false,
+            ),
             ("nobody's", &waiting, false, false, false),
-            ("started for its visitor", &untold.claim_alone(NOON), false, false, false),
+            (
+                "started for its visitor",
+                &untold.claim_alone(NOON),
+                false,
+                false,
+                false,
+            ),
         ] {
-            let found = (row.gate_to_tell().is_some(), row.is_refunded(), row.given_up(NOON).is_ok());
+            let found = (
+                row.gate_to_tell().is_some(),
+                row.is_refunded(),
+                row.given_up(NOON).is_ok(),
+            );
             assert_eq!(found, (tells, is_refunded, is_given_up), "{name}");
         }
-        assert_eq!(told.ready_at, Some(NOON.plus_seconds(1)), "the visitor has waited for that long");
+        assert_eq!(
+            told.ready_at,
+            Some(NOON.plus_seconds(1)),
+            "the visitor has waited for that long"
+        );
     }
 
     #[test]
     fn a_start_is_in_vain_when_it_ends_by_itself_before_anybody_could_be_let_in() {
         let (ready, claim) = waiting_and_claim();
-        let starting = Session { state: State::Starting, ready_at: None, ..ready.clone() };
+        let starting = Session {
+            state: State::Starting,
+            ready_at: None,
+            ..ready.clone()
+        };
         let ended = |row: &Session, reason| row.ended(reason, NOON).expect("it ends");
-        let stopped = |exit_code| EndReason::TaskStopped { detail: "it fell".into(), exit_code };
-        let timed_out = ended(&starting.stopping(EndReason::StartTimeout, NOON).expect("it stops"), EndReason::TaskLost);
+        let stopped = |exit_code| EndReason::TaskStopped {
+            detail: "it fell".into(),
+            exit_code,
+        };
+        let timed_out = ended(
+            &starting
+                .stopping(EndReason::StartTimeout, NOON)
+                .expect("it stops"),
+            EndReason::TaskLost,
+        );
         for (name, row, why) in [
-            ("fell", ended(&starting, stopped(Some(1))), Some("it fell (exit code 1)")),
-            ("stopped before it ran", ended(&starting, stopped(None)), Some("it fell")),
-            ("no room", ended(&starting, EndReason::NoCapacity), Some("ECS had no room.")),
-            ("not ready in time", timed_out, Some("It was not ready in time.")),
+            (
+                "fell",
+                ended(&starting, stopped(Some(1))),
+                Some("it fell (exit code 1)"),
+            ),
+            (
+                "stopped before it ran",
+                ended(&starting, stopped(None)),
+                Some("it fell"),
+            ),
+            (
+                "no room",
+                ended(&starting, EndReason::NoCapacity),
+                Some("ECS had no room."),
+            ),
+            (
+                "not ready in time",
+                timed_out,
+                Some("It was not ready in time."),
+            ),
             ("not needed", ended(&starting, EndReason::NotNeeded), None),
-            ("stopped by hand", ended(&starting, EndReason::Administrator), None),
+            (
+                "stopped by hand",
+                ended(&starting, EndReason::Administrator),
+                None,
+            ),
             ("was ready", ended(&ready, stopped(Some(1))), None),
             ("still starting", starting.clone(), None),
             ("of a visitor", ended(&claim, stopped(Some(1))), None),
-            ("given to a visitor", ended(&ready.assigned(&claim).expect("it is given away"), stopped(Some(1))), None),
+            (
+                "given to a visitor",
+                ended(
+                    &ready.assigned(&claim).expect("it is given away"),
+                    stopped(Some(1)),
+                ),
+                None,
+            ),
         ] {
-            let expected = why.map(|why| (CastId::of_pool(&row.pooled.as_ref().expect("of a pool").pool), why.to_owned()));
-            assert_eq!(row.started_in_vain().map(|(pool, why)| (CastId::of_pool(pool), why)), expected, "{name}");
+            let expected = why.map(|why| {
+                (
+                    CastId::of_pool(&row.pooled.as_ref().expect("of a pool").pool),
+                    why.to_owned(),
+                )
+            });
+            assert_eq!(
+                row.started_in_vain()
+                    .map(|(pool, why)| (CastId::of_pool(pool), why)),
+                expected,
+                "{name}"
+            );
         }
     }
 
@@ -344,9 +515,17 @@ mod tests {
     fn a_session_that_is_given_up_has_nothing_of_its_visitor_and_the_claim_keeps_all_it_took() {
         let (waiting, claim) = waiting_and_claim();
         let untold = waiting.assigned(&claim).expect("it is given away");
-        let (given_up, alone) = (untold.given_up(NOON).expect("its gate has not heard"), untold.claim_alone(NOON));
-        assert!(given_up.is_nobodys() && given_up.charge.is_free() && given_up.owner == Owner::Nobody);
+        let (given_up, alone) = (
+            untold.given_up(NOON).expect("its gate has not heard"),
+            untold.claim_alone(NOON),
+        );
+        assert!(
+            given_up.is_nobodys() && given_up.charge.is_free() && given_up.owner == Owner::Nobody
+        );
         assert_eq!((&given_up.id, &given_up.task), (&waiting.id, &waiting.task));
-        assert_eq!((&alone.id, &alone.charge, alone.task), (&claim.id, &claim.charge, None));
+        assert_eq!(
+            (&alone.id, &alone.charge, alone.task),
+            (&claim.id, &claim.charge, None)
+        );
     }
 }

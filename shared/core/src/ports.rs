@@ -218,13 +218,25 @@ pub struct RefusalSample {
 /// Every write is atomic: it happens wholly or not at all, whoever else writes, and however often a lost answer makes it be sent again.
 pub trait Store: Send + Sync {
     /// The cast with this key, now or before (see [`crate::cast::CastSettings::answers_to`]); may be a moment old.
-    fn cast_by_key(&self, key: &CastKey) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
+    fn cast_by_key(
+        &self,
+        key: &CastKey,
+    ) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
     /// The cast as it is now.
     fn cast(&self, id: &CastId) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
     /// A page of casts. A word finds the casts by an index that may be a moment old.
-    fn casts(&self, query: &CastQuery, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Cast>, Fault>> + Send;
+    fn casts(
+        &self,
+        query: &CastQuery,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page<Cast>, Fault>> + Send;
     /// A new cast, and its claim to its key; with it, as with every change below, the entry that tells of it, if there is one.
-    fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> impl Future<Output = Result<Created, Fault>> + Send;
+    fn create_cast(
+        &self,
+        cast: &Cast,
+        audit: Option<&Audit>,
+    ) -> impl Future<Output = Result<Created, Fault>> + Send;
     /// Writes `after.settings` over the version of `before`, and `after.counter` only if `set_counter` (then `after.counter.epoch` is
     /// `before.counter.epoch + 1`). Moves the claim to the key when it changed; one that became the previous key stays claimed and finds the cast.
     fn replace_cast(
@@ -235,20 +247,42 @@ pub trait Store: Send + Sync {
         audit: Option<&Audit>,
     ) -> impl Future<Output = Result<Replaced, Fault>> + Send;
     /// Deletes the cast of this version, and its claim to its key.
-    fn delete_cast(&self, cast: &Cast, audit: Option<&Audit>) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    fn delete_cast(
+        &self,
+        cast: &Cast,
+        audit: Option<&Audit>,
+    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
 
     /// Takes everything a claim takes, in one transaction.
-    fn reserve(&self, reservation: &Reservation) -> impl Future<Output = Result<Reserved, Fault>> + Send;
+    fn reserve(
+        &self,
+        reservation: &Reservation,
+    ) -> impl Future<Output = Result<Reserved, Fault>> + Send;
     /// The session as it is now; it is found by the id of its claim as well, where it has another.
-    fn session(&self, id: &SessionId) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    fn session(
+        &self,
+        id: &SessionId,
+    ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
     /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
     /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, the slot in the IP window if it still exists, and
     /// one of every count that it holds. If `after` has just ended and was served, only counts of live sessions are given back.
-    fn save_session(&self, before: &Session, after: &Session) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    fn save_session(
+        &self,
+        before: &Session,
+        after: &Session,
+    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
     /// The newest session of this user and this cast that is neither stopping nor has ended; may be a moment old.
-    fn live_session_of(&self, user: &UserId, cast: &CastId) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    fn live_session_of(
+        &self,
+        user: &UserId,
+        cast: &CastId,
+    ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
     /// A session that is to be started ahead, if fewer than `most` wait in its pool.
-    fn stage(&self, session: &Session, most: u32) -> impl Future<Output = Result<Staged, Fault>> + Send;
+    fn stage(
+        &self,
+        session: &Session,
+        most: u32,
+    ) -> impl Future<Output = Result<Staged, Fault>> + Send;
     /// The sessions that wait in a pool, the oldest first; may be a moment old.
     fn pool(&self, pool: &StagingId) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
     /// Exchanges the session that a claim was given for another one, in one transaction: `given_up` is written over `before`, and `after` is the
@@ -265,7 +299,12 @@ pub trait Store: Send + Sync {
     /// The waiting room of this cast as it is now; empty when there is none.
     fn room(&self, cast: &CastId) -> impl Future<Output = Result<Room, Fault>> + Send;
     /// Writes a room over the one with the stamp `seen`, and uses the proof up in the same transaction, if one is given.
-    fn save_room(&self, seen: &str, after: &Room, proof: Option<&Proof>) -> impl Future<Output = Result<Seated, Fault>> + Send;
+    fn save_room(
+        &self,
+        seen: &str,
+        after: &Room,
+        proof: Option<&Proof>,
+    ) -> impl Future<Output = Result<Seated, Fault>> + Send;
     /// A sign of life of whoever has this place and was seen after `gone`. Returns the room as it then is; `None` when there is no such place.
     fn touch_place(
         &self,
@@ -277,18 +316,41 @@ pub trait Store: Send + Sync {
     /// How many of this count are taken.
     fn tally(&self, key: &str) -> impl Future<Output = Result<u32, Fault>> + Send;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
-    fn due_sessions(&self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
+    fn due_sessions(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
     /// A page of sessions.
-    fn sessions(&self, query: &SessionQuery, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Session>, Fault>> + Send;
+    fn sessions(
+        &self,
+        query: &SessionQuery,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page<Session>, Fault>> + Send;
     /// How many sessions of a cast were claimed at or after `since`; counts some thousands at most. May be a moment old.
-    fn count_sessions(&self, cast: &CastId, since: Timestamp) -> impl Future<Output = Result<Counted, Fault>> + Send;
+    fn count_sessions(
+        &self,
+        cast: &CastId,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Counted, Fault>> + Send;
     /// The sessions with this reference (nearly always one, or none); may be a moment old.
-    fn sessions_by_reference(&self, reference: &Reference) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
+    fn sessions_by_reference(
+        &self,
+        reference: &Reference,
+    ) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
 
     /// Adds refusals to their hourly rows.
-    fn add_refusals(&self, refusals: &[RefusalCount]) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn add_refusals(
+        &self,
+        refusals: &[RefusalCount],
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
     /// The hourly rows of one cast (`None`: of keys that no cast has), newest first.
-    fn refusals(&self, cast: Option<&CastId>, since_hour: i64) -> impl Future<Output = Result<Vec<RefusalCount>, Fault>> + Send;
+    fn refusals(
+        &self,
+        cast: Option<&CastId>,
+        since_hour: i64,
+    ) -> impl Future<Output = Result<Vec<RefusalCount>, Fault>> + Send;
     /// A page of the hourly rows of all casts and of none, newest first, from `since_hour` until before `until_hour`; may be a moment old.
     fn all_refusals(
         &self,
@@ -299,7 +361,8 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Page<RefusalCount>, Fault>> + Send;
 
     /// Writes hours, in this order; the same again changes nothing.
-    fn put_hours(&self, hours: &[(HourOf, Hour)]) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn put_hours(&self, hours: &[(HourOf, Hour)])
+    -> impl Future<Output = Result<(), Fault>> + Send;
     /// The hours of one cast, or of all together, that were written, the oldest first, from `since_hour` until before `until_hour`.
     fn hours(
         &self,
@@ -313,7 +376,11 @@ pub trait Store: Send + Sync {
     /// The record as it is now.
     fn record<R: Record>(&self, id: &str) -> impl Future<Output = Result<Option<R>, Fault>> + Send;
     /// A page of all records of a kind, by id.
-    fn records<R: Record>(&self, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<R>, Fault>> + Send;
+    fn records<R: Record>(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page<R>, Fault>> + Send;
     /// Writes a record over `expected_version`, or as a new one when `None`.
     fn put_record<R: Record>(
         &self,
@@ -322,18 +389,32 @@ pub trait Store: Send + Sync {
         audit: Option<&Audit>,
     ) -> impl Future<Output = Result<Saved, Fault>> + Send;
     /// Deletes the record of this version.
-    fn delete_record<R: Record>(&self, record: &R, audit: Option<&Audit>) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    fn delete_record<R: Record>(
+        &self,
+        record: &R,
+        audit: Option<&Audit>,
+    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
 
     /// Writes an entry of something that is no change of a cast or a record.
     fn add_audit(&self, audit: &Audit) -> impl Future<Output = Result<(), Fault>> + Send;
     /// The entry.
     fn audit(&self, id: &AuditId) -> impl Future<Output = Result<Option<Audit>, Fault>> + Send;
     /// A page of entries, newest first: of all, or of the thing with this id.
-    fn audits(&self, target: Option<&str>, after: Option<&str>, limit: u32) -> impl Future<Output = Result<Page<Audit>, Fault>> + Send;
+    fn audits(
+        &self,
+        target: Option<&str>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page<Audit>, Fault>> + Send;
 
     /// Remembers until `forgotten_at` what was asked for under an idempotency key, and says what was asked for under it first: `print`, or
     /// what came earlier.
-    fn first_request(&self, key: &str, print: &str, forgotten_at: Timestamp) -> impl Future<Output = Result<String, Fault>> + Send;
+    fn first_request(
+        &self,
+        key: &str,
+        print: &str,
+        forgotten_at: Timestamp,
+    ) -> impl Future<Output = Result<String, Fault>> + Send;
 }
 
 /// What a task is started with.
@@ -396,15 +477,25 @@ pub trait Launcher: Send + Sync {
     /// Starts a task, at most one for a client token.
     fn run(&self, spec: &TaskSpec) -> impl Future<Output = Run> + Send;
     /// Asks for a task to be stopped; `None` when ECS does not know it (any more).
-    fn stop(&self, arn: &str, reason: &str) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
+    fn stop(
+        &self,
+        arn: &str,
+        reason: &str,
+    ) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
     /// The task, running or lately stopped; `None` when ECS does not know it.
     fn describe(&self, arn: &str) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
     /// All tasks that were started for a session, running or lately stopped.
     fn find(&self, session: &SessionId) -> impl Future<Output = Result<Vec<Task>, Fault>> + Send;
     /// The address at which the edge reaches the gate of a session; `None` when that is the address the gate reports from.
-    fn gate_address(&self, session: &SessionId) -> impl Future<Output = Result<Option<IpAddr>, Fault>> + Send;
+    fn gate_address(
+        &self,
+        session: &SessionId,
+    ) -> impl Future<Output = Result<Option<IpAddr>, Fault>> + Send;
     /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
-    fn register(&self, image: &Image) -> impl Future<Output = Result<Result<String, String>, Fault>> + Send;
+    fn register(
+        &self,
+        image: &Image,
+    ) -> impl Future<Output = Result<Result<String, String>, Fault>> + Send;
 }
 
 /// What is known of a stored archive.

@@ -14,7 +14,10 @@ pub const ALL: [&str; 4] = ["kasmweb", "kasmweb_chromium", "linuxserver", "web_a
 /// When there is no such preset.
 pub fn take(input: &Value) -> Result<(Map<String, Value>, Value), FieldErrors> {
     let mut input = input.clone();
-    let name = input.as_object_mut().and_then(|fields| fields.shift_remove("preset")).unwrap_or(Value::Null);
+    let name = input
+        .as_object_mut()
+        .and_then(|fields| fields.shift_remove("preset"))
+        .unwrap_or(Value::Null);
     let fields = match name.as_str() {
         None if name.is_null() => Some(Map::new()),
         Some(name) => fields(name),
@@ -31,11 +34,14 @@ pub fn fields(name: &str) -> Option<Map<String, Value>> {
         "kasmweb_chromium" => {
             let mut fields = kasmweb();
             // A task's shared memory is too small for it; this option makes it use the disk.
-            fields["environment"] = json!({"APP_ARGS": "--start-maximized --disable-dev-shm-usage"});
+            fields["environment"] =
+                json!({"APP_ARGS": "--start-maximized --disable-dev-shm-usage"});
             fields
         }
         // Their init must be the first process of its container, so the gate stands beside it.
-        "linuxserver" => json!({"port": 3000, "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300}),
+        "linuxserver" => {
+            json!({"port": 3000, "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300})
+        }
         "web_app" => json!({"cpu": 256, "memory": 512, "view_only": "requests"}),
         _ => return None,
     };
@@ -67,15 +73,26 @@ mod tests {
             ("linuxserver", 3000, true, false, false),
             ("web_app", 8080, true, true, false),
         ] {
-            let mut document =
-                json!({"name": "Desktop", "container_image": "example/app:1", "preset": preset, "memory": 8192, "cpu": 2048});
+            let mut document = json!({"name": "Desktop", "container_image": "example/app:1", "preset": preset, "memory": 8192, "cpu": 2048});
             if preset == "web_app" {
                 document["port"] = json!(8080);
             }
-            let settings = image_form::create(&document).unwrap_or_else(|errors| panic!("{preset}: {errors:?}"));
-            assert_eq!((settings.port, settings.has_gate_beside()), (Some(port), beside), "{preset}");
-            assert_eq!((settings.view_only.is_some(), settings.exec.go.is_some()), (watched, goes), "{preset}");
-            assert!(matches!(settings.source, ImageSource::Container(source) if source.memory == 8192), "{preset}: what is said wins");
+            let settings = image_form::create(&document)
+                .unwrap_or_else(|errors| panic!("{preset}: {errors:?}"));
+            assert_eq!(
+                (settings.port, settings.has_gate_beside()),
+                (Some(port), beside),
+                "{preset}"
+            );
+            assert_eq!(
+                (settings.view_only.is_some(), settings.exec.go.is_some()),
+                (watched, goes),
+                "{preset}"
+            );
+            assert!(
+                matches!(settings.source, ImageSource::Container(source) if source.memory == 8192),
+                "{preset}: what is said wins"
+            );
         }
     }
 }

@@ -27,7 +27,11 @@ mod tests {
 
     #[test]
     fn an_hour_costs_what_its_size_costs() {
-        for (cpu, memory, micros) in [(256, 512, 17_342), (1024, 2048, 54_370), (2048, 4096, 103_740)] {
+        for (cpu, memory, micros) in [
+            (256, 512, 17_342),
+            (1024, 2048, 54_370),
+            (2048, 4096, 103_740),
+        ] {
             let mut image = image(1);
             if let ImageSource::Container(source) = &mut image.settings.source {
                 (source.cpu, source.memory) = (cpu, memory);

@@ -11,7 +11,9 @@ use crate::address_rules::AddressRule;
 use crate::audit::AuditId;
 use crate::captcha::CaptchaKind;
 use crate::cast::CountBy;
-use crate::ids::{ApiKeyId, CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId};
+use crate::ids::{
+    ApiKeyId, CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId,
+};
 use crate::network::NetworkName;
 use crate::open_hours::Span;
 use crate::referrer::ReferrerRule;
@@ -40,8 +42,14 @@ pub struct Reader<T: 'static> {
 
 impl<T> Reader<T> {
     /// Reads with `read` what `schema` describes.
-    pub fn new(read: impl Fn(&Value) -> Result<T, String> + 'static, schema: impl Fn() -> Value + 'static) -> Self {
-        Self { read: Box::new(read), schema: Box::new(schema) }
+    pub fn new(
+        read: impl Fn(&Value) -> Result<T, String> + 'static,
+        schema: impl Fn() -> Value + 'static,
+    ) -> Self {
+        Self {
+            read: Box::new(read),
+            schema: Box::new(schema),
+        }
     }
 
     /// Which values it reads, as JSON Schema.
@@ -57,7 +65,13 @@ impl<T> Reader<T> {
     {
         let Self { read, schema } = self;
         let (barred, detail) = (json!(value), detail.into());
-        let is_not = move |found: T| if found == value { Err(detail.clone()) } else { Ok(found) };
+        let is_not = move |found: T| {
+            if found == value {
+                Err(detail.clone())
+            } else {
+                Ok(found)
+            }
+        };
         Self::new(
             move |value| read(value).and_then(&is_not),
             move || {
@@ -178,14 +192,24 @@ spelled! {
 
 /// A text that `read` understands, and that looks as its type says.
 pub fn spelled<T: Spelled>(read: impl Fn(&str) -> Result<T, String> + 'static) -> Reader<T> {
-    let read = move |text: &str| read(text).and_then(|value| T::SPELLING.check(text).map(|()| value));
-    Reader::new(move |value| read(value.as_str().ok_or("must be a text.")?), || T::SPELLING.schema())
+    let read =
+        move |text: &str| read(text).and_then(|value| T::SPELLING.check(text).map(|()| value));
+    Reader::new(
+        move |value| read(value.as_str().ok_or("must be a text.")?),
+        || T::SPELLING.schema(),
+    )
 }
 
 /// A text that `read` understands, and that has this shape.
-pub fn shaped<T>(shape: fn() -> &'static Shape, read: impl Fn(&str) -> Result<T, String> + 'static) -> Reader<T> {
+pub fn shaped<T>(
+    shape: fn() -> &'static Shape,
+    read: impl Fn(&str) -> Result<T, String> + 'static,
+) -> Reader<T> {
     let read = move |text: &str| read(text).and_then(|value| shape().check(text).map(|()| value));
-    Reader::new(move |value| read(value.as_str().ok_or("must be a text.")?), move || shape().schema())
+    Reader::new(
+        move |value| read(value.as_str().ok_or("must be a text.")?),
+        move || shape().schema(),
+    )
 }
 
 /// A text that has this shape.
@@ -196,7 +220,10 @@ pub fn plain(shape: fn() -> &'static Shape) -> Reader<String> {
 /// A text of so many characters, without the spaces around it.
 pub fn text(length: RangeInclusive<usize>) -> Reader<String> {
     let (least, most) = length.into_inner();
-    Reader::new(move |value| read_text(value, least, most), move || trimmed_schema(least, most, false))
+    Reader::new(
+        move |value| read_text(value, least, most),
+        move || trimmed_schema(least, most, false),
+    )
 }
 
 /// A [`text`] that stands on one line.
@@ -204,7 +231,11 @@ pub fn line(length: RangeInclusive<usize>) -> Reader<String> {
     let (least, most) = length.into_inner();
     let read = move |value: &Value| {
         let line = read_text(value, least, most)?;
-        if line.chars().any(char::is_control) { Err("must be a single line.".to_owned()) } else { Ok(line) }
+        if line.chars().any(char::is_control) {
+            Err("must be a single line.".to_owned())
+        } else {
+            Ok(line)
+        }
     };
     Reader::new(read, move || trimmed_schema(least, most, true))
 }
@@ -223,7 +254,10 @@ fn read_text(value: &Value, least: usize, most: usize) -> Result<String, String>
     if count < least {
         return Err("must not be empty.".to_owned());
     }
-    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t' && c != '\r') {
+    if text
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t' && c != '\r')
+    {
         return Err("must not contain control characters.".to_owned());
     }
     Ok(text.to_owned())
@@ -234,16 +268,28 @@ fn read_text(value: &Value, least: usize, most: usize) -> Result<String, String>
 /// # Errors
 /// For anything else; the words "true" and "false" are texts.
 pub fn flag(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| "must be true or false.".to_owned())
+    value
+        .as_bool()
+        .ok_or_else(|| "must be true or false.".to_owned())
 }
 
 /// A whole number in `range`, of any integer type that holds the range. `5.0` is whole.
 pub fn whole<N: TryFrom<u64> + 'static>(range: RangeInclusive<u64>) -> Reader<N> {
     let (least, most) = range.into_inner();
     let read = move |value: &Value| {
-        let number = value.as_u64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0 && *n < 1e15).map(|n| n as u64));
-        let fits = number.filter(|number| (least..=most).contains(number)).and_then(|number| N::try_from(number).ok());
+        let number = value.as_u64().or_else(|| {
+            value
+                .as_f64()
+                .filter(|n| n.fract() == 0.0 && *n >= 0.0 && *n < 1e15)
+                .map(|n| n as u64)
+        });
+        let fits = number
+            .filter(|number| (least..=most).contains(number))
+            .and_then(|number| N::try_from(number).ok());
         fits.ok_or_else(|| format!("must be a whole number from {least} to {most}."))
     };
-    Reader::new(read, move || json!({ "type": "integer", "minimum": least, "maximum": most }))
+    Reader::new(
+        read,
+        move || json!({ "type": "integer", "minimum": least, "maximum": most }),
+    )
 }

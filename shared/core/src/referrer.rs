@@ -34,13 +34,17 @@ impl ReferrerRule {
         } else {
             (Reach::HostAndSubdomains, line)
         };
-        let host = host_of(rest).ok_or_else(|| format!("\u{201c}{line}\u{201d} is not a domain such as acme.com."))?;
+        let host = host_of(rest)
+            .ok_or_else(|| format!("\u{201c}{line}\u{201d} is not a domain such as acme.com."))?;
         Ok(Self { reach, host })
     }
 
     /// Whether a visitor from `host` is accepted. `host` must come from [`host_of`].
     pub fn accepts(&self, host: &str) -> bool {
-        let is_subdomain = || host.strip_suffix(&self.host).is_some_and(|label| label.len() > 1 && label.ends_with('.'));
+        let is_subdomain = || {
+            host.strip_suffix(&self.host)
+                .is_some_and(|label| label.len() > 1 && label.ends_with('.'))
+        };
         match self.reach {
             Reach::Host => host == self.host,
             Reach::Subdomains => is_subdomain(),
@@ -76,7 +80,11 @@ impl From<ReferrerRule> for String {
 /// The host of a URL or of a bare domain: lower case, punycode, no trailing dot, no port. `None` when there is none.
 pub fn host_of(text: &str) -> Option<String> {
     let text = text.trim();
-    let url = if text.contains("://") { Url::parse(text).ok()? } else { Url::parse(&format!("http://{text}")).ok()? };
+    let url = if text.contains("://") {
+        Url::parse(text).ok()?
+    } else {
+        Url::parse(&format!("http://{text}")).ok()?
+    };
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
         return None;
     }
@@ -96,24 +104,74 @@ mod tests {
     #[test]
     fn a_rule_accepts_its_hosts_and_no_others() {
         for (name, rule, referrer, accepted) in [
-            ("the host itself", "acme.com", "https://acme.com/page?q=1", true),
+            (
+                "the host itself",
+                "acme.com",
+                "https://acme.com/page?q=1",
+                true,
+            ),
             ("a subdomain", "acme.com", "https://www.acme.com/", true),
-            ("a deep subdomain", "acme.com", "https://a.b.acme.com/", true),
+            (
+                "a deep subdomain",
+                "acme.com",
+                "https://a.b.acme.com/",
+                true,
+            ),
             ("a lookalike", "acme.com", "https://evilacme.com/", false),
-            ("a lookalike in front", "acme.com", "https://acme.com.evil.org/", false),
+            (
+                "a lookalike in front",
+                "acme.com",
+                "https://acme.com.evil.org/",
+                false,
+            ),
             ("the parent", "www.acme.com", "https://acme.com/", false),
             ("exact: the host", "=acme.com", "https://acme.com/", true),
-            ("exact: a subdomain", "=acme.com", "https://www.acme.com/", false),
-            ("subdomains only: the host", "*.acme.com", "https://acme.com/", false),
-            ("subdomains only: a subdomain", "*.acme.com", "https://www.acme.com/", true),
-            ("subdomains only: an empty label", "*.acme.com", "https://.acme.com/", false),
+            (
+                "exact: a subdomain",
+                "=acme.com",
+                "https://www.acme.com/",
+                false,
+            ),
+            (
+                "subdomains only: the host",
+                "*.acme.com",
+                "https://acme.com/",
+                false,
+            ),
+            (
+                "subdomains only: a subdomain",
+                "*.acme.com",
+                "https://www.acme.com/",
+                true,
+            ),
+            (
+                "subdomains only: an empty label",
+                "*.acme.com",
+                "https://.acme.com/",
+                false,
+            ),
             ("case", "ACME.com", "https://AcMe.CoM/", true),
             ("a trailing dot", "acme.com.", "https://acme.com./", true),
-            ("port and scheme do not matter", "https://acme.com:8443/path", "http://acme.com:81/", true),
-            ("international names", "bücher.example", "https://xn--bcher-kva.example/", true),
+            (
+                "port and scheme do not matter",
+                "https://acme.com:8443/path",
+                "http://acme.com:81/",
+                true,
+            ),
+            (
+                "international names",
+                "bücher.example",
+                "https://xn--bcher-kva.example/",
+                true,
+            ),
             ("an address", "192.0.2.1", "http://192.0.2.1:8080/", true),
             ("part of an address", "2.1", "http://192.0.2.1/", false),
-            ("userinfo is not the host", "acme.com", "https://acme.com@evil.org/", false),
+            (
+                "userinfo is not the host",
+                "acme.com",
+                "https://acme.com@evil.org/",
+                false,
+            ),
         ] {
             let rule = ReferrerRule::parse(rule).expect(name);
             let accepted_now = host_of(referrer).is_some_and(|host| rule.accepts(&host));
@@ -123,14 +181,28 @@ mod tests {
 
     #[test]
     fn a_line_that_names_no_host_is_refused() {
-        for line in ["", "=", "*.", "http://", "a b", "ftp://acme.com", "*", "acme.*"] {
+        for line in [
+            "",
+            "=",
+            "*.",
+            "http://",
+            "a b",
+            "ftp://acme.com",
+            "*",
+            "acme.*",
+        ] {
             assert!(ReferrerRule::parse(line).is_err(), "{line}");
         }
     }
 
     #[test]
     fn a_rule_reads_back_as_it_was_written() {
-        for line in ["acme.com", "=acme.com", "*.acme.com", "xn--bcher-kva.example"] {
+        for line in [
+            "acme.com",
+            "=acme.com",
+            "*.acme.com",
+            "xn--bcher-kva.example",
+        ] {
             assert_eq!(ReferrerRule::parse(line).expect(line).to_string(), line);
         }
     }

@@ -70,7 +70,11 @@ impl Place {
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        let seconds = if self.served.is_some() { SERVED_SECONDS } else { GONE_SECONDS };
+        let seconds = if self.served.is_some() {
+            SERVED_SECONDS
+        } else {
+            GONE_SECONDS
+        };
         now >= self.seen_at.plus_seconds(seconds)
     }
 }
@@ -78,12 +82,22 @@ impl Place {
 impl Room {
     /// A room that was never entered.
     pub const fn empty(cast: CastId) -> Self {
-        Self { cast, stamp: String::new(), next: 1, places: BTreeMap::new(), admitted: Vec::new(), hold_until: None }
+        Self {
+            cast,
+            stamp: String::new(),
+            next: 1,
+            places: BTreeMap::new(),
+            admitted: Vec::new(),
+            hold_until: None,
+        }
     }
 
     /// How many wait.
     pub fn waiting(&self, now: Timestamp) -> usize {
-        self.places.values().filter(|place| place.is_there(now)).count()
+        self.places
+            .values()
+            .filter(|place| place.is_there(now))
+            .count()
     }
 
     /// How the one with this place stands.
@@ -91,7 +105,11 @@ impl Room {
         match self.places.get(id) {
             Some(place) if place.served.is_some() => Standing::Served,
             Some(place) if place.is_there(now) => {
-                let before = self.places.values().filter(|other| other.is_there(now) && other.number < place.number).count();
+                let before = self
+                    .places
+                    .values()
+                    .filter(|other| other.is_there(now) && other.number < place.number)
+                    .count();
                 Standing::Waits(before + 1)
             }
             _ => Standing::Nobody,
@@ -106,12 +124,19 @@ impl Room {
     /// In how many seconds the one at this position may be served, by how long the last ones took; `None` while that cannot be said.
     pub fn estimate(&self, position: usize, now: Timestamp) -> Option<u64> {
         let (first, last) = (self.admitted.first()?, self.admitted.last()?);
-        let count = i64::try_from(self.admitted.len()).ok().filter(|_| self.admitted.len() >= FEWEST_ADMISSIONS)?;
+        let count = i64::try_from(self.admitted.len())
+            .ok()
+            .filter(|_| self.admitted.len() >= FEWEST_ADMISSIONS)?;
         let between = (last.millis() - first.millis()) / (count - 1);
         // When nobody has been served for longer than usual, that counts too.
         let until_now = (now.millis() - first.millis()) / count;
-        let millis = between.max(until_now).max(0).saturating_mul(i64::try_from(position).ok()?);
-        u64::try_from(millis).ok().map(|millis| millis.div_ceil(1000))
+        let millis = between
+            .max(until_now)
+            .max(0)
+            .saturating_mul(i64::try_from(position).ok()?);
+        u64::try_from(millis)
+            .ok()
+            .map(|millis| millis.div_ceil(1000))
     }
 
     /// The room after somebody came in; the same place again is only seen again. `None` when the room is full.
@@ -128,7 +153,14 @@ impl Room {
         if room.waiting(now) >= MOST_PLACES {
             return None;
         }
-        room.places.insert(id.clone(), Place { number: room.next, seen_at: now, served: None });
+        room.places.insert(
+            id.clone(),
+            Place {
+                number: room.next,
+                seen_at: now,
+                served: None,
+            },
+        );
         room.next += 1;
         Some(room)
     }
@@ -137,7 +169,11 @@ impl Room {
     #[must_use]
     pub fn served(&self, id: &SessionId, claim: &SessionId, stamp: String, now: Timestamp) -> Self {
         let mut room = self.pruned(stamp, now);
-        if let Some(place) = room.places.get_mut(id).filter(|place| place.served.is_none()) {
+        if let Some(place) = room
+            .places
+            .get_mut(id)
+            .filter(|place| place.served.is_none())
+        {
             (place.served, place.seen_at) = (Some(claim.clone()), now);
             room.admitted.push(now);
             let surplus = room.admitted.len().saturating_sub(ADMISSIONS);
@@ -148,9 +184,19 @@ impl Room {
 
     /// The room after the session that this claim was given could not be started: the place is what it was, and nobody is served for a while.
     #[must_use]
-    pub fn returned(&self, id: &SessionId, claim: &SessionId, stamp: String, now: Timestamp) -> Self {
+    pub fn returned(
+        &self,
+        id: &SessionId,
+        claim: &SessionId,
+        stamp: String,
+        now: Timestamp,
+    ) -> Self {
         let mut room = self.pruned(stamp, now);
-        if let Some(place) = room.places.get_mut(id).filter(|place| place.served.as_ref() == Some(claim)) {
+        if let Some(place) = room
+            .places
+            .get_mut(id)
+            .filter(|place| place.served.as_ref() == Some(claim))
+        {
             (place.served, place.seen_at) = (None, now);
             room.admitted.pop();
         }
@@ -184,7 +230,10 @@ impl Room {
     /// The room without those who are gone.
     #[must_use]
     pub fn pruned(&self, stamp: String, now: Timestamp) -> Self {
-        let mut room = Self { stamp, ..self.clone() };
+        let mut room = Self {
+            stamp,
+            ..self.clone()
+        };
         room.places.retain(|_, place| !place.is_over(now));
         room
     }
@@ -207,7 +256,9 @@ mod tests {
     fn room(of: &[u8]) -> Room {
         let mut room = Room::empty(CastId::from_bytes([1; 16]));
         for (second, n) in of.iter().enumerate() {
-            room = room.joined(&id(*n), format!("{second}"), at(second as u64)).expect("there is room");
+            room = room
+                .joined(&id(*n), format!("{second}"), at(second as u64))
+                .expect("there is room");
         }
         room
     }
@@ -222,21 +273,80 @@ mod tests {
         let full = room(&[1, 2, 3]);
         let stamp = || "new".to_owned();
         for (name, changed, now, expected) in [
-            ("three came", full.clone(), at(3), [Waits(1), Waits(2), Waits(3)]),
-            ("one came again", full.joined(&id(1), stamp(), at(3)).expect("there is room"), at(3), [Waits(1), Waits(2), Waits(3)]),
-            ("the first was served", full.served(&id(1), &id(1), stamp(), at(3)), at(3), [Served, Waits(1), Waits(2)]),
-            ("a stranger was served", full.served(&id(9), &id(9), stamp(), at(3)), at(3), [Waits(1), Waits(2), Waits(3)]),
-            ("the second left", full.left(&id(2), stamp(), at(3)), at(3), [Waits(1), Nobody, Waits(2)]),
-            ("the first is gone for long", full.clone(), at(75), [Nobody, Waits(1), Waits(2)]),
-            ("just not yet", full.clone(), at(74), [Waits(1), Waits(2), Waits(3)]),
-            ("the first was seen again", full.touched(&id(1), at(30)), at(76), [Waits(1), Nobody, Waits(2)]),
-            ("too late", full.touched(&id(1), at(75)), at(75), [Nobody, Waits(1), Waits(2)]),
-            ("all are gone", full.pruned(stamp(), at(80)), at(80), [Nobody, Nobody, Nobody]),
-            ("gone and come again", full.joined(&id(1), stamp(), at(75)).expect("there is room"), at(75), [Waits(3), Waits(1), Waits(2)]),
+            (
+                "three came",
+                full.clone(),
+                at(3),
+                [Waits(1), Waits(2), Waits(3)],
+            ),
+            (
+                "one came again",
+                full.joined(&id(1), stamp(), at(3)).expect("there is room"),
+                at(3),
+                [Waits(1), Waits(2), Waits(3)],
+            ),
+            (
+                "the first was served",
+                full.served(&id(1), &id(1), stamp(), at(3)),
+                at(3),
+                [Served, Waits(1), Waits(2)],
+            ),
+            (
+                "a stranger was served",
+                full.served(&id(9), &id(9), stamp(), at(3)),
+                at(3),
+                [Waits(1), Waits(2), Waits(3)],
+            ),
+            (
+                "the second left",
+                full.left(&id(2), stamp(), at(3)),
+                at(3),
+                [Waits(1), Nobody, Waits(2)],
+            ),
+            (
+                "the first is gone for long",
+                full.clone(),
+                at(75),
+                [Nobody, Waits(1), Waits(2)],
+            ),
+            (
+                "just not yet",
+                full.clone(),
+                at(74),
+                [Waits(1), Waits(2), Waits(3)],
+            ),
+            (
+                "the first was seen again",
+                full.touched(&id(1), at(30)),
+                at(76),
+                [Waits(1), Nobody, Waits(2)],
+            ),
+            (
+                "too late",
+                full.touched(&id(1), at(75)),
+                at(75),
+                [Nobody, Waits(1), Waits(2)],
+            ),
+            (
+                "all are gone",
+                full.pruned(stamp(), at(80)),
+                at(80),
+                [Nobody, Nobody, Nobody],
+            ),
+            (
+                "gone and come again",
+                full.joined(&id(1), stamp(), at(75)).expect("there is room"),
+                at(75),
+                [Waits(3), Waits(1), Waits(2)],
+            ),
         ] {
             assert_eq!(standings(&changed, now), expected, "{name}");
             let moved = changed.places.keys().ne(full.places.keys()) || changed.stamp == "new";
-            assert_eq!(changed.stamp != full.stamp, moved && changed.stamp == "new", "{name}");
+            assert_eq!(
+                changed.stamp != full.stamp,
+                moved && changed.stamp == "new",
+                "{name}"
+            );
         }
     }
 
@@ -244,13 +354,27 @@ mod tests {
     fn a_place_whose_session_could_not_start_is_what_it_was() {
         let stamp = || "new".to_owned();
         let served = room(&[1, 2]).served(&id(1), &id(7), stamp(), at(5));
-        for (name, claim, first, holds) in [("its claim", 7, Standing::Waits(1), true), ("another claim", 8, Standing::Served, true)] {
+        for (name, claim, first, holds) in [
+            ("its claim", 7, Standing::Waits(1), true),
+            ("another claim", 8, Standing::Served, true),
+        ] {
             let back = served.returned(&id(1), &id(claim), stamp(), at(6));
-            assert_eq!((back.standing(&id(1), at(6)), back.holds(at(6))), (first, holds), "{name}");
+            assert_eq!(
+                (back.standing(&id(1), at(6)), back.holds(at(6))),
+                (first, holds),
+                "{name}"
+            );
             assert!(back.holds(at(20)) && !back.holds(at(21)), "{name}");
         }
-        assert_eq!(served.pruned(stamp(), at(124)).standing(&id(1), at(124)), Standing::Served, "remembered for two minutes");
-        assert_eq!(served.pruned(stamp(), at(125)).standing(&id(1), at(125)), Standing::Nobody);
+        assert_eq!(
+            served.pruned(stamp(), at(124)).standing(&id(1), at(124)),
+            Standing::Served,
+            "remembered for two minutes"
+        );
+        assert_eq!(
+            served.pruned(stamp(), at(125)).standing(&id(1), at(125)),
+            Standing::Nobody
+        );
     }
 
     #[test]
@@ -263,7 +387,10 @@ mod tests {
             ("all at once", vec![5, 5, 5], 5, 2, Some(0)),
         ] {
             let admitted = admitted.into_iter().map(at).collect();
-            let room = Room { admitted, ..room(&[1]) };
+            let room = Room {
+                admitted,
+                ..room(&[1])
+            };
             assert_eq!(room.estimate(position, at(now)), expected, "{name}");
         }
     }
@@ -275,19 +402,37 @@ mod tests {
             room = room.served(&id(n), &id(n), String::new(), at(10));
         }
         assert_eq!(room.admitted.len(), 4);
-        assert!(room.joined(&id(5), String::new(), at(11)).expect("there is room").admitted.is_empty());
+        assert!(
+            room.joined(&id(5), String::new(), at(11))
+                .expect("there is room")
+                .admitted
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_room_is_full_at_last_and_has_room_again_when_somebody_is_gone() {
         let mut room = Room::empty(CastId::from_bytes([1; 16]));
         for n in 0..=u8::try_from(MOST_PLACES - 1).expect("fits") {
-            room = room.joined(&id(n), String::new(), at(0)).expect("there is room");
+            room = room
+                .joined(&id(n), String::new(), at(0))
+                .expect("there is room");
         }
         assert_eq!(room.joined(&id(250), String::new(), at(1)), None);
-        assert_eq!(room.joined(&id(0), String::new(), at(1)).expect("is in it already").waiting(at(1)), MOST_PLACES);
-        let later = room.joined(&id(250), String::new(), at(75)).expect("all others are gone");
+        assert_eq!(
+            room.joined(&id(0), String::new(), at(1))
+                .expect("is in it already")
+                .waiting(at(1)),
+            MOST_PLACES
+        );
+        let later = room
+            .joined(&id(250), String::new(), at(75))
+            .expect("all others are gone");
         assert_eq!(later.standing(&id(250), at(75)), Standing::Waits(1));
-        assert_eq!(later.places[&id(250)].number, MOST_PLACES as u64 + 1, "no number is given twice");
+        assert_eq!(
+            later.places[&id(250)].number,
+            MOST_PLACES as u64 + 1,
+            "no number is given twice"
+        );
     }
 }

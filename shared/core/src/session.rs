@@ -243,7 +243,10 @@ impl Session {
 
     /// Whether it is there to be entered, now or soon.
     pub const fn can_be_entered(&self) -> bool {
-        matches!(self.state, State::Reserved | State::Starting | State::Ready { .. })
+        matches!(
+            self.state,
+            State::Reserved | State::Starting | State::Ready { .. }
+        )
     }
 
     /// Whether its charge was given back.
@@ -253,7 +256,8 @@ impl Session {
 
     /// Whether RunTask may (still) be called for it.
     pub fn may_launch(&self, now: Timestamp) -> bool {
-        matches!(self.state, State::Reserved) && now < self.created_at.plus_seconds(LAUNCH_WINDOW_SECONDS)
+        matches!(self.state, State::Reserved)
+            && now < self.created_at.plus_seconds(LAUNCH_WINDOW_SECONDS)
     }
 
     /// How long it lives without a browser that is connected to it, in seconds.
@@ -273,11 +277,20 @@ impl Session {
         let mut gift = if self.is_refunded() && !before.is_refunded() {
             charge.clone()
         } else if before.is_live() && !self.is_live() {
-            Charge { held: charge.held.iter().filter(|held| held.kind.is_live()).cloned().collect(), ..Charge::default() }
+            Charge {
+                held: charge
+                    .held
+                    .iter()
+                    .filter(|held| held.kind.is_live())
+                    .cloned()
+                    .collect(),
+                ..Charge::default()
+            }
         } else {
             Charge::default()
         };
-        gift.held.extend(before.held_in_pool().filter(|_| self.waits_in().is_none()));
+        gift.held
+            .extend(before.held_in_pool().filter(|_| self.waits_in().is_none()));
         gift
     }
 
@@ -315,14 +328,23 @@ impl Session {
     /// When it is being stopped or has ended.
     pub fn ready(&self, endpoint: Endpoint, now: Timestamp) -> Result<Self, InvalidTransition> {
         let (at, ends_at) = match &self.state {
-            State::Reserved | State::Starting => (now, now.plus_seconds(u64::from(self.time_limit_seconds))),
+            State::Reserved | State::Starting => {
+                (now, now.plus_seconds(u64::from(self.time_limit_seconds)))
+            }
             // A restarted gate reports again, maybe from another port; that buys no time.
             State::Ready { at, ends_at, .. } => (*at, *ends_at),
             State::Stopping { .. } | State::Ended { .. } => return Err(self.invalid("ready")),
         };
         let mut after = self.clone();
-        after.state = State::Ready { at, endpoint, ends_at };
-        after.pooled = self.pooled.clone().map(|pooled| Pooled { tell: None, ..pooled });
+        after.state = State::Ready {
+            at,
+            endpoint,
+            ends_at,
+        };
+        after.pooled = self.pooled.clone().map(|pooled| Pooled {
+            tell: None,
+            ..pooled
+        });
         after.ready_at = Some(at);
         after.due_at = Some(ends_at.min(now.plus_seconds(CHECK_SECONDS)));
         after.rev += 1;
@@ -340,7 +362,11 @@ impl Session {
             State::Stopping { .. } | State::Ended { .. } => return Err(self.invalid("stopping")),
         };
         let mut after = self.clone();
-        after.state = State::Stopping { at: now, reason, served };
+        after.state = State::Stopping {
+            at: now,
+            reason,
+            served,
+        };
         after.due_at = Some(now.plus_seconds(STOPPING_SECONDS));
         after.rev += 1;
         Ok(after)
@@ -358,9 +384,16 @@ impl Session {
             State::Ended { .. } => return Err(self.invalid("ended")),
         };
         let mut after = self.clone();
-        after.state = State::Ended { at: now, reason, refunded: !served };
+        after.state = State::Ended {
+            at: now,
+            reason,
+            refunded: !served,
+        };
         after.due_at = match &self.owner {
-            Owner::Anonymous { expires_at: Some(at), .. } => Some(now.max(*at)),
+            Owner::Anonymous {
+                expires_at: Some(at),
+                ..
+            } => Some(now.max(*at)),
             _ => None,
         };
         after.rev += 1;
@@ -438,10 +471,16 @@ impl Session {
             State::Ready { ends_at, .. } => next.min(*ends_at),
             _ => next,
         };
-        Self { due_at: Some(due_at), ..self.clone() }
+        Self {
+            due_at: Some(due_at),
+            ..self.clone()
+        }
     }
 
     pub(crate) const fn invalid(&self, to: &'static str) -> InvalidTransition {
-        InvalidTransition { from: self.state.as_str(), to }
+        InvalidTransition {
+            from: self.state.as_str(),
+            to,
+        }
     }
 }

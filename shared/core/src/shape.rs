@@ -23,7 +23,8 @@ const LETTERS_BUT_X: &str = r"A-WYZa-wyz\xc0-\xd6\xd8-\xf6\xf8-\xff\u0100-\u012f
 const OCTET: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 /// What browsers read as a number in a host, as far as it fits into an octet.
 const NUMBER: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]|0[xX][0-9A-Fa-f]{1,2}|0[0-7]{1,2}|0[0-3][0-7]{2})";
-const PORT: &str = "(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+const PORT: &str =
+    "(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 const SCHEME: &str = "[Hh][Tt][Tt][Pp]";
 
 fn ipv4() -> String {
@@ -32,7 +33,12 @@ fn ipv4() -> String {
 
 fn ipv6() -> String {
     let h = "[0-9A-Fa-f]{1,4}";
-    let mut forms = vec![format!("(?:{h}:){{7}}{h}"), format!("(?:{h}:){{1,7}}:"), format!(":(?::{h}){{1,7}}"), "::".to_owned()];
+    let mut forms = vec![
+        format!("(?:{h}:){{7}}{h}"),
+        format!("(?:{h}:){{1,7}}:"),
+        format!(":(?::{h}){{1,7}}"),
+        "::".to_owned(),
+    ];
     forms.extend((1..=6).map(|tail| format!("(?:{h}:){{1,{}}}(?::{h}){{{tail}}}", 7 - tail)));
     forms.push(format!("::(?:[Ff]{{4}}:)?{}", ipv4()));
     format!("(?:{})", forms.join("|"))
@@ -44,18 +50,29 @@ fn host() -> String {
     let label = format!("[{LETTERS}0-9](?:{inner})?");
     // What ends in a number is an address, so the last label of a name is none.
     let last = format!("(?:[{LETTERS}]|[0-9]+[{LETTERS_BUT_X}])(?:{inner})?|[0-9]+[_-]{inner}");
-    format!(r"(?:(?:{label}\.)*(?:{last})\.?|{NUMBER}(?:\.{NUMBER}){{0,3}}|\[{}\])", ipv6())
+    format!(
+        r"(?:(?:{label}\.)*(?:{last})\.?|{NUMBER}(?:\.{NUMBER}){{0,3}}|\[{}\])",
+        ipv6()
+    )
 }
 
 /// What follows on a URL's host; none of it splits a command line or a header.
 fn rest(barred: &str) -> String {
-    format!(r#"(?::{PORT})?(?:[/?#][^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"'`\\{barred}]*)?"#)
+    format!(
+        r#"(?::{PORT})?(?:[/?#][^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"'`\\{barred}]*)?"#
+    )
 }
 
 /// A URL over https, or over http on this very machine.
 fn secure(barred: &str) -> String {
-    let here = format!(r"(?:(?:[{LETTERS}0-9](?:[{LETTERS}0-9_-]*[{LETTERS}0-9])?\.)*localhost|127(?:\.{OCTET}){{3}}|\[::1\])");
-    format!("(?:{SCHEME}[Ss]://{}|{SCHEME}://{here}){}", host(), rest(barred))
+    let here = format!(
+        r"(?:(?:[{LETTERS}0-9](?:[{LETTERS}0-9_-]*[{LETTERS}0-9])?\.)*localhost|127(?:\.{OCTET}){{3}}|\[::1\])"
+    );
+    format!(
+        "(?:{SCHEME}[Ss]://{}|{SCHEME}://{here}){}",
+        host(),
+        rest(barred)
+    )
 }
 
 /// How a text may look.
@@ -74,24 +91,41 @@ impl Shape {
     pub fn new(pattern: &str, example: &'static str, otherwise: &'static str) -> Self {
         let pattern = format!("^{pattern}$");
         let regex = Regex::new(&pattern).ok();
-        Self { pattern, regex, but: None, most: None, otherwise, example }
+        Self {
+            pattern,
+            regex,
+            but: None,
+            most: None,
+            otherwise,
+            example,
+        }
     }
 
     /// The same, with spaces around it.
     fn spaced(pattern: &str, example: &'static str, otherwise: &'static str) -> Self {
-        Self::new(&format!("[{SPACES}]*{pattern}[{SPACES}]*"), example, otherwise)
+        Self::new(
+            &format!("[{SPACES}]*{pattern}[{SPACES}]*"),
+            example,
+            otherwise,
+        )
     }
 
     /// The same, but not this one text.
     #[must_use]
     pub fn but(self, text: &'static str) -> Self {
-        Self { but: Some(text), ..self }
+        Self {
+            but: Some(text),
+            ..self
+        }
     }
 
     /// The same, but not longer than this.
     #[must_use]
     pub fn at_most(self, characters: usize) -> Self {
-        Self { most: Some(characters), ..self }
+        Self {
+            most: Some(characters),
+            ..self
+        }
     }
 
     /// Holds the shape against a text.
@@ -99,14 +133,24 @@ impl Shape {
     /// # Errors
     /// One plain sentence when it does not fit.
     pub fn check(&self, text: &str) -> Result<(), String> {
-        let fits = self.regex.as_ref().is_some_and(|regex| regex.is_match(text));
-        let fits = fits && self.but != Some(text) && self.most.is_none_or(|most| text.chars().count() <= most);
-        if fits { Ok(()) } else { Err(self.otherwise.to_owned()) }
+        let fits = self
+            .regex
+            .as_ref()
+            .is_some_and(|regex| regex.is_match(text));
+        let fits = fits
+            && self.but != Some(text)
+            && self.most.is_none_or(|most| text.chars().count() <= most);
+        if fits {
+            Ok(())
+        } else {
+            Err(self.otherwise.to_owned())
+        }
     }
 
     /// The shape as JSON Schema says it.
     pub fn schema(&self) -> Value {
-        let mut schema = json!({ "type": "string", "pattern": self.pattern, "examples": [self.example] });
+        let mut schema =
+            json!({ "type": "string", "pattern": self.pattern, "examples": [self.example] });
         if let Some(but) = self.but {
             schema["not"] = json!({ "const": but });
         }
@@ -120,8 +164,15 @@ impl Shape {
 /// The expression for a text that has so many characters once the spaces around it are gone; `line` says that it stands on one line.
 pub(crate) fn trimmed(least: usize, most: usize, line: bool) -> String {
     let barred = if line { CONTROLS } else { CONTROLS_IN_LINES };
-    let core = format!("[^{barred}]{{0,{}}}[^{barred}{SPACES}]", most.saturating_sub(1));
-    let core = if least == 0 { format!("(?:{core})?") } else { core };
+    let core = format!(
+        "[^{barred}]{{0,{}}}[^{barred}{SPACES}]",
+        most.saturating_sub(1)
+    );
+    let core = if least == 0 {
+        format!("(?:{core})?")
+    } else {
+        core
+    };
     format!("^[{SPACES}]*{core}[{SPACES}]*$")
 }
 
@@ -330,16 +381,51 @@ mod tests {
             "*",
             "",
         ];
-        let tails = ["", "/", "/a?b=c&d#e", "?q", "#f", ":80", ":65535/x", ":65536", ":", "/a b", "/a'b", "/a\\b", "/ä", "/a;b", "/(x)"];
+        let tails = [
+            "",
+            "/",
+            "/a?b=c&d#e",
+            "?q",
+            "#f",
+            ":80",
+            ":65535/x",
+            ":65536",
+            ":",
+            "/a b",
+            "/a'b",
+            "/a\\b",
+            "/ä",
+            "/a;b",
+            "/(x)",
+        ];
         let mut texts = Vec::new();
         for host in hosts {
             for tail in tails {
-                for front in ["", "https://", "HTTP://", "ftp://", "https:/", " ", "=", "*.", "\u{a0}", "https://\t"] {
+                for front in [
+                    "",
+                    "https://",
+                    "HTTP://",
+                    "ftp://",
+                    "https:/",
+                    " ",
+                    "=",
+                    "*.",
+                    "\u{a0}",
+                    "https://\t",
+                ] {
                     texts.push(format!("{front}{host}{tail}"));
                 }
             }
         }
-        texts.extend(["http://127.0.0.1:1/", "http://a.localhost/", "http://[::1]/x", "http://[::2]/"].map(str::to_owned));
+        texts.extend(
+            [
+                "http://127.0.0.1:1/",
+                "http://a.localhost/",
+                "http://[::1]/x",
+                "http://[::2]/",
+            ]
+            .map(str::to_owned),
+        );
         texts
     }
 
@@ -347,13 +433,24 @@ mod tests {
     fn what_has_the_shape_of_a_url_is_one() {
         for text in texts() {
             for (name, shape, good) in [
-                ("session", &SESSION_URL, url_rules::session_url(&text).is_ok()),
+                (
+                    "session",
+                    &SESSION_URL,
+                    url_rules::session_url(&text).is_ok(),
+                ),
                 ("secure", &SECURE_URL, url_rules::service_url(&text).is_ok()),
-                ("picture", &PICTURE_URL, url_rules::picture_url(&text).is_ok()),
+                (
+                    "picture",
+                    &PICTURE_URL,
+                    url_rules::picture_url(&text).is_ok(),
+                ),
                 ("site", &REFERRER, ReferrerRule::parse(&text).is_ok()),
                 ("web address", &WEB_ADDRESS, host_of(&text).is_some()),
             ] {
-                assert!(shape.check(&text).is_err() || good, "{name}: {text:?} has the shape and is none");
+                assert!(
+                    shape.check(&text).is_err() || good,
+                    "{name}: {text:?} has the shape and is none"
+                );
             }
         }
     }
@@ -375,14 +472,34 @@ mod tests {
         ] {
             assert_eq!(SESSION_URL.check(text), Ok(()), "{text}");
             let kept = url_rules::session_url(text).expect(text);
-            assert_eq!(SESSION_URL.check(&kept), Ok(()), "{text} as it is kept: {kept}");
+            assert_eq!(
+                SESSION_URL.check(&kept),
+                Ok(()),
+                "{text} as it is kept: {kept}"
+            );
         }
-        for text in ["acme.com", "=acme.com", "*.acme.com.", "https://acme.com:8443/path", "192.0.2.1", "[::1]"] {
+        for text in [
+            "acme.com",
+            "=acme.com",
+            "*.acme.com.",
+            "https://acme.com:8443/path",
+            "192.0.2.1",
+            "[::1]",
+        ] {
             assert_eq!(REFERRER.check(text), Ok(()), "{text}");
             let kept = ReferrerRule::parse(text).expect(text).to_string();
-            assert_eq!(REFERRER.check(&kept), Ok(()), "{text} as it is kept: {kept}");
+            assert_eq!(
+                REFERRER.check(&kept),
+                Ok(()),
+                "{text} as it is kept: {kept}"
+            );
         }
-        for text in ["https://example.com/sorry?from=cast", "http://localhost:9000/", "http://127.0.0.1:1/", "http://a.localhost/"] {
+        for text in [
+            "https://example.com/sorry?from=cast",
+            "http://localhost:9000/",
+            "http://127.0.0.1:1/",
+            "http://a.localhost/",
+        ] {
             assert_eq!(SECURE_URL.check(text), Ok(()), "{text}");
         }
     }

@@ -83,7 +83,11 @@ impl Sketch {
 
     /// The three faces of what the form makes, changes and shows.
     pub fn schemas(&self, read_only: &[(&str, Value)]) -> Schemas {
-        Schemas { create: self.whole(), change: self.change(read_only), shown: self.shown(read_only, &[]) }
+        Schemas {
+            create: self.whole(),
+            change: self.change(read_only),
+            shown: self.shown(read_only, &[]),
+        }
     }
 
     /// A whole document: what is required is there, and the rules hold.
@@ -98,8 +102,14 @@ impl Sketch {
             }
             properties.insert(field.name.to_owned(), schema);
         }
-        let required: Vec<_> = self.fields.iter().filter(|field| field.need == Need::Required).map(|field| field.name).collect();
-        let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        let required: Vec<_> = self
+            .fields
+            .iter()
+            .filter(|field| field.need == Need::Required)
+            .map(|field| field.name)
+            .collect();
+        let mut schema =
+            json!({ "type": "object", "properties": properties, "additionalProperties": false });
         if !required.is_empty() {
             schema["required"] = json!(required);
         }
@@ -114,9 +124,16 @@ impl Sketch {
     pub fn change(&self, read_only: &[(&str, Value)]) -> Value {
         let mut properties = Map::new();
         for (name, _) in read_only {
-            properties.insert((*name).to_owned(), json!({ "description": "What a read shows; it is left out." }));
+            properties.insert(
+                (*name).to_owned(),
+                json!({ "description": "What a read shows; it is left out." }),
+            );
         }
-        properties.extend(self.fields.iter().map(|field| (field.name.to_owned(), field.shown())));
+        properties.extend(
+            self.fields
+                .iter()
+                .map(|field| (field.name.to_owned(), field.shown())),
+        );
         json!({ "type": "object", "properties": properties, "additionalProperties": false })
     }
 
@@ -128,7 +145,10 @@ impl Sketch {
             schema["readOnly"] = json!(true);
             properties.insert((*name).to_owned(), schema);
         }
-        let fields = self.fields.iter().filter(|field| !hidden.contains(&field.name));
+        let fields = self
+            .fields
+            .iter()
+            .filter(|field| !hidden.contains(&field.name));
         properties.extend(fields.map(|field| (field.name.to_owned(), field.shown())));
         let names: Vec<_> = properties.keys().cloned().collect();
         json!({ "type": "object", "properties": properties, "required": names })
@@ -137,7 +157,11 @@ impl Sketch {
 
 impl Field {
     fn shown(&self) -> Value {
-        if self.need == Need::Nullable { nullable(self.schema.clone()) } else { self.schema.clone() }
+        if self.need == Need::Nullable {
+            nullable(self.schema.clone())
+        } else {
+            self.schema.clone()
+        }
     }
 }
 
@@ -158,7 +182,10 @@ pub fn nullable(mut schema: Value) -> Value {
 
 /// The rule that once `field` has this value, each of `needed` must be there and not be null.
 pub(crate) fn needs(field: &str, value: &Value, needed: &[&str]) -> Value {
-    let properties: Map<_, _> = needed.iter().map(|name| ((*name).to_owned(), json!({ "not": { "type": "null" } }))).collect();
+    let properties: Map<_, _> = needed
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({ "not": { "type": "null" } })))
+        .collect();
     json!({
         "if": { "required": [field], "properties": { field: { "const": value } } },
         "then": { "required": needed, "properties": properties },
@@ -180,7 +207,10 @@ pub struct Schemas {
 pub(crate) fn read_only(id: Value) -> Vec<(&'static str, Value)> {
     vec![
         ("id", id),
-        ("version", json!({ "type": "integer", "minimum": 0, "description": "Grows with every change; it is the ETag too." })),
+        (
+            "version",
+            json!({ "type": "integer", "minimum": 0, "description": "Grows with every change; it is the ETag too." }),
+        ),
         ("created_at", time()),
         ("updated_at", time()),
     ]
@@ -193,7 +223,12 @@ pub fn time() -> Value {
 
 /// An object that has all of these.
 pub fn object(properties: Value) -> Value {
-    let names: Vec<_> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let names: Vec<_> = properties
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .cloned()
+        .collect();
     let mut schema = json!({ "type": "object", "required": names });
     schema["properties"] = properties;
     schema
@@ -201,7 +236,8 @@ pub fn object(properties: Value) -> Value {
 
 /// What is worth a second look.
 pub(crate) fn warnings() -> Value {
-    let pointer = json!({ "type": "string", "format": "json-pointer", "description": "The field." });
+    let pointer =
+        json!({ "type": "string", "format": "json-pointer", "description": "The field." });
     let properties = json!({ "pointer": pointer, "detail": { "type": "string", "description": "One plain sentence." } });
     json!({
         "type": "array", "description": "What is worth a second look; it blocks nothing.",

@@ -28,28 +28,42 @@ pub fn create(input: &Value) -> Result<StagingSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(staging: &Staging, input: &Value) -> Result<StagingSettings, FieldErrors> {
-    read(&mut Form::change(fields(&staging.settings), input, &read_only())?)
+    read(&mut Form::change(
+        fields(&staging.settings),
+        input,
+        &read_only(),
+    )?)
 }
 
 /// What JSON Schema says of a new staging config, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    Sketch::of(|form| _ = read(form)).described(words::STAGING).schemas(&read_only())
+    Sketch::of(|form| _ = read(form))
+        .described(words::STAGING)
+        .schemas(&read_only())
 }
 
 fn read(form: &mut Form) -> Result<StagingSettings, FieldErrors> {
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
     let enabled = form.defaulted("enabled", true, flag);
-    let image_id = form.required("image_id", spelled(|text| ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())));
+    let image_id = form.required(
+        "image_id",
+        spelled(|text| ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())),
+    );
     let network = form.nullable("network", spelled(network_form::read_name));
-    let group_id = form.nullable("group_id", spelled(|text| GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned())));
+    let group_id = form.nullable(
+        "group_id",
+        spelled(|text| GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned())),
+    );
     let desired_sessions = form.defaulted("desired_sessions", 1, whole(0..=1000));
     let expiration_hours = form.defaulted("expiration_hours", 24, whole(1..=168));
     let schedule = open_hours_form::read(form, "schedule");
     let daily_budget_cents = form.nullable("daily_budget_cents", whole(1..=10_000_000));
     form.finish()?;
     // A missing one of these was noted by the form, which has returned by now.
-    let (Some(name), Some(image_id)) = (name, image_id) else { return Err(FieldErrors(Vec::new())) };
+    let (Some(name), Some(image_id)) = (name, image_id) else {
+        return Err(FieldErrors(Vec::new()));
+    };
     Ok(StagingSettings {
         name,
         description,
@@ -106,16 +120,45 @@ mod tests {
             for (name, value) in fields.as_object().expect("an object") {
                 input[name] = value.clone();
             }
-            create(&input).err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect::<Vec<_>>()).unwrap_or_default()
+            create(&input)
+                .err()
+                .map(|errors| {
+                    errors
+                        .0
+                        .into_iter()
+                        .map(|error| error.pointer)
+                        .collect::<Vec<_>>()
+                })
+                .unwrap_or_default()
         };
         for (name, fields, wrong) in [
             ("enough", json!({}), vec![]),
-            ("an event", json!({"desired_sessions": 30, "schedule": {"time_zone": "UTC", "spans": ["mon 09:00-11:00"]}}), vec![]),
+            (
+                "an event",
+                json!({"desired_sessions": 30, "schedule": {"time_zone": "UTC", "spans": ["mon 09:00-11:00"]}}),
+                vec![],
+            ),
             ("no image", json!({"image_id": null}), vec!["/image_id"]),
-            ("a pool for ever", json!({"expiration_hours": 0}), vec!["/expiration_hours"]),
-            ("too many", json!({"desired_sessions": 1001}), vec!["/desired_sessions"]),
-            ("hours that are none", json!({"schedule": {"time_zone": "UTC", "spans": ["noon"]}}), vec!["/schedule/spans/0"]),
-            ("a budget of nothing", json!({"daily_budget_cents": 0}), vec!["/daily_budget_cents"]),
+            (
+                "a pool for ever",
+                json!({"expiration_hours": 0}),
+                vec!["/expiration_hours"],
+            ),
+            (
+                "too many",
+                json!({"desired_sessions": 1001}),
+                vec!["/desired_sessions"],
+            ),
+            (
+                "hours that are none",
+                json!({"schedule": {"time_zone": "UTC", "spans": ["noon"]}}),
+                vec!["/schedule/spans/0"],
+            ),
+            (
+                "a budget of nothing",
+                json!({"daily_budget_cents": 0}),
+                vec!["/daily_budget_cents"],
+            ),
         ] {
             assert_eq!(with(fields), wrong, "{name}");
         }
@@ -123,8 +166,15 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_sent_back() {
-        let settings = create(&json!({"name": "Monday", "image_id": image(1).id})).expect("is right");
-        let staging = Staging { id: StagingId::from_bytes([1; 16]), version: 1, settings, created_at: NOON, updated_at: NOON };
+        let settings =
+            create(&json!({"name": "Monday", "image_id": image(1).id})).expect("is right");
+        let staging = Staging {
+            id: StagingId::from_bytes([1; 16]),
+            version: 1,
+            settings,
+            created_at: NOON,
+            updated_at: NOON,
+        };
         assert_eq!(patch(&staging, &view(&staging)), Ok(staging.settings));
     }
 }

@@ -26,7 +26,12 @@ pub const SYSTEM_ID: &str = "system";
 impl System {
     /// The settings at this version.
     pub fn new(version: u64, settings: SystemSettings, updated_at: Timestamp) -> Self {
-        Self { id: SYSTEM_ID.into(), version, settings, updated_at }
+        Self {
+            id: SYSTEM_ID.into(),
+            version,
+            settings,
+            updated_at,
+        }
     }
 }
 

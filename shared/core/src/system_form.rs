@@ -30,7 +30,10 @@ fn read_only() -> Vec<(&'static str, Value)> {
 pub fn patch(system: &System, input: &Value) -> Result<SystemSettings, FieldErrors> {
     let mut current = fields(&system.settings);
     // Here for the form only: it is never shown.
-    current.insert("captcha_secret_key".into(), json!(system.settings.captcha.secret_key));
+    current.insert(
+        "captcha_secret_key".into(),
+        json!(system.settings.captcha.secret_key),
+    );
     read(&mut Form::change(current, input, &read_only())?)
 }
 
@@ -39,7 +42,11 @@ pub fn schemas() -> Schemas {
     let sketch = Sketch::of(|form| _ = read(form)).described(words::SETTINGS);
     let mut change = sketch.change(&read_only());
     change["properties"]["captcha_secret_key"]["writeOnly"] = json!(true);
-    Schemas { create: json!(false), change, shown: sketch.shown(&read_only(), &["captcha_secret_key"]) }
+    Schemas {
+        create: json!(false),
+        change,
+        shown: sketch.shown(&read_only(), &["captcha_secret_key"]),
+    }
 }
 
 fn read(form: &mut Form) -> Result<SystemSettings, FieldErrors> {
@@ -47,13 +54,23 @@ fn read(form: &mut Form) -> Result<SystemSettings, FieldErrors> {
     let settings = SystemSettings {
         captcha,
         // 0 is never, as in the seed's world; here it is also null.
-        anonymous_user_hours: form.nullable("anonymous_user_hours", whole(0..=8760)).filter(|hours| *hours > 0),
+        anonymous_user_hours: form
+            .nullable("anonymous_user_hours", whole(0..=8760))
+            .filter(|hours| *hours > 0),
         anonymous_users_per_hour: form.nullable("anonymous_users_per_hour", whole(1..=1_000_000)),
         max_sessions: form.nullable("max_sessions", whole(0..=1_000_000)),
         banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
-        attempts_per_minute: form.defaulted("attempts_per_minute", SystemSettings::default().attempts_per_minute, whole(1..=100_000)),
+        attempts_per_minute: form.defaulted(
+            "attempts_per_minute",
+            SystemSettings::default().attempts_per_minute,
+            whole(1..=100_000),
+        ),
         // Never so few that the setting could not be changed back.
-        calls_per_minute: form.defaulted("calls_per_minute", SystemSettings::default().calls_per_minute, whole(60..=1_000_000)),
+        calls_per_minute: form.defaulted(
+            "calls_per_minute",
+            SystemSettings::default().calls_per_minute,
+            whole(60..=1_000_000),
+        ),
     };
     form.finish()?;
     Ok(settings)
@@ -64,17 +81,25 @@ fn read_captcha(form: &mut Form) -> CaptchaSettings {
     let kind = form.defaulted(
         "captcha_kind",
         CaptchaKind::Altcha,
-        spelled(move |text| CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {kinds}."))),
+        spelled(move |text| {
+            CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {kinds}."))
+        }),
     );
     let captcha = CaptchaSettings {
         kind,
         site_key: form.nullable("captcha_site_key", line(1..=200)),
         secret_key: form.nullable("captcha_secret_key", line(1..=200)),
-        verify_url: form.nullable("captcha_verify_url", shaped(|| &shape::SECURE_URL, url_rules::service_url)),
+        verify_url: form.nullable(
+            "captcha_verify_url",
+            shaped(|| &shape::SECURE_URL, url_rules::service_url),
+        ),
         min_score_percent: form.defaulted("captcha_min_score_percent", 50, whole(0..=100)),
     };
     if kind.needs_keys() {
-        for (name, missing) in [("captcha_site_key", captcha.site_key.is_none()), ("captcha_secret_key", captcha.secret_key.is_none())] {
+        for (name, missing) in [
+            ("captcha_site_key", captcha.site_key.is_none()),
+            ("captcha_secret_key", captcha.secret_key.is_none()),
+        ] {
             if missing {
                 form.require(name, format!("is required for {}.", kind.as_str()));
             }
@@ -106,7 +131,10 @@ fn fields(settings: &SystemSettings) -> Map<String, Value> {
 /// The settings as the API shows them.
 pub fn view(system: &System) -> Value {
     let mut view = fields(&system.settings);
-    view.insert("captcha_secret_key_is_set".into(), json!(system.settings.captcha.secret_key.is_some()));
+    view.insert(
+        "captcha_secret_key_is_set".into(),
+        json!(system.settings.captcha.secret_key.is_some()),
+    );
     view.insert("version".into(), json!(system.version));
     view.insert("updated_at".into(), json!(system.updated_at.to_string()));
     Value::Object(view)
@@ -119,22 +147,57 @@ mod tests {
 
     fn pointers(input: &Value) -> Vec<String> {
         let outcome = patch(&System::default(), input);
-        outcome.err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect()).unwrap_or_default()
+        outcome
+            .err()
+            .map(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
+            .unwrap_or_default()
     }
 
     #[test]
     fn each_field_is_judged() {
         for (name, input, wrong) in [
             ("nothing", json!({}), vec![]),
-            ("a provider without keys", json!({"captcha_kind": "turnstile"}), vec!["/captcha_site_key", "/captcha_secret_key"]),
-            ("a provider with keys", json!({"captcha_kind": "turnstile", "captcha_site_key": "s", "captcha_secret_key": "x"}), vec![]),
-            ("no such kind", json!({"captcha_kind": "riddle"}), vec!["/captcha_kind"]),
-            ("a verifier without https", json!({"captcha_verify_url": "http://example.com/verify"}), vec!["/captcha_verify_url"]),
+            (
+                "a provider without keys",
+                json!({"captcha_kind": "turnstile"}),
+                vec!["/captcha_site_key", "/captcha_secret_key"],
+            ),
+            (
+                "a provider with keys",
+                json!({"captcha_kind": "turnstile", "captcha_site_key": "s", "captcha_secret_key": "x"}),
+                vec![],
+            ),
+            (
+                "no such kind",
+                json!({"captcha_kind": "riddle"}),
+                vec!["/captcha_kind"],
+            ),
+            (
+                "a verifier without https",
+                json!({"captcha_verify_url": "http://example.com/verify"}),
+                vec!["/captcha_verify_url"],
+            ),
             ("maintenance", json!({"max_sessions": 0}), vec![]),
-            ("a ban", json!({"banned_addresses": ["192.0.2.0/24 Example"]}), vec![]),
-            ("a ban of a name", json!({"banned_addresses": ["example.com"]}), vec!["/banned_addresses/0"]),
-            ("no attempts at all", json!({"attempts_per_minute": 0}), vec!["/attempts_per_minute"]),
-            ("too few calls to change it back", json!({"calls_per_minute": 59}), vec!["/calls_per_minute"]),
+            (
+                "a ban",
+                json!({"banned_addresses": ["192.0.2.0/24 Example"]}),
+                vec![],
+            ),
+            (
+                "a ban of a name",
+                json!({"banned_addresses": ["example.com"]}),
+                vec!["/banned_addresses/0"],
+            ),
+            (
+                "no attempts at all",
+                json!({"attempts_per_minute": 0}),
+                vec!["/attempts_per_minute"],
+            ),
+            (
+                "too few calls to change it back",
+                json!({"calls_per_minute": 59}),
+                vec!["/calls_per_minute"],
+            ),
         ] {
             assert_eq!(pointers(&input), wrong, "{name}");
         }
@@ -149,14 +212,22 @@ mod tests {
         assert_eq!(shown["captcha_secret_key_is_set"], true);
         let kept = patch(&system, &shown).expect("what is shown can be sent back");
         assert_eq!(kept.captcha.secret_key.as_deref(), Some("hush"));
-        let cleared = patch(&system, &json!({"captcha_kind": "altcha", "captcha_secret_key": null})).expect("is right");
+        let cleared = patch(
+            &system,
+            &json!({"captcha_kind": "altcha", "captcha_secret_key": null}),
+        )
+        .expect("is right");
         assert_eq!(cleared.captcha.secret_key, None);
     }
 
     #[test]
     fn anonymous_users_who_are_never_forgotten_are_written_as_0_or_null() {
         for value in [json!(0), json!(null)] {
-            let settings = patch(&System::default(), &json!({ "anonymous_user_hours": value })).expect("is right");
+            let settings = patch(
+                &System::default(),
+                &json!({ "anonymous_user_hours": value }),
+            )
+            .expect("is right");
             assert_eq!(settings.anonymous_user_hours, None);
         }
     }

@@ -66,18 +66,29 @@ pub struct Held {
 impl Tally {
     /// A count that lives as long as what it counts.
     pub fn new(kind: TallyKind, of: &str, most: u32) -> Self {
-        Self { kind, key: format!("{}/{of}", kind.as_str()), most, forgotten_at: None }
+        Self {
+            kind,
+            key: format!("{}/{of}", kind.as_str()),
+            most,
+            forgotten_at: None,
+        }
     }
 
     /// The count of anonymous users in the clock hour of `now`.
     pub fn of_hour(now: Timestamp, most: u32) -> Self {
         let hour = now.seconds().div_euclid(3600);
         let forgotten_at = Some(Timestamp::from_millis((hour + 2) * 3_600_000));
-        Self { forgotten_at, ..Self::new(TallyKind::Minted, &hour.to_string(), most) }
+        Self {
+            forgotten_at,
+            ..Self::new(TallyKind::Minted, &hour.to_string(), most)
+        }
     }
 
     /// What a session keeps of it, to give it back.
     pub fn held(&self) -> Held {
-        Held { kind: self.kind, key: self.key.clone() }
+        Held {
+            kind: self.kind,
+            key: self.key.clone(),
+        }
     }
 }

@@ -251,12 +251,18 @@ pub(crate) fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
 }
 
-pub(crate) fn open<T: Ticket>(text: &str, signer: &Signer, now: Timestamp) -> Result<T, TicketError> {
+pub(crate) fn open<T: Ticket>(
+    text: &str,
+    signer: &Signer,
+    now: Timestamp,
+) -> Result<T, TicketError> {
     if text.len() > T::LONGEST {
         return Err(TicketError::Invalid);
     }
     let (signed, signature) = text.rsplit_once('.').ok_or(TicketError::Invalid)?;
-    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| TicketError::Invalid)?;
+    let signature = BASE64URL_NOPAD
+        .decode(signature.as_bytes())
+        .map_err(|_| TicketError::Invalid)?;
     if !signer.verify(signed, &signature) {
         return Err(TicketError::Invalid);
     }
@@ -301,8 +307,16 @@ mod tests {
     }
 
     fn login() -> LoginTicket {
-        let user = User { id: UserId::of("https://login.example", "ann"), name: "Ann".into(), roles: Vec::new(), groups: Vec::new() };
-        LoginTicket { user, expires: NOW.plus_seconds(60) }
+        let user = User {
+            id: UserId::of("https://login.example", "ann"),
+            name: "Ann".into(),
+            roles: Vec::new(),
+            groups: Vec::new(),
+        };
+        LoginTicket {
+            user,
+            expires: NOW.plus_seconds(60),
+        }
     }
 
     #[test]
@@ -310,38 +324,74 @@ mod tests {
         let text = launch().sign(&keys());
         assert_eq!(LaunchTicket::open(&text, &keys(), NOW), Ok(launch()));
         let last = launch().expires;
-        assert_eq!(LaunchTicket::open(&text, &keys(), last), Err(TicketError::Expired));
-        assert!(LaunchTicket::open(&text, &keys(), Timestamp::from_millis(last.millis() - 1)).is_ok());
+        assert_eq!(
+            LaunchTicket::open(&text, &keys(), last),
+            Err(TicketError::Expired)
+        );
+        assert!(
+            LaunchTicket::open(&text, &keys(), Timestamp::from_millis(last.millis() - 1)).is_ok()
+        );
     }
 
     #[test]
     fn what_we_did_not_sign_is_invalid() {
         let text = launch().sign(&keys());
-        let owner = OwnerTicket { session: SessionId::from_bytes([1; 16]), expires: NOW.plus_seconds(9) };
+        let owner = OwnerTicket {
+            session: SessionId::from_bytes([1; 16]),
+            expires: NOW.plus_seconds(9),
+        };
         let (head, tail) = text.split_at(20);
         for (name, foreign) in [
             ("empty", String::new()),
             ("words", "hello".into()),
             ("cut", text[..text.len() - 2].to_owned()),
-            ("one letter changed", format!("{head}{}{}", if tail.starts_with('A') { 'B' } else { 'A' }, &tail[1..])),
-            ("no signature", text.rsplit_once('.').expect("has dots").0.to_owned()),
-            ("another deployment's", launch().sign(&Keyring::new(&[6; 32]))),
+            (
+                "one letter changed",
+                format!(
+                    "{head}{}{}",
+                    if tail.starts_with('A') { 'B' } else { 'A' },
+                    &tail[1..]
+                ),
+            ),
+            (
+                "no signature",
+                text.rsplit_once('.').expect("has dots").0.to_owned(),
+            ),
+            (
+                "another deployment's",
+                launch().sign(&Keyring::new(&[6; 32])),
+            ),
             ("another kind", owner.sign(&keys())),
             ("a login", login().sign(&keys())),
             ("huge", format!("v1.{}.x", "A".repeat(100_000))),
             ("not ascii", "v1.ü.ü".into()),
         ] {
-            assert_eq!(LaunchTicket::open(&foreign, &keys(), NOW), Err(TicketError::Invalid), "{name}");
+            assert_eq!(
+                LaunchTicket::open(&foreign, &keys(), NOW),
+                Err(TicketError::Invalid),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn what_a_browser_keeps_during_a_login_is_no_login() {
-        let state =
-            LoginState { state: "s".into(), nonce: "n".into(), verifier: "v".into(), to: "/".into(), expires: NOW.plus_seconds(60) };
+        let state = LoginState {
+            state: "s".into(),
+            nonce: "n".into(),
+            verifier: "v".into(),
+            to: "/".into(),
+            expires: NOW.plus_seconds(60),
+        };
         let text = state.sign(&keys());
         assert_eq!(LoginState::open(&text, &keys(), NOW), Ok(state));
-        assert_eq!(LoginTicket::open(&text, &keys(), NOW), Err(TicketError::Invalid));
-        assert_eq!(LoginTicket::open(&login().sign(&keys()), &keys(), NOW), Ok(login()));
+        assert_eq!(
+            LoginTicket::open(&text, &keys(), NOW),
+            Err(TicketError::Invalid)
+        );
+        assert_eq!(
+            LoginTicket::open(&login().sign(&keys()), &keys(), NOW),
+            Ok(login())
+        );
     }
 }

@@ -27,13 +27,21 @@ impl Timestamp {
 
     /// The point `seconds` seconds later; saturates instead of overflowing.
     pub const fn plus_seconds(self, seconds: u64) -> Self {
-        let millis = if seconds > (i64::MAX / 1000) as u64 { i64::MAX } else { seconds as i64 * 1000 };
+        let millis = if seconds > (i64::MAX / 1000) as u64 {
+            i64::MAX
+        } else {
+            seconds as i64 * 1000
+        };
         Self(self.0.saturating_add(millis))
     }
 
     /// The point `seconds` seconds earlier; saturates instead of overflowing.
     pub const fn minus_seconds(self, seconds: u64) -> Self {
-        let millis = if seconds > (i64::MAX / 1000) as u64 { i64::MAX } else { seconds as i64 * 1000 };
+        let millis = if seconds > (i64::MAX / 1000) as u64 {
+            i64::MAX
+        } else {
+            seconds as i64 * 1000
+        };
         Self(self.0.saturating_sub(millis))
     }
 
@@ -41,7 +49,11 @@ impl Timestamp {
     /// Rounded up, because a visitor told to wait N seconds must not come a moment too early.
     pub const fn seconds_until(self, later: Timestamp) -> u64 {
         let millis = later.0.saturating_sub(self.0);
-        if millis <= 0 { 0 } else { (millis as u64).div_ceil(1000) }
+        if millis <= 0 {
+            0
+        } else {
+            (millis as u64).div_ceil(1000)
+        }
     }
 
     /// Reads `2026-11-23T12:00:00Z` (any offset), or the form `2026-11-23 12:00:00`, which means UTC.
@@ -51,7 +63,9 @@ impl Timestamp {
         let instant = match text.parse::<jiff::Timestamp>() {
             Ok(instant) => instant,
             Err(_) if text.len() < "2026-11-23T12:00".len() => return None,
-            Err(_) => jiff::tz::Offset::UTC.to_timestamp(text.parse().ok()?).ok()?,
+            Err(_) => jiff::tz::Offset::UTC
+                .to_timestamp(text.parse().ok()?)
+                .ok()?,
         };
         Some(Self(instant.as_millisecond()))
     }
@@ -81,13 +95,25 @@ mod tests {
     fn times_are_read_in_every_form_an_administrator_writes() {
         for (name, text, millis) in [
             ("RFC 3339", "2026-01-01T00:00:00Z", Some(1_767_225_600_000)),
-            ("with an offset", "2026-01-01T01:00:00+01:00", Some(1_767_225_600_000)),
-            ("the seed's UTC form", "2026-01-01 00:00:00", Some(1_767_225_600_000)),
+            (
+                "with an offset",
+                "2026-01-01T01:00:00+01:00",
+                Some(1_767_225_600_000),
+            ),
+            (
+                "the seed's UTC form",
+                "2026-01-01 00:00:00",
+                Some(1_767_225_600_000),
+            ),
             ("a bare date is not a time", "2026-01-01", None),
             ("words", "tomorrow", None),
             ("nothing", "", None),
         ] {
-            assert_eq!(Timestamp::parse(text).map(Timestamp::millis), millis, "{name}: {text}");
+            assert_eq!(
+                Timestamp::parse(text).map(Timestamp::millis),
+                millis,
+                "{name}: {text}"
+            );
         }
     }
 

@@ -67,7 +67,11 @@ mod tests {
     fn a_user_is_the_same_at_every_login_and_nobody_elses() {
         let id = UserId::of("https://login.example", "ann");
         assert_eq!(id, UserId::of("https://login.example", "ann"));
-        for (issuer, subject) in [("https://login.example", "bob"), ("https://other.example", "ann"), ("https://login.exampl", "eann")] {
+        for (issuer, subject) in [
+            ("https://login.example", "bob"),
+            ("https://other.example", "ann"),
+            ("https://login.exampl", "eann"),
+        ] {
             assert_ne!(id, UserId::of(issuer, subject), "{issuer} {subject}");
         }
     }

@@ -118,13 +118,19 @@ impl Sharing {
     /// Shared from now on, by a link that nobody has yet.
     #[must_use]
     pub fn begun(&self, entropy: &dyn Entropy) -> Self {
-        Self { round: self.round + 1, token: Some(format!("{:032x}", u128::from_be_bytes(draw(entropy)))) }
+        Self {
+            round: self.round + 1,
+            token: Some(format!("{:032x}", u128::from_be_bytes(draw(entropy)))),
+        }
     }
 
     /// Not shared any more.
     #[must_use]
     pub const fn ended(&self) -> Self {
-        Self { round: self.round, token: None }
+        Self {
+            round: self.round,
+            token: None,
+        }
     }
 }
 
@@ -172,13 +178,22 @@ mod tests {
         let entropy = SeededEntropy::new(1);
         let first = Sharing::default().begun(&entropy);
         let second = first.ended().begun(&entropy);
-        assert_eq!((first.round, second.round, first.ended().token), (1, 2, None));
+        assert_eq!(
+            (first.round, second.round, first.ended().token),
+            (1, 2, None)
+        );
         assert!(first.token.is_some() && first.token != second.token);
     }
 
     #[test]
     fn a_row_from_before_there_were_viewers_reads_as_the_defaults() {
-        assert_eq!(serde_json::from_str::<Viewing>("{}").expect("reads"), Viewing::default());
-        assert_eq!(serde_json::from_str::<Orders>("{}").expect("reads"), Orders::default());
+        assert_eq!(
+            serde_json::from_str::<Viewing>("{}").expect("reads"),
+            Viewing::default()
+        );
+        assert_eq!(
+            serde_json::from_str::<Orders>("{}").expect("reads"),
+            Orders::default()
+        );
     }
 }

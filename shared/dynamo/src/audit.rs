@@ -12,29 +12,52 @@ use crate::store::DynamoStore;
 use crate::write::{self, Clause};
 
 /// The part of a transaction that adds the entry.
-pub fn part(what: &'static str, store: &DynamoStore, audit: &Audit) -> Result<TransactWriteItem, Fault> {
+pub fn part(
+    what: &'static str,
+    store: &DynamoStore,
+    audit: &Audit,
+) -> Result<TransactWriteItem, Fault> {
     let row = to_item(what, &AuditRow::new(what, audit)?)?;
     write::put(what, &store.tables.audit, row, Clause::when(names::IS_NEW))
 }
 
 pub async fn add(store: &DynamoStore, audit: &Audit) -> Result<(), Fault> {
     const WHAT: &str = "add an audit entry";
-    store.put(WHAT, &store.tables.audit, to_item(WHAT, &AuditRow::new(WHAT, audit)?)?, Clause::when(names::IS_NEW)).await?;
+    store
+        .put(
+            WHAT,
+            &store.tables.audit,
+            to_item(WHAT, &AuditRow::new(WHAT, audit)?)?,
+            Clause::when(names::IS_NEW),
+        )
+        .await?;
     Ok(())
 }
 
 pub async fn by_id(store: &DynamoStore, id: &AuditId) -> Result<Option<Audit>, Fault> {
     const WHAT: &str = "read an audit entry";
-    let row = store.get::<AuditRow>(WHAT, &store.tables.audit, after_id(names::AUDIT, id.as_str())).await?;
+    let row = store
+        .get::<AuditRow>(
+            WHAT,
+            &store.tables.audit,
+            after_id(names::AUDIT, id.as_str()),
+        )
+        .await?;
     row.map(|row| row.into_audit(WHAT)).transpose()
 }
 
-pub async fn page(store: &DynamoStore, target: Option<&str>, after: Option<&str>, limit: u32) -> Result<Page<Audit>, Fault> {
+pub async fn page(
+    store: &DynamoStore,
+    target: Option<&str>,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Audit>, Fault> {
     const WHAT: &str = "list audit entries";
     let table = &store.tables.audit;
     let mut stretch = match target {
         None => Stretch::new(table, None, names::OF_KIND).value(":kind", text(names::AUDIT)),
-        Some(target) => Stretch::new(table, Some(names::BY_TARGET), names::OF_TARGET).value(":target", text(target)),
+        Some(target) => Stretch::new(table, Some(names::BY_TARGET), names::OF_TARGET)
+            .value(":target", text(target)),
     };
     stretch.newest_first = true;
     if let Some(after) = after {
@@ -45,7 +68,13 @@ pub async fn page(store: &DynamoStore, target: Option<&str>, after: Option<&str>
     }
     let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
     let entry = |item| from_item::<AuditRow>(WHAT, item)?.into_audit(WHAT);
-    let items = items.into_iter().map(entry).collect::<Result<Vec<Audit>, Fault>>()?;
-    let next = items.last().filter(|_| more).map(|audit| audit.id.to_string());
+    let items = items
+        .into_iter()
+        .map(entry)
+        .collect::<Result<Vec<Audit>, Fault>>()?;
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|audit| audit.id.to_string());
     Ok(Page { items, next })
 }

@@ -42,7 +42,10 @@ impl Refusal {
 ///
 /// # Errors
 /// `Contention` when nothing was written, `Unavailable` when that is not known, `Refused` when another try would not help.
-pub async fn call<O, E, F>(what: &'static str, send: impl Fn() -> F + Send) -> Result<Result<O, Refusal>, Fault>
+pub async fn call<O, E, F>(
+    what: &'static str,
+    send: impl Fn() -> F + Send,
+) -> Result<Result<O, Refusal>, Fault>
 where
     E: ProvideErrorMetadata,
     Error: From<E>,
@@ -56,7 +59,12 @@ where
             Err(error) => fault::sort(error),
         };
         let detail = match trouble {
-            Trouble::Conditions(checks) => return Ok(Err(Refusal { checks, after_loss: lost > 0 })),
+            Trouble::Conditions(checks) => {
+                return Ok(Err(Refusal {
+                    checks,
+                    after_loss: lost > 0,
+                }));
+            }
             Trouble::Final(detail) => return Err(fault::refused(what, detail)),
             Trouble::Busy(detail) => {
                 busy += 1;
@@ -69,7 +77,11 @@ where
         };
         tracing::debug!(what, busy, lost, detail, "Trying again to {what}");
         if busy >= BUSY_TRIES || lost >= LOST_TRIES {
-            let kind = if lost > 0 { FaultKind::Unavailable } else { FaultKind::Contention };
+            let kind = if lost > 0 {
+                FaultKind::Unavailable
+            } else {
+                FaultKind::Contention
+            };
             return Err(Fault { kind, what, detail });
         }
         pause(busy + lost).await;
@@ -82,7 +94,9 @@ pub async fn pause(tries: u32) {
 }
 
 fn longest_wait(tries: u32) -> Duration {
-    FIRST_WAIT.saturating_mul(2u32.saturating_pow(tries.saturating_sub(1))).min(LONGEST_WAIT)
+    FIRST_WAIT
+        .saturating_mul(2u32.saturating_pow(tries.saturating_sub(1)))
+        .min(LONGEST_WAIT)
 }
 
 #[cfg(test)]

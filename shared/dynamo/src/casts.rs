@@ -15,32 +15,53 @@ use crate::call::Refusal;
 use crate::fault::{corrupt, refused};
 use crate::names;
 use crate::read::{Stretch, after_id, page_size};
-use crate::rows::{CastRow, Item, KeyRow, WordRow, from_item, key, name_sort, number, text, to_item, to_value};
+use crate::rows::{
+    CastRow, Item, KeyRow, WordRow, from_item, key, name_sort, number, text, to_item, to_value,
+};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause};
 
 pub async fn by_key(store: &DynamoStore, key: &CastKey) -> Result<Option<Cast>, Fault> {
     const WHAT: &str = "find a cast by its key";
-    let stretch = Stretch::new(&store.tables.casts, Some(names::BY_KEY), names::OF_KEY).value(":key", text(key.as_str()));
+    let stretch = Stretch::new(&store.tables.casts, Some(names::BY_KEY), names::OF_KEY)
+        .value(":key", text(key.as_str()));
     let (items, _) = store.query(WHAT, &stretch, None).await?;
-    let (claims, casts): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| !item.contains_key(names::KIND));
-    let casts = casts.into_iter().map(|item| from_item::<CastRow>(WHAT, item).map(Cast::from)).collect::<Result<Vec<_>, _>>()?;
+    let (claims, casts): (Vec<Item>, Vec<Item>) = items
+        .into_iter()
+        .partition(|item| !item.contains_key(names::KIND));
+    let casts = casts
+        .into_iter()
+        .map(|item| from_item::<CastRow>(WHAT, item).map(Cast::from))
+        .collect::<Result<Vec<_>, _>>()?;
     // For a moment after a key changed hands the index may show it at both; the later change is the one that took it.
     if let Some(cast) = casts.into_iter().max_by_key(|cast| cast.updated_at) {
         return Ok(Some(cast));
     }
     // Nobody's key now, but somebody's until lately.
-    let Some(claim) = claims.into_iter().next() else { return Ok(None) };
+    let Some(claim) = claims.into_iter().next() else {
+        return Ok(None);
+    };
     let cast = by_id(store, &from_item::<KeyRow>(WHAT, claim)?.cast_id).await?;
     Ok(cast.filter(|cast| previous_key(cast) == Some(key)))
 }
 
 pub async fn by_id(store: &DynamoStore, id: &CastId) -> Result<Option<Cast>, Fault> {
-    let row = store.get::<CastRow>("read a cast", &store.tables.casts, key(names::ID, id.as_str())).await?;
+    let row = store
+        .get::<CastRow>(
+            "read a cast",
+            &store.tables.casts,
+            key(names::ID, id.as_str()),
+        )
+        .await?;
     Ok(row.map(Cast::from))
 }
 
-pub async fn page(store: &DynamoStore, query: &CastQuery, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
+pub async fn page(
+    store: &DynamoStore,
+    query: &CastQuery,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Cast>, Fault> {
     const WHAT: &str = "list casts";
     if let Some(word) = &query.word {
         return found_by(store, word, after, limit).await;
@@ -49,23 +70,39 @@ pub async fn page(store: &DynamoStore, query: &CastQuery, after: Option<&str>, l
         CastOrder::Name => (names::BY_NAME, names::NAME_SORT),
         CastOrder::Made => (names::BY_MADE, names::CREATED_AT),
     };
-    let mut stretch = Stretch::new(&store.tables.casts, Some(index), names::OF_KIND).value(":kind", text(names::CAST));
+    let mut stretch = Stretch::new(&store.tables.casts, Some(index), names::OF_KIND)
+        .value(":kind", text(names::CAST));
     stretch.newest_first = query.backwards;
     if let Some(after) = after {
-        stretch.after = Some(read_cursor(query.order, sort, after).ok_or_else(|| refused(WHAT, "not a page of ours"))?);
+        stretch.after = Some(
+            read_cursor(query.order, sort, after)
+                .ok_or_else(|| refused(WHAT, "not a page of ours"))?,
+        );
     }
     let (rows, next) = store.rows::<CastRow>(WHAT, &stretch, limit).await?;
     let next = next.and_then(|key| cursor(&key, sort));
-    Ok(Page { items: rows.into_iter().map(Cast::from).collect(), next })
+    Ok(Page {
+        items: rows.into_iter().map(Cast::from).collect(),
+        next,
+    })
 }
 
 /// The casts with a word that begins like this, in the order of these words. A cast with several of them stands at the first.
-async fn found_by(store: &DynamoStore, word: &str, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
+async fn found_by(
+    store: &DynamoStore,
+    word: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Cast>, Fault> {
     const WHAT: &str = "search for casts";
     let prefix = names::word_prefix(word);
-    let mut stretch = Stretch::new(&store.tables.casts, Some(names::BY_KIND), names::OF_KIND_FROM)
-        .value(":kind", text(names::WORD))
-        .value(":from", text(&prefix));
+    let mut stretch = Stretch::new(
+        &store.tables.casts,
+        Some(names::BY_KIND),
+        names::OF_KIND_FROM,
+    )
+    .value(":kind", text(names::WORD))
+    .value(":from", text(&prefix));
     if let Some(after) = after {
         let is_ours = after.starts_with(&prefix) && names::read_word(after).is_some();
         if !is_ours {
@@ -74,7 +111,10 @@ async fn found_by(store: &DynamoStore, word: &str, after: Option<&str>, limit: u
         stretch.after = Some(after_id(names::WORD, after));
     }
     let (keys, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
-    let ids: Vec<&str> = keys.iter().filter_map(|key| key.get(names::ID)?.as_s().ok().map(String::as_str)).collect();
+    let ids: Vec<&str> = keys
+        .iter()
+        .filter_map(|key| key.get(names::ID)?.as_s().ok().map(String::as_str))
+        .collect();
     let found: Vec<(&str, CastId)> = ids.iter().filter_map(|id| names::read_word(id)).collect();
     let mut wanted: Vec<String> = found.iter().map(|(_, cast)| cast.to_string()).collect();
     wanted.sort_unstable();
@@ -84,13 +124,22 @@ async fn found_by(store: &DynamoStore, word: &str, after: Option<&str>, limit: u
     let mut items = Vec::new();
     for (hit, id) in &found {
         // One that was deleted since the index was written is left out.
-        let Some(item) = casts.get(id.as_str()) else { continue };
+        let Some(item) = casts.get(id.as_str()) else {
+            continue;
+        };
         let cast = Cast::from(from_item::<CastRow>(WHAT, item.clone())?);
-        if words(&cast.settings).iter().find(|one| one.starts_with(word)).is_some_and(|first| first == hit) {
+        if words(&cast.settings)
+            .iter()
+            .find(|one| one.starts_with(word))
+            .is_some_and(|first| first == hit)
+        {
             items.push(cast);
         }
     }
-    Ok(Page { items, next: ids.last().filter(|_| more).map(|id| (*id).to_owned()) })
+    Ok(Page {
+        items,
+        next: ids.last().filter(|_| more).map(|id| (*id).to_owned()),
+    })
 }
 
 /// Where a page begins, as text: the id of the cast before it, and what it is sorted by.
@@ -114,13 +163,32 @@ fn read_cursor(order: CastOrder, sort: &str, cursor: &str) -> Option<Item> {
     Some(start)
 }
 
-pub async fn create(store: &DynamoStore, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault> {
+pub async fn create(
+    store: &DynamoStore,
+    cast: &Cast,
+    audit: Option<&Audit>,
+) -> Result<Created, Fault> {
     const WHAT: &str = "create a cast";
     let row = to_item(WHAT, &CastRow::from(cast))?;
-    let mut parts = vec![write::put(WHAT, &store.tables.casts, row, Clause::when(names::IS_NEW))?, claim_key(WHAT, store, cast)?];
-    parts.extend(moved_words(WHAT, store, &cast.id, &[], &words(&cast.settings))?);
-    parts.extend(audit.map(|audit| audit::part(WHAT, store, audit)).transpose()?);
-    let Err(refusal) = store.transact(WHAT, parts).await? else { return Ok(Created::Done) };
+    let mut parts = vec![
+        write::put(WHAT, &store.tables.casts, row, Clause::when(names::IS_NEW))?,
+        claim_key(WHAT, store, cast)?,
+    ];
+    parts.extend(moved_words(
+        WHAT,
+        store,
+        &cast.id,
+        &[],
+        &words(&cast.settings),
+    )?);
+    parts.extend(
+        audit
+            .map(|audit| audit::part(WHAT, store, audit))
+            .transpose()?,
+    );
+    let Err(refusal) = store.transact(WHAT, parts).await? else {
+        return Ok(Created::Done);
+    };
     match (key_owner(WHAT, &refusal, 1)?, refusal.failed(0)) {
         // The very cast, written by a call before this one.
         (Some(owner), Some(_)) if owner == cast.id => Ok(Created::Done),
@@ -148,13 +216,25 @@ pub async fn replace(
     let mut change = names::SET_CONFIG;
     if set_counter {
         change = names::SET_CONFIG_AND_COUNTER;
-        clause = clause.value(":remaining", number(after.counter.remaining)).value(":epoch", number(after.counter.epoch));
+        clause = clause
+            .value(":remaining", number(after.counter.remaining))
+            .value(":epoch", number(after.counter.epoch));
     }
-    let mut parts = vec![write::update(WHAT, table, key(names::ID, after.id.as_str()), change, clause)?];
+    let mut parts = vec![write::update(
+        WHAT,
+        table,
+        key(names::ID, after.id.as_str()),
+        change,
+        clause,
+    )?];
     let (key_before, key_after) = (&before.settings.key, &after.settings.key);
     if key_before != key_after {
         // A key that the cast had before is its own already.
-        parts.push(if previous_key(before) == Some(key_after) { own_key(WHAT, store, after)? } else { claim_key(WHAT, store, after)? });
+        parts.push(if previous_key(before) == Some(key_after) {
+            own_key(WHAT, store, after)?
+        } else {
+            claim_key(WHAT, store, after)?
+        });
         parts.push(if previous_key(after) == Some(key_before) {
             keep_key(WHAT, store, after, key_before)?
         } else {
@@ -167,9 +247,21 @@ pub async fn replace(
     {
         parts.push(free_key(WHAT, store, after, previous)?);
     }
-    parts.extend(moved_words(WHAT, store, &after.id, &words(&before.settings), &words(&after.settings))?);
-    parts.extend(audit.map(|audit| audit::part(WHAT, store, audit)).transpose()?);
-    let Err(refusal) = store.transact(WHAT, parts).await? else { return Ok(Replaced::Done) };
+    parts.extend(moved_words(
+        WHAT,
+        store,
+        &after.id,
+        &words(&before.settings),
+        &words(&after.settings),
+    )?);
+    parts.extend(
+        audit
+            .map(|audit| audit::part(WHAT, store, audit))
+            .transpose()?,
+    );
+    let Err(refusal) = store.transact(WHAT, parts).await? else {
+        return Ok(Replaced::Done);
+    };
     if refusal.failed(0).is_some() {
         return Ok(Replaced::Stale);
     }
@@ -179,16 +271,35 @@ pub async fn replace(
     }
 }
 
-pub async fn delete(store: &DynamoStore, cast: &Cast, audit: Option<&Audit>) -> Result<Saved, Fault> {
+pub async fn delete(
+    store: &DynamoStore,
+    cast: &Cast,
+    audit: Option<&Audit>,
+) -> Result<Saved, Fault> {
     const WHAT: &str = "delete a cast";
     let is_version = Clause::when(names::IS_VERSION).value(":version", number(cast.version));
-    let row = write::delete(WHAT, &store.tables.casts, key(names::ID, cast.id.as_str()), is_version)?;
+    let row = write::delete(
+        WHAT,
+        &store.tables.casts,
+        key(names::ID, cast.id.as_str()),
+        is_version,
+    )?;
     let mut parts = vec![row, free_key(WHAT, store, cast, &cast.settings.key)?];
     if let Some(previous) = previous_key(cast) {
         parts.push(free_key(WHAT, store, cast, previous)?);
     }
-    parts.extend(moved_words(WHAT, store, &cast.id, &words(&cast.settings), &[])?);
-    parts.extend(audit.map(|audit| audit::part(WHAT, store, audit)).transpose()?);
+    parts.extend(moved_words(
+        WHAT,
+        store,
+        &cast.id,
+        &words(&cast.settings),
+        &[],
+    )?);
+    parts.extend(
+        audit
+            .map(|audit| audit::part(WHAT, store, audit))
+            .transpose()?,
+    );
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Saved::Done),
         Err(refusal) if refusal.failed(0).is_some() => Ok(Saved::Stale),
@@ -199,39 +310,104 @@ pub async fn delete(store: &DynamoStore, cast: &Cast, audit: Option<&Audit>) -> 
 type Part = aws_sdk_dynamodb::types::TransactWriteItem;
 
 /// The rows by which a cast is found, from those of before to those of after.
-fn moved_words(what: &'static str, store: &DynamoStore, cast: &CastId, before: &[String], after: &[String]) -> Result<Vec<Part>, Fault> {
+fn moved_words(
+    what: &'static str,
+    store: &DynamoStore,
+    cast: &CastId,
+    before: &[String],
+    after: &[String],
+) -> Result<Vec<Part>, Fault> {
     let table = &store.tables.casts;
     let gone = before.iter().filter(|word| !after.contains(word));
-    let gone = gone.map(|word| write::delete(what, table, key(names::ID, names::word(word, cast)), Clause::none()));
+    let gone = gone.map(|word| {
+        write::delete(
+            what,
+            table,
+            key(names::ID, names::word(word, cast)),
+            Clause::none(),
+        )
+    });
     let new = after.iter().filter(|word| !before.contains(word));
-    let new = new.map(|word| write::put(what, table, to_item(what, &WordRow::new(word, cast))?, Clause::none()));
+    let new = new.map(|word| {
+        write::put(
+            what,
+            table,
+            to_item(what, &WordRow::new(word, cast))?,
+            Clause::none(),
+        )
+    });
     gone.chain(new).collect()
 }
 
 fn previous_key(cast: &Cast) -> Option<&CastKey> {
-    cast.settings.previous_key.as_ref().map(|previous| &previous.key)
+    cast.settings
+        .previous_key
+        .as_ref()
+        .map(|previous| &previous.key)
 }
 
 /// A key that nobody has becomes the cast's.
 fn claim_key(what: &'static str, store: &DynamoStore, cast: &Cast) -> Result<Part, Fault> {
-    let row = KeyRow { id: names::key_claim(&cast.settings.key), cast_id: cast.id.clone(), cast_key: None };
-    write::put(what, &store.tables.casts, to_item(what, &row)?, Clause::when(names::IS_NEW))
+    let row = KeyRow {
+        id: names::key_claim(&cast.settings.key),
+        cast_id: cast.id.clone(),
+        cast_key: None,
+    };
+    write::put(
+        what,
+        &store.tables.casts,
+        to_item(what, &row)?,
+        Clause::when(names::IS_NEW),
+    )
 }
 
 /// The cast's previous key becomes its key again.
 fn own_key(what: &'static str, store: &DynamoStore, cast: &Cast) -> Result<Part, Fault> {
-    let row = KeyRow { id: names::key_claim(&cast.settings.key), cast_id: cast.id.clone(), cast_key: None };
-    write::put(what, &store.tables.casts, to_item(what, &row)?, key_is_ours(cast))
+    let row = KeyRow {
+        id: names::key_claim(&cast.settings.key),
+        cast_id: cast.id.clone(),
+        cast_key: None,
+    };
+    write::put(
+        what,
+        &store.tables.casts,
+        to_item(what, &row)?,
+        key_is_ours(cast),
+    )
 }
 
 /// The cast's key becomes its previous one: still claimed, and the index over keys finds it.
-fn keep_key(what: &'static str, store: &DynamoStore, cast: &Cast, old: &CastKey) -> Result<Part, Fault> {
-    let row = KeyRow { id: names::key_claim(old), cast_id: cast.id.clone(), cast_key: Some(old.clone()) };
-    write::put(what, &store.tables.casts, to_item(what, &row)?, key_is_ours(cast))
+fn keep_key(
+    what: &'static str,
+    store: &DynamoStore,
+    cast: &Cast,
+    old: &CastKey,
+) -> Result<Part, Fault> {
+    let row = KeyRow {
+        id: names::key_claim(old),
+        cast_id: cast.id.clone(),
+        cast_key: Some(old.clone()),
+    };
+    write::put(
+        what,
+        &store.tables.casts,
+        to_item(what, &row)?,
+        key_is_ours(cast),
+    )
 }
 
-fn free_key(what: &'static str, store: &DynamoStore, cast: &Cast, old: &CastKey) -> Result<Part, Fault> {
-    write::delete(what, &store.tables.casts, key(names::ID, names::key_claim(old)), key_is_ours(cast))
+fn free_key(
+    what: &'static str,
+    store: &DynamoStore,
+    cast: &Cast,
+    old: &CastKey,
+) -> Result<Part, Fault> {
+    write::delete(
+        what,
+        &store.tables.casts,
+        key(names::ID, names::key_claim(old)),
+        key_is_ours(cast),
+    )
 }
 
 fn key_is_ours(cast: &Cast) -> Clause {
@@ -241,5 +417,6 @@ fn key_is_ours(cast: &Cast) -> Clause {
 /// Whose key it is, if the part that wanted it failed.
 fn key_owner(what: &'static str, refusal: &Refusal, index: usize) -> Result<Option<CastId>, Fault> {
     let row: Option<&Item> = refusal.failed(index).flatten();
-    row.map(|item| from_item::<KeyRow>(what, item.clone()).map(|row| row.cast_id)).transpose()
+    row.map(|item| from_item::<KeyRow>(what, item.clone()).map(|row| row.cast_id))
+        .transpose()
 }

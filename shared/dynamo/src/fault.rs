@@ -45,8 +45,14 @@ where
         }
         SdkError::TimeoutError(_) => Trouble::Lost("no answer in time".to_owned()),
         SdkError::DispatchFailure(failure) => {
-            let words = failure.as_connector_error().map_or_else(|| "not dispatched".to_owned(), |error| chain(error));
-            if failure.is_user() { Trouble::Final(words) } else { Trouble::Lost(words) }
+            let words = failure
+                .as_connector_error()
+                .map_or_else(|| "not dispatched".to_owned(), |error| chain(error));
+            if failure.is_user() {
+                Trouble::Final(words)
+            } else {
+                Trouble::Lost(words)
+            }
         }
         SdkError::ResponseError(_) => Trouble::Lost("an answer that cannot be read".to_owned()),
         _ => Trouble::Final("the request could not be built".to_owned()),
@@ -56,8 +62,12 @@ where
 /// Sorts most by code, because not every operation of the SDK knows every error that all of them can meet.
 fn sort_answer(error: Error, code: &str, status: u16, words: String) -> Trouble {
     match error {
-        Error::ConditionalCheckFailedException(failed) => return Trouble::Conditions(vec![Check::Failed(failed.item)]),
-        Error::TransactionCanceledException(cancelled) => return sort_reasons(cancelled.cancellation_reasons.unwrap_or_default(), words),
+        Error::ConditionalCheckFailedException(failed) => {
+            return Trouble::Conditions(vec![Check::Failed(failed.item)]);
+        }
+        Error::TransactionCanceledException(cancelled) => {
+            return sort_reasons(cancelled.cancellation_reasons.unwrap_or_default(), words);
+        }
         _ => {}
     }
     match code {
@@ -78,7 +88,10 @@ fn sort_reasons(reasons: Vec<CancellationReason>, words: String) -> Trouble {
     const FAILED: &str = "ConditionalCheckFailed";
     let code = |reason: &CancellationReason| reason.code.clone().unwrap_or_default();
     let is_busy = |reason: &CancellationReason| {
-        matches!(code(reason).as_str(), "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+        matches!(
+            code(reason).as_str(),
+            "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+        )
     };
     let decided = reasons.first().is_some_and(|first| code(first) == FAILED);
     if !decided && reasons.iter().any(is_busy) {
@@ -87,22 +100,39 @@ fn sort_reasons(reasons: Vec<CancellationReason>, words: String) -> Trouble {
     if !reasons.iter().any(|reason| code(reason) == FAILED) {
         return Trouble::Final(words);
     }
-    let check = |reason: CancellationReason| if code(&reason) == FAILED { Check::Failed(reason.item) } else { Check::Held };
+    let check = |reason: CancellationReason| {
+        if code(&reason) == FAILED {
+            Check::Failed(reason.item)
+        } else {
+            Check::Held
+        }
+    };
     Trouble::Conditions(reasons.into_iter().map(check).collect())
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// We asked for something that is refused, or cannot be asked.
 pub fn refused(what: &'static str, detail: impl Into<String>) -> Fault {
-    Fault { kind: FaultKind::Refused, what, detail: detail.into() }
+    Fault {
+        kind: FaultKind::Refused,
+        what,
+        detail: detail.into(),
+    }
 }
 
 /// What was read makes no sense.
 pub fn corrupt(what: &'static str, detail: impl Into<String>) -> Fault {
-    Fault { kind: FaultKind::Corrupt, what, detail: detail.into() }
+    Fault {
+        kind: FaultKind::Corrupt,
+        what,
+        detail: detail.into(),
+    }
 }
 
 /// A request that lacks a part.
@@ -115,7 +145,10 @@ mod tests {
     use super::*;
 
     fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
-        codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+        codes
+            .iter()
+            .map(|code| CancellationReason::builder().code(*code).build())
+            .collect()
     }
 
     #[test]
@@ -124,18 +157,37 @@ mod tests {
         const BUSY: &str = "TransactionConflict";
         for (name, codes, expected) in [
             ("one condition", vec!["None", FAILED], "conditions"),
-            ("the first, and a busy one", vec![FAILED, BUSY], "conditions"),
-            ("a later one, and a busy one", vec!["None", FAILED, BUSY], "busy"),
+            (
+                "the first, and a busy one",
+                vec![FAILED, BUSY],
+                "conditions",
+            ),
+            (
+                "a later one, and a busy one",
+                vec!["None", FAILED, BUSY],
+                "busy",
+            ),
             ("busy first", vec![BUSY, FAILED], "busy"),
             ("throttled", vec!["None", "ThrottlingError"], "busy"),
-            ("too hot", vec!["ProvisionedThroughputExceeded", "None"], "busy"),
+            (
+                "too hot",
+                vec!["ProvisionedThroughputExceeded", "None"],
+                "busy",
+            ),
             ("refused", vec!["ValidationError", "None"], "final"),
             ("no reasons", vec![], "final"),
         ] {
             let sorted = match sort_reasons(reasons(&codes), String::new()) {
                 Trouble::Conditions(checks) => {
                     let failed: Vec<_> = codes.iter().map(|code| *code == FAILED).collect();
-                    assert_eq!(checks.iter().map(|check| *check != Check::Held).collect::<Vec<_>>(), failed, "{name}");
+                    assert_eq!(
+                        checks
+                            .iter()
+                            .map(|check| *check != Check::Held)
+                            .collect::<Vec<_>>(),
+                        failed,
+                        "{name}"
+                    );
                     "conditions"
                 }
                 Trouble::Busy(_) => "busy",

@@ -21,11 +21,19 @@ pub async fn put(store: &DynamoStore, hours: &[(HourOf, Hour)]) -> Result<(), Fa
         };
         to_item(WHAT, &row)
     };
-    let rows = hours.iter().map(row).collect::<Result<Vec<Item>, Fault>>()?;
+    let rows = hours
+        .iter()
+        .map(row)
+        .collect::<Result<Vec<Item>, Fault>>()?;
     store.put_all(WHAT, &store.tables.claims, rows).await
 }
 
-pub async fn between(store: &DynamoStore, cast: Option<&CastId>, since_hour: i64, until_hour: i64) -> Result<Vec<(i64, Hour)>, Fault> {
+pub async fn between(
+    store: &DynamoStore,
+    cast: Option<&CastId>,
+    since_hour: i64,
+    until_hour: i64,
+) -> Result<Vec<(i64, Hour)>, Fault> {
     const WHAT: &str = "read hours";
     if until_hour <= since_hour {
         return Ok(Vec::new());
@@ -46,11 +54,17 @@ pub async fn newest(store: &DynamoStore) -> Result<Option<i64>, Fault> {
         .value(":until", text(names::hour_mark(i64::MAX)));
     stretch.newest_first = true;
     let (items, _) = store.query(WHAT, &stretch, Some(1)).await?;
-    Ok(items.into_iter().map(|item| read(WHAT, item)).next().transpose()?.map(|(hour, _)| hour))
+    Ok(items
+        .into_iter()
+        .map(|item| read(WHAT, item))
+        .next()
+        .transpose()?
+        .map(|(hour, _)| hour))
 }
 
 fn read(what: &'static str, item: Item) -> Result<(i64, Hour), Fault> {
     let row = from_item::<HourRow>(what, item)?;
-    let hour = names::read_hour_mark(&row.hour_code).ok_or_else(|| corrupt(what, "a key that is not ours"))?;
+    let hour = names::read_hour_mark(&row.hour_code)
+        .ok_or_else(|| corrupt(what, "a key that is not ours"))?;
     Ok((hour, row.counts))
 }

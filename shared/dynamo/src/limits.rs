@@ -11,7 +11,9 @@ use casting_core::window::Window;
 
 use crate::fault::corrupt;
 use crate::names;
-use crate::rows::{ProofRow, RequestRow, TallyRow, WindowRow, from_item, key, number, text, to_item};
+use crate::rows::{
+    ProofRow, RequestRow, TallyRow, WindowRow, from_item, key, number, text, to_item,
+};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
 
@@ -19,19 +21,48 @@ use crate::write::{self, Clause, Written};
 const NO_ROW: &str = "";
 
 pub async fn window(store: &DynamoStore, key_text: &str) -> Result<Window, Fault> {
-    let row = store.get::<WindowRow>("read a window", &store.tables.limits, key(names::ID, names::window(key_text))).await?;
+    let row = store
+        .get::<WindowRow>(
+            "read a window",
+            &store.tables.limits,
+            key(names::ID, names::window(key_text)),
+        )
+        .await?;
     Ok(row.map_or_else(|| empty_window(key_text), |row| row.into_window(key_text)))
 }
 
 pub async fn tally(store: &DynamoStore, key_text: &str) -> Result<u32, Fault> {
-    let row = store.get::<TallyRow>("read a count", &store.tables.limits, key(names::ID, names::tally(key_text))).await?;
+    let row = store
+        .get::<TallyRow>(
+            "read a count",
+            &store.tables.limits,
+            key(names::ID, names::tally(key_text)),
+        )
+        .await?;
     Ok(row.map_or(0, |row| row.taken))
 }
 
-pub async fn first_request(store: &DynamoStore, key_text: &str, print: &str, forgotten_at: Timestamp) -> Result<String, Fault> {
+pub async fn first_request(
+    store: &DynamoStore,
+    key_text: &str,
+    print: &str,
+    forgotten_at: Timestamp,
+) -> Result<String, Fault> {
     const WHAT: &str = "remember a request";
-    let row = RequestRow { id: names::request(key_text), print: print.to_owned(), expires_at: forgotten_at.seconds() };
-    match store.put(WHAT, &store.tables.limits, to_item(WHAT, &row)?, Clause::when(names::IS_NEW)).await? {
+    let row = RequestRow {
+        id: names::request(key_text),
+        print: print.to_owned(),
+        expires_at: forgotten_at.seconds(),
+    };
+    match store
+        .put(
+            WHAT,
+            &store.tables.limits,
+            to_item(WHAT, &row)?,
+            Clause::when(names::IS_NEW),
+        )
+        .await?
+    {
         Written::Done => Ok(row.print),
         Written::Failed(Some(first)) => Ok(from_item::<RequestRow>(WHAT, first)?.print),
         Written::Failed(None) => Err(corrupt(WHAT, "refused without a reason")),
@@ -40,17 +71,33 @@ pub async fn first_request(store: &DynamoStore, key_text: &str, print: &str, for
 
 /// The window that has no row.
 pub fn empty_window(key: &str) -> Window {
-    Window { key: key.to_owned(), stamp: NO_ROW.to_owned(), slots: Default::default() }
+    Window {
+        key: key.to_owned(),
+        stamp: NO_ROW.to_owned(),
+        slots: Default::default(),
+    }
 }
 
 /// The row is the one with this stamp.
 pub fn as_seen(stamp: &str) -> Clause {
-    if stamp == NO_ROW { Clause::when(names::IS_NEW) } else { Clause::when(names::IS_AS_SEEN).value(":seen", text(stamp)) }
+    if stamp == NO_ROW {
+        Clause::when(names::IS_NEW)
+    } else {
+        Clause::when(names::IS_AS_SEEN).value(":seen", text(stamp))
+    }
 }
 
 /// Takes a slot in the window, if it is as it was seen.
-pub fn take_slot(what: &'static str, store: &DynamoStore, claim: &WindowClaim) -> Result<TransactWriteItem, Fault> {
-    let row = WindowRow::new(&claim.after, claim.after.newest().unwrap_or(claim.cutoff), claim.forgotten_at);
+pub fn take_slot(
+    what: &'static str,
+    store: &DynamoStore,
+    claim: &WindowClaim,
+) -> Result<TransactWriteItem, Fault> {
+    let row = WindowRow::new(
+        &claim.after,
+        claim.after.newest().unwrap_or(claim.cutoff),
+        claim.forgotten_at,
+    );
     let clause = match claim.seen.as_deref() {
         None => Clause::when(names::WINDOW_IS_IDLE).value(":cutoff", number(claim.cutoff.millis())),
         Some(seen) => as_seen(seen),
@@ -59,33 +106,82 @@ pub fn take_slot(what: &'static str, store: &DynamoStore, claim: &WindowClaim) -
 }
 
 /// Gives a session's slot back, if the window still has it.
-pub fn give_slot(what: &'static str, store: &DynamoStore, window: &str, session: &SessionId) -> Result<TransactWriteItem, Fault> {
+pub fn give_slot(
+    what: &'static str,
+    store: &DynamoStore,
+    window: &str,
+    session: &SessionId,
+) -> Result<TransactWriteItem, Fault> {
     // A session gives back once, so its id makes a stamp that the window never had.
-    let has_slot = Clause::when(names::HAS_SLOT).name("#session", session.as_str()).value(":stamp", text(format!("released-{session}")));
-    write::update(what, &store.tables.limits, key(names::ID, names::window(window)), names::GIVE_SLOT, has_slot)
+    let has_slot = Clause::when(names::HAS_SLOT)
+        .name("#session", session.as_str())
+        .value(":stamp", text(format!("released-{session}")));
+    write::update(
+        what,
+        &store.tables.limits,
+        key(names::ID, names::window(window)),
+        names::GIVE_SLOT,
+        has_slot,
+    )
 }
 
 /// Takes one of a count, if there is room.
-pub fn take_tally(what: &'static str, store: &DynamoStore, tally: &Tally) -> Result<TransactWriteItem, Fault> {
-    let mut clause =
-        Clause::when(names::TALLY_HAS_ROOM).value(":most", number(tally.most)).value(":zero", number(0)).value(":one", number(1));
+pub fn take_tally(
+    what: &'static str,
+    store: &DynamoStore,
+    tally: &Tally,
+) -> Result<TransactWriteItem, Fault> {
+    let mut clause = Clause::when(names::TALLY_HAS_ROOM)
+        .value(":most", number(tally.most))
+        .value(":zero", number(0))
+        .value(":one", number(1));
     let mut change = names::TAKE_TALLY;
     if let Some(at) = tally.forgotten_at {
         clause = clause.value(":expires", number(at.seconds()));
         change = names::TAKE_TALLY_FOR_A_TIME;
     }
-    write::update(what, &store.tables.limits, key(names::ID, names::tally(&tally.key)), change, clause)
+    write::update(
+        what,
+        &store.tables.limits,
+        key(names::ID, names::tally(&tally.key)),
+        change,
+        clause,
+    )
 }
 
 /// Gives one of a count back, if any are taken (the row of an hour may have been forgotten).
-pub fn give_tally(what: &'static str, store: &DynamoStore, held: &Held) -> Result<TransactWriteItem, Fault> {
-    let is_taken = Clause::when(names::TALLY_IS_TAKEN).value(":zero", number(0)).value(":one", number(1));
-    write::update(what, &store.tables.limits, key(names::ID, names::tally(&held.key)), names::GIVE_TALLY, is_taken)
+pub fn give_tally(
+    what: &'static str,
+    store: &DynamoStore,
+    held: &Held,
+) -> Result<TransactWriteItem, Fault> {
+    let is_taken = Clause::when(names::TALLY_IS_TAKEN)
+        .value(":zero", number(0))
+        .value(":one", number(1));
+    write::update(
+        what,
+        &store.tables.limits,
+        key(names::ID, names::tally(&held.key)),
+        names::GIVE_TALLY,
+        is_taken,
+    )
 }
 
 /// Uses a proof up, if it has not been used.
-pub fn use_proof(what: &'static str, store: &DynamoStore, proof: &Proof) -> Result<TransactWriteItem, Fault> {
+pub fn use_proof(
+    what: &'static str,
+    store: &DynamoStore,
+    proof: &Proof,
+) -> Result<TransactWriteItem, Fault> {
     // Kept a little longer than it would be accepted: clocks differ.
-    let row = ProofRow { id: names::proof(&proof.id), expires_at: proof.until.seconds() + 60 };
-    write::put(what, &store.tables.limits, to_item(what, &row)?, Clause::when(names::IS_NEW))
+    let row = ProofRow {
+        id: names::proof(&proof.id),
+        expires_at: proof.until.seconds() + 60,
+    };
+    write::put(
+        what,
+        &store.tables.limits,
+        to_item(what, &row)?,
+        Clause::when(names::IS_NEW),
+    )
 }

@@ -88,15 +88,15 @@ pub const GIVE_PLACE: &str = "ADD remaining :one";
 pub const GIVE_SLOT: &str = "REMOVE slots.#session SET stamp = :stamp";
 pub const TOUCH_PLACE: &str = "SET places.#place.seen_at = :now";
 pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :one";
-pub const TAKE_TALLY_FOR_A_TIME: &str = "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :expires";
+pub const TAKE_TALLY_FOR_A_TIME: &str =
+    "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :expires";
 pub const GIVE_TALLY: &str = "SET taken = taken - :one";
 /// Settings only: a counter that claims are moving meanwhile stays theirs.
 pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, name_sort = :name";
 pub const SET_CONFIG_AND_COUNTER: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, \
      remaining = :remaining, counter_epoch = :epoch, name_sort = :name";
 pub const COUNT: &str = "SET expires_at = :expires, kind = :kind ADD refused :count";
-pub const COUNT_AND_SAMPLE: &str =
-    "SET expires_at = :expires, kind = :kind, samples = list_append(if_not_exists(samples, :none), :samples) ADD refused :count";
+pub const COUNT_AND_SAMPLE: &str = "SET expires_at = :expires, kind = :kind, samples = list_append(if_not_exists(samples, :none), :samples) ADD refused :count";
 
 // Which rows of an index.
 pub const OF_KEY: &str = "cast_key = :key";

@@ -14,32 +14,54 @@ use crate::{limits, names, sessions};
 
 pub async fn stage(store: &DynamoStore, session: &Session, most: u32) -> Result<Staged, Fault> {
     const WHAT: &str = "start a session ahead";
-    let pool = session.waits_in().ok_or_else(|| corrupt(WHAT, "it waits in no pool"))?;
+    let pool = session
+        .waits_in()
+        .ok_or_else(|| corrupt(WHAT, "it waits in no pool"))?;
     let row = to_item(WHAT, &SessionRow::from(session))?;
     let parts = vec![
-        write::put(WHAT, &store.tables.sessions, row, Clause::when(names::IS_NEW))?,
+        write::put(
+            WHAT,
+            &store.tables.sessions,
+            row,
+            Clause::when(names::IS_NEW),
+        )?,
         limits::take_tally(WHAT, store, &casting_core::pooled::waiting(pool, most))?,
     ];
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Staged::Placed),
-        Err(refusal) if refusal.failed(0).is_some() => Err(corrupt(WHAT, "its id was drawn before")),
+        Err(refusal) if refusal.failed(0).is_some() => {
+            Err(corrupt(WHAT, "its id was drawn before"))
+        }
         Err(_) => Ok(Staged::Full),
     }
 }
 
 pub async fn waiting(store: &DynamoStore, pool: &StagingId) -> Result<Vec<Session>, Fault> {
     const WHAT: &str = "list a pool";
-    let stretch = Stretch::new(&store.tables.sessions, Some(names::BY_POOL), names::OF_POOL).value(":pool", text(pool.as_str()));
+    let stretch = Stretch::new(&store.tables.sessions, Some(names::BY_POOL), names::OF_POOL)
+        .value(":pool", text(pool.as_str()));
     let (rows, _) = store.query(WHAT, &stretch, None).await?;
-    rows.into_iter().map(|row| sessions::read(WHAT, row)).collect()
+    rows.into_iter()
+        .map(|row| sessions::read(WHAT, row))
+        .collect()
 }
 
 /// The parts of a transaction that make `staged` the session that `row` tells of: it is written over the row that was chosen, and no longer counts in
 /// its pool.
-pub fn take(what: &'static str, store: &DynamoStore, staged: &Session, row: Item) -> Result<[TransactWriteItem; 2], Fault> {
+pub fn take(
+    what: &'static str,
+    store: &DynamoStore,
+    staged: &Session,
+    row: Item,
+) -> Result<[TransactWriteItem; 2], Fault> {
     let is_rev = Clause::when(names::IS_REV).value(":rev", number(staged.rev));
-    let held = staged.held_in_pool().ok_or_else(|| corrupt(what, "it waits in no pool"))?;
-    Ok([write::put(what, &store.tables.sessions, row, is_rev)?, limits::give_tally(what, store, &held)?])
+    let held = staged
+        .held_in_pool()
+        .ok_or_else(|| corrupt(what, "it waits in no pool"))?;
+    Ok([
+        write::put(what, &store.tables.sessions, row, is_rev)?,
+        limits::give_tally(what, store, &held)?,
+    ])
 }
 
 pub async fn exchange(
@@ -58,14 +80,23 @@ pub async fn exchange(
         Some(_) => to_item(WHAT, &ClaimRow::of(after))?,
         None => row.clone(),
     };
-    let mut parts =
-        vec![write::put(WHAT, table, to_item(WHAT, &SessionRow::from(given_up))?, is_rev)?, write::put(WHAT, table, first, leads_to_it)?];
+    let mut parts = vec![
+        write::put(
+            WHAT,
+            table,
+            to_item(WHAT, &SessionRow::from(given_up))?,
+            is_rev,
+        )?,
+        write::put(WHAT, table, first, leads_to_it)?,
+    ];
     if let Some(staged) = staged {
         parts.extend(take(WHAT, store, staged, row)?);
     }
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Exchanged::Done),
-        Err(refusal) if refusal.failed(0).is_some() || refusal.failed(1).is_some() => Ok(Exchanged::Stale),
+        Err(refusal) if refusal.failed(0).is_some() || refusal.failed(1).is_some() => {
+            Ok(Exchanged::Stale)
+        }
         Err(_) => Ok(Exchanged::StagedGone),
     }
 }

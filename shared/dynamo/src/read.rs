@@ -34,7 +34,14 @@ pub struct Stretch<'a> {
 impl<'a> Stretch<'a> {
     /// The rows of `table` (or of its `index`) for which `of` holds, in order.
     pub fn new(table: &'a str, index: Option<&'static str>, of: &'static str) -> Self {
-        Self { table, index, of, values: HashMap::new(), newest_first: false, after: None }
+        Self {
+            table,
+            index,
+            of,
+            values: HashMap::new(),
+            newest_first: false,
+            after: None,
+        }
     }
 
     /// `placeholder` stands for `value`.
@@ -46,14 +53,34 @@ impl<'a> Stretch<'a> {
 
 impl DynamoStore {
     /// The row with this key, as it is now.
-    pub(crate) async fn get<R: DeserializeOwned>(&self, what: &'static str, table: &str, key: Item) -> Result<Option<R>, Fault> {
-        self.get_item(what, table, key).await?.map(|item| from_item(what, item)).transpose()
+    pub(crate) async fn get<R: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        table: &str,
+        key: Item,
+    ) -> Result<Option<R>, Fault> {
+        self.get_item(what, table, key)
+            .await?
+            .map(|item| from_item(what, item))
+            .transpose()
     }
 
     /// The same, as DynamoDB has it.
-    pub(crate) async fn get_item(&self, what: &'static str, table: &str, key: Item) -> Result<Option<Item>, Fault> {
-        let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
-        let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
+    pub(crate) async fn get_item(
+        &self,
+        what: &'static str,
+        table: &str,
+        key: Item,
+    ) -> Result<Option<Item>, Fault> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(table)
+            .set_key(Some(key))
+            .consistent_read(true);
+        let answer = call(what, || request.clone().send())
+            .await?
+            .map_err(unconditional(what))?;
         Ok(answer.item)
     }
 
@@ -69,7 +96,12 @@ impl DynamoStore {
 
     /// The first rows of a stretch, at most `limit` of them, and whether more follow.
     /// A table is read as it is now, an index as it was a moment ago.
-    pub(crate) async fn query(&self, what: &'static str, stretch: &Stretch<'_>, limit: Option<u32>) -> Result<(Vec<Item>, bool), Fault> {
+    pub(crate) async fn query(
+        &self,
+        what: &'static str,
+        stretch: &Stretch<'_>,
+        limit: Option<u32>,
+    ) -> Result<(Vec<Item>, bool), Fault> {
         let mut items = Vec::new();
         let mut after = stretch.after.clone();
         // One more than asked for, because DynamoDB names a next key even when nothing follows.
@@ -81,7 +113,9 @@ impl DynamoStore {
                 .consistent_read(stretch.index.is_none())
                 .set_exclusive_start_key(after)
                 .set_limit(limit.map(|_| i32::try_from(wanted - items.len()).unwrap_or(i32::MAX)));
-            let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
+            let answer = call(what, || request.clone().send())
+                .await?
+                .map_err(unconditional(what))?;
             items.extend(answer.items.unwrap_or_default());
             after = answer.last_evaluated_key;
             if after.is_none() || items.len() >= wanted {
@@ -102,22 +136,42 @@ impl DynamoStore {
     ) -> Result<(Vec<R>, Option<Item>), Fault> {
         let (keys, more) = self.query(what, stretch, Some(page_size(limit))).await?;
         let next = if more { keys.last().cloned() } else { None };
-        let ids: Vec<AttributeValue> = keys.into_iter().filter_map(|mut key| key.remove(names::ID)).collect();
+        let ids: Vec<AttributeValue> = keys
+            .into_iter()
+            .filter_map(|mut key| key.remove(names::ID))
+            .collect();
         let mut found = self.get_all(what, stretch.table, &ids).await?;
         // A row that was deleted since the index was written is left out.
-        let rows = ids.iter().filter_map(|id| found.remove(id.as_s().ok()?)).map(|item| from_item(what, item));
+        let rows = ids
+            .iter()
+            .filter_map(|id| found.remove(id.as_s().ok()?))
+            .map(|item| from_item(what, item));
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
     /// How many rows a stretch has, as far as one answer counts.
-    pub(crate) async fn count(&self, what: &'static str, stretch: &Stretch<'_>) -> Result<Counted, Fault> {
+    pub(crate) async fn count(
+        &self,
+        what: &'static str,
+        stretch: &Stretch<'_>,
+    ) -> Result<Counted, Fault> {
         let request = self.ask(stretch).select(Select::Count).limit(MAX_COUNT);
-        let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
-        Ok(Counted { count: u64::try_from(answer.count).unwrap_or(0), more: answer.last_evaluated_key.is_some() })
+        let answer = call(what, || request.clone().send())
+            .await?
+            .map_err(unconditional(what))?;
+        Ok(Counted {
+            count: u64::try_from(answer.count).unwrap_or(0),
+            more: answer.last_evaluated_key.is_some(),
+        })
     }
 
     /// The rows with these ids, by id.
-    pub(crate) async fn get_all(&self, what: &'static str, table: &str, ids: &[AttributeValue]) -> Result<HashMap<String, Item>, Fault> {
+    pub(crate) async fn get_all(
+        &self,
+        what: &'static str,
+        table: &str,
+        ids: &[AttributeValue],
+    ) -> Result<HashMap<String, Item>, Fault> {
         let key = |id: &AttributeValue| Item::from([(names::ID.to_owned(), id.clone())]);
         let mut missing: Vec<Item> = ids.iter().map(key).collect();
         let mut found = HashMap::new();
@@ -126,19 +180,43 @@ impl DynamoStore {
             if missing.is_empty() {
                 return Ok(found);
             }
-            let wanted = KeysAndAttributes::builder().set_keys(Some(missing)).consistent_read(true).build().map_err(incomplete(what))?;
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(missing))
+                .consistent_read(true)
+                .build()
+                .map_err(incomplete(what))?;
             let request = self.client.batch_get_item().request_items(table, wanted);
-            let answer = call(what, || request.clone().send()).await?.map_err(unconditional(what))?;
-            for item in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+            let answer = call(what, || request.clone().send())
+                .await?
+                .map_err(unconditional(what))?;
+            for item in answer
+                .responses
+                .into_iter()
+                .flat_map(HashMap::into_values)
+                .flatten()
+            {
                 let id = item.get(names::ID).and_then(|id| id.as_s().ok()).cloned();
                 found.insert(id.ok_or_else(|| corrupt(what, "a row without id"))?, item);
             }
-            missing = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|keys| keys.keys).collect();
+            missing = answer
+                .unprocessed_keys
+                .into_iter()
+                .flat_map(HashMap::into_values)
+                .flat_map(|keys| keys.keys)
+                .collect();
             if !missing.is_empty() {
                 pause(tries).await;
             }
         }
-        if missing.is_empty() { Ok(found) } else { Err(Fault { kind: FaultKind::Unavailable, what, detail: "rows are left out".into() }) }
+        if missing.is_empty() {
+            Ok(found)
+        } else {
+            Err(Fault {
+                kind: FaultKind::Unavailable,
+                what,
+                detail: "rows are left out".into(),
+            })
+        }
     }
 }
 
@@ -149,7 +227,11 @@ pub fn page_size(limit: u32) -> u32 {
 
 /// The key at which rows of a kind go on after `id`, in a table or an index over kind and id.
 pub fn after_id(kind: &str, id: &str) -> Item {
-    [(names::KIND.to_owned(), text(kind)), (names::ID.to_owned(), text(id))].into()
+    [
+        (names::KIND.to_owned(), text(kind)),
+        (names::ID.to_owned(), text(id)),
+    ]
+    .into()
 }
 
 /// The fault of a read that was answered as only a conditional write can be.

@@ -22,7 +22,10 @@ const ROUNDS: u32 = 4;
 pub async fn add(store: &DynamoStore, refusals: &[RefusalCount]) -> Result<(), Fault> {
     let mut rows: BTreeMap<(String, String), RefusalCount> = BTreeMap::new();
     for refusal in refusals.iter().filter(|refusal| refusal.count > 0) {
-        let key = (names::link(refusal.cast_id.as_ref()), names::hour_code(refusal.hour, &refusal.code));
+        let key = (
+            names::link(refusal.cast_id.as_ref()),
+            names::hour_code(refusal.hour, &refusal.code),
+        );
         rows.entry(key)
             .and_modify(|row| {
                 row.count += refusal.count;
@@ -42,12 +45,23 @@ async fn add_rows(store: &DynamoStore, rows: &mut [RefusalCount]) -> Result<(), 
         row.samples.truncate(names::MAX_SAMPLES);
     }
     for round in 1.. {
-        let parts = rows.iter().map(|row| part(store, row)).collect::<Result<_, _>>()?;
-        let Err(refusal) = store.transact(ADD, parts).await? else { break };
+        let parts = rows
+            .iter()
+            .map(|row| part(store, row))
+            .collect::<Result<_, _>>()?;
+        let Err(refusal) = store.transact(ADD, parts).await? else {
+            break;
+        };
         for (index, row) in rows.iter_mut().enumerate() {
             if let Some(found) = refusal.failed(index) {
-                let taken = found.map_or(Ok(0), |found| from_item::<RefusalRow>(ADD, found.clone()).map(|found| found.samples.len()))?;
-                row.samples.truncate(if round < ROUNDS { names::MAX_SAMPLES.saturating_sub(taken) } else { 0 });
+                let taken = found.map_or(Ok(0), |found| {
+                    from_item::<RefusalRow>(ADD, found.clone()).map(|found| found.samples.len())
+                })?;
+                row.samples.truncate(if round < ROUNDS {
+                    names::MAX_SAMPLES.saturating_sub(taken)
+                } else {
+                    0
+                });
             }
         }
         if round > ROUNDS {
@@ -57,10 +71,19 @@ async fn add_rows(store: &DynamoStore, rows: &mut [RefusalCount]) -> Result<(), 
     Ok(())
 }
 
-fn part(store: &DynamoStore, row: &RefusalCount) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
+fn part(
+    store: &DynamoStore,
+    row: &RefusalCount,
+) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
     let key: Item = [
-        (names::LINK.to_owned(), text(names::link(row.cast_id.as_ref()))),
-        (names::HOUR_CODE.to_owned(), text(names::hour_code(row.hour, &row.code))),
+        (
+            names::LINK.to_owned(),
+            text(names::link(row.cast_id.as_ref())),
+        ),
+        (
+            names::HOUR_CODE.to_owned(),
+            text(names::hour_code(row.hour, &row.code)),
+        ),
     ]
     .into();
     let (change, clause) = if row.samples.is_empty() {
@@ -76,11 +99,18 @@ fn part(store: &DynamoStore, row: &RefusalCount) -> Result<aws_sdk_dynamodb::typ
     let clause = clause
         .value(":count", number(row.count))
         .value(":kind", text(names::REFUSAL))
-        .value(":expires", number(row.hour.saturating_add(names::REFUSALS_SECONDS)));
+        .value(
+            ":expires",
+            number(row.hour.saturating_add(names::REFUSALS_SECONDS)),
+        );
     write::update(ADD, &store.tables.claims, key, change, clause)
 }
 
-pub async fn since(store: &DynamoStore, cast: Option<&CastId>, hour: i64) -> Result<Vec<RefusalCount>, Fault> {
+pub async fn since(
+    store: &DynamoStore,
+    cast: Option<&CastId>,
+    hour: i64,
+) -> Result<Vec<RefusalCount>, Fault> {
     const WHAT: &str = "list refusals";
     let mut stretch = Stretch::new(&store.tables.claims, None, names::REFUSED_SINCE)
         .value(":link", text(names::link(cast)))
@@ -92,7 +122,9 @@ pub async fn since(store: &DynamoStore, cast: Option<&CastId>, hour: i64) -> Res
 }
 
 fn read(what: &'static str, item: Item) -> Result<RefusalCount, Fault> {
-    from_item::<RefusalRow>(what, item)?.into_count().ok_or_else(|| corrupt(what, "a key that is not ours"))
+    from_item::<RefusalRow>(what, item)?
+        .into_count()
+        .ok_or_else(|| corrupt(what, "a key that is not ours"))
 }
 
 pub async fn of_all(
@@ -104,35 +136,58 @@ pub async fn of_all(
 ) -> Result<Page<RefusalCount>, Fault> {
     const WHAT: &str = "list all refusals";
     if until_hour <= since_hour {
-        return Ok(Page { items: Vec::new(), next: None });
+        return Ok(Page {
+            items: Vec::new(),
+            next: None,
+        });
     }
     // No code begins with a character behind `~`, and none is longer than this.
-    let mut stretch = Stretch::new(&store.tables.claims, Some(names::BY_HOUR), names::REFUSED_BETWEEN)
-        .value(":kind", text(names::REFUSAL))
-        .value(":since", text(names::hour_prefix(since_hour)))
-        .value(":until", text(names::hour_code(until_hour - 1, "~")));
+    let mut stretch = Stretch::new(
+        &store.tables.claims,
+        Some(names::BY_HOUR),
+        names::REFUSED_BETWEEN,
+    )
+    .value(":kind", text(names::REFUSAL))
+    .value(":since", text(names::hour_prefix(since_hour)))
+    .value(":until", text(names::hour_code(until_hour - 1, "~")));
     stretch.newest_first = true;
     if let Some(after) = after {
-        stretch.after = Some(read_cursor(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?);
+        stretch.after =
+            Some(read_cursor(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?);
     }
     let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
     let next = items.last().filter(|_| more).and_then(cursor);
-    let items = items.into_iter().map(|item| read(WHAT, item)).collect::<Result<_, _>>()?;
+    let items = items
+        .into_iter()
+        .map(|item| read(WHAT, item))
+        .collect::<Result<_, _>>()?;
     Ok(Page { items, next })
 }
 
 /// Where a page begins, as text: link, hour and code of the row before it.
 fn cursor(item: &Item) -> Option<String> {
-    Some(format!("{}~{}", item.get(names::LINK)?.as_s().ok()?, item.get(names::HOUR_CODE)?.as_s().ok()?))
+    Some(format!(
+        "{}~{}",
+        item.get(names::LINK)?.as_s().ok()?,
+        item.get(names::HOUR_CODE)?.as_s().ok()?
+    ))
 }
 
 fn read_cursor(cursor: &str) -> Option<Item> {
     let (link, hour_code) = cursor.split_once('~')?;
     let is_link = link == names::NO_LINK || CastId::parse(link).is_some();
     let (_, code) = names::read_hour_code(hour_code).filter(|_| is_link)?;
-    let plain = !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let plain = !code.is_empty()
+        && code
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     plain.then(|| {
         let part = |name: &str, value: &str| (name.to_owned(), text(value));
-        [part(names::KIND, names::REFUSAL), part(names::LINK, link), part(names::HOUR_CODE, hour_code)].into()
+        [
+            part(names::KIND, names::REFUSAL),
+            part(names::LINK, link),
+            part(names::HOUR_CODE, hour_code),
+        ]
+        .into()
     })
 }

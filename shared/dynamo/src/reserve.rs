@@ -7,7 +7,9 @@ use casting_core::window::Window;
 
 use crate::call::Refusal;
 use crate::fault::corrupt;
-use crate::rows::{CastRow, ClaimRow, Item, SessionRow, WindowRow, from_item, key, number, to_item};
+use crate::rows::{
+    CastRow, ClaimRow, Item, SessionRow, WindowRow, from_item, key, number, to_item,
+};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
 use crate::{limits, names, pool, room, sessions};
@@ -20,7 +22,11 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     let session = &reservation.session;
     let row = to_item(WHAT, &SessionRow::from(session))?;
     let (sessions, is_new) = (&store.tables.sessions, Clause::when(names::IS_NEW));
-    if reservation.staged.is_none() && session.charge.is_free() && reservation.proof.is_none() && reservation.room.is_none() {
+    if reservation.staged.is_none()
+        && session.charge.is_free()
+        && reservation.proof.is_none()
+        && reservation.room.is_none()
+    {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed),
             Written::Failed(found) => already(store, found).await,
@@ -28,16 +34,29 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     }
     // The session comes first, because the first part that stands in the way is the answer; one that was started ahead comes last, because another
     // one may do as well.
-    let first = if reservation.staged.is_some() { to_item(WHAT, &ClaimRow::of(session))? } else { row.clone() };
-    let mut parts = vec![(Guard::Session, write::put(WHAT, sessions, first, is_new)?), (Guard::Cast, cast_part(store, reservation)?)];
+    let first = if reservation.staged.is_some() {
+        to_item(WHAT, &ClaimRow::of(session))?
+    } else {
+        row.clone()
+    };
+    let mut parts = vec![
+        (Guard::Session, write::put(WHAT, sessions, first, is_new)?),
+        (Guard::Cast, cast_part(store, reservation)?),
+    ];
     if let Some(claim) = &reservation.room {
         parts.push((Guard::Room(&claim.cast), room::part(WHAT, store, claim)?));
     }
     if let Some(claim) = &reservation.window {
-        parts.push((Guard::Window(&claim.after.key), limits::take_slot(WHAT, store, claim)?));
+        parts.push((
+            Guard::Window(&claim.after.key),
+            limits::take_slot(WHAT, store, claim)?,
+        ));
     }
     for tally in &reservation.tallies {
-        parts.push((Guard::Tally(tally.kind), limits::take_tally(WHAT, store, tally)?));
+        parts.push((
+            Guard::Tally(tally.kind),
+            limits::take_tally(WHAT, store, tally)?,
+        ));
     }
     if let Some(proof) = &reservation.proof {
         parts.push((Guard::Proof, limits::use_proof(WHAT, store, proof)?));
@@ -52,7 +71,9 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
         Err(refusal) => match first_in_the_way(&guards, &refusal)? {
             (Guard::Session, found) => already(store, found.cloned()).await,
             (Guard::Cast, found) => cast_refused(reservation, found),
-            (Guard::Room(cast), found) => Ok(Reserved::RoomMoved(room::found_room(WHAT, cast, found)?)),
+            (Guard::Room(cast), found) => {
+                Ok(Reserved::RoomMoved(room::found_room(WHAT, cast, found)?))
+            }
             (Guard::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
             (Guard::Tally(kind), _) => Ok(Reserved::Full(*kind)),
             (Guard::Proof, _) => Ok(Reserved::ProofUsed),
@@ -72,11 +93,26 @@ enum Guard<'a> {
     Staged,
 }
 
-fn cast_part(store: &DynamoStore, reservation: &Reservation) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
-    let Reservation { session, cast_version, .. } = reservation;
-    let (casts, id) = (&store.tables.casts, key(names::ID, session.cast_id.as_str()));
+fn cast_part(
+    store: &DynamoStore,
+    reservation: &Reservation,
+) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Fault> {
+    let Reservation {
+        session,
+        cast_version,
+        ..
+    } = reservation;
+    let (casts, id) = (
+        &store.tables.casts,
+        key(names::ID, session.cast_id.as_str()),
+    );
     match session.charge.count {
-        None => write::check(WHAT, casts, id, Clause::when(names::IS_VERSION).value(":version", number(*cast_version))),
+        None => write::check(
+            WHAT,
+            casts,
+            id,
+            Clause::when(names::IS_VERSION).value(":version", number(*cast_version)),
+        ),
         Some(epoch) => {
             let has_place = Clause::when(names::HAS_PLACE)
                 .value(":version", number(*cast_version))
@@ -88,8 +124,14 @@ fn cast_part(store: &DynamoStore, reservation: &Reservation) -> Result<aws_sdk_d
     }
 }
 
-fn first_in_the_way<'a, 'b>(guards: &'a [Guard<'b>], refusal: &'a Refusal) -> Result<(&'a Guard<'b>, Option<&'a Item>), Fault> {
-    let first = guards.iter().enumerate().find_map(|(index, guard)| Some((guard, refusal.failed(index)?)));
+fn first_in_the_way<'a, 'b>(
+    guards: &'a [Guard<'b>],
+    refusal: &'a Refusal,
+) -> Result<(&'a Guard<'b>, Option<&'a Item>), Fault> {
+    let first = guards
+        .iter()
+        .enumerate()
+        .find_map(|(index, guard)| Some((guard, refusal.failed(index)?)));
     first.ok_or_else(|| corrupt(WHAT, "refused without a reason"))
 }
 
@@ -98,16 +140,25 @@ async fn already(store: &DynamoStore, found: Option<Item>) -> Result<Reserved, F
     let found = found.ok_or_else(|| corrupt(WHAT, "the session exists, but is not shown"))?;
     let session = match ClaimRow::read(WHAT, &found)? {
         None => sessions::read(WHAT, found)?,
-        Some(id) => sessions::by_id(store, &id).await?.ok_or_else(|| corrupt(WHAT, "a claim leads nowhere"))?,
+        Some(id) => sessions::by_id(store, &id)
+            .await?
+            .ok_or_else(|| corrupt(WHAT, "a claim leads nowhere"))?,
     };
     Ok(Reserved::Already(Box::new(session)))
 }
 
 fn cast_refused(reservation: &Reservation, found: Option<&Item>) -> Result<Reserved, Fault> {
-    let Some(found) = found else { return Ok(Reserved::ConfigChanged) };
+    let Some(found) = found else {
+        return Ok(Reserved::ConfigChanged);
+    };
     let row: CastRow = from_item(WHAT, found.clone())?;
-    let as_decided = row.version == reservation.cast_version && Some(row.counter_epoch) == reservation.session.charge.count;
-    Ok(if as_decided { Reserved::SoldOut } else { Reserved::ConfigChanged })
+    let as_decided = row.version == reservation.cast_version
+        && Some(row.counter_epoch) == reservation.session.charge.count;
+    Ok(if as_decided {
+        Reserved::SoldOut
+    } else {
+        Reserved::ConfigChanged
+    })
 }
 
 fn window(key: &str, found: Option<&Item>) -> Result<Window, Fault> {

@@ -1,6 +1,8 @@
 //! Owns the rows of waiting rooms, one a link, also as a part of a reservation. Must not know whose turn it is.
 
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use casting_core::captcha::Proof;
 use casting_core::ids::{CastId, SessionId};
 use casting_core::ports::{Fault, RoomClaim, Seated};
@@ -18,11 +20,22 @@ use crate::{limits, names};
 const ROOM_SECONDS: u64 = 86_400;
 
 pub async fn room(store: &DynamoStore, cast: &CastId) -> Result<Room, Fault> {
-    let row = store.get::<RoomRow>("read a waiting room", &store.tables.limits, key(names::ID, names::room(cast))).await?;
+    let row = store
+        .get::<RoomRow>(
+            "read a waiting room",
+            &store.tables.limits,
+            key(names::ID, names::room(cast)),
+        )
+        .await?;
     Ok(row.map_or_else(|| Room::empty(cast.clone()), |row| row.room))
 }
 
-pub async fn save(store: &DynamoStore, seen: &str, after: &Room, proof: Option<&Proof>) -> Result<Seated, Fault> {
+pub async fn save(
+    store: &DynamoStore,
+    seen: &str,
+    after: &Room,
+    proof: Option<&Proof>,
+) -> Result<Seated, Fault> {
     const WHAT: &str = "change a waiting room";
     let mut parts = vec![put(WHAT, store, seen, after)?];
     if let Some(proof) = proof {
@@ -38,7 +51,13 @@ pub async fn save(store: &DynamoStore, seen: &str, after: &Room, proof: Option<&
     }
 }
 
-pub async fn touch(store: &DynamoStore, cast: &CastId, place: &SessionId, gone: Timestamp, now: Timestamp) -> Result<Option<Room>, Fault> {
+pub async fn touch(
+    store: &DynamoStore,
+    cast: &CastId,
+    place: &SessionId,
+    gone: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Room>, Fault> {
     const WHAT: &str = "keep a place";
     let request = store
         .client
@@ -54,7 +73,9 @@ pub async fn touch(store: &DynamoStore, cast: &CastId, place: &SessionId, gone: 
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None);
     match call(WHAT, || request.clone().send()).await? {
         Ok(answer) => {
-            let row = answer.attributes.ok_or_else(|| corrupt(WHAT, "the row is not shown"))?;
+            let row = answer
+                .attributes
+                .ok_or_else(|| corrupt(WHAT, "the row is not shown"))?;
             Ok(Some(from_item::<RoomRow>(WHAT, row)?.room))
         }
         Err(_) => Ok(None),
@@ -62,10 +83,19 @@ pub async fn touch(store: &DynamoStore, cast: &CastId, place: &SessionId, gone: 
 }
 
 /// What a claim asks of the room: that it is as it was seen, and that the visitor's place is given up.
-pub fn part(what: &'static str, store: &DynamoStore, claim: &RoomClaim) -> Result<TransactWriteItem, Fault> {
+pub fn part(
+    what: &'static str,
+    store: &DynamoStore,
+    claim: &RoomClaim,
+) -> Result<TransactWriteItem, Fault> {
     match &claim.after {
         Some(after) => put(what, store, &claim.seen, after),
-        None => write::check(what, &store.tables.limits, key(names::ID, names::room(&claim.cast)), limits::as_seen(&claim.seen)),
+        None => write::check(
+            what,
+            &store.tables.limits,
+            key(names::ID, names::room(&claim.cast)),
+            limits::as_seen(&claim.seen),
+        ),
     }
 }
 
@@ -77,8 +107,21 @@ pub fn found_room(what: &'static str, cast: &CastId, found: Option<&Item>) -> Re
     }
 }
 
-fn put(what: &'static str, store: &DynamoStore, seen: &str, after: &Room) -> Result<TransactWriteItem, Fault> {
+fn put(
+    what: &'static str,
+    store: &DynamoStore,
+    seen: &str,
+    after: &Room,
+) -> Result<TransactWriteItem, Fault> {
     let newest = after.places.values().map(|place| place.seen_at).max();
-    let forgotten_at = newest.or(after.hold_until).unwrap_or(Timestamp::from_millis(0)).plus_seconds(ROOM_SECONDS);
-    write::put(what, &store.tables.limits, to_item(what, &RoomRow::new(after, forgotten_at))?, limits::as_seen(seen))
+    let forgotten_at = newest
+        .or(after.hold_until)
+        .unwrap_or(Timestamp::from_millis(0))
+        .plus_seconds(ROOM_SECONDS);
+    write::put(
+        what,
+        &store.tables.limits,
+        to_item(what, &RoomRow::new(after, forgotten_at))?,
+        limits::as_seen(seen),
+    )
 }

@@ -60,7 +60,10 @@ impl From<CastRow> for Cast {
             id: row.id,
             version: row.version,
             settings: row.settings,
-            counter: Counter { remaining: row.remaining, epoch: row.counter_epoch },
+            counter: Counter {
+                remaining: row.remaining,
+                epoch: row.counter_epoch,
+            },
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -82,7 +85,10 @@ pub struct WordRow {
 impl WordRow {
     /// The row by which this cast is found by this word.
     pub fn new(word: &str, cast: &CastId) -> Self {
-        Self { id: names::word(word, cast), kind: names::WORD.to_owned() }
+        Self {
+            id: names::word(word, cast),
+            kind: names::WORD.to_owned(),
+        }
     }
 }
 
@@ -117,10 +123,26 @@ impl From<&Session> for SessionRow {
     fn from(session: &Session) -> Self {
         Self {
             session: session.clone(),
-            kind: if session.is_nobodys() { names::STAGED } else { names::SESSION }.to_owned(),
+            kind: if session.is_nobodys() {
+                names::STAGED
+            } else {
+                names::SESSION
+            }
+            .to_owned(),
             quoted: Reference::of(&session.id),
-            due: session.due_at.map(|_| if session.is_live() { names::OPEN } else { names::FORGET }.to_owned()),
-            owner_id: if let Owner::User { id, .. } = &session.owner { Some(id.clone()) } else { None },
+            due: session.due_at.map(|_| {
+                if session.is_live() {
+                    names::OPEN
+                } else {
+                    names::FORGET
+                }
+                .to_owned()
+            }),
+            owner_id: if let Owner::User { id, .. } = &session.owner {
+                Some(id.clone())
+            } else {
+                None
+            },
             waits_in: session.waits_in().cloned(),
             expires_at: session.forgotten_at().map(Timestamp::seconds),
         }
@@ -138,13 +160,23 @@ pub struct ClaimRow {
 impl ClaimRow {
     /// The row that leads to this session, kept as long as its own will be.
     pub fn of(session: &Session) -> Self {
-        let longest = session.created_at.plus_seconds(u64::from(session.time_limit_seconds) + LEDGER_SECONDS);
-        Self { id: session.claim_id().clone(), leads_to: session.id.clone(), expires_at: longest.seconds() }
+        let longest = session
+            .created_at
+            .plus_seconds(u64::from(session.time_limit_seconds) + LEDGER_SECONDS);
+        Self {
+            id: session.claim_id().clone(),
+            leads_to: session.id.clone(),
+            expires_at: longest.seconds(),
+        }
     }
 
     /// The session that a row of the table leads to; `None` when it is a session itself.
     pub fn read(what: &'static str, row: &Item) -> Result<Option<SessionId>, Fault> {
-        if row.contains_key("leads_to") { Ok(Some(from_item::<Self>(what, row.clone())?.leads_to)) } else { Ok(None) }
+        if row.contains_key("leads_to") {
+            Ok(Some(from_item::<Self>(what, row.clone())?.leads_to))
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -173,7 +205,11 @@ impl WindowRow {
 
     /// The window with this key.
     pub fn into_window(self, key: &str) -> Window {
-        Window { key: key.to_owned(), stamp: self.stamp, slots: self.slots }
+        Window {
+            key: key.to_owned(),
+            stamp: self.stamp,
+            slots: self.slots,
+        }
     }
 }
 
@@ -193,8 +229,18 @@ impl RefusalRow {
     /// The count of this row; `None` when its key is not one of ours.
     pub fn into_count(self) -> Option<RefusalCount> {
         let (hour, code) = names::read_hour_code(&self.hour_code)?;
-        let cast_id = if self.link == names::NO_LINK { None } else { Some(CastId::parse(&self.link)?) };
-        Some(RefusalCount { cast_id, hour, code: code.to_owned(), count: self.refused, samples: self.samples })
+        let cast_id = if self.link == names::NO_LINK {
+            None
+        } else {
+            Some(CastId::parse(&self.link)?)
+        };
+        Some(RefusalCount {
+            cast_id,
+            hour,
+            code: code.to_owned(),
+            count: self.refused,
+            samples: self.samples,
+        })
     }
 }
 
@@ -210,7 +256,11 @@ pub struct RoomRow {
 impl RoomRow {
     /// The row of this room, kept until `forgotten_at`.
     pub fn new(room: &Room, forgotten_at: Timestamp) -> Self {
-        Self { id: names::room(&room.cast), room: room.clone(), expires_at: forgotten_at.seconds() }
+        Self {
+            id: names::room(&room.cast),
+            room: room.clone(),
+            expires_at: forgotten_at.seconds(),
+        }
     }
 }
 
@@ -238,7 +288,10 @@ pub struct RecordRow<R> {
 
 impl<R: Record> From<&R> for RecordRow<R> {
     fn from(record: &R) -> Self {
-        Self { kind: R::KIND.to_owned(), record: record.clone() }
+        Self {
+            kind: R::KIND.to_owned(),
+            record: record.clone(),
+        }
     }
 }
 
@@ -276,7 +329,8 @@ impl AuditRow {
             kind: names::AUDIT.to_owned(),
             id: audit.id.to_string(),
             target: audit.target.clone(),
-            entry: serde_json::to_string(audit).map_err(|error| refused(what, error.to_string()))?,
+            entry: serde_json::to_string(audit)
+                .map_err(|error| refused(what, error.to_string()))?,
             expires_at: audit.forgotten_at().seconds(),
         })
     }
@@ -289,7 +343,8 @@ impl AuditRow {
 
 /// The row as an item. What is `None` is left out: an index takes no NULL for a key, and rows without the attribute stay out of it.
 pub fn to_item(what: &'static str, row: &impl Serialize) -> Result<Item, Fault> {
-    let mut item: Item = serde_dynamo::to_item(row).map_err(|error| refused(what, error.to_string()))?;
+    let mut item: Item =
+        serde_dynamo::to_item(row).map_err(|error| refused(what, error.to_string()))?;
     item.retain(|_, value| !value.is_null());
     Ok(item)
 }
@@ -327,7 +382,9 @@ pub(crate) mod tests {
     use casting_core::group::Group;
     use casting_core::ids::GroupId;
     use casting_core::network::{NetworkName, Placement};
-    use casting_core::session::{Charge, EndReason, Endpoint, Go, Launch, LaunchNetwork, TaskRef, TaskStatus};
+    use casting_core::session::{
+        Charge, EndReason, Endpoint, Go, Launch, LaunchNetwork, TaskRef, TaskStatus,
+    };
     use casting_core::staging::Staging;
     use casting_core::system::System;
     use casting_core::tally::{Held, TallyKind};
@@ -342,72 +399,178 @@ pub(crate) mod tests {
     }
 
     fn audit() -> Audit {
-        let actor = Actor { kind: ActorKind::User, id: "u1".into(), name: "Ann".into(), scopes: Scope::ALL.into(), address: None };
+        let actor = Actor {
+            kind: ActorKind::User,
+            id: "u1".into(),
+            name: "Ann".into(),
+            scopes: Scope::ALL.into(),
+            address: None,
+        };
         let after = serde_json::json!({"name": "New", "enabled": true, "sessions_remaining": 3});
-        let difference = Difference { before: None, after: Some(&after) };
-        Audit::of(&actor, Noun::Cast, "c1", "New", difference, NOON, &SeededEntropy::new(1))
+        let difference = Difference {
+            before: None,
+            after: Some(&after),
+        };
+        Audit::of(
+            &actor,
+            Noun::Cast,
+            "c1",
+            "New",
+            difference,
+            NOON,
+            &SeededEntropy::new(1),
+        )
     }
 
     fn full_cast() -> Cast {
         let mut cast = cast(1);
         cast.settings.valid_until = Some(NOON);
-        cast.settings.ip_limit =
-            Some(casting_core::cast::IpLimit { sessions: 3, within_seconds: 60, by: Default::default(), exempt: Vec::new() });
-        cast.settings.referrers = vec![casting_core::referrer::ReferrerRule::parse("acme.com").expect("a host")];
+        cast.settings.ip_limit = Some(casting_core::cast::IpLimit {
+            sessions: 3,
+            within_seconds: 60,
+            by: Default::default(),
+            exempt: Vec::new(),
+        });
+        cast.settings.referrers =
+            vec![casting_core::referrer::ReferrerRule::parse("acme.com").expect("a host")];
         cast.settings.error_url = Some("https://acme.com/sorry".into());
         cast.settings.kasm_url = Some("https://example.com/?q=ü".into());
-        cast.counter = Counter { remaining: 7, epoch: 2 };
+        cast.counter = Counter {
+            remaining: 7,
+            epoch: 2,
+        };
         cast
     }
 
     /// A session in every state, with all that each can carry.
     fn sessions() -> Vec<Session> {
         let mut reserved = session(&cast(1), 1);
-        reserved.charge =
-            Charge { count: Some(2), window: Some("c/a".into()), held: vec![Held { kind: TallyKind::Cast, key: "cast/c".into() }] };
-        reserved.owner = Owner::Anonymous { id: UserId::from_bytes([1; 16]), group: Some(GroupId::from_bytes([2; 16])), expires_at: None };
+        reserved.charge = Charge {
+            count: Some(2),
+            window: Some("c/a".into()),
+            held: vec![Held {
+                kind: TallyKind::Cast,
+                key: "cast/c".into(),
+            }],
+        };
+        reserved.owner = Owner::Anonymous {
+            id: UserId::from_bytes([1; 16]),
+            group: Some(GroupId::from_bytes([2; 16])),
+            expires_at: None,
+        };
         reserved.launch.network = Some(LaunchNetwork {
             name: NetworkName::parse("lab").expect("a name"),
-            placement: Placement { subnets: vec!["subnet-1".into()], security_groups: vec!["sg-1".into()], assign_public_ip: true },
+            placement: Placement {
+                subnets: vec!["subnet-1".into()],
+                security_groups: vec!["sg-1".into()],
+                assign_public_ip: true,
+            },
         });
         reserved.notes = vec!["kasm-url-ignored".into()];
         reserved.request = Some("print".into());
         reserved.origin.referrer = Some("acme.com".into());
-        let task = TaskRef { arn: "arn:aws:ecs:x:1:task/t".into(), status: TaskStatus::Running, version: 5 };
+        let task = TaskRef {
+            arn: "arn:aws:ecs:x:1:task/t".into(),
+            status: TaskStatus::Running,
+            version: 5,
+        };
         let starting = reserved.started(task).expect("starts");
-        let ready = starting.ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON).expect("gets ready");
-        let reason = EndReason::TaskStopped { detail: "EssentialContainerExited".into(), exit_code: Some(-1) };
+        let ready = starting
+            .ready(
+                Endpoint {
+                    host: "10.0.0.1".into(),
+                    port: 8080,
+                },
+                NOON,
+            )
+            .expect("gets ready");
+        let reason = EndReason::TaskStopped {
+            detail: "EssentialContainerExited".into(),
+            exit_code: Some(-1),
+        };
         let stopping = ready.stopping(reason, NOON).expect("stops");
         let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
-        let refunded = reserved.ended(EndReason::StartRefused { detail: "no".into() }, NOON).expect("ends");
+        let refunded = reserved
+            .ended(
+                EndReason::StartRefused {
+                    detail: "no".into(),
+                },
+                NOON,
+            )
+            .expect("ends");
         let mut of_a_user = session(&cast(2), 2);
-        of_a_user.owner = Owner::User { id: UserId::from_bytes([3; 16]), name: "Ann".into() };
-        of_a_user.go = Some(Go { url: "https://example.com/".into(), at: NOON });
+        of_a_user.owner = Owner::User {
+            id: UserId::from_bytes([3; 16]),
+            name: "Ann".into(),
+        };
+        of_a_user.go = Some(Go {
+            url: "https://example.com/".into(),
+            at: NOON,
+        });
         let forgotten = ended.forgotten().expect("is forgotten");
-        vec![of_a_user, staged(), forgotten, reserved, starting, ready, stopping, ended, refunded]
+        vec![
+            of_a_user,
+            staged(),
+            forgotten,
+            reserved,
+            starting,
+            ready,
+            stopping,
+            ended,
+            refunded,
+        ]
     }
 
     /// A session that waits in a pool.
     pub(crate) fn staged() -> Session {
         let input = serde_json::json!({"name": "Monday", "image_id": image(1).id});
         let settings = casting_core::staging_form::create(&input).expect("is right");
-        let pool = Staging { id: StagingId::from_bytes([1; 16]), version: 1, settings, created_at: NOON, updated_at: NOON };
+        let pool = Staging {
+            id: StagingId::from_bytes([1; 16]),
+            version: 1,
+            settings,
+            created_at: NOON,
+            updated_at: NOON,
+        };
         let launch = Launch::of(&image(1), None, None);
-        Session::staged(session(&cast(1), 9).id, &pool, &image(1), launch, Default::default(), "", NOON)
+        Session::staged(
+            session(&cast(1), 9).id,
+            &pool,
+            &image(1),
+            launch,
+            Default::default(),
+            "",
+            NOON,
+        )
     }
 
     #[test]
     fn a_claim_leads_to_the_session_that_it_was_given() {
-        let ready = staged().ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON).expect("gets ready");
+        let ready = staged()
+            .ready(
+                Endpoint {
+                    host: "10.0.0.1".into(),
+                    port: 8080,
+                },
+                NOON,
+            )
+            .expect("gets ready");
         let claim = session(&cast(1), 1);
         let assigned = ready.assigned(&claim).expect("is assigned");
         let row = back(&ClaimRow::of(&assigned)).0;
         assert_eq!(ClaimRow::read("test", &row), Ok(Some(ready.id.clone())));
         assert_eq!(row.get(names::ID), Some(&text(claim.id.as_str())));
-        for (name, session, pool, kind) in [("waiting", &ready, true, names::STAGED), ("assigned", &assigned, false, names::SESSION)] {
+        for (name, session, pool, kind) in [
+            ("waiting", &ready, true, names::STAGED),
+            ("assigned", &assigned, false, names::SESSION),
+        ] {
             let row = back(&SessionRow::from(session)).0;
             assert_eq!(ClaimRow::read("test", &row), Ok(None), "{name}");
-            assert_eq!((row.contains_key(names::WAITS_IN), row.get(names::KIND)), (pool, Some(&text(kind))), "{name}");
+            assert_eq!(
+                (row.contains_key(names::WAITS_IN), row.get(names::KIND)),
+                (pool, Some(&text(kind))),
+                "{name}"
+            );
         }
     }
 
@@ -417,36 +580,88 @@ pub(crate) mod tests {
             assert_eq!(Cast::from(back(&CastRow::from(&original)).1), original);
         }
         for original in sessions() {
-            assert_eq!(back(&SessionRow::from(&original)).1.session, original, "{}", original.state.as_str());
+            assert_eq!(
+                back(&SessionRow::from(&original)).1.session,
+                original,
+                "{}",
+                original.state.as_str()
+            );
         }
         let one = session(&cast(1), 1).id;
         for room in [
             Room::empty(cast(1).id),
-            Room::empty(cast(1).id).joined(&one, "1".into(), NOON).expect("there is room").served(&one, &one, "2".into(), NOON),
+            Room::empty(cast(1).id)
+                .joined(&one, "1".into(), NOON)
+                .expect("there is room")
+                .served(&one, &one, "2".into(), NOON),
         ] {
             assert_eq!(back(&RoomRow::new(&room, NOON)).1.room, room);
         }
         assert_eq!(back(&RecordRow::from(&image(1))).1.record, image(1));
-        assert_eq!(back(&RecordRow::from(&Group::all_users())).1.record, Group::all_users());
-        assert_eq!(back(&RecordRow::from(&System::default())).1.record, System::default());
-        let settings = ApiKeySettings { name: "ci".into(), scopes: [Scope::Read].into(), expires_at: Some(NOON) };
+        assert_eq!(
+            back(&RecordRow::from(&Group::all_users())).1.record,
+            Group::all_users()
+        );
+        assert_eq!(
+            back(&RecordRow::from(&System::default())).1.record,
+            System::default()
+        );
+        let settings = ApiKeySettings {
+            name: "ci".into(),
+            scopes: [Scope::Read].into(),
+            expires_at: Some(NOON),
+        };
         let key = ApiKey::issue(&SeededEntropy::new(1), NOON, settings).0;
         assert_eq!(back(&RecordRow::from(&key)).1.record, key);
-        let hour = Hour { launched: 3, refused: [("busy".to_owned(), 2)].into(), starts: vec![1, 2], ..Hour::default() };
-        let row = HourRow { link: "*".into(), hour_code: names::hour_mark(3600), counts: hour.clone(), expires_at: 1 };
+        let hour = Hour {
+            launched: 3,
+            refused: [("busy".to_owned(), 2)].into(),
+            starts: vec![1, 2],
+            ..Hour::default()
+        };
+        let row = HourRow {
+            link: "*".into(),
+            hour_code: names::hour_mark(3600),
+            counts: hour.clone(),
+            expires_at: 1,
+        };
         assert_eq!(back(&row).1.counts, hour);
         let audit = audit();
-        assert_eq!(back(&AuditRow::new("test", &audit).expect("written")).1.into_audit("test"), Ok(audit));
-        let claim = back(&KeyRow { id: names::key_claim(&cast(1).settings.key), cast_id: cast(1).id, cast_key: None }).1;
+        assert_eq!(
+            back(&AuditRow::new("test", &audit).expect("written"))
+                .1
+                .into_audit("test"),
+            Ok(audit)
+        );
+        let claim = back(&KeyRow {
+            id: names::key_claim(&cast(1).settings.key),
+            cast_id: cast(1).id,
+            cast_key: None,
+        })
+        .1;
         assert_eq!(claim.cast_id, cast(1).id);
         let slots = [(session(&cast(1), 1).id, NOON)].into();
-        let window = Window { key: "c/a".into(), stamp: "s".into(), slots };
-        assert_eq!(back(&WindowRow::new(&window, NOON, NOON)).1.into_window("c/a"), window);
+        let window = Window {
+            key: "c/a".into(),
+            stamp: "s".into(),
+            slots,
+        };
+        assert_eq!(
+            back(&WindowRow::new(&window, NOON, NOON))
+                .1
+                .into_window("c/a"),
+            window
+        );
     }
 
     #[test]
     fn a_refusal_reads_back_with_and_without_a_cast_and_samples() {
-        let sample = RefusalSample { at: NOON, reference: Reference::draw(&SeededEntropy::new(1)), address: "a".into(), referrer: None };
+        let sample = RefusalSample {
+            at: NOON,
+            reference: Reference::draw(&SeededEntropy::new(1)),
+            address: "a".into(),
+            referrer: None,
+        };
         for (cast_id, samples) in [(Some(cast(1).id), vec![sample]), (None, vec![])] {
             let row = RefusalRow {
                 link: names::link(cast_id.as_ref()),
@@ -456,7 +671,13 @@ pub(crate) mod tests {
                 samples: samples.clone(),
                 expires_at: 1,
             };
-            let count = RefusalCount { cast_id, hour: 3600, code: "ip-limit".into(), count: 3, samples };
+            let count = RefusalCount {
+                cast_id,
+                hour: 3600,
+                code: "ip-limit".into(),
+                count: 3,
+                samples,
+            };
             assert_eq!(back(&row).1.into_count(), Some(count));
         }
     }
@@ -467,8 +688,16 @@ pub(crate) mod tests {
             let item = back(&SessionRow::from(&session)).0;
             let name = session.state.as_str();
             assert_eq!(item.contains_key(names::DUE), session.is_live(), "{name}");
-            assert_eq!(item.contains_key(names::DUE_AT), session.is_live(), "{name}");
-            assert_eq!(item.contains_key(names::EXPIRES_AT), !session.is_live(), "{name}");
+            assert_eq!(
+                item.contains_key(names::DUE_AT),
+                session.is_live(),
+                "{name}"
+            );
+            assert_eq!(
+                item.contains_key(names::EXPIRES_AT),
+                !session.is_live(),
+                "{name}"
+            );
         }
     }
 
@@ -476,9 +705,19 @@ pub(crate) mod tests {
     fn the_fields_of_the_rows_are_the_keys_of_the_schema() {
         let open = back(&SessionRow::from(&sessions()[0])).0;
         let waiting = back(&SessionRow::from(&staged())).0;
-        let window = Window { key: "k".into(), stamp: String::new(), slots: BTreeMap::new() };
-        let refusal =
-            RefusalRow { link: "-".into(), hour_code: String::new(), kind: String::new(), refused: 0, samples: vec![], expires_at: 0 };
+        let window = Window {
+            key: "k".into(),
+            stamp: String::new(),
+            slots: BTreeMap::new(),
+        };
+        let refusal = RefusalRow {
+            link: "-".into(),
+            hour_code: String::new(),
+            kind: String::new(),
+            refused: 0,
+            samples: vec![],
+            expires_at: 0,
+        };
         let of = |table: &str| match table {
             "casts" => vec![back(&CastRow::from(&cast(1))).0],
             "sessions" => vec![open.clone(), waiting.clone()],
@@ -494,8 +733,16 @@ pub(crate) mod tests {
                     AttributeKind::Number => AttributeValue::is_n,
                 };
                 let items = of(table.name);
-                let found: Vec<_> = items.iter().filter_map(|item| item.get(attribute.name)).collect();
-                assert!(!found.is_empty() && found.into_iter().all(fits), "{}.{}", table.name, attribute.name);
+                let found: Vec<_> = items
+                    .iter()
+                    .filter_map(|item| item.get(attribute.name))
+                    .collect();
+                assert!(
+                    !found.is_empty() && found.into_iter().all(fits),
+                    "{}.{}",
+                    table.name,
+                    attribute.name
+                );
             }
         }
     }

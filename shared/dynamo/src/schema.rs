@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, ProjectionType, ScalarAttributeType, TableStatus,
-    TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use casting_core::ports::{Fault, FaultKind};
 
@@ -78,19 +78,31 @@ pub enum AttributeKind {
 }
 
 const fn text(name: &'static str) -> Attribute {
-    Attribute { name, kind: AttributeKind::Text }
+    Attribute {
+        name,
+        kind: AttributeKind::Text,
+    }
 }
 
 const fn number(name: &'static str) -> Attribute {
-    Attribute { name, kind: AttributeKind::Number }
+    Attribute {
+        name,
+        kind: AttributeKind::Number,
+    }
 }
 
 const fn key(partition: Attribute) -> KeySchema {
-    KeySchema { partition, sort: None }
+    KeySchema {
+        partition,
+        sort: None,
+    }
 }
 
 const fn sorted(partition: Attribute, sort: Attribute) -> KeySchema {
-    KeySchema { partition, sort: Some(sort) }
+    KeySchema {
+        partition,
+        sort: Some(sort),
+    }
 }
 
 /// Every table.
@@ -99,10 +111,26 @@ pub const TABLES: &[TableSchema] = &[
         name: "casts",
         key: key(text(names::ID)),
         indexes: &[
-            IndexSchema { name: names::BY_KEY, key: key(text(names::CAST_KEY)), projection: Projection::All },
-            IndexSchema { name: names::BY_KIND, key: sorted(text(names::KIND), text(names::ID)), projection: Projection::Keys },
-            IndexSchema { name: names::BY_NAME, key: sorted(text(names::KIND), text(names::NAME_SORT)), projection: Projection::Keys },
-            IndexSchema { name: names::BY_MADE, key: sorted(text(names::KIND), number(names::CREATED_AT)), projection: Projection::Keys },
+            IndexSchema {
+                name: names::BY_KEY,
+                key: key(text(names::CAST_KEY)),
+                projection: Projection::All,
+            },
+            IndexSchema {
+                name: names::BY_KIND,
+                key: sorted(text(names::KIND), text(names::ID)),
+                projection: Projection::Keys,
+            },
+            IndexSchema {
+                name: names::BY_NAME,
+                key: sorted(text(names::KIND), text(names::NAME_SORT)),
+                projection: Projection::Keys,
+            },
+            IndexSchema {
+                name: names::BY_MADE,
+                key: sorted(text(names::KIND), number(names::CREATED_AT)),
+                projection: Projection::Keys,
+            },
         ],
         ttl: None,
     },
@@ -115,14 +143,26 @@ pub const TABLES: &[TableSchema] = &[
                 key: sorted(text(names::CAST_ID), number(names::CREATED_AT)),
                 projection: Projection::Keys,
             },
-            IndexSchema { name: names::BY_KIND, key: sorted(text(names::KIND), number(names::CREATED_AT)), projection: Projection::Keys },
+            IndexSchema {
+                name: names::BY_KIND,
+                key: sorted(text(names::KIND), number(names::CREATED_AT)),
+                projection: Projection::Keys,
+            },
             IndexSchema {
                 name: names::BY_OWNER,
                 key: sorted(text(names::OWNER_ID), number(names::CREATED_AT)),
                 projection: Projection::Keys,
             },
-            IndexSchema { name: names::BY_DUE, key: sorted(text(names::DUE), number(names::DUE_AT)), projection: Projection::Keys },
-            IndexSchema { name: names::BY_REFERENCE, key: key(text(names::QUOTED)), projection: Projection::Keys },
+            IndexSchema {
+                name: names::BY_DUE,
+                key: sorted(text(names::DUE), number(names::DUE_AT)),
+                projection: Projection::Keys,
+            },
+            IndexSchema {
+                name: names::BY_REFERENCE,
+                key: key(text(names::QUOTED)),
+                projection: Projection::Keys,
+            },
             IndexSchema {
                 name: names::BY_POOL,
                 key: sorted(text(names::WAITS_IN), number(names::CREATED_AT)),
@@ -141,12 +181,26 @@ pub const TABLES: &[TableSchema] = &[
         }],
         ttl: Some(names::EXPIRES_AT),
     },
-    TableSchema { name: "limits", key: key(text(names::ID)), indexes: &[], ttl: Some(names::EXPIRES_AT) },
-    TableSchema { name: "catalog", key: sorted(text(names::KIND), text(names::ID)), indexes: &[], ttl: None },
+    TableSchema {
+        name: "limits",
+        key: key(text(names::ID)),
+        indexes: &[],
+        ttl: Some(names::EXPIRES_AT),
+    },
+    TableSchema {
+        name: "catalog",
+        key: sorted(text(names::KIND), text(names::ID)),
+        indexes: &[],
+        ttl: None,
+    },
     TableSchema {
         name: "audit",
         key: sorted(text(names::KIND), text(names::ID)),
-        indexes: &[IndexSchema { name: names::BY_TARGET, key: sorted(text(names::TARGET), text(names::ID)), projection: Projection::All }],
+        indexes: &[IndexSchema {
+            name: names::BY_TARGET,
+            key: sorted(text(names::TARGET), text(names::ID)),
+            projection: Projection::All,
+        }],
         ttl: Some(names::EXPIRES_AT),
     },
 ];
@@ -155,7 +209,8 @@ impl TableSchema {
     /// Every key attribute of the table and its indexes, once.
     pub fn attributes(&self) -> BTreeSet<Attribute> {
         let keys = std::iter::once(&self.key).chain(self.indexes.iter().map(|index| &index.key));
-        keys.flat_map(|key| std::iter::once(key.partition).chain(key.sort)).collect()
+        keys.flat_map(|key| std::iter::once(key.partition).chain(key.sort))
+            .collect()
     }
 }
 
@@ -192,7 +247,14 @@ impl TableNames {
 
     /// The schemas with their names here.
     pub fn schemas(&self) -> impl Iterator<Item = (&str, &'static TableSchema)> {
-        let names = [&self.casts, &self.sessions, &self.claims, &self.limits, &self.catalog, &self.audit];
+        let names = [
+            &self.casts,
+            &self.sessions,
+            &self.claims,
+            &self.limits,
+            &self.catalog,
+            &self.audit,
+        ];
         names.into_iter().map(String::as_str).zip(TABLES)
     }
 }
@@ -218,8 +280,11 @@ pub async fn create_tables(client: &Client, tables: &TableNames) -> Result<(), F
 const CREATE: &str = "create the tables";
 
 async fn create_table(client: &Client, name: &str, schema: &TableSchema) -> Result<(), Fault> {
-    let mut request =
-        client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest).set_key_schema(Some(key_elements(schema.key)?));
+    let mut request = client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .set_key_schema(Some(key_elements(schema.key)?));
     for attribute in schema.attributes() {
         request = request.attribute_definitions(definition(attribute)?);
     }
@@ -228,7 +293,9 @@ async fn create_table(client: &Client, name: &str, schema: &TableSchema) -> Resu
             Projection::All => ProjectionType::All,
             Projection::Keys => ProjectionType::KeysOnly,
         };
-        let projection = aws_sdk_dynamodb::types::Projection::builder().projection_type(projection).build();
+        let projection = aws_sdk_dynamodb::types::Projection::builder()
+            .projection_type(projection)
+            .build();
         let index = GlobalSecondaryIndex::builder()
             .index_name(index.name)
             .set_key_schema(Some(key_elements(index.key)?))
@@ -239,15 +306,30 @@ async fn create_table(client: &Client, name: &str, schema: &TableSchema) -> Resu
     }
     match request.send().await {
         Ok(_) => Ok(()),
-        Err(SdkError::ServiceError(answer)) if matches!(answer.err(), CreateTableError::ResourceInUseException(_)) => Ok(()),
-        Err(error) => Err(refused(CREATE, format!("{name}: {}", aws_sdk_dynamodb::Error::from(error)))),
+        Err(SdkError::ServiceError(answer))
+            if matches!(answer.err(), CreateTableError::ResourceInUseException(_)) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(refused(
+            CREATE,
+            format!("{name}: {}", aws_sdk_dynamodb::Error::from(error)),
+        )),
     }
 }
 
 fn key_elements(key: KeySchema) -> Result<Vec<KeySchemaElement>, Fault> {
-    let element = |attribute: Attribute, kind| KeySchemaElement::builder().attribute_name(attribute.name).key_type(kind).build();
-    let elements = std::iter::once(element(key.partition, KeyType::Hash)).chain(key.sort.map(|sort| element(sort, KeyType::Range)));
-    elements.collect::<Result<_, _>>().map_err(incomplete(CREATE))
+    let element = |attribute: Attribute, kind| {
+        KeySchemaElement::builder()
+            .attribute_name(attribute.name)
+            .key_type(kind)
+            .build()
+    };
+    let elements = std::iter::once(element(key.partition, KeyType::Hash))
+        .chain(key.sort.map(|sort| element(sort, KeyType::Range)));
+    elements
+        .collect::<Result<_, _>>()
+        .map_err(incomplete(CREATE))
 }
 
 fn definition(attribute: Attribute) -> Result<AttributeDefinition, Fault> {
@@ -255,31 +337,57 @@ fn definition(attribute: Attribute) -> Result<AttributeDefinition, Fault> {
         AttributeKind::Text => ScalarAttributeType::S,
         AttributeKind::Number => ScalarAttributeType::N,
     };
-    AttributeDefinition::builder().attribute_name(attribute.name).attribute_type(kind).build().map_err(incomplete(CREATE))
+    AttributeDefinition::builder()
+        .attribute_name(attribute.name)
+        .attribute_type(kind)
+        .build()
+        .map_err(incomplete(CREATE))
 }
 
 async fn wait_until_active(client: &Client, name: &str) -> Result<(), Fault> {
     for _ in 0..240 {
         let request = client.describe_table().table_name(name);
-        let answer = call(CREATE, || request.clone().send()).await?.map_err(|_| refused(CREATE, name))?;
+        let answer = call(CREATE, || request.clone().send())
+            .await?
+            .map_err(|_| refused(CREATE, name))?;
         if answer.table.and_then(|table| table.table_status) == Some(TableStatus::Active) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    Err(Fault { kind: FaultKind::Unavailable, what: CREATE, detail: format!("{name} does not become active") })
+    Err(Fault {
+        kind: FaultKind::Unavailable,
+        what: CREATE,
+        detail: format!("{name} does not become active"),
+    })
 }
 
 async fn enable_ttl(client: &Client, name: &str, attribute: &str) -> Result<(), Fault> {
     let request = client.describe_time_to_live().table_name(name);
-    let answer = call(CREATE, || request.clone().send()).await?.map_err(|_| refused(CREATE, name))?;
-    let status = answer.time_to_live_description.and_then(|description| description.time_to_live_status);
-    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+    let answer = call(CREATE, || request.clone().send())
+        .await?
+        .map_err(|_| refused(CREATE, name))?;
+    let status = answer
+        .time_to_live_description
+        .and_then(|description| description.time_to_live_status);
+    if matches!(
+        status,
+        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
+    ) {
         return Ok(());
     }
-    let wanted = TimeToLiveSpecification::builder().enabled(true).attribute_name(attribute).build().map_err(incomplete(CREATE))?;
-    let request = client.update_time_to_live().table_name(name).time_to_live_specification(wanted);
-    call(CREATE, || request.clone().send()).await?.map_err(|_| refused(CREATE, name))?;
+    let wanted = TimeToLiveSpecification::builder()
+        .enabled(true)
+        .attribute_name(attribute)
+        .build()
+        .map_err(incomplete(CREATE))?;
+    let request = client
+        .update_time_to_live()
+        .table_name(name)
+        .time_to_live_specification(wanted);
+    call(CREATE, || request.clone().send())
+        .await?
+        .map_err(|_| refused(CREATE, name))?;
     Ok(())
 }
 

@@ -17,8 +17,11 @@ use crate::write::{self, Clause};
 
 pub async fn by_id(store: &DynamoStore, id: &SessionId) -> Result<Option<Session>, Fault> {
     const WHAT: &str = "read a session";
-    let get = |id: &SessionId| store.get_item(WHAT, &store.tables.sessions, key(names::ID, id.as_str()));
-    let Some(row) = get(id).await? else { return Ok(None) };
+    let get =
+        |id: &SessionId| store.get_item(WHAT, &store.tables.sessions, key(names::ID, id.as_str()));
+    let Some(row) = get(id).await? else {
+        return Ok(None);
+    };
     let row = match ClaimRow::read(WHAT, &row)? {
         Some(session) => get(&session).await?,
         None => Some(row),
@@ -33,7 +36,10 @@ pub fn read(what: &'static str, row: Item) -> Result<Session, Fault> {
 
 pub async fn import(store: &DynamoStore, sessions: &[Session]) -> Result<(), Fault> {
     const WHAT: &str = "import sessions";
-    let rows = sessions.iter().map(|session| to_item(WHAT, &SessionRow::from(session))).collect::<Result<_, _>>()?;
+    let rows = sessions
+        .iter()
+        .map(|session| to_item(WHAT, &SessionRow::from(session)))
+        .collect::<Result<_, _>>()?;
     store.put_all(WHAT, &store.tables.sessions, rows).await
 }
 
@@ -43,7 +49,10 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
     let is_rev = Clause::when(names::IS_REV).value(":rev", number(before.rev));
     let gift = after.gives_back(before);
     if gift.is_free() {
-        Ok(store.put(WHAT, &store.tables.sessions, row, is_rev).await?.into())
+        Ok(store
+            .put(WHAT, &store.tables.sessions, row, is_rev)
+            .await?
+            .into())
     } else {
         release(store, row, is_rev, after, &gift).await
     }
@@ -51,12 +60,26 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
 
 /// The session's end and what it gives back, in one transaction. What is no longer there to be given back to (the cast deleted or its
 /// counter set anew, the window or the count forgotten) is dropped, and the rest is tried again: each time at least one part less.
-async fn release(store: &DynamoStore, row: Item, is_rev: Clause, after: &Session, gift: &Charge) -> Result<Saved, Fault> {
+async fn release(
+    store: &DynamoStore,
+    row: Item,
+    is_rev: Clause,
+    after: &Session,
+    gift: &Charge,
+) -> Result<Saved, Fault> {
     const WHAT: &str = "release a session";
     let mut gifts = Vec::new();
     if let Some(epoch) = gift.count {
-        let is_epoch = Clause::when(names::IS_EPOCH).value(":epoch", number(epoch)).value(":one", number(1));
-        gifts.push(write::update(WHAT, &store.tables.casts, key(names::ID, after.cast_id.as_str()), names::GIVE_PLACE, is_epoch)?);
+        let is_epoch = Clause::when(names::IS_EPOCH)
+            .value(":epoch", number(epoch))
+            .value(":one", number(1));
+        gifts.push(write::update(
+            WHAT,
+            &store.tables.casts,
+            key(names::ID, after.cast_id.as_str()),
+            names::GIVE_PLACE,
+            is_epoch,
+        )?);
     }
     if let Some(window) = &gift.window {
         gifts.push(limits::give_slot(WHAT, store, window, after.claim_id())?);
@@ -65,9 +88,16 @@ async fn release(store: &DynamoStore, row: Item, is_rev: Clause, after: &Session
         gifts.push(limits::give_tally(WHAT, store, held)?);
     }
     loop {
-        let mut parts = vec![write::put(WHAT, &store.tables.sessions, row.clone(), is_rev.clone())?];
+        let mut parts = vec![write::put(
+            WHAT,
+            &store.tables.sessions,
+            row.clone(),
+            is_rev.clone(),
+        )?];
         parts.extend(gifts.iter().cloned());
-        let Err(refusal) = store.transact(WHAT, parts).await? else { return Ok(Saved::Done) };
+        let Err(refusal) = store.transact(WHAT, parts).await? else {
+            return Ok(Saved::Done);
+        };
         if refusal.failed(0).is_some() {
             return Ok(Saved::Stale);
         }
@@ -84,11 +114,25 @@ async fn release(store: &DynamoStore, row: Item, is_rev: Clause, after: &Session
 }
 
 /// The newest session of this user and this cast that can be entered, among the user's last ones.
-pub async fn live_of(store: &DynamoStore, user: &UserId, cast: &CastId) -> Result<Option<Session>, Fault> {
-    let mut stretch = Stretch::new(&store.tables.sessions, Some(names::BY_OWNER), names::OF_OWNER).value(":owner", text(user.as_str()));
+pub async fn live_of(
+    store: &DynamoStore,
+    user: &UserId,
+    cast: &CastId,
+) -> Result<Option<Session>, Fault> {
+    let mut stretch = Stretch::new(
+        &store.tables.sessions,
+        Some(names::BY_OWNER),
+        names::OF_OWNER,
+    )
+    .value(":owner", text(user.as_str()));
     stretch.newest_first = true;
-    let (rows, _) = store.rows::<SessionRow>("find a user's session", &stretch, LATEST).await?;
-    Ok(rows.into_iter().map(|row| row.session).find(|session| session.cast_id == *cast && session.can_be_entered()))
+    let (rows, _) = store
+        .rows::<SessionRow>("find a user's session", &stretch, LATEST)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| row.session)
+        .find(|session| session.cast_id == *cast && session.can_be_entered()))
 }
 
 /// Of a user's sessions, so many of the newest are looked at; whoever has started more since has ended the older ones.
@@ -99,13 +143,19 @@ pub async fn due(store: &DynamoStore, now: Timestamp, limit: u32) -> Result<Vec<
     const WHAT: &str = "find sessions that are due";
     let mut due = Vec::new();
     for value in [names::OPEN, names::FORGET] {
-        let room = limit.max(1).saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
+        let room = limit
+            .max(1)
+            .saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
         if room == 0 {
             break;
         }
-        let stretch = Stretch::new(&store.tables.sessions, Some(names::BY_DUE), names::DUE_UNTIL)
-            .value(":due", text(value))
-            .value(":now", number(now.millis()));
+        let stretch = Stretch::new(
+            &store.tables.sessions,
+            Some(names::BY_DUE),
+            names::DUE_UNTIL,
+        )
+        .value(":due", text(value))
+        .value(":now", number(now.millis()));
         let (keys, _) = store.query(WHAT, &stretch, Some(room)).await?;
         for key in &keys {
             due.push(session_id(key).ok_or_else(|| corrupt(WHAT, "a key without id"))?);
@@ -114,30 +164,62 @@ pub async fn due(store: &DynamoStore, now: Timestamp, limit: u32) -> Result<Vec<
     Ok(due)
 }
 
-pub async fn page(store: &DynamoStore, query: &SessionQuery, after: Option<&str>, limit: u32) -> Result<Page<Session>, Fault> {
+pub async fn page(
+    store: &DynamoStore,
+    query: &SessionQuery,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Fault> {
     const WHAT: &str = "list sessions";
     let order = Order::of(query);
     let mut stretch = order.stretch(&store.tables.sessions, query);
     if let Some(after) = after {
-        let mut start = read_cursor(after, order.sort).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
+        let mut start =
+            read_cursor(after, order.sort).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
         start.insert(order.partition.to_owned(), order.value.clone());
         stretch.after = Some(start);
     }
-    let (rows, next) = store.rows::<SessionRow>(WHAT, &stretch, page_size(limit)).await?;
-    let items = rows.into_iter().map(|row| row.session).filter(|session| query.covers(session)).collect();
-    Ok(Page { items, next: next.as_ref().and_then(|key| cursor(key, order.sort)) })
+    let (rows, next) = store
+        .rows::<SessionRow>(WHAT, &stretch, page_size(limit))
+        .await?;
+    let items = rows
+        .into_iter()
+        .map(|row| row.session)
+        .filter(|session| query.covers(session))
+        .collect();
+    Ok(Page {
+        items,
+        next: next.as_ref().and_then(|key| cursor(key, order.sort)),
+    })
 }
 
 pub async fn count(store: &DynamoStore, cast: &CastId, since: Timestamp) -> Result<Counted, Fault> {
     const WHAT: &str = "count sessions";
-    let query = SessionQuery { since: Some(since), ..SessionQuery::cast(cast) };
-    store.count(WHAT, &Order::of(&query).stretch(&store.tables.sessions, &query)).await
+    let query = SessionQuery {
+        since: Some(since),
+        ..SessionQuery::cast(cast)
+    };
+    store
+        .count(
+            WHAT,
+            &Order::of(&query).stretch(&store.tables.sessions, &query),
+        )
+        .await
 }
 
-pub async fn by_reference(store: &DynamoStore, reference: &Reference) -> Result<Vec<Session>, Fault> {
-    let stretch =
-        Stretch::new(&store.tables.sessions, Some(names::BY_REFERENCE), names::OF_QUOTED).value(":quoted", text(reference.as_str()));
-    let (rows, _) = store.rows::<SessionRow>("find a session by its reference", &stretch, LATEST).await?;
+pub async fn by_reference(
+    store: &DynamoStore,
+    reference: &Reference,
+) -> Result<Vec<Session>, Fault> {
+    let stretch = Stretch::new(
+        &store.tables.sessions,
+        Some(names::BY_REFERENCE),
+        names::OF_QUOTED,
+    )
+    .value(":quoted", text(reference.as_str()));
+    let (rows, _) = store
+        .rows::<SessionRow>("find a session by its reference", &stretch, LATEST)
+        .await?;
     Ok(rows.into_iter().map(|row| row.session).collect())
 }
 
@@ -155,23 +237,55 @@ struct Order {
 impl Order {
     fn of(query: &SessionQuery) -> Self {
         let (index, partition, placeholder, value, of) = match &query.of {
-            SessionsOf::All => (names::BY_KIND, names::KIND, ":kind", text(names::SESSION), [names::OF_KIND, names::OF_KIND_SINCE]),
-            SessionsOf::Cast(cast) => {
-                (names::BY_CAST, names::CAST_ID, ":cast", text(cast.as_str()), [names::OF_CAST, names::OF_CAST_SINCE])
-            }
-            SessionsOf::User(user) => {
-                (names::BY_OWNER, names::OWNER_ID, ":owner", text(user.as_str()), [names::OF_OWNER, names::OF_OWNER_SINCE])
-            }
+            SessionsOf::All => (
+                names::BY_KIND,
+                names::KIND,
+                ":kind",
+                text(names::SESSION),
+                [names::OF_KIND, names::OF_KIND_SINCE],
+            ),
+            SessionsOf::Cast(cast) => (
+                names::BY_CAST,
+                names::CAST_ID,
+                ":cast",
+                text(cast.as_str()),
+                [names::OF_CAST, names::OF_CAST_SINCE],
+            ),
+            SessionsOf::User(user) => (
+                names::BY_OWNER,
+                names::OWNER_ID,
+                ":owner",
+                text(user.as_str()),
+                [names::OF_OWNER, names::OF_OWNER_SINCE],
+            ),
             // This one is not in the order of claims; the rows themselves say which are asked for.
-            SessionsOf::Living => (names::BY_DUE, names::DUE, ":due", text(names::OPEN), [names::OF_DUE, names::OF_DUE]),
+            SessionsOf::Living => (
+                names::BY_DUE,
+                names::DUE,
+                ":due",
+                text(names::OPEN),
+                [names::OF_DUE, names::OF_DUE],
+            ),
         };
-        let sort = if query.of == SessionsOf::Living { names::DUE_AT } else { names::CREATED_AT };
-        Self { index, partition, placeholder, value, sort, of }
+        let sort = if query.of == SessionsOf::Living {
+            names::DUE_AT
+        } else {
+            names::CREATED_AT
+        };
+        Self {
+            index,
+            partition,
+            placeholder,
+            value,
+            sort,
+            of,
+        }
     }
 
     fn stretch<'a>(&self, table: &'a str, query: &SessionQuery) -> Stretch<'a> {
         let [whole, span] = self.of;
-        let bounded = self.sort == names::CREATED_AT && (query.since.is_some() || query.until.is_some());
+        let bounded =
+            self.sort == names::CREATED_AT && (query.since.is_some() || query.until.is_some());
         let mut stretch = Stretch::new(table, Some(self.index), if bounded { span } else { whole });
         stretch = stretch.value(self.placeholder, self.value.clone());
         stretch.newest_first = self.sort == names::CREATED_AT;
@@ -179,7 +293,9 @@ impl Order {
             let since = query.since.map_or(0, Timestamp::millis);
             let until = query.until.map_or(FAR_MILLIS, |until| until.millis() - 1);
             // A span that ends before it begins is empty, but DynamoDB refuses to be asked for it.
-            stretch = stretch.value(":since", number(since)).value(":until", number(until.max(since)));
+            stretch = stretch
+                .value(":since", number(since))
+                .value(":until", number(until.max(since)));
         }
         stretch
     }
@@ -194,13 +310,23 @@ fn session_id(key: &Item) -> Option<SessionId> {
 
 /// Where a page begins, as text: what the session before it is sorted by, and its id.
 fn cursor(key: &Item, sort: &str) -> Option<String> {
-    Some(format!("{}-{}", key.get(sort)?.as_n().ok()?, session_id(key)?))
+    Some(format!(
+        "{}-{}",
+        key.get(sort)?.as_n().ok()?,
+        session_id(key)?
+    ))
 }
 
 fn read_cursor(cursor: &str, sort: &str) -> Option<Item> {
     let (millis, id) = cursor.rsplit_once('-')?;
     let (millis, id) = (millis.parse::<i64>().ok()?, SessionId::parse(id)?);
-    Some([(sort.to_owned(), number(millis)), (names::ID.to_owned(), text(id.as_str()))].into())
+    Some(
+        [
+            (sort.to_owned(), number(millis)),
+            (names::ID.to_owned(), text(id.as_str())),
+        ]
+        .into(),
+    )
 }
 
 #[cfg(test)]
@@ -211,8 +337,13 @@ mod tests {
     fn a_cursor_reads_back_and_nothing_else_reads() {
         let id = SessionId::from_bytes([7; 16]);
         for millis in [1_795_435_200_000i64, 0, -5] {
-            let key: Item = [(names::CREATED_AT.to_owned(), number(millis)), (names::ID.to_owned(), text(id.as_str()))].into();
-            let read = cursor(&key, names::CREATED_AT).and_then(|text| read_cursor(&text, names::CREATED_AT));
+            let key: Item = [
+                (names::CREATED_AT.to_owned(), number(millis)),
+                (names::ID.to_owned(), text(id.as_str())),
+            ]
+            .into();
+            let read = cursor(&key, names::CREATED_AT)
+                .and_then(|text| read_cursor(&text, names::CREATED_AT));
             assert_eq!(read, Some(key));
         }
         for foreign in ["", "-", "x", &format!("x-{id}"), "1-x", &id.to_string()] {

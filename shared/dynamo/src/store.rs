@@ -7,7 +7,10 @@ use casting_core::cast::Cast;
 use casting_core::hours::{Hour, HourOf};
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::listing::{CastQuery, Counted, SessionQuery};
-use casting_core::ports::{Created, Exchanged, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Seated, Staged, Store};
+use casting_core::ports::{
+    Created, Exchanged, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Seated,
+    Staged, Store,
+};
 use casting_core::record::Record;
 use casting_core::room::Room;
 use casting_core::session::Session;
@@ -61,7 +64,12 @@ impl Store for DynamoStore {
         casts::by_id(self, id).await
     }
 
-    async fn casts(&self, query: &CastQuery, after: Option<&str>, limit: u32) -> Result<Page<Cast>, Fault> {
+    async fn casts(
+        &self,
+        query: &CastQuery,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Cast>, Fault> {
         casts::page(self, query, after, limit).await
     }
 
@@ -69,7 +77,13 @@ impl Store for DynamoStore {
         casts::create(self, cast, audit).await
     }
 
-    async fn replace_cast(&self, before: &Cast, after: &Cast, set_counter: bool, audit: Option<&Audit>) -> Result<Replaced, Fault> {
+    async fn replace_cast(
+        &self,
+        before: &Cast,
+        after: &Cast,
+        set_counter: bool,
+        audit: Option<&Audit>,
+    ) -> Result<Replaced, Fault> {
         casts::replace(self, before, after, set_counter, audit).await
     }
 
@@ -89,7 +103,11 @@ impl Store for DynamoStore {
         sessions::save(self, before, after).await
     }
 
-    async fn live_session_of(&self, user: &UserId, cast: &CastId) -> Result<Option<Session>, Fault> {
+    async fn live_session_of(
+        &self,
+        user: &UserId,
+        cast: &CastId,
+    ) -> Result<Option<Session>, Fault> {
         sessions::live_of(self, user, cast).await
     }
 
@@ -101,7 +119,13 @@ impl Store for DynamoStore {
         pool::waiting(self, pool).await
     }
 
-    async fn exchange(&self, before: &Session, given_up: &Session, after: &Session, staged: Option<&Session>) -> Result<Exchanged, Fault> {
+    async fn exchange(
+        &self,
+        before: &Session,
+        given_up: &Session,
+        after: &Session,
+        staged: Option<&Session>,
+    ) -> Result<Exchanged, Fault> {
         pool::exchange(self, before, given_up, after, staged).await
     }
 
@@ -113,11 +137,22 @@ impl Store for DynamoStore {
         room::room(self, cast).await
     }
 
-    async fn save_room(&self, seen: &str, after: &Room, proof: Option<&Proof>) -> Result<Seated, Fault> {
+    async fn save_room(
+        &self,
+        seen: &str,
+        after: &Room,
+        proof: Option<&Proof>,
+    ) -> Result<Seated, Fault> {
         room::save(self, seen, after, proof).await
     }
 
-    async fn touch_place(&self, cast: &CastId, place: &SessionId, gone: Timestamp, now: Timestamp) -> Result<Option<Room>, Fault> {
+    async fn touch_place(
+        &self,
+        cast: &CastId,
+        place: &SessionId,
+        gone: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Room>, Fault> {
         room::touch(self, cast, place, gone, now).await
     }
 
@@ -129,7 +164,12 @@ impl Store for DynamoStore {
         sessions::due(self, now, limit).await
     }
 
-    async fn sessions(&self, query: &SessionQuery, after: Option<&str>, limit: u32) -> Result<Page<Session>, Fault> {
+    async fn sessions(
+        &self,
+        query: &SessionQuery,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Session>, Fault> {
         sessions::page(self, query, after, limit).await
     }
 
@@ -145,11 +185,21 @@ impl Store for DynamoStore {
         refusals::add(self, refusals).await
     }
 
-    async fn refusals(&self, cast: Option<&CastId>, since_hour: i64) -> Result<Vec<RefusalCount>, Fault> {
+    async fn refusals(
+        &self,
+        cast: Option<&CastId>,
+        since_hour: i64,
+    ) -> Result<Vec<RefusalCount>, Fault> {
         refusals::since(self, cast, since_hour).await
     }
 
-    async fn all_refusals(&self, since_hour: i64, until_hour: i64, after: Option<&str>, limit: u32) -> Result<Page<RefusalCount>, Fault> {
+    async fn all_refusals(
+        &self,
+        since_hour: i64,
+        until_hour: i64,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<RefusalCount>, Fault> {
         refusals::of_all(self, since_hour, until_hour, after, limit).await
     }
 
@@ -157,7 +207,12 @@ impl Store for DynamoStore {
         hours::put(self, hours).await
     }
 
-    async fn hours(&self, cast: Option<&CastId>, since_hour: i64, until_hour: i64) -> Result<Vec<(i64, Hour)>, Fault> {
+    async fn hours(
+        &self,
+        cast: Option<&CastId>,
+        since_hour: i64,
+        until_hour: i64,
+    ) -> Result<Vec<(i64, Hour)>, Fault> {
         hours::between(self, cast, since_hour, until_hour).await
     }
 
@@ -173,11 +228,20 @@ impl Store for DynamoStore {
         catalog::records(self, after, limit).await
     }
 
-    async fn put_record<R: Record>(&self, record: &R, expected_version: Option<u64>, audit: Option<&Audit>) -> Result<Saved, Fault> {
+    async fn put_record<R: Record>(
+        &self,
+        record: &R,
+        expected_version: Option<u64>,
+        audit: Option<&Audit>,
+    ) -> Result<Saved, Fault> {
         catalog::put_record(self, record, expected_version, audit).await
     }
 
-    async fn delete_record<R: Record>(&self, record: &R, audit: Option<&Audit>) -> Result<Saved, Fault> {
+    async fn delete_record<R: Record>(
+        &self,
+        record: &R,
+        audit: Option<&Audit>,
+    ) -> Result<Saved, Fault> {
         catalog::delete_record(self, record, audit).await
     }
 
@@ -189,11 +253,21 @@ impl Store for DynamoStore {
         audit::by_id(self, id).await
     }
 
-    async fn audits(&self, target: Option<&str>, after: Option<&str>, limit: u32) -> Result<Page<Audit>, Fault> {
+    async fn audits(
+        &self,
+        target: Option<&str>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Audit>, Fault> {
         audit::page(self, target, after, limit).await
     }
 
-    async fn first_request(&self, key: &str, print: &str, forgotten_at: Timestamp) -> Result<String, Fault> {
+    async fn first_request(
+        &self,
+        key: &str,
+        print: &str,
+        forgotten_at: Timestamp,
+    ) -> Result<String, Fault> {
         limits::first_request(self, key, print, forgotten_at).await
     }
 }

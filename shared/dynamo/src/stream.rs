@@ -33,12 +33,22 @@ mod tests {
 
     /// As Lambda reads a pattern: every leaf is a list of which one must be there.
     fn matches(pattern: &Value, item: &Item) -> bool {
-        let fits = |pattern: &Value, value: &AttributeValue| match (pattern.get("S"), pattern.get("M"), value) {
-            (Some(words), _, AttributeValue::S(text)) => words.as_array().expect("a list").contains(&json!(text)),
+        let fits = |pattern: &Value, value: &AttributeValue| match (
+            pattern.get("S"),
+            pattern.get("M"),
+            value,
+        ) {
+            (Some(words), _, AttributeValue::S(text)) => {
+                words.as_array().expect("a list").contains(&json!(text))
+            }
             (_, Some(fields), AttributeValue::M(map)) => matches(fields, map),
             _ => false,
         };
-        pattern.as_object().expect("an object").iter().all(|(name, pattern)| item.get(name).is_some_and(|value| fits(pattern, value)))
+        pattern
+            .as_object()
+            .expect("an object")
+            .iter()
+            .all(|(name, pattern)| item.get(name).is_some_and(|value| fits(pattern, value)))
     }
 
     fn is_news(before: &Session, after: &Session) -> bool {
@@ -52,18 +62,29 @@ mod tests {
 
     #[test]
     fn a_session_is_news_exactly_when_it_leaves_its_pool() {
-        let endpoint = || Endpoint { host: "10.0.0.1".into(), port: 8080 };
-        let task = TaskRef { arn: "a".into(), status: TaskStatus::Running, version: 1 };
+        let endpoint = || Endpoint {
+            host: "10.0.0.1".into(),
+            port: 8080,
+        };
+        let task = TaskRef {
+            arn: "a".into(),
+            status: TaskStatus::Running,
+            version: 1,
+        };
         let reserved = staged();
         let starting = reserved.started(task).expect("starts");
         let ready = starting.ready(endpoint(), NOON).expect("gets ready");
         let stopping = ready.stopping(EndReason::NotNeeded, NOON).expect("stops");
-        let assigned = ready.assigned(&session(&cast(1), 1)).expect("is given away");
+        let assigned = ready
+            .assigned(&session(&cast(1), 1))
+            .expect("is given away");
         let given_up = assigned.given_up(NOON).expect("is given up");
         let lost = |row: &Session| row.ended(EndReason::TaskLost, NOON).expect("ends");
         let own = session(&cast(1), 2);
         let own_ready = own.ready(endpoint(), NOON).expect("gets ready");
-        let rows = [&reserved, &starting, &ready, &stopping, &assigned, &given_up, &own];
+        let rows = [
+            &reserved, &starting, &ready, &stopping, &assigned, &given_up, &own,
+        ];
         for (name, before, after) in [
             ("starts", &reserved, &starting),
             ("gets ready", &starting, &ready),
@@ -82,6 +103,9 @@ mod tests {
             let left = before.waits_in().is_some() && after.waits_in().is_none();
             assert_eq!(is_news(before, after), left, "{name}");
         }
-        assert!(rows.iter().all(|row| !is_news(row, row)), "what does not change is none");
+        assert!(
+            rows.iter().all(|row| !is_news(row, row)),
+            "what does not change is none"
+        );
     }
 }

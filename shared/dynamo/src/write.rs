@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, WriteRequest,
+    AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update, WriteRequest,
 };
 use casting_core::ports::{Fault, FaultKind, Saved};
 
@@ -31,18 +32,25 @@ impl Clause {
 
     /// Write only if this holds.
     pub fn when(condition: &'static str) -> Self {
-        Self { condition: Some(condition), ..Self::default() }
+        Self {
+            condition: Some(condition),
+            ..Self::default()
+        }
     }
 
     /// `placeholder` (`:x`) stands for `value`.
     pub fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
-        self.values.get_or_insert_default().insert(placeholder.to_owned(), value);
+        self.values
+            .get_or_insert_default()
+            .insert(placeholder.to_owned(), value);
         self
     }
 
     /// `placeholder` (`#x`) stands for the attribute `name`.
     pub fn name(mut self, placeholder: &str, name: &str) -> Self {
-        self.names.get_or_insert_default().insert(placeholder.to_owned(), name.to_owned());
+        self.names
+            .get_or_insert_default()
+            .insert(placeholder.to_owned(), name.to_owned());
         self
     }
 }
@@ -51,7 +59,11 @@ impl Clause {
 macro_rules! guarded {
     ($request:expr, $clause:expr) => {
         $request
-            .set_return_values_on_condition_check_failure($clause.condition.map(|_| ReturnValuesOnConditionCheckFailure::AllOld))
+            .set_return_values_on_condition_check_failure(
+                $clause
+                    .condition
+                    .map(|_| ReturnValuesOnConditionCheckFailure::AllOld),
+            )
             .set_condition_expression($clause.condition.map(str::to_owned))
             .set_expression_attribute_names($clause.names)
             .set_expression_attribute_values($clause.values)
@@ -77,18 +89,44 @@ impl From<Written> for Saved {
 
 impl DynamoStore {
     /// Puts one row. If the condition fails on exactly the row that was to be put, after an answer was lost, then that was us.
-    pub(crate) async fn put(&self, what: &'static str, table: &str, row: Item, clause: Clause) -> Result<Written, Fault> {
-        let request = guarded!(self.client.put_item().table_name(table).set_item(Some(row.clone())), clause);
+    pub(crate) async fn put(
+        &self,
+        what: &'static str,
+        table: &str,
+        row: Item,
+        clause: Clause,
+    ) -> Result<Written, Fault> {
+        let request = guarded!(
+            self.client
+                .put_item()
+                .table_name(table)
+                .set_item(Some(row.clone())),
+            clause
+        );
         Ok(match call(what, || request.clone().send()).await? {
             Ok(_) => Written::Done,
-            Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(Some(&row)) => Written::Done,
+            Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(Some(&row)) => {
+                Written::Done
+            }
             Err(refusal) => Written::Failed(refusal.failed(0).flatten().cloned()),
         })
     }
 
     /// Deletes one row. If there is none any more, after an answer was lost, then that was us.
-    pub(crate) async fn delete(&self, what: &'static str, table: &str, key: Item, clause: Clause) -> Result<Written, Fault> {
-        let request = guarded!(self.client.delete_item().table_name(table).set_key(Some(key)), clause);
+    pub(crate) async fn delete(
+        &self,
+        what: &'static str,
+        table: &str,
+        key: Item,
+        clause: Clause,
+    ) -> Result<Written, Fault> {
+        let request = guarded!(
+            self.client
+                .delete_item()
+                .table_name(table)
+                .set_key(Some(key)),
+            clause
+        );
         Ok(match call(what, || request.clone().send()).await? {
             Ok(_) => Written::Done,
             Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(None) => Written::Done,
@@ -98,11 +136,21 @@ impl DynamoStore {
 
     /// Puts many rows, each for itself, over whatever is there. All of them are written when this returns without a fault; else it can be
     /// called again.
-    pub(crate) async fn put_all(&self, what: &'static str, table: &str, rows: Vec<Item>) -> Result<(), Fault> {
+    pub(crate) async fn put_all(
+        &self,
+        what: &'static str,
+        table: &str,
+        rows: Vec<Item>,
+    ) -> Result<(), Fault> {
         for rows in rows.chunks(MAX_BATCH) {
             let put = |row: &Item| {
                 Ok(WriteRequest::builder()
-                    .put_request(PutRequest::builder().set_item(Some(row.clone())).build().map_err(incomplete(what))?)
+                    .put_request(
+                        PutRequest::builder()
+                            .set_item(Some(row.clone()))
+                            .build()
+                            .map_err(incomplete(what))?,
+                    )
                     .build())
             };
             let mut left: Vec<WriteRequest> = rows.iter().map(put).collect::<Result<_, Fault>>()?;
@@ -112,14 +160,23 @@ impl DynamoStore {
                 let answer = call(what, || request.clone().send())
                     .await?
                     .map_err(|_| corrupt(what, "a batch was answered like a conditional write"))?;
-                left = answer.unprocessed_items.into_iter().flat_map(HashMap::into_values).flatten().collect();
+                left = answer
+                    .unprocessed_items
+                    .into_iter()
+                    .flat_map(HashMap::into_values)
+                    .flatten()
+                    .collect();
                 if left.is_empty() {
                     break;
                 }
                 pause(tries).await;
             }
             if !left.is_empty() {
-                return Err(Fault { kind: FaultKind::Unavailable, what, detail: "rows are left out".into() });
+                return Err(Fault {
+                    kind: FaultKind::Unavailable,
+                    what,
+                    detail: "rows are left out".into(),
+                });
             }
         }
         Ok(())
@@ -127,35 +184,84 @@ impl DynamoStore {
 
     /// Writes all parts or none. The token makes every repetition the same transaction, so a lost answer never writes twice,
     /// and our own write never stands in our way.
-    pub(crate) async fn transact(&self, what: &'static str, parts: Vec<TransactWriteItem>) -> Result<Result<(), Refusal>, Fault> {
+    pub(crate) async fn transact(
+        &self,
+        what: &'static str,
+        parts: Vec<TransactWriteItem>,
+    ) -> Result<Result<(), Refusal>, Fault> {
         let token = format!("{:032x}", fastrand::u128(..));
-        let request = self.client.transact_write_items().set_transact_items(Some(parts)).client_request_token(token);
+        let request = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(parts))
+            .client_request_token(token);
         Ok(call(what, || request.clone().send()).await?.map(|_| ()))
     }
 }
 
 /// A part that puts a row.
-pub fn put(what: &'static str, table: &str, row: Item, clause: Clause) -> Result<TransactWriteItem, Fault> {
-    let put = guarded!(Put::builder().table_name(table).set_item(Some(row)), clause).build().map_err(incomplete(what))?;
+pub fn put(
+    what: &'static str,
+    table: &str,
+    row: Item,
+    clause: Clause,
+) -> Result<TransactWriteItem, Fault> {
+    let put = guarded!(Put::builder().table_name(table).set_item(Some(row)), clause)
+        .build()
+        .map_err(incomplete(what))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
 /// A part that changes a row.
-pub fn update(what: &'static str, table: &str, key: Item, change: &'static str, clause: Clause) -> Result<TransactWriteItem, Fault> {
-    let update = guarded!(Update::builder().table_name(table).set_key(Some(key)).update_expression(change), clause)
-        .build()
-        .map_err(incomplete(what))?;
+pub fn update(
+    what: &'static str,
+    table: &str,
+    key: Item,
+    change: &'static str,
+    clause: Clause,
+) -> Result<TransactWriteItem, Fault> {
+    let update = guarded!(
+        Update::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .update_expression(change),
+        clause
+    )
+    .build()
+    .map_err(incomplete(what))?;
     Ok(TransactWriteItem::builder().update(update).build())
 }
 
 /// A part that deletes a row.
-pub fn delete(what: &'static str, table: &str, key: Item, clause: Clause) -> Result<TransactWriteItem, Fault> {
-    let delete = guarded!(Delete::builder().table_name(table).set_key(Some(key)), clause).build().map_err(incomplete(what))?;
+pub fn delete(
+    what: &'static str,
+    table: &str,
+    key: Item,
+    clause: Clause,
+) -> Result<TransactWriteItem, Fault> {
+    let delete = guarded!(
+        Delete::builder().table_name(table).set_key(Some(key)),
+        clause
+    )
+    .build()
+    .map_err(incomplete(what))?;
     Ok(TransactWriteItem::builder().delete(delete).build())
 }
 
 /// A part that only looks at a row.
-pub fn check(what: &'static str, table: &str, key: Item, clause: Clause) -> Result<TransactWriteItem, Fault> {
-    let check = guarded!(ConditionCheck::builder().table_name(table).set_key(Some(key)), clause).build().map_err(incomplete(what))?;
+pub fn check(
+    what: &'static str,
+    table: &str,
+    key: Item,
+    clause: Clause,
+) -> Result<TransactWriteItem, Fault> {
+    let check = guarded!(
+        ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(key)),
+        clause
+    )
+    .build()
+    .map_err(incomplete(what))?;
     Ok(TransactWriteItem::builder().condition_check(check).build())
 }

@@ -6,10 +6,13 @@ use aws_sdk_ecs::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{
-    Compatibility, ContainerCondition, ContainerDefinition, ContainerDependency, EphemeralStorage, KeyValuePair, LinuxParameters,
-    LogConfiguration, LogDriver, MountPoint, NetworkMode, PortMapping, Tag, TransportProtocol, Volume,
+    Compatibility, ContainerCondition, ContainerDefinition, ContainerDependency, EphemeralStorage,
+    KeyValuePair, LinuxParameters, LogConfiguration, LogDriver, MountPoint, NetworkMode,
+    PortMapping, Tag, TransportProtocol, Volume,
 };
-use casting_core::image::{BROUGHT_FOLDER, BROUGHT_GATE, ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource};
+use casting_core::image::{
+    BROUGHT_FOLDER, BROUGHT_GATE, ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource,
+};
 use casting_core::ports::{Fault, FaultKind};
 
 use crate::failure::Kind;
@@ -25,14 +28,16 @@ const STOP_SECONDS: i32 = 120;
 const RECLAIM_SECONDS: u32 = 90;
 
 impl EcsLauncher {
-    pub(crate) async fn register_task_definition(&self, image: &Image) -> Result<Result<String, String>, Fault> {
+    pub(crate) async fn register_task_definition(
+        &self,
+        image: &Image,
+    ) -> Result<Result<String, String>, Fault> {
         let source = match &image.settings.source {
             ImageSource::TaskDefinition(name) => return Ok(Ok(name.clone())),
             ImageSource::Container(source) => source,
         };
         if image.settings.has_gate_beside() && self.settings.gate_image.is_none() {
-            let words =
-                "An image without a command needs the gate's own container image, and this deployment names none (CASTING_GATE_IMAGE).";
+            let words = "An image without a command needs the gate's own container image, and this deployment names none (CASTING_GATE_IMAGE).";
             return Ok(Err(words.to_owned()));
         }
         let request = match self.definition(image, source) {
@@ -40,19 +45,34 @@ impl EcsLauncher {
             Err(error) => return Ok(Err(error.to_string())),
         };
         match retry::call(|| request.clone().send()).await.result {
-            Ok(output) => match output.task_definition().and_then(|definition| definition.task_definition_arn()) {
+            Ok(output) => match output
+                .task_definition()
+                .and_then(|definition| definition.task_definition_arn())
+            {
                 Some(arn) => Ok(Ok(arn.to_owned())),
-                None => Err(Fault { kind: FaultKind::Corrupt, what: WHAT, detail: "ECS gave no ARN".to_owned() }),
+                None => Err(Fault {
+                    kind: FaultKind::Corrupt,
+                    what: WHAT,
+                    detail: "ECS gave no ARN".to_owned(),
+                }),
             },
             Err(failure) => match failure.error.as_ref().and_then(ProvideErrorMetadata::code) {
-                Some("ClientException" | "InvalidParameterException") if failure.kind == Kind::Refused => Ok(Err(failure.words)),
+                Some("ClientException" | "InvalidParameterException")
+                    if failure.kind == Kind::Refused =>
+                {
+                    Ok(Err(failure.words))
+                }
                 _ => Err(failure.into_fault(WHAT)),
             },
         }
     }
 
     /// The definition. There is never a task role: whoever uses the session could read its credentials.
-    fn definition(&self, image: &Image, source: &ContainerSource) -> Result<RegisterTaskDefinitionFluentBuilder, BuildError> {
+    fn definition(
+        &self,
+        image: &Image,
+        source: &ContainerSource,
+    ) -> Result<RegisterTaskDefinitionFluentBuilder, BuildError> {
         let request = self
             .client
             .register_task_definition()
@@ -63,25 +83,48 @@ impl EcsLauncher {
             .memory(source.memory.to_string())
             .set_ephemeral_storage(source.ephemeral_storage.map(storage).transpose()?)
             .set_execution_role_arn(self.settings.execution_role_arn.clone())
-            .tags(Tag::builder().key("project").value("session-casting").build());
+            .tags(
+                Tag::builder()
+                    .key("project")
+                    .value("session-casting")
+                    .build(),
+            );
         let app = self.container(&image.settings.container, &source.image)?;
         // The gate is the entry point, so that it comes first whatever entry point the container image has of its own.
         let command = [&["--".to_owned()], source.command.as_slice()].concat();
         let Some(gate_image) = &self.settings.gate_image else {
-            return Ok(
-                request.container_definitions(self.door(app).entry_point("gate").entry_point("run").set_command(Some(command)).build())
-            );
+            return Ok(request.container_definitions(
+                self.door(app)
+                    .entry_point("gate")
+                    .entry_point("run")
+                    .set_command(Some(command))
+                    .build(),
+            ));
         };
         let gate = self.container(GATE_CONTAINER, gate_image)?;
         if image.settings.has_gate_beside() {
             let gate = self.door(gate).entry_point("/gate").command("run").build();
-            return Ok(request.container_definitions(app.essential(true).stop_timeout(STOP_SECONDS).build()).container_definitions(gate));
+            return Ok(request
+                .container_definitions(app.essential(true).stop_timeout(STOP_SECONDS).build())
+                .container_definitions(gate));
         }
         // A container that ends at once brings the gate; the app's own container runs it from there.
-        let mount = || MountPoint::builder().source_volume(VOLUME).container_path(BROUGHT_FOLDER);
-        let bring =
-            gate.essential(false).entry_point("/gate").command("install").command(BROUGHT_FOLDER).mount_points(mount().build()).build();
-        let brought = ContainerDependency::builder().container_name(GATE_CONTAINER).condition(ContainerCondition::Success).build()?;
+        let mount = || {
+            MountPoint::builder()
+                .source_volume(VOLUME)
+                .container_path(BROUGHT_FOLDER)
+        };
+        let bring = gate
+            .essential(false)
+            .entry_point("/gate")
+            .command("install")
+            .command(BROUGHT_FOLDER)
+            .mount_points(mount().build())
+            .build();
+        let brought = ContainerDependency::builder()
+            .container_name(GATE_CONTAINER)
+            .condition(ContainerCondition::Success)
+            .build()?;
         let app = self
             .door(app)
             .entry_point(BROUGHT_GATE)
@@ -90,39 +133,74 @@ impl EcsLauncher {
             .mount_points(mount().read_only(true).build())
             .depends_on(brought)
             // What the app leaves behind is taken care of by an init that ECS adds.
-            .linux_parameters(LinuxParameters::builder().init_process_enabled(true).build());
+            .linux_parameters(
+                LinuxParameters::builder()
+                    .init_process_enabled(true)
+                    .build(),
+            );
         let volume = Volume::builder().name(VOLUME).build();
-        Ok(request.volumes(volume).container_definitions(app.build()).container_definitions(bring))
+        Ok(request
+            .volumes(volume)
+            .container_definitions(app.build())
+            .container_definitions(bring))
     }
 
     /// A container with its log.
     fn container(&self, name: &str, image: &str) -> Result<ContainerDefinitionBuilder, BuildError> {
-        let logs = self.settings.logs.as_ref().map(log_configuration).transpose()?;
-        Ok(ContainerDefinition::builder().name(name).image(image).set_log_configuration(logs))
+        let logs = self
+            .settings
+            .logs
+            .as_ref()
+            .map(log_configuration)
+            .transpose()?;
+        Ok(ContainerDefinition::builder()
+            .name(name)
+            .image(image)
+            .set_log_configuration(logs))
     }
 
     /// The container with the gate in it: the one door, and the one whose end is the task's. On machines that may be taken back, the gate uses
     /// most of the warning to let people save their work.
     fn door(&self, container: ContainerDefinitionBuilder) -> ContainerDefinitionBuilder {
-        let port = PortMapping::builder().container_port(i32::from(GATE_PORT)).protocol(TransportProtocol::Tcp).build();
-        let container = container.essential(true).port_mappings(port).stop_timeout(STOP_SECONDS);
+        let port = PortMapping::builder()
+            .container_port(i32::from(GATE_PORT))
+            .protocol(TransportProtocol::Tcp)
+            .build();
+        let container = container
+            .essential(true)
+            .port_mappings(port)
+            .stop_timeout(STOP_SECONDS);
         match self.settings.capacity {
             Capacity::Fargate => container,
-            Capacity::FargateSpot => {
-                container.environment(KeyValuePair::builder().name("CAST_RECLAIM_SECONDS").value(RECLAIM_SECONDS.to_string()).build())
-            }
+            Capacity::FargateSpot => container.environment(
+                KeyValuePair::builder()
+                    .name("CAST_RECLAIM_SECONDS")
+                    .value(RECLAIM_SECONDS.to_string())
+                    .build(),
+            ),
         }
     }
 }
 
 fn storage(gib: u32) -> Result<EphemeralStorage, BuildError> {
-    Ok(EphemeralStorage::builder().size_in_gib(i32::try_from(gib).unwrap_or(i32::MAX)).build())
+    Ok(EphemeralStorage::builder()
+        .size_in_gib(i32::try_from(gib).unwrap_or(i32::MAX))
+        .build())
 }
 
 fn log_configuration(logs: &LogSettings) -> Result<LogConfiguration, BuildError> {
-    let options = [("awslogs-group", logs.group.as_str()), ("awslogs-region", &logs.region), ("awslogs-stream-prefix", "session")];
-    let options: HashMap<_, _> = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    LogConfiguration::builder().log_driver(LogDriver::Awslogs).set_options(Some(options)).build()
+    let options = [
+        ("awslogs-group", logs.group.as_str()),
+        ("awslogs-region", &logs.region),
+        ("awslogs-stream-prefix", "session"),
+    ];
+    let options: HashMap<_, _> = options
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    LogConfiguration::builder()
+        .log_driver(LogDriver::Awslogs)
+        .set_options(Some(options))
+        .build()
 }
 
 #[cfg(test)]
@@ -138,7 +216,10 @@ mod tests {
         let reply = Reply::ok(json!({ "taskDefinition": { "taskDefinitionArn": "arn:def:1" } }));
         let (launcher, script) = scripted::launcher(vec![reply]);
         let image = testing::image(1);
-        assert_eq!(launcher.register_task_definition(&image).await, Ok(Ok("arn:def:1".to_owned())));
+        assert_eq!(
+            launcher.register_task_definition(&image).await,
+            Ok(Ok("arn:def:1".to_owned()))
+        );
         let body: Value = serde_json::from_str(&script.calls()[0].1).unwrap();
         assert_eq!(
             body,
@@ -166,7 +247,11 @@ mod tests {
         (launcher.settings.logs, launcher.settings.capacity) = (None, capacity);
         let mut image = testing::image(1);
         change(&mut image);
-        launcher.register_task_definition(&image).await.unwrap().unwrap();
+        launcher
+            .register_task_definition(&image)
+            .await
+            .unwrap()
+            .unwrap();
         serde_json::from_str(&script.calls()[0].1).unwrap()
     }
 
@@ -174,7 +259,9 @@ mod tests {
     async fn the_gate_is_brought_into_the_apps_own_container() {
         let body = registered(|_| {}, Capacity::FargateSpot).await;
         let mount = |read_only: Option<bool>| match read_only {
-            Some(read_only) => json!([{ "sourceVolume": "casting", "containerPath": "/casting", "readOnly": read_only }]),
+            Some(read_only) => {
+                json!([{ "sourceVolume": "casting", "containerPath": "/casting", "readOnly": read_only }])
+            }
             None => json!([{ "sourceVolume": "casting", "containerPath": "/casting" }]),
         };
         assert_eq!(body["volumes"], json!([{ "name": "casting" }]));
@@ -221,14 +308,25 @@ mod tests {
         let mut image = testing::image(1);
         beside(&mut image);
         let refused = launcher.register_task_definition(&image).await;
-        assert!(refused.is_ok_and(|inner| inner.is_err_and(|words| words.contains("CASTING_GATE_IMAGE"))));
+        assert!(
+            refused
+                .is_ok_and(|inner| inner.is_err_and(|words| words.contains("CASTING_GATE_IMAGE")))
+        );
         assert!(script.calls().is_empty());
     }
 
     #[tokio::test]
     async fn what_ecs_says_against_a_definition_is_for_the_administrator_and_the_rest_is_a_fault() {
-        for (code, words) in [("ClientException", true), ("InvalidParameterException", true), ("AccessDeniedException", false)] {
-            let (launcher, _) = scripted::launcher(vec![Reply::error(code, "Invalid 'cpu' setting for task.", json!({}))]);
+        for (code, words) in [
+            ("ClientException", true),
+            ("InvalidParameterException", true),
+            ("AccessDeniedException", false),
+        ] {
+            let (launcher, _) = scripted::launcher(vec![Reply::error(
+                code,
+                "Invalid 'cpu' setting for task.",
+                json!({}),
+            )]);
             let answer = launcher.register_task_definition(&testing::image(1)).await;
             assert_eq!(answer.is_ok_and(|inner| inner.is_err()), words, "{code}");
         }
@@ -239,7 +337,10 @@ mod tests {
         let (launcher, script) = scripted::launcher(vec![]);
         let mut image = testing::image(1);
         image.settings.source = ImageSource::TaskDefinition("mine:3".into());
-        assert_eq!(launcher.register_task_definition(&image).await, Ok(Ok("mine:3".to_owned())));
+        assert_eq!(
+            launcher.register_task_definition(&image).await,
+            Ok(Ok("mine:3".to_owned()))
+        );
         assert!(script.calls().is_empty());
     }
 }

@@ -51,12 +51,32 @@ impl From<TaskStateChange> for Task {
 impl From<TaskDetail> for Task {
     fn from(detail: TaskDetail) -> Self {
         let status = status(&detail.last_status, &detail.desired_status);
-        let why = || [detail.stop_code.as_deref(), detail.stopped_reason.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let why = || {
+            [
+                detail.stop_code.as_deref(),
+                detail.stopped_reason.as_deref(),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(": ")
+        };
         Task {
             session: detail.started_by.as_deref().and_then(SessionId::parse),
-            stop_detail: if status >= TaskStatus::Stopping { why() } else { String::new() },
-            exit_code: detail.containers.iter().find_map(|container| container.exit_code),
-            task: TaskRef { arn: detail.task_arn, status, version: detail.version },
+            stop_detail: if status >= TaskStatus::Stopping {
+                why()
+            } else {
+                String::new()
+            },
+            exit_code: detail
+                .containers
+                .iter()
+                .find_map(|container| container.exit_code),
+            task: TaskRef {
+                arn: detail.task_arn,
+                status,
+                version: detail.version,
+            },
         }
     }
 }
@@ -72,7 +92,13 @@ pub(crate) fn task_of(task: &aws_sdk_ecs::types::Task) -> Option<Task> {
         stop_code: task.stop_code().map(|code| code.as_str().to_owned()),
         stopped_reason: task.stopped_reason().map(str::to_owned),
         version: task.version(),
-        containers: task.containers().iter().map(|container| ContainerDetail { exit_code: container.exit_code() }).collect(),
+        containers: task
+            .containers()
+            .iter()
+            .map(|container| ContainerDetail {
+                exit_code: container.exit_code(),
+            })
+            .collect(),
     };
     Some(detail.into())
 }
@@ -81,7 +107,9 @@ pub(crate) fn task_of(task: &aws_sdk_ecs::types::Task) -> Option<Task> {
 fn status(last: &str, desired: &str) -> TaskStatus {
     match (last, desired) {
         ("STOPPED" | "DELETED", _) => TaskStatus::Stopped,
-        ("DEACTIVATING" | "STOPPING" | "DEPROVISIONING", _) | (_, "STOPPED") => TaskStatus::Stopping,
+        ("DEACTIVATING" | "STOPPING" | "DEPROVISIONING", _) | (_, "STOPPED") => {
+            TaskStatus::Stopping
+        }
         ("RUNNING", _) => TaskStatus::Running,
         ("PROVISIONING", _) => TaskStatus::Provisioning,
         _ => TaskStatus::Pending,
@@ -109,7 +137,11 @@ mod tests {
             ("STOPPED", "STOPPED", TaskStatus::Stopped),
             ("DELETED", "STOPPED", TaskStatus::Stopped),
         ] {
-            assert_eq!(status(last, desired), expected, "{last} on the way to {desired}");
+            assert_eq!(
+                status(last, desired),
+                expected,
+                "{last} on the way to {desired}"
+            );
         }
     }
 
@@ -129,7 +161,11 @@ mod tests {
         assert_eq!(
             task,
             Task {
-                task: TaskRef { arn: "arn:1".into(), status: TaskStatus::Stopped, version: 6 },
+                task: TaskRef {
+                    arn: "arn:1".into(),
+                    status: TaskStatus::Stopped,
+                    version: 6
+                },
                 session: Some(session),
                 stop_detail: "EssentialContainerExited: Essential container in task exited".into(),
                 exit_code: Some(137),
@@ -141,7 +177,10 @@ mod tests {
     fn a_task_of_somebody_else_belongs_to_no_session() {
         for started_by in [json!(null), json!("ecs-svc/123"), json!("somebody")] {
             let event = json!({ "detail": { "taskArn": "arn:1", "lastStatus": "RUNNING", "startedBy": started_by } });
-            assert_eq!(Task::from(serde_json::from_value::<TaskStateChange>(event).unwrap()).session, None);
+            assert_eq!(
+                Task::from(serde_json::from_value::<TaskStateChange>(event).unwrap()).session,
+                None
+            );
         }
     }
 }

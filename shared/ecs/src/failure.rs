@@ -29,7 +29,11 @@ pub(crate) enum Kind {
 impl<E> Failure<E> {
     /// A call whose time ran out.
     pub(crate) fn timed_out() -> Self {
-        Self { kind: Kind::Lost, words: "no answer in time".to_owned(), error: None }
+        Self {
+            kind: Kind::Lost,
+            words: "no answer in time".to_owned(),
+            error: None,
+        }
     }
 
     /// For verbs that have no typed refusal.
@@ -38,7 +42,11 @@ impl<E> Failure<E> {
             Kind::Lost | Kind::Throttled | Kind::Full => FaultKind::Unavailable,
             Kind::Refused => FaultKind::Refused,
         };
-        Fault { kind, what, detail: self.words }
+        Fault {
+            kind,
+            what,
+            detail: self.words,
+        }
     }
 }
 
@@ -48,19 +56,39 @@ impl<E: ProvideErrorMetadata + std::error::Error + 'static> From<SdkError<E>> fo
             SdkError::ServiceError(context) => {
                 let status = context.raw().status().as_u16();
                 let named = context.into_err();
-                let (code, message) = (named.code().unwrap_or("an error without a name"), named.message().unwrap_or_default());
-                Self { kind: judge(status, code, message), words: format!("{code}: {message}"), error: Some(named) }
+                let (code, message) = (
+                    named.code().unwrap_or("an error without a name"),
+                    named.message().unwrap_or_default(),
+                );
+                Self {
+                    kind: judge(status, code, message),
+                    words: format!("{code}: {message}"),
+                    error: Some(named),
+                }
             }
             // Nothing was sent: the request itself cannot be built.
-            SdkError::ConstructionFailure(_) => Self { kind: Kind::Refused, words: DisplayErrorContext(&error).to_string(), error: None },
-            _ => Self { kind: Kind::Lost, words: DisplayErrorContext(&error).to_string(), error: None },
+            SdkError::ConstructionFailure(_) => Self {
+                kind: Kind::Refused,
+                words: DisplayErrorContext(&error).to_string(),
+                error: None,
+            },
+            _ => Self {
+                kind: Kind::Lost,
+                words: DisplayErrorContext(&error).to_string(),
+                error: None,
+            },
         }
     }
 }
 
 fn judge(status: u16, code: &str, message: &str) -> Kind {
-    const THROTTLES: [&str; 5] =
-        ["ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded"];
+    const THROTTLES: [&str; 5] = [
+        "ThrottlingException",
+        "Throttling",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+    ];
     if status == 429 || THROTTLES.contains(&code) || is_throttle(message) {
         Kind::Throttled
     } else if status >= 500 || code == "ServerException" {
@@ -82,9 +110,16 @@ fn is_throttle(words: &str) -> bool {
 /// does not mend it.
 pub(crate) fn is_full(words: &str) -> bool {
     let words = words.to_ascii_lowercase();
-    ["capacity is unavailable", "insufficient capacity", "no capacity", "out of capacity", "reached the limit", "resource:"]
-        .iter()
-        .any(|sign| words.contains(sign))
+    [
+        "capacity is unavailable",
+        "insufficient capacity",
+        "no capacity",
+        "out of capacity",
+        "reached the limit",
+        "resource:",
+    ]
+    .iter()
+    .any(|sign| words.contains(sign))
 }
 
 #[cfg(test)]
@@ -94,15 +129,57 @@ mod tests {
     #[test]
     fn an_error_is_judged_by_its_name_and_words() {
         for (name, status, code, message, kind) in [
-            ("throttled", 400, "ThrottlingException", "Rate exceeded", Kind::Throttled),
-            ("throttled by EC2", 400, "InvalidParameterException", "Error: Request limit exceeded.", Kind::Throttled),
+            (
+                "throttled",
+                400,
+                "ThrottlingException",
+                "Rate exceeded",
+                Kind::Throttled,
+            ),
+            (
+                "throttled by EC2",
+                400,
+                "InvalidParameterException",
+                "Error: Request limit exceeded.",
+                Kind::Throttled,
+            ),
             ("throttled by a proxy", 429, "?", "", Kind::Throttled),
-            ("their fault", 500, "ServerException", "Service Unavailable.", Kind::Lost),
+            (
+                "their fault",
+                500,
+                "ServerException",
+                "Service Unavailable.",
+                Kind::Lost,
+            ),
             ("a proxy's fault", 503, "?", "", Kind::Lost),
-            ("a quota", 400, "ClientException", "You've reached the limit on the number of vCPUs you can run concurrently", Kind::Full),
-            ("a bad subnet", 400, "InvalidParameterException", "The subnet ID 'subnet-1' does not exist", Kind::Refused),
-            ("a missing provider", 400, "InvalidParameterException", "The specified capacity provider was not found.", Kind::Refused),
-            ("no permission", 400, "AccessDeniedException", "not authorized to perform: ecs:RunTask", Kind::Refused),
+            (
+                "a quota",
+                400,
+                "ClientException",
+                "You've reached the limit on the number of vCPUs you can run concurrently",
+                Kind::Full,
+            ),
+            (
+                "a bad subnet",
+                400,
+                "InvalidParameterException",
+                "The subnet ID 'subnet-1' does not exist",
+                Kind::Refused,
+            ),
+            (
+                "a missing provider",
+                400,
+                "InvalidParameterException",
+                "The specified capacity provider was not found.",
+                Kind::Refused,
+            ),
+            (
+                "no permission",
+                400,
+                "AccessDeniedException",
+                "not authorized to perform: ecs:RunTask",
+                Kind::Refused,
+            ),
         ] {
             assert_eq!(judge(status, code, message), kind, "{name}");
         }

@@ -53,7 +53,11 @@ impl Launcher for EcsLauncher {
     }
 
     async fn describe(&self, arn: &str) -> Result<Option<Task>, Fault> {
-        Ok(self.describe_tasks(vec![arn.to_owned()]).await?.into_iter().next())
+        Ok(self
+            .describe_tasks(vec![arn.to_owned()])
+            .await?
+            .into_iter()
+            .next())
     }
 
     async fn find(&self, session: &SessionId) -> Result<Vec<Task>, Fault> {
@@ -61,7 +65,11 @@ impl Launcher for EcsLauncher {
     }
 
     async fn gate_address(&self, session: &SessionId) -> Result<Option<IpAddr>, Fault> {
-        if self.settings.edge_inside { self.private_address(session).await.map(Some) } else { Ok(None) }
+        if self.settings.edge_inside {
+            self.private_address(session).await.map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     async fn register(&self, image: &Image) -> Result<Result<String, String>, Fault> {

@@ -40,11 +40,16 @@ where
             Err(_) => Err(Failure::timed_out()),
         };
         let again = match &result {
-            Err(Failure { kind: Kind::Lost, .. }) => {
+            Err(Failure {
+                kind: Kind::Lost, ..
+            }) => {
                 lost += 1;
                 lost < TRIES_LOST
             }
-            Err(Failure { kind: Kind::Throttled, .. }) => {
+            Err(Failure {
+                kind: Kind::Throttled,
+                ..
+            }) => {
                 throttled += 1;
                 throttled < TRIES_THROTTLED
             }
@@ -52,7 +57,10 @@ where
         };
         let pause = back_off(lost + throttled);
         if !again || Instant::now() + pause >= deadline {
-            return Answer { result, in_doubt: lost > 0 };
+            return Answer {
+                result,
+                in_doubt: lost > 0,
+            };
         }
         if let Err(failure) = &result {
             tracing::info!(kind = ?failure.kind, "A call to ECS is tried again: {}", failure.words);

@@ -2,7 +2,9 @@
 
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
-use aws_sdk_ecs::types::{CapacityProviderStrategyItem, ContainerOverride, KeyValuePair, LaunchType, Tag, TaskOverride};
+use aws_sdk_ecs::types::{
+    CapacityProviderStrategyItem, ContainerOverride, KeyValuePair, LaunchType, Tag, TaskOverride,
+};
 use casting_core::image::GATE_CONTAINER;
 use casting_core::ports::{Run, Task, TaskSpec};
 use casting_core::session::TaskStatus;
@@ -30,9 +32,11 @@ impl EcsLauncher {
         let Answer { result, in_doubt } = retry::call(|| request.clone().send()).await;
         let run = match result {
             Ok(output) => judge(&output),
-            Err(Failure { error: Some(RunTaskError::ConflictException(conflict)), words, .. }) => {
-                self.adopt(spec, conflict.resource_ids(), &words).await
-            }
+            Err(Failure {
+                error: Some(RunTaskError::ConflictException(conflict)),
+                words,
+                ..
+            }) => self.adopt(spec, conflict.resource_ids(), &words).await,
             Err(failure) => match failure.kind {
                 Kind::Lost => Run::Unknown(failure.words),
                 Kind::Throttled | Kind::Full => Run::NoCapacity(failure.words),
@@ -49,8 +53,13 @@ impl EcsLauncher {
     /// The request, the same for the same spec to the byte: ECS compares the parameters of calls that have one client token.
     fn run_request(&self, spec: &TaskSpec) -> Result<RunTaskFluentBuilder, String> {
         let containers = overrides(spec).into_iter().map(|(name, environment)| {
-            let pairs = environment.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
-            ContainerOverride::builder().name(name).set_environment(Some(pairs.collect())).build()
+            let pairs = environment
+                .into_iter()
+                .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
+            ContainerOverride::builder()
+                .name(name)
+                .set_environment(Some(pairs.collect()))
+                .build()
         });
         let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
         let request = self
@@ -61,7 +70,11 @@ impl EcsLauncher {
             .count(1)
             .client_token(&spec.client_token)
             .started_by(spec.session.as_str())
-            .overrides(TaskOverride::builder().set_container_overrides(Some(containers.collect())).build())
+            .overrides(
+                TaskOverride::builder()
+                    .set_container_overrides(Some(containers.collect()))
+                    .build(),
+            )
             .set_network_configuration(self.settings.network(spec.placement.as_ref()))
             .enable_execute_command(false)
             .tags(tag("project", "session-casting"))
@@ -69,7 +82,10 @@ impl EcsLauncher {
         Ok(match self.settings.capacity {
             Capacity::Fargate => request.launch_type(LaunchType::Fargate),
             Capacity::FargateSpot => {
-                let spot = CapacityProviderStrategyItem::builder().capacity_provider("FARGATE_SPOT").weight(1).build();
+                let spot = CapacityProviderStrategyItem::builder()
+                    .capacity_provider("FARGATE_SPOT")
+                    .weight(1)
+                    .build();
                 request.capacity_provider_strategy(spot.map_err(|error| error.to_string())?)
             }
         })
@@ -78,12 +94,19 @@ impl EcsLauncher {
     /// A task exists under our client token, with other parameters (an administrator changed the settings between two attempts): it is
     /// the session's task all the same.
     async fn adopt(&self, spec: &TaskSpec, arns: &[String], words: &str) -> Run {
-        let found = if arns.is_empty() { self.find_tasks(&spec.session).await } else { self.describe_tasks(arns.to_vec()).await };
+        let found = if arns.is_empty() {
+            self.find_tasks(&spec.session).await
+        } else {
+            self.describe_tasks(arns.to_vec()).await
+        };
         let ours = |task: &Task| task.session.as_ref() == Some(&spec.session);
         match found {
             Ok(tasks) => {
                 // A live task before a stopped one.
-                let task = tasks.into_iter().filter(ours).min_by_key(|task| task.task.status == TaskStatus::Stopped);
+                let task = tasks
+                    .into_iter()
+                    .filter(ours)
+                    .min_by_key(|task| task.task.status == TaskStatus::Stopped);
                 task.map_or_else(|| Run::Unknown(words.to_owned()), Run::Started)
             }
             Err(fault) => Run::Unknown(format!("{words}; {fault}")),
@@ -105,7 +128,9 @@ fn judge(output: &RunTaskOutput) -> Run {
     };
     let failures: Vec<String> = output.failures().iter().map(words).collect();
     match failures.join("; ") {
-        none if none.is_empty() => Run::NoCapacity("ECS started no task and gave no reason".to_owned()),
+        none if none.is_empty() => {
+            Run::NoCapacity("ECS started no task and gave no reason".to_owned())
+        }
         words if failures.iter().any(|failure| is_full(failure)) => Run::NoCapacity(words),
         words => Run::Refused(words),
     }
@@ -113,9 +138,16 @@ fn judge(output: &RunTaskOutput) -> Run {
 
 /// Each container's environment, sorted by name.
 fn overrides(spec: &TaskSpec) -> Vec<(&str, Vec<&(String, String)>)> {
-    let gate = spec.gate_environment.as_ref().map(|environment| (GATE_CONTAINER, environment));
-    let containers = [(spec.container.as_str(), &spec.environment)].into_iter().chain(gate);
-    containers.map(|(name, environment)| (name, sorted(environment))).collect()
+    let gate = spec
+        .gate_environment
+        .as_ref()
+        .map(|environment| (GATE_CONTAINER, environment));
+    let containers = [(spec.container.as_str(), &spec.environment)]
+        .into_iter()
+        .chain(gate);
+    containers
+        .map(|(name, environment)| (name, sorted(environment)))
+        .collect()
 }
 
 fn sorted(environment: &[(String, String)]) -> Vec<&(String, String)> {
@@ -126,10 +158,16 @@ fn sorted(environment: &[(String, String)]) -> Vec<&(String, String)> {
 
 fn override_chars(spec: &TaskSpec) -> usize {
     let container = |(name, environment): (&str, Vec<&(String, String)>)| {
-        let pairs: Vec<_> = environment.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let pairs: Vec<_> = environment
+            .into_iter()
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect();
         json!({ "name": name, "environment": pairs })
     };
-    json!({ "containerOverrides": overrides(spec).into_iter().map(container).collect::<Vec<_>>() }).to_string().chars().count()
+    json!({ "containerOverrides": overrides(spec).into_iter().map(container).collect::<Vec<_>>() })
+        .to_string()
+        .chars()
+        .count()
 }
 
 #[cfg(test)]
@@ -175,33 +213,99 @@ mod tests {
             Run::Unknown(_) => "unknown",
         };
         let calls = script.calls();
-        let runs: Vec<_> = calls.iter().filter(|(operation, _)| operation.ends_with(".RunTask")).collect();
-        assert!(runs.windows(2).all(|pair| pair[0] == pair[1]), "every attempt is the same to the byte");
+        let runs: Vec<_> = calls
+            .iter()
+            .filter(|(operation, _)| operation.ends_with(".RunTask"))
+            .collect();
+        assert!(
+            runs.windows(2).all(|pair| pair[0] == pair[1]),
+            "every attempt is the same to the byte"
+        );
         (name, runs.len())
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_answer_has_its_outcome() {
-        let conflict = || Reply::error("ConflictException", "other parameters", json!({ "resourceIds": ["arn:1"] }));
+        let conflict = || {
+            Reply::error(
+                "ConflictException",
+                "other parameters",
+                json!({ "resourceIds": ["arn:1"] }),
+            )
+        };
         let throttled = || Reply::error("ThrottlingException", "Rate exceeded", json!({}));
         let refused = || Reply::error("InvalidParameterException", "no such subnet", json!({}));
         for (name, replies, expected) in [
             ("a task", vec![started()], ("started", 1)),
-            ("no room", vec![failed("Capacity is unavailable at this time. Please try again later")], ("no capacity", 1)),
-            ("a resource is short", vec![failed("RESOURCE:MEMORY")], ("no capacity", 1)),
-            ("no task and no reason", vec![Reply::ok(json!({ "tasks": [], "failures": [] }))], ("no capacity", 1)),
+            (
+                "no room",
+                vec![failed(
+                    "Capacity is unavailable at this time. Please try again later",
+                )],
+                ("no capacity", 1),
+            ),
+            (
+                "a resource is short",
+                vec![failed("RESOURCE:MEMORY")],
+                ("no capacity", 1),
+            ),
+            (
+                "no task and no reason",
+                vec![Reply::ok(json!({ "tasks": [], "failures": [] }))],
+                ("no capacity", 1),
+            ),
             ("another failure", vec![failed("LOCATION")], ("refused", 1)),
             ("refused", vec![refused()], ("refused", 1)),
-            ("throttled, then a task", vec![throttled(), started()], ("started", 2)),
-            ("throttled again and again", (0..5).map(|_| throttled()).collect(), ("no capacity", 5)),
-            ("their fault, then a task", vec![Reply::status(500), started()], ("started", 2)),
-            ("lost, then a task", vec![Reply::Lost, started()], ("started", 2)),
-            ("silence, then a task", vec![Reply::Silence, started()], ("started", 2)),
-            ("nothing but silence", vec![Reply::Silence, Reply::Silence, Reply::Silence], ("unknown", 3)),
-            ("lost, then refused: the lost one may run", vec![Reply::Lost, refused()], ("unknown", 2)),
-            ("lost, then no room", vec![Reply::Lost, failed("RESOURCE:CPU")], ("unknown", 2)),
-            ("a conflict with a known task", vec![conflict(), Reply::ok(json!({ "tasks": [task()] }))], ("started", 1)),
-            ("a conflict with nothing", vec![conflict(), Reply::ok(json!({ "tasks": [] }))], ("unknown", 1)),
+            (
+                "throttled, then a task",
+                vec![throttled(), started()],
+                ("started", 2),
+            ),
+            (
+                "throttled again and again",
+                (0..5).map(|_| throttled()).collect(),
+                ("no capacity", 5),
+            ),
+            (
+                "their fault, then a task",
+                vec![Reply::status(500), started()],
+                ("started", 2),
+            ),
+            (
+                "lost, then a task",
+                vec![Reply::Lost, started()],
+                ("started", 2),
+            ),
+            (
+                "silence, then a task",
+                vec![Reply::Silence, started()],
+                ("started", 2),
+            ),
+            (
+                "nothing but silence",
+                vec![Reply::Silence, Reply::Silence, Reply::Silence],
+                ("unknown", 3),
+            ),
+            (
+                "lost, then refused: the lost one may run",
+                vec![Reply::Lost, refused()],
+                ("unknown", 2),
+            ),
+            (
+                "lost, then no room",
+                vec![Reply::Lost, failed("RESOURCE:CPU")],
+                ("unknown", 2),
+            ),
+            (
+                "a conflict with a known task",
+                vec![conflict(), Reply::ok(json!({ "tasks": [task()] }))],
+                ("started", 1),
+            ),
+            (
+                "a conflict with nothing",
+                vec![conflict(), Reply::ok(json!({ "tasks": [] }))],
+                ("unknown", 1),
+            ),
         ] {
             assert_eq!(outcome(replies).await, expected, "{name}");
         }
@@ -242,11 +346,17 @@ mod tests {
     #[tokio::test]
     async fn a_gate_beside_the_app_has_an_environment_of_its_own() {
         let (launcher, script) = scripted::launcher(vec![started()]);
-        let spec = TaskSpec { gate_environment: Some(vec![("CAST_SESSION_SECRET".into(), "hush".into())]), ..spec() };
+        let spec = TaskSpec {
+            gate_environment: Some(vec![("CAST_SESSION_SECRET".into(), "hush".into())]),
+            ..spec()
+        };
         launcher.run_task(&spec).await;
         let body: Value = serde_json::from_str(&script.calls().remove(0).1).unwrap();
         let containers = &body["overrides"]["containerOverrides"];
-        assert_eq!(containers[1], json!({ "name": "casting-gate", "environment": [{ "name": "CAST_SESSION_SECRET", "value": "hush" }] }));
+        assert_eq!(
+            containers[1],
+            json!({ "name": "casting-gate", "environment": [{ "name": "CAST_SESSION_SECRET", "value": "hush" }] })
+        );
         assert!(!containers[0].to_string().contains("hush"), "{containers}");
     }
 
@@ -254,8 +364,11 @@ mod tests {
     async fn an_environment_too_large_for_ecs_is_refused_before_the_call() {
         let (launcher, script) = scripted::launcher(vec![]);
         let mut spec = spec();
-        spec.environment.push(("KASM_URL".into(), "x".repeat(MAX_OVERRIDE_CHARS)));
-        assert!(matches!(launcher.run_task(&spec).await, Run::Refused(words) if words.contains("8192")));
+        spec.environment
+            .push(("KASM_URL".into(), "x".repeat(MAX_OVERRIDE_CHARS)));
+        assert!(
+            matches!(launcher.run_task(&spec).await, Run::Refused(words) if words.contains("8192"))
+        );
         assert!(script.calls().is_empty());
     }
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use aws_credential_types::Credentials;
 use aws_sdk_ecs::config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
@@ -64,18 +66,26 @@ impl HttpConnector for Scripted {
         self.0.calls.lock().unwrap().push((operation, body));
         match self.0.replies.lock().unwrap().pop_front() {
             Some(Reply::Body(status, body)) => {
-                let response = http::Response::builder().status(status).body(SdkBody::from(body.to_string())).unwrap();
+                let response = http::Response::builder()
+                    .status(status)
+                    .body(SdkBody::from(body.to_string()))
+                    .unwrap();
                 HttpConnectorFuture::ready(Ok(response.try_into().unwrap()))
             }
             Some(Reply::Silence) => HttpConnectorFuture::new(std::future::pending()),
-            Some(Reply::Lost) | None => HttpConnectorFuture::ready(Err(ConnectorError::io("the connection broke".into()))),
+            Some(Reply::Lost) | None => {
+                HttpConnectorFuture::ready(Err(ConnectorError::io("the connection broke".into())))
+            }
         }
     }
 }
 
 /// A launcher whose calls get these answers, in this order.
 pub(crate) fn launcher(replies: Vec<Reply>) -> (EcsLauncher, Arc<Script>) {
-    let script = Arc::new(Script { replies: Mutex::new(replies.into()), calls: Mutex::default() });
+    let script = Arc::new(Script {
+        replies: Mutex::new(replies.into()),
+        calls: Mutex::default(),
+    });
     let connector = SharedHttpConnector::new(Scripted(Arc::clone(&script)));
     let config = aws_sdk_ecs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -95,7 +105,13 @@ pub(crate) fn launcher(replies: Vec<Reply>) -> (EcsLauncher, Arc<Script>) {
         execution_role_arn: Some("arn:role:execution".into()),
         gate_image: None,
         capacity: Capacity::Fargate,
-        logs: Some(LogSettings { group: "sessions".into(), region: "eu-central-1".into() }),
+        logs: Some(LogSettings {
+            group: "sessions".into(),
+            region: "eu-central-1".into(),
+        }),
     };
-    (EcsLauncher::new(aws_sdk_ecs::Client::from_conf(config), settings), script)
+    (
+        EcsLauncher::new(aws_sdk_ecs::Client::from_conf(config), settings),
+        script,
+    )
 }

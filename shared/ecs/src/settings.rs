@@ -78,13 +78,21 @@ impl EcsSettings {
             Some(own) => (&own.subnets, &own.security_groups, own.assign_public_ip),
             None => (&self.subnets, &self.security_groups, self.assign_public_ip),
         };
-        let public = if is_public { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };
+        let public = if is_public {
+            AssignPublicIp::Enabled
+        } else {
+            AssignPublicIp::Disabled
+        };
         let vpc = AwsVpcConfiguration::builder()
             .set_subnets(Some(subnets.clone()))
             .set_security_groups(Some(security_groups.clone()))
             .assign_public_ip(public)
             .build()
             .ok()?;
-        Some(NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
+        Some(
+            NetworkConfiguration::builder()
+                .awsvpc_configuration(vpc)
+                .build(),
+        )
     }
 }

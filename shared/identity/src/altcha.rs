@@ -3,7 +3,9 @@
 //!
 //! The challenge says whom it is for and until when, in signed data, so that it can be judged by our own clock and by nobody else's.
 
-use altcha::{CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution};
+use altcha::{
+    CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution,
+};
 use casting_core::captcha::{CaptchaVerdict, Proof};
 use casting_core::time::Timestamp;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -35,7 +37,10 @@ impl Altcha {
     /// A challenge, as JSON.
     pub fn challenge(&self, bound_to: &str, now: Timestamp) -> Option<String> {
         let until = now.plus_seconds(CHALLENGE_SECONDS).seconds();
-        let data = [(BOUND_TO.to_owned(), json!(bound_to)), (UNTIL.to_owned(), json!(until))];
+        let data = [
+            (BOUND_TO.to_owned(), json!(bound_to)),
+            (UNTIL.to_owned(), json!(until)),
+        ];
         let options = CreateChallengeOptions {
             cost: ROUNDS,
             key_prefix: KEY_PREFIX.to_owned(),
@@ -49,13 +54,18 @@ impl Altcha {
     /// Checks a solved challenge, which comes as base64 of JSON.
     pub fn verify(&self, token: &str, bound_to: &str, now: Timestamp) -> CaptchaVerdict {
         let failed = |why: &str| CaptchaVerdict::Failed(why.to_owned());
-        let Some(payload) = read(token) else { return failed("not a solved challenge") };
+        let Some(payload) = read(token) else {
+            return failed("not a solved challenge");
+        };
         if let Err(why) = self.verify_solution(&payload) {
             return CaptchaVerdict::Failed(why);
         }
         // Signed by us, so it says what we wrote.
         let data = payload.challenge.parameters.data.unwrap_or_default();
-        let until = data.get(UNTIL).and_then(serde_json::Value::as_i64).unwrap_or_default();
+        let until = data
+            .get(UNTIL)
+            .and_then(serde_json::Value::as_i64)
+            .unwrap_or_default();
         if data.get(BOUND_TO).and_then(serde_json::Value::as_str) != Some(bound_to) {
             return failed("solved for another link or from another address");
         }
@@ -63,14 +73,21 @@ impl Altcha {
             return failed("too old");
         }
         let signature = payload.challenge.signature.unwrap_or_default();
-        CaptchaVerdict::Passed(Proof { id: name("altcha", &signature), until: Timestamp::from_millis(until * 1000) })
+        CaptchaVerdict::Passed(Proof {
+            id: name("altcha", &signature),
+            until: Timestamp::from_millis(until * 1000),
+        })
     }
 }
 
 impl Altcha {
     fn verify_solution(&self, payload: &Payload) -> Result<(), String> {
         for secret in &self.secrets {
-            match verify_solution(VerifySolutionOptions::new(&payload.challenge, &payload.solution, secret.clone())) {
+            match verify_solution(VerifySolutionOptions::new(
+                &payload.challenge,
+                &payload.solution,
+                secret.clone(),
+            )) {
                 Ok(result) if result.verified => return Ok(()),
                 Ok(result) if result.invalid_signature == Some(true) => {}
                 Ok(_) => return Err("not solved".to_owned()),
@@ -87,7 +104,8 @@ fn read(token: &str) -> Option<Payload> {
 
 /// A short name for a token that must not be used again.
 pub(crate) fn name(kind: &str, token: &str) -> String {
-    BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, format!("{kind} {token}").as_bytes()).as_ref())
+    BASE64URL_NOPAD
+        .encode(digest::digest(&digest::SHA256, format!("{kind} {token}").as_bytes()).as_ref())
 }
 
 #[cfg(test)]
@@ -102,8 +120,13 @@ mod tests {
 
     fn solved(challenge: &str) -> Payload {
         let challenge: Challenge = serde_json::from_str(challenge).expect("a challenge");
-        let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).expect("can be solved").expect("in time");
-        Payload { challenge, solution }
+        let solution = solve_challenge(SolveChallengeOptions::new(&challenge))
+            .expect("can be solved")
+            .expect("in time");
+        Payload {
+            challenge,
+            solution,
+        }
     }
 
     fn token(payload: &Payload) -> String {
@@ -112,7 +135,11 @@ mod tests {
 
     #[test]
     fn a_solved_challenge_passes_for_whom_it_was_made_while_it_is_good() {
-        let payload = solved(&altcha().challenge("cast/address", NOON).expect("a challenge"));
+        let payload = solved(
+            &altcha()
+                .challenge("cast/address", NOON)
+                .expect("a challenge"),
+        );
         let good = token(&payload);
         let mut other = payload.clone();
         other.solution.counter += 1;
@@ -121,11 +148,29 @@ mod tests {
         let mut unsigned = payload.clone();
         unsigned.challenge.signature = None;
         let mut longer = payload.clone();
-        longer.challenge.parameters.data.as_mut().expect("data").insert(UNTIL.into(), json!(i64::MAX));
+        longer
+            .challenge
+            .parameters
+            .data
+            .as_mut()
+            .expect("data")
+            .insert(UNTIL.into(), json!(i64::MAX));
         for (name, token, bound_to, age, passes) in [
             ("solved", good.clone(), "cast/address", 0, true),
-            ("just in time", good.clone(), "cast/address", CHALLENGE_SECONDS - 1, true),
-            ("too old", good.clone(), "cast/address", CHALLENGE_SECONDS, false),
+            (
+                "just in time",
+                good.clone(),
+                "cast/address",
+                CHALLENGE_SECONDS - 1,
+                true,
+            ),
+            (
+                "too old",
+                good.clone(),
+                "cast/address",
+                CHALLENGE_SECONDS,
+                false,
+            ),
             ("for another link", good.clone(), "other/address", 0, false),
             ("another counter", token(&other), "cast/address", 0, false),
             ("made easier", token(&easier), "cast/address", 0, false),
@@ -135,12 +180,23 @@ mod tests {
             ("nothing", String::new(), "cast/address", 0, false),
         ] {
             let verdict = altcha().verify(&token, bound_to, NOON.plus_seconds(age));
-            assert_eq!(matches!(verdict, CaptchaVerdict::Passed(_)), passes, "{name}: {verdict:?}");
+            assert_eq!(
+                matches!(verdict, CaptchaVerdict::Passed(_)),
+                passes,
+                "{name}: {verdict:?}"
+            );
         }
-        let changed = Altcha::new(vec!["new".into(), "secret".into()]).verify(&good, "cast/address", NOON);
-        assert!(matches!(changed, CaptchaVerdict::Passed(_)), "from before a change of keys: {changed:?}");
+        let changed =
+            Altcha::new(vec!["new".into(), "secret".into()]).verify(&good, "cast/address", NOON);
+        assert!(
+            matches!(changed, CaptchaVerdict::Passed(_)),
+            "from before a change of keys: {changed:?}"
+        );
         let foreign = Altcha::new(vec!["another".into()]).verify(&good, "cast/address", NOON);
-        assert_eq!(foreign, CaptchaVerdict::Failed("not a challenge of ours".into()));
+        assert_eq!(
+            foreign,
+            CaptchaVerdict::Failed("not a challenge of ours".into())
+        );
     }
 
     #[test]

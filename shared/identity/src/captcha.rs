@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use casting_core::captcha::{CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Verifying};
+use casting_core::captcha::{
+    CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Verifying,
+};
 use casting_core::time::Timestamp;
 use data_encoding::BASE64URL_NOPAD;
 use reqwest::Client;
@@ -49,7 +51,12 @@ impl Captchas {
 }
 
 impl CaptchaVerifier for Captchas {
-    fn challenge(&self, settings: &CaptchaSettings, bound_to: &str, now: Timestamp) -> Option<String> {
+    fn challenge(
+        &self,
+        settings: &CaptchaSettings,
+        bound_to: &str,
+        now: Timestamp,
+    ) -> Option<String> {
         match settings.kind {
             CaptchaKind::Altcha => self.altcha.challenge(bound_to, now),
             _ => None,

@@ -27,16 +27,30 @@ impl HttpGates {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(session_url: &str) -> Result<Self, ClientError> {
-        let client = web_client::builder(LIMIT)?.dns_resolver(Arc::new(Names)).build()?;
-        Ok(Self { client, session_url: session_url.to_owned() })
+        let client = web_client::builder(LIMIT)?
+            .dns_resolver(Arc::new(Names))
+            .build()?;
+        Ok(Self {
+            client,
+            session_url: session_url.to_owned(),
+        })
     }
 }
 
 impl Gates for HttpGates {
     fn assign<'a>(&'a self, session: &'a SessionId, enter: &'a str, order: &'a str) -> Telling<'a> {
         Box::pin(async move {
-            let url = format!("{}/.cast/assign", self.session_url.replace("{session}", session.as_str()));
-            let sent = self.client.post(url).header(COOKIE, format!("cast-session={enter}")).body(order.to_owned()).send().await;
+            let url = format!(
+                "{}/.cast/assign",
+                self.session_url.replace("{session}", session.as_str())
+            );
+            let sent = self
+                .client
+                .post(url)
+                .header(COOKIE, format!("cast-session={enter}"))
+                .body(order.to_owned())
+                .send()
+                .await;
             match sent {
                 Ok(reply) if reply.status().is_success() => Ok(()),
                 Ok(reply) => Err(format!("it was answered {}", reply.status())),
@@ -53,10 +67,14 @@ impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             if name.as_str().ends_with(".localhost") {
-                let here: Addrs = Box::new(std::iter::once(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)));
+                let here: Addrs = Box::new(std::iter::once(SocketAddr::new(
+                    IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    0,
+                )));
                 return Ok(here);
             }
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let found: Addrs = Box::new(found.into_iter());
             Ok(found)
         })
@@ -75,20 +93,47 @@ mod tests {
     #[tokio::test]
     async fn a_gate_is_reached_at_its_sessions_own_name_or_it_is_said_why_not() {
         let take = async |headers: HeaderMap, order: String| {
-            let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+            let text = |name| {
+                headers
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             let id = SessionId::from_bytes([1; 16]);
-            let right = text("host").starts_with(id.as_str()) && text("cookie") == "cast-session=ticket" && order == "order";
-            if right { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN }
+            let right = text("host").starts_with(id.as_str())
+                && text("cookie") == "cast-session=ticket"
+                && order == "order";
+            if right {
+                StatusCode::NO_CONTENT
+            } else {
+                StatusCode::FORBIDDEN
+            }
         };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/.cast/assign", post(take))).await });
+        tokio::spawn(async move {
+            axum::serve(listener, Router::new().route("/.cast/assign", post(take))).await
+        });
         let told = async |port: u16, order: &str| {
-            let gates = HttpGates::new(&format!("http://{{session}}.localhost:{port}")).expect("a client");
-            gates.assign(&SessionId::from_bytes([1; 16]), "ticket", order).await
+            let gates =
+                HttpGates::new(&format!("http://{{session}}.localhost:{port}")).expect("a client");
+            gates
+                .assign(&SessionId::from_bytes([1; 16]), "ticket", order)
+                .await
         };
         assert_eq!(told(port, "order").await, Ok(()));
-        assert_eq!(told(port, "another").await, Err("it was answered 403 Forbidden".to_owned()));
-        assert!(told(1, "order").await.is_err_and(|why| !why.is_empty() && !why.contains("localhost")), "nobody is there");
+        assert_eq!(
+            told(port, "another").await,
+            Err("it was answered 403 Forbidden".to_owned())
+        );
+        assert!(
+            told(1, "order")
+                .await
+                .is_err_and(|why| !why.is_empty() && !why.contains("localhost")),
+            "nobody is there"
+        );
     }
 }

@@ -12,14 +12,16 @@ use casting_core::time::Timestamp;
 use casting_core::user::{ConsoleRole, MAX_GROUPS, User};
 use data_encoding::BASE64URL_NOPAD;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
-    CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
+    CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
+    CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, HttpRequest,
-    HttpResponse, IdTokenClaims, IdTokenFields, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse,
+    AdditionalClaims, AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    EmptyExtraTokenFields, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields, IssuerUrl,
+    Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse,
+    StandardTokenResponse, TokenResponse,
 };
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
@@ -64,7 +66,10 @@ pub struct OidcSettings {
 
 impl std::fmt::Debug for OidcSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OidcSettings").field("issuer", &self.issuer).field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("OidcSettings")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,8 +109,13 @@ struct OtherClaims(#[serde(default)] HashMap<String, Value>);
 
 impl AdditionalClaims for OtherClaims {}
 
-type Fields =
-    IdTokenFields<OtherClaims, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type Fields = IdTokenFields<
+    OtherClaims,
+    EmptyExtraTokenFields,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
 
 /// The library's client, with claims of our own.
 type OidcClient<A, T, U> = openidconnect::Client<
@@ -146,7 +156,11 @@ impl Oidc {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(settings: OidcSettings) -> Result<Self, ClientError> {
-        Ok(Self { settings, caller: Caller(web_client::build(LIMIT)?), known: RwLock::new(None) })
+        Ok(Self {
+            settings,
+            caller: Caller(web_client::build(LIMIT)?),
+            known: RwLock::new(None),
+        })
     }
 
     /// Where the user goes to log in, and what the browser keeps meanwhile. `to` is where the user goes afterwards.
@@ -163,15 +177,26 @@ impl Oidc {
         let metadata = self.metadata(now, None).await?;
         let secret = || BASE64URL_NOPAD.encode(&[draw(entropy), draw(entropy)].concat());
         let (state, nonce, verifier) = (secret(), secret(), secret());
-        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
+        let challenge =
+            PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
         let client = self.client_of(metadata, redirect)?;
         let (csrf, nonce_sent) = (state.clone(), nonce.clone());
         let request = client
-            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || CsrfToken::new(csrf), move || Nonce::new(nonce_sent))
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                move || CsrfToken::new(csrf),
+                move || Nonce::new(nonce_sent),
+            )
             .set_pkce_challenge(challenge)
             .add_scopes(self.settings.scopes.iter().cloned().map(Scope::new));
         let (url, ..) = request.url();
-        let state = LoginState { state, nonce, verifier, to: to.to_owned(), expires: now.plus_seconds(LOGIN_SECONDS) };
+        let state = LoginState {
+            state,
+            nonce,
+            verifier,
+            to: to.to_owned(),
+            expires: now.plus_seconds(LOGIN_SECONDS),
+        };
         Ok((url.into(), state))
     }
 
@@ -179,21 +204,34 @@ impl Oidc {
     ///
     /// # Errors
     /// When the provider refuses the code, or its ID token is not for us, not for this login, not signed by it, or too old.
-    pub async fn finish(&self, redirect: &str, code: &str, state: &LoginState, now: Timestamp) -> Result<User, LoginFailure> {
+    pub async fn finish(
+        &self,
+        redirect: &str,
+        code: &str,
+        state: &LoginState,
+        now: Timestamp,
+    ) -> Result<User, LoginFailure> {
         let metadata = self.metadata(now, None).await?;
-        let answer = self.redeem(self.client_of(metadata, redirect)?, code, state).await?;
-        let token = answer.id_token().ok_or_else(|| LoginFailure::Invalid("there is no ID token".into()))?;
+        let answer = self
+            .redeem(self.client_of(metadata, redirect)?, code, state)
+            .await?;
+        let token = answer
+            .id_token()
+            .ok_or_else(|| LoginFailure::Invalid("there is no ID token".into()))?;
         let mut seen = None;
         loop {
             let client = self.client_of(self.metadata(now, seen).await?, redirect)?;
             let clock = chrono_at(now)?;
-            let verifier = client.id_token_verifier().set_time_fn(move || clock).set_issue_time_verifier_fn(move |issued| {
-                if issued.timestamp() <= now.plus_seconds(LEEWAY_SECONDS).seconds() {
-                    Ok(())
-                } else {
-                    Err("it is from the future".to_owned())
-                }
-            });
+            let verifier = client
+                .id_token_verifier()
+                .set_time_fn(move || clock)
+                .set_issue_time_verifier_fn(move |issued| {
+                    if issued.timestamp() <= now.plus_seconds(LEEWAY_SECONDS).seconds() {
+                        Ok(())
+                    } else {
+                        Err("it is from the future".to_owned())
+                    }
+                });
             match token.claims(&verifier, &Nonce::new(state.nonce.clone())) {
                 Ok(claims) => return Ok(self.user(claims)),
                 // The provider may have a new key since we looked.
@@ -219,36 +257,77 @@ impl Oidc {
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|error| LoginFailure::Unavailable(error.to_string()))?
             .set_pkce_verifier(PkceCodeVerifier::new(state.verifier.clone()));
-        request.request_async(&self.caller).await.map_err(|error| match error {
-            openidconnect::RequestTokenError::ServerResponse(response) => LoginFailure::Refused(shorten(response.error().as_ref())),
-            openidconnect::RequestTokenError::Request(why) => LoginFailure::Unavailable(why.to_string()),
-            openidconnect::RequestTokenError::Parse(error, _) => LoginFailure::Unavailable(format!("the token answer: {error}")),
-            openidconnect::RequestTokenError::Other(why) => LoginFailure::Unavailable(why),
-        })
+        request
+            .request_async(&self.caller)
+            .await
+            .map_err(|error| match error {
+                openidconnect::RequestTokenError::ServerResponse(response) => {
+                    LoginFailure::Refused(shorten(response.error().as_ref()))
+                }
+                openidconnect::RequestTokenError::Request(why) => {
+                    LoginFailure::Unavailable(why.to_string())
+                }
+                openidconnect::RequestTokenError::Parse(error, _) => {
+                    LoginFailure::Unavailable(format!("the token answer: {error}"))
+                }
+                openidconnect::RequestTokenError::Other(why) => LoginFailure::Unavailable(why),
+            })
     }
 
     fn client_of(
         &self,
         metadata: CoreProviderMetadata,
         redirect: &str,
-    ) -> Result<OidcClient<openidconnect::EndpointSet, openidconnect::EndpointMaybeSet, openidconnect::EndpointMaybeSet>, LoginFailure>
-    {
-        let redirect = RedirectUrl::new(redirect.to_owned()).map_err(|error| LoginFailure::Unavailable(error.to_string()))?;
+    ) -> Result<
+        OidcClient<
+            openidconnect::EndpointSet,
+            openidconnect::EndpointMaybeSet,
+            openidconnect::EndpointMaybeSet,
+        >,
+        LoginFailure,
+    > {
+        let redirect = RedirectUrl::new(redirect.to_owned())
+            .map_err(|error| LoginFailure::Unavailable(error.to_string()))?;
         let secret = self.settings.client_secret.clone().map(ClientSecret::new);
-        Ok(OidcClient::from_provider_metadata(metadata, ClientId::new(self.settings.client_id.clone()), secret).set_redirect_uri(redirect))
+        Ok(OidcClient::from_provider_metadata(
+            metadata,
+            ClientId::new(self.settings.client_id.clone()),
+            secret,
+        )
+        .set_redirect_uri(redirect))
     }
 
     /// What the provider says of itself. `stale` says that what we knew at that time was not enough.
-    async fn metadata(&self, now: Timestamp, stale: Option<Timestamp>) -> Result<CoreProviderMetadata, LoginFailure> {
-        let good_for = if stale.is_some() { AGAIN_SECONDS } else { KEPT_SECONDS };
-        if let Some(known) = self.known.read().await.as_ref().filter(|known| now < known.at.plus_seconds(good_for)) {
+    async fn metadata(
+        &self,
+        now: Timestamp,
+        stale: Option<Timestamp>,
+    ) -> Result<CoreProviderMetadata, LoginFailure> {
+        let good_for = if stale.is_some() {
+            AGAIN_SECONDS
+        } else {
+            KEPT_SECONDS
+        };
+        if let Some(known) = self
+            .known
+            .read()
+            .await
+            .as_ref()
+            .filter(|known| now < known.at.plus_seconds(good_for))
+        {
             return Ok(known.metadata.clone());
         }
-        let issuer = IssuerUrl::new(self.settings.issuer.clone()).map_err(|error| LoginFailure::Unavailable(error.to_string()))?;
+        let issuer = IssuerUrl::new(self.settings.issuer.clone())
+            .map_err(|error| LoginFailure::Unavailable(error.to_string()))?;
         let metadata = CoreProviderMetadata::discover_async(issuer, &self.caller)
             .await
-            .map_err(|error| LoginFailure::Unavailable(format!("it cannot be discovered: {error}")))?;
-        *self.known.write().await = Some(Known { metadata: metadata.clone(), at: now });
+            .map_err(|error| {
+                LoginFailure::Unavailable(format!("it cannot be discovered: {error}"))
+            })?;
+        *self.known.write().await = Some(Known {
+            metadata: metadata.clone(),
+            at: now,
+        });
         Ok(metadata)
     }
 
@@ -256,22 +335,38 @@ impl Oidc {
         let other = &claims.additional_claims().0;
         let texts = |claim: &str| match other.get(claim) {
             Some(Value::String(text)) => vec![text.clone()],
-            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(Value::Array(items)) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
             _ => Vec::new(),
         };
         let roles = texts(&self.settings.roles_claim);
         let role = |value: &str, role| roles.iter().any(|found| found == value).then_some(role);
-        let named = claims.name().and_then(|name| name.get(None)).map(|name| name.to_string());
+        let named = claims
+            .name()
+            .and_then(|name| name.get(None))
+            .map(|name| name.to_string());
         let named = named.or_else(|| claims.preferred_username().map(|name| name.to_string()));
-        let name = named.or_else(|| claims.email().map(|email| email.to_string())).unwrap_or_else(|| claims.subject().to_string());
+        let name = named
+            .or_else(|| claims.email().map(|email| email.to_string()))
+            .unwrap_or_else(|| claims.subject().to_string());
         User {
             id: UserId::of(claims.issuer().as_str(), claims.subject().as_str()),
             name: shorten(&name),
-            roles: [role(&self.settings.admin_value, ConsoleRole::Admin), role(&self.settings.auditor_value, ConsoleRole::Auditor)]
+            roles: [
+                role(&self.settings.admin_value, ConsoleRole::Admin),
+                role(&self.settings.auditor_value, ConsoleRole::Auditor),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            groups: texts(&self.settings.groups_claim)
                 .into_iter()
-                .flatten()
+                .take(MAX_GROUPS)
+                .map(|group| shorten(&group))
                 .collect(),
-            groups: texts(&self.settings.groups_claim).into_iter().take(MAX_GROUPS).map(|group| shorten(&group)).collect(),
         }
     }
 }
@@ -303,7 +398,9 @@ impl Caller {
                 return Err(CallError("the answer is too long".into()));
             }
         }
-        answer.body(body).map_err(|error| CallError(error.to_string()))
+        answer
+            .body(body)
+            .map_err(|error| CallError(error.to_string()))
     }
 }
 

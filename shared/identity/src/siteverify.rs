@@ -1,7 +1,9 @@
 //! Owns how reCAPTCHA, hCaptcha and Turnstile are asked: one form, one answer, nearly the same for all. What their answers mean is decided by one
 //! pure function. Must not log tokens or keys.
 
-use casting_core::captcha::{CAPTCHA_ACTION, CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, Proof};
+use casting_core::captcha::{
+    CAPTCHA_ACTION, CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, Proof,
+};
 use casting_core::time::Timestamp;
 use reqwest::Client;
 use serde::Deserialize;
@@ -29,19 +31,39 @@ pub struct Answer {
 }
 
 /// Asks the provider, with the deployment's own secret key if it has one. Never more than once: a token can be used once, and whoever asked in vain would find it used.
-pub async fn verify(client: &Client, own_secret: Option<&str>, check: &CaptchaCheck<'_>) -> CaptchaVerdict {
-    let CaptchaSettings { kind, secret_key, verify_url, .. } = check.settings;
-    let (Some(secret), Some(own_url)) = (own_secret.or(secret_key.as_deref()), own_url(*kind)) else {
+pub async fn verify(
+    client: &Client,
+    own_secret: Option<&str>,
+    check: &CaptchaCheck<'_>,
+) -> CaptchaVerdict {
+    let CaptchaSettings {
+        kind,
+        secret_key,
+        verify_url,
+        ..
+    } = check.settings;
+    let (Some(secret), Some(own_url)) = (own_secret.or(secret_key.as_deref()), own_url(*kind))
+    else {
         return CaptchaVerdict::Unavailable("no secret key is set".into());
     };
     let url = verify_url.as_deref().unwrap_or(own_url);
     let address = check.address.to_string();
-    let mut form = vec![("secret", secret), ("response", check.token), ("remoteip", &address)];
+    let mut form = vec![
+        ("secret", secret),
+        ("response", check.token),
+        ("remoteip", &address),
+    ];
     if let (CaptchaKind::Hcaptcha, Some(site_key)) = (kind, check.settings.site_key.as_deref()) {
         form.push(("sitekey", site_key));
     }
     match ask(client, url, &form).await {
-        Ok(answer) => judge(check.settings, &answer, check.token, check.hostname, check.now),
+        Ok(answer) => judge(
+            check.settings,
+            &answer,
+            check.token,
+            check.hostname,
+            check.now,
+        ),
         Err(why) => CaptchaVerdict::Unavailable(why),
     }
 }
@@ -50,7 +72,10 @@ async fn ask(client: &Client, url: &str, form: &[(&str, &str)]) -> Result<Answer
     let failed = |error: reqwest::Error| error.without_url().to_string();
     let mut response = client.post(url).form(form).send().await.map_err(failed)?;
     if !response.status().is_success() {
-        return Err(format!("the provider answered with status {}", response.status()));
+        return Err(format!(
+            "the provider answered with status {}",
+            response.status()
+        ));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -59,13 +84,16 @@ async fn ask(client: &Client, url: &str, form: &[(&str, &str)]) -> Result<Answer
             return Err("the provider's answer is too long".into());
         }
     }
-    serde_json::from_slice(&body).map_err(|error| format!("the provider's answer cannot be read: {error}"))
+    serde_json::from_slice(&body)
+        .map_err(|error| format!("the provider's answer cannot be read: {error}"))
 }
 
 const fn own_url(kind: CaptchaKind) -> Option<&'static str> {
     match kind {
         CaptchaKind::Altcha => None,
-        CaptchaKind::RecaptchaV2 | CaptchaKind::RecaptchaV3 => Some("https://www.google.com/recaptcha/api/siteverify"),
+        CaptchaKind::RecaptchaV2 | CaptchaKind::RecaptchaV3 => {
+            Some("https://www.google.com/recaptcha/api/siteverify")
+        }
         CaptchaKind::Hcaptcha => Some("https://api.hcaptcha.com/siteverify"),
         CaptchaKind::Turnstile => Some("https://challenges.cloudflare.com/turnstile/v0/siteverify"),
     }
@@ -83,18 +111,35 @@ const VISITORS_FAULT: [&str; 7] = [
 ];
 
 /// What an answer means.
-fn judge(settings: &CaptchaSettings, answer: &Answer, token: &str, hostname: &str, now: Timestamp) -> CaptchaVerdict {
+fn judge(
+    settings: &CaptchaSettings,
+    answer: &Answer,
+    token: &str,
+    hostname: &str,
+    now: Timestamp,
+) -> CaptchaVerdict {
     let failed = |why: String| CaptchaVerdict::Failed(why);
     if !answer.success {
         let codes = answer.error_codes.join(", ");
         // A provider that says no without a reason means the token.
-        let visitors = answer.error_codes.iter().all(|code| VISITORS_FAULT.contains(&code.as_str()));
-        return if visitors { failed(format!("refused: {codes}")) } else { CaptchaVerdict::Unavailable(format!("not checked: {codes}")) };
+        let visitors = answer
+            .error_codes
+            .iter()
+            .all(|code| VISITORS_FAULT.contains(&code.as_str()));
+        return if visitors {
+            failed(format!("refused: {codes}"))
+        } else {
+            CaptchaVerdict::Unavailable(format!("not checked: {codes}"))
+        };
     }
     match &answer.hostname {
-        Some(host) if !host.eq_ignore_ascii_case(hostname) => return failed(format!("solved on {}", shorten(host))),
+        Some(host) if !host.eq_ignore_ascii_case(hostname) => {
+            return failed(format!("solved on {}", shorten(host)));
+        }
         // hCaptcha leaves it out where an account says so; the others always say it.
-        None if settings.kind != CaptchaKind::Hcaptcha => return failed("solved on no host".into()),
+        None if settings.kind != CaptchaKind::Hcaptcha => {
+            return failed("solved on no host".into());
+        }
         _ => {}
     }
     if let Some(why) = wrong_action(settings.kind, answer.action.as_deref()) {
@@ -108,17 +153,29 @@ fn judge(settings: &CaptchaSettings, answer: &Answer, token: &str, hostname: &st
             score => return failed(format!("scored {score:?}, less than {least}")),
         }
     }
-    let solved_at = answer.challenge_ts.as_deref().and_then(Timestamp::parse).unwrap_or(now);
+    let solved_at = answer
+        .challenge_ts
+        .as_deref()
+        .and_then(Timestamp::parse)
+        .unwrap_or(now);
     if now >= solved_at.plus_seconds(STALE_SECONDS) || solved_at > now.plus_seconds(AHEAD_SECONDS) {
         return failed(format!("solved at {solved_at}"));
     }
-    CaptchaVerdict::Passed(Proof { id: name(settings.kind.as_str(), token), until: now.plus_seconds(2 * STALE_SECONDS) })
+    CaptchaVerdict::Passed(Proof {
+        id: name(settings.kind.as_str(), token),
+        until: now.plus_seconds(2 * STALE_SECONDS),
+    })
 }
 
 /// reCAPTCHA v3 always names the action; Turnstile does when the widget named one, as ours does; the others know none.
 fn wrong_action(kind: CaptchaKind, action: Option<&str>) -> Option<String> {
     let named = matches!(kind, CaptchaKind::RecaptchaV3 | CaptchaKind::Turnstile);
-    (named && action != Some(CAPTCHA_ACTION)).then(|| format!("solved for the action {}", shorten(action.unwrap_or("none"))))
+    (named && action != Some(CAPTCHA_ACTION)).then(|| {
+        format!(
+            "solved for the action {}",
+            shorten(action.unwrap_or("none"))
+        )
+    })
 }
 
 fn shorten(text: &str) -> String {
@@ -145,7 +202,12 @@ mod tests {
     const HOST: &str = "cast.example.com";
 
     fn settings(kind: CaptchaKind) -> CaptchaSettings {
-        CaptchaSettings { kind, site_key: Some("site".into()), secret_key: Some("hush".into()), ..CaptchaSettings::default() }
+        CaptchaSettings {
+            kind,
+            site_key: Some("site".into()),
+            secret_key: Some("hush".into()),
+            ..CaptchaSettings::default()
+        }
     }
 
     fn word(verdict: &CaptchaVerdict) -> &'static str {
@@ -158,7 +220,8 @@ mod tests {
 
     /// A good answer with these fields on top; null takes one away.
     fn answer(kind: CaptchaKind, fields: &Value) -> Answer {
-        let mut answer = json!({"success": true, "hostname": HOST, "challenge_ts": "2026-11-23T11:59:30Z"});
+        let mut answer =
+            json!({"success": true, "hostname": HOST, "challenge_ts": "2026-11-23T11:59:30Z"});
         if kind == RecaptchaV3 {
             answer["score"] = json!(0.7);
         }
@@ -178,19 +241,64 @@ mod tests {
             ("v3", RecaptchaV3, json!({}), "passed"),
             ("hCaptcha", Hcaptcha, json!({}), "passed"),
             ("Turnstile", Turnstile, json!({}), "passed"),
-            ("the host's case does not matter", RecaptchaV2, json!({"hostname": "CAST.example.com"}), "passed"),
-            ("another host", RecaptchaV2, json!({"hostname": "evil.example"}), "failed"),
+            (
+                "the host's case does not matter",
+                RecaptchaV2,
+                json!({"hostname": "CAST.example.com"}),
+                "passed",
+            ),
+            (
+                "another host",
+                RecaptchaV2,
+                json!({"hostname": "evil.example"}),
+                "failed",
+            ),
             ("no host", Turnstile, json!({"hostname": null}), "failed"),
-            ("no host at hCaptcha", Hcaptcha, json!({"hostname": null}), "passed"),
+            (
+                "no host at hCaptcha",
+                Hcaptcha,
+                json!({"hostname": null}),
+                "passed",
+            ),
             ("a low score", RecaptchaV3, json!({"score": 0.49}), "failed"),
-            ("just the score", RecaptchaV3, json!({"score": 0.5}), "passed"),
+            (
+                "just the score",
+                RecaptchaV3,
+                json!({"score": 0.5}),
+                "passed",
+            ),
             ("no score", RecaptchaV3, json!({"score": null}), "failed"),
-            ("another action", RecaptchaV3, json!({"action": "login"}), "failed"),
+            (
+                "another action",
+                RecaptchaV3,
+                json!({"action": "login"}),
+                "failed",
+            ),
             ("no action", Turnstile, json!({"action": null}), "failed"),
-            ("solved long ago", RecaptchaV2, json!({"challenge_ts": "2026-11-23T11:50:00Z"}), "failed"),
-            ("solved in the future", RecaptchaV2, json!({"challenge_ts": "2026-11-23T12:05:00Z"}), "failed"),
-            ("no time", RecaptchaV2, json!({"challenge_ts": null}), "passed"),
-            ("no success", RecaptchaV2, json!({"success": false}), "failed"),
+            (
+                "solved long ago",
+                RecaptchaV2,
+                json!({"challenge_ts": "2026-11-23T11:50:00Z"}),
+                "failed",
+            ),
+            (
+                "solved in the future",
+                RecaptchaV2,
+                json!({"challenge_ts": "2026-11-23T12:05:00Z"}),
+                "failed",
+            ),
+            (
+                "no time",
+                RecaptchaV2,
+                json!({"challenge_ts": null}),
+                "passed",
+            ),
+            (
+                "no success",
+                RecaptchaV2,
+                json!({"success": false}),
+                "failed",
+            ),
         ] {
             let verdict = judge(&settings(kind), &answer(kind, &fields), "token", HOST, NOON);
             assert_eq!(word(&verdict), expected, "{name}: {verdict:?}");
@@ -200,44 +308,129 @@ mod tests {
     #[test]
     fn every_documented_error_blames_the_right_side() {
         for (kind, codes, expected) in [
-            (RecaptchaV2, &["missing-input-response", "invalid-input-response", "timeout-or-duplicate"][..], "failed"),
-            (RecaptchaV2, &["missing-input-secret", "invalid-input-secret", "bad-request"], "unavailable"),
-            (Hcaptcha, &["missing-input-response", "invalid-input-response", "expired-input-response", "already-seen-response"], "failed"),
-            (Hcaptcha, &["invalid-or-already-seen-response", "sitekey-mismatch"], "failed"),
             (
-                Hcaptcha,
-                &["missing-input-secret", "invalid-input-secret", "bad-request", "missing-remoteip", "invalid-remoteip"],
+                RecaptchaV2,
+                &[
+                    "missing-input-response",
+                    "invalid-input-response",
+                    "timeout-or-duplicate",
+                ][..],
+                "failed",
+            ),
+            (
+                RecaptchaV2,
+                &[
+                    "missing-input-secret",
+                    "invalid-input-secret",
+                    "bad-request",
+                ],
                 "unavailable",
             ),
-            (Hcaptcha, &["not-using-dummy-passcode", "sitekey-secret-mismatch"], "unavailable"),
-            (Turnstile, &["missing-input-response", "invalid-input-response", "timeout-or-duplicate"], "failed"),
-            (Turnstile, &["missing-input-secret", "invalid-input-secret", "bad-request", "internal-error"], "unavailable"),
+            (
+                Hcaptcha,
+                &[
+                    "missing-input-response",
+                    "invalid-input-response",
+                    "expired-input-response",
+                    "already-seen-response",
+                ],
+                "failed",
+            ),
+            (
+                Hcaptcha,
+                &["invalid-or-already-seen-response", "sitekey-mismatch"],
+                "failed",
+            ),
+            (
+                Hcaptcha,
+                &[
+                    "missing-input-secret",
+                    "invalid-input-secret",
+                    "bad-request",
+                    "missing-remoteip",
+                    "invalid-remoteip",
+                ],
+                "unavailable",
+            ),
+            (
+                Hcaptcha,
+                &["not-using-dummy-passcode", "sitekey-secret-mismatch"],
+                "unavailable",
+            ),
+            (
+                Turnstile,
+                &[
+                    "missing-input-response",
+                    "invalid-input-response",
+                    "timeout-or-duplicate",
+                ],
+                "failed",
+            ),
+            (
+                Turnstile,
+                &[
+                    "missing-input-secret",
+                    "invalid-input-secret",
+                    "bad-request",
+                    "internal-error",
+                ],
+                "unavailable",
+            ),
             (Turnstile, &["a-code-of-tomorrow"], "unavailable"),
         ] {
             for code in codes {
                 let refused = answer(kind, &json!({"success": false, "error-codes": [code]}));
-                assert_eq!(word(&judge(&settings(kind), &refused, "t", HOST, NOON)), expected, "{kind:?} {code}");
+                assert_eq!(
+                    word(&judge(&settings(kind), &refused, "t", HOST, NOON)),
+                    expected,
+                    "{kind:?} {code}"
+                );
             }
         }
     }
 
-    async fn provider(answer: impl IntoResponse + Clone + Send + Sync + 'static, late: Duration) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/siteverify", listener.local_addr().expect("an address"));
+    async fn provider(
+        answer: impl IntoResponse + Clone + Send + Sync + 'static,
+        late: Duration,
+    ) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let url = format!(
+            "http://{}/siteverify",
+            listener.local_addr().expect("an address")
+        );
         let serve = move |body: String| async move {
-            assert!(body.contains("secret=hush") && body.contains("response=token") && body.contains("remoteip=192.0.2.1"), "{body}");
+            assert!(
+                body.contains("secret=hush")
+                    && body.contains("response=token")
+                    && body.contains("remoteip=192.0.2.1"),
+                "{body}"
+            );
             tokio::time::sleep(late).await;
             answer
         };
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/siteverify", post(serve))).await });
+        tokio::spawn(async move {
+            axum::serve(listener, Router::new().route("/siteverify", post(serve))).await
+        });
         url
     }
 
     async fn asked(url: String) -> CaptchaVerdict {
         let captchas = Captchas::with_limit(&[[1; 32]], Duration::from_millis(300)).expect("TLS");
-        let settings = CaptchaSettings { verify_url: Some(url), ..settings(RecaptchaV2) };
+        let settings = CaptchaSettings {
+            verify_url: Some(url),
+            ..settings(RecaptchaV2)
+        };
         let address: IpAddr = [192, 0, 2, 1].into();
-        let check = CaptchaCheck { settings: &settings, token: "token", bound_to: "", address, hostname: HOST, now: NOON };
+        let check = CaptchaCheck {
+            settings: &settings,
+            token: "token",
+            bound_to: "",
+            address,
+            hostname: HOST,
+            now: NOON,
+        };
         captchas.verify(check).await
     }
 
@@ -248,49 +441,120 @@ mod tests {
         let late = Duration::from_secs(2);
         for (name, url, expected) in [
             ("answers", provider(good.clone(), at_once).await, "passed"),
-            ("refuses", provider(json!({"success": false, "error-codes": ["timeout-or-duplicate"]}).to_string(), at_once).await, "failed"),
-            ("is late", provider(good.clone(), late).await, "unavailable"),
-            ("says nonsense", provider("<html>".to_owned(), at_once).await, "unavailable"),
-            ("says nothing", provider(String::new(), at_once).await, "unavailable"),
-            ("says success in words", provider(json!({"success": "true"}).to_string(), at_once).await, "unavailable"),
-            ("has an error", provider((StatusCode::INTERNAL_SERVER_ERROR, good.clone()), at_once).await, "unavailable"),
             (
-                "sends us on",
-                provider((StatusCode::FOUND, [("location", "http://127.0.0.1:1/")], good.clone()), at_once).await,
+                "refuses",
+                provider(
+                    json!({"success": false, "error-codes": ["timeout-or-duplicate"]}).to_string(),
+                    at_once,
+                )
+                .await,
+                "failed",
+            ),
+            ("is late", provider(good.clone(), late).await, "unavailable"),
+            (
+                "says nonsense",
+                provider("<html>".to_owned(), at_once).await,
                 "unavailable",
             ),
-            ("never ends", provider("x".repeat(MAX_ANSWER_BYTES + 1), at_once).await, "unavailable"),
-            ("is not there", "http://127.0.0.1:1/siteverify".to_owned(), "unavailable"),
+            (
+                "says nothing",
+                provider(String::new(), at_once).await,
+                "unavailable",
+            ),
+            (
+                "says success in words",
+                provider(json!({"success": "true"}).to_string(), at_once).await,
+                "unavailable",
+            ),
+            (
+                "has an error",
+                provider((StatusCode::INTERNAL_SERVER_ERROR, good.clone()), at_once).await,
+                "unavailable",
+            ),
+            (
+                "sends us on",
+                provider(
+                    (
+                        StatusCode::FOUND,
+                        [("location", "http://127.0.0.1:1/")],
+                        good.clone(),
+                    ),
+                    at_once,
+                )
+                .await,
+                "unavailable",
+            ),
+            (
+                "never ends",
+                provider("x".repeat(MAX_ANSWER_BYTES + 1), at_once).await,
+                "unavailable",
+            ),
+            (
+                "is not there",
+                "http://127.0.0.1:1/siteverify".to_owned(),
+                "unavailable",
+            ),
         ] {
             let verdict = asked(url).await;
             assert_eq!(word(&verdict), expected, "{name}: {verdict:?}");
             let words = format!("{verdict:?}");
-            assert!(!words.contains("hush") && !words.contains("127.0.0.1"), "{name}: {words}");
+            assert!(
+                !words.contains("hush") && !words.contains("127.0.0.1"),
+                "{name}: {words}"
+            );
         }
     }
 
     #[tokio::test]
     async fn without_keys_or_with_a_huge_token_nobody_is_asked() {
         let captchas = Captchas::new(&[[1; 32]]).expect("TLS");
-        let without = CaptchaSettings { secret_key: None, ..settings(Turnstile) };
+        let without = CaptchaSettings {
+            secret_key: None,
+            ..settings(Turnstile)
+        };
         let (with, huge) = (settings(Turnstile), "t".repeat(10_000));
         let address: IpAddr = [192, 0, 2, 1].into();
-        for (name, settings, token, expected) in
-            [("no keys", &without, "t", "unavailable"), ("a huge token", &with, huge.as_str(), "failed")]
-        {
-            let check = CaptchaCheck { settings, token, bound_to: "", address, hostname: HOST, now: NOON };
+        for (name, settings, token, expected) in [
+            ("no keys", &without, "t", "unavailable"),
+            ("a huge token", &with, huge.as_str(), "failed"),
+        ] {
+            let check = CaptchaCheck {
+                settings,
+                token,
+                bound_to: "",
+                address,
+                hostname: HOST,
+                now: NOON,
+            };
             assert_eq!(word(&captchas.verify(check).await), expected, "{name}");
         }
     }
 
     #[tokio::test]
     async fn the_deployments_own_secret_key_is_shown_and_not_the_settings() {
-        let url = provider(json!({"success": true, "hostname": HOST}).to_string(), Duration::ZERO).await;
-        let captchas = Captchas::new(&[[1; 32]]).expect("TLS").with_secret(Some("hush".into()));
+        let url = provider(
+            json!({"success": true, "hostname": HOST}).to_string(),
+            Duration::ZERO,
+        )
+        .await;
+        let captchas = Captchas::new(&[[1; 32]])
+            .expect("TLS")
+            .with_secret(Some("hush".into()));
         for stored in [Some("another".to_owned()), None] {
-            let settings = CaptchaSettings { secret_key: stored, verify_url: Some(url.clone()), ..settings(RecaptchaV2) };
+            let settings = CaptchaSettings {
+                secret_key: stored,
+                verify_url: Some(url.clone()),
+                ..settings(RecaptchaV2)
+            };
             let address: IpAddr = [192, 0, 2, 1].into();
-            let check = CaptchaCheck { settings: &settings, token: "token", bound_to: "", address, hostname: HOST, now: NOON };
+            let check = CaptchaCheck {
+                settings: &settings,
+                token: "token",
+                bound_to: "",
+                address,
+                hostname: HOST,
+                now: NOON,
+            };
             assert_eq!(word(&captchas.verify(check).await), "passed");
         }
     }

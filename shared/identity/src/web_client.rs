@@ -27,9 +27,16 @@ pub fn build(limit: Duration) -> Result<Client, ClientError> {
 
 /// The same, not made yet.
 pub(crate) fn builder(limit: Duration) -> Result<ClientBuilder, ClientError> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?;
     let tls = tls.with_root_certificates(roots).with_no_client_auth();
-    Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(redirect::Policy::none()).timeout(limit))
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .timeout(limit))
 }

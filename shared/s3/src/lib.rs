@@ -9,8 +9,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
-    sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use casting_core::Upload;
@@ -56,7 +56,9 @@ pub struct Bucket {
 
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bucket").field("base", &self.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("Bucket")
+            .field("base", &self.base.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,14 +67,32 @@ impl Bucket {
     ///
     /// # Errors
     /// When name, region or endpoint make no URL.
-    pub fn new(settings: BucketSettings, client: Client, clock: Arc<dyn Clock>) -> Result<Self, BucketError> {
-        let BucketSettings { bucket, region, credentials, endpoint } = settings;
+    pub fn new(
+        settings: BucketSettings,
+        client: Client,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BucketError> {
+        let BucketSettings {
+            bucket,
+            region,
+            credentials,
+            endpoint,
+        } = settings;
         let text = match &endpoint {
             Some(endpoint) => format!("{}/{bucket}/", endpoint.trim_end_matches('/')),
             None => format!("https://{bucket}.s3.{region}.amazonaws.com/"),
         };
-        let base = Url::parse(&text).ok().filter(|url| url.has_host()).ok_or(BucketError(text))?;
-        Ok(Self { client, clock, credentials, region, base })
+        let base = Url::parse(&text)
+            .ok()
+            .filter(|url| url.has_host())
+            .ok_or(BucketError(text))?;
+        Ok(Self {
+            client,
+            clock,
+            credentials,
+            region,
+            base,
+        })
     }
 
     /// A URL that lets whoever has it make this one request, with these headers.
@@ -95,21 +115,39 @@ impl Bucket {
             .build()
             .map_err(|error| refused(&error))?
             .into();
-        let request = SignableRequest::new(method.as_str(), url.as_str(), headers.iter().copied(), SignableBody::UnsignedPayload)
-            .map_err(|error| refused(&error))?;
-        let (signed, _) = sign(request, &parameters).map_err(|error| refused(&error))?.into_parts();
+        let request = SignableRequest::new(
+            method.as_str(),
+            url.as_str(),
+            headers.iter().copied(),
+            SignableBody::UnsignedPayload,
+        )
+        .map_err(|error| refused(&error))?;
+        let (signed, _) = sign(request, &parameters)
+            .map_err(|error| refused(&error))?
+            .into_parts();
         let (_, query) = signed.into_parts();
-        url.query_pairs_mut().extend_pairs(query.iter().map(|(name, value)| (*name, value.as_ref())));
+        url.query_pairs_mut()
+            .extend_pairs(query.iter().map(|(name, value)| (*name, value.as_ref())));
         Ok(url)
     }
 
     /// Makes a request ourselves.
-    async fn ask(&self, method: Method, key: &str, headers: &[(&'static str, &'static str)]) -> Result<Response, Fault> {
-        let mut request = self.client.request(method.clone(), self.sign(&method, key, headers)?);
+    async fn ask(
+        &self,
+        method: Method,
+        key: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<Response, Fault> {
+        let mut request = self
+            .client
+            .request(method.clone(), self.sign(&method, key, headers)?);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        request.send().await.map_err(|error| unavailable(error.without_url().to_string()))
+        request
+            .send()
+            .await
+            .map_err(|error| unavailable(error.without_url().to_string()))
     }
 }
 
@@ -119,23 +157,44 @@ impl ProfileFiles for Bucket {
     }
 
     fn upload(&self, key: &str, bytes: u64, sha256: &str) -> Result<Upload, Fault> {
-        let sum = HEXLOWER.decode(sha256.as_bytes()).map_err(|error| refused(&error))?;
-        let headers = [("content-length", bytes.to_string()), (CHECKSUM, BASE64.encode(&sum))];
-        let signed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let sum = HEXLOWER
+            .decode(sha256.as_bytes())
+            .map_err(|error| refused(&error))?;
+        let headers = [
+            ("content-length", bytes.to_string()),
+            (CHECKSUM, BASE64.encode(&sum)),
+        ];
+        let signed: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let url = self.sign(&Method::PUT, key, &signed)?.into();
-        Ok(Upload { url, headers: headers.map(|(name, value)| (name.to_owned(), value)).into() })
+        Ok(Upload {
+            url,
+            headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+        })
     }
 
     fn stat<'a>(&'a self, key: &'a str) -> Answering<'a, Option<Stored>> {
         Box::pin(async move {
-            let answer = self.ask(Method::HEAD, key, &[(CHECKSUM_MODE, "ENABLED")]).await?;
+            let answer = self
+                .ask(Method::HEAD, key, &[(CHECKSUM_MODE, "ENABLED")])
+                .await?;
             match answer.status() {
                 StatusCode::OK => {
-                    let text = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+                    let text = |name: &str| {
+                        answer
+                            .headers()
+                            .get(name)
+                            .and_then(|value| value.to_str().ok())
+                    };
                     let bytes = text("content-length").and_then(|text| text.parse().ok());
                     let sum = text(CHECKSUM).and_then(|text| BASE64.decode(text.as_bytes()).ok());
                     let bytes = bytes.ok_or_else(|| unavailable("S3 told no size".to_owned()))?;
-                    Ok(Some(Stored { bytes, sha256: sum.map(|sum| HEXLOWER.encode(&sum)) }))
+                    Ok(Some(Stored {
+                        bytes,
+                        sha256: sum.map(|sum| HEXLOWER.encode(&sum)),
+                    }))
                 }
                 // Whoever may not list a bucket is told 403 of what is not there.
                 StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
@@ -148,7 +207,11 @@ impl ProfileFiles for Bucket {
         Box::pin(async move {
             let answer = self.ask(Method::DELETE, key, &[]).await?;
             let gone = answer.status().is_success() || answer.status() == StatusCode::NOT_FOUND;
-            if gone { Ok(()) } else { Err(answered(answer.status())) }
+            if gone {
+                Ok(())
+            } else {
+                Err(answered(answer.status()))
+            }
         })
     }
 }
@@ -156,16 +219,32 @@ impl ProfileFiles for Bucket {
 const WHAT: &str = "reach the archives of profiles";
 
 fn refused(error: &dyn fmt::Display) -> Fault {
-    Fault { kind: FaultKind::Refused, what: WHAT, detail: error.to_string() }
+    Fault {
+        kind: FaultKind::Refused,
+        what: WHAT,
+        detail: error.to_string(),
+    }
 }
 
 fn unavailable(detail: String) -> Fault {
-    Fault { kind: FaultKind::Unavailable, what: WHAT, detail }
+    Fault {
+        kind: FaultKind::Unavailable,
+        what: WHAT,
+        detail,
+    }
 }
 
 fn answered(status: StatusCode) -> Fault {
-    let kind = if status.is_client_error() { FaultKind::Refused } else { FaultKind::Unavailable };
-    Fault { kind, what: WHAT, detail: format!("S3 answered {status}") }
+    let kind = if status.is_client_error() {
+        FaultKind::Refused
+    } else {
+        FaultKind::Unavailable
+    };
+    Fault {
+        kind,
+        what: WHAT,
+        detail: format!("S3 answered {status}"),
+    }
 }
 
 #[cfg(test)]
@@ -187,25 +266,58 @@ mod tests {
 
     fn query(url: &str, name: &str) -> String {
         let url = Url::parse(url).expect("a URL");
-        url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+        url.query_pairs()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
     }
 
     #[test]
     fn what_is_sent_is_signed_with_its_size_and_its_checksum() {
-        let upload = bucket(None).upload("profiles/a/b/c", 7, &"ab".repeat(32)).expect("signs");
-        assert!(upload.url.starts_with("https://profiles.s3.eu-central-1.amazonaws.com/profiles/a/b/c?"), "{}", upload.url);
-        assert_eq!(query(&upload.url, "X-Amz-SignedHeaders"), "content-length;host;x-amz-checksum-sha256");
-        assert_eq!((query(&upload.url, "X-Amz-Date"), query(&upload.url, "X-Amz-Expires")), ("20261123T120000Z".into(), "900".into()));
-        assert_eq!((upload.headers["content-length"].as_str(), upload.headers[CHECKSUM].len()), ("7", 44));
+        let upload = bucket(None)
+            .upload("profiles/a/b/c", 7, &"ab".repeat(32))
+            .expect("signs");
+        assert!(
+            upload
+                .url
+                .starts_with("https://profiles.s3.eu-central-1.amazonaws.com/profiles/a/b/c?"),
+            "{}",
+            upload.url
+        );
+        assert_eq!(
+            query(&upload.url, "X-Amz-SignedHeaders"),
+            "content-length;host;x-amz-checksum-sha256"
+        );
+        assert_eq!(
+            (
+                query(&upload.url, "X-Amz-Date"),
+                query(&upload.url, "X-Amz-Expires")
+            ),
+            ("20261123T120000Z".into(), "900".into())
+        );
+        assert_eq!(
+            (
+                upload.headers["content-length"].as_str(),
+                upload.headers[CHECKSUM].len()
+            ),
+            ("7", 44)
+        );
     }
 
     #[test]
     fn what_is_fetched_is_signed_for_one_key_and_one_moment() {
         let (here, there) = (bucket(Some("http://127.0.0.1:9/")), bucket(None));
         let url = here.download("profiles/a").expect("signs");
-        assert!(url.starts_with("http://127.0.0.1:9/profiles/profiles/a?"), "{url}");
+        assert!(
+            url.starts_with("http://127.0.0.1:9/profiles/profiles/a?"),
+            "{url}"
+        );
         assert_eq!(query(&url, "X-Amz-Security-Token"), "token");
-        let signature = |bucket: &Bucket, key| query(&bucket.download(key).expect("signs"), "X-Amz-Signature");
-        assert_ne!(signature(&there, "profiles/a"), signature(&there, "profiles/b"));
+        let signature =
+            |bucket: &Bucket, key| query(&bucket.download(key).expect("signs"), "X-Amz-Signature");
+        assert_ne!(
+            signature(&there, "profiles/a"),
+            signature(&there, "profiles/b")
+        );
     }
 }

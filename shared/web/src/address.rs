@@ -30,9 +30,20 @@ impl TrustedHop {
 
     /// Whether a request came through it. Looks at every character, wherever they differ.
     fn has_sent(&self, request: &Request) -> bool {
-        let Some(proof) = &self.proof else { return true };
-        let sent = request.headers().get(PROOF).map(HeaderValue::as_bytes).unwrap_or_default();
-        sent.len() == proof.len() && sent.iter().zip(proof.as_bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+        let Some(proof) = &self.proof else {
+            return true;
+        };
+        let sent = request
+            .headers()
+            .get(PROOF)
+            .map(HeaderValue::as_bytes)
+            .unwrap_or_default();
+        sent.len() == proof.len()
+            && sent
+                .iter()
+                .zip(proof.as_bytes())
+                .fold(0, |difference, (a, b)| difference | (a ^ b))
+                == 0
     }
 }
 
@@ -41,7 +52,17 @@ pub fn of(request: &Request) -> Option<IpAddr> {
     match request.extensions().get::<TrustedHop>() {
         // A proxy appends to what the visitor sent, so only the last header's last entry is its own.
         Some(hop) if !hop.has_sent(request) => None,
-        Some(TrustedHop { header, .. }) => read(request.headers().get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?),
+        Some(TrustedHop { header, .. }) => read(
+            request
+                .headers()
+                .get_all(header)
+                .iter()
+                .next_back()?
+                .to_str()
+                .ok()?
+                .rsplit(',')
+                .next()?,
+        ),
         None => match request.request_context_ref()? {
             RequestContext::ApiGatewayV2(context) => read(context.http.source_ip.as_deref()?),
             _ => None,
@@ -52,7 +73,10 @@ pub fn of(request: &Request) -> Option<IpAddr> {
 /// Reads `192.0.2.1`, `2001:db8::1`, either with a port, and CloudFront's IPv6 form `2001:db8:0:0:0:0:0:1:443`.
 fn read(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let address = text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    let address = text
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.or_else(|| text.rsplit_once(':')?.0.parse().ok())
 }
 
@@ -75,8 +99,14 @@ mod tests {
             ("words", Some("unknown"), None),
         ] {
             let mut request = request(source);
-            request.headers_mut().insert("x-forwarded-for", "198.51.100.7".parse().expect("a header"));
-            assert_eq!(of(&request), expected.map(|text| text.parse().expect(name)), "{name}");
+            request
+                .headers_mut()
+                .insert("x-forwarded-for", "198.51.100.7".parse().expect("a header"));
+            assert_eq!(
+                of(&request),
+                expected.map(|text| text.parse().expect(name)),
+                "{name}"
+            );
         }
         assert_eq!(of(&Request::default()), None, "no context");
     }
@@ -86,34 +116,73 @@ mod tests {
         for (name, values, expected) in [
             ("one", &["192.0.2.1"][..], Some("192.0.2.1")),
             ("with a port", &["192.0.2.1:4711"], Some("192.0.2.1")),
-            ("IPv6 with a port", &["[2001:db8::1]:4711"], Some("2001:db8::1")),
-            ("CloudFront's IPv6", &["2001:db8:0:0:0:0:0:1:4711"], Some("2001:db8::1")),
-            ("a forged first entry", &["198.51.100.7, 192.0.2.1"], Some("192.0.2.1")),
-            ("a forged first header", &["198.51.100.7", "192.0.2.1"], Some("192.0.2.1")),
+            (
+                "IPv6 with a port",
+                &["[2001:db8::1]:4711"],
+                Some("2001:db8::1"),
+            ),
+            (
+                "CloudFront's IPv6",
+                &["2001:db8:0:0:0:0:0:1:4711"],
+                Some("2001:db8::1"),
+            ),
+            (
+                "a forged first entry",
+                &["198.51.100.7, 192.0.2.1"],
+                Some("192.0.2.1"),
+            ),
+            (
+                "a forged first header",
+                &["198.51.100.7", "192.0.2.1"],
+                Some("192.0.2.1"),
+            ),
             ("missing", &[], None),
         ] {
-            let hop = TrustedHop { header: HeaderName::from_static("x-visitor"), proof: None };
+            let hop = TrustedHop {
+                header: HeaderName::from_static("x-visitor"),
+                proof: None,
+            };
             let mut request = TrustedHop::on(Some(&hop), request(Some("10.0.0.1")));
             for value in values {
-                request.headers_mut().append("x-visitor", value.parse().expect(name));
+                request
+                    .headers_mut()
+                    .append("x-visitor", value.parse().expect(name));
             }
-            assert_eq!(of(&request), expected.map(|text| text.parse().expect(name)), "{name}");
+            assert_eq!(
+                of(&request),
+                expected.map(|text| text.parse().expect(name)),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn whoever_goes_around_the_hop_has_no_address() {
-        let hop = TrustedHop { header: HeaderName::from_static("x-visitor"), proof: Some("hush".into()) };
-        for (name, proof, expected) in
-            [("the hop", Some("hush"), true), ("a guess", Some("hash"), false), ("a part", Some("hus"), false), ("none", None, false)]
-        {
+        let hop = TrustedHop {
+            header: HeaderName::from_static("x-visitor"),
+            proof: Some("hush".into()),
+        };
+        for (name, proof, expected) in [
+            ("the hop", Some("hush"), true),
+            ("a guess", Some("hash"), false),
+            ("a part", Some("hus"), false),
+            ("none", None, false),
+        ] {
             let mut request = TrustedHop::on(Some(&hop), request(Some("10.0.0.1")));
-            request.headers_mut().insert("x-visitor", "192.0.2.1".parse().expect(name));
+            request
+                .headers_mut()
+                .insert("x-visitor", "192.0.2.1".parse().expect(name));
             if let Some(proof) = proof {
-                request.headers_mut().insert(PROOF, proof.parse().expect(name));
+                request
+                    .headers_mut()
+                    .insert(PROOF, proof.parse().expect(name));
             }
             assert_eq!(of(&request).is_some(), expected, "{name}");
         }
-        assert_eq!(of(&TrustedHop::on(None, request(Some("192.0.2.1")))), "192.0.2.1".parse().ok(), "no hop");
+        assert_eq!(
+            of(&TrustedHop::on(None, request(Some("192.0.2.1")))),
+            "192.0.2.1".parse().ok(),
+            "no hop"
+        );
     }
 }

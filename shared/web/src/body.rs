@@ -27,7 +27,9 @@ pub fn kind(request: &Request) -> Option<Kind> {
     if essence.eq_ignore_ascii_case("application/json") {
         Some(Kind::Json)
     } else {
-        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded").then_some(Kind::Form)
+        essence
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            .then_some(Kind::Form)
     }
 }
 
@@ -38,7 +40,10 @@ pub struct Form(Vec<(String, String)>);
 impl Form {
     /// The first field with this name.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Every field, in the order of the form.
@@ -53,10 +58,18 @@ impl Form {
 /// 413 too large, 415 not a form, 400 not text.
 pub fn form(request: &Request) -> Result<Form, Problem> {
     let text = text(request, Kind::Form)?;
-    let fields: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+    let fields: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes())
+        .into_owned()
+        .collect();
     // What was not UTF-8 has been replaced by this character; no page of ours sends it.
-    let garbled = fields.iter().any(|(name, value)| name.contains('\u{fffd}') || value.contains('\u{fffd}'));
-    if garbled { Err(not_text()) } else { Ok(Form(fields)) }
+    let garbled = fields
+        .iter()
+        .any(|(name, value)| name.contains('\u{fffd}') || value.contains('\u{fffd}'));
+    if garbled {
+        Err(not_text())
+    } else {
+        Ok(Form(fields))
+    }
 }
 
 /// Reads a JSON document.
@@ -65,14 +78,18 @@ pub fn form(request: &Request) -> Result<Form, Problem> {
 /// 413 too large, 415 not JSON, 400 not a document of the type that is wanted.
 pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let text = text(request, Kind::Json)?;
-    serde_json::from_str(text)
-        .map_err(|error| Problem::new(Mistake::BadRequest).detail(format!("The body is not the JSON that is read here: {error}.")))
+    serde_json::from_str(text).map_err(|error| {
+        Problem::new(Mistake::BadRequest).detail(format!(
+            "The body is not the JSON that is read here: {error}."
+        ))
+    })
 }
 
 fn text(request: &Request, wanted: Kind) -> Result<&str, Problem> {
     let bytes: &[u8] = request.body().as_ref();
     if bytes.len() > MAX_BODY_BYTES {
-        return Err(Problem::new(Mistake::TooLarge).detail(format!("A body has {MAX_BODY_BYTES} bytes at most.")));
+        return Err(Problem::new(Mistake::TooLarge)
+            .detail(format!("A body has {MAX_BODY_BYTES} bytes at most.")));
     }
     if kind(request) != Some(wanted) {
         let wanted = match wanted {
@@ -97,27 +114,58 @@ mod tests {
     const JSON: &str = "application/json";
 
     fn request(content_type: &str, body: Body) -> Request {
-        http::Request::builder().header(CONTENT_TYPE, content_type).body(body).expect("a request")
+        http::Request::builder()
+            .header(CONTENT_TYPE, content_type)
+            .body(body)
+            .expect("a request")
     }
 
     #[test]
     fn a_form_is_read_or_refused_with_the_right_status() {
         for (name, content_type, body, expected) in [
             ("plain", FORM, Body::from("ticket=abc"), Ok(Some("abc"))),
-            ("as bytes", FORM, Body::from(b"ticket=abc".to_vec()), Ok(Some("abc"))),
-            ("with a charset", "Application/X-WWW-form-urlencoded; charset=utf-8", Body::from("ticket=a%20c"), Ok(Some("a c"))),
-            ("the first counts", FORM, Body::from("ticket=1&ticket=2"), Ok(Some("1"))),
+            (
+                "as bytes",
+                FORM,
+                Body::from(b"ticket=abc".to_vec()),
+                Ok(Some("abc")),
+            ),
+            (
+                "with a charset",
+                "Application/X-WWW-form-urlencoded; charset=utf-8",
+                Body::from("ticket=a%20c"),
+                Ok(Some("a c")),
+            ),
+            (
+                "the first counts",
+                FORM,
+                Body::from("ticket=1&ticket=2"),
+                Ok(Some("1")),
+            ),
             ("empty", FORM, Body::Empty, Ok(None)),
             ("not UTF-8", FORM, Body::from(vec![0xff, b'=']), Err(400)),
             ("not UTF-8 inside", FORM, Body::from("ticket=%ff"), Err(400)),
             ("JSON", JSON, Body::from("{}"), Err(415)),
             ("untyped", "", Body::from("ticket=abc"), Err(415)),
-            ("multipart", "multipart/form-data; boundary=x", Body::from("--x"), Err(415)),
-            ("too large", FORM, Body::from("t".repeat(MAX_BODY_BYTES + 1)), Err(413)),
+            (
+                "multipart",
+                "multipart/form-data; boundary=x",
+                Body::from("--x"),
+                Err(415),
+            ),
+            (
+                "too large",
+                FORM,
+                Body::from("t".repeat(MAX_BODY_BYTES + 1)),
+                Err(413),
+            ),
         ] {
             let request = request(content_type, body);
             let form = form(&request);
-            let found = form.as_ref().map(|form| form.field("ticket")).map_err(|problem| problem.code.status().as_u16());
+            let found = form
+                .as_ref()
+                .map(|form| form.field("ticket"))
+                .map_err(|problem| problem.code.status().as_u16());
             assert_eq!(found, expected, "{name}");
         }
     }
@@ -126,16 +174,35 @@ mod tests {
     fn a_document_is_read_or_refused_with_the_right_status() {
         for (name, content_type, body, expected) in [
             ("plain", JSON, Body::from("[1]"), Ok(vec![1])),
-            ("with a charset", "application/json; charset=UTF-8", Body::from("[]"), Ok(vec![])),
+            (
+                "with a charset",
+                "application/json; charset=UTF-8",
+                Body::from("[]"),
+                Ok(vec![]),
+            ),
             ("empty", JSON, Body::Empty, Err(400)),
             ("cut", JSON, Body::from("[1"), Err(400)),
             ("another shape", JSON, Body::from("{}"), Err(400)),
-            ("not UTF-8", JSON, Body::from(vec![b'"', 0xff, b'"']), Err(400)),
+            (
+                "not UTF-8",
+                JSON,
+                Body::from(vec![b'"', 0xff, b'"']),
+                Err(400),
+            ),
             ("a form", FORM, Body::from("a=1"), Err(415)),
-            ("too large", JSON, Body::from(" ".repeat(MAX_BODY_BYTES + 1)), Err(413)),
+            (
+                "too large",
+                JSON,
+                Body::from(" ".repeat(MAX_BODY_BYTES + 1)),
+                Err(413),
+            ),
         ] {
             let found = json::<Vec<u8>>(&request(content_type, body));
-            assert_eq!(found.map_err(|problem| problem.code.status().as_u16()), expected, "{name}");
+            assert_eq!(
+                found.map_err(|problem| problem.code.status().as_u16()),
+                expected,
+                "{name}"
+            );
         }
     }
 }

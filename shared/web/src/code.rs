@@ -62,7 +62,13 @@ mistakes! {
 impl Code {
     /// Reads a code; `None` when there is no such code.
     pub fn parse(text: &str) -> Option<Self> {
-        let mistake = || Mistake::ALL.iter().copied().find(|mistake| mistake.parts().1 == text).map(Self::Mistake);
+        let mistake = || {
+            Mistake::ALL
+                .iter()
+                .copied()
+                .find(|mistake| mistake.parts().1 == text)
+                .map(Self::Mistake)
+        };
         DenialCode::parse(text).map(Self::Denial).or_else(mistake)
     }
 
@@ -96,9 +102,10 @@ impl Code {
             Self::Mistake(mistake) => mistake.parts().0,
             Self::Denial(code) => match code {
                 DenialCode::UnknownCast | DenialCode::UnknownSession => StatusCode::NOT_FOUND,
-                DenialCode::CastExpired | DenialCode::NoSessionsLeft | DenialCode::SessionEnded | DenialCode::ShareEnded => {
-                    StatusCode::GONE
-                }
+                DenialCode::CastExpired
+                | DenialCode::NoSessionsLeft
+                | DenialCode::SessionEnded
+                | DenialCode::ShareEnded => StatusCode::GONE,
                 DenialCode::LoginRequired => StatusCode::UNAUTHORIZED,
                 DenialCode::ReferrerDenied
                 | DenialCode::AddressDenied
@@ -107,16 +114,19 @@ impl Code {
                 | DenialCode::TicketForeign
                 | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
                 DenialCode::TicketInvalid => StatusCode::BAD_REQUEST,
-                DenialCode::ParameterInvalid | DenialCode::NetworkDenied => StatusCode::UNPROCESSABLE_ENTITY,
+                DenialCode::ParameterInvalid | DenialCode::NetworkDenied => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
                 DenialCode::TicketExpired
                 | DenialCode::ConsentRequired
                 | DenialCode::CaptchaRequired
                 | DenialCode::RequestDiffers
                 | DenialCode::ProfileBusy
                 | DenialCode::PlaceLost => StatusCode::CONFLICT,
-                DenialCode::IpLimit | DenialCode::TooManyAttempts | DenialCode::UserLimit | DenialCode::AnonymousLimit => {
-                    StatusCode::TOO_MANY_REQUESTS
-                }
+                DenialCode::IpLimit
+                | DenialCode::TooManyAttempts
+                | DenialCode::UserLimit
+                | DenialCode::AnonymousLimit => StatusCode::TOO_MANY_REQUESTS,
                 DenialCode::ImageUnavailable
                 | DenialCode::NoCapacity
                 | DenialCode::CastClosed
@@ -156,12 +166,24 @@ mod tests {
     #[test]
     fn every_code_is_an_error_of_its_own_and_reads_back() {
         let denials = DenialCode::ALL.into_iter().map(Code::Denial);
-        let codes: Vec<_> = denials.chain(Mistake::ALL.iter().copied().map(Code::Mistake)).collect();
+        let codes: Vec<_> = denials
+            .chain(Mistake::ALL.iter().copied().map(Code::Mistake))
+            .collect();
         for code in &codes {
             let status = code.status();
-            assert!(status.is_client_error() || status.is_server_error(), "{code:?}");
-            assert_eq!(Code::parse(code.as_str()), Some(*code), "no two codes are spelled alike");
-            assert!(code.sentence().ends_with('.') && !code.title().ends_with('.'), "{code:?}");
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{code:?}"
+            );
+            assert_eq!(
+                Code::parse(code.as_str()),
+                Some(*code),
+                "no two codes are spelled alike"
+            );
+            assert!(
+                code.sentence().ends_with('.') && !code.title().ends_with('.'),
+                "{code:?}"
+            );
         }
         assert_eq!(Code::parse("<script>"), None);
     }

@@ -6,7 +6,10 @@ use http::{HeaderMap, HeaderValue};
 
 /// The value of the first cookie with this name.
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let texts = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(';')).find_map(|pair| {
         let (found, value) = pair.split_once('=')?;
         (found.trim() == name).then(|| value.trim().trim_matches('"'))
@@ -15,7 +18,12 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The token of an `Authorization: Bearer` header.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let (scheme, token) = headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim()
+        .split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
@@ -27,22 +35,38 @@ pub fn owner_cookie(session: &SessionId) -> String {
 
 /// The name of the cookie that holds a login ticket. Behind https it is one that no other host and no script of a subdomain can set.
 pub const fn login_cookie(secure: bool) -> &'static str {
-    if secure { "__Host-cast-login" } else { "cast-login" }
+    if secure {
+        "__Host-cast-login"
+    } else {
+        "cast-login"
+    }
 }
 
 /// The name of the cookie that holds a console ticket.
 pub const fn console_cookie(secure: bool) -> &'static str {
-    if secure { "__Host-cast-console" } else { "cast-console" }
+    if secure {
+        "__Host-cast-console"
+    } else {
+        "cast-console"
+    }
 }
 
 /// The name of the cookie that a browser keeps while its user is at the login provider.
 pub const fn login_state_cookie(secure: bool) -> &'static str {
-    if secure { "__Host-cast-login-state" } else { "cast-login-state" }
+    if secure {
+        "__Host-cast-login-state"
+    } else {
+        "cast-login-state"
+    }
 }
 
 /// The name of the cookie that tells one browser from others at the same address.
 pub const fn browser_cookie(secure: bool) -> &'static str {
-    if secure { "__Host-cast-browser" } else { "cast-browser" }
+    if secure {
+        "__Host-cast-browser"
+    } else {
+        "cast-browser"
+    }
 }
 
 /// A cookie to be set: always HttpOnly and SameSite=Lax, so that a link from elsewhere still finds it and no script ever does.
@@ -63,12 +87,24 @@ pub struct SetCookie<'a> {
 impl SetCookie<'_> {
     /// The header's value; `None` when name, value or path cannot stand in a header.
     pub fn header(&self) -> Option<HeaderValue> {
-        let Self { name, value, path, max_age, secure } = self;
-        if [name, value, path].iter().any(|part| part.contains([';', ',', ' ', '"', '\r', '\n'])) {
+        let Self {
+            name,
+            value,
+            path,
+            max_age,
+            secure,
+        } = self;
+        if [name, value, path]
+            .iter()
+            .any(|part| part.contains([';', ',', ' ', '"', '\r', '\n']))
+        {
             return None;
         }
         let secure = if *secure { "; Secure" } else { "" };
-        HeaderValue::from_str(&format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")).ok()
+        HeaderValue::from_str(&format!(
+            "{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
+        ))
+        .ok()
     }
 }
 
@@ -77,35 +113,81 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (
+                    http::HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
     }
 
     #[test]
     fn a_cookie_is_found_by_its_whole_name() {
-        let headers = headers(&[("cookie", "a=1; cast-s1=v1.x.y;b=2"), ("cookie", "later=yes; a=2")]);
-        for (name, expected) in [("a", Some("1")), ("cast-s1", Some("v1.x.y")), ("later", Some("yes")), ("cast", None), ("", None)] {
+        let headers = headers(&[
+            ("cookie", "a=1; cast-s1=v1.x.y;b=2"),
+            ("cookie", "later=yes; a=2"),
+        ]);
+        for (name, expected) in [
+            ("a", Some("1")),
+            ("cast-s1", Some("v1.x.y")),
+            ("later", Some("yes")),
+            ("cast", None),
+            ("", None),
+        ] {
             assert_eq!(cookie(&headers, name), expected, "{name}");
         }
     }
 
     #[test]
     fn a_bearer_token_is_read_whatever_the_case_of_its_scheme() {
-        for (value, expected) in
-            [("Bearer abc", Some("abc")), ("bearer  abc ", Some("abc")), ("Basic abc", None), ("Bearer", None), ("Bearer ", None)]
-        {
-            assert_eq!(bearer(&headers(&[("authorization", value)])), expected, "{value}");
+        for (value, expected) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("Bearer", None),
+            ("Bearer ", None),
+        ] {
+            assert_eq!(
+                bearer(&headers(&[("authorization", value)])),
+                expected,
+                "{value}"
+            );
         }
         assert_eq!(bearer(&HeaderMap::new()), None);
     }
 
     #[test]
     fn a_cookie_is_set_out_of_reach_of_scripts() {
-        let cookie = SetCookie { name: "cast-s1", value: "v1.x.y", path: "/session/s1", max_age: 60, secure: true };
-        assert_eq!(cookie.header().expect("a header"), "cast-s1=v1.x.y; Path=/session/s1; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+        let cookie = SetCookie {
+            name: "cast-s1",
+            value: "v1.x.y",
+            path: "/session/s1",
+            max_age: 60,
+            secure: true,
+        };
         assert_eq!(
-            SetCookie { secure: false, ..cookie }.header().expect("a header"),
+            cookie.header().expect("a header"),
+            "cast-s1=v1.x.y; Path=/session/s1; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert_eq!(
+            SetCookie {
+                secure: false,
+                ..cookie
+            }
+            .header()
+            .expect("a header"),
             "cast-s1=v1.x.y; Path=/session/s1; Max-Age=60; HttpOnly; SameSite=Lax"
         );
-        assert_eq!(SetCookie { value: "x; Domain=evil.org", ..cookie }.header(), None);
+        assert_eq!(
+            SetCookie {
+                value: "x; Domain=evil.org",
+                ..cookie
+            }
+            .header(),
+            None
+        );
     }
 }

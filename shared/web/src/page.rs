@@ -113,7 +113,13 @@ impl<'a> Page<'a> {
 
     /// The page as an answer to this visit.
     pub fn reply(&self, visit: &Visit) -> Reply {
-        let html = match (Layout { page: self, nonce: &visit.nonce, language: visit.words.language }).render() {
+        let html = match (Layout {
+            page: self,
+            nonce: &visit.nonce,
+            language: visit.words.language,
+        })
+        .render()
+        {
             Ok(html) => html,
             Err(error) => {
                 tracing::error!(%error, "The page \u{201c}{}\u{201d} could not be written", self.title);
@@ -140,22 +146,42 @@ impl<'a> Page<'a> {
         let directives = [
             ("default-src", vec![]),
             ("style-src", vec![ours.as_str(), foreign]),
-            ("script-src", if self.script.is_empty() { vec![] } else { vec![ours.as_str(), foreign] }),
+            (
+                "script-src",
+                if self.script.is_empty() {
+                    vec![]
+                } else {
+                    vec![ours.as_str(), foreign]
+                },
+            ),
             ("connect-src", vec!["'self'", foreign]),
             ("frame-src", vec![foreign]),
-            ("img-src", vec!["'self'", "data:", self.background.unwrap_or_default()]),
+            (
+                "img-src",
+                vec!["'self'", "data:", self.background.unwrap_or_default()],
+            ),
             ("form-action", vec![forms]),
             ("frame-ancestors", vec![framed_by.as_str()]),
             ("base-uri", vec![]),
         ];
-        directives.map(|(name, sources)| format!("{name} {}", sources_or_none(&sources))).join("; ")
+        directives
+            .map(|(name, sources)| format!("{name} {}", sources_or_none(&sources)))
+            .join("; ")
     }
 }
 
 /// What a directive allows; nothing when it names nobody.
 fn sources_or_none(sources: &[&str]) -> String {
-    let named: Vec<&str> = sources.iter().copied().filter(|source| !source.is_empty()).collect();
-    if named.is_empty() { "'none'".to_owned() } else { named.join(" ") }
+    let named: Vec<&str> = sources
+        .iter()
+        .copied()
+        .filter(|source| !source.is_empty())
+        .collect();
+    if named.is_empty() {
+        "'none'".to_owned()
+    } else {
+        named.join(" ")
+    }
 }
 
 /// The referrer list as `frame-ancestors` says it. Referrer rules do not look at ports, so neither does this.
@@ -175,7 +201,11 @@ fn framing_sites(rules: &[ReferrerRule]) -> String {
         }
     }
     sites.retain(|site| !site.contains('['));
-    if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") }
+    if sites.is_empty() {
+        "'none'".to_owned()
+    } else {
+        sites.join(" ")
+    }
 }
 
 /// The page that tells of a problem, with the problem's status; these sites may show it in a frame.
@@ -185,11 +215,22 @@ pub fn problem(problem: &Problem, visit: &Visit, framed_by: &[ReferrerRule]) -> 
     let main = ProblemMain {
         title,
         sentence: problem.detail.as_deref().unwrap_or(sentence),
-        wait: problem.retry_after.filter(|_| problem.detail.is_none()).map(words.try_again_in),
+        wait: problem
+            .retry_after
+            .filter(|_| problem.detail.is_none())
+            .map(words.try_again_in),
         reference_word: words.reference,
-        reference: problem.reference.as_ref().map(casting_core::ids::Reference::as_str),
+        reference: problem
+            .reference
+            .as_ref()
+            .map(casting_core::ids::Reference::as_str),
     };
-    let mut reply = Page { status: problem.code.status(), framed_by, ..Page::new(title, &main) }.reply(visit);
+    let mut reply = Page {
+        status: problem.code.status(),
+        framed_by,
+        ..Page::new(title, &main)
+    }
+    .reply(visit);
     problem.set_headers(&mut reply);
     reply
 }
@@ -215,19 +256,35 @@ mod tests {
     fn a_page_is_small_and_loads_nothing_from_elsewhere() {
         let reply = Page::new("A title <&>", &"<p>Hello</p>").reply(&visit());
         let html = body(&reply);
-        assert!(html.contains("<title>A title &#60;&#38;&#62;</title>"), "{html}");
+        assert!(
+            html.contains("<title>A title &#60;&#38;&#62;</title>"),
+            "{html}"
+        );
         assert!(html.contains("<p>Hello</p>"));
         assert!(html.len() < 6_000, "{} bytes", html.len());
         for foreign in ["http://", "https://", "@import", " style=", "onclick"] {
-            assert!(!html.replace("http://www.w3.org/2000/svg", "").contains(foreign), "{foreign}");
+            assert!(
+                !html
+                    .replace("http://www.w3.org/2000/svg", "")
+                    .contains(foreign),
+                "{foreign}"
+            );
         }
     }
 
     #[test]
     fn the_policy_lets_in_this_page_and_nothing_else() {
-        let reply = Page { script: "1", forms: Forms::LeadAway, ..Page::new("", &"") }.reply(&visit());
+        let reply = Page {
+            script: "1",
+            forms: Forms::LeadAway,
+            ..Page::new("", &"")
+        }
+        .reply(&visit());
         let nonce = visit().nonce;
-        let policy = reply.headers()["content-security-policy"].to_str().expect("text").replace(&nonce, "N");
+        let policy = reply.headers()["content-security-policy"]
+            .to_str()
+            .expect("text")
+            .replace(&nonce, "N");
         assert_eq!(
             policy,
             "default-src 'none'; style-src 'nonce-N'; script-src 'nonce-N'; connect-src 'self'; frame-src 'none'; \
@@ -235,18 +292,35 @@ mod tests {
         );
         assert!(body(&reply).contains(&format!("<script nonce=\"{nonce}\">1</script>")));
         let plain = Page::new("", &"").reply(&visit());
-        assert!(plain.headers()["content-security-policy"].to_str().expect("text").contains("script-src 'none'"));
+        assert!(
+            plain.headers()["content-security-policy"]
+                .to_str()
+                .expect("text")
+                .contains("script-src 'none'")
+        );
     }
 
     #[test]
     fn somebody_elses_script_and_a_picture_are_let_in_by_name() {
-        let foreign = Foreign { script: "https://captcha.example/api.js".into(), sources: "https://captcha.example" };
-        let page = Page { script: "1", foreign: Some(foreign), background: Some("https://pictures.example/a.jpg"), ..Page::new("", &"") };
+        let foreign = Foreign {
+            script: "https://captcha.example/api.js".into(),
+            sources: "https://captcha.example",
+        };
+        let page = Page {
+            script: "1",
+            foreign: Some(foreign),
+            background: Some("https://pictures.example/a.jpg"),
+            ..Page::new("", &"")
+        };
         let reply = page.reply(&visit());
-        let policy = reply.headers()["content-security-policy"].to_str().expect("text");
-        for part in
-            ["connect-src 'self' https://captcha.example;", "frame-src https://captcha.example;", "data: https://pictures.example/a.jpg;"]
-        {
+        let policy = reply.headers()["content-security-policy"]
+            .to_str()
+            .expect("text");
+        for part in [
+            "connect-src 'self' https://captcha.example;",
+            "frame-src https://captcha.example;",
+            "data: https://pictures.example/a.jpg;",
+        ] {
             assert!(policy.contains(part), "{part}: {policy}");
         }
         assert!(body(&reply).contains("src=\"https://captcha.example/api.js\""));
@@ -255,8 +329,21 @@ mod tests {
 
     #[test]
     fn a_page_that_is_passed_on_says_what_it_is() {
-        let card = Card { description: "Five <minutes>", url: "https://cast.example.com/cast/123abc", picture: None };
-        let html = |card| body(&Page { card, ..Page::new("Try \"it\"", &"") }.reply(&visit())).to_owned();
+        let card = Card {
+            description: "Five <minutes>",
+            url: "https://cast.example.com/cast/123abc",
+            picture: None,
+        };
+        let html = |card| {
+            body(
+                &Page {
+                    card,
+                    ..Page::new("Try \"it\"", &"")
+                }
+                .reply(&visit()),
+            )
+            .to_owned()
+        };
         let plain = html(Some(card));
         for line in [
             r#"<meta name="description" content="Five &#60;minutes&#62;">"#,
@@ -268,10 +355,23 @@ mod tests {
         ] {
             assert!(plain.contains(line), "{line}: {plain}");
         }
-        assert!(!plain.contains("og:image") && !html(None).contains("og:"), "{plain}");
-        let pictured = html(Some(Card { picture: Some("https://pictures.example/a.jpg"), ..card }));
-        assert!(pictured.contains(r#"<meta property="og:image" content="https://pictures.example/a.jpg">"#), "{pictured}");
-        assert!(pictured.contains(r#"content="summary_large_image""#), "{pictured}");
+        assert!(
+            !plain.contains("og:image") && !html(None).contains("og:"),
+            "{plain}"
+        );
+        let pictured = html(Some(Card {
+            picture: Some("https://pictures.example/a.jpg"),
+            ..card
+        }));
+        assert!(
+            pictured
+                .contains(r#"<meta property="og:image" content="https://pictures.example/a.jpg">"#),
+            "{pictured}"
+        );
+        assert!(
+            pictured.contains(r#"content="summary_large_image""#),
+            "{pictured}"
+        );
     }
 
     #[test]
@@ -283,17 +383,33 @@ mod tests {
             (&["192.0.2.1"], "192.0.2.1:*"),
             (&["http://[::1]/"], "'none'"),
         ] {
-            let rules: Vec<_> = rules.iter().map(|rule| ReferrerRule::parse(rule).expect(rule)).collect();
+            let rules: Vec<_> = rules
+                .iter()
+                .map(|rule| ReferrerRule::parse(rule).expect(rule))
+                .collect();
             assert_eq!(framing_sites(&rules), expected);
         }
     }
 
     #[test]
     fn a_problem_is_told_in_words_with_reference_and_wait() {
-        let known = Problem::denied(Denial::retry(DenialCode::IpLimit, 42), Reference::parse("k3f7-2mqa"));
+        let known = Problem::denied(
+            Denial::retry(DenialCode::IpLimit, 42),
+            Reference::parse("k3f7-2mqa"),
+        );
         let reply = problem(&known, &visit(), &[]);
-        assert_eq!((reply.status().as_u16(), reply.headers()["retry-after"].to_str().ok()), (429, Some("42")));
-        for text in ["Too many sessions from your network", "k3f7-2mqa", "in 42 seconds"] {
+        assert_eq!(
+            (
+                reply.status().as_u16(),
+                reply.headers()["retry-after"].to_str().ok()
+            ),
+            (429, Some("42"))
+        );
+        for text in [
+            "Too many sessions from your network",
+            "k3f7-2mqa",
+            "in 42 seconds",
+        ] {
             assert!(body(&reply).contains(text), "{text}");
         }
         let reply = problem(&Problem::new(Mistake::NotFound), &visit(), &[]);

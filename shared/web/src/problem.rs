@@ -54,23 +54,41 @@ struct Document<'a> {
 impl Problem {
     /// A problem that says what its code says.
     pub fn new(code: impl Into<Code>) -> Self {
-        Self { code: code.into(), detail: None, reference: None, retry_after: None, errors: Vec::new(), allow: None }
+        Self {
+            code: code.into(),
+            detail: None,
+            reference: None,
+            retry_after: None,
+            errors: Vec::new(),
+            allow: None,
+        }
     }
 
     /// A refusal, with the reference under which it is logged.
     pub fn denied(denial: Denial, reference: Option<Reference>) -> Self {
-        Self { reference, retry_after: denial.retry_after, detail: denial.detail, ..Self::new(denial.code) }
+        Self {
+            reference,
+            retry_after: denial.retry_after,
+            detail: denial.detail,
+            ..Self::new(denial.code)
+        }
     }
 
     /// Values that are not possible (422).
     pub fn not_valid(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(Mistake::NotValid) }
+        Self {
+            errors,
+            ..Self::new(Mistake::NotValid)
+        }
     }
 
     /// Says what happened in other words than the code's own.
     #[must_use]
     pub fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
     }
 
     /// What is told: the detail, or else the code's own sentence.
@@ -94,7 +112,10 @@ impl Problem {
                 errors: &self.errors,
             },
         );
-        reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        reply.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         self.set_headers(&mut reply);
         reply
     }
@@ -102,11 +123,17 @@ impl Problem {
     /// Adds the headers that belong to the problem, whether a document or a page tells of it.
     pub(crate) fn set_headers(&self, reply: &mut Reply) {
         reply::set_retry_after(reply, self.retry_after);
-        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+        if let Some(allow) = self
+            .allow
+            .as_deref()
+            .and_then(|allow| HeaderValue::from_str(allow).ok())
+        {
             reply.headers_mut().insert(ALLOW, allow);
         }
         if self.code.status() == StatusCode::UNAUTHORIZED {
-            reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            reply
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
     }
 }
@@ -115,7 +142,10 @@ impl From<Miss> for Problem {
     fn from(miss: Miss) -> Self {
         match miss {
             Miss::NotFound => Self::new(Mistake::NotFound),
-            Miss::MethodNotAllowed(allow) => Self { allow: Some(allow.into()), ..Self::new(Mistake::MethodNotAllowed) },
+            Miss::MethodNotAllowed(allow) => Self {
+                allow: Some(allow.into()),
+                ..Self::new(Mistake::MethodNotAllowed)
+            },
         }
     }
 }
@@ -131,7 +161,11 @@ mod tests {
 
     #[test]
     fn a_refusal_says_when_to_come_back_and_what_to_quote() {
-        let reply = Problem::denied(Denial::retry(DenialCode::IpLimit, 42), Reference::parse("k3f7-2mqa")).reply();
+        let reply = Problem::denied(
+            Denial::retry(DenialCode::IpLimit, 42),
+            Reference::parse("k3f7-2mqa"),
+        )
+        .reply();
         assert_eq!(reply.status(), 429);
         assert_eq!(reply.headers()["retry-after"], "42");
         assert_eq!(reply.headers()["content-type"], "application/problem+json");
@@ -141,8 +175,13 @@ mod tests {
 
     #[test]
     fn values_that_are_not_possible_are_named() {
-        let error = FieldError { pointer: "/name".into(), detail: "A cast needs a name.".into() };
-        let reply = Problem::not_valid(vec![error]).detail("The cast was not made.").reply();
+        let error = FieldError {
+            pointer: "/name".into(),
+            detail: "A cast needs a name.".into(),
+        };
+        let reply = Problem::not_valid(vec![error])
+            .detail("The cast was not made.")
+            .reply();
         assert_eq!(reply.status(), 422);
         insta::assert_snapshot!(body(&reply), @r#"{"type":"/error/not-valid","title":"Some values are not possible","status":422,"detail":"The cast was not made.","code":"not-valid","errors":[{"pointer":"/name","detail":"A cast needs a name."}]}"#);
     }
@@ -150,8 +189,17 @@ mod tests {
     #[test]
     fn a_wrong_method_is_told_the_right_ones_and_a_stranger_how_to_sign_in() {
         let reply = Problem::from(Miss::MethodNotAllowed("GET, HEAD".into())).reply();
-        assert_eq!((reply.status().as_u16(), &reply.headers()["allow"]), (405, &HeaderValue::from_static("GET, HEAD")));
+        assert_eq!(
+            (reply.status().as_u16(), &reply.headers()["allow"]),
+            (405, &HeaderValue::from_static("GET, HEAD"))
+        );
         let reply = Problem::new(Mistake::Unauthorized).reply();
-        assert_eq!((reply.status().as_u16(), &reply.headers()["www-authenticate"]), (401, &HeaderValue::from_static("Bearer")));
+        assert_eq!(
+            (
+                reply.status().as_u16(),
+                &reply.headers()["www-authenticate"]
+            ),
+            (401, &HeaderValue::from_static("Bearer"))
+        );
     }
 }

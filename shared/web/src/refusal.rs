@@ -44,7 +44,11 @@ impl Visit {
 
     /// Tells of a problem right here: programs get the document, people a page of the same status.
     pub fn explain(&self, problem: &Problem) -> Reply {
-        if self.wants_json { problem.reply() } else { page::problem(problem, self, &[]) }
+        if self.wants_json {
+            problem.reply()
+        } else {
+            page::problem(problem, self, &[])
+        }
     }
 
     /// Tells of a refusal: programs get the document, people are sent to the link's error page if it has one, else to ours.
@@ -53,13 +57,21 @@ impl Visit {
         if self.wants_json {
             return Problem::denied(denial, Some(refusal.reference.clone())).reply();
         }
-        let foreign = refusal.error_url.as_deref().and_then(|url| foreign_page(url, &denial, &refusal.reference));
+        let foreign = refusal
+            .error_url
+            .as_deref()
+            .and_then(|url| foreign_page(url, &denial, &refusal.reference));
         // What is said here in particular cannot stand in an address, where anybody could write it; and our error page stands in nobody's frame.
         let in_frame = self.framed && !refusal.framed_by.is_empty();
         if foreign.is_none() && (denial.detail.is_some() || in_frame) {
-            return page::problem(&Problem::denied(denial, Some(refusal.reference.clone())), self, &refusal.framed_by);
+            return page::problem(
+                &Problem::denied(denial, Some(refusal.reference.clone())),
+                self,
+                &refusal.framed_by,
+            );
         }
-        let mut reply = reply::see_other(&foreign.unwrap_or_else(|| own_page(&denial, &refusal.reference)));
+        let mut reply =
+            reply::see_other(&foreign.unwrap_or_else(|| own_page(&denial, &refusal.reference)));
         reply::set_retry_after(&mut reply, denial.retry_after);
         reply
     }
@@ -77,9 +89,13 @@ fn own_page(denial: &Denial, reference: &Reference) -> String {
 
 /// The link's error page: what its query already says stays, and so does its fragment. `None` when the text is no web address.
 fn foreign_page(error_url: &str, denial: &Denial, reference: &Reference) -> Option<String> {
-    let mut url = Url::parse(error_url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let mut url = Url::parse(error_url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
     let mut query = url.query_pairs_mut();
-    query.append_pair("error", denial.code.as_str()).append_pair("ref", reference.as_str());
+    query
+        .append_pair("error", denial.code.as_str())
+        .append_pair("ref", reference.as_str());
     if let Some(seconds) = denial.retry_after {
         query.append_pair("retry_after", &seconds.to_string());
     }
@@ -96,13 +112,22 @@ mod tests {
     use lambda_http::Body;
 
     fn visit(accept: &str) -> Visit {
-        let request = http::Request::builder().uri("/cast/123abc").header("accept", accept).body(Body::Empty).expect("a request");
+        let request = http::Request::builder()
+            .uri("/cast/123abc")
+            .header("accept", accept)
+            .body(Body::Empty)
+            .expect("a request");
         Visit::parse(&request, &SeededEntropy::new(1))
     }
 
     fn refusal(denial: Denial, error_url: Option<&str>) -> Refusal {
         let reference = Reference::parse("k3f7-2mqa").expect("a reference");
-        Refusal { stop: Stop::Denied(denial), reference, error_url: error_url.map(str::to_owned), framed_by: Box::default() }
+        Refusal {
+            stop: Stop::Denied(denial),
+            reference,
+            error_url: error_url.map(str::to_owned),
+            framed_by: Box::default(),
+        }
     }
 
     #[test]
@@ -110,59 +135,139 @@ mod tests {
         let plain = || Denial::new(DenialCode::NoSessionsLeft);
         let later = || Denial::retry(DenialCode::IpLimit, 42);
         for (name, denial, error_url, location) in [
-            ("ours", plain(), None, "/error/no-sessions-left?ref=k3f7-2mqa"),
-            ("ours, later", later(), None, "/error/ip-limit?ref=k3f7-2mqa&retry_after=42"),
-            ("theirs", plain(), Some("https://acme.com/sorry"), "https://acme.com/sorry?error=no-sessions-left&ref=k3f7-2mqa"),
-            ("theirs, later", later(), Some("https://acme.com"), "https://acme.com/?error=ip-limit&ref=k3f7-2mqa&retry_after=42"),
+            (
+                "ours",
+                plain(),
+                None,
+                "/error/no-sessions-left?ref=k3f7-2mqa",
+            ),
+            (
+                "ours, later",
+                later(),
+                None,
+                "/error/ip-limit?ref=k3f7-2mqa&retry_after=42",
+            ),
+            (
+                "theirs",
+                plain(),
+                Some("https://acme.com/sorry"),
+                "https://acme.com/sorry?error=no-sessions-left&ref=k3f7-2mqa",
+            ),
+            (
+                "theirs, later",
+                later(),
+                Some("https://acme.com"),
+                "https://acme.com/?error=ip-limit&ref=k3f7-2mqa&retry_after=42",
+            ),
             (
                 "theirs, with a query and a fragment",
                 plain(),
                 Some("https://acme.com/?a=%20b&error=x#top"),
                 "https://acme.com/?a=%20b&error=x&error=no-sessions-left&ref=k3f7-2mqa#top",
             ),
-            ("no web address", plain(), Some("javascript:alert(1)"), "/error/no-sessions-left?ref=k3f7-2mqa"),
-            ("no address at all", plain(), Some("sorry"), "/error/no-sessions-left?ref=k3f7-2mqa"),
+            (
+                "no web address",
+                plain(),
+                Some("javascript:alert(1)"),
+                "/error/no-sessions-left?ref=k3f7-2mqa",
+            ),
+            (
+                "no address at all",
+                plain(),
+                Some("sorry"),
+                "/error/no-sessions-left?ref=k3f7-2mqa",
+            ),
         ] {
             let retry_after = denial.retry_after;
             let reply = visit("text/html").refuse(&refusal(denial, error_url));
             assert_eq!(reply.status(), 303, "{name}");
             assert_eq!(reply.headers()["location"], location, "{name}");
             assert_eq!(reply.headers()["cache-control"], "no-store", "{name}");
-            assert_eq!(reply.headers().contains_key("retry-after"), retry_after.is_some(), "{name}");
+            assert_eq!(
+                reply.headers().contains_key("retry-after"),
+                retry_after.is_some(),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn what_is_said_in_particular_is_said_on_the_spot_and_escaped() {
-        let denial = || Denial::because(DenialCode::AddressDenied, "Requests from <b>Example</b> are not allowed.");
+        let denial = || {
+            Denial::because(
+                DenialCode::AddressDenied,
+                "Requests from <b>Example</b> are not allowed.",
+            )
+        };
         let reply = visit("text/html").refuse(&refusal(denial(), None));
         assert_eq!(reply.status(), 403);
         let html = std::str::from_utf8(reply.body().as_ref()).expect("text");
-        assert!(html.contains("Requests from &#60;b&#62;Example&#60;/b&#62; are not allowed."), "{html}");
+        assert!(
+            html.contains("Requests from &#60;b&#62;Example&#60;/b&#62; are not allowed."),
+            "{html}"
+        );
         let reply = visit("text/html").refuse(&refusal(denial(), Some("https://acme.com/sorry")));
-        assert_eq!(reply.headers()["location"], "https://acme.com/sorry?error=address-denied&ref=k3f7-2mqa");
+        assert_eq!(
+            reply.headers()["location"],
+            "https://acme.com/sorry?error=address-denied&ref=k3f7-2mqa"
+        );
     }
 
     #[test]
     fn in_a_frame_of_a_listed_site_a_refusal_is_said_where_it_stands() {
-        let request = http::Request::builder().uri("/cast/123abc").header("sec-fetch-dest", "iframe").body(Body::Empty);
+        let request = http::Request::builder()
+            .uri("/cast/123abc")
+            .header("sec-fetch-dest", "iframe")
+            .body(Body::Empty);
         let framed = Visit::parse(&request.expect("a request"), &SeededEntropy::new(1));
         let listed = |error_url| Refusal {
-            framed_by: [casting_core::referrer::ReferrerRule::parse("=acme.com").expect("a rule")].into(),
+            framed_by: [casting_core::referrer::ReferrerRule::parse("=acme.com").expect("a rule")]
+                .into(),
             ..refusal(Denial::retry(DenialCode::IpLimit, 42), error_url)
         };
-        let policy = |reply: &Reply| reply.headers()["content-security-policy"].to_str().expect("text").to_owned();
+        let policy = |reply: &Reply| {
+            reply.headers()["content-security-policy"]
+                .to_str()
+                .expect("text")
+                .to_owned()
+        };
         let reply = framed.refuse(&listed(None));
-        assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (429, &http::HeaderValue::from_static("42")));
-        assert!(policy(&reply).contains("frame-ancestors acme.com:*;"), "{}", policy(&reply));
-        assert_eq!(framed.refuse(&listed(Some("https://acme.com/sorry"))).status(), 303, "the link's own page comes first");
-        assert_eq!(visit("text/html").refuse(&listed(None)).status(), 303, "a window is sent on");
-        assert_eq!(framed.refuse(&refusal(Denial::new(DenialCode::IpLimit), None)).status(), 303, "nobody may frame it anyway");
+        assert_eq!(
+            (reply.status().as_u16(), &reply.headers()["retry-after"]),
+            (429, &http::HeaderValue::from_static("42"))
+        );
+        assert!(
+            policy(&reply).contains("frame-ancestors acme.com:*;"),
+            "{}",
+            policy(&reply)
+        );
+        assert_eq!(
+            framed
+                .refuse(&listed(Some("https://acme.com/sorry")))
+                .status(),
+            303,
+            "the link's own page comes first"
+        );
+        assert_eq!(
+            visit("text/html").refuse(&listed(None)).status(),
+            303,
+            "a window is sent on"
+        );
+        assert_eq!(
+            framed
+                .refuse(&refusal(Denial::new(DenialCode::IpLimit), None))
+                .status(),
+            303,
+            "nobody may frame it anyway"
+        );
     }
 
     #[test]
     fn a_program_gets_the_problem_whatever_the_link_says() {
-        let reply = visit("application/json").refuse(&refusal(Denial::new(DenialCode::CastExpired), Some("https://acme.com")));
+        let reply = visit("application/json").refuse(&refusal(
+            Denial::new(DenialCode::CastExpired),
+            Some("https://acme.com"),
+        ));
         assert_eq!(reply.status(), 410);
         assert!(!reply.headers().contains_key("location"));
         assert_eq!(reply.headers()["content-type"], "application/problem+json");

@@ -1,7 +1,8 @@
 //! Owns the shapes of answers: JSON, redirects, pages, and the headers that every one of them carries. Must not know what they say.
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
@@ -13,7 +14,8 @@ use crate::credentials::SetCookie;
 pub type Reply = Response<Body>;
 
 /// The policy of everything that is not a page.
-const NO_CONTENT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const NO_CONTENT_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// An answer without a body, with the headers that all answers carry: kept by nobody, indexed by nobody, read as nothing else.
 pub fn empty(status: StatusCode) -> Reply {
@@ -24,7 +26,10 @@ pub fn empty(status: StatusCode) -> Reply {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A form of ours still says where it was sent from, and nobody else learns a session's address.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow"));
+    headers.insert(
+        HeaderName::from_static("x-robots-tag"),
+        HeaderValue::from_static("noindex, nofollow"),
+    );
     headers.insert(CONTENT_SECURITY_POLICY, NO_CONTENT_POLICY);
     reply
 }
@@ -32,7 +37,9 @@ pub fn empty(status: StatusCode) -> Reply {
 /// An answer with a body of this type.
 pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Reply {
     let mut reply = empty(status);
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     *reply.body_mut() = Body::Text(body);
     reply
 }
@@ -78,7 +85,9 @@ pub fn set_location(reply: &mut Reply, location: &str) {
 /// Adds when it makes sense to come back, in seconds.
 pub fn set_retry_after(reply: &mut Reply, retry_after: Option<u64>) {
     if let Some(seconds) = retry_after {
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 

@@ -411,22 +411,45 @@ pub enum Miss {
 /// When there is none.
 pub fn find<'a>(method: &Method, path: &'a str) -> Result<Matched<'a>, Miss> {
     let found = ROUTER.at(path).map_err(|_| Miss::NotFound)?;
-    let wanted = if method == Method::HEAD { &Method::GET } else { method };
-    let route = found.value.iter().copied().find(|route| route.method == wanted);
+    let wanted = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let route = found
+        .value
+        .iter()
+        .copied()
+        .find(|route| route.method == wanted);
     let segment = found.params.iter().next().map_or("", |(_, value)| value);
-    route.map(|route| Matched { route, segment }).ok_or_else(|| Miss::MethodNotAllowed(allowed(found.value)))
+    route
+        .map(|route| Matched { route, segment })
+        .ok_or_else(|| Miss::MethodNotAllowed(allowed(found.value)))
 }
 
 fn allowed(routes: &[&'static Route]) -> String {
-    let methods = routes.iter().map(|route| if route.method == Method::GET { "GET, HEAD" } else { route.method.as_str() });
+    let methods = routes.iter().map(|route| {
+        if route.method == Method::GET {
+            "GET, HEAD"
+        } else {
+            route.method.as_str()
+        }
+    });
     methods.collect::<Vec<_>>().join(", ")
 }
 
 static ROUTER: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| {
     let mut router = matchit::Router::new();
     for route in ROUTES {
-        if ROUTES.iter().find(|other| other.path == route.path).is_some_and(|first| first.name == route.name) {
-            let lines = ROUTES.iter().filter(|other| other.path == route.path).collect();
+        if ROUTES
+            .iter()
+            .find(|other| other.path == route.path)
+            .is_some_and(|first| first.name == route.name)
+        {
+            let lines = ROUTES
+                .iter()
+                .filter(|other| other.path == route.path)
+                .collect();
             // Two paths that cannot be told apart would be lost here; the test below finds every line of the table.
             let _ = router.insert(route.path, lines);
         }
@@ -441,8 +464,13 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_found() {
         for route in ROUTES {
-            let path = route.path.replace("{key}", "123abc").replace("{id}", "x1").replace("{code}", "busy");
-            let found = find(&route.method, &path).unwrap_or_else(|miss| panic!("{path}: {miss:?}"));
+            let path = route
+                .path
+                .replace("{key}", "123abc")
+                .replace("{id}", "x1")
+                .replace("{code}", "busy");
+            let found =
+                find(&route.method, &path).unwrap_or_else(|miss| panic!("{path}: {miss:?}"));
             assert_eq!(found.route.name, route.name, "{path}");
             let variable = route.path.contains('{');
             assert_eq!(found.segment.is_empty(), !variable, "{path}");
@@ -457,9 +485,21 @@ mod tests {
             (Method::GET, "/cast/a/b/c", Some(Miss::NotFound)),
             (Method::GET, "/cast/123abc/", Some(Miss::NotFound)),
             (Method::HEAD, "/cast/123abc", None),
-            (Method::GET, "/cast/123abc/claims", Some(Miss::MethodNotAllowed("POST".into()))),
-            (Method::POST, "/cast/123abc", Some(Miss::MethodNotAllowed("GET, HEAD".into()))),
-            (Method::PUT, "/api/admin/casts/c1", Some(Miss::MethodNotAllowed("GET, HEAD, PATCH, DELETE".into()))),
+            (
+                Method::GET,
+                "/cast/123abc/claims",
+                Some(Miss::MethodNotAllowed("POST".into())),
+            ),
+            (
+                Method::POST,
+                "/cast/123abc",
+                Some(Miss::MethodNotAllowed("GET, HEAD".into())),
+            ),
+            (
+                Method::PUT,
+                "/api/admin/casts/c1",
+                Some(Miss::MethodNotAllowed("GET, HEAD, PATCH, DELETE".into())),
+            ),
         ] {
             assert_eq!(find(&method, path).err(), miss, "{method} {path}");
         }

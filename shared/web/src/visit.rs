@@ -73,7 +73,9 @@ impl Visit {
             referrer: text(headers, &REFERER).and_then(referrer::host_of),
             wants_json: prefers_json(headers) || body::kind(request) == Some(body::Kind::Json),
             sent_by: sent_by(headers),
-            framed: headers.get("sec-fetch-dest").is_some_and(|dest| FRAMES.iter().any(|frame| dest == frame)),
+            framed: headers
+                .get("sec-fetch-dest")
+                .is_some_and(|dest| FRAMES.iter().any(|frame| dest == frame)),
             nonce: format!("{:032x}", u128::from_be_bytes(draw(entropy))),
             words: words::choose(text(headers, &header::ACCEPT_LANGUAGE).unwrap_or_default()),
             query: request.uri().query().unwrap_or_default().to_owned(),
@@ -87,7 +89,11 @@ impl Visit {
     /// 404 when there is none or it is another function's, 405 when the method is another one.
     pub fn route(&self, function: Function) -> Result<Matched<'_>, Problem> {
         let matched = routes::find(&self.method, &self.path)?;
-        if matched.route.function == function { Ok(matched) } else { Err(Problem::new(Mistake::NotFound)) }
+        if matched.route.function == function {
+            Ok(matched)
+        } else {
+            Err(Problem::new(Mistake::NotFound))
+        }
     }
 
     /// Where the request came from.
@@ -95,7 +101,10 @@ impl Visit {
     /// # Errors
     /// 400 when nobody knows the address: limits could not be kept.
     pub fn source(&self) -> Result<IpAddr, Problem> {
-        let no_address = || Problem::new(Mistake::BadRequest).detail("Nothing says which address this request came from.");
+        let no_address = || {
+            Problem::new(Mistake::BadRequest)
+                .detail("Nothing says which address this request came from.")
+        };
         self.address.ok_or_else(no_address)
     }
 
@@ -103,7 +112,12 @@ impl Visit {
     ///
     /// # Errors
     /// As [`Visit::source`].
-    pub fn visitor(&self, keys: &Keyring, secure: bool, now: Timestamp) -> Result<Visitor, Problem> {
+    pub fn visitor(
+        &self,
+        keys: &Keyring,
+        secure: bool,
+        now: Timestamp,
+    ) -> Result<Visitor, Problem> {
         Ok(Visitor {
             address: self.source()?,
             referrer: self.referrer.clone(),
@@ -115,13 +129,18 @@ impl Visit {
     /// Who has logged in.
     pub fn login(&self, keys: &Keyring, secure: bool, now: Timestamp) -> Option<User> {
         let text = self.cookie(credentials::login_cookie(secure))?;
-        LoginTicket::open(text, keys, now).ok().map(|ticket| ticket.user)
+        LoginTicket::open(text, keys, now)
+            .ok()
+            .map(|ticket| ticket.user)
     }
 
     /// What tells this browser from others at the same address, if it has come before.
     pub fn browser(&self, secure: bool) -> Option<&str> {
-        let plain = |text: &&str| (16..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        self.cookie(credentials::browser_cookie(secure)).filter(plain)
+        let plain = |text: &&str| {
+            (16..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        self.cookie(credentials::browser_cookie(secure))
+            .filter(plain)
     }
 
     /// Makes sure that no other site's page sent this.
@@ -129,17 +148,25 @@ impl Visit {
     /// # Errors
     /// 403 when one did.
     pub fn not_cross_site(&self) -> Result<(), Problem> {
-        if self.sent_by == FetchSite::Foreign { Err(Problem::new(Mistake::CrossSite)) } else { Ok(()) }
+        if self.sent_by == FetchSite::Foreign {
+            Err(Problem::new(Mistake::CrossSite))
+        } else {
+            Ok(())
+        }
     }
 
     /// The first value of a query parameter.
     pub fn query(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.query.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+        form_urlencoded::parse(self.query.as_bytes())
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.into_owned())
     }
 
     /// Every query parameter, as sent.
     pub fn queries(&self) -> Vec<(String, String)> {
-        form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+        form_urlencoded::parse(self.query.as_bytes())
+            .into_owned()
+            .collect()
     }
 
     /// The value of a cookie.
@@ -155,12 +182,16 @@ impl Visit {
     /// The key of an administrator's program: in the header `X-Api-Key`, for where a gateway wants a token of its own in `Authorization`,
     /// or else the bearer token.
     pub fn api_key(&self) -> Option<&str> {
-        self.header(&header::HeaderName::from_static("x-api-key")).map(str::trim).filter(|key| !key.is_empty()).or_else(|| self.bearer())
+        self.header(&header::HeaderName::from_static("x-api-key"))
+            .map(str::trim)
+            .filter(|key| !key.is_empty())
+            .or_else(|| self.bearer())
     }
 
     /// The owner ticket of a session: a program's bearer token, or else a browser's cookie.
     pub fn owner_ticket(&self, session: &SessionId) -> Option<&str> {
-        self.bearer().or_else(|| self.cookie(&credentials::owner_cookie(session)))
+        self.bearer()
+            .or_else(|| self.cookie(&credentials::owner_cookie(session)))
     }
 
     /// A header's value, when it is plain text.
@@ -184,22 +215,45 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
 /// Browsers say themselves whose page sent a request; where they do not, the `Origin` of a POST is compared with the host it was sent to.
 fn sent_by(headers: &HeaderMap) -> FetchSite {
     if let Some(site) = headers.get("sec-fetch-site") {
-        return if site == "same-origin" || site == "none" { FetchSite::Ours } else { FetchSite::Foreign };
+        return if site == "same-origin" || site == "none" {
+            FetchSite::Ours
+        } else {
+            FetchSite::Foreign
+        };
     }
-    let Some(origin) = headers.get(ORIGIN) else { return FetchSite::Unsaid };
-    let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
+    let Some(origin) = headers.get(ORIGIN) else {
+        return FetchSite::Unsaid;
+    };
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| Url::parse(origin).ok());
     let authority = |url: &Url| Some((url.host_str()?.to_owned(), url.port_or_known_default()));
     let sender = origin.as_ref().and_then(authority);
     // The scheme that the visitor used is not known behind a gateway; host and port tell origins apart well enough.
-    let ours = text(headers, &HOST).and_then(|host| authority(&Url::parse(&format!("{}://{host}", origin.as_ref()?.scheme())).ok()?));
-    if sender.is_some() && sender == ours { FetchSite::Ours } else { FetchSite::Foreign }
+    let ours = text(headers, &HOST).and_then(|host| {
+        authority(&Url::parse(&format!("{}://{host}", origin.as_ref()?.scheme())).ok()?)
+    });
+    if sender.is_some() && sender == ours {
+        FetchSite::Ours
+    } else {
+        FetchSite::Foreign
+    }
 }
 
 /// Whether `Accept` ranks JSON above HTML. Whoever takes anything gets the page.
 fn prefers_json(headers: &HeaderMap) -> bool {
-    let texts: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let texts: Vec<&str> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
     let accept = texts.join(",");
-    let json = quality(&accept, "application", "json").max(quality(&accept, "application", "problem+json"));
+    let json = quality(&accept, "application", "json").max(quality(
+        &accept,
+        "application",
+        "problem+json",
+    ));
     json > quality(&accept, "text", "html")
 }
 
@@ -208,14 +262,24 @@ fn quality(accept: &str, kind: &str, subtype: &str) -> f32 {
     let mut best = (0, 0.0);
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
-        let Some((found_kind, found_subtype)) = parts.next().and_then(|essence| essence.split_once('/')) else { continue };
+        let Some((found_kind, found_subtype)) =
+            parts.next().and_then(|essence| essence.split_once('/'))
+        else {
+            continue;
+        };
         let exactness = match (found_kind, found_subtype) {
             ("*", "*") => 1,
             (found, "*") if found.eq_ignore_ascii_case(kind) => 2,
-            (found, sub) if found.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype) => 3,
+            (found, sub)
+                if found.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype) =>
+            {
+                3
+            }
             _ => continue,
         };
-        let q = parts.find_map(|parameter| parameter.strip_prefix("q=")?.trim().parse().ok()).unwrap_or(1.0);
+        let q = parts
+            .find_map(|parameter| parameter.strip_prefix("q=")?.trim().parse().ok())
+            .unwrap_or(1.0);
         if exactness > best.0 {
             best = (exactness, q);
         }
@@ -229,17 +293,26 @@ mod tests {
     use casting_core::testing::{NOON, SeededEntropy, user};
 
     fn visit(method: &str, headers: &[(&str, &str)]) -> Visit {
-        let mut request = http::Request::builder().method(method).uri("https://cast.example.com/cast/123abc?ref=a%20b&ref=c");
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri("https://cast.example.com/cast/123abc?ref=a%20b&ref=c");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Visit::parse(&request.body(Body::Empty).expect("a request"), &SeededEntropy::new(1))
+        Visit::parse(
+            &request.body(Body::Empty).expect("a request"),
+            &SeededEntropy::new(1),
+        )
     }
 
     #[test]
     fn programs_and_people_are_told_apart() {
         for (name, accept, wants_json) in [
-            ("a browser", "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", false),
+            (
+                "a browser",
+                "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8",
+                false,
+            ),
             ("anything", "*/*", false),
             ("nothing said", "", false),
             ("JSON", "application/json", true),
@@ -249,24 +322,76 @@ mod tests {
             ("JSON, else anything", "application/json, */*;q=0.1", true),
             ("any text", "text/*, application/json;q=0.9", false),
         ] {
-            assert_eq!(visit("GET", &[("accept", accept)]).wants_json, wants_json, "{name}");
+            assert_eq!(
+                visit("GET", &[("accept", accept)]).wants_json,
+                wants_json,
+                "{name}"
+            );
         }
-        assert!(visit("POST", &[("content-type", "application/json"), ("accept", "*/*")]).wants_json);
+        assert!(
+            visit(
+                "POST",
+                &[("content-type", "application/json"), ("accept", "*/*")]
+            )
+            .wants_json
+        );
     }
 
     #[test]
     fn a_page_of_another_site_gives_itself_away() {
         for (name, headers, expected) in [
-            ("our page", &[("sec-fetch-site", "same-origin")][..], FetchSite::Ours),
-            ("the address bar", &[("sec-fetch-site", "none")], FetchSite::Ours),
-            ("another site", &[("sec-fetch-site", "cross-site")], FetchSite::Foreign),
-            ("a session's own origin", &[("sec-fetch-site", "same-site")], FetchSite::Foreign),
+            (
+                "our page",
+                &[("sec-fetch-site", "same-origin")][..],
+                FetchSite::Ours,
+            ),
+            (
+                "the address bar",
+                &[("sec-fetch-site", "none")],
+                FetchSite::Ours,
+            ),
+            (
+                "another site",
+                &[("sec-fetch-site", "cross-site")],
+                FetchSite::Foreign,
+            ),
+            (
+                "a session's own origin",
+                &[("sec-fetch-site", "same-site")],
+                FetchSite::Foreign,
+            ),
             ("a program", &[], FetchSite::Unsaid),
-            ("an old browser, our page", &[("origin", "http://localhost:8300"), ("host", "localhost:8300")], FetchSite::Ours),
-            ("an old browser, default port", &[("origin", "https://cast.example.com"), ("host", "cast.example.com")], FetchSite::Ours),
-            ("an old browser, another site", &[("origin", "https://evil.org"), ("host", "cast.example.com")], FetchSite::Foreign),
-            ("an old browser, another port", &[("origin", "http://localhost:1"), ("host", "localhost:8300")], FetchSite::Foreign),
-            ("an old browser, hidden", &[("origin", "null"), ("host", "cast.example.com")], FetchSite::Foreign),
+            (
+                "an old browser, our page",
+                &[
+                    ("origin", "http://localhost:8300"),
+                    ("host", "localhost:8300"),
+                ],
+                FetchSite::Ours,
+            ),
+            (
+                "an old browser, default port",
+                &[
+                    ("origin", "https://cast.example.com"),
+                    ("host", "cast.example.com"),
+                ],
+                FetchSite::Ours,
+            ),
+            (
+                "an old browser, another site",
+                &[("origin", "https://evil.org"), ("host", "cast.example.com")],
+                FetchSite::Foreign,
+            ),
+            (
+                "an old browser, another port",
+                &[("origin", "http://localhost:1"), ("host", "localhost:8300")],
+                FetchSite::Foreign,
+            ),
+            (
+                "an old browser, hidden",
+                &[("origin", "null"), ("host", "cast.example.com")],
+                FetchSite::Foreign,
+            ),
         ] {
             assert_eq!(visit("POST", headers).sent_by, expected, "{name}");
         }
@@ -274,15 +399,32 @@ mod tests {
 
     #[test]
     fn a_frame_is_told_from_a_window() {
-        for (dest, framed) in [("iframe", true), ("embed", true), ("document", false), ("image", false), ("", false)] {
-            assert_eq!(visit("GET", &[("sec-fetch-dest", dest)]).framed, framed, "{dest}");
+        for (dest, framed) in [
+            ("iframe", true),
+            ("embed", true),
+            ("document", false),
+            ("image", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                visit("GET", &[("sec-fetch-dest", dest)]).framed,
+                framed,
+                "{dest}"
+            );
         }
         assert!(!visit("GET", &[]).framed);
     }
 
     #[test]
     fn referrer_query_and_credentials_are_read() {
-        let visit = visit("GET", &[("referer", "https://www.Acme.com/page?q"), ("cookie", "a=1"), ("authorization", "Bearer t")]);
+        let visit = visit(
+            "GET",
+            &[
+                ("referer", "https://www.Acme.com/page?q"),
+                ("cookie", "a=1"),
+                ("authorization", "Bearer t"),
+            ],
+        );
         assert_eq!(visit.referrer.as_deref(), Some("www.acme.com"));
         assert_eq!(visit.query("ref").as_deref(), Some("a b"));
         assert_eq!((visit.cookie("a"), visit.bearer()), (Some("1"), Some("t")));
@@ -293,23 +435,64 @@ mod tests {
     #[test]
     fn a_login_and_a_browser_are_read_from_their_cookies() {
         let (keys, now) = (Keyring::new(&[1; 32]), NOON);
-        let ticket = LoginTicket { user: user(1), expires: now.plus_seconds(60) }.sign(&keys);
-        let foreign = LoginTicket { user: user(1), expires: now.plus_seconds(60) }.sign(&Keyring::new(&[2; 32]));
+        let ticket = LoginTicket {
+            user: user(1),
+            expires: now.plus_seconds(60),
+        }
+        .sign(&keys);
+        let foreign = LoginTicket {
+            user: user(1),
+            expires: now.plus_seconds(60),
+        }
+        .sign(&Keyring::new(&[2; 32]));
         for (name, cookie, secure, logged_in) in [
             ("a login", format!("cast-login={ticket}"), false, true),
-            ("a login on https", format!("__Host-cast-login={ticket}"), true, true),
-            ("a cookie that another host could have set", format!("cast-login={ticket}"), true, false),
-            ("somebody else's signature", format!("cast-login={foreign}"), false, false),
+            (
+                "a login on https",
+                format!("__Host-cast-login={ticket}"),
+                true,
+                true,
+            ),
+            (
+                "a cookie that another host could have set",
+                format!("cast-login={ticket}"),
+                true,
+                false,
+            ),
+            (
+                "somebody else's signature",
+                format!("cast-login={foreign}"),
+                false,
+                false,
+            ),
             ("nonsense", "cast-login=v1.x.y".to_owned(), false, false),
         ] {
-            assert_eq!(visit("GET", &[("cookie", &cookie)]).login(&keys, secure, now).is_some(), logged_in, "{name}");
+            assert_eq!(
+                visit("GET", &[("cookie", &cookie)])
+                    .login(&keys, secure, now)
+                    .is_some(),
+                logged_in,
+                "{name}"
+            );
         }
         assert!(
-            visit("GET", &[("cookie", &format!("cast-login={ticket}"))]).login(&keys, false, now.plus_seconds(60)).is_none(),
+            visit("GET", &[("cookie", &format!("cast-login={ticket}"))])
+                .login(&keys, false, now.plus_seconds(60))
+                .is_none(),
             "too old"
         );
-        for (value, known) in [("abcdefghijklmnop1234", true), ("short", false), ("abcdefghijklmnop<script>", false)] {
-            assert_eq!(visit("GET", &[("cookie", &format!("cast-browser={value}"))]).browser(false).is_some(), known, "{value}");
+        for (value, known) in [
+            ("abcdefghijklmnop1234", true),
+            ("short", false),
+            ("abcdefghijklmnop<script>", false),
+        ] {
+            assert_eq!(
+                visit("GET", &[("cookie", &format!("cast-browser={value}"))])
+                    .browser(false)
+                    .is_some(),
+                known,
+                "{value}"
+            );
         }
     }
 
@@ -322,9 +505,16 @@ mod tests {
 
     #[test]
     fn a_function_answers_its_own_routes_only() {
-        let status =
-            |visit: &Visit, function| visit.route(function).map(|found| found.segment.to_owned()).map_err(|p| p.code.status().as_u16());
-        assert_eq!(status(&visit("GET", &[]), Function::Cast), Ok("123abc".to_owned()));
+        let status = |visit: &Visit, function| {
+            visit
+                .route(function)
+                .map(|found| found.segment.to_owned())
+                .map_err(|p| p.code.status().as_u16())
+        };
+        assert_eq!(
+            status(&visit("GET", &[]), Function::Cast),
+            Ok("123abc".to_owned())
+        );
         assert_eq!(status(&visit("GET", &[]), Function::Session), Err(404));
         assert_eq!(status(&visit("DELETE", &[]), Function::Cast), Err(405));
     }

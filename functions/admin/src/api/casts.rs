@@ -19,68 +19,123 @@ use crate::desk::version::{self, Precondition};
 /// Casts, a page at a time.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let (paging, asked) = query::read(call.visit, asked)?;
-    let page = paging.checked(casts::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
-    Ok(paging::show(&page, |cast| cast_form::view(cast, &call.desk.casting.terms.public_url)))
+    let page = paging
+        .checked(casts::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
+    Ok(paging::show(&page, |cast| {
+        cast_form::view(cast, &call.desk.casting.terms.public_url)
+    }))
 }
 
 /// What a list of casts is asked for.
 pub(crate) fn asked(query: &mut Query) -> (Paging, CastsAsked) {
     let paging = Paging::asked(query);
-    let search = query.optional("search", "Words, each of which begins a word of the cast's name or key.", &line(0..=200));
+    let search = query.optional(
+        "search",
+        "Words, each of which begins a word of the cast's name or key.",
+        &line(0..=200),
+    );
     let orders = [
         ("name", (CastOrder::Name, false)),
         ("-name", (CastOrder::Name, true)),
         ("created_at", (CastOrder::Made, false)),
         ("-created_at", (CastOrder::Made, true)),
     ];
-    let (order, backwards) = query.word("sort", "In which order; a search has none.", &orders).unwrap_or_default();
+    let (order, backwards) = query
+        .word("sort", "In which order; a search has none.", &orders)
+        .unwrap_or_default();
     let enabled = query.flag("enabled", "Only those that are on, or off.");
     let image = query.spelled("image", "Only those of this image.", ImageId::parse);
-    (paging, CastsAsked { search, order, backwards, enabled, image })
+    (
+        paging,
+        CastsAsked {
+            search,
+            order,
+            backwards,
+            enabled,
+            image,
+        },
+    )
 }
 
 /// Whether live sessions are ended too.
 pub(crate) fn terminates(query: &mut Query) -> bool {
-    query.flag("terminate", "Whether live sessions are ended too.").unwrap_or(false)
+    query
+        .flag("terminate", "Whether live sessions are ended too.")
+        .unwrap_or(false)
 }
 
 /// A new cast: 201 with its address.
 pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(made(call, &casts::create(&call.desk, &call.document()?).await?))
+    Ok(made(
+        call,
+        &casts::create(&call.desk, &call.document()?).await?,
+    ))
 }
 
 /// A cast like this one: 201 with its address.
 pub(crate) async fn copy<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(made(call, &casts::copy(&call.desk, call.id, &call.optional_document()?).await?))
+    Ok(made(
+        call,
+        &casts::copy(&call.desk, call.id, &call.optional_document()?).await?,
+    ))
 }
 
 /// Another key: 201 with the cast as it is then.
-pub(crate) async fn rotate_key<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let edited = casts::rotate_key(&call.desk, call.id, &call.optional_document()?, &Precondition::of(call.visit)).await?;
+pub(crate) async fn rotate_key<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    let edited = casts::rotate_key(
+        &call.desk,
+        call.id,
+        &call.optional_document()?,
+        &Precondition::of(call.visit),
+    )
+    .await?;
     Ok(show(call, StatusCode::CREATED, &edited))
 }
 
 /// One cast.
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let cast = casts::find(&call.desk, call.id).await?;
-    Ok(show(call, StatusCode::OK, &Edited { cast, warnings: Vec::new() }))
+    Ok(show(
+        call,
+        StatusCode::OK,
+        &Edited {
+            cast,
+            warnings: Vec::new(),
+        },
+    ))
 }
 
 /// Changes what the document names.
 pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let edited = casts::change(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?;
+    let edited = casts::change(
+        &call.desk,
+        call.id,
+        &call.document()?,
+        &Precondition::of(call.visit),
+    )
+    .await?;
     Ok(show(call, StatusCode::OK, &edited))
 }
 
 /// Deletes a cast; `?terminate=true` ends its live sessions too.
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let terminate = query::read(call.visit, terminates)?;
-    casts::delete(&call.desk, call.id, &Precondition::of(call.visit), terminate).await?;
+    casts::delete(
+        &call.desk,
+        call.id,
+        &Precondition::of(call.visit),
+        terminate,
+    )
+    .await?;
     Ok(reply::no_content())
 }
 
 /// What every rule would say of a made-up visit.
-pub(crate) async fn try_link<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn try_link<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     let steps = trials::run(&call.desk, call.id, &call.document()?).await?;
     Ok(reply::json(StatusCode::OK, &trials::view(&steps)))
 }
@@ -91,7 +146,11 @@ fn made<S: Store, L: Launcher>(call: &Call<'_, S, L>, edited: &Edited) -> Reply 
     reply
 }
 
-fn show<S: Store, L: Launcher>(call: &Call<'_, S, L>, status: StatusCode, edited: &Edited) -> Reply {
+fn show<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+    status: StatusCode,
+    edited: &Edited,
+) -> Reply {
     let mut reply = reply::json(status, &edited.view(&call.desk.casting.terms.public_url));
     version::set(&mut reply, edited.cast.version);
     reply

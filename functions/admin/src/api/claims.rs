@@ -26,8 +26,14 @@ const DAY: u64 = 86_400;
 const LONGEST_SPAN: u64 = 92 * DAY;
 
 /// `/casts/{id}/claims`; the id `unknown` stands for keys that no cast has. Works for deleted casts too.
-pub(crate) async fn list_of_cast<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let of = if call.id == "unknown" { ClaimsOf::Unknown } else { ClaimsOf::Cast(casts::parse_id(call.id)?) };
+pub(crate) async fn list_of_cast<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    let of = if call.id == "unknown" {
+        ClaimsOf::Unknown
+    } else {
+        ClaimsOf::Cast(casts::parse_id(call.id)?)
+    };
     let (paging, filters) = query::read(call.visit, asked)?;
     show(call, &paging, filters.of(of, call.desk.casting.clock.now())).await
 }
@@ -35,11 +41,24 @@ pub(crate) async fn list_of_cast<S: Store, L: Launcher>(call: &Call<'_, S, L>) -
 /// `/claims`, of all casts or of `?cast=`.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let ((paging, filters), cast) = query::read(call.visit, asked_of_all)?;
-    show(call, &paging, filters.of(cast.map_or(ClaimsOf::All, ClaimsOf::Cast), call.desk.casting.clock.now())).await
+    show(
+        call,
+        &paging,
+        filters.of(
+            cast.map_or(ClaimsOf::All, ClaimsOf::Cast),
+            call.desk.casting.clock.now(),
+        ),
+    )
+    .await
 }
 
-async fn show<S: Store, L: Launcher>(call: &Call<'_, S, L>, paging: &Paging, asked: ClaimsAsked) -> Result<Reply, Failure> {
-    let found = paging.checked(claims::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
+async fn show<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+    paging: &Paging,
+    asked: ClaimsAsked,
+) -> Result<Reply, Failure> {
+    let found = paging
+        .checked(claims::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(reply::json(StatusCode::OK, &found.view()))
 }
 
@@ -68,40 +87,66 @@ impl Filters {
 /// What a list of one cast's claims is asked for.
 pub(crate) fn asked(query: &mut Query) -> (Paging, Filters) {
     let paging = Paging::asked(query);
-    let mut outcomes: Vec<_> = Outcome::ALL.into_iter().map(|outcome| (outcome.as_str(), ClaimOutcome::Accepted(outcome))).collect();
+    let mut outcomes: Vec<_> = Outcome::ALL
+        .into_iter()
+        .map(|outcome| (outcome.as_str(), ClaimOutcome::Accepted(outcome)))
+        .collect();
     outcomes.push(("refused", ClaimOutcome::Refused));
     let filters = Filters {
-        since: query.time("since", "At or after this time; a day ago when it is left out."),
+        since: query.time(
+            "since",
+            "At or after this time; a day ago when it is left out.",
+        ),
         until: query.time("until", "Before this time."),
         outcome: query.word("outcome", "Only those of which this became.", &outcomes),
-        reference: query.spelled("ref", "Only the one that its visitor quotes by this.", Reference::parse),
+        reference: query.spelled(
+            "ref",
+            "Only the one that its visitor quotes by this.",
+            Reference::parse,
+        ),
     };
     (paging, filters)
 }
 
 /// What a list of all claims is asked for.
 pub(crate) fn asked_of_all(query: &mut Query) -> ((Paging, Filters), Option<CastId>) {
-    (asked(query), query.spelled("cast", "Only those of this cast.", CastId::parse))
+    (
+        asked(query),
+        query.spelled("cast", "Only those of this cast.", CastId::parse),
+    )
 }
 
 /// What statistics are asked for: since when, and until when.
 pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) {
-    let since = query.time("since", "At or after this time; a day before `until` when it is left out, and 92 days at most.");
-    (since, query.time("until", "Until this time; now when it is left out."))
+    let since = query.time(
+        "since",
+        "At or after this time; a day before `until` when it is left out, and 92 days at most.",
+    );
+    (
+        since,
+        query.time("until", "Until this time; now when it is left out."),
+    )
 }
 
 /// `/casts/{id}/statistics`.
-pub(crate) async fn statistics_of_cast<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn statistics_of_cast<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     let cast = casts::find(&call.desk, call.id).await?;
     tell(call, Some(&cast)).await
 }
 
 /// `/statistics`.
-pub(crate) async fn statistics<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn statistics<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     tell(call, None).await
 }
 
-async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&Cast>) -> Result<Reply, Failure> {
+async fn tell<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+    cast: Option<&Cast>,
+) -> Result<Reply, Failure> {
     let now = call.desk.casting.clock.now();
     let (since, until) = query::read(call.visit, span)?;
     let until = until.unwrap_or(now);
@@ -117,7 +162,13 @@ async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&Cast>)
             None => Ok(None),
         }
     };
-    let history = async { Ok(call.desk.casting.history(cast.map(|cast| &cast.id), since, until).await?) };
+    let history = async {
+        Ok(call
+            .desk
+            .casting
+            .history(cast.map(|cast| &cast.id), since, until)
+            .await?)
+    };
     let (history, waiting) = try_join!(history, waiting)?;
     Ok(reply::json(StatusCode::OK, &view(&history, waiting)))
 }
@@ -125,7 +176,10 @@ async fn tell<S: Store, L: Launcher>(call: &Call<'_, S, L>, cast: Option<&Cast>)
 fn view(history: &History, waiting: Option<u64>) -> Value {
     let hours = history.hours.iter().map(|(hour, counts)| {
         let mut fields = Map::new();
-        fields.insert("hour".into(), json!(Timestamp::from_millis(hour * 1000).to_string()));
+        fields.insert(
+            "hour".into(),
+            json!(Timestamp::from_millis(hour * 1000).to_string()),
+        );
         fields.extend(view_hour(counts));
         Value::Object(fields)
     });
@@ -147,7 +201,11 @@ fn view_hour(hour: &Hour) -> Map<String, Value> {
         "starts": hour.starts,
         "mean_start_millis": hour.mean_start_millis(),
     });
-    if let Value::Object(fields) = view { fields } else { Map::new() }
+    if let Value::Object(fields) = view {
+        fields
+    } else {
+        Map::new()
+    }
 }
 
 /// What JSON Schema says of statistics.

@@ -49,8 +49,12 @@ const COLUMNS: [(&str, &str); 22] = [
 /// `/claims/export?format=csv|json`, with the filters of `/claims`.
 pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let (((paging, filters), cast), is_csv) = query::read(call.visit, asked)?;
-    let asked = filters.of(cast.map_or(ClaimsOf::All, ClaimsOf::Cast), call.desk.casting.clock.now());
-    let mut found = paging.checked(verbs::list(&call.desk, &asked, paging.cursor.as_deref(), 100).await)?;
+    let asked = filters.of(
+        cast.map_or(ClaimsOf::All, ClaimsOf::Cast),
+        call.desk.casting.clock.now(),
+    );
+    let mut found =
+        paging.checked(verbs::list(&call.desk, &asked, paging.cursor.as_deref(), 100).await)?;
     while found.accepted.items.len() < ROWS
         && let Some(next) = found.accepted.next.take()
     {
@@ -59,12 +63,22 @@ pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
         found.accepted.next = more.accepted.next;
     }
     let mut reply = if is_csv {
-        reply::text(StatusCode::OK, "text/csv; charset=utf-8", csv(&found.accepted, &found.refused)?)
+        reply::text(
+            StatusCode::OK,
+            "text/csv; charset=utf-8",
+            csv(&found.accepted, &found.refused)?,
+        )
     } else {
         reply::json(StatusCode::OK, &found.view())
     };
-    let name = if is_csv { "attachment; filename=\"claims.csv\"" } else { "attachment; filename=\"claims.json\"" };
-    reply.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
+    let name = if is_csv {
+        "attachment; filename=\"claims.csv\""
+    } else {
+        "attachment; filename=\"claims.json\""
+    };
+    reply
+        .headers_mut()
+        .insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
     if let Some(next) = &found.accepted.next
         && let Ok(link) = HeaderValue::from_str(&format!("<?cursor={next}>; rel=\"next\""))
     {
@@ -76,7 +90,16 @@ pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 /// What a file of claims is asked for; `limit` means nothing there.
 pub(crate) fn asked(query: &mut Query) -> (((Paging, Filters), Option<CastId>), bool) {
     let of_all = claims::asked_of_all(query);
-    (of_all, query.word("format", "The type of the file; csv when it is left out.", &[("csv", true), ("json", false)]).unwrap_or(true))
+    (
+        of_all,
+        query
+            .word(
+                "format",
+                "The type of the file; csv when it is left out.",
+                &[("csv", true), ("json", false)],
+            )
+            .unwrap_or(true),
+    )
 }
 
 fn csv(accepted: &Page<Session>, refused: &[RefusalCount]) -> Result<String, Failure> {
@@ -85,16 +108,23 @@ fn csv(accepted: &Page<Session>, refused: &[RefusalCount]) -> Result<String, Fai
         writer.write_record(COLUMNS.map(|(name, _)| name))?;
         for session in &accepted.items {
             let document = sessions::view(session);
-            writer.write_record(
-                COLUMNS.map(|(name, pointer)| if name == "count" { "1".to_owned() } else { cell(document.pointer(pointer)) }),
-            )?;
+            writer.write_record(COLUMNS.map(|(name, pointer)| {
+                if name == "count" {
+                    "1".to_owned()
+                } else {
+                    cell(document.pointer(pointer))
+                }
+            }))?;
         }
         for row in refused {
             writer.write_record(COLUMNS.map(|(name, _)| refused_cell(row, name)))?;
         }
         Ok::<_, csv::Error>(())
     })();
-    let text = written.ok().and_then(|()| writer.into_inner().ok()).and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = written
+        .ok()
+        .and_then(|()| writer.into_inner().ok())
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     text.ok_or_else(|| Failure::contention("write a file"))
 }
 
@@ -104,8 +134,17 @@ fn refused_cell(row: &RefusalCount, column: &str) -> String {
         "outcome" => "refused".to_owned(),
         "reason" => row.code.clone(),
         "count" => row.count.to_string(),
-        "reference" => row.samples.iter().map(|sample| sample.reference.as_str()).collect::<Vec<_>>().join(" "),
-        "cast_id" => row.cast_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+        "reference" => row
+            .samples
+            .iter()
+            .map(|sample| sample.reference.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
+        "cast_id" => row
+            .cast_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         _ => String::new(),
     }
 }
@@ -117,7 +156,11 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +173,10 @@ mod tests {
     #[test]
     fn every_column_stands_in_a_claims_document() {
         let document = sessions::view(&session(&cast(1), 1));
-        for (name, pointer) in COLUMNS.iter().filter(|(name, _)| !["count", "owner_name", "pool_id", "pool_place"].contains(name)) {
+        for (name, pointer) in COLUMNS
+            .iter()
+            .filter(|(name, _)| !["count", "owner_name", "pool_id", "pool_place"].contains(name))
+        {
             assert!(document.pointer(pointer).is_some(), "{name}");
         }
     }
@@ -139,7 +185,10 @@ mod tests {
     fn a_cell_is_never_a_formula() {
         for (value, expected) in [
             (json!("plain"), "plain"),
-            (json!("=HYPERLINK(\"https://evil.example\")"), "'=HYPERLINK(\"https://evil.example\")"),
+            (
+                json!("=HYPERLINK(\"https://evil.example\")"),
+                "'=HYPERLINK(\"https://evil.example\")",
+            ),
             (json!("+1"), "'+1"),
             (json!("-1"), "'-1"),
             (json!("@x"), "'@x"),
@@ -154,17 +203,34 @@ mod tests {
     fn a_file_has_accepted_and_refused_claims_with_commas_and_quotes_in_them() {
         let mut served = session(&cast(1), 1);
         served.cast_name = "Spring, \u{201c}26\u{201d} \"quoted\"".into();
-        let refused =
-            RefusalCount { cast_id: Some(cast(1).id), hour: NOON.seconds(), code: "ip-limit".into(), count: 12, samples: Vec::new() };
-        let text = csv(&Page { items: vec![served], next: None }, &[refused]).expect("written");
+        let refused = RefusalCount {
+            cast_id: Some(cast(1).id),
+            hour: NOON.seconds(),
+            code: "ip-limit".into(),
+            count: 12,
+            samples: Vec::new(),
+        };
+        let text = csv(
+            &Page {
+                items: vec![served],
+                next: None,
+            },
+            &[refused],
+        )
+        .expect("written");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("time,outcome,reference,reason,detail,count,cast_id"));
         assert!(
-            lines[1].starts_with("2026-11-23T12:00:00Z,live,") && lines[1].contains("\"Spring, \u{201c}26\u{201d} \"\"quoted\"\"\""),
+            lines[1].starts_with("2026-11-23T12:00:00Z,live,")
+                && lines[1].contains("\"Spring, \u{201c}26\u{201d} \"\"quoted\"\"\""),
             "{}",
             lines[1]
         );
-        assert!(lines[2].starts_with("2026-11-23T12:00:00Z,refused,,ip-limit,,12,"), "{}", lines[2]);
+        assert!(
+            lines[2].starts_with("2026-11-23T12:00:00Z,refused,,ip-limit,,12,"),
+            "{}",
+            lines[2]
+        );
     }
 }

@@ -15,29 +15,52 @@ use crate::desk::version::{self, Precondition};
 /// All images, a page at a time.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let paging = query::read(call.visit, Paging::asked)?;
-    let page = call.desk.casting.store.records::<Image>(paging.cursor.as_deref(), paging.limit).await;
+    let page = call
+        .desk
+        .casting
+        .store
+        .records::<Image>(paging.cursor.as_deref(), paging.limit)
+        .await;
     let page = paging.checked(page.map_err(Failure::from))?;
     Ok(paging::show(&page, image_form::view))
 }
 
 /// A new image: 201 with its address.
 pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(show_made(&images::create(&call.desk, &call.document()?).await?))
+    Ok(show_made(
+        &images::create(&call.desk, &call.document()?).await?,
+    ))
 }
 
 /// One image.
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(show(StatusCode::OK, &images::find(&call.desk, call.id).await?))
+    Ok(show(
+        StatusCode::OK,
+        &images::find(&call.desk, call.id).await?,
+    ))
 }
 
 /// Changes what the document names.
 pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(show(StatusCode::OK, &images::change(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?))
+    Ok(show(
+        StatusCode::OK,
+        &images::change(
+            &call.desk,
+            call.id,
+            &call.document()?,
+            &Precondition::of(call.visit),
+        )
+        .await?,
+    ))
 }
 
 /// Registers its container anew: 201 with the image as it then is, and its address.
-pub(crate) async fn register<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(show_made(&images::register_anew(&call.desk, call.id, &Precondition::of(call.visit)).await?))
+pub(crate) async fn register<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    Ok(show_made(
+        &images::register_anew(&call.desk, call.id, &Precondition::of(call.visit)).await?,
+    ))
 }
 
 /// Deletes an image that nothing uses.

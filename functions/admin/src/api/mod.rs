@@ -47,7 +47,12 @@ pub(crate) struct Call<'a, S, L> {
 impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
     /// Lets in whoever the route lets in. Reading can also be asked for by somebody who has signed in to the console; whatever changes
     /// something needs a key in a header, which no other site's page can make a browser send.
-    async fn admit(casting: &'a Casting<S, L>, visit: &'a Visit, request: &'a Request, matched: &Matched<'a>) -> Result<Self, Failure> {
+    async fn admit(
+        casting: &'a Casting<S, L>,
+        visit: &'a Visit,
+        request: &'a Request,
+        matched: &Matched<'a>,
+    ) -> Result<Self, Failure> {
         let reads = matches!(visit.method, Method::GET | Method::HEAD);
         let admitted = match visit.api_key() {
             None if reads => door::by_cookie(casting, visit).await?,
@@ -61,13 +66,26 @@ impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
             Some(key) => match key.to_str() {
                 Ok(key) if (1..=REQUEST_KEY).contains(&key.len()) => Some(key.to_owned()),
                 _ => {
-                    let detail = format!("The header Idempotency-Key has 1 to {REQUEST_KEY} plain characters.");
-                    return Err(Problem::new(casting_web::Mistake::BadRequest).detail(detail).into());
+                    let detail = format!(
+                        "The header Idempotency-Key has 1 to {REQUEST_KEY} plain characters."
+                    );
+                    return Err(Problem::new(casting_web::Mistake::BadRequest)
+                        .detail(detail)
+                        .into());
                 }
             },
         };
-        let desk = Desk { casting, actor: admitted.actor, request_key };
-        Ok(Self { desk, visit, id: matched.segment, request })
+        let desk = Desk {
+            casting,
+            actor: admitted.actor,
+            request_key,
+        };
+        Ok(Self {
+            desk,
+            visit,
+            id: matched.segment,
+            request,
+        })
     }
 
     /// The JSON document that was sent.
@@ -84,15 +102,26 @@ impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
     /// 413, 415 or 400.
     pub(crate) fn optional_document(&self) -> Result<Value, Failure> {
         let bytes: &[u8] = self.request.body().as_ref();
-        if bytes.is_empty() { Ok(Value::Object(serde_json::Map::new())) } else { self.document() }
+        if bytes.is_empty() {
+            Ok(Value::Object(serde_json::Map::new()))
+        } else {
+            self.document()
+        }
     }
 }
 
 /// What somebody lacks, in words.
 pub(crate) fn needed(access: Access) -> String {
     match access {
-        Access::Write(scope) => format!("This needs the scope {}: {}.", scope.as_str(), scope.meaning().to_lowercase()),
-        _ => format!("This needs a scope that may change something; {} may not.", Scope::Read.as_str()),
+        Access::Write(scope) => format!(
+            "This needs the scope {}: {}.",
+            scope.as_str(),
+            scope.meaning().to_lowercase()
+        ),
+        _ => format!(
+            "This needs a scope that may change something; {} may not.",
+            Scope::Read.as_str()
+        ),
     }
 }
 

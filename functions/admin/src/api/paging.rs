@@ -27,9 +27,20 @@ pub(crate) struct Paging {
 impl Paging {
     /// Asks for `limit` and `cursor`.
     pub(crate) fn asked(query: &mut Query) -> Self {
-        let limit = query.optional("limit", "How many entries a page has at most; 50 when it is left out.", &whole(1..=MAX_LIMIT));
-        let cursor = query.optional("cursor", "Where the page begins: `next` of the page before.", &plain(|| &shape::WORD));
-        Self { cursor: cursor.filter(|cursor| !cursor.is_empty()), limit: limit.unwrap_or(DEFAULT_LIMIT) }
+        let limit = query.optional(
+            "limit",
+            "How many entries a page has at most; 50 when it is left out.",
+            &whole(1..=MAX_LIMIT),
+        );
+        let cursor = query.optional(
+            "cursor",
+            "Where the page begins: `next` of the page before.",
+            &plain(|| &shape::WORD),
+        );
+        Self {
+            cursor: cursor.filter(|cursor| !cursor.is_empty()),
+            limit: limit.unwrap_or(DEFAULT_LIMIT),
+        }
     }
 
     /// What was found. A store refuses a cursor that it has not handed out; that is the caller's mistake.
@@ -40,7 +51,9 @@ impl Paging {
         found.map_err(|failure| match (&self.cursor, failure) {
             (Some(_), Failure::Fault(fault)) if fault.kind == FaultKind::Refused => {
                 tracing::warn!(%fault, "A cursor was refused");
-                Problem::new(Mistake::BadRequest).detail("The cursor is not one that was handed out here.").into()
+                Problem::new(Mistake::BadRequest)
+                    .detail("The cursor is not one that was handed out here.")
+                    .into()
             }
             (_, failure) => failure,
         })
@@ -67,8 +80,16 @@ mod tests {
     use crate::api::query;
 
     fn paging(query: &str) -> Option<(Option<String>, u32)> {
-        let request = http::Request::builder().uri(format!("/api/admin/casts?{query}")).body(Body::Empty).expect("a request");
-        query::read(&Visit::parse(&request, &SeededEntropy::new(1)), Paging::asked).ok().map(|paging| (paging.cursor, paging.limit))
+        let request = http::Request::builder()
+            .uri(format!("/api/admin/casts?{query}"))
+            .body(Body::Empty)
+            .expect("a request");
+        query::read(
+            &Visit::parse(&request, &SeededEntropy::new(1)),
+            Paging::asked,
+        )
+        .ok()
+        .map(|paging| (paging.cursor, paging.limit))
     }
 
     #[test]
@@ -76,7 +97,10 @@ mod tests {
         for (query, expected) in [
             ("", Some((None, 50))),
             ("limit=1", Some((None, 1))),
-            ("limit=100&cursor=a%2Fb", Some((Some("a/b".to_owned()), 100))),
+            (
+                "limit=100&cursor=a%2Fb",
+                Some((Some("a/b".to_owned()), 100)),
+            ),
             ("cursor=", Some((None, 50))),
             ("limit=0", None),
             ("limit=101", None),
@@ -90,9 +114,27 @@ mod tests {
 
     #[test]
     fn a_foreign_cursor_is_the_callers_mistake_and_nothing_else_is() {
-        let refused = || Err::<Page<()>, _>(Fault { kind: FaultKind::Refused, what: "list", detail: String::new() }.into());
-        let with = |cursor: Option<&str>| Paging { cursor: cursor.map(str::to_owned), limit: 1 };
-        assert!(matches!(with(Some("x")).checked(refused()), Err(Failure::Problem(_))));
-        assert!(matches!(with(None).checked(refused()), Err(Failure::Fault(_))));
+        let refused = || {
+            Err::<Page<()>, _>(
+                Fault {
+                    kind: FaultKind::Refused,
+                    what: "list",
+                    detail: String::new(),
+                }
+                .into(),
+            )
+        };
+        let with = |cursor: Option<&str>| Paging {
+            cursor: cursor.map(str::to_owned),
+            limit: 1,
+        };
+        assert!(matches!(
+            with(Some("x")).checked(refused()),
+            Err(Failure::Problem(_))
+        ));
+        assert!(matches!(
+            with(None).checked(refused()),
+            Err(Failure::Fault(_))
+        ));
     }
 }

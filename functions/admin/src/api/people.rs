@@ -22,7 +22,10 @@ use crate::desk::{api_keys, audits, profiles, users};
 pub(crate) fn me<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let actor = &call.desk.actor;
     let scopes: Vec<&str> = actor.scopes.iter().copied().map(Scope::as_str).collect();
-    Ok(reply::json(StatusCode::OK, &json!({ "kind": actor.kind, "id": actor.id, "name": actor.name, "scopes": scopes })))
+    Ok(reply::json(
+        StatusCode::OK,
+        &json!({ "kind": actor.kind, "id": actor.id, "name": actor.name, "scopes": scopes }),
+    ))
 }
 
 /// What JSON Schema says of [`me`].
@@ -39,23 +42,37 @@ pub(crate) fn me_schema() -> Value {
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let (paging, is_anonymous) = query::read(call.visit, asked_users)?;
     if is_anonymous {
-        let page = paging.checked(users::list_anonymous(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
-        return Ok(paging::show(&page, |session| json!(users::view_anonymous(session))));
+        let page = paging.checked(
+            users::list_anonymous(&call.desk, paging.cursor.as_deref(), paging.limit).await,
+        )?;
+        return Ok(paging::show(&page, |session| {
+            json!(users::view_anonymous(session))
+        }));
     }
-    let page = paging.checked(users::list(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
+    let page =
+        paging.checked(users::list(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, Profile::view))
 }
 
 /// What a list of users is asked for: which page, and whether of anonymous ones.
 pub(crate) fn asked_users(query: &mut Query) -> (Paging, bool) {
     let paging = Paging::asked(query);
-    let about = "Those who have logged in, or those who were minted for a claim; user when it is left out.";
-    (paging, query.word("kind", about, &[("user", false), ("anonymous", true)]).unwrap_or(false))
+    let about =
+        "Those who have logged in, or those who were minted for a claim; user when it is left out.";
+    (
+        paging,
+        query
+            .word("kind", about, &[("user", false), ("anonymous", true)])
+            .unwrap_or(false),
+    )
 }
 
 /// One user.
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::json(StatusCode::OK, &users::find(&call.desk, call.id).await?))
+    Ok(reply::json(
+        StatusCode::OK,
+        &users::find(&call.desk, call.id).await?,
+    ))
 }
 
 /// Forgets a user; `?terminate=true` ends their live sessions first.
@@ -66,24 +83,40 @@ pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 }
 
 /// The profiles of a user; all of them, because there is one for each image at most.
-pub(crate) async fn profiles<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let page = Page { items: profiles::list(&call.desk, call.id).await?, next: None };
+pub(crate) async fn profiles<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    let page = Page {
+        items: profiles::list(&call.desk, call.id).await?,
+        next: None,
+    };
     Ok(paging::show(&page, PersistentProfile::view))
 }
 
 /// Lets an earlier archive of a profile hold again.
-pub(crate) async fn restore_profile<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::json(StatusCode::OK, &profiles::restore(&call.desk, call.id, &call.document()?).await?.view()))
+pub(crate) async fn restore_profile<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    Ok(reply::json(
+        StatusCode::OK,
+        &profiles::restore(&call.desk, call.id, &call.document()?)
+            .await?
+            .view(),
+    ))
 }
 
 /// Deletes a profile and its archives.
-pub(crate) async fn delete_profile<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete_profile<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     profiles::delete(&call.desk, call.id).await?;
     Ok(reply::no_content())
 }
 
 /// A new API key: 201 with its text in `key`, this once.
-pub(crate) async fn create_api_key<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn create_api_key<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     let (key, text) = api_keys::create(&call.desk, &call.document()?).await?;
     let mut view = api_key_form::view(&key);
     view["key"] = json!(text);
@@ -94,30 +127,56 @@ pub(crate) async fn create_api_key<S: Store, L: Launcher>(call: &Call<'_, S, L>)
 }
 
 /// Deletes an API key; it opens nothing from now on.
-pub(crate) async fn delete_api_key<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete_api_key<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     api_keys::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
 /// Who changed what, the newest first; `?target=` is the id of what was changed.
-pub(crate) async fn list_audit<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn list_audit<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     let (paging, target) = query::read(call.visit, asked_audit)?;
-    let page = paging.checked(audits::list(&call.desk, target.as_deref(), paging.cursor.as_deref(), paging.limit).await)?;
+    let page = paging.checked(
+        audits::list(
+            &call.desk,
+            target.as_deref(),
+            paging.cursor.as_deref(),
+            paging.limit,
+        )
+        .await,
+    )?;
     Ok(paging::show(&page, audits::view))
 }
 
 /// What a list of changes is asked for: which page, and of what.
 pub(crate) fn asked_audit(query: &mut Query) -> (Paging, Option<String>) {
-    (Paging::asked(query), query.optional("target", "Only changes of what has this id.", &plain(|| &shape::TARGET)))
+    (
+        Paging::asked(query),
+        query.optional(
+            "target",
+            "Only changes of what has this id.",
+            &plain(|| &shape::TARGET),
+        ),
+    )
 }
 
 /// One change.
-pub(crate) async fn read_audit<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::json(StatusCode::OK, &audits::view(&audits::find(&call.desk, call.id).await?)))
+pub(crate) async fn read_audit<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    Ok(reply::json(
+        StatusCode::OK,
+        &audits::view(&audits::find(&call.desk, call.id).await?),
+    ))
 }
 
 /// Takes a change back.
-pub(crate) async fn undo_audit<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn undo_audit<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     audits::undo(&call.desk, call.id).await?;
     Ok(reply::no_content())
 }

@@ -32,7 +32,10 @@ pub(crate) struct Query {
 /// # Errors
 /// 400 with the name of the first parameter that is wrong or that nobody asks for.
 pub(crate) fn read<T>(visit: &Visit, read: impl FnOnce(&mut Query) -> T) -> Result<T, Failure> {
-    let mut query = Query { sent: visit.queries(), ..Query::default() };
+    let mut query = Query {
+        sent: visit.queries(),
+        ..Query::default()
+    };
     let found = read(&mut query);
     match query.wrong.or_else(|| stray(&query.sent, &query.asked)) {
         None => Ok(found),
@@ -51,7 +54,9 @@ pub(crate) fn sketch(read: impl FnOnce(&mut Query)) -> Vec<Parameter> {
 fn stray(sent: &[(String, String)], asked: &[Parameter]) -> Option<String> {
     sent.iter().enumerate().find_map(|(index, (name, _))| {
         if !asked.iter().any(|parameter| parameter.name == name) {
-            return Some(format!("There is no parameter \u{201c}{name}\u{201d} here."));
+            return Some(format!(
+                "There is no parameter \u{201c}{name}\u{201d} here."
+            ));
         }
         let twice = sent.iter().take(index).any(|(other, _)| other == name);
         twice.then(|| format!("The parameter \u{201c}{name}\u{201d} was sent twice."))
@@ -60,18 +65,38 @@ fn stray(sent: &[(String, String)], asked: &[Parameter]) -> Option<String> {
 
 impl Query {
     /// A parameter that `reader` reads; `None` when it is not there.
-    pub(crate) fn optional<T>(&mut self, name: &'static str, about: &'static str, reader: &Reader<T>) -> Option<T> {
+    pub(crate) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        reader: &Reader<T>,
+    ) -> Option<T> {
         let schema = reader.schema_of();
         let is_number = schema["type"] == "integer";
-        self.asked.push(Parameter { name, about, schema });
+        self.asked.push(Parameter {
+            name,
+            about,
+            schema,
+        });
         let (_, text) = self.sent.iter().find(|(sent, _)| sent == name)?;
         let plain = text.bytes().all(|b| b.is_ascii_digit());
-        let number = || if plain { text.parse::<u64>().ok() } else { None };
-        let value = if is_number { json!(number()) } else { json!(text) };
+        let number = || {
+            if plain {
+                text.parse::<u64>().ok()
+            } else {
+                None
+            }
+        };
+        let value = if is_number {
+            json!(number())
+        } else {
+            json!(text)
+        };
         match reader(&value) {
             Ok(value) => Some(value),
             Err(detail) => {
-                self.wrong.get_or_insert(format!("The parameter \u{201c}{name}\u{201d} {detail}"));
+                self.wrong
+                    .get_or_insert(format!("The parameter \u{201c}{name}\u{201d} {detail}"));
                 None
             }
         }
@@ -88,16 +113,34 @@ impl Query {
             Some(example) => format!("must look like {example}."),
             None => "is not possible.".to_owned(),
         };
-        self.optional(name, about, &spelled(move |text| read(text).ok_or_else(otherwise)))
+        self.optional(
+            name,
+            about,
+            &spelled(move |text| read(text).ok_or_else(otherwise)),
+        )
     }
 
     /// One of these words.
-    pub(crate) fn word<T: Clone>(&mut self, name: &'static str, about: &'static str, words: &[(&'static str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Clone>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
         let names: Vec<&'static str> = words.iter().map(|(word, _)| *word).collect();
         let otherwise = format!("must be one of {}.", names.join(", "));
         let known = names.clone();
-        let read = move |value: &Value| known.iter().position(|word| value == word).ok_or_else(|| otherwise.clone());
-        let found = self.optional(name, about, &Reader::new(read, move || json!({ "type": "string", "enum": names })))?;
+        let read = move |value: &Value| {
+            known
+                .iter()
+                .position(|word| value == word)
+                .ok_or_else(|| otherwise.clone())
+        };
+        let found = self.optional(
+            name,
+            about,
+            &Reader::new(read, move || json!({ "type": "string", "enum": names })),
+        )?;
         words.get(found).map(|(_, value)| value.clone())
     }
 
@@ -108,7 +151,11 @@ impl Query {
             Some("false") => Ok(false),
             _ => Err("must be true or false.".to_owned()),
         };
-        self.optional(name, about, &Reader::new(read, || json!({ "type": "boolean" })))
+        self.optional(
+            name,
+            about,
+            &Reader::new(read, || json!({ "type": "boolean" })),
+        )
     }
 
     /// A point in time.
@@ -139,7 +186,10 @@ mod tests {
     type Found = (Option<u8>, Option<bool>, Option<u8>);
 
     fn outcome(text: &str) -> Result<Found, String> {
-        let request = http::Request::builder().uri(format!("/x?{text}")).body(Body::Empty).expect("a request");
+        let request = http::Request::builder()
+            .uri(format!("/x?{text}"))
+            .body(Body::Empty)
+            .expect("a request");
         let visit = Visit::parse(&request, &SeededEntropy::new(1));
         match read(&visit, asked) {
             Ok((few, on, _, word)) => Ok((few, on, word)),
@@ -164,7 +214,10 @@ mod tests {
         ] {
             match (outcome(text), found) {
                 (Ok(read), Ok(expected)) => assert_eq!(read, expected, "{text}"),
-                (Err(detail), Err(name)) => assert!(detail.contains(&format!("\u{201c}{name}\u{201d}")), "{text}: {detail}"),
+                (Err(detail), Err(name)) => assert!(
+                    detail.contains(&format!("\u{201c}{name}\u{201d}")),
+                    "{text}: {detail}"
+                ),
                 (other, _) => panic!("{text}: {other:?}"),
             }
         }
@@ -173,8 +226,19 @@ mod tests {
     #[test]
     fn what_is_read_is_what_is_told() {
         let told = sketch(|query| _ = asked(query));
-        assert_eq!(told.iter().map(|parameter| parameter.name).collect::<Vec<_>>(), ["few", "on", "cast", "word"]);
-        assert_eq!(told[0].schema, json!({"type": "integer", "minimum": 1, "maximum": 9}));
-        assert_eq!(told[3].schema, json!({"type": "string", "enum": ["a", "b"]}));
+        assert_eq!(
+            told.iter()
+                .map(|parameter| parameter.name)
+                .collect::<Vec<_>>(),
+            ["few", "on", "cast", "word"]
+        );
+        assert_eq!(
+            told[0].schema,
+            json!({"type": "integer", "minimum": 1, "maximum": 9})
+        );
+        assert_eq!(
+            told[3].schema,
+            json!({"type": "string", "enum": ["a", "b"]})
+        );
     }
 }

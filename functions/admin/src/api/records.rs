@@ -12,66 +12,108 @@ use crate::desk::version::{self, Precondition};
 use crate::desk::{pools, staging};
 
 /// All of a kind, a page at a time.
-pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     let paging = query::read(call.visit, Paging::asked)?;
-    let page = paging.checked(records::list::<R, S, L>(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
+    let page = paging.checked(
+        records::list::<R, S, L>(&call.desk, paging.cursor.as_deref(), paging.limit).await,
+    )?;
     Ok(paging::show(&page, R::view))
 }
 
 /// A new one: 201 with its address.
-pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(made(&records::create::<R, S, L>(&call.desk, &call.document()?).await?))
+pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    Ok(made(
+        &records::create::<R, S, L>(&call.desk, &call.document()?).await?,
+    ))
 }
 
 /// A new staging config: 201 with its address.
-pub(crate) async fn create_staging<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn create_staging<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     Ok(made(&staging::create(&call.desk, &call.document()?).await?))
 }
 
 /// One of them.
-pub(crate) async fn read<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(show(StatusCode::OK, &records::find::<R, S, L>(&call.desk, call.id).await?.0))
+pub(crate) async fn read<R: Editable, S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    Ok(show(
+        StatusCode::OK,
+        &records::find::<R, S, L>(&call.desk, call.id).await?.0,
+    ))
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let record = records::change::<R, S, L>(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?;
+pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    let record = records::change::<R, S, L>(
+        &call.desk,
+        call.id,
+        &call.document()?,
+        &Precondition::of(call.visit),
+    )
+    .await?;
     Ok(show(StatusCode::OK, &record))
 }
 
 /// Changes what the document names of a staging config.
-pub(crate) async fn change_staging<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let record = staging::change(&call.desk, call.id, &call.document()?, &Precondition::of(call.visit)).await?;
+pub(crate) async fn change_staging<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    let record = staging::change(
+        &call.desk,
+        call.id,
+        &call.document()?,
+        &Precondition::of(call.visit),
+    )
+    .await?;
     Ok(show(StatusCode::OK, &record))
 }
 
 /// Deletes a staging config, with all that waits in its pool.
-pub(crate) async fn delete_staging<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete_staging<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     staging::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
 /// What a staging config keeps ready, and how it has fared.
-pub(crate) async fn read_pool<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn read_pool<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     let (staging, pool) = pools::read(&call.desk, call.id).await?;
     Ok(reply::json(StatusCode::OK, &pools::view(&staging, &pool)))
 }
 
 /// Deletes a group.
-pub(crate) async fn delete_group<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete_group<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     records::delete_group(&call.desk, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
 /// Deletes a network that nothing uses.
-pub(crate) async fn delete_network<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete_network<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
     records::delete_network(&call.desk, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
 fn made<R: Editable>(record: &R) -> Reply {
     let mut reply = show(StatusCode::CREATED, record);
-    reply::set_location(&mut reply, &format!("/api/admin/{}/{}", R::WORDS.0, record.id()));
+    reply::set_location(
+        &mut reply,
+        &format!("/api/admin/{}/{}", R::WORDS.0, record.id()),
+    );
     reply
 }
 

@@ -16,7 +16,9 @@ use crate::desk::sessions::{self, SessionsAsked};
 /// All sessions, the newest first.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let (paging, asked) = query::read(call.visit, asked)?;
-    let page = paging.checked(sessions::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
+    let page = paging.checked(
+        sessions::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await,
+    )?;
     Ok(paging::show(&page, sessions::view))
 }
 
@@ -25,7 +27,11 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, SessionsAsked) {
     let paging = Paging::asked(query);
     let cast = query.spelled("cast", "Only those of this cast.", CastId::parse);
     let user = query.spelled("user", "Only those of this user.", UserId::parse);
-    let is_live = query.word("state", "Only those that live, or that have ended.", &[("live", true), ("ended", false)]);
+    let is_live = query.word(
+        "state",
+        "Only those that live, or that have ended.",
+        &[("live", true), ("ended", false)],
+    );
     let of = match (&user, &cast, is_live) {
         (Some(user), ..) => SessionsOf::User(user.clone()),
         (None, _, Some(true)) => SessionsOf::Living,
@@ -33,26 +39,52 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, SessionsAsked) {
         (None, None, _) => SessionsOf::All,
     };
     let since = query.time("since", "Claimed at or after this time.");
-    let query = SessionQuery { of, since, until: query.time("until", "Claimed before this time.") };
-    (paging, SessionsAsked { query, cast, is_live, outcome: None })
+    let query = SessionQuery {
+        of,
+        since,
+        until: query.time("until", "Claimed before this time."),
+    };
+    (
+        paging,
+        SessionsAsked {
+            query,
+            cast,
+            is_live,
+            outcome: None,
+        },
+    )
 }
 
 /// One session.
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::json(StatusCode::OK, &sessions::view(&sessions::find(&call.desk, call.id).await?)))
+    Ok(reply::json(
+        StatusCode::OK,
+        &sessions::view(&sessions::find(&call.desk, call.id).await?),
+    ))
 }
 
 /// Ends a session.
 pub(crate) async fn stop<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::json(StatusCode::OK, &sessions::view(&sessions::stop(&call.desk, call.id).await?)))
+    Ok(reply::json(
+        StatusCode::OK,
+        &sessions::view(&sessions::stop(&call.desk, call.id).await?),
+    ))
 }
 
 /// Takes a session's share link back.
-pub(crate) async fn unshare<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::json(StatusCode::OK, &sessions::view(&sessions::unshare(&call.desk, call.id).await?)))
+pub(crate) async fn unshare<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+) -> Result<Reply, Failure> {
+    Ok(reply::json(
+        StatusCode::OK,
+        &sessions::view(&sessions::unshare(&call.desk, call.id).await?),
+    ))
 }
 
 /// A way into a session that is shared, to watch it: an address that is good for one browser, for as long as the session is shared.
 pub(crate) async fn watch<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::json(StatusCode::OK, &json!({ "url": sessions::watch(&call.desk, call.id).await? })))
+    Ok(reply::json(
+        StatusCode::OK,
+        &json!({ "url": sessions::watch(&call.desk, call.id).await? }),
+    ))
 }

@@ -18,7 +18,9 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 
 /// Changes what the document names.
 pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(show(&settings::change(&call.desk, &call.document()?, &Precondition::of(call.visit)).await?))
+    Ok(show(
+        &settings::change(&call.desk, &call.document()?, &Precondition::of(call.visit)).await?,
+    ))
 }
 
 fn show(system: &System) -> Reply {

@@ -18,12 +18,18 @@ impl Posted {
 
     /// The first field of this name.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Every field of this name.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The text of a field, with line breaks as we write them.
@@ -50,7 +56,9 @@ fn place(object: &mut Map<String, Value>, name: &str, value: Value) {
             object.insert(name.to_owned(), value);
         }
         Some((first, rest)) => {
-            let inner = object.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            let inner = object
+                .entry(first)
+                .or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(inner) = inner {
                 place(inner, rest, value);
             }
@@ -71,7 +79,12 @@ fn read(field: &Field, posted: &Posted) -> Option<Value> {
         Kind::Flag => json!(posted.first(field.name).is_some()),
         Kind::Number { .. } => number(line, field.required),
         Kind::Time => time(line),
-        Kind::Lines { .. } => json!(line.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>()),
+        Kind::Lines { .. } => json!(
+            line.lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect::<Vec<_>>()
+        ),
         Kind::Words { .. } => words(&text),
         Kind::Choice(_) | Kind::Picked(_) => {
             if line.is_empty() && !field.required {
@@ -80,7 +93,12 @@ fn read(field: &Field, posted: &Posted) -> Option<Value> {
                 json!(line)
             }
         }
-        Kind::PickedMany(_) | Kind::Ticks(_) => json!(posted.all(field.name).filter(|value| !value.is_empty()).collect::<Vec<_>>()),
+        Kind::PickedMany(_) | Kind::Ticks(_) => json!(
+            posted
+                .all(field.name)
+                .filter(|value| !value.is_empty())
+                .collect::<Vec<_>>()
+        ),
         Kind::Permission => match line {
             "true" => json!(true),
             "false" => json!(false),
@@ -90,7 +108,10 @@ fn read(field: &Field, posted: &Posted) -> Option<Value> {
         Kind::Pairs { .. } => pairs(&text),
         Kind::Json { .. } if line.is_empty() => json!({}),
         Kind::Json { .. } => serde_json::from_str(line).unwrap_or_else(|_| json!(line)),
-        Kind::Secret => match (line.is_empty(), posted.first(&format!("{}.clear", field.name))) {
+        Kind::Secret => match (
+            line.is_empty(),
+            posted.first(&format!("{}.clear", field.name)),
+        ) {
             (_, Some(_)) => Value::Null,
             (true, None) => return None,
             (false, None) => json!(line),
@@ -104,7 +125,8 @@ fn number(line: &str, required: bool) -> Value {
     if line.is_empty() && !required {
         return Value::Null;
     }
-    line.parse::<u64>().map_or_else(|_| json!(line), |number| json!(number))
+    line.parse::<u64>()
+        .map_or_else(|_| json!(line), |number| json!(number))
 }
 
 /// Browsers send a time without seconds or zone, and it is meant in UTC.
@@ -112,7 +134,10 @@ fn time(line: &str) -> Value {
     if line.is_empty() {
         return Value::Null;
     }
-    let plain = line.len() >= 16 && line.bytes().all(|b| b.is_ascii_digit() || b"-:.T".contains(&b));
+    let plain = line.len() >= 16
+        && line
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"-:.T".contains(&b));
     match (plain, line.len()) {
         (true, 16) => json!(format!("{line}:00Z")),
         (true, _) => json!(format!("{line}Z")),
@@ -126,7 +151,11 @@ fn words(text: &str) -> Value {
     {
         return Value::Array(words);
     }
-    json!(text.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>())
+    json!(
+        text.lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect::<Vec<_>>()
+    )
 }
 
 fn pairs(text: &str) -> Value {
@@ -150,9 +179,16 @@ mod tests {
     use crate::console::nouns::{cast::CAST, image::IMAGE, settings::SETTINGS};
 
     fn answer(noun: &Noun, name: &str, typed: &str) -> Value {
-        let pointer = noun.fields().find(|field| field.name == name).map(Field::pointer).unwrap_or_default();
+        let pointer = noun
+            .fields()
+            .find(|field| field.name == name)
+            .map(Field::pointer)
+            .unwrap_or_default();
         let posted = Posted::new(vec![(name.to_owned(), typed.to_owned())]);
-        document(noun, &posted).pointer(&pointer).cloned().unwrap_or(json!("left out"))
+        document(noun, &posted)
+            .pointer(&pointer)
+            .cloned()
+            .unwrap_or(json!("left out"))
     }
 
     #[test]
@@ -166,19 +202,59 @@ mod tests {
             (&CAST, "sessions_remaining", "10", json!(10)),
             (&CAST, "sessions_remaining", "", json!(null)),
             (&CAST, "sessions_remaining", "ten", json!("ten")),
-            (&CAST, "valid_until", "2026-12-31T18:00", json!("2026-12-31T18:00:00Z")),
-            (&CAST, "valid_until", "2026-12-31T18:00:05", json!("2026-12-31T18:00:05Z")),
-            (&CAST, "valid_until", "2026-12-31T18:00:00+01:00", json!("2026-12-31T18:00:00+01:00")),
+            (
+                &CAST,
+                "valid_until",
+                "2026-12-31T18:00",
+                json!("2026-12-31T18:00:00Z"),
+            ),
+            (
+                &CAST,
+                "valid_until",
+                "2026-12-31T18:00:05",
+                json!("2026-12-31T18:00:05Z"),
+            ),
+            (
+                &CAST,
+                "valid_until",
+                "2026-12-31T18:00:00+01:00",
+                json!("2026-12-31T18:00:00+01:00"),
+            ),
             (&CAST, "valid_until", "soon", json!("soon")),
-            (&CAST, "restrict_to_referrers", " acme.com\r\n\r\n=b.com ", json!(["acme.com", "=b.com"])),
-            (&CAST, "client_settings.permissions.webcam", "false", json!(false)),
+            (
+                &CAST,
+                "restrict_to_referrers",
+                " acme.com\r\n\r\n=b.com ",
+                json!(["acme.com", "=b.com"]),
+            ),
+            (
+                &CAST,
+                "client_settings.permissions.webcam",
+                "false",
+                json!(false),
+            ),
             (&CAST, "client_settings.permissions.webcam", "", json!(null)),
-            (&IMAGE, "command", "/bin/sh\r\n-c\r\n ls  -l", json!(["/bin/sh", "-c", " ls  -l"])),
+            (
+                &IMAGE,
+                "command",
+                "/bin/sh\r\n-c\r\n ls  -l",
+                json!(["/bin/sh", "-c", " ls  -l"]),
+            ),
             (&IMAGE, "command", "[\"a\\nb\", \"\"]", json!(["a\nb", ""])),
             (&IMAGE, "command", "[", json!(["["])),
-            (&IMAGE, "environment", "A=b=c\r\nB=", json!({"A": "b=c", "B": ""})),
+            (
+                &IMAGE,
+                "environment",
+                "A=b=c\r\nB=",
+                json!({"A": "b=c", "B": ""}),
+            ),
             (&IMAGE, "environment", "A", json!({"A": null})),
-            (&IMAGE, "environment", "{\"A\": \"x\\ny\"}", json!({"A": "x\ny"})),
+            (
+                &IMAGE,
+                "environment",
+                "{\"A\": \"x\\ny\"}",
+                json!({"A": "x\ny"}),
+            ),
             (&IMAGE, "exec_config", "", json!({})),
             (&IMAGE, "exec_config", "{\"go\": null}", json!({"go": null})),
             (&IMAGE, "exec_config", "{go", json!("{go")),
@@ -186,14 +262,21 @@ mod tests {
             (&SETTINGS, "captcha_secret_key", "", json!("left out")),
             (&SETTINGS, "captcha_secret_key", "hush", json!("hush")),
         ] {
-            assert_eq!(answer(noun, name, typed), expected, "{name} \u{201c}{typed}\u{201d}");
+            assert_eq!(
+                answer(noun, name, typed),
+                expected,
+                "{name} \u{201c}{typed}\u{201d}"
+            );
         }
     }
 
     #[test]
     fn a_secret_is_taken_away_by_a_box() {
         let posted = Posted::new(vec![("captcha_secret_key.clear".into(), "on".into())]);
-        assert_eq!(document(&SETTINGS, &posted)["captcha_secret_key"], Value::Null);
+        assert_eq!(
+            document(&SETTINGS, &posted)["captcha_secret_key"],
+            Value::Null
+        );
     }
 
     #[test]

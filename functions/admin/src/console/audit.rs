@@ -62,15 +62,29 @@ struct Main<'a> {
 
 /// The page; `about` is the thing that the log is narrowed to, if any.
 pub fn page(frame: &Frame, entries: &[Entry], about: &str, next: Option<String>) -> Screen {
-    let show = |entry| Shown { entry, when: Moment::new(entry.at, frame.now) };
-    let main = Main { entries: entries.iter().map(show).collect(), next, about: about.to_owned(), mark: &frame.mark };
+    let show = |entry| Shown {
+        entry,
+        when: Moment::new(entry.at, frame.now),
+    };
+    let main = Main {
+        entries: entries.iter().map(show).collect(),
+        next,
+        about: about.to_owned(),
+        mark: &frame.mark,
+    };
     let mut screen = Screen::new(Place::Audit, "Audit log", shown(&main));
-    "Every change by whoever made it. What was overwritten can be brought back.".clone_into(&mut screen.lead);
+    "Every change by whoever made it. What was overwritten can be brought back."
+        .clone_into(&mut screen.lead);
     screen
 }
 
 /// What tells when and how often, but not what.
-const ALWAYS: [&str; 4] = ["version", "updated_at", "warnings", "registered_task_definition"];
+const ALWAYS: [&str; 4] = [
+    "version",
+    "updated_at",
+    "warnings",
+    "registered_task_definition",
+];
 
 /// The fields in which two values of this field differ, with those of objects one by one; without a field, those of two documents.
 pub fn changes(field: &str, before: &Value, after: &Value) -> Vec<Change> {
@@ -84,12 +98,27 @@ fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<Change>)
         return;
     }
     match (before.as_object(), after.as_object()) {
-        (None, None) => found.push(Change { field: path, from: told(before), to: told(after) }),
+        (None, None) => found.push(Change {
+            field: path,
+            from: told(before),
+            to: told(after),
+        }),
         (old, new) => {
             let mut names: Vec<&String> = new.into_iter().flat_map(|new| new.keys()).collect();
-            names.extend(old.into_iter().flat_map(|old| old.keys()).filter(|name| new.is_none_or(|new| !new.contains_key(*name))));
-            for name in names.into_iter().filter(|name| !ALWAYS.contains(&name.as_str())) {
-                let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            names.extend(
+                old.into_iter()
+                    .flat_map(|old| old.keys())
+                    .filter(|name| new.is_none_or(|new| !new.contains_key(*name))),
+            );
+            for name in names
+                .into_iter()
+                .filter(|name| !ALWAYS.contains(&name.as_str()))
+            {
+                let inner = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 compare(inner, &before[name.as_str()], &after[name.as_str()], found);
             }
         }
@@ -116,14 +145,29 @@ mod tests {
     fn only_what_differs_is_told_field_by_field() {
         let before = json!({"name": "A", "on": false, "list": ["a"], "client": {"x": 1, "y": null}, "version": 1, "gone": "g"});
         let after = json!({"name": "A", "on": true, "list": ["a", "b"], "client": {"x": 1, "y": 2}, "version": 2});
-        let told: Vec<_> = changes("", &before, &after).into_iter().map(|change| (change.field, change.from, change.to)).collect();
-        let line = |field: &str, from: &str, to: &str| (field.to_owned(), from.to_owned(), to.to_owned());
-        assert_eq!(told, [line("on", "off", "on"), line("list", "a", "a, b"), line("client.y", "", "2"), line("gone", "g", "")]);
+        let told: Vec<_> = changes("", &before, &after)
+            .into_iter()
+            .map(|change| (change.field, change.from, change.to))
+            .collect();
+        let line =
+            |field: &str, from: &str, to: &str| (field.to_owned(), from.to_owned(), to.to_owned());
+        assert_eq!(
+            told,
+            [
+                line("on", "off", "on"),
+                line("list", "a", "a, b"),
+                line("client.y", "", "2"),
+                line("gone", "g", "")
+            ]
+        );
     }
 
     #[test]
     fn a_new_thing_is_told_with_all_its_fields() {
-        assert_eq!(changes("", &Value::Null, &json!({"name": "A", "client": {"x": 1}})).len(), 2);
+        assert_eq!(
+            changes("", &Value::Null, &json!({"name": "A", "client": {"x": 1}})).len(),
+            2
+        );
         assert_eq!(changes("", &json!({"name": "A"}), &Value::Null).len(), 1);
     }
 }

@@ -74,17 +74,39 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
     let badge = state(cast, frame.now);
     let mut screen = Screen::new(Place::Casts, name, shown(&main));
     screen.trail = vec![("Casts".into(), "/admin/casts".into())];
-    screen.mark = format!("<span class=\"badge {}\">{}</span>", badge.tone.class(), badge.text);
+    screen.mark = format!(
+        "<span class=\"badge {}\">{}</span>",
+        badge.tone.class(),
+        badge.text
+    );
     text(cast, "description").clone_into(&mut screen.lead);
     screen.acts = vec![
-        Act { label: "Open the link".into(), to: String::new(), href: url.to_owned(), how: How::Open },
+        Act {
+            label: "Open the link".into(),
+            to: String::new(),
+            href: url.to_owned(),
+            how: How::Open,
+        },
         Act::go("Test this link", "", format!("/admin/casts/{id}/test")),
     ];
     if may_change {
-        let (label, value) = if on(cast, "enabled") { ("Disable", "false") } else { ("Enable", "true") };
+        let (label, value) = if on(cast, "enabled") {
+            ("Disable", "false")
+        } else {
+            ("Enable", "true")
+        };
         let how = How::Send(vec![("enabled", value.to_owned())]);
-        screen.acts.push(Act { label: label.into(), to: name.into(), href: format!("/admin/casts/{id}/enabled"), how });
-        screen.acts.push(Act::begin("Change", name, format!("/admin/casts/{id}/edit")));
+        screen.acts.push(Act {
+            label: label.into(),
+            to: name.into(),
+            href: format!("/admin/casts/{id}/enabled"),
+            how,
+        });
+        screen.acts.push(Act::begin(
+            "Change",
+            name,
+            format!("/admin/casts/{id}/edit"),
+        ));
     }
     screen
 }
@@ -106,13 +128,22 @@ pub fn warnings(cast: &Value) -> Vec<String> {
     let noun = &super::nouns::cast::CAST;
     let of = |warning: &Value| {
         let (pointer, detail) = (text(warning, "pointer"), text(warning, "detail"));
-        let label = noun.field_at(pointer).map_or(pointer, |(field, _)| field.label);
+        let label = noun
+            .field_at(pointer)
+            .map_or(pointer, |(field, _)| field.label);
         format!("\u{201c}{label}\u{201d} {}", noun.in_labels(detail))
     };
-    cast["warnings"].as_array().map(|warnings| warnings.iter().map(of).collect()).unwrap_or_default()
+    cast["warnings"]
+        .as_array()
+        .map(|warnings| warnings.iter().map(of).collect())
+        .unwrap_or_default()
 }
 
 /// A number for a figure.
 pub fn figure(name: &str, number: Option<u64>, of: &str) -> (String, String, String) {
-    (name.to_owned(), number.map_or_else(|| "\u{2013}".to_owned(), grouped), of.to_owned())
+    (
+        name.to_owned(),
+        number.map_or_else(|| "\u{2013}".to_owned(), grouped),
+        of.to_owned(),
+    )
 }

@@ -49,21 +49,38 @@ fn hours_of(cast: &Value) -> Option<OpenHours> {
 /// What the link does, a sentence for each thing that matters to a visitor.
 pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
     let mut told = vec![who(cast)];
-    let lists = [("restrict_to_referrers", "site", "click it on"), ("allowed_addresses", "address block", "come from")];
+    let lists = [
+        ("restrict_to_referrers", "site", "click it on"),
+        ("allowed_addresses", "address block", "come from"),
+    ];
     for (field, what, verb) in lists {
         match count(cast, field) {
             0 => {}
-            1 => told.push(format!("They must {verb} one listed {what}: {}.", cast[field][0].as_str().unwrap_or_default())),
+            1 => told.push(format!(
+                "They must {verb} one listed {what}: {}.",
+                cast[field][0].as_str().unwrap_or_default()
+            )),
             many => told.push(format!("They must {verb} one of {many} listed {what}s.")),
         }
     }
     if count(cast, "banned_addresses") > 0 {
-        told.push(format!("{} banned.", plural(count(cast, "banned_addresses") as u64, "address block is", "address blocks are")));
+        told.push(format!(
+            "{} banned.",
+            plural(
+                count(cast, "banned_addresses") as u64,
+                "address block is",
+                "address blocks are"
+            )
+        ));
     }
     told.extend(limits(cast));
     if let Some(hours) = hours_of(cast) {
         let lines = hours::plan(&cast["open_hours"]).lines;
-        let spans: Vec<String> = lines.iter().map(hours::Line::words).filter(|words| !words.is_empty()).collect();
+        let spans: Vec<String> = lines
+            .iter()
+            .map(hours::Line::words)
+            .filter(|words| !words.is_empty())
+            .collect();
         told.push(format!("Open {} ({}).", spans.join("; "), hours.time_zone));
     }
     if let Some(ends) = Timestamp::parse(text(cast, "valid_until")) {
@@ -71,8 +88,14 @@ pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
     }
     told.push(landing(cast, choices));
     if on(cast, "enable_sharing") {
-        let who = if on(cast, "allow_anonymous_viewers") { "anybody" } else { "anybody who has signed in" };
-        told.push(format!("Sessions are shared: {who} with the session\u{2019}s share link may watch."));
+        let who = if on(cast, "allow_anonymous_viewers") {
+            "anybody"
+        } else {
+            "anybody who has signed in"
+        };
+        told.push(format!(
+            "Sessions are shared: {who} with the session\u{2019}s share link may watch."
+        ));
     }
     told
 }
@@ -91,15 +114,32 @@ fn limits(cast: &Value) -> Vec<String> {
     let number = |field: &str| cast[field].as_u64();
     if on(cast, "limit_total_sessions") {
         let remaining = number("sessions_remaining").unwrap_or_default();
-        told.push(format!("{} left in all.", plural(remaining, "session is", "sessions are")));
+        told.push(format!(
+            "{} left in all.",
+            plural(remaining, "session is", "sessions are")
+        ));
     }
-    if let (true, Some(sessions), Some(within)) = (on(cast, "limit_requests_per_ip"), number("sessions_allowed"), number("within_seconds"))
-    {
-        let by = if text(cast, "limit_requests_by") == "browser" { "browser" } else { "network address" };
-        told.push(format!("One {by} gets at most {} in {}.", plural(sessions, "session", "sessions"), length(within)));
+    if let (true, Some(sessions), Some(within)) = (
+        on(cast, "limit_requests_per_ip"),
+        number("sessions_allowed"),
+        number("within_seconds"),
+    ) {
+        let by = if text(cast, "limit_requests_by") == "browser" {
+            "browser"
+        } else {
+            "network address"
+        };
+        told.push(format!(
+            "One {by} gets at most {} in {}.",
+            plural(sessions, "session", "sessions"),
+            length(within)
+        ));
     }
     if let Some(most) = number("max_live_sessions") {
-        told.push(format!("At most {} at the same time.", plural(most, "session", "sessions")));
+        told.push(format!(
+            "At most {} at the same time.",
+            plural(most, "session", "sessions")
+        ));
     }
     if on(cast, "waiting_room") {
         told.push("Whoever finds every place taken waits in line.".to_owned());
@@ -112,7 +152,11 @@ fn limits(cast: &Value) -> Vec<String> {
 
 fn landing(cast: &Value, choices: &Choices) -> String {
     let image = name_of(choices, Picked::Image, text(cast, "image_id"));
-    let image = if image.is_empty() { "a session of their own".to_owned() } else { format!("a session of {image}") };
+    let image = if image.is_empty() {
+        "a session of their own".to_owned()
+    } else {
+        format!("a session of {image}")
+    };
     let opens = match (text(cast, "kasm_url"), on(cast, "allow_dynamic_kasm_url")) {
         ("", false) => String::new(),
         ("", true) => ", which may open an address from the link".to_owned(),
@@ -124,13 +168,19 @@ fn landing(cast: &Value, choices: &Choices) -> String {
 
 /// How people read what was picked; what is not among the choices is shown as it is.
 pub fn name_of(choices: &Choices, from: Picked, value: &str) -> String {
-    let found = choices.get(&from).and_then(|options| options.iter().find(|(known, _)| known == value));
+    let found = choices
+        .get(&from)
+        .and_then(|options| options.iter().find(|(known, _)| known == value));
     found.map_or_else(|| value.to_owned(), |(_, words)| words.clone())
 }
 
 /// A number with its noun.
 pub fn plural(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 #[cfg(test)]
@@ -142,13 +192,31 @@ mod tests {
     #[test]
     fn a_link_stands_where_its_first_obstacle_is() {
         for (fields, word) in [
-            (json!({"enabled": false, "valid_until": "2020-01-01T00:00:00Z"}), "Off"),
-            (json!({"enabled": true, "valid_until": "2026-11-23T12:00:00Z"}), "Expired"),
-            (json!({"enabled": true, "limit_total_sessions": true, "sessions_remaining": 0}), "Used up"),
-            (json!({"enabled": true, "limit_total_sessions": false, "sessions_remaining": 0}), "On"),
+            (
+                json!({"enabled": false, "valid_until": "2020-01-01T00:00:00Z"}),
+                "Off",
+            ),
+            (
+                json!({"enabled": true, "valid_until": "2026-11-23T12:00:00Z"}),
+                "Expired",
+            ),
+            (
+                json!({"enabled": true, "limit_total_sessions": true, "sessions_remaining": 0}),
+                "Used up",
+            ),
+            (
+                json!({"enabled": true, "limit_total_sessions": false, "sessions_remaining": 0}),
+                "On",
+            ),
             // NOON is a Monday.
-            (json!({"enabled": true, "open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}), "Closed now"),
-            (json!({"enabled": true, "open_hours": {"time_zone": "UTC", "spans": ["mon 09:00-17:00"]}}), "On"),
+            (
+                json!({"enabled": true, "open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}),
+                "Closed now",
+            ),
+            (
+                json!({"enabled": true, "open_hours": {"time_zone": "UTC", "spans": ["mon 09:00-17:00"]}}),
+                "On",
+            ),
         ] {
             assert_eq!(state(&fields, NOON).text, word, "{fields}");
         }
@@ -156,8 +224,18 @@ mod tests {
 
     #[test]
     fn a_link_is_told_in_sentences() {
-        let plain = sentences(&json!({"image_id": "i1"}), &Choices::from([(Picked::Image, vec![("i1".into(), "Chromium".into())])]));
-        assert_eq!(plain, ["Visitors sign in first.", "Nothing limits how many sessions it starts.", "They get a session of Chromium."]);
+        let plain = sentences(
+            &json!({"image_id": "i1"}),
+            &Choices::from([(Picked::Image, vec![("i1".into(), "Chromium".into())])]),
+        );
+        assert_eq!(
+            plain,
+            [
+                "Visitors sign in first.",
+                "Nothing limits how many sessions it starts.",
+                "They get a session of Chromium."
+            ]
+        );
         let full = sentences(
             &json!({
                 "allow_anonymous": true, "require_captcha": true, "restrict_to_referrers": ["acme.com"], "limit_total_sessions": true,

@@ -50,26 +50,56 @@ struct Main<'a> {
 pub fn list(frame: &Frame, list: &CastList) -> Screen {
     let filtered = !list.search.is_empty() || !list.state.is_empty();
     let table = table(frame, list, filtered);
-    let main = shown(&Main { list, table, filtered });
+    let main = shown(&Main {
+        list,
+        table,
+        filtered,
+    });
     let mut screen = Screen::new(Place::Casts, "Casts", main);
-    "Each cast gives a link; whoever opens it gets a session of their own.".clone_into(&mut screen.lead);
+    "Each cast gives a link; whoever opens it gets a session of their own."
+        .clone_into(&mut screen.lead);
     if frame.may("casts") && list.has_images {
-        screen.acts.push(Act::begin("New cast", "", "/admin/new-cast"));
+        screen
+            .acts
+            .push(Act::begin("New cast", "", "/admin/new-cast"));
     }
     screen
 }
 
 /// The casts as a table.
 pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
-    let columns =
-        vec![words("Name"), words("State"), words("Link"), numbers("Remaining"), numbers("Started, 24 h"), words("Changed"), buttons()];
-    let rows = list.rows.iter().map(|row| one(frame, row, &list.choices)).collect();
-    Table { caption: "Casts".into(), columns, rows, empty: empty(frame, list, filtered), next: list.next.clone(), mark: frame.mark.clone() }
+    let columns = vec![
+        words("Name"),
+        words("State"),
+        words("Link"),
+        numbers("Remaining"),
+        numbers("Started, 24 h"),
+        words("Changed"),
+        buttons(),
+    ];
+    let rows = list
+        .rows
+        .iter()
+        .map(|row| one(frame, row, &list.choices))
+        .collect();
+    Table {
+        caption: "Casts".into(),
+        columns,
+        rows,
+        empty: empty(frame, list, filtered),
+        next: list.next.clone(),
+        mark: frame.mark.clone(),
+    }
 }
 
 fn empty(frame: &Frame, list: &CastList, filtered: bool) -> Empty {
     let mut empty = if filtered {
-        Empty::begin("No cast fits", "Nothing has this name or key in this state.", "Show all casts", "/admin/casts")
+        Empty::begin(
+            "No cast fits",
+            "Nothing has this name or key in this state.",
+            "Show all casts",
+            "/admin/casts",
+        )
     } else if list.has_images {
         Empty::begin(
             "No casts yet",
@@ -98,16 +128,39 @@ fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {
     let mut badges = vec![state(cast, frame.now)];
     let warnings = cast["warnings"].as_array().map_or(0, Vec::len);
     if warnings > 0 && enabled {
-        badges.push(Badge::new(Tone::Warn, cast_words::plural(warnings as u64, "warning", "warnings")));
+        badges.push(Badge::new(
+            Tone::Warn,
+            cast_words::plural(warnings as u64, "warning", "warnings"),
+        ));
     }
-    let count = |number: Option<u64>| Cell::Of { number: number.map_or_else(|| "\u{2013}".to_owned(), grouped), of: String::new() };
-    let remaining =
-        if on(cast, "limit_total_sessions") { count(cast["sessions_remaining"].as_u64()) } else { Cell::Soft("no limit".into()) };
+    let count = |number: Option<u64>| Cell::Of {
+        number: number.map_or_else(|| "\u{2013}".to_owned(), grouped),
+        of: String::new(),
+    };
+    let remaining = if on(cast, "limit_total_sessions") {
+        count(cast["sessions_remaining"].as_u64())
+    } else {
+        Cell::Soft("no limit".into())
+    };
     let url = text(cast, "url");
-    let mut acts = vec![Act { label: "Open".into(), to: format!("the link of {name}"), href: url.to_owned(), how: How::Open }];
-    acts.push(Act { label: "QR".into(), to: format!("code of {name}"), href: format!("/admin/casts/{id}/qr.svg"), how: How::Open });
+    let mut acts = vec![Act {
+        label: "Open".into(),
+        to: format!("the link of {name}"),
+        href: url.to_owned(),
+        how: How::Open,
+    }];
+    acts.push(Act {
+        label: "QR".into(),
+        to: format!("code of {name}"),
+        href: format!("/admin/casts/{id}/qr.svg"),
+        how: How::Open,
+    });
     if frame.may("casts") {
-        let (label, value) = if enabled { ("Disable", "false") } else { ("Enable", "true") };
+        let (label, value) = if enabled {
+            ("Disable", "false")
+        } else {
+            ("Enable", "true")
+        };
         acts.push(Act {
             label: label.into(),
             to: name.into(),
@@ -119,11 +172,21 @@ fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {
     Row {
         quiet: !enabled,
         cells: vec![
-            Cell::Name { text: name.to_owned(), href: format!("/admin/casts/{id}"), below: image },
+            Cell::Name {
+                text: name.to_owned(),
+                href: format!("/admin/casts/{id}"),
+                below: image,
+            },
             Cell::Badges(badges),
-            Cell::Copy { link: url.to_owned(), shown: format!("/cast/{}", text(cast, "key")) },
+            Cell::Copy {
+                link: url.to_owned(),
+                shown: format!("/cast/{}", text(cast, "key")),
+            },
             remaining,
-            Cell::Of { number: row.launches.clone(), of: String::new() },
+            Cell::Of {
+                number: row.launches.clone(),
+                of: String::new(),
+            },
             Cell::Time(Moment::of(&cast["updated_at"], frame.now)),
             Cell::Acts(acts),
         ],

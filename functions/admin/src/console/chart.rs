@@ -88,7 +88,11 @@ impl Chart {
 
     /// Whether there is anything to draw.
     fn is_empty(&self) -> bool {
-        self.labels.is_empty() || self.series.iter().all(|series| series.values.iter().all(|value| *value == 0.0))
+        self.labels.is_empty()
+            || self
+                .series
+                .iter()
+                .all(|series| series.values.iter().all(|value| *value == 0.0))
     }
 
     /// Whether there is enough for a picture: a line needs two ends.
@@ -100,7 +104,10 @@ impl Chart {
     fn picture(&self) -> String {
         let mut svg = String::new();
         if self.draw(&mut svg).is_none() {
-            tracing::error!("The chart \u{201c}{}\u{201d} could not be drawn", self.title);
+            tracing::error!(
+                "The chart \u{201c}{}\u{201d} could not be drawn",
+                self.title
+            );
             return String::new();
         }
         for (_, stand_in, property) in INKS {
@@ -109,7 +116,10 @@ impl Chart {
         // The figure around it has the words; the picture itself only repeats them. Its size is the style sheet's.
         let (width, height) = self.shape.size();
         let size = format!("width=\"{width}\" height=\"{height}\" ");
-        let tag = format!("<svg class=\"{}\" aria-hidden=\"true\" focusable=\"false\"", self.shape.class());
+        let tag = format!(
+            "<svg class=\"{}\" aria-hidden=\"true\" focusable=\"false\"",
+            self.shape.class()
+        );
         svg.replacen(&size, "", 1).replacen("<svg", &tag, 1)
     }
 
@@ -119,7 +129,11 @@ impl Chart {
         let top = round_up(self.highest());
         let lines = self.shape == Shape::Lines;
         // A line goes from the first label to the last; bars stand between two marks.
-        let width = if lines { count.saturating_sub(1).max(1) as f64 } else { count as f64 };
+        let width = if lines {
+            count.saturating_sub(1).max(1) as f64
+        } else {
+            count as f64
+        };
         let text = ink(TEXT);
         let style = TextStyle::from(("sans-serif", if lines { 16 } else { 14 })).color(&text);
         let mut chart = ChartBuilder::on(&root)
@@ -143,18 +157,31 @@ impl Chart {
             .ok()?;
         let baseline: Vec<(f64, (i32, i32))> = (0..count)
             .map(|index| {
-                let x = if lines { index as f64 } else { index as f64 + 0.5 };
+                let x = if lines {
+                    index as f64
+                } else {
+                    index as f64 + 0.5
+                };
                 (x, chart.backend_coord(&(x, 0.0)))
             })
             .collect();
         if lines {
             for (index, series) in self.series.iter().enumerate() {
-                let points: Vec<(f64, f64)> = series.values.iter().enumerate().map(|(at, value)| (at as f64, *value)).collect();
+                let points: Vec<(f64, f64)> = series
+                    .values
+                    .iter()
+                    .enumerate()
+                    .map(|(at, value)| (at as f64, *value))
+                    .collect();
                 let colour = ink(index.min(SERIES - 1));
                 if self.series.len() == 1 {
-                    chart.draw_series(AreaSeries::new(points.clone(), 0.0, colour.mix(0.12))).ok()?;
+                    chart
+                        .draw_series(AreaSeries::new(points.clone(), 0.0, colour.mix(0.12)))
+                        .ok()?;
                 }
-                chart.draw_series(LineSeries::new(points, colour.stroke_width(2))).ok()?;
+                chart
+                    .draw_series(LineSeries::new(points, colour.stroke_width(2)))
+                    .ok()?;
             }
         } else {
             for at in 0..count {
@@ -163,7 +190,12 @@ impl Chart {
                     let value = series.values.get(at).copied().unwrap_or_default();
                     if value > 0.0 {
                         let corners = [(at as f64 + 0.14, from), (at as f64 + 0.86, from + value)];
-                        chart.draw_series([Rectangle::new(corners, ink(index.min(SERIES - 1)).filled())]).ok()?;
+                        chart
+                            .draw_series([Rectangle::new(
+                                corners,
+                                ink(index.min(SERIES - 1)).filled(),
+                            )])
+                            .ok()?;
                         if from > 0.0 {
                             // A hairline keeps two neighbours apart for those who cannot tell their colours.
                             let seam = vec![(at as f64 + 0.14, from), (at as f64 + 0.86, from)];
@@ -177,14 +209,19 @@ impl Chart {
         let step = count.div_ceil(if lines { 6 } else { 8 }).max(1);
         let centred = style.pos(Pos::new(HPos::Center, VPos::Top));
         for ((_, (x, y)), label) in baseline.into_iter().zip(&self.labels).step_by(step) {
-            root.draw(&Text::new(label.clone(), (x, y + 9), centred.clone())).ok()?;
+            root.draw(&Text::new(label.clone(), (x, y + 9), centred.clone()))
+                .ok()?;
         }
         drop(chart);
         root.present().ok()
     }
 
     fn highest(&self) -> f64 {
-        let at = |index: usize| self.series.iter().map(move |series| series.values.get(index).copied().unwrap_or_default());
+        let at = |index: usize| {
+            self.series
+                .iter()
+                .map(move |series| series.values.get(index).copied().unwrap_or_default())
+        };
         let each = (0..self.labels.len()).map(|index| match self.shape {
             Shape::Bars => at(index).sum(),
             Shape::Lines => at(index).fold(0.0, f64::max),
@@ -194,8 +231,16 @@ impl Chart {
 
     /// The rows of the table: a label and its numbers.
     fn rows(&self) -> Vec<(&str, Vec<String>)> {
-        let numbers = |at: usize| self.series.iter().map(move |series| number(series.values.get(at).copied().unwrap_or_default()));
-        self.labels.iter().enumerate().map(|(at, label)| (label.as_str(), numbers(at).collect())).collect()
+        let numbers = |at: usize| {
+            self.series
+                .iter()
+                .map(move |series| number(series.values.get(at).copied().unwrap_or_default()))
+        };
+        self.labels
+            .iter()
+            .enumerate()
+            .map(|(at, label)| (label.as_str(), numbers(at).collect()))
+            .collect()
     }
 }
 
@@ -208,7 +253,11 @@ fn round_up(highest: f64) -> f64 {
     let wanted = highest.max(4.0);
     let power = 10f64.powf(wanted.log10().floor());
     let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
-    steps.into_iter().map(|step| step * power).find(|end| *end >= wanted).unwrap_or(wanted)
+    steps
+        .into_iter()
+        .map(|step| step * power)
+        .find(|end| *end >= wanted)
+        .unwrap_or(wanted)
 }
 
 /// A number without digits that say nothing. What is something does not become nothing.
@@ -216,7 +265,11 @@ fn number(value: f64) -> String {
     if value > 0.0 && value < 0.05 {
         return "< 0.1".to_owned();
     }
-    if value.fract().abs() < 0.05 { format!("{value:.0}") } else { format!("{value:.1}") }
+    if value.fract().abs() < 0.05 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    }
 }
 
 #[cfg(test)]
@@ -227,12 +280,20 @@ mod tests {
         Chart {
             title: "Launches".into(),
             summary: "Some.".into(),
-            labels: (0..values.len()).map(|hour| format!("{hour:02}:00")).collect(),
+            labels: (0..values.len())
+                .map(|hour| format!("{hour:02}:00"))
+                .collect(),
             axis: "Hour",
             unit: "",
             series: vec![
-                Series { name: "Launched".into(), values: values.to_vec() },
-                Series { name: "Too many <b>".into(), values: values.to_vec() },
+                Series {
+                    name: "Launched".into(),
+                    values: values.to_vec(),
+                },
+                Series {
+                    name: "Too many <b>".into(),
+                    values: values.to_vec(),
+                },
             ],
             shape,
         }
@@ -242,7 +303,10 @@ mod tests {
     fn a_picture_holds_no_colour_and_no_style_of_its_own() {
         for shape in [Shape::Bars, Shape::Lines] {
             let html = chart(shape, &[1.0, 3.0, 0.0]).to_string();
-            assert!(html.contains("var(--s1)") && html.contains("var(--s2)"), "{html}");
+            assert!(
+                html.contains("var(--s1)") && html.contains("var(--s2)"),
+                "{html}"
+            );
             for word in ["#0", "style=", "<b>"] {
                 assert!(!html.contains(word), "{word} in {html}");
             }
@@ -252,7 +316,16 @@ mod tests {
     #[test]
     fn every_number_is_in_the_table() {
         let html = chart(Shape::Bars, &[1.0, 3.25, 0.0, 0.04, 0.06]).to_string();
-        for cell in [">1<", ">3.2<", ">0<", ">&#60; 0.1<", ">0.1<", "00:00", "01:00", "02:00"] {
+        for cell in [
+            ">1<",
+            ">3.2<",
+            ">0<",
+            ">&#60; 0.1<",
+            ">0.1<",
+            "00:00",
+            "01:00",
+            "02:00",
+        ] {
             assert!(html.contains(cell), "{cell} in {html}");
         }
     }
@@ -261,14 +334,28 @@ mod tests {
     fn without_numbers_there_is_a_word_and_no_picture() {
         for values in [&[][..], &[0.0, 0.0]] {
             let html = chart(Shape::Bars, values).to_string();
-            assert!(!html.contains("<svg") && html.contains("Nothing yet"), "{html}");
+            assert!(
+                !html.contains("<svg") && html.contains("Nothing yet"),
+                "{html}"
+            );
         }
     }
 
     #[test]
     fn an_axis_ends_on_a_good_number() {
-        for (highest, end) in [(0.0, 4.0), (3.0, 4.0), (7.0, 8.0), (11.0, 15.0), (99.0, 100.0), (1200.0, 1500.0)] {
-            assert!((round_up(highest) - end).abs() < 1e-9, "{highest}: {}", round_up(highest));
+        for (highest, end) in [
+            (0.0, 4.0),
+            (3.0, 4.0),
+            (7.0, 8.0),
+            (11.0, 15.0),
+            (99.0, 100.0),
+            (1200.0, 1500.0),
+        ] {
+            assert!(
+                (round_up(highest) - end).abs() < 1e-9,
+                "{highest}: {}",
+                round_up(highest)
+            );
         }
     }
 }

@@ -59,9 +59,20 @@ pub struct ClaimPage {
     pub exports: (String, String),
 }
 
-const SPANS: [(u64, &str); 4] = [(1, "Last hour"), (24, "Last 24 hours"), (168, "Last 7 days"), (720, "Last 30 days")];
-const OUTCOMES: [(&str, &str); 6] =
-    [("", "All"), ("accepted", "Accepted"), ("live", "Live now"), ("served", "Served"), ("refunded", "Given back"), ("refused", "Refused")];
+const SPANS: [(u64, &str); 4] = [
+    (1, "Last hour"),
+    (24, "Last 24 hours"),
+    (168, "Last 7 days"),
+    (720, "Last 30 days"),
+];
+const OUTCOMES: [(&str, &str); 6] = [
+    ("", "All"),
+    ("accepted", "Accepted"),
+    ("live", "Live now"),
+    ("served", "Served"),
+    ("refunded", "Given back"),
+    ("refused", "Refused"),
+];
 
 #[derive(Template)]
 #[template(path = "console/claims.html")]
@@ -73,21 +84,50 @@ struct Main<'a> {
 
 /// The page.
 pub fn page(frame: &Frame, page: &ClaimPage) -> Screen {
-    let action = page.cast.as_ref().map_or_else(|| "/admin/claims".to_owned(), |(_, id)| format!("/admin/casts/{id}/claims"));
-    let table = claims_table(frame, &page.claims, "Claims", page.cast.is_none(), page.next.clone());
-    let mut screen = Screen::new(Place::Claims, "Claims", shown(&Main { page, action, table }));
+    let action = page.cast.as_ref().map_or_else(
+        || "/admin/claims".to_owned(),
+        |(_, id)| format!("/admin/casts/{id}/claims"),
+    );
+    let table = claims_table(
+        frame,
+        &page.claims,
+        "Claims",
+        page.cast.is_none(),
+        page.next.clone(),
+    );
+    let mut screen = Screen::new(
+        Place::Claims,
+        "Claims",
+        shown(&Main {
+            page,
+            action,
+            table,
+        }),
+    );
     match &page.cast {
-        None => "Every request for a session, and what became of it. Addresses are kept as hashes only.".clone_into(&mut screen.lead),
+        None => {
+            "Every request for a session, and what became of it. Addresses are kept as hashes only."
+                .clone_into(&mut screen.lead)
+        }
         Some((name, id)) => {
             screen.place = Place::Casts;
-            screen.trail = vec![("Casts".into(), "/admin/casts".into()), (name.clone(), format!("/admin/casts/{id}"))];
+            screen.trail = vec![
+                ("Casts".into(), "/admin/casts".into()),
+                (name.clone(), format!("/admin/casts/{id}")),
+            ];
         }
     }
     screen
 }
 
 /// Claims as a table; `with_casts` says which cast each was made on.
-pub fn claims_table(frame: &Frame, claims: &[Claim], caption: &str, with_casts: bool, next: Option<String>) -> Table {
+pub fn claims_table(
+    frame: &Frame,
+    claims: &[Claim],
+    caption: &str,
+    with_casts: bool,
+    next: Option<String>,
+) -> Table {
     let mut columns = vec![words("When"), words("Outcome"), words("Why")];
     if with_casts {
         columns.push(words("Cast"));
@@ -96,7 +136,10 @@ pub fn claims_table(frame: &Frame, claims: &[Claim], caption: &str, with_casts: 
     Table {
         caption: caption.to_owned(),
         columns,
-        rows: claims.iter().map(|claim| row(frame, claim, with_casts)).collect(),
+        rows: claims
+            .iter()
+            .map(|claim| row(frame, claim, with_casts))
+            .collect(),
         empty: Empty::words(
             "No claims here yet",
             "As soon as somebody opens the link and starts a session, or is turned away, it stands here.",
@@ -107,17 +150,38 @@ pub fn claims_table(frame: &Frame, claims: &[Claim], caption: &str, with_casts: 
 }
 
 fn row(frame: &Frame, claim: &Claim, with_casts: bool) -> Row {
-    let or_dash = |text: &str| if text.is_empty() { Cell::Soft("\u{2013}".into()) } else { Cell::Text(text.to_owned()) };
-    let mut cells = vec![Cell::Time(Some(Moment::new(claim.at, frame.now))), Cell::Badge(outcome(&claim.outcome)), or_dash(&claim.reason)];
+    let or_dash = |text: &str| {
+        if text.is_empty() {
+            Cell::Soft("\u{2013}".into())
+        } else {
+            Cell::Text(text.to_owned())
+        }
+    };
+    let mut cells = vec![
+        Cell::Time(Some(Moment::new(claim.at, frame.now))),
+        Cell::Badge(outcome(&claim.outcome)),
+        or_dash(&claim.reason),
+    ];
     if with_casts {
         let (name, id) = &claim.cast;
         cells.push(match id.as_str() {
             "" => Cell::Soft(name.clone()),
-            id => Cell::Name { text: name.clone(), href: format!("/admin/casts/{id}"), below: String::new() },
+            id => Cell::Name {
+                text: name.clone(),
+                href: format!("/admin/casts/{id}"),
+                below: String::new(),
+            },
         });
     }
-    cells.extend([or_dash(&claim.who), or_dash(&claim.referrer), Cell::Code(claim.reference.clone())]);
-    Row { cells, quiet: false }
+    cells.extend([
+        or_dash(&claim.who),
+        or_dash(&claim.referrer),
+        Cell::Code(claim.reference.clone()),
+    ]);
+    Row {
+        cells,
+        quiet: false,
+    }
 }
 
 /// What became of a claim, in a word.

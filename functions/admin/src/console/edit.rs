@@ -70,7 +70,13 @@ pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
     let form = Form {
         action: edit.action.clone(),
         hidden,
-        sections: form::parts(edit.noun, edit.document, &edit.remarks, edit.choices, edit.is_new),
+        sections: form::parts(
+            edit.noun,
+            edit.document,
+            &edit.remarks,
+            edit.choices,
+            edit.is_new,
+        ),
         mistakes: form::mistakes(edit.noun, &edit.remarks),
         submit: edit.submit.to_owned(),
         cancel: edit.cancel.clone(),
@@ -79,10 +85,26 @@ pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
         is_stale: edit.remarks.is_stale,
         is_told: frame.only_looks(),
     };
-    let status = if form.mistakes.is_empty() { http::StatusCode::OK } else { http::StatusCode::UNPROCESSABLE_ENTITY };
-    let zones = edit.noun.fields().any(|field| field.kind == super::field::Kind::OpenHours);
-    let main = shown(&Main { form, aside: &edit.aside, above: &edit.above, zones });
-    Screen { status, trail: edit.trail.clone(), ..Screen::new(edit.place, edit.title.clone(), main) }
+    let status = if form.mistakes.is_empty() {
+        http::StatusCode::OK
+    } else {
+        http::StatusCode::UNPROCESSABLE_ENTITY
+    };
+    let zones = edit
+        .noun
+        .fields()
+        .any(|field| field.kind == super::field::Kind::OpenHours);
+    let main = shown(&Main {
+        form,
+        aside: &edit.aside,
+        above: &edit.above,
+        zones,
+    });
+    Screen {
+        status,
+        trail: edit.trail.clone(),
+        ..Screen::new(edit.place, edit.title.clone(), main)
+    }
 }
 
 /// Zones that are offered while one is typed; every other is taken too.

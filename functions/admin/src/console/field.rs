@@ -127,8 +127,21 @@ pub enum Picked {
 
 impl Field {
     /// A field of this kind.
-    pub const fn new(name: &'static str, label: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self { name, label, help, kind, under: None, required: false, fixed: false }
+    pub const fn new(
+        name: &'static str,
+        label: &'static str,
+        kind: Kind,
+        help: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            help,
+            kind,
+            under: None,
+            required: false,
+            fixed: false,
+        }
     }
 
     /// A flag.
@@ -137,33 +150,75 @@ impl Field {
     }
 
     /// A number that may be left out.
-    pub const fn number(name: &'static str, label: &'static str, range: (u64, u64), unit: &'static str, help: &'static str) -> Self {
-        Self::new(name, label, Kind::Number { min: range.0, max: range.1, unit }, help)
+    pub const fn number(
+        name: &'static str,
+        label: &'static str,
+        range: (u64, u64),
+        unit: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self::new(
+            name,
+            label,
+            Kind::Number {
+                min: range.0,
+                max: range.1,
+                unit,
+            },
+            help,
+        )
     }
 
     /// A line that may be null.
-    pub const fn line(name: &'static str, label: &'static str, example: &'static str, help: &'static str) -> Self {
-        Self::new(name, label, Kind::Line { empty: Empty::Null, example }, help)
+    pub const fn line(
+        name: &'static str,
+        label: &'static str,
+        example: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self::new(
+            name,
+            label,
+            Kind::Line {
+                empty: Empty::Null,
+                example,
+            },
+            help,
+        )
     }
 
     /// A list with an entry on each line.
-    pub const fn lines(name: &'static str, label: &'static str, example: &'static str, help: &'static str) -> Self {
+    pub const fn lines(
+        name: &'static str,
+        label: &'static str,
+        example: &'static str,
+        help: &'static str,
+    ) -> Self {
         Self::new(name, label, Kind::Lines { example }, help)
     }
 
     /// What it does depends on this flag.
     pub const fn under(self, flag: &'static str) -> Self {
-        Self { under: Some(flag), ..self }
+        Self {
+            under: Some(flag),
+            ..self
+        }
     }
 
     /// It must be there.
     pub const fn required(self) -> Self {
-        Self { required: true, ..self }
+        Self {
+            required: true,
+            ..self
+        }
     }
 
     /// It can be said once.
     pub const fn fixed(self) -> Self {
-        Self { fixed: true, ..self }
+        Self {
+            fixed: true,
+            ..self
+        }
     }
 
     /// The JSON pointer to it.
@@ -185,7 +240,8 @@ impl Noun {
             let rest = pointer.strip_prefix(field.pointer().as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/'))
         };
-        self.fields().find_map(|field| rest_of(field).map(|rest| (field, rest)))
+        self.fields()
+            .find_map(|field| rest_of(field).map(|rest| (field, rest)))
     }
 
     /// A sentence of the API, with the labels that people see instead of the names of fields.
@@ -197,7 +253,10 @@ impl Noun {
             let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
             // Words without an underscore are English as often as they are names.
-            match self.fields().find(|field| word.contains('_') && field.name == word) {
+            match self
+                .fields()
+                .find(|field| word.contains('_') && field.name == word)
+            {
                 Some(field) => told.push_str(&format!("\u{201c}{}\u{201d}", field.label)),
                 None => told.push_str(word),
             }

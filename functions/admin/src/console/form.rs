@@ -148,9 +148,18 @@ pub struct Choice {
 }
 
 /// The sections of a form over `document`. `is_new` says that the thing is not there yet, so nothing about it is fixed.
-pub fn parts(noun: &'static Noun, document: &Value, remarks: &Remarks, choices: &Choices, is_new: bool) -> Vec<Part> {
+pub fn parts(
+    noun: &'static Noun,
+    document: &Value,
+    remarks: &Remarks,
+    choices: &Choices,
+    is_new: bool,
+) -> Vec<Part> {
     let controls = |section: &'static super::field::Section| {
-        section.fields.iter().map(|field| control(noun, field, document, remarks, choices, is_new))
+        section
+            .fields
+            .iter()
+            .map(|field| control(noun, field, document, remarks, choices, is_new))
     };
     let part = |section: &'static super::field::Section| Part {
         id: section.id,
@@ -166,14 +175,22 @@ fn blocks(controls: Vec<Control>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for control in controls {
         let is_permission = control.field.kind == Kind::Permission;
-        let joins = |group: &Vec<Control>| is_permission && group.first().is_some_and(|first| first.field.kind == Kind::Permission);
+        let joins = |group: &Vec<Control>| {
+            is_permission
+                && group
+                    .first()
+                    .is_some_and(|first| first.field.kind == Kind::Permission)
+        };
         match blocks.last_mut() {
             Some(block) if control.field.under.is_some() => match block.under.last_mut() {
                 Some(group) if joins(group) => group.push(control),
                 _ => block.under.push(vec![control]),
             },
             Some(block) if joins(&block.lead) => block.lead.push(control),
-            _ => blocks.push(Block { lead: vec![control], under: Vec::new() }),
+            _ => blocks.push(Block {
+                lead: vec![control],
+                under: Vec::new(),
+            }),
         }
     }
     blocks
@@ -187,17 +204,28 @@ pub fn mistakes(noun: &Noun, remarks: &Remarks) -> Vec<Mistake> {
         .filter(|error| noun.field_at(&error.pointer).is_none())
         .map(|error| {
             let name = error.pointer.trim_start_matches('/');
-            Mistake { target: String::new(), text: noun.in_labels(format!("{name} {}", error.detail).trim()) }
+            Mistake {
+                target: String::new(),
+                text: noun.in_labels(format!("{name} {}", error.detail).trim()),
+            }
         })
         .collect();
     for field in noun.fields() {
-        let own = remarks
-            .errors
-            .iter()
-            .filter_map(|error| noun.field_at(&error.pointer).filter(|(found, _)| found.name == field.name).map(|(_, rest)| (error, rest)));
+        let own = remarks.errors.iter().filter_map(|error| {
+            noun.field_at(&error.pointer)
+                .filter(|(found, _)| found.name == field.name)
+                .map(|(_, rest)| (error, rest))
+        });
         for (error, rest) in own {
-            let text = format!("{}: {}", field.label, sentence(noun, field, rest, &error.detail));
-            mistakes.push(Mistake { target: id_of(field), text });
+            let text = format!(
+                "{}: {}",
+                field.label,
+                sentence(noun, field, rest, &error.detail)
+            );
+            mistakes.push(Mistake {
+                target: id_of(field),
+                text,
+            });
         }
     }
     mistakes
@@ -209,7 +237,12 @@ pub fn sentence(noun: &Noun, field: &Field, rest: &str, detail: &str) -> String 
     let within = rest.rsplit('/').next().unwrap_or_default();
     let subject = match (within.parse::<usize>(), within) {
         (_, "") => String::new(),
-        (Ok(index), _) if matches!(field.kind, Kind::Lines { .. } | Kind::Words { .. } | Kind::PickedMany(_) | Kind::OpenHours) => {
+        (Ok(index), _)
+            if matches!(
+                field.kind,
+                Kind::Lines { .. } | Kind::Words { .. } | Kind::PickedMany(_) | Kind::OpenHours
+            ) =>
+        {
             format!("line {} ", index + 1)
         }
         (_, "time_zone") => "the time zone ".to_owned(),
@@ -218,7 +251,10 @@ pub fn sentence(noun: &Noun, field: &Field, rest: &str, detail: &str) -> String 
     };
     let text = format!("{subject}{detail}");
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 /// The id of a field's control.
@@ -226,52 +262,110 @@ pub fn id_of(field: &Field) -> String {
     format!("f-{}", field.name.replace(['.', '_'], "-"))
 }
 
-fn control(noun: &Noun, field: &'static Field, document: &Value, remarks: &Remarks, choices: &Choices, is_new: bool) -> Control {
+fn control(
+    noun: &Noun,
+    field: &'static Field,
+    document: &Value,
+    remarks: &Remarks,
+    choices: &Choices,
+    is_new: bool,
+) -> Control {
     let of_field = |said: &[FieldError]| -> Vec<String> {
-        let at = said
-            .iter()
-            .filter_map(|one| noun.field_at(&one.pointer).filter(|(found, _)| found.name == field.name).map(|(_, rest)| (one, rest)));
-        at.map(|(one, rest)| sentence(noun, field, rest, &one.detail)).collect()
+        let at = said.iter().filter_map(|one| {
+            noun.field_at(&one.pointer)
+                .filter(|(found, _)| found.name == field.name)
+                .map(|(_, rest)| (one, rest))
+        });
+        at.map(|(one, rest)| sentence(noun, field, rest, &one.detail))
+            .collect()
     };
     let value = document.pointer(&field.pointer()).unwrap_or(&Value::Null);
-    let holds = if field.fixed && !is_new { Holds::Fixed(typed(value)) } else { holds(field, value, document, choices) };
-    Control { field, id: id_of(field), holds, errors: of_field(&remarks.errors), warnings: of_field(&remarks.warnings) }
+    let holds = if field.fixed && !is_new {
+        Holds::Fixed(typed(value))
+    } else {
+        holds(field, value, document, choices)
+    };
+    Control {
+        field,
+        id: id_of(field),
+        holds,
+        errors: of_field(&remarks.errors),
+        warnings: of_field(&remarks.warnings),
+    }
 }
 
 fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> Holds {
-    let area = |value: String, least: usize, code: bool| Holds::Area { rows: (value.lines().count() + 1).clamp(least, 14), value, code };
+    let area = |value: String, least: usize, code: bool| Holds::Area {
+        rows: (value.lines().count() + 1).clamp(least, 14),
+        value,
+        code,
+    };
     match field.kind {
-        Kind::Line { .. } => Holds::Line { kind: "text", value: typed(value) },
+        Kind::Line { .. } => Holds::Line {
+            kind: "text",
+            value: typed(value),
+        },
         Kind::Text => area(typed(value), 2, false),
         Kind::Flag => Holds::Flag(value.as_bool().unwrap_or_default()),
         // A field for numbers would not show what is none, and what was typed must not be lost.
-        Kind::Number { .. } => Holds::Line { kind: if value.is_string() { "text" } else { "number" }, value: typed(value) },
+        Kind::Number { .. } => Holds::Line {
+            kind: if value.is_string() { "text" } else { "number" },
+            value: typed(value),
+        },
         Kind::Time => time(value),
         Kind::Lines { .. } => area(lines(value), 2, true),
         Kind::Words { .. } => area(words(value), 3, true),
         Kind::Choice(options) => {
-            let options = options.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned()));
+            let options = options
+                .iter()
+                .map(|(value, words)| ((*value).to_owned(), (*words).to_owned()));
             choose(options.collect(), &[typed(value)], false)
         }
         Kind::Picked(from) => {
-            let mut options = vec![(String::new(), if field.required { "Choose\u{2026}" } else { "None" }.to_owned())];
+            let mut options = vec![(
+                String::new(),
+                if field.required {
+                    "Choose\u{2026}"
+                } else {
+                    "None"
+                }
+                .to_owned(),
+            )];
             options.extend(choices.get(&from).cloned().unwrap_or_default());
             choose(options, &[typed(value)], false)
         }
         Kind::PickedMany(from) => {
-            let picked: Vec<String> = value.as_array().map(|items| items.iter().map(typed).collect()).unwrap_or_default();
-            choose(choices.get(&from).cloned().unwrap_or_default(), &picked, true)
+            let picked: Vec<String> = value
+                .as_array()
+                .map(|items| items.iter().map(typed).collect())
+                .unwrap_or_default();
+            choose(
+                choices.get(&from).cloned().unwrap_or_default(),
+                &picked,
+                true,
+            )
         }
         Kind::Ticks(options) => {
-            let ticked = |known: &str| value.as_array().is_some_and(|items| items.iter().any(|item| item == known));
-            let tick =
-                |(value, words): &(&str, &str)| Choice { value: (*value).to_owned(), words: (*words).to_owned(), chosen: ticked(value) };
+            let ticked = |known: &str| {
+                value
+                    .as_array()
+                    .is_some_and(|items| items.iter().any(|item| item == known))
+            };
+            let tick = |(value, words): &(&str, &str)| Choice {
+                value: (*value).to_owned(),
+                words: (*words).to_owned(),
+                chosen: ticked(value),
+            };
             Holds::Ticks(options.iter().map(tick).collect())
         }
         Kind::Permission => Holds::Permission(value.as_bool()),
         Kind::Pairs { .. } => area(pairs(value), 3, true),
         Kind::Json { .. } => area(json(value), 4, true),
-        Kind::Secret => Holds::Secret(document[format!("{}_is_set", field.name)].as_bool().unwrap_or_default()),
+        Kind::Secret => Holds::Secret(
+            document[format!("{}_is_set", field.name)]
+                .as_bool()
+                .unwrap_or_default(),
+        ),
         Kind::OpenHours => Holds::Plan(hours::plan(value)),
     }
 }
@@ -283,8 +377,15 @@ fn choose(mut options: Vec<(String, String)>, chosen: &[String], many: bool) -> 
             options.push((value.clone(), format!("{value} (no longer there)")));
         }
     }
-    let options = options.into_iter().map(|(value, words)| Choice { chosen: chosen.contains(&value), value, words });
-    Holds::Choices { options: options.collect(), many }
+    let options = options.into_iter().map(|(value, words)| Choice {
+        chosen: chosen.contains(&value),
+        value,
+        words,
+    });
+    Holds::Choices {
+        options: options.collect(),
+        many,
+    }
 }
 
 /// A value as somebody would type it on one line.
@@ -299,31 +400,58 @@ fn typed(value: &Value) -> String {
 /// A time that a browser's own field can hold, or else what was typed.
 fn time(value: &Value) -> Holds {
     let text = typed(value);
-    let plain = |text: &str| text.len() >= 19 && text.bytes().all(|b| b.is_ascii_digit() || b"-:.T".contains(&b));
+    let plain = |text: &str| {
+        text.len() >= 19
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b"-:.T".contains(&b))
+    };
     match text.strip_suffix('Z').filter(|text| plain(text)) {
-        Some(local) => Holds::Line { kind: "datetime-local", value: local.to_owned() },
-        None if text.is_empty() => Holds::Line { kind: "datetime-local", value: text },
-        None => Holds::Line { kind: "text", value: text },
+        Some(local) => Holds::Line {
+            kind: "datetime-local",
+            value: local.to_owned(),
+        },
+        None if text.is_empty() => Holds::Line {
+            kind: "datetime-local",
+            value: text,
+        },
+        None => Holds::Line {
+            kind: "text",
+            value: text,
+        },
     }
 }
 
 fn lines(value: &Value) -> String {
-    let items = value.as_array().map(|items| items.iter().map(typed).collect::<Vec<_>>());
+    let items = value
+        .as_array()
+        .map(|items| items.iter().map(typed).collect::<Vec<_>>());
     items.map_or_else(|| typed(value), |items| items.join("\n"))
 }
 
 fn words(value: &Value) -> String {
-    let words: Vec<&str> = value.as_array().map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
+    let words: Vec<&str> = value
+        .as_array()
+        .map(|items| items.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
     let plain = |word: &&str| !word.trim().is_empty() && !word.contains(['\n', '\r']);
-    let is_list = words.first().is_some_and(|first| first.trim_start().starts_with('['));
-    if !is_list && words.iter().all(plain) { words.join("\n") } else { value.to_string() }
+    let is_list = words
+        .first()
+        .is_some_and(|first| first.trim_start().starts_with('['));
+    if !is_list && words.iter().all(plain) {
+        words.join("\n")
+    } else {
+        value.to_string()
+    }
 }
 
 fn pairs(value: &Value) -> String {
     let empty = Map::new();
     let pairs = value.as_object().unwrap_or(&empty);
     let plain = |(name, value): (&String, &Value)| {
-        value.as_str().is_none_or(|text| !text.contains(['\n', '\r']))
+        value
+            .as_str()
+            .is_none_or(|text| !text.contains(['\n', '\r']))
             && !name.starts_with('{')
             && !name.contains(['=', '\n'])
             && *name == name.trim()
@@ -331,7 +459,11 @@ fn pairs(value: &Value) -> String {
     if !pairs.iter().all(plain) {
         return serde_json::to_string_pretty(value).unwrap_or_default();
     }
-    let line = |(name, value): (&String, &Value)| value.as_str().map_or_else(|| name.clone(), |value| format!("{name}={value}"));
+    let line = |(name, value): (&String, &Value)| {
+        value
+            .as_str()
+            .map_or_else(|| name.clone(), |value| format!("{name}={value}"))
+    };
     pairs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -347,8 +479,15 @@ fn json(value: &Value) -> String {
 impl Control {
     /// The ids of what describes it, in the order in which it is read.
     pub fn described_by(&self) -> String {
-        let said = [(!self.errors.is_empty(), "error"), (!self.warnings.is_empty(), "warning"), (!self.field.help.is_empty(), "help")];
-        let ids = said.into_iter().filter(|(there, _)| *there).map(|(_, what)| format!("{}-{what}", self.id));
+        let said = [
+            (!self.errors.is_empty(), "error"),
+            (!self.warnings.is_empty(), "warning"),
+            (!self.field.help.is_empty(), "help"),
+        ];
+        let ids = said
+            .into_iter()
+            .filter(|(there, _)| *there)
+            .map(|(_, what)| format!("{}-{what}", self.id));
         ids.collect::<Vec<_>>().join(" ")
     }
 
@@ -384,17 +523,24 @@ impl Control {
                     Vec::new()
                 }
             }
-            Holds::Choices { options, .. } | Holds::Ticks(options) => {
-                options.iter().filter(|choice| choice.chosen).flat_map(|choice| one(&choice.value)).collect()
+            Holds::Choices { options, .. } | Holds::Ticks(options) => options
+                .iter()
+                .filter(|choice| choice.chosen)
+                .flat_map(|choice| one(&choice.value))
+                .collect(),
+            Holds::Permission(allowed) => {
+                one(allowed.map_or("", |allowed| if allowed { "true" } else { "false" }))
             }
-            Holds::Permission(allowed) => one(allowed.map_or("", |allowed| if allowed { "true" } else { "false" })),
             Holds::Secret(_) | Holds::Fixed(_) => Vec::new(),
             Holds::Plan(plan) => {
                 let mut fields = vec![(format!("{}.zone", self.field.name), plan.zone.clone())];
                 for (at, line) in plan.lines.iter().enumerate() {
                     let name = |part: &str| format!("{}.{at}.{part}", self.field.name);
                     fields.extend(line.days.iter().map(|day| (name("day"), day.clone())));
-                    fields.extend([(name("from"), line.from.clone()), (name("to"), line.to.clone())]);
+                    fields.extend([
+                        (name("from"), line.from.clone()),
+                        (name("to"), line.to.clone()),
+                    ]);
                 }
                 fields
             }

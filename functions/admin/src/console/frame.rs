@@ -33,12 +33,16 @@ pub struct Who {
 impl Frame {
     /// Whether they may write in this scope. Pages leave out what they may not; the verbs ask for themselves.
     pub fn may(&self, scope: &str) -> bool {
-        self.who.as_ref().is_some_and(|who| who.scopes.iter().any(|held| held == scope))
+        self.who
+            .as_ref()
+            .is_some_and(|who| who.scopes.iter().any(|held| held == scope))
     }
 
     /// Whether whoever has signed in may change nothing at all.
     pub fn only_looks(&self) -> bool {
-        self.who.as_ref().is_some_and(|who| who.scopes.iter().all(|held| held == "read"))
+        self.who
+            .as_ref()
+            .is_some_and(|who| who.scopes.iter().all(|held| held == "read"))
     }
 }
 

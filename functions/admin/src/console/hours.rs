@@ -5,8 +5,15 @@ use serde_json::{Value, json};
 use super::answers::Posted;
 
 /// The days as a span names them, and as people do.
-pub const DAYS: [(&str, &str); 7] =
-    [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")];
+pub const DAYS: [(&str, &str); 7] = [
+    ("mon", "Mon"),
+    ("tue", "Tue"),
+    ("wed", "Wed"),
+    ("thu", "Thu"),
+    ("fri", "Fri"),
+    ("sat", "Sat"),
+    ("sun", "Sun"),
+];
 /// The most lines that a plan can have.
 const MOST: usize = 20;
 /// How many empty lines are offered.
@@ -54,17 +61,27 @@ impl Line {
             _ => format!("{}\u{2013}{}", name(*first), name(*last)),
         };
         let days: Vec<String> = runs.iter().map(run).collect();
-        if days.is_empty() { String::new() } else { format!("{} {}\u{2013}{}", days.join(", "), self.from, self.to) }
+        if days.is_empty() {
+            String::new()
+        } else {
+            format!("{} {}\u{2013}{}", days.join(", "), self.from, self.to)
+        }
     }
 }
 
 /// The plan in a document.
 pub fn plan(value: &Value) -> Plan {
-    let spans = value["spans"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let spans = value["spans"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let mut lines: Vec<Line> = spans.iter().filter_map(Value::as_str).map(line).collect();
     let wanted = (lines.len() + SPARE).min(MOST);
     lines.resize(wanted.max(lines.len()), Line::default());
-    Plan { zone: value["time_zone"].as_str().unwrap_or_default().to_owned(), lines }
+    Plan {
+        zone: value["time_zone"].as_str().unwrap_or_default().to_owned(),
+        lines,
+    }
 }
 
 /// A span such as `mon,tue 09:00-17:00`, also one that is not quite right.
@@ -72,16 +89,27 @@ fn line(span: &str) -> Line {
     let (days, hours) = span.trim().split_once(' ').unwrap_or(("", span));
     let (from, to) = hours.trim().split_once('-').unwrap_or((hours, ""));
     let days = days.split(',').flat_map(between).collect();
-    Line { days, from: from.trim().to_owned(), to: to.trim().to_owned() }
+    Line {
+        days,
+        from: from.trim().to_owned(),
+        to: to.trim().to_owned(),
+    }
 }
 
 /// `mon-wed` as single days.
 fn between(days: &str) -> Vec<String> {
     let at = |name: &str| DAYS.iter().position(|(day, _)| *day == name);
     let (first, last) = days.split_once('-').unwrap_or((days, days));
-    let (Some(first), Some(last)) = (at(first), at(last)) else { return Vec::new() };
+    let (Some(first), Some(last)) = (at(first), at(last)) else {
+        return Vec::new();
+    };
     let count = (last + 7 - first) % 7;
-    DAYS.iter().cycle().skip(first).take(count + 1).map(|(day, _)| (*day).to_owned()).collect()
+    DAYS.iter()
+        .cycle()
+        .skip(first)
+        .take(count + 1)
+        .map(|(day, _)| (*day).to_owned())
+        .collect()
 }
 
 /// Reads the plan `{name}` from the fields `{name}.zone`, and `{name}.N.day`, `.from` and `.to` for each line N. Lines in which nothing is said are
@@ -91,7 +119,11 @@ pub fn read(name: &str, posted: &Posted) -> Value {
     for at in 0..MOST {
         let field = |part: &str| format!("{name}.{at}.{part}");
         let (day, from, to) = (field("day"), field("from"), field("to"));
-        let days: Vec<&str> = DAYS.iter().map(|(day, _)| *day).filter(|known| posted.all(&day).any(|day| day == *known)).collect();
+        let days: Vec<&str> = DAYS
+            .iter()
+            .map(|(day, _)| *day)
+            .filter(|known| posted.all(&day).any(|day| day == *known))
+            .collect();
         let hour = |name: &str| posted.first(name).unwrap_or_default().trim().to_owned();
         let (from, to) = (hour(&from), hour(&to));
         if !days.is_empty() || !from.is_empty() || !to.is_empty() {
@@ -101,7 +133,11 @@ pub fn read(name: &str, posted: &Posted) -> Value {
     if spans.is_empty() {
         return Value::Null;
     }
-    let zone = posted.first(&format!("{name}.zone")).unwrap_or_default().trim().to_owned();
+    let zone = posted
+        .first(&format!("{name}.zone"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     json!({ "time_zone": zone, "spans": spans })
 }
 
@@ -113,7 +149,12 @@ mod tests {
     fn spans_become_lines_to_tick() {
         for (span, days, from, to) in [
             ("mon,tue 09:00-17:00", &["mon", "tue"][..], "09:00", "17:00"),
-            ("sat-mon 22:00-02:00", &["sat", "sun", "mon"], "22:00", "02:00"),
+            (
+                "sat-mon 22:00-02:00",
+                &["sat", "sun", "mon"],
+                "22:00",
+                "02:00",
+            ),
             (" 09:00-17:00", &[], "09:00", "17:00"),
             ("mon 9-", &["mon"], "9", ""),
             ("nonsense", &[], "nonsense", ""),
@@ -129,16 +170,29 @@ mod tests {
 
     #[test]
     fn there_is_room_for_more_lines_but_not_for_more_than_may_be() {
-        let plan_of = |count: usize| plan(&json!({"time_zone": "UTC", "spans": vec!["mon 09:00-17:00"; count]})).lines.len();
-        assert_eq!((plan_of(0), plan_of(1), plan_of(19), plan_of(20)), (2, 3, 20, 20));
+        let plan_of = |count: usize| {
+            plan(&json!({"time_zone": "UTC", "spans": vec!["mon 09:00-17:00"; count]}))
+                .lines
+                .len()
+        };
+        assert_eq!(
+            (plan_of(0), plan_of(1), plan_of(19), plan_of(20)),
+            (2, 3, 20, 20)
+        );
         assert_eq!(plan(&Value::Null).lines.len(), 2);
     }
 
     #[test]
     fn days_in_a_row_are_told_as_one() {
         for (span, words) in [
-            ("mon,tue,wed,thu,fri 09:00-17:00", "Mon\u{2013}Fri 09:00\u{2013}17:00"),
-            ("mon,wed,sat,sun 09:00-17:00", "Mon, Wed, Sat, Sun 09:00\u{2013}17:00"),
+            (
+                "mon,tue,wed,thu,fri 09:00-17:00",
+                "Mon\u{2013}Fri 09:00\u{2013}17:00",
+            ),
+            (
+                "mon,wed,sat,sun 09:00-17:00",
+                "Mon, Wed, Sat, Sun 09:00\u{2013}17:00",
+            ),
             ("fri 22:00-24:00", "Fri 22:00\u{2013}24:00"),
         ] {
             assert_eq!(line(span).words(), words);
@@ -148,7 +202,10 @@ mod tests {
 
     #[test]
     fn a_plan_without_lines_is_none() {
-        let zone = vec![("open_hours.zone".to_owned(), "UTC".to_owned()), ("open_hours.0.from".to_owned(), " ".to_owned())];
+        let zone = vec![
+            ("open_hours.zone".to_owned(), "UTC".to_owned()),
+            ("open_hours.0.from".to_owned(), " ".to_owned()),
+        ];
         assert_eq!(read("open_hours", &Posted::new(zone)), Value::Null);
     }
 }

@@ -46,13 +46,20 @@ impl Moment {
 impl fmt::Display for Moment {
     /// As HTML; made of digits and our own words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<time datetime=\"{}\" title=\"{}\">{}</time>", self.at, self.whole(), self.words())
+        write!(
+            f,
+            "<time datetime=\"{}\" title=\"{}\">{}</time>",
+            self.at,
+            self.whole(),
+            self.words()
+        )
     }
 }
 
 /// A time in UTC, in jiff's notation.
 pub fn spell(at: Timestamp, format: &str) -> String {
-    jiff::Timestamp::from_millisecond(at.millis()).map_or_else(|_| at.to_string(), |time| time.strftime(format).to_string())
+    jiff::Timestamp::from_millisecond(at.millis())
+        .map_or_else(|_| at.to_string(), |time| time.strftime(format).to_string())
 }
 
 /// A length of time in its largest unit: `45 s`, `3 min`, `2 h`, `5 days`.
@@ -78,7 +85,11 @@ pub fn length(seconds: u64) -> String {
             break;
         }
     }
-    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
+    if parts.is_empty() {
+        "0 s".to_owned()
+    } else {
+        parts.join(" ")
+    }
 }
 
 /// A wait, with as many digits as tell something: `40 ms`, `0.4 s`, `45 s`.
@@ -121,18 +132,41 @@ mod tests {
             assert_eq!(Moment::new(at, NOON).words(), expected);
         }
         let shown = Moment::new(NOON, NOON).to_string();
-        assert_eq!(shown, "<time datetime=\"2026-11-23T12:00:00Z\" title=\"23 Nov 2026, 12:00:00 UTC\">now</time>");
+        assert_eq!(
+            shown,
+            "<time datetime=\"2026-11-23T12:00:00Z\" title=\"23 Nov 2026, 12:00:00 UTC\">now</time>"
+        );
     }
 
     #[test]
     fn lengths_and_large_numbers_are_readable() {
-        for (seconds, expected) in [(0, "0 s"), (45, "45 s"), (60, "1 min"), (5400, "1 h 30 min"), (86_400, "1 d"), (90_061, "1 d 1 h")] {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (45, "45 s"),
+            (60, "1 min"),
+            (5400, "1 h 30 min"),
+            (86_400, "1 d"),
+            (90_061, "1 d 1 h"),
+        ] {
             assert_eq!(length(seconds), expected);
         }
         assert_eq!(
             (wait(0), wait(42), wait(412), wait(9949), wait(10_001)),
-            ("0 ms".into(), "42 ms".into(), "0.4 s".into(), "9.9 s".into(), "11 s".into())
+            (
+                "0 ms".into(),
+                "42 ms".into(),
+                "0.4 s".into(),
+                "9.9 s".into(),
+                "11 s".into()
+            )
         );
-        assert_eq!((grouped(7), grouped(1234), grouped(1_000_000)), ("7".into(), "1\u{202f}234".into(), "1\u{202f}000\u{202f}000".into()));
+        assert_eq!(
+            (grouped(7), grouped(1234), grouped(1_000_000)),
+            (
+                "7".into(),
+                "1\u{202f}234".into(),
+                "1\u{202f}000\u{202f}000".into()
+            )
+        );
     }
 }

@@ -13,12 +13,22 @@ pub mod staging;
 use super::field::Noun;
 
 /// Every noun.
-pub static ALL: [&Noun; 7] =
-    [&cast::CAST, &image::IMAGE, &group::GROUP, &network::NETWORK, &settings::SETTINGS, &staging::STAGING, &api_key::API_KEY];
+pub static ALL: [&Noun; 7] = [
+    &cast::CAST,
+    &image::IMAGE,
+    &group::GROUP,
+    &network::NETWORK,
+    &settings::SETTINGS,
+    &staging::STAGING,
+    &api_key::API_KEY,
+];
 
 /// How people read the name of a field, of whatever noun; the name itself when there is none.
 pub fn label_of(name: &str) -> &str {
-    ALL.iter().flat_map(|noun| noun.fields()).find(|field| field.name == name).map_or(name, |field| field.label)
+    ALL.iter()
+        .flat_map(|noun| noun.fields())
+        .find(|field| field.name == name)
+        .map_or(name, |field| field.label)
 }
 
 #[cfg(test)]
@@ -54,11 +64,21 @@ mod tests {
     fn cast(fields: &Value) -> Value {
         let draft = cast_form::create(fields, OURS, &SeededEntropy::new(1)).expect("a cast");
         let counter = Counter::new(draft.set_counter.unwrap_or_default());
-        cast_form::view(&Cast { settings: draft.settings, counter, ..testing::cast(1) }, OURS)
+        cast_form::view(
+            &Cast {
+                settings: draft.settings,
+                counter,
+                ..testing::cast(1)
+            },
+            OURS,
+        )
     }
 
     fn image(fields: &Value) -> Value {
-        image_form::view(&Image { settings: image_form::create(fields).expect("an image"), ..testing::image(1) })
+        image_form::view(&Image {
+            settings: image_form::create(fields).expect("an image"),
+            ..testing::image(1)
+        })
     }
 
     fn image_id() -> Value {
@@ -67,25 +87,46 @@ mod tests {
 
     fn network(fields: &Value) -> Value {
         let (id, settings) = network_form::create(fields).expect("a network");
-        network_form::view(&Network { id, version: 1, settings, created_at: NOON, updated_at: NOON })
+        network_form::view(&Network {
+            id,
+            version: 1,
+            settings,
+            created_at: NOON,
+            updated_at: NOON,
+        })
     }
 
     fn group(fields: &Value) -> Value {
-        group_form::view(&Group { settings: group_form::create(fields).expect("a group"), ..Group::all_users() })
+        group_form::view(&Group {
+            settings: group_form::create(fields).expect("a group"),
+            ..Group::all_users()
+        })
     }
 
     fn settings(fields: &Value) -> Value {
-        system_form::view(&System::new(1, system_form::patch(&System::default(), fields).expect("settings"), NOON))
+        system_form::view(&System::new(
+            1,
+            system_form::patch(&System::default(), fields).expect("settings"),
+            NOON,
+        ))
     }
 
     fn staging(fields: &Value) -> Value {
         let settings = staging_form::create(fields).expect("a staging config");
-        staging_form::view(&Staging { id: StagingId::from_bytes([1; 16]), version: 1, settings, created_at: NOON, updated_at: NOON })
+        staging_form::view(&Staging {
+            id: StagingId::from_bytes([1; 16]),
+            version: 1,
+            settings,
+            created_at: NOON,
+            updated_at: NOON,
+        })
     }
 
     fn api_key(fields: &Value) -> Value {
         let settings = api_key_form::create(fields).expect("a key");
-        api_key_form::view(&ApiKey::with_secret(ApiKeyId::from_bytes([1; 16]), &[1; 16], NOON, settings).0)
+        api_key_form::view(
+            &ApiKey::with_secret(ApiKeyId::from_bytes([1; 16]), &[1; 16], NOON, settings).0,
+        )
     }
 
     fn client() -> Value {
@@ -99,7 +140,10 @@ mod tests {
     fn documents() -> Vec<(&'static Noun, Value)> {
         let hours = json!({"time_zone": "Europe/Berlin", "spans": ["mon,tue,wed,thu,fri 09:00-17:00", "sat,sun 22:00-02:00"]});
         vec![
-            (&CAST, cast(&json!({"name": "Desk", "image_id": image_id()}))),
+            (
+                &CAST,
+                cast(&json!({"name": "Desk", "image_id": image_id()})),
+            ),
             (
                 &CAST,
                 cast(&json!({
@@ -116,7 +160,10 @@ mod tests {
                     "enable_sharing": true, "allow_anonymous_viewers": true, "disable_shared_fixed_resolution": true,
                 })),
             ),
-            (&IMAGE, image(&json!({"name": "App", "task_definition": "app:1"}))),
+            (
+                &IMAGE,
+                image(&json!({"name": "App", "task_definition": "app:1"})),
+            ),
             (
                 &IMAGE,
                 image(&json!({
@@ -126,8 +173,18 @@ mod tests {
                 })),
             ),
             (&GROUP, group(&json!({"name": "Staff"}))),
-            (&GROUP, group(&json!({"name": "Staff", "description": "x", "priority": 7, "client_settings": client()}))),
-            (&NETWORK, network(&json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]}))),
+            (
+                &GROUP,
+                group(
+                    &json!({"name": "Staff", "description": "x", "priority": 7, "client_settings": client()}),
+                ),
+            ),
+            (
+                &NETWORK,
+                network(
+                    &json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]}),
+                ),
+            ),
             (
                 &NETWORK,
                 network(&json!({
@@ -135,7 +192,10 @@ mod tests {
                     "assign_public_ip": true,
                 })),
             ),
-            (&STAGING, staging(&json!({"name": "Monday", "image_id": image_id()}))),
+            (
+                &STAGING,
+                staging(&json!({"name": "Monday", "image_id": image_id()})),
+            ),
             (
                 &STAGING,
                 staging(&json!({
@@ -145,7 +205,12 @@ mod tests {
                 })),
             ),
             (&API_KEY, api_key(&json!({"name": "CI"}))),
-            (&API_KEY, api_key(&json!({"name": "CI", "scopes": ["casts", "keys"], "expires_at": "2026-12-31T18:00:00Z"}))),
+            (
+                &API_KEY,
+                api_key(
+                    &json!({"name": "CI", "scopes": ["casts", "keys"], "expires_at": "2026-12-31T18:00:00Z"}),
+                ),
+            ),
             (&SETTINGS, settings(&json!({}))),
             (
                 &SETTINGS,
@@ -172,8 +237,16 @@ mod tests {
             "previous_key",
             "last_used_at",
         ];
-        let fields = document.as_object().expect("an object").iter().filter(|(name, _)| !only_shown.contains(&name.as_str()));
-        Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let fields = document
+            .as_object()
+            .expect("an object")
+            .iter()
+            .filter(|(name, _)| !only_shown.contains(&name.as_str()));
+        Value::Object(
+            fields
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     fn names(prefix: &str, document: &Value, found: &mut BTreeSet<String>) {
@@ -191,7 +264,11 @@ mod tests {
         for (noun, document) in documents() {
             let mut known = BTreeSet::new();
             names("", &settable(&document), &mut known);
-            let asked = noun.fields().filter(|field| field.kind != Kind::Secret).map(|field| field.name.to_owned()).collect();
+            let asked = noun
+                .fields()
+                .filter(|field| field.kind != Kind::Secret)
+                .map(|field| field.name.to_owned())
+                .collect();
             assert_eq!(known, asked, "{}", noun.name);
         }
     }
@@ -199,10 +276,27 @@ mod tests {
     #[test]
     fn a_form_that_is_sent_as_it_is_changes_nothing() {
         for (noun, document) in documents() {
-            let parts = form::parts(noun, &document, &Remarks::default(), &Choices::default(), true);
-            let groups = parts.into_iter().flat_map(|part| part.blocks).flat_map(|block| std::iter::once(block.lead).chain(block.under));
-            let sent = groups.flatten().flat_map(|control| control.sends()).collect();
-            assert_eq!(answers::document(noun, &Posted::new(sent)), settable(&document), "{}", noun.name);
+            let parts = form::parts(
+                noun,
+                &document,
+                &Remarks::default(),
+                &Choices::default(),
+                true,
+            );
+            let groups = parts
+                .into_iter()
+                .flat_map(|part| part.blocks)
+                .flat_map(|block| std::iter::once(block.lead).chain(block.under));
+            let sent = groups
+                .flatten()
+                .flat_map(|control| control.sends())
+                .collect();
+            assert_eq!(
+                answers::document(noun, &Posted::new(sent)),
+                settable(&document),
+                "{}",
+                noun.name
+            );
         }
     }
 
@@ -232,7 +326,11 @@ mod tests {
             "Disable Shared Fixed Resolution",
             "Restrict to Referrers",
         ] {
-            assert_eq!(CAST.fields().filter(|field| field.label == label).count(), 1, "{label}");
+            assert_eq!(
+                CAST.fields().filter(|field| field.label == label).count(),
+                1,
+                "{label}"
+            );
         }
     }
 
@@ -243,9 +341,20 @@ mod tests {
             "open_hours": {"time_zone": "Mars", "spans": ["nonsense"]}, "client_settings": {"permissions": {"webcam": "on"}, "idle_minutes": 0},
             "else": 1,
         });
-        let errors = cast_form::create(&wrong, OURS, &SeededEntropy::new(1)).expect_err("is wrong").0;
-        let mistakes = form::mistakes(&CAST, &Remarks { errors, ..Remarks::default() });
-        let told: Vec<&str> = mistakes.iter().map(|mistake| mistake.text.as_str()).collect();
+        let errors = cast_form::create(&wrong, OURS, &SeededEntropy::new(1))
+            .expect_err("is wrong")
+            .0;
+        let mistakes = form::mistakes(
+            &CAST,
+            &Remarks {
+                errors,
+                ..Remarks::default()
+            },
+        );
+        let told: Vec<&str> = mistakes
+            .iter()
+            .map(|mistake| mistake.text.as_str())
+            .collect();
         assert_eq!(
             told,
             [
@@ -261,7 +370,10 @@ mod tests {
                 "Idle limit: Must be a whole number from 1 to 10080.",
             ]
         );
-        let targets: Vec<&str> = mistakes.iter().map(|mistake| mistake.target.as_str()).collect();
+        let targets: Vec<&str> = mistakes
+            .iter()
+            .map(|mistake| mistake.target.as_str())
+            .collect();
         assert_eq!((targets[0], targets[4]), ("", "f-restrict-to-referrers"));
     }
 }

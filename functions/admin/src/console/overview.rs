@@ -36,7 +36,9 @@ pub fn page(frame: &Frame, page: &Overview) -> Screen {
     let table = claims_table(frame, &page.claims, "Last claims", true, None);
     let mut screen = Screen::new(Place::Overview, "Overview", shown(&Main { page, table }));
     if frame.may("casts") && page.first_steps.is_none() {
-        screen.acts.push(Act::begin("New cast", "", "/admin/new-cast"));
+        screen
+            .acts
+            .push(Act::begin("New cast", "", "/admin/new-cast"));
     }
     screen
 }

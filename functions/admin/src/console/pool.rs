@@ -30,10 +30,18 @@ struct Main {
 }
 
 /// The state of a pool, to stand over its form; `waiting` are its sessions as the API shows them.
-pub fn state(frame: &Frame, settings: &StagingSettings, pool: &PoolView, waiting: &[Value]) -> String {
+pub fn state(
+    frame: &Frame,
+    settings: &StagingSettings,
+    pool: &PoolView,
+    waiting: &[Value],
+) -> String {
     let numbers = Numbers::of(pool);
     let table = Table {
-        empty: Empty::words("Nothing waits", "Sessions stand here from when they are started ahead until somebody gets them."),
+        empty: Empty::words(
+            "Nothing waits",
+            "Sessions stand here from when they are started ahead until somebody gets them.",
+        ),
         ..sessions_table(frame, waiting, "Waiting sessions", None)
     };
     shown(&Main {
@@ -48,10 +56,18 @@ pub fn state(frame: &Frame, settings: &StagingSettings, pool: &PoolView, waiting
 
 /// Where the pool stands, in a sentence.
 pub(crate) fn words(pool: &PoolView, numbers: Numbers) -> String {
-    let starting = if numbers.starting > 0 { format!(", {} starting", grouped(numbers.starting)) } else { String::new() };
+    let starting = if numbers.starting > 0 {
+        format!(", {} starting", grouped(numbers.starting))
+    } else {
+        String::new()
+    };
     match pool.plan.rest {
         Some(rest) => format!("The pool rests: {}", rest.sentence()),
-        None => format!("{} of {} ready{starting}.", grouped(numbers.ready), grouped(u64::from(pool.plan.wanted))),
+        None => format!(
+            "{} of {} ready{starting}.",
+            grouped(numbers.ready),
+            grouped(u64::from(pool.plan.wanted))
+        ),
     }
 }
 
@@ -69,22 +85,61 @@ pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
 fn pause(pool: &PoolView) -> Option<String> {
     let (until, since) = (pool.plan.paused_until?, pool.log.failed_at?);
     let clock = |at: Timestamp| spell(at, "%H:%M:%S");
-    let why = pool.log.refusal.as_deref().unwrap_or_default().trim_end_matches('.');
-    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-    Some(format!("The last start failed at {} (UTC){why}. The next try is at {}.", clock(since), clock(until)))
+    let why = pool
+        .log
+        .refusal
+        .as_deref()
+        .unwrap_or_default()
+        .trim_end_matches('.');
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    };
+    Some(format!(
+        "The last start failed at {} (UTC){why}. The next try is at {}.",
+        clock(since),
+        clock(until)
+    ))
 }
 
-fn figures(settings: &StagingSettings, pool: &PoolView, numbers: Numbers) -> Vec<(&'static str, String, String)> {
+fn figures(
+    settings: &StagingSettings,
+    pool: &PoolView,
+    numbers: Numbers,
+) -> Vec<(&'static str, String, String)> {
     let dash = || "\u{2013}".to_owned();
-    let rate = numbers.hit_rate().map_or_else(dash, |rate| format!("{:.0}\u{202f}%", rate * 100.0));
+    let rate = numbers
+        .hit_rate()
+        .map_or_else(dash, |rate| format!("{:.0}\u{202f}%", rate * 100.0));
     let visitors = numbers.assigned + numbers.missed;
-    let spent = pool.hour_micros.map_or_else(dash, |_| dollars(pool.log.spent_today(pool.at)));
-    let budget = settings.daily_budget_cents.map(|cents| format!("of {}", dollars(u64::from(cents) * 10_000))).unwrap_or_default();
-    let hour = pool.hour_micros.map(|micros| dollars(micros * u64::from(settings.desired_sessions))).unwrap_or_else(dash);
+    let spent = pool
+        .hour_micros
+        .map_or_else(dash, |_| dollars(pool.log.spent_today(pool.at)));
+    let budget = settings
+        .daily_budget_cents
+        .map(|cents| format!("of {}", dollars(u64::from(cents) * 10_000)))
+        .unwrap_or_default();
+    let hour = pool
+        .hour_micros
+        .map(|micros| dollars(micros * u64::from(settings.desired_sessions)))
+        .unwrap_or_else(dash);
     vec![
-        ("Ready", grouped(numbers.ready), format!("of {}", grouped(u64::from(pool.plan.wanted)))),
+        (
+            "Ready",
+            grouped(numbers.ready),
+            format!("of {}", grouped(u64::from(pool.plan.wanted))),
+        ),
         ("Starting", grouped(numbers.starting), String::new()),
-        ("At once, 24 h", rate, if visitors > 0 { format!("of {}", grouped(visitors)) } else { String::new() }),
+        (
+            "At once, 24 h",
+            rate,
+            if visitors > 0 {
+                format!("of {}", grouped(visitors))
+            } else {
+                String::new()
+            },
+        ),
         ("Spent today", spent, budget),
         ("Hour, when full", hour, String::new()),
     ]
@@ -105,17 +160,34 @@ fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
     let chart = |title: &str, summary: String, series: Vec<Series>| Chart {
         title: title.to_owned(),
         summary,
-        labels: hours.iter().map(|hour| spell(Timestamp::from_millis(hour.since * 1000), "%a %H:%M")).collect(),
+        labels: hours
+            .iter()
+            .map(|hour| spell(Timestamp::from_millis(hour.since * 1000), "%a %H:%M"))
+            .collect(),
         axis: "Hour (UTC)",
         unit: "",
         series,
         shape: Shape::Bars,
     };
-    let stock = vec![series("Ready", |hour| hour.ready), series("Starting", |hour| hour.starting)];
-    let visitors = vec![series("Given at once", |hour| hour.assigned), series("Missed", |hour| hour.missed)];
-    let served = format!("{} given one at once, {} missed in the last day.", grouped(numbers.assigned), grouped(numbers.missed));
+    let stock = vec![
+        series("Ready", |hour| hour.ready),
+        series("Starting", |hour| hour.starting),
+    ];
+    let visitors = vec![
+        series("Given at once", |hour| hour.assigned),
+        series("Missed", |hour| hour.missed),
+    ];
+    let served = format!(
+        "{} given one at once, {} missed in the last day.",
+        grouped(numbers.assigned),
+        grouped(numbers.missed)
+    );
     [
-        chart("Ready and starting", "The fewest ready and the most starting in each hour.".into(), stock),
+        chart(
+            "Ready and starting",
+            "The fewest ready and the most starting in each hour.".into(),
+            stock,
+        ),
         chart("Visitors it fitted", served, visitors),
     ]
 }
@@ -141,14 +213,34 @@ fn hours(spans: &[PoolSpan]) -> Vec<PoolSpan> {
 /// Every span from the first that the log knows to now: what is not written is nothing.
 fn whole(pool: &PoolView, numbers: Numbers) -> Vec<PoolSpan> {
     let now = pool.at.seconds().div_euclid(SPAN_SECONDS) * SPAN_SECONDS;
-    let first = pool.log.spans.first().map_or(now, |span| span.since).max(now - DRAWN_SECONDS);
+    let first = pool
+        .log
+        .spans
+        .first()
+        .map_or(now, |span| span.since)
+        .max(now - DRAWN_SECONDS);
     let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let mut spans = Vec::new();
     let mut since = first;
     while since <= now {
-        let written = pool.log.spans.iter().find(|span| span.since == since).copied();
-        let (ready, starting) = if since == now { (count(numbers.ready), count(numbers.starting)) } else { (0, 0) };
-        spans.push(written.unwrap_or(PoolSpan { since, ready, starting, assigned: 0, missed: 0 }));
+        let written = pool
+            .log
+            .spans
+            .iter()
+            .find(|span| span.since == since)
+            .copied();
+        let (ready, starting) = if since == now {
+            (count(numbers.ready), count(numbers.starting))
+        } else {
+            (0, 0)
+        };
+        spans.push(written.unwrap_or(PoolSpan {
+            since,
+            ready,
+            starting,
+            assigned: 0,
+            missed: 0,
+        }));
         since += SPAN_SECONDS;
     }
     spans
@@ -165,41 +257,117 @@ mod tests {
 
     fn pool(wanted: u32, rest: Option<Rest>) -> PoolView {
         let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
-        let plan = PoolPlan { wanted, rest, ..PoolPlan::default() };
-        PoolView { waiting: Vec::new(), plan, log, hour_micros: Some(17_342), at: NOON.plus_seconds(200) }
+        let plan = PoolPlan {
+            wanted,
+            rest,
+            ..PoolPlan::default()
+        };
+        PoolView {
+            waiting: Vec::new(),
+            plan,
+            log,
+            hour_micros: Some(17_342),
+            at: NOON.plus_seconds(200),
+        }
     }
 
     #[test]
     fn a_pools_state_is_told_in_words() {
         let paused = |mut pool: PoolView| {
-            pool.log.note_failure(NOON, "RESOURCE:CPU.".into(), NOON.plus_seconds(180));
+            pool.log
+                .note_failure(NOON, "RESOURCE:CPU.".into(), NOON.plus_seconds(180));
             pool.plan.paused_until = pool.log.paused_until(NOON, pool.at);
             pool
         };
         for (name, pool, (ready, starting), sentence, word) in [
             ("full", pool(3, None), (3, 0), "3 of 3 ready.", "Full"),
-            ("filling", pool(5, None), (3, 2), "3 of 5 ready, 2 starting.", "Filling"),
-            ("resting", pool(0, Some(Rest::OutsideSchedule)), (0, 0), "The pool rests: It is outside of its schedule.", "Rests"),
-            ("paused", paused(pool(5, None)), (3, 0), "3 of 5 ready.", "Paused"),
+            (
+                "filling",
+                pool(5, None),
+                (3, 2),
+                "3 of 5 ready, 2 starting.",
+                "Filling",
+            ),
+            (
+                "resting",
+                pool(0, Some(Rest::OutsideSchedule)),
+                (0, 0),
+                "The pool rests: It is outside of its schedule.",
+                "Rests",
+            ),
+            (
+                "paused",
+                paused(pool(5, None)),
+                (3, 0),
+                "3 of 5 ready.",
+                "Paused",
+            ),
         ] {
-            let numbers = Numbers { ready, starting, ..Numbers::default() };
-            assert_eq!((words(&pool, numbers).as_str(), badge(&pool, numbers).text.as_str()), (sentence, word), "{name}");
+            let numbers = Numbers {
+                ready,
+                starting,
+                ..Numbers::default()
+            };
+            assert_eq!(
+                (
+                    words(&pool, numbers).as_str(),
+                    badge(&pool, numbers).text.as_str()
+                ),
+                (sentence, word),
+                "{name}"
+            );
         }
         let said = pause(&paused(pool(5, None))).expect("is paused");
-        assert_eq!(said, "The last start failed at 12:03:00 (UTC): RESOURCE:CPU. The next try is at 12:03:30.");
+        assert_eq!(
+            said,
+            "The last start failed at 12:03:00 (UTC): RESOURCE:CPU. The next try is at 12:03:30."
+        );
         assert_eq!(pause(&pool(5, None)), None);
     }
 
     #[test]
     fn what_the_log_leaves_out_is_drawn_as_nothing() {
         let mut pool = pool(2, None);
-        let seen = Seen { ready: 2, assigned: 1, missed: 1, ..Seen::default() };
-        pool.log = pool.log.noted(seen, NOON).noted(seen, NOON.plus_seconds(3600));
+        let seen = Seen {
+            ready: 2,
+            assigned: 1,
+            missed: 1,
+            ..Seen::default()
+        };
+        pool.log = pool
+            .log
+            .noted(seen, NOON)
+            .noted(seen, NOON.plus_seconds(3600));
         pool.at = NOON.plus_seconds(5400);
-        let [stock, visitors] = charts(&pool, Numbers { ready: 1, ..Numbers::default() });
-        assert_eq!((stock.series[0].values.as_slice(), visitors.series[0].values.as_slice()), (&[0.0, 0.0][..], &[1.0, 1.0][..]));
+        let [stock, visitors] = charts(
+            &pool,
+            Numbers {
+                ready: 1,
+                ..Numbers::default()
+            },
+        );
+        assert_eq!(
+            (
+                stock.series[0].values.as_slice(),
+                visitors.series[0].values.as_slice()
+            ),
+            (&[0.0, 0.0][..], &[1.0, 1.0][..])
+        );
         assert_eq!(stock.labels, ["Mon 12:00", "Mon 13:00"]);
-        let ready: Vec<u32> = whole(&pool, Numbers { ready: 1, ..Numbers::default() }).iter().map(|span| span.ready).collect();
-        assert_eq!(ready, [2, 0, 0, 0, 2, 0, 1], "what waits now stands at the end");
+        let ready: Vec<u32> = whole(
+            &pool,
+            Numbers {
+                ready: 1,
+                ..Numbers::default()
+            },
+        )
+        .iter()
+        .map(|span| span.ready)
+        .collect();
+        assert_eq!(
+            ready,
+            [2, 0, 0, 0, 2, 0, 1],
+            "what waits now stands at the end"
+        );
     }
 }

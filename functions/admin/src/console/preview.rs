@@ -32,7 +32,11 @@ impl Preview {
         let anonymous = on(cast, "allow_anonymous");
         Self {
             link: format!("{public_url}/cast/{key}"),
-            image: if image.is_empty() { "The image\u{2019}s name".to_owned() } else { image },
+            image: if image.is_empty() {
+                "The image\u{2019}s name".to_owned()
+            } else {
+                image
+            },
             asks_for_login: !anonymous,
             asks_for_check: anonymous && on(cast, "require_captcha"),
             asks_for_consent: on(cast, "allow_dynamic_kasm_url"),

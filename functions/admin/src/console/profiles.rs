@@ -12,11 +12,23 @@ use super::table::{Act, Badge, Cell, Empty, How, Row, Table, buttons, numbers, w
 /// A user and their profiles.
 pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
     let id = text(user, "id");
-    let name = [text(user, "name"), id].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+    let name = [text(user, "name"), id]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_default();
     let table = Table {
         caption: "Persistent profiles".into(),
-        columns: vec![words("Image"), words("State"), numbers("Size"), words("Saved"), buttons()],
-        rows: profiles.iter().flat_map(|profile| rows(frame, profile)).collect(),
+        columns: vec![
+            words("Image"),
+            words("State"),
+            numbers("Size"),
+            words("Saved"),
+            buttons(),
+        ],
+        rows: profiles
+            .iter()
+            .flat_map(|profile| rows(frame, profile))
+            .collect(),
         empty: Empty::words(
             "Nothing is kept for this user",
             "Files are kept where a link asks for a login and its image has a profile path.",
@@ -24,10 +36,19 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
         next: None,
         mark: frame.mark.clone(),
     };
-    let mut screen = Screen::new(Place::Users, name, format!("<div class=\"card list-card\">{}</div>", shown(&table)));
-    "The files that this user finds again in the next session, and what they were before.".clone_into(&mut screen.lead);
+    let mut screen = Screen::new(
+        Place::Users,
+        name,
+        format!("<div class=\"card list-card\">{}</div>", shown(&table)),
+    );
+    "The files that this user finds again in the next session, and what they were before."
+        .clone_into(&mut screen.lead);
     if frame.may("people") {
-        screen.acts.push(Act::go("Forget\u{2026}", name, format!("/admin/users/{id}/delete")));
+        screen.acts.push(Act::go(
+            "Forget\u{2026}",
+            name,
+            format!("/admin/users/{id}/delete"),
+        ));
     }
     screen
 }
@@ -36,31 +57,69 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
 fn rows(frame: &Frame, profile: &Value) -> Vec<Row> {
     let (id, image) = (text(profile, "id"), text(profile, "image_name"));
     let may = frame.may("people");
-    let delete = Act::go("Delete\u{2026}", format!("the profile of {image}"), format!("/admin/profiles/{id}/delete"));
+    let delete = Act::go(
+        "Delete\u{2026}",
+        format!("the profile of {image}"),
+        format!("/admin/profiles/{id}/delete"),
+    );
     let current = &profile["current"];
-    let state = if current.is_null() { Badge::new(Tone::Plain, "Nothing saved yet") } else { Badge::new(Tone::Good, "Current") };
-    let first = row(frame, image, current, state, if may { vec![delete] } else { Vec::new() }, false);
-    let older = profile["older"].as_array().into_iter().flatten().map(|archive| {
-        let restore = Act {
-            label: "Restore".into(),
-            to: format!("{image} as it was at {}", text(archive, "saved_at")),
-            href: format!("/admin/profiles/{id}/restore"),
-            how: How::Send(vec![("archive", text(archive, "name").to_owned())]),
-        };
-        let acts = if may { vec![restore] } else { Vec::new() };
-        row(frame, image, archive, Badge::new(Tone::Plain, "Earlier"), acts, true)
-    });
+    let state = if current.is_null() {
+        Badge::new(Tone::Plain, "Nothing saved yet")
+    } else {
+        Badge::new(Tone::Good, "Current")
+    };
+    let first = row(
+        frame,
+        image,
+        current,
+        state,
+        if may { vec![delete] } else { Vec::new() },
+        false,
+    );
+    let older = profile["older"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|archive| {
+            let restore = Act {
+                label: "Restore".into(),
+                to: format!("{image} as it was at {}", text(archive, "saved_at")),
+                href: format!("/admin/profiles/{id}/restore"),
+                how: How::Send(vec![("archive", text(archive, "name").to_owned())]),
+            };
+            let acts = if may { vec![restore] } else { Vec::new() };
+            row(
+                frame,
+                image,
+                archive,
+                Badge::new(Tone::Plain, "Earlier"),
+                acts,
+                true,
+            )
+        });
     std::iter::once(first).chain(older).collect()
 }
 
-fn row(frame: &Frame, image: &str, archive: &Value, state: Badge, acts: Vec<Act>, quiet: bool) -> Row {
-    let size = archive["bytes"].as_u64().map_or_else(|| "\u{2013}".to_owned(), size);
+fn row(
+    frame: &Frame,
+    image: &str,
+    archive: &Value,
+    state: Badge,
+    acts: Vec<Act>,
+    quiet: bool,
+) -> Row {
+    let size = archive["bytes"]
+        .as_u64()
+        .map_or_else(|| "\u{2013}".to_owned(), size);
     Row {
         quiet,
         cells: vec![
             Cell::Text(image.to_owned()),
             Cell::Badge(state),
-            Cell::Of { number: size, of: String::new() },
+            Cell::Of {
+                number: size,
+                of: String::new(),
+            },
             Cell::Time(Moment::of(&archive["saved_at"], frame.now)),
             Cell::Acts(acts),
         ],
@@ -82,7 +141,13 @@ mod tests {
 
     #[test]
     fn a_size_is_told_in_units_that_people_use() {
-        for (bytes, words) in [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1 << 20, "1 MiB"), (5 << 30, "5120 MiB")] {
+        for (bytes, words) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1 << 20, "1 MiB"),
+            (5 << 30, "5120 MiB"),
+        ] {
             assert_eq!(size(bytes), words);
         }
     }

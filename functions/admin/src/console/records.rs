@@ -13,11 +13,22 @@ use super::table::{Act, Badge, Cell, Empty, Row, Table, buttons, numbers, words}
 use crate::desk::pools::Numbers;
 
 /// A page with a list and a way to add to it.
-fn screen(frame: &Frame, place: Place, title: &str, lead: &str, add: Option<(&str, &str, &str)>, mut table: Table) -> Screen {
+fn screen(
+    frame: &Frame,
+    place: Place,
+    title: &str,
+    lead: &str,
+    add: Option<(&str, &str, &str)>,
+    mut table: Table,
+) -> Screen {
     if !add.is_some_and(|(scope, ..)| frame.may(scope)) {
         table.empty.act = None;
     }
-    let mut screen = Screen::new(place, title, format!("<div class=\"card list-card\">{}</div>", shown(&table)));
+    let mut screen = Screen::new(
+        place,
+        title,
+        format!("<div class=\"card list-card\">{}</div>", shown(&table)),
+    );
     lead.clone_into(&mut screen.lead);
     if let Some((scope, label, href)) = add
         && frame.may(scope)
@@ -41,33 +52,59 @@ fn named(record: &Value, folder: &str, id: &str) -> Cell {
 }
 
 fn list_of(value: &Value) -> String {
-    let items: Vec<&str> = value.as_array().map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
+    let items: Vec<&str> = value
+        .as_array()
+        .map(|items| items.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
     items.join(", ")
 }
 
 /// Images.
 pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
     let row = |image: &Value| {
-        let source = [text(image, "container_image"), text(image, "task_definition")]
-            .into_iter()
-            .find(|source| !source.is_empty())
-            .unwrap_or_default();
+        let source = [
+            text(image, "container_image"),
+            text(image, "task_definition"),
+        ]
+        .into_iter()
+        .find(|source| !source.is_empty())
+        .unwrap_or_default();
         let size = match (image["cpu"].as_u64(), image["memory"].as_u64()) {
-            (Some(cpu), Some(memory)) => Cell::Text(format!("{} vCPU, {} GiB", cpu as f64 / 1024.0, memory as f64 / 1024.0)),
+            (Some(cpu), Some(memory)) => Cell::Text(format!(
+                "{} vCPU, {} GiB",
+                cpu as f64 / 1024.0,
+                memory as f64 / 1024.0
+            )),
             _ => Cell::Soft("its own".into()),
         };
-        let mut badges = vec![if on(image, "enabled") { Badge::new(Tone::Good, "On") } else { Badge::new(Tone::Plain, "Off") }];
+        let mut badges = vec![if on(image, "enabled") {
+            Badge::new(Tone::Good, "On")
+        } else {
+            Badge::new(Tone::Plain, "Off")
+        }];
         if !text(image, "view_only").is_empty() {
             badges.push(Badge::new(Tone::Plain, "Can be shared"));
         }
         Row {
             quiet: !on(image, "enabled"),
-            cells: vec![named(image, "images", "id"), Cell::Badges(badges), Cell::Code(source.to_owned()), size, changed(frame, image)],
+            cells: vec![
+                named(image, "images", "id"),
+                Cell::Badges(badges),
+                Cell::Code(source.to_owned()),
+                size,
+                changed(frame, image),
+            ],
         }
     };
     let table = Table {
         caption: "Images".into(),
-        columns: vec![words("Name"), words("State"), words("Runs"), words("Size"), words("Changed")],
+        columns: vec![
+            words("Name"),
+            words("State"),
+            words("Runs"),
+            words("Size"),
+            words("Changed"),
+        ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No images yet",
@@ -78,7 +115,14 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         next,
         mark: frame.mark.clone(),
     };
-    screen(frame, Place::Images, "Images", "What sessions run.", Some(("images", "New image", "/admin/new-image")), table)
+    screen(
+        frame,
+        Place::Images,
+        "Images",
+        "What sessions run.",
+        Some(("images", "New image", "/admin/new-image")),
+        table,
+    )
 }
 
 /// Networks.
@@ -89,13 +133,26 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
             named(network, "networks", "name"),
             Cell::Code(list_of(&network["subnets"])),
             Cell::Code(list_of(&network["security_groups"])),
-            Cell::Text(if on(network, "assign_public_ip") { "Yes" } else { "No" }.into()),
+            Cell::Text(
+                if on(network, "assign_public_ip") {
+                    "Yes"
+                } else {
+                    "No"
+                }
+                .into(),
+            ),
             changed(frame, network),
         ],
     };
     let table = Table {
         caption: "Networks".into(),
-        columns: vec![words("Name"), words("Subnets"), words("Security groups"), words("Public address"), words("Changed")],
+        columns: vec![
+            words("Name"),
+            words("Subnets"),
+            words("Security groups"),
+            words("Public address"),
+            words("Changed"),
+        ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No networks of your own",
@@ -106,7 +163,14 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
         next,
         mark: frame.mark.clone(),
     };
-    screen(frame, Place::Networks, "Networks", "Where sessions are started.", Some(("images", "New network", "/admin/new-network")), table)
+    screen(
+        frame,
+        Place::Networks,
+        "Networks",
+        "Where sessions are started.",
+        Some(("images", "New network", "/admin/new-network")),
+        table,
+    )
 }
 
 /// Groups.
@@ -116,12 +180,19 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             .as_object()
             .map(|all| all.values().filter(|value| !value.is_null()).count())
             .unwrap_or_default();
-        let said = if said == 0 { Cell::Soft("nothing".into()) } else { Cell::Text(plural(said as u64, "permission", "permissions")) };
+        let said = if said == 0 {
+            Cell::Soft("nothing".into())
+        } else {
+            Cell::Text(plural(said as u64, "permission", "permissions"))
+        };
         Row {
             quiet: false,
             cells: vec![
                 named(group, "groups", "id"),
-                Cell::Of { number: grouped(group["priority"].as_u64().unwrap_or_default()), of: String::new() },
+                Cell::Of {
+                    number: grouped(group["priority"].as_u64().unwrap_or_default()),
+                    of: String::new(),
+                },
                 said,
                 changed(frame, group),
             ],
@@ -129,7 +200,12 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
     };
     let table = Table {
         caption: "Groups".into(),
-        columns: vec![words("Name"), numbers("Priority"), words("Says"), words("Changed")],
+        columns: vec![
+            words("Name"),
+            numbers("Priority"),
+            words("Says"),
+            words("Changed"),
+        ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No groups yet",
@@ -151,7 +227,12 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 }
 
 /// Staging configs.
-pub fn staging(frame: &Frame, items: &[(Value, PoolView)], image_names: &dyn Fn(&str) -> String, next: Option<String>) -> Screen {
+pub fn staging(
+    frame: &Frame,
+    items: &[(Value, PoolView)],
+    image_names: &dyn Fn(&str) -> String,
+    next: Option<String>,
+) -> Screen {
     let row = |(config, view): &(Value, PoolView)| {
         let numbers = Numbers::of(view);
         Row {
@@ -163,14 +244,22 @@ pub fn staging(frame: &Frame, items: &[(Value, PoolView)], image_names: &dyn Fn(
                     below: image_names(text(config, "image_id")),
                 },
                 Cell::Badge(pool::badge(view, numbers)),
-                Cell::Of { number: grouped(numbers.ready), of: format!("of {}", grouped(u64::from(view.plan.wanted))) },
+                Cell::Of {
+                    number: grouped(numbers.ready),
+                    of: format!("of {}", grouped(u64::from(view.plan.wanted))),
+                },
                 changed(frame, config),
             ],
         }
     };
     let table = Table {
         caption: "Staging configs".into(),
-        columns: vec![words("Name"), words("State"), numbers("Ready"), words("Changed")],
+        columns: vec![
+            words("Name"),
+            words("State"),
+            numbers("Ready"),
+            words("Changed"),
+        ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "Nothing is kept ready",
@@ -195,16 +284,28 @@ pub fn staging(frame: &Frame, items: &[(Value, PoolView)], image_names: &dyn Fn(
 pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
     let row = |user: &Value| {
         let id = text(user, "id");
-        let name = [text(user, "name"), id].into_iter().find(|name| !name.is_empty()).unwrap_or_default().to_owned();
+        let name = [text(user, "name"), id]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .unwrap_or_default()
+            .to_owned();
         let mut acts = Vec::new();
         if frame.may("people") {
-            acts.push(Act::go("Forget\u{2026}", name.clone(), format!("/admin/users/{id}/delete")));
+            acts.push(Act::go(
+                "Forget\u{2026}",
+                name.clone(),
+                format!("/admin/users/{id}/delete"),
+            ));
         }
         let seen = Moment::of(&user["last_login_at"], frame.now);
         Row {
             quiet: false,
             cells: vec![
-                Cell::Name { text: name, href: format!("/admin/users/{id}"), below: String::new() },
+                Cell::Name {
+                    text: name,
+                    href: format!("/admin/users/{id}"),
+                    below: String::new(),
+                },
                 Cell::Text(list_of(&user["groups"])),
                 Cell::Text(list_of(&user["roles"])),
                 Cell::Time(seen),
@@ -214,7 +315,13 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
     };
     let table = Table {
         caption: "Users".into(),
-        columns: vec![words("Name"), words("Groups"), words("Roles"), words("Last seen"), buttons()],
+        columns: vec![
+            words("Name"),
+            words("Groups"),
+            words("Roles"),
+            words("Last seen"),
+            buttons(),
+        ],
         rows: items.iter().map(row).collect(),
         empty: Empty::words(
             "Nobody has signed in yet",
@@ -223,8 +330,19 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         next,
         mark: frame.mark.clone(),
     };
-    let mut screen = screen(frame, Place::Users, "Users", "Who has signed in, as the login provider tells it.", None, table);
-    screen.acts.push(Act::go("Anonymous users", "", "/admin/users?kind=anonymous"));
+    let mut screen = screen(
+        frame,
+        Place::Users,
+        "Users",
+        "Who has signed in, as the login provider tells it.",
+        None,
+        table,
+    );
+    screen.acts.push(Act::go(
+        "Anonymous users",
+        "",
+        "/admin/users?kind=anonymous",
+    ));
     screen
 }
 
@@ -232,12 +350,24 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
     let row = |user: &Value| {
         let (id, cast) = (text(user, "id"), text(user, "cast_name"));
-        let acts = if frame.may("people") { vec![Act::go("Forget\u{2026}", id, format!("/admin/users/{id}/delete"))] } else { Vec::new() };
+        let acts = if frame.may("people") {
+            vec![Act::go(
+                "Forget\u{2026}",
+                id,
+                format!("/admin/users/{id}/delete"),
+            )]
+        } else {
+            Vec::new()
+        };
         Row {
             quiet: false,
             cells: vec![
                 Cell::Code(id.to_owned()),
-                Cell::Name { text: cast.to_owned(), href: format!("/admin/casts/{}", text(user, "cast_id")), below: String::new() },
+                Cell::Name {
+                    text: cast.to_owned(),
+                    href: format!("/admin/casts/{}", text(user, "cast_id")),
+                    below: String::new(),
+                },
                 Cell::Time(Moment::of(&user["created_at"], frame.now)),
                 Cell::Time(Moment::of(&user["expires_at"], frame.now)),
                 Cell::Acts(acts),
@@ -246,15 +376,27 @@ pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> 
     };
     let table = Table {
         caption: "Anonymous users".into(),
-        columns: vec![words("User"), words("Came by"), words("Came"), words("Forgotten"), buttons()],
+        columns: vec![
+            words("User"),
+            words("Came by"),
+            words("Came"),
+            words("Forgotten"),
+            buttons(),
+        ],
         rows: items.iter().map(row).collect(),
-        empty: Empty::words("Nobody is remembered", "Links that allow it give each visitor an anonymous user, who is forgotten later."),
+        empty: Empty::words(
+            "Nobody is remembered",
+            "Links that allow it give each visitor an anonymous user, who is forgotten later.",
+        ),
         next,
         mark: frame.mark.clone(),
     };
-    let lead = "Each came by a link that asks for no account, and is forgotten when the time is up.";
+    let lead =
+        "Each came by a link that asks for no account, and is forgotten when the time is up.";
     let mut screen = screen(frame, Place::Users, "Anonymous users", lead, None, table);
-    screen.acts.push(Act::go("Users with an account", "", "/admin/users"));
+    screen
+        .acts
+        .push(Act::go("Users with an account", "", "/admin/users"));
     screen
 }
 
@@ -265,14 +407,26 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
         let scopes = list_of(&key["scopes"]);
         let mut acts = Vec::new();
         if frame.may("keys") {
-            acts.push(Act::go("Delete\u{2026}", name, format!("/admin/api-keys/{id}/delete")));
+            acts.push(Act::go(
+                "Delete\u{2026}",
+                name,
+                format!("/admin/api-keys/{id}/delete"),
+            ));
         }
         Row {
             quiet: false,
             cells: vec![
-                Cell::Name { text: name.to_owned(), href: format!("/admin/api-keys/{id}"), below: String::new() },
+                Cell::Name {
+                    text: name.to_owned(),
+                    href: format!("/admin/api-keys/{id}"),
+                    below: String::new(),
+                },
                 Cell::Code(id.to_owned()),
-                Cell::Text(if scopes.is_empty() { "everything".into() } else { scopes }),
+                Cell::Text(if scopes.is_empty() {
+                    "everything".into()
+                } else {
+                    scopes
+                }),
                 Cell::Time(Moment::of(&key["created_at"], frame.now)),
                 Cell::Time(Moment::of(&key["expires_at"], frame.now)),
                 Cell::Acts(acts),
@@ -281,7 +435,14 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
     };
     let table = Table {
         caption: "API keys".into(),
-        columns: vec![words("Name"), words("Id"), words("May"), words("Made"), words("Ends"), buttons()],
+        columns: vec![
+            words("Name"),
+            words("Id"),
+            words("May"),
+            words("Made"),
+            words("Ends"),
+            buttons(),
+        ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No keys",

@@ -12,21 +12,43 @@ use super::table::{Act, Badge, Cell, Empty, How, Row, Table, buttons, words};
 
 /// The page; `sessions` are as the API shows them.
 pub fn page(frame: &Frame, sessions: &[Value], next: Option<String>) -> Screen {
-    let main = format!("<div class=\"card list-card\">{}</div>", shown(&sessions_table(frame, sessions, "Live sessions", next)));
+    let main = format!(
+        "<div class=\"card list-card\">{}</div>",
+        shown(&sessions_table(frame, sessions, "Live sessions", next))
+    );
     let mut screen = Screen::new(Place::Sessions, "Live sessions", main);
-    "What runs at this moment. Sessions that are shared can be watched.".clone_into(&mut screen.lead);
-    screen.acts.push(Act::go("Look again", "", "/admin/sessions"));
+    "What runs at this moment. Sessions that are shared can be watched."
+        .clone_into(&mut screen.lead);
+    screen
+        .acts
+        .push(Act::go("Look again", "", "/admin/sessions"));
     screen
 }
 
 /// Sessions as a table.
-pub fn sessions_table(frame: &Frame, sessions: &[Value], caption: &str, next: Option<String>) -> Table {
-    let columns = vec![words("Who"), words("State"), words("Cast"), words("Since"), words("Time left"), words("Reference"), buttons()];
+pub fn sessions_table(
+    frame: &Frame,
+    sessions: &[Value],
+    caption: &str,
+    next: Option<String>,
+) -> Table {
+    let columns = vec![
+        words("Who"),
+        words("State"),
+        words("Cast"),
+        words("Since"),
+        words("Time left"),
+        words("Reference"),
+        buttons(),
+    ];
     Table {
         caption: caption.to_owned(),
         columns,
         rows: sessions.iter().map(|session| row(frame, session)).collect(),
-        empty: Empty::words("Nothing runs", "Nothing is paid while nobody clicks. As soon as somebody starts a session, it stands here."),
+        empty: Empty::words(
+            "Nothing runs",
+            "Nothing is paid while nobody clicks. As soon as somebody starts a session, it stands here.",
+        ),
         next,
         mark: frame.mark.clone(),
     }
@@ -38,7 +60,11 @@ fn row(frame: &Frame, session: &Value) -> Row {
     let shared = session["sharing"].is_object() || session["shared"].as_bool().unwrap_or_default();
     let (pool, place) = (&session["pool"], text(&session["pool"], "place"));
     let waits = place == "waiting";
-    let mut badges = vec![if waits && state == "ready" { Badge::new(Tone::Good, "Ready") } else { badge(state) }];
+    let mut badges = vec![if waits && state == "ready" {
+        Badge::new(Tone::Good, "Ready")
+    } else {
+        badge(state)
+    }];
     if place == "assigned" {
         badges.push(Badge::new(Tone::Plain, "Staged"));
     }
@@ -59,16 +85,32 @@ fn row(frame: &Frame, session: &Value) -> Row {
         if shared {
             acts.push(send("Stop sharing", "unshare"));
         }
-        acts.push(Act { how: How::Destroy(Vec::new()), ..send("Stop", "stop") });
+        acts.push(Act {
+            how: How::Destroy(Vec::new()),
+            ..send("Stop", "stop")
+        });
     }
     let ends = Timestamp::parse(text(session, "ends_at"));
-    let left = ends.map_or_else(|| Cell::Soft("\u{2013}".into()), |ends| Cell::Text(length(frame.now.seconds_until(ends))));
+    let left = ends.map_or_else(
+        || Cell::Soft("\u{2013}".into()),
+        |ends| Cell::Text(length(frame.now.seconds_until(ends))),
+    );
     let (words, href) = if waits {
-        (format!("waits in pool {}", text(pool, "name")), format!("/admin/staging/{}", text(pool, "id")))
+        (
+            format!("waits in pool {}", text(pool, "name")),
+            format!("/admin/staging/{}", text(pool, "id")),
+        )
     } else {
-        (text(session, "cast_name").to_owned(), format!("/admin/casts/{}", text(session, "cast_id")))
+        (
+            text(session, "cast_name").to_owned(),
+            format!("/admin/casts/{}", text(session, "cast_id")),
+        )
     };
-    let cast = Cell::Name { text: words.trim_end().to_owned(), href, below: text(session, "image_name").to_owned() };
+    let cast = Cell::Name {
+        text: words.trim_end().to_owned(),
+        href,
+        below: text(session, "image_name").to_owned(),
+    };
     Row {
         quiet: false,
         cells: vec![

@@ -35,9 +35,25 @@ pub struct Screen {
 impl Screen {
     /// A page with this content.
     pub fn new(place: Place, title: impl Into<String>, main: String) -> Self {
-        let (title, lead, trail, acts, mark, forms_lead_to) =
-            (title.into(), String::new(), Vec::new(), Vec::new(), String::new(), Vec::new());
-        Self { status: StatusCode::OK, title, lead, trail, place, acts, mark, main, forms_lead_to }
+        let (title, lead, trail, acts, mark, forms_lead_to) = (
+            title.into(),
+            String::new(),
+            Vec::new(),
+            Vec::new(),
+            String::new(),
+            Vec::new(),
+        );
+        Self {
+            status: StatusCode::OK,
+            title,
+            lead,
+            trail,
+            place,
+            acts,
+            mark,
+            main,
+            forms_lead_to,
+        }
     }
 }
 
@@ -109,7 +125,10 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
 /// How the navigation calls a place, and where it is.
 pub fn entry_of(place: Place) -> Option<(&'static str, &'static str)> {
     let entries = NAVIGATION.iter().flat_map(|(_, entries)| entries.iter());
-    entries.into_iter().find(|(found, ..)| *found == place).map(|(_, words, href, _)| (*words, *href))
+    entries
+        .into_iter()
+        .find(|(found, ..)| *found == place)
+        .map(|(_, words, href, _)| (*words, *href))
 }
 
 const STYLE: &str = include_str!("../../templates/console/console.css");
@@ -153,7 +172,10 @@ pub fn answer(frame: &Frame, screen: &Screen) -> Reply {
 /// Nothing comes from elsewhere, nothing runs that we did not write, and nobody shows the console in a frame. Browsers hold a redirect that answers
 /// a form against the policy too, so where one leads elsewhere, the page names it.
 fn policy(nonce: &str, forms_lead_to: &[String]) -> String {
-    let forms: String = forms_lead_to.iter().map(|origin| format!(" {origin}")).collect();
+    let forms: String = forms_lead_to
+        .iter()
+        .map(|origin| format!(" {origin}"))
+        .collect();
     format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src 'self' data:; \
          form-action 'self'{forms}; frame-ancestors 'none'; base-uri 'none'"

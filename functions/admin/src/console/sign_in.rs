@@ -26,5 +26,9 @@ struct Main<'a> {
 
 /// The page.
 pub fn page(page: &SignIn) -> Screen {
-    Screen::new(Place::Elsewhere, "Sign in to the console", shown(&Main { page }))
+    Screen::new(
+        Place::Elsewhere,
+        "Sign in to the console",
+        shown(&Main { page }),
+    )
 }

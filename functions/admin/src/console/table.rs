@@ -45,17 +45,26 @@ pub enum Align {
 
 /// A column of words.
 pub const fn words(label: &'static str) -> Column {
-    Column { label, align: Align::Words }
+    Column {
+        label,
+        align: Align::Words,
+    }
 }
 
 /// A column of numbers.
 pub const fn numbers(label: &'static str) -> Column {
-    Column { label, align: Align::Number }
+    Column {
+        label,
+        align: Align::Number,
+    }
 }
 
 /// A column of buttons.
 pub const fn buttons() -> Column {
-    Column { label: "What you can do", align: Align::Buttons }
+    Column {
+        label: "What you can do",
+        align: Align::Buttons,
+    }
 }
 
 /// One entry: its cells.
@@ -121,7 +130,10 @@ pub struct Badge {
 impl Badge {
     /// A word with its tone.
     pub fn new(tone: Tone, text: impl Into<String>) -> Self {
-        Self { tone, text: text.into() }
+        Self {
+            tone,
+            text: text.into(),
+        }
     }
 }
 
@@ -156,22 +168,40 @@ pub enum How {
 impl Act {
     /// A link to another page.
     pub fn go(label: &str, to: impl Into<String>, href: impl Into<String>) -> Self {
-        Self { label: label.to_owned(), to: to.into(), href: href.into(), how: How::Go }
+        Self {
+            label: label.to_owned(),
+            to: to.into(),
+            href: href.into(),
+            how: How::Go,
+        }
     }
 
     /// A link to what one most likely came for.
     pub fn begin(label: &str, to: impl Into<String>, href: impl Into<String>) -> Self {
-        Self { how: How::Begin, ..Self::go(label, to, href) }
+        Self {
+            how: How::Begin,
+            ..Self::go(label, to, href)
+        }
     }
 
     /// A form without fields of its own.
     pub fn send(label: &str, to: impl Into<String>, href: impl Into<String>) -> Self {
-        Self { label: label.to_owned(), to: to.into(), href: href.into(), how: How::Send(Vec::new()) }
+        Self {
+            label: label.to_owned(),
+            to: to.into(),
+            href: href.into(),
+            how: How::Send(Vec::new()),
+        }
     }
 
     /// As HTML, at its usual size or small.
     pub fn html(&self, mark: &str, small: bool) -> String {
-        ActHtml { act: self, mark, size: if small { "small " } else { "" } }.to_string()
+        ActHtml {
+            act: self,
+            mark,
+            size: if small { "small " } else { "" },
+        }
+        .to_string()
     }
 }
 
@@ -197,11 +227,18 @@ pub struct Empty {
 impl Empty {
     /// Words alone.
     pub fn words(title: &str, text: &str) -> Self {
-        Self { title: title.to_owned(), text: text.to_owned(), act: None }
+        Self {
+            title: title.to_owned(),
+            text: text.to_owned(),
+            act: None,
+        }
     }
 
     /// With a way to begin.
     pub fn begin(title: &str, text: &str, label: &str, href: &str) -> Self {
-        Self { act: Some((label.to_owned(), href.to_owned())), ..Self::words(title, text) }
+        Self {
+            act: Some((label.to_owned(), href.to_owned())),
+            ..Self::words(title, text)
+        }
     }
 }

@@ -14,13 +14,43 @@ use super::shown;
 
 /// The fields of a made-up visit: name, label, example, help.
 const FIELDS: [(&str, &str, &str, &str); 8] = [
-    ("address", "Address", "192.0.2.1", "Where the visitor comes from; what counts for limits and blocks."),
-    ("referrer", "Came from", "https://acme.com/page", "The page that held the link. Empty: it was typed or mailed."),
+    (
+        "address",
+        "Address",
+        "192.0.2.1",
+        "Where the visitor comes from; what counts for limits and blocks.",
+    ),
+    (
+        "referrer",
+        "Came from",
+        "https://acme.com/page",
+        "The page that held the link. Empty: it was typed or mailed.",
+    ),
     ("user", "Signed in as", "", "Empty: nobody is signed in."),
-    ("groups", "Groups", "Staff", "The groups of that user, with commas between them."),
-    ("browser", "Browser", "", "A mark that tells this browser from others, where limits count browsers."),
-    ("kasm_url", "kasm_url", "https://example.com", "The address that the link brings."),
-    ("docker_network", "docker_network", "lab", "The network that the link names."),
+    (
+        "groups",
+        "Groups",
+        "Staff",
+        "The groups of that user, with commas between them.",
+    ),
+    (
+        "browser",
+        "Browser",
+        "",
+        "A mark that tells this browser from others, where limits count browsers.",
+    ),
+    (
+        "kasm_url",
+        "kasm_url",
+        "https://example.com",
+        "The address that the link brings.",
+    ),
+    (
+        "docker_network",
+        "docker_network",
+        "lab",
+        "The network that the link names.",
+    ),
     ("at", "When", "2026-12-31T18:00:00Z", "Empty: now."),
 ];
 
@@ -76,7 +106,12 @@ struct Main<'a> {
 /// The page.
 pub fn page(frame: &Frame, page: &TrialPage<'_>) -> Screen {
     let (id, name) = (text(page.cast, "id"), text(page.cast, "name"));
-    let line = |(field, label, example, help): (&'static str, &'static str, &'static str, &'static str)| Line {
+    let line = |(field, label, example, help): (
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+    )| Line {
         name: field,
         label,
         example,
@@ -86,23 +121,35 @@ pub fn page(frame: &Frame, page: &TrialPage<'_>) -> Screen {
     };
     let outcome = page.outcome.unwrap_or(&Value::Null);
     let steps = steps(outcome);
-    let refusal = steps.iter().find(|step| step.is_answer).map(|step| step.because.clone()).unwrap_or_default();
+    let refusal = steps
+        .iter()
+        .find(|step| step.is_answer)
+        .map(|step| step.because.clone())
+        .unwrap_or_default();
     let mut lines: Vec<Line> = FIELDS.map(line).into();
     let more = lines.split_off(FIRST);
     let main = Main {
         frame,
         id,
         lines,
-        more_said: more.iter().any(|line| !line.value.is_empty() || !line.error.is_empty()),
+        more_said: more
+            .iter()
+            .any(|line| !line.value.is_empty() || !line.error.is_empty()),
         more,
         tested: page.outcome.is_some(),
         admitted: outcome["admitted"].as_bool().unwrap_or_default(),
         refusal,
-        wait: outcome["retry_after"].as_u64().map(length).unwrap_or_default(),
+        wait: outcome["retry_after"]
+            .as_u64()
+            .map(length)
+            .unwrap_or_default(),
         steps,
     };
     let mut screen = Screen::new(Place::Casts, "Test this link", shown(&main));
-    screen.trail = vec![("Casts".into(), "/admin/casts".into()), (name.to_owned(), format!("/admin/casts/{id}"))];
+    screen.trail = vec![
+        ("Casts".into(), "/admin/casts".into()),
+        (name.to_owned(), format!("/admin/casts/{id}")),
+    ];
     "A made-up visit is put to the same rules in the same order as a real one. Nothing is started, counted or spent."
         .clone_into(&mut screen.lead);
     if !page.errors.is_empty() {
@@ -112,7 +159,10 @@ pub fn page(frame: &Frame, page: &TrialPage<'_>) -> Screen {
 }
 
 fn steps(outcome: &Value) -> Vec<Step> {
-    let told = outcome["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let told = outcome["steps"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let first_refusal = told.iter().position(|step| step["passes"] == json!(false));
     let step = |(at, step): (usize, &Value)| {
         let passes = step["passes"].as_bool().unwrap_or_default();
@@ -125,7 +175,14 @@ fn steps(outcome: &Value) -> Vec<Step> {
             (true, _, false) => "yes",
         };
         let part = |field: &str| text(step, field).to_owned();
-        Step { class, passes, question: part("question"), because: part("because"), code: part("code"), is_answer }
+        Step {
+            class,
+            passes,
+            question: part("question"),
+            because: part("because"),
+            code: part("code"),
+            is_answer,
+        }
     };
     told.iter().enumerate().map(step).collect()
 }
@@ -133,7 +190,10 @@ fn steps(outcome: &Value) -> Vec<Step> {
 /// What was typed, as it is shown again.
 pub fn typed(posted: &Posted) -> BTreeMap<String, String> {
     let of = |name: &str| posted.first(name).unwrap_or_default().trim().to_owned();
-    FIELDS.iter().map(|(name, ..)| ((*name).to_owned(), of(name))).collect()
+    FIELDS
+        .iter()
+        .map(|(name, ..)| ((*name).to_owned(), of(name)))
+        .collect()
 }
 
 /// What was typed, as the API takes it.
@@ -141,7 +201,13 @@ pub fn document(typed: &BTreeMap<String, String>) -> Value {
     let mut document = Map::new();
     for (name, value) in typed.iter().filter(|(_, value)| !value.is_empty()) {
         let value = match name.as_str() {
-            "groups" => json!(value.split(',').map(str::trim).filter(|group| !group.is_empty()).collect::<Vec<_>>()),
+            "groups" => json!(
+                value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|group| !group.is_empty())
+                    .collect::<Vec<_>>()
+            ),
             _ => json!(value),
         };
         document.insert(name.clone(), value);
@@ -155,15 +221,30 @@ mod tests {
 
     #[test]
     fn what_is_typed_becomes_a_visit() {
-        let posted = [("address", " 192.0.2.1 "), ("groups", "Staff, Guests,"), ("user", "Ann"), ("at", "")];
-        let posted = Posted::new(posted.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-        assert_eq!(document(&typed(&posted)), json!({"address": "192.0.2.1", "groups": ["Staff", "Guests"], "user": "Ann"}));
+        let posted = [
+            ("address", " 192.0.2.1 "),
+            ("groups", "Staff, Guests,"),
+            ("user", "Ann"),
+            ("at", ""),
+        ];
+        let posted = Posted::new(
+            posted
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        );
+        assert_eq!(
+            document(&typed(&posted)),
+            json!({"address": "192.0.2.1", "groups": ["Staff", "Guests"], "user": "Ann"})
+        );
     }
 
     #[test]
     fn the_first_refusal_is_the_answer_and_the_rest_stands_back() {
         let step = |passes: bool| json!({"passes": passes, "question": "?", "because": "."});
         let steps = steps(&json!({"steps": [step(true), step(false), step(true), step(false)]}));
-        assert_eq!(steps.iter().map(|step| step.class).collect::<Vec<_>>(), ["yes", "no answer", "yes after", "no after"]);
+        assert_eq!(
+            steps.iter().map(|step| step.class).collect::<Vec<_>>(),
+            ["yes", "no answer", "yes after", "no after"]
+        );
     }
 }

@@ -18,7 +18,16 @@ struct Main<'a> {
 
 /// The page.
 pub(crate) fn page(problem: &Problem) -> Screen {
-    let reference = problem.reference.as_ref().map(casting_core::ids::Reference::as_str);
-    let main = shown(&Main { sentence: problem.sentence(), reference });
-    Screen { status: problem.code.status(), ..Screen::new(Place::Elsewhere, problem.code.title(), main) }
+    let reference = problem
+        .reference
+        .as_ref()
+        .map(casting_core::ids::Reference::as_str);
+    let main = shown(&Main {
+        sentence: problem.sentence(),
+        reference,
+    });
+    Screen {
+        status: problem.code.status(),
+        ..Screen::new(Place::Elsewhere, problem.code.title(), main)
+    }
 }

@@ -17,12 +17,19 @@ use crate::desk::version::Precondition;
 use crate::desk::{Desk, records};
 
 /// A new key, and its text for the `Authorization` header, which cannot be had again (but by the same request under the same idempotency key).
-pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<(ApiKey, String), Failure> {
+pub(crate) async fn create<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    input: &Value,
+) -> Result<(ApiKey, String), Failure> {
     let casting = desk.casting;
     let settings: ApiKeySettings = api_key_form::create(input)?;
     let id = desk.new_id(Noun::ApiKey, input).await?;
     let key_id = ApiKeyId::from_bytes(id.bytes);
-    let secret = if id.is_repeatable { secret_of_request(desk, &key_id) } else { draw(&*casting.entropy) };
+    let secret = if id.is_repeatable {
+        secret_of_request(desk, &key_id)
+    } else {
+        draw(&*casting.entropy)
+    };
     let (key, text) = ApiKey::with_secret(key_id, &secret, casting.clock.now(), settings);
     if id.is_repeatable
         && let Some(made) = casting.store.record::<ApiKey>(key.id.as_str()).await?
@@ -30,7 +37,15 @@ pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: 
         return Ok((made, text));
     }
     let view = api_key_form::view(&key);
-    let audit = desk.audit(Noun::ApiKey, key.id.as_str(), &key.settings.name, Difference { before: None, after: Some(&view) });
+    let audit = desk.audit(
+        Noun::ApiKey,
+        key.id.as_str(),
+        &key.settings.name,
+        Difference {
+            before: None,
+            after: Some(&view),
+        },
+    );
     match casting.store.put_record(&key, None, Some(&audit)).await? {
         Saved::Done => {}
         Saved::Stale => return Err(Failure::contention("make an API key")),
@@ -41,18 +56,30 @@ pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: 
 
 /// The secret that follows from a request under an idempotency key, for whoever has our signing key: 120 bits.
 fn secret_of_request<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ApiKeyId) -> [u8; 16] {
-    let text = desk.casting.keys.fingerprint(&["api key secret", id.as_str()]);
+    let text = desk
+        .casting
+        .keys
+        .fingerprint(&["api key secret", id.as_str()]);
     let mut secret = [0; 16];
-    for (byte, read) in secret.iter_mut().zip(BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default()) {
+    for (byte, read) in secret
+        .iter_mut()
+        .zip(BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default())
+    {
         *byte = read;
     }
     secret
 }
 
 /// Deletes a key; it opens nothing from now on.
-pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, precondition: &Precondition) -> Result<(), Failure> {
+pub(crate) async fn delete<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<(), Failure> {
     if desk.actor.kind == ActorKind::ApiKey && desk.actor.id == id {
-        return Err(Failure::conflict("A key cannot delete itself; use another one, so that nobody is locked out."));
+        return Err(Failure::conflict(
+            "A key cannot delete itself; use another one, so that nobody is locked out.",
+        ));
     }
     records::delete::<ApiKey, S, L>(desk, id, precondition).await
 }

@@ -25,16 +25,33 @@ pub(crate) async fn list<S: Store, L: Launcher>(
 }
 
 /// One change.
-pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Audit, Failure> {
+pub(crate) async fn find<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Audit, Failure> {
     let no_such_entry = || Failure::not_found("There is no such entry.");
     let id = AuditId::parse(id).ok_or_else(no_such_entry)?;
-    desk.casting.store.audit(&id).await?.ok_or_else(no_such_entry)
+    desk.casting
+        .store
+        .audit(&id)
+        .await?
+        .ok_or_else(no_such_entry)
 }
 
 /// Whether a change can be taken back: what was changed gets its old values again, what was deleted is made anew.
 pub(crate) fn can_be_undone(audit: &Audit) -> bool {
-    let is_kept = matches!(audit.noun, Noun::Cast | Noun::Image | Noun::Network | Noun::Group | Noun::StagingConfig | Noun::Settings);
-    is_kept && matches!(audit.action, Action::Changed | Action::Deleted) && audit.changes.iter().any(|change| change.field != SECRET)
+    let is_kept = matches!(
+        audit.noun,
+        Noun::Cast
+            | Noun::Image
+            | Noun::Network
+            | Noun::Group
+            | Noun::StagingConfig
+            | Noun::Settings
+    );
+    is_kept
+        && matches!(audit.action, Action::Changed | Action::Deleted)
+        && audit.changes.iter().any(|change| change.field != SECRET)
 }
 
 /// What somebody needs to change things of this kind.
@@ -51,11 +68,16 @@ pub(crate) const fn scope_of(noun: Noun) -> Option<Scope> {
 }
 
 /// Takes a change back, as a change of its own. What others have changed since in other fields stays.
-pub(crate) async fn undo<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(), Failure> {
+pub(crate) async fn undo<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<(), Failure> {
     let audit = find(desk, id).await?;
     let may = scope_of(audit.noun).is_some_and(|scope| desk.actor.may(scope));
     if !may {
-        return Err(Failure::forbidden("Taking this back needs the right to change it."));
+        return Err(Failure::forbidden(
+            "Taking this back needs the right to change it.",
+        ));
     }
     if !can_be_undone(&audit) {
         return Err(Failure::conflict("This cannot be taken back."));
@@ -69,15 +91,33 @@ pub(crate) async fn undo<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str)
     }
     let (target, any) = (audit.target.as_str(), Precondition::None);
     match (audit.noun, audit.action) {
-        (Noun::Cast, Action::Changed) => casts::change(desk, target, &document, &any).await.map(drop),
+        (Noun::Cast, Action::Changed) => {
+            casts::change(desk, target, &document, &any).await.map(drop)
+        }
         (Noun::Cast, _) => casts::create(desk, &document).await.map(drop),
-        (Noun::Image, Action::Changed) => images::change(desk, target, &document, &any).await.map(drop),
+        (Noun::Image, Action::Changed) => images::change(desk, target, &document, &any)
+            .await
+            .map(drop),
         (Noun::Image, _) => images::create(desk, &document).await.map(drop),
-        (Noun::Network, Action::Changed) => records::change::<Network, S, L>(desk, target, &document, &any).await.map(drop),
-        (Noun::Network, _) => records::create::<Network, S, L>(desk, &document).await.map(drop),
-        (Noun::Group, Action::Changed) => records::change::<Group, S, L>(desk, target, &document, &any).await.map(drop),
-        (Noun::Group, _) => records::create::<Group, S, L>(desk, &document).await.map(drop),
-        (Noun::StagingConfig, Action::Changed) => staging::change(desk, target, &document, &any).await.map(drop),
+        (Noun::Network, Action::Changed) => {
+            records::change::<Network, S, L>(desk, target, &document, &any)
+                .await
+                .map(drop)
+        }
+        (Noun::Network, _) => records::create::<Network, S, L>(desk, &document)
+            .await
+            .map(drop),
+        (Noun::Group, Action::Changed) => {
+            records::change::<Group, S, L>(desk, target, &document, &any)
+                .await
+                .map(drop)
+        }
+        (Noun::Group, _) => records::create::<Group, S, L>(desk, &document)
+            .await
+            .map(drop),
+        (Noun::StagingConfig, Action::Changed) => staging::change(desk, target, &document, &any)
+            .await
+            .map(drop),
         (Noun::StagingConfig, _) => staging::create(desk, &document).await.map(drop),
         _ => settings::change(desk, &document, &any).await.map(drop),
     }

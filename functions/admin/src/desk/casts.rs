@@ -40,10 +40,16 @@ impl CastsAsked {
         let settings = &cast.settings;
         let found = || {
             let known = listing::words(settings);
-            words.iter().all(|word| known.iter().any(|known| known.starts_with(word.as_str())))
+            words
+                .iter()
+                .all(|word| known.iter().any(|known| known.starts_with(word.as_str())))
         };
-        self.enabled.is_none_or(|enabled| settings.enabled == enabled)
-            && self.image.as_ref().is_none_or(|image| settings.image_id == *image)
+        self.enabled
+            .is_none_or(|enabled| settings.enabled == enabled)
+            && self
+                .image
+                .as_ref()
+                .is_none_or(|image| settings.image_id == *image)
             && (words.is_empty() || found())
     }
 }
@@ -77,16 +83,28 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     let text = asked.search.as_deref().unwrap_or_default();
     let words: Vec<String> = listing::split(text).collect();
     if words.is_empty() && !text.trim().is_empty() {
-        return Ok(Page { items: Vec::new(), next: None });
+        return Ok(Page {
+            items: Vec::new(),
+            next: None,
+        });
     }
-    let query = CastQuery { word: listing::sharpest(&words).cloned(), order: asked.order, backwards: asked.backwards };
+    let query = CastQuery {
+        word: listing::sharpest(&words).cloned(),
+        order: asked.order,
+        backwards: asked.backwards,
+    };
     let (store, query) = (&desk.casting.store, &query);
-    let read = |after: Option<String>, wanted| async move { store.casts(query, after.as_deref(), wanted).await };
+    let read = |after: Option<String>, wanted| async move {
+        store.casts(query, after.as_deref(), wanted).await
+    };
     filtered::page(cursor, limit, read, |cast| asked.fits(cast, &words)).await
 }
 
 /// A new cast.
-pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Edited, Failure> {
+pub(crate) async fn create<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    input: &Value,
+) -> Result<Edited, Failure> {
     let casting = desk.casting;
     let draft = cast_form::create(input, &casting.terms.public_url, &*casting.entropy)?;
     require_image(desk, &draft.settings).await?;
@@ -96,32 +114,66 @@ pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: 
     if id.is_repeatable
         && let Some(cast) = casting.store.cast(&cast_id).await?
     {
-        return Ok(Edited { cast, warnings: draft.warnings });
+        return Ok(Edited {
+            cast,
+            warnings: draft.warnings,
+        });
     }
     let counter = Counter::new(draft.set_counter.unwrap_or_default());
-    let cast = Cast { id: cast_id, version: 1, settings: draft.settings, counter, created_at: now, updated_at: now };
+    let cast = Cast {
+        id: cast_id,
+        version: 1,
+        settings: draft.settings,
+        counter,
+        created_at: now,
+        updated_at: now,
+    };
     let view = cast_form::view(&cast, &casting.terms.public_url);
-    let audit = desk.audit(Noun::Cast, cast.id.as_str(), &cast.settings.name, Difference { before: None, after: Some(&view) });
+    let audit = desk.audit(
+        Noun::Cast,
+        cast.id.as_str(),
+        &cast.settings.name,
+        Difference {
+            before: None,
+            after: Some(&view),
+        },
+    );
     match casting.store.create_cast(&cast, Some(&audit)).await? {
         Created::Done => {}
         Created::KeyTaken => return Err(key_taken(&cast)),
     }
     casting.forget();
     tracing::info!(actor.id = desk.actor.id, cast.id = %cast.id, "Cast {} was made", cast.id);
-    Ok(Edited { cast, warnings: draft.warnings })
+    Ok(Edited {
+        cast,
+        warnings: draft.warnings,
+    })
 }
 
 /// One cast.
-pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Cast, Failure> {
-    desk.casting.store.cast(&parse_id(id)?).await?.ok_or_else(no_such_cast)
+pub(crate) async fn find<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Cast, Failure> {
+    desk.casting
+        .store
+        .cast(&parse_id(id)?)
+        .await?
+        .ok_or_else(no_such_cast)
 }
 
 /// How many wait in the cast's waiting room at this moment; `None` when it has none.
-pub(crate) async fn count_waiting<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &Cast) -> Result<Option<u64>, Failure> {
+pub(crate) async fn count_waiting<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    cast: &Cast,
+) -> Result<Option<u64>, Failure> {
     if !cast.settings.waiting_room {
         return Ok(None);
     }
-    let (room, now) = (desk.casting.store.room(&cast.id).await?, desk.casting.clock.now());
+    let (room, now) = (
+        desk.casting.store.room(&cast.id).await?,
+        desk.casting.clock.now(),
+    );
     Ok(Some(room.waiting(now) as u64))
 }
 
@@ -132,7 +184,14 @@ pub(crate) async fn change<S: Store, L: Launcher>(
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Edited, Failure> {
-    edit(desk, id, precondition, |before| Ok(cast_form::patch(before, input, &desk.casting.terms.public_url)?)).await
+    edit(desk, id, precondition, |before| {
+        Ok(cast_form::patch(
+            before,
+            input,
+            &desk.casting.terms.public_url,
+        )?)
+    })
+    .await
 }
 
 /// Another key: the old one opens nothing from now on, or for `grace_seconds` more. The document may name the new key; else one is drawn.
@@ -153,17 +212,26 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
     edit(desk, id, precondition, |before| {
         let mut settings = before.settings.clone();
         if settings.key != key {
-            let previous = PreviousKey { key: std::mem::replace(&mut settings.key, key.clone()), until };
+            let previous = PreviousKey {
+                key: std::mem::replace(&mut settings.key, key.clone()),
+                until,
+            };
             settings.previous_key = (grace > 0).then_some(previous);
         }
-        Ok(CastDraft { settings, set_counter: None, warnings: Vec::new() })
+        Ok(CastDraft {
+            settings,
+            set_counter: None,
+            warnings: Vec::new(),
+        })
     })
     .await
 }
 
 fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors> {
     let named = form.nullable("key", spelled(cast_form::read_key));
-    let grace = form.nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE)).unwrap_or(0);
+    let grace = form
+        .nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE))
+        .unwrap_or(0);
     form.finish()?;
     Ok((named, grace))
 }
@@ -172,28 +240,49 @@ fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors>
 pub(crate) fn rotation_schema() -> Value {
     let words = [
         ("key", "The new key; drawn when it is left out."),
-        ("grace_seconds", "For how long the old key opens the link too; not at all when it is left out."),
+        (
+            "grace_seconds",
+            "For how long the old key opens the link too; not at all when it is left out.",
+        ),
     ];
-    Sketch::of(|form| _ = read_rotation(form)).described(&words).whole()
+    Sketch::of(|form| _ = read_rotation(form))
+        .described(&words)
+        .whole()
 }
 
-async fn key_of_request<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<CastKey, Failure> {
+async fn key_of_request<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    input: &Value,
+) -> Result<CastKey, Failure> {
     let id = desk.new_id(Noun::Cast, input).await?;
     // What follows from the request alone would follow for anybody who knows it, so our own key comes in.
-    let drawn = desk.casting.keys.fingerprint(&["cast key", CastId::from_bytes(id.bytes).as_str()]);
+    let drawn = desk
+        .casting
+        .keys
+        .fingerprint(&["cast key", CastId::from_bytes(id.bytes).as_str()]);
     let plain: String = drawn.chars().filter(char::is_ascii_alphanumeric).collect();
     CastKey::parse(&plain).ok_or_else(|| Failure::contention("draw a key"))
 }
 
 /// A cast like this one, with a key of its own. What the document names is other than there.
-pub(crate) async fn copy<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, input: &Value) -> Result<Edited, Failure> {
+pub(crate) async fn copy<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+) -> Result<Edited, Failure> {
     let original = find(desk, id).await?;
-    let Value::Object(named) = input else { return Err(FieldErrors::one("", "must be a JSON object.").into()) };
+    let Value::Object(named) = input else {
+        return Err(FieldErrors::one("", "must be a JSON object.").into());
+    };
     let mut document = cast_form::fields(&original);
     document.remove("key");
     let name: String = original.settings.name.chars().take(90).collect();
     document.insert("name".into(), json!(format!("{name} (copy)")));
-    document.extend(named.iter().map(|(name, value)| (name.clone(), value.clone())));
+    document.extend(
+        named
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     create(desk, &Value::Object(document)).await
 }
 
@@ -215,18 +304,37 @@ async fn edit<S: Store, L: Launcher>(
             require_group(desk, draft.settings.anonymous_group_id.as_ref()).await?;
         }
         if draft.settings == before.settings && draft.set_counter.is_none() {
-            return Ok(Edited { cast: before, warnings: draft.warnings });
+            return Ok(Edited {
+                cast: before,
+                warnings: draft.warnings,
+            });
         }
         let after = changed(&before, &draft, desk.casting.clock.now());
         let view = |cast| cast_form::view(cast, &desk.casting.terms.public_url);
         let (old, new) = (view(&before), view(&after));
-        let difference = Difference { before: Some(&old), after: Some(&new) };
-        let audit = desk.audit(Noun::Cast, after.id.as_str(), &after.settings.name, difference);
-        match desk.casting.store.replace_cast(&before, &after, draft.set_counter.is_some(), Some(&audit)).await? {
+        let difference = Difference {
+            before: Some(&old),
+            after: Some(&new),
+        };
+        let audit = desk.audit(
+            Noun::Cast,
+            after.id.as_str(),
+            &after.settings.name,
+            difference,
+        );
+        match desk
+            .casting
+            .store
+            .replace_cast(&before, &after, draft.set_counter.is_some(), Some(&audit))
+            .await?
+        {
             Replaced::Done => {
                 desk.casting.forget();
                 tracing::info!(actor.id = desk.actor.id, cast.id = %after.id, version = after.version, "Cast {} was changed", after.id);
-                return Ok(Edited { cast: after, warnings: draft.warnings });
+                return Ok(Edited {
+                    cast: after,
+                    warnings: draft.warnings,
+                });
             }
             Replaced::KeyTaken => return Err(key_taken(&after)),
             Replaced::Stale => {}
@@ -249,16 +357,38 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
         desk.casting.forget();
         tracing::info!(actor.id = desk.actor.id, cast.id = %id, "Cast {id} was deleted");
     }
-    let ended = if terminate { sessions::end_all(desk, &id).await? } else { 0 };
-    if deleted || ended > 0 { Ok(()) } else { Err(no_such_cast()) }
+    let ended = if terminate {
+        sessions::end_all(desk, &id).await?
+    } else {
+        0
+    };
+    if deleted || ended > 0 {
+        Ok(())
+    } else {
+        Err(no_such_cast())
+    }
 }
 
-async fn delete_row<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &CastId, precondition: &Precondition) -> Result<bool, Failure> {
+async fn delete_row<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &CastId,
+    precondition: &Precondition,
+) -> Result<bool, Failure> {
     for _ in 0..TRIES {
-        let Some(cast) = desk.casting.store.cast(id).await? else { return Ok(false) };
+        let Some(cast) = desk.casting.store.cast(id).await? else {
+            return Ok(false);
+        };
         precondition.check(cast.version)?;
         let view = cast_form::view(&cast, &desk.casting.terms.public_url);
-        let audit = desk.audit(Noun::Cast, id.as_str(), &cast.settings.name, Difference { before: Some(&view), after: None });
+        let audit = desk.audit(
+            Noun::Cast,
+            id.as_str(),
+            &cast.settings.name,
+            Difference {
+                before: Some(&view),
+                after: None,
+            },
+        );
         match desk.casting.store.delete_cast(&cast, Some(&audit)).await? {
             Saved::Done => return Ok(true),
             Saved::Stale => {}
@@ -269,7 +399,10 @@ async fn delete_row<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &CastId, p
 
 /// The row after a change.
 fn changed(before: &Cast, draft: &CastDraft, now: Timestamp) -> Cast {
-    let counter = draft.set_counter.map(|remaining| Counter { remaining, epoch: before.counter.epoch + 1 });
+    let counter = draft.set_counter.map(|remaining| Counter {
+        remaining,
+        epoch: before.counter.epoch + 1,
+    });
     Cast {
         id: before.id.clone(),
         version: before.version + 1,
@@ -290,12 +423,24 @@ fn no_such_cast() -> Failure {
 }
 
 fn key_taken(cast: &Cast) -> Failure {
-    FieldErrors::clash("/key", format!("is the key of another cast: {}.", cast.settings.key)).into()
+    FieldErrors::clash(
+        "/key",
+        format!("is the key of another cast: {}.", cast.settings.key),
+    )
+    .into()
 }
 
 /// The image must be there, and be one that can be only watched if the link shares its sessions.
-async fn require_image<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &CastSettings) -> Result<(), Failure> {
-    match desk.casting.store.record::<Image>(settings.image_id.as_str()).await? {
+async fn require_image<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    settings: &CastSettings,
+) -> Result<(), Failure> {
+    match desk
+        .casting
+        .store
+        .record::<Image>(settings.image_id.as_str())
+        .await?
+    {
         Some(image) if settings.enable_sharing && image.settings.view_only.is_none() => {
             let detail = "needs an image whose sessions can be only watched: set its view_only to the way that fits its app.";
             Err(FieldErrors::one("/enable_sharing", detail).into())
@@ -305,9 +450,20 @@ async fn require_image<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &
     }
 }
 
-async fn require_group<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: Option<&GroupId>) -> Result<(), Failure> {
+async fn require_group<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: Option<&GroupId>,
+) -> Result<(), Failure> {
     match id {
-        Some(id) if *id != Group::all_users_id() && desk.casting.store.record::<Group>(id.as_str()).await?.is_none() => {
+        Some(id)
+            if *id != Group::all_users_id()
+                && desk
+                    .casting
+                    .store
+                    .record::<Group>(id.as_str())
+                    .await?
+                    .is_none() =>
+        {
             Err(FieldErrors::one("/anonymous_user_group_id", "is not the id of a group.").into())
         }
         _ => Ok(()),

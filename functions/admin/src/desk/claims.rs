@@ -78,11 +78,27 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Claims, Failure> {
-    let wants_accepted = asked.outcome != Some(ClaimOutcome::Refused) && asked.of != ClaimsOf::Unknown;
-    let wants_refused = cursor.is_none() && !matches!(asked.outcome, Some(ClaimOutcome::Accepted(_)));
-    let accepted =
-        async { if wants_accepted { accepted(desk, asked, cursor, limit).await } else { Ok(Page { items: Vec::new(), next: None }) } };
-    let refused = async { if wants_refused { refused(desk, asked).await } else { Ok(Vec::new()) } };
+    let wants_accepted =
+        asked.outcome != Some(ClaimOutcome::Refused) && asked.of != ClaimsOf::Unknown;
+    let wants_refused =
+        cursor.is_none() && !matches!(asked.outcome, Some(ClaimOutcome::Accepted(_)));
+    let accepted = async {
+        if wants_accepted {
+            accepted(desk, asked, cursor, limit).await
+        } else {
+            Ok(Page {
+                items: Vec::new(),
+                next: None,
+            })
+        }
+    };
+    let refused = async {
+        if wants_refused {
+            refused(desk, asked).await
+        } else {
+            Ok(Vec::new())
+        }
+    };
     let (accepted, refused) = try_join!(accepted, refused)?;
     Ok(Claims { accepted, refused })
 }
@@ -93,32 +109,67 @@ async fn accepted<S: Store, L: Launcher>(
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
-    let of = if let ClaimsOf::Cast(cast) = &asked.of { SessionsOf::Cast(cast.clone()) } else { SessionsOf::All };
-    let cast = if let ClaimsOf::Cast(cast) = &asked.of { Some(cast) } else { None };
-    let outcome = if let Some(ClaimOutcome::Accepted(outcome)) = asked.outcome { Some(outcome) } else { None };
-    let query = SessionQuery { of, ..SessionQuery::default() }.between(asked.since, asked.until);
+    let of = if let ClaimsOf::Cast(cast) = &asked.of {
+        SessionsOf::Cast(cast.clone())
+    } else {
+        SessionsOf::All
+    };
+    let cast = if let ClaimsOf::Cast(cast) = &asked.of {
+        Some(cast)
+    } else {
+        None
+    };
+    let outcome = if let Some(ClaimOutcome::Accepted(outcome)) = asked.outcome {
+        Some(outcome)
+    } else {
+        None
+    };
+    let query = SessionQuery {
+        of,
+        ..SessionQuery::default()
+    }
+    .between(asked.since, asked.until);
     if let Some(reference) = &asked.reference {
         // Whoever quotes a reference need not know when it was.
         let mut items = desk.casting.store.sessions_by_reference(reference).await?;
         items.retain(|session| {
-            cast.is_none_or(|cast| session.cast_id == *cast) && outcome.is_none_or(|outcome| Outcome::of(session) == outcome)
+            cast.is_none_or(|cast| session.cast_id == *cast)
+                && outcome.is_none_or(|outcome| Outcome::of(session) == outcome)
         });
         return Ok(Page { items, next: None });
     }
-    sessions::list(desk, &SessionsAsked { query, outcome, ..SessionsAsked::default() }, cursor, limit).await
+    sessions::list(
+        desk,
+        &SessionsAsked {
+            query,
+            outcome,
+            ..SessionsAsked::default()
+        },
+        cursor,
+        limit,
+    )
+    .await
 }
 
-async fn refused<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, asked: &ClaimsAsked) -> Result<Vec<RefusalCount>, Failure> {
+async fn refused<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    asked: &ClaimsAsked,
+) -> Result<Vec<RefusalCount>, Failure> {
     let store = &desk.casting.store;
     let hour = casting_core::hours::hour_of;
-    let (since, until) = (hour(asked.since), hour(asked.until) + casting_core::hours::HOUR_SECONDS);
+    let (since, until) = (
+        hour(asked.since),
+        hour(asked.until) + casting_core::hours::HOUR_SECONDS,
+    );
     let mut rows = match &asked.of {
         ClaimsOf::Cast(cast) => store.refusals(Some(cast), since).await?,
         ClaimsOf::Unknown => store.refusals(None, since).await?,
         ClaimsOf::All => {
             let (mut rows, mut after) = (Vec::new(), None::<String>);
             while rows.len() < REFUSED_ROWS {
-                let page = store.all_refusals(since, until, after.as_deref(), 100).await?;
+                let page = store
+                    .all_refusals(since, until, after.as_deref(), 100)
+                    .await?;
                 rows.extend(page.items);
                 after = page.next;
                 if after.is_none() {
@@ -194,7 +245,13 @@ mod tests {
             address: "hash".into(),
             referrer: Some("acme.com".into()),
         };
-        let refused = RefusalCount { cast_id: None, hour: NOON.seconds(), code: "ip-limit".into(), count: 12, samples: vec![sample] };
+        let refused = RefusalCount {
+            cast_id: None,
+            hour: NOON.seconds(),
+            code: "ip-limit".into(),
+            count: 12,
+            samples: vec![sample],
+        };
         let expected = json!({
             "cast_id": null,
             "hour": "2026-11-23T12:00:00Z",

@@ -37,7 +37,11 @@ impl Failure {
 
     /// Somebody else wrote first, again and again.
     pub(crate) fn contention(what: &'static str) -> Self {
-        Self::Fault(Fault { kind: FaultKind::Contention, what, detail: format!("{TRIES} tries") })
+        Self::Fault(Fault {
+            kind: FaultKind::Contention,
+            what,
+            detail: format!("{TRIES} tries"),
+        })
     }
 
     /// What the caller is told. A fault is logged here, under the reference that the caller sees.
@@ -73,9 +77,20 @@ impl From<Fault> for Failure {
 impl From<FieldErrors> for Failure {
     /// 422 for a mistake that the document makes by itself, 409 when it only does not go with what is there already.
     fn from(errors: FieldErrors) -> Self {
-        let code = if errors.only_clashes() { Mistake::Conflict } else { Mistake::NotValid };
-        let errors = errors.0.into_iter().map(|error| FieldError { pointer: error.pointer, detail: error.detail });
-        Problem { errors: errors.collect(), ..Problem::new(code) }.into()
+        let code = if errors.only_clashes() {
+            Mistake::Conflict
+        } else {
+            Mistake::NotValid
+        };
+        let errors = errors.0.into_iter().map(|error| FieldError {
+            pointer: error.pointer,
+            detail: error.detail,
+        });
+        Problem {
+            errors: errors.collect(),
+            ..Problem::new(code)
+        }
+        .into()
     }
 }
 
@@ -93,18 +108,48 @@ mod tests {
     use super::*;
 
     fn status(failure: Failure) -> u16 {
-        failure.into_problem(&SeededEntropy::new(1)).code.status().as_u16()
+        failure
+            .into_problem(&SeededEntropy::new(1))
+            .code
+            .status()
+            .as_u16()
     }
 
     #[test]
     fn each_failure_has_its_status() {
-        let fault = |kind| Failure::Fault(Fault { kind, what: "test", detail: "secret words of the far side".into() });
+        let fault = |kind| {
+            Failure::Fault(Fault {
+                kind,
+                what: "test",
+                detail: "secret words of the far side".into(),
+            })
+        };
         for (name, failure, expected) in [
-            ("not there", Failure::not_found("There is no such cast."), 404),
-            ("does not fit", Failure::conflict("Another cast has this key."), 409),
-            ("wrong fields", FieldErrors::one("/name", "is required.").into(), 422),
-            ("fields that do not go with what is there", FieldErrors::clash("/image_id", "is not the id of an image.").into(), 409),
-            ("too many writers", Failure::contention("change a cast"), 503),
+            (
+                "not there",
+                Failure::not_found("There is no such cast."),
+                404,
+            ),
+            (
+                "does not fit",
+                Failure::conflict("Another cast has this key."),
+                409,
+            ),
+            (
+                "wrong fields",
+                FieldErrors::one("/name", "is required.").into(),
+                422,
+            ),
+            (
+                "fields that do not go with what is there",
+                FieldErrors::clash("/image_id", "is not the id of an image.").into(),
+                409,
+            ),
+            (
+                "too many writers",
+                Failure::contention("change a cast"),
+                503,
+            ),
             ("the store is down", fault(FaultKind::Unavailable), 500),
             ("not allowed by AWS", fault(FaultKind::Refused), 500),
         ] {

@@ -17,7 +17,10 @@ use crate::desk::failure::{Failure, TRIES};
 use crate::desk::version::Precondition;
 
 /// A new image. For a container image, a task definition is registered first.
-pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Image, Failure> {
+pub(crate) async fn create<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    input: &Value,
+) -> Result<Image, Failure> {
     let casting = desk.casting;
     let settings = image_form::create(input)?;
     require_files(desk, &settings)?;
@@ -29,10 +32,25 @@ pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: 
     {
         return Ok(image);
     }
-    let mut image = Image { id: image_id, version: 1, settings, task_definition: String::new(), created_at: now, updated_at: now };
+    let mut image = Image {
+        id: image_id,
+        version: 1,
+        settings,
+        task_definition: String::new(),
+        created_at: now,
+        updated_at: now,
+    };
     image.task_definition = register(desk, &image).await?;
     let view = image_form::view(&image);
-    let audit = desk.audit(Noun::Image, image.id.as_str(), &image.settings.name, Difference { before: None, after: Some(&view) });
+    let audit = desk.audit(
+        Noun::Image,
+        image.id.as_str(),
+        &image.settings.name,
+        Difference {
+            before: None,
+            after: Some(&view),
+        },
+    );
     match casting.store.put_record(&image, None, Some(&audit)).await? {
         Saved::Done => {}
         Saved::Stale => return Err(Failure::contention("make an image")),
@@ -77,7 +95,9 @@ async fn save<S: Store, L: Launcher>(
         let settings = match input {
             Some(input) => image_form::patch(&before, input)?,
             None if is_registered_elsewhere(&before.settings) => {
-                return Err(Failure::conflict("This image names a task definition that is there already; nothing is registered for it."));
+                return Err(Failure::conflict(
+                    "This image names a task definition that is there already; nothing is registered for it.",
+                ));
             }
             None => before.settings.clone(),
         };
@@ -86,7 +106,12 @@ async fn save<S: Store, L: Launcher>(
         }
         require_files(desk, &settings)?;
         require_networks(desk, &settings).await?;
-        let mut after = Image { version: before.version + 1, settings, updated_at: desk.casting.clock.now(), ..before.clone() };
+        let mut after = Image {
+            version: before.version + 1,
+            settings,
+            updated_at: desk.casting.clock.now(),
+            ..before.clone()
+        };
         if input.is_none() || needs_definition(&before.settings, &after.settings) {
             after.task_definition = match registered.take() {
                 Some((settings, definition)) if settings == after.settings => definition,
@@ -95,12 +120,25 @@ async fn save<S: Store, L: Launcher>(
             registered = Some((after.settings.clone(), after.task_definition.clone()));
         }
         let (old, new) = (image_form::view(&before), image_form::view(&after));
-        let difference = Difference { before: Some(&old), after: Some(&new) };
-        let mut audit = desk.audit(Noun::Image, after.id.as_str(), &after.settings.name, difference);
+        let difference = Difference {
+            before: Some(&old),
+            after: Some(&new),
+        };
+        let mut audit = desk.audit(
+            Noun::Image,
+            after.id.as_str(),
+            &after.settings.name,
+            difference,
+        );
         if input.is_none() {
             audit.action = Action::Registered;
         }
-        match desk.casting.store.put_record(&after, Some(before.version), Some(&audit)).await? {
+        match desk
+            .casting
+            .store
+            .put_record(&after, Some(before.version), Some(&audit))
+            .await?
+        {
             Saved::Done => {
                 desk.casting.forget();
                 let done = audit.action.as_str();
@@ -114,24 +152,48 @@ async fn save<S: Store, L: Launcher>(
 }
 
 /// Whoever is promised their files must find a place where these are kept.
-fn require_files<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &ImageSettings) -> Result<(), Failure> {
+fn require_files<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    settings: &ImageSettings,
+) -> Result<(), Failure> {
     if settings.profile.path.is_some() && desk.casting.profiles.is_none() {
-        return Err(Failure::conflict("This deployment has no bucket for profiles (CASTING_PROFILE_BUCKET)."));
+        return Err(Failure::conflict(
+            "This deployment has no bucket for profiles (CASTING_PROFILE_BUCKET).",
+        ));
     }
     Ok(())
 }
 
 /// Deletes an image that nothing uses.
-pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, precondition: &Precondition) -> Result<(), Failure> {
+pub(crate) async fn delete<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let image = find(desk, id).await?;
         precondition.check(image.version)?;
         if let Some(user) = used_by(desk, &image.id).await? {
-            return Err(Failure::conflict(format!("{user} uses this image; change or delete it first.")));
+            return Err(Failure::conflict(format!(
+                "{user} uses this image; change or delete it first."
+            )));
         }
         let view = image_form::view(&image);
-        let audit = desk.audit(Noun::Image, image.id.as_str(), &image.settings.name, Difference { before: Some(&view), after: None });
-        match desk.casting.store.delete_record(&image, Some(&audit)).await? {
+        let audit = desk.audit(
+            Noun::Image,
+            image.id.as_str(),
+            &image.settings.name,
+            Difference {
+                before: Some(&view),
+                after: None,
+            },
+        );
+        match desk
+            .casting
+            .store
+            .delete_record(&image, Some(&audit))
+            .await?
+        {
             Saved::Done => {
                 desk.casting.forget();
                 tracing::info!(actor.id = desk.actor.id, image.id = %image.id, "Image {} was deleted", image.id);
@@ -144,13 +206,25 @@ pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &st
 }
 
 /// What uses the image. A cast that comes to use it at this very moment is refused as any cast with an image that is gone.
-async fn used_by<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ImageId) -> Result<Option<String>, Failure> {
+async fn used_by<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &ImageId,
+) -> Result<Option<String>, Failure> {
     let store = &desk.casting.store;
     let mut cursor = None;
     loop {
-        let page = store.casts(&CastQuery::default(), cursor.as_deref(), 100).await?;
-        if let Some(cast) = page.items.into_iter().find(|cast| cast.settings.image_id == *id) {
-            return Ok(Some(format!("The cast \u{201c}{}\u{201d}", cast.settings.name)));
+        let page = store
+            .casts(&CastQuery::default(), cursor.as_deref(), 100)
+            .await?;
+        if let Some(cast) = page
+            .items
+            .into_iter()
+            .find(|cast| cast.settings.image_id == *id)
+        {
+            return Ok(Some(format!(
+                "The cast \u{201c}{}\u{201d}",
+                cast.settings.name
+            )));
         }
         match page.next {
             Some(next) => cursor = Some(next),
@@ -158,23 +232,53 @@ async fn used_by<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ImageId) -> 
         }
     }
     let pools = read_all::<Staging, S>(&desk.casting.store).await?;
-    let pool = pools.into_iter().find(|staging| staging.settings.image_id == *id);
-    Ok(pool.map(|staging| format!("The staging config \u{201c}{}\u{201d}", staging.settings.name)))
+    let pool = pools
+        .into_iter()
+        .find(|staging| staging.settings.image_id == *id);
+    Ok(pool.map(|staging| {
+        format!(
+            "The staging config \u{201c}{}\u{201d}",
+            staging.settings.name
+        )
+    }))
 }
 
 /// One image.
-pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Image, Failure> {
+pub(crate) async fn find<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Image, Failure> {
     let no_such_image = || Failure::not_found("There is no such image.");
     let id = ImageId::parse(id).ok_or_else(no_such_image)?;
-    desk.casting.store.record(id.as_str()).await?.ok_or_else(no_such_image)
+    desk.casting
+        .store
+        .record(id.as_str())
+        .await?
+        .ok_or_else(no_such_image)
 }
 
 /// Makes sure that the networks which the image names are there.
-async fn require_networks<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &ImageSettings) -> Result<(), Failure> {
-    let own = settings.network.iter().map(|name| ("/network".to_owned(), name));
-    let listed = settings.restrict_to_networks.iter().enumerate().map(|(index, name)| (format!("/restrict_to_networks/{index}"), name));
+async fn require_networks<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    settings: &ImageSettings,
+) -> Result<(), Failure> {
+    let own = settings
+        .network
+        .iter()
+        .map(|name| ("/network".to_owned(), name));
+    let listed = settings
+        .restrict_to_networks
+        .iter()
+        .enumerate()
+        .map(|(index, name)| (format!("/restrict_to_networks/{index}"), name));
     for (pointer, name) in own.chain(listed) {
-        if desk.casting.store.record::<Network>(name.as_str()).await?.is_none() {
+        if desk
+            .casting
+            .store
+            .record::<Network>(name.as_str())
+            .await?
+            .is_none()
+        {
             return Err(FieldErrors::one(pointer, "is not the name of a network.").into());
         }
     }
@@ -183,7 +287,8 @@ async fn require_networks<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings
 
 /// Whether the change makes another task definition necessary; what a session gets with its start does not.
 fn needs_definition(before: &ImageSettings, after: &ImageSettings) -> bool {
-    let of_container = matches!(after.source, ImageSource::Container(_)) && before.container != after.container;
+    let of_container =
+        matches!(after.source, ImageSource::Container(_)) && before.container != after.container;
     before.source != after.source || of_container
 }
 
@@ -193,12 +298,17 @@ const fn is_registered_elsewhere(settings: &ImageSettings) -> bool {
 }
 
 /// The task definition to run: the one that was named, or a new one.
-async fn register<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, image: &Image) -> Result<String, Failure> {
+async fn register<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    image: &Image,
+) -> Result<String, Failure> {
     if let ImageSource::TaskDefinition(name) = &image.settings.source {
         return Ok(name.clone());
     }
     let answer = desk.casting.launcher.register(image).await?;
-    answer.map_err(|words| FieldErrors::one("/container_image", format!("was refused by ECS: {words}")).into())
+    answer.map_err(|words| {
+        FieldErrors::one("/container_image", format!("was refused by ECS: {words}")).into()
+    })
 }
 
 #[cfg(test)]
@@ -216,7 +326,9 @@ mod tests {
             needs_definition(&before, &after)
         };
         assert!(with(|image| image.container = "other".into()));
-        assert!(with(|image| image.source = ImageSource::TaskDefinition("family".into())));
+        assert!(with(
+            |image| image.source = ImageSource::TaskDefinition("family".into())
+        ));
         assert!(!with(|image| image.name = "Other".into()));
         assert!(!with(|image| image.port = Some(80)));
         assert!(!with(|image| image.environment.clear()));

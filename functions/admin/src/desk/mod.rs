@@ -63,7 +63,10 @@ impl<S: Store, L: Launcher> Desk<'_, S, L> {
     /// 409 when the key was used for another request.
     pub(crate) async fn new_id(&self, noun: Noun, input: &Value) -> Result<NewId, Failure> {
         let Some(key) = &self.request_key else {
-            return Ok(NewId { bytes: draw(&*self.casting.entropy), is_repeatable: false });
+            return Ok(NewId {
+                bytes: draw(&*self.casting.entropy),
+                is_repeatable: false,
+            });
         };
         let caller = format!("{:?} {} {}", self.actor.kind, self.actor.id, noun.as_str());
         let nonce = Nonce::from_request(&caller, key);
@@ -71,7 +74,11 @@ impl<S: Store, L: Launcher> Desk<'_, S, L> {
         let parts = ["admin", content.as_str()];
         let print = self.casting.keys.fingerprint(&parts);
         let until = self.casting.clock.now().plus_seconds(REMEMBERED_SECONDS);
-        let first = self.casting.store.first_request(nonce.as_str(), &print, until).await?;
+        let first = self
+            .casting
+            .store
+            .first_request(nonce.as_str(), &print, until)
+            .await?;
         if !self.casting.keys.is_fingerprint(&parts, &first) {
             return Err(Problem::new(DenialCode::RequestDiffers).into());
         }
@@ -81,17 +88,48 @@ impl<S: Store, L: Launcher> Desk<'_, S, L> {
         {
             bytes.copy_from_slice(read);
         }
-        Ok(NewId { bytes, is_repeatable: true })
+        Ok(NewId {
+            bytes,
+            is_repeatable: true,
+        })
     }
 
     /// The entry that tells of a change of this thing.
-    pub(crate) fn audit(&self, noun: Noun, target: &str, name: &str, difference: Difference<'_>) -> Audit {
-        Audit::of(&self.actor, noun, target, name, difference, self.casting.clock.now(), &*self.casting.entropy)
+    pub(crate) fn audit(
+        &self,
+        noun: Noun,
+        target: &str,
+        name: &str,
+        difference: Difference<'_>,
+    ) -> Audit {
+        Audit::of(
+            &self.actor,
+            noun,
+            target,
+            name,
+            difference,
+            self.casting.clock.now(),
+            &*self.casting.entropy,
+        )
     }
 
     /// Tells of something that is no change of a document.
-    pub(crate) async fn tell(&self, action: Action, noun: Noun, target: &str, name: &str) -> Result<(), Failure> {
-        let audit = Audit::plain(&self.actor, action, noun, target, name, self.casting.clock.now(), &*self.casting.entropy);
+    pub(crate) async fn tell(
+        &self,
+        action: Action,
+        noun: Noun,
+        target: &str,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let audit = Audit::plain(
+            &self.actor,
+            action,
+            noun,
+            target,
+            name,
+            self.casting.clock.now(),
+            &*self.casting.entropy,
+        );
         Ok(self.casting.store.add_audit(&audit).await?)
     }
 }

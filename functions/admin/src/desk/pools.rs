@@ -35,7 +35,12 @@ impl Numbers {
     pub(crate) fn of(pool: &PoolView) -> Self {
         let is_ready = |session: &&Session| matches!(session.state, State::Ready { .. });
         let ready = pool.waiting.iter().filter(is_ready).count();
-        let recent = || pool.log.spans.iter().filter(|span| span.since > pool.at.seconds() - DAY);
+        let recent = || {
+            pool.log
+                .spans
+                .iter()
+                .filter(|span| span.since > pool.at.seconds() - DAY)
+        };
         Self {
             ready: ready as u64,
             starting: (pool.waiting.len() - ready) as u64,
@@ -57,7 +62,10 @@ pub(crate) fn cents(micros: u64) -> f64 {
 }
 
 /// A pool as it is.
-pub(crate) async fn read<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(Staging, PoolView), Failure> {
+pub(crate) async fn read<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<(Staging, PoolView), Failure> {
     let (staging, _) = records::find::<Staging, S, L>(desk, id).await?;
     let pool = desk.casting.pool_view(&staging).await?;
     Ok((staging, pool))
@@ -101,7 +109,10 @@ pub(crate) fn schema(session: &Value) -> Value {
     let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
     let or_null = |about: &str| json!({ "type": ["string", "null"], "description": about });
     let cents = |about: &str| json!({ "type": "number", "minimum": 0, "description": about });
-    let (assigned, missed) = ("Visitors who were given one.", "Visitors whom it fitted, and for whom none was ready.");
+    let (assigned, missed) = (
+        "Visitors who were given one.",
+        "Visitors whom it fitted, and for whom none was ready.",
+    );
     let span = sketch::object(json!({
         "since": sketch::time(),
         "ready": count("The fewest that were ready at one time."),
@@ -137,8 +148,18 @@ mod tests {
 
     #[test]
     fn a_rate_needs_somebody_and_cents_are_rounded() {
-        let of = |assigned, missed| Numbers { assigned, missed, ..Numbers::default() }.hit_rate();
-        assert_eq!((of(0, 0), of(3, 0), of(2, 1), of(0, 1)), (None, Some(1.0), Some(0.667), Some(0.0)));
+        let of = |assigned, missed| {
+            Numbers {
+                assigned,
+                missed,
+                ..Numbers::default()
+            }
+            .hit_rate()
+        };
+        assert_eq!(
+            (of(0, 0), of(3, 0), of(2, 1), of(0, 1)),
+            (None, Some(1.0), Some(0.667), Some(0.0))
+        );
         assert!((cents(17_342) - 1.73).abs() < 1e-9 && (cents(54_370) - 5.44).abs() < 1e-9);
     }
 }

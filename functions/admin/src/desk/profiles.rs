@@ -14,19 +14,33 @@ use crate::desk::failure::{Failure, TRIES};
 use crate::desk::users::no_such_user;
 
 /// The profiles of a user, one for each image.
-pub(crate) async fn list<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, user: &str) -> Result<Vec<PersistentProfile>, Failure> {
+pub(crate) async fn list<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    user: &str,
+) -> Result<Vec<PersistentProfile>, Failure> {
     let user = UserId::parse(user).ok_or_else(no_such_user)?;
     Ok(desk.casting.profiles_of(&user).await?)
 }
 
 /// One profile.
-pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<PersistentProfile, Failure> {
+pub(crate) async fn find<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<PersistentProfile, Failure> {
     let id = ProfileId::parse(id).ok_or_else(no_such_profile)?;
-    desk.casting.store.record(id.as_str()).await?.ok_or_else(no_such_profile)
+    desk.casting
+        .store
+        .record(id.as_str())
+        .await?
+        .ok_or_else(no_such_profile)
 }
 
 /// Lets an earlier archive hold again: `archive` is its name.
-pub(crate) async fn restore<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, input: &Value) -> Result<PersistentProfile, Failure> {
+pub(crate) async fn restore<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+) -> Result<PersistentProfile, Failure> {
     let mut form = Form::over(Map::new(), input, &[])?;
     let archive = read(&mut form);
     form.finish()?;
@@ -37,16 +51,38 @@ pub(crate) async fn restore<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &s
         let old = before.view();
         let tell = |after: &PersistentProfile| {
             let new = after.view();
-            desk.audit(Noun::Profile, id, &before.image_name, Difference { before: Some(&old), after: Some(&new) })
+            desk.audit(
+                Noun::Profile,
+                id,
+                &before.image_name,
+                Difference {
+                    before: Some(&old),
+                    after: Some(&new),
+                },
+            )
         };
-        if let Some(after) = desk.casting.restore_profile(&before, &archive, tell).await? {
-            tracing::info!(actor.id = desk.actor.id, profile = id, "An earlier archive of profile {id} holds again");
+        if let Some(after) = desk
+            .casting
+            .restore_profile(&before, &archive, tell)
+            .await?
+        {
+            tracing::info!(
+                actor.id = desk.actor.id,
+                profile = id,
+                "An earlier archive of profile {id} holds again"
+            );
             return Ok(after);
         }
         if before.archives().all(|known| known.name() != archive) {
-            return Err(Failure::not_found("The profile has no earlier archive of this name."));
+            return Err(Failure::not_found(
+                "The profile has no earlier archive of this name.",
+            ));
         }
-        if before.current.as_ref().is_some_and(|current| current.name() == archive) {
+        if before
+            .current
+            .as_ref()
+            .is_some_and(|current| current.name() == archive)
+        {
             return Ok(before);
         }
     }
@@ -59,19 +95,36 @@ fn read(form: &mut Form) -> Option<String> {
 
 /// What JSON Schema says of what [`restore`] reads.
 pub(crate) fn restore_schema() -> Value {
-    Sketch::of(|form| _ = read(form)).described(&[("archive", "The name of an earlier archive.")]).whole()
+    Sketch::of(|form| _ = read(form))
+        .described(&[("archive", "The name of an earlier archive.")])
+        .whole()
 }
 
 /// Deletes a profile that no session has, with all of its archives.
-pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(), Failure> {
+pub(crate) async fn delete<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let profile = find(desk, id).await?;
         must_be_free(desk, &profile).await?;
         let view = profile.view();
-        let audit = desk.audit(Noun::Profile, id, &profile.image_name, Difference { before: Some(&view), after: None });
+        let audit = desk.audit(
+            Noun::Profile,
+            id,
+            &profile.image_name,
+            Difference {
+                before: Some(&view),
+                after: None,
+            },
+        );
         match desk.casting.delete_profile(&profile, Some(&audit)).await? {
             Saved::Done => {
-                tracing::info!(actor.id = desk.actor.id, profile = id, "Profile {id} was deleted");
+                tracing::info!(
+                    actor.id = desk.actor.id,
+                    profile = id,
+                    "Profile {id} was deleted"
+                );
                 return Ok(());
             }
             Saved::Stale => {}
@@ -81,7 +134,10 @@ pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &st
 }
 
 /// Deletes everything that is kept for a user who is forgotten. Their sessions have ended by then.
-pub(crate) async fn delete_all_of<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, user: &UserId) -> Result<(), Failure> {
+pub(crate) async fn delete_all_of<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    user: &UserId,
+) -> Result<(), Failure> {
     for profile in desk.casting.profiles_of(user).await? {
         delete(desk, profile.id.as_str()).await?;
     }
@@ -89,9 +145,14 @@ pub(crate) async fn delete_all_of<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, 
 }
 
 /// What a live session has would be replaced at its end, or come back.
-async fn must_be_free<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, profile: &PersistentProfile) -> Result<(), Failure> {
+async fn must_be_free<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    profile: &PersistentProfile,
+) -> Result<(), Failure> {
     if desk.casting.is_profile_in_use(&profile.id).await? {
-        return Err(Failure::conflict("A live session has this profile; end it first."));
+        return Err(Failure::conflict(
+            "A live session has this profile; end it first.",
+        ));
     }
     Ok(())
 }

@@ -49,14 +49,25 @@ impl Editable for Group {
     }
     fn create(input: &Value, id: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors> {
         let settings = group_form::create(input)?;
-        Ok(Self { id: GroupId::from_bytes(id), version: 1, settings, created_at: now, updated_at: now })
+        Ok(Self {
+            id: GroupId::from_bytes(id),
+            version: 1,
+            settings,
+            created_at: now,
+            updated_at: now,
+        })
     }
     fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
         let settings = group_form::patch(self, input)?;
         Ok(if settings == self.settings {
             self.clone()
         } else {
-            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+            Self {
+                version: self.version + 1,
+                settings,
+                updated_at: now,
+                ..self.clone()
+            }
         })
     }
     fn name(&self) -> &str {
@@ -78,14 +89,25 @@ impl Editable for Network {
     }
     fn create(input: &Value, _: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors> {
         let (id, settings) = network_form::create(input)?;
-        Ok(Self { id, version: 1, settings, created_at: now, updated_at: now })
+        Ok(Self {
+            id,
+            version: 1,
+            settings,
+            created_at: now,
+            updated_at: now,
+        })
     }
     fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
         let settings = network_form::patch(self, input)?;
         Ok(if settings == self.settings {
             self.clone()
         } else {
-            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+            Self {
+                version: self.version + 1,
+                settings,
+                updated_at: now,
+                ..self.clone()
+            }
         })
     }
     fn name(&self) -> &str {
@@ -104,14 +126,25 @@ impl Editable for Staging {
     }
     fn create(input: &Value, id: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors> {
         let settings = staging_form::create(input)?;
-        Ok(Self { id: StagingId::from_bytes(id), version: 1, settings, created_at: now, updated_at: now })
+        Ok(Self {
+            id: StagingId::from_bytes(id),
+            version: 1,
+            settings,
+            created_at: now,
+            updated_at: now,
+        })
     }
     fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
         let settings = staging_form::patch(self, input)?;
         Ok(if settings == self.settings {
             self.clone()
         } else {
-            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+            Self {
+                version: self.version + 1,
+                settings,
+                updated_at: now,
+                ..self.clone()
+            }
         })
     }
     fn name(&self) -> &str {
@@ -137,7 +170,12 @@ impl Editable for ApiKey {
         Ok(if settings == self.settings {
             self.clone()
         } else {
-            Self { version: self.version + 1, settings, updated_at: now, ..self.clone() }
+            Self {
+                version: self.version + 1,
+                settings,
+                updated_at: now,
+                ..self.clone()
+            }
         })
     }
     fn name(&self) -> &str {
@@ -156,14 +194,19 @@ pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
 ) -> Result<Page<R>, Failure> {
     let mut page = desk.casting.store.records::<R>(cursor, limit).await?;
     // What is there by birth comes first, as its id does; once it is stored, the store lists it.
-    if let Some(born) = R::by_birth().filter(|born| cursor.is_none() && page.items.iter().all(|record| record.id() != born.id())) {
+    if let Some(born) = R::by_birth()
+        .filter(|born| cursor.is_none() && page.items.iter().all(|record| record.id() != born.id()))
+    {
         page.items.insert(0, born);
     }
     Ok(page)
 }
 
 /// A new one.
-pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<R, Failure> {
+pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    input: &Value,
+) -> Result<R, Failure> {
     let casting = desk.casting;
     let word = R::WORDS.1;
     // Judged before an idempotency key is used up for it.
@@ -176,13 +219,33 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(desk: &Desk<'_, S
         return Ok(made);
     }
     let view = record.view();
-    let audit = desk.audit(R::NOUN, record.id(), record.name(), Difference { before: None, after: Some(&view) });
-    match casting.store.put_record(&record, None, Some(&audit)).await? {
+    let audit = desk.audit(
+        R::NOUN,
+        record.id(),
+        record.name(),
+        Difference {
+            before: None,
+            after: Some(&view),
+        },
+    );
+    match casting
+        .store
+        .put_record(&record, None, Some(&audit))
+        .await?
+    {
         Saved::Done => {}
-        Saved::Stale => return Err(Failure::conflict(format!("There is a {word} of this name already."))),
+        Saved::Stale => {
+            return Err(Failure::conflict(format!(
+                "There is a {word} of this name already."
+            )));
+        }
     }
     casting.forget();
-    tracing::info!(actor.id = desk.actor.id, record.id = record.id(), "A {word} was made");
+    tracing::info!(
+        actor.id = desk.actor.id,
+        record.id = record.id(),
+        "A {word} was made"
+    );
     Ok(record)
 }
 
@@ -201,11 +264,30 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
             return Ok(before);
         }
         let (old, new) = (before.view(), after.view());
-        let audit = desk.audit(R::NOUN, after.id(), after.name(), Difference { before: Some(&old), after: Some(&new) });
-        match desk.casting.store.put_record(&after, is_stored.then_some(before.version()), Some(&audit)).await? {
+        let audit = desk.audit(
+            R::NOUN,
+            after.id(),
+            after.name(),
+            Difference {
+                before: Some(&old),
+                after: Some(&new),
+            },
+        );
+        match desk
+            .casting
+            .store
+            .put_record(&after, is_stored.then_some(before.version()), Some(&audit))
+            .await?
+        {
             Saved::Done => {
                 desk.casting.forget();
-                tracing::info!(actor.id = desk.actor.id, record.id = after.id(), version = after.version(), "A {} was changed", R::WORDS.1);
+                tracing::info!(
+                    actor.id = desk.actor.id,
+                    record.id = after.id(),
+                    version = after.version(),
+                    "A {} was changed",
+                    R::WORDS.1
+                );
                 return Ok(after);
             }
             Saved::Stale => {}
@@ -221,7 +303,9 @@ pub(crate) async fn delete_group<S: Store, L: Launcher>(
     precondition: &Precondition,
 ) -> Result<(), Failure> {
     if id == Group::all_users_id().as_str() {
-        return Err(Failure::conflict("Everybody is in All Users; it cannot be deleted."));
+        return Err(Failure::conflict(
+            "Everybody is in All Users; it cannot be deleted.",
+        ));
     }
     delete::<Group, S, L>(desk, id, precondition).await
 }
@@ -232,16 +316,29 @@ pub(crate) async fn delete_network<S: Store, L: Launcher>(
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
-    let in_use =
-        |what: &str, name: &str| Failure::conflict(format!("The {what} \u{201c}{name}\u{201d} uses this network; change it first."));
+    let in_use = |what: &str, name: &str| {
+        Failure::conflict(format!(
+            "The {what} \u{201c}{name}\u{201d} uses this network; change it first."
+        ))
+    };
     for image in read_all::<Image, S>(&desk.casting.store).await? {
         let settings = &image.settings;
-        if settings.network.iter().chain(&settings.restrict_to_networks).any(|name| name.as_str() == id) {
+        if settings
+            .network
+            .iter()
+            .chain(&settings.restrict_to_networks)
+            .any(|name| name.as_str() == id)
+        {
             return Err(in_use("image", &settings.name));
         }
     }
     for staging in read_all::<Staging, S>(&desk.casting.store).await? {
-        if staging.settings.network.as_ref().is_some_and(|name| name.as_str() == id) {
+        if staging
+            .settings
+            .network
+            .as_ref()
+            .is_some_and(|name| name.as_str() == id)
+        {
             return Err(in_use("staging config", &staging.settings.name));
         }
     }
@@ -261,11 +358,29 @@ pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
             return Err(missing::<R>());
         }
         let view = record.view();
-        let audit = desk.audit(R::NOUN, record.id(), record.name(), Difference { before: Some(&view), after: None });
-        match desk.casting.store.delete_record(&record, Some(&audit)).await? {
+        let audit = desk.audit(
+            R::NOUN,
+            record.id(),
+            record.name(),
+            Difference {
+                before: Some(&view),
+                after: None,
+            },
+        );
+        match desk
+            .casting
+            .store
+            .delete_record(&record, Some(&audit))
+            .await?
+        {
             Saved::Done => {
                 desk.casting.forget();
-                tracing::info!(actor.id = desk.actor.id, record.id = record.id(), "A {} was deleted", R::WORDS.1);
+                tracing::info!(
+                    actor.id = desk.actor.id,
+                    record.id = record.id(),
+                    "A {} was deleted",
+                    R::WORDS.1
+                );
                 return Ok(());
             }
             Saved::Stale => {}
@@ -275,14 +390,20 @@ pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
 }
 
 /// The record, and whether it is stored.
-pub(crate) async fn find<R: Editable, S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<(R, bool), Failure> {
+pub(crate) async fn find<R: Editable, S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<(R, bool), Failure> {
     if !R::is_id(id) {
         return Err(missing::<R>());
     }
     if let Some(record) = desk.casting.store.record::<R>(id).await? {
         return Ok((record, true));
     }
-    R::by_birth().filter(|born| born.id() == id).map(|born| (born, false)).ok_or_else(missing::<R>)
+    R::by_birth()
+        .filter(|born| born.id() == id)
+        .map(|born| (born, false))
+        .ok_or_else(missing::<R>)
 }
 
 fn missing<R: Editable>() -> Failure {

@@ -2,7 +2,9 @@
 
 use casting_core::audit::{Action, Noun};
 use casting_core::form::Spelled;
-use casting_core::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId};
+use casting_core::ids::{
+    CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId,
+};
 use casting_core::listing::SessionQuery;
 use casting_core::permission::Permission;
 use casting_core::ports::{Launcher, Page, Store};
@@ -32,9 +34,15 @@ pub(crate) struct SessionsAsked {
 
 impl SessionsAsked {
     fn fits(&self, session: &Session) -> bool {
-        self.cast.as_ref().is_none_or(|cast| session.cast_id == *cast)
-            && self.outcome.is_none_or(|outcome| outcome == Outcome::of(session))
-            && self.is_live.is_none_or(|is_live| session.is_live() == is_live)
+        self.cast
+            .as_ref()
+            .is_none_or(|cast| session.cast_id == *cast)
+            && self
+                .outcome
+                .is_none_or(|outcome| outcome == Outcome::of(session))
+            && self
+                .is_live
+                .is_none_or(|is_live| session.is_live() == is_live)
     }
 }
 
@@ -46,58 +54,114 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
     let store = &desk.casting.store;
-    let read = |after: Option<String>, wanted| async move { store.sessions(&asked.query, after.as_deref(), wanted).await };
+    let read = |after: Option<String>, wanted| async move {
+        store.sessions(&asked.query, after.as_deref(), wanted).await
+    };
     filtered::page(cursor, limit, read, |session| asked.fits(session)).await
 }
 
 /// One session.
-pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
-    desk.casting.store.session(&parse_id(id)?).await?.ok_or_else(no_such_session)
+pub(crate) async fn find<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Session, Failure> {
+    desk.casting
+        .store
+        .session(&parse_id(id)?)
+        .await?
+        .ok_or_else(no_such_session)
 }
 
 /// Ends a session; one that has ended is left as it is.
-pub(crate) async fn stop<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+pub(crate) async fn stop<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Session, Failure> {
     let before = find(desk, id).await?;
     let session = desk.casting.end_as_administrator(&before.id).await?;
     if before.is_live() {
-        desk.tell(Action::Ended, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+        desk.tell(
+            Action::Ended,
+            Noun::Session,
+            session.id.as_str(),
+            &session.cast_name,
+        )
+        .await?;
     }
     tracing::info!(actor.id = desk.actor.id, session.id = %session.id, "Session {} was ended by an administrator", session.id);
     Ok(session)
 }
 
 /// Takes a session's share link back; one that is not shared is left as it is.
-pub(crate) async fn unshare<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Session, Failure> {
+pub(crate) async fn unshare<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Session, Failure> {
     let before = find(desk, id).await?;
     let session = desk.casting.unshare(&before.id).await?;
     if before.sharing.token.is_some() {
-        desk.tell(Action::Unshared, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+        desk.tell(
+            Action::Unshared,
+            Noun::Session,
+            session.id.as_str(),
+            &session.cast_name,
+        )
+        .await?;
     }
     Ok(session)
 }
 
 /// Where the administrator enters a session that is shared, to watch it.
-pub(crate) async fn watch<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<String, Failure> {
+pub(crate) async fn watch<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<String, Failure> {
     let session = find(desk, id).await?;
     if session.sharing.token.is_none() || !matches!(session.state, State::Ready { .. }) {
-        return Err(Failure::conflict("Only a session that is ready and shared can be watched."));
+        return Err(Failure::conflict(
+            "Only a session that is ready and shared can be watched.",
+        ));
     }
-    let url = desk.casting.watch_as_administrator(&session.id, &desk.actor.name).await?;
-    desk.tell(Action::Watched, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+    let url = desk
+        .casting
+        .watch_as_administrator(&session.id, &desk.actor.name)
+        .await?;
+    desk.tell(
+        Action::Watched,
+        Noun::Session,
+        session.id.as_str(),
+        &session.cast_name,
+    )
+    .await?;
     Ok(url)
 }
 
 /// Ends every live session of a cast and says how many there were.
-pub(crate) async fn end_all<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &CastId) -> Result<u32, Failure> {
+pub(crate) async fn end_all<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    cast: &CastId,
+) -> Result<u32, Failure> {
     let casting = desk.casting;
     let oldest = casting.clock.now().minus_seconds(LONGEST_LIFE);
-    let query = SessionQuery { since: Some(oldest), ..SessionQuery::cast(cast) };
+    let query = SessionQuery {
+        since: Some(oldest),
+        ..SessionQuery::cast(cast)
+    };
     let (mut ended, mut cursor) = (0, None);
     loop {
-        let page = casting.store.sessions(&query, cursor.as_deref(), 100).await?;
+        let page = casting
+            .store
+            .sessions(&query, cursor.as_deref(), 100)
+            .await?;
         for session in page.items.iter().filter(|session| session.is_live()) {
             casting.end_as_administrator(&session.id).await?;
-            desk.tell(Action::Ended, Noun::Session, session.id.as_str(), &session.cast_name).await?;
+            desk.tell(
+                Action::Ended,
+                Noun::Session,
+                session.id.as_str(),
+                &session.cast_name,
+            )
+            .await?;
             ended += 1;
         }
         match page.next {
@@ -134,7 +198,9 @@ impl Outcome {
     pub(crate) const fn of(session: &Session) -> Self {
         match session.state {
             State::Ended { refunded: true, .. } => Self::Refunded,
-            State::Ended { refunded: false, .. } => Self::Served,
+            State::Ended {
+                refunded: false, ..
+            } => Self::Served,
             _ => Self::Live,
         }
     }
@@ -150,7 +216,9 @@ impl Outcome {
 
     /// Reads an outcome; `None` when there is none of this name.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
     }
 }
 
@@ -201,7 +269,11 @@ pub(crate) fn schema() -> Value {
         "type": ["object", "null"], "description": "The ECS task.", "required": ["arn", "status"],
         "properties": { "arn": text(), "status": { "type": "string", "enum": ["provisioning", "pending", "running", "stopping", "stopped"] } },
     });
-    let reasons = EndReason::WORDS.map(Value::from).into_iter().chain([Value::Null]).collect::<Vec<_>>();
+    let reasons = EndReason::WORDS
+        .map(Value::from)
+        .into_iter()
+        .chain([Value::Null])
+        .collect::<Vec<_>>();
     sketch::object(json!({
         "id": SessionId::SPELLING.schema(),
         "reference": Reference::SPELLING.schema(),
@@ -235,7 +307,8 @@ pub(crate) fn schema() -> Value {
 }
 
 fn pool_schema() -> Value {
-    let places = [PoolPlace::Waiting, PoolPlace::Assigned, PoolPlace::Missed].map(PoolPlace::as_str);
+    let places =
+        [PoolPlace::Waiting, PoolPlace::Assigned, PoolPlace::Missed].map(PoolPlace::as_str);
     json!({
         "type": ["object", "null"], "required": ["id", "place", "name"],
         "description": "The pool that it waits in, was taken from, or would have been taken from had one been ready.",
@@ -255,7 +328,11 @@ fn owner_schema() -> Value {
 /// Who a session belongs to: `anonymous`, `user`, `forgotten`, or `nobody` while it waits in a pool.
 fn owner(owner: &Owner) -> Value {
     match owner {
-        Owner::Anonymous { id, group, expires_at } => {
+        Owner::Anonymous {
+            id,
+            group,
+            expires_at,
+        } => {
             json!({ "kind": "anonymous", "id": id, "group_id": group, "expires_at": expires_at.map(|time| time.to_string()) })
         }
         Owner::User { id, name } => json!({ "kind": "user", "id": id, "name": name }),
@@ -273,8 +350,14 @@ struct Times {
 impl Times {
     fn of(state: &State) -> Self {
         match state {
-            State::Ready { ends_at, .. } => Self { ends_at: Some(*ends_at), ended_at: None },
-            State::Ended { at, .. } => Self { ended_at: Some(*at), ..Self::default() },
+            State::Ready { ends_at, .. } => Self {
+                ends_at: Some(*ends_at),
+                ended_at: None,
+            },
+            State::Ended { at, .. } => Self {
+                ended_at: Some(*at),
+                ..Self::default()
+            },
             State::Reserved | State::Starting | State::Stopping { .. } => Self::default(),
         }
     }
@@ -290,8 +373,15 @@ pub(crate) fn reason_of(state: &State) -> Option<&EndReason> {
 
 fn detail_of(reason: &EndReason) -> Option<String> {
     match reason {
-        EndReason::TaskStopped { detail, exit_code: Some(code) } => Some(format!("{detail} (exit code {code})").trim().to_owned()),
-        EndReason::TaskStopped { detail, exit_code: None } | EndReason::StartRefused { detail } => Some(detail.clone()),
+        EndReason::TaskStopped {
+            detail,
+            exit_code: Some(code),
+        } => Some(format!("{detail} (exit code {code})").trim().to_owned()),
+        EndReason::TaskStopped {
+            detail,
+            exit_code: None,
+        }
+        | EndReason::StartRefused { detail } => Some(detail.clone()),
         _ => None,
     }
 }
@@ -304,32 +394,67 @@ mod tests {
     use super::*;
 
     fn starting() -> Session {
-        let task = TaskRef { arn: "arn:1".into(), status: TaskStatus::Pending, version: 1 };
+        let task = TaskRef {
+            arn: "arn:1".into(),
+            status: TaskStatus::Pending,
+            version: 1,
+        };
         session(&cast(1), 1).started(task).expect("was reserved")
     }
 
     fn ready() -> Session {
-        starting().ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON.plus_seconds(30)).expect("was starting")
+        starting()
+            .ready(
+                Endpoint {
+                    host: "10.0.0.1".into(),
+                    port: 8080,
+                },
+                NOON.plus_seconds(30),
+            )
+            .expect("was starting")
     }
 
     #[test]
     fn a_session_shows_where_it_stands_and_what_became_of_its_claim() {
-        let stopped = EndReason::TaskStopped { detail: "EssentialContainerExited".into(), exit_code: Some(1) };
-        let refused = EndReason::StartRefused { detail: "No such image".into() };
+        let stopped = EndReason::TaskStopped {
+            detail: "EssentialContainerExited".into(),
+            exit_code: Some(1),
+        };
+        let refused = EndReason::StartRefused {
+            detail: "No such image".into(),
+        };
         for (name, session, expected) in [
-            ("reserved", session(&cast(1), 1), ["reserved", "live", "", ""]),
+            (
+                "reserved",
+                session(&cast(1), 1),
+                ["reserved", "live", "", ""],
+            ),
             ("starting", starting(), ["starting", "live", "", ""]),
             ("ready", ready(), ["ready", "live", "", ""]),
-            ("stopping", ready().stopping(EndReason::Owner, NOON).expect("is live"), ["stopping", "live", "ended-by-owner", ""]),
+            (
+                "stopping",
+                ready().stopping(EndReason::Owner, NOON).expect("is live"),
+                ["stopping", "live", "ended-by-owner", ""],
+            ),
             (
                 "served",
                 ready().ended(stopped.clone(), NOON).expect("is live"),
-                ["ended", "served", "task-stopped", "EssentialContainerExited (exit code 1)"],
+                [
+                    "ended",
+                    "served",
+                    "task-stopped",
+                    "EssentialContainerExited (exit code 1)",
+                ],
             ),
             (
                 "never ready",
                 starting().ended(stopped, NOON).expect("is live"),
-                ["ended", "refunded", "task-stopped", "EssentialContainerExited (exit code 1)"],
+                [
+                    "ended",
+                    "refunded",
+                    "task-stopped",
+                    "EssentialContainerExited (exit code 1)",
+                ],
             ),
             (
                 "refused",
@@ -338,7 +463,8 @@ mod tests {
             ),
         ] {
             let view = view(&session);
-            let shown = ["state", "outcome", "reason", "detail"].map(|field| view[field].as_str().unwrap_or_default());
+            let shown = ["state", "outcome", "reason", "detail"]
+                .map(|field| view[field].as_str().unwrap_or_default());
             assert_eq!(shown, expected, "{name}");
         }
     }
@@ -349,6 +475,9 @@ mod tests {
         for word in ["10.0.0.1", "environment", "MOOD", "secret"] {
             assert!(!text.contains(word), "{word}: {text}");
         }
-        assert!(text.contains("2026-11-23T12:00:30Z") && text.contains("2026-11-23T13:00:30Z"), "{text}");
+        assert!(
+            text.contains("2026-11-23T12:00:30Z") && text.contains("2026-11-23T13:00:30Z"),
+            "{text}"
+        );
     }
 }

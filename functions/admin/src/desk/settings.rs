@@ -33,17 +33,33 @@ pub(crate) async fn change<S: Store, L: Launcher>(
         let other_secret = settings.captcha.secret_key != before.settings.captcha.secret_key;
         let after = System::new(before.version + 1, settings, desk.casting.clock.now());
         let (old, new) = (system_form::view(&before), system_form::view(&after));
-        let difference = Difference { before: Some(&old), after: Some(&new) };
+        let difference = Difference {
+            before: Some(&old),
+            after: Some(&new),
+        };
         let mut audit = desk.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
         if other_secret {
             // That it changed, and nothing of what it was or is.
             let hidden = || json!("\u{2022}\u{2022}\u{2022}");
-            audit.changes.push(FieldChange { field: SECRET.to_owned(), before: hidden(), after: hidden() });
+            audit.changes.push(FieldChange {
+                field: SECRET.to_owned(),
+                before: hidden(),
+                after: hidden(),
+            });
         }
-        match desk.casting.store.put_record(&after, expected, Some(&audit)).await? {
+        match desk
+            .casting
+            .store
+            .put_record(&after, expected, Some(&audit))
+            .await?
+        {
             Saved::Done => {
                 desk.casting.forget();
-                tracing::info!(actor.id = desk.actor.id, version = after.version, "The settings were changed");
+                tracing::info!(
+                    actor.id = desk.actor.id,
+                    version = after.version,
+                    "The settings were changed"
+                );
                 return Ok(after);
             }
             Saved::Stale => {}

@@ -14,7 +14,10 @@ use crate::desk::version::Precondition;
 use crate::desk::{Desk, records};
 
 /// A new staging config.
-pub(crate) async fn create<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, input: &Value) -> Result<Staging, Failure> {
+pub(crate) async fn create<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    input: &Value,
+) -> Result<Staging, Failure> {
     require(desk, &staging_form::create(input)?).await?;
     records::create::<Staging, S, L>(desk, input).await
 }
@@ -32,7 +35,11 @@ pub(crate) async fn change<S: Store, L: Launcher>(
 }
 
 /// Deletes one, and stops what waits in its pool. What cannot be stopped now is stopped by the sweep.
-pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, precondition: &Precondition) -> Result<(), Failure> {
+pub(crate) async fn delete<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<(), Failure> {
     let (staging, _) = records::find::<Staging, S, L>(desk, id).await?;
     records::delete::<Staging, S, L>(desk, id, precondition).await?;
     if let Err(fault) = desk.casting.drain_pool(&staging.id).await {
@@ -41,12 +48,17 @@ pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &st
     Ok(())
 }
 
-async fn require<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, settings: &StagingSettings) -> Result<(), Failure> {
+async fn require<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    settings: &StagingSettings,
+) -> Result<(), Failure> {
     let store = &desk.casting.store;
     let Some(image) = store.record::<Image>(settings.image_id.as_str()).await? else {
         return Err(FieldErrors::one("/image_id", "is not the id of an image.").into());
     };
-    if settings.daily_budget_cents.is_some() && matches!(image.settings.source, ImageSource::TaskDefinition(_)) {
+    if settings.daily_budget_cents.is_some()
+        && matches!(image.settings.source, ImageSource::TaskDefinition(_))
+    {
         let detail = "cannot be kept: only the image's own task definition says how large a session is, so nobody knows what it costs.";
         return Err(FieldErrors::one("/daily_budget_cents", detail).into());
     }

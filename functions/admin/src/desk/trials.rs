@@ -15,7 +15,11 @@ use crate::desk::failure::Failure;
 use crate::desk::{Desk, casts};
 
 /// What every rule would say of this visit to the cast. Nothing is spent.
-pub(crate) async fn run<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, input: &Value) -> Result<Vec<Step>, Failure> {
+pub(crate) async fn run<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    input: &Value,
+) -> Result<Vec<Step>, Failure> {
     let cast = casts::find(desk, id).await?;
     let trial = read(input, desk.casting.clock.now())?;
     Ok(desk.casting.try_link(&cast, &trial).await?)
@@ -39,13 +43,16 @@ fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
 
 /// What JSON Schema says of a made-up visit.
 pub(crate) fn schema() -> Value {
-    Sketch::of(|form| _ = read_form(form, Timestamp::from_millis(0))).described(WORDS).whole()
+    Sketch::of(|form| _ = read_form(form, Timestamp::from_millis(0)))
+        .described(WORDS)
+        .whole()
 }
 
 /// What JSON Schema says of [`view`].
 pub(crate) fn answer_schema() -> Value {
     let text = |about: &str| json!({ "type": "string", "description": about });
-    let seconds = json!({ "type": ["integer", "null"], "description": "When it makes sense to come back." });
+    let seconds =
+        json!({ "type": ["integer", "null"], "description": "When it makes sense to come back." });
     let step = json!({
         "rule": text("The rule, in one word."), "question": text("What it asks."), "passes": { "type": "boolean" },
         "because": text("Why, in plain words."), "code": text("Why not, as in a problem document."), "retry_after": { "type": "integer" },
@@ -63,28 +70,61 @@ const WORDS: &[(&str, &str)] = &[
     ("referrer", "The page that the link was on."),
     ("user", "Who has logged in; nobody when it is left out."),
     ("groups", "The groups that the user is in."),
-    ("browser", "What tells the browser from others at its address."),
+    (
+        "browser",
+        "What tells the browser from others at its address.",
+    ),
     ("kasm_url", "What the link's address asks to open."),
     ("docker_network", "The network that it asks for."),
     ("at", "When; now when it is left out."),
 ];
 
 fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
-    let address = form.required("address", spelled(|text| text.parse().map_err(|_| "must be an IP address.".to_owned())));
-    let read_host = |text: &str| referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned());
+    let address = form.required(
+        "address",
+        spelled(|text| {
+            text.parse()
+                .map_err(|_| "must be an IP address.".to_owned())
+        }),
+    );
+    let read_host = |text: &str| {
+        referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned())
+    };
     let referrer = form.nullable("referrer", shaped(|| &shape::WEB_ADDRESS, read_host));
     let name = form.nullable("user", line(1..=100));
     let groups = form.list("groups", 40, |group| Ok(group.to_owned()));
     let browser = form.nullable("browser", line(1..=100));
     let kasm_url = form.nullable("kasm_url", line(0..=2100));
     let docker_network = form.nullable("docker_network", line(0..=100));
-    let read_time = |text: &str| Timestamp::parse(text).ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z.".to_owned());
+    let read_time = |text: &str| {
+        Timestamp::parse(text)
+            .ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z.".to_owned())
+    };
     let at = form.nullable("at", spelled(read_time)).unwrap_or(now);
     form.finish()?;
     // A missing one was noted by the form, which has returned by now.
-    let Some(address) = address else { return Err(FieldErrors(Vec::new())) };
-    let user = name.map(|name| User { id: UserId::of("trial", &name), name, roles: Vec::new(), groups });
-    Ok(Trial { visitor: Visitor { address, referrer, user, browser }, wishes: Wishes { kasm_url, docker_network }, at })
+    let Some(address) = address else {
+        return Err(FieldErrors(Vec::new()));
+    };
+    let user = name.map(|name| User {
+        id: UserId::of("trial", &name),
+        name,
+        roles: Vec::new(),
+        groups,
+    });
+    Ok(Trial {
+        visitor: Visitor {
+            address,
+            referrer,
+            user,
+            browser,
+        },
+        wishes: Wishes {
+            kasm_url,
+            docker_network,
+        },
+        at,
+    })
 }
 
 #[cfg(test)]
@@ -95,17 +135,35 @@ mod tests {
     #[test]
     fn a_made_up_visit_is_read_field_by_field() {
         for (name, input, wrong) in [
-            ("an address is enough", json!({"address": "192.0.2.1"}), vec![]),
+            (
+                "an address is enough",
+                json!({"address": "192.0.2.1"}),
+                vec![],
+            ),
             ("no address", json!({}), vec!["/address"]),
-            ("a name for an address", json!({"address": "example.com"}), vec!["/address"]),
+            (
+                "a name for an address",
+                json!({"address": "example.com"}),
+                vec!["/address"],
+            ),
             (
                 "everything",
                 json!({"address": "::1", "referrer": "https://acme.com/x", "user": "Ann", "groups": ["Staff"], "at": "2026-12-31T18:00:00Z"}),
                 vec![],
             ),
-            ("a wrong time", json!({"address": "::1", "at": "soon"}), vec!["/at"]),
+            (
+                "a wrong time",
+                json!({"address": "::1", "at": "soon"}),
+                vec!["/at"],
+            ),
         ] {
-            let errors = read(&input, NOON).err().map(|errors| errors.0.into_iter().map(|error| error.pointer).collect::<Vec<_>>());
+            let errors = read(&input, NOON).err().map(|errors| {
+                errors
+                    .0
+                    .into_iter()
+                    .map(|error| error.pointer)
+                    .collect::<Vec<_>>()
+            });
             assert_eq!(errors.unwrap_or_default(), wrong, "{name}");
         }
     }

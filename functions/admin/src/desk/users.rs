@@ -16,7 +16,11 @@ use crate::desk::sessions::{self, SessionsAsked};
 use crate::desk::{Desk, filtered, profiles};
 
 /// Users who have logged in at least once, by id.
-pub(crate) async fn list<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cursor: Option<&str>, limit: u32) -> Result<Page<Profile>, Failure> {
+pub(crate) async fn list<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Page<Profile>, Failure> {
     Ok(desk.casting.store.records::<Profile>(cursor, limit).await?)
 }
 
@@ -27,12 +31,22 @@ pub(crate) async fn list_anonymous<S: Store, L: Launcher>(
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
     let store = &desk.casting.store;
-    let read = |after: Option<String>, wanted| async move { store.sessions(&SessionQuery::default(), after.as_deref(), wanted).await };
-    filtered::page(cursor, limit, read, |session: &Session| matches!(session.owner, Owner::Anonymous { .. })).await
+    let read = |after: Option<String>, wanted| async move {
+        store
+            .sessions(&SessionQuery::default(), after.as_deref(), wanted)
+            .await
+    };
+    filtered::page(cursor, limit, read, |session: &Session| {
+        matches!(session.owner, Owner::Anonymous { .. })
+    })
+    .await
 }
 
 /// A user, of either kind, as the API shows it.
-pub(crate) async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Value, Failure> {
+pub(crate) async fn find<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Value, Failure> {
     match locate(desk, id).await? {
         Found::Profile(profile) => Ok(profile.view()),
         Found::Session(session) => view_anonymous(&session).ok_or_else(no_such_user),
@@ -49,13 +63,27 @@ async fn locate<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Resul
     if let Some(profile) = desk.casting.store.record::<Profile>(id.as_str()).await? {
         return Ok(Found::Profile(profile));
     }
-    let session = desk.casting.store.session(&id.minted_for()).await?.filter(|session| session.owner.id() == Some(&id));
-    session.map(|session| Found::Session(Box::new(session))).ok_or_else(no_such_user)
+    let session = desk
+        .casting
+        .store
+        .session(&id.minted_for())
+        .await?
+        .filter(|session| session.owner.id() == Some(&id));
+    session
+        .map(|session| Found::Session(Box::new(session)))
+        .ok_or_else(no_such_user)
 }
 
 /// An anonymous user as the API shows it; `None` when it has been forgotten.
 pub(crate) fn view_anonymous(session: &Session) -> Option<Value> {
-    let Owner::Anonymous { id, group, expires_at } = &session.owner else { return None };
+    let Owner::Anonymous {
+        id,
+        group,
+        expires_at,
+    } = &session.owner
+    else {
+        return None;
+    };
     Some(json!({
         "id": id,
         "kind": "anonymous",
@@ -85,15 +113,26 @@ pub(crate) fn schema() -> Value {
 
 /// Forgets a user: the profile goes, and no session that has ended says any more whose it was. Live sessions stand in the way, unless
 /// `terminate` ends them.
-pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str, terminate: bool) -> Result<(), Failure> {
+pub(crate) async fn delete<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+    terminate: bool,
+) -> Result<(), Failure> {
     match locate(desk, id).await? {
         Found::Session(session) => {
             forget(desk, &session.id, terminate).await?;
-            desk.tell(Action::Deleted, Noun::User, id, "an anonymous user").await?;
+            desk.tell(Action::Deleted, Noun::User, id, "an anonymous user")
+                .await?;
         }
         Found::Profile(profile) => {
-            let query = SessionQuery { of: SessionsOf::User(profile.id.clone()), ..SessionQuery::default() };
-            let asked = SessionsAsked { query, ..SessionsAsked::default() };
+            let query = SessionQuery {
+                of: SessionsOf::User(profile.id.clone()),
+                ..SessionQuery::default()
+            };
+            let asked = SessionsAsked {
+                query,
+                ..SessionsAsked::default()
+            };
             let mut cursor = None;
             loop {
                 let page = sessions::list(desk, &asked, cursor.as_deref(), 100).await?;
@@ -109,16 +148,38 @@ pub(crate) async fn delete<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &st
             delete_profile(desk, &profile.id).await?;
         }
     }
-    tracing::info!(actor.id = desk.actor.id, user.id = id, "User {id} was forgotten");
+    tracing::info!(
+        actor.id = desk.actor.id,
+        user.id = id,
+        "User {id} was forgotten"
+    );
     Ok(())
 }
 
-async fn delete_profile<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &UserId) -> Result<(), Failure> {
+async fn delete_profile<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &UserId,
+) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let Some(profile) = desk.casting.store.record::<Profile>(id.as_str()).await? else { return Ok(()) };
+        let Some(profile) = desk.casting.store.record::<Profile>(id.as_str()).await? else {
+            return Ok(());
+        };
         // The entry says that a user was deleted and by whom, not who it was: that is what is to be forgotten.
-        let audit = desk.audit(Noun::User, id.as_str(), "a user", Difference { before: Some(&Value::Null), after: None });
-        match desk.casting.store.delete_record(&profile, Some(&audit)).await? {
+        let audit = desk.audit(
+            Noun::User,
+            id.as_str(),
+            "a user",
+            Difference {
+                before: Some(&Value::Null),
+                after: None,
+            },
+        );
+        match desk
+            .casting
+            .store
+            .delete_record(&profile, Some(&audit))
+            .await?
+        {
             Saved::Done => return Ok(()),
             Saved::Stale => {}
         }
@@ -127,21 +188,33 @@ async fn delete_profile<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &UserI
 }
 
 /// Takes the owner out of a session's row.
-async fn forget<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &SessionId, terminate: bool) -> Result<(), Failure> {
+async fn forget<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &SessionId,
+    terminate: bool,
+) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let Some(before) = desk.casting.store.session(id).await? else { return Ok(()) };
+        let Some(before) = desk.casting.store.session(id).await? else {
+            return Ok(());
+        };
         if before.is_live() {
             if !terminate {
-                return Err(Failure::conflict("The user has a live session; end it first, or ask for that with terminate."));
+                return Err(Failure::conflict(
+                    "The user has a live session; end it first, or ask for that with terminate.",
+                ));
             }
             let ended = sessions::stop(desk, id.as_str()).await?;
             if ended.is_live() {
-                return Err(Failure::conflict("The user's session is being ended; ask again in a moment."));
+                return Err(Failure::conflict(
+                    "The user's session is being ended; ask again in a moment.",
+                ));
             }
             continue;
         }
         // One that has been forgotten already cannot be again.
-        let Ok(after) = before.forgotten() else { return Ok(()) };
+        let Ok(after) = before.forgotten() else {
+            return Ok(());
+        };
         match desk.casting.store.save_session(&before, &after).await? {
             Saved::Done => return Ok(()),
             Saved::Stale => {}

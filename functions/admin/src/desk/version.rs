@@ -74,7 +74,10 @@ mod tests {
             if let Some(header) = header {
                 request = request.header(IF_MATCH, header);
             }
-            let visit = Visit::parse(&request.body(Body::Empty).expect("a request"), &SeededEntropy::new(1));
+            let visit = Visit::parse(
+                &request.body(Body::Empty).expect("a request"),
+                &SeededEntropy::new(1),
+            );
             assert_eq!(Precondition::of(&visit).check(7).is_ok(), fits, "{name}");
         }
     }

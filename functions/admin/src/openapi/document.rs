@@ -13,7 +13,10 @@ use crate::api::query;
 /// The headings, and what stands under them.
 const TAGS: [(&str, &str); 10] = [
     ("Claiming", "For programs that get sessions through a link."),
-    ("Casts", "Links, and the sessions that are started ahead for them."),
+    (
+        "Casts",
+        "Links, and the sessions that are started ahead for them.",
+    ),
     ("Images", "What sessions run, and where."),
     ("Sessions", "Who has what, and how to end it."),
     ("Claims", "Who asked for a session, and what became of it."),
@@ -35,8 +38,10 @@ pub(super) fn whole() -> Value {
     }
     let mut all_schemas = schemas::all();
     shared::name_what_repeats(&mut all_schemas);
-    let about =
-        format!("An API key: `{{id}}.{{secret}}`, as it was shown when it was made. What it may do are its scopes. {}", schemas::scopes());
+    let about = format!(
+        "An API key: `{{id}}.{{secret}}`, as it was shown when it was made. What it may do are its scopes. {}",
+        schemas::scopes()
+    );
     let bearer = json!({ "type": "http", "scheme": "bearer", "description": about });
     let token = json!({ "type": "http", "scheme": "bearer", "description": "`session_token`, as the claim was answered." });
     json!({
@@ -71,7 +76,12 @@ pub(super) fn whole() -> Value {
 pub(super) fn id_of(route: &Route) -> String {
     let name = format!("{:?}", route.name);
     let mut letters = name.chars();
-    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
+    letters
+        .next()
+        .map(|first| first.to_ascii_lowercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
 }
 
 fn write(route: &Route, operation: &Operation) -> Value {
@@ -97,7 +107,12 @@ fn write(route: &Route, operation: &Operation) -> Value {
     for parameter in operation.query.map(query::sketch).unwrap_or_default() {
         parameters.push(json!({ "name": parameter.name, "in": "query", "description": parameter.about, "schema": parameter.schema }));
     }
-    parameters.extend(operation.headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
+    parameters.extend(
+        operation
+            .headers
+            .iter()
+            .map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })),
+    );
     if !parameters.is_empty() {
         written["parameters"] = json!(parameters);
     }
@@ -107,17 +122,25 @@ fn write(route: &Route, operation: &Operation) -> Value {
         if !examples.is_empty() {
             media["examples"] = named(&examples);
         }
-        written["requestBody"] = json!({ "required": must, "content": { "application/json": media } });
+        written["requestBody"] =
+            json!({ "required": must, "content": { "application/json": media } });
     }
     written
 }
 
 fn named(examples: &[(&'static str, Value)]) -> Value {
-    examples.iter().map(|(name, value)| ((*name).to_owned(), json!({ "value": value }))).collect::<Map<_, _>>().into()
+    examples
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), json!({ "value": value })))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn segment_of(path: &str) -> Option<&str> {
-    path.split_once('{')?.1.split_once('}').map(|(name, _)| name)
+    path.split_once('{')?
+        .1
+        .split_once('}')
+        .map(|(name, _)| name)
 }
 
 fn reference(schema: &str) -> Value {
@@ -133,21 +156,35 @@ fn responses(route: &Route, operation: &Operation) -> Value {
     let mut headers = json!({ "Cache-Control": header("CacheControl") });
     match &operation.answer {
         Answer::Nothing => {
-            responses.insert("204".into(), json!({ "description": "Done.", "headers": headers }));
+            responses.insert(
+                "204".into(),
+                json!({ "description": "Done.", "headers": headers }),
+            );
         }
         Answer::File => {
             headers["Content-Disposition"] = header("ContentDisposition");
             headers["Link"] = header("Link");
             let content = json!({ "text/csv": { "schema": { "type": "string" } }, "application/json": { "schema": reference("Claims") } });
-            responses.insert("200".into(), json!({ "description": "The file.", "headers": headers, "content": content }));
+            responses.insert(
+                "200".into(),
+                json!({ "description": "The file.", "headers": headers, "content": content }),
+            );
         }
-        Answer::Document { status, schema, versioned } => {
+        Answer::Document {
+            status,
+            schema,
+            versioned,
+        } => {
             if *versioned {
                 headers["ETag"] = header("Version");
             }
             if operation.headers.contains(&"IfNoneMatch") {
-                headers = json!({ "ETag": header("Fingerprint"), "Cache-Control": header("CacheFor") });
-                responses.insert("304".into(), json!({ "description": "It is as it was.", "headers": headers }));
+                headers =
+                    json!({ "ETag": header("Fingerprint"), "Cache-Control": header("CacheFor") });
+                responses.insert(
+                    "304".into(),
+                    json!({ "description": "It is as it was.", "headers": headers }),
+                );
             }
             // Another key for a cast is no thing of its own.
             if matches!(status, 201 | 202) && !route.path.ends_with("key-rotations") {
@@ -167,15 +204,23 @@ fn responses(route: &Route, operation: &Operation) -> Value {
     }
     // Whoever does not ask for JSON there is taken for a person, and people are shown pages.
     let meets_people = operation.keys != Keys::Admin && route.method == Method::POST;
-    let told = if meets_people { problems(true) } else { Value::Null };
+    let told = if meets_people {
+        problems(true)
+    } else {
+        Value::Null
+    };
     if meets_people {
-        let headers = json!({ "Location": header("Location"), "Cache-Control": header("CacheControl") });
+        let headers =
+            json!({ "Location": header("Location"), "Cache-Control": header("CacheControl") });
         responses.insert("303".into(), json!({ "description": "For browsers: where it goes on, or what was wrong.", "headers": headers }));
     }
     for status in statuses(route, operation) {
         let name = problem_name(status);
         let shared = json!({ "$ref": format!("#/components/responses/{name}") });
-        responses.insert(status.to_string(), told.get(&name).cloned().unwrap_or(shared));
+        responses.insert(
+            status.to_string(),
+            told.get(&name).cloned().unwrap_or(shared),
+        );
     }
     responses.into()
 }
@@ -195,10 +240,15 @@ fn links(operation: &Operation, schema: &str) -> Value {
         "Accepted" => "$response.body#/session_id",
         _ => "$response.body#/id",
     };
-    let routes = ROUTES.iter().filter(|route| operation.links.contains(&route.name));
+    let routes = ROUTES
+        .iter()
+        .filter(|route| operation.links.contains(&route.name));
     let written = routes.filter_map(|route| {
         let parameters = json!({ format!("path.{}", segment_of(route.path)?): id });
-        Some((id_of(route), json!({ "operationId": id_of(route), "parameters": parameters })))
+        Some((
+            id_of(route),
+            json!({ "operationId": id_of(route), "parameters": parameters }),
+        ))
     });
     written.collect::<Map<_, _>>().into()
 }
@@ -226,7 +276,10 @@ fn statuses(route: &Route, operation: &Operation) -> Vec<u16> {
 }
 
 fn problem_name(status: u16) -> String {
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default();
     reason.split(' ').collect()
 }
 
@@ -260,7 +313,11 @@ fn problems(with_pages: bool) -> Value {
 
 /// Every code that a problem may have.
 pub(super) fn codes() -> Vec<Code> {
-    DenialCode::ALL.into_iter().map(Code::Denial).chain(Mistake::ALL.iter().copied().map(Code::Mistake)).collect()
+    DenialCode::ALL
+        .into_iter()
+        .map(Code::Denial)
+        .chain(Mistake::ALL.iter().copied().map(Code::Mistake))
+        .collect()
 }
 
 fn parameters() -> Value {
@@ -302,7 +359,12 @@ fn headers() -> Value {
 #[cfg(test)]
 pub(super) fn is_for_programs(route: &Route) -> bool {
     use casting_web::RouteName;
-    let public = [RouteName::DescribeCast, RouteName::Claim, RouteName::SessionStatus, RouteName::EndSession];
+    let public = [
+        RouteName::DescribeCast,
+        RouteName::Claim,
+        RouteName::SessionStatus,
+        RouteName::EndSession,
+    ];
     route.path.starts_with("/api/admin/") || public.contains(&route.name)
 }
 

@@ -7,7 +7,10 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
     let id = |prefix: &str| format!("{prefix}{}", "a2".repeat(13));
     match schema {
         "NewCast" => vec![
-            ("workshop", json!({ "name": "Workshop", "image_id": id("i"), "limit_total_sessions": true, "sessions_remaining": 30 })),
+            (
+                "workshop",
+                json!({ "name": "Workshop", "image_id": id("i"), "limit_total_sessions": true, "sessions_remaining": 30 }),
+            ),
             (
                 "website",
                 json!({
@@ -17,29 +20,65 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
                 }),
             ),
         ],
-        "CastChange" => vec![("off", json!({ "enabled": false })), ("more", json!({ "sessions_remaining": 50, "valid_until": null }))],
+        "CastChange" => vec![
+            ("off", json!({ "enabled": false })),
+            (
+                "more",
+                json!({ "sessions_remaining": 50, "valid_until": null }),
+            ),
+        ],
         "CastCopy" => vec![("renamed", json!({ "name": "Workshop in autumn" }))],
         "KeyRotation" => vec![("gently", json!({ "grace_seconds": 86_400 }))],
-        "Trial" => vec![("stranger", json!({ "address": "192.0.2.1", "referrer": "https://acme.com/try" }))],
+        "Trial" => vec![(
+            "stranger",
+            json!({ "address": "192.0.2.1", "referrer": "https://acme.com/try" }),
+        )],
         "NewImage" => vec![
-            ("desktop", json!({ "name": "Desktop", "container_image": "registry.example/desktop:1.2", "preset": "kasmweb" })),
-            ("web app", json!({ "name": "Notes", "container_image": "registry.example/notes:3", "port": 8080, "cpu": 256, "memory": 512 })),
-            ("task definition", json!({ "name": "Own", "task_definition": "own-app:7", "port": 8080 })),
+            (
+                "desktop",
+                json!({ "name": "Desktop", "container_image": "registry.example/desktop:1.2", "preset": "kasmweb" }),
+            ),
+            (
+                "web app",
+                json!({ "name": "Notes", "container_image": "registry.example/notes:3", "port": 8080, "cpu": 256, "memory": 512 }),
+            ),
+            (
+                "task definition",
+                json!({ "name": "Own", "task_definition": "own-app:7", "port": 8080 }),
+            ),
         ],
-        "ImageChange" => vec![("newer", json!({ "container_image": "registry.example/desktop:1.3" }))],
+        "ImageChange" => vec![(
+            "newer",
+            json!({ "container_image": "registry.example/desktop:1.3" }),
+        )],
         "NewGroup" => vec![(
             "students",
             json!({ "name": "Students", "client_settings": { "permissions": { "uploads": false }, "idle_minutes": 20 } }),
         )],
         "GroupChange" => vec![("first", json!({ "priority": 1 }))],
         "NewNetwork" => {
-            vec![("lab", json!({ "name": "lab", "subnets": ["subnet-0123456789abcdef0"], "security_groups": ["sg-0123456789abcdef0"] }))]
+            vec![(
+                "lab",
+                json!({ "name": "lab", "subnets": ["subnet-0123456789abcdef0"], "security_groups": ["sg-0123456789abcdef0"] }),
+            )]
         }
         "NetworkChange" => vec![("public", json!({ "assign_public_ip": true }))],
-        "NewStagingConfig" => vec![("morning", json!({ "name": "Morning", "image_id": id("i"), "desired_sessions": 5 }))],
+        "NewStagingConfig" => vec![(
+            "morning",
+            json!({ "name": "Morning", "image_id": id("i"), "desired_sessions": 5 }),
+        )],
         "StagingConfigChange" => vec![("fewer", json!({ "desired_sessions": 2 }))],
-        "SettingsChange" => vec![("maintenance", json!({ "max_sessions": 0 })), ("back", json!({ "max_sessions": null }))],
-        "NewApiKey" => vec![("reader", json!({ "name": "Dashboard" })), ("editor", json!({ "name": "CI", "scopes": ["read", "casts"] }))],
+        "SettingsChange" => vec![
+            ("maintenance", json!({ "max_sessions": 0 })),
+            ("back", json!({ "max_sessions": null })),
+        ],
+        "NewApiKey" => vec![
+            ("reader", json!({ "name": "Dashboard" })),
+            (
+                "editor",
+                json!({ "name": "CI", "scopes": ["read", "casts"] }),
+            ),
+        ],
         "ApiKeyChange" => vec![("ending", json!({ "expires_at": "2027-01-01T00:00:00Z" }))],
         "Claim" => vec![("plain", json!({ "ticket": "v1.payload.signature" }))],
         "Accepted" => vec![(
@@ -54,12 +93,21 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
                 "starting",
                 json!({ "id": id("s"), "state": "starting", "step": 2, "task_status": "pending", "ready_by": "2026-11-23T12:03:00Z" }),
             ),
-            ("no room", json!({ "id": id("s"), "state": "ended", "reason": "no-capacity", "denial": "no-capacity", "retry_after": 60 })),
+            (
+                "no room",
+                json!({ "id": id("s"), "state": "ended", "reason": "no-capacity", "denial": "no-capacity", "retry_after": 60 }),
+            ),
         ],
         "WayIn" => {
-            vec![("once", json!({ "url": format!("https://{}.cast.example.com/.cast/enter?ticket=v1.payload.signature", id("s")) }))]
+            vec![(
+                "once",
+                json!({ "url": format!("https://{}.cast.example.com/.cast/enter?ticket=v1.payload.signature", id("s")) }),
+            )]
         }
-        "Me" => vec![("reader", json!({ "kind": "api-key", "id": id("k"), "name": "Dashboard", "scopes": ["read"] }))],
+        "Me" => vec![(
+            "reader",
+            json!({ "kind": "api-key", "id": id("k"), "name": "Dashboard", "scopes": ["read"] }),
+        )],
         _ => Vec::new(),
     }
 }

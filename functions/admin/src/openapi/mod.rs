@@ -26,16 +26,29 @@ struct Written {
 
 static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
     let text = document::whole().to_string();
-    let letters: String = hash_secret(&text).chars().filter(char::is_ascii_alphanumeric).take(20).collect();
-    Written { tag: format!("\"{}\"", letters.to_ascii_lowercase()), text }
+    let letters: String = hash_secret(&text)
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(20)
+        .collect();
+    Written {
+        tag: format!("\"{}\"", letters.to_ascii_lowercase()),
+        text,
+    }
 });
 
 /// The document, unless the caller has it already.
 pub(crate) fn show(visit: &Visit) -> Reply {
     let Written { text, tag } = &*WRITTEN;
-    let known = visit.header(&IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
-    let mut reply =
-        if known { reply::empty(StatusCode::NOT_MODIFIED) } else { reply::text(StatusCode::OK, "application/json", text.clone()) };
+    let known = visit.header(&IF_NONE_MATCH).is_some_and(|tags| {
+        tags.split(',')
+            .any(|known| known.trim() == tag || known.trim() == "*")
+    });
+    let mut reply = if known {
+        reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        reply::text(StatusCode::OK, "application/json", text.clone())
+    };
     let headers = reply.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(tag) = HeaderValue::from_str(tag) {
@@ -46,5 +59,7 @@ pub(crate) fn show(visit: &Visit) -> Reply {
 
 /// Which parameters a route asks of the query.
 pub(crate) fn asks(name: casting_web::RouteName) -> fn(&mut crate::api::query::Query) {
-    operations::of(name).and_then(|operation| operation.query).unwrap_or(|_| {})
+    operations::of(name)
+        .and_then(|operation| operation.query)
+        .unwrap_or(|_| {})
 }

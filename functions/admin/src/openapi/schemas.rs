@@ -7,7 +7,10 @@ use casting_core::denial::DenialCode;
 use casting_core::form::Spelled;
 use casting_core::ids::{Reference, SessionId};
 use casting_core::sketch::{self, Schemas};
-use casting_core::{api_key_form, cast_form, group_form, image_form, network_form, session::EndReason, staging_form, system_form};
+use casting_core::{
+    api_key_form, cast_form, group_form, image_form, network_form, session::EndReason,
+    staging_form, system_form,
+};
 use serde_json::{Map, Value, json};
 
 use super::document::codes;
@@ -17,7 +20,15 @@ use crate::desk::{audits, casts, claims, pools, profiles, sessions, trials, user
 /// Every schema by its name.
 pub(super) fn all() -> Map<String, Value> {
     let mut all = Map::new();
-    for (name, plural, Schemas { create, change, shown }) in [
+    for (
+        name,
+        plural,
+        Schemas {
+            create,
+            change,
+            shown,
+        },
+    ) in [
         ("Cast", "Casts", cast_form::schemas()),
         ("Image", "Images", image_form::schemas()),
         ("Group", "Groups", group_form::schemas()),
@@ -41,7 +52,12 @@ pub(super) fn all() -> Map<String, Value> {
         ("IssuedApiKey", issued()),
         ("Session", sessions::schema()),
         ("Sessions", page("Session")),
-        ("WayIn", sketch::object(json!({ "url": { "type": "string", "format": "uri", "description": "Good for one browser." } }))),
+        (
+            "WayIn",
+            sketch::object(
+                json!({ "url": { "type": "string", "format": "uri", "description": "Good for one browser." } }),
+            ),
+        ),
         ("Pool", pools::schema(&reference("Session"))),
         ("Claims", claims::schema(&reference("Session"))),
         ("Statistics", statistics::schema()),
@@ -53,7 +69,10 @@ pub(super) fn all() -> Map<String, Value> {
         ("AuditEntry", audits::schema()),
         ("Audit", page("AuditEntry")),
         ("Me", people::me_schema()),
-        ("OpenApi", json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
+        (
+            "OpenApi",
+            json!({ "type": "object", "required": ["openapi", "info", "paths"] }),
+        ),
         ("Problem", problem()),
         ("Description", description()),
         ("Claim", claim()),
@@ -104,7 +123,8 @@ fn uri(about: &str) -> Value {
 
 /// What a claim to a session of a link needs.
 fn description() -> Value {
-    let words = |words: &[&str]| json!({ "type": "array", "items": { "type": "string", "enum": words } });
+    let words =
+        |words: &[&str]| json!({ "type": "array", "items": { "type": "string", "enum": words } });
     let captcha = json!({
         "type": "object", "required": ["kind", "action"],
         "properties": {
@@ -171,5 +191,7 @@ fn status() -> Value {
 
 /// What each scope lets a key do, for the description of keys.
 pub(super) fn scopes() -> String {
-    Scope::ALL.map(|scope| format!("`{}`: {}.", scope.as_str(), scope.meaning())).join(" ")
+    Scope::ALL
+        .map(|scope| format!("`{}`: {}.", scope.as_str(), scope.meaning()))
+        .join(" ")
 }

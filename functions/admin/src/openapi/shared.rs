@@ -20,9 +20,16 @@ pub(super) fn name_what_repeats(schemas: &mut Map<String, Value>) {
     for schema in schemas.values_mut() {
         count(schema, &mut counts);
     }
-    let repeats = counts.into_iter().filter(|(text, count)| *count > 1 && text.len() >= LEAST).map(|(text, _)| text);
-    let mut shared =
-        Shared { repeats: repeats.collect(), taken: schemas.keys().cloned().collect(), names: HashMap::new(), found: Map::new() };
+    let repeats = counts
+        .into_iter()
+        .filter(|(text, count)| *count > 1 && text.len() >= LEAST)
+        .map(|(text, _)| text);
+    let mut shared = Shared {
+        repeats: repeats.collect(),
+        taken: schemas.keys().cloned().collect(),
+        names: HashMap::new(),
+        found: Map::new(),
+    };
     for (name, schema) in schemas.iter_mut() {
         shared.refer(schema, name, name);
     }
@@ -31,8 +38,14 @@ pub(super) fn name_what_repeats(schemas: &mut Map<String, Value>) {
 
 /// The schemas that stand in this one, each with the property that it is of; an entry of a list or an object has none.
 fn children(schema: &mut Value) -> Vec<(Option<String>, &mut Value)> {
-    let Value::Object(fields) = schema else { return Vec::new() };
-    let joined: String = JOINS.iter().filter_map(|keyword| fields.get(*keyword)).map(Value::to_string).collect();
+    let Value::Object(fields) = schema else {
+        return Vec::new();
+    };
+    let joined: String = JOINS
+        .iter()
+        .filter_map(|keyword| fields.get(*keyword))
+        .map(Value::to_string)
+        .collect();
     let mut found = Vec::new();
     if joined.contains("\"oneOf\"") {
         return found;
@@ -97,8 +110,12 @@ impl Shared {
     fn free_name(&mut self, near: &str, owner: &str) -> String {
         let within = format!("{near}Of{owner}");
         let numbered = (2..).map(|number| format!("{within}{number}"));
-        let mut names = [near.to_owned(), within.clone()].into_iter().chain(numbered);
-        let name = names.find(|name| !self.taken.contains(name)).unwrap_or(within);
+        let mut names = [near.to_owned(), within.clone()]
+            .into_iter()
+            .chain(numbered);
+        let name = names
+            .find(|name| !self.taken.contains(name))
+            .unwrap_or(within);
         self.taken.insert(name.clone());
         name
     }
@@ -108,9 +125,14 @@ impl Shared {
 fn pascal(name: &str) -> String {
     let word = |word: &str| {
         let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+        letters
+            .next()
+            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
+            .unwrap_or_default()
     };
-    name.split(|c: char| !c.is_ascii_alphanumeric()).map(word).collect()
+    name.split(|c: char| !c.is_ascii_alphanumeric())
+        .map(word)
+        .collect()
 }
 
 #[cfg(test)]
@@ -132,15 +154,24 @@ mod tests {
         }));
         name_what_repeats(&mut all);
         let to = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
-        assert_eq!(all["Cast"]["properties"], json!({ "open_hours": to("OpenHours"), "time_zone": { "type": "string" } }));
+        assert_eq!(
+            all["Cast"]["properties"],
+            json!({ "open_hours": to("OpenHours"), "time_zone": { "type": "string" } })
+        );
         assert_eq!(all["NewCast"]["properties"]["open_hours"], to("OpenHours"));
-        assert_eq!(all["OpenHours"], json!({ "properties": { "time_zone": to("TimeZone"), "other_zone": to("TimeZone") } }));
+        assert_eq!(
+            all["OpenHours"],
+            json!({ "properties": { "time_zone": to("TimeZone"), "other_zone": to("TimeZone") } })
+        );
         assert_eq!((&all["TimeZone"], all.len()), (&long, 5));
     }
 
     #[test]
     fn no_two_schemas_get_the_same_name_and_what_is_no_schema_is_left_alone() {
-        let (one, two) = (json!({ "enum": vec!["a long word"; 30] }), json!({ "enum": vec!["another word"; 30] }));
+        let (one, two) = (
+            json!({ "enum": vec!["a long word"; 30] }),
+            json!({ "enum": vec!["another word"; 30] }),
+        );
         let mut all = schemas(&json!({
             "Name": { "properties": { "name": one }, "examples": [{ "properties": { "name": one } }] },
             "Group": { "properties": { "name": two } },
@@ -150,10 +181,33 @@ mod tests {
         }));
         name_what_repeats(&mut all);
         let names: Vec<&String> = all.keys().collect();
-        assert_eq!(names, ["Name", "Group", "Other", "Joined", "Apart", "NameOfName", "NameOfGroup"]);
-        assert_eq!(all["Name"]["examples"][0]["properties"]["name"], one, "an example is no schema");
-        assert_eq!(all["Joined"]["properties"]["name"], two, "what a join speaks of stays");
-        assert_eq!(all["Apart"]["properties"]["other"], one, "and so does everything where parts exclude each other");
-        assert_eq!(all["Joined"]["properties"]["other"]["$ref"], "#/components/schemas/NameOfName");
+        assert_eq!(
+            names,
+            [
+                "Name",
+                "Group",
+                "Other",
+                "Joined",
+                "Apart",
+                "NameOfName",
+                "NameOfGroup"
+            ]
+        );
+        assert_eq!(
+            all["Name"]["examples"][0]["properties"]["name"], one,
+            "an example is no schema"
+        );
+        assert_eq!(
+            all["Joined"]["properties"]["name"], two,
+            "what a join speaks of stays"
+        );
+        assert_eq!(
+            all["Apart"]["properties"]["other"], one,
+            "and so does everything where parts exclude each other"
+        );
+        assert_eq!(
+            all["Joined"]["properties"]["other"]["$ref"],
+            "#/components/schemas/NameOfName"
+        );
     }
 }

@@ -21,7 +21,10 @@ fn validator(document: &Value, name: &str) -> jsonschema::Validator {
 fn operations_of(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let all = paths.iter().flat_map(|(path, item)| {
-        item.as_object().expect("a path").iter().map(move |(method, operation)| (path.clone(), method.clone(), operation.clone()))
+        item.as_object()
+            .expect("a path")
+            .iter()
+            .map(move |(method, operation)| (path.clone(), method.clone(), operation.clone()))
     });
     all.collect()
 }
@@ -42,9 +45,19 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn every_route_for_programs_is_in_the_document_and_nothing_else() {
     let document = whole();
-    let said: BTreeSet<_> = operations_of(&document).into_iter().map(|(path, method, _)| (path, method)).collect();
+    let said: BTreeSet<_> = operations_of(&document)
+        .into_iter()
+        .map(|(path, method, _)| (path, method))
+        .collect();
     let routes = ROUTES.iter().filter(|route| is_for_programs(route));
-    let there: BTreeSet<_> = routes.map(|route| (route.path.to_owned(), route.method.as_str().to_ascii_lowercase())).collect();
+    let there: BTreeSet<_> = routes
+        .map(|route| {
+            (
+                route.path.to_owned(),
+                route.method.as_str().to_ascii_lowercase(),
+            )
+        })
+        .collect();
     assert_eq!(said, there);
 }
 
@@ -54,17 +67,54 @@ fn each_operation_has_what_its_route_needs() {
     let mut ids = BTreeSet::new();
     for route in ROUTES.iter().filter(|route| is_for_programs(route)) {
         let operation = &document["paths"][route.path][route.method.as_str().to_ascii_lowercase()];
-        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-        assert!(ids.insert(id_of(route)), "{}: no two are called alike", id_of(route));
-        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{}", route.path);
-        let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
+        let parameters = operation["parameters"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert!(
+            ids.insert(id_of(route)),
+            "{}: no two are called alike",
+            id_of(route)
+        );
+        assert!(
+            operation["summary"]
+                .as_str()
+                .is_some_and(|summary| !summary.is_empty()),
+            "{}",
+            route.path
+        );
+        let in_path = parameters
+            .iter()
+            .filter(|parameter| parameter["in"] == "path")
+            .count();
         assert_eq!(in_path == 1, route.path.contains('{'), "{}", route.path);
         let tags = document["tags"].as_array().expect("tags");
-        assert!(tags.iter().any(|tag| tag["name"] == operation["tags"][0]), "{}", route.path);
+        assert!(
+            tags.iter().any(|tag| tag["name"] == operation["tags"][0]),
+            "{}",
+            route.path
+        );
         let has_problem = |status: &str| operation["responses"].get(status).is_some();
-        let needs_key = matches!(route.access, Access::Read | Access::Write(_) | Access::SignedIn | Access::Change);
-        assert_eq!(needs_key, has_problem("401") && operation["security"].as_array().is_some_and(|ways| ways.len() == 2), "{}", route.path);
-        assert!(!has_body(&route.method) || operation.get("requestBody").is_none() || has_problem("415"), "{}", route.path);
+        let needs_key = matches!(
+            route.access,
+            Access::Read | Access::Write(_) | Access::SignedIn | Access::Change
+        );
+        assert_eq!(
+            needs_key,
+            has_problem("401")
+                && operation["security"]
+                    .as_array()
+                    .is_some_and(|ways| ways.len() == 2),
+            "{}",
+            route.path
+        );
+        assert!(
+            !has_body(&route.method)
+                || operation.get("requestBody").is_none()
+                || has_problem("415"),
+            "{}",
+            route.path
+        );
         assert!(operations::of(route.name).is_some());
     }
 }
@@ -76,10 +126,20 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
     references(&document, &mut found);
     for target in &found {
         let pointer = target.strip_prefix('#').expect("within the document");
-        assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
+        assert!(
+            document.pointer(pointer).is_some(),
+            "{target} leads nowhere"
+        );
     }
-    for name in document["components"]["schemas"].as_object().expect("schemas").keys() {
-        assert!(found.contains(&format!("#/components/schemas/{name}")), "nobody uses {name}");
+    for name in document["components"]["schemas"]
+        .as_object()
+        .expect("schemas")
+        .keys()
+    {
+        assert!(
+            found.contains(&format!("#/components/schemas/{name}")),
+            "nobody uses {name}"
+        );
     }
 }
 
@@ -89,9 +149,16 @@ fn links_lead_to_operations() {
     let ids: BTreeSet<String> = ROUTES.iter().map(id_of).collect();
     let mut count = 0;
     for (path, _, operation) in operations_of(&document) {
-        for answer in operation["responses"].as_object().expect("answers").values() {
+        for answer in operation["responses"]
+            .as_object()
+            .expect("answers")
+            .values()
+        {
             for (name, link) in answer["links"].as_object().into_iter().flatten() {
-                assert!(ids.contains(link["operationId"].as_str().unwrap_or_default()), "{path}: {name}");
+                assert!(
+                    ids.contains(link["operationId"].as_str().unwrap_or_default()),
+                    "{path}: {name}"
+                );
                 count += 1;
             }
         }
@@ -103,15 +170,25 @@ fn links_lead_to_operations() {
 fn every_example_is_as_its_schema_says_and_is_shown() {
     let document = whole();
     let text = document.to_string();
-    for name in document["components"]["schemas"].as_object().expect("schemas").keys() {
+    for name in document["components"]["schemas"]
+        .as_object()
+        .expect("schemas")
+        .keys()
+    {
         let validator = validator(&document, name);
         let examples = examples::of(name);
         let must = name.starts_with("New") || name.ends_with("Change");
         assert!(!must || !examples.is_empty(), "{name} has no example");
         for (title, example) in examples {
-            let errors: Vec<_> = validator.iter_errors(&example).map(|error| error.to_string()).collect();
+            let errors: Vec<_> = validator
+                .iter_errors(&example)
+                .map(|error| error.to_string())
+                .collect();
             assert!(errors.is_empty(), "{name}, {title}: {errors:?}");
-            assert!(text.contains(&example.to_string()), "{name}, {title} is shown nowhere");
+            assert!(
+                text.contains(&example.to_string()),
+                "{name}, {title} is shown nowhere"
+            );
         }
     }
 }
@@ -122,28 +199,58 @@ fn the_forms_take_the_examples() {
     for (name, takes) in [
         (
             "NewCast",
-            Box::new(|input: &Value| cast_form::create(input, "https://cast.example.com", &entropy).is_ok()) as Box<dyn Fn(&Value) -> bool>,
+            Box::new(|input: &Value| {
+                cast_form::create(input, "https://cast.example.com", &entropy).is_ok()
+            }) as Box<dyn Fn(&Value) -> bool>,
         ),
-        ("NewImage", Box::new(|input| image_form::create(input).is_ok())),
-        ("NewGroup", Box::new(|input| group_form::create(input).is_ok())),
-        ("NewNetwork", Box::new(|input| network_form::create(input).is_ok())),
-        ("NewStagingConfig", Box::new(|input| staging_form::create(input).is_ok())),
-        ("NewApiKey", Box::new(|input| api_key_form::create(input).is_ok())),
+        (
+            "NewImage",
+            Box::new(|input| image_form::create(input).is_ok()),
+        ),
+        (
+            "NewGroup",
+            Box::new(|input| group_form::create(input).is_ok()),
+        ),
+        (
+            "NewNetwork",
+            Box::new(|input| network_form::create(input).is_ok()),
+        ),
+        (
+            "NewStagingConfig",
+            Box::new(|input| staging_form::create(input).is_ok()),
+        ),
+        (
+            "NewApiKey",
+            Box::new(|input| api_key_form::create(input).is_ok()),
+        ),
     ] {
         for (title, example) in examples::of(name) {
             assert!(takes(&example), "{name}, {title}");
         }
     }
-    assert!(ImageId::parse(examples::of("NewCast")[0].1["image_id"].as_str().expect("an id")).is_some());
+    assert!(
+        ImageId::parse(
+            examples::of("NewCast")[0].1["image_id"]
+                .as_str()
+                .expect("an id")
+        )
+        .is_some()
+    );
 }
 
 #[test]
 fn a_session_is_shown_as_its_schema_says() {
     let document = whole();
     let view = sessions::view(&session(&cast(1), 1));
-    let errors: Vec<_> = validator(&document, "Session").iter_errors(&view).map(|error| error.to_string()).collect();
+    let errors: Vec<_> = validator(&document, "Session")
+        .iter_errors(&view)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "{errors:?}");
-    let said = document["components"]["schemas"]["Session"]["properties"].as_object().expect("fields").len();
+    let said = document["components"]["schemas"]["Session"]["properties"]
+        .as_object()
+        .expect("fields")
+        .len();
     assert_eq!(view.as_object().map(serde_json::Map::len), Some(said));
 }
 

@@ -20,7 +20,8 @@ use casting_fn_admin::console::field::{Noun, Picked};
 use casting_fn_admin::console::form::{Choices, Remarks};
 use casting_fn_admin::console::frame::{Flash, Frame, Tone, Who};
 use casting_fn_admin::console::nouns::{
-    api_key::API_KEY, cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS, staging::STAGING,
+    api_key::API_KEY, cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS,
+    staging::STAGING,
 };
 use casting_fn_admin::console::overview::Overview;
 use casting_fn_admin::console::preview::Preview;
@@ -28,17 +29,26 @@ use casting_fn_admin::console::shell::{Place, Screen};
 use casting_fn_admin::console::sign_in::SignIn;
 use casting_fn_admin::console::table::Badge;
 use casting_fn_admin::console::trial::TrialPage;
-use casting_fn_admin::console::{audit, cast, casts, claims, confirm, edit, moment, overview, profiles, records, sessions, sign_in, trial};
+use casting_fn_admin::console::{
+    audit, cast, casts, claims, confirm, edit, moment, overview, profiles, records, sessions,
+    sign_in, trial,
+};
 use serde_json::{Value, json};
 
 const OURS: &str = "https://cast.example.com";
 
 fn frame() -> Frame {
-    let scopes = ["casts", "people", "images", "settings", "sessions", "keys"].map(str::to_owned).into();
+    let scopes = ["casts", "people", "images", "settings", "sessions", "keys"]
+        .map(str::to_owned)
+        .into();
     Frame {
         nonce: "0123456789abcdef0123456789abcdef".into(),
         mark: "sample".into(),
-        who: Some(Who { name: "Alex Morgan".into(), role: "Administrator".into(), scopes }),
+        who: Some(Who {
+            name: "Alex Morgan".into(),
+            role: "Administrator".into(),
+            scopes,
+        }),
         public_url: OURS.into(),
         now: NOON,
         flash: None,
@@ -47,9 +57,27 @@ fn frame() -> Frame {
 
 fn choices() -> Choices {
     Choices::from([
-        (Picked::Image, vec![(image_id(), "Chromium".into()), ("image-2".into(), "Ubuntu desktop".into())]),
-        (Picked::Group, vec![(Group::all_users_id().to_string(), "All Users".into()), ("group-2".into(), "Trial visitors".into())]),
-        (Picked::Network, vec![("lab".into(), "lab".into()), ("classroom".into(), "classroom".into())]),
+        (
+            Picked::Image,
+            vec![
+                (image_id(), "Chromium".into()),
+                ("image-2".into(), "Ubuntu desktop".into()),
+            ],
+        ),
+        (
+            Picked::Group,
+            vec![
+                (Group::all_users_id().to_string(), "All Users".into()),
+                ("group-2".into(), "Trial visitors".into()),
+            ],
+        ),
+        (
+            Picked::Network,
+            vec![
+                ("lab".into(), "lab".into()),
+                ("classroom".into(), "classroom".into()),
+            ],
+        ),
     ])
 }
 
@@ -62,12 +90,20 @@ fn cast_of(number: u64, fields: &Value) -> Value {
     for (name, value) in fields.as_object().into_iter().flatten() {
         input[name.as_str()] = value.clone();
     }
-    let draft = cast_form::create(&input, OURS, &SeededEntropy::new(number)).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let draft = cast_form::create(&input, OURS, &SeededEntropy::new(number))
+        .unwrap_or_else(|errors| panic!("{errors:?}"));
     let counter = Counter::new(draft.set_counter.unwrap_or_default());
     let mut cast = testing::cast(1);
     cast.updated_at = NOON.minus_seconds(number * 5000);
     cast.created_at = NOON.minus_seconds(number * 400_000);
-    cast_form::view(&Cast { settings: draft.settings, counter, ..cast }, OURS)
+    cast_form::view(
+        &Cast {
+            settings: draft.settings,
+            counter,
+            ..cast
+        },
+        OURS,
+    )
 }
 
 fn workshop() -> Value {
@@ -87,10 +123,19 @@ fn all_casts() -> Vec<CastRow> {
     let rows = [
         (workshop(), 41),
         (
-            cast_of(2, &json!({"name": "Product trial on the website", "allow_anonymous": true, "restrict_to_referrers": ["acme.com"]})),
+            cast_of(
+                2,
+                &json!({"name": "Product trial on the website", "allow_anonymous": true, "restrict_to_referrers": ["acme.com"]}),
+            ),
             1288,
         ),
-        (cast_of(3, &json!({"name": "Staff browser", "allow_resume": true, "max_live_sessions": 40})), 96),
+        (
+            cast_of(
+                3,
+                &json!({"name": "Staff browser", "allow_resume": true, "max_live_sessions": 40}),
+            ),
+            96,
+        ),
         (
             cast_of(
                 4,
@@ -98,19 +143,46 @@ fn all_casts() -> Vec<CastRow> {
             ),
             0,
         ),
-        (cast_of(5, &json!({"name": "Night school", "open_hours": {"time_zone": "Europe/Berlin", "spans": ["mon-thu 19:00-22:00"]}})), 4),
-        (cast_of(6, &json!({"name": "Old press kit", "enabled": false})), 0),
-        (cast_of(7, &json!({"name": "Summer campaign", "valid_until": "2026-09-01T00:00:00Z"})), 0),
+        (
+            cast_of(
+                5,
+                &json!({"name": "Night school", "open_hours": {"time_zone": "Europe/Berlin", "spans": ["mon-thu 19:00-22:00"]}}),
+            ),
+            4,
+        ),
+        (
+            cast_of(6, &json!({"name": "Old press kit", "enabled": false})),
+            0,
+        ),
+        (
+            cast_of(
+                7,
+                &json!({"name": "Summer campaign", "valid_until": "2026-09-01T00:00:00Z"}),
+            ),
+            0,
+        ),
     ];
-    rows.map(|(cast, launches)| CastRow { cast, launches: moment::grouped(launches) }).into()
+    rows.map(|(cast, launches)| CastRow {
+        cast,
+        launches: moment::grouped(launches),
+    })
+    .into()
 }
 
 fn wave(count: u32, height: f64, shift: f64) -> Vec<f64> {
-    (0..count).map(|at| ((f64::from(at) / 4.0 + shift).sin().max(-0.6) * height + height * 0.8).max(0.0).round()).collect()
+    (0..count)
+        .map(|at| {
+            ((f64::from(at) / 4.0 + shift).sin().max(-0.6) * height + height * 0.8)
+                .max(0.0)
+                .round()
+        })
+        .collect()
 }
 
 fn hours(count: u32) -> Vec<String> {
-    (0..count).map(|hour| format!("{:02}:00", (hour + 13) % 24)).collect()
+    (0..count)
+        .map(|hour| format!("{:02}:00", (hour + 13) % 24))
+        .collect()
 }
 
 fn launches() -> Chart {
@@ -126,7 +198,12 @@ fn launches() -> Chart {
         labels: hours(24),
         axis: "Hour (UTC)",
         unit: "",
-        series: series.map(|(name, height, shift)| Series { name: name.into(), values: wave(24, height, shift) }).into(),
+        series: series
+            .map(|(name, height, shift)| Series {
+                name: name.into(),
+                values: wave(24, height, shift),
+            })
+            .into(),
         shape: Shape::Bars,
     }
 }
@@ -142,9 +219,21 @@ fn charts() -> Vec<Chart> {
         shape: Shape::Lines,
     };
     let two = |a: &str, b: &str| {
-        vec![Series { name: a.into(), values: wave(24, 9.0, 0.5) }, Series { name: b.into(), values: wave(24, 21.0, 0.5) }]
+        vec![
+            Series {
+                name: a.into(),
+                values: wave(24, 9.0, 0.5),
+            },
+            Series {
+                name: b.into(),
+                values: wave(24, 21.0, 0.5),
+            },
+        ]
     };
-    let left = Series { name: "Left".into(), values: (0..24).map(|at| f64::from(60 - at * 42 / 23)).collect() };
+    let left = Series {
+        name: "Left".into(),
+        values: (0..24).map(|at| f64::from(60 - at * 42 / 23)).collect(),
+    };
     vec![
         launches(),
         line(
@@ -159,23 +248,68 @@ fn charts() -> Vec<Chart> {
 
 fn some_claims() -> Vec<Claim> {
     let rows = [
-        (40, "live", "", "k3f7-2mqa", "Anonymous 4f21c0aa", "acme.com"),
-        (95, "refused", "Too many sessions from your network", "7xq2-9dka", "", "acme.com"),
-        (700, "served", "Ended by its owner", "m2p8-c4ry", "ann@example.com", ""),
-        (1900, "refunded", "Not ready in time", "q9zt-55na", "Anonymous 88d10e3b", "shop.acme.com"),
-        (5200, "served", "Time limit", "w4ke-1bvs", "Anonymous 0c9e77f1", "acme.com"),
-        (90_000, "refused", "This link cannot be opened from here", "b7ha-8mmx", "", "evil.example"),
+        (
+            40,
+            "live",
+            "",
+            "k3f7-2mqa",
+            "Anonymous 4f21c0aa",
+            "acme.com",
+        ),
+        (
+            95,
+            "refused",
+            "Too many sessions from your network",
+            "7xq2-9dka",
+            "",
+            "acme.com",
+        ),
+        (
+            700,
+            "served",
+            "Ended by its owner",
+            "m2p8-c4ry",
+            "ann@example.com",
+            "",
+        ),
+        (
+            1900,
+            "refunded",
+            "Not ready in time",
+            "q9zt-55na",
+            "Anonymous 88d10e3b",
+            "shop.acme.com",
+        ),
+        (
+            5200,
+            "served",
+            "Time limit",
+            "w4ke-1bvs",
+            "Anonymous 0c9e77f1",
+            "acme.com",
+        ),
+        (
+            90_000,
+            "refused",
+            "This link cannot be opened from here",
+            "b7ha-8mmx",
+            "",
+            "evil.example",
+        ),
     ];
-    let claim = |(ago, outcome, reason, reference, who, referrer): (u64, &str, &str, &str, &str, &str)| Claim {
-        at: NOON.minus_seconds(ago),
-        outcome: outcome.into(),
-        reason: reason.into(),
-        reference: reference.into(),
-        cast: ("Kubernetes workshop".into(), "cast-1".into()),
-        who: who.into(),
-        referrer: referrer.into(),
-        session: None,
-    };
+    let claim =
+        |(ago, outcome, reason, reference, who, referrer): (u64, &str, &str, &str, &str, &str)| {
+            Claim {
+                at: NOON.minus_seconds(ago),
+                outcome: outcome.into(),
+                reason: reason.into(),
+                reference: reference.into(),
+                cast: ("Kubernetes workshop".into(), "cast-1".into()),
+                who: who.into(),
+                referrer: referrer.into(),
+                session: None,
+            }
+        };
     rows.map(claim).into()
 }
 
@@ -188,9 +322,27 @@ fn live_sessions() -> Vec<Value> {
         })
     };
     vec![
-        session(12, "starting", json!({"kind": "anonymous", "id": "4f21c0aa11"}), false, None),
-        session(340, "ready", json!({"kind": "user", "name": "ann@example.com", "id": "u1"}), true, Some(13_200)),
-        session(4100, "ready", json!({"kind": "anonymous", "id": "88d10e3b22"}), false, Some(420)),
+        session(
+            12,
+            "starting",
+            json!({"kind": "anonymous", "id": "4f21c0aa11"}),
+            false,
+            None,
+        ),
+        session(
+            340,
+            "ready",
+            json!({"kind": "user", "name": "ann@example.com", "id": "u1"}),
+            true,
+            Some(13_200),
+        ),
+        session(
+            4100,
+            "ready",
+            json!({"kind": "anonymous", "id": "88d10e3b22"}),
+            false,
+            Some(420),
+        ),
         session(9000, "stopping", json!({"kind": "forgotten"}), false, None),
     ]
 }
@@ -214,15 +366,18 @@ fn trial_outcome() -> Value {
 }
 
 fn log() -> Vec<Entry> {
-    let entry = |ago: u64, who: &str, deed: &str, thing: &str, before: Value, after: Value, undo: bool| Entry {
-        id: format!("entry-{ago}"),
-        at: NOON.minus_seconds(ago),
-        who: who.into(),
-        deed: deed.into(),
-        thing: (thing.into(), undo.then(|| "/admin/casts/cast-1".into())),
-        changes: audit::changes("", &before, &after),
-        undo,
-    };
+    let entry =
+        |ago: u64, who: &str, deed: &str, thing: &str, before: Value, after: Value, undo: bool| {
+            Entry {
+                id: format!("entry-{ago}"),
+                at: NOON.minus_seconds(ago),
+                who: who.into(),
+                deed: deed.into(),
+                thing: (thing.into(), undo.then(|| "/admin/casts/cast-1".into())),
+                changes: audit::changes("", &before, &after),
+                undo,
+            }
+        };
     vec![
         entry(
             120,
@@ -233,26 +388,68 @@ fn log() -> Vec<Entry> {
             json!({"sessions_remaining": 18, "restrict_to_referrers": []}),
             true,
         ),
-        entry(4000, "CI", "made the image", "Chromium", Value::Null, image_view(), true),
-        entry(90_000, "Alex Morgan", "stopped the session of", "Anonymous 88d10e3b", Value::Null, Value::Null, false),
+        entry(
+            4000,
+            "CI",
+            "made the image",
+            "Chromium",
+            Value::Null,
+            image_view(),
+            true,
+        ),
+        entry(
+            90_000,
+            "Alex Morgan",
+            "stopped the session of",
+            "Anonymous 88d10e3b",
+            Value::Null,
+            Value::Null,
+            false,
+        ),
     ]
 }
 
 fn image_view() -> Value {
-    let settings =
-        image_form::create(&json!({"name": "Chromium", "container_image": "kasmweb/chromium:1.17.0", "preset": "kasmweb_chromium"}));
+    let settings = image_form::create(
+        &json!({"name": "Chromium", "container_image": "kasmweb/chromium:1.17.0", "preset": "kasmweb_chromium"}),
+    );
     let mut image = testing::image(1);
     image.settings = settings.unwrap_or_else(|errors| panic!("{errors:?}"));
     image_form::view(&image)
 }
 
-fn form_page(frame: &Frame, noun: &'static Noun, place: Place, document: &Value, remarks: Remarks, is_new: bool) -> Screen {
-    edit::page(frame, &form(noun, place, document, remarks, is_new, &choices()))
+fn form_page(
+    frame: &Frame,
+    noun: &'static Noun,
+    place: Place,
+    document: &Value,
+    remarks: Remarks,
+    is_new: bool,
+) -> Screen {
+    edit::page(
+        frame,
+        &form(noun, place, document, remarks, is_new, &choices()),
+    )
 }
 
-fn form<'a>(noun: &'static Noun, place: Place, document: &'a Value, remarks: Remarks, is_new: bool, choices: &'a Choices) -> Edit<'a> {
-    let aside = if noun.name == "cast" { Preview::of(document, OURS, choices).to_string() } else { String::new() };
-    let title = if is_new { format!("New {}", noun.name) } else { format!("Change the {}", noun.name) };
+fn form<'a>(
+    noun: &'static Noun,
+    place: Place,
+    document: &'a Value,
+    remarks: Remarks,
+    is_new: bool,
+    choices: &'a Choices,
+) -> Edit<'a> {
+    let aside = if noun.name == "cast" {
+        Preview::of(document, OURS, choices).to_string()
+    } else {
+        String::new()
+    };
+    let title = if is_new {
+        format!("New {}", noun.name)
+    } else {
+        format!("Change the {}", noun.name)
+    };
     Edit {
         noun,
         place,
@@ -290,12 +487,28 @@ fn wrong_cast() -> (Value, Remarks) {
         .as_object()
         .into_iter()
         .flatten()
-        .filter(|(name, _)| CAST.fields().any(|field| field.name.split('.').next() == Some(name.as_str())))
+        .filter(|(name, _)| {
+            CAST.fields()
+                .any(|field| field.name.split('.').next() == Some(name.as_str()))
+        })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let errors = cast_form::create(&Value::Object(sent), OURS, &SeededEntropy::new(1)).err().map(|errors| errors.0).unwrap_or_default();
-    let warning = FieldError::new("/require_captcha", "has no effect: whoever has logged in is not asked.");
-    (cast, Remarks { errors, warnings: vec![warning], is_stale: false })
+    let errors = cast_form::create(&Value::Object(sent), OURS, &SeededEntropy::new(1))
+        .err()
+        .map(|errors| errors.0)
+        .unwrap_or_default();
+    let warning = FieldError::new(
+        "/require_captcha",
+        "has no effect: whoever has logged in is not asked.",
+    );
+    (
+        cast,
+        Remarks {
+            errors,
+            warnings: vec![warning],
+            is_stale: false,
+        },
+    )
 }
 
 fn confirm_page() -> Confirm {
@@ -319,10 +532,23 @@ fn confirm_page() -> Confirm {
 
 fn overview_page(is_new: bool) -> Overview {
     if is_new {
-        let figures =
-            vec![figure("Live sessions", Some(0), ""), figure("Started, 24 h", Some(0), ""), figure("Turned away, 24 h", Some(0), "")];
-        let chart = Chart { labels: Vec::new(), series: Vec::new(), summary: String::new(), ..launches() };
-        return Overview { figures, charts: vec![chart], first_steps: Some([true, false, false]), ..Overview::default() };
+        let figures = vec![
+            figure("Live sessions", Some(0), ""),
+            figure("Started, 24 h", Some(0), ""),
+            figure("Turned away, 24 h", Some(0), ""),
+        ];
+        let chart = Chart {
+            labels: Vec::new(),
+            series: Vec::new(),
+            summary: String::new(),
+            ..launches()
+        };
+        return Overview {
+            figures,
+            charts: vec![chart],
+            first_steps: Some([true, false, false]),
+            ..Overview::default()
+        };
     }
     Overview {
         figures: vec![
@@ -351,8 +577,7 @@ fn overview_page(is_new: bool) -> Overview {
 
 /// A profile with an earlier archive.
 fn a_profile() -> Value {
-    let archive =
-        |name: &str, bytes: u64| json!({"name": name, "session_id": "s1", "bytes": bytes, "sha256": "", "saved_at": NOON.to_string()});
+    let archive = |name: &str, bytes: u64| json!({"name": name, "session_id": "s1", "bytes": bytes, "sha256": "", "saved_at": NOON.to_string()});
     json!({
         "id": "u1-i1", "user_id": "u1", "image_id": "i1", "image_name": "Desktop", "session_id": "s1",
         "current": archive("two", 90_000_000), "older": [archive("one", 2000)],
@@ -362,9 +587,19 @@ fn a_profile() -> Value {
 /// Every page, with the name of its file.
 pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
     let frame = frame();
-    let flash = Flash { tone: Tone::Good, text: "The cast has been changed.".into(), undo: Some("/admin/audit/entry-1/undo".into()) };
-    let told = Frame { flash: Some(flash), ..frame.clone() };
-    let out = Frame { who: None, ..frame.clone() };
+    let flash = Flash {
+        tone: Tone::Good,
+        text: "The cast has been changed.".into(),
+        undo: Some("/admin/audit/entry-1/undo".into()),
+    };
+    let told = Frame {
+        flash: Some(flash),
+        ..frame.clone()
+    };
+    let out = Frame {
+        who: None,
+        ..frame.clone()
+    };
     let choices = choices();
     let cast = workshop();
     let (wrong, remarks) = wrong_cast();
@@ -375,18 +610,37 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         figure("Started, 24 h", Some(41), ""),
         figure("Turned away, 24 h", Some(12), ""),
     ];
-    let cast_page = CastPage { cast: &cast, choices: &choices, figures, charts: charts(), claims: some_claims() };
+    let cast_page = CastPage {
+        cast: &cast,
+        choices: &choices,
+        figures,
+        charts: charts(),
+        claims: some_claims(),
+    };
     let claim_page = |cast, claims| ClaimPage {
         cast,
-        filter: ClaimFilter { hours: 24, ..ClaimFilter::default() },
+        filter: ClaimFilter {
+            hours: 24,
+            ..ClaimFilter::default()
+        },
         charts: vec![launches()],
         claims,
         next: Some("/admin/claims?cursor=x".into()),
-        exports: ("/api/admin/claims/export?format=csv".into(), "/api/admin/claims/export?format=json".into()),
+        exports: (
+            "/api/admin/claims/export?format=csv".into(),
+            "/api/admin/claims/export?format=json".into(),
+        ),
     };
-    let typed =
-        BTreeMap::from([("address".to_owned(), "192.0.2.1".to_owned()), ("referrer".to_owned(), "https://evil.example/".to_owned())]);
-    let list = |rows, has_images| CastList { rows, choices: choices.clone(), has_images, ..CastList::default() };
+    let typed = BTreeMap::from([
+        ("address".to_owned(), "192.0.2.1".to_owned()),
+        ("referrer".to_owned(), "https://evil.example/".to_owned()),
+    ]);
+    let list = |rows, has_images| CastList {
+        rows,
+        choices: choices.clone(),
+        has_images,
+        ..CastList::default()
+    };
     let groups = vec![group_form::view(&Group::all_users())];
     let settings = system_form::view(&casting_core::system::System::default());
     let keys = [
@@ -395,48 +649,222 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
     let blank = json!({"enabled": true});
     let network = json!({"name": "lab", "description": "The lab\u{2019}s own subnets", "subnets": ["subnet-0a1b2c3d4e"], "security_groups": ["sg-0a1b2c3d4e"], "assign_public_ip": false, "updated_at": "2026-11-20T10:00:00Z"});
     let none = Vec::<Value>::new();
-    let auditor = Frame { who: Some(Who { name: "Robin".into(), role: "Auditor".into(), scopes: vec!["read".into()] }), ..frame.clone() };
+    let auditor = Frame {
+        who: Some(Who {
+            name: "Robin".into(),
+            role: "Auditor".into(),
+            scopes: vec!["read".into()],
+        }),
+        ..frame.clone()
+    };
     vec![
-        ("sign-in", out.clone(), sign_in::page(&SignIn { provider: Some("/login?next=/admin".into()), ..SignIn::default() })),
+        (
+            "sign-in",
+            out.clone(),
+            sign_in::page(&SignIn {
+                provider: Some("/login?next=/admin".into()),
+                ..SignIn::default()
+            }),
+        ),
         (
             "sign-in-wrong",
             out.clone(),
             sign_in::page(&SignIn {
-                error: Some("This key opens nothing; it may have been deleted, or a character is missing.".into()),
+                error: Some(
+                    "This key opens nothing; it may have been deleted, or a character is missing."
+                        .into(),
+                ),
                 ..SignIn::default()
             }),
         ),
         (
             "sign-in-stranger",
             out.clone(),
-            sign_in::page(&SignIn { provider: Some("/login?to=/admin".into()), stranger: Some("Bob".into()), ..SignIn::default() }),
+            sign_in::page(&SignIn {
+                provider: Some("/login?to=/admin".into()),
+                stranger: Some("Bob".into()),
+                ..SignIn::default()
+            }),
         ),
-        ("settings-auditor", auditor.clone(), form_page(&auditor, &SETTINGS, Place::Settings, &settings, Remarks::default(), false)),
-        ("casts-auditor", auditor.clone(), casts::list(&auditor, &list(Vec::new(), false))),
-        ("overview", frame.clone(), overview::page(&frame, &overview_page(false))),
-        ("overview-new", frame.clone(), overview::page(&frame, &overview_page(true))),
-        ("casts", told.clone(), casts::list(&told, &list(all_casts(), true))),
-        ("casts-new", frame.clone(), casts::list(&frame, &list(Vec::new(), false))),
+        (
+            "settings-auditor",
+            auditor.clone(),
+            form_page(
+                &auditor,
+                &SETTINGS,
+                Place::Settings,
+                &settings,
+                Remarks::default(),
+                false,
+            ),
+        ),
+        (
+            "casts-auditor",
+            auditor.clone(),
+            casts::list(&auditor, &list(Vec::new(), false)),
+        ),
+        (
+            "overview",
+            frame.clone(),
+            overview::page(&frame, &overview_page(false)),
+        ),
+        (
+            "overview-new",
+            frame.clone(),
+            overview::page(&frame, &overview_page(true)),
+        ),
+        (
+            "casts",
+            told.clone(),
+            casts::list(&told, &list(all_casts(), true)),
+        ),
+        (
+            "casts-new",
+            frame.clone(),
+            casts::list(&frame, &list(Vec::new(), false)),
+        ),
         ("cast", frame.clone(), cast::page(&frame, &cast_page)),
-        ("cast-form", frame.clone(), form_page(&frame, &CAST, Place::Casts, &full_cast(), Remarks::default(), false)),
-        ("cast-form-new", frame.clone(), form_page(&frame, &CAST, Place::Casts, &blank, Remarks::default(), true)),
-        ("cast-form-wrong", frame.clone(), form_page(&frame, &CAST, Place::Casts, &wrong, remarks, false)),
-        ("cast-delete", frame.clone(), confirm::page(&frame, &confirm_page())),
-        ("claims", frame.clone(), claims::page(&frame, &claim_page(None, some_claims()))),
-        ("claims-none", frame.clone(), claims::page(&frame, &claim_page(Some(("Staff browser".into(), "cast-3".into())), Vec::new()))),
-        ("sessions", frame.clone(), sessions::page(&frame, &live_sessions(), None)),
-        ("sessions-none", frame.clone(), sessions::page(&frame, &none, None)),
-        ("trial", frame.clone(), trial::page(&frame, &TrialPage { cast: &cast, typed, errors: BTreeMap::new(), outcome: Some(&outcome) })),
-        ("images", frame.clone(), records::images(&frame, &[image_view()], None)),
-        ("image-form", frame.clone(), form_page(&frame, &IMAGE, Place::Images, &image_view(), Remarks::default(), false)),
-        ("networks", frame.clone(), records::networks(&frame, std::slice::from_ref(&network), None)),
-        ("network-form", frame.clone(), form_page(&frame, &NETWORK, Place::Networks, &network, Remarks::default(), false)),
-        ("groups", frame.clone(), records::groups(&frame, &groups, None)),
-        ("group-form", frame.clone(), form_page(&frame, &GROUP, Place::Groups, &groups[0], Remarks::default(), false)),
-        ("staging-none", frame.clone(), records::staging(&frame, &[], &str::to_owned, None)),
-        ("users-none", frame.clone(), records::users(&frame, &none, None)),
-        ("user", frame.clone(), profiles::user(&frame, &json!({"id": "u1", "name": "Ann"}), &[a_profile()])),
-        ("api-keys", frame.clone(), records::api_keys(&frame, &keys, None)),
+        (
+            "cast-form",
+            frame.clone(),
+            form_page(
+                &frame,
+                &CAST,
+                Place::Casts,
+                &full_cast(),
+                Remarks::default(),
+                false,
+            ),
+        ),
+        (
+            "cast-form-new",
+            frame.clone(),
+            form_page(
+                &frame,
+                &CAST,
+                Place::Casts,
+                &blank,
+                Remarks::default(),
+                true,
+            ),
+        ),
+        (
+            "cast-form-wrong",
+            frame.clone(),
+            form_page(&frame, &CAST, Place::Casts, &wrong, remarks, false),
+        ),
+        (
+            "cast-delete",
+            frame.clone(),
+            confirm::page(&frame, &confirm_page()),
+        ),
+        (
+            "claims",
+            frame.clone(),
+            claims::page(&frame, &claim_page(None, some_claims())),
+        ),
+        (
+            "claims-none",
+            frame.clone(),
+            claims::page(
+                &frame,
+                &claim_page(Some(("Staff browser".into(), "cast-3".into())), Vec::new()),
+            ),
+        ),
+        (
+            "sessions",
+            frame.clone(),
+            sessions::page(&frame, &live_sessions(), None),
+        ),
+        (
+            "sessions-none",
+            frame.clone(),
+            sessions::page(&frame, &none, None),
+        ),
+        (
+            "trial",
+            frame.clone(),
+            trial::page(
+                &frame,
+                &TrialPage {
+                    cast: &cast,
+                    typed,
+                    errors: BTreeMap::new(),
+                    outcome: Some(&outcome),
+                },
+            ),
+        ),
+        (
+            "images",
+            frame.clone(),
+            records::images(&frame, &[image_view()], None),
+        ),
+        (
+            "image-form",
+            frame.clone(),
+            form_page(
+                &frame,
+                &IMAGE,
+                Place::Images,
+                &image_view(),
+                Remarks::default(),
+                false,
+            ),
+        ),
+        (
+            "networks",
+            frame.clone(),
+            records::networks(&frame, std::slice::from_ref(&network), None),
+        ),
+        (
+            "network-form",
+            frame.clone(),
+            form_page(
+                &frame,
+                &NETWORK,
+                Place::Networks,
+                &network,
+                Remarks::default(),
+                false,
+            ),
+        ),
+        (
+            "groups",
+            frame.clone(),
+            records::groups(&frame, &groups, None),
+        ),
+        (
+            "group-form",
+            frame.clone(),
+            form_page(
+                &frame,
+                &GROUP,
+                Place::Groups,
+                &groups[0],
+                Remarks::default(),
+                false,
+            ),
+        ),
+        (
+            "staging-none",
+            frame.clone(),
+            records::staging(&frame, &[], &str::to_owned, None),
+        ),
+        (
+            "users-none",
+            frame.clone(),
+            records::users(&frame, &none, None),
+        ),
+        (
+            "user",
+            frame.clone(),
+            profiles::user(&frame, &json!({"id": "u1", "name": "Ann"}), &[a_profile()]),
+        ),
+        (
+            "api-keys",
+            frame.clone(),
+            records::api_keys(&frame, &keys, None),
+        ),
         (
             "staging-form",
             frame.clone(),
@@ -451,16 +879,55 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ),
         ("pool", frame.clone(), {
             let document = json!({"name": "Workshop browsers", "enabled": true, "image_id": image_id(), "desired_sessions": 6, "expiration_hours": 24, "daily_budget_cents": 800});
-            let form = form(&STAGING, Place::Staging, &document, Remarks::default(), false, &choices);
-            edit::page(&frame, &Edit { above: pool::state(&frame), ..form })
+            let form = form(
+                &STAGING,
+                Place::Staging,
+                &document,
+                Remarks::default(),
+                false,
+                &choices,
+            );
+            edit::page(
+                &frame,
+                &Edit {
+                    above: pool::state(&frame),
+                    ..form
+                },
+            )
         }),
         (
             "api-key-form",
             frame.clone(),
-            form_page(&frame, &API_KEY, Place::ApiKeys, &json!({"scopes": ["read"]}), Remarks::default(), true),
+            form_page(
+                &frame,
+                &API_KEY,
+                Place::ApiKeys,
+                &json!({"scopes": ["read"]}),
+                Remarks::default(),
+                true,
+            ),
         ),
-        ("settings", frame.clone(), form_page(&frame, &SETTINGS, Place::Settings, &settings, Remarks::default(), false)),
-        ("audit", frame.clone(), audit::page(&frame, &log(), "", None)),
-        ("audit-none", frame.clone(), audit::page(&frame, &[], "", None)),
+        (
+            "settings",
+            frame.clone(),
+            form_page(
+                &frame,
+                &SETTINGS,
+                Place::Settings,
+                &settings,
+                Remarks::default(),
+                false,
+            ),
+        ),
+        (
+            "audit",
+            frame.clone(),
+            audit::page(&frame, &log(), "", None),
+        ),
+        (
+            "audit-none",
+            frame.clone(),
+            audit::page(&frame, &[], "", None),
+        ),
     ]
 }

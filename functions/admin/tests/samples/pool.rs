@@ -24,12 +24,28 @@ const REFUSED_AGO: u64 = 20;
 /// The state of the pool, as it stands over its form.
 pub fn state(frame: &Frame) -> String {
     let made = NOON.minus_seconds(SPANS * SPAN_SECONDS.unsigned_abs());
-    let pool = Staging { id: StagingId::from_bytes([7; 16]), version: 4, settings: settings(), created_at: made, updated_at: made };
+    let pool = Staging {
+        id: StagingId::from_bytes([7; 16]),
+        version: 4,
+        settings: settings(),
+        created_at: made,
+        updated_at: made,
+    };
     let waiting: Vec<Session> = (1..DESIRED).map(|number| session(&pool, number)).collect();
     let views: Vec<Value> = waiting.iter().map(row).collect();
     let log = log(&pool.id);
-    let plan = PoolPlan { wanted: DESIRED, paused_until: log.paused_until(pool.updated_at, NOON), ..PoolPlan::default() };
-    let view = PoolView { waiting, plan, log, hour_micros: Some(49_368), at: NOON };
+    let plan = PoolPlan {
+        wanted: DESIRED,
+        paused_until: log.paused_until(pool.updated_at, NOON),
+        ..PoolPlan::default()
+    };
+    let view = PoolView {
+        waiting,
+        plan,
+        log,
+        hour_micros: Some(49_368),
+        at: NOON,
+    };
     pool::state(frame, &pool.settings, &view, &views)
 }
 
@@ -53,11 +69,27 @@ fn session(pool: &Staging, number: u32) -> Session {
     let image = testing::image(1);
     let id = SessionId::from_bytes([u8::try_from(number).unwrap_or_default(); 16]);
     let begun = NOON.minus_seconds(u64::from(DESIRED - number) * 4000);
-    let session = Session::staged(id, pool, &image, Launch::of(&image, None, None), Grant::default(), "", begun);
+    let session = Session::staged(
+        id,
+        pool,
+        &image,
+        Launch::of(&image, None, None),
+        Grant::default(),
+        "",
+        begun,
+    );
     if number + 2 == DESIRED {
         return session;
     }
-    session.ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, begun.plus_seconds(31)).expect("gets ready")
+    session
+        .ready(
+            Endpoint {
+                host: "10.0.0.1".into(),
+                port: 8080,
+            },
+            begun.plus_seconds(31),
+        )
+        .expect("gets ready")
 }
 
 fn row(session: &Session) -> Value {
@@ -77,7 +109,11 @@ fn log(id: &StagingId) -> PoolLog {
         let at = begins.plus_seconds(span * SPAN_SECONDS.unsigned_abs());
         log = log.noted(seen(at), at);
     }
-    log.note_failure(NOON.minus_seconds(REFUSED_AGO), "ECS had no room.".into(), NOON.minus_seconds(REFUSED_AGO));
+    log.note_failure(
+        NOON.minus_seconds(REFUSED_AGO),
+        "ECS had no room.".into(),
+        NOON.minus_seconds(REFUSED_AGO),
+    );
     log
 }
 
@@ -90,5 +126,11 @@ fn seen(at: Timestamp) -> Seen {
         10..=17 => (5, 1, 2, 0),
         _ => (DESIRED, 0, 0, 0),
     };
-    Seen { ready, starting, assigned, missed, hour_micros: 49_368 }
+    Seen {
+        ready,
+        starting,
+        assigned,
+        missed,
+        hour_micros: 49_368,
+    }
 }

@@ -28,14 +28,21 @@ pub(super) struct Offer {
 
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Looks for a session that was started ahead and is what this claim asks for, except those in `lost`.
-    pub(super) async fn find_staged(&self, claim: &Session, lost: &BTreeSet<SessionId>, now: Timestamp) -> Result<Offer, Fault> {
+    pub(super) async fn find_staged(
+        &self,
+        claim: &Session,
+        lost: &BTreeSet<SessionId>,
+        now: Timestamp,
+    ) -> Result<Offer, Fault> {
         let mut offer = Offer::default();
         // Files are brought back before an app starts, and an app that was started ahead has started.
         if self.gates.is_none() || lost.len() >= LOST_RACES || claim.profile.is_some() {
             return Ok(offer);
         }
         let pools = self.book.pools(&self.store, now).await?;
-        let of_image = |pool: &&Staging| pool.settings.enabled && pool.settings.image_id == claim.launch.image_id;
+        let of_image = |pool: &&Staging| {
+            pool.settings.enabled && pool.settings.image_id == claim.launch.image_id
+        };
         for pool in pools.iter().filter(of_image) {
             if !self.is_of_kind(pool, claim, now).await? {
                 continue;
@@ -44,29 +51,60 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let waiting = self.book.staged(&self.store, &pool.id, now).await?;
             // Each claim has an order of its own, so that not everybody reaches for the same one.
             let rank = |session: &&Session| ids::mix(claim.claim_id(), &session.id);
-            let fitting = waiting.iter().filter(|session| session.fits(claim, now) && !lost.contains(&session.id));
+            let fitting = waiting
+                .iter()
+                .filter(|session| session.fits(claim, now) && !lost.contains(&session.id));
             if let Some(chosen) = fitting.min_by_key(rank) {
                 self.book.take_staged(&pool.id, &chosen.id);
-                return Ok(Offer { pool: Some(pool.id.clone()), staged: Some(Box::new(chosen.clone())) });
+                return Ok(Offer {
+                    pool: Some(pool.id.clone()),
+                    staged: Some(Box::new(chosen.clone())),
+                });
             }
         }
         Ok(offer)
     }
 
     /// Whether a pool of the claim's image keeps what this claim asks for.
-    async fn is_of_kind(&self, pool: &Staging, claim: &Session, now: Timestamp) -> Result<bool, Fault> {
-        let Some(image) = self.book.image(&self.store, &pool.settings.image_id, now).await? else { return Ok(false) };
+    async fn is_of_kind(
+        &self,
+        pool: &Staging,
+        claim: &Session,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let Some(image) = self
+            .book
+            .image(&self.store, &pool.settings.image_id, now)
+            .await?
+        else {
+            return Ok(false);
+        };
         let groups = self.book.groups(&self.store, now).await?;
-        let network = pool.settings.network.as_ref().or(image.settings.network.as_ref());
+        let network = pool
+            .settings
+            .network
+            .as_ref()
+            .or(image.settings.network.as_ref());
         let opens = claim.launch.kasm_url.is_none() || image.settings.exec.assign.is_some();
-        let allows = group::grant_of(pool.settings.group_id.as_ref(), &groups).permissions == claim.grant.permissions;
-        Ok(opens && allows && claim.launch.network.as_ref().map(|network| &network.name) == network)
+        let allows = group::grant_of(pool.settings.group_id.as_ref(), &groups).permissions
+            == claim.grant.permissions;
+        Ok(
+            opens
+                && allows
+                && claim.launch.network.as_ref().map(|network| &network.name) == network,
+        )
     }
 
     /// The session of a claim as it is to be reserved: one that was started ahead, where there is one, or one of its own.
-    pub(super) async fn choose(&self, claim: Session, lost: &BTreeSet<SessionId>) -> Result<(Session, Option<Box<Session>>), Fault> {
+    pub(super) async fn choose(
+        &self,
+        claim: Session,
+        lost: &BTreeSet<SessionId>,
+    ) -> Result<(Session, Option<Box<Session>>), Fault> {
         let offer = self.find_staged(&claim, lost, claim.created_at).await?;
-        let given = offer.staged.and_then(|staged| Some((staged.assigned(&claim).ok()?, Some(staged))));
+        let given = offer
+            .staged
+            .and_then(|staged| Some((staged.assigned(&claim).ok()?, Some(staged))));
         Ok(given.unwrap_or_else(|| {
             let pooled = offer.pool.map(|pool| Pooled::new(pool, PoolPlace::Missed));
             (Session { pooled, ..claim }, None)
@@ -79,7 +117,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let mut lost = BTreeSet::new();
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let Some(endpoint) = session.gate_to_tell().cloned() else { return Ok(session) };
+            let Some(endpoint) = session.gate_to_tell().cloned() else {
+                return Ok(session);
+            };
             session = match self.tell_gate(&session, &endpoint, now).await {
                 Ok(()) => self.note_told(session, &endpoint).await?,
                 Err(why) => {
@@ -89,13 +129,24 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 }
             };
         }
-        Err(Fault { kind: FaultKind::Contention, what: "hand in a session", detail: format!("{TRIES} tries on {}", session.claim_id()) })
+        Err(Fault {
+            kind: FaultKind::Contention,
+            what: "hand in a session",
+            detail: format!("{TRIES} tries on {}", session.claim_id()),
+        })
     }
 
     /// The session of its claim, after its gate has heard of it: ready, unless it has ended or was given up in the meantime.
     async fn note_told(&self, session: Session, endpoint: &Endpoint) -> Result<Session, Fault> {
-        let (id, claim, now) = (session.id.clone(), session.claim_id().clone(), self.clock.now());
-        let told = |row: &Session| row.gate_to_tell().and_then(|_| row.ready(endpoint.clone(), now).ok());
+        let (id, claim, now) = (
+            session.id.clone(),
+            session.claim_id().clone(),
+            self.clock.now(),
+        );
+        let told = |row: &Session| {
+            row.gate_to_tell()
+                .and_then(|_| row.ready(endpoint.clone(), now).ok())
+        };
         let known = session.clone();
         match self.move_session(&id, Some(session), told).await? {
             Some(row) if *row.claim_id() == claim => Ok(row),
@@ -104,9 +155,20 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Tells it, and once more when no answer comes: one lost answer is not yet a lost gate.
-    async fn tell_gate(&self, session: &Session, endpoint: &Endpoint, now: Timestamp) -> Result<(), String> {
-        let gates = self.gates.as_ref().ok_or("there is no way to it from here")?;
-        let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
+    async fn tell_gate(
+        &self,
+        session: &Session,
+        endpoint: &Endpoint,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let gates = self
+            .gates
+            .as_ref()
+            .ok_or("there is no way to it from here")?;
+        let secret = self
+            .keys
+            .sessions()
+            .secret_by(&session.secret_key, &session.id);
         let expires = now.plus_seconds(ORDER_SECONDS);
         let enter = SessionTicket {
             session: session.id.clone(),
@@ -116,10 +178,19 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             port: endpoint.port,
             expires,
         };
-        let order = AssignTicket { session: session.id.clone(), orders: self.orders(session.clone()), expires };
+        let order = AssignTicket {
+            session: session.id.clone(),
+            orders: self.orders(session.clone()),
+            expires,
+        };
         let (enter, order) = (enter.sign(&secret), order.sign(&secret));
-        let Err(first) = gates.assign(&session.id, &enter, &order).await else { return Ok(()) };
-        gates.assign(&session.id, &enter, &order).await.map_err(|why| format!("{first}; {why}"))
+        let Err(first) = gates.assign(&session.id, &enter, &order).await else {
+            return Ok(());
+        };
+        gates
+            .assign(&session.id, &enter, &order)
+            .await
+            .map_err(|why| format!("{first}; {why}"))
     }
 
     /// Moves a session that may have come to its end by itself. If that is before its gate was told whose it is, its visitor gets one that is started
@@ -130,23 +201,47 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         now: Timestamp,
         decide: impl Fn(&Session) -> Option<Session> + Send + Sync,
     ) -> Result<Option<Session>, Fault> {
-        let ends_untold = |row: &Session, after: &Session| row.gate_to_tell().is_some() && !after.can_be_entered();
-        let row = self.move_session(id, None, |row| decide(row).filter(|after| !ends_untold(row, after))).await?;
-        let Some(untold) = row.as_ref().filter(|row| decide(row).is_some_and(|after| ends_untold(row, &after))) else { return Ok(row) };
+        let ends_untold = |row: &Session, after: &Session| {
+            row.gate_to_tell().is_some() && !after.can_be_entered()
+        };
+        let row = self
+            .move_session(id, None, |row| {
+                decide(row).filter(|after| !ends_untold(row, after))
+            })
+            .await?;
+        let Some(untold) = row
+            .as_ref()
+            .filter(|row| decide(row).is_some_and(|after| ends_untold(row, &after)))
+        else {
+            return Ok(row);
+        };
         if let Ok(given_up) = untold.given_up(now) {
             // Whoever moved it in the meantime has told the gate, or given it up.
-            self.store.exchange(untold, &given_up, &untold.claim_alone(now), None).await?;
+            self.store
+                .exchange(untold, &given_up, &untold.claim_alone(now), None)
+                .await?;
         }
         self.move_session(id, None, decide).await
     }
 
     /// Exchanges a session for another that was started ahead, or for one to be started now.
-    async fn exchange(&self, session: Session, lost: &mut BTreeSet<SessionId>, now: Timestamp) -> Result<Session, Fault> {
-        let Ok(given_up) = session.given_up(now) else { return Ok(session) };
+    async fn exchange(
+        &self,
+        session: Session,
+        lost: &mut BTreeSet<SessionId>,
+        now: Timestamp,
+    ) -> Result<Session, Fault> {
+        let Ok(given_up) = session.given_up(now) else {
+            return Ok(session);
+        };
         lost.insert(session.id.clone());
         let alone = session.claim_alone(now);
         let (after, staged) = self.choose(alone, lost).await?;
-        match self.store.exchange(&session, &given_up, &after, staged.as_deref()).await? {
+        match self
+            .store
+            .exchange(&session, &given_up, &after, staged.as_deref())
+            .await?
+        {
             Exchanged::Done => {
                 tracing::info!(session.id = %after.id, lost = %session.id, "Session {} takes the place of {}", after.id, session.id);
                 // The sweep stops it as well; whoever waits does not wait for that.
@@ -159,7 +254,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 lost.extend(staged.map(|staged| staged.id));
                 Ok(session)
             }
-            Exchanged::Stale => Ok(self.store.session(session.claim_id()).await?.unwrap_or(session)),
+            Exchanged::Stale => Ok(self
+                .store
+                .session(session.claim_id())
+                .await?
+                .unwrap_or(session)),
         }
     }
 }

@@ -43,7 +43,10 @@ impl Minute {
     fn turn(&mut self, now: Timestamp) {
         let number = now.seconds().div_euclid(60);
         if self.number != number {
-            *self = Self { number, attempts: HashMap::new() };
+            *self = Self {
+                number,
+                attempts: HashMap::new(),
+            };
         }
     }
 }

@@ -44,12 +44,22 @@ pub(super) struct Book {
 
 impl Book {
     /// The cast with this key, at most [`CAST_SECONDS`] old.
-    pub(super) async fn cast<S: Store>(&self, store: &S, key: &CastKey, now: Timestamp) -> Result<Option<Arc<Cast>>, Fault> {
+    pub(super) async fn cast<S: Store>(
+        &self,
+        store: &S,
+        key: &CastKey,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Cast>>, Fault> {
         if let Some(known) = self.casts.find(key, now) {
             return Ok(known);
         }
         let read = store.cast_by_key(key).await?.map(Arc::new);
-        self.casts.put(key.clone(), read.clone(), now.plus_seconds(CAST_SECONDS), now);
+        self.casts.put(
+            key.clone(),
+            read.clone(),
+            now.plus_seconds(CAST_SECONDS),
+            now,
+        );
         Ok(read)
     }
 
@@ -60,7 +70,8 @@ impl Book {
 
     /// Remembers what was read, or learnt from a refused reservation.
     pub(super) fn learn(&self, key: &CastKey, cast: Option<Arc<Cast>>, now: Timestamp) {
-        self.casts.put(key.clone(), cast, now.plus_seconds(CAST_SECONDS), now);
+        self.casts
+            .put(key.clone(), cast, now.plus_seconds(CAST_SECONDS), now);
     }
 
     /// Forgets everything.
@@ -76,27 +87,50 @@ impl Book {
     }
 
     /// The image with this id, at most [`RECORD_SECONDS`] old.
-    pub(super) async fn image<S: Store>(&self, store: &S, id: &ImageId, now: Timestamp) -> Result<Option<Arc<Image>>, Fault> {
+    pub(super) async fn image<S: Store>(
+        &self,
+        store: &S,
+        id: &ImageId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Image>>, Fault> {
         self.images.record(store, id.as_str(), now).await
     }
 
     /// The network of this name, at most [`RECORD_SECONDS`] old.
-    pub(super) async fn network<S: Store>(&self, store: &S, name: &NetworkName, now: Timestamp) -> Result<Option<Arc<Network>>, Fault> {
+    pub(super) async fn network<S: Store>(
+        &self,
+        store: &S,
+        name: &NetworkName,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Network>>, Fault> {
         self.networks.record(store, name.as_str(), now).await
     }
 
     /// The deployment's settings, at most [`RECORD_SECONDS`] old.
-    pub(super) async fn system<S: Store>(&self, store: &S, now: Timestamp) -> Result<Arc<System>, Fault> {
+    pub(super) async fn system<S: Store>(
+        &self,
+        store: &S,
+        now: Timestamp,
+    ) -> Result<Arc<System>, Fault> {
         if let Some(Some(known)) = self.system.find(&(), now) {
             return Ok(known);
         }
         let read = Arc::new(store.record::<System>(SYSTEM_ID).await?.unwrap_or_default());
-        self.system.put((), Some(read.clone()), now.plus_seconds(RECORD_SECONDS), now);
+        self.system.put(
+            (),
+            Some(read.clone()),
+            now.plus_seconds(RECORD_SECONDS),
+            now,
+        );
         Ok(read)
     }
 
     /// Every group, *All Users* among them, at most [`RECORD_SECONDS`] old.
-    pub(super) async fn groups<S: Store>(&self, store: &S, now: Timestamp) -> Result<Arc<Vec<Group>>, Fault> {
+    pub(super) async fn groups<S: Store>(
+        &self,
+        store: &S,
+        now: Timestamp,
+    ) -> Result<Arc<Vec<Group>>, Fault> {
         if let Some(Some(known)) = self.groups.find(&(), now) {
             return Ok(known);
         }
@@ -105,38 +139,69 @@ impl Book {
             read.push(Group::all_users());
         }
         let read = Arc::new(read);
-        self.groups.put((), Some(read.clone()), now.plus_seconds(RECORD_SECONDS), now);
+        self.groups.put(
+            (),
+            Some(read.clone()),
+            now.plus_seconds(RECORD_SECONDS),
+            now,
+        );
         Ok(read)
     }
 
     /// Every pool, at most [`RECORD_SECONDS`] old.
-    pub(super) async fn pools<S: Store>(&self, store: &S, now: Timestamp) -> Result<Arc<Vec<Staging>>, Fault> {
+    pub(super) async fn pools<S: Store>(
+        &self,
+        store: &S,
+        now: Timestamp,
+    ) -> Result<Arc<Vec<Staging>>, Fault> {
         if let Some(Some(known)) = self.pools.find(&(), now) {
             return Ok(known);
         }
         let read = Arc::new(read_all::<Staging, S>(store).await?);
-        self.pools.put((), Some(read.clone()), now.plus_seconds(RECORD_SECONDS), now);
+        self.pools.put(
+            (),
+            Some(read.clone()),
+            now.plus_seconds(RECORD_SECONDS),
+            now,
+        );
         Ok(read)
     }
 
     /// What waits in a pool, at most [`STAGED_SECONDS`] old, without those that were given away here.
-    pub(super) async fn staged<S: Store>(&self, store: &S, pool: &StagingId, now: Timestamp) -> Result<Arc<Vec<Session>>, Fault> {
+    pub(super) async fn staged<S: Store>(
+        &self,
+        store: &S,
+        pool: &StagingId,
+        now: Timestamp,
+    ) -> Result<Arc<Vec<Session>>, Fault> {
         if let Some(Some(known)) = self.staged.find(pool.as_str(), now) {
             return Ok(known);
         }
         let read = Arc::new(store.pool(pool).await?);
-        self.staged.put(pool.as_str().to_owned(), Some(read.clone()), now.plus_seconds(STAGED_SECONDS), now);
+        self.staged.put(
+            pool.as_str().to_owned(),
+            Some(read.clone()),
+            now.plus_seconds(STAGED_SECONDS),
+            now,
+        );
         Ok(read)
     }
 
     /// Nobody else here tries to give this session away.
     pub(super) fn take_staged(&self, pool: &StagingId, id: &SessionId) {
-        self.staged.change(pool.as_str(), |waiting| Arc::make_mut(waiting).retain(|session| session.id != *id));
+        self.staged.change(pool.as_str(), |waiting| {
+            Arc::make_mut(waiting).retain(|session| session.id != *id)
+        });
     }
 
     /// Remembers for a moment that a count is full.
     pub(super) fn learn_full(&self, key: &str, now: Timestamp) {
-        self.full.put(key.to_owned(), Some(Arc::new(())), now.plus_seconds(FULL_SECONDS), now);
+        self.full.put(
+            key.to_owned(),
+            Some(Arc::new(())),
+            now.plus_seconds(FULL_SECONDS),
+            now,
+        );
     }
 
     /// Whether a count was found full a moment ago.
@@ -146,12 +211,22 @@ impl Book {
 }
 
 impl<R: Record> Shelf<String, R> {
-    async fn record<S: Store>(&self, store: &S, id: &str, now: Timestamp) -> Result<Option<Arc<R>>, Fault> {
+    async fn record<S: Store>(
+        &self,
+        store: &S,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<R>>, Fault> {
         if let Some(known) = self.find(id, now) {
             return Ok(known);
         }
         let read = store.record::<R>(id).await?.map(Arc::new);
-        self.put(id.to_owned(), read.clone(), now.plus_seconds(RECORD_SECONDS), now);
+        self.put(
+            id.to_owned(),
+            read.clone(),
+            now.plus_seconds(RECORD_SECONDS),
+            now,
+        );
         Ok(read)
     }
 }

@@ -82,13 +82,23 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// The refusal, after everything that was taken has been given back.
-    pub async fn claim(&self, key: &str, request: &ClaimRequest, visitor: &Visitor) -> Result<Received, Refusal> {
+    pub async fn claim(
+        &self,
+        key: &str,
+        request: &ClaimRequest,
+        visitor: &Visitor,
+    ) -> Result<Received, Refusal> {
         let now = self.clock.now();
         let mut found = None;
         let mut referrer = visitor.referrer.clone();
         let claimed = async {
             let address = address::hash(visitor.address, &self.keys);
-            let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+            let most = self
+                .book
+                .system(&self.store, now)
+                .await?
+                .settings
+                .attempts_per_minute;
             let wait = self.attempts.wait(&address, most, now);
             self.attempts.note(&address, now);
             found = self.find_cast(key, wait, now).await?;
@@ -108,7 +118,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    pub(super) fn check_ticket(&self, text: &str, cast: &Cast, visitor: &Visitor, now: Timestamp) -> Result<LaunchTicket, Stop> {
+    pub(super) fn check_ticket(
+        &self,
+        text: &str,
+        cast: &Cast,
+        visitor: &Visitor,
+        now: Timestamp,
+    ) -> Result<LaunchTicket, Stop> {
         let ticket = LaunchTicket::open(text, &self.keys, now).map_err(|error| match error {
             TicketError::Invalid => DenialCode::TicketInvalid,
             TicketError::Expired => DenialCode::TicketExpired,
@@ -129,34 +145,59 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         wait: Option<u64>,
     ) -> Result<Received, Stop> {
         let now = self.clock.now();
-        let wishes = Wishes { kasm_url: ticket.kasm_url.clone(), docker_network: ticket.docker_network.clone() };
-        let mut ground = self.gather(Some(cast.clone()), visitor, ticket.referrer.as_deref(), &wishes, now).await?;
+        let wishes = Wishes {
+            kasm_url: ticket.kasm_url.clone(),
+            docker_network: ticket.docker_network.clone(),
+        };
+        let mut ground = self
+            .gather(
+                Some(cast.clone()),
+                visitor,
+                ticket.referrer.as_deref(),
+                &wishes,
+                now,
+            )
+            .await?;
         ground.own_session = self.find_own(&cast, visitor).await?;
         (ground.consent, ground.wait) = (Some(request.consent), wait);
         let mut terms = self.name_session(&cast, ticket, request, visitor);
-        ground.place = Some(ticket.place.clone().map_or_else(|| (terms.id.clone(), false), |place| (place, true)));
+        ground.place = Some(
+            ticket
+                .place
+                .clone()
+                .map_or_else(|| (terms.id.clone(), false), |place| (place, true)),
+        );
         self.see_room(&cast, &mut ground).await?;
         if ground.waits(now) {
             // Whoever was told that it is their turn asks the counts themselves.
             ground.forget_crowd();
         }
         let given = async {
-            let session = self.take(cast, &mut ground, &mut terms, request, now).await?;
+            let session = self
+                .take(cast, &mut ground, &mut terms, request, now)
+                .await?;
             let session = Box::pin(self.hand_in(session)).await?;
             self.launch(session).await
         };
         let stop = match given.await {
             // A claim that comes again finds what the first one did; those who can wait do not end there.
-            Ok(session) => match outcome(&session).filter(|denial| ground.has_room() && denial.code == DenialCode::NoCapacity) {
+            Ok(session) => match outcome(&session)
+                .filter(|denial| ground.has_room() && denial.code == DenialCode::NoCapacity)
+            {
                 Some(denial) => denial.into(),
                 None => {
                     let owner_ticket = self.sign_owner(&session);
-                    return Ok(Received::Session(Box::new(Claimed { session, owner_ticket })));
+                    return Ok(Received::Session(Box::new(Claimed {
+                        session,
+                        owner_ticket,
+                    })));
                 }
             },
             Err(stop) => stop,
         };
-        Box::pin(self.seat(stop, &mut ground, &mut terms, request)).await.map(Received::Place)
+        Box::pin(self.seat(stop, &mut ground, &mut terms, request))
+            .await
+            .map(Received::Place)
     }
 
     /// Asks for the proof where one is needed, and reserves.
@@ -169,7 +210,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         now: Timestamp,
     ) -> Result<Session, Stop> {
         // Whoever waits has shown it before.
-        if policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref()) && !ground.waits(now) {
+        if policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref())
+            && !ground.waits(now)
+        {
             // Whoever is refused anyway, or was let in before, is not worth a check.
             if let Verdict::Deny(denial) = policy::admit(&ground.facts(None, now)) {
                 return self.find_earlier(terms, denial.into()).await;
@@ -183,18 +226,47 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Which session this claim is for.
-    fn name_session<'a>(&self, cast: &Cast, ticket: &'a LaunchTicket, request: &ClaimRequest, visitor: &Visitor) -> Terms<'a> {
+    fn name_session<'a>(
+        &self,
+        cast: &Cast,
+        ticket: &'a LaunchTicket,
+        request: &ClaimRequest,
+        visitor: &Visitor,
+    ) -> Terms<'a> {
         // The ticket of a place stands for the claim that came for it, whatever that was called.
-        let Some(key) = request.idempotency_key.as_ref().filter(|_| ticket.place.is_none()) else {
+        let Some(key) = request
+            .idempotency_key
+            .as_ref()
+            .filter(|_| ticket.place.is_none())
+        else {
             let nonce = ticket.nonce.clone();
-            return Terms { id: SessionId::from_nonce(&cast.id, &nonce), nonce, ticket, request: None, proof: None };
+            return Terms {
+                id: SessionId::from_nonce(&cast.id, &nonce),
+                nonce,
+                ticket,
+                request: None,
+                proof: None,
+            };
         };
-        let caller = visitor.user.as_ref().map_or(ticket.address.as_str(), |user| user.id.as_str());
+        let caller = visitor
+            .user
+            .as_ref()
+            .map_or(ticket.address.as_str(), |user| user.id.as_str());
         let nonce = Nonce::from_request(caller, key);
         let id = SessionId::from_nonce(&cast.id, &nonce);
         let (url, network) = (ticket.kasm_url.as_deref(), ticket.docker_network.as_deref());
-        let content = [url.unwrap_or_default(), network.unwrap_or_default(), if request.consent { "agreed" } else { "" }];
-        Terms { id, nonce, ticket, request: Some(content), proof: None }
+        let content = [
+            url.unwrap_or_default(),
+            network.unwrap_or_default(),
+            if request.consent { "agreed" } else { "" },
+        ];
+        Terms {
+            id,
+            nonce,
+            ticket,
+            request: Some(content),
+            proof: None,
+        }
     }
 
     /// Asks whoever can tell whether the visitor's proof is good.
@@ -208,7 +280,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) {
         let token = request.captcha.as_deref().filter(|token| !token.is_empty());
         (ground.proof, terms.proof) = match token {
-            Some(token) => self.ask_verifier(cast, ground, token, &terms.ticket.address, now).await,
+            Some(token) => {
+                self.ask_verifier(cast, ground, token, &terms.ticket.address, now)
+                    .await
+            }
             None => (ProofFact::Missing, None),
         };
     }
@@ -243,28 +318,53 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Judges and takes, again whenever what was judged turns out to be out of date.
-    async fn reserve(&self, mut cast: Arc<Cast>, ground: &mut Ground<'_>, terms: &Terms<'_>) -> Result<Session, Stop> {
+    async fn reserve(
+        &self,
+        mut cast: Arc<Cast>,
+        ground: &mut Ground<'_>,
+        terms: &Terms<'_>,
+    ) -> Result<Session, Stop> {
         let mut window: Option<Window> = None;
         let (mut fresh, mut lost) = (false, BTreeSet::new());
         for _ in 0..TRIES {
             // Each decision has its own time: a window that others have moved on must not be judged by an earlier one.
             let now = self.clock.now();
-            let (admission, image) = match (policy::admit(&ground.facts(window.as_ref(), now)), ground.image.clone()) {
+            let (admission, image) = match (
+                policy::admit(&ground.facts(window.as_ref(), now)),
+                ground.image.clone(),
+            ) {
                 (Verdict::Admit(admission), Some(image)) => (admission, image),
                 (Verdict::Resume(url), _) => return self.resume(ground, url, now).await,
                 (Verdict::Deny(denial), _) => return self.find_earlier(terms, denial.into()).await,
                 // The image rule comes before any admission.
-                (Verdict::Admit(_), None) => return self.find_earlier(terms, DenialCode::ImageUnavailable.into()).await,
+                (Verdict::Admit(_), None) => {
+                    return self
+                        .find_earlier(terms, DenialCode::ImageUnavailable.into())
+                        .await;
+                }
             };
-            let mut reservation = self.draw_up(&cast, ground, admission, &image, terms, window.as_ref(), now);
+            let mut reservation = self.draw_up(
+                &cast,
+                ground,
+                admission,
+                &image,
+                terms,
+                window.as_ref(),
+                now,
+            );
             reservation.room = self.room_claim(ground, terms, now);
-            if !fresh && reservation.session.charge.is_free() && reservation.proof.is_none() && reservation.room.is_none() {
+            if !fresh
+                && reservation.session.charge.is_free()
+                && reservation.proof.is_none()
+                && reservation.room.is_none()
+            {
                 // No condition guards this reservation, so the settings themselves must be fresh.
                 cast = self.read_again(&cast, ground).await?;
                 fresh = true;
                 continue;
             }
-            (reservation.session, reservation.staged) = self.choose(reservation.session, &lost).await?;
+            (reservation.session, reservation.staged) =
+                self.choose(reservation.session, &lost).await?;
             match self.store.reserve(&reservation).await? {
                 Reserved::Placed => {
                     let (id, key) = (&reservation.session.id, &cast.settings.key);
@@ -292,23 +392,39 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Reserved::WindowMoved(seen) => window = Some(seen),
                 Reserved::Full(kind) => {
                     ground.full.insert(kind);
-                    if let Some(tally) = reservation.tallies.iter().find(|tally| tally.kind == kind) {
+                    if let Some(tally) = reservation.tallies.iter().find(|tally| tally.kind == kind)
+                    {
                         self.book.learn_full(&tally.key, now);
                     }
                 }
                 Reserved::ProofUsed => ground.proof = ProofFact::Failed,
             }
         }
-        Err(Fault { kind: FaultKind::Contention, what: "reserve a session", detail: format!("{TRIES} tries on {}", terms.id) }.into())
+        Err(Fault {
+            kind: FaultKind::Contention,
+            what: "reserve a session",
+            detail: format!("{TRIES} tries on {}", terms.id),
+        }
+        .into())
     }
 
     /// The visitor's own session, with the address to be opened in it written down.
-    async fn resume(&self, ground: &Ground<'_>, url: Option<String>, now: Timestamp) -> Result<Session, Stop> {
-        let own = ground.own_session.clone().ok_or(DenialCode::UnknownSession)?;
+    async fn resume(
+        &self,
+        ground: &Ground<'_>,
+        url: Option<String>,
+        now: Timestamp,
+    ) -> Result<Session, Stop> {
+        let own = ground
+            .own_session
+            .clone()
+            .ok_or(DenialCode::UnknownSession)?;
         tracing::info!(session.id = %own.id, "Session {} is taken up again", own.id);
         let Some(url) = url else { return Ok(own) };
         let (id, known) = (own.id.clone(), own.clone());
-        let row = self.move_session(&id, Some(own), |row| row.sent_to(url.clone(), now).ok()).await?;
+        let row = self
+            .move_session(&id, Some(own), |row| row.sent_to(url.clone(), now).ok())
+            .await?;
         Ok(row.unwrap_or(known))
     }
 
@@ -321,9 +437,18 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The cast as it is now; none when it is gone, or has another key by now than the visitor came with.
-    pub(super) async fn read_again(&self, cast: &Cast, ground: &mut Ground<'_>) -> Result<Arc<Cast>, Stop> {
+    pub(super) async fn read_again(
+        &self,
+        cast: &Cast,
+        ground: &mut Ground<'_>,
+    ) -> Result<Arc<Cast>, Stop> {
         let (key, now) = (&cast.settings.key, self.clock.now());
-        let read = self.store.cast(&cast.id).await?.filter(|read| read.settings.key == *key).map(Arc::new);
+        let read = self
+            .store
+            .cast(&cast.id)
+            .await?
+            .filter(|read| read.settings.key == *key)
+            .map(Arc::new);
         self.book.learn(key, read.clone(), now);
         let read = read.ok_or(DenialCode::UnknownCast)?;
         self.gather_for(&read, ground, now).await?;
@@ -331,7 +456,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         Ok(read)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything a session is made of meets here, once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "everything a session is made of meets here, once"
+    )]
     fn draw_up(
         &self,
         cast: &Cast,
@@ -343,8 +471,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         now: Timestamp,
     ) -> Reservation {
         let (settings, ticket, id) = (&image.settings, terms.ticket, &terms.id);
-        let key = admission.window.as_ref().map(|limit| self.window_key(cast, limit.by, ground.visitor));
-        let held = admission.tallies.iter().map(crate::tally::Tally::held).collect();
+        let key = admission
+            .window
+            .as_ref()
+            .map(|limit| self.window_key(cast, limit.by, ground.visitor));
+        let held = admission
+            .tallies
+            .iter()
+            .map(crate::tally::Tally::held)
+            .collect();
         let shares = cast.settings.enable_sharing && settings.view_only.is_some();
         let session = Session {
             id: id.clone(),
@@ -355,30 +490,50 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
             owner: self.mint_owner(cast, ground, id, now),
-            charge: Charge { count: admission.count, window: key.clone(), held },
+            charge: Charge {
+                count: admission.count,
+                window: key.clone(),
+                held,
+            },
             launch: Launch::of(image, admission.network, admission.kasm_url.url),
-            origin: Origin { address: ticket.address.clone(), referrer: ticket.referrer.clone() },
+            origin: Origin {
+                address: ticket.address.clone(),
+                referrer: ticket.referrer.clone(),
+            },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
             time_limit_seconds: ground
                 .grant
                 .session_time_limit_seconds
-                .map_or(settings.session_time_limit_seconds, |limit| limit.min(settings.session_time_limit_seconds)),
+                .map_or(settings.session_time_limit_seconds, |limit| {
+                    limit.min(settings.session_time_limit_seconds)
+                }),
             grant: ground.grant.clone(),
-            notes: if admission.kasm_url.ignored { vec!["kasm-url-ignored".to_owned()] } else { Vec::new() },
+            notes: if admission.kasm_url.ignored {
+                vec!["kasm-url-ignored".to_owned()]
+            } else {
+                Vec::new()
+            },
             request: terms.request.map(|content| self.keys.fingerprint(&content)),
             secret_key: self.keys.sessions().name().to_owned(),
             go: None,
             profile: persistent_profile::carried(cast, image, ground.visitor.user.as_ref()),
             viewing: ground.viewing(cast, image),
-            sharing: if shares { Sharing::default().begun(&*self.entropy) } else { Sharing::default() },
+            sharing: if shares {
+                Sharing::default().begun(&*self.entropy)
+            } else {
+                Sharing::default()
+            },
             pooled: None,
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
         };
-        let window = admission.window.zip(key).map(|(limit, key)| policy::ip_window::take(&limit, key, window, id, now));
+        let window = admission
+            .window
+            .zip(key)
+            .map(|(limit, key)| policy::ip_window::take(&limit, key, window, id, now));
         Reservation {
             session,
             cast_version: cast.version,
@@ -391,9 +546,18 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The user who has logged in, or a new anonymous one.
-    fn mint_owner(&self, cast: &Cast, ground: &Ground<'_>, session: &SessionId, now: Timestamp) -> Owner {
+    fn mint_owner(
+        &self,
+        cast: &Cast,
+        ground: &Ground<'_>,
+        session: &SessionId,
+        now: Timestamp,
+    ) -> Owner {
         if let Some(user) = &ground.visitor.user {
-            return Owner::User { id: user.id.clone(), name: user.name.clone() };
+            return Owner::User {
+                id: user.id.clone(),
+                name: user.name.clone(),
+            };
         }
         let hours = ground.system.settings.anonymous_user_hours;
         Owner::Anonymous {
@@ -405,15 +569,31 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     fn sign_owner(&self, session: &Session) -> String {
         // Good as long as the session can live, and an hour more to read why it ended.
-        let expires = session.ready_by.plus_seconds(u64::from(session.time_limit_seconds) + 3600);
-        OwnerTicket { session: session.id.clone(), expires }.sign(&self.keys)
+        let expires = session
+            .ready_by
+            .plus_seconds(u64::from(session.time_limit_seconds) + 3600);
+        OwnerTicket {
+            session: session.id.clone(),
+            expires,
+        }
+        .sign(&self.keys)
     }
 
     /// Counts a refusal, logs a fault, and says where the visitor goes.
-    pub(super) async fn refuse(&self, stop: Stop, cast: Option<&Cast>, referrer: Option<String>, visitor: &Visitor) -> Refusal {
+    pub(super) async fn refuse(
+        &self,
+        stop: Stop,
+        cast: Option<&Cast>,
+        referrer: Option<String>,
+        visitor: &Visitor,
+    ) -> Refusal {
         let now = self.clock.now();
         let cast = cast.filter(|cast| cast.settings.enabled);
-        let outcome = if matches!(stop, Stop::Fault(_)) { "failed" } else { "refused" };
+        let outcome = if matches!(stop, Stop::Fault(_)) {
+            "failed"
+        } else {
+            "refused"
+        };
         tracing::info!(target: METRICS, claims = 1_u64, outcome);
         let mut refusal = self.refuse_quietly(stop);
         if let Some(cast) = cast {
@@ -421,8 +601,18 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             refusal.framed_by = cast.settings.referrers.as_slice().into();
         }
         let address = address::hash(visitor.address, &self.keys);
-        let sample = RefusalSample { at: now, reference: refusal.reference.clone(), address, referrer };
-        let batch = self.refusals.note(cast.map(|cast| cast.id.clone()), refusal.denial().code, sample, now);
+        let sample = RefusalSample {
+            at: now,
+            reference: refusal.reference.clone(),
+            address,
+            referrer,
+        };
+        let batch = self.refusals.note(
+            cast.map(|cast| cast.id.clone()),
+            refusal.denial().code,
+            sample,
+            now,
+        );
         if !batch.is_empty()
             && let Err(fault) = self.store.add_refusals(&batch).await
         {
@@ -437,7 +627,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if let Stop::Fault(fault) = &stop {
             tracing::error!(%reference, %fault, "Refused with reference {reference}");
         }
-        Refusal { stop, reference, error_url: None, framed_by: Box::default() }
+        Refusal {
+            stop,
+            reference,
+            error_url: None,
+            framed_by: Box::default(),
+        }
     }
 
     /// A session that an idempotency key led to must have been asked for in the same way.
@@ -447,6 +642,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             (Some(print), Some(content)) => self.keys.is_fingerprint(content, print),
             _ => false,
         };
-        if same { Ok(session) } else { Err(DenialCode::RequestDiffers.into()) }
+        if same {
+            Ok(session)
+        } else {
+            Err(DenialCode::RequestDiffers.into())
+        }
     }
 }

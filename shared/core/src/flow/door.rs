@@ -56,7 +56,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// `Away` in the same way for everything that opens nothing; each wrong key counts as an attempt of its address.
-    pub async fn admit_actor(&self, credential: Credential<'_>, address: Option<IpAddr>) -> Result<Actor, Turned> {
+    pub async fn admit_actor(
+        &self,
+        credential: Credential<'_>,
+        address: Option<IpAddr>,
+    ) -> Result<Actor, Turned> {
         let now = self.clock.now();
         let place = address.map(|address| address::hash(address, &self.keys));
         let system = self.book.system(&self.store, now).await?;
@@ -76,8 +80,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             return Err(Turned::Away);
         };
         let caller = format!("{:?} {}", actor.kind, actor.id);
-        if let Some(wait) = self.calls.wait(&caller, system.settings.calls_per_minute, now) {
-            return Err(Turned::Off(Denial::retry(DenialCode::TooManyAttempts, wait)));
+        if let Some(wait) = self
+            .calls
+            .wait(&caller, system.settings.calls_per_minute, now)
+        {
+            return Err(Turned::Off(Denial::retry(
+                DenialCode::TooManyAttempts,
+                wait,
+            )));
         }
         self.calls.note(&caller, now);
         Ok(Actor { address, ..actor })
@@ -87,7 +97,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// As [`Casting::admit_actor`].
-    pub async fn sign_in(&self, key: &str, address: Option<IpAddr>) -> Result<(Actor, String), Turned> {
+    pub async fn sign_in(
+        &self,
+        key: &str,
+        address: Option<IpAddr>,
+    ) -> Result<(Actor, String), Turned> {
         let actor = self.admit_actor(Credential::Key(key), address).await?;
         let (key, hash) = match ApiKey::parse(key) {
             Some((id, secret)) => (id.to_string(), hash_secret(secret)),
@@ -116,12 +130,19 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     async fn actor_of_ticket(&self, text: &str, now: Timestamp) -> Result<Option<Actor>, Fault> {
-        let Ok(ticket) = ConsoleTicket::open(text, &self.keys, now) else { return Ok(None) };
+        let Ok(ticket) = ConsoleTicket::open(text, &self.keys, now) else {
+            return Ok(None);
+        };
         if ticket.key.is_empty() {
-            let is_current = self.deployment_key.as_deref().is_some_and(|hash| print_of(hash) == ticket.print);
+            let is_current = self
+                .deployment_key
+                .as_deref()
+                .is_some_and(|hash| print_of(hash) == ticket.print);
             return Ok(is_current.then(deployment));
         }
-        let Some(id) = ApiKeyId::parse(&ticket.key) else { return Ok(None) };
+        let Some(id) = ApiKeyId::parse(&ticket.key) else {
+            return Ok(None);
+        };
         let key: Option<ApiKey> = self.store.record(id.as_str()).await?;
         let key = key.filter(|key| key.is_valid(now) && print_of(&key.secret_hash) == ticket.print);
         Ok(match key {
@@ -133,7 +154,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// Notes the use, if that is due. A key that somebody is changing at this moment is noted at its next use.
     async fn use_key(&self, key: &ApiKey, now: Timestamp) -> Result<Actor, Fault> {
         if let Some(used) = key.used(now)
-            && self.store.put_record(&used, Some(key.version), None).await? == Saved::Stale
+            && self
+                .store
+                .put_record(&used, Some(key.version), None)
+                .await?
+                == Saved::Stale
         {
             tracing::debug!(api_key.id = %key.id, "A use of API key {} was not noted", key.id);
         }
@@ -157,8 +182,15 @@ fn deployment() -> Actor {
 
 /// Somebody who has logged in, if their roles let them in.
 fn actor_of_user(user: &User) -> Option<Actor> {
-    let scopes: std::collections::BTreeSet<Scope> = user.roles.iter().flat_map(|role| role.scopes()).collect();
-    (!scopes.is_empty()).then(|| Actor { kind: ActorKind::User, id: user.id.to_string(), name: user.name.clone(), scopes, address: None })
+    let scopes: std::collections::BTreeSet<Scope> =
+        user.roles.iter().flat_map(|role| role.scopes()).collect();
+    (!scopes.is_empty()).then(|| Actor {
+        kind: ActorKind::User,
+        id: user.id.to_string(),
+        name: user.name.clone(),
+        scopes,
+        address: None,
+    })
 }
 
 #[cfg(test)]
@@ -171,12 +203,28 @@ mod tests {
     fn a_login_is_let_in_by_its_roles() {
         for (name, roles, may) in [
             ("nobody in particular", vec![], None),
-            ("an auditor", vec![ConsoleRole::Auditor], Some((true, false))),
-            ("an administrator", vec![ConsoleRole::Admin], Some((true, true))),
-            ("both", vec![ConsoleRole::Auditor, ConsoleRole::Admin], Some((true, true))),
+            (
+                "an auditor",
+                vec![ConsoleRole::Auditor],
+                Some((true, false)),
+            ),
+            (
+                "an administrator",
+                vec![ConsoleRole::Admin],
+                Some((true, true)),
+            ),
+            (
+                "both",
+                vec![ConsoleRole::Auditor, ConsoleRole::Admin],
+                Some((true, true)),
+            ),
         ] {
             let actor = actor_of_user(&User { roles, ..user(1) });
-            assert_eq!(actor.map(|actor| (actor.may_read(), actor.may(Scope::Casts))), may, "{name}");
+            assert_eq!(
+                actor.map(|actor| (actor.may_read(), actor.may(Scope::Casts))),
+                may,
+                "{name}"
+            );
         }
     }
 }

@@ -59,7 +59,15 @@ impl Ground<'_> {
             consent: self.consent,
             wait: self.wait,
             proof: self.proof,
-            line: self.room.as_ref().zip(self.place.as_ref()).map(|(room, (place, held))| Line { room, place, held: *held }),
+            line: self
+                .room
+                .as_ref()
+                .zip(self.place.as_ref())
+                .map(|(room, (place, held))| Line {
+                    room,
+                    place,
+                    held: *held,
+                }),
             full: &self.full,
             window,
             now,
@@ -70,17 +78,24 @@ impl Ground<'_> {
 impl Ground<'_> {
     /// Leaves out that there are as many sessions as there may be, which is no reason to turn away whoever can wait.
     pub(super) fn forget_crowd(&mut self) {
-        self.full.retain(|kind| !matches!(kind, TallyKind::Cast | TallyKind::System));
+        self.full
+            .retain(|kind| !matches!(kind, TallyKind::Cast | TallyKind::System));
     }
 
     /// Whether whoever finds no session can wait for one.
     pub(super) fn has_room(&self) -> bool {
-        self.cast.as_ref().is_some_and(|cast| cast.settings.waiting_room)
+        self.cast
+            .as_ref()
+            .is_some_and(|cast| cast.settings.waiting_room)
     }
 
     /// Whether the visitor waits in the room.
     pub(super) fn waits(&self, now: Timestamp) -> bool {
-        let standing = self.room.as_ref().zip(self.place.as_ref()).map(|(room, (place, _))| room.standing(place, now));
+        let standing = self
+            .room
+            .as_ref()
+            .zip(self.place.as_ref())
+            .map(|(room, (place, _))| room.standing(place, now));
         matches!(standing, Some(Standing::Waits(_)))
     }
 
@@ -95,7 +110,8 @@ impl Ground<'_> {
             anonymous_viewers: cast.allow_anonymous_viewers,
             view_only: image.view_only,
             may_share: allowed && image.view_only.is_some(),
-            open_hosts: (cast.dynamic_kasm_url && image.exec.go.is_some()).then(|| cast.dynamic_kasm_url_hosts.clone()),
+            open_hosts: (cast.dynamic_kasm_url && image.exec.go.is_some())
+                .then(|| cast.dynamic_kasm_url_hosts.clone()),
             exec: image.exec.clone(),
         }
     }
@@ -136,41 +152,87 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// What hangs on the cast; to be gathered again when the cast is read again.
-    pub(super) async fn gather_for(&self, cast: &Arc<Cast>, ground: &mut Ground<'_>, now: Timestamp) -> Result<(), Fault> {
-        ground.image = self.book.image(&self.store, &cast.settings.image_id, now).await?;
-        let wanted = ground.image.as_deref().and_then(|image| policy::wanted_network(cast, image, ground.wishes));
+    pub(super) async fn gather_for(
+        &self,
+        cast: &Arc<Cast>,
+        ground: &mut Ground<'_>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        ground.image = self
+            .book
+            .image(&self.store, &cast.settings.image_id, now)
+            .await?;
+        let wanted = ground
+            .image
+            .as_deref()
+            .and_then(|image| policy::wanted_network(cast, image, ground.wishes));
         ground.network = match wanted {
             Some(name) => self.book.network(&self.store, &name, now).await?,
             None => None,
         };
         let user = ground.visitor.user.as_ref();
         ground.grant = group::grant(cast, user, &self.book.groups(&self.store, now).await?);
-        let tallies = policy::live_limits::tallies(cast, ground.image.as_deref(), user, &ground.grant, &ground.system.settings, now);
-        ground.full = tallies.iter().filter(|tally| self.book.is_full(&tally.key, now)).map(|tally| tally.kind).collect();
+        let tallies = policy::live_limits::tallies(
+            cast,
+            ground.image.as_deref(),
+            user,
+            &ground.grant,
+            &ground.system.settings,
+            now,
+        );
+        ground.full = tallies
+            .iter()
+            .filter(|tally| self.book.is_full(&tally.key, now))
+            .map(|tally| tally.kind)
+            .collect();
         ground.cast = Some(cast.clone());
         Ok(())
     }
 
     /// Looks at the link's waiting room, where it has one.
     pub(super) async fn see_room(&self, cast: &Cast, ground: &mut Ground<'_>) -> Result<(), Fault> {
-        ground.room = if cast.settings.waiting_room { Some(self.store.room(&cast.id).await?) } else { None };
+        ground.room = if cast.settings.waiting_room {
+            Some(self.store.room(&cast.id).await?)
+        } else {
+            None
+        };
         Ok(())
     }
 
     /// The visitor's own live session of this cast, where the link lets it be taken up again.
-    pub(super) async fn find_own(&self, cast: &Cast, visitor: &Visitor) -> Result<Option<Session>, Fault> {
-        let Some(user) = visitor.user.as_ref().filter(|_| cast.settings.allow_resume) else { return Ok(None) };
-        let Some(found) = self.store.live_session_of(&user.id, &cast.id).await? else { return Ok(None) };
+    pub(super) async fn find_own(
+        &self,
+        cast: &Cast,
+        visitor: &Visitor,
+    ) -> Result<Option<Session>, Fault> {
+        let Some(user) = visitor.user.as_ref().filter(|_| cast.settings.allow_resume) else {
+            return Ok(None);
+        };
+        let Some(found) = self.store.live_session_of(&user.id, &cast.id).await? else {
+            return Ok(None);
+        };
         // The listing may be a moment old; the row is not.
-        Ok(self.store.session(&found.id).await?.filter(Session::can_be_entered))
+        Ok(self
+            .store
+            .session(&found.id)
+            .await?
+            .filter(Session::can_be_entered))
     }
 
     /// The cast with this key. Whoever has tried too often is not worth a read: then only what is remembered counts.
-    pub(super) async fn find_cast(&self, key: &str, wait: Option<u64>, now: Timestamp) -> Result<Option<Arc<Cast>>, Fault> {
+    pub(super) async fn find_cast(
+        &self,
+        key: &str,
+        wait: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Cast>>, Fault> {
         match CastKey::parse(key) {
             Some(key) => {
-                let found =
-                    if wait.is_some() { self.book.remembered_cast(&key, now) } else { self.book.cast(&self.store, &key, now).await? };
+                let found = if wait.is_some() {
+                    self.book.remembered_cast(&key, now)
+                } else {
+                    self.book.cast(&self.store, &key, now).await?
+                };
                 Ok(found.filter(|cast| cast.settings.answers_to(&key, now)))
             }
             None => Ok(None),

@@ -74,7 +74,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             return Ok(0);
         }
         // A deployment that is new has no hours to make up for.
-        let mut hour = self.store.newest_hour().await?.map_or(settled, |newest| newest + HOUR_SECONDS);
+        let mut hour = self
+            .store
+            .newest_hour()
+            .await?
+            .map_or(settled, |newest| newest + HOUR_SECONDS);
         let mut made = 0;
         while hour <= settled && made < HOURS_AT_ONCE {
             self.write_hour(hour).await?;
@@ -82,18 +86,34 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             made += 1;
             hour += HOUR_SECONDS;
         }
-        self.frontier.0.fetch_max(hour - HOUR_SECONDS, Ordering::Relaxed);
+        self.frontier
+            .0
+            .fetch_max(hour - HOUR_SECONDS, Ordering::Relaxed);
         Ok(made)
     }
 
     async fn write_hour(&self, hour: i64) -> Result<(), Fault> {
-        let ledger = self.read_ledger(None, hour, hour + HOUR_SECONDS, PAGES_OF_AN_HOUR).await?;
-        let mut hours: Vec<(HourOf, Hour)> = sum(&ledger.sessions, &ledger.refusals).into_iter().collect();
-        let all = hours.iter().position(|((cast, _), _)| cast.is_none()).map(|index| hours.remove(index).1).unwrap_or_default();
+        let ledger = self
+            .read_ledger(None, hour, hour + HOUR_SECONDS, PAGES_OF_AN_HOUR)
+            .await?;
+        let mut hours: Vec<(HourOf, Hour)> = sum(&ledger.sessions, &ledger.refusals)
+            .into_iter()
+            .collect();
+        let all = hours
+            .iter()
+            .position(|((cast, _), _)| cast.is_none())
+            .map(|index| hours.remove(index).1)
+            .unwrap_or_default();
         self.store.put_hours(&hours).await?;
         // It says that the hour is made, so it is written when everything else is.
         self.store.put_hours(&[((None, hour), all)]).await?;
-        tracing::info!(hour, casts = hours.len(), partial = ledger.is_partial, "Made the hour of {}", Timestamp::from_millis(hour * 1000));
+        tracing::info!(
+            hour,
+            casts = hours.len(),
+            partial = ledger.is_partial,
+            "Made the hour of {}",
+            Timestamp::from_millis(hour * 1000)
+        );
         Ok(())
     }
 
@@ -101,35 +121,73 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn history(&self, cast: Option<&CastId>, since: Timestamp, until: Timestamp) -> Result<History, Fault> {
+    pub async fn history(
+        &self,
+        cast: Option<&CastId>,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<History, Fault> {
         let (first, end) = (hour_of(since), hour_of(until) + HOUR_SECONDS);
         let newest = self.store.newest_hour().await?;
         let live_from = newest.map_or(first, |newest| (newest + HOUR_SECONDS).max(first));
         let made = self.store.hours(cast, first, live_from.min(end));
-        let live =
-            async { if live_from < end { self.read_ledger(cast, live_from, end, PAGES_OF_A_LOOK).await } else { Ok(Ledger::default()) } };
+        let live = async {
+            if live_from < end {
+                self.read_ledger(cast, live_from, end, PAGES_OF_A_LOOK)
+                    .await
+            } else {
+                Ok(Ledger::default())
+            }
+        };
         let (made, ledger) = try_join!(made, live)?;
         let mut told: BTreeMap<i64, Hour> = made.into_iter().collect();
         let is_partial = ledger.is_partial;
-        let wanted = sum(&ledger.sessions, &ledger.refusals).into_iter().filter(|((of, _), _)| of.as_ref() == cast);
+        let wanted = sum(&ledger.sessions, &ledger.refusals)
+            .into_iter()
+            .filter(|((of, _), _)| of.as_ref() == cast);
         told.extend(wanted.map(|((_, hour), counts)| (hour, counts)));
         let count = (end - first).div_euclid(HOUR_SECONDS);
         let hours = (0..count).map(|n| first + n * HOUR_SECONDS);
-        Ok(History { hours: hours.map(|hour| (hour, told.remove(&hour).unwrap_or_default())).collect(), is_partial })
+        Ok(History {
+            hours: hours
+                .map(|hour| (hour, told.remove(&hour).unwrap_or_default()))
+                .collect(),
+            is_partial,
+        })
     }
 
     /// The claims of one cast, or of all, between two hours, as far as `pages` pages go.
-    async fn read_ledger(&self, cast: Option<&CastId>, since_hour: i64, until_hour: i64, pages: u32) -> Result<Ledger, Fault> {
+    async fn read_ledger(
+        &self,
+        cast: Option<&CastId>,
+        since_hour: i64,
+        until_hour: i64,
+        pages: u32,
+    ) -> Result<Ledger, Fault> {
         let at = |hour: i64| Timestamp::from_millis(hour.saturating_mul(1000));
         let of = cast.map_or(SessionsOf::All, |cast| SessionsOf::Cast(cast.clone()));
-        let query = SessionQuery { of, ..SessionQuery::default() }.between(at(since_hour), at(until_hour));
-        let ((sessions, more_sessions), (refusals, more_refusals)) =
-            try_join!(self.read_sessions(&query, pages), self.read_refusals(cast, since_hour, until_hour, pages))?;
-        Ok(Ledger { sessions, refusals, is_partial: more_sessions || more_refusals })
+        let query = SessionQuery {
+            of,
+            ..SessionQuery::default()
+        }
+        .between(at(since_hour), at(until_hour));
+        let ((sessions, more_sessions), (refusals, more_refusals)) = try_join!(
+            self.read_sessions(&query, pages),
+            self.read_refusals(cast, since_hour, until_hour, pages)
+        )?;
+        Ok(Ledger {
+            sessions,
+            refusals,
+            is_partial: more_sessions || more_refusals,
+        })
     }
 
     /// Sessions, as far as `pages` pages go, and whether there are more.
-    async fn read_sessions(&self, query: &SessionQuery, pages: u32) -> Result<(Vec<Session>, bool), Fault> {
+    async fn read_sessions(
+        &self,
+        query: &SessionQuery,
+        pages: u32,
+    ) -> Result<(Vec<Session>, bool), Fault> {
         let (mut sessions, mut after) = (Vec::new(), None);
         for _ in 0..pages {
             let page = self.store.sessions(query, after.as_deref(), PAGE).await?;
@@ -157,7 +215,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
         let (mut refusals, mut after) = (Vec::new(), None);
         for _ in 0..pages {
-            let page = self.store.all_refusals(since_hour, until_hour, after.as_deref(), PAGE).await?;
+            let page = self
+                .store
+                .all_refusals(since_hour, until_hour, after.as_deref(), PAGE)
+                .await?;
             refusals.extend(page.items);
             after = page.next;
             if after.is_none() {

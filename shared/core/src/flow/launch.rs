@@ -29,7 +29,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             }
             Run::Refused(detail) => {
                 tracing::error!(session.id = %session.id, detail, "ECS refused session {}", session.id);
-                self.settle_refused(session, EndReason::StartRefused { detail }).await?
+                self.settle_refused(session, EndReason::StartRefused { detail })
+                    .await?
             }
             Run::Unknown(detail) => {
                 tracing::warn!(session.id = %session.id, detail, "No answer from ECS for session {}", session.id);
@@ -48,12 +49,25 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let id = session.id.clone();
         let row = self
             .move_session(&id, Some(session), |row| {
-                let known = row.task.as_ref().is_some_and(|known| known.arn == task.task.arn);
-                if known { None } else { row.started(task.task.clone()).ok() }
+                let known = row
+                    .task
+                    .as_ref()
+                    .is_some_and(|known| known.arn == task.task.arn);
+                if known {
+                    None
+                } else {
+                    row.started(task.task.clone()).ok()
+                }
             })
             .await?;
         match row {
-            Some(row) if row.task.as_ref().is_some_and(|known| known.arn == task.task.arn) && row.is_live() => {
+            Some(row)
+                if row
+                    .task
+                    .as_ref()
+                    .is_some_and(|known| known.arn == task.task.arn)
+                    && row.is_live() =>
+            {
                 if let State::Stopping { .. } = row.state {
                     return self.finish_stop(row).await;
                 }
@@ -61,7 +75,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             }
             row => {
                 tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task that session {id} has no use for");
-                self.launcher.stop(&task.task.arn, "its session has ended").await?;
+                self.launcher
+                    .stop(&task.task.arn, "its session has ended")
+                    .await?;
                 row.ok_or_else(|| Fault {
                     kind: crate::ports::FaultKind::Corrupt,
                     what: "attach a task",
@@ -86,8 +102,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// What RunTask is asked for; the same for every repetition.
     fn spec(&self, session: &Session) -> TaskSpec {
         let launch = &session.launch;
-        let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
-        let (mut app, mut gate) = (self.app_environment(session), self.gate_environment(session, &secret));
+        let secret = self
+            .keys
+            .sessions()
+            .secret_by(&session.secret_key, &session.id);
+        let (mut app, mut gate) = (
+            self.app_environment(session),
+            self.gate_environment(session, &secret),
+        );
         if let Some(variable) = &launch.app.password_variable {
             app.insert(variable.clone(), secret.app_password());
             gate.insert(variable.clone(), secret.app_password());
@@ -105,7 +127,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             container: launch.container.clone(),
             environment: app.into_iter().collect(),
             gate_environment,
-            placement: launch.network.as_ref().map(|network| network.placement.clone()),
+            placement: launch
+                .network
+                .as_ref()
+                .map(|network| network.placement.clone()),
         }
     }
 
@@ -114,24 +139,45 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let launch = &session.launch;
         let mut environment = launch.environment.clone();
         // What the image's own environment says of these is for sessions without permissions of their own.
-        environment.extend(session.grant.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
+        environment.extend(
+            session
+                .grant
+                .environment()
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let mut set =
+            |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set("CAST_IMAGE", &launch.image_name);
-        set("CAST_NETWORK", launch.network.as_ref().map_or(DEFAULT_NETWORK, |network| network.name.as_str()));
+        set(
+            "CAST_NETWORK",
+            launch
+                .network
+                .as_ref()
+                .map_or(DEFAULT_NETWORK, |network| network.name.as_str()),
+        );
         environment.extend(visitor_environment(session));
         environment
     }
 
     /// What the session's gate is told.
-    fn gate_environment(&self, session: &Session, secret: &SessionSecret) -> BTreeMap<String, String> {
+    fn gate_environment(
+        &self,
+        session: &Session,
+        secret: &SessionSecret,
+    ) -> BTreeMap<String, String> {
         let app = &session.launch.app;
         let mut environment = BTreeMap::new();
-        let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
+        let mut set =
+            |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set("CAST_SESSION_ID", session.id.as_str());
         set("CAST_SESSION_SECRET", secret.expose());
         set("CAST_REPORT_URL", &self.terms.report_url);
         set(TIME_LIMIT_VARIABLE, &session.time_limit_seconds.to_string());
-        set("CAST_KEEPALIVE_SECONDS", &session.keepalive_seconds().to_string());
+        set(
+            "CAST_KEEPALIVE_SECONDS",
+            &session.keepalive_seconds().to_string(),
+        );
         for (name, value) in session.grant.environment() {
             if name == PERMISSIONS_VARIABLE {
                 set(name, &value);
@@ -177,6 +223,9 @@ fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
 /// The same for the command `assign` of a session that was started ahead, which learns late how long it has.
 pub(super) fn assigned_environment(session: &Session) -> BTreeMap<String, String> {
     let mut environment = visitor_environment(session);
-    environment.insert(TIME_LIMIT_VARIABLE.to_owned(), session.time_limit_seconds.to_string());
+    environment.insert(
+        TIME_LIMIT_VARIABLE.to_owned(),
+        session.time_limit_seconds.to_string(),
+    );
     environment
 }

@@ -91,8 +91,14 @@ impl Terms {
 
     /// The host of the control plane, without its port.
     pub fn host(&self) -> &str {
-        let authority = self.public_url.split_once("://").map_or(self.public_url.as_str(), |(_, rest)| rest);
-        authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(authority, |(host, _)| host)
+        let authority = self
+            .public_url
+            .split_once("://")
+            .map_or(self.public_url.as_str(), |(_, rest)| rest);
+        authority
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+            .map_or(authority, |(host, _)| host)
     }
 }
 
@@ -112,7 +118,12 @@ pub struct Visitor {
 impl Visitor {
     /// Somebody of whom nothing is known but the address.
     pub const fn from(address: IpAddr) -> Self {
-        Self { address, referrer: None, user: None, browser: None }
+        Self {
+            address,
+            referrer: None,
+            user: None,
+            browser: None,
+        }
     }
 }
 
@@ -158,7 +169,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (deployment_key, gates, has_logins, profiles, attempts, calls, book, refusals, frontier) = Default::default();
+        let (
+            deployment_key,
+            gates,
+            has_logins,
+            profiles,
+            attempts,
+            calls,
+            book,
+            refusals,
+            frontier,
+        ) = Default::default();
         Self {
             store,
             launcher,
@@ -190,7 +211,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// When the store does not take them.
     pub async fn flush(&self) -> Result<(), Fault> {
         let batch = self.refusals.drain();
-        if batch.is_empty() { Ok(()) } else { self.store.add_refusals(&batch).await }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.store.add_refusals(&batch).await
+        }
     }
 
     /// Decides on the row as it is and writes the move, again and again until nobody was faster. `decide` says what the row should become, or
@@ -222,6 +247,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Saved::Stale => {}
             }
         }
-        Err(Fault { kind: FaultKind::Contention, what: "move a session", detail: format!("{TRIES} tries on {id}") })
+        Err(Fault {
+            kind: FaultKind::Contention,
+            what: "move a session",
+            detail: format!("{TRIES} tries on {id}"),
+        })
     }
 }

@@ -11,7 +11,9 @@ use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
 use crate::policy::{self, Verdict, Wishes};
 use crate::ports::{Launcher, Store};
-use crate::ticket::{LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket};
+use crate::ticket::{
+    LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket,
+};
 use crate::time::Timestamp;
 
 /// What a landing page needs.
@@ -68,12 +70,23 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// The refusal that a claim would meet, as far as it can be known now.
-    pub async fn open(&self, key: &str, visitor: &Visitor, wishes: &Wishes, via: Option<&str>) -> Result<Opened, Refusal> {
+    pub async fn open(
+        &self,
+        key: &str,
+        visitor: &Visitor,
+        wishes: &Wishes,
+        via: Option<&str>,
+    ) -> Result<Opened, Refusal> {
         let now = self.clock.now();
         let mut found = None;
-        match self.judge_visit(key, visitor, wishes, via, now, &mut found).await {
+        match self
+            .judge_visit(key, visitor, wishes, via, now, &mut found)
+            .await
+        {
             Ok(opened) => Ok(opened),
-            Err(stop) => Err(self.refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor).await),
+            Err(stop) => Err(self
+                .refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor)
+                .await),
         }
     }
 
@@ -87,17 +100,28 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         found: &mut Option<Arc<Cast>>,
     ) -> Result<Opened, Stop> {
         let address = address::hash(visitor.address, &self.keys);
-        let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+        let most = self
+            .book
+            .system(&self.store, now)
+            .await?
+            .settings
+            .attempts_per_minute;
         let wait = self.attempts.wait(&address, most, now);
         *found = self.find_cast(key, wait, now).await?;
         let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
         let via = via.filter(|via| {
-            address::is_of(&via.address, visitor.address, &self.keys) && found.as_ref().is_some_and(|cast| cast.id == via.cast)
+            address::is_of(&via.address, visitor.address, &self.keys)
+                && found.as_ref().is_some_and(|cast| cast.id == via.cast)
         });
         let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
-        let mut ground = self.gather(found.clone(), visitor, referrer.as_deref(), wishes, now).await?;
+        let mut ground = self
+            .gather(found.clone(), visitor, referrer.as_deref(), wishes, now)
+            .await?;
         ground.wait = wait;
-        if found.as_ref().is_some_and(|cast| cast.settings.waiting_room) {
+        if found
+            .as_ref()
+            .is_some_and(|cast| cast.settings.waiting_room)
+        {
             // Whoever finds every place taken can still wait for one.
             ground.forget_crowd();
         }
@@ -106,29 +130,67 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             policy::attempts::check(wait)?;
         }
         let verdict = policy::admit(&ground.facts(None, now));
-        let Some(cast) = ground.cast.clone() else { return Err(DenialCode::UnknownCast.into()) };
+        let Some(cast) = ground.cast.clone() else {
+            return Err(DenialCode::UnknownCast.into());
+        };
         let next = match verdict {
             Verdict::Deny(denial) if denial.code == DenialCode::LoginRequired => {
                 let expires = now.plus_seconds(VIA_TICKET_SECONDS);
-                Next::LogIn { via: ViaTicket { cast: cast.id.clone(), referrer: referrer.clone(), address, expires }.sign(&self.keys) }
+                Next::LogIn {
+                    via: ViaTicket {
+                        cast: cast.id.clone(),
+                        referrer: referrer.clone(),
+                        address,
+                        expires,
+                    }
+                    .sign(&self.keys),
+                }
             }
             Verdict::Deny(denial) => return Err(denial.into()),
             Verdict::Admit(admission) => {
-                let opens = admission.kasm_url.url.filter(|_| admission.kasm_url.by_visitor);
+                let opens = admission
+                    .kasm_url
+                    .url
+                    .filter(|_| admission.kasm_url.by_visitor);
                 Next::Claim(self.draw_claimable(&cast, &ground, address, opens, now))
             }
             // Opening a link never looks for a session to take up again; the claim does.
-            Verdict::Resume(_) => Next::Claim(self.draw_claimable(&cast, &ground, address, None, now)),
+            Verdict::Resume(_) => {
+                Next::Claim(self.draw_claimable(&cast, &ground, address, None, now))
+            }
         };
-        let image_name = ground.image.as_deref().map_or_else(|| cast.settings.name.clone(), |image| image.settings.name.clone());
-        Ok(Opened { cast, image_name, next })
+        let image_name = ground.image.as_deref().map_or_else(
+            || cast.settings.name.clone(),
+            |image| image.settings.name.clone(),
+        );
+        Ok(Opened {
+            cast,
+            image_name,
+            next,
+        })
     }
 
-    fn draw_claimable(&self, cast: &Cast, ground: &Ground<'_>, address: String, opens: Option<String>, now: Timestamp) -> Claimable {
+    fn draw_claimable(
+        &self,
+        cast: &Cast,
+        ground: &Ground<'_>,
+        address: String,
+        opens: Option<String>,
+        now: Timestamp,
+    ) -> Claimable {
         let bound_to = captcha_bond(cast, &address);
         let via = (!cast.settings.referrers.is_empty()).then(|| {
-            let (referrer, expires) = (ground.referrer.map(str::to_owned), now.plus_seconds(RETURN_TICKET_SECONDS));
-            ViaTicket { cast: cast.id.clone(), referrer, address: address.clone(), expires }.sign(&self.keys)
+            let (referrer, expires) = (
+                ground.referrer.map(str::to_owned),
+                now.plus_seconds(RETURN_TICKET_SECONDS),
+            );
+            ViaTicket {
+                cast: cast.id.clone(),
+                referrer,
+                address: address.clone(),
+                expires,
+            }
+            .sign(&self.keys)
         });
         let ticket = LaunchTicket {
             cast: cast.id.clone(),
@@ -141,15 +203,21 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             place: None,
             expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
         };
-        let captcha = policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref()).then(|| {
-            let settings = &ground.system.settings.captcha;
-            CaptchaNeed {
-                kind: settings.kind,
-                site_key: settings.site_key.clone(),
-                challenge: self.captcha.challenge(settings, &bound_to, now),
-            }
-        });
-        Claimable { ticket: ticket.sign(&self.keys), captcha, opens, via }
+        let captcha =
+            policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref()).then(|| {
+                let settings = &ground.system.settings.captcha;
+                CaptchaNeed {
+                    kind: settings.kind,
+                    site_key: settings.site_key.clone(),
+                    challenge: self.captcha.challenge(settings, &bound_to, now),
+                }
+            });
+        Claimable {
+            ticket: ticket.sign(&self.keys),
+            captcha,
+            opens,
+            via,
+        }
     }
 }
 

@@ -11,7 +11,16 @@ use crate::ticket::{GoTicket, OwnerTicket, Role, SessionTicket};
 /// Why a session could not be given to its visitor; `None` when it was served, or may still be.
 pub fn outcome(session: &Session) -> Option<Denial> {
     let reason = match &session.state {
-        State::Stopping { reason, served: false, .. } | State::Ended { reason, refunded: true, .. } => reason,
+        State::Stopping {
+            reason,
+            served: false,
+            ..
+        }
+        | State::Ended {
+            reason,
+            refunded: true,
+            ..
+        } => reason,
         _ => return None,
     };
     Some(match reason {
@@ -37,20 +46,43 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// `NotYourSession` without the owner's ticket, `UnknownSession` when there is none.
-    pub async fn status(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<Session, Refusal> {
-        self.find_owned(id, owner_ticket).await.map_err(|stop| self.refuse_quietly(stop))
+    pub async fn status(
+        &self,
+        id: &SessionId,
+        owner_ticket: Option<&str>,
+    ) -> Result<Session, Refusal> {
+        self.find_owned(id, owner_ticket)
+            .await
+            .map_err(|stop| self.refuse_quietly(stop))
     }
 
     /// Where the owner enters the session: a URL on the session's own origin that carries a session ticket.
     ///
     /// # Errors
     /// `Busy` while it is not ready, `SessionEnded` (or why it could not start) when it is over.
-    pub async fn enter(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<String, Refusal> {
+    pub async fn enter(
+        &self,
+        id: &SessionId,
+        owner_ticket: Option<&str>,
+    ) -> Result<String, Refusal> {
         let session = self.status(id, owner_ticket).await?;
         let stop: Stop = match session.state {
-            State::Ready { endpoint, ends_at, .. } if self.clock.now() < ends_at => {
-                let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
-                let go = session.go.map(|go| GoTicket { session: id.clone(), url: go.url, at: go.at, expires: ends_at }.sign(&secret));
+            State::Ready {
+                endpoint, ends_at, ..
+            } if self.clock.now() < ends_at => {
+                let secret = self
+                    .keys
+                    .sessions()
+                    .secret_by(&session.secret_key, &session.id);
+                let go = session.go.map(|go| {
+                    GoTicket {
+                        session: id.clone(),
+                        url: go.url,
+                        at: go.at,
+                        expires: ends_at,
+                    }
+                    .sign(&secret)
+                });
                 let ticket = SessionTicket {
                     session: session.id,
                     role: Role::Owner,
@@ -62,14 +94,27 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 return Ok(self.entrance(&ticket, &secret, go.as_deref()));
             }
             State::Reserved | State::Starting => Denial::retry(DenialCode::Busy, 1).into(),
-            _ => outcome(&session).unwrap_or(Denial::new(DenialCode::SessionEnded)).into(),
+            _ => outcome(&session)
+                .unwrap_or(Denial::new(DenialCode::SessionEnded))
+                .into(),
         };
-        Err(Refusal { error_url: session.error_url, ..self.refuse_quietly(stop) })
+        Err(Refusal {
+            error_url: session.error_url,
+            ..self.refuse_quietly(stop)
+        })
     }
 
     /// The URL on a session's own origin that takes this ticket, and an address to be opened with it.
-    pub(super) fn entrance(&self, ticket: &SessionTicket, secret: &SessionSecret, go: Option<&str>) -> String {
-        let origin = self.terms.session_url.replace("{session}", ticket.session.as_str());
+    pub(super) fn entrance(
+        &self,
+        ticket: &SessionTicket,
+        secret: &SessionSecret,
+        go: Option<&str>,
+    ) -> String {
+        let origin = self
+            .terms
+            .session_url
+            .replace("{session}", ticket.session.as_str());
         let go = go.map_or_else(String::new, |go| format!("&go={go}"));
         format!("{origin}/.cast/enter?ticket={}{go}", ticket.sign(secret))
     }
@@ -78,10 +123,16 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// As [`Casting::status`].
-    pub async fn end(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<Session, Refusal> {
+    pub async fn end(
+        &self,
+        id: &SessionId,
+        owner_ticket: Option<&str>,
+    ) -> Result<Session, Refusal> {
         let ended = async {
             let session = self.find_owned(id, owner_ticket).await?;
-            self.stop_session(session, EndReason::Owner).await.map_err(Stop::from)
+            self.stop_session(session, EndReason::Owner)
+                .await
+                .map_err(Stop::from)
         };
         ended.await.map_err(|stop| self.refuse_quietly(stop))
     }
@@ -92,17 +143,31 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// `UnknownSession` when there is none.
     pub async fn end_as_administrator(&self, id: &SessionId) -> Result<Session, Refusal> {
         let ended = async {
-            let session = self.store.session(id).await?.ok_or(DenialCode::UnknownSession)?;
-            self.stop_session(session, EndReason::Administrator).await.map_err(Stop::from)
+            let session = self
+                .store
+                .session(id)
+                .await?
+                .ok_or(DenialCode::UnknownSession)?;
+            self.stop_session(session, EndReason::Administrator)
+                .await
+                .map_err(Stop::from)
         };
         ended.await.map_err(|stop| self.refuse_quietly(stop))
     }
 
-    async fn find_owned(&self, id: &SessionId, owner_ticket: Option<&str>) -> Result<Session, Stop> {
-        let ticket = owner_ticket.and_then(|text| OwnerTicket::open(text, &self.keys, self.clock.now()).ok());
+    async fn find_owned(
+        &self,
+        id: &SessionId,
+        owner_ticket: Option<&str>,
+    ) -> Result<Session, Stop> {
+        let ticket = owner_ticket
+            .and_then(|text| OwnerTicket::open(text, &self.keys, self.clock.now()).ok());
         if ticket.is_none_or(|ticket| ticket.session != *id) {
             return Err(DenialCode::NotYourSession.into());
         }
-        self.store.session(id).await?.ok_or_else(|| DenialCode::UnknownSession.into())
+        self.store
+            .session(id)
+            .await?
+            .ok_or_else(|| DenialCode::UnknownSession.into())
     }
 }

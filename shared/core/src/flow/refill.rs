@@ -92,7 +92,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let log = self.log_of(pool, at).await?;
         let plan = plan_for(pool, &kind, &waiting, &log, STARTS_AT_ONCE, at);
         let hour_micros = kind.image.as_deref().and_then(price::session_hour);
-        Ok(PoolView { waiting, plan, log, hour_micros, at })
+        Ok(PoolView {
+            waiting,
+            plan,
+            log,
+            hour_micros,
+            at,
+        })
     }
 
     /// Stops everything that waits in a pool: it is gone. Whatever cannot be stopped now is stopped by the sweep.
@@ -106,21 +112,35 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         Ok(())
     }
 
-    async fn refill_pool(&self, pool: &Staging, groups: &[Group], refilled: &mut Refilled) -> Result<(), Fault> {
+    async fn refill_pool(
+        &self,
+        pool: &Staging,
+        groups: &[Group],
+        refilled: &mut Refilled,
+    ) -> Result<(), Fault> {
         let now = self.clock.now();
         let kind = self.kind_of(pool, groups).await?;
         let waiting = self.store.pool(&pool.id).await?;
         let log = self.log_of(pool, now).await?;
-        let plan = plan_for(pool, &kind, &waiting, &log, STARTS_AT_ONCE.saturating_sub(refilled.started), now);
+        let plan = plan_for(
+            pool,
+            &kind,
+            &waiting,
+            &log,
+            STARTS_AT_ONCE.saturating_sub(refilled.started),
+            now,
+        );
         for (id, reason) in &plan.stop {
             if let Some(session) = waiting.iter().find(|session| session.id == *id) {
-                refilled.stopped += u32::from(self.stop_waiting(session.clone(), reason.clone()).await?);
+                refilled.stopped +=
+                    u32::from(self.stop_waiting(session.clone(), reason.clone()).await?);
             }
         }
         self.write_log(pool, &kind, &waiting, log, now).await?;
         let started = self.start_ahead(pool, &kind, &plan).await?;
         refilled.started += started;
-        refilled.more |= started > 0 && started == plan.start && waiting.len() < plan.wanted as usize;
+        refilled.more |=
+            started > 0 && started == plan.start && waiting.len() < plan.wanted as usize;
         Ok(())
     }
 
@@ -128,29 +148,66 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     async fn kind_of(&self, pool: &Staging, groups: &[Group]) -> Result<Kind, Fault> {
         let settings = &pool.settings;
         let grant = group::grant_of(settings.group_id.as_ref(), groups);
-        let image = self.store.record::<Image>(settings.image_id.as_str()).await?.filter(|image| image.settings.enabled).map(Arc::new);
+        let image = self
+            .store
+            .record::<Image>(settings.image_id.as_str())
+            .await?
+            .filter(|image| image.settings.enabled)
+            .map(Arc::new);
         let Some(found) = image.clone() else {
-            return Ok(Kind { image: None, launch: None, grant, obstacle: Some(Rest::NoImage), changed_at: pool.updated_at });
+            return Ok(Kind {
+                image: None,
+                launch: None,
+                grant,
+                obstacle: Some(Rest::NoImage),
+                changed_at: pool.updated_at,
+            });
         };
-        let name = settings.network.as_ref().or(found.settings.network.as_ref());
+        let name = settings
+            .network
+            .as_ref()
+            .or(found.settings.network.as_ref());
         let network = match name {
-            Some(name) => self.store.record::<crate::network::Network>(name.as_str()).await?,
+            Some(name) => {
+                self.store
+                    .record::<crate::network::Network>(name.as_str())
+                    .await?
+            }
             None => None,
         };
         let obstacle = (name.is_some() && network.is_none()).then_some(Rest::NoNetwork);
-        let changed_at = pool.updated_at.max(found.updated_at).max(network.as_ref().map_or(pool.updated_at, |network| network.updated_at));
-        let launch = obstacle.is_none().then(|| Launch::of(&found, network, None));
-        Ok(Kind { image, launch, grant, obstacle, changed_at })
+        let changed_at = pool.updated_at.max(found.updated_at).max(
+            network
+                .as_ref()
+                .map_or(pool.updated_at, |network| network.updated_at),
+        );
+        let launch = obstacle
+            .is_none()
+            .then(|| Launch::of(&found, network, None));
+        Ok(Kind {
+            image,
+            launch,
+            grant,
+            obstacle,
+            changed_at,
+        })
     }
 
     async fn log_of(&self, pool: &Staging, now: Timestamp) -> Result<PoolLog, Fault> {
-        Ok(self.store.record::<PoolLog>(pool.id.as_str()).await?.unwrap_or_else(|| PoolLog::new(pool.id.clone(), now)))
+        Ok(self
+            .store
+            .record::<PoolLog>(pool.id.as_str())
+            .await?
+            .unwrap_or_else(|| PoolLog::new(pool.id.clone(), now)))
     }
 
     /// Stops a session only as long as it waits: one that a visitor was given in the meantime is theirs.
     async fn stop_waiting(&self, session: Session, reason: EndReason) -> Result<bool, Fault> {
         let (id, now) = (session.id.clone(), self.clock.now());
-        let stops = |row: &Session| row.waits_in().and_then(|_| row.stopping(reason.clone(), now).ok());
+        let stops = |row: &Session| {
+            row.waits_in()
+                .and_then(|_| row.stopping(reason.clone(), now).ok())
+        };
         match self.move_session(&id, Some(session), stops).await? {
             Some(row) if row.is_nobodys() && matches!(row.state, State::Stopping { .. }) => {
                 self.finish_stop(row).await?;
@@ -161,13 +218,31 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Starts what the plan asks for, until ECS has no room; gives how many.
-    async fn start_ahead(&self, pool: &Staging, kind: &Kind, plan: &PoolPlan) -> Result<u32, Fault> {
-        let (Some(image), Some(launch)) = (&kind.image, &kind.launch) else { return Ok(0) };
+    async fn start_ahead(
+        &self,
+        pool: &Staging,
+        kind: &Kind,
+        plan: &PoolPlan,
+    ) -> Result<u32, Fault> {
+        let (Some(image), Some(launch)) = (&kind.image, &kind.launch) else {
+            return Ok(0);
+        };
         let mut started = 0;
         for _ in 0..plan.start {
-            let (id, now) = (SessionId::from_bytes(draw(&*self.entropy)), self.clock.now());
+            let (id, now) = (
+                SessionId::from_bytes(draw(&*self.entropy)),
+                self.clock.now(),
+            );
             let secret_key = self.keys.sessions().name();
-            let session = Session::staged(id.clone(), pool, image, launch.clone(), kind.grant.clone(), secret_key, now);
+            let session = Session::staged(
+                id.clone(),
+                pool,
+                image,
+                launch.clone(),
+                kind.grant.clone(),
+                secret_key,
+                now,
+            );
             // Another round may have been faster: the store counts.
             if self.store.stage(&session, plan.wanted).await? == Staged::Full {
                 break;
@@ -188,7 +263,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     /// Makes a pool pause when this session was started for it in vain. May be told again, and of every session: nothing is noted twice.
     pub(super) async fn note_vain_start(&self, session: &Session) -> Result<(), Fault> {
-        let Some((pool, why)) = session.started_in_vain() else { return Ok(()) };
+        let Some((pool, why)) = session.started_in_vain() else {
+            return Ok(());
+        };
         for _ in 0..TRIES {
             let now = self.clock.now();
             let before = self.store.record::<PoolLog>(pool.as_str()).await?;
@@ -203,17 +280,45 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 return Ok(());
             }
         }
-        Err(Fault { kind: FaultKind::Contention, what: "note a start in vain", detail: format!("{TRIES} tries on {pool}") })
+        Err(Fault {
+            kind: FaultKind::Contention,
+            what: "note a start in vain",
+            detail: format!("{TRIES} tries on {pool}"),
+        })
     }
 
-    async fn write_log(&self, pool: &Staging, kind: &Kind, waiting: &[Session], log: PoolLog, now: Timestamp) -> Result<(), Fault> {
+    async fn write_log(
+        &self,
+        pool: &Staging,
+        kind: &Kind,
+        waiting: &[Session],
+        log: PoolLog,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let settled = now.minus_seconds(SETTLE_SECONDS);
         let (assigned, missed) = self.count_claims(&pool.id, log.at, settled).await?;
-        let ready = || waiting.iter().filter(|session| matches!(session.state, State::Ready { .. }));
+        let ready = || {
+            waiting
+                .iter()
+                .filter(|session| matches!(session.state, State::Ready { .. }))
+        };
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let hour_micros = kind.image.as_deref().and_then(price::session_hour).unwrap_or(0);
-        let (ready_now, starting) = (count(ready().count()), count(waiting.len() - ready().count()));
-        let seen = Seen { ready: ready_now, starting, assigned, missed, hour_micros };
+        let hour_micros = kind
+            .image
+            .as_deref()
+            .and_then(price::session_hour)
+            .unwrap_or(0);
+        let (ready_now, starting) = (
+            count(ready().count()),
+            count(waiting.len() - ready().count()),
+        );
+        let seen = Seen {
+            ready: ready_now,
+            starting,
+            assigned,
+            missed,
+            hour_micros,
+        };
         tracing::info!(target: METRICS, pool_ready = u64::from(seen.ready), pool_starting = u64::from(seen.starting), pool = pool.id.as_str());
         if log.is_at_rest(seen) {
             return Ok(());
@@ -224,11 +329,19 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             after.note_success(newest);
         }
         // Another round that was faster has written it from the same ledger, and what a start in vain was faster at is written by the next round.
-        self.store.put_record(&after, expected, None).await.map(drop)
+        self.store
+            .put_record(&after, expected, None)
+            .await
+            .map(drop)
     }
 
     /// Visitors who were given a session of this pool in this time, and those whom it missed.
-    async fn count_claims(&self, pool: &StagingId, since: Timestamp, until: Timestamp) -> Result<(u32, u32), Fault> {
+    async fn count_claims(
+        &self,
+        pool: &StagingId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<(u32, u32), Fault> {
         let (mut assigned, mut missed, mut after) = (0, 0, None);
         if until <= since {
             return Ok((0, 0));
@@ -236,7 +349,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let query = SessionQuery::default().between(since, until);
         loop {
             let page = self.store.sessions(&query, after.as_deref(), 100).await?;
-            for pooled in page.items.iter().filter_map(|session| session.pooled.as_ref()).filter(|pooled| pooled.pool == *pool) {
+            for pooled in page
+                .items
+                .iter()
+                .filter_map(|session| session.pooled.as_ref())
+                .filter(|pooled| pooled.pool == *pool)
+            {
                 match pooled.place {
                     PoolPlace::Assigned => assigned += 1,
                     PoolPlace::Missed => missed += 1,
@@ -251,12 +369,22 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 }
 
-fn plan_for(pool: &Staging, kind: &Kind, waiting: &[Session], log: &PoolLog, room: u32, now: Timestamp) -> PoolPlan {
+fn plan_for(
+    pool: &Staging,
+    kind: &Kind,
+    waiting: &[Session],
+    log: &PoolLog,
+    room: u32,
+    now: Timestamp,
+) -> PoolPlan {
     let member = |session: &Session| Member {
         id: session.id.clone(),
         is_ready: matches!(session.state, State::Ready { .. }),
         since: session.created_at,
-        fits: kind.launch.as_ref().is_some_and(|launch| session.runs_as(launch, &kind.grant)),
+        fits: kind
+            .launch
+            .as_ref()
+            .is_some_and(|launch| session.runs_as(launch, &kind.grant)),
     };
     let members: Vec<Member> = waiting.iter().map(member).collect();
     plan(&PoolFacts {

@@ -30,7 +30,13 @@ pub(super) struct RefusalBook(Mutex<Pending>);
 
 impl RefusalBook {
     /// Counts a refusal; returns a batch to be written when it is time.
-    pub(super) fn note(&self, cast: Option<CastId>, code: DenialCode, sample: RefusalSample, now: Timestamp) -> Vec<RefusalCount> {
+    pub(super) fn note(
+        &self,
+        cast: Option<CastId>,
+        code: DenialCode,
+        sample: RefusalSample,
+        now: Timestamp,
+    ) -> Vec<RefusalCount> {
         let Ok(mut pending) = self.0.lock() else {
             return Vec::new();
         };
@@ -43,7 +49,10 @@ impl RefusalBook {
                 samples.push(sample);
             }
         }
-        if pending.flushed_at.is_some_and(|at| now < at.plus_seconds(FLUSH_SECONDS)) {
+        if pending
+            .flushed_at
+            .is_some_and(|at| now < at.plus_seconds(FLUSH_SECONDS))
+        {
             return Vec::new();
         }
         pending.flushed_at = Some(now);
@@ -52,14 +61,23 @@ impl RefusalBook {
 
     /// Everything that is still to be written.
     pub(super) fn drain(&self) -> Vec<RefusalCount> {
-        self.0.lock().map(|mut pending| drain(&mut pending)).unwrap_or_default()
+        self.0
+            .lock()
+            .map(|mut pending| drain(&mut pending))
+            .unwrap_or_default()
     }
 }
 
 fn drain(pending: &mut Pending) -> Vec<RefusalCount> {
     let batch = pending.counts.drain();
     batch
-        .map(|((cast_id, hour, code), (count, samples))| RefusalCount { cast_id, hour, code: code.as_str().to_owned(), count, samples })
+        .map(|((cast_id, hour, code), (count, samples))| RefusalCount {
+            cast_id,
+            hour,
+            code: code.as_str().to_owned(),
+            count,
+            samples,
+        })
         .collect()
 }
 
@@ -70,7 +88,12 @@ mod tests {
     use crate::testing::{NOON, SeededEntropy};
 
     fn note(book: &RefusalBook, now: Timestamp) -> Vec<RefusalCount> {
-        let sample = RefusalSample { at: now, reference: Reference::draw(&SeededEntropy::new(1)), address: "a".into(), referrer: None };
+        let sample = RefusalSample {
+            at: now,
+            reference: Reference::draw(&SeededEntropy::new(1)),
+            address: "a".into(),
+            referrer: None,
+        };
         book.note(None, DenialCode::UnknownCast, sample, now)
     }
 
@@ -82,7 +105,10 @@ mod tests {
             assert_eq!(note(&book, NOON.plus_seconds(1)), []);
         }
         let batch = note(&book, NOON.plus_seconds(10));
-        assert_eq!((batch.len(), batch[0].count, batch[0].samples.len()), (1, 1001, SAMPLES));
+        assert_eq!(
+            (batch.len(), batch[0].count, batch[0].samples.len()),
+            (1, 1001, SAMPLES)
+        );
         assert_eq!(book.drain(), []);
     }
 }

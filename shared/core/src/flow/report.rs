@@ -75,19 +75,41 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// `NotYourSession` for a wrong secret; `SessionEnded` when the session is over and the gate must end too.
-    pub async fn report(&self, id: &SessionId, secret: &str, report: Report, reporter: IpAddr) -> Result<Option<Orders>, Refusal> {
-        self.take_report(id, secret, report, reporter).await.map_err(|stop| self.refuse_quietly(stop))
+    pub async fn report(
+        &self,
+        id: &SessionId,
+        secret: &str,
+        report: Report,
+        reporter: IpAddr,
+    ) -> Result<Option<Orders>, Refusal> {
+        self.take_report(id, secret, report, reporter)
+            .await
+            .map_err(|stop| self.refuse_quietly(stop))
     }
 
-    async fn take_report(&self, id: &SessionId, secret: &str, report: Report, reporter: IpAddr) -> Result<Option<Orders>, Stop> {
-        if !self.keys.sessions().secrets(id).any(|known| known.matches(secret)) {
+    async fn take_report(
+        &self,
+        id: &SessionId,
+        secret: &str,
+        report: Report,
+        reporter: IpAddr,
+    ) -> Result<Option<Orders>, Stop> {
+        if !self
+            .keys
+            .sessions()
+            .secrets(id)
+            .any(|known| known.matches(secret))
+        {
             return Err(DenialCode::NotYourSession.into());
         }
         let now = self.clock.now();
         let row = match report {
             Report::Ready { port } => {
                 let host = self.launcher.gate_address(id).await?.unwrap_or(reporter);
-                let endpoint = Endpoint { host: host.to_canonical().to_string(), port };
+                let endpoint = Endpoint {
+                    host: host.to_canonical().to_string(),
+                    port,
+                };
                 self.move_session(id, None, |row| {
                     let known = matches!(&row.state, State::Ready { endpoint: known, .. } if *known == endpoint);
                     if known { None } else { row.ready(endpoint.clone(), now).ok() }
@@ -99,42 +121,72 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 self.move_session(id, None, |row| {
                     let is_on = row.sharing.token.is_some();
                     let allowed = !on || row.viewing.may_share;
-                    let sharing = || if on { row.sharing.begun(&*self.entropy) } else { row.sharing.ended() };
-                    if is_on == on || !allowed { None } else { row.shared(sharing()).ok() }
+                    let sharing = || {
+                        if on {
+                            row.sharing.begun(&*self.entropy)
+                        } else {
+                            row.sharing.ended()
+                        }
+                    };
+                    if is_on == on || !allowed {
+                        None
+                    } else {
+                        row.shared(sharing()).ok()
+                    }
                 })
                 .await?
             }
             Report::Ended { exit_code, because } => {
-                let ended_by_itself = || EndReason::TaskStopped { detail: "the app ended".into(), exit_code };
+                let ended_by_itself = || EndReason::TaskStopped {
+                    detail: "the app ended".into(),
+                    exit_code,
+                };
                 let reason = because.map_or_else(ended_by_itself, EndReason::from);
                 // The task is still on its way down; ECS's event closes the row.
-                let row = Box::pin(self.move_or_exchange(id, now, |row| row.stopping(reason.clone(), now).ok())).await?;
-                return row.map(|_| None).ok_or_else(|| DenialCode::UnknownSession.into());
+                let row = Box::pin(
+                    self.move_or_exchange(id, now, |row| row.stopping(reason.clone(), now).ok()),
+                )
+                .await?;
+                return row
+                    .map(|_| None)
+                    .ok_or_else(|| DenialCode::UnknownSession.into());
             }
         };
         match row {
             None => Err(DenialCode::UnknownSession.into()),
-            Some(row) if matches!(row.state, State::Stopping { .. } | State::Ended { .. }) => Err(DenialCode::SessionEnded.into()),
+            Some(row) if matches!(row.state, State::Stopping { .. } | State::Ended { .. }) => {
+                Err(DenialCode::SessionEnded.into())
+            }
             Some(row) => Ok(Some(self.orders(row))),
         }
     }
 
     /// What a session's gate is told.
     pub(super) fn orders(&self, session: Session) -> Orders {
-        let assigned = session.pooled.as_ref().is_some_and(|pooled| pooled.place == PoolPlace::Assigned).then(|| Assigned {
-            time_limit_seconds: session.time_limit_seconds,
-            keepalive_seconds: session.keepalive_seconds(),
-            environment: assigned_environment(&session),
-        });
+        let assigned = session
+            .pooled
+            .as_ref()
+            .is_some_and(|pooled| pooled.place == PoolPlace::Assigned)
+            .then(|| Assigned {
+                time_limit_seconds: session.time_limit_seconds,
+                keepalive_seconds: session.keepalive_seconds(),
+                environment: assigned_environment(&session),
+            });
         let public_url = &self.terms.public_url;
         let waits = session.is_nobodys();
-        let share_link = session.sharing.token.map(|token| format!("{public_url}/share/{}.{token}", session.id));
+        let share_link = session
+            .sharing
+            .token
+            .map(|token| format!("{public_url}/share/{}.{token}", session.id));
         Orders {
             session_page: format!("{public_url}/session/{}", session.id),
             title: session.launch.image_name,
             share_link,
             share_round: session.sharing.round,
-            idle_seconds: session.grant.idle_minutes.map(|minutes| minutes.saturating_mul(60)),
+            idle_seconds: session
+                .grant
+                .idle_minutes
+                .map(|minutes| minutes.saturating_mul(60)),
             waits,
             assigned,
             viewing: session.viewing,

@@ -43,25 +43,46 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// `PlaceLost` for whoever has not asked for a minute, and what a claim says of a ticket that is none.
-    pub async fn wait(&self, key: &str, ticket: &str, visitor: &Visitor) -> Result<Waiting, Refusal> {
+    pub async fn wait(
+        &self,
+        key: &str,
+        ticket: &str,
+        visitor: &Visitor,
+    ) -> Result<Waiting, Refusal> {
         let mut found = None;
         let waiting = async {
             let (cast, ticket, place) = self.find_place(key, ticket, visitor, &mut found).await?;
             let now = self.clock.now();
-            let touched = self.store.touch_place(&cast.id, &place, now.minus_seconds(GONE_SECONDS), now).await?;
+            let touched = self
+                .store
+                .touch_place(&cast.id, &place, now.minus_seconds(GONE_SECONDS), now)
+                .await?;
             if let Some(room) = touched {
                 return Ok(self.tell(cast, &room, &place, ticket, now).await?);
             }
             // Whoever was served and did not hear of it still finds the session.
-            let session = self.store.session(&SessionId::from_nonce(&cast.id, &ticket.nonce)).await?;
+            let session = self
+                .store
+                .session(&SessionId::from_nonce(&cast.id, &ticket.nonce))
+                .await?;
             match session.filter(|session| outcome(session).is_none()) {
-                Some(_) => Ok(self.tell(cast.clone(), &Room::empty(cast.id.clone()), &place, ticket, now).await?),
+                Some(_) => Ok(self
+                    .tell(
+                        cast.clone(),
+                        &Room::empty(cast.id.clone()),
+                        &place,
+                        ticket,
+                        now,
+                    )
+                    .await?),
                 None => Err(DenialCode::PlaceLost.into()),
             }
         };
         match waiting.await {
             Ok(waiting) => Ok(waiting),
-            Err(stop) => Err(self.refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor).await),
+            Err(stop) => Err(self
+                .refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor)
+                .await),
         }
     }
 
@@ -69,7 +90,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// What a claim says of a ticket that is none.
-    pub async fn leave(&self, key: &str, ticket: &str, visitor: &Visitor) -> Result<Arc<Cast>, Refusal> {
+    pub async fn leave(
+        &self,
+        key: &str,
+        ticket: &str,
+        visitor: &Visitor,
+    ) -> Result<Arc<Cast>, Refusal> {
         let mut found = None;
         let left = async {
             let (cast, _, place) = self.find_place(key, ticket, visitor, &mut found).await?;
@@ -88,7 +114,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         };
         match left.await {
             Ok(cast) => Ok(cast),
-            Err(stop) => Err(self.refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor).await),
+            Err(stop) => Err(self
+                .refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor)
+                .await),
         }
     }
 
@@ -101,12 +129,22 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<(Arc<Cast>, LaunchTicket, SessionId), Stop> {
         let now = self.clock.now();
         let address = address::hash(visitor.address, &self.keys);
-        let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+        let most = self
+            .book
+            .system(&self.store, now)
+            .await?
+            .settings
+            .attempts_per_minute;
         let wait = self.attempts.wait(&address, most, now);
-        *found = self.find_cast(key, wait, now).await?.filter(|cast| cast.settings.enabled);
+        *found = self
+            .find_cast(key, wait, now)
+            .await?
+            .filter(|cast| cast.settings.enabled);
         let known = match found.clone() {
             None => Err(DenialCode::UnknownCast.into()),
-            Some(cast) => self.check_ticket(ticket, &cast, visitor, now).map(|ticket| (cast, ticket)),
+            Some(cast) => self
+                .check_ticket(ticket, &cast, visitor, now)
+                .map(|ticket| (cast, ticket)),
         };
         match known {
             Ok((cast, ticket)) => {
@@ -123,10 +161,21 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// What a reservation asks of the waiting room.
-    pub(super) fn room_claim(&self, ground: &Ground<'_>, terms: &Terms<'_>, now: Timestamp) -> Option<RoomClaim> {
+    pub(super) fn room_claim(
+        &self,
+        ground: &Ground<'_>,
+        terms: &Terms<'_>,
+        now: Timestamp,
+    ) -> Option<RoomClaim> {
         let (room, (place, _)) = ground.room.as_ref().zip(ground.place.as_ref())?;
-        let after = ground.waits(now).then(|| room.served(place, &terms.id, self.draw_stamp(), now));
-        Some(RoomClaim { cast: room.cast.clone(), seen: room.stamp.clone(), after })
+        let after = ground
+            .waits(now)
+            .then(|| room.served(place, &terms.id, self.draw_stamp(), now));
+        Some(RoomClaim {
+            cast: room.cast.clone(),
+            seen: room.stamp.clone(),
+            after,
+        })
     }
 
     /// A place for whoever was stopped by nothing but that all sessions are taken; everybody else is stopped.
@@ -137,28 +186,42 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         terms: &mut Terms<'_>,
         request: &ClaimRequest,
     ) -> Result<Waiting, Stop> {
-        let (Stop::Denied(Denial { code, .. }), Some((place, held))) = (&stop, ground.place.clone()) else { return Err(stop) };
+        let (Stop::Denied(Denial { code, .. }), Some((place, held))) =
+            (&stop, ground.place.clone())
+        else {
+            return Err(stop);
+        };
         let no_machine = match code {
             DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::Waiting => false,
             DenialCode::NoCapacity => true,
             _ => return Err(stop),
         };
-        let Some(cast) = ground.cast.clone().filter(|_| ground.has_room()) else { return Err(stop) };
+        let Some(cast) = ground.cast.clone().filter(|_| ground.has_room()) else {
+            return Err(stop);
+        };
         let mut room = self.store.room(&cast.id).await?;
         let mut welcome = false;
         for _ in 0..SEAT_TRIES {
             let (now, stamp) = (self.clock.now(), self.draw_stamp());
-            let serves = room.places.get(&place).and_then(|place| place.served.as_ref());
+            let serves = room
+                .places
+                .get(&place)
+                .and_then(|place| place.served.as_ref());
             let after = match room.standing(&place, now) {
-                Standing::Served if no_machine && serves == Some(&terms.id) => Some(room.returned(&place, &terms.id, stamp, now)),
+                Standing::Served if no_machine && serves == Some(&terms.id) => {
+                    Some(room.returned(&place, &terms.id, stamp, now))
+                }
                 Standing::Served | Standing::Waits(_) => None,
                 Standing::Nobody if held => return Err(DenialCode::PlaceLost.into()),
                 Standing::Nobody => {
                     if !welcome {
-                        self.check_welcome(&cast, ground, terms, request, no_machine).await?;
+                        self.check_welcome(&cast, ground, terms, request, no_machine)
+                            .await?;
                         welcome = true;
                     }
-                    let Some(mut after) = room.joined(&place, stamp, now) else { return Err(stop) };
+                    let Some(mut after) = room.joined(&place, stamp, now) else {
+                        return Err(stop);
+                    };
                     if no_machine {
                         after.hold(now);
                     }
@@ -168,7 +231,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let written = match &after {
                 None => Seated::Done,
                 // A session that found no machine has used its proof up already.
-                Some(after) => self.store.save_room(&room.stamp, after, terms.proof.as_ref().filter(|_| !no_machine && welcome)).await?,
+                Some(after) => {
+                    self.store
+                        .save_room(
+                            &room.stamp,
+                            after,
+                            terms.proof.as_ref().filter(|_| !no_machine && welcome),
+                        )
+                        .await?
+                }
             };
             match written {
                 Seated::Moved(seen) => room = seen,
@@ -179,10 +250,21 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                         tracing::info!(cast.key = %cast.settings.key, place = %place, "Somebody waits for cast {}", cast.settings.key);
                     }
                     // The session of an attempt that found no machine has ended, so the next attempt needs another.
-                    let nonce = if no_machine { terms.nonce.another() } else { terms.nonce.clone() };
+                    let nonce = if no_machine {
+                        terms.nonce.another()
+                    } else {
+                        terms.nonce.clone()
+                    };
                     let expires = now.plus_seconds(ROOM_TICKET_SECONDS);
-                    let ticket = LaunchTicket { nonce, place: Some(place.clone()), expires, ..terms.ticket.clone() };
-                    return Ok(self.tell(cast, &after.unwrap_or(room), &place, ticket, now).await?);
+                    let ticket = LaunchTicket {
+                        nonce,
+                        place: Some(place.clone()),
+                        expires,
+                        ..terms.ticket.clone()
+                    };
+                    return Ok(self
+                        .tell(cast, &after.unwrap_or(room), &place, ticket, now)
+                        .await?);
                 }
             }
         }
@@ -200,13 +282,29 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<(), Stop> {
         let cast = self.read_again(cast, ground).await?;
         let (user, now) = (ground.visitor.user.as_ref(), self.clock.now());
-        for tally in policy::live_limits::tallies(&cast, ground.image.as_deref(), user, &ground.grant, &ground.system.settings, now) {
-            if !matches!(tally.kind, TallyKind::Cast | TallyKind::System) && self.store.tally(&tally.key).await? >= tally.most {
+        for tally in policy::live_limits::tallies(
+            &cast,
+            ground.image.as_deref(),
+            user,
+            &ground.grant,
+            &ground.system.settings,
+            now,
+        ) {
+            if !matches!(tally.kind, TallyKind::Cast | TallyKind::System)
+                && self.store.tally(&tally.key).await? >= tally.most
+            {
                 ground.full.insert(tally.kind);
             }
         }
-        let window = match policy::ip_window::applies(cast.settings.ip_limit.as_ref(), ground.visitor.address) {
-            Some(limit) => Some(self.store.window(&self.window_key(&cast, limit.by, ground.visitor)).await?),
+        let window = match policy::ip_window::applies(
+            cast.settings.ip_limit.as_ref(),
+            ground.visitor.address,
+        ) {
+            Some(limit) => Some(
+                self.store
+                    .window(&self.window_key(&cast, limit.by, ground.visitor))
+                    .await?,
+            ),
             None => None,
         };
         ground.forget_crowd();
@@ -220,7 +318,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    async fn tell(&self, cast: Arc<Cast>, room: &Room, place: &SessionId, ticket: LaunchTicket, now: Timestamp) -> Result<Waiting, Fault> {
+    async fn tell(
+        &self,
+        cast: Arc<Cast>,
+        room: &Room,
+        place: &SessionId,
+        ticket: LaunchTicket,
+        now: Timestamp,
+    ) -> Result<Waiting, Fault> {
         let (position, turn) = match room.standing(place, now) {
             Standing::Waits(1) => (1, !room.holds(now) && !self.is_crowded(&cast, now).await?),
             Standing::Waits(position) => (position, false),
@@ -231,14 +336,30 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             6..=50 => 5,
             _ => 10,
         };
-        Ok(Waiting { ticket: ticket.sign(&self.keys), position, estimate: room.estimate(position, now), turn, ask_in, cast })
+        Ok(Waiting {
+            ticket: ticket.sign(&self.keys),
+            position,
+            estimate: room.estimate(position, now),
+            turn,
+            ask_in,
+            cast,
+        })
     }
 
     /// Whether there are as many sessions as there may be, as far as a look says.
     async fn is_crowded(&self, cast: &Cast, now: Timestamp) -> Result<bool, Fault> {
         let system = self.book.system(&self.store, now).await?;
-        for tally in policy::live_limits::tallies(cast, None, None, &Default::default(), &system.settings, now) {
-            if matches!(tally.kind, TallyKind::Cast | TallyKind::System) && self.store.tally(&tally.key).await? >= tally.most {
+        for tally in policy::live_limits::tallies(
+            cast,
+            None,
+            None,
+            &Default::default(),
+            &system.settings,
+            now,
+        ) {
+            if matches!(tally.kind, TallyKind::Cast | TallyKind::System)
+                && self.store.tally(&tally.key).await? >= tally.most
+            {
                 return Ok(true);
             }
         }
@@ -251,5 +372,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 }
 
 fn contention() -> Fault {
-    Fault { kind: FaultKind::Contention, what: "change a waiting room", detail: format!("{SEAT_TRIES} tries") }
+    Fault {
+        kind: FaultKind::Contention,
+        what: "change a waiting room",
+        detail: format!("{SEAT_TRIES} tries"),
+    }
 }

@@ -24,7 +24,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let found = async {
             let (id, token) = name.split_once('.').ok_or(DenialCode::ShareEnded)?;
             let id = SessionId::parse(id).ok_or(DenialCode::ShareEnded)?;
-            let session = self.store.session(&id).await?.ok_or(DenialCode::ShareEnded)?;
+            let session = self
+                .store
+                .session(&id)
+                .await?
+                .ok_or(DenialCode::ShareEnded)?;
             self.admit_watcher(session, token, user)
         };
         found.await.map_err(|stop| self.refuse_quietly(stop))
@@ -34,9 +38,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// `UnknownSession`, and `ShareEnded` while it is not shared.
-    pub async fn watch_as_administrator(&self, id: &SessionId, name: &str) -> Result<String, Refusal> {
+    pub async fn watch_as_administrator(
+        &self,
+        id: &SessionId,
+        name: &str,
+    ) -> Result<String, Refusal> {
         let found = async {
-            let session = self.store.session(id).await?.ok_or(DenialCode::UnknownSession)?;
+            let session = self
+                .store
+                .session(id)
+                .await?
+                .ok_or(DenialCode::UnknownSession)?;
             if session.sharing.token.is_none() {
                 return Err(DenialCode::ShareEnded.into());
             }
@@ -51,15 +63,31 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// `UnknownSession` when there is none.
     pub async fn unshare(&self, id: &SessionId) -> Result<Session, Refusal> {
         let row = self
-            .move_session(id, None, |row| row.sharing.token.is_some().then(|| row.shared(row.sharing.ended()).ok()).flatten())
+            .move_session(id, None, |row| {
+                row.sharing
+                    .token
+                    .is_some()
+                    .then(|| row.shared(row.sharing.ended()).ok())
+                    .flatten()
+            })
             .await
             .map_err(Stop::from)
             .and_then(|row| row.ok_or_else(|| DenialCode::UnknownSession.into()));
         row.map_err(|stop| self.refuse_quietly(stop))
     }
 
-    fn admit_watcher(&self, session: Session, token: &str, user: Option<&User>) -> Result<String, Stop> {
-        if !session.sharing.token.as_ref().is_some_and(|known| same_secret(known, token)) {
+    fn admit_watcher(
+        &self,
+        session: Session,
+        token: &str,
+        user: Option<&User>,
+    ) -> Result<String, Stop> {
+        if !session
+            .sharing
+            .token
+            .as_ref()
+            .is_some_and(|known| same_secret(known, token))
+        {
             return Err(DenialCode::ShareEnded.into());
         }
         if !matches!(session.state, State::Ready { .. }) {
@@ -73,13 +101,21 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     /// The way in for somebody of this name, as a viewer of the present round of sharing.
     fn viewer_entrance(&self, session: Session, name: &str) -> Result<String, Stop> {
-        let State::Ready { endpoint, ends_at, .. } = session.state else { return Err(DenialCode::ShareEnded.into()) };
+        let State::Ready {
+            endpoint, ends_at, ..
+        } = session.state
+        else {
+            return Err(DenialCode::ShareEnded.into());
+        };
         let watcher = Watcher {
             id: format!("{:016x}", u128::from_be_bytes(draw(&*self.entropy)) >> 64),
             name: name.chars().take(NAME_CHARS).collect(),
             round: session.sharing.round,
         };
-        let secret = self.keys.sessions().secret_by(&session.secret_key, &session.id);
+        let secret = self
+            .keys
+            .sessions()
+            .secret_by(&session.secret_key, &session.id);
         let ticket = SessionTicket {
             session: session.id,
             role: Role::Viewer,

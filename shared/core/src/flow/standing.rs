@@ -29,24 +29,43 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ///
     /// # Errors
     /// `TooManyAttempts`, whatever the key, and faults.
-    pub async fn standing(&self, key: &str, asker: IpAddr, referrer: Option<&str>) -> Result<Standing, Stop> {
+    pub async fn standing(
+        &self,
+        key: &str,
+        asker: IpAddr,
+        referrer: Option<&str>,
+    ) -> Result<Standing, Stop> {
         let now = self.clock.now();
         let asker = address::hash(asker, &self.keys);
-        let most = self.book.system(&self.store, now).await?.settings.attempts_per_minute;
+        let most = self
+            .book
+            .system(&self.store, now)
+            .await?
+            .settings
+            .attempts_per_minute;
         policy::attempts::check(self.attempts.wait(&asker, most, now))?;
         let found = self.find_cast(key, None, now).await?;
         let (nobody, wishes) = (Visitor::from(NOWHERE), Wishes::default());
         let ground = self.gather(found, &nobody, referrer, &wishes, now).await?;
         let Some(cast) = ground.cast.clone() else {
             self.attempts.note(&asker, now);
-            return Ok(Standing { refused: Some(DenialCode::UnknownCast), amount: None, by_referrer: false });
+            return Ok(Standing {
+                refused: Some(DenialCode::UnknownCast),
+                amount: None,
+                by_referrer: false,
+            });
         };
         let refused = match policy::admit(&ground.facts(None, now)) {
             Verdict::Deny(Denial { code, .. }) => Some(code),
             Verdict::Admit(_) | Verdict::Resume(_) => None,
         };
-        let amount = (refused.is_none() && cast.settings.limit_total_sessions).then(|| cast.counter.amount());
-        Ok(Standing { refused, amount, by_referrer: !cast.settings.referrers.is_empty() })
+        let amount = (refused.is_none() && cast.settings.limit_total_sessions)
+            .then(|| cast.counter.amount());
+        Ok(Standing {
+            refused,
+            amount,
+            by_referrer: !cast.settings.referrers.is_empty(),
+        })
     }
 
     /// Writes a fault into the log, for doors that tell nobody more than that there is one.

@@ -10,10 +10,18 @@ const BELIEVE_MISSING_SECONDS: u64 = 60;
 
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Stops a live session for `reason`; one that is stopping or has ended is left as it is.
-    pub(super) async fn stop_session(&self, session: Session, reason: EndReason) -> Result<Session, Fault> {
+    pub(super) async fn stop_session(
+        &self,
+        session: Session,
+        reason: EndReason,
+    ) -> Result<Session, Fault> {
         let (id, now) = (session.id.clone(), self.clock.now());
         let known = session.clone();
-        let row = self.move_session(&id, Some(session), |row| row.stopping(reason.clone(), now).ok()).await?;
+        let row = self
+            .move_session(&id, Some(session), |row| {
+                row.stopping(reason.clone(), now).ok()
+            })
+            .await?;
         match row {
             Some(row) if matches!(row.state, State::Stopping { .. }) => self.finish_stop(row).await,
             row => Ok(row.unwrap_or(known)),
@@ -24,17 +32,29 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     pub(super) async fn finish_stop(&self, session: Session) -> Result<Session, Fault> {
         let now = self.clock.now();
         let tasks = match &session.task {
-            Some(task) => self.launcher.stop(&task.arn, "the session was ended").await?.into_iter().collect(),
+            Some(task) => self
+                .launcher
+                .stop(&task.arn, "the session was ended")
+                .await?
+                .into_iter()
+                .collect(),
             None => self.stop_all(&session).await?,
         };
-        if gone(&session, &tasks, now) { self.close(session, EndReason::TaskLost, now).await } else { Ok(session) }
+        if gone(&session, &tasks, now) {
+            self.close(session, EndReason::TaskLost, now).await
+        } else {
+            Ok(session)
+        }
     }
 
     async fn stop_all(&self, session: &Session) -> Result<Vec<Task>, Fault> {
         let mut tasks = self.launcher.find(&session.id).await?;
         for task in &mut tasks {
             if task.task.status != TaskStatus::Stopped
-                && let Some(stopped) = self.launcher.stop(&task.task.arn, "the session was ended").await?
+                && let Some(stopped) = self
+                    .launcher
+                    .stop(&task.task.arn, "the session was ended")
+                    .await?
             {
                 *task = stopped;
             }
@@ -43,17 +63,31 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Ends the row; gives the charge back in the same write when the session was never ready.
-    pub(super) async fn close(&self, session: Session, reason: EndReason, now: Timestamp) -> Result<Session, Fault> {
+    pub(super) async fn close(
+        &self,
+        session: Session,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Session, Fault> {
         let (id, known) = (session.id.clone(), session.clone());
-        let row = self.move_session(&id, Some(session), |row| row.ended(reason.clone(), now).ok()).await?;
+        let row = self
+            .move_session(&id, Some(session), |row| {
+                row.ended(reason.clone(), now).ok()
+            })
+            .await?;
         Ok(row.unwrap_or(known))
     }
 }
 
 /// Whether it is certain that no task of this session runs, or will come to run.
 pub(super) fn gone(session: &Session, tasks: &[Task], now: Timestamp) -> bool {
-    let all_stopped = tasks.iter().all(|task| task.task.status == TaskStatus::Stopped);
-    let believed = now >= session.created_at.plus_seconds(LAUNCH_WINDOW_SECONDS.max(BELIEVE_MISSING_SECONDS));
+    let all_stopped = tasks
+        .iter()
+        .all(|task| task.task.status == TaskStatus::Stopped);
+    let believed = now
+        >= session
+            .created_at
+            .plus_seconds(LAUNCH_WINDOW_SECONDS.max(BELIEVE_MISSING_SECONDS));
     all_stopped && (!tasks.is_empty() || believed)
 }
 
@@ -66,7 +100,11 @@ mod tests {
     #[test]
     fn a_task_is_believed_gone_only_when_it_must_be() {
         let task = |status| Task {
-            task: TaskRef { arn: "a".into(), status, version: 1 },
+            task: TaskRef {
+                arn: "a".into(),
+                status,
+                version: 1,
+            },
             session: None,
             stop_detail: String::new(),
             exit_code: None,
@@ -76,11 +114,20 @@ mod tests {
             ("stopped", vec![task(Stopped)], 1, true),
             ("running", vec![task(Running)], 1000, false),
             ("on its way down", vec![task(Stopping)], 1000, false),
-            ("one of two runs", vec![task(Stopped), task(Running)], 1000, false),
+            (
+                "one of two runs",
+                vec![task(Stopped), task(Running)],
+                1000,
+                false,
+            ),
             ("unknown, young", vec![], 59, false),
             ("unknown, old", vec![], 60, true),
         ] {
-            assert_eq!(gone(&session(&cast(1), 1), &tasks, NOON.plus_seconds(age)), expected, "{name}");
+            assert_eq!(
+                gone(&session(&cast(1), 1), &tasks, NOON.plus_seconds(age)),
+                expected,
+                "{name}"
+            );
         }
     }
 }

@@ -67,7 +67,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             Need::Nothing => return Ok(()),
             Need::Forget => {
                 swept.forgotten += 1;
-                self.move_session(id, Some(session), |row| row.forgotten().ok()).await?;
+                self.move_session(id, Some(session), |row| row.forgotten().ok())
+                    .await?;
                 return Ok(());
             }
             Need::Ask => self.ask(session, now, swept).await?,
@@ -78,7 +79,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             Need::StopAgain => {
                 swept.stopped += 1;
                 let session = self.finish_stop(session).await?;
-                if session.is_live() { self.postpone(session, now.plus_seconds(STOPPING_SECONDS)).await? } else { session }
+                if session.is_live() {
+                    self.postpone(session, now.plus_seconds(STOPPING_SECONDS))
+                        .await?
+                } else {
+                    session
+                }
             }
         };
         swept.released += u32::from(!settled.is_live());
@@ -86,7 +92,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Asks ECS by `startedBy`, and adopts the task or closes the row. What waits in a pool that is gone is stopped.
-    async fn ask(&self, session: Session, now: Timestamp, swept: &mut Swept) -> Result<Session, Fault> {
+    async fn ask(
+        &self,
+        session: Session,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<Session, Fault> {
         if let Some(pool) = session.waits_in()
             && self.store.record::<Staging>(pool.as_str()).await?.is_none()
         {
@@ -98,14 +109,21 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let reason = tasks.first().map_or(EndReason::TaskLost, stopped_because);
             return self.close(session, reason, now).await;
         }
-        let Some(task) = tasks.iter().find(|task| task.task.status != TaskStatus::Stopped) else {
-            return self.postpone(session, now.plus_seconds(STOPPING_SECONDS)).await;
+        let Some(task) = tasks
+            .iter()
+            .find(|task| task.task.status != TaskStatus::Stopped)
+        else {
+            return self
+                .postpone(session, now.plus_seconds(STOPPING_SECONDS))
+                .await;
         };
         let was_reserved = matches!(session.state, State::Reserved);
         let session = self.attach(session, task).await?;
         swept.started += u32::from(was_reserved && matches!(session.state, State::Starting));
         if matches!(session.state, State::Ready { .. }) {
-            return self.postpone(session, now.plus_seconds(CHECK_SECONDS)).await;
+            return self
+                .postpone(session, now.plus_seconds(CHECK_SECONDS))
+                .await;
         }
         Ok(session)
     }
@@ -113,14 +131,20 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// Looks again later.
     async fn postpone(&self, session: Session, next: Timestamp) -> Result<Session, Fault> {
         let (id, known) = (session.id.clone(), session.clone());
-        let row =
-            self.move_session(&id, Some(session), |row| (row.is_live() && row.due_at < Some(next)).then(|| row.checked(next))).await?;
+        let row = self
+            .move_session(&id, Some(session), |row| {
+                (row.is_live() && row.due_at < Some(next)).then(|| row.checked(next))
+            })
+            .await?;
         Ok(row.unwrap_or(known))
     }
 }
 
 fn stopped_because(task: &Task) -> EndReason {
-    EndReason::TaskStopped { detail: task.stop_detail.clone(), exit_code: task.exit_code }
+    EndReason::TaskStopped {
+        detail: task.stop_detail.clone(),
+        exit_code: task.exit_code,
+    }
 }
 
 fn need(session: &Session, now: Timestamp) -> Need {
@@ -130,9 +154,11 @@ fn need(session: &Session, now: Timestamp) -> Need {
     match &session.state {
         State::Reserved => Need::Ask,
         State::Starting => Need::Stop(EndReason::StartTimeout),
-        State::Ready { ends_at, .. } if now >= *ends_at => {
-            Need::Stop(if session.is_nobodys() { EndReason::Unused } else { EndReason::TimeLimit })
-        }
+        State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(if session.is_nobodys() {
+            EndReason::Unused
+        } else {
+            EndReason::TimeLimit
+        }),
         State::Ready { .. } => Need::Ask,
         State::Stopping { .. } => Need::StopAgain,
         State::Ended { .. } => Need::Forget,
@@ -149,27 +175,83 @@ mod tests {
     #[test]
     fn a_due_session_gets_what_its_state_needs() {
         let reserved = session(&cast(1), 1);
-        let task = TaskRef { arn: "a".into(), status: TaskStatus::Pending, version: 1 };
+        let task = TaskRef {
+            arn: "a".into(),
+            status: TaskStatus::Pending,
+            version: 1,
+        };
         let starting = reserved.started(task).expect("starts");
-        let ready = starting.ready(Endpoint { host: "h".into(), port: 1 }, NOON).expect("gets ready");
+        let ready = starting
+            .ready(
+                Endpoint {
+                    host: "h".into(),
+                    port: 1,
+                },
+                NOON,
+            )
+            .expect("gets ready");
         let stopping = ready.stopping(EndReason::Owner, NOON).expect("stops");
         let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
         let mut guest_inside = ready.clone();
-        guest_inside.owner = Owner::Anonymous { id: UserId::from_bytes([1; 16]), group: None, expires_at: Some(NOON.plus_seconds(7200)) };
+        guest_inside.owner = Owner::Anonymous {
+            id: UserId::from_bytes([1; 16]),
+            group: None,
+            expires_at: Some(NOON.plus_seconds(7200)),
+        };
         let of_a_guest = guest_inside.ended(EndReason::Owner, NOON).expect("ends");
         for (name, row, age, expected) in [
-            ("reserved, young", &reserved, RESERVED_SECONDS - 1, Need::Nothing),
+            (
+                "reserved, young",
+                &reserved,
+                RESERVED_SECONDS - 1,
+                Need::Nothing,
+            ),
             ("reserved, old", &reserved, RESERVED_SECONDS, Need::Ask),
             ("starting in time", &starting, 179, Need::Nothing),
-            ("starting too long", &starting, 180, Need::Stop(EndReason::StartTimeout)),
-            ("ready, lately checked", &ready, CHECK_SECONDS - 1, Need::Nothing),
-            ("ready, not checked for a while", &ready, CHECK_SECONDS, Need::Ask),
-            ("ready, time is up", &ready, 3600, Need::Stop(EndReason::TimeLimit)),
+            (
+                "starting too long",
+                &starting,
+                180,
+                Need::Stop(EndReason::StartTimeout),
+            ),
+            (
+                "ready, lately checked",
+                &ready,
+                CHECK_SECONDS - 1,
+                Need::Nothing,
+            ),
+            (
+                "ready, not checked for a while",
+                &ready,
+                CHECK_SECONDS,
+                Need::Ask,
+            ),
+            (
+                "ready, time is up",
+                &ready,
+                3600,
+                Need::Stop(EndReason::TimeLimit),
+            ),
             ("stopping", &stopping, STOPPING_SECONDS, Need::StopAgain),
             ("ended", &ended, 1_000_000, Need::Nothing),
-            ("ended, of a user who may be kept", &of_a_guest, 7199, Need::Nothing),
-            ("ended, of a user who must be forgotten", &of_a_guest, 7200, Need::Forget),
-            ("alive, of a user whose time is over", &guest_inside, 7200, Need::Stop(EndReason::TimeLimit)),
+            (
+                "ended, of a user who may be kept",
+                &of_a_guest,
+                7199,
+                Need::Nothing,
+            ),
+            (
+                "ended, of a user who must be forgotten",
+                &of_a_guest,
+                7200,
+                Need::Forget,
+            ),
+            (
+                "alive, of a user whose time is over",
+                &guest_inside,
+                7200,
+                Need::Stop(EndReason::TimeLimit),
+            ),
         ] {
             assert_eq!(need(row, NOON.plus_seconds(age)), expected, "{name}");
         }

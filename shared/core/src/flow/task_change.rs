@@ -22,14 +22,19 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let wanted = row.is_some_and(|row| row.is_live() && is_own(&row, &task));
         if !wanted && task.task.status < TaskStatus::Stopping {
             tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task without a session");
-            self.launcher.stop(&task.task.arn, "it has no session").await?;
+            self.launcher
+                .stop(&task.task.arn, "it has no session")
+                .await?;
         }
         Ok(())
     }
 }
 
 fn is_own(session: &Session, task: &Task) -> bool {
-    session.task.as_ref().is_none_or(|known| known.arn == task.task.arn)
+    session
+        .task
+        .as_ref()
+        .is_none_or(|known| known.arn == task.task.arn)
 }
 
 /// What a session becomes when ECS says this of its task; `None` when nothing changes.
@@ -38,13 +43,24 @@ fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
         return None;
     }
     if task.task.status == TaskStatus::Stopped {
-        let reason = EndReason::TaskStopped { detail: task.stop_detail.clone(), exit_code: task.exit_code };
+        let reason = EndReason::TaskStopped {
+            detail: task.stop_detail.clone(),
+            exit_code: task.exit_code,
+        };
         return session.ended(reason, now).ok();
     }
-    let newer = session.task.as_ref().is_none_or(|known| task.task.version > known.version && task.task.status != known.status);
+    let newer = session
+        .task
+        .as_ref()
+        .is_none_or(|known| task.task.version > known.version && task.task.status != known.status);
     // Once it is ready, nobody looks at the task's status any more, so it is not worth a write.
-    let worth_it = matches!(session.state, State::Reserved | State::Starting) || session.task.is_none();
-    if newer && worth_it { session.started(task.task.clone()).ok() } else { None }
+    let worth_it =
+        matches!(session.state, State::Reserved | State::Starting) || session.task.is_none();
+    if newer && worth_it {
+        session.started(task.task.clone()).ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -55,41 +71,121 @@ mod tests {
     use TaskStatus::{Pending, Running, Stopped};
 
     fn task(arn: &str, status: TaskStatus, version: i64) -> Task {
-        Task { task: TaskRef { arn: arn.into(), status, version }, session: None, stop_detail: "it fell".into(), exit_code: Some(1) }
+        Task {
+            task: TaskRef {
+                arn: arn.into(),
+                status,
+                version,
+            },
+            session: None,
+            stop_detail: "it fell".into(),
+            exit_code: Some(1),
+        }
     }
 
     #[test]
     fn news_moves_a_session_only_forward() {
         let reserved = session(&cast(1), 1);
-        let starting = reserved.started(task("a", Pending, 2).task).expect("starts");
-        let ready = starting.ready(Endpoint { host: "h".into(), port: 1 }, NOON).expect("gets ready");
+        let starting = reserved
+            .started(task("a", Pending, 2).task)
+            .expect("starts");
+        let ready = starting
+            .ready(
+                Endpoint {
+                    host: "h".into(),
+                    port: 1,
+                },
+                NOON,
+            )
+            .expect("gets ready");
         let stopping = ready.stopping(EndReason::Owner, NOON).expect("stops");
         let ended = starting.ended(EndReason::TaskLost, NOON).expect("ends");
         for (name, row, news, becomes) in [
-            ("first news", &reserved, task("a", Pending, 1), Some("starting")),
-            ("stopped before we knew it started", &reserved, task("a", Stopped, 5), Some("ended")),
-            ("newer status", &starting, task("a", Running, 3), Some("starting")),
+            (
+                "first news",
+                &reserved,
+                task("a", Pending, 1),
+                Some("starting"),
+            ),
+            (
+                "stopped before we knew it started",
+                &reserved,
+                task("a", Stopped, 5),
+                Some("ended"),
+            ),
+            (
+                "newer status",
+                &starting,
+                task("a", Running, 3),
+                Some("starting"),
+            ),
             ("the same again", &starting, task("a", Pending, 2), None),
-            ("older, out of order", &starting, task("a", TaskStatus::Provisioning, 1), None),
+            (
+                "older, out of order",
+                &starting,
+                task("a", TaskStatus::Provisioning, 1),
+                None,
+            ),
             ("another task", &starting, task("b", Stopped, 9), None),
-            ("running, when ready already", &ready, task("a", Running, 9), None),
-            ("stopped when ready", &ready, task("a", Stopped, 9), Some("ended")),
-            ("stopped when stopping", &stopping, task("a", Stopped, 9), Some("ended")),
-            ("anything after the end", &ended, task("a", Stopped, 9), None),
+            (
+                "running, when ready already",
+                &ready,
+                task("a", Running, 9),
+                None,
+            ),
+            (
+                "stopped when ready",
+                &ready,
+                task("a", Stopped, 9),
+                Some("ended"),
+            ),
+            (
+                "stopped when stopping",
+                &stopping,
+                task("a", Stopped, 9),
+                Some("ended"),
+            ),
+            (
+                "anything after the end",
+                &ended,
+                task("a", Stopped, 9),
+                None,
+            ),
         ] {
             let after = advance(row, &news, NOON);
-            assert_eq!(after.as_ref().map(|after| after.state.as_str()), becomes, "{name}");
+            assert_eq!(
+                after.as_ref().map(|after| after.state.as_str()),
+                becomes,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn only_an_unserved_session_is_refunded_and_the_first_reason_stays() {
-        let starting = session(&cast(1), 1).started(task("a", Pending, 1).task).expect("starts");
-        let ready = starting.ready(Endpoint { host: "h".into(), port: 1 }, NOON).expect("gets ready");
+        let starting = session(&cast(1), 1)
+            .started(task("a", Pending, 1).task)
+            .expect("starts");
+        let ready = starting
+            .ready(
+                Endpoint {
+                    host: "h".into(),
+                    port: 1,
+                },
+                NOON,
+            )
+            .expect("gets ready");
         let ended = |row: &Session| advance(row, &task("a", Stopped, 9), NOON).expect("ends");
         assert!(ended(&starting).is_refunded());
         assert!(!ended(&ready).is_refunded());
         let by_owner = ended(&starting.stopping(EndReason::Owner, NOON).expect("stops"));
-        assert!(matches!(by_owner.state, State::Ended { reason: EndReason::Owner, refunded: true, .. }));
+        assert!(matches!(
+            by_owner.state,
+            State::Ended {
+                reason: EndReason::Owner,
+                refunded: true,
+                ..
+            }
+        ));
     }
 }

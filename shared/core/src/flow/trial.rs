@@ -25,24 +25,42 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// When the store does not answer.
     pub async fn try_link(&self, cast: &Cast, trial: &Trial) -> Result<Vec<Step>, Fault> {
         let (visitor, now) = (&trial.visitor, trial.at);
-        let mut ground = self.gather(None, visitor, visitor.referrer.as_deref(), &trial.wishes, now).await?;
+        let mut ground = self
+            .gather(
+                None,
+                visitor,
+                visitor.referrer.as_deref(),
+                &trial.wishes,
+                now,
+            )
+            .await?;
         let cast = std::sync::Arc::new(cast.clone());
         self.gather_for(&cast, &mut ground, now).await?;
         ground.place = Some((SessionId::from_bytes([0; 16]), false));
         self.see_room(&cast, &mut ground).await?;
         ground.own_session = self.find_own(&cast, visitor).await?;
         ground.proof = ProofFact::NotAsked;
-        for tally in
-            policy::live_limits::tallies(&cast, ground.image.as_deref(), visitor.user.as_ref(), &ground.grant, &ground.system.settings, now)
-        {
+        for tally in policy::live_limits::tallies(
+            &cast,
+            ground.image.as_deref(),
+            visitor.user.as_ref(),
+            &ground.grant,
+            &ground.system.settings,
+            now,
+        ) {
             if self.store.tally(&tally.key).await? >= tally.most {
                 ground.full.insert(tally.kind);
             }
         }
-        let window = match policy::ip_window::applies(cast.settings.ip_limit.as_ref(), visitor.address) {
-            Some(limit) => Some(self.store.window(&self.window_key(&cast, limit.by, visitor)).await?),
-            None => None,
-        };
+        let window =
+            match policy::ip_window::applies(cast.settings.ip_limit.as_ref(), visitor.address) {
+                Some(limit) => Some(
+                    self.store
+                        .window(&self.window_key(&cast, limit.by, visitor))
+                        .await?,
+                ),
+                None => None,
+            };
         Ok(policy::trace(&ground.facts(window.as_ref(), now)))
     }
 }

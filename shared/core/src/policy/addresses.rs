@@ -10,11 +10,23 @@ use crate::denial::{Denial, DenialCode};
 ///
 /// # Errors
 /// `AddressDenied`, which names the label of the ban.
-pub fn check(banned_anywhere: &[AddressRule], banned_here: &[AddressRule], allowed: &[AddressRule], address: IpAddr) -> Result<(), Denial> {
+pub fn check(
+    banned_anywhere: &[AddressRule],
+    banned_here: &[AddressRule],
+    allowed: &[AddressRule],
+    address: IpAddr,
+) -> Result<(), Denial> {
     if let Some(ban) = find(banned_anywhere, address).or_else(|| find(banned_here, address)) {
-        return Err(Denial::because(DenialCode::AddressDenied, format!("Requests from {} are not allowed.", ban.label())));
+        return Err(Denial::because(
+            DenialCode::AddressDenied,
+            format!("Requests from {} are not allowed.", ban.label()),
+        ));
     }
-    if allowed.is_empty() || find(allowed, address).is_some() { Ok(()) } else { super::refuse(DenialCode::AddressDenied) }
+    if allowed.is_empty() || find(allowed, address).is_some() {
+        Ok(())
+    } else {
+        super::refuse(DenialCode::AddressDenied)
+    }
 }
 
 #[cfg(test)]
@@ -23,20 +35,74 @@ mod tests {
 
     #[test]
     fn a_ban_wins_over_everything_and_names_whom_it_is_for() {
-        let list = |lines: &[&str]| lines.iter().map(|line| AddressRule::parse(line).expect(line)).collect::<Vec<_>>();
+        let list = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|line| AddressRule::parse(line).expect(line))
+                .collect::<Vec<_>>()
+        };
         let labelled = "Requests from Example Hosting are not allowed.";
         for (name, everywhere, here, allowed, detail) in [
             ("no lists", vec![], vec![], vec![], None),
-            ("banned everywhere", vec!["192.0.2.0/24 Example Hosting"], vec![], vec![], Some(Some(labelled))),
-            ("banned here", vec![], vec!["192.0.2.1 Example Hosting"], vec![], Some(Some(labelled))),
-            ("banned here, without a label", vec![], vec!["192.0.2.1"], vec![], Some(Some("Requests from 192.0.2.1/32 are not allowed."))),
-            ("a ban of somebody else", vec!["198.51.100.0/24"], vec![], vec![], None),
+            (
+                "banned everywhere",
+                vec!["192.0.2.0/24 Example Hosting"],
+                vec![],
+                vec![],
+                Some(Some(labelled)),
+            ),
+            (
+                "banned here",
+                vec![],
+                vec!["192.0.2.1 Example Hosting"],
+                vec![],
+                Some(Some(labelled)),
+            ),
+            (
+                "banned here, without a label",
+                vec![],
+                vec!["192.0.2.1"],
+                vec![],
+                Some(Some("Requests from 192.0.2.1/32 are not allowed.")),
+            ),
+            (
+                "a ban of somebody else",
+                vec!["198.51.100.0/24"],
+                vec![],
+                vec![],
+                None,
+            ),
             ("allowed", vec![], vec![], vec!["192.0.2.0/24"], None),
-            ("not among the allowed", vec![], vec![], vec!["198.51.100.0/24"], Some(None)),
-            ("allowed, but banned", vec!["192.0.2.0/24 Example Hosting"], vec![], vec!["192.0.2.1"], Some(Some(labelled))),
+            (
+                "not among the allowed",
+                vec![],
+                vec![],
+                vec!["198.51.100.0/24"],
+                Some(None),
+            ),
+            (
+                "allowed, but banned",
+                vec!["192.0.2.0/24 Example Hosting"],
+                vec![],
+                vec!["192.0.2.1"],
+                Some(Some(labelled)),
+            ),
         ] {
-            let verdict = check(&list(&everywhere), &list(&here), &list(&allowed), [192, 0, 2, 1].into());
-            assert_eq!(verdict.err().map(|denial| denial.detail).as_ref().map(|detail| detail.as_deref()), detail, "{name}");
+            let verdict = check(
+                &list(&everywhere),
+                &list(&here),
+                &list(&allowed),
+                [192, 0, 2, 1].into(),
+            );
+            assert_eq!(
+                verdict
+                    .err()
+                    .map(|denial| denial.detail)
+                    .as_ref()
+                    .map(|detail| detail.as_deref()),
+                detail,
+                "{name}"
+            );
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::denial::{Denial, DenialCode};
 /// # Errors
 /// `TooManyAttempts`.
 pub fn check(wait: Option<u64>) -> Result<(), Denial> {
-    wait.map_or(Ok(()), |seconds| Err(Denial::retry(DenialCode::TooManyAttempts, seconds)))
+    wait.map_or(Ok(()), |seconds| {
+        Err(Denial::retry(DenialCode::TooManyAttempts, seconds))
+    })
 }
 
 #[cfg(test)]
@@ -17,6 +19,9 @@ mod tests {
     #[test]
     fn whoever_must_wait_is_told_how_long() {
         assert_eq!(check(None), Ok(()));
-        assert_eq!(check(Some(7)).err().and_then(|denial| denial.retry_after), Some(7));
+        assert_eq!(
+            check(Some(7)).err().and_then(|denial| denial.retry_after),
+            Some(7)
+        );
     }
 }

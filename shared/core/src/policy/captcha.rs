@@ -51,18 +51,52 @@ mod tests {
         for (name, anonymous, required, logged_in, proof, code) in [
             ("not required", true, false, false, Missing, None),
             ("required, not asked yet", true, true, false, NotAsked, None),
-            ("required, missing", true, true, false, Missing, Some(DenialCode::CaptchaRequired)),
+            (
+                "required, missing",
+                true,
+                true,
+                false,
+                Missing,
+                Some(DenialCode::CaptchaRequired),
+            ),
             ("required, good", true, true, false, Passed, None),
-            ("required, wrong", true, true, false, Failed, Some(DenialCode::CaptchaFailed)),
-            ("required, the provider is down", true, true, false, Unchecked, Some(DenialCode::CaptchaUnavailable)),
+            (
+                "required, wrong",
+                true,
+                true,
+                false,
+                Failed,
+                Some(DenialCode::CaptchaFailed),
+            ),
+            (
+                "required, the provider is down",
+                true,
+                true,
+                false,
+                Unchecked,
+                Some(DenialCode::CaptchaUnavailable),
+            ),
             ("required, logged in", true, true, true, Missing, None),
-            ("required where nobody is anonymous", false, true, false, Missing, None),
+            (
+                "required where nobody is anonymous",
+                false,
+                true,
+                false,
+                Missing,
+                None,
+            ),
         ] {
             let mut settings = crate::testing::cast(1).settings;
             settings.allow_anonymous = anonymous;
             settings.require_captcha = required;
             let user = logged_in.then(|| user(1));
-            assert_eq!(check(&settings, user.as_ref(), proof).err().map(|denial| denial.code), code, "{name}");
+            assert_eq!(
+                check(&settings, user.as_ref(), proof)
+                    .err()
+                    .map(|denial| denial.code),
+                code,
+                "{name}"
+            );
         }
     }
 }

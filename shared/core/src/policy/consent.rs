@@ -7,7 +7,11 @@ use crate::denial::{Denial, DenialCode};
 /// # Errors
 /// `ConsentRequired`.
 pub fn check(by_visitor: bool, consent: Option<bool>) -> Result<(), Denial> {
-    if by_visitor && consent == Some(false) { super::refuse(DenialCode::ConsentRequired) } else { Ok(()) }
+    if by_visitor && consent == Some(false) {
+        super::refuse(DenialCode::ConsentRequired)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -23,8 +23,20 @@ mod tests {
         let enabled = crate::testing::cast(1);
         let mut disabled = enabled.clone();
         disabled.settings.enabled = false;
-        for (name, cast, passes) in [("enabled", Some(&enabled), true), ("disabled", Some(&disabled), false), ("unknown", None, false)] {
-            assert_eq!(check(cast).map(|_| ()), if passes { Ok(()) } else { super::super::refuse(DenialCode::UnknownCast) }, "{name}");
+        for (name, cast, passes) in [
+            ("enabled", Some(&enabled), true),
+            ("disabled", Some(&disabled), false),
+            ("unknown", None, false),
+        ] {
+            assert_eq!(
+                check(cast).map(|_| ()),
+                if passes {
+                    Ok(())
+                } else {
+                    super::super::refuse(DenialCode::UnknownCast)
+                },
+                "{name}"
+            );
         }
     }
 }

@@ -23,7 +23,11 @@ mod tests {
         let enabled = crate::testing::image(1);
         let mut disabled = enabled.clone();
         disabled.settings.enabled = false;
-        for (name, image, passes) in [("enabled", Some(&enabled), true), ("disabled", Some(&disabled), false), ("gone", None, false)] {
+        for (name, image, passes) in [
+            ("enabled", Some(&enabled), true),
+            ("disabled", Some(&disabled), false),
+            ("gone", None, false),
+        ] {
             assert_eq!(check(image).is_ok(), passes, "{name}");
         }
     }

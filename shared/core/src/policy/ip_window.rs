@@ -20,12 +20,21 @@ pub fn applies(limit: Option<&IpLimit>, address: IpAddr) -> Option<&IpLimit> {
 ///
 /// # Errors
 /// `IpLimit`, with the seconds until enough slots have left the window.
-pub fn check(limit: Option<&IpLimit>, window: Option<&Window>, now: Timestamp) -> Result<(), Denial> {
+pub fn check(
+    limit: Option<&IpLimit>,
+    window: Option<&Window>,
+    now: Timestamp,
+) -> Result<(), Denial> {
     let (Some(limit), Some(window)) = (limit, window) else {
         return Ok(());
     };
     let cutoff = Window::cutoff(limit, now);
-    let mut counted: Vec<Timestamp> = window.slots.values().copied().filter(|at| *at > cutoff).collect();
+    let mut counted: Vec<Timestamp> = window
+        .slots
+        .values()
+        .copied()
+        .filter(|at| *at > cutoff)
+        .collect();
     let allowed = limit.sessions as usize;
     if counted.len() < allowed {
         return Ok(());
@@ -34,11 +43,20 @@ pub fn check(limit: Option<&IpLimit>, window: Option<&Window>, now: Timestamp) -
     // The window has room again once all but N - 1 of its slots have left it.
     let last_to_leave = counted[counted.len() - allowed.max(1)];
     let free_at = last_to_leave.plus_seconds(u64::from(limit.within_seconds));
-    Err(Denial::retry(DenialCode::IpLimit, now.seconds_until(free_at).max(1)))
+    Err(Denial::retry(
+        DenialCode::IpLimit,
+        now.seconds_until(free_at).max(1),
+    ))
 }
 
 /// How to take a slot: what the window must still be, and what it becomes.
-pub fn take(limit: &IpLimit, key: String, seen: Option<&Window>, session: &SessionId, now: Timestamp) -> WindowClaim {
+pub fn take(
+    limit: &IpLimit,
+    key: String,
+    seen: Option<&Window>,
+    session: &SessionId,
+    now: Timestamp,
+) -> WindowClaim {
     let cutoff = Window::cutoff(limit, now);
     let mut slots = seen.map(|window| window.slots.clone()).unwrap_or_default();
     slots.retain(|_, at| *at > cutoff);
@@ -46,7 +64,11 @@ pub fn take(limit: &IpLimit, key: String, seen: Option<&Window>, session: &Sessi
     WindowClaim {
         seen: seen.map(|window| window.stamp.clone()),
         cutoff,
-        after: Window { key, stamp: session.as_str().to_owned(), slots },
+        after: Window {
+            key,
+            stamp: session.as_str().to_owned(),
+            slots,
+        },
         forgotten_at: now.plus_seconds(u64::from(limit.within_seconds)),
     }
 }
@@ -64,13 +86,28 @@ mod tests {
     }
 
     fn window(ages_seconds: &[u64]) -> Window {
-        let slots = ages_seconds.iter().enumerate().map(|(n, age)| (slot(n as u8), NOON.minus_seconds(*age))).collect();
-        Window { key: "k".into(), stamp: "s".into(), slots }
+        let slots = ages_seconds
+            .iter()
+            .enumerate()
+            .map(|(n, age)| (slot(n as u8), NOON.minus_seconds(*age)))
+            .collect();
+        Window {
+            key: "k".into(),
+            stamp: "s".into(),
+            slots,
+        }
     }
 
     #[test]
     fn the_window_slides() {
-        let limit = |sessions| Some(IpLimit { sessions, within_seconds: 60, by: CountBy::Address, exempt: Vec::new() });
+        let limit = |sessions| {
+            Some(IpLimit {
+                sessions,
+                within_seconds: 60,
+                by: CountBy::Address,
+                exempt: Vec::new(),
+            })
+        };
         for (name, limit, ages, wait) in [
             ("off", None, Some(&[0, 0, 0][..]), None),
             ("nobody looked", limit(1), None, None),
@@ -78,28 +115,58 @@ mod tests {
             ("one just now, one allowed", limit(1), Some(&[0]), Some(60)),
             ("one 59 s ago", limit(1), Some(&[59]), Some(1)),
             ("one 60 s ago has left", limit(1), Some(&[60]), None),
-            ("two of two, the older leaves first", limit(2), Some(&[10, 50]), Some(10)),
+            (
+                "two of two, the older leaves first",
+                limit(2),
+                Some(&[10, 50]),
+                Some(10),
+            ),
             ("one of two", limit(2), Some(&[10, 70]), None),
-            ("three in a window now limited to two", limit(2), Some(&[10, 20, 30]), Some(40)),
+            (
+                "three in a window now limited to two",
+                limit(2),
+                Some(&[10, 20, 30]),
+                Some(40),
+            ),
         ] {
             let verdict = check(limit.as_ref(), ages.map(window).as_ref(), NOON);
-            assert_eq!(verdict.err().map(|denial| denial.retry_after.expect("a wait")), wait, "{name}");
+            assert_eq!(
+                verdict
+                    .err()
+                    .map(|denial| denial.retry_after.expect("a wait")),
+                wait,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn an_exempt_address_has_no_limit() {
         let exempt = vec![AddressRule::parse("192.0.2.0/24 Classroom").expect("a block")];
-        let limit = IpLimit { sessions: 1, within_seconds: 60, by: CountBy::Address, exempt };
+        let limit = IpLimit {
+            sessions: 1,
+            within_seconds: 60,
+            by: CountBy::Address,
+            exempt,
+        };
         for (address, limited) in [([192, 0, 2, 7], false), ([198, 51, 100, 7], true)] {
-            assert_eq!(applies(Some(&limit), address.into()).is_some(), limited, "{address:?}");
+            assert_eq!(
+                applies(Some(&limit), address.into()).is_some(),
+                limited,
+                "{address:?}"
+            );
         }
         assert_eq!(applies(None, [198, 51, 100, 7].into()), None);
     }
 
     #[test]
     fn a_slot_is_added_and_old_ones_are_dropped() {
-        let limit = &IpLimit { sessions: 2, within_seconds: 60, by: CountBy::Address, exempt: Vec::new() };
+        let limit = &IpLimit {
+            sessions: 2,
+            within_seconds: 60,
+            by: CountBy::Address,
+            exempt: Vec::new(),
+        };
         let claim = take(limit, "k".into(), Some(&window(&[10, 70])), &slot(9), NOON);
         assert_eq!(claim.seen.as_deref(), Some("s"));
         assert_eq!(claim.after.slots.len(), 2);

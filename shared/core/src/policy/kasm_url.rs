@@ -23,11 +23,25 @@ pub fn check(settings: &CastSettings, wish: Option<&str>) -> Result<Chosen, Deni
     let wish = wish.map(str::trim).filter(|wish| !wish.is_empty());
     let own = settings.kasm_url.clone();
     match wish {
-        None => Ok(Chosen { url: own, ..Chosen::default() }),
-        Some(_) if !settings.dynamic_kasm_url => Ok(Chosen { url: own, ignored: true, ..Chosen::default() }),
+        None => Ok(Chosen {
+            url: own,
+            ..Chosen::default()
+        }),
+        Some(_) if !settings.dynamic_kasm_url => Ok(Chosen {
+            url: own,
+            ignored: true,
+            ..Chosen::default()
+        }),
         Some(wish) => match url_rules::visitors_url(wish, &settings.dynamic_kasm_url_hosts) {
-            Ok(url) => Ok(Chosen { url: Some(url), by_visitor: true, ignored: false }),
-            Err(why) => Err(Denial::because(DenialCode::ParameterInvalid, format!("The parameter kasm_url {why}"))),
+            Ok(url) => Ok(Chosen {
+                url: Some(url),
+                by_visitor: true,
+                ignored: false,
+            }),
+            Err(why) => Err(Denial::because(
+                DenialCode::ParameterInvalid,
+                format!("The parameter kasm_url {why}"),
+            )),
         },
     }
 }
@@ -39,21 +53,72 @@ mod tests {
     #[test]
     fn a_visitor_chooses_only_where_the_link_lets_them() {
         for (name, dynamic, wish, url, by_visitor, ignored) in [
-            ("no wish", true, None, Some("https://own.example/"), false, false),
-            ("an empty wish", true, Some(" "), Some("https://own.example/"), false, false),
-            ("a wish", true, Some("example.com"), Some("https://example.com/"), true, false),
-            ("a wish that the link does not take", false, Some("example.com"), Some("https://own.example/"), false, true),
-            ("a wrong wish that the link does not take", false, Some("--x"), Some("https://own.example/"), false, true),
-            ("a wrong wish", true, Some("http://localhost/"), None, false, false),
+            (
+                "no wish",
+                true,
+                None,
+                Some("https://own.example/"),
+                false,
+                false,
+            ),
+            (
+                "an empty wish",
+                true,
+                Some(" "),
+                Some("https://own.example/"),
+                false,
+                false,
+            ),
+            (
+                "a wish",
+                true,
+                Some("example.com"),
+                Some("https://example.com/"),
+                true,
+                false,
+            ),
+            (
+                "a wish that the link does not take",
+                false,
+                Some("example.com"),
+                Some("https://own.example/"),
+                false,
+                true,
+            ),
+            (
+                "a wrong wish that the link does not take",
+                false,
+                Some("--x"),
+                Some("https://own.example/"),
+                false,
+                true,
+            ),
+            (
+                "a wrong wish",
+                true,
+                Some("http://localhost/"),
+                None,
+                false,
+                false,
+            ),
         ] {
             let mut settings = crate::testing::cast(1).settings;
             settings.kasm_url = Some("https://own.example/".into());
             settings.dynamic_kasm_url = dynamic;
-            let expected = url.map(|url| Chosen { url: Some(url.to_owned()), by_visitor, ignored });
+            let expected = url.map(|url| Chosen {
+                url: Some(url.to_owned()),
+                by_visitor,
+                ignored,
+            });
             let chosen = check(&settings, wish);
             assert_eq!(chosen.as_ref().ok(), expected.as_ref(), "{name}");
             if let Err(denial) = chosen {
-                assert!(denial.code == DenialCode::ParameterInvalid && denial.detail.is_some_and(|detail| detail.contains("kasm_url")));
+                assert!(
+                    denial.code == DenialCode::ParameterInvalid
+                        && denial
+                            .detail
+                            .is_some_and(|detail| detail.contains("kasm_url"))
+                );
             }
         }
     }

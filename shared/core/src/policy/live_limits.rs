@@ -26,13 +26,21 @@ pub fn tallies(
 ) -> Vec<Tally> {
     let live = |kind, key: &str, most: Option<u32>| most.map(|most| Tally::new(kind, key, most));
     let of_user = |user: &UserId| live(TallyKind::User, user.as_str(), grant.sessions_per_user);
-    let minted = || system.anonymous_users_per_hour.map(|most| Tally::of_hour(now, most));
+    let minted = || {
+        system
+            .anonymous_users_per_hour
+            .map(|most| Tally::of_hour(now, most))
+    };
     let profile = image.and_then(|image| persistent_profile::carried(cast, image, user));
     [
         // Two sessions with one profile would each save what the other has not.
         profile.map(|profile| Tally::new(TallyKind::Profile, profile.id.as_str(), 1)),
         user.map_or_else(minted, |user| of_user(&user.id)),
-        live(TallyKind::Cast, cast.id.as_str(), cast.settings.max_live_sessions),
+        live(
+            TallyKind::Cast,
+            cast.id.as_str(),
+            cast.settings.max_live_sessions,
+        ),
         live(TallyKind::System, "all", system.max_sessions),
     ]
     .into_iter()
@@ -44,7 +52,12 @@ pub fn tallies(
 ///
 /// # Errors
 /// `ProfileBusy`, `UserLimit`, `AnonymousLimit`, `CastBusy`, `SystemBusy`, or `Maintenance` when the limit of the deployment or of the link is 0.
-pub fn check(cast: &Cast, system: &SystemSettings, full: &BTreeSet<TallyKind>, now: Timestamp) -> Result<(), Denial> {
+pub fn check(
+    cast: &Cast,
+    system: &SystemSettings,
+    full: &BTreeSet<TallyKind>,
+    now: Timestamp,
+) -> Result<(), Denial> {
     if system.max_sessions == Some(0) || cast.settings.max_live_sessions == Some(0) {
         return super::refuse(DenialCode::Maintenance);
     }
@@ -53,7 +66,10 @@ pub fn check(cast: &Cast, system: &SystemSettings, full: &BTreeSet<TallyKind>, n
         None | Some(TallyKind::Pool) => Ok(()),
         Some(TallyKind::Profile) => super::refuse(DenialCode::ProfileBusy),
         Some(TallyKind::User) => super::refuse(DenialCode::UserLimit),
-        Some(TallyKind::Minted) => Err(Denial::retry(DenialCode::AnonymousLimit, 3600 - now.seconds().rem_euclid(3600).unsigned_abs())),
+        Some(TallyKind::Minted) => Err(Denial::retry(
+            DenialCode::AnonymousLimit,
+            3600 - now.seconds().rem_euclid(3600).unsigned_abs(),
+        )),
         Some(TallyKind::Cast) => Err(Denial::retry(DenialCode::CastBusy, 60)),
         Some(TallyKind::System) => Err(Denial::retry(DenialCode::SystemBusy, 60)),
     }
@@ -66,19 +82,51 @@ mod tests {
 
     #[test]
     fn only_limits_that_are_on_are_counted() {
-        let grant = |most| Grant { sessions_per_user: most, ..Grant::default() };
+        let grant = |most| Grant {
+            sessions_per_user: most,
+            ..Grant::default()
+        };
         let image = image(1);
         for (name, logged_in, per_user, per_cast, system, per_hour, expected) in [
             ("nothing is limited", false, None, None, None, None, &[][..]),
-            ("everything, anonymous", false, Some(1), Some(2), Some(3), Some(4), &[TallyKind::Minted, TallyKind::Cast, TallyKind::System]),
-            ("everything, logged in", true, Some(1), Some(2), Some(3), Some(4), &[TallyKind::User, TallyKind::Cast, TallyKind::System]),
+            (
+                "everything, anonymous",
+                false,
+                Some(1),
+                Some(2),
+                Some(3),
+                Some(4),
+                &[TallyKind::Minted, TallyKind::Cast, TallyKind::System],
+            ),
+            (
+                "everything, logged in",
+                true,
+                Some(1),
+                Some(2),
+                Some(3),
+                Some(4),
+                &[TallyKind::User, TallyKind::Cast, TallyKind::System],
+            ),
         ] {
             let mut cast = cast(1);
             cast.settings.max_live_sessions = per_cast;
-            let system = SystemSettings { max_sessions: system, anonymous_users_per_hour: per_hour, ..SystemSettings::default() };
+            let system = SystemSettings {
+                max_sessions: system,
+                anonymous_users_per_hour: per_hour,
+                ..SystemSettings::default()
+            };
             let user = logged_in.then(|| user(1));
-            let kinds: Vec<_> =
-                tallies(&cast, Some(&image), user.as_ref(), &grant(per_user), &system, NOON).into_iter().map(|tally| tally.kind).collect();
+            let kinds: Vec<_> = tallies(
+                &cast,
+                Some(&image),
+                user.as_ref(),
+                &grant(per_user),
+                &system,
+                NOON,
+            )
+            .into_iter()
+            .map(|tally| tally.kind)
+            .collect();
             assert_eq!(kinds, expected, "{name}");
         }
     }
@@ -88,16 +136,37 @@ mod tests {
         let (mut cast, mut image, user) = (cast(1), image(1), user(1));
         cast.settings.allow_anonymous = false;
         image.settings.profile.path = Some("/home/app".into());
-        let counted = |user| tallies(&cast, Some(&image), user, &Grant::default(), &SystemSettings::default(), NOON);
+        let counted = |user| {
+            tallies(
+                &cast,
+                Some(&image),
+                user,
+                &Grant::default(),
+                &SystemSettings::default(),
+                NOON,
+            )
+        };
         let of_user = counted(Some(&user));
-        assert_eq!(of_user.iter().map(|tally| (tally.kind, tally.most)).collect::<Vec<_>>(), [(TallyKind::Profile, 1)]);
-        assert!(of_user[0].kind.is_live(), "given back when the session ends");
+        assert_eq!(
+            of_user
+                .iter()
+                .map(|tally| (tally.kind, tally.most))
+                .collect::<Vec<_>>(),
+            [(TallyKind::Profile, 1)]
+        );
+        assert!(
+            of_user[0].kind.is_live(),
+            "given back when the session ends"
+        );
         assert!(counted(None).is_empty());
     }
 
     #[test]
     fn a_full_count_is_told_in_its_own_words() {
-        let limited = |max_sessions| SystemSettings { max_sessions, ..SystemSettings::default() };
+        let limited = |max_sessions| SystemSettings {
+            max_sessions,
+            ..SystemSettings::default()
+        };
         for (name, of_cast, max_sessions, full, code, retry_after) in [
             ("nothing is full", None, Some(5), vec![], None, None),
             (
@@ -108,18 +177,70 @@ mod tests {
                 Some(DenialCode::ProfileBusy),
                 None,
             ),
-            ("the user's", None, Some(5), vec![TallyKind::User, TallyKind::System], Some(DenialCode::UserLimit), None),
-            ("the hour's", None, None, vec![TallyKind::Minted], Some(DenialCode::AnonymousLimit), Some(3600)),
-            ("the link's", Some(5), Some(5), vec![TallyKind::Cast], Some(DenialCode::CastBusy), Some(60)),
-            ("the deployment's", None, Some(5), vec![TallyKind::System], Some(DenialCode::SystemBusy), Some(60)),
-            ("maintenance of everything", None, Some(0), vec![], Some(DenialCode::Maintenance), None),
-            ("maintenance of the link", Some(0), None, vec![], Some(DenialCode::Maintenance), None),
+            (
+                "the user's",
+                None,
+                Some(5),
+                vec![TallyKind::User, TallyKind::System],
+                Some(DenialCode::UserLimit),
+                None,
+            ),
+            (
+                "the hour's",
+                None,
+                None,
+                vec![TallyKind::Minted],
+                Some(DenialCode::AnonymousLimit),
+                Some(3600),
+            ),
+            (
+                "the link's",
+                Some(5),
+                Some(5),
+                vec![TallyKind::Cast],
+                Some(DenialCode::CastBusy),
+                Some(60),
+            ),
+            (
+                "the deployment's",
+                None,
+                Some(5),
+                vec![TallyKind::System],
+                Some(DenialCode::SystemBusy),
+                Some(60),
+            ),
+            (
+                "maintenance of everything",
+                None,
+                Some(0),
+                vec![],
+                Some(DenialCode::Maintenance),
+                None,
+            ),
+            (
+                "maintenance of the link",
+                Some(0),
+                None,
+                vec![],
+                Some(DenialCode::Maintenance),
+                None,
+            ),
         ] {
             let mut cast = cast(1);
             cast.settings.max_live_sessions = of_cast;
-            let verdict = check(&cast, &limited(max_sessions), &full.into_iter().collect(), NOON).err();
+            let verdict = check(
+                &cast,
+                &limited(max_sessions),
+                &full.into_iter().collect(),
+                NOON,
+            )
+            .err();
             assert_eq!(verdict.as_ref().map(|denial| denial.code), code, "{name}");
-            assert_eq!(verdict.and_then(|denial| denial.retry_after), retry_after, "{name}");
+            assert_eq!(
+                verdict.and_then(|denial| denial.retry_after),
+                retry_after,
+                "{name}"
+            );
         }
     }
 }

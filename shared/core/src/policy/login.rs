@@ -8,7 +8,11 @@ use crate::user::User;
 /// # Errors
 /// `LoginRequired`.
 pub fn check(allow_anonymous: bool, user: Option<&User>) -> Result<(), Denial> {
-    if allow_anonymous || user.is_some() { Ok(()) } else { super::refuse(DenialCode::LoginRequired) }
+    if allow_anonymous || user.is_some() {
+        Ok(())
+    } else {
+        super::refuse(DenialCode::LoginRequired)
+    }
 }
 
 #[cfg(test)]

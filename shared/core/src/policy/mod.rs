@@ -164,57 +164,116 @@ pub fn admit(facts: &Facts<'_>) -> Verdict {
 
 /// The name of the network that would be used, so that it can be looked up before the decision.
 pub fn wanted_network(cast: &Cast, image: &Image, wishes: &Wishes) -> Option<NetworkName> {
-    network::check(&cast.settings, &image.settings, wishes.docker_network.as_deref()).ok()?
+    network::check(
+        &cast.settings,
+        &image.settings,
+        wishes.docker_network.as_deref(),
+    )
+    .ok()?
 }
 
 /// Asks every rule in order. `hear` learns what each says and decides whether that ends the matter: it gives the denial back, or swallows it.
-fn judge(facts: &Facts<'_>, hear: &mut dyn FnMut(Rule, Result<(), Denial>) -> Result<(), Denial>) -> Result<Verdict, Denial> {
+fn judge(
+    facts: &Facts<'_>,
+    hear: &mut dyn FnMut(Rule, Result<(), Denial>) -> Result<(), Denial>,
+) -> Result<Verdict, Denial> {
     let found = enabled::check(facts.cast);
     hear(Rule::Enabled, found.clone().map(drop))?;
     // Without a link no other rule has anything to judge.
     let cast = found?;
     let settings = &cast.settings;
     // A session that is there outlives the link's own end; what it may not outlive is that the link was taken away from this visitor.
-    let own = facts.own_session.filter(|_| settings.allow_resume && facts.user.is_some());
+    let own = facts
+        .own_session
+        .filter(|_| settings.allow_resume && facts.user.is_some());
     let begins = |verdict: Result<(), Denial>| if own.is_some() { Ok(()) } else { verdict };
-    hear(Rule::ValidUntil, begins(valid_until::check(settings.valid_until, facts.now)))?;
-    hear(Rule::OpenHours, begins(open_hours::check(settings.open_hours.as_ref(), facts.now)))?;
+    hear(
+        Rule::ValidUntil,
+        begins(valid_until::check(settings.valid_until, facts.now)),
+    )?;
+    hear(
+        Rule::OpenHours,
+        begins(open_hours::check(settings.open_hours.as_ref(), facts.now)),
+    )?;
     let banned = &facts.system.banned_addresses;
-    hear(Rule::Addresses, addresses::check(banned, &settings.banned_addresses, &settings.allowed_addresses, facts.address))?;
-    hear(Rule::Referrer, referrer::check(&settings.referrers, facts.referrer))?;
-    hear(Rule::Login, login::check(settings.allow_anonymous, facts.user))?;
+    hear(
+        Rule::Addresses,
+        addresses::check(
+            banned,
+            &settings.banned_addresses,
+            &settings.allowed_addresses,
+            facts.address,
+        ),
+    )?;
+    hear(
+        Rule::Referrer,
+        referrer::check(&settings.referrers, facts.referrer),
+    )?;
+    hear(
+        Rule::Login,
+        login::check(settings.allow_anonymous, facts.user),
+    )?;
     hear(Rule::Resume, Ok(()))?;
     let chosen = kasm_url::check(settings, facts.wishes.kasm_url.as_deref());
     if own.is_some() {
         // Whatever is wrong with a wish never keeps anybody from a session that is theirs; and nobody's link opens anything in it unseen.
-        let agreed = chosen.ok().filter(|chosen| chosen.by_visitor && facts.consent == Some(true));
+        let agreed = chosen
+            .ok()
+            .filter(|chosen| chosen.by_visitor && facts.consent == Some(true));
         return Ok(Verdict::Resume(agreed.and_then(|chosen| chosen.url)));
     }
     hear(Rule::Image, image::check(facts.image))?;
     hear(Rule::KasmUrl, chosen.clone().map(drop))?;
     hear(Rule::Network, judge_network(facts, cast))?;
     let chosen = chosen.unwrap_or_default();
-    hear(Rule::Consent, consent::check(chosen.by_visitor, facts.consent))?;
+    hear(
+        Rule::Consent,
+        consent::check(chosen.by_visitor, facts.consent),
+    )?;
     hear(Rule::Attempts, attempts::check(facts.wait))?;
-    hear(Rule::Captcha, captcha::check(settings, facts.user, facts.proof))?;
+    hear(
+        Rule::Captcha,
+        captcha::check(settings, facts.user, facts.proof),
+    )?;
     hear(Rule::Turn, turn::check(settings, facts.line, facts.now))?;
-    hear(Rule::LiveLimits, live_limits::check(cast, facts.system, facts.full, facts.now))?;
+    hear(
+        Rule::LiveLimits,
+        live_limits::check(cast, facts.system, facts.full, facts.now),
+    )?;
     let limit = ip_window::applies(settings.ip_limit.as_ref(), facts.address);
-    hear(Rule::IpWindow, ip_window::check(limit, facts.window, facts.now))?;
+    hear(
+        Rule::IpWindow,
+        ip_window::check(limit, facts.window, facts.now),
+    )?;
     hear(Rule::Total, total::check(cast))?;
     Ok(Verdict::Admit(Admission {
         count: settings.limit_total_sessions.then_some(cast.counter.epoch),
         window: limit.cloned(),
-        tallies: live_limits::tallies(cast, facts.image, facts.user, facts.grant, facts.system, facts.now),
+        tallies: live_limits::tallies(
+            cast,
+            facts.image,
+            facts.user,
+            facts.grant,
+            facts.system,
+            facts.now,
+        ),
         kasm_url: chosen,
         network: facts.network.cloned(),
     }))
 }
 
 fn judge_network(facts: &Facts<'_>, cast: &Cast) -> Result<(), Denial> {
-    let Some(image) = facts.image else { return Ok(()) };
-    let chosen = network::check(&cast.settings, &image.settings, facts.wishes.docker_network.as_deref())?;
-    let exists = facts.network.is_some_and(|network| Some(&network.id) == chosen.as_ref());
+    let Some(image) = facts.image else {
+        return Ok(());
+    };
+    let chosen = network::check(
+        &cast.settings,
+        &image.settings,
+        facts.wishes.docker_network.as_deref(),
+    )?;
+    let exists = facts
+        .network
+        .is_some_and(|network| Some(&network.id) == chosen.as_ref());
     network::found(chosen.as_ref(), exists, chosen != image.settings.network)
 }
 
@@ -284,7 +343,10 @@ pub(crate) mod tests {
         let settings = &mut ground.cast.settings;
         settings.enabled = false;
         settings.valid_until = Some(NOON);
-        settings.open_hours = Some(OpenHours { time_zone: "UTC".into(), spans: vec![Span::parse("sun 09:00-10:00").expect("a span")] });
+        settings.open_hours = Some(OpenHours {
+            time_zone: "UTC".into(),
+            spans: vec![Span::parse("sun 09:00-10:00").expect("a span")],
+        });
         settings.banned_addresses = vec![AddressRule::parse("192.0.2.1").expect("an address")];
         settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
         settings.allow_anonymous = false;
@@ -292,27 +354,69 @@ pub(crate) mod tests {
         settings.waiting_room = true;
         settings.dynamic_kasm_url = true;
         ground.image.settings.enabled = false;
-        settings.ip_limit = Some(IpLimit { sessions: 1, within_seconds: 60, by: Default::default(), exempt: Vec::new() });
+        settings.ip_limit = Some(IpLimit {
+            sessions: 1,
+            within_seconds: 60,
+            by: Default::default(),
+            exempt: Vec::new(),
+        });
         settings.limit_total_sessions = true;
-        ground.wishes = Wishes { kasm_url: Some("http://localhost/".into()), docker_network: Some("lab".into()) };
+        ground.wishes = Wishes {
+            kasm_url: Some("http://localhost/".into()),
+            docker_network: Some("lab".into()),
+        };
         ground.full = [TallyKind::System].into();
         ground
     }
 
     #[test]
     fn rules_speak_in_the_order_of_the_design() {
-        let window = Window { key: String::new(), stamp: "1".into(), slots: [(session(&cast(1), 1).id, NOON)].into() };
+        let window = Window {
+            key: String::new(),
+            stamp: "1".into(),
+            slots: [(session(&cast(1), 1).id, NOON)].into(),
+        };
         let mut ground = hopeless();
         let place = session(&cast(1), 1).id;
-        let room = Room::empty(cast(1).id).joined(&session(&cast(1), 2).id, "1".into(), NOON).expect("there is room");
-        let mut line = Some(Line { room: &room, place: &place, held: false });
-        let (mut referrer, mut consent, mut wait, mut proof, mut seen) = (None, Some(false), Some(5), ProofFact::Missing, Some(&window));
+        let room = Room::empty(cast(1).id)
+            .joined(&session(&cast(1), 2).id, "1".into(), NOON)
+            .expect("there is room");
+        let mut line = Some(Line {
+            room: &room,
+            place: &place,
+            held: false,
+        });
+        let (mut referrer, mut consent, mut wait, mut proof, mut seen) = (
+            None,
+            Some(false),
+            Some(5),
+            ProofFact::Missing,
+            Some(&window),
+        );
         let mut heard = Vec::new();
         // Each refusal's cause is mended in turn, so that the next rule is heard.
         for _ in 0..20 {
-            let verdict = admit(&Facts { referrer, consent, wait, proof, line, window: seen, ..ground.facts() });
+            let verdict = admit(&Facts {
+                referrer,
+                consent,
+                wait,
+                proof,
+                line,
+                window: seen,
+                ..ground.facts()
+            });
             let Verdict::Deny(denial) = verdict else {
-                assert!(matches!(verdict, Verdict::Admit(Admission { count: Some(0), window: Some(_), .. })), "{verdict:?}");
+                assert!(
+                    matches!(
+                        verdict,
+                        Verdict::Admit(Admission {
+                            count: Some(0),
+                            window: Some(_),
+                            ..
+                        })
+                    ),
+                    "{verdict:?}"
+                );
                 break;
             };
             heard.push(denial.code.as_str());
@@ -325,7 +429,9 @@ pub(crate) mod tests {
                 DenialCode::ReferrerDenied => referrer = Some("acme.com"),
                 DenialCode::LoginRequired => settings.allow_anonymous = true,
                 DenialCode::ImageUnavailable => ground.image.settings.enabled = true,
-                DenialCode::ParameterInvalid => ground.wishes.kasm_url = Some("https://example.com/".into()),
+                DenialCode::ParameterInvalid => {
+                    ground.wishes.kasm_url = Some("https://example.com/".into())
+                }
                 DenialCode::NetworkDenied => ground.wishes.docker_network = None,
                 DenialCode::ConsentRequired => consent = Some(true),
                 DenialCode::TooManyAttempts => wait = None,
@@ -361,8 +467,13 @@ pub(crate) mod tests {
     #[test]
     fn a_cast_without_limits_takes_nothing() {
         let ground = Ground::plain();
-        let Verdict::Admit(admission) = admit(&ground.facts()) else { panic!("is admitted") };
-        assert_eq!((admission.count, admission.window, admission.tallies.len()), (None, None, 0));
+        let Verdict::Admit(admission) = admit(&ground.facts()) else {
+            panic!("is admitted")
+        };
+        assert_eq!(
+            (admission.count, admission.window, admission.tallies.len()),
+            (None, None, 0)
+        );
     }
 
     #[test]
@@ -370,10 +481,20 @@ pub(crate) mod tests {
         let own = session(&cast(1), 1);
         let ann = user(1);
         let resumes = |ground: &Ground, user: Option<&User>, own: Option<&Session>| {
-            matches!(admit(&Facts { user, own_session: own, ..ground.facts() }), Verdict::Resume(_))
+            matches!(
+                admit(&Facts {
+                    user,
+                    own_session: own,
+                    ..ground.facts()
+                }),
+                Verdict::Resume(_)
+            )
         };
         let mut ground = Ground::plain();
-        assert!(!resumes(&ground, Some(&ann), Some(&own)), "the link does not allow it");
+        assert!(
+            !resumes(&ground, Some(&ann), Some(&own)),
+            "the link does not allow it"
+        );
         ground.cast.settings.allow_resume = true;
         assert!(resumes(&ground, Some(&ann), Some(&own)));
         assert!(!resumes(&ground, None, Some(&own)), "nobody is logged in");
@@ -385,9 +506,15 @@ pub(crate) mod tests {
         settings.require_captcha = true;
         ground.image.settings.enabled = false;
         ground.full = [TallyKind::Cast].into();
-        assert!(resumes(&ground, Some(&ann), Some(&own)), "limits and the link's end are for new sessions");
+        assert!(
+            resumes(&ground, Some(&ann), Some(&own)),
+            "limits and the link's end are for new sessions"
+        );
         ground.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
-        assert!(!resumes(&ground, Some(&ann), Some(&own)), "the referrer is checked all the same");
+        assert!(
+            !resumes(&ground, Some(&ann), Some(&own)),
+            "the referrer is checked all the same"
+        );
     }
 
     #[test]
@@ -399,16 +526,43 @@ pub(crate) mod tests {
         ground.cast.settings.kasm_url = Some("https://own.example/".into());
         for (name, dynamic, consent, wish, opened) in [
             ("no wish", true, true, None, None),
-            ("a wish", true, true, Some("example.com"), Some("https://example.com/")),
-            ("a wish that nobody agreed to", true, false, Some("example.com"), None),
-            ("a wish that the link does not take", false, true, Some("example.com"), None),
+            (
+                "a wish",
+                true,
+                true,
+                Some("example.com"),
+                Some("https://example.com/"),
+            ),
+            (
+                "a wish that nobody agreed to",
+                true,
+                false,
+                Some("example.com"),
+                None,
+            ),
+            (
+                "a wish that the link does not take",
+                false,
+                true,
+                Some("example.com"),
+                None,
+            ),
             ("a wrong wish", true, true, Some("http://localhost/"), None),
         ] {
             ground.cast.settings.dynamic_kasm_url = dynamic;
             ground.wishes.kasm_url = wish.map(str::to_owned);
             let consent = Some(consent);
-            let verdict = admit(&Facts { user: Some(&ann), own_session: Some(&own), consent, ..ground.facts() });
-            assert_eq!(verdict, Verdict::Resume(opened.map(str::to_owned)), "{name}");
+            let verdict = admit(&Facts {
+                user: Some(&ann),
+                own_session: Some(&own),
+                consent,
+                ..ground.facts()
+            });
+            assert_eq!(
+                verdict,
+                Verdict::Resume(opened.map(str::to_owned)),
+                "{name}"
+            );
         }
     }
 }

@@ -10,15 +10,29 @@ use crate::network::NetworkName;
 ///
 /// # Errors
 /// `NetworkDenied` when the link, or its image, does not let this one be named.
-pub fn check(settings: &CastSettings, image: &ImageSettings, wish: Option<&str>) -> Result<Option<NetworkName>, Denial> {
+pub fn check(
+    settings: &CastSettings,
+    image: &ImageSettings,
+    wish: Option<&str>,
+) -> Result<Option<NetworkName>, Denial> {
     let Some(wish) = wish.map(str::trim).filter(|wish| !wish.is_empty()) else {
         return Ok(image.network.clone());
     };
     if !settings.dynamic_docker_network || !image.allow_network_selection {
-        return Err(Denial::because(DenialCode::NetworkDenied, "This link takes no docker_network."));
+        return Err(Denial::because(
+            DenialCode::NetworkDenied,
+            "This link takes no docker_network.",
+        ));
     }
-    let name = NetworkName::parse(wish).filter(|name| image.restrict_to_networks.is_empty() || image.restrict_to_networks.contains(name));
-    name.map(Some).ok_or_else(|| Denial::because(DenialCode::NetworkDenied, "The parameter docker_network names no network of this link."))
+    let name = NetworkName::parse(wish).filter(|name| {
+        image.restrict_to_networks.is_empty() || image.restrict_to_networks.contains(name)
+    });
+    name.map(Some).ok_or_else(|| {
+        Denial::because(
+            DenialCode::NetworkDenied,
+            "The parameter docker_network names no network of this link.",
+        )
+    })
 }
 
 /// Passes when the network that was chosen is there, or none was.
@@ -28,9 +42,10 @@ pub fn check(settings: &CastSettings, image: &ImageSettings, wish: Option<&str>)
 pub fn found(chosen: Option<&NetworkName>, exists: bool, wished: bool) -> Result<(), Denial> {
     match (chosen, exists, wished) {
         (None, ..) | (_, true, _) => Ok(()),
-        (Some(_), false, true) => {
-            Err(Denial::because(DenialCode::NetworkDenied, "The parameter docker_network names no network of this link."))
-        }
+        (Some(_), false, true) => Err(Denial::because(
+            DenialCode::NetworkDenied,
+            "The parameter docker_network names no network of this link.",
+        )),
         (Some(_), false, false) => super::refuse(DenialCode::ImageUnavailable),
     }
 }
@@ -45,17 +60,76 @@ mod tests {
         let all: &[&str] = &[];
         for (case, dynamic, selection, restricted, own, wish, expected) in [
             ("no wish", true, true, all, None, None, Ok(None)),
-            ("no wish, the image has its own", false, false, all, Some("lab"), None, Ok(Some("lab"))),
+            (
+                "no wish, the image has its own",
+                false,
+                false,
+                all,
+                Some("lab"),
+                None,
+                Ok(Some("lab")),
+            ),
             ("an empty wish", false, false, all, None, Some(""), Ok(None)),
-            ("a wish", true, true, all, None, Some("lab"), Ok(Some("lab"))),
-            ("a wish over the image's own", true, true, all, Some("dmz"), Some("lab"), Ok(Some("lab"))),
-            ("a listed wish", true, true, &["lab"], None, Some("lab"), Ok(Some("lab"))),
-            ("a wish that is not listed", true, true, &["dmz"], None, Some("lab"), Err(())),
-            ("the link does not let it", false, true, all, None, Some("lab"), Err(())),
-            ("the image does not let it", true, false, all, None, Some("lab"), Err(())),
+            (
+                "a wish",
+                true,
+                true,
+                all,
+                None,
+                Some("lab"),
+                Ok(Some("lab")),
+            ),
+            (
+                "a wish over the image's own",
+                true,
+                true,
+                all,
+                Some("dmz"),
+                Some("lab"),
+                Ok(Some("lab")),
+            ),
+            (
+                "a listed wish",
+                true,
+                true,
+                &["lab"],
+                None,
+                Some("lab"),
+                Ok(Some("lab")),
+            ),
+            (
+                "a wish that is not listed",
+                true,
+                true,
+                &["dmz"],
+                None,
+                Some("lab"),
+                Err(()),
+            ),
+            (
+                "the link does not let it",
+                false,
+                true,
+                all,
+                None,
+                Some("lab"),
+                Err(()),
+            ),
+            (
+                "the image does not let it",
+                true,
+                false,
+                all,
+                None,
+                Some("lab"),
+                Err(()),
+            ),
             ("nonsense", true, true, all, None, Some("../lab"), Err(())),
         ] {
-            let (mut cast, mut image) = (crate::testing::cast(1).settings, crate::testing::image(1).settings);
+            let (mut cast, mut image) = (
+                crate::testing::cast(1).settings,
+                crate::testing::image(1).settings,
+            );
             cast.dynamic_docker_network = dynamic;
             image.allow_network_selection = selection;
             image.restrict_to_networks = restricted.iter().map(|text| name(text)).collect();
@@ -75,10 +149,28 @@ mod tests {
         for (case, chosen, exists, wished, code) in [
             ("none", None, false, false, None),
             ("there", lab.as_ref(), true, true, None),
-            ("wished, gone", lab.as_ref(), false, true, Some(DenialCode::NetworkDenied)),
-            ("the image's own, gone", lab.as_ref(), false, false, Some(DenialCode::ImageUnavailable)),
+            (
+                "wished, gone",
+                lab.as_ref(),
+                false,
+                true,
+                Some(DenialCode::NetworkDenied),
+            ),
+            (
+                "the image's own, gone",
+                lab.as_ref(),
+                false,
+                false,
+                Some(DenialCode::ImageUnavailable),
+            ),
         ] {
-            assert_eq!(found(chosen, exists, wished).err().map(|denial| denial.code), code, "{case}");
+            assert_eq!(
+                found(chosen, exists, wished)
+                    .err()
+                    .map(|denial| denial.code),
+                code,
+                "{case}"
+            );
         }
     }
 }

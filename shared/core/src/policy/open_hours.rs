@@ -12,7 +12,10 @@ pub fn check(hours: Option<&OpenHours>, now: Timestamp) -> Result<(), Denial> {
     match hours.and_then(|hours| Some((hours, hours.opens_at(now)?))) {
         Some((hours, opens_at)) => {
             let detail = Some(format!("It opens again on {}.", hours.spell(opens_at)));
-            Err(Denial { detail, ..Denial::retry(DenialCode::CastClosed, now.seconds_until(opens_at)) })
+            Err(Denial {
+                detail,
+                ..Denial::retry(DenialCode::CastClosed, now.seconds_until(opens_at))
+            })
         }
         None => Ok(()),
     }
@@ -27,12 +30,26 @@ mod tests {
     #[test]
     fn a_closed_link_says_when_it_opens() {
         // Noon of a Monday.
-        for (name, span, wait) in [("open", "mon 09:00-17:00", None), ("opens in the evening", "mon 18:00-20:00", Some(5 * 3600))] {
-            let hours = OpenHours { time_zone: "Europe/Berlin".into(), spans: vec![Span::parse(span).expect(span)] };
+        for (name, span, wait) in [
+            ("open", "mon 09:00-17:00", None),
+            ("opens in the evening", "mon 18:00-20:00", Some(5 * 3600)),
+        ] {
+            let hours = OpenHours {
+                time_zone: "Europe/Berlin".into(),
+                spans: vec![Span::parse(span).expect(span)],
+            };
             let denial = check(Some(&hours), NOON).err();
-            assert_eq!(denial.as_ref().and_then(|denial| denial.retry_after), wait, "{name}");
+            assert_eq!(
+                denial.as_ref().and_then(|denial| denial.retry_after),
+                wait,
+                "{name}"
+            );
             let opens = "It opens again on Mon 23 Nov, 18:00 (Europe/Berlin).";
-            assert_eq!(denial.and_then(|denial| denial.detail).as_deref(), wait.map(|_| opens), "{name}");
+            assert_eq!(
+                denial.and_then(|denial| denial.detail).as_deref(),
+                wait.map(|_| opens),
+                "{name}"
+            );
         }
         assert_eq!(check(None, NOON), Ok(()));
     }

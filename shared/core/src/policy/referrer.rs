@@ -8,8 +8,13 @@ use crate::referrer::ReferrerRule;
 /// # Errors
 /// `ReferrerDenied`, also when the browser does not say where the visitor came from: a list that silence opens is no list.
 pub fn check(rules: &[ReferrerRule], host: Option<&str>) -> Result<(), Denial> {
-    let accepted = rules.is_empty() || host.is_some_and(|host| rules.iter().any(|rule| rule.accepts(host)));
-    if accepted { Ok(()) } else { super::refuse(DenialCode::ReferrerDenied) }
+    let accepted =
+        rules.is_empty() || host.is_some_and(|host| rules.iter().any(|rule| rule.accepts(host)));
+    if accepted {
+        Ok(())
+    } else {
+        super::refuse(DenialCode::ReferrerDenied)
+    }
 }
 
 #[cfg(test)]
@@ -18,7 +23,10 @@ mod tests {
 
     #[test]
     fn only_visitors_from_listed_sites_pass() {
-        let list: Vec<_> = ["acme.com", "=shop.example"].iter().map(|line| ReferrerRule::parse(line).expect(line)).collect();
+        let list: Vec<_> = ["acme.com", "=shop.example"]
+            .iter()
+            .map(|line| ReferrerRule::parse(line).expect(line))
+            .collect();
         for (name, rules, host, passes) in [
             ("no list", &[][..], None, true),
             ("no list, some site", &[][..], Some("evil.org"), true),

@@ -8,7 +8,11 @@ use crate::denial::{Denial, DenialCode};
 /// # Errors
 /// `NoSessionsLeft` when none remain.
 pub fn check(cast: &Cast) -> Result<(), Denial> {
-    if cast.settings.limit_total_sessions && cast.counter.remaining == 0 { super::refuse(DenialCode::NoSessionsLeft) } else { Ok(()) }
+    if cast.settings.limit_total_sessions && cast.counter.remaining == 0 {
+        super::refuse(DenialCode::NoSessionsLeft)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -17,9 +21,12 @@ mod tests {
 
     #[test]
     fn a_limited_link_ends_at_zero() {
-        for (name, limited, remaining, passes) in
-            [("off, none", false, 0, true), ("off, some", false, 5, true), ("on, none", true, 0, false), ("on, one", true, 1, true)]
-        {
+        for (name, limited, remaining, passes) in [
+            ("off, none", false, 0, true),
+            ("off, some", false, 5, true),
+            ("on, none", true, 0, false),
+            ("on, one", true, 1, true),
+        ] {
             let mut cast = crate::testing::cast(1);
             cast.settings.limit_total_sessions = limited;
             cast.counter.remaining = remaining;

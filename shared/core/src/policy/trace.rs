@@ -41,7 +41,10 @@ fn step(rule: Rule, facts: &Facts<'_>, denial: Option<Denial>) -> Step {
     let grounds = grounds(rule, facts);
     let because = match &denial {
         None => grounds,
-        Some(denial) => format!("{} {grounds}", denial.detail.as_deref().unwrap_or(denial.code.sentence())),
+        Some(denial) => format!(
+            "{} {grounds}",
+            denial.detail.as_deref().unwrap_or(denial.code.sentence())
+        ),
     };
     let (name, question) = rule.words();
     Step {
@@ -56,12 +59,23 @@ fn step(rule: Rule, facts: &Facts<'_>, denial: Option<Denial>) -> Step {
 
 /// What the rule had before it.
 fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
-    let Some(cast) = facts.cast else { return "There is no link with this key.".to_owned() };
+    let Some(cast) = facts.cast else {
+        return "There is no link with this key.".to_owned();
+    };
     let settings = &cast.settings;
-    let on = |on: bool, text: &str| if on { text.to_owned() } else { "Off.".to_owned() };
+    let on = |on: bool, text: &str| {
+        if on {
+            text.to_owned()
+        } else {
+            "Off.".to_owned()
+        }
+    };
     match rule {
         Rule::Enabled => on(settings.enabled, "The link is enabled."),
-        Rule::ValidUntil => settings.valid_until.map_or_else(|| "No end is set.".to_owned(), |end| format!("It ends at {end}.")),
+        Rule::ValidUntil => settings.valid_until.map_or_else(
+            || "No end is set.".to_owned(),
+            |end| format!("It ends at {end}."),
+        ),
         Rule::OpenHours => settings.open_hours.as_ref().map_or_else(
             || "Always open.".to_owned(),
             |hours| {
@@ -71,12 +85,20 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
         ),
         Rule::Addresses => {
             let bans = facts.system.banned_addresses.len() + settings.banned_addresses.len();
-            format!("{} against {bans} bans and {} allowed blocks.", facts.address, settings.allowed_addresses.len())
+            format!(
+                "{} against {bans} bans and {} allowed blocks.",
+                facts.address,
+                settings.allowed_addresses.len()
+            )
         }
         Rule::Referrer if settings.referrers.is_empty() => "Every site is accepted.".to_owned(),
         Rule::Referrer => {
             let rules: Vec<String> = settings.referrers.iter().map(ToString::to_string).collect();
-            format!("Came from {}; accepted are {}.", facts.referrer.unwrap_or("nowhere that was said"), rules.join(", "))
+            format!(
+                "Came from {}; accepted are {}.",
+                facts.referrer.unwrap_or("nowhere that was said"),
+                rules.join(", ")
+            )
         }
         Rule::Login => match (settings.allow_anonymous, facts.user) {
             (_, Some(user)) => format!("Signed in as {}.", user.name),
@@ -85,10 +107,15 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
         },
         Rule::Resume => match (settings.allow_resume, facts.own_session) {
             (false, _) => "Off.".to_owned(),
-            (true, Some(session)) => format!("Session {} is theirs and is taken up again.", session.id),
+            (true, Some(session)) => {
+                format!("Session {} is theirs and is taken up again.", session.id)
+            }
             (true, None) => "No session to take up again.".to_owned(),
         },
-        Rule::Image => facts.image.map_or_else(|| "The image is gone.".to_owned(), |image| format!("Image {}.", image.settings.name)),
+        Rule::Image => facts.image.map_or_else(
+            || "The image is gone.".to_owned(),
+            |image| format!("Image {}.", image.settings.name),
+        ),
         Rule::KasmUrl => match (&facts.wishes.kasm_url, &settings.kasm_url) {
             (Some(wish), _) if settings.dynamic_kasm_url => format!("The visitor asks for {wish}."),
             (Some(_), _) => "The link takes no kasm_url, so the visitor's is left out.".to_owned(),
@@ -96,7 +123,12 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
             (None, None) => "None.".to_owned(),
         },
         Rule::Network => facts.wishes.docker_network.as_ref().map_or_else(
-            || facts.network.map_or_else(|| "The deployment's own.".to_owned(), |network| format!("Network {}.", network.id)),
+            || {
+                facts.network.map_or_else(
+                    || "The deployment's own.".to_owned(),
+                    |network| format!("Network {}.", network.id),
+                )
+            },
             |wish| format!("The visitor asks for {wish}."),
         ),
         Rule::Consent => match facts.consent {
@@ -105,7 +137,10 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
         },
         Rule::Attempts => format!("At most {} in a minute.", facts.system.attempts_per_minute),
         Rule::Captcha if super::captcha::applies(settings, facts.user) => {
-            format!("Asked for on the landing page ({}).", facts.system.captcha.kind.as_str())
+            format!(
+                "Asked for on the landing page ({}).",
+                facts.system.captcha.kind.as_str()
+            )
         }
         Rule::Captcha => "Not asked for.".to_owned(),
         Rule::Turn if !settings.waiting_room => "Off.".to_owned(),
@@ -114,19 +149,32 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
             format!("In the waiting room: {waiting}.")
         }
         Rule::LiveLimits => {
-            let most = |most: Option<u32>| most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
+            let most = |most: Option<u32>| {
+                most.map_or_else(|| "no limit".to_owned(), |most| most.to_string())
+            };
             let user = most(facts.user.and(facts.grant.sessions_per_user));
-            format!("Per user {user}; this link {}; all links {}.", most(settings.max_live_sessions), most(facts.system.max_sessions))
+            format!(
+                "Per user {user}; this link {}; all links {}.",
+                most(settings.max_live_sessions),
+                most(facts.system.max_sessions)
+            )
         }
         Rule::IpWindow => match &settings.ip_limit {
             None => "Off.".to_owned(),
-            Some(limit) if super::ip_window::applies(Some(limit), facts.address).is_none() => "This address is exempt.".to_owned(),
+            Some(limit) if super::ip_window::applies(Some(limit), facts.address).is_none() => {
+                "This address is exempt.".to_owned()
+            }
             Some(limit) => {
                 let used = facts.window.map_or(0, |window| window.slots.len());
-                format!("{used} of {} in {} seconds are used.", limit.sessions, limit.within_seconds)
+                format!(
+                    "{used} of {} in {} seconds are used.",
+                    limit.sessions, limit.within_seconds
+                )
             }
         },
-        Rule::Total if settings.limit_total_sessions => format!("{} remain.", cast.counter.remaining),
+        Rule::Total if settings.limit_total_sessions => {
+            format!("{} remain.", cast.counter.remaining)
+        }
         Rule::Total => "Off.".to_owned(),
     }
 }
@@ -150,7 +198,10 @@ impl Rule {
             Self::Captcha => ("captcha", "Is somebody there?"),
             Self::Turn => ("turn", "Is it the visitor's turn?"),
             Self::LiveLimits => ("live_limits", "Is there room for another session?"),
-            Self::IpWindow => ("ip_window", "Has this address had too many sessions lately?"),
+            Self::IpWindow => (
+                "ip_window",
+                "Has this address had too many sessions lately?",
+            ),
             Self::Total => ("total", "Do sessions remain?"),
         }
     }
@@ -168,20 +219,44 @@ mod tests {
         let mut ground = Ground::plain();
         ground.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
         ground.cast.settings.limit_total_sessions = true;
-        let facts = Facts { referrer: Some("evil.org"), ..ground.facts() };
+        let facts = Facts {
+            referrer: Some("evil.org"),
+            ..ground.facts()
+        };
         let steps = trace(&facts);
-        let refused: Vec<_> = steps.iter().filter(|step| !step.passes).map(|step| step.rule).collect();
+        let refused: Vec<_> = steps
+            .iter()
+            .filter(|step| !step.passes)
+            .map(|step| step.rule)
+            .collect();
         assert_eq!((steps.len(), refused), (17, vec!["referrer", "total"]));
-        let Verdict::Deny(denial) = admit(&facts) else { panic!("is refused") };
-        assert_eq!(steps.iter().find_map(|step| step.code), Some(denial.code.as_str()));
+        let Verdict::Deny(denial) = admit(&facts) else {
+            panic!("is refused")
+        };
+        assert_eq!(
+            steps.iter().find_map(|step| step.code),
+            Some(denial.code.as_str())
+        );
         let because = &steps[4].because;
-        assert!(because.contains("evil.org") && because.contains("acme.com"), "{because}");
+        assert!(
+            because.contains("evil.org") && because.contains("acme.com"),
+            "{because}"
+        );
     }
 
     #[test]
     fn without_a_link_there_is_one_step() {
         let ground = Ground::plain();
-        let steps = trace(&Facts { cast: None, ..ground.facts() });
-        assert_eq!(steps.iter().map(|step| (step.rule, step.passes)).collect::<Vec<_>>(), [("enabled", false)]);
+        let steps = trace(&Facts {
+            cast: None,
+            ..ground.facts()
+        });
+        assert_eq!(
+            steps
+                .iter()
+                .map(|step| (step.rule, step.passes))
+                .collect::<Vec<_>>(),
+            [("enabled", false)]
+        );
     }
 }

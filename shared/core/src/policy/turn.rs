@@ -21,8 +21,14 @@ pub struct Line<'a> {
 ///
 /// # Errors
 /// `Waiting` when others come first, `PlaceLost` for a place that is no more.
-pub fn check(settings: &CastSettings, line: Option<Line<'_>>, now: Timestamp) -> Result<(), Denial> {
-    let Some(Line { room, place, held }) = line.filter(|_| settings.waiting_room) else { return Ok(()) };
+pub fn check(
+    settings: &CastSettings,
+    line: Option<Line<'_>>,
+    now: Timestamp,
+) -> Result<(), Denial> {
+    let Some(Line { room, place, held }) = line.filter(|_| settings.waiting_room) else {
+        return Ok(());
+    };
     let waiting = || Err(Denial::retry(DenialCode::Waiting, 60));
     match room.standing(place, now) {
         Standing::Waits(1) if !room.holds(now) => Ok(()),
@@ -42,7 +48,10 @@ mod tests {
     fn nobody_overtakes_those_who_wait() {
         let id = |n| SessionId::from_bytes([n; 16]);
         let empty = Room::empty(cast(1).id);
-        let two = empty.joined(&id(1), "1".into(), NOON).and_then(|room| room.joined(&id(2), "2".into(), NOON)).expect("there is room");
+        let two = empty
+            .joined(&id(1), "1".into(), NOON)
+            .and_then(|room| room.joined(&id(2), "2".into(), NOON))
+            .expect("there is room");
         let held = two.returned(&id(9), &id(9), "3".into(), NOON);
         let served = two.served(&id(1), &id(1), "3".into(), NOON);
         let (waits, lost) = (Some(DenialCode::Waiting), Some(DenialCode::PlaceLost));
@@ -51,12 +60,36 @@ mod tests {
             ("nobody waits", true, &empty, 9, false, 0, None),
             ("others wait", true, &two, 9, false, 0, waits),
             ("the first", true, &two, 1, true, 0, None),
-            ("the first, found by its claim", true, &two, 1, false, 0, None),
+            (
+                "the first, found by its claim",
+                true,
+                &two,
+                1,
+                false,
+                0,
+                None,
+            ),
             ("the second", true, &two, 2, true, 0, waits),
-            ("the first while there is no machine", true, &held, 1, true, 0, waits),
+            (
+                "the first while there is no machine",
+                true,
+                &held,
+                1,
+                true,
+                0,
+                waits,
+            ),
             ("and afterwards", true, &held, 1, true, 15, None),
             ("gone for more than a minute", true, &two, 1, true, 75, lost),
-            ("others gone for more than a minute", true, &two, 9, false, 75, None),
+            (
+                "others gone for more than a minute",
+                true,
+                &two,
+                9,
+                false,
+                75,
+                None,
+            ),
             ("never there", true, &empty, 1, true, 0, lost),
             ("the same place once more", true, &served, 1, true, 0, lost),
             ("the next", true, &served, 2, true, 0, None),
@@ -64,8 +97,14 @@ mod tests {
             let mut cast = cast(1);
             cast.settings.waiting_room = on;
             let place = id(place);
-            let line = Line { room, place: &place, held: has_place };
-            let found = check(&cast.settings, Some(line), NOON.plus_seconds(seconds)).err().map(|denial| denial.code);
+            let line = Line {
+                room,
+                place: &place,
+                held: has_place,
+            };
+            let found = check(&cast.settings, Some(line), NOON.plus_seconds(seconds))
+                .err()
+                .map(|denial| denial.code);
             assert_eq!(found, expected, "{name}");
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof, Verifying};
+use crate::captcha::{
+    CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof, Verifying,
+};
 use crate::cast::{Cast, CastSettings, Counter};
 use crate::ids::{CastId, CastKey, Entropy, ImageId, Nonce, SessionId, UserId};
 use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
@@ -75,9 +77,10 @@ impl CaptchaVerifier for TokenVerifier {
         Box::pin(async move {
             match check.token {
                 "down" => CaptchaVerdict::Unavailable("it is down".into()),
-                good if good.starts_with("good") => {
-                    CaptchaVerdict::Passed(Proof { id: format!("{} {good}", check.bound_to), until: check.now.plus_seconds(300) })
-                }
+                good if good.starts_with("good") => CaptchaVerdict::Passed(Proof {
+                    id: format!("{} {good}", check.bound_to),
+                    until: check.now.plus_seconds(300),
+                }),
                 _ => CaptchaVerdict::Failed("not a good token".into()),
             }
         })
@@ -92,7 +95,11 @@ pub fn cast(n: u8) -> Cast {
     Cast {
         id: CastId::from_bytes([n; 16]),
         version: 1,
-        settings: CastSettings::open(format!("Cast {n}"), CastKey::draw(&SeededEntropy::new(u64::from(n))), image(n).id),
+        settings: CastSettings::open(
+            format!("Cast {n}"),
+            CastKey::draw(&SeededEntropy::new(u64::from(n))),
+            image(n).id,
+        ),
         counter: Counter::new(0),
         created_at: NOON,
         updated_at: NOON,
@@ -136,7 +143,12 @@ pub fn image(n: u8) -> Image {
 
 /// A user who has logged in, whose id follows from `n`.
 pub fn user(n: u8) -> User {
-    User { id: UserId::from_bytes([n; 16]), name: format!("User {n}"), roles: Vec::new(), groups: Vec::new() }
+    User {
+        id: UserId::from_bytes([n; 16]),
+        name: format!("User {n}"),
+        roles: Vec::new(),
+        groups: Vec::new(),
+    }
 }
 
 /// A session of `cast`, just reserved at [`NOON`], whose id follows from `n`; charges nothing.
@@ -150,7 +162,11 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         cast_key: cast.settings.key.clone(),
         cast_name: cast.settings.name.clone(),
         error_url: None,
-        owner: Owner::Anonymous { id: UserId::from_bytes([n; 16]), group: None, expires_at: None },
+        owner: Owner::Anonymous {
+            id: UserId::from_bytes([n; 16]),
+            group: None,
+            expires_at: None,
+        },
         charge: Charge::default(),
         launch: Launch {
             image_id: image.id,
@@ -165,7 +181,10 @@ pub fn session(cast: &Cast, n: u8) -> Session {
             gate_beside: false,
             attempt: 1,
         },
-        origin: Origin { address: format!("address-{n}"), referrer: None },
+        origin: Origin {
+            address: format!("address-{n}"),
+            referrer: None,
+        },
         created_at: NOON,
         ready_by: NOON.plus_seconds(180),
         ready_at: None,

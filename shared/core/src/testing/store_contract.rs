@@ -131,18 +131,35 @@ struct Charges {
 
 impl Charges {
     const ALL: [Self; 4] = [
-        Self { count: false, window: false },
-        Self { count: true, window: false },
-        Self { count: false, window: true },
-        Self { count: true, window: true },
+        Self {
+            count: false,
+            window: false,
+        },
+        Self {
+            count: true,
+            window: false,
+        },
+        Self {
+            count: false,
+            window: true,
+        },
+        Self {
+            count: true,
+            window: true,
+        },
     ];
 }
 
 impl<'a, S: Store> Lab<'a, S> {
     /// A lab for one case.
     pub fn new(store: &'a S, seed: u64, case: &str) -> Self {
-        let seed = case.bytes().fold(seed, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Self { store, entropy: SeededEntropy::new(seed) }
+        let seed = case.bytes().fold(seed, |seed, byte| {
+            (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self {
+            store,
+            entropy: SeededEntropy::new(seed),
+        }
     }
 
     /// A cast that is not stored yet, with `remaining` places.
@@ -157,7 +174,11 @@ impl<'a, S: Store> Lab<'a, S> {
     /// A stored cast with `remaining` places.
     async fn cast(&self, remaining: u64) -> Result<Cast, Fault> {
         let cast = self.draft(remaining);
-        assert_eq!(self.store.create_cast(&cast, None).await?, Created::Done, "a fresh cast is stored");
+        assert_eq!(
+            self.store.create_cast(&cast, None).await?,
+            Created::Done,
+            "a fresh cast is stored"
+        );
         Ok(cast)
     }
 
@@ -170,15 +191,40 @@ impl<'a, S: Store> Lab<'a, S> {
 
     /// A key of a window that nobody has used.
     fn window_key(&self, cast: &Cast) -> String {
-        Window::key(&cast.id, SessionId::from_bytes(draw(&self.entropy)).as_str())
+        Window::key(
+            &cast.id,
+            SessionId::from_bytes(draw(&self.entropy)).as_str(),
+        )
     }
 
     /// A claim that charges a place, if asked to, and a slot in the window `key`, if given, as a visitor at noon who has not looked.
     fn claim(&self, cast: &Cast, count: bool, key: Option<&str>) -> Reservation {
         let mut session = self.session(cast);
-        session.charge = Charge { count: count.then_some(cast.counter.epoch), window: key.map(str::to_owned), held: Vec::new() };
-        let window = key.map(|key| window_claim(&session, None, &Window { key: key.to_owned(), stamp: String::new(), slots: [].into() }));
-        Reservation { session, cast_version: cast.version, window, tallies: Vec::new(), proof: None, staged: None, room: None }
+        session.charge = Charge {
+            count: count.then_some(cast.counter.epoch),
+            window: key.map(str::to_owned),
+            held: Vec::new(),
+        };
+        let window = key.map(|key| {
+            window_claim(
+                &session,
+                None,
+                &Window {
+                    key: key.to_owned(),
+                    stamp: String::new(),
+                    slots: [].into(),
+                },
+            )
+        });
+        Reservation {
+            session,
+            cast_version: cast.version,
+            window,
+            tallies: Vec::new(),
+            proof: None,
+            staged: None,
+            room: None,
+        }
     }
 
     /// Another claim from the address of a window, decided on that window as it was seen.
@@ -190,7 +236,11 @@ impl<'a, S: Store> Lab<'a, S> {
 
     /// Reserves, and says that it must work.
     async fn place(&self, reservation: &Reservation) -> Result<Session, Fault> {
-        assert_eq!(self.store.reserve(reservation).await?, Reserved::Placed, "a claim that nothing stands against");
+        assert_eq!(
+            self.store.reserve(reservation).await?,
+            Reserved::Placed,
+            "a claim that nothing stands against"
+        );
         Ok(reservation.session.clone())
     }
 
@@ -200,11 +250,17 @@ impl<'a, S: Store> Lab<'a, S> {
     }
 
     async fn cast_now(&self, cast: &Cast) -> Result<Cast, Fault> {
-        self.store.cast(&cast.id).await?.ok_or_else(|| gone("the cast"))
+        self.store
+            .cast(&cast.id)
+            .await?
+            .ok_or_else(|| gone("the cast"))
     }
 
     async fn session_now(&self, session: &Session) -> Result<Session, Fault> {
-        self.store.session(&session.id).await?.ok_or_else(|| gone("the session"))
+        self.store
+            .session(&session.id)
+            .await?
+            .ok_or_else(|| gone("the session"))
     }
 
     /// The window as it is now: shown to a claim that saw something else. The claim belongs to a cast of its own.
@@ -264,12 +320,19 @@ fn ended(session: &Session, reason: EndReason, now: Timestamp) -> Session {
 }
 
 fn gone(what: &str) -> Fault {
-    Fault { kind: FaultKind::Corrupt, what: "contract", detail: format!("{what} is not there") }
+    Fault {
+        kind: FaultKind::Corrupt,
+        what: "contract",
+        detail: format!("{what} is not there"),
+    }
 }
 
 /// Runs all of them at once and waits for all; the outputs stand in the order of the futures.
 async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    let mut running: Vec<_> = futures
+        .into_iter()
+        .map(|future| (Box::pin(future), None))
+        .collect();
     poll_fn(move |context| {
         for (future, output) in &mut running {
             if output.is_none()
@@ -281,12 +344,20 @@ async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
         if running.iter().any(|(_, output)| output.is_none()) {
             return Poll::Pending;
         }
-        Poll::Ready(running.iter_mut().filter_map(|(_, output)| output.take()).collect())
+        Poll::Ready(
+            running
+                .iter_mut()
+                .filter_map(|(_, output)| output.take())
+                .collect(),
+        )
     })
     .await
 }
 
 /// How many of the answers are this one.
 fn tally<T: PartialEq>(answers: &[Result<T, Fault>], wanted: &T) -> usize {
-    answers.iter().filter(|answer| answer.as_ref() == Ok(wanted)).count()
+    answers
+        .iter()
+        .filter(|answer| answer.as_ref() == Ok(wanted))
+        .count()
 }

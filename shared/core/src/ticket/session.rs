@@ -92,9 +92,18 @@ impl GoTicket {
     ///
     /// # Errors
     /// `Invalid` for another session's too.
-    pub fn open(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
+    pub fn open(
+        text: &str,
+        session: &SessionId,
+        secret: &SessionSecret,
+        now: Timestamp,
+    ) -> Result<Self, TicketError> {
         let ticket: Self = open(text, &secret.go_signer(), now)?;
-        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
+        if ticket.session == *session {
+            Ok(ticket)
+        } else {
+            Err(TicketError::Invalid)
+        }
     }
 }
 
@@ -129,9 +138,18 @@ impl AssignTicket {
     ///
     /// # Errors
     /// `Invalid` for another session's too.
-    pub fn open(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
+    pub fn open(
+        text: &str,
+        session: &SessionId,
+        secret: &SessionSecret,
+        now: Timestamp,
+    ) -> Result<Self, TicketError> {
         let ticket: Self = open(text, &secret.assign_signer(), now)?;
-        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
+        if ticket.session == *session {
+            Ok(ticket)
+        } else {
+            Err(TicketError::Invalid)
+        }
     }
 }
 
@@ -151,7 +169,11 @@ impl SessionTicket {
     ///
     /// # Errors
     /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
-    pub fn open(text: &str, keys: &SessionKeys, now: Timestamp) -> Result<(Self, SessionSecret), TicketError> {
+    pub fn open(
+        text: &str,
+        keys: &SessionKeys,
+        now: Timestamp,
+    ) -> Result<(Self, SessionSecret), TicketError> {
         // The session named here is believed only once the signature made with its secret has been checked.
         let named: Self = payload(text).ok_or(TicketError::Invalid)?;
         let mut refused = TicketError::Invalid;
@@ -169,9 +191,18 @@ impl SessionTicket {
     ///
     /// # Errors
     /// `Invalid` for another session's ticket too.
-    pub fn open_at_gate(text: &str, session: &SessionId, secret: &SessionSecret, now: Timestamp) -> Result<Self, TicketError> {
+    pub fn open_at_gate(
+        text: &str,
+        session: &SessionId,
+        secret: &SessionSecret,
+        now: Timestamp,
+    ) -> Result<Self, TicketError> {
         let ticket: Self = open(text, &secret.signer(), now)?;
-        if ticket.session == *session { Ok(ticket) } else { Err(TicketError::Invalid) }
+        if ticket.session == *session {
+            Ok(ticket)
+        } else {
+            Err(TicketError::Invalid)
+        }
     }
 }
 
@@ -198,17 +229,36 @@ mod tests {
         let keys = Keyring::new(&[5; 32]);
         let secret = |n| keys.sessions().secret(&SessionId::from_bytes([n; 16]));
         let text = entry().sign(&secret(1));
-        let at_edge = |keys: &Keyring, now| SessionTicket::open(&text, keys.sessions(), now).map(|(ticket, _)| ticket);
+        let at_edge = |keys: &Keyring, now| {
+            SessionTicket::open(&text, keys.sessions(), now).map(|(ticket, _)| ticket)
+        };
         assert_eq!(at_edge(&keys, NOW), Ok(entry()));
         let ours = SessionId::from_bytes([1; 16]);
-        assert_eq!(SessionTicket::open_at_gate(&text, &ours, &secret(1), NOW), Ok(entry()));
+        assert_eq!(
+            SessionTicket::open_at_gate(&text, &ours, &secret(1), NOW),
+            Ok(entry())
+        );
         let theirs = SessionId::from_bytes([2; 16]);
-        assert_eq!(SessionTicket::open_at_gate(&text, &theirs, &secret(2), NOW), Err(TicketError::Invalid));
+        assert_eq!(
+            SessionTicket::open_at_gate(&text, &theirs, &secret(2), NOW),
+            Err(TicketError::Invalid)
+        );
         assert_eq!(at_edge(&keys, entry().expires), Err(TicketError::Expired));
         let changed = Keyring::changing(&[6; 32], Some(&[5; 32]));
-        assert_eq!(at_edge(&changed, NOW), Ok(entry()), "from before a change of keys");
+        assert_eq!(
+            at_edge(&changed, NOW),
+            Ok(entry()),
+            "from before a change of keys"
+        );
         let (_, found) = SessionTicket::open(&text, changed.sessions(), NOW).expect("a ticket");
-        assert!(found.matches(secret(1).expose()), "the edge presents what the gate was started with");
-        assert_eq!(at_edge(&Keyring::new(&[6; 32]), NOW), Err(TicketError::Invalid), "the old key is gone");
+        assert!(
+            found.matches(secret(1).expose()),
+            "the edge presents what the gate was started with"
+        );
+        assert_eq!(
+            at_edge(&Keyring::new(&[6; 32]), NOW),
+            Err(TicketError::Invalid),
+            "the old key is gone"
+        );
     }
 }

@@ -18,15 +18,24 @@ pub struct Database {
 impl Database {
     /// New tables in an embedded DynamoDB; at the endpoint that the environment names, new tables beside the others.
     pub async fn open() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "whoever runs the tests names another DynamoDB here")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever runs the tests names another DynamoDB here"
+        )]
         let given = std::env::var("CASTING_TEST_DYNAMODB_ENDPOINT").ok();
         let (endpoint, stop) = match given {
             Some(endpoint) => (endpoint, None),
             None => serve(),
         };
         let tables = TableNames::with_prefix(&format!("casting-test-{:08x}-", fastrand::u32(..)));
-        let database = Self { endpoint, tables, _stop: stop };
-        create_tables(&database.client(Plan::default()), &database.tables).await.expect("tables");
+        let database = Self {
+            endpoint,
+            tables,
+            _stop: stop,
+        };
+        create_tables(&database.client(Plan::default()), &database.tables)
+            .await
+            .expect("tables");
         database
     }
 
@@ -53,14 +62,20 @@ impl Database {
 fn serve() -> (String, Option<tokio::sync::oneshot::Sender<()>>) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.set_nonblocking(true).expect("a listener for tokio");
+    listener
+        .set_nonblocking(true)
+        .expect("a listener for tokio");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             let database = dynoxide::Database::memory().expect("a database");
-            let serving = dynoxide::server::serve_with_shutdown(listener, database, std::future::pending());
+            let serving =
+                dynoxide::server::serve_with_shutdown(listener, database, std::future::pending());
             tokio::select! {
                 _ = serving => {}
                 _ = stopped => {}

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use casting_core::ports::{Created, FaultKind, RefusalCount, Replaced, Reservation, Reserved, Saved, Store};
+use casting_core::ports::{
+    Created, FaultKind, RefusalCount, Replaced, Reservation, Reserved, Saved, Store,
+};
 use casting_core::session::{Charge, EndReason};
 use casting_core::testing::{NOON, cast, image, session};
 
@@ -30,16 +32,28 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
         let store = || database.store(Plan::next(troubles));
         let mut cast = cast(n);
         cast.counter.remaining = 5;
-        assert_eq!(store().create_cast(&cast, None).await, Ok(Created::Done), "{troubles:?}: create");
+        assert_eq!(
+            store().create_cast(&cast, None).await,
+            Ok(Created::Done),
+            "{troubles:?}: create"
+        );
 
         let mut after = cast.clone();
         after.version += 1;
-        after.settings.key = casting_core::ids::CastKey::parse(&format!("moved-{n}")).expect("a key");
-        assert_eq!(store().replace_cast(&cast, &after, false, None).await, Ok(Replaced::Done), "{troubles:?}: replace");
+        after.settings.key =
+            casting_core::ids::CastKey::parse(&format!("moved-{n}")).expect("a key");
+        assert_eq!(
+            store().replace_cast(&cast, &after, false, None).await,
+            Ok(Replaced::Done),
+            "{troubles:?}: replace"
+        );
 
         for (count, m) in [(None, n), (Some(0), n + 100)] {
             let mut session = session(&after, m);
-            session.charge = Charge { count, ..Charge::default() };
+            session.charge = Charge {
+                count,
+                ..Charge::default()
+            };
             let reservation = Reservation {
                 session: session.clone(),
                 cast_version: after.version,
@@ -49,22 +63,78 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
                 staged: None,
                 room: None,
             };
-            assert_eq!(store().reserve(&reservation).await, Ok(Reserved::Placed), "{troubles:?}: reserve");
-            let over = session.ended(EndReason::NoCapacity, NOON).expect("it lives");
+            assert_eq!(
+                store().reserve(&reservation).await,
+                Ok(Reserved::Placed),
+                "{troubles:?}: reserve"
+            );
+            let over = session
+                .ended(EndReason::NoCapacity, NOON)
+                .expect("it lives");
             let taken = 5 - u64::from(count.is_some());
-            assert_eq!(still.cast(&cast.id).await.expect("read").expect("there").counter.remaining, taken, "{troubles:?}");
-            assert_eq!(store().save_session(&session, &over).await, Ok(Saved::Done), "{troubles:?}: save");
-            assert_eq!(still.cast(&cast.id).await.expect("read").expect("there").counter.remaining, 5, "{troubles:?}");
+            assert_eq!(
+                still
+                    .cast(&cast.id)
+                    .await
+                    .expect("read")
+                    .expect("there")
+                    .counter
+                    .remaining,
+                taken,
+                "{troubles:?}"
+            );
+            assert_eq!(
+                store().save_session(&session, &over).await,
+                Ok(Saved::Done),
+                "{troubles:?}: save"
+            );
+            assert_eq!(
+                still
+                    .cast(&cast.id)
+                    .await
+                    .expect("read")
+                    .expect("there")
+                    .counter
+                    .remaining,
+                5,
+                "{troubles:?}"
+            );
         }
-        assert_eq!(store().delete_cast(&after, None).await, Ok(Saved::Done), "{troubles:?}: delete");
+        assert_eq!(
+            store().delete_cast(&after, None).await,
+            Ok(Saved::Done),
+            "{troubles:?}: delete"
+        );
 
         let image = image(n);
-        assert_eq!(store().put_record(&image, None, None).await, Ok(Saved::Done), "{troubles:?}: image");
-        assert_eq!(store().delete_record(&image, None).await, Ok(Saved::Done), "{troubles:?}: no image");
+        assert_eq!(
+            store().put_record(&image, None, None).await,
+            Ok(Saved::Done),
+            "{troubles:?}: image"
+        );
+        assert_eq!(
+            store().delete_record(&image, None).await,
+            Ok(Saved::Done),
+            "{troubles:?}: no image"
+        );
 
-        let refusals = [RefusalCount { cast_id: Some(cast.id), hour: 3600, code: "ip-limit".into(), count: 3, samples: vec![] }];
-        assert_eq!(store().add_refusals(&refusals).await, Ok(()), "{troubles:?}: count");
-        assert_eq!(still.refusals(refusals[0].cast_id.as_ref(), 0).await, Ok(refusals.to_vec()), "{troubles:?}: counted once");
+        let refusals = [RefusalCount {
+            cast_id: Some(cast.id),
+            hour: 3600,
+            code: "ip-limit".into(),
+            count: 3,
+            samples: vec![],
+        }];
+        assert_eq!(
+            store().add_refusals(&refusals).await,
+            Ok(()),
+            "{troubles:?}: count"
+        );
+        assert_eq!(
+            still.refusals(refusals[0].cast_id.as_ref(), 0).await,
+            Ok(refusals.to_vec()),
+            "{troubles:?}: counted once"
+        );
     }
 }
 
@@ -74,10 +144,25 @@ async fn a_write_that_is_given_up_says_what_is_known() {
     let mut running = Vec::new();
     for (name, troubles, kind, calls) in [
         ("always busy", vec![Conflict; 99], FaultKind::Contention, 20),
-        ("always throttled", vec![Throttle; 99], FaultKind::Contention, 20),
-        ("no answer ever", vec![LoseRequest; 99], FaultKind::Unavailable, 5),
+        (
+            "always throttled",
+            vec![Throttle; 99],
+            FaultKind::Contention,
+            20,
+        ),
+        (
+            "no answer ever",
+            vec![LoseRequest; 99],
+            FaultKind::Unavailable,
+            5,
+        ),
         ("broken", vec![InternalError; 99], FaultKind::Unavailable, 5),
-        ("lost once, then busy", [vec![LoseAnswer], vec![Conflict; 98]].concat(), FaultKind::Unavailable, 21),
+        (
+            "lost once, then busy",
+            [vec![LoseAnswer], vec![Conflict; 98]].concat(),
+            FaultKind::Unavailable,
+            21,
+        ),
         ("not allowed", vec![Refuse], FaultKind::Refused, 1),
     ] {
         let plan = Plan::next(&troubles);
@@ -102,13 +187,27 @@ async fn a_claim_costs_one_call_and_so_does_a_link() {
     store.create_cast(&cast, None).await.expect("created");
     let calls = || plan.calls.swap(0, Ordering::SeqCst);
     calls();
-    assert!(store.cast_by_key(&cast.settings.key).await.expect("read").is_some());
+    assert!(
+        store
+            .cast_by_key(&cast.settings.key)
+            .await
+            .expect("read")
+            .is_some()
+    );
     assert_eq!(calls(), 1, "a link");
     for count in [None, Some(0)] {
         let mut session = session(&cast, 1);
         session.charge.count = count;
         store
-            .reserve(&Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None, room: None })
+            .reserve(&Reservation {
+                session,
+                cast_version: 1,
+                window: None,
+                tallies: Vec::new(),
+                proof: None,
+                staged: None,
+                room: None,
+            })
             .await
             .expect("an answer");
         assert_eq!(calls(), 1, "a claim that charges {count:?}");
@@ -118,7 +217,10 @@ async fn a_claim_costs_one_call_and_so_does_a_link() {
 #[tokio::test]
 async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
     let database = Database::open().await;
-    let store = database.store(Plan { conflict: 0.5, ..Plan::default() });
+    let store = database.store(Plan {
+        conflict: 0.5,
+        ..Plan::default()
+    });
     let mut cast = cast(2);
     cast.counter.remaining = 100;
     store.create_cast(&cast, None).await.expect("created");
@@ -130,7 +232,15 @@ async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
         session.charge.count = Some(0);
         let (store, reservation) = (
             store.clone(),
-            Reservation { session, cast_version: 1, window: None, tallies: Vec::new(), proof: None, staged: None, room: None },
+            Reservation {
+                session,
+                cast_version: 1,
+                window: None,
+                tallies: Vec::new(),
+                proof: None,
+                staged: None,
+                room: None,
+            },
         );
         tokio::spawn(async move { store.reserve(&reservation).await })
     });
@@ -143,5 +253,14 @@ async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
         }
     }
     assert_eq!((placed, sold_out), (100, 900));
-    assert_eq!(store.cast(&cast.id).await.expect("read").expect("there").counter.remaining, 0);
+    assert_eq!(
+        store
+            .cast(&cast.id)
+            .await
+            .expect("read")
+            .expect("there")
+            .counter
+            .remaining,
+        0
+    );
 }

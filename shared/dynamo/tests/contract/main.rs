@@ -22,14 +22,24 @@ fn seed() -> u64 {
 #[tokio::test]
 async fn the_store_keeps_its_contract() {
     let database = Database::open().await;
-    run_all(&database.store(Plan::default()), seed()).await.expect("no faults");
+    run_all(&database.store(Plan::default()), seed())
+        .await
+        .expect("no faults");
 }
 
 #[tokio::test]
 async fn the_store_keeps_its_contract_when_answers_are_lost_and_rows_are_busy() {
     let database = Database::open().await;
-    let troubled = Plan { lose_answer: 0.06, lose_request: 0.02, conflict: 0.08, throttle: 0.02, ..Plan::default() };
-    run_all(&database.store(troubled), seed()).await.expect("no faults");
+    let troubled = Plan {
+        lose_answer: 0.06,
+        lose_request: 0.02,
+        conflict: 0.08,
+        throttle: 0.02,
+        ..Plan::default()
+    };
+    run_all(&database.store(troubled), seed())
+        .await
+        .expect("no faults");
 }
 
 #[tokio::test]
@@ -39,6 +49,8 @@ async fn tables_that_exist_are_left_alone() {
     let cast = casting_core::testing::cast(fastrand::u8(..));
     use casting_core::ports::Store;
     store.create_cast(&cast, None).await.expect("created");
-    create_tables(&database.client(Plan::default()), &database.tables).await.expect("a second time");
+    create_tables(&database.client(Plan::default()), &database.tables)
+        .await
+        .expect("a second time");
     assert_eq!(store.cast(&cast.id).await, Ok(Some(cast)));
 }

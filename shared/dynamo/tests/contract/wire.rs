@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -49,12 +51,20 @@ pub struct Wire {
 
 impl Wire {
     pub fn new(plan: Plan) -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).build_http(), plan }
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            plan,
+        }
     }
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         self.plan.calls.fetch_add(1, Ordering::SeqCst);
-        let operation = request.headers().get("x-amz-target").and_then(|target| target.split('.').nth(1)).unwrap_or_default().to_owned();
+        let operation = request
+            .headers()
+            .get("x-amz-target")
+            .and_then(|target| target.split('.').nth(1))
+            .unwrap_or_default()
+            .to_owned();
         let trouble = self.plan.trouble(&operation);
         match trouble {
             Some(Trouble::LoseRequest) => return Err(lost()),
@@ -64,21 +74,35 @@ impl Wire {
             Some(Trouble::InternalError) => return Ok(error(500, "InternalServerError", "")),
             Some(Trouble::LoseAnswer) | None => {}
         }
-        let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-        let answer = self.client.request(request).await.map_err(|error| ConnectorError::io(error.into()))?;
+        let request = request
+            .try_into_http1x()
+            .map_err(|error| ConnectorError::user(error.into()))?;
+        let answer = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| ConnectorError::io(error.into()))?;
         let (parts, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|error| ConnectorError::io(error.into()))?.to_bytes();
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| ConnectorError::io(error.into()))?
+            .to_bytes();
         if trouble == Some(Trouble::LoseAnswer) {
             return Err(lost());
         }
-        HttpResponse::try_from(http::Response::from_parts(parts, SdkBody::from(body))).map_err(|error| ConnectorError::user(error.into()))
+        HttpResponse::try_from(http::Response::from_parts(parts, SdkBody::from(body)))
+            .map_err(|error| ConnectorError::user(error.into()))
     }
 }
 
 impl Plan {
     /// These troubles, in this order, for the next calls that write.
     pub fn next(troubles: &[Trouble]) -> Self {
-        Self { next_writes: Arc::new(Mutex::new(troubles.iter().rev().copied().collect())), ..Self::default() }
+        Self {
+            next_writes: Arc::new(Mutex::new(troubles.iter().rev().copied().collect())),
+            ..Self::default()
+        }
     }
 
     fn trouble(&self, operation: &str) -> Option<Trouble> {
@@ -110,7 +134,11 @@ impl HttpConnector for Wire {
 }
 
 impl HttpClient for Wire {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -125,14 +153,26 @@ fn conflict(operation: &str, body: &SdkBody) -> HttpResponse {
         return error(400, "TransactionConflictException", "");
     }
     let body = String::from_utf8_lossy(body.bytes().unwrap_or_default()).into_owned();
-    let parts = ["\"Put\"", "\"Update\"", "\"Delete\"", "\"ConditionCheck\""].map(|part| body.matches(part).count()).iter().sum::<usize>();
+    let parts = ["\"Put\"", "\"Update\"", "\"Delete\"", "\"ConditionCheck\""]
+        .map(|part| body.matches(part).count())
+        .iter()
+        .sum::<usize>();
     let mut reasons = vec![r#"{"Code":"None"}"#; parts.saturating_sub(1)];
     reasons.push(r#"{"Code":"TransactionConflict"}"#);
-    error(400, "TransactionCanceledException", &format!(r#","CancellationReasons":[{}]"#, reasons.join(",")))
+    error(
+        400,
+        "TransactionCanceledException",
+        &format!(r#","CancellationReasons":[{}]"#, reasons.join(",")),
+    )
 }
 
 fn error(status: u16, code: &str, more: &str) -> HttpResponse {
-    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"planned"{more}}}"#);
-    let answer = http::Response::builder().status(status).body(SdkBody::from(body)).expect("an answer");
+    let body = format!(
+        r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"planned"{more}}}"#
+    );
+    let answer = http::Response::builder()
+        .status(status)
+        .body(SdkBody::from(body))
+        .expect("an answer");
     HttpResponse::try_from(answer).expect("an answer for the SDK")
 }

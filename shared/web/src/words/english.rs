@@ -44,11 +44,26 @@ pub const ENGLISH: Words = Words {
     waiting: WaitingWords {
         title: "Your session is starting",
         steps: [
-            Step { doing: "Reserving your place", done: "Place reserved" },
-            Step { doing: "Finding a machine", done: "Machine found" },
-            Step { doing: "Fetching the image", done: "Image fetched" },
-            Step { doing: "Starting the app", done: "App started" },
-            Step { doing: "Opening your session", done: "Ready" },
+            Step {
+                doing: "Reserving your place",
+                done: "Place reserved",
+            },
+            Step {
+                doing: "Finding a machine",
+                done: "Machine found",
+            },
+            Step {
+                doing: "Fetching the image",
+                done: "Image fetched",
+            },
+            Step {
+                doing: "Starting the app",
+                done: "App started",
+            },
+            Step {
+                doing: "Opening your session",
+                done: "Ready",
+            },
         ],
         usual: "This usually takes up to a minute.",
         trouble: "The connection is lost at the moment; trying again.",
@@ -81,12 +96,18 @@ const fn why(reason: &EndReason) -> &'static str {
         EndReason::Abandoned => "Nobody had been there for a while.",
         EndReason::Idle => "Nobody had touched it for a while.",
         EndReason::Reclaimed => "The machine that it ran on was needed elsewhere.",
-        EndReason::TaskStopped { exit_code: Some(0), .. } => "The app in it was closed.",
+        EndReason::TaskStopped {
+            exit_code: Some(0), ..
+        } => "The app in it was closed.",
         // What waits in a pool has no visitor who could ask.
         EndReason::Unused | EndReason::NotNeeded => "Nobody came for it.",
-        EndReason::TaskStopped { .. } | EndReason::TaskLost | EndReason::GateLost => "The app in it stopped.",
+        EndReason::TaskStopped { .. } | EndReason::TaskLost | EndReason::GateLost => {
+            "The app in it stopped."
+        }
         EndReason::ProfileNotRestored => "Your files could not be fetched, so it was not started.",
-        EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => "It could not start.",
+        EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => {
+            "It could not start."
+        }
     }
 }
 
@@ -116,14 +137,22 @@ mod tests {
 
     #[test]
     fn a_wait_is_told_in_units_that_people_use() {
-        for (seconds, words) in
-            [(1, "1 second"), (90, "90 seconds"), (91, "2 minutes"), (3_600, "60 minutes"), (7_200, "2 hours"), (2_592_000, "30 days")]
-        {
+        for (seconds, words) in [
+            (1, "1 second"),
+            (90, "90 seconds"),
+            (91, "2 minutes"),
+            (3_600, "60 minutes"),
+            (7_200, "2 hours"),
+            (2_592_000, "30 days"),
+        ] {
             assert_eq!(wait(seconds), words);
         }
-        for (seconds, words) in
-            [(5, "About a minute or less."), (61, "About 2 minutes."), (230, "About 4 minutes."), (7_200, "About 2 hours.")]
-        {
+        for (seconds, words) in [
+            (5, "About a minute or less."),
+            (61, "About 2 minutes."),
+            (230, "About 4 minutes."),
+            (7_200, "About 2 hours."),
+        ] {
             assert_eq!(estimate(Some(seconds)), words);
         }
     }

@@ -181,9 +181,15 @@ fn best<'w>(accepted: &str, languages: &[&'w Words]) -> &'w Words {
     wanted.sort_by(|(_, left), (_, right)| right.total_cmp(left));
     let spoken = |tag: &str| {
         let primary = tag.split('-').next().unwrap_or_default();
-        languages.iter().copied().find(|words| words.language.eq_ignore_ascii_case(primary))
+        languages
+            .iter()
+            .copied()
+            .find(|words| words.language.eq_ignore_ascii_case(primary))
     };
-    wanted.iter().find_map(|(tag, _)| spoken(tag)).unwrap_or(languages.first().copied().unwrap_or(&ENGLISH))
+    wanted
+        .iter()
+        .find_map(|(tag, _)| spoken(tag))
+        .unwrap_or(languages.first().copied().unwrap_or(&ENGLISH))
 }
 
 #[cfg(test)]
@@ -192,7 +198,10 @@ mod tests {
 
     #[test]
     fn the_best_accepted_language_is_spoken_and_english_to_everybody_else() {
-        static OTHER: Words = Words { language: "xx", ..ENGLISH };
+        static OTHER: Words = Words {
+            language: "xx",
+            ..ENGLISH
+        };
         for (accepted, language) in [
             ("", "en"),
             ("xx", "xx"),
@@ -206,7 +215,11 @@ mod tests {
             ("*", "en"),
             ("\u{fc},,;q=", "en"),
         ] {
-            assert_eq!(best(accepted, &[&ENGLISH, &OTHER]).language, language, "{accepted}");
+            assert_eq!(
+                best(accepted, &[&ENGLISH, &OTHER]).language,
+                language,
+                "{accepted}"
+            );
         }
     }
 }

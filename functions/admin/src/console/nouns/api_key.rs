@@ -10,8 +10,16 @@ pub static API_KEY: Noun = Noun {
         title: "The key",
         intro: "For one program or one person. It is shown once, when it is made.",
         fields: &[
-            Field::new("name", "Name", Kind::Line { empty: Empty::Text, example: "Continuous integration" }, "Who or what uses it.")
-                .required(),
+            Field::new(
+                "name",
+                "Name",
+                Kind::Line {
+                    empty: Empty::Text,
+                    example: "Continuous integration",
+                },
+                "Who or what uses it.",
+            )
+            .required(),
             Field::new(
                 "scopes",
                 "What it may do",
@@ -26,7 +34,12 @@ pub static API_KEY: Noun = Noun {
                 ]),
                 "As little as it needs; whoever may write anywhere may read everything.",
             ),
-            Field::new("expires_at", "Ends", Kind::Time, "From this moment on (UTC) it opens nothing. Empty never ends."),
+            Field::new(
+                "expires_at",
+                "Ends",
+                Kind::Time,
+                "From this moment on (UTC) it opens nothing. Empty never ends.",
+            ),
         ],
     }],
 };

@@ -11,9 +11,21 @@ pub static IMAGE: Noun = Noun {
             title: "The image",
             intro: "What a session runs: a container image, or a task definition that exists already.",
             fields: &[
-                Field::new("name", "Name", Kind::Line { empty: Empty::Text, example: "Chromium" }, "Visitors see it on the landing page.")
-                    .required(),
-                Field::flag("enabled", "Enabled", "Switched off, no link starts it. Sessions that run go on."),
+                Field::new(
+                    "name",
+                    "Name",
+                    Kind::Line {
+                        empty: Empty::Text,
+                        example: "Chromium",
+                    },
+                    "Visitors see it on the landing page.",
+                )
+                .required(),
+                Field::flag(
+                    "enabled",
+                    "Enabled",
+                    "Switched off, no link starts it. Sessions that run go on.",
+                ),
                 Field::line(
                     "container_image",
                     "Container image",
@@ -26,7 +38,12 @@ pub static IMAGE: Noun = Noun {
                     "my-app:3",
                     "Instead of a container image: a family, family:revision or ARN.",
                 ),
-                Field::new("description", "Description", Kind::Text, "Notes for administrators."),
+                Field::new(
+                    "description",
+                    "Description",
+                    Kind::Text,
+                    "Notes for administrators.",
+                ),
             ],
         },
         Section {
@@ -37,20 +54,33 @@ pub static IMAGE: Noun = Noun {
                 Field::new(
                     "command",
                     "Command",
-                    Kind::Words { example: "/usr/bin/app\n--listen\n8080" },
+                    Kind::Words {
+                        example: "/usr/bin/app\n--listen\n8080",
+                    },
                     "The program and its arguments, one on each line. Empty runs what the image itself runs; the gate then stands beside it, and Port is needed.",
                 ),
-                Field::number("port", "Port", (1, 65_535), "", "Where the app listens for browsers."),
+                Field::number(
+                    "port",
+                    "Port",
+                    (1, 65_535),
+                    "",
+                    "Where the app listens for browsers.",
+                ),
                 Field::new(
                     "environment",
                     "Environment",
-                    Kind::Pairs { example: "LANG=de_DE.UTF-8\nTZ=Europe/Berlin" },
+                    Kind::Pairs {
+                        example: "LANG=de_DE.UTF-8\nTZ=Europe/Berlin",
+                    },
                     "NAME=value, one on each line. Names with CAST_ are taken.",
                 ),
                 Field::new(
                     "container",
                     "Container",
-                    Kind::Line { empty: Empty::Text, example: "session" },
+                    Kind::Line {
+                        empty: Empty::Text,
+                        example: "session",
+                    },
                     "The container\u{2019}s name in the task definition.",
                 ),
                 Field::number(
@@ -83,8 +113,20 @@ pub static IMAGE: Noun = Noun {
                     "units",
                     "1,024 units are one processor. 256, 512, 1024, 2048, 4096, 8192 or 16384.",
                 ),
-                Field::number("memory", "Memory", (512, 122_880), "MiB", "Fargate offers certain sizes with each number of CPU units."),
-                Field::number("ephemeral_storage", "Disk", (21, 200), "GiB", "Empty is Fargate\u{2019}s own 20 GiB."),
+                Field::number(
+                    "memory",
+                    "Memory",
+                    (512, 122_880),
+                    "MiB",
+                    "Fargate offers certain sizes with each number of CPU units.",
+                ),
+                Field::number(
+                    "ephemeral_storage",
+                    "Disk",
+                    (21, 200),
+                    "GiB",
+                    "Empty is Fargate\u{2019}s own 20 GiB.",
+                ),
             ],
         },
         Section {
@@ -109,7 +151,9 @@ pub static IMAGE: Noun = Noun {
                 Field::new(
                     "profile_exclude",
                     "Left out",
-                    Kind::Words { example: "**/*.tmp\nDownloads" },
+                    Kind::Words {
+                        example: "**/*.tmp\nDownloads",
+                    },
                     "Patterns below the profile path, one on each line. Caches are left out anyway.",
                 ),
             ],
@@ -119,7 +163,12 @@ pub static IMAGE: Noun = Noun {
             title: "Network",
             intro: "Where its sessions stand.",
             fields: &[
-                Field::new("network", "Network", Kind::Picked(Picked::Network), "Empty is the deployment\u{2019}s own."),
+                Field::new(
+                    "network",
+                    "Network",
+                    Kind::Picked(Picked::Network),
+                    "Empty is the deployment\u{2019}s own.",
+                ),
                 Field::flag(
                     "allow_network_selection",
                     "Allow Network Selection",
@@ -149,8 +198,17 @@ pub static IMAGE: Noun = Noun {
                     ]),
                     "What keeps those who watch a shared session from changing anything.",
                 ),
-                Field::flag("app_https", "The app speaks https", "With whatever certificate: it never leaves the task."),
-                Field::line("app_user", "App user", "kasm_user", "Who the gate signs in to the app as. Visitors never learn the password."),
+                Field::flag(
+                    "app_https",
+                    "The app speaks https",
+                    "With whatever certificate: it never leaves the task.",
+                ),
+                Field::line(
+                    "app_user",
+                    "App user",
+                    "kasm_user",
+                    "Who the gate signs in to the app as. Visitors never learn the password.",
+                ),
                 Field::line(
                     "app_password_variable",
                     "Password variable",
@@ -160,7 +218,9 @@ pub static IMAGE: Noun = Noun {
                 Field::new(
                     "exec_config",
                     "Commands",
-                    Kind::Json { example: "{\n  \"go\": {\"cmd\": \"open \\\"$KASM_URL\\\"\"}\n}" },
+                    Kind::Json {
+                        example: "{\n  \"go\": {\"cmd\": \"open \\\"$KASM_URL\\\"\"}\n}",
+                    },
                     "What is run inside: first_launch, go (an address is to be opened) and assign, each with cmd and if wanted user, workdir and environment.",
                 ),
             ],

@@ -15,7 +15,10 @@ pub static SETTINGS: Noun = Noun {
                     "captcha_kind",
                     "Kind",
                     Kind::Choice(&[
-                        ("altcha", "ALTCHA: a proof of work; asks no third party and needs no keys"),
+                        (
+                            "altcha",
+                            "ALTCHA: a proof of work; asks no third party and needs no keys",
+                        ),
                         ("turnstile", "Cloudflare Turnstile"),
                         ("recaptcha-v2", "Google reCAPTCHA v2"),
                         ("recaptcha-v3", "Google reCAPTCHA v3"),
@@ -23,8 +26,18 @@ pub static SETTINGS: Noun = Noun {
                     ]),
                     "",
                 ),
-                Field::line("captcha_site_key", "Site key", "", "From the provider; browsers see it. ALTCHA needs none."),
-                Field::new("captcha_secret_key", "Private key", Kind::Secret, "From the provider; kept here and never shown again."),
+                Field::line(
+                    "captcha_site_key",
+                    "Site key",
+                    "",
+                    "From the provider; browsers see it. ALTCHA needs none.",
+                ),
+                Field::new(
+                    "captcha_secret_key",
+                    "Private key",
+                    Kind::Secret,
+                    "From the provider; kept here and never shown again.",
+                ),
                 Field::line(
                     "captcha_verify_url",
                     "Verifier",
@@ -53,7 +66,13 @@ pub static SETTINGS: Noun = Noun {
                     "sessions",
                     "0 is maintenance: nothing new starts, and what runs goes on. Empty sets no limit.",
                 ),
-                Field::number("anonymous_users_per_hour", "Anonymous users per hour", (1, 1_000_000), "users", "Empty sets no limit."),
+                Field::number(
+                    "anonymous_users_per_hour",
+                    "Anonymous users per hour",
+                    (1, 1_000_000),
+                    "users",
+                    "Empty sets no limit.",
+                ),
                 Field::number(
                     "anonymous_user_hours",
                     "Anonymous users are forgotten after",

@@ -11,10 +11,28 @@ pub static STAGING: Noun = Noun {
             title: "What is kept ready",
             intro: "Sessions that are started before anybody clicks. A visitor whose session would be the same gets one at once.",
             fields: &[
-                Field::new("name", "Name", Kind::Line { empty: Empty::Text, example: "Monday class" }, "For you and your colleagues.")
-                    .required(),
-                Field::flag("enabled", "Enabled", "Switched off, nothing is kept ready; what waits is ended."),
-                Field::new("image_id", "Image", Kind::Picked(Picked::Image), "What the sessions run.").required(),
+                Field::new(
+                    "name",
+                    "Name",
+                    Kind::Line {
+                        empty: Empty::Text,
+                        example: "Monday class",
+                    },
+                    "For you and your colleagues.",
+                )
+                .required(),
+                Field::flag(
+                    "enabled",
+                    "Enabled",
+                    "Switched off, nothing is kept ready; what waits is ended.",
+                ),
+                Field::new(
+                    "image_id",
+                    "Image",
+                    Kind::Picked(Picked::Image),
+                    "What the sessions run.",
+                )
+                .required(),
                 Field::number(
                     "desired_sessions",
                     "Desired Sessions",
@@ -23,7 +41,12 @@ pub static STAGING: Noun = Noun {
                     "How many are kept ready. Each that is given away is replaced.",
                 )
                 .required(),
-                Field::new("description", "Description", Kind::Text, "Notes for administrators."),
+                Field::new(
+                    "description",
+                    "Description",
+                    Kind::Text,
+                    "Notes for administrators.",
+                ),
             ],
         },
         Section {
@@ -37,7 +60,12 @@ pub static STAGING: Noun = Noun {
                     Kind::Picked(Picked::Group),
                     "The sessions are started with this group\u{2019}s permissions. None is All Users alone.",
                 ),
-                Field::new("network", "Network", Kind::Picked(Picked::Network), "None is the image\u{2019}s own."),
+                Field::new(
+                    "network",
+                    "Network",
+                    Kind::Picked(Picked::Network),
+                    "None is the image\u{2019}s own.",
+                ),
             ],
         },
         Section {
@@ -45,7 +73,12 @@ pub static STAGING: Noun = Noun {
             title: "When, and for how much",
             intro: "Sessions cost money while they wait.",
             fields: &[
-                Field::new("schedule", "Hours", Kind::OpenHours, "When in the week sessions are kept ready. Without a line, always."),
+                Field::new(
+                    "schedule",
+                    "Hours",
+                    Kind::OpenHours,
+                    "When in the week sessions are kept ready. Without a line, always.",
+                ),
                 Field::number(
                     "expiration_hours",
                     "Expiration",

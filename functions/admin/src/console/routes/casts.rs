@@ -39,24 +39,60 @@ const DAY: u64 = 86_400;
 pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let (desk, now) = (&round.desk, round.frame.now);
     let search = round.visit.query("search").unwrap_or_default();
-    let state = round.visit.query("state").filter(|state| state == "on" || state == "off").unwrap_or_default();
+    let state = round
+        .visit
+        .query("state")
+        .filter(|state| state == "on" || state == "off")
+        .unwrap_or_default();
     let enabled = match state.as_str() {
         "on" => Some(true),
         "off" => Some(false),
         _ => None,
     };
-    let asked = CastsAsked { search: Some(search.clone()).filter(|search| !search.trim().is_empty()), enabled, ..CastsAsked::default() };
+    let asked = CastsAsked {
+        search: Some(search.clone()).filter(|search| !search.trim().is_empty()),
+        enabled,
+        ..CastsAsked::default()
+    };
     let page = verbs::list(desk, &asked, round.cursor().as_deref(), ROWS / 2).await?;
-    let counts = page.items.iter().map(|cast| async { Ok(desk.casting.store.count_sessions(&cast.id, now.minus_seconds(DAY)).await?) });
+    let counts = page.items.iter().map(|cast| async {
+        Ok(desk
+            .casting
+            .store
+            .count_sessions(&cast.id, now.minus_seconds(DAY))
+            .await?)
+    });
     let (counts, choices) = try_join!(try_join_all(counts), round.choices())?;
     let row = |(cast, counted): (&Cast, Counted)| {
-        let launches = format!("{}{}", grouped(counted.count), if counted.more { "+" } else { "" });
-        CastRow { cast: view(round, cast), launches }
+        let launches = format!(
+            "{}{}",
+            grouped(counted.count),
+            if counted.more { "+" } else { "" }
+        );
+        CastRow {
+            cast: view(round, cast),
+            launches,
+        }
     };
     let rows = page.items.iter().zip(counts).map(row).collect();
-    let has_images = !choices.get(&crate::console::field::Picked::Image).is_none_or(Vec::is_empty);
-    let next = round.next(page.next.as_ref(), &[("search", &search), ("state", &state)]);
-    Ok(round.show(&casts::list(&round.frame, &CastList { rows, search, state, next, choices, has_images })))
+    let has_images = !choices
+        .get(&crate::console::field::Picked::Image)
+        .is_none_or(Vec::is_empty);
+    let next = round.next(
+        page.next.as_ref(),
+        &[("search", &search), ("state", &state)],
+    );
+    Ok(round.show(&casts::list(
+        &round.frame,
+        &CastList {
+            rows,
+            search,
+            state,
+            next,
+            choices,
+            has_images,
+        },
+    )))
 }
 
 fn view<S: Store, L: Launcher>(round: &Round<'_, S, L>, cast: &casting_core::cast::Cast) -> Value {
@@ -71,7 +107,11 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let (casting, now) = (round.desk.casting, round.frame.now);
     let found = verbs::find(&round.desk, round.id).await?;
     let cast = view(round, &found);
-    let told = async { Ok(casting.history(Some(&found.id), now.minus_seconds(DAY - 3600), now).await?) };
+    let told = async {
+        Ok(casting
+            .history(Some(&found.id), now.minus_seconds(DAY - 3600), now)
+            .await?)
+    };
     let (told, live, waiting, claims, choices) = try_join!(
         told,
         count_live(round),
@@ -88,27 +128,67 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     figures.push(("Live now".to_owned(), live, String::new()));
     figures.extend(waiting.map(|waiting| figure("Waiting now", Some(waiting), "")));
     figures.push(figure("Started, 24 h", Some(total.launched), ""));
-    figures.push(figure("Turned away, 24 h", Some(total.refused_in_all()), ""));
-    let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), wait);
+    figures.push(figure(
+        "Turned away, 24 h",
+        Some(total.refused_in_all()),
+        "",
+    ));
+    let mean = total
+        .mean_start_millis()
+        .map_or_else(|| "\u{2013}".to_owned(), wait);
     figures.push(("Mean start, 24 h".to_owned(), mean, String::new()));
     let mut charts = vec![history::launches(&told), history::starts(&told)];
     if let Some(remaining) = remaining {
-        charts.push(history::places(&told, remaining, Timestamp::parse(text(&cast, "updated_at")).unwrap_or(now)));
+        charts.push(history::places(
+            &told,
+            remaining,
+            Timestamp::parse(text(&cast, "updated_at")).unwrap_or(now),
+        ));
     }
-    Ok(round.show(&cast::page(&round.frame, &CastPage { cast: &cast, choices: &choices, figures, charts, claims })))
+    Ok(round.show(&cast::page(
+        &round.frame,
+        &CastPage {
+            cast: &cast,
+            choices: &choices,
+            figures,
+            charts,
+            claims,
+        },
+    )))
 }
 
 /// How many sessions of the cast live, as far as a page of them tells.
 async fn count_live<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<String, Failure> {
-    let query = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
+    let query = SessionQuery {
+        of: SessionsOf::Living,
+        ..SessionQuery::default()
+    };
     let cast = Some(verbs::parse_id(round.id)?);
-    let page = sessions::list(&round.desk, &SessionsAsked { query, cast, is_live: Some(true), outcome: None }, None, 100).await?;
-    Ok(format!("{}{}", grouped(page.items.len() as u64), if page.next.is_some() { "+" } else { "" }))
+    let page = sessions::list(
+        &round.desk,
+        &SessionsAsked {
+            query,
+            cast,
+            is_live: Some(true),
+            outcome: None,
+        },
+        None,
+        100,
+    )
+    .await?;
+    Ok(format!(
+        "{}{}",
+        grouped(page.items.len() as u64),
+        if page.next.is_some() { "+" } else { "" }
+    ))
 }
 
-pub(super) async fn qr_code<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn qr_code<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let cast = find(round).await?;
-    let file = qr::file(text(&cast, "url")).ok_or_else(|| Failure::conflict("This link is too long for a QR code."))?;
+    let file = qr::file(text(&cast, "url"))
+        .ok_or_else(|| Failure::conflict("This link is too long for a QR code."))?;
     Ok(reply::text(StatusCode::OK, "image/svg+xml", file))
 }
 
@@ -124,9 +204,16 @@ pub(super) async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resul
 
 pub(super) async fn edit<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let cast = find(round).await?;
-    let warnings = cast["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let warning = |warning: &Value| FieldError::new(text(warning, "pointer"), text(warning, "detail"));
-    let remarks = Remarks { warnings: warnings.iter().map(warning).collect(), ..Remarks::default() };
+    let warnings = cast["warnings"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let warning =
+        |warning: &Value| FieldError::new(text(warning, "pointer"), text(warning, "detail"));
+    let remarks = Remarks {
+        warnings: warnings.iter().map(warning).collect(),
+        ..Remarks::default()
+    };
     let choices = round.choices().await?;
     Ok(round.show(&page(round, Some(&cast), &cast, remarks, &choices)))
 }
@@ -150,11 +237,20 @@ fn page<S: Store, L: Launcher>(
         noun: &CAST,
         place: Place::Casts,
         scope: "casts",
-        title: if stored.is_some() { "Change the cast" } else { "New cast" }.to_owned(),
+        title: if stored.is_some() {
+            "Change the cast"
+        } else {
+            "New cast"
+        }
+        .to_owned(),
         trail,
         action: back.clone(),
         cancel: back,
-        submit: if stored.is_some() { "Save" } else { "Make the cast" },
+        submit: if stored.is_some() {
+            "Save"
+        } else {
+            "Make the cast"
+        },
         document,
         counted: stored.and_then(|cast| cast["sessions_remaining"].as_u64()),
         version: stored.and_then(|cast| round.version(cast, &remarks)),
@@ -172,7 +268,11 @@ fn page<S: Store, L: Launcher>(
 pub(super) async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let typed = answers::document(&CAST, &round.posted);
     match verbs::create(&round.desk, &typed).await {
-        Ok(Edited { cast, .. }) => round.lead(&format!("/admin/casts/{}", cast.id), Done::Made, None).await,
+        Ok(Edited { cast, .. }) => {
+            round
+                .lead(&format!("/admin/casts/{}", cast.id), Done::Made, None)
+                .await
+        }
         Err(failure) => {
             let (remarks, choices) = (remarks(failure)?, round.choices().await?);
             Ok(round.show(&page(round, None, &typed, remarks, &choices)))
@@ -184,23 +284,42 @@ pub(super) async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let mut typed = answers::document(&CAST, &round.posted);
     // Visitors count on while the form is open: the number that it was made with is no wish.
     if let (Some(counted), Value::Object(fields)) = (round.posted.first("counted"), &mut typed)
-        && fields.get("sessions_remaining").and_then(Value::as_u64).is_some_and(|typed| counted.parse() == Ok(typed))
+        && fields
+            .get("sessions_remaining")
+            .and_then(Value::as_u64)
+            .is_some_and(|typed| counted.parse() == Ok(typed))
     {
         fields.remove("sessions_remaining");
     }
     match verbs::change(&round.desk, round.id, &typed, &round.precondition()).await {
-        Ok(Edited { cast, .. }) => round.lead(&format!("/admin/casts/{}", cast.id), Done::Saved, Some(round.id)).await,
+        Ok(Edited { cast, .. }) => {
+            round
+                .lead(
+                    &format!("/admin/casts/{}", cast.id),
+                    Done::Saved,
+                    Some(round.id),
+                )
+                .await
+        }
         Err(failure) => {
             let mut remarks = remarks(failure)?;
             let (stored, choices) = (find(round).await?, round.choices().await?);
             let typed = stale::meet(round, &CAST, round.id, &stored, typed, &mut remarks).await?;
-            Ok(round.show(&page(round, Some(&stored), &typed_over(&stored, &typed), remarks, &choices)))
+            Ok(round.show(&page(
+                round,
+                Some(&stored),
+                &typed_over(&stored, &typed),
+                remarks,
+                &choices,
+            )))
         }
     }
 }
 
 /// What is typed so far: what is wrong with it, what is worth a look, and how it would look.
-pub(super) async fn check<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn check<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let typed = answers::document(&CAST, &round.posted);
     let stored = match round.posted.first("id") {
         Some(id) => Some(verbs::find(&round.desk, id).await?),
@@ -216,7 +335,13 @@ pub(super) async fn check<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Res
         Some(json!({ "field": field.name, "text": form::sentence(&CAST, field, rest, detail) }))
     };
     let (errors, warnings): (Vec<FieldError>, Vec<Warning>) = match draft {
-        Ok(draft) => (Vec::new(), casting_core::cast_warnings::warnings(&draft.settings).into_iter().chain(draft.warnings).collect()),
+        Ok(draft) => (
+            Vec::new(),
+            casting_core::cast_warnings::warnings(&draft.settings)
+                .into_iter()
+                .chain(draft.warnings)
+                .collect(),
+        ),
         Err(errors) => (errors.0, Vec::new()),
     };
     let document = json!({
@@ -227,33 +352,85 @@ pub(super) async fn check<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Res
     Ok(reply::json(StatusCode::OK, &document))
 }
 
-pub(super) async fn switch<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn switch<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let enabled = match round.posted.first("enabled") {
         Some("true") => true,
         Some("false") => false,
-        _ => return Err(Problem::new(Mistake::BadRequest).detail("Nothing says whether the link shall be on or off.").into()),
+        _ => {
+            return Err(Problem::new(Mistake::BadRequest)
+                .detail("Nothing says whether the link shall be on or off.")
+                .into());
+        }
     };
-    verbs::change(&round.desk, round.id, &json!({ "enabled": enabled }), &round.precondition()).await?;
+    verbs::change(
+        &round.desk,
+        round.id,
+        &json!({ "enabled": enabled }),
+        &round.precondition(),
+    )
+    .await?;
     // Back to where the button was: this cast's page or the list; the browser says which, and nothing else is believed.
     let home = format!("/admin/casts/{}", round.id);
-    let from_page = round.visit.header(&http::header::REFERER).is_some_and(|from| from.ends_with(&home));
-    let to = if from_page { home.as_str() } else { "/admin/casts" };
-    round.lead(to, if enabled { Done::On } else { Done::Off }, Some(round.id)).await
+    let from_page = round
+        .visit
+        .header(&http::header::REFERER)
+        .is_some_and(|from| from.ends_with(&home));
+    let to = if from_page {
+        home.as_str()
+    } else {
+        "/admin/casts"
+    };
+    round
+        .lead(
+            to,
+            if enabled { Done::On } else { Done::Off },
+            Some(round.id),
+        )
+        .await
 }
 
-pub(super) async fn rotate<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let grace: u64 = round.posted.first("grace_seconds").and_then(|text| text.parse().ok()).unwrap_or_default();
-    verbs::rotate_key(&round.desk, round.id, &json!({ "grace_seconds": grace }), &round.precondition()).await?;
-    let done = if grace > 0 { Done::OtherKeyToo } else { Done::OtherKey };
-    round.lead(&format!("/admin/casts/{}", round.id), done, None).await
+pub(super) async fn rotate<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
+    let grace: u64 = round
+        .posted
+        .first("grace_seconds")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
+    verbs::rotate_key(
+        &round.desk,
+        round.id,
+        &json!({ "grace_seconds": grace }),
+        &round.precondition(),
+    )
+    .await?;
+    let done = if grace > 0 {
+        Done::OtherKeyToo
+    } else {
+        Done::OtherKey
+    };
+    round
+        .lead(&format!("/admin/casts/{}", round.id), done, None)
+        .await
 }
 
 pub(super) async fn copy<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let made = verbs::copy(&round.desk, round.id, &json!({})).await?;
-    round.lead(&format!("/admin/casts/{}/edit", made.cast.id), Done::Copied, None).await
+    round
+        .lead(
+            &format!("/admin/casts/{}/edit", made.cast.id),
+            Done::Copied,
+            None,
+        )
+        .await
 }
 
-pub(super) async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, refused: &str) -> Result<Reply, Failure> {
+pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    refused: &str,
+) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let (name, home) = (text(&cast, "name"), format!("/admin/casts/{}", round.id));
     let live = count_live(round).await?;
@@ -266,7 +443,9 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>
         happens.remove(0);
     }
     if live != "0" {
-        happens.push(format!("Of its sessions, {live} live; they go on unless you end them here."));
+        happens.push(format!(
+            "Of its sessions, {live} live; they go on unless you end them here."
+        ));
     }
     let mut trail = trail(Place::Casts);
     trail.push((name.to_owned(), home.clone()));
@@ -278,32 +457,67 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>
         action: format!("{home}/delete"),
         submit: "Delete the cast".into(),
         cancel: home,
-        choice: (live != "0").then(|| ("terminate", "End its live sessions too".to_owned(), round.posted.first("terminate").is_some())),
+        choice: (live != "0").then(|| {
+            (
+                "terminate",
+                "End its live sessions too".to_owned(),
+                round.posted.first("terminate").is_some(),
+            )
+        }),
         refused: refused.to_owned(),
         version: cast["version"].as_u64(),
     };
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-pub(super) async fn delete<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn delete<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let terminate = round.posted.first("terminate").is_some();
     match verbs::delete(&round.desk, round.id, &round.precondition(), terminate).await {
-        Ok(()) => round.lead("/admin/casts", Done::Deleted, Some(round.id)).await,
+        Ok(()) => {
+            round
+                .lead("/admin/casts", Done::Deleted, Some(round.id))
+                .await
+        }
         Err(failure) => {
             let remarks = remarks(failure)?;
-            ask_to_delete(round, remarks.errors.first().map_or("", |error| error.detail.as_str())).await
+            ask_to_delete(
+                round,
+                remarks
+                    .errors
+                    .first()
+                    .map_or("", |error| error.detail.as_str()),
+            )
+            .await
         }
     }
 }
 
-pub(super) async fn show_trial<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn show_trial<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let cast = find(round).await?;
-    let address = round.visit.address.map(|address| address.to_string()).unwrap_or_default();
+    let address = round
+        .visit
+        .address
+        .map(|address| address.to_string())
+        .unwrap_or_default();
     let typed = BTreeMap::from([("address".to_owned(), address)]);
-    Ok(round.show(&trial::page(&round.frame, &TrialPage { cast: &cast, typed, errors: BTreeMap::new(), outcome: None })))
+    Ok(round.show(&trial::page(
+        &round.frame,
+        &TrialPage {
+            cast: &cast,
+            typed,
+            errors: BTreeMap::new(),
+            outcome: None,
+        },
+    )))
 }
 
-pub(super) async fn run_trial<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn run_trial<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let typed = trial::typed(&round.posted);
     let mut errors = BTreeMap::new();
@@ -311,41 +525,90 @@ pub(super) async fn run_trial<S: Store, L: Launcher>(round: &Round<'_, S, L>) ->
         Ok(steps) => Some(trials::view(&steps)),
         Err(failure) => {
             for error in remarks(failure)?.errors {
-                let field = error.pointer.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+                let field = error
+                    .pointer
+                    .trim_start_matches('/')
+                    .split('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 let mut letters = error.detail.chars();
-                let sentence = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+                let sentence = letters
+                    .next()
+                    .map(|first| first.to_uppercase().chain(letters).collect())
+                    .unwrap_or_default();
                 errors.insert(field, sentence);
             }
             None
         }
     };
-    Ok(round.show(&trial::page(&round.frame, &TrialPage { cast: &cast, typed, errors, outcome: outcome.as_ref() })))
+    Ok(round.show(&trial::page(
+        &round.frame,
+        &TrialPage {
+            cast: &cast,
+            typed,
+            errors,
+            outcome: outcome.as_ref(),
+        },
+    )))
 }
 
 /// What wants attention among these casts, for the first page.
-pub(super) fn worries(casts: &[Value], images: &[Image], now: Timestamp) -> Vec<(crate::console::table::Badge, String, String)> {
+pub(super) fn worries(
+    casts: &[Value],
+    images: &[Image],
+    now: Timestamp,
+) -> Vec<(crate::console::table::Badge, String, String)> {
     use crate::console::frame::Tone;
     use crate::console::table::Badge;
     let mut found = Vec::new();
     for cast in casts.iter().filter(|cast| on(cast, "enabled")) {
-        let (name, home) = (text(cast, "name"), format!("/admin/casts/{}", text(cast, "id")));
-        let image = images.iter().find(|image| image.id.as_str() == text(cast, "image_id"));
+        let (name, home) = (
+            text(cast, "name"),
+            format!("/admin/casts/{}", text(cast, "id")),
+        );
+        let image = images
+            .iter()
+            .find(|image| image.id.as_str() == text(cast, "image_id"));
         let ends = Timestamp::parse(text(cast, "valid_until"));
         if image.is_none_or(|image| !image.settings.enabled) {
-            found.push((Badge::new(Tone::Bad, "Cannot start"), format!("The image of \u{201c}{name}\u{201d} is off or gone."), home));
+            found.push((
+                Badge::new(Tone::Bad, "Cannot start"),
+                format!("The image of \u{201c}{name}\u{201d} is off or gone."),
+                home,
+            ));
         } else if on(cast, "limit_total_sessions") && cast["sessions_remaining"] == json!(0) {
-            found.push((Badge::new(Tone::Bad, "Used up"), format!("\u{201c}{name}\u{201d} has no sessions left."), home));
+            found.push((
+                Badge::new(Tone::Bad, "Used up"),
+                format!("\u{201c}{name}\u{201d} has no sessions left."),
+                home,
+            ));
         } else if ends.is_some_and(|ends| ends <= now) {
-            found.push((Badge::new(Tone::Bad, "Expired"), format!("\u{201c}{name}\u{201d} has expired and is still on."), home));
+            found.push((
+                Badge::new(Tone::Bad, "Expired"),
+                format!("\u{201c}{name}\u{201d} has expired and is still on."),
+                home,
+            ));
         } else if let Some(ends) = ends.filter(|ends| now.seconds_until(*ends) < 7 * DAY) {
             found.push((
                 Badge::new(Tone::Warn, "Ends soon"),
-                format!("\u{201c}{name}\u{201d} ends in {}.", length(now.seconds_until(ends))),
+                format!(
+                    "\u{201c}{name}\u{201d} ends in {}.",
+                    length(now.seconds_until(ends))
+                ),
                 home,
             ));
-        } else if let Some(count) = cast["warnings"].as_array().map(Vec::len).filter(|count| *count > 0) {
+        } else if let Some(count) = cast["warnings"]
+            .as_array()
+            .map(Vec::len)
+            .filter(|count| *count > 0)
+        {
             let count = plural(count as u64, "setting is", "settings are");
-            found.push((Badge::new(Tone::Warn, "Look"), format!("In \u{201c}{name}\u{201d}, {count} worth a second look."), home));
+            found.push((
+                Badge::new(Tone::Warn, "Look"),
+                format!("In \u{201c}{name}\u{201d}, {count} worth a second look."),
+                home,
+            ));
         }
     }
     found

@@ -31,49 +31,126 @@ const HOUR: u64 = 3600;
 /// How many casts the first page looks at.
 const CASTS: u32 = 100;
 
-pub(super) async fn of_all<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn of_all<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     page(round, ClaimsOf::All, None).await
 }
 
-pub(super) async fn of_cast<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn of_cast<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let cast = cast_verbs::find(&round.desk, round.id).await?;
-    page(round, ClaimsOf::Cast(cast.id.clone()), Some((cast.settings.name.clone(), cast.id.to_string()))).await
+    page(
+        round,
+        ClaimsOf::Cast(cast.id.clone()),
+        Some((cast.settings.name.clone(), cast.id.to_string())),
+    )
+    .await
 }
 
-async fn page<S: Store, L: Launcher>(round: &Round<'_, S, L>, of: ClaimsOf, cast: Option<(String, String)>) -> Result<Reply, Failure> {
-    let (query, now) = (|name: &str| round.visit.query(name).unwrap_or_default().trim().to_owned(), round.frame.now);
-    let hours = query("hours").parse().ok().filter(|hours| [1, 24, 168, 720].contains(hours)).unwrap_or(24);
-    let filter = ClaimFilter { outcome: query("outcome"), hours, reference: query("reference") };
+async fn page<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    of: ClaimsOf,
+    cast: Option<(String, String)>,
+) -> Result<Reply, Failure> {
+    let (query, now) = (
+        |name: &str| {
+            round
+                .visit
+                .query(name)
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        },
+        round.frame.now,
+    );
+    let hours = query("hours")
+        .parse()
+        .ok()
+        .filter(|hours| [1, 24, 168, 720].contains(hours))
+        .unwrap_or(24);
+    let filter = ClaimFilter {
+        outcome: query("outcome"),
+        hours,
+        reference: query("reference"),
+    };
     let outcome = match filter.outcome.as_str() {
         "refused" => Some(ClaimOutcome::Refused),
         text => Outcome::parse(text).map(ClaimOutcome::Accepted),
     };
     let since = now.minus_seconds(hours * HOUR);
     let reference = Reference::parse(&filter.reference);
-    let asked = ClaimsAsked { of: of.clone(), since, until: now.plus_seconds(1), outcome, reference };
+    let asked = ClaimsAsked {
+        of: of.clone(),
+        since,
+        until: now.plus_seconds(1),
+        outcome,
+        reference,
+    };
     let is_nonsense = !filter.reference.is_empty() && asked.reference.is_none();
-    let (id, cursor) = (if let ClaimsOf::Cast(id) = &of { Some(id) } else { None }, round.cursor());
+    let (id, cursor) = (
+        if let ClaimsOf::Cast(id) = &of {
+            Some(id)
+        } else {
+            None
+        },
+        round.cursor(),
+    );
     let (mut found, told, names) = try_join!(
         verbs::list(&round.desk, &asked, cursor.as_deref(), ROWS),
-        async { Ok(round.desk.casting.history(id, since.plus_seconds(HOUR), now).await?) },
+        async {
+            Ok(round
+                .desk
+                .casting
+                .history(id, since.plus_seconds(HOUR), now)
+                .await?)
+        },
         names_unless(round, cast.is_some()),
     )?;
     if filter.outcome == "accepted" {
         found.refused.clear();
     }
-    let charts = if asked.reference.is_some() { Vec::new() } else { vec![history::launches(&told), history::starts(&told)] };
-    let claims = if is_nonsense { Vec::new() } else { together(&found.accepted.items, &found.refused, &names, ROWS as usize) };
+    let charts = if asked.reference.is_some() {
+        Vec::new()
+    } else {
+        vec![history::launches(&told), history::starts(&told)]
+    };
+    let claims = if is_nonsense {
+        Vec::new()
+    } else {
+        together(&found.accepted.items, &found.refused, &names, ROWS as usize)
+    };
     let text = hours.to_string();
-    let kept = [("hours", text.as_str()), ("outcome", &filter.outcome), ("reference", &filter.reference)];
+    let kept = [
+        ("hours", text.as_str()),
+        ("outcome", &filter.outcome),
+        ("reference", &filter.reference),
+    ];
     let next = round.next(found.accepted.next.as_ref(), &kept);
-    let exports = (export(id, since, &asked, "csv"), export(id, since, &asked, "json"));
-    Ok(round.show(&claims::page(&round.frame, &ClaimPage { cast, filter, charts, claims, next, exports })))
+    let exports = (
+        export(id, since, &asked, "csv"),
+        export(id, since, &asked, "json"),
+    );
+    Ok(round.show(&claims::page(
+        &round.frame,
+        &ClaimPage {
+            cast,
+            filter,
+            charts,
+            claims,
+            next,
+            exports,
+        },
+    )))
 }
 
 /// The address of these claims as a file.
 fn export(cast: Option<&CastId>, since: Timestamp, asked: &ClaimsAsked, format: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("format", format).append_pair("since", &since.to_string());
+    query
+        .append_pair("format", format)
+        .append_pair("since", &since.to_string());
     if let Some(cast) = cast {
         query.append_pair("cast", cast.as_str());
     }
@@ -89,29 +166,63 @@ fn export(cast: Option<&CastId>, since: Timestamp, asked: &ClaimsAsked, format: 
 }
 
 /// The last claims of a cast or of all: of a week at most.
-pub(super) async fn last<S: Store, L: Launcher>(round: &Round<'_, S, L>, cast: Option<&CastId>) -> Result<Vec<Claim>, Failure> {
+pub(super) async fn last<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    cast: Option<&CastId>,
+) -> Result<Vec<Claim>, Failure> {
     let now = round.frame.now;
     let of = cast.map_or(ClaimsOf::All, |cast| ClaimsOf::Cast(cast.clone()));
-    let asked = ClaimsAsked { of, since: now.minus_seconds(7 * 24 * HOUR), until: now.plus_seconds(1), outcome: None, reference: None };
-    let (found, names) = try_join!(verbs::list(&round.desk, &asked, None, 8), names_unless(round, cast.is_some()))?;
+    let asked = ClaimsAsked {
+        of,
+        since: now.minus_seconds(7 * 24 * HOUR),
+        until: now.plus_seconds(1),
+        outcome: None,
+        reference: None,
+    };
+    let (found, names) = try_join!(
+        verbs::list(&round.desk, &asked, None, 8),
+        names_unless(round, cast.is_some())
+    )?;
     Ok(together(&found.accepted.items, &found.refused, &names, 8))
 }
 
 /// The ids and names of casts, unless it is known which one it is; refusals know ids only.
-async fn names_unless<S: Store, L: Launcher>(round: &Round<'_, S, L>, is_known: bool) -> Result<Vec<(String, String)>, Failure> {
+async fn names_unless<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    is_known: bool,
+) -> Result<Vec<(String, String)>, Failure> {
     if is_known {
         return Ok(Vec::new());
     }
     let page = cast_verbs::list(&round.desk, &CastsAsked::default(), None, CASTS).await?;
-    Ok(page.items.iter().map(|cast| (cast.id.to_string(), cast.settings.name.clone())).collect())
+    Ok(page
+        .items
+        .iter()
+        .map(|cast| (cast.id.to_string(), cast.settings.name.clone()))
+        .collect())
 }
 
 /// Accepted claims and samples of refused ones, the newest first.
-fn together(accepted: &[Session], refused: &[RefusalCount], names: &[(String, String)], most: usize) -> Vec<Claim> {
-    let mut claims: Vec<Claim> = accepted.iter().map(|session| of_session(&sessions::view(session))).collect();
+fn together(
+    accepted: &[Session],
+    refused: &[RefusalCount],
+    names: &[(String, String)],
+    most: usize,
+) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = accepted
+        .iter()
+        .map(|session| of_session(&sessions::view(session)))
+        .collect();
     for row in refused {
-        let id = row.cast_id.as_ref().map(ToString::to_string).unwrap_or_default();
-        let name = names.iter().find(|(known, _)| *known == id).map_or_else(|| "No cast".to_owned(), |(_, name)| name.clone());
+        let id = row
+            .cast_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let name = names
+            .iter()
+            .find(|(known, _)| *known == id)
+            .map_or_else(|| "No cast".to_owned(), |(_, name)| name.clone());
         claims.extend(row.samples.iter().map(|sample| Claim {
             at: sample.at,
             outcome: "refused".into(),
@@ -130,7 +241,9 @@ fn together(accepted: &[Session], refused: &[RefusalCount], names: &[(String, St
 
 fn of_session(session: &Value) -> Claim {
     let part = |field: &str| text(session, field).to_owned();
-    let reason = [text(session, "detail"), text(session, "reason")].into_iter().find(|reason| !reason.is_empty());
+    let reason = [text(session, "detail"), text(session, "reason")]
+        .into_iter()
+        .find(|reason| !reason.is_empty());
     Claim {
         at: Timestamp::parse(text(session, "created_at")).unwrap_or(Timestamp::from_millis(0)),
         outcome: part("outcome"),
@@ -143,40 +256,76 @@ fn of_session(session: &Value) -> Claim {
     }
 }
 
-pub(super) async fn overview<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn overview<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let (desk, now) = (&round.desk, round.frame.now);
-    let query = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
-    let of_living = SessionsAsked { query, is_live: Some(true), ..SessionsAsked::default() };
+    let query = SessionQuery {
+        of: SessionsOf::Living,
+        ..SessionQuery::default()
+    };
+    let of_living = SessionsAsked {
+        query,
+        is_live: Some(true),
+        ..SessionsAsked::default()
+    };
     let of_casts = CastsAsked::default();
     let (page, images, told, living, system, claims) = try_join!(
         cast_verbs::list(desk, &of_casts, None, CASTS),
         async { Ok(read_all::<Image, S>(&desk.casting.store).await?) },
-        async { Ok(desk.casting.history(None, now.minus_seconds(23 * HOUR), now).await?) },
+        async {
+            Ok(desk
+                .casting
+                .history(None, now.minus_seconds(23 * HOUR), now)
+                .await?)
+        },
         sessions::list(desk, &of_living, None, 100),
         settings::read(desk),
         last(round, None),
     )?;
-    let all: Vec<Value> = page.items.iter().map(|cast| cast_form::view(cast, &round.frame.public_url)).collect();
+    let all: Vec<Value> = page
+        .items
+        .iter()
+        .map(|cast| cast_form::view(cast, &round.frame.public_url))
+        .collect();
     let more = if page.next.is_some() { "+" } else { "" };
     let total = told.total();
-    let live = format!("{}{}", grouped(living.items.len() as u64), if living.next.is_some() { "+" } else { "" });
+    let live = format!(
+        "{}{}",
+        grouped(living.items.len() as u64),
+        if living.next.is_some() { "+" } else { "" }
+    );
     let most = system.settings.max_sessions;
     let enabled = all.iter().filter(|cast| on(cast, "enabled")).count();
-    let mean = total.mean_start_millis().map_or_else(|| "\u{2013}".to_owned(), wait);
+    let mean = total
+        .mean_start_millis()
+        .map_or_else(|| "\u{2013}".to_owned(), wait);
     let steps = [!images.is_empty(), !all.is_empty(), !claims.is_empty()];
     let page = Overview {
         figures: vec![
-            ("Live sessions".to_owned(), live, most.map(|most| format!("of {}", grouped(u64::from(most)))).unwrap_or_default()),
+            (
+                "Live sessions".to_owned(),
+                live,
+                most.map(|most| format!("of {}", grouped(u64::from(most))))
+                    .unwrap_or_default(),
+            ),
             figure("Started, 24 h", Some(total.launched), ""),
             figure("Turned away, 24 h", Some(total.refused_in_all()), ""),
             ("Mean start, 24 h".to_owned(), mean, String::new()),
-            figure("Casts enabled", Some(enabled as u64), &format!("of {}{more}", grouped(all.len() as u64))),
+            figure(
+                "Casts enabled",
+                Some(enabled as u64),
+                &format!("of {}{more}", grouped(all.len() as u64)),
+            ),
         ],
         worries: casts::worries(&all, &images, now),
         charts: vec![history::launches(&told)],
         claims,
         // Whoever may not take them is not told to.
-        first_steps: (steps.contains(&false) && round.frame.may("casts") && round.frame.may("images")).then_some(steps),
+        first_steps: (steps.contains(&false)
+            && round.frame.may("casts")
+            && round.frame.may("images"))
+        .then_some(steps),
     };
     Ok(round.show(&overview::page(&round.frame, &page)))
 }

@@ -70,7 +70,11 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
                 let problem = failure.into_problem(&*casting.entropy);
                 let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
                 let words = "This key opens nothing here. It may have been deleted, or a character is missing.";
-                let words = if is_unknown { words } else { problem.sentence() };
+                let words = if is_unknown {
+                    words
+                } else {
+                    problem.sentence()
+                };
                 let form = casting_web::body::form(request).ok();
                 let to = form.as_ref().and_then(|form| form.field("to"));
                 show_sign_in(casting, visit, to, Some((problem.code.status(), words)))
@@ -88,10 +92,14 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
                     }
                     Err(failure) => Err(failure),
                 };
-                answered.unwrap_or_else(|failure| round.explain(&failure.into_problem(&*casting.entropy)))
+                answered.unwrap_or_else(|failure| {
+                    round.explain(&failure.into_problem(&*casting.entropy))
+                })
             }
             Err(failure) => match failure.into_problem(&*casting.entropy) {
-                problem if problem.code.status() == StatusCode::UNAUTHORIZED => entry::sign_in_first(visit),
+                problem if problem.code.status() == StatusCode::UNAUTHORIZED => {
+                    entry::sign_in_first(visit)
+                }
                 problem => visit.explain(&problem),
             },
         },
@@ -113,20 +121,37 @@ fn show_sign_in<S: Store, L: Launcher>(
         flash: None,
     };
     let home = entry::target(to);
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", home).finish();
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("to", home)
+        .finish();
     // Whoever may come in is led on; who is shown this page with a login has none of the roles that let in.
-    let login = visit.login(&casting.keys, casting.terms.is_secure(), casting.clock.now());
+    let login = visit.login(
+        &casting.keys,
+        casting.terms.is_secure(),
+        casting.clock.now(),
+    );
     let page = SignIn {
         provider: casting.has_logins.then(|| format!("/login?{query}")),
-        stranger: login.filter(|user| user.roles.is_empty()).map(|user| user.name),
+        stranger: login
+            .filter(|user| user.roles.is_empty())
+            .map(|user| user.name),
         error: refusal.map(|(_, words)| words.to_owned()),
         to: home.to_owned(),
     };
     let status = refusal.map_or(StatusCode::OK, |(status, _)| status);
-    shell::answer(&frame, &Screen { status, ..sign_in::page(&page) })
+    shell::answer(
+        &frame,
+        &Screen {
+            status,
+            ..sign_in::page(&page)
+        },
+    )
 }
 
-async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: RouteName) -> Result<Reply, Failure> {
+async fn walk<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    name: RouteName,
+) -> Result<Reply, Failure> {
     match name {
         RouteName::Console => claims::overview(round).await,
         RouteName::ShowCasts => casts::list(round).await,
@@ -190,20 +215,55 @@ impl Done {
         (Self::Saved, "saved", "Your change has been saved."),
         (Self::Deleted, "deleted", "It has been deleted."),
         (Self::On, "on", "The link is on."),
-        (Self::Off, "off", "The link is off. Sessions that run go on."),
-        (Self::OtherKey, "other-key", "The link has another key; the old one opens nothing any more."),
-        (Self::OtherKeyToo, "other-key-too", "The link has another key; the old one works for a while yet."),
-        (Self::Copied, "copied", "This is the copy. It has a key of its own."),
+        (
+            Self::Off,
+            "off",
+            "The link is off. Sessions that run go on.",
+        ),
+        (
+            Self::OtherKey,
+            "other-key",
+            "The link has another key; the old one opens nothing any more.",
+        ),
+        (
+            Self::OtherKeyToo,
+            "other-key-too",
+            "The link has another key; the old one works for a while yet.",
+        ),
+        (
+            Self::Copied,
+            "copied",
+            "This is the copy. It has a key of its own.",
+        ),
         (Self::Stopping, "stopping", "The session is being ended."),
-        (Self::Unshared, "unshared", "The share link opens nothing any more."),
+        (
+            Self::Unshared,
+            "unshared",
+            "The share link opens nothing any more.",
+        ),
         (Self::Forgotten, "forgotten", "The user has been forgotten."),
-        (Self::Restored, "restored", "The next session gets what was restored."),
-        (Self::TakenBack, "taken-back", "The change has been taken back."),
-        (Self::Registered, "registered", "It has been registered anew. The next sessions run that; those that run go on as they are."),
+        (
+            Self::Restored,
+            "restored",
+            "The next session gets what was restored.",
+        ),
+        (
+            Self::TakenBack,
+            "taken-back",
+            "The change has been taken back.",
+        ),
+        (
+            Self::Registered,
+            "registered",
+            "It has been registered anew. The next sessions run that; those that run go on as they are.",
+        ),
     ];
 
     fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(done, ..)| *done == self).map_or("", |(_, word, _)| word)
+        Self::ALL
+            .iter()
+            .find(|(done, ..)| *done == self)
+            .map_or("", |(_, word, _)| word)
     }
 }
 
@@ -211,8 +271,13 @@ impl Done {
 fn flash(told: &str) -> Option<Flash> {
     let (word, entry) = told.split_once('.').unwrap_or((told, ""));
     let (_, _, sentence) = Done::ALL.iter().find(|(_, known, _)| *known == word)?;
-    let undo = casting_core::audit::AuditId::parse(entry).map(|id| format!("/admin/audit/{id}/undo"));
-    Some(Flash { tone: Tone::Good, text: (*sentence).to_owned(), undo })
+    let undo =
+        casting_core::audit::AuditId::parse(entry).map(|id| format!("/admin/audit/{id}/undo"));
+    Some(Flash {
+        tone: Tone::Good,
+        text: (*sentence).to_owned(),
+        undo,
+    })
 }
 
 impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
@@ -220,20 +285,40 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
         let Seat { desk, mark } = seat;
         let scopes = &desk.actor.scopes;
         let role = match () {
-            () if Scope::ALL.iter().all(|scope| scopes.contains(scope)) => "Administrator".to_owned(),
+            () if Scope::ALL.iter().all(|scope| scopes.contains(scope)) => {
+                "Administrator".to_owned()
+            }
             () if scopes.iter().all(|scope| *scope == Scope::Read) => "Auditor".to_owned(),
-            () => scopes.iter().filter(|scope| **scope != Scope::Read).map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "),
+            () => scopes
+                .iter()
+                .filter(|scope| **scope != Scope::Read)
+                .map(|scope| scope.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
         };
-        let scopes = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+        let scopes = scopes
+            .iter()
+            .map(|scope| scope.as_str().to_owned())
+            .collect();
         let frame = Frame {
             nonce: visit.nonce.clone(),
             mark,
-            who: Some(Who { name: desk.actor.name.clone(), role, scopes }),
+            who: Some(Who {
+                name: desk.actor.name.clone(),
+                role,
+                scopes,
+            }),
             public_url: desk.casting.terms.public_url.clone(),
             now: desk.casting.clock.now(),
             flash: visit.cookie(TOLD).and_then(flash),
         };
-        Self { desk, visit, id, frame, posted: Posted::default() }
+        Self {
+            desk,
+            visit,
+            id,
+            frame,
+            posted: Posted::default(),
+        }
     }
 
     /// The page. What has been done is told once.
@@ -246,11 +331,22 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
     }
 
     /// On to another page, which says what has been done; if that was a change of this thing, it can be taken back there.
-    pub(super) async fn lead(&self, to: &str, done: Done, target: Option<&str>) -> Result<Reply, Failure> {
+    pub(super) async fn lead(
+        &self,
+        to: &str,
+        done: Done,
+        target: Option<&str>,
+    ) -> Result<Reply, Failure> {
         let mut told = done.word().to_owned();
         if let Some(target) = target {
-            let newest = audits::list(&self.desk, Some(target), None, 1).await?.items.into_iter().next();
-            if let Some(audit) = newest.filter(|audit| audits::can_be_undone(audit) && audit.actor_id == self.desk.actor.id) {
+            let newest = audits::list(&self.desk, Some(target), None, 1)
+                .await?
+                .items
+                .into_iter()
+                .next();
+            if let Some(audit) = newest.filter(|audit| {
+                audits::can_be_undone(audit) && audit.actor_id == self.desk.actor.id
+            }) {
                 told.push_str(&format!(".{}", audit.id));
             }
         }
@@ -261,25 +357,59 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
 
     fn tell(&self, reply: &mut Reply, value: &str, max_age: u64) {
         let secure = self.desk.casting.terms.is_secure();
-        reply::set_cookie(reply, &SetCookie { name: TOLD, value, path: "/admin", max_age, secure });
+        reply::set_cookie(
+            reply,
+            &SetCookie {
+                name: TOLD,
+                value,
+                path: "/admin",
+                max_age,
+                secure,
+            },
+        );
     }
 
     fn explain(&self, problem: &Problem) -> Reply {
-        if self.visit.wants_json { problem.reply() } else { self.show(&trouble::page(problem)) }
+        if self.visit.wants_json {
+            problem.reply()
+        } else {
+            self.show(&trouble::page(problem))
+        }
     }
 
     /// What there is to pick from.
     pub(super) async fn choices(&self) -> Result<Choices, Failure> {
         let store = &self.desk.casting.store;
-        let (images, mut groups, networks) =
-            try_join!(read_all::<Image, S>(store), read_all::<Group, S>(store), read_all::<Network, S>(store))?;
+        let (images, mut groups, networks) = try_join!(
+            read_all::<Image, S>(store),
+            read_all::<Group, S>(store),
+            read_all::<Network, S>(store)
+        )?;
         if groups.iter().all(|group| group.id != Group::all_users_id()) {
             groups.insert(0, Group::all_users());
         }
         let mut choices = Choices::from([
-            (Picked::Image, images.iter().map(|image| (image.id.to_string(), image.settings.name.clone())).collect()),
-            (Picked::Group, groups.iter().map(|group| (group.id.to_string(), group.settings.name.clone())).collect()),
-            (Picked::Network, networks.iter().map(|network| (network.id.to_string(), network.id.to_string())).collect::<Vec<_>>()),
+            (
+                Picked::Image,
+                images
+                    .iter()
+                    .map(|image| (image.id.to_string(), image.settings.name.clone()))
+                    .collect(),
+            ),
+            (
+                Picked::Group,
+                groups
+                    .iter()
+                    .map(|group| (group.id.to_string(), group.settings.name.clone()))
+                    .collect(),
+            ),
+            (
+                Picked::Network,
+                networks
+                    .iter()
+                    .map(|network| (network.id.to_string(), network.id.to_string()))
+                    .collect::<Vec<_>>(),
+            ),
         ]);
         for options in choices.values_mut() {
             options.sort_by_key(|(_, words)| words.to_lowercase());
@@ -289,22 +419,35 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
 
     /// The version that the form was made of.
     pub(super) fn precondition(&self) -> Precondition {
-        self.posted.first("version").and_then(|text| text.parse().ok()).map_or(Precondition::None, Precondition::version)
+        self.posted
+            .first("version")
+            .and_then(|text| text.parse().ok())
+            .map_or(Precondition::None, Precondition::version)
     }
 
     /// The version that a form goes on from: the one that it was made of, or the newest once it tells what has changed since.
     pub(super) fn version(&self, stored: &Value, remarks: &Remarks) -> Option<u64> {
-        let sent = self.posted.first("version").and_then(|sent| sent.parse().ok());
-        sent.filter(|_| !remarks.is_stale).or_else(|| stored["version"].as_u64())
+        let sent = self
+            .posted
+            .first("version")
+            .and_then(|sent| sent.parse().ok());
+        sent.filter(|_| !remarks.is_stale)
+            .or_else(|| stored["version"].as_u64())
     }
 
     /// Where a list goes on; a cursor that is empty is none.
     pub(super) fn cursor(&self) -> Option<String> {
-        self.visit.query("cursor").filter(|cursor| !cursor.is_empty())
+        self.visit
+            .query("cursor")
+            .filter(|cursor| !cursor.is_empty())
     }
 
     /// The address of this page from `cursor` on, with these parameters.
-    pub(super) fn next(&self, cursor: Option<&String>, parameters: &[(&str, &str)]) -> Option<String> {
+    pub(super) fn next(
+        &self,
+        cursor: Option<&String>,
+        parameters: &[(&str, &str)],
+    ) -> Option<String> {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
             query.append_pair(name, value);
@@ -316,15 +459,25 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
 
 /// What keeps a form from being taken, to be shown at its fields; `Err` when it is nothing that whoever filled it in can mend.
 pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
-    let Failure::Problem(problem) = failure else { return Err(failure) };
+    let Failure::Problem(problem) = failure else {
+        return Err(failure);
+    };
     let status = problem.code.status();
-    let mendable = [StatusCode::UNPROCESSABLE_ENTITY, StatusCode::CONFLICT, StatusCode::PRECONDITION_FAILED, StatusCode::BAD_REQUEST];
+    let mendable = [
+        StatusCode::UNPROCESSABLE_ENTITY,
+        StatusCode::CONFLICT,
+        StatusCode::PRECONDITION_FAILED,
+        StatusCode::BAD_REQUEST,
+    ];
     if !mendable.contains(&status) {
         return Err(Failure::Problem(problem));
     }
     let is_stale = status == StatusCode::PRECONDITION_FAILED;
-    let mut errors: Vec<_> =
-        problem.errors.iter().map(|error| casting_core::form::FieldError::new(&error.pointer, &error.detail)).collect();
+    let mut errors: Vec<_> = problem
+        .errors
+        .iter()
+        .map(|error| casting_core::form::FieldError::new(&error.pointer, &error.detail))
+        .collect();
     if errors.is_empty() {
         let detail = match status {
             StatusCode::PRECONDITION_FAILED => {
@@ -334,7 +487,11 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
         };
         errors.push(casting_core::form::FieldError::new("", detail));
     }
-    Ok(Remarks { errors, warnings: Vec::new(), is_stale })
+    Ok(Remarks {
+        errors,
+        warnings: Vec::new(),
+        is_stale,
+    })
 }
 
 /// What is only shown, as it is, under what was typed.
@@ -346,7 +503,10 @@ pub(super) fn typed_over(shown: &Value, typed: &Value) -> Value {
 
 /// Where in the console a list of this place is.
 pub(super) fn trail(place: Place) -> Vec<(String, String)> {
-    shell::entry_of(place).map(|(words, href)| (words.to_owned(), href.to_owned())).into_iter().collect()
+    shell::entry_of(place)
+        .map(|(words, href)| (words.to_owned(), href.to_owned()))
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]
@@ -356,7 +516,10 @@ mod tests {
     #[test]
     fn a_cookie_tells_only_what_we_say() {
         let undo = flash("saved.01795435200000-0123456789abcdef").expect("is told");
-        assert_eq!(undo.undo.as_deref(), Some("/admin/audit/01795435200000-0123456789abcdef/undo"));
+        assert_eq!(
+            undo.undo.as_deref(),
+            Some("/admin/audit/01795435200000-0123456789abcdef/undo")
+        );
         assert_eq!(flash("saved./../x").expect("is told").undo, None);
         assert_eq!(flash("<b>hello</b>"), None);
         assert_eq!(flash(""), None);
@@ -364,8 +527,15 @@ mod tests {
 
     #[test]
     fn what_can_be_mended_comes_back_to_the_form() {
-        let taken = remarks(Failure::conflict("Another cast has the key abc.")).expect("can be mended");
-        assert_eq!((taken.errors[0].pointer.as_str(), taken.errors[0].detail.as_str()), ("", "Another cast has the key abc."));
+        let taken =
+            remarks(Failure::conflict("Another cast has the key abc.")).expect("can be mended");
+        assert_eq!(
+            (
+                taken.errors[0].pointer.as_str(),
+                taken.errors[0].detail.as_str()
+            ),
+            ("", "Another cast has the key abc.")
+        );
         assert!(remarks(Failure::not_found("There is no such cast.")).is_err());
         assert!(remarks(Failure::contention("change a cast")).is_err());
     }

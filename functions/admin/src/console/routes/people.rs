@@ -20,10 +20,16 @@ use crate::console::shell::{Place, Screen};
 use crate::desk::failure::Failure;
 use crate::desk::{audits, settings as verbs, users};
 
-pub(super) async fn users<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn users<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     if round.visit.query("kind").as_deref() == Some("anonymous") {
         let page = users::list_anonymous(&round.desk, round.cursor().as_deref(), ROWS).await?;
-        let views: Vec<Value> = page.items.iter().filter_map(users::view_anonymous).collect();
+        let views: Vec<Value> = page
+            .items
+            .iter()
+            .filter_map(users::view_anonymous)
+            .collect();
         let next = round.next(page.next.as_ref(), &[("kind", "anonymous")]);
         return Ok(round.show(&records::anonymous_users(&round.frame, &views, next)));
     }
@@ -33,9 +39,16 @@ pub(super) async fn users<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Res
     Ok(round.show(&records::users(&round.frame, &views, next)))
 }
 
-pub(super) async fn ask_to_forget<S: Store, L: Launcher>(round: &Round<'_, S, L>, refused: &str) -> Result<Reply, Failure> {
+pub(super) async fn ask_to_forget<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    refused: &str,
+) -> Result<Reply, Failure> {
     let user = users::find(&round.desk, round.id).await?;
-    let name = [text(&user, "name"), text(&user, "id")].into_iter().find(|name| !name.is_empty()).unwrap_or_default().to_owned();
+    let name = [text(&user, "name"), text(&user, "id")]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_default()
+        .to_owned();
     let page = Confirm {
         place: Place::Users,
         trail: trail(Place::Users),
@@ -48,29 +61,54 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(round: &Round<'_, S, L>
         action: format!("/admin/users/{}/delete", round.id),
         submit: "Forget the user".into(),
         cancel: "/admin/users".into(),
-        choice: Some(("terminate", "End their live sessions first".into(), round.posted.first("terminate").is_some())),
+        choice: Some((
+            "terminate",
+            "End their live sessions first".into(),
+            round.posted.first("terminate").is_some(),
+        )),
         refused: refused.to_owned(),
         version: None,
     };
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-pub(super) async fn forget<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    match users::delete(&round.desk, round.id, round.posted.first("terminate").is_some()).await {
+pub(super) async fn forget<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
+    match users::delete(
+        &round.desk,
+        round.id,
+        round.posted.first("terminate").is_some(),
+    )
+    .await
+    {
         Ok(()) => round.lead("/admin/users", Done::Forgotten, None).await,
         Err(failure) => {
             let remarks = remarks(failure)?;
-            ask_to_forget(round, remarks.errors.first().map_or("", |error| error.detail.as_str())).await
+            ask_to_forget(
+                round,
+                remarks
+                    .errors
+                    .first()
+                    .map_or("", |error| error.detail.as_str()),
+            )
+            .await
         }
     }
 }
 
-pub(super) async fn settings<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn settings<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let document = system_form::view(&verbs::read(&round.desk).await?);
     Ok(round.show(&settings_page(round, &document, Remarks::default())))
 }
 
-fn settings_page<S: Store, L: Launcher>(round: &Round<'_, S, L>, document: &Value, remarks: Remarks) -> Screen {
+fn settings_page<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    document: &Value,
+    remarks: Remarks,
+) -> Screen {
     let edit = Edit {
         noun: &SETTINGS,
         place: Place::Settings,
@@ -94,27 +132,58 @@ fn settings_page<S: Store, L: Launcher>(round: &Round<'_, S, L>, document: &Valu
     edit::page(&round.frame, &edit)
 }
 
-pub(super) async fn save_settings<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn save_settings<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let typed = answers::document(&SETTINGS, &round.posted);
     match verbs::change(&round.desk, &typed, &round.precondition()).await {
-        Ok(_) => round.lead("/admin/settings", Done::Saved, Some(casting_core::system::SYSTEM_ID)).await,
+        Ok(_) => {
+            round
+                .lead(
+                    "/admin/settings",
+                    Done::Saved,
+                    Some(casting_core::system::SYSTEM_ID),
+                )
+                .await
+        }
         Err(failure) => {
             let mut remarks = remarks(failure)?;
             let stored = system_form::view(&verbs::read(&round.desk).await?);
-            let typed = stale::meet(round, &SETTINGS, casting_core::system::SYSTEM_ID, &stored, typed, &mut remarks).await?;
+            let typed = stale::meet(
+                round,
+                &SETTINGS,
+                casting_core::system::SYSTEM_ID,
+                &stored,
+                typed,
+                &mut remarks,
+            )
+            .await?;
             Ok(round.show(&settings_page(round, &typed_over(&stored, &typed), remarks)))
         }
     }
 }
 
-pub(super) async fn audit<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn audit<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let about = round.visit.query("about").unwrap_or_default();
     let target = Some(about.as_str()).filter(|about| !about.is_empty() && about.len() <= 100);
     let page = audits::list(&round.desk, target, round.cursor().as_deref(), ROWS).await?;
-    let may = |audit: &Audit| audits::scope_of(audit.noun).is_some_and(|scope| round.desk.actor.may(scope));
-    let entries: Vec<Entry> = page.items.iter().map(|audit| entry(audit, may(audit))).collect();
+    let may = |audit: &Audit| {
+        audits::scope_of(audit.noun).is_some_and(|scope| round.desk.actor.may(scope))
+    };
+    let entries: Vec<Entry> = page
+        .items
+        .iter()
+        .map(|audit| entry(audit, may(audit)))
+        .collect();
     let next = round.next(page.next.as_ref(), &[("about", &about)]);
-    Ok(round.show(&audit::page(&round.frame, &entries, target.unwrap_or_default(), next)))
+    Ok(round.show(&audit::page(
+        &round.frame,
+        &entries,
+        target.unwrap_or_default(),
+        next,
+    )))
 }
 
 fn entry(audit: &Audit, may: bool) -> Entry {
@@ -134,13 +203,23 @@ fn entry(audit: &Audit, may: bool) -> Entry {
         Noun::Settings => "/admin/settings".to_owned(),
         _ => format!("/admin/{folder}/{}", audit.target),
     });
-    let changes = audit.changes.iter().flat_map(|change| audit::changes(&change.field, &change.before, &change.after));
+    let changes = audit
+        .changes
+        .iter()
+        .flat_map(|change| audit::changes(&change.field, &change.before, &change.after));
     Entry {
         id: audit.id.to_string(),
         at: audit.at,
         who: audit.actor_name.clone(),
         deed: format!("{verb} {noun}"),
-        thing: (if matches!(audit.noun, Noun::Settings | Noun::Console) { String::new() } else { audit.target_name.clone() }, href),
+        thing: (
+            if matches!(audit.noun, Noun::Settings | Noun::Console) {
+                String::new()
+            } else {
+                audit.target_name.clone()
+            },
+            href,
+        ),
         changes: changes.collect(),
         undo: may && audits::can_be_undone(audit),
     }
@@ -163,7 +242,9 @@ const fn words(noun: Noun) -> (Option<&'static str>, &'static str) {
     }
 }
 
-pub(super) async fn take_back<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn take_back<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let audit = audits::find(&round.desk, round.id).await?;
     audits::undo(&round.desk, round.id).await?;
     let to = match (words(audit.noun).0, audit.action) {

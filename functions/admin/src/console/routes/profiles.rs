@@ -14,26 +14,45 @@ use crate::desk::{profiles as verbs, users};
 
 pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let user = users::find(&round.desk, round.id).await?;
-    let views: Vec<Value> = verbs::list(&round.desk, round.id).await?.iter().map(PersistentProfile::view).collect();
+    let views: Vec<Value> = verbs::list(&round.desk, round.id)
+        .await?
+        .iter()
+        .map(PersistentProfile::view)
+        .collect();
     let mut screen = profiles::user(&round.frame, &user, &views);
     screen.trail = trail(Place::Users);
     Ok(round.show(&screen))
 }
 
-pub(super) async fn restore<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn restore<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let document = json!({ "archive": round.posted.first("archive") });
     let profile = verbs::restore(&round.desk, round.id, &document).await?;
-    round.lead(&format!("/admin/users/{}", profile.user), Done::Restored, None).await
+    round
+        .lead(
+            &format!("/admin/users/{}", profile.user),
+            Done::Restored,
+            None,
+        )
+        .await
 }
 
-pub(super) async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, refused: &str) -> Result<Reply, Failure> {
+pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    refused: &str,
+) -> Result<Reply, Failure> {
     let profile = verbs::find(&round.desk, round.id).await?;
     let page = Confirm {
         place: Place::Users,
         trail: trail(Place::Users),
-        title: format!("Delete the files that are kept for \u{201c}{}\u{201d}?", profile.image_name),
+        title: format!(
+            "Delete the files that are kept for \u{201c}{}\u{201d}?",
+            profile.image_name
+        ),
         happens: vec![
-            "What the user left in sessions of this image goes, and every earlier state of it.".into(),
+            "What the user left in sessions of this image goes, and every earlier state of it."
+                .into(),
             "Nobody can bring this back. The next session begins with nothing.".into(),
         ],
         action: format!("/admin/profiles/{}/delete", round.id),
@@ -46,13 +65,26 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-pub(super) async fn delete<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn delete<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     let user = verbs::find(&round.desk, round.id).await?.user;
     match verbs::delete(&round.desk, round.id).await {
-        Ok(()) => round.lead(&format!("/admin/users/{user}"), Done::Deleted, None).await,
+        Ok(()) => {
+            round
+                .lead(&format!("/admin/users/{user}"), Done::Deleted, None)
+                .await
+        }
         Err(failure) => {
             let remarks = remarks(failure)?;
-            ask_to_delete(round, remarks.errors.first().map_or("", |error| error.detail.as_str())).await
+            ask_to_delete(
+                round,
+                remarks
+                    .errors
+                    .first()
+                    .map_or("", |error| error.detail.as_str()),
+            )
+            .await
         }
     }
 }

@@ -21,7 +21,9 @@ use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::field::{Noun, Picked};
 use crate::console::form::Remarks;
-use crate::console::nouns::{api_key::API_KEY, group::GROUP, image::IMAGE, network::NETWORK, staging::STAGING};
+use crate::console::nouns::{
+    api_key::API_KEY, group::GROUP, image::IMAGE, network::NETWORK, staging::STAGING,
+};
 use crate::console::shell::{Place, Screen};
 use crate::console::table::Act;
 use crate::console::{answers, pool, records, shown};
@@ -148,7 +150,9 @@ impl Kind {
             }
             Self::Network => json!({}),
             Self::Group => json!({"priority": 100}),
-            Self::Staging => json!({"enabled": true, "desired_sessions": 1, "expiration_hours": 24}),
+            Self::Staging => {
+                json!({"enabled": true, "desired_sessions": 1, "expiration_hours": 24})
+            }
             Self::ApiKey => json!({"scopes": ["read"]}),
         }
     }
@@ -156,15 +160,31 @@ impl Kind {
     /// What happens when one is deleted.
     fn happens(self) -> Vec<String> {
         let sentences: &[&str] = match self {
-            Self::Image => &["No link can start it any more; one that a cast still uses cannot be deleted.", "Sessions that run go on."],
-            Self::Network => &["Links can no longer name it; one that is still used cannot be deleted.", "Sessions that run there go on."],
-            Self::Group => {
-                &["Casts that put anonymous users into it go on with All Users alone.", "Sessions that run keep what they were given."]
-            }
-            Self::Staging => &["Nothing more is started ahead for it.", "Sessions that wait for somebody are ended."],
-            Self::ApiKey => &["Whoever uses it is shut out at once.", "Nobody can bring it back; a new key is another one."],
+            Self::Image => &[
+                "No link can start it any more; one that a cast still uses cannot be deleted.",
+                "Sessions that run go on.",
+            ],
+            Self::Network => &[
+                "Links can no longer name it; one that is still used cannot be deleted.",
+                "Sessions that run there go on.",
+            ],
+            Self::Group => &[
+                "Casts that put anonymous users into it go on with All Users alone.",
+                "Sessions that run keep what they were given.",
+            ],
+            Self::Staging => &[
+                "Nothing more is started ahead for it.",
+                "Sessions that wait for somebody are ended.",
+            ],
+            Self::ApiKey => &[
+                "Whoever uses it is shut out at once.",
+                "Nobody can bring it back; a new key is another one.",
+            ],
         };
-        sentences.iter().map(|sentence| (*sentence).to_owned()).collect()
+        sentences
+            .iter()
+            .map(|sentence| (*sentence).to_owned())
+            .collect()
     }
 }
 
@@ -177,7 +197,11 @@ struct Presets {
 /// The families of images that are known, and what they are.
 const PRESETS: [(&str, &str, &str); 4] = [
     ("kasmweb", "Kasm desktop or app", "kasmweb/*"),
-    ("kasmweb_chromium", "Kasm Chromium", "kasmweb/chromium, kasmweb/chrome"),
+    (
+        "kasmweb_chromium",
+        "Kasm Chromium",
+        "kasmweb/chromium, kasmweb/chrome",
+    ),
     ("linuxserver", "LinuxServer", "lscr.io/linuxserver/*"),
     ("web_app", "Web app", "any image that serves pages"),
 ];
@@ -189,8 +213,13 @@ struct NewKey<'a> {
     public_url: &'a str,
 }
 
-pub(super) async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: RouteName) -> Result<Reply, Failure> {
-    let Some((kind, wish)) = read(name) else { return Err(Failure::not_found("There is nothing here.")) };
+pub(super) async fn walk<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    name: RouteName,
+) -> Result<Reply, Failure> {
+    let Some((kind, wish)) = read(name) else {
+        return Err(Failure::not_found("There is nothing here."));
+    };
     match wish {
         Wish::List => list(round, kind).await,
         Wish::Ask => ask(round, kind).await,
@@ -203,43 +232,78 @@ pub(super) async fn walk<S: Store, L: Launcher>(round: &Round<'_, S, L>, name: R
     }
 }
 
-async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+async fn list<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+) -> Result<Reply, Failure> {
     let (desk, cursor, frame) = (&round.desk, round.cursor(), &round.frame);
     let screen = match kind {
         Kind::Image => {
-            let page = desk.casting.store.records::<Image>(cursor.as_deref(), ROWS).await?;
+            let page = desk
+                .casting
+                .store
+                .records::<Image>(cursor.as_deref(), ROWS)
+                .await?;
             let views: Vec<Value> = page.items.iter().map(image_form::view).collect();
             records::images(frame, &views, round.next(page.next.as_ref(), &[]))
         }
         Kind::Network => {
-            let (views, next) = views(round, &verbs::list::<Network, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            let (views, next) = views(
+                round,
+                &verbs::list::<Network, S, L>(desk, cursor.as_deref(), ROWS).await?,
+            );
             records::networks(frame, &views, next)
         }
         Kind::Group => {
-            let (views, next) = views(round, &verbs::list::<Group, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            let (views, next) = views(
+                round,
+                &verbs::list::<Group, S, L>(desk, cursor.as_deref(), ROWS).await?,
+            );
             records::groups(frame, &views, next)
         }
         Kind::Staging => {
             let page = verbs::list::<Staging, S, L>(desk, cursor.as_deref(), ROWS).await?;
-            let pools = try_join_all(page.items.iter().map(|staging| desk.casting.pool_view(staging))).await?;
+            let pools = try_join_all(
+                page.items
+                    .iter()
+                    .map(|staging| desk.casting.pool_view(staging)),
+            )
+            .await?;
             let (views, next) = views(round, &page);
             let items: Vec<_> = views.into_iter().zip(pools).collect();
             let choices = round.choices().await?;
-            records::staging(frame, &items, &|id| name_of(&choices, Picked::Image, id), next)
+            records::staging(
+                frame,
+                &items,
+                &|id| name_of(&choices, Picked::Image, id),
+                next,
+            )
         }
         Kind::ApiKey => {
-            let (views, next) = views(round, &verbs::list::<ApiKey, S, L>(desk, cursor.as_deref(), ROWS).await?);
+            let (views, next) = views(
+                round,
+                &verbs::list::<ApiKey, S, L>(desk, cursor.as_deref(), ROWS).await?,
+            );
             records::api_keys(frame, &views, next)
         }
     };
     Ok(round.show(&screen))
 }
 
-fn views<R: Editable, S: Store, L: Launcher>(round: &Round<'_, S, L>, page: &Page<R>) -> (Vec<Value>, Option<String>) {
-    (page.items.iter().map(Editable::view).collect(), round.next(page.next.as_ref(), &[]))
+fn views<R: Editable, S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    page: &Page<R>,
+) -> (Vec<Value>, Option<String>) {
+    (
+        page.items.iter().map(Editable::view).collect(),
+        round.next(page.next.as_ref(), &[]),
+    )
 }
 
-async fn find<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Value, Failure> {
+async fn find<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+) -> Result<Value, Failure> {
     let (desk, id) = (&round.desk, round.id);
     Ok(match kind {
         Kind::Image => image_form::view(&images::find(desk, id).await?),
@@ -255,7 +319,10 @@ async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Resu
     let mut above = String::new();
     if kind == Kind::Image {
         let chosen = round.visit.query("preset").unwrap_or_default();
-        if let (false, Ok((fields, _))) = (chosen.is_empty(), preset::take(&json!({ "preset": chosen }))) {
+        if let (false, Ok((fields, _))) = (
+            chosen.is_empty(),
+            preset::take(&json!({ "preset": chosen })),
+        ) {
             document = typed_over(&document, &Value::Object(fields));
         }
         above = shown(&Presets { chosen });
@@ -263,7 +330,10 @@ async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Resu
     Ok(round.show(&page(round, kind, None, &document, Remarks::default(), above).await?))
 }
 
-async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+async fn show<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+) -> Result<Reply, Failure> {
     let mut above = String::new();
     let document = if kind == Kind::Staging {
         let (staging, view) = pools::read(&round.desk, round.id).await?;
@@ -273,7 +343,17 @@ async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Res
     } else {
         find(round, kind).await?
     };
-    Ok(round.show(&page(round, kind, Some(&document), &document, Remarks::default(), above).await?))
+    Ok(round.show(
+        &page(
+            round,
+            kind,
+            Some(&document),
+            &document,
+            Remarks::default(),
+            above,
+        )
+        .await?,
+    ))
 }
 
 async fn page<S: Store, L: Launcher>(
@@ -286,12 +366,19 @@ async fn page<S: Store, L: Launcher>(
 ) -> Result<Screen, Failure> {
     let choices = round.choices().await?;
     let noun = kind.noun();
-    let action = if stored.is_some() { format!("{}/{}", kind.folder(), round.id) } else { kind.folder().to_owned() };
+    let action = if stored.is_some() {
+        format!("{}/{}", kind.folder(), round.id)
+    } else {
+        kind.folder().to_owned()
+    };
     let edit = Edit {
         noun,
         place: kind.place(),
         scope: kind.scope(),
-        title: stored.map_or_else(|| format!("New {}", noun.name), |stored| text(stored, "name").to_owned()),
+        title: stored.map_or_else(
+            || format!("New {}", noun.name),
+            |stored| text(stored, "name").to_owned(),
+        ),
         trail: trail(kind.place()),
         action: action.clone(),
         cancel: kind.folder().to_owned(),
@@ -310,18 +397,33 @@ async fn page<S: Store, L: Launcher>(
     let mut screen = edit::page(&round.frame, &edit);
     if let Some(stored) = stored {
         let is_by_birth = kind == Kind::Group && round.id == Group::all_users_id().as_str();
-        screen.acts.push(Act::go("Who changed what", "", format!("/admin/audit?about={}", round.id)));
+        screen.acts.push(Act::go(
+            "Who changed what",
+            "",
+            format!("/admin/audit?about={}", round.id),
+        ));
         if round.frame.may(kind.scope()) && stored["registered_task_definition"].is_string() {
-            screen.acts.push(Act::send("Register again", text(stored, "name"), format!("{action}/register")));
+            screen.acts.push(Act::send(
+                "Register again",
+                text(stored, "name"),
+                format!("{action}/register"),
+            ));
         }
         if round.frame.may(kind.scope()) && !is_by_birth {
-            screen.acts.push(Act::go("Delete\u{2026}", text(stored, "name"), format!("{action}/delete")));
+            screen.acts.push(Act::go(
+                "Delete\u{2026}",
+                text(stored, "name"),
+                format!("{action}/delete"),
+            ));
         }
     }
     Ok(screen)
 }
 
-async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+async fn make<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+) -> Result<Reply, Failure> {
     let (desk, typed) = (&round.desk, answers::document(kind.noun(), &round.posted));
     let made = match kind {
         Kind::Image => images::create(desk, &typed).await.map(drop),
@@ -336,18 +438,38 @@ async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Res
     };
     match made {
         Ok(()) => round.lead(kind.folder(), Done::Made, None).await,
-        Err(failure) => Ok(round.show(&page(round, kind, None, &typed, remarks(failure)?, String::new()).await?)),
+        Err(failure) => {
+            Ok(round
+                .show(&page(round, kind, None, &typed, remarks(failure)?, String::new()).await?))
+        }
     }
 }
 
 fn new_key<S: Store, L: Launcher>(round: &Round<'_, S, L>, key: &ApiKey, secret: &str) -> Screen {
-    let main = shown(&NewKey { key: secret, public_url: &round.frame.public_url });
+    let main = shown(&NewKey {
+        key: secret,
+        public_url: &round.frame.public_url,
+    });
     let trail = trail(Place::ApiKeys);
-    Screen { trail, ..Screen::new(Place::ApiKeys, format!("The key \u{201c}{}\u{201d} is there", key.settings.name), main) }
+    Screen {
+        trail,
+        ..Screen::new(
+            Place::ApiKeys,
+            format!("The key \u{201c}{}\u{201d} is there", key.settings.name),
+            main,
+        )
+    }
 }
 
-async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
-    let (desk, id, typed) = (&round.desk, round.id, answers::document(kind.noun(), &round.posted));
+async fn save<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+) -> Result<Reply, Failure> {
+    let (desk, id, typed) = (
+        &round.desk,
+        round.id,
+        answers::document(kind.noun(), &round.posted),
+    );
     let over = round.precondition();
     let saved = match kind {
         Kind::Image => images::change(desk, id, &typed, &over).await.map(drop),
@@ -357,19 +479,43 @@ async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Res
             if let Value::Object(fields) = &mut typed {
                 fields.shift_remove("name");
             }
-            verbs::change::<Network, S, L>(desk, id, &typed, &over).await.map(drop)
+            verbs::change::<Network, S, L>(desk, id, &typed, &over)
+                .await
+                .map(drop)
         }
-        Kind::Group => verbs::change::<Group, S, L>(desk, id, &typed, &over).await.map(drop),
+        Kind::Group => verbs::change::<Group, S, L>(desk, id, &typed, &over)
+            .await
+            .map(drop),
         Kind::Staging => staging::change(desk, id, &typed, &over).await.map(drop),
-        Kind::ApiKey => verbs::change::<ApiKey, S, L>(desk, id, &typed, &over).await.map(drop),
+        Kind::ApiKey => verbs::change::<ApiKey, S, L>(desk, id, &typed, &over)
+            .await
+            .map(drop),
     };
     match saved {
-        Ok(()) => round.lead(&format!("{}/{id}", kind.folder()), Done::Saved, Some(id)).await,
+        Ok(()) => {
+            round
+                .lead(&format!("{}/{id}", kind.folder()), Done::Saved, Some(id))
+                .await
+        }
         Err(failure) => {
             let (mut remarks, stored) = (remarks(failure)?, find(round, kind).await?);
             let typed = stale::meet(round, kind.noun(), id, &stored, typed, &mut remarks).await?;
-            let typed = if kind == Kind::Network { typed_over(&typed, &json!({ "name": id })) } else { typed };
-            Ok(round.show(&page(round, kind, Some(&stored), &typed_over(&stored, &typed), remarks, String::new()).await?))
+            let typed = if kind == Kind::Network {
+                typed_over(&typed, &json!({ "name": id }))
+            } else {
+                typed
+            };
+            Ok(round.show(
+                &page(
+                    round,
+                    kind,
+                    Some(&stored),
+                    &typed_over(&stored, &typed),
+                    remarks,
+                    String::new(),
+                )
+                .await?,
+            ))
         }
     }
 }
@@ -377,17 +523,42 @@ async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Res
 /// Another task definition for an image; what stands in the way is said above its form.
 async fn register<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     match images::register_anew(&round.desk, round.id, &Precondition::None).await {
-        Ok(image) => round.lead(&format!("/admin/images/{}", image.id), Done::Registered, None).await,
+        Ok(image) => {
+            round
+                .lead(
+                    &format!("/admin/images/{}", image.id),
+                    Done::Registered,
+                    None,
+                )
+                .await
+        }
         Err(failure) => {
             let (remarks, stored) = (remarks(failure)?, find(round, Kind::Image).await?);
-            Ok(round.show(&page(round, Kind::Image, Some(&stored), &stored, remarks, String::new()).await?))
+            Ok(round.show(
+                &page(
+                    round,
+                    Kind::Image,
+                    Some(&stored),
+                    &stored,
+                    remarks,
+                    String::new(),
+                )
+                .await?,
+            ))
         }
     }
 }
 
-async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind, refused: &str) -> Result<Reply, Failure> {
+async fn ask_to_delete<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+    refused: &str,
+) -> Result<Reply, Failure> {
     let stored = find(round, kind).await?;
-    let (name, home) = (text(&stored, "name"), format!("{}/{}", kind.folder(), round.id));
+    let (name, home) = (
+        text(&stored, "name"),
+        format!("{}/{}", kind.folder(), round.id),
+    );
     let mut trail = trail(kind.place());
     trail.push((name.to_owned(), home.clone()));
     let page = Confirm {
@@ -405,7 +576,10 @@ async fn ask_to_delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kin
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-async fn delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+async fn delete<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+) -> Result<Reply, Failure> {
     let (desk, id, over) = (&round.desk, round.id, round.precondition());
     let deleted = match kind {
         Kind::Image => images::delete(desk, id, &over).await,
@@ -418,7 +592,15 @@ async fn delete<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> R
         Ok(()) => round.lead(kind.folder(), Done::Deleted, Some(id)).await,
         Err(failure) => {
             let remarks = remarks(failure)?;
-            ask_to_delete(round, kind, remarks.errors.first().map_or("", |error| error.detail.as_str())).await
+            ask_to_delete(
+                round,
+                kind,
+                remarks
+                    .errors
+                    .first()
+                    .map_or("", |error| error.detail.as_str()),
+            )
+            .await
         }
     }
 }

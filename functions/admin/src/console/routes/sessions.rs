@@ -13,14 +13,24 @@ use crate::desk::sessions::{self as verbs, SessionsAsked};
 const PAGE: &str = "/admin/sessions";
 
 pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let query = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
-    let asked = SessionsAsked { query, is_live: Some(true), ..SessionsAsked::default() };
+    let query = SessionQuery {
+        of: SessionsOf::Living,
+        ..SessionQuery::default()
+    };
+    let asked = SessionsAsked {
+        query,
+        is_live: Some(true),
+        ..SessionsAsked::default()
+    };
     let page = verbs::list(&round.desk, &asked, round.cursor().as_deref(), ROWS).await?;
     let views: Vec<Value> = page.items.iter().map(verbs::view).collect();
     let next = round.next(page.next.as_ref(), &[]);
     let mut screen = sessions::page(&round.frame, &views, next);
     // Whoever watches is led to the session's own origin.
-    let shared = page.items.iter().filter(|session| session.sharing.token.is_some());
+    let shared = page
+        .items
+        .iter()
+        .filter(|session| session.sharing.token.is_some());
     let origins = shared.filter_map(|session| round.desk.casting.terms.session_origin(&session.id));
     screen.forms_lead_to = origins.collect();
     Ok(round.show(&screen))
@@ -29,16 +39,30 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let session = verbs::stop(&round.desk, round.id).await?;
     match session.pooled.as_ref().filter(|_| session.is_nobodys()) {
-        Some(pooled) => round.lead(&format!("/admin/staging/{}", pooled.pool), Done::Stopping, None).await,
+        Some(pooled) => {
+            round
+                .lead(
+                    &format!("/admin/staging/{}", pooled.pool),
+                    Done::Stopping,
+                    None,
+                )
+                .await
+        }
         None => round.lead(PAGE, Done::Stopping, None).await,
     }
 }
 
-pub(super) async fn unshare<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn unshare<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
     verbs::unshare(&round.desk, round.id).await?;
     round.lead(PAGE, Done::Unshared, None).await
 }
 
-pub(super) async fn watch<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(reply::see_other(&verbs::watch(&round.desk, round.id).await?))
+pub(super) async fn watch<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+) -> Result<Reply, Failure> {
+    Ok(reply::see_other(
+        &verbs::watch(&round.desk, round.id).await?,
+    ))
 }

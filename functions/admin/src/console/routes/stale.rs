@@ -31,14 +31,24 @@ pub(super) async fn meet<S: Store, L: Launcher>(
     typed: Value,
     remarks: &mut Remarks,
 ) -> Result<Value, Failure> {
-    let sent: Option<u64> = round.posted.first("version").and_then(|text| text.parse().ok());
-    let (true, Some(sent), Some(newest)) = (remarks.is_stale, sent, stored["version"].as_u64()) else { return Ok(typed) };
+    let sent: Option<u64> = round
+        .posted
+        .first("version")
+        .and_then(|text| text.parse().ok());
+    let (true, Some(sent), Some(newest)) = (remarks.is_stale, sent, stored["version"].as_u64())
+    else {
+        return Ok(typed);
+    };
     // Every version has its entry, the newest first. The log's index may be a moment behind, and does not tell of all when there are too many.
     let count = usize::try_from(newest.saturating_sub(sent)).unwrap_or(usize::MAX);
-    let mut entries = audits::list(&round.desk, Some(target), None, TOLD).await?.items;
+    let mut entries = audits::list(&round.desk, Some(target), None, TOLD)
+        .await?
+        .items;
     entries.retain(|entry| entry.action == Action::Changed);
     let changed_at = stored["updated_at"].as_str().and_then(Timestamp::parse);
-    let is_behind = entries.first().is_none_or(|entry| changed_at.is_some_and(|at| entry.at.plus_seconds(1) < at));
+    let is_behind = entries
+        .first()
+        .is_none_or(|entry| changed_at.is_some_and(|at| entry.at.plus_seconds(1) < at));
     if is_behind || entries.len() < count {
         // Then the form stays as old as it is, and nothing goes over a change that nobody was told of.
         remarks.is_stale = false;
@@ -50,11 +60,14 @@ pub(super) async fn meet<S: Store, L: Launcher>(
     let mut merged = typed;
     if let Value::Object(fields) = &mut merged {
         for (field, (before, after)) in changes {
-            let Some(value) = fields.get_mut(field) else { continue };
+            let Some(value) = fields.get_mut(field) else {
+                continue;
+            };
             if !take_over(value, before, after) && noun.field_at(&format!("/{field}")).is_some() {
-                let detail =
-                    "was changed by somebody else too. What you typed stands here; it is saved over theirs when you send this again.";
-                remarks.errors.push(FieldError::new(format!("/{field}"), detail));
+                let detail = "was changed by somebody else too. What you typed stands here; it is saved over theirs when you send this again.";
+                remarks
+                    .errors
+                    .push(FieldError::new(format!("/{field}"), detail));
             }
         }
     }
@@ -65,26 +78,49 @@ pub(super) async fn meet<S: Store, L: Launcher>(
 fn told<S: Store, L: Launcher>(entries: &[Audit], round: &Round<'_, S, L>) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for entry in entries.iter().rev() {
-        let changes = entry.changes.iter().flat_map(|change| audit::changes(&change.field, &change.before, &change.after));
+        let changes = entry
+            .changes
+            .iter()
+            .flat_map(|change| audit::changes(&change.field, &change.before, &change.after));
         let changes: Vec<String> = changes
-            .map(|change| format!("\u{201c}{}\u{201d} from {} to {}", label_of(&change.field), quoted(&change.from), quoted(&change.to)))
+            .map(|change| {
+                format!(
+                    "\u{201c}{}\u{201d} from {} to {}",
+                    label_of(&change.field),
+                    quoted(&change.from),
+                    quoted(&change.to)
+                )
+            })
             .collect();
         let when = Moment::new(entry.at, round.frame.now).words();
-        sentences.push(format!("{} changed this in the meantime ({when}): {}.", entry.actor_name, changes.join(", ")));
+        sentences.push(format!(
+            "{} changed this in the meantime ({when}): {}.",
+            entry.actor_name,
+            changes.join(", ")
+        ));
     }
-    sentences.push("The form has it too now, beside what you typed. Look it over, then send it again.".to_owned());
+    sentences.push(
+        "The form has it too now, beside what you typed. Look it over, then send it again."
+            .to_owned(),
+    );
     sentences.join(" ")
 }
 
 fn quoted(value: &str) -> String {
-    if value.is_empty() { "nothing".to_owned() } else { format!("\u{201c}{value}\u{201d}") }
+    if value.is_empty() {
+        "nothing".to_owned()
+    } else {
+        format!("\u{201c}{value}\u{201d}")
+    }
 }
 
 /// What each field was before all of these changes, which stand with the newest first, and what it is after them.
 fn together(entries: &[Audit]) -> BTreeMap<&str, (&Value, &Value)> {
     let mut all: BTreeMap<&str, (&Value, &Value)> = BTreeMap::new();
     for change in entries.iter().rev().flat_map(|entry| &entry.changes) {
-        all.entry(&change.field).or_insert((&change.before, &change.after)).1 = &change.after;
+        all.entry(&change.field)
+            .or_insert((&change.before, &change.after))
+            .1 = &change.after;
     }
     all
 }
@@ -94,9 +130,14 @@ fn take_over(typed: &mut Value, before: &Value, after: &Value) -> bool {
     if typed == after {
         return true;
     }
-    if let (Value::Object(fields), Value::Object(old), Value::Object(new)) = (&mut *typed, before, after) {
-        let part = |side: &Map<String, Value>, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
-        return fields.iter_mut().fold(true, |agrees, (name, value)| take_over(value, &part(old, name), &part(new, name)) && agrees);
+    if let (Value::Object(fields), Value::Object(old), Value::Object(new)) =
+        (&mut *typed, before, after)
+    {
+        let part =
+            |side: &Map<String, Value>, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
+        return fields.iter_mut().fold(true, |agrees, (name, value)| {
+            take_over(value, &part(old, name), &part(new, name)) && agrees
+        });
     }
     let untouched = typed == before;
     if untouched {
@@ -115,10 +156,38 @@ mod tests {
     #[test]
     fn what_was_left_alone_is_taken_over_and_what_was_typed_stays() {
         for (name, typed, before, after, expected, agrees) in [
-            ("left alone", json!("a"), json!("a"), json!("b"), json!("b"), true),
-            ("the same was typed", json!("b"), json!("a"), json!("b"), json!("b"), true),
-            ("another was typed", json!("c"), json!("a"), json!("b"), json!("c"), false),
-            ("a list that was left alone", json!(["x"]), json!(["x"]), json!([]), json!([]), true),
+            (
+                "left alone",
+                json!("a"),
+                json!("a"),
+                json!("b"),
+                json!("b"),
+                true,
+            ),
+            (
+                "the same was typed",
+                json!("b"),
+                json!("a"),
+                json!("b"),
+                json!("b"),
+                true,
+            ),
+            (
+                "another was typed",
+                json!("c"),
+                json!("a"),
+                json!("b"),
+                json!("c"),
+                false,
+            ),
+            (
+                "a list that was left alone",
+                json!(["x"]),
+                json!(["x"]),
+                json!([]),
+                json!([]),
+                true,
+            ),
             (
                 "parts of an object, each for itself",
                 json!({"mine": 2, "theirs": 1}),
@@ -127,11 +196,29 @@ mod tests {
                 json!({"mine": 2, "theirs": 3}),
                 true,
             ),
-            ("the same part", json!({"x": 2}), json!({"x": 1}), json!({"x": 3}), json!({"x": 2}), false),
-            ("an object that is new", json!({"x": 2}), Value::Null, json!({"x": 3}), json!({"x": 2}), false),
+            (
+                "the same part",
+                json!({"x": 2}),
+                json!({"x": 1}),
+                json!({"x": 3}),
+                json!({"x": 2}),
+                false,
+            ),
+            (
+                "an object that is new",
+                json!({"x": 2}),
+                Value::Null,
+                json!({"x": 3}),
+                json!({"x": 2}),
+                false,
+            ),
         ] {
             let mut value = typed;
-            assert_eq!((take_over(&mut value, &before, &after), value), (agrees, expected), "{name}");
+            assert_eq!(
+                (take_over(&mut value, &before, &after), value),
+                (agrees, expected),
+                "{name}"
+            );
         }
     }
 }

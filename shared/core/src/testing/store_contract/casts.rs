@@ -1,6 +1,9 @@
 //! Owns the contract of casts: configs, counters and keys.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::{Lab, tally, together};
 use crate::cast::{Cast, PreviousKey};
@@ -27,26 +30,45 @@ pub async fn a_cast_reads_back_by_id_and_by_key<S: Store>(lab: &Lab<'_, S>) -> R
     let (cast, other) = (lab.cast(3).await?, lab.draft(0));
     assert_eq!(lab.store.cast(&cast.id).await?, Some(cast.clone()));
     assert_eq!(lab.store.cast(&other.id).await?, None);
-    lab.soon(Some(cast.clone()), || lab.store.cast_by_key(&cast.settings.key), "by its key").await?;
+    lab.soon(
+        Some(cast.clone()),
+        || lab.store.cast_by_key(&cast.settings.key),
+        "by its key",
+    )
+    .await?;
     assert_eq!(lab.store.cast_by_key(&other.settings.key).await?, None);
     Ok(())
 }
 
-pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let mut casts: Vec<Cast> = (0..8).map(|_| lab.draft(0)).collect();
     let key = casts[0].settings.key.clone();
     for cast in &mut casts {
         cast.settings.key = key.clone();
     }
     let answers = together(casts.iter().map(|cast| lab.store.create_cast(cast, None))).await;
-    assert_eq!((tally(&answers, &Created::Done), tally(&answers, &Created::KeyTaken)), (1, 7), "{answers:?}");
+    assert_eq!(
+        (
+            tally(&answers, &Created::Done),
+            tally(&answers, &Created::KeyTaken)
+        ),
+        (1, 7),
+        "{answers:?}"
+    );
     for (cast, answer) in casts.iter().zip(answers) {
-        assert_eq!(lab.store.cast(&cast.id).await?.is_some(), answer? == Created::Done);
+        assert_eq!(
+            lab.store.cast(&cast.id).await?.is_some(),
+            answer? == Created::Done
+        );
     }
     Ok(())
 }
 
-pub async fn creating_the_same_cast_again_changes_nothing<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn creating_the_same_cast_again_changes_nothing<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(5).await?;
     lab.place(&lab.claim(&cast, true, None)).await?;
     assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
@@ -54,135 +76,329 @@ pub async fn creating_the_same_cast_again_changes_nothing<S: Store>(lab: &Lab<'_
     Ok(())
 }
 
-pub async fn a_config_is_written_over_its_version_only<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_config_is_written_over_its_version_only<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
     let first = renamed(&cast, "first");
-    assert_eq!(lab.store.replace_cast(&cast, &first, false, None).await?, Replaced::Done);
+    assert_eq!(
+        lab.store.replace_cast(&cast, &first, false, None).await?,
+        Replaced::Done
+    );
     assert_eq!(lab.store.cast(&cast.id).await?, Some(first.clone()));
-    lab.soon(Some(first.clone()), || lab.store.cast_by_key(&cast.settings.key), "by its key").await?;
-    for (name, key) in [("the same key", cast.settings.key.clone()), ("another key", lab.draft(0).settings.key)] {
+    lab.soon(
+        Some(first.clone()),
+        || lab.store.cast_by_key(&cast.settings.key),
+        "by its key",
+    )
+    .await?;
+    for (name, key) in [
+        ("the same key", cast.settings.key.clone()),
+        ("another key", lab.draft(0).settings.key),
+    ] {
         let late = rekeyed(&renamed(&cast, "late"), &key);
-        assert_eq!(lab.store.replace_cast(&cast, &late, true, None).await?, Replaced::Stale, "{name}");
-        assert_eq!(lab.store.cast(&cast.id).await?, Some(first.clone()), "{name}");
+        assert_eq!(
+            lab.store.replace_cast(&cast, &late, true, None).await?,
+            Replaced::Stale,
+            "{name}"
+        );
+        assert_eq!(
+            lab.store.cast(&cast.id).await?,
+            Some(first.clone()),
+            "{name}"
+        );
     }
     let nobody = lab.draft(0);
-    assert_eq!(lab.store.replace_cast(&nobody, &renamed(&nobody, "new"), false, None).await?, Replaced::Stale, "a cast that never was");
+    assert_eq!(
+        lab.store
+            .replace_cast(&nobody, &renamed(&nobody, "new"), false, None)
+            .await?,
+        Replaced::Stale,
+        "a cast that never was"
+    );
     assert_eq!(lab.store.cast(&nobody.id).await?, None);
 
-    let moves: Vec<Cast> = (0..5).map(|n| renamed(&first, &format!("racer {n}"))).collect();
-    let answers = together(moves.iter().map(|after| lab.store.replace_cast(&first, after, false, None))).await;
+    let moves: Vec<Cast> = (0..5)
+        .map(|n| renamed(&first, &format!("racer {n}")))
+        .collect();
+    let answers = together(
+        moves
+            .iter()
+            .map(|after| lab.store.replace_cast(&first, after, false, None)),
+    )
+    .await;
     assert_eq!(tally(&answers, &Replaced::Done), 1, "{answers:?}");
     Ok(())
 }
 
-pub async fn a_config_write_never_changes_the_counter<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_config_write_never_changes_the_counter<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let before = lab.cast(5).await?;
     lab.place(&lab.claim(&before, true, None)).await?;
     let mut after = renamed(&before, "new name");
     after.counter.remaining = 99;
-    assert_eq!(lab.store.replace_cast(&before, &after, false, None).await?, Replaced::Done, "a claim does not make a config stale");
+    assert_eq!(
+        lab.store.replace_cast(&before, &after, false, None).await?,
+        Replaced::Done,
+        "a claim does not make a config stale"
+    );
     let now = lab.cast_now(&before).await?;
-    assert_eq!((now.settings.name.as_str(), now.version), ("new name", after.version));
-    assert_eq!(now.counter.remaining, 4, "the claim made meanwhile still counts");
+    assert_eq!(
+        (now.settings.name.as_str(), now.version),
+        ("new name", after.version)
+    );
+    assert_eq!(
+        now.counter.remaining, 4,
+        "the claim made meanwhile still counts"
+    );
     assert_eq!(now.counter.epoch, before.counter.epoch);
     let late = lab.store.reserve(&lab.claim(&before, true, None)).await?;
-    assert_eq!(late, Reserved::ConfigChanged, "a decision on the old version");
+    assert_eq!(
+        late,
+        Reserved::ConfigChanged,
+        "a decision on the old version"
+    );
     lab.place(&lab.claim(&now, true, None)).await?;
     assert_eq!(lab.remaining(&before).await?, 3);
     Ok(())
 }
 
-pub async fn a_counter_that_is_set_begins_a_new_epoch<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_counter_that_is_set_begins_a_new_epoch<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let before = lab.cast(5).await?;
     lab.place(&lab.claim(&before, true, None)).await?;
     let mut after = renamed(&before, "more places");
     after.counter.remaining = 20;
     after.counter.epoch += 1;
-    assert_eq!(lab.store.replace_cast(&before, &after, true, None).await?, Replaced::Done);
+    assert_eq!(
+        lab.store.replace_cast(&before, &after, true, None).await?,
+        Replaced::Done
+    );
     assert_eq!(lab.cast_now(&before).await?.counter, after.counter);
     let mut late = lab.claim(&after, true, None);
     late.session.charge.count = Some(before.counter.epoch);
-    assert_eq!(lab.store.reserve(&late).await?, Reserved::ConfigChanged, "a place of an epoch that is over");
+    assert_eq!(
+        lab.store.reserve(&late).await?,
+        Reserved::ConfigChanged,
+        "a place of an epoch that is over"
+    );
     assert_eq!(lab.cast_now(&before).await?.counter, after.counter);
     Ok(())
 }
 
-pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let (one, two) = (lab.cast(0).await?, lab.cast(0).await?);
     let (old, new) = (one.settings.key.clone(), lab.draft(0).settings.key);
-    assert_eq!(lab.store.replace_cast(&one, &rekeyed(&one, &two.settings.key), false, None).await?, Replaced::KeyTaken);
-    assert_eq!(lab.store.cast(&one.id).await?, Some(one.clone()), "nothing was written");
+    assert_eq!(
+        lab.store
+            .replace_cast(&one, &rekeyed(&one, &two.settings.key), false, None)
+            .await?,
+        Replaced::KeyTaken
+    );
+    assert_eq!(
+        lab.store.cast(&one.id).await?,
+        Some(one.clone()),
+        "nothing was written"
+    );
     let moved = rekeyed(&one, &new);
-    assert_eq!(lab.store.replace_cast(&one, &moved, false, None).await?, Replaced::Done);
-    lab.soon(Some(moved.clone()), || lab.store.cast_by_key(&new), "the new key").await?;
-    lab.soon(None, || lab.store.cast_by_key(&old), "the old key").await?;
+    assert_eq!(
+        lab.store.replace_cast(&one, &moved, false, None).await?,
+        Replaced::Done
+    );
+    lab.soon(
+        Some(moved.clone()),
+        || lab.store.cast_by_key(&new),
+        "the new key",
+    )
+    .await?;
+    lab.soon(None, || lab.store.cast_by_key(&old), "the old key")
+        .await?;
     let heir = rekeyed(&two, &old);
-    assert_eq!(lab.store.replace_cast(&two, &heir, false, None).await?, Replaced::Done, "a freed key can be taken");
-    lab.soon(Some(heir.clone()), || lab.store.cast_by_key(&old), "the freed key").await?;
+    assert_eq!(
+        lab.store.replace_cast(&two, &heir, false, None).await?,
+        Replaced::Done,
+        "a freed key can be taken"
+    );
+    lab.soon(
+        Some(heir.clone()),
+        || lab.store.cast_by_key(&old),
+        "the freed key",
+    )
+    .await?;
     let back = rekeyed(&moved, &old);
-    assert_eq!(lab.store.replace_cast(&moved, &back, false, None).await?, Replaced::KeyTaken, "and is then taken");
+    assert_eq!(
+        lab.store.replace_cast(&moved, &back, false, None).await?,
+        Replaced::KeyTaken,
+        "and is then taken"
+    );
     Ok(())
 }
 
-pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let key = lab.draft(0).settings.key;
     let (one, two) = (lab.cast(0).await?, lab.cast(0).await?);
     let (one_after, two_after) = (rekeyed(&one, &key), rekeyed(&two, &key));
     let moves = [(&one, &one_after), (&two, &two_after)];
-    let answers = together(moves.map(|(before, after)| lab.store.replace_cast(before, after, false, None))).await;
-    assert_eq!((tally(&answers, &Replaced::Done), tally(&answers, &Replaced::KeyTaken)), (1, 1), "{answers:?}");
+    let answers =
+        together(moves.map(|(before, after)| lab.store.replace_cast(before, after, false, None)))
+            .await;
+    assert_eq!(
+        (
+            tally(&answers, &Replaced::Done),
+            tally(&answers, &Replaced::KeyTaken)
+        ),
+        (1, 1),
+        "{answers:?}"
+    );
     Ok(())
 }
 
-pub async fn a_deleted_cast_is_gone_and_its_key_is_free<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_deleted_cast_is_gone_and_its_key_is_free<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(1).await?;
     let newer = renamed(&cast, "newer");
-    assert_eq!(lab.store.replace_cast(&cast, &newer, false, None).await?, Replaced::Done);
-    assert_eq!(lab.store.delete_cast(&cast, None).await?, Saved::Stale, "another version than seen");
+    assert_eq!(
+        lab.store.replace_cast(&cast, &newer, false, None).await?,
+        Replaced::Done
+    );
+    assert_eq!(
+        lab.store.delete_cast(&cast, None).await?,
+        Saved::Stale,
+        "another version than seen"
+    );
     assert_eq!(lab.store.delete_cast(&newer, None).await?, Saved::Done);
-    assert_eq!(lab.store.delete_cast(&newer, None).await?, Saved::Stale, "a second time");
+    assert_eq!(
+        lab.store.delete_cast(&newer, None).await?,
+        Saved::Stale,
+        "a second time"
+    );
     assert_eq!(lab.store.cast(&cast.id).await?, None);
-    lab.soon(None, || lab.store.cast_by_key(&cast.settings.key), "by its key").await?;
-    assert_eq!(lab.store.reserve(&lab.claim(&newer, true, None)).await?, Reserved::ConfigChanged, "nothing to take from");
+    lab.soon(
+        None,
+        || lab.store.cast_by_key(&cast.settings.key),
+        "by its key",
+    )
+    .await?;
+    assert_eq!(
+        lab.store.reserve(&lab.claim(&newer, true, None)).await?,
+        Reserved::ConfigChanged,
+        "nothing to take from"
+    );
     let mut heir = lab.draft(0);
     heir.settings.key = cast.settings.key.clone();
-    assert_eq!(lab.store.create_cast(&heir, None).await?, Created::Done, "its key is free");
+    assert_eq!(
+        lab.store.create_cast(&heir, None).await?,
+        Created::Done,
+        "its key is free"
+    );
     assert_eq!(lab.store.delete_cast(&newer, None).await?, Saved::Stale);
-    lab.soon(Some(heir.clone()), || lab.store.cast_by_key(&cast.settings.key), "the heir's").await
+    lab.soon(
+        Some(heir.clone()),
+        || lab.store.cast_by_key(&cast.settings.key),
+        "the heir's",
+    )
+    .await
 }
 
-pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
     let old = cast.settings.key.clone();
     let rotated = |from: &Cast, previous: Option<&CastKey>| {
         let mut after = rekeyed(from, &lab.draft(0).settings.key);
-        after.settings.previous_key = previous.map(|key| PreviousKey { key: key.clone(), until: from.updated_at.plus_seconds(60) });
+        after.settings.previous_key = previous.map(|key| PreviousKey {
+            key: key.clone(),
+            until: from.updated_at.plus_seconds(60),
+        });
         after
     };
     let first = rotated(&cast, Some(&old));
-    assert_eq!(lab.store.replace_cast(&cast, &first, false, None).await?, Replaced::Done);
-    lab.soon(Some(first.clone()), || lab.store.cast_by_key(&old), "by its old key").await?;
-    lab.soon(Some(first.clone()), || lab.store.cast_by_key(&first.settings.key), "by its new key").await?;
+    assert_eq!(
+        lab.store.replace_cast(&cast, &first, false, None).await?,
+        Replaced::Done
+    );
+    lab.soon(
+        Some(first.clone()),
+        || lab.store.cast_by_key(&old),
+        "by its old key",
+    )
+    .await?;
+    lab.soon(
+        Some(first.clone()),
+        || lab.store.cast_by_key(&first.settings.key),
+        "by its new key",
+    )
+    .await?;
     let mut thief = lab.draft(0);
     thief.settings.key = old.clone();
-    assert_eq!(lab.store.create_cast(&thief, None).await?, Created::KeyTaken, "still claimed");
+    assert_eq!(
+        lab.store.create_cast(&thief, None).await?,
+        Created::KeyTaken,
+        "still claimed"
+    );
 
     let mut back = rekeyed(&first, &old);
     back.settings.previous_key = None;
-    assert_eq!(lab.store.replace_cast(&first, &back, false, None).await?, Replaced::Done, "its own key again");
-    lab.soon(Some(back.clone()), || lab.store.cast_by_key(&old), "by the key that it has again").await?;
-    lab.soon(None, || lab.store.cast_by_key(&first.settings.key), "not by the one it had between").await?;
+    assert_eq!(
+        lab.store.replace_cast(&first, &back, false, None).await?,
+        Replaced::Done,
+        "its own key again"
+    );
+    lab.soon(
+        Some(back.clone()),
+        || lab.store.cast_by_key(&old),
+        "by the key that it has again",
+    )
+    .await?;
+    lab.soon(
+        None,
+        || lab.store.cast_by_key(&first.settings.key),
+        "not by the one it had between",
+    )
+    .await?;
 
     let second = rotated(&back, Some(&old));
-    assert_eq!(lab.store.replace_cast(&back, &second, false, None).await?, Replaced::Done);
+    assert_eq!(
+        lab.store.replace_cast(&back, &second, false, None).await?,
+        Replaced::Done
+    );
     let third = rotated(&second, Some(&second.settings.key));
-    assert_eq!(lab.store.replace_cast(&second, &third, false, None).await?, Replaced::Done);
-    lab.soon(None, || lab.store.cast_by_key(&old), "given up at the next rotation").await?;
-    assert_eq!(lab.store.create_cast(&thief, None).await?, Created::Done, "and free for others");
+    assert_eq!(
+        lab.store.replace_cast(&second, &third, false, None).await?,
+        Replaced::Done
+    );
+    lab.soon(
+        None,
+        || lab.store.cast_by_key(&old),
+        "given up at the next rotation",
+    )
+    .await?;
+    assert_eq!(
+        lab.store.create_cast(&thief, None).await?,
+        Created::Done,
+        "and free for others"
+    );
     assert_eq!(lab.store.delete_cast(&third, None).await?, Saved::Done);
-    lab.soon(None, || lab.store.cast_by_key(&second.settings.key), "gone with the cast").await?;
+    lab.soon(
+        None,
+        || lab.store.cast_by_key(&second.settings.key),
+        "gone with the cast",
+    )
+    .await?;
     let mut heir = lab.draft(0);
     heir.settings.key = second.settings.key.clone();
-    assert_eq!(lab.store.create_cast(&heir, None).await?, Created::Done, "and free for others too");
+    assert_eq!(
+        lab.store.create_cast(&heir, None).await?,
+        Created::Done,
+        "and free for others too"
+    );
     Ok(())
 }

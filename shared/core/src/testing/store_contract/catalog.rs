@@ -1,6 +1,9 @@
 //! Owns the contract of records and refusals.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::{Lab, NOON, tally, together};
 use crate::denial::DenialCode;
@@ -12,38 +15,106 @@ use crate::ports::{Fault, RefusalCount, RefusalSample, Saved, Store};
 const MOST_SAMPLES: usize = 20;
 const HOUR: i64 = NOON.seconds();
 
-pub async fn an_image_is_written_over_its_version_only<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn an_image_is_written_over_its_version_only<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let mut image = crate::testing::image(0);
     image.id = ImageId::from_bytes(draw(&lab.entropy));
-    let version = |version: u64| Image { version, ..image.clone() };
+    let version = |version: u64| Image {
+        version,
+        ..image.clone()
+    };
     assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, None);
-    assert_eq!(lab.store.put_record(&version(2), Some(1), None).await?, Saved::Stale, "there is none yet");
+    assert_eq!(
+        lab.store.put_record(&version(2), Some(1), None).await?,
+        Saved::Stale,
+        "there is none yet"
+    );
     assert_eq!(lab.store.put_record(&image, None, None).await?, Saved::Done);
-    assert_eq!(lab.store.put_record(&version(7), None, None).await?, Saved::Stale, "there is one already");
-    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, Some(image.clone()));
-    assert_eq!(lab.store.put_record(&version(2), Some(1), None).await?, Saved::Done);
-    assert_eq!(lab.store.put_record(&version(9), Some(1), None).await?, Saved::Stale, "an old version");
-    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, Some(version(2)));
+    assert_eq!(
+        lab.store.put_record(&version(7), None, None).await?,
+        Saved::Stale,
+        "there is one already"
+    );
+    assert_eq!(
+        lab.store.record::<Image>(image.id.as_str()).await?,
+        Some(image.clone())
+    );
+    assert_eq!(
+        lab.store.put_record(&version(2), Some(1), None).await?,
+        Saved::Done
+    );
+    assert_eq!(
+        lab.store.put_record(&version(9), Some(1), None).await?,
+        Saved::Stale,
+        "an old version"
+    );
+    assert_eq!(
+        lab.store.record::<Image>(image.id.as_str()).await?,
+        Some(version(2))
+    );
 
     let names = ["one", "two", "three", "four"];
-    let racers = names.map(|name| Image { task_definition: name.to_owned(), ..version(3) });
-    let answers = together(racers.iter().map(|image| lab.store.put_record(image, Some(2), None))).await;
-    assert_eq!((tally(&answers, &Saved::Done), tally(&answers, &Saved::Stale)), (1, 3), "{answers:?}");
+    let racers = names.map(|name| Image {
+        task_definition: name.to_owned(),
+        ..version(3)
+    });
+    let answers = together(
+        racers
+            .iter()
+            .map(|image| lab.store.put_record(image, Some(2), None)),
+    )
+    .await;
+    assert_eq!(
+        (
+            tally(&answers, &Saved::Done),
+            tally(&answers, &Saved::Stale)
+        ),
+        (1, 3),
+        "{answers:?}"
+    );
 
-    assert_eq!(lab.store.delete_record(&version(2), None).await?, Saved::Stale, "an old version");
-    assert_eq!(lab.store.delete_record(&version(3), None).await?, Saved::Done);
+    assert_eq!(
+        lab.store.delete_record(&version(2), None).await?,
+        Saved::Stale,
+        "an old version"
+    );
+    assert_eq!(
+        lab.store.delete_record(&version(3), None).await?,
+        Saved::Done
+    );
     // Deleting it once more may say either: after a lost answer, a store cannot tell its own deletion from an earlier one.
     assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, None);
     Ok(())
 }
 
 /// `count` refusals with as many samples as asked for.
-fn refused<S: Store>(lab: &Lab<'_, S>, cast: &CastId, hour: i64, code: DenialCode, count: u64, samples: usize) -> RefusalCount {
-    let sample = |_| RefusalSample { at: NOON, reference: Reference::draw(&lab.entropy), address: "a".into(), referrer: None };
-    RefusalCount { cast_id: Some(cast.clone()), hour, code: code.to_string(), count, samples: (0..samples).map(sample).collect() }
+fn refused<S: Store>(
+    lab: &Lab<'_, S>,
+    cast: &CastId,
+    hour: i64,
+    code: DenialCode,
+    count: u64,
+    samples: usize,
+) -> RefusalCount {
+    let sample = |_| RefusalSample {
+        at: NOON,
+        reference: Reference::draw(&lab.entropy),
+        address: "a".into(),
+        referrer: None,
+    };
+    RefusalCount {
+        cast_id: Some(cast.clone()),
+        hour,
+        code: code.to_string(),
+        count,
+        samples: (0..samples).map(sample).collect(),
+    }
 }
 
-pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     use DenialCode::{IpLimit, NoSessionsLeft};
     let (cast, other) = (lab.draft(0).id, lab.draft(0).id);
     let first = refused(lab, &cast, HOUR, IpLimit, 40, 3);
@@ -55,31 +126,76 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(lab
     ];
     lab.store.add_refusals(&batch).await?;
     lab.store.add_refusals(&[]).await?;
-    let tell = |rows: &[RefusalCount]| rows.iter().map(|row| (row.hour - HOUR, row.code.clone(), row.count)).collect::<Vec<_>>();
+    let tell = |rows: &[RefusalCount]| {
+        rows.iter()
+            .map(|row| (row.hour - HOUR, row.code.clone(), row.count))
+            .collect::<Vec<_>>()
+    };
     let row = |hour, code: DenialCode, count| (hour, code.to_string(), count);
     let rows = lab.store.refusals(Some(&cast), HOUR).await?;
-    let expected = [row(3600, IpLimit, 5), row(0, NoSessionsLeft, 1), row(0, IpLimit, 40)];
+    let expected = [
+        row(3600, IpLimit, 5),
+        row(0, NoSessionsLeft, 1),
+        row(0, IpLimit, 40),
+    ];
     assert_eq!(tell(&rows), expected, "newest first");
     assert_eq!(rows.last(), Some(&first), "samples and all");
-    assert_eq!(tell(&lab.store.refusals(Some(&cast), HOUR + 1).await?), [row(3600, IpLimit, 5)], "since an hour");
-    assert_eq!(tell(&lab.store.refusals(Some(&other), 0).await?), [row(0, IpLimit, 7)], "of another cast");
+    assert_eq!(
+        tell(&lab.store.refusals(Some(&cast), HOUR + 1).await?),
+        [row(3600, IpLimit, 5)],
+        "since an hour"
+    );
+    assert_eq!(
+        tell(&lab.store.refusals(Some(&other), 0).await?),
+        [row(0, IpLimit, 7)],
+        "of another cast"
+    );
 
     // The same row twice in one batch, and far more samples than are kept.
-    lab.store.add_refusals(&[refused(lab, &cast, HOUR, IpLimit, 2, 10), refused(lab, &cast, HOUR, IpLimit, 3, 5)]).await?;
+    lab.store
+        .add_refusals(&[
+            refused(lab, &cast, HOUR, IpLimit, 2, 10),
+            refused(lab, &cast, HOUR, IpLimit, 3, 5),
+        ])
+        .await?;
     for samples in [4, 50, 1] {
-        lab.store.add_refusals(&[refused(lab, &cast, HOUR, IpLimit, 100, samples)]).await?;
+        lab.store
+            .add_refusals(&[refused(lab, &cast, HOUR, IpLimit, 100, samples)])
+            .await?;
     }
     let rows = lab.store.refusals(Some(&cast), HOUR).await?;
-    assert_eq!(tell(&rows), [row(3600, IpLimit, 5), row(0, NoSessionsLeft, 1), row(0, IpLimit, 345)]);
-    let kept = rows.last().map(|row| row.samples.clone()).unwrap_or_default();
-    assert!((3..=MOST_SAMPLES).contains(&kept.len()), "{} samples", kept.len());
+    assert_eq!(
+        tell(&rows),
+        [
+            row(3600, IpLimit, 5),
+            row(0, NoSessionsLeft, 1),
+            row(0, IpLimit, 345)
+        ]
+    );
+    let kept = rows
+        .last()
+        .map(|row| row.samples.clone())
+        .unwrap_or_default();
+    assert!(
+        (3..=MOST_SAMPLES).contains(&kept.len()),
+        "{} samples",
+        kept.len()
+    );
     assert_eq!(kept[..3], first.samples, "those that came first stay");
 
     // Refusals for keys that no cast has; another run may have counted some in the same hour.
-    let unknown = |count| RefusalCount { cast_id: None, ..refused(lab, &cast, HOUR, DenialCode::UnknownCast, count, 0) };
+    let unknown = |count| RefusalCount {
+        cast_id: None,
+        ..refused(lab, &cast, HOUR, DenialCode::UnknownCast, count, 0)
+    };
     let count = || async {
         let rows = lab.store.refusals(None, HOUR).await?;
-        Ok::<u64, Fault>(rows.iter().filter(|row| row.hour == HOUR && row.cast_id.is_none()).map(|row| row.count).sum())
+        Ok::<u64, Fault>(
+            rows.iter()
+                .filter(|row| row.hour == HOUR && row.cast_id.is_none())
+                .map(|row| row.count)
+                .sum(),
+        )
     };
     let before = count().await?;
     lab.store.add_refusals(&[unknown(9)]).await?;
@@ -89,16 +205,23 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(lab
 
 pub async fn refusals_counted_at_once_all_count<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
     let cast = lab.draft(0).id;
-    let batches: Vec<_> = (0..20).map(|_| vec![refused(lab, &cast, HOUR, DenialCode::IpLimit, 3, 2)]).collect();
+    let batches: Vec<_> = (0..20)
+        .map(|_| vec![refused(lab, &cast, HOUR, DenialCode::IpLimit, 3, 2)])
+        .collect();
     let answers = together(batches.iter().map(|batch| lab.store.add_refusals(batch))).await;
     assert_eq!(tally(&answers, &()), 20, "{answers:?}");
     let rows = lab.store.refusals(Some(&cast), HOUR).await?;
     assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [60]);
     assert!(rows.iter().all(|row| row.samples.len() <= MOST_SAMPLES));
     // More rows than one transaction takes.
-    let many: Vec<_> = (0..130).map(|n| refused(lab, &cast, HOUR + 3600 * (n + 1), DenialCode::IpLimit, 1, 0)).collect();
+    let many: Vec<_> = (0..130)
+        .map(|n| refused(lab, &cast, HOUR + 3600 * (n + 1), DenialCode::IpLimit, 1, 0))
+        .collect();
     lab.store.add_refusals(&many).await?;
-    assert_eq!(lab.store.refusals(Some(&cast), HOUR + 3600).await?.len(), 130);
+    assert_eq!(
+        lab.store.refusals(Some(&cast), HOUR + 3600).await?.len(),
+        130
+    );
     Ok(())
 }
 
@@ -117,11 +240,16 @@ pub async fn refusals_of_all_are_listed_by_hour<S: Store>(lab: &Lab<'_, S>) -> R
     let listed = || async {
         let (mut counts, mut after) = (Vec::new(), None::<String>);
         loop {
-            let page = lab.store.all_refusals(hour, hour + 7200, after.as_deref(), 2).await?;
+            let page = lab
+                .store
+                .all_refusals(hour, hour + 7200, after.as_deref(), 2)
+                .await?;
             counts.extend(
                 page.items
                     .into_iter()
-                    .filter(|row| row.cast_id == Some(one.clone()) || row.cast_id == Some(two.clone()))
+                    .filter(|row| {
+                        row.cast_id == Some(one.clone()) || row.cast_id == Some(two.clone())
+                    })
                     .map(|row| row.count),
             );
             after = page.next;
@@ -133,7 +261,12 @@ pub async fn refusals_of_all_are_listed_by_hour<S: Store>(lab: &Lab<'_, S>) -> R
         counts[1..].sort_unstable();
         Ok(counts)
     };
-    lab.soon(vec![4, 1, 2, 3], listed, "of two hours, the newest first").await?;
-    assert_eq!(lab.store.all_refusals(hour, hour, None, 5).await?.items, [], "of no hours");
+    lab.soon(vec![4, 1, 2, 3], listed, "of two hours, the newest first")
+        .await?;
+    assert_eq!(
+        lab.store.all_refusals(hour, hour, None, 5).await?.items,
+        [],
+        "of no hours"
+    );
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Owns the contract of listings: order, pages, and what is left out.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::{Lab, NOON, refunded};
 use crate::cast::Cast;
@@ -15,7 +18,9 @@ use crate::time::Timestamp;
 /// Long before every other case's sessions, so that only those of this case are due by then.
 const DAWN: Timestamp = Timestamp::from_millis(1_000_000_000);
 
-pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
     let mut sessions = Vec::new();
     for seconds in [30, 10, 20, 50] {
@@ -23,7 +28,9 @@ pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(l
         claim.session.due_at = Some(DAWN.plus_seconds(seconds));
         sessions.push(lab.place(&claim).await?);
     }
-    let [thirty, ten, twenty, fifty] = &sessions[..] else { return Ok(()) };
+    let [thirty, ten, twenty, fifty] = &sessions[..] else {
+        return Ok(());
+    };
     let ids: Vec<&SessionId> = sessions.iter().map(|session| &session.id).collect();
     let due = |now, limit| {
         let ids = &ids;
@@ -35,21 +42,51 @@ pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(l
         }
     };
     let id = |session: &Session| session.id.clone();
-    lab.soon(vec![id(ten), id(twenty), id(thirty)], || due(DAWN.plus_seconds(30), 100), "due at half a minute").await?;
+    lab.soon(
+        vec![id(ten), id(twenty), id(thirty)],
+        || due(DAWN.plus_seconds(30), 100),
+        "due at half a minute",
+    )
+    .await?;
     lab.soon(vec![], || due(DAWN, 100), "none yet").await?;
-    assert!(lab.store.due_sessions(DAWN.plus_seconds(60), 2).await?.len() <= 2, "no more than asked for");
+    assert!(
+        lab.store
+            .due_sessions(DAWN.plus_seconds(60), 2)
+            .await?
+            .len()
+            <= 2,
+        "no more than asked for"
+    );
 
     let later = ten.checked(DAWN.plus_seconds(40));
     assert_eq!(lab.store.save_session(ten, &later).await?, Saved::Done);
-    assert_eq!(lab.store.save_session(twenty, &refunded(twenty, NOON)).await?, Saved::Done);
-    lab.soon(vec![id(thirty), id(&later), id(fifty)], || due(DAWN.plus_seconds(60), 100), "one moved, one ended").await?;
+    assert_eq!(
+        lab.store
+            .save_session(twenty, &refunded(twenty, NOON))
+            .await?,
+        Saved::Done
+    );
+    lab.soon(
+        vec![id(thirty), id(&later), id(fifty)],
+        || due(DAWN.plus_seconds(60), 100),
+        "one moved, one ended",
+    )
+    .await?;
     for session in [thirty, &later, fifty] {
-        assert_eq!(lab.store.save_session(session, &refunded(session, NOON)).await?, Saved::Done);
+        assert_eq!(
+            lab.store
+                .save_session(session, &refunded(session, NOON))
+                .await?,
+            Saved::Done
+        );
     }
-    lab.soon(vec![], || due(DAWN.plus_seconds(60), 100), "all ended").await
+    lab.soon(vec![], || due(DAWN.plus_seconds(60), 100), "all ended")
+        .await
 }
 
-pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let casts = [lab.cast(0).await?, lab.cast(0).await?];
     let mut all = Vec::new();
     for (n, second) in [4, 1, 3, 0, 2, 5].into_iter().enumerate() {
@@ -59,11 +96,22 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(lab
         all.push(lab.place(&claim).await?);
     }
     all.sort_by_key(|session| std::cmp::Reverse(session.created_at));
-    let of = |cast: &CastId| all.iter().filter(|session| session.cast_id == *cast).map(|session| session.id.clone()).collect::<Vec<_>>();
-    for (name, cast, limit) in [("two pages", 0, 2), ("exactly one page", 0, 3), ("less than a page", 1, 100), ("one at a time", 1, 1)] {
+    let of = |cast: &CastId| {
+        all.iter()
+            .filter(|session| session.cast_id == *cast)
+            .map(|session| session.id.clone())
+            .collect::<Vec<_>>()
+    };
+    for (name, cast, limit) in [
+        ("two pages", 0, 2),
+        ("exactly one page", 0, 3),
+        ("less than a page", 1, 100),
+        ("one at a time", 1, 1),
+    ] {
         let cast = &casts[cast].id;
         let query = SessionQuery::cast(cast);
-        lab.soon(of(cast), || listed(lab, &query, limit, 10), name).await?;
+        lab.soon(of(cast), || listed(lab, &query, limit, 10), name)
+            .await?;
     }
     let ours: Vec<_> = all.iter().map(|session| session.id.clone()).collect();
     let of_all = || async {
@@ -73,23 +121,48 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(lab
     };
     lab.soon(ours.clone(), of_all, "of all casts").await?;
 
-    let page = lab.store.sessions(&SessionQuery::cast(&casts[0].id), None, 3).await?;
-    assert_eq!((page.items.len(), page.next), (3, None), "a full page with nothing after it is the last");
+    let page = lab
+        .store
+        .sessions(&SessionQuery::cast(&casts[0].id), None, 3)
+        .await?;
+    assert_eq!(
+        (page.items.len(), page.next),
+        (3, None),
+        "a full page with nothing after it is the last"
+    );
     let (before, after) = (&page.items[0], refunded(&page.items[0], NOON));
     assert_eq!(lab.store.save_session(before, &after).await?, Saved::Done);
-    let page = lab.store.sessions(&SessionQuery::cast(&casts[0].id), None, 1).await?;
-    assert_eq!(page.items, [after], "a listing shows sessions as they are now");
-    let nobody = lab.store.sessions(&SessionQuery::cast(&lab.draft(0).id), None, 3).await?;
+    let page = lab
+        .store
+        .sessions(&SessionQuery::cast(&casts[0].id), None, 1)
+        .await?;
+    assert_eq!(
+        page.items,
+        [after],
+        "a listing shows sessions as they are now"
+    );
+    let nobody = lab
+        .store
+        .sessions(&SessionQuery::cast(&lab.draft(0).id), None, 3)
+        .await?;
     assert_eq!((nobody.items.len(), nobody.next), (0, None));
     Ok(())
 }
 
 /// The ids on at most `pages` pages of `limit` sessions.
-async fn listed<S: Store>(lab: &Lab<'_, S>, query: &SessionQuery, limit: u32, pages: u32) -> Result<Vec<SessionId>, Fault> {
+async fn listed<S: Store>(
+    lab: &Lab<'_, S>,
+    query: &SessionQuery,
+    limit: u32,
+    pages: u32,
+) -> Result<Vec<SessionId>, Fault> {
     let (mut ids, mut after) = (Vec::new(), None::<String>);
     for _ in 0..pages {
         let page = lab.store.sessions(query, after.as_deref(), limit).await?;
-        assert!(page.items.len() <= limit as usize, "no page is longer than asked for");
+        assert!(
+            page.items.len() <= limit as usize,
+            "no page is longer than asked for"
+        );
         ids.extend(page.items.into_iter().map(|session| session.id));
         after = page.next;
         if after.is_none() {
@@ -99,24 +172,42 @@ async fn listed<S: Store>(lab: &Lab<'_, S>, query: &SessionQuery, limit: u32, pa
     Ok(ids)
 }
 
-pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let user = crate::ids::UserId::from_bytes(draw(&lab.entropy));
     let (cast, other) = (lab.cast(0).await?, lab.cast(0).await?);
     let of_user = |cast: &Cast, seconds: u64| {
         let mut claim = lab.claim(cast, false, None);
-        claim.session.owner = Owner::User { id: user.clone(), name: "Ann".into() };
+        claim.session.owner = Owner::User {
+            id: user.clone(),
+            name: "Ann".into(),
+        };
         claim.session.created_at = NOON.plus_seconds(seconds);
         claim
     };
-    let found = || async { Ok(lab.store.live_session_of(&user, &cast.id).await?.map(|session| session.id)) };
+    let found = || async {
+        Ok(lab
+            .store
+            .live_session_of(&user, &cast.id)
+            .await?
+            .map(|session| session.id))
+    };
     lab.soon(None, found, "none yet").await?;
     let older = lab.place(&of_user(&cast, 1)).await?;
     let newer = lab.place(&of_user(&cast, 2)).await?;
     lab.place(&of_user(&other, 3)).await?;
     lab.place(&lab.claim(&cast, false, None)).await?;
-    lab.soon(Some(newer.id.clone()), found, "the newest of this cast").await?;
-    assert_eq!(lab.store.save_session(&newer, &super::refunded(&newer, NOON)).await?, Saved::Done);
-    lab.soon(Some(older.id.clone()), found, "one that lives").await?;
+    lab.soon(Some(newer.id.clone()), found, "the newest of this cast")
+        .await?;
+    assert_eq!(
+        lab.store
+            .save_session(&newer, &super::refunded(&newer, NOON))
+            .await?,
+        Saved::Done
+    );
+    lab.soon(Some(older.id.clone()), found, "one that lives")
+        .await?;
     Ok(())
 }
 
@@ -134,9 +225,14 @@ async fn found<S: Store>(lab: &Lab<'_, S>, query: &CastQuery) -> Result<Vec<Cast
     }
 }
 
-pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let mut casts = Vec::new();
-    for (n, name) in ["beta", "Alpha", "gamma", "ALPHA two", "ärger"].into_iter().enumerate() {
+    for (n, name) in ["beta", "Alpha", "gamma", "ALPHA two", "ärger"]
+        .into_iter()
+        .enumerate()
+    {
         let mut cast = lab.draft(n as u64);
         cast.settings.name = name.to_owned();
         cast.created_at = NOON.plus_seconds([50, 10, 30, 20, 40][n]);
@@ -147,53 +243,113 @@ pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(lab: &Lab
     casts[4].counter.remaining -= 1;
     for (name, order, backwards, expected) in [
         ("by name", CastOrder::Name, false, [1, 3, 0, 2, 4]),
-        ("by name, from the end", CastOrder::Name, true, [4, 2, 0, 3, 1]),
+        (
+            "by name, from the end",
+            CastOrder::Name,
+            true,
+            [4, 2, 0, 3, 1],
+        ),
         ("the oldest first", CastOrder::Made, false, [1, 3, 2, 4, 0]),
         ("the newest first", CastOrder::Made, true, [0, 4, 2, 3, 1]),
     ] {
-        let query = CastQuery { word: None, order, backwards };
+        let query = CastQuery {
+            word: None,
+            order,
+            backwards,
+        };
         let ours = || async {
             let mut all = found(lab, &query).await?;
             all.retain(|cast| casts.iter().any(|ours| ours.id == cast.id));
             Ok(all)
         };
-        lab.soon(expected.map(|n: usize| casts[n].clone()).to_vec(), ours, name).await?;
+        lab.soon(
+            expected.map(|n: usize| casts[n].clone()).to_vec(),
+            ours,
+            name,
+        )
+        .await?;
     }
     Ok(())
 }
 
-pub async fn casts_are_found_by_the_words_of_their_names_and_keys<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn casts_are_found_by_the_words_of_their_names_and_keys<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     // A word that no other case uses.
-    let word: String = CastKey::draw(&lab.entropy).as_str().chars().take(10).collect();
+    let word: String = CastKey::draw(&lab.entropy)
+        .as_str()
+        .chars()
+        .take(10)
+        .collect();
     let mut cast = lab.draft(0);
     cast.settings.name = format!("Class {word}one, {word}two");
     assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
     let mut other = lab.draft(0);
     other.settings.name = format!("{word}two");
     assert_eq!(lab.store.create_cast(&other, None).await?, Created::Done);
-    let search = |text: &str| CastQuery { word: Some(text.to_owned()), ..CastQuery::default() };
+    let search = |text: &str| CastQuery {
+        word: Some(text.to_owned()),
+        ..CastQuery::default()
+    };
     let both = search(&word);
-    lab.soon(vec![cast.clone(), other.clone()], || found(lab, &both), "each once, however many words fit").await?;
-    let (one, key) = (search(&format!("{word}one")), search(&cast.settings.key.as_str()[..12]));
-    lab.soon(vec![cast.clone()], || found(lab, &one), "by a whole word").await?;
-    lab.soon(vec![cast.clone()], || found(lab, &key), "by the beginning of its key").await?;
+    lab.soon(
+        vec![cast.clone(), other.clone()],
+        || found(lab, &both),
+        "each once, however many words fit",
+    )
+    .await?;
+    let (one, key) = (
+        search(&format!("{word}one")),
+        search(&cast.settings.key.as_str()[..12]),
+    );
+    lab.soon(vec![cast.clone()], || found(lab, &one), "by a whole word")
+        .await?;
+    lab.soon(
+        vec![cast.clone()],
+        || found(lab, &key),
+        "by the beginning of its key",
+    )
+    .await?;
     let none = search(&format!("{word}x"));
-    lab.soon(vec![], || found(lab, &none), "by a word of nobody's").await?;
+    lab.soon(vec![], || found(lab, &none), "by a word of nobody's")
+        .await?;
 
     let mut renamed = cast.clone();
     renamed.version += 1;
     renamed.settings.name = format!("Class {word}three");
-    assert_eq!(lab.store.replace_cast(&cast, &renamed, false, None).await?, Replaced::Done);
-    lab.soon(vec![], || found(lab, &one), "not by a word that it had before").await?;
+    assert_eq!(
+        lab.store.replace_cast(&cast, &renamed, false, None).await?,
+        Replaced::Done
+    );
+    lab.soon(
+        vec![],
+        || found(lab, &one),
+        "not by a word that it had before",
+    )
+    .await?;
     let three = search(&format!("{word}three"));
-    lab.soon(vec![renamed.clone()], || found(lab, &three), "by its new word").await?;
+    lab.soon(
+        vec![renamed.clone()],
+        || found(lab, &three),
+        "by its new word",
+    )
+    .await?;
     assert_eq!(lab.store.delete_cast(&renamed, None).await?, Saved::Done);
-    lab.soon(vec![], || found(lab, &three), "not when it is gone").await?;
-    lab.soon(vec![], || found(lab, &key), "nor by its key").await?;
-    lab.soon(vec![other.clone()], || found(lab, &both), "the other is still there").await
+    lab.soon(vec![], || found(lab, &three), "not when it is gone")
+        .await?;
+    lab.soon(vec![], || found(lab, &key), "nor by its key")
+        .await?;
+    lab.soon(
+        vec![other.clone()],
+        || found(lab, &both),
+        "the other is still there",
+    )
+    .await
 }
 
-pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
     let mut sessions = Vec::new();
     for second in [10, 20, 30, 40] {
@@ -201,27 +357,61 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Stor
         claim.session.created_at = NOON.plus_seconds(second);
         sessions.push(lab.place(&claim).await?);
     }
-    let ids = |of: &[usize]| of.iter().map(|n| sessions[*n].id.clone()).collect::<Vec<_>>();
+    let ids = |of: &[usize]| {
+        of.iter()
+            .map(|n| sessions[*n].id.clone())
+            .collect::<Vec<_>>()
+    };
     let at = |second| NOON.plus_seconds(second);
     for (name, since, until, expected) in [
         ("since", Some(at(20)), None, &[3, 2, 1][..]),
         ("until", None, Some(at(30)), &[1, 0]),
         ("between", Some(at(20)), Some(at(40)), &[2, 1]),
         ("a span of nothing", Some(at(25)), Some(at(26)), &[]),
-        ("a span that ends before it begins", Some(at(30)), Some(at(20)), &[]),
+        (
+            "a span that ends before it begins",
+            Some(at(30)),
+            Some(at(20)),
+            &[],
+        ),
     ] {
-        let query = SessionQuery { since, until, ..SessionQuery::cast(&cast.id) };
-        lab.soon(ids(expected), || listed(lab, &query, 2, 10), name).await?;
+        let query = SessionQuery {
+            since,
+            until,
+            ..SessionQuery::cast(&cast.id)
+        };
+        lab.soon(ids(expected), || listed(lab, &query, 2, 10), name)
+            .await?;
     }
-    lab.soon(Counted { count: 3, more: false }, || lab.store.count_sessions(&cast.id, at(20)), "counted since").await?;
+    lab.soon(
+        Counted {
+            count: 3,
+            more: false,
+        },
+        || lab.store.count_sessions(&cast.id, at(20)),
+        "counted since",
+    )
+    .await?;
 
     let reference = Reference::of(&sessions[2].id);
-    let by_reference = || async { Ok(lab.store.sessions_by_reference(&reference).await?.into_iter().map(|session| session.id).collect()) };
-    lab.soon(ids(&[2]), by_reference, "by its reference").await?;
+    let by_reference = || async {
+        Ok(lab
+            .store
+            .sessions_by_reference(&reference)
+            .await?
+            .into_iter()
+            .map(|session| session.id)
+            .collect())
+    };
+    lab.soon(ids(&[2]), by_reference, "by its reference")
+        .await?;
     let nobody = Reference::draw(&lab.entropy);
     assert_eq!(lab.store.sessions_by_reference(&nobody).await?, []);
 
-    let living = SessionQuery { of: SessionsOf::Living, ..SessionQuery::default() };
+    let living = SessionQuery {
+        of: SessionsOf::Living,
+        ..SessionQuery::default()
+    };
     let living = || async {
         let mut all = listed(lab, &living, 7, 500).await?;
         all.retain(|id| sessions.iter().any(|ours| ours.id == *id));
@@ -234,10 +424,21 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Stor
         ids
     };
     lab.soon(sorted(&[0, 1, 2, 3]), living, "all live").await?;
-    assert_eq!(lab.store.save_session(&sessions[1], &refunded(&sessions[1], NOON)).await?, Saved::Done);
-    lab.soon(sorted(&[0, 2, 3]), living, "one has ended").await?;
+    assert_eq!(
+        lab.store
+            .save_session(&sessions[1], &refunded(&sessions[1], NOON))
+            .await?,
+        Saved::Done
+    );
+    lab.soon(sorted(&[0, 2, 3]), living, "one has ended")
+        .await?;
     for n in [0, 2, 3] {
-        assert_eq!(lab.store.save_session(&sessions[n], &refunded(&sessions[n], NOON)).await?, Saved::Done);
+        assert_eq!(
+            lab.store
+                .save_session(&sessions[n], &refunded(&sessions[n], NOON))
+                .await?,
+            Saved::Done
+        );
     }
     lab.soon(vec![], living, "all have").await
 }
@@ -269,17 +470,45 @@ pub async fn images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Result<(), F
 pub async fn a_page_that_is_not_ours_is_refused<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
     let kind = |fault: Option<Fault>| fault.map(|fault| fault.kind);
     for text in ["", "../..", "\u{0}", "a b"] {
-        assert_eq!(kind(lab.store.records::<Image>(Some(text), 5).await.err()), Some(FaultKind::Refused), "images: {text}");
+        assert_eq!(
+            kind(lab.store.records::<Image>(Some(text), 5).await.err()),
+            Some(FaultKind::Refused),
+            "images: {text}"
+        );
     }
     for text in ["", "x", "../..", "\u{0}", "1-s"] {
         for word in [None, Some("class".to_owned())] {
-            let query = CastQuery { word, ..CastQuery::default() };
-            assert_eq!(kind(lab.store.casts(&query, Some(text), 5).await.err()), Some(FaultKind::Refused), "casts: {text}");
+            let query = CastQuery {
+                word,
+                ..CastQuery::default()
+            };
+            assert_eq!(
+                kind(lab.store.casts(&query, Some(text), 5).await.err()),
+                Some(FaultKind::Refused),
+                "casts: {text}"
+            );
         }
         let all = SessionQuery::default();
-        assert_eq!(kind(lab.store.sessions(&all, Some(text), 5).await.err()), Some(FaultKind::Refused), "sessions: {text}");
-        assert_eq!(kind(lab.store.audits(None, Some(text), 5).await.err()), Some(FaultKind::Refused), "audit: {text}");
-        assert_eq!(kind(lab.store.all_refusals(0, HOUR_SECONDS, Some(text), 5).await.err()), Some(FaultKind::Refused), "refusals: {text}");
+        assert_eq!(
+            kind(lab.store.sessions(&all, Some(text), 5).await.err()),
+            Some(FaultKind::Refused),
+            "sessions: {text}"
+        );
+        assert_eq!(
+            kind(lab.store.audits(None, Some(text), 5).await.err()),
+            Some(FaultKind::Refused),
+            "audit: {text}"
+        );
+        assert_eq!(
+            kind(
+                lab.store
+                    .all_refusals(0, HOUR_SECONDS, Some(text), 5)
+                    .await
+                    .err()
+            ),
+            Some(FaultKind::Refused),
+            "refusals: {text}"
+        );
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Owns the contract of pools: never more wait than may, and a session that was started ahead is given away at most once, with all a claim takes.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::{Lab, NOON, ended, refunded, tally, together};
 use crate::cast::Cast;
@@ -25,19 +28,44 @@ fn pool<S: Store>(lab: &Lab<'_, S>) -> Staging {
         schedule: None,
         daily_budget_cents: None,
     };
-    Staging { id: StagingId::from_bytes(draw(&lab.entropy)), version: 1, settings, created_at: NOON, updated_at: NOON }
+    Staging {
+        id: StagingId::from_bytes(draw(&lab.entropy)),
+        version: 1,
+        settings,
+        created_at: NOON,
+        updated_at: NOON,
+    }
 }
 
 fn staged<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Session {
-    let (id, image) = (SessionId::from_bytes(draw(&lab.entropy)), super::super::image(1));
-    Session::staged(id, pool, &image, Launch::of(&image, None, None), Grant::default(), "", NOON)
+    let (id, image) = (
+        SessionId::from_bytes(draw(&lab.entropy)),
+        super::super::image(1),
+    );
+    Session::staged(
+        id,
+        pool,
+        &image,
+        Launch::of(&image, None, None),
+        Grant::default(),
+        "",
+        NOON,
+    )
 }
 
 /// A session that is ready in the pool.
 async fn ready<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<Session, Fault> {
     let session = staged(lab, pool);
     assert_eq!(lab.store.stage(&session, 9).await?, Staged::Placed);
-    let ready = session.ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON).unwrap_or_else(|_| session.clone());
+    let ready = session
+        .ready(
+            Endpoint {
+                host: "10.0.0.1".into(),
+                port: 8080,
+            },
+            NOON,
+        )
+        .unwrap_or_else(|_| session.clone());
     assert_eq!(lab.store.save_session(&session, &ready).await?, Saved::Done);
     Ok(ready)
 }
@@ -45,7 +73,9 @@ async fn ready<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<Session, Fa
 /// A claim that charges a place and a slot in a window of its own, and takes this session.
 fn taking<S: Store>(lab: &Lab<'_, S>, cast: &Cast, staged: &Session) -> Reservation {
     let mut claim = lab.claim(cast, true, Some(&lab.window_key(cast)));
-    claim.session = staged.assigned(&claim.session).unwrap_or_else(|_| claim.session.clone());
+    claim.session = staged
+        .assigned(&claim.session)
+        .unwrap_or_else(|_| claim.session.clone());
     claim.staged = Some(Box::new(staged.clone()));
     claim
 }
@@ -54,13 +84,28 @@ async fn count<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<u32, Fault>
     lab.store.tally(&waiting(&pool.id, 0).key).await
 }
 
-async fn listed<S: Store>(lab: &Lab<'_, S>, pool: &Staging, expected: &[&Session], name: &str) -> Result<(), Fault> {
+async fn listed<S: Store>(
+    lab: &Lab<'_, S>,
+    pool: &Staging,
+    expected: &[&Session],
+    name: &str,
+) -> Result<(), Fault> {
     let ids: Vec<_> = expected.iter().map(|session| session.id.clone()).collect();
-    let ask = async || Ok(lab.store.pool(&pool.id).await?.into_iter().map(|session| session.id).collect::<Vec<_>>());
+    let ask = async || {
+        Ok(lab
+            .store
+            .pool(&pool.id)
+            .await?
+            .into_iter()
+            .map(|session| session.id)
+            .collect::<Vec<_>>())
+    };
     lab.soon(ids, ask, name).await
 }
 
-pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let pool = pool(lab);
     let sessions: Vec<_> = (0..12).map(|_| staged(lab, &pool)).collect();
     let mut left: Vec<&Session> = sessions.iter().collect();
@@ -69,7 +114,12 @@ pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store
         let answers = together(left.iter().map(|session| lab.store.stage(session, 5))).await;
         placed += tally(&answers, &Staged::Placed);
         full += tally(&answers, &Staged::Full);
-        left = left.into_iter().zip(answers).filter(|(_, answer)| answer.is_err()).map(|(session, _)| session).collect();
+        left = left
+            .into_iter()
+            .zip(answers)
+            .filter(|(_, answer)| answer.is_err())
+            .map(|(session, _)| session)
+            .collect();
         if left.is_empty() {
             break;
         }
@@ -78,50 +128,97 @@ pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store
     Ok(())
 }
 
-pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let (cast, pool) = (lab.cast(3).await?, pool(lab));
     let (one, two) = (ready(lab, &pool).await?, staged(lab, &pool));
-    let mut two = Session { created_at: NOON.plus_seconds(1), ..two };
+    let mut two = Session {
+        created_at: NOON.plus_seconds(1),
+        ..two
+    };
     lab.store.stage(&two, 9).await?;
     listed(lab, &pool, &[&one, &two], "both wait, the oldest first").await?;
     lab.place(&taking(lab, &cast, &one)).await?;
     listed(lab, &pool, &[&two], "the other one waits").await?;
     assert_eq!(count(lab, &pool).await?, 1);
-    for (step, held) in [(two.stopping(EndReason::NotNeeded, NOON), 0), (Ok(ended(&two, EndReason::TaskLost, NOON)), 0)] {
+    for (step, held) in [
+        (two.stopping(EndReason::NotNeeded, NOON), 0),
+        (Ok(ended(&two, EndReason::TaskLost, NOON)), 0),
+    ] {
         let after = step.unwrap_or_else(|_| two.clone());
-        let after = Session { rev: two.rev + 1, ..after };
+        let after = Session {
+            rev: two.rev + 1,
+            ..after
+        };
         assert_eq!(lab.store.save_session(&two, &after).await?, Saved::Done);
-        assert_eq!(count(lab, &pool).await?, held, "what stops leaves its pool once");
+        assert_eq!(
+            count(lab, &pool).await?,
+            held,
+            "what stops leaves its pool once"
+        );
         two = after;
     }
     listed(lab, &pool, &[], "nobody waits").await
 }
 
-pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let (cast, pool) = (lab.cast(3).await?, pool(lab));
     let one = ready(lab, &pool).await?;
     let claim = taking(lab, &cast, &one);
     let taken = lab.place(&claim).await?;
     assert_eq!(taken.id, one.id);
     for id in [&taken.id, taken.claim_id()] {
-        assert_eq!(lab.store.session(id).await?.as_ref(), Some(&taken), "by its own id and by its claim's");
+        assert_eq!(
+            lab.store.session(id).await?.as_ref(),
+            Some(&taken),
+            "by its own id and by its claim's"
+        );
     }
-    assert_eq!(lab.store.reserve(&claim).await?, Reserved::Already(Box::new(taken.clone())));
-    let cold = Reservation { session: taken.claim_alone(NOON), staged: None, ..claim.clone() };
-    assert_eq!(lab.store.reserve(&cold).await?, Reserved::Already(Box::new(taken.clone())), "whatever it would take now");
-    assert_eq!((lab.remaining(&cast).await?, count(lab, &pool).await?), (2, 0));
-    let endpoint = taken.gate_to_tell().cloned().unwrap_or_else(|| Endpoint { host: String::new(), port: 0 });
-    let told = taken.ready(endpoint, NOON).unwrap_or_else(|_| taken.clone());
+    assert_eq!(
+        lab.store.reserve(&claim).await?,
+        Reserved::Already(Box::new(taken.clone()))
+    );
+    let cold = Reservation {
+        session: taken.claim_alone(NOON),
+        staged: None,
+        ..claim.clone()
+    };
+    assert_eq!(
+        lab.store.reserve(&cold).await?,
+        Reserved::Already(Box::new(taken.clone())),
+        "whatever it would take now"
+    );
+    assert_eq!(
+        (lab.remaining(&cast).await?, count(lab, &pool).await?),
+        (2, 0)
+    );
+    let endpoint = taken.gate_to_tell().cloned().unwrap_or_else(|| Endpoint {
+        host: String::new(),
+        port: 0,
+    });
+    let told = taken
+        .ready(endpoint, NOON)
+        .unwrap_or_else(|_| taken.clone());
     lab.store.save_session(&taken, &told).await?;
-    assert_eq!(lab.store.session(taken.claim_id()).await?.as_ref(), Some(&told));
-    lab.store.save_session(&told, &refunded(&told, NOON)).await?;
+    assert_eq!(
+        lab.store.session(taken.claim_id()).await?.as_ref(),
+        Some(&told)
+    );
+    lab.store
+        .save_session(&told, &refunded(&told, NOON))
+        .await?;
     let key = taken.charge.window.clone().unwrap_or_default();
     assert_eq!(lab.remaining(&cast).await?, 2, "it was served");
     assert_eq!(lab.window(&key).await?.slots.len(), 1);
     Ok(())
 }
 
-pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let (cast, pool) = (lab.cast(9).await?, pool(lab));
     let one = ready(lab, &pool).await?;
     let claims: Vec<_> = (0..4).map(|_| taking(lab, &cast, &one)).collect();
@@ -129,18 +226,37 @@ pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(lab: &Lab<'_, 
     let (mut placed, mut late) = (0, 0);
     for _ in 0..50 {
         let answers = together(left.iter().map(|claim| lab.store.reserve(claim))).await;
-        placed += answers.iter().filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_)))).count();
+        placed += answers
+            .iter()
+            .filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_))))
+            .count();
         late += tally(&answers, &Reserved::StagedGone);
-        left = left.into_iter().zip(answers).filter(|(_, answer)| answer.is_err()).map(|(claim, _)| claim).collect();
+        left = left
+            .into_iter()
+            .zip(answers)
+            .filter(|(_, answer)| answer.is_err())
+            .map(|(claim, _)| claim)
+            .collect();
         if left.is_empty() {
             break;
         }
     }
-    assert_eq!((placed, late, lab.remaining(&cast).await?, count(lab, &pool).await?), (1, 3, 8, 0), "the others took nothing");
+    assert_eq!(
+        (
+            placed,
+            late,
+            lab.remaining(&cast).await?,
+            count(lab, &pool).await?
+        ),
+        (1, 3, 8, 0),
+        "the others took nothing"
+    );
     Ok(())
 }
 
-pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let (cast, pool) = (lab.cast(3).await?, pool(lab));
     let (one, two) = (ready(lab, &pool).await?, ready(lab, &pool).await?);
     let first = lab.place(&taking(lab, &cast, &one)).await?;
@@ -149,39 +265,105 @@ pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again<S
 
     let alone = first.claim_alone(NOON);
     let second = two.assigned(&alone).unwrap_or_else(|_| alone.clone());
-    assert_eq!(lab.store.exchange(&first, &given_up(&first), &second, Some(&two)).await?, Exchanged::Done);
-    assert_eq!(lab.store.session(first.claim_id()).await?.as_ref(), Some(&second));
-    assert_eq!(lab.store.session(&first.id).await?.as_ref(), Some(&given_up(&first)));
-    assert_eq!((lab.remaining(&cast).await?, count(lab, &pool).await?), (2, 0));
-    assert_eq!(lab.store.exchange(&first, &given_up(&first), &alone, None).await?, Exchanged::Stale, "again");
+    assert_eq!(
+        lab.store
+            .exchange(&first, &given_up(&first), &second, Some(&two))
+            .await?,
+        Exchanged::Done
+    );
+    assert_eq!(
+        lab.store.session(first.claim_id()).await?.as_ref(),
+        Some(&second)
+    );
+    assert_eq!(
+        lab.store.session(&first.id).await?.as_ref(),
+        Some(&given_up(&first))
+    );
+    assert_eq!(
+        (lab.remaining(&cast).await?, count(lab, &pool).await?),
+        (2, 0)
+    );
+    assert_eq!(
+        lab.store
+            .exchange(&first, &given_up(&first), &alone, None)
+            .await?,
+        Exchanged::Stale,
+        "again"
+    );
 
     let three = ready(lab, &pool).await?;
     lab.place(&taking(lab, &cast, &three)).await?;
-    let gone = three.assigned(&second.claim_alone(NOON)).unwrap_or_else(|_| second.clone());
-    assert_eq!(lab.store.exchange(&second, &given_up(&second), &gone, Some(&three)).await?, Exchanged::StagedGone);
-    assert_eq!(lab.store.session(second.claim_id()).await?.as_ref(), Some(&second), "nothing was written");
+    let gone = three
+        .assigned(&second.claim_alone(NOON))
+        .unwrap_or_else(|_| second.clone());
+    assert_eq!(
+        lab.store
+            .exchange(&second, &given_up(&second), &gone, Some(&three))
+            .await?,
+        Exchanged::StagedGone
+    );
+    assert_eq!(
+        lab.store.session(second.claim_id()).await?.as_ref(),
+        Some(&second),
+        "nothing was written"
+    );
 
     let alone = second.claim_alone(NOON);
-    assert_eq!(lab.store.exchange(&second, &given_up(&second), &alone, None).await?, Exchanged::Done);
+    assert_eq!(
+        lab.store
+            .exchange(&second, &given_up(&second), &alone, None)
+            .await?,
+        Exchanged::Done
+    );
     assert_eq!(lab.store.session(&alone.id).await?.as_ref(), Some(&alone));
     assert_eq!(lab.remaining(&cast).await?, 1, "one for each claim");
-    lab.store.save_session(&alone, &refunded(&alone, NOON)).await?;
-    assert_eq!((lab.remaining(&cast).await?, lab.window(&key).await?.slots.len()), (2, 0), "a refund gives back what the claim took");
+    lab.store
+        .save_session(&alone, &refunded(&alone, NOON))
+        .await?;
+    assert_eq!(
+        (
+            lab.remaining(&cast).await?,
+            lab.window(&key).await?.slots.len()
+        ),
+        (2, 0),
+        "a refund gives back what the claim took"
+    );
     Ok(())
 }
 
-pub async fn sessions_that_are_nobodys_are_no_claims<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn sessions_that_are_nobodys_are_no_claims<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     use crate::listing::SessionQuery;
     let (cast, pool) = (lab.cast(3).await?, pool(lab));
     let (one, two) = (ready(lab, &pool).await?, ready(lab, &pool).await?);
     let taken = lab.place(&taking(lab, &cast, &one)).await?;
     let of_all = async || {
-        let page = lab.store.sessions(&SessionQuery::default().between(NOON, NOON.plus_seconds(1)), None, 100).await?;
+        let page = lab
+            .store
+            .sessions(
+                &SessionQuery::default().between(NOON, NOON.plus_seconds(1)),
+                None,
+                100,
+            )
+            .await?;
         let ours = |session: &&Session| [&taken.id, &two.id].contains(&&session.id);
-        Ok(page.items.iter().filter(ours).map(|session| session.id.clone()).collect::<Vec<_>>())
+        Ok(page
+            .items
+            .iter()
+            .filter(ours)
+            .map(|session| session.id.clone())
+            .collect::<Vec<_>>())
     };
     // Other cases claim at the same time, a hundred of them at most matter here.
-    let of_cast = async || Ok(lab.store.sessions(&SessionQuery::cast(&cast.id), None, 10).await?.items.len());
+    let of_cast = async || {
+        Ok(lab
+            .store
+            .sessions(&SessionQuery::cast(&cast.id), None, 10)
+            .await?
+            .items
+            .len())
+    };
     lab.soon(1, of_cast, "of the link").await?;
     assert!(!of_all().await?.contains(&two.id), "nobody has claimed it");
     Ok(())

@@ -1,6 +1,9 @@
 //! Owns the contract of moves and of *release*: over the right revision only, and never twice.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::{Charges, Lab, NOON, ended, refunded, tally, together, window_claim};
 use crate::ports::{Fault, Replaced, Saved, Store};
@@ -9,7 +12,11 @@ use crate::window::Window;
 
 /// The session after ECS took it.
 fn started(session: &Session, arn: &str) -> Session {
-    let task = TaskRef { arn: arn.to_owned(), status: TaskStatus::Provisioning, version: 1 };
+    let task = TaskRef {
+        arn: arn.to_owned(),
+        status: TaskStatus::Provisioning,
+        version: 1,
+    };
     session.started(task).unwrap_or_else(|_| session.clone())
 }
 
@@ -17,15 +24,29 @@ pub async fn a_refund_gives_back_place_and_slot<S: Store>(lab: &Lab<'_, S>) -> R
     for charges in Charges::ALL {
         let cast = lab.cast(3).await?;
         let key = lab.window_key(&cast);
-        let session = lab.place(&lab.claim(&cast, charges.count, charges.window.then_some(&key))).await?;
+        let session = lab
+            .place(&lab.claim(&cast, charges.count, charges.window.then_some(&key)))
+            .await?;
         let taken = lab.window(&key).await?;
         let after = refunded(&session, NOON);
-        assert_eq!(lab.store.save_session(&session, &after).await?, Saved::Done, "{charges:?}");
-        assert_eq!(lab.store.session(&session.id).await?, Some(after), "{charges:?}");
+        assert_eq!(
+            lab.store.save_session(&session, &after).await?,
+            Saved::Done,
+            "{charges:?}"
+        );
+        assert_eq!(
+            lab.store.session(&session.id).await?,
+            Some(after),
+            "{charges:?}"
+        );
         assert_eq!(lab.store.cast(&cast.id).await?, Some(cast), "{charges:?}");
         let window = lab.window(&key).await?;
         assert_eq!(window.slots.len(), 0, "{charges:?}");
-        assert_eq!(window.stamp != taken.stamp, charges.window, "{charges:?}: a window that changed has another stamp");
+        assert_eq!(
+            window.stamp != taken.stamp,
+            charges.window,
+            "{charges:?}: a window that changed has another stamp"
+        );
     }
     Ok(())
 }
@@ -37,22 +58,39 @@ pub async fn a_freed_slot_can_be_taken_again<S: Store>(lab: &Lab<'_, S>) -> Resu
     let seen = lab.window(&key).await?;
     let second = lab.claim_after(&cast, &seen);
     let two = lab.place(&second).await?;
-    assert_eq!(lab.store.save_session(&one, &refunded(&one, NOON)).await?, Saved::Done);
+    assert_eq!(
+        lab.store.save_session(&one, &refunded(&one, NOON)).await?,
+        Saved::Done
+    );
     let freed = lab.window(&key).await?;
-    assert_eq!(freed.slots, [(two.id.clone(), NOON)].into(), "the other's slot stays");
+    assert_eq!(
+        freed.slots,
+        [(two.id.clone(), NOON)].into(),
+        "the other's slot stays"
+    );
     let third = lab.claim_after(&cast, &freed);
     let three = lab.place(&third).await?;
-    assert_eq!(lab.window(&key).await?.slots, [(two.id, NOON), (three.id, NOON)].into());
+    assert_eq!(
+        lab.window(&key).await?.slots,
+        [(two.id, NOON), (three.id, NOON)].into()
+    );
     Ok(())
 }
 
-pub async fn a_session_that_was_served_gives_nothing_back<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_session_that_was_served_gives_nothing_back<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(3).await?;
     let key = lab.window_key(&cast);
     let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
     let taken = lab.window(&key).await?;
-    let endpoint = Endpoint { host: "10.0.0.1".into(), port: 8080 };
-    let ready = session.ready(endpoint, NOON.plus_seconds(2)).unwrap_or_else(|_| session.clone());
+    let endpoint = Endpoint {
+        host: "10.0.0.1".into(),
+        port: 8080,
+    };
+    let ready = session
+        .ready(endpoint, NOON.plus_seconds(2))
+        .unwrap_or_else(|_| session.clone());
     let over = ended(&ready, EndReason::Owner, NOON.plus_seconds(9));
     for (before, after) in [(&session, &ready), (&ready, &over)] {
         assert_eq!(lab.store.save_session(before, after).await?, Saved::Done);
@@ -69,16 +107,35 @@ pub async fn a_refund_is_given_at_most_once<S: Store>(lab: &Lab<'_, S>) -> Resul
     let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
     let after = refunded(&session, NOON);
     let answers = together((0..10).map(|_| lab.store.save_session(&session, &after))).await;
-    assert_eq!((tally(&answers, &Saved::Done), tally(&answers, &Saved::Stale)), (1, 9), "{answers:?}");
+    assert_eq!(
+        (
+            tally(&answers, &Saved::Done),
+            tally(&answers, &Saved::Stale)
+        ),
+        (1, 9),
+        "{answers:?}"
+    );
     assert_eq!(lab.remaining(&cast).await?, 9);
-    assert_eq!(lab.store.save_session(&session, &after).await?, Saved::Stale, "once more, later");
-    assert_eq!(lab.store.save_session(&session, &refunded(&session, NOON.plus_seconds(5))).await?, Saved::Stale, "as if decided again");
+    assert_eq!(
+        lab.store.save_session(&session, &after).await?,
+        Saved::Stale,
+        "once more, later"
+    );
+    assert_eq!(
+        lab.store
+            .save_session(&session, &refunded(&session, NOON.plus_seconds(5)))
+            .await?,
+        Saved::Stale,
+        "as if decided again"
+    );
     assert_eq!(lab.remaining(&cast).await?, 9);
     assert_eq!(lab.window(&key).await?.slots.len(), 0);
     Ok(())
 }
 
-pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(9).await?;
     let key = lab.window_key(&cast);
     let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
@@ -86,17 +143,30 @@ pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(lab: &Lab<'_
     after.version += 1;
     after.counter.remaining = 4;
     after.counter.epoch += 1;
-    assert_eq!(lab.store.replace_cast(&cast, &after, true, None).await?, Replaced::Done);
+    assert_eq!(
+        lab.store.replace_cast(&cast, &after, true, None).await?,
+        Replaced::Done
+    );
     let over = refunded(&session, NOON);
     assert_eq!(lab.store.save_session(&session, &over).await?, Saved::Done);
     assert_eq!(lab.store.session(&session.id).await?, Some(over));
     assert_eq!(lab.cast_now(&cast).await?.counter, after.counter);
-    assert_eq!(lab.window(&key).await?.slots.len(), 0, "the slot is free all the same");
+    assert_eq!(
+        lab.window(&key).await?.slots.len(),
+        0,
+        "the slot is free all the same"
+    );
     Ok(())
 }
 
-pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    for (name, cast_gone, slot_gone) in [("cast", true, false), ("slot", false, true), ("both", true, true)] {
+pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
+    for (name, cast_gone, slot_gone) in [
+        ("cast", true, false),
+        ("slot", false, true),
+        ("both", true, true),
+    ] {
         let cast = lab.cast(9).await?;
         let key = lab.window_key(&cast);
         let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
@@ -104,21 +174,43 @@ pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: S
             // A later claim finds the window idle and begins a new one.
             let mut later = lab.claim(&cast, false, Some(&key));
             later.session.created_at = NOON.plus_seconds(600);
-            let empty = Window { key: key.clone(), stamp: String::new(), slots: [].into() };
+            let empty = Window {
+                key: key.clone(),
+                stamp: String::new(),
+                slots: [].into(),
+            };
             later.window = Some(window_claim(&later.session, None, &empty));
             lab.place(&later).await?;
         }
         if cast_gone {
-            assert_eq!(lab.store.delete_cast(&lab.cast_now(&cast).await?, None).await?, Saved::Done, "{name}");
+            assert_eq!(
+                lab.store
+                    .delete_cast(&lab.cast_now(&cast).await?, None)
+                    .await?,
+                Saved::Done,
+                "{name}"
+            );
         }
         let window = lab.window(&key).await?;
         let over = refunded(&session, NOON);
-        assert_eq!(lab.store.save_session(&session, &over).await?, Saved::Done, "{name}");
+        assert_eq!(
+            lab.store.save_session(&session, &over).await?,
+            Saved::Done,
+            "{name}"
+        );
         assert_eq!(lab.store.session(&session.id).await?, Some(over), "{name}");
-        let places = lab.store.cast(&cast.id).await?.map(|cast| cast.counter.remaining);
+        let places = lab
+            .store
+            .cast(&cast.id)
+            .await?
+            .map(|cast| cast.counter.remaining);
         assert_eq!(places, (!cast_gone).then_some(9), "{name}");
         if slot_gone {
-            assert_eq!(lab.window(&key).await?, window, "{name}: the newer window is left alone");
+            assert_eq!(
+                lab.window(&key).await?,
+                window,
+                "{name}: the newer window is left alone"
+            );
         } else {
             assert_eq!(lab.window(&key).await?.slots.len(), 0, "{name}");
         }
@@ -126,19 +218,44 @@ pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: S
     Ok(())
 }
 
-pub async fn a_move_is_written_over_its_revision_only<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_move_is_written_over_its_revision_only<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(1).await?;
     let session = lab.place(&lab.claim(&cast, true, None)).await?;
     let starting = started(&session, "task/1");
-    assert_eq!(lab.store.save_session(&session, &starting).await?, Saved::Done);
-    assert_eq!(lab.store.session(&session.id).await?, Some(starting.clone()));
-    for (name, late) in [("another move", started(&session, "task/2")), ("a refund", refunded(&session, NOON))] {
-        assert_eq!(lab.store.save_session(&session, &late).await?, Saved::Stale, "{name}");
-        assert_eq!(lab.store.session(&session.id).await?, Some(starting.clone()), "{name}");
+    assert_eq!(
+        lab.store.save_session(&session, &starting).await?,
+        Saved::Done
+    );
+    assert_eq!(
+        lab.store.session(&session.id).await?,
+        Some(starting.clone())
+    );
+    for (name, late) in [
+        ("another move", started(&session, "task/2")),
+        ("a refund", refunded(&session, NOON)),
+    ] {
+        assert_eq!(
+            lab.store.save_session(&session, &late).await?,
+            Saved::Stale,
+            "{name}"
+        );
+        assert_eq!(
+            lab.store.session(&session.id).await?,
+            Some(starting.clone()),
+            "{name}"
+        );
         assert_eq!(lab.remaining(&cast).await?, 0, "{name}");
     }
     let nobody = lab.session(&cast);
-    assert_eq!(lab.store.save_session(&nobody, &started(&nobody, "task/3")).await?, Saved::Stale, "a session that never was");
+    assert_eq!(
+        lab.store
+            .save_session(&nobody, &started(&nobody, "task/3"))
+            .await?,
+        Saved::Stale,
+        "a session that never was"
+    );
     assert_eq!(lab.store.session(&nobody.id).await?, None);
     Ok(())
 }
@@ -146,12 +263,29 @@ pub async fn a_move_is_written_over_its_revision_only<S: Store>(lab: &Lab<'_, S>
 pub async fn of_two_moves_at_once_one_is_written<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
     let cast = lab.cast(1).await?;
     let session = lab.place(&lab.claim(&cast, true, None)).await?;
-    let mut moves: Vec<Session> = (0..6).map(|n| started(&session, &format!("task/{n}"))).collect();
+    let mut moves: Vec<Session> = (0..6)
+        .map(|n| started(&session, &format!("task/{n}")))
+        .collect();
     moves.push(refunded(&session, NOON));
-    let answers = together(moves.iter().map(|after| lab.store.save_session(&session, after))).await;
-    assert_eq!((tally(&answers, &Saved::Done), tally(&answers, &Saved::Stale)), (1, 6), "{answers:?}");
+    let answers = together(
+        moves
+            .iter()
+            .map(|after| lab.store.save_session(&session, after)),
+    )
+    .await;
+    assert_eq!(
+        (
+            tally(&answers, &Saved::Done),
+            tally(&answers, &Saved::Stale)
+        ),
+        (1, 6),
+        "{answers:?}"
+    );
     let now = lab.session_now(&session).await?;
-    let winner = answers.iter().position(|answer| *answer == Ok(Saved::Done)).and_then(|index| moves.get(index));
+    let winner = answers
+        .iter()
+        .position(|answer| *answer == Ok(Saved::Done))
+        .and_then(|index| moves.get(index));
     assert_eq!(Some(&now), winner);
     assert_eq!(lab.remaining(&cast).await?, u64::from(now.is_refunded()));
     Ok(())

@@ -1,6 +1,9 @@
 //! Owns the contract of *reserve*: all or nothing, and never more than there is.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::{Charges, Lab, NOON, refunded, tally, together, window_claim};
 use crate::cast::Cast;
@@ -8,19 +11,41 @@ use crate::ids::SessionId;
 use crate::ports::{Fault, Replaced, Reservation, Reserved, Saved, Store};
 use crate::window::Window;
 
-pub async fn a_claim_takes_what_it_charges_and_nothing_else<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_claim_takes_what_it_charges_and_nothing_else<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     for charges in Charges::ALL {
         let cast = lab.cast(3).await?;
         let key = lab.window_key(&cast);
         let claim = lab.claim(&cast, charges.count, charges.window.then_some(&key));
-        assert_eq!(lab.store.session(&claim.session.id).await?, None, "{charges:?}");
+        assert_eq!(
+            lab.store.session(&claim.session.id).await?,
+            None,
+            "{charges:?}"
+        );
         let session = lab.place(&claim).await?;
-        assert_eq!(lab.store.session(&session.id).await?, Some(session.clone()), "{charges:?}");
+        assert_eq!(
+            lab.store.session(&session.id).await?,
+            Some(session.clone()),
+            "{charges:?}"
+        );
         let mut expected = cast.clone();
         expected.counter.remaining -= u64::from(charges.count);
-        assert_eq!(lab.store.cast(&cast.id).await?, Some(expected), "{charges:?}");
+        assert_eq!(
+            lab.store.cast(&cast.id).await?,
+            Some(expected),
+            "{charges:?}"
+        );
         let slots: Vec<_> = lab.window(&key).await?.slots.into_iter().collect();
-        assert_eq!(slots, if charges.window { vec![(session.id, NOON)] } else { vec![] }, "{charges:?}");
+        assert_eq!(
+            slots,
+            if charges.window {
+                vec![(session.id, NOON)]
+            } else {
+                vec![]
+            },
+            "{charges:?}"
+        );
     }
     Ok(())
 }
@@ -63,13 +88,23 @@ async fn all_or_nothing<S: Store>(
     trouble: CastTrouble,
     moved: bool,
 ) -> Result<(), Fault> {
-    let name = format!("{charges:?}, session exists: {exists}, cast: {trouble:?}, window moved: {moved}");
-    let cast = lab.cast(if trouble == CastTrouble::SoldOut { 0 } else { 3 }).await?;
+    let name =
+        format!("{charges:?}, session exists: {exists}, cast: {trouble:?}, window moved: {moved}");
+    let cast = lab
+        .cast(if trouble == CastTrouble::SoldOut {
+            0
+        } else {
+            3
+        })
+        .await?;
     let key = lab.window_key(&cast);
     let claim = lab.claim(&cast, charges.count, charges.window.then_some(&key));
     if exists {
         // The same session, reserved before without a charge.
-        let mut earlier = Reservation { window: None, ..claim.clone() };
+        let mut earlier = Reservation {
+            window: None,
+            ..claim.clone()
+        };
         earlier.session.charge = Default::default();
         earlier.session.created_at = NOON.plus_seconds(1);
         lab.place(&earlier).await?;
@@ -92,7 +127,11 @@ async fn all_or_nothing<S: Store>(
     };
     assert_eq!(answer, expected, "{name}");
     if answer != Reserved::Placed {
-        assert_eq!(lab.store.session(&claim.session.id).await?, session_before, "{name}");
+        assert_eq!(
+            lab.store.session(&claim.session.id).await?,
+            session_before,
+            "{name}"
+        );
         assert_eq!(lab.store.cast(&cast.id).await?, cast_before, "{name}");
         assert_eq!(lab.window(&key).await?, window_before, "{name}");
     }
@@ -106,16 +145,24 @@ async fn spoil<S: Store>(lab: &Lab<'_, S>, cast: &Cast, trouble: CastTrouble) ->
     match trouble {
         CastTrouble::None | CastTrouble::SoldOut => {}
         CastTrouble::Gone => assert_eq!(lab.store.delete_cast(cast, None).await?, Saved::Done),
-        CastTrouble::Changed => assert_eq!(lab.store.replace_cast(cast, &after, false, None).await?, Replaced::Done),
+        CastTrouble::Changed => assert_eq!(
+            lab.store.replace_cast(cast, &after, false, None).await?,
+            Replaced::Done
+        ),
         CastTrouble::CounterSet => {
             after.counter.epoch += 1;
-            assert_eq!(lab.store.replace_cast(cast, &after, true, None).await?, Replaced::Done);
+            assert_eq!(
+                lab.store.replace_cast(cast, &after, true, None).await?,
+                Replaced::Done
+            );
         }
     }
     Ok(())
 }
 
-pub async fn a_session_that_exists_is_shown_as_it_is_now<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_session_that_exists_is_shown_as_it_is_now<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     for charges in Charges::ALL {
         let cast = lab.cast(1).await?;
         let key = lab.window_key(&cast);
@@ -124,28 +171,54 @@ pub async fn a_session_that_exists_is_shown_as_it_is_now<S: Store>(lab: &Lab<'_,
         // Decided on by itself, so a little different: after a lost answer a store cannot tell its own row from one exactly like it.
         let mut again = claim.clone();
         again.session.created_at = NOON.plus_seconds(1);
-        assert_eq!(lab.store.reserve(&again).await?, Reserved::Already(Box::new(session.clone())), "{charges:?}: at once");
+        assert_eq!(
+            lab.store.reserve(&again).await?,
+            Reserved::Already(Box::new(session.clone())),
+            "{charges:?}: at once"
+        );
         let after = refunded(&session, NOON);
-        assert_eq!(lab.store.save_session(&session, &after).await?, Saved::Done, "{charges:?}");
-        assert_eq!(lab.store.reserve(&claim).await?, Reserved::Already(Box::new(after)), "{charges:?}: after it ended");
+        assert_eq!(
+            lab.store.save_session(&session, &after).await?,
+            Saved::Done,
+            "{charges:?}"
+        );
+        assert_eq!(
+            lab.store.reserve(&claim).await?,
+            Reserved::Already(Box::new(after)),
+            "{charges:?}: after it ended"
+        );
         assert_eq!(lab.remaining(&cast).await?, 1, "{charges:?}");
     }
     Ok(())
 }
 
-pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(20).await?;
     let claims: Vec<Reservation> = (0..50).map(|_| lab.claim(&cast, true, None)).collect();
     let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
-    assert_eq!((tally(&answers, &Reserved::Placed), tally(&answers, &Reserved::SoldOut)), (20, 30), "{answers:?}");
+    assert_eq!(
+        (
+            tally(&answers, &Reserved::Placed),
+            tally(&answers, &Reserved::SoldOut)
+        ),
+        (20, 30),
+        "{answers:?}"
+    );
     assert_eq!(lab.remaining(&cast).await?, 0);
     for (claim, answer) in claims.iter().zip(answers) {
-        assert_eq!(lab.store.session(&claim.session.id).await?.is_some(), answer? == Reserved::Placed);
+        assert_eq!(
+            lab.store.session(&claim.session.id).await?.is_some(),
+            answer? == Reserved::Placed
+        );
     }
     Ok(())
 }
 
-pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     for charges in Charges::ALL {
         let cast = lab.cast(5).await?;
         let key = lab.window_key(&cast);
@@ -156,28 +229,57 @@ pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(lab: 
         }
         let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
         let stored = lab.session_now(&claims[0].session).await?;
-        assert_eq!(tally(&answers, &Reserved::Placed), 1, "{charges:?}: {answers:?}");
-        assert_eq!(tally(&answers, &Reserved::Already(Box::new(stored))), 19, "{charges:?}: {answers:?}");
-        assert_eq!(lab.remaining(&cast).await?, 5 - u64::from(charges.count), "{charges:?}");
-        assert_eq!(lab.window(&key).await?.slots.len(), usize::from(charges.window), "{charges:?}");
+        assert_eq!(
+            tally(&answers, &Reserved::Placed),
+            1,
+            "{charges:?}: {answers:?}"
+        );
+        assert_eq!(
+            tally(&answers, &Reserved::Already(Box::new(stored))),
+            19,
+            "{charges:?}: {answers:?}"
+        );
+        assert_eq!(
+            lab.remaining(&cast).await?,
+            5 - u64::from(charges.count),
+            "{charges:?}"
+        );
+        assert_eq!(
+            lab.window(&key).await?.slots.len(),
+            usize::from(charges.window),
+            "{charges:?}"
+        );
     }
     Ok(())
 }
 
-pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     // The first claim is at noon, and slots count for a minute.
-    for (name, seconds_later, idle) in
-        [("at once", 0, false), ("a second early", 59, false), ("just in time", 60, true), ("later", 900, true)]
-    {
+    for (name, seconds_later, idle) in [
+        ("at once", 0, false),
+        ("a second early", 59, false),
+        ("just in time", 60, true),
+        ("later", 900, true),
+    ] {
         let cast = lab.cast(0).await?;
         let key = lab.window_key(&cast);
         let first = lab.place(&lab.claim(&cast, false, Some(&key))).await?;
         let seen = lab.window(&key).await?;
         let mut second = lab.claim(&cast, false, Some(&key));
         second.session.created_at = NOON.plus_seconds(seconds_later);
-        let empty = Window { key: key.clone(), stamp: String::new(), slots: [].into() };
+        let empty = Window {
+            key: key.clone(),
+            stamp: String::new(),
+            slots: [].into(),
+        };
         second.window = Some(window_claim(&second.session, None, &empty));
-        let expected = if idle { Reserved::Placed } else { Reserved::WindowMoved(seen) };
+        let expected = if idle {
+            Reserved::Placed
+        } else {
+            Reserved::WindowMoved(seen)
+        };
         assert_eq!(lab.store.reserve(&second).await?, expected, "{name}");
         let holder = if idle { second.session.id } else { first.id };
         let slots: Vec<SessionId> = lab.window(&key).await?.slots.into_keys().collect();
@@ -186,7 +288,9 @@ pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(la
     Ok(())
 }
 
-pub async fn a_window_that_was_seen_is_taken_only_as_seen<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_window_that_was_seen_is_taken_only_as_seen<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
     let key = lab.window_key(&cast);
     let one = lab.place(&lab.claim(&cast, false, Some(&key))).await?;
@@ -195,23 +299,39 @@ pub async fn a_window_that_was_seen_is_taken_only_as_seen<S: Store>(lab: &Lab<'_
     let second = lab.claim_after(&cast, &seen);
     let two = lab.place(&second).await?;
     let both = lab.window(&key).await?;
-    assert_eq!(both.slots, [(one.id.clone(), NOON), (two.id.clone(), NOON)].into());
+    assert_eq!(
+        both.slots,
+        [(one.id.clone(), NOON), (two.id.clone(), NOON)].into()
+    );
     assert_ne!(both.stamp, seen.stamp);
 
     let mut third = lab.claim_after(&cast, &seen);
-    assert_eq!(lab.store.reserve(&third).await?, Reserved::WindowMoved(both.clone()), "an old stamp");
+    assert_eq!(
+        lab.store.reserve(&third).await?,
+        Reserved::WindowMoved(both.clone()),
+        "an old stamp"
+    );
     third.window = Some(window_claim(&third.session, Some(&both.stamp), &both));
     lab.place(&third).await?;
     assert_eq!(lab.window(&key).await?.slots.len(), 3);
     Ok(())
 }
 
-pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     for looked in [false, true] {
         let cast = lab.cast(5).await?;
         let key = lab.window_key(&cast);
-        let seen = if looked { Some(lab.window(&key).await?.stamp) } else { None };
-        let mut claims = vec![lab.claim(&cast, true, Some(&key)), lab.claim(&cast, true, Some(&key))];
+        let seen = if looked {
+            Some(lab.window(&key).await?.stamp)
+        } else {
+            None
+        };
+        let mut claims = vec![
+            lab.claim(&cast, true, Some(&key)),
+            lab.claim(&cast, true, Some(&key)),
+        ];
         for claim in &mut claims {
             if let Some(claim) = &mut claim.window {
                 claim.seen.clone_from(&seen);
@@ -219,25 +339,46 @@ pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(lab: &L
         }
         let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
         let window = lab.window(&key).await?;
-        assert_eq!(tally(&answers, &Reserved::Placed), 1, "looked: {looked}: {answers:?}");
-        assert_eq!(tally(&answers, &Reserved::WindowMoved(window.clone())), 1, "looked: {looked}: {answers:?}");
+        assert_eq!(
+            tally(&answers, &Reserved::Placed),
+            1,
+            "looked: {looked}: {answers:?}"
+        );
+        assert_eq!(
+            tally(&answers, &Reserved::WindowMoved(window.clone())),
+            1,
+            "looked: {looked}: {answers:?}"
+        );
         assert_eq!(window.slots.len(), 1, "looked: {looked}");
         assert_eq!(lab.remaining(&cast).await?, 4, "looked: {looked}");
     }
     Ok(())
 }
 
-pub async fn a_window_that_vanished_is_empty_and_can_be_taken<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_window_that_vanished_is_empty_and_can_be_taken<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
     let key = lab.window_key(&cast);
     let mut claim = lab.claim(&cast, false, Some(&key));
-    claim.window = claim.window.map(|window| crate::ports::WindowClaim { seen: Some("forgotten".into()), ..window });
+    claim.window = claim.window.map(|window| crate::ports::WindowClaim {
+        seen: Some("forgotten".into()),
+        ..window
+    });
     let answer = lab.store.reserve(&claim).await?;
-    let Reserved::WindowMoved(window) = answer else { return Err(super::gone(&format!("the empty window (instead: {answer:?})"))) };
+    let Reserved::WindowMoved(window) = answer else {
+        return Err(super::gone(&format!(
+            "the empty window (instead: {answer:?})"
+        )));
+    };
     assert_eq!((window.key.as_str(), window.slots.len()), (key.as_str(), 0));
     claim.window = Some(window_claim(&claim.session, Some(&window.stamp), &window));
     lab.place(&claim).await?;
     let late = lab.claim_after(&cast, &window);
-    assert_eq!(lab.store.reserve(&late).await?, Reserved::WindowMoved(lab.window(&key).await?), "it is no longer empty");
+    assert_eq!(
+        lab.store.reserve(&late).await?,
+        Reserved::WindowMoved(lab.window(&key).await?),
+        "it is no longer empty"
+    );
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Owns the contract of counts and proofs: taken in the claim's own transaction, given back in the session's.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::tally as count_answers;
 use super::{Lab, NOON, ended, refunded, together};
@@ -13,7 +16,11 @@ use crate::tally::{Tally, TallyKind};
 
 /// A count that nobody has used.
 fn fresh<S: Store>(lab: &Lab<'_, S>, kind: TallyKind, most: u32) -> Tally {
-    Tally::new(kind, SessionId::from_bytes(draw(&lab.entropy)).as_str(), most)
+    Tally::new(
+        kind,
+        SessionId::from_bytes(draw(&lab.entropy)).as_str(),
+        most,
+    )
 }
 
 fn claim<S: Store>(lab: &Lab<'_, S>, cast: &Cast, tallies: &[&Tally]) -> Reservation {
@@ -24,24 +31,60 @@ fn claim<S: Store>(lab: &Lab<'_, S>, cast: &Cast, tallies: &[&Tally]) -> Reserva
 }
 
 fn ready(session: &Session) -> Session {
-    session.ready(Endpoint { host: "10.0.0.1".into(), port: 8080 }, NOON).unwrap_or_else(|_| session.clone())
+    session
+        .ready(
+            Endpoint {
+                host: "10.0.0.1".into(),
+                port: 8080,
+            },
+            NOON,
+        )
+        .unwrap_or_else(|_| session.clone())
 }
 
-pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(3).await?;
-    let (wide, narrow) = (fresh(lab, TallyKind::System, 9), fresh(lab, TallyKind::Cast, 1));
+    let (wide, narrow) = (
+        fresh(lab, TallyKind::System, 9),
+        fresh(lab, TallyKind::Cast, 1),
+    );
     lab.place(&claim(lab, &cast, &[&wide, &narrow])).await?;
     let mut second = claim(lab, &cast, &[&wide, &narrow]);
     second.session.charge.count = Some(cast.counter.epoch);
-    assert_eq!(lab.store.reserve(&second).await?, Reserved::Full(TallyKind::Cast));
-    assert_eq!((lab.store.tally(&wide.key).await?, lab.store.tally(&narrow.key).await?), (1, 1), "all or nothing");
-    assert_eq!((lab.remaining(&cast).await?, lab.store.session(&second.session.id).await?), (3, None), "all or nothing");
+    assert_eq!(
+        lab.store.reserve(&second).await?,
+        Reserved::Full(TallyKind::Cast)
+    );
+    assert_eq!(
+        (
+            lab.store.tally(&wide.key).await?,
+            lab.store.tally(&narrow.key).await?
+        ),
+        (1, 1),
+        "all or nothing"
+    );
+    assert_eq!(
+        (
+            lab.remaining(&cast).await?,
+            lab.store.session(&second.session.id).await?
+        ),
+        (3, None),
+        "all or nothing"
+    );
     let closed = fresh(lab, TallyKind::User, 0);
-    assert_eq!(lab.store.reserve(&claim(lab, &cast, &[&closed])).await?, Reserved::Placed, "the first of a count is the rules' to refuse");
+    assert_eq!(
+        lab.store.reserve(&claim(lab, &cast, &[&closed])).await?,
+        Reserved::Placed,
+        "the first of a count is the rules' to refuse"
+    );
     Ok(())
 }
 
-pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let (cast, tally) = (lab.cast(0).await?, fresh(lab, TallyKind::Cast, 20));
     let claims: Vec<_> = (0..50).map(|_| claim(lab, &cast, &[&tally])).collect();
     let mut waiting: Vec<&Reservation> = claims.iter().collect();
@@ -50,30 +93,60 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Sto
     for _ in 0..50 {
         let answers = together(waiting.iter().map(|claim| lab.store.reserve(claim))).await;
         // Whoever comes back because the answer was lost finds the session in its place.
-        placed += answers.iter().filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_)))).count();
+        placed += answers
+            .iter()
+            .filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_))))
+            .count();
         full += count_answers(&answers, &Reserved::Full(TallyKind::Cast));
-        waiting = waiting.into_iter().zip(answers).filter(|(_, answer)| answer.is_err()).map(|(claim, _)| claim).collect();
+        waiting = waiting
+            .into_iter()
+            .zip(answers)
+            .filter(|(_, answer)| answer.is_err())
+            .map(|(claim, _)| claim)
+            .collect();
         if waiting.is_empty() {
             break;
         }
     }
-    assert_eq!((placed, full, lab.store.tally(&tally.key).await?), (20, 30, 20));
+    assert_eq!(
+        (placed, full, lab.store.tally(&tally.key).await?),
+        (20, 30, 20)
+    );
     Ok(())
 }
 
-pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
-    let hour = Tally { forgotten_at: Some(NOON.plus_seconds(7200)), ..fresh(lab, TallyKind::Minted, 9) };
+    let hour = Tally {
+        forgotten_at: Some(NOON.plus_seconds(7200)),
+        ..fresh(lab, TallyKind::Minted, 9)
+    };
     let live = fresh(lab, TallyKind::Cast, 9);
     let unserved = lab.place(&claim(lab, &cast, &[&hour, &live])).await?;
     let served = lab.place(&claim(lab, &cast, &[&hour, &live])).await?;
-    let taken = || async { Ok::<_, Fault>((lab.store.tally(&hour.key).await?, lab.store.tally(&live.key).await?)) };
+    let taken = || async {
+        Ok::<_, Fault>((
+            lab.store.tally(&hour.key).await?,
+            lab.store.tally(&live.key).await?,
+        ))
+    };
     assert_eq!(taken().await?, (2, 2));
-    assert_eq!(lab.store.save_session(&unserved, &refunded(&unserved, NOON)).await?, Saved::Done);
+    assert_eq!(
+        lab.store
+            .save_session(&unserved, &refunded(&unserved, NOON))
+            .await?,
+        Saved::Done
+    );
     assert_eq!(taken().await?, (1, 1), "a refund gives everything back");
     let inside = ready(&served);
     assert_eq!(lab.store.save_session(&served, &inside).await?, Saved::Done);
-    assert_eq!(taken().await?, (1, 1), "nothing is given back while it lives");
+    assert_eq!(
+        taken().await?,
+        (1, 1),
+        "nothing is given back while it lives"
+    );
     let over = ended(&inside, EndReason::Owner, NOON);
     assert_eq!(lab.store.save_session(&inside, &over).await?, Saved::Done);
     assert_eq!(taken().await?, (1, 0), "who has been served has come");
@@ -82,21 +155,35 @@ pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sess
     Ok(())
 }
 
-pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.cast(1).await?;
     // A session that says it holds one of a count which nobody has ever taken.
     let mut claim = lab.claim(&cast, true, None);
     claim.session.charge.held = vec![fresh(lab, TallyKind::Minted, 9).held()];
     let session = lab.place(&claim).await?;
-    assert_eq!(lab.store.save_session(&session, &refunded(&session, NOON)).await?, Saved::Done);
-    assert_eq!(lab.remaining(&cast).await?, 1, "the rest is given back all the same");
+    assert_eq!(
+        lab.store
+            .save_session(&session, &refunded(&session, NOON))
+            .await?,
+        Saved::Done
+    );
+    assert_eq!(
+        lab.remaining(&cast).await?,
+        1,
+        "the rest is given back all the same"
+    );
     assert_eq!(lab.store.tally(&session.charge.held[0].key).await?, 0);
     Ok(())
 }
 
 pub async fn a_proof_is_used_once<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
     let cast = lab.cast(2).await?;
-    let proof = Proof { id: SessionId::from_bytes(draw(&lab.entropy)).to_string(), until: NOON.plus_seconds(60) };
+    let proof = Proof {
+        id: SessionId::from_bytes(draw(&lab.entropy)).to_string(),
+        until: NOON.plus_seconds(60),
+    };
     let with_proof = || {
         let mut claim = lab.claim(&cast, true, None);
         claim.proof = Some(proof.clone());
@@ -106,6 +193,10 @@ pub async fn a_proof_is_used_once<S: Store>(lab: &Lab<'_, S>) -> Result<(), Faul
     lab.place(&first).await?;
     assert_eq!(lab.store.reserve(&with_proof()).await?, Reserved::ProofUsed);
     assert_eq!(lab.remaining(&cast).await?, 1, "all or nothing");
-    assert_eq!(lab.store.reserve(&first).await?, Reserved::Already(Box::new(first.session.clone())), "the claim that used it is found");
+    assert_eq!(
+        lab.store.reserve(&first).await?,
+        Reserved::Already(Box::new(first.session.clone())),
+        "the claim that used it is found"
+    );
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Owns the contract of what is told of changes and claims: audit entries, hours, and what idempotency keys were used for.
 
-#![expect(missing_docs, reason = "the name of a case says what it holds the store to")]
+#![expect(
+    missing_docs,
+    reason = "the name of a case says what it holds the store to"
+)]
 
 use super::{Lab, NOON, together};
 use crate::actor::{Actor, ActorKind, Scope};
@@ -13,10 +16,27 @@ use crate::time::Timestamp;
 
 /// An entry of somebody who changed the thing with this id at this second after noon.
 fn entry<S: Store>(lab: &Lab<'_, S>, target: &str, second: u64) -> Audit {
-    let actor = Actor { kind: ActorKind::User, id: "u1".into(), name: "Ann".into(), scopes: Scope::ALL.into(), address: None };
+    let actor = Actor {
+        kind: ActorKind::User,
+        id: "u1".into(),
+        name: "Ann".into(),
+        scopes: Scope::ALL.into(),
+        address: None,
+    };
     let after = serde_json::json!({"name": format!("at {second}")});
-    let difference = Difference { before: None, after: Some(&after) };
-    Audit::of(&actor, Noun::Cast, target, "It", difference, NOON.plus_seconds(second), &lab.entropy)
+    let difference = Difference {
+        before: None,
+        after: Some(&after),
+    };
+    Audit::of(
+        &actor,
+        Noun::Cast,
+        target,
+        "It",
+        difference,
+        NOON.plus_seconds(second),
+        &lab.entropy,
+    )
 }
 
 async fn told<S: Store>(lab: &Lab<'_, S>, target: &str) -> Result<Vec<AuditId>, Fault> {
@@ -31,23 +51,53 @@ async fn told<S: Store>(lab: &Lab<'_, S>, target: &str) -> Result<Vec<AuditId>, 
     }
 }
 
-pub async fn a_change_and_its_entry_are_written_together_or_not_at_all<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_change_and_its_entry_are_written_together_or_not_at_all<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast = lab.draft(1);
     let target = cast.id.to_string();
-    let [made, lost, changed, late, deleted] = [1, 2, 3, 4, 5].map(|second| entry(lab, &target, second));
-    assert_eq!(lab.store.create_cast(&cast, Some(&made)).await?, Created::Done);
+    let [made, lost, changed, late, deleted] =
+        [1, 2, 3, 4, 5].map(|second| entry(lab, &target, second));
+    assert_eq!(
+        lab.store.create_cast(&cast, Some(&made)).await?,
+        Created::Done
+    );
     let mut thief = lab.draft(1);
     thief.settings.key = cast.settings.key.clone();
-    assert_eq!(lab.store.create_cast(&thief, Some(&lost)).await?, Created::KeyTaken);
+    assert_eq!(
+        lab.store.create_cast(&thief, Some(&lost)).await?,
+        Created::KeyTaken
+    );
     let mut after = cast.clone();
     after.version += 1;
     after.settings.name = "Another".into();
-    assert_eq!(lab.store.replace_cast(&cast, &after, false, Some(&changed)).await?, Replaced::Done);
-    assert_eq!(lab.store.replace_cast(&cast, &after, false, Some(&late)).await?, Replaced::Stale);
-    assert_eq!(lab.store.delete_cast(&cast, Some(&late)).await?, Saved::Stale);
-    assert_eq!(lab.store.delete_cast(&after, Some(&deleted)).await?, Saved::Done);
+    assert_eq!(
+        lab.store
+            .replace_cast(&cast, &after, false, Some(&changed))
+            .await?,
+        Replaced::Done
+    );
+    assert_eq!(
+        lab.store
+            .replace_cast(&cast, &after, false, Some(&late))
+            .await?,
+        Replaced::Stale
+    );
+    assert_eq!(
+        lab.store.delete_cast(&cast, Some(&late)).await?,
+        Saved::Stale
+    );
+    assert_eq!(
+        lab.store.delete_cast(&after, Some(&deleted)).await?,
+        Saved::Done
+    );
     let expected = vec![deleted.id.clone(), changed.id.clone(), made.id.clone()];
-    lab.soon(expected, || told(lab, &target), "of what was done, the newest first").await?;
+    lab.soon(
+        expected,
+        || told(lab, &target),
+        "of what was done, the newest first",
+    )
+    .await?;
     assert_eq!(lab.store.audit(&changed.id).await?, Some(changed.clone()));
     assert_eq!(lab.store.audit(&lost.id).await?, None);
 
@@ -55,16 +105,45 @@ pub async fn a_change_and_its_entry_are_written_together_or_not_at_all<S: Store>
     image.id = ImageId::from_bytes(draw(&lab.entropy));
     let target = image.id.to_string();
     let [made, lost, changed, deleted] = [1, 2, 3, 4].map(|second| entry(lab, &target, second));
-    let newer = Image { version: 2, ..image.clone() };
-    assert_eq!(lab.store.put_record(&image, None, Some(&made)).await?, Saved::Done);
-    assert_eq!(lab.store.put_record(&newer, None, Some(&lost)).await?, Saved::Stale, "there is one already");
-    assert_eq!(lab.store.put_record(&newer, Some(1), Some(&changed)).await?, Saved::Done);
-    assert_eq!(lab.store.delete_record(&image, Some(&lost)).await?, Saved::Stale, "another version");
-    assert_eq!(lab.store.delete_record(&newer, Some(&deleted)).await?, Saved::Done);
-    lab.soon(vec![deleted.id, changed.id, made.id], || told(lab, &target), "of a record").await
+    let newer = Image {
+        version: 2,
+        ..image.clone()
+    };
+    assert_eq!(
+        lab.store.put_record(&image, None, Some(&made)).await?,
+        Saved::Done
+    );
+    assert_eq!(
+        lab.store.put_record(&newer, None, Some(&lost)).await?,
+        Saved::Stale,
+        "there is one already"
+    );
+    assert_eq!(
+        lab.store
+            .put_record(&newer, Some(1), Some(&changed))
+            .await?,
+        Saved::Done
+    );
+    assert_eq!(
+        lab.store.delete_record(&image, Some(&lost)).await?,
+        Saved::Stale,
+        "another version"
+    );
+    assert_eq!(
+        lab.store.delete_record(&newer, Some(&deleted)).await?,
+        Saved::Done
+    );
+    lab.soon(
+        vec![deleted.id, changed.id, made.id],
+        || told(lab, &target),
+        "of a record",
+    )
+    .await
 }
 
-pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let target = lab.draft(0).id.to_string();
     // Later than every other case's, so that they stand on the first page.
     let entries = [200_001, 200_003, 200_002].map(|second| entry(lab, &target, second));
@@ -72,36 +151,93 @@ pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all<S: Store>(l
         lab.store.add_audit(entry).await?;
     }
     let page = lab.store.audits(None, None, 100).await?;
-    let ours: Vec<Audit> = page.items.into_iter().filter(|audit| audit.target == target).collect();
-    assert_eq!(ours, [entries[1].clone(), entries[2].clone(), entries[0].clone()]);
-    assert_eq!(lab.store.audit(&entries[0].id).await?, Some(entries[0].clone()));
+    let ours: Vec<Audit> = page
+        .items
+        .into_iter()
+        .filter(|audit| audit.target == target)
+        .collect();
+    assert_eq!(
+        ours,
+        [entries[1].clone(), entries[2].clone(), entries[0].clone()]
+    );
+    assert_eq!(
+        lab.store.audit(&entries[0].id).await?,
+        Some(entries[0].clone())
+    );
     Ok(())
 }
 
-pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let cast: CastId = lab.draft(0).id;
     let first = NOON.seconds();
-    let hour = |launched| Hour { launched, refused: [("busy".to_owned(), 1)].into(), ..Hour::default() };
-    let written: Vec<_> = (0..60).map(|n| ((Some(cast.clone()), first + n * HOUR_SECONDS), hour(n.unsigned_abs()))).collect();
+    let hour = |launched| Hour {
+        launched,
+        refused: [("busy".to_owned(), 1)].into(),
+        ..Hour::default()
+    };
+    let written: Vec<_> = (0..60)
+        .map(|n| {
+            (
+                (Some(cast.clone()), first + n * HOUR_SECONDS),
+                hour(n.unsigned_abs()),
+            )
+        })
+        .collect();
     lab.store.put_hours(&written).await?;
     lab.store.put_hours(&written[5..6]).await?;
-    let all = lab.store.hours(Some(&cast), first, first + 100 * HOUR_SECONDS).await?;
-    assert_eq!(all, written.iter().map(|((_, at), hour)| (*at, hour.clone())).collect::<Vec<_>>());
-    let some = lab.store.hours(Some(&cast), first + HOUR_SECONDS, first + 3 * HOUR_SECONDS).await?;
-    assert_eq!(some.iter().map(|(_, hour)| hour.launched).collect::<Vec<_>>(), [1, 2], "the end is left out");
+    let all = lab
+        .store
+        .hours(Some(&cast), first, first + 100 * HOUR_SECONDS)
+        .await?;
+    assert_eq!(
+        all,
+        written
+            .iter()
+            .map(|((_, at), hour)| (*at, hour.clone()))
+            .collect::<Vec<_>>()
+    );
+    let some = lab
+        .store
+        .hours(Some(&cast), first + HOUR_SECONDS, first + 3 * HOUR_SECONDS)
+        .await?;
+    assert_eq!(
+        some.iter()
+            .map(|(_, hour)| hour.launched)
+            .collect::<Vec<_>>(),
+        [1, 2],
+        "the end is left out"
+    );
     assert_eq!(lab.store.hours(Some(&cast), first, first).await?, []);
-    lab.store.put_hours(&[((Some(cast.clone()), first), hour(99))]).await?;
-    assert_eq!(lab.store.hours(Some(&cast), first, first + 1).await?, [(first, hour(99))], "made again");
+    lab.store
+        .put_hours(&[((Some(cast.clone()), first), hour(99))])
+        .await?;
+    assert_eq!(
+        lab.store.hours(Some(&cast), first, first + 1).await?,
+        [(first, hour(99))],
+        "made again"
+    );
 
     // The hours of all are there for every case, so only what is newer than all of them can be told apart.
-    let newest = lab.store.newest_hour().await?.map_or(first, |hour| hour.max(first)) + HOUR_SECONDS;
+    let newest = lab
+        .store
+        .newest_hour()
+        .await?
+        .map_or(first, |hour| hour.max(first))
+        + HOUR_SECONDS;
     lab.store.put_hours(&[((None, newest), hour(7))]).await?;
     assert_eq!(lab.store.newest_hour().await?, Some(newest));
-    assert_eq!(lab.store.hours(None, newest, newest + 1).await?, [(newest, hour(7))]);
+    assert_eq!(
+        lab.store.hours(None, newest, newest + 1).await?,
+        [(newest, hour(7))]
+    );
     Ok(())
 }
 
-pub async fn a_request_is_remembered_as_it_came_first<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_request_is_remembered_as_it_came_first<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
     let key = lab.draft(0).id.to_string();
     let until: Timestamp = NOON.plus_seconds(86_400);
     assert_eq!(lab.store.first_request(&key, "one", until).await?, "one");
@@ -109,8 +245,17 @@ pub async fn a_request_is_remembered_as_it_came_first<S: Store>(lab: &Lab<'_, S>
     assert_eq!(lab.store.first_request(&key, "one", until).await?, "one");
     let other = lab.draft(0).id.to_string();
     let prints = ["a", "b", "c", "d"];
-    let answers = together(prints.iter().map(|print| lab.store.first_request(&other, print, until))).await;
+    let answers = together(
+        prints
+            .iter()
+            .map(|print| lab.store.first_request(&other, print, until)),
+    )
+    .await;
     let first = answers[0].clone()?;
-    assert!(prints.contains(&first.as_str()) && answers.iter().all(|answer| answer.as_ref() == Ok(&first)), "{answers:?}");
+    assert!(
+        prints.contains(&first.as_str())
+            && answers.iter().all(|answer| answer.as_ref() == Ok(&first)),
+        "{answers:?}"
+    );
     Ok(())
 }
