@@ -190,7 +190,7 @@ impl Book {
     /// Nobody else here tries to give this session away.
     pub(super) fn take_staged(&self, pool: &StagingId, id: &SessionId) {
         self.staged.change(pool.as_str(), |waiting| {
-            Arc::make_mut(waiting).retain(|session| session.id != *id)
+            Arc::make_mut(waiting).retain(|session| session.id != *id);
         });
     }
 

@@ -331,7 +331,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Some(next)
                     if total > 0 && found.last().is_some_and(|last| last.id.as_str() == next) =>
                 {
-                    after = next
+                    after = next;
                 }
                 _ => return Ok(found),
             }
