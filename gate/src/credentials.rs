@@ -101,7 +101,7 @@ fn tame(cookie: &str, prefix: &str) -> Option<HeaderValue> {
         {
             Some((name, _)) if name == "domain" && !kept.is_empty() => {}
             Some((name, path)) if name == "path" && !kept.is_empty() && path.starts_with('/') => {
-                kept.push(format!("Path={prefix}{path}"))
+                kept.push(format!("Path={prefix}{path}"));
             }
             _ => kept.push(part.to_owned()),
         }

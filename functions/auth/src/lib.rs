@@ -149,7 +149,7 @@ async fn note<S: Store, L: Launcher>(casting: &Casting<S, L>, user: &User) {
         // Two logins at once: the other one has noted it.
         Ok(Saved::Done | Saved::Stale) => {}
         Err(fault) => {
-            tracing::error!(%fault, user.id = %user.id, "The login of user {} could not be noted", user.id)
+            tracing::error!(%fault, user.id = %user.id, "The login of user {} could not be noted", user.id);
         }
     }
 }

@@ -204,7 +204,7 @@ impl Round {
                     cursor = format!(
                         "&cursor={}",
                         url::form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()
-                    )
+                    );
                 }
                 None => return Ok(Some(items)),
             }

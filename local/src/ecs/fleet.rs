@@ -224,7 +224,7 @@ impl Fleet {
 
     pub(super) fn pending(&self, arn: &str) {
         self.change(&mut self.lock(), arn, |progress, _| {
-            progress.status = Status::Pending
+            progress.status = Status::Pending;
         });
     }
 
@@ -330,7 +330,7 @@ impl Fleet {
             match rewritten {
                 Ok(journal) => state.journal = journal,
                 Err(error) => {
-                    tracing::error!(%error, "Could not rewrite the journal of the tasks; it ends here")
+                    tracing::error!(%error, "Could not rewrite the journal of the tasks; it ends here");
                 }
             }
         }

@@ -89,7 +89,7 @@ impl Journal {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "Left out a line of {} that cannot be read", path.display())
+                    tracing::warn!(%error, "Left out a line of {} that cannot be read", path.display());
                 }
             }
         }

@@ -166,7 +166,7 @@ fn reap(main: Pid) -> Reaped {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(pid, exit)) if pid == main => code = Some(exit),
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == main => {
-                code = Some(128 + signal as i32)
+                code = Some(128 + signal as i32);
             }
             Ok(WaitStatus::StillAlive) => {
                 return Reaped {

@@ -107,7 +107,7 @@ pub fn page(frame: &Frame, page: &ClaimPage) -> Screen {
     match &page.cast {
         None => {
             "Every request for a session, and what became of it. Addresses are kept as hashes only."
-                .clone_into(&mut screen.lead)
+                .clone_into(&mut screen.lead);
         }
         Some((name, id)) => {
             screen.place = Place::Casts;
