@@ -94,7 +94,7 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     let all: Vec<Cast> = (0..casts).map(cast).collect();
     futures_util::stream::iter(&all)
         .for_each_concurrent(AT_ONCE, async |cast| {
-            assert_eq!(store.create_cast(cast, None).await, Ok(Created::Done))
+            assert_eq!(store.create_cast(cast, None).await, Ok(Created::Done));
         })
         .await;
 

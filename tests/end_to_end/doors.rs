@@ -158,7 +158,7 @@ async fn every_route_that_changes_something_refuses_whoever_may_only_read() {
             }
             // Forms that change nothing, and the way out, still want the mark of a page of this sign-in.
             _ if route.method == Method::POST && !is_api(route) => {
-                assert_eq!(answer.status, 403, "{path}")
+                assert_eq!(answer.status, 403, "{path}");
             }
             _ => assert!(
                 ![401, 403].contains(&answer.status),

@@ -27,7 +27,7 @@ fn collect_tests(folder: &Path, found: &mut BTreeSet<String>) {
                     _ => {
                         is_test = line.starts_with("#[test]")
                             || line.starts_with("#[tokio::test")
-                            || (is_test && line.starts_with("#["))
+                            || (is_test && line.starts_with("#["));
                     }
                 }
             }

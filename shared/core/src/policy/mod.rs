@@ -430,7 +430,7 @@ pub(crate) mod tests {
                 DenialCode::LoginRequired => settings.allow_anonymous = true,
                 DenialCode::ImageUnavailable => ground.image.settings.enabled = true,
                 DenialCode::ParameterInvalid => {
-                    ground.wishes.kasm_url = Some("https://example.com/".into())
+                    ground.wishes.kasm_url = Some("https://example.com/".into());
                 }
                 DenialCode::NetworkDenied => ground.wishes.docker_network = None,
                 DenialCode::ConsentRequired => consent = Some(true),
