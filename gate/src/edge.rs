@@ -62,11 +62,10 @@ pub fn router(settings: EdgeSettings) -> Router {
 /// # Errors
 /// When its address cannot be listened on.
 pub async fn serve(settings: EdgeServer) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(settings.listen)
-        .await
-        .map_err(|error| {
-            anyhow::anyhow!("the edge cannot listen on {}: {error}", settings.listen)
-        })?;
+    let listener = server::listen(settings.listen).map_err(|error| {
+        anyhow::anyhow!("the edge cannot listen on {}: {error}", settings.listen)
+    })?;
+    server::raise_open_files_limit();
     tracing::info!(address = %listener.local_addr()?, "The edge listens");
     let stop = async {
         let mut terminate =

@@ -10,7 +10,6 @@ use anyhow::Context;
 use casting_core::Cause;
 use casting_core::viewing::Assigned;
 use nix::sys::signal::Signal;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -45,8 +44,7 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// When there is no door to open: the address is taken, or the machine has no port for the app. An app that cannot be started is no error, but
 /// exit code 127.
 pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result<u8> {
-    let listener = TcpListener::bind(settings.listen)
-        .await
+    let listener = server::listen(settings.listen)
         .with_context(|| format!("the gate cannot listen on {}", settings.listen))?;
     let port = listener.local_addr()?.port();
     let app_port = match settings.app_port {
