@@ -1,7 +1,9 @@
-//! Owns the data folder: its lock, its keys, and what may be deleted in it. Must not know what the database or the tasks keep there.
+//! Owns the data folder: its lock, its keys, its access rights, and what may be deleted in it. Must not
+//! know what the database or the tasks keep there.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -9,7 +11,7 @@ use casting_core::ids::{Entropy, draw};
 use data_encoding::BASE64URL_NOPAD;
 
 /// Everything that a run may leave in the folder; `--reset` deletes these and nothing else.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "casting.db",
     "casting.db-wal",
     "casting.db-shm",
@@ -18,11 +20,19 @@ const OURS: [&str; 12] = [
     "ecs.new",
     "signing-key",
     "admin-key",
+    crate::login_provider::PASSWORD_FILE,
     "browser-offered",
     "tasks",
     crate::bucket::FOLDER,
     "bin",
 ];
+
+/// The access rights that an owner may have; group and others have none.
+const OWNER: u32 = 0o700;
+/// The access rights of a new file.
+const PRIVATE_FILE: u32 = 0o600;
+/// The sticky bit of a folder that many users share, such as `/tmp`.
+const SHARED: u32 = 0o1000;
 
 /// A data folder that this process alone uses.
 #[derive(Debug)]
@@ -32,13 +42,19 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if need be and locks it until this value is dropped, or the process dies.
+    /// Makes the folder if need be, locks it until this value is dropped or the process dies, and
+    /// takes the access of other users to it away.
     ///
     /// # Errors
-    /// One plain sentence: the folder cannot be made or written, or another process uses it.
+    /// One plain sentence: the folder cannot be made or written, it is shared with other users, or
+    /// another process uses it.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        fs::create_dir_all(path).with_context(|| {
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(OWNER)
+            .create(path);
+        made.with_context(|| {
             format!("Cannot make the data folder {shown}. Choose another one with --data.")
         })?;
         let path = path
@@ -49,12 +65,16 @@ impl Folder {
             .truncate(false)
             .read(true)
             .write(true)
+            .mode(PRIVATE_FILE)
             .open(path.join("lock"))
             .with_context(|| {
                 format!("Cannot write in the data folder {shown}. Choose another one with --data.")
             })?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, lock }),
+            Ok(()) => {
+                make_private(&path)?;
+                Ok(Self { path, lock })
+            }
             Err(TryLockError::WouldBlock) => {
                 let url = fs::read_to_string(path.join("lock")).unwrap_or_default();
                 let place = if url.is_empty() {
@@ -70,6 +90,20 @@ impl Folder {
                 Err(error).with_context(|| format!("Cannot lock the data folder {shown}."))
             }
         }
+    }
+
+    /// Makes an empty file that only its owner can read, unless it is there, and gives its path.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn private_file(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        let mut options = File::options();
+        options.create(true).append(true).mode(PRIVATE_FILE);
+        options
+            .open(&path)
+            .with_context(|| format!("Cannot write {}.", path.display()))?;
+        Ok(path)
     }
 
     /// The folder's absolute path.
@@ -137,13 +171,54 @@ impl Folder {
     }
 }
 
+/// Takes the access of group and others away from the folder and all that earlier runs left in it.
+fn make_private(folder: &Path) -> Result<()> {
+    let shown = folder.display();
+    let mode = fs::metadata(folder)
+        .with_context(|| format!("Cannot read the data folder {shown}."))?
+        .mode();
+    if mode & SHARED != 0 {
+        bail!("The folder {shown} is shared with other users. Choose another one with --data.");
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(OWNER)).with_context(|| {
+        format!(
+            "Cannot close the data folder {shown} to other users: it is not yours. Choose another one with --data."
+        )
+    })?;
+    let mut open: Vec<PathBuf> = OURS
+        .into_iter()
+        .chain(["lock"])
+        .map(|name| folder.join(name))
+        .collect();
+    while let Some(path) = open.pop() {
+        // Links are left alone: their targets are programs of the machine.
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if metadata.is_symlink() {
+            continue;
+        }
+        let mode = metadata.mode();
+        if mode & !OWNER & 0o777 != 0 {
+            let private = fs::Permissions::from_mode(mode & OWNER);
+            if let Err(error) = fs::set_permissions(&path, private) {
+                tracing::warn!(path = %path.display(), %error, "A file stays open to other users");
+            }
+        }
+        if metadata.is_dir() {
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+            open.extend(entries.map(|entry| entry.path()));
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file that only its owner can read, whole or not at all.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut options = File::options();
     options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.mode(PRIVATE_FILE);
     let mut file = options.open(&draft)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
@@ -193,15 +268,72 @@ mod tests {
             folder.secret("admin-key", || "two".into()).expect("reads"),
             ("one".into(), false)
         );
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(path.join("admin-key"))
-                .expect("is there")
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(rights(&path.join("admin-key")), 0o600);
+    }
+
+    fn rights(path: &Path) -> u32 {
+        fs::symlink_metadata(path).expect("is there").mode() & 0o777
+    }
+
+    #[test]
+    fn a_folder_that_others_can_read_is_closed_to_them() {
+        let path = scratch("private");
+        fs::create_dir_all(path.join("tasks/one")).expect("folders");
+        for name in [
+            "casting.db",
+            "casting.db-wal",
+            "tasks/one/log",
+            "lock",
+            "holiday.jpg",
+        ] {
+            fs::write(path.join(name), "x").expect("writes");
         }
+        std::os::unix::fs::symlink("/bin/sh", path.join("tasks/link")).expect("a link");
+        let open = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("sets");
+        };
+        open(&path, 0o755);
+        open(&path.join("tasks"), 0o775);
+        open(&path.join("casting.db"), 0o644);
+        open(&path.join("tasks/one/log"), 0o666);
+        open(&path.join("holiday.jpg"), 0o644);
+        let folder = Folder::open(&path).expect("opens");
+        folder.private_file("ecs.jsonl").expect("makes");
+        for (name, expected) in [
+            ("", 0o700),
+            ("tasks", 0o700),
+            ("tasks/one", 0o700),
+            ("tasks/one/log", 0o600),
+            ("casting.db", 0o600),
+            ("casting.db-wal", 0o600),
+            ("lock", 0o600),
+            ("ecs.jsonl", 0o600),
+            ("holiday.jpg", 0o644),
+        ] {
+            assert_eq!(rights(&path.join(name)), expected, "{name}");
+        }
+        let _ = fs::remove_dir_all(&path);
+    }
+
+    #[test]
+    fn a_new_folder_is_private_from_the_start() {
+        let path = scratch("new");
+        drop(Folder::open(&path.join("a/b")).expect("opens"));
+        for name in ["a", "a/b"] {
+            assert_eq!(rights(&path.join(name)), 0o700, "{name}");
+        }
+        let _ = fs::remove_dir_all(&path);
+    }
+
+    #[test]
+    fn a_folder_that_users_share_is_refused() {
+        let path = scratch("shared");
+        fs::create_dir_all(&path).expect("a folder");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).expect("sets");
+        let refusal = Folder::open(&path).expect_err("is shared").to_string();
+        assert!(refusal.contains("--data"), "{refusal}");
+        assert_eq!(rights(&path), 0o777, "it is left as it was");
+        let _ = fs::remove_dir_all(&path);
     }
 
     #[test]

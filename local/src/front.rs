@@ -3,9 +3,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,22 +17,32 @@ use casting_identity::oidc::Oidc;
 use casting_web::routes::{self, Function};
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::login_provider;
+use crate::request_check::{self, HostNames};
 
-/// API Gateway takes no larger body; in bytes.
-const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// The largest body that is read, in bytes. Functions take 64 KiB and say so themselves.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How long a request's body may take.
+const BODY_WITHIN: Duration = Duration::from_secs(20);
+/// How many requests the functions answer at a time; the others wait for their turn. More at once
+/// would be no faster on one machine, and need more memory.
+const AT_A_TIME: usize = 64;
 
 /// What the front door needs to know.
 #[derive(Clone)]
 pub struct Front {
     /// The functions' common state.
     pub control: Arc<Control>,
-    /// Logins, for the auth function.
-    pub oidc: Arc<Oidc>,
-    /// The login provider of this machine.
-    pub provider: Router,
+    /// Logins, for the auth function; `None` where there are none.
+    pub oidc: Option<Arc<Oidc>>,
+    /// The login provider of this machine, where it has one.
+    pub provider: Option<Router>,
+    /// Under which host names the control plane is reached.
+    pub hosts: HostNames,
     /// Routes to sessions.
     pub edge: Router,
     /// Which requests belong to a session.
@@ -40,16 +51,25 @@ pub struct Front {
     pub behind_proxy: bool,
 }
 
+struct Site {
+    front: Front,
+    turns: Semaphore,
+}
+
 /// The whole site.
 pub fn router(front: Front) -> Router {
-    Router::new().fallback(serve).with_state(Arc::new(front))
+    let turns = Semaphore::new(AT_A_TIME);
+    Router::new()
+        .fallback(serve)
+        .with_state(Arc::new(Site { front, turns }))
 }
 
 async fn serve(
-    State(front): State<Arc<Front>>,
+    State(site): State<Arc<Site>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
+    let front = &site.front;
     if front
         .session_host
         .find(request.uri(), request.headers())
@@ -60,59 +80,53 @@ async fn serve(
             Err(never) => match never {},
         };
     }
-    if request.uri().path().starts_with(login_provider::PATH) {
-        return match front.provider.clone().oneshot(request).await {
+    let (mut parts, body) = request.into_parts();
+    if let Err(refused) = request_check::check(&parts, &front.hosts) {
+        return refused.into_response();
+    }
+    if let Some(provider) = &front.provider
+        && parts.uri.path().starts_with(login_provider::PATH)
+    {
+        let request = Request::from_parts(parts, body);
+        return match provider.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
     }
-    let source = visitor_address(request.headers(), peer.ip(), front.behind_proxy);
-    let (mut parts, body) = request.into_parts();
-    // As a gateway does: the scheme is the gateway's to say, and an address that is none goes no further.
+    let source = visitor_address(&parts.headers, peer.ip(), front.behind_proxy);
+    // As a gateway does: the scheme is the gateway's to say.
     parts
         .headers
         .insert("x-forwarded-proto", HeaderValue::from_static("http"));
-    if !is_address(&parts) {
-        return (
-            StatusCode::BAD_REQUEST,
-            "The request's address makes no sense.\n",
-        )
-            .into_response();
+    let too_large = || {
+        let words = "The body is too large, or was cut off.\n";
+        (StatusCode::PAYLOAD_TOO_LARGE, words).into_response()
+    };
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return too_large();
     }
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.\n").into_response();
+    let body = match timeout(BODY_WITHIN, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return too_large(),
+        Err(_) => {
+            let words = "The body did not arrive in time.\n";
+            return (StatusCode::REQUEST_TIMEOUT, words).into_response();
+        }
+    };
+    let Ok(_turn) = site.turns.acquire().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let event = event(&front.control, &parts, &body, source);
     // As in the gateway: what no route names is the default route's, which is the error function.
     let function = routes::find(&parts.method, parts.uri.path())
         .map_or(Function::Error, |matched| matched.route.function);
     match lambda_http::request::from_str(&event.to_string()) {
-        Ok(request) => reply(call(&front, function, request).await),
+        Ok(request) => reply(call(front, function, request).await),
         Err(error) => {
             tracing::warn!(%error, "A request could not be turned into an event");
             (StatusCode::BAD_REQUEST, "The request could not be read.\n").into_response()
         }
     }
-}
-
-/// Whether host and path make an address; functions take for granted that they do.
-fn is_address(parts: &axum::http::request::Parts) -> bool {
-    let host = parts
-        .headers
-        .get(header::HOST)
-        .map_or(Some("localhost"), |host| host.to_str().ok());
-    let is_host = |host: &&str| {
-        !host.is_empty()
-            && !host.contains('@')
-            && host
-                .parse::<axum::http::uri::Authority>()
-                .is_ok_and(|authority| authority.as_str() == *host)
-    };
-    let path = parts.uri.path();
-    path.starts_with('/')
-        && host
-            .filter(is_host)
-            .is_some_and(|host| url::Url::parse(&format!("http://{host}{path}")).is_ok())
 }
 
 async fn call(
@@ -122,7 +136,7 @@ async fn call(
 ) -> lambda_http::Response<lambda_http::Body> {
     let control = &*front.control;
     match function {
-        Function::Auth => casting_fn_auth::handle(control, Some(&front.oidc), request).await,
+        Function::Auth => casting_fn_auth::handle(control, front.oidc.as_deref(), request).await,
         Function::Cast => casting_fn_cast::handle(control, request).await,
         Function::Session => casting_fn_session::handle(control, request).await,
         Function::Admin => casting_fn_admin::handle(control, request).await,

@@ -2,7 +2,9 @@
 //!
 //! # Layout
 //! - [`stack`]: starts and stops every part; [`options`]: the command line; [`folder`]: the data folder
-//! - the far sides: [`database`] (DynamoDB), [`ecs`] (ECS), [`bucket`] (S3), [`front`] (API Gateway and the edge), [`lifecycle`] (EventBridge)
+//! - the AWS services: [`database`] (DynamoDB), [`ecs`] (ECS), [`in_process`] (how both are called),
+//!   [`bucket`] (S3), [`front`] (API Gateway and the edge), [`request_check`] (which requests it takes),
+//!   [`lifecycle`] (EventBridge)
 //! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`]; real containers: [`container_app`]
 //! - a look at a deployment from outside: [`doctor`]
 
@@ -15,9 +17,11 @@ pub mod doctor;
 pub mod ecs;
 pub mod folder;
 pub mod front;
+pub mod in_process;
 pub mod lifecycle;
 pub mod login_provider;
 pub mod options;
+pub mod request_check;
 pub mod seed;
 pub mod server;
 pub mod stack;

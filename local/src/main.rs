@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
+use casting_gate::server::raise_open_files_limit;
 use casting_local::browser_app::packages::install_line;
 use casting_local::ecs::supervisor;
 use casting_local::options::{Command, Options};
@@ -16,6 +17,7 @@ use casting_local::stack::{
     BROWSER_APP, CONTAINER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind,
 };
 use clap::Parser;
+use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -39,11 +41,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The embedded database warns of every condition that is not met, which is how limits are kept; what is a fault is told by whoever asked.
-const QUIET: &str = "dynoxide::server=error";
-
 fn run(options: Options) -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::new(format!("{QUIET},{}", options.log));
+    let filter = tracing_subscriber::EnvFilter::new(&options.log);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -80,6 +79,9 @@ async fn serve(options: Options) -> Result<()> {
         data: (!options.memory).then(|| options.data.clone()),
         reset: options.reset,
         public_url: options.public_url.clone(),
+        session_url: options.session_url.clone(),
+        demo_logins: options.demo_logins,
+        open_endpoints: false,
         behind_proxy: options.behind_proxy,
         login: options.login(),
         tasks: TaskKind::Processes {
@@ -90,7 +92,10 @@ async fn serve(options: Options) -> Result<()> {
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: Some(Duration::from_secs(5)),
     };
-    // Caught before anybody is told that Ctrl-C stops it.
+    // Whatever this process and its sessions make is their owner's alone.
+    umask(Mode::from_bits_truncate(0o077));
+    raise_open_files_limit();
+    // Caught before the greeting says that Ctrl-C stops it.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stack = Stack::start(settings).await?;
@@ -130,12 +135,26 @@ async fn greet(stack: &Stack, options: &Options) {
             "  Containers  there is a Docker engine: images run as real containers, but for casting/… and local/…"
         );
     }
+    match (&stack.demo_password, &options.oidc_issuer) {
+        (_, Some(issuer)) => println!("  Logins      at {issuer}"),
+        (Some(password), None) => println!(
+            "  Logins      Bob, without a password; Ann, an administrator, with {password}"
+        ),
+        (None, None) => println!(
+            "  Logins      none, because other machines may reach this stack: --oidc-issuer names a\n              provider, --demo-logins lets the two demo users in"
+        ),
+    }
     println!(
         "  Console     {}/admin/sign-in#{}",
         stack.url, stack.admin_key
     );
     println!("              signs you in; whoever has this address administers");
     println!("  Admin key   {}", stack.admin_key);
-    println!("  Data        {data}\n");
+    println!("  Data        {data}");
+    if options.public_url.is_some() || options.session_url.is_some() {
+        println!("  Sessions    {}", stack.session_url);
+        println!("              every name of this form must lead to this machine");
+    }
+    println!();
     println!("Press Ctrl-C to stop; every session ends with it.");
 }

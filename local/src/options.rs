@@ -26,7 +26,7 @@ pub struct Options {
     )]
     pub port: u16,
 
-    /// Address to listen on; 0.0.0.0 lets other machines in
+    /// Address to listen on; 0.0.0.0 lets other machines in, which also need a --public-url
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub listen: IpAddr,
 
@@ -48,8 +48,18 @@ pub struct Options {
     pub reset: bool,
 
     /// Where visitors reach this machine, when it is not http://localhost:PORT
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "CASTING_PUBLIC_URL")]
     pub public_url: Option<String>,
+
+    /// Where visitors reach sessions: a name of its own for each, as in http://{session}.cast.lan:8300;
+    /// by default names below the public URL's host
+    #[arg(long, value_name = "URL", env = "CASTING_SESSION_URL")]
+    pub session_url: Option<String>,
+
+    /// Offer the two demo users also where other machines may reach this stack (with --listen or
+    /// --public-url): anybody can then log in as Bob, and as the administrator with the printed password
+    #[arg(long, conflicts_with = "oidc_issuer")]
+    pub demo_logins: bool,
 
     /// A proxy in front adds the visitor's address at the end of X-Forwarded-For
     #[arg(long)]
@@ -126,6 +136,8 @@ Examples:
   cargo run -- --port 9000           on another port
   cargo run -- --memory              leave nothing behind
   cargo run -- --reset               throw away what earlier runs kept
+  cargo run -- --listen 0.0.0.0 --public-url http://cast.lan:8300
+                                     for other machines, which find cast.lan and *.cast.lan here
   cargo run -- doctor --url https://cast.example.com
 
 Ctrl-C stops everything: every session ends, and no process stays.";

@@ -1,11 +1,14 @@
 //! Owns the local stack: starts every part in order, and stops them in the reverse one. `casting` and the tests start it alike.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use casting_boot::settings::{parse_origin, parse_session_url};
 use casting_boot::{Control, Settings};
 use casting_core::Terms;
 use casting_core::ids::{CastKey, Entropy};
@@ -13,19 +16,24 @@ use casting_core::ports::Store;
 use casting_core::time::{Clock, Timestamp};
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
+use casting_gate::server;
 use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::{Oidc, OidcSettings};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
+use url::{Host, Url};
 
 use crate::browser_app::packages;
-use crate::bucket;
+use crate::bucket::{self, AccessKey};
 use crate::container_app::engine::Engine;
-use crate::database;
+use crate::database::{self, DynamoDb};
 use crate::ecs::{Containers, Ecs, EcsOptions, Processes, Runtime};
 use crate::folder::{Folder, draw_signing_key};
 use crate::front::{self, Front};
+use crate::in_process::{self, InProcess};
 use crate::lifecycle;
 use crate::login_provider;
+use crate::request_check::HostNames;
 use crate::seed;
 use crate::server::Server;
 
@@ -40,6 +48,14 @@ pub struct StackSettings {
     pub reset: bool,
     /// Where visitors reach this machine, if not `http://localhost:PORT`.
     pub public_url: Option<String>,
+    /// Where visitors reach sessions, with `{session}` in the host name; `None`: below the host of the
+    /// public URL.
+    pub session_url: Option<String>,
+    /// Offer the demo users also where other machines may reach this stack.
+    pub demo_logins: bool,
+    /// Let programs outside of this process call DynamoDB and ECS on ports of loopback: for tests of
+    /// such programs. These ports check no signatures.
+    pub open_endpoints: bool,
     /// A proxy in front adds the visitor's address at the end of X-Forwarded-For.
     pub behind_proxy: bool,
     /// The login provider, if not this machine's own.
@@ -93,17 +109,43 @@ pub struct Stack {
     pub control: Arc<Control>,
     /// The ECS endpoint, for tests that make it fail.
     pub ecs: Ecs,
+    /// Where visitors reach sessions: a URL with `{session}`.
+    pub session_url: String,
+    /// The password of the demo user who administers; `None` where there are no demo users.
+    pub demo_password: Option<String>,
+    /// DynamoDB and ECS on ports, where the settings ask for them.
+    pub endpoints: Option<Endpoints>,
+    /// The S3 endpoint's URL. It answers only requests that are signed by this stack.
+    pub s3_url: String,
+    front: Server,
+    s3: Server,
+    lifecycle: lifecycle::Pump,
+    database: database::Endpoint,
+    _folder: Option<Folder>,
+    _scratch: Option<TempDir>,
+}
+
+/// The servers of DynamoDB and ECS for programs outside of this process.
+pub struct Endpoints {
     /// The DynamoDB endpoint's URL.
     pub dynamodb_url: String,
     /// The ECS endpoint's URL.
     pub ecs_url: String,
-    /// The S3 endpoint's URL.
-    pub s3_url: String,
-    servers: [Server; 3],
-    lifecycle: lifecycle::Pump,
-    database: database::Endpoint,
-    _folder: Option<Folder>,
-    _scratch: Option<Scratch>,
+    servers: [Server; 2],
+}
+
+impl Endpoints {
+    fn open(dynamodb: &DynamoDb, ecs: &Ecs) -> Result<Self> {
+        let servers = [
+            Server::start(listen(loopback())?, dynamodb.router())?,
+            Server::start(listen(loopback())?, ecs.router())?,
+        ];
+        Ok(Self {
+            dynamodb_url: servers[0].url().to_owned(),
+            ecs_url: servers[1].url().to_owned(),
+            servers,
+        })
+    }
 }
 
 impl Stack {
@@ -128,9 +170,9 @@ impl Stack {
     pub async fn start(settings: StackSettings) -> Result<Self> {
         let mut folder = settings.data.as_deref().map(Folder::open).transpose()?;
         // The port comes before anything is deleted or made: whoever is turned away has changed nothing.
-        let listener = listen(settings.address).await?;
+        let listener = listen(settings.address)?;
         let address = listener.local_addr()?;
-        let places = Places::new(&settings, address);
+        let places = Places::new(&settings, address)?;
         if let Some(folder) = &mut folder {
             if settings.reset {
                 folder.reset()?;
@@ -139,18 +181,18 @@ impl Stack {
         }
         let keys = Keys::read(folder.as_ref(), &*settings.entropy, settings.clock.now())?;
 
-        let scratch = folder.is_none().then(Scratch::new).transpose()?;
+        let scratch = folder.is_none().then(scratch_folder).transpose()?;
         let root = folder.as_ref().map_or_else(
-            || scratch.as_ref().map(|s| s.0.clone()).unwrap_or_default(),
+            || {
+                scratch
+                    .as_ref()
+                    .map(|s| s.path().to_owned())
+                    .unwrap_or_default()
+            },
             |f| f.path().to_owned(),
         );
-        let database = database::Endpoint::start(
-            folder
-                .as_ref()
-                .map(|f| f.path().join("casting.db"))
-                .as_deref(),
-        )
-        .await?;
+        let file = folder.as_ref().map(|f| f.private_file("casting.db"));
+        let database = database::Endpoint::start(file.transpose()?.as_deref())?;
         let options = ecs_options(&settings, &root, folder.is_some())?;
         let engine = match &settings.tasks {
             TaskKind::Processes { engine, .. } => engine.clone(),
@@ -164,16 +206,22 @@ impl Stack {
         }
         let (ecs, events) = Ecs::open(options, settings.clock.clone(), settings.entropy.clone())
             .context("The ECS endpoint did not start.")?;
-        let ecs_server = Server::start(listen(loopback()).await?, ecs.router())?;
-
-        let s3_server = Server::start(listen(loopback()).await?, bucket::router(&root)?)?;
-
-        let endpoints = [
-            database.url(),
-            ecs_server.url().to_owned(),
-            s3_server.url().to_owned(),
-        ];
-        let control = Arc::new(build_control(&settings, &places, &keys, &endpoints)?);
+        let s3_key = AccessKey::draw(&*settings.entropy);
+        let s3 = Server::start(listen(loopback())?, bucket::router(&root, &s3_key)?)?;
+        let endpoints = settings
+            .open_endpoints
+            .then(|| Endpoints::open(&database.api(), &ecs))
+            .transpose()?;
+        let transport = InProcess {
+            dynamodb: database.api(),
+            ecs: ecs.router(),
+        };
+        let has_demo_users = settings.login.is_none() && settings.has_demo_users();
+        let mut built = control_settings(&settings, &places, &keys, transport)?;
+        built.has_logins = settings.login.is_some() || has_demo_users;
+        built.aws.credentials = Credentials::new(s3_key.id, s3_key.secret, None, None, "local");
+        built.aws.s3_endpoint = Some(s3.url().to_owned());
+        let control = Arc::new(casting_boot::build(built)?);
         create_tables(control.store.client(), control.store.tables()).await?;
         seed::admit_admin_key(&control, &keys.admin).await?;
         if keys.is_new {
@@ -207,23 +255,32 @@ impl Stack {
             secure_cookies: places.url.starts_with("https:"),
             clock: settings.clock.clone(),
         });
-        let oidc = OidcSettings::new(
-            format!("{}{}", places.url, login_provider::PATH),
-            login_provider::CLIENT_ID,
-        );
-        let front = Front {
-            control: control.clone(),
-            oidc: Arc::new(Oidc::new(settings.login.clone().unwrap_or(oidc))?),
-            provider: login_provider::router(
+        let login = settings.login.clone().or_else(|| {
+            has_demo_users.then(|| {
+                OidcSettings::new(
+                    format!("{}{}", places.url, login_provider::PATH),
+                    login_provider::CLIENT_ID,
+                )
+            })
+        });
+        let provider = has_demo_users.then(|| {
+            login_provider::router(
                 &places.url,
+                &keys.demo_password,
                 settings.clock.clone(),
                 settings.entropy.clone(),
-            )?,
+            )
+        });
+        let front = Front {
+            control: control.clone(),
+            oidc: login.map(Oidc::new).transpose()?.map(Arc::new),
+            provider: provider.transpose()?,
+            hosts: HostNames::new(&places.url, address.ip()),
             session_host,
             edge,
             behind_proxy: settings.behind_proxy,
         };
-        let server = Server::start(listener, front::router(front))?;
+        let front = Server::start(listener, front::router(front))?;
         Ok(Self {
             url: places.url,
             address,
@@ -231,11 +288,13 @@ impl Stack {
             missing_packages: missing.unwrap_or_default(),
             has_containers: engine.is_some(),
             control,
-            dynamodb_url: database.url(),
-            ecs_url: ecs_server.url().to_owned(),
-            s3_url: s3_server.url().to_owned(),
+            session_url: places.session_url,
+            demo_password: has_demo_users.then_some(keys.demo_password),
+            endpoints,
+            s3_url: s3.url().to_owned(),
             ecs,
-            servers: [server, ecs_server, s3_server],
+            front,
+            s3,
             lifecycle,
             database,
             _folder: folder,
@@ -246,15 +305,16 @@ impl Stack {
     /// Stops everything: no new visitors, every task ended and its session closed, the counts written, the database shut.
     pub async fn stop(self) {
         // The front stays while tasks end: their gates save what their users have.
-        let [front, ecs, s3] = self.servers;
         self.ecs.shutdown().await;
-        front.stop().await;
+        self.front.stop().await;
         self.lifecycle.finish().await;
         if let Err(fault) = self.control.flush().await {
             tracing::warn!(%fault, "Could not write the last refusal counts");
         }
-        ecs.stop().await;
-        s3.stop().await;
+        for server in self.endpoints.into_iter().flat_map(|open| open.servers) {
+            server.stop().await;
+        }
+        self.s3.stop().await;
         self.database.stop().await;
     }
 }
@@ -263,6 +323,7 @@ impl Stack {
 struct Keys {
     signing: String,
     admin: String,
+    demo_password: String,
     is_new: bool,
 }
 
@@ -270,22 +331,34 @@ impl Keys {
     fn read(folder: Option<&Folder>, entropy: &dyn Entropy, now: Timestamp) -> Result<Self> {
         let signing = || draw_signing_key(entropy);
         let admin = || seed::draw_admin_key(entropy, now);
+        let password = || login_provider::draw_password(entropy);
         Ok(match folder {
             None => Self {
                 signing: signing(),
                 admin: admin(),
+                demo_password: password(),
                 is_new: true,
             },
             Some(folder) => {
                 let (admin, _) = folder.secret("admin-key", admin)?;
                 let (signing, is_new) = folder.secret("signing-key", signing)?;
+                let (demo_password, _) = folder.secret(login_provider::PASSWORD_FILE, password)?;
                 Self {
                     signing,
                     admin,
+                    demo_password,
                     is_new,
                 }
             }
         })
+    }
+}
+
+impl StackSettings {
+    /// Whether the demo users are offered: where only this machine reaches the stack, or on request.
+    fn has_demo_users(&self) -> bool {
+        let is_private = self.address.ip().is_loopback() && self.public_url.is_none();
+        is_private || self.demo_logins
     }
 }
 
@@ -297,36 +370,74 @@ struct Places {
 }
 
 impl Places {
-    fn new(settings: &StackSettings, address: SocketAddr) -> Self {
+    fn new(settings: &StackSettings, address: SocketAddr) -> Result<Self> {
         let port = address.port();
-        let own = format!("http://localhost:{port}");
-        let report_url = format!("http://127.0.0.1:{port}");
-        match &settings.public_url {
-            // A name of its own for each session keeps them apart; browsers find every name under localhost on this machine.
-            None => Self {
-                url: own,
-                report_url,
-                session_url: format!("http://{{session}}.localhost:{port}"),
-            },
-            // Elsewhere there may be no such names, so sessions live under a path.
-            Some(url) => {
-                let url = url.trim_end_matches('/').to_owned();
-                Self {
-                    session_url: format!("{url}/s/{{session}}"),
-                    url,
-                    report_url,
-                }
-            }
-        }
+        let url = match &settings.public_url {
+            None => format!("http://localhost:{port}"),
+            Some(url) => parse_origin(url)
+                .map_err(|why| anyhow!("The public URL {url} {why} Set it with --public-url."))?,
+        };
+        let session_url = match &settings.session_url {
+            Some(url) => parse_session_url(url)
+                .map_err(|why| anyhow!("The session URL {url} {why} Set it with --session-url."))?,
+            None => names_below(&url)?,
+        };
+        check_origins(&url, &session_url)?;
+        Ok(Self {
+            url,
+            session_url,
+            report_url: format!("http://{}", reached_from_here(address)),
+        })
     }
 }
 
-fn build_control(
+/// Where programs of this machine reach what listens on `address`.
+fn reached_from_here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// A host name for each session, below the host of `url`: each is an origin of its own.
+fn names_below(url: &str) -> Result<String> {
+    let parsed = Url::parse(url).context("The public URL is none.")?;
+    match (parsed.host(), url.split_once("://")) {
+        (Some(Host::Domain(_)), Some((scheme, authority))) => {
+            Ok(format!("{scheme}://{{session}}.{authority}"))
+        }
+        _ => bail!(
+            "Sessions need host names of their own, and {url} has an address in place of a name. Choose names that lead to this machine with --session-url, such as http://{{session}}.cast.lan:8300."
+        ),
+    }
+}
+
+/// Refuses sessions on the console's host: what runs in a session could act as its administrator.
+/// Another port does not help, because cookies are shared by all ports of a host.
+fn check_origins(url: &str, session_url: &str) -> Result<()> {
+    let host = |url: &str| {
+        let url = Url::parse(url).ok()?;
+        let host = url.host_str()?;
+        Some(host.strip_suffix('.').unwrap_or(host).to_owned())
+    };
+    let (console, session) = (host(url), host(&session_url.replace("{session}", "s1")));
+    if console.is_none() || session.is_none() || console == session {
+        bail!(
+            "Sessions at {session_url} would share a host with the console at {url}, and an app in a session could act as the administrator. Choose names of their own with --session-url, such as https://{{session}}.sessions.example.com."
+        );
+    }
+    Ok(())
+}
+
+/// The settings of the control plane, but for its logins and its S3.
+fn control_settings(
     settings: &StackSettings,
     places: &Places,
     keys: &Keys,
-    [dynamodb, ecs, s3]: &[String; 3],
-) -> Result<Control> {
+    transport: InProcess,
+) -> Result<Settings> {
     let terms = Terms {
         public_url: places.url.clone(),
         report_url: places.report_url.clone(),
@@ -342,16 +453,15 @@ fn build_control(
     let mut settings = Settings::local(
         terms,
         &keys.signing,
-        dynamodb,
-        ecs,
+        in_process::DYNAMODB_URL,
+        in_process::ECS_URL,
         settings.clock.clone(),
         settings.entropy.clone(),
     )?;
-    settings.has_logins = true;
-    settings.aws.s3_endpoint = Some(s3.clone());
+    settings.aws.transport = Some(SharedHttpClient::new(transport));
     settings.profile_bucket = Some(bucket::BUCKET.to_owned());
     settings.ecs.gate_image = has_engine.then(|| "casting/gate".to_owned());
-    Ok(casting_boot::build(settings)?)
+    Ok(settings)
 }
 
 fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsOptions> {
@@ -399,8 +509,8 @@ const fn loopback() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| match address.port() {
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    server::listen(address).with_context(|| match address.port() {
         0 => format!("Cannot listen on {}.", address.ip()),
         port => format!(
             "Cannot listen on port {port} of {}: it may be in use. Stop the other program, or choose another port with --port.",
@@ -409,22 +519,177 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// A folder that is deleted at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("casting-{}-{n}", std::process::id()));
-        std::fs::create_dir_all(&path)
-            .with_context(|| format!("Cannot make the folder {}.", path.display()))?;
-        Ok(Self(path))
-    }
+/// A folder that only its owner can read, deleted at the end.
+fn scratch_folder() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("casting-")
+        .tempdir()
+        .context("Cannot make a folder for temporary files.")
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+#[cfg(test)]
+mod tests {
+    use casting_boot::{SystemClock, SystemEntropy};
+
+    use super::*;
+
+    fn settings(public: Option<&str>, session: Option<&str>, listen: &str) -> StackSettings {
+        StackSettings {
+            address: listen.parse().expect("an address"),
+            data: None,
+            reset: false,
+            public_url: public.map(str::to_owned),
+            session_url: session.map(str::to_owned),
+            demo_logins: false,
+            open_endpoints: false,
+            behind_proxy: false,
+            login: None,
+            tasks: TaskKind::Imaginary,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::new()),
+            sweep_every: None,
+        }
+    }
+
+    #[test]
+    fn sessions_never_share_a_host_with_the_console() {
+        let public = "https://cast.example.com";
+        for (name, public, session, expected) in [
+            (
+                "defaults",
+                None,
+                None,
+                Some("http://{session}.localhost:8300"),
+            ),
+            (
+                "below the name",
+                Some(public),
+                None,
+                Some("https://{session}.cast.example.com"),
+            ),
+            (
+                "a port",
+                Some("http://cast.lan:8300/"),
+                None,
+                Some("http://{session}.cast.lan:8300"),
+            ),
+            (
+                "names elsewhere",
+                Some(public),
+                Some("https://{session}.s.example.com"),
+                Some("https://{session}.s.example.com"),
+            ),
+            (
+                "a path of another host",
+                Some(public),
+                Some("https://s.example.com/s/{session}"),
+                Some("https://s.example.com/s/{session}"),
+            ),
+            (
+                "an address with names for sessions",
+                Some("http://192.0.2.1:8300"),
+                Some("http://{session}.cast.lan:8300"),
+                Some("http://{session}.cast.lan:8300"),
+            ),
+            ("an address", Some("http://192.0.2.1:8300"), None, None),
+            ("an IPv6 address", Some("http://[2001:db8::1]"), None, None),
+            (
+                "a path of the console",
+                Some(public),
+                Some("https://cast.example.com/s/{session}"),
+                None,
+            ),
+            (
+                "another port of the console",
+                Some(public),
+                Some("https://cast.example.com:8443/s/{session}"),
+                None,
+            ),
+            (
+                "the console in other letters",
+                Some(public),
+                Some("https://CAST.example.com./s/{session}"),
+                None,
+            ),
+            (
+                "a path of localhost",
+                None,
+                Some("http://localhost:8300/s/{session}"),
+                None,
+            ),
+            (
+                "no place for the session",
+                Some(public),
+                Some("https://s.example.com"),
+                None,
+            ),
+            ("no URL", Some("cast.example.com"), None, None),
+            (
+                "a path in the public URL",
+                Some("https://example.com/cast"),
+                None,
+                None,
+            ),
+        ] {
+            let settings = settings(public, session, "127.0.0.1:8300");
+            let places = Places::new(&settings, settings.address);
+            match (&places, expected) {
+                (Ok(places), Some(expected)) => {
+                    assert_eq!(places.session_url, expected, "{name}");
+                    assert!(SessionHost::parse(expected).is_some(), "{name}");
+                }
+                (Err(error), None) => {
+                    let text = error.to_string();
+                    assert!(
+                        text.contains("--session-url") || text.contains("--public-url"),
+                        "{text}"
+                    );
+                }
+                (places, _) => panic!("{name}: {:?}", places.as_ref().map(|p| &p.session_url)),
+            }
+        }
+    }
+
+    #[test]
+    fn demo_users_are_offered_to_this_machine_only() {
+        for (name, public, listen, demo_logins, expected) in [
+            ("defaults", None, "127.0.0.1:0", false, true),
+            ("IPv6 loopback", None, "[::1]:0", false, true),
+            ("all addresses", None, "0.0.0.0:0", false, false),
+            ("one address", None, "192.0.2.1:0", false, false),
+            (
+                "a public URL",
+                Some("https://cast.example.com"),
+                "127.0.0.1:0",
+                false,
+                false,
+            ),
+            (
+                "on request",
+                Some("https://cast.example.com"),
+                "0.0.0.0:0",
+                true,
+                true,
+            ),
+        ] {
+            let settings = StackSettings {
+                demo_logins,
+                ..settings(public, None, listen)
+            };
+            assert_eq!(settings.has_demo_users(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn gates_report_to_an_address_that_is_listened_on() {
+        for (listen, report) in [
+            ("127.0.0.1:8300", "127.0.0.1:8300"),
+            ("0.0.0.0:8300", "127.0.0.1:8300"),
+            ("192.0.2.1:8300", "192.0.2.1:8300"),
+            ("[::]:8300", "[::1]:8300"),
+        ] {
+            let address = listen.parse().expect("an address");
+            assert_eq!(reached_from_here(address).to_string(), report);
+        }
     }
 }

@@ -111,10 +111,11 @@ impl Far {
             .with_single_cert(vec![made.cert.der().clone()], key)
             .expect("a certificate");
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let dynamodb = before(&stack.dynamodb_url, acceptor.clone()).await;
+        let plain = stack.endpoints.as_ref().expect("open endpoints");
+        let dynamodb = before(&plain.dynamodb_url, acceptor.clone()).await;
         Self {
             dynamodb,
-            ecs: before(&stack.ecs_url, acceptor).await,
+            ecs: before(&plain.ecs_url, acceptor).await,
             bundle,
         }
     }

@@ -122,6 +122,11 @@ impl Casting {
         &self.0.key
     }
 
+    /// The password of the demo user who administers.
+    pub fn demo_password(&self) -> &str {
+        &self.0.demo_password
+    }
+
     /// How an address answers a program without cookies.
     pub async fn status(&self, url: &str) -> u16 {
         self.0

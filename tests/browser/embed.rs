@@ -182,7 +182,7 @@ async fn in_another_sites_page_a_login_has_a_window_of_its_own_too() {
     into_new_window(&window).await;
     wait_for(&window, "h1", "Who are you?").await;
     window
-        .find(Locator::Css("button[value=ann]"))
+        .find(Locator::Css("button[value=bob]"))
         .await
         .expect("a button")
         .click()

@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 use crate::chrome::{Casting, DESK, Driver, into_app, shoot, wait_for};
 use crate::inner::{Inner, shows};
 
-/// Ann opens the link; gives the session that she comes into.
+/// Bob opens the link; gives the session that he comes into.
 async fn enter(window: &Client, link: &str, host: &str) -> String {
     window
         .goto(&format!("{link}?kasm_url=http://{host}/kept"))
         .await
         .expect("opens");
     if soon(async || {
-        window.find(Locator::Css("button[value=ann]")).await.is_ok()
+        window.find(Locator::Css("button[value=bob]")).await.is_ok()
             || window.find(Locator::Css("#start button")).await.is_ok()
     })
     .await
-        && let Ok(ann) = window.find(Locator::Css("button[value=ann]")).await
+        && let Ok(bob) = window.find(Locator::Css("button[value=bob]")).await
     {
-        ann.click().await.expect("can be clicked");
+        bob.click().await.expect("can be clicked");
     }
     assert!(
         soon(async || window.find(Locator::Css("#start button")).await.is_ok()).await,
@@ -109,7 +109,7 @@ async fn what_a_user_leaves_in_a_streamed_browser_is_there_in_the_next_one() {
         .goto(&format!("{}/admin/users/{user}", casting.url()))
         .await
         .expect("opens");
-    wait_for(&admin, "h1", "Ann").await;
+    wait_for(&admin, "h1", "Bob").await;
     wait_for(&admin, "main", "Current").await;
     shoot(&admin, "files-of-a-user").await;
     admin.close().await.expect("closes");

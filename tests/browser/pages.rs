@@ -150,7 +150,7 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
     wait_for(&window, "h1", "Who are you?").await;
     shoot(&window, "login").await;
     window
-        .find(Locator::Css("button[value=ann]"))
+        .find(Locator::Css("button[value=bob]"))
         .await
         .expect("a button")
         .click()

@@ -274,7 +274,7 @@ async fn whoever_takes_up_a_session_again_with_another_address_finds_it_open() {
         .await
         .expect("opens");
     wait_for(&window, "h1", "Who are you?").await;
-    click(&window, "button[value=ann]").await;
+    click(&window, "button[value=bob]").await;
     assert!(
         soon(async || is_there(&window, "#start button").await).await,
         "{}",

@@ -66,12 +66,27 @@ async fn choose(lab: &Lab, login: &str, user: &str) -> (String, String) {
         .map(|name| (*name, field(&page.text, name).to_owned()))
         .collect();
     form.push(("user", user.to_owned()));
-    let chosen = Answer::of(
-        lab.http
-            .post(format!("{}/provider/authorize", lab.stack.url))
-            .form(&form),
-    )
-    .await;
+    let send = async |form: &[(&str, String)]| {
+        let url = format!("{}/provider/authorize", lab.stack.url);
+        Answer::of(lab.http.post(url).form(form)).await
+    };
+    if user == "ann" {
+        // Only a user with a role has a password.
+        for wrong in [None, Some(""), Some("ann"), Some("aaaaaaaaaaaaaaaa")] {
+            let given = wrong.map(|password| ("password", password.to_owned()));
+            let tried: Vec<_> = form.iter().cloned().chain(given).collect();
+            let refused = send(&tried).await;
+            assert!(
+                refused.status == 403 && refused.header("location").is_empty(),
+                "{wrong:?}: {} {}",
+                refused.status,
+                refused.text
+            );
+        }
+        let password = lab.stack.demo_password.clone().expect("demo users");
+        form.push(("password", password));
+    }
+    let chosen = send(&form).await;
     assert_eq!(chosen.status, 303, "{}", chosen.text);
     (chosen.header("location").to_owned(), state_cookie)
 }

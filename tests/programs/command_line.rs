@@ -1,9 +1,10 @@
 //! Owns `casting` as a person starts and stops it: what it prints, what it keeps, and what it leaves behind.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use casting_tests::processes::{soon, with_environment};
+use casting_tests::processes::{listening_ports, soon, with_environment};
 use casting_tests::program::{Program, casting};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -122,6 +123,8 @@ async fn help_names_every_flag() {
         "--memory",
         "--reset",
         "--public-url",
+        "--session-url",
+        "--demo-logins",
         "--behind-proxy",
         "--listen",
         "--log",
@@ -177,6 +180,129 @@ async fn what_stands_in_the_way_is_said_in_a_sentence_and_nothing_is_lost() {
         ["browser", "my-browser", "my-files", "welcome"],
         "the first is unharmed"
     );
+}
+
+/// What group and others may do with the files in a folder, itself included.
+fn rights_of_others(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let mut open = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(path) = open.pop() {
+        let Ok(metadata) = std::fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if metadata.is_dir() {
+            let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+            open.extend(entries.map(|entry| entry.path()));
+        }
+        let rights = metadata.permissions().mode() & 0o077;
+        if !metadata.is_symlink() && rights != 0 {
+            found.push((path, rights));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn other_users_of_the_machine_can_read_nothing_of_the_data() {
+    let scratch = Scratch::new("private");
+    let folder = scratch.path("data");
+    let first = start(&on(&folder)).await;
+    claim(&first).await;
+    assert_eq!(rights_of_others(&folder), [], "while it runs");
+    signal(&first.child, Signal::SIGTERM);
+    assert_eq!(ended(first).await, Some(0));
+    for name in ["casting.db", "signing-key", "admin-key", "tasks", ""] {
+        let path = folder.join(name);
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(path, open).expect("opens it");
+    }
+    let second = start(&on(&folder)).await;
+    assert_eq!(
+        rights_of_others(&folder),
+        [],
+        "a folder of an earlier version"
+    );
+    drop(second);
+}
+
+#[tokio::test]
+async fn sessions_on_the_consoles_host_are_refused_in_words() {
+    for (public, session) in [
+        (
+            "http://cast.lan:8300",
+            Some("http://cast.lan:8300/s/{session}"),
+        ),
+        (
+            "http://cast.lan:8300",
+            Some("http://cast.lan:8301/s/{session}"),
+        ),
+        ("http://192.0.2.1:8300", None),
+    ] {
+        let mut arguments = vec!["--memory", "--port", "0", "--public-url", public];
+        arguments.extend(session.iter().flat_map(|url| ["--session-url", url]));
+        let (code, text) = said(&mut casting(arguments)).await;
+        assert!(
+            code == Some(1) && text.contains("--session-url"),
+            "{public} {session:?}: {code:?} {text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn demo_users_are_not_offered_to_other_machines() {
+    for (name, arguments, offered) in [
+        ("by default", vec![], true),
+        ("to all addresses", vec!["--listen", "0.0.0.0"], false),
+        (
+            "behind a public URL",
+            vec!["--public-url", "http://cast.localhost:1"],
+            false,
+        ),
+        (
+            "on request",
+            vec!["--public-url", "http://cast.localhost:1", "--demo-logins"],
+            true,
+        ),
+    ] {
+        let all = [vec!["--memory", "--port", "0"], arguments].concat();
+        let mut child = casting(all).spawn().expect("starts");
+        let (port, greeting) = greeting(&mut child).await;
+        assert_eq!(
+            greeting.contains("Ann, an administrator, with"),
+            offered,
+            "{name}: {greeting}"
+        );
+        let http = casting_identity::web_client::build(Duration::from_secs(10)).expect("a client");
+        let status = async |path: &str| {
+            let sent = http
+                .get(format!("http://127.0.0.1:{port}{path}"))
+                .send()
+                .await;
+            sent.expect("an answer").status().as_u16()
+        };
+        let found = status("/provider/.well-known/openid-configuration").await;
+        assert_eq!(found == 200, offered, "{name}: {found}");
+        let login = status("/login").await;
+        assert!(login < 500, "{name}: {login}");
+        drop(child);
+    }
+}
+
+/// The port that a stack listens on, and everything it prints at the start.
+async fn greeting(child: &mut Child) -> (u16, String) {
+    let mut output = child.stdout.take().expect("its output");
+    let mut seen = String::new();
+    while !seen.contains("Ctrl-C") {
+        let mut buffer = [0; 1024];
+        let read = tokio::time::timeout(Duration::from_secs(30), output.read(&mut buffer))
+            .await
+            .expect("in time")
+            .expect("can be read");
+        assert!(read > 0, "it ended: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
+    }
+    let port = listening_ports(child.id().expect("it runs"))[0];
+    (port, seen)
 }
 
 /// The keys of all links, in their alphabetical order.
@@ -297,17 +423,7 @@ async fn in_memory_it_leaves_nothing_on_disk() {
     let scratch = Scratch::new("memory");
     let mut command = casting(["--memory", "--port", "0"]);
     let mut child = command.current_dir(&scratch.0).spawn().expect("starts");
-    let mut output = child.stdout.take().expect("its output");
-    let mut seen = String::new();
-    while !seen.contains("Ctrl-C") {
-        let mut buffer = [0; 1024];
-        let read = tokio::time::timeout(Duration::from_secs(30), output.read(&mut buffer))
-            .await
-            .expect("in time")
-            .expect("can be read");
-        assert!(read > 0, "it ended: {seen}");
-        seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
-    }
+    greeting(&mut child).await;
     signal(&child, Signal::SIGINT);
     assert!(child.wait().await.expect("ends").success());
     assert_eq!(std::fs::read_dir(&scratch.0).expect("a folder").count(), 0);

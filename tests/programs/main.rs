@@ -8,6 +8,7 @@
 mod command_line;
 mod containers;
 mod doctor;
+mod front;
 mod kills;
 mod open_api;
 mod runtime_api;

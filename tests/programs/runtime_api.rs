@@ -104,7 +104,8 @@ fn command(name: &str) -> Command {
 /// What the functions need: tables and a cluster of a stack on this machine.
 async fn backend() -> (Stack, Vec<(String, String)>) {
     let stack = imaginary_stack().await.expect("a stack");
-    let environment = environment(&stack, &stack.dynamodb_url, &stack.ecs_url);
+    let far = stack.endpoints.as_ref().expect("open endpoints");
+    let environment = environment(&stack, &far.dynamodb_url, &far.ecs_url);
     (stack, environment)
 }
 

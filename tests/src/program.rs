@@ -23,6 +23,8 @@ pub struct Program {
     pub url: String,
     /// The administrator's API key.
     pub key: String,
+    /// The password of the demo user who administers; empty where there are no demo users.
+    pub demo_password: String,
     /// A client without cookies that follows no redirects.
     pub http: Client,
 }
@@ -48,6 +50,7 @@ impl Program {
         let mut child = casting(arguments).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         let (mut url, mut key) = (String::new(), String::new());
+        let mut demo_password = String::new();
         while key.is_empty() {
             let Some(line) = tokio::time::timeout(LIMIT, lines.next_line()).await?? else {
                 bail!(
@@ -57,6 +60,11 @@ impl Program {
             };
             if let Some(link) = line.trim().strip_prefix("Demo link") {
                 url = link.trim().trim_end_matches("/cast/welcome").to_owned();
+            } else if let Some(logins) = line.trim().strip_prefix("Logins") {
+                demo_password = logins
+                    .rsplit_once(" with ")
+                    .map(|(_, password)| password.to_owned())
+                    .unwrap_or_default();
             } else if let Some(found) = line.trim().strip_prefix("Admin key") {
                 key = found.trim().to_owned();
             }
@@ -69,6 +77,7 @@ impl Program {
             child,
             url,
             key,
+            demo_password,
             http: web_client::build(LIMIT)?,
         })
     }

@@ -9,10 +9,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use axum::Router;
-use axum::body::Body;
+use casting_local::{database, in_process};
 use dynoxide::Database;
 use serde_json::Value;
-use tower::ServiceExt;
 
 use crate::faults::{Fate, Spent, fate_of_next_call, is_metered, spend};
 
@@ -45,12 +44,7 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wire = self.clone();
         HttpConnectorFuture::new(async move {
-            let operation = request
-                .headers()
-                .get("x-amz-target")
-                .and_then(|t| t.split('.').nth(1))
-                .unwrap_or("?")
-                .to_owned();
+            let operation = in_process::operation(&request).to_owned();
             let body = request.body().bytes().unwrap_or_default().to_vec();
             match fate_of_next_call(&operation).await {
                 Fate::Pass => wire.answer(&operation, request, body).await,
@@ -81,12 +75,7 @@ fn lost() -> ConnectorError {
 }
 
 fn reply(status: u16, body: &str) -> Result<HttpResponse, ConnectorError> {
-    let response = http::Response::builder()
-        .status(status)
-        .header("content-type", "application/x-amz-json-1.0")
-        .body(SdkBody::from(body));
-    let response = response.map_err(|error| ConnectorError::user(error.into()))?;
-    HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
+    in_process::response(status, SdkBody::from(body))
 }
 
 impl Wire {
@@ -104,31 +93,13 @@ impl Wire {
                     ask(database, operation, &body)
                 }
             }
-            Self::Service(router) => {
-                let mut forwarded = http::Request::builder().method("POST").uri("/");
-                for (name, value) in request.headers() {
-                    forwarded = forwarded.header(name, value);
-                }
-                let forwarded = forwarded
-                    .body(Body::from(body))
-                    .map_err(|error| ConnectorError::user(error.into()))?;
-                let response = router
-                    .clone()
-                    .oneshot(forwarded)
-                    .await
-                    .map_err(|never| match never {})?;
-                let status = response.status().as_u16();
-                let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
-                    .await
-                    .map_err(|e| ConnectorError::io(e.into()))?;
-                reply(status, &String::from_utf8_lossy(&bytes))
-            }
+            Self::Service(router) => in_process::call_router(router.clone(), &request).await,
         }
     }
 }
 
 fn ask(database: &Database, operation: &str, body: &[u8]) -> Result<HttpResponse, ConnectorError> {
-    let (status, body) = ask_dynamo(database, operation, body);
+    let (status, body) = database::ask(database, operation, body);
     reply(status, &body)
 }
 
@@ -140,7 +111,7 @@ fn metered(
 ) -> Result<HttpResponse, ConnectorError> {
     let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
     request["ReturnConsumedCapacity"] = "TOTAL".into();
-    let (status, body) = ask_dynamo(database, operation, request.to_string().as_bytes());
+    let (status, body) = database::ask(database, operation, request.to_string().as_bytes());
     let answer: Value = serde_json::from_str(&body).unwrap_or_default();
     let of_tables = match &answer["ConsumedCapacity"] {
         Value::Array(tables) => tables.iter().collect(),
@@ -163,34 +134,6 @@ fn metered(
         }
     });
     reply(status, &body)
-}
-
-/// One call of DynamoDB's API on the embedded database.
-fn ask_dynamo(database: &Database, operation: &str, body: &[u8]) -> (u16, String) {
-    macro_rules! dispatch {
-        ($($name:literal => $method:ident),* $(,)?) => {
-            match operation {
-                $($name => match serde_json::from_slice(body) {
-                    Ok(request) => answer(database.$method(request)),
-                    Err(error) => (400, format!(r#"{{"__type":"SerializationException","message":"{error}"}}"#)),
-                },)*
-                other => (400, format!(r#"{{"__type":"UnknownOperationException","message":"{other}"}}"#)),
-            }
-        };
-    }
-    dispatch! {
-        "CreateTable" => create_table, "DescribeTable" => describe_table, "UpdateTimeToLive" => update_time_to_live,
-        "DescribeTimeToLive" => describe_time_to_live, "PutItem" => put_item, "GetItem" => get_item, "DeleteItem" => delete_item,
-        "UpdateItem" => update_item, "Query" => query, "Scan" => scan, "TransactWriteItems" => transact_write_items,
-        "BatchWriteItem" => batch_write_item, "BatchGetItem" => batch_get_item, "TransactGetItems" => transact_get_items,
-    }
-}
-
-fn answer<T: serde::Serialize>(result: dynoxide::Result<T>) -> (u16, String) {
-    match result {
-        Ok(value) => (200, serde_json::to_string(&value).unwrap_or_default()),
-        Err(error) => (error.status_code(), error.to_json()),
-    }
 }
 
 /// A refusal as DynamoDB words it.

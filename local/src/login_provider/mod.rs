@@ -1,5 +1,6 @@
-//! Owns the login provider of one machine: OpenID Connect with two demo users and no passwords, so that links which need a login work at once.
-//! It speaks the same protocol as any other; the auth function does not know that it is ours.
+//! Owns the login provider of one machine: OpenID Connect with two demo users, so that links which
+//! need a login work at once. A user with a role has a password; the other one has none. It speaks the
+//! same protocol as any other; the auth function does not know that it is ours.
 //!
 //! Its signing key is drawn anew at each start: a client that kept the old one finds the new one by itself.
 
@@ -14,9 +15,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use casting_core::ids::Entropy;
+use casting_core::ids::{Entropy, draw};
+use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
-use casting_web::{Body, Forms, Page, Request, Visit};
+use casting_web::{Body, Forms, Page, Reply, Request, Visit};
+use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
@@ -28,6 +31,13 @@ use self::tokens::Signer;
 pub const PATH: &str = "/provider";
 /// What it calls the stack.
 pub const CLIENT_ID: &str = "casting";
+/// The file of the data folder with the password of the user who administers.
+pub const PASSWORD_FILE: &str = "demo-password";
+/// The look of the password field, beside the layout's own.
+const STYLE: &str = "label{display:block;margin-bottom:.3rem}input[type=password]{width:100%;\
+    box-sizing:border-box;padding:.55rem .7rem;margin-bottom:.6rem;font:inherit}";
+/// The random bytes of a password.
+const PASSWORD_BYTES: usize = 10;
 
 /// Somebody who can be chosen.
 #[derive(Debug)]
@@ -37,6 +47,13 @@ pub(crate) struct DemoUser {
     about: &'static str,
     pub(crate) roles: &'static [&'static str],
     pub(crate) groups: &'static [&'static str],
+}
+
+impl DemoUser {
+    /// Whether a password is asked for: no role without a secret.
+    const fn has_password(&self) -> bool {
+        !self.roles.is_empty()
+    }
 }
 
 const USERS: [DemoUser; 2] = [
@@ -56,7 +73,16 @@ const USERS: [DemoUser; 2] = [
     },
 ];
 
+/// A new password: 80 random bits, which cannot be guessed however often it is tried.
+pub fn draw_password(entropy: &dyn Entropy) -> String {
+    BASE32_NOPAD
+        .encode(&draw(entropy)[..PASSWORD_BYTES])
+        .to_ascii_lowercase()
+}
+
 struct Provider {
+    /// The hash of the password of users with a role.
+    password: String,
     issuer: String,
     redirect: String,
     signer: Signer,
@@ -65,16 +91,18 @@ struct Provider {
     entropy: Arc<dyn Entropy>,
 }
 
-/// The provider of a stack that visitors reach at `url`.
+/// The provider of a stack that visitors reach at `url`. Users with a role must give `password`.
 ///
 /// # Errors
 /// When no key can be made.
 pub fn router(
     url: &str,
+    password: &str,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> anyhow::Result<Router> {
     let provider = Arc::new(Provider {
+        password: hash_secret(password),
         issuer: format!("{url}{PATH}"),
         redirect: format!("{url}/login/callback"),
         signer: Signer::new(&*entropy)?,
@@ -138,6 +166,8 @@ impl Asked {
 struct Choose<'a> {
     asked: &'a Asked,
     users: &'a [DemoUser],
+    /// The password that was given was wrong.
+    is_wrong: bool,
 }
 
 async fn choose(State(provider): State<Arc<Provider>>, Query(asked): Query<Asked>) -> Response {
@@ -148,28 +178,46 @@ async fn choose(State(provider): State<Arc<Provider>>, Query(asked): Query<Asked
         )
             .into_response();
     }
-    let main = Choose {
-        asked: &asked,
-        users: &USERS,
-    };
-    let visit = Visit::parse(&Request::new(Body::Empty), &*provider.entropy);
-    let page = Page {
-        forms: Forms::LeadAway,
-        ..Page::new("Sign in", &main)
-    };
-    crate::front::reply(page.reply(&visit))
+    crate::front::reply(provider.page(&asked, false))
+}
+
+impl Provider {
+    fn page(&self, asked: &Asked, is_wrong: bool) -> Reply {
+        let main = Choose {
+            asked,
+            users: &USERS,
+            is_wrong,
+        };
+        let visit = Visit::parse(&Request::new(Body::Empty), &*self.entropy);
+        let page = Page {
+            status: if is_wrong {
+                StatusCode::FORBIDDEN
+            } else {
+                StatusCode::OK
+            },
+            forms: Forms::LeadAway,
+            style: STYLE,
+            ..Page::new("Sign in", &main)
+        };
+        page.reply(&visit)
+    }
 }
 
 #[derive(Debug, Deserialize)]
 struct Chosen {
     user: String,
+    password: Option<String>,
     #[serde(flatten)]
     asked: Asked,
 }
 
 async fn authorize(
     State(provider): State<Arc<Provider>>,
-    Form(Chosen { user, asked }): Form<Chosen>,
+    Form(Chosen {
+        user,
+        password,
+        asked,
+    }): Form<Chosen>,
 ) -> Response {
     let user = USERS.iter().find(|known| known.subject == user);
     let (Some(user), true, Ok(mut back)) = (
@@ -183,6 +231,10 @@ async fn authorize(
         )
             .into_response();
     };
+    let is_right = password.is_some_and(|given| hash_secret(given.trim()) == provider.password);
+    if user.has_password() && !is_right {
+        return crate::front::reply(provider.page(&asked, true));
+    }
     let grant = Grant {
         user,
         nonce: asked.nonce,

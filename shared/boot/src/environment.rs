@@ -176,6 +176,7 @@ fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
         dynamodb_endpoint: endpoint("AWS_ENDPOINT_URL_DYNAMODB", reader),
         ecs_endpoint: endpoint("AWS_ENDPOINT_URL_ECS", reader),
         s3_endpoint: endpoint("AWS_ENDPOINT_URL_S3", reader),
+        transport: None,
     }
 }
 

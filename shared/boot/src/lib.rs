@@ -153,7 +153,10 @@ fn assemble(
     settings: Settings,
     verifier: impl FnOnce(&Keyring, Option<String>) -> Result<Arc<dyn CaptchaVerifier>, BootError>,
 ) -> Result<Control, BootError> {
-    let http = http::shared_client(settings.aws.ca_bundle.as_deref())?;
+    let http = match &settings.aws.transport {
+        Some(transport) => transport.clone(),
+        None => http::shared_client(settings.aws.ca_bundle.as_deref())?,
+    };
     let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
     let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
     let keys = Keyring::changing(

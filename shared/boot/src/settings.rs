@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_core::Terms;
 use casting_core::ids::Entropy;
 use casting_core::keys::hash_secret;
@@ -78,6 +79,8 @@ pub struct AwsSettings {
     pub ecs_endpoint: Option<String>,
     /// S3's URL, when it is not the region's own.
     pub s3_endpoint: Option<String>,
+    /// Carries the calls to DynamoDB and ECS, when these are in this very process; `None`: the network.
+    pub transport: Option<SharedHttpClient>,
 }
 
 /// Everything that is wrong with the settings, one sentence each.
@@ -95,6 +98,7 @@ impl AwsSettings {
             dynamodb_endpoint: Some(dynamodb_endpoint.to_owned()),
             ecs_endpoint: Some(ecs_endpoint.to_owned()),
             s3_endpoint: None,
+            transport: None,
         }
     }
 }
