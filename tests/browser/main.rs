@@ -18,6 +18,7 @@ mod fair;
 mod files;
 mod inner;
 mod pages;
+mod resume;
 mod road;
 mod rooms;
 mod streamed;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_boot::{SystemClock, SystemEntropy};
 use casting_core::testing::{NOON, SetClock};
+use casting_core::ticket::LoginTicket;
 use casting_core::time::{Clock, Timestamp};
+use casting_core::user::User;
 use casting_identity::oidc::OidcSettings;
 use casting_identity::web_client;
 use casting_local::stack::{Stack, StackSettings, TaskKind};
@@ -184,6 +186,15 @@ impl Lab {
             .request(Method::POST, &format!("/cast/{key}/claims"))
             .json(document);
         Answer::of(request.header("x-forwarded-for", from.address().to_string())).await
+    }
+
+    /// The cookie of this user's login.
+    pub fn login(&self, user: &User) -> String {
+        let ticket = LoginTicket {
+            user: user.clone(),
+            expires: self.clock.now().plus_seconds(3600),
+        };
+        format!("cast-login={}", ticket.sign(&self.stack.control.keys))
     }
 
     /// A program opens a link and claims a session; the refusal may come at either.

@@ -415,6 +415,10 @@ async fn a_login_opens_what_is_closed_to_the_anonymous_and_groups_limit_it() {
 #[tokio::test]
 async fn a_user_comes_back_to_the_same_session_for_free() {
     let lab = Lab::start().await;
+    let image = format!("images/{}", lab.image().await);
+    let go = json!({"exec_config": {"go": {"cmd": "true"}}});
+    let changed = lab.admin(Method::PATCH, &image, Some(&go)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
     let cast = lab
         .cast(&json!({"allow_anonymous": false, "allow_resume": true, "allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 2}))
         .await;

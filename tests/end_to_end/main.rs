@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod alike;
 mod bad_input;
 mod badges;
 mod captcha;
@@ -28,6 +29,7 @@ mod pools;
 mod previews;
 mod profiles;
 mod refusals;
+mod resume;
 mod road;
 mod rooms;
 mod sharing;

@@ -51,6 +51,7 @@ async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
     let Claimed {
         session,
         owner_ticket,
+        ..
     } = claimed
         .result
         .expect("no crash")

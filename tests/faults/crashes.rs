@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use casting_core::cast::{CountBy, IpLimit};
+use casting_core::policy::Wishes;
 use casting_core::ports::Store;
 use casting_core::session::{EndReason, State};
-use casting_core::{Claimed, Report};
+use casting_core::testing::user;
+use casting_core::{ClaimRequest, Claimed, Next, Refusal, Report, Visitor};
 use casting_tests::faults::{Act, Fate, Luck, act};
 use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 
@@ -21,6 +23,7 @@ const LIMIT: IpLimit = IpLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Claim,
+    Resume,
     Ready,
     End,
     EndWhileStarting,
@@ -28,8 +31,9 @@ enum Flow {
     Sweep,
 }
 
-const FLOWS: [Flow; 6] = [
+const FLOWS: [Flow; 7] = [
     Flow::Claim,
+    Flow::Resume,
     Flow::Ready,
     Flow::End,
     Flow::EndWhileStarting,
@@ -42,13 +46,19 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
     // Each world draws ids of its own, else its tickets would find the sessions of the one before.
     static WORLDS: AtomicU64 = AtomicU64::new(1000);
     let seed = WORLDS.fetch_add(1, Ordering::Relaxed);
+    // A session that is resumed has taken the last place of everything.
+    let places = if flow == Flow::Resume { 1 } else { 3 };
     let mut world = World::make(
         ground,
         seed,
         Limits {
-            total: Some(3),
-            ip: Some(LIMIT),
-            live: Some(3),
+            total: Some(places),
+            ip: Some(IpLimit {
+                sessions: LIMIT.sessions.min(places as u32),
+                ..LIMIT
+            }),
+            live: Some(places as u32),
+            resume: flow == Flow::Resume,
             ..Limits::default()
         },
     )
@@ -56,6 +66,7 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
     // On the heap: unoptimised, each of them asks for more of the stack than a test's thread has to spare.
     let calls = match flow {
         Flow::Claim => Box::pin(claim_twice(&mut world, luck)).await?,
+        Flow::Resume => Box::pin(resume_twice(&mut world, luck)).await?,
         _ => Box::pin(set_in_motion(&mut world, flow, luck)).await?,
     };
     world
@@ -90,6 +101,52 @@ async fn claim_twice(world: &mut World, luck: Luck) -> Result<usize> {
     Ok(first.calls)
 }
 
+/// A user whose session has taken the last place opens the link again, with an address.
+async fn resume_twice(world: &mut World, luck: Luck) -> Result<usize> {
+    let key = world.cast.settings.key.as_str().to_owned();
+    let ann = Visitor {
+        user: Some(user(1)),
+        ..visitor(1)
+    };
+    let wishes = Wishes {
+        kasm_url: Some("example.com".into()),
+        docker_network: None,
+    };
+    let refused = |refusal: Refusal| anyhow::anyhow!("{refusal:?}");
+    let process = world.processes[0].clone();
+    let opened = open(&process, &key, &ann).await.map_err(refused)?;
+    let first = claim(&process, &key, &opened, &ann).await;
+    let id = first.map_err(refused)?.session.id;
+    world.given.insert(id.clone());
+    let rows = world.sessions().await?;
+    let taken = (rows[0].charge.clone(), world.cast_now().await?.counter);
+    let other = world.processes[1].clone();
+    let resume = async || {
+        let opened = other.open(&key, &ann, &wishes, None).await?;
+        let Next::Claim(claimable) = opened.next else {
+            return Ok(None);
+        };
+        let request = ClaimRequest {
+            ticket: claimable.ticket,
+            consent: true,
+            ..ClaimRequest::default()
+        };
+        claim(&other, &key, &request, &ann).await.map(Some)
+    };
+    let act = act(1, luck, resume()).await;
+    let again = resume().await.map_err(refused)?;
+    let again = again.context("nobody must log in again")?;
+    ensure!(again.session.id == id, "another session was given");
+    ensure!(again.resumed == Some(vec![]), "{:?}", again.resumed);
+    let rows = world.sessions().await?;
+    ensure!(rows.len() == 1, "a resume has made a session");
+    let now = (rows[0].charge.clone(), world.cast_now().await?.counter);
+    ensure!(now == taken, "a resume has taken something: {now:?}");
+    let opened = rows[0].go.as_ref().map(|go| go.url.as_str());
+    ensure!(opened == Some("https://example.com/"), "{opened:?}");
+    Ok(act.calls)
+}
+
 async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
@@ -99,6 +156,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
     let Claimed {
         session,
         owner_ticket,
+        ..
     } = claim(&process, &key, &opened, &visitor(1))
         .await
         .map_err(|r| anyhow::anyhow!("{r:?}"))?;
@@ -108,7 +166,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
     let here = visitor(1).address;
     let other = world.processes[2].clone();
     let calls = match flow {
-        Flow::Claim => 0,
+        Flow::Claim | Flow::Resume => 0,
         Flow::Ready => {
             let act = act(
                 1,

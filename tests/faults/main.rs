@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod changes;
 mod cost;
 mod crashes;
 mod crowd;

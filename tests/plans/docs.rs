@@ -190,3 +190,32 @@ fn what_the_threat_model_names_as_its_hold_is_there() {
     }
     assert!(seen > 15, "{seen} files");
 }
+
+#[test]
+fn how_soon_a_change_holds_is_said_as_it_is() {
+    let seconds = format!("{} seconds", casting_core::CHANGE_SECONDS);
+    let pages = [
+        ("limits.md", "remember links and settings for"),
+        ("cost.md", "is what a function instance keeps for"),
+        ("runbook.md", "the deployment's settings holds within"),
+        ("runbook.md", "claims succeed again within"),
+        ("captcha.md", "A change holds within"),
+    ];
+    for (name, words) in pages {
+        let expected = format!("{words} {seconds}");
+        assert!(page(name).contains(&expected), "{name}: {expected}");
+    }
+    let said = format!("A new number holds within {seconds}.");
+    for (name, text) in [
+        (
+            "the API",
+            include_str!("../../shared/core/src/field_words.rs"),
+        ),
+        (
+            "the console",
+            include_str!("../../functions/admin/src/console/nouns/cast.rs"),
+        ),
+    ] {
+        assert!(text.contains(&said), "{name}: {said}");
+    }
+}

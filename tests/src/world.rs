@@ -21,6 +21,7 @@ use casting_core::staging::Staging;
 use casting_core::tally::{Tally, TallyKind};
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
+use casting_core::viewing::Exec;
 use casting_core::{Casting, ClaimRequest, Claimed, Next, Refusal, Terms, Visitor};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
@@ -148,6 +149,8 @@ pub struct Limits {
     pub room: bool,
     /// How many sessions are kept ready.
     pub ready: Option<u32>,
+    /// Users get back into their running session, and may open an address in it.
+    pub resume: bool,
 }
 
 impl World {
@@ -187,6 +190,16 @@ impl World {
         cast.settings.max_live_sessions = limits.live;
         cast.settings.waiting_room = limits.room;
         cast.settings.require_captcha = limits.captcha;
+        cast.settings.allow_resume = limits.resume;
+        cast.settings.dynamic_kasm_url = limits.resume;
+        if limits.resume {
+            image.settings.exec.go = Some(Exec {
+                command: vec!["open".into()],
+                user: None,
+                working_directory: None,
+                environment: Default::default(),
+            });
+        }
         cast.counter = Counter::new(total);
         image.task_definition = processes[0]
             .launcher

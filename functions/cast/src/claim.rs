@@ -1,5 +1,7 @@
 //! Owns how a claim is read and how an accepted one is answered. Must not know what a claim takes.
 
+use casting_core::ids::SessionId;
+use casting_core::policy::NotApplied;
 use casting_core::{ClaimRequest, Claimed, Terms};
 use casting_web::credentials::{SetCookie, owner_cookie};
 use casting_web::{Mistake, Problem, Reply, Request, Visit, body, reply};
@@ -29,6 +31,14 @@ struct Accepted<'a> {
     status_url: &'a str,
     /// To be sent as a bearer token with everything that is asked about the session.
     session_token: &'a str,
+    /// For a session that was running already: what the link's parameters asked for in vain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<Resumed>,
+}
+
+#[derive(Serialize)]
+struct Resumed {
+    not_applied: Vec<&'static str>,
 }
 
 /// What the claim brings: fields of the page's form, or of a program's document. A form without a ticket brings an empty one, which is none of ours.
@@ -79,23 +89,46 @@ fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 
+/// Where programs ask how a session stands.
+pub(crate) fn status_url(terms: &Terms, session: &SessionId) -> String {
+    format!("{}/session/{session}/status", terms.public_url)
+}
+
 /// People go on to the waiting page, with a cookie that lets only them in; programs get the token and where to ask.
 pub(crate) fn reply(claimed: &Claimed, visit: &Visit, terms: &Terms) -> Reply {
     let session = &claimed.session;
     let path = format!("/session/{}", session.id);
+    let not_applied = |reasons: &[NotApplied]| {
+        let codes = reasons.iter().map(|reason| reason.as_str());
+        codes.collect::<Vec<_>>()
+    };
     if visit.wants_json {
-        let status_url = format!("{}{path}/status", terms.public_url);
+        let status_url = status_url(terms, &session.id);
         let accepted = Accepted {
             session_id: session.id.as_str(),
             state: session.state.as_str(),
             status_url: &status_url,
             session_token: &claimed.owner_ticket,
+            resumed: claimed.resumed.as_deref().map(|reasons| Resumed {
+                not_applied: not_applied(reasons),
+            }),
         };
         let mut reply = reply::json(StatusCode::ACCEPTED, &accepted);
         reply::set_location(&mut reply, &status_url);
         return reply;
     }
-    let mut reply = reply::see_other(&path);
+    // The page said what would not be applied; a person who chose not to agree knows that too.
+    let unknown = claimed.resumed.iter().flatten();
+    let unknown: Vec<NotApplied> = unknown
+        .copied()
+        .filter(|reason| *reason != NotApplied::UrlNotAgreed)
+        .collect();
+    let mut reply = if unknown.is_empty() {
+        reply::see_other(&path)
+    } else {
+        let codes = not_applied(&unknown).join(",");
+        reply::see_other(&format!("{path}?not_applied={codes}"))
+    };
     let cookie = SetCookie {
         name: &owner_cookie(&session.id),
         value: &claimed.owner_ticket,
@@ -215,6 +248,7 @@ pub(crate) mod tests {
         let claimed = Claimed {
             session: session(&cast(1), 1),
             owner_ticket: "v1.owner.ticket".into(),
+            resumed: None,
         };
         let id = claimed.session.id.as_str();
 
@@ -249,5 +283,39 @@ pub(crate) mod tests {
                 .contains("Secure"),
             "a cookie for http"
         );
+    }
+
+    #[test]
+    fn what_was_not_applied_to_a_resumed_session_is_passed_on() {
+        let id = session(&cast(1), 1).id;
+        for (name, resumed, location, document) in [
+            ("a new session", None, "", None),
+            ("all applied", Some(vec![]), "", Some("[]")),
+            (
+                "an address and a network",
+                Some(vec![NotApplied::UrlInvalid, NotApplied::NetworkUnchanged]),
+                "?not_applied=kasm-url-invalid,docker-network-unchanged",
+                Some(r#"["kasm-url-invalid","docker-network-unchanged"]"#),
+            ),
+            (
+                "an address that the visitor did not agree to",
+                Some(vec![NotApplied::UrlNotAgreed]),
+                "",
+                Some(r#"["kasm-url-not-agreed"]"#),
+            ),
+        ] {
+            let claimed = Claimed {
+                session: session(&cast(1), 1),
+                owner_ticket: "v1.owner.ticket".into(),
+                resumed,
+            };
+            let person = reply(&claimed, &visit("text/html"), &terms());
+            let expected = format!("/session/{id}{location}");
+            assert_eq!(person.headers()["location"], expected, "{name}");
+            let program = reply(&claimed, &visit("application/json"), &terms());
+            let found = body(&program).split_once(r#""resumed":"#);
+            let expected = document.map(|codes| format!(r#"{{"not_applied":{codes}}}}}"#));
+            assert_eq!(found.map(|(_, rest)| rest), expected.as_deref(), "{name}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use http::StatusCode;
 use serde::Serialize;
 use url::form_urlencoded::Serializer;
 
+use crate::claim::status_url;
 use crate::widget::Widget;
 
 /// How long a browser is known by its cookie, in seconds (30 days: the longest time that a limit looks back).
@@ -49,6 +50,34 @@ impl Landing<'_> {
         (self.words.login.signed_in_as)(name)
     }
 
+    /// What the link asks for and the running session does not take over.
+    fn not_applied(&self) -> Vec<&'static str> {
+        let reasons = self.claim.resumes.iter().flat_map(|own| &own.not_applied);
+        reasons
+            .map(|reason| (self.words.resumed.not_applied)(*reason))
+            .collect()
+    }
+
+    /// On the button.
+    const fn action(&self) -> &'static str {
+        let words = &self.words.landing;
+        match (self.claim.opens.is_some(), self.claim.resumes.is_some()) {
+            (true, _) => words.agree,
+            (false, true) => words.resume,
+            (false, false) => words.start,
+        }
+    }
+
+    /// On the button once it has been pressed.
+    const fn busy(&self) -> &'static str {
+        let words = &self.words.landing;
+        match (self.framed, self.claim.resumes.is_some()) {
+            (true, _) => words.opened,
+            (false, true) => words.resuming,
+            (false, false) => words.starting,
+        }
+    }
+
     /// Nothing is asked of the visitor. In another site's frame only a click may start anything.
     fn starts_by_itself(&self) -> bool {
         !self.framed && self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
@@ -82,6 +111,9 @@ struct Description<'a> {
     /// The address that the session will open because the parameters say so; to agree to it is `consent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     opens: Option<&'a str>,
+    /// The visitor's own running session, which the claim leads back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<Resume<'a>>,
     /// The parameters that the link takes.
     parameters: Vec<&'static str>,
     /// Roughly how many sessions it still has: `none`, `few` (10 at most), `some` (100 at most), `many`; left out when nobody counts.
@@ -97,6 +129,15 @@ struct Description<'a> {
     login_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Resume<'a> {
+    session_id: &'a str,
+    state: &'static str,
+    status_url: String,
+    /// What the parameters ask for in vain.
+    not_applied: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -224,10 +265,12 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
     };
     let captcha = claim.and_then(|claim| claim.captcha.as_ref());
     let opens = claim.and_then(|claim| claim.opens.as_deref());
+    let resumes = claim.and_then(|claim| claim.resumes.as_ref());
     let needs = [
         ("login", login_url.is_some()),
         ("captcha", captcha.is_some()),
-        ("consent", opens.is_some()),
+        // Without it, a running session is resumed and opens nothing.
+        ("consent", opens.is_some() && resumes.is_none()),
     ];
     let parameters = [
         ("kasm_url", settings.dynamic_kasm_url),
@@ -252,6 +295,16 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
             action: casting_core::captcha::CAPTCHA_ACTION,
         }),
         opens,
+        resume: resumes.map(|own| Resume {
+            session_id: own.session.id.as_str(),
+            state: own.session.state.as_str(),
+            status_url: status_url(look.terms, &own.session.id),
+            not_applied: own
+                .not_applied
+                .iter()
+                .map(|reason| reason.as_str())
+                .collect(),
+        }),
         parameters: named(&parameters),
         remaining: settings
             .limit_total_sessions
@@ -294,10 +347,11 @@ fn link_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
 mod tests {
     use super::*;
     use crate::claim::tests::{body, terms, visit};
-    use casting_core::CaptchaNeed;
     use casting_core::captcha::CaptchaKind;
+    use casting_core::policy::NotApplied;
     use casting_core::referrer::ReferrerRule;
-    use casting_core::testing::{NOON, SeededEntropy, cast};
+    use casting_core::testing::{NOON, SeededEntropy, cast, session};
+    use casting_core::{CaptchaNeed, Resumable};
 
     fn opened(captcha: Option<CaptchaKind>, opens: Option<&str>) -> Opened {
         let mut cast = cast(1);
@@ -312,6 +366,7 @@ mod tests {
             ticket: "v1.ticket.signature".into(),
             captcha,
             opens: opens.map(str::to_owned),
+            resumes: None,
             via: None,
         };
         Opened {
@@ -471,6 +526,78 @@ mod tests {
             describe(&opened, look)
         });
         insta::assert_snapshot!(body(&described), @r#"{"name":"Paint <&> Draw","needs":["captcha","consent"],"captcha":{"kind":"turnstile","site_key":"site-key","action":"claim"},"opens":"https://a.example/","parameters":["kasm_url"],"ticket":"v1.ticket.signature","ticket_expires_in":300,"claim_url":"https://cast.example.com/cast/wg7ndnwnxuz2qpp6wwvolf64ra/claims","valid_until":"2026-11-23T12:00:00Z"}"#);
+    }
+
+    #[test]
+    fn a_running_session_is_led_back_to() {
+        let resumes = |opens: Option<&str>, not_applied: &[NotApplied]| {
+            let mut opened = opened(None, opens);
+            if let Next::Claim(claim) = &mut opened.next {
+                claim.resumes = Some(Resumable {
+                    session: session(&cast(1), 1),
+                    not_applied: not_applied.to_vec(),
+                });
+            }
+            opened
+        };
+        let id = session(&cast(1), 1).id;
+        for (name, opens, not_applied, starts, button, says) in [
+            (
+                "nothing asked",
+                None,
+                &[][..],
+                true,
+                "Go back to your session",
+                None,
+            ),
+            (
+                "an address to agree to",
+                Some("https://a.example/"),
+                &[],
+                false,
+                "Go back without opening it",
+                None,
+            ),
+            (
+                "a bad address",
+                None,
+                &[NotApplied::UrlInvalid],
+                true,
+                "Go back to your session",
+                Some("kasm-url-invalid"),
+            ),
+        ] {
+            let opened = resumes(opens, not_applied);
+            let reply = page(&opened);
+            let html = body(&reply);
+            assert!(html.contains("Your session of this link is still running."));
+            assert!(html.contains(button), "{name}: {html}");
+            assert_eq!(html.contains(" data-auto"), starts, "{name}");
+            assert_eq!(
+                html.matches("name=\"consent\" value=\"yes\"").count(),
+                usize::from(opens.is_some()),
+                "{name}: only the button that agrees says so"
+            );
+            assert!(!html.contains("type=\"hidden\" name=\"consent\""), "{name}");
+            assert_eq!(
+                html.contains("was not opened"),
+                says.is_some(),
+                "{name}: {html}"
+            );
+            let wishes = Wishes::default();
+            let described = looked_at("application/json", &wishes, |look| describe(&opened, look));
+            let described: serde_json::Value =
+                serde_json::from_str(body(&described)).expect("a document");
+            assert_eq!(described["needs"], serde_json::json!([]), "{name}");
+            assert_eq!(described["opens"].as_str(), opens, "{name}");
+            let resume = serde_json::json!({
+                "session_id": id.as_str(),
+                "state": "reserved",
+                "status_url": format!("https://cast.example.com/session/{id}/status"),
+                "not_applied": says.into_iter().collect::<Vec<_>>(),
+            });
+            assert_eq!(described["resume"], resume, "{name}");
+        }
     }
 
     #[test]

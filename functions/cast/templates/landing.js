@@ -19,10 +19,11 @@
       return prove();
     }
     sent = true;
-    button.textContent = button.dataset.busy;
+    const pressed = event.submitter ?? button;
+    pressed.textContent = pressed.dataset.busy;
     if (framed) return;
     history.replaceState('started', '');
-    button.classList.add('busy');
+    pressed.classList.add('busy');
   });
   // Whoever comes back from the window that a frame opened finds a fresh ticket, and may start once more.
   if (framed) document.addEventListener('visibilitychange', () => sent && document.visibilityState === 'visible' && again());

@@ -3,6 +3,7 @@
 
 mod ended;
 mod progress;
+mod resumed;
 mod status;
 mod waiting;
 
@@ -93,6 +94,9 @@ async fn show<S: Store, L: Launcher>(
         _ => match progress::stage(&session) {
             progress::Stage::Starting(step) => {
                 Ok(waiting::reply(&session, step, casting.clock.now(), visit))
+            }
+            progress::Stage::Ready if !resumed::not_applied(visit).is_empty() => {
+                Ok(resumed::reply(&session, visit))
             }
             progress::Stage::Ready => Ok(reply::see_other(&format!("/session/{id}/enter"))),
             progress::Stage::Over(reason) => Ok(ended::reply(&session, reason, visit)),

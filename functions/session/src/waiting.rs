@@ -6,6 +6,8 @@ use casting_core::time::Timestamp;
 use casting_web::words::WaitingWords;
 use casting_web::{Forms, Page, Reply, Visit};
 
+use crate::resumed;
+
 /// After so many seconds the page says that a start can take a while.
 const SLOW_SECONDS: u64 = 8;
 
@@ -16,6 +18,8 @@ struct Waiting<'a> {
     step: usize,
     waited: u64,
     slow_after: u64,
+    /// What the link's parameters asked for in vain, for a session that was there before.
+    not_applied: Vec<&'static str>,
     words: &'static WaitingWords,
 }
 
@@ -45,6 +49,7 @@ pub(crate) fn reply(session: &Session, step: usize, now: Timestamp, visit: &Visi
         step,
         waited,
         slow_after: SLOW_SECONDS,
+        not_applied: resumed::not_applied(visit),
         words: &visit.words.waiting,
     };
     let page = Page {

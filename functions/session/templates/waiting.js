@@ -25,7 +25,7 @@
       if (answer.ok) {
         const status = await answer.json();
         if (status.step) show(status.step);
-        if (status.state === 'ready') return leave(session + '/enter');
+        if (status.state === 'ready') return leave('stay' in list.dataset ? '' : session + '/enter');
         if (status.state !== 'reserved' && status.state !== 'starting') return leave();
       } else if (answer.status < 500 && answer.status !== 429) return leave();
       else lost = true;

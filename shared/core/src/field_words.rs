@@ -17,7 +17,10 @@ pub const CAST: &[(&str, &str)] = &[
         "The public part of the link. Drawn, so that nobody can guess it, when it is left out.",
     ),
     ("image_id", "What a session runs."),
-    ("enabled", "A disabled link looks as if it did not exist."),
+    (
+        "enabled",
+        "A disabled link looks as if it did not exist, except to users who resume their own session.",
+    ),
     (
         "valid_until",
         "From this time on the link gives no new sessions; null is for ever. Without an offset the time is in UTC.",
@@ -28,7 +31,7 @@ pub const CAST: &[(&str, &str)] = &[
     ),
     (
         "sessions_remaining",
-        "How many sessions the link still gives; required while `limit_total_sessions` is on. It moves only when it is named.",
+        "How many sessions the link still gives; required while `limit_total_sessions` is on. It moves only when it is named. A new number holds within 5 seconds.",
     ),
     (
         "limit_requests_per_ip",
@@ -85,7 +88,7 @@ pub const CAST: &[(&str, &str)] = &[
     ),
     (
         "allow_resume",
-        "Whether whoever has logged in gets a live session of this link again.",
+        "Whether users who have logged in get back into their own running session, whatever limits and hours say.",
     ),
     (
         "max_live_sessions",

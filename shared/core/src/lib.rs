@@ -82,8 +82,8 @@ pub mod window;
 pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
-    CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential, Download, History,
-    Next, NotSaved, Opened, PoolView, ProfileOrders, ProfileReport, Received, Refilled, Refusal,
-    Report, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial, Turned, Upload,
-    Visitor, Waiting, outcome,
+    CHANGE_SECONDS, CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential,
+    Download, History, Next, NotSaved, Opened, PoolView, ProfileOrders, ProfileReport, Received,
+    Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept,
+    Terms, Trial, Turned, Upload, Visitor, Waiting, outcome,
 };

@@ -1,5 +1,6 @@
 //! Owns how the document is put together from the route table and what `operations` and `schemas` say. Must not know any single route.
 
+use casting_core::CHANGE_SECONDS;
 use casting_core::denial::DenialCode;
 use casting_web::code::Code;
 use casting_web::{Access, Mistake, ROUTES, Route};
@@ -51,8 +52,9 @@ pub(super) fn whole() -> Value {
             "title": "Session casting",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "Public links that start a container for whoever clicks.",
-            "description": "Lists are read a page at a time: `next` of one page is `cursor` of the next. A change names what shall be different; \
-                null clears what may be empty. With `If-Match` it happens only over the version that was read.",
+            "description": format!("Lists are read a page at a time: `next` of one page is `cursor` of the next. A change names what shall be different; \
+                null clears what may be empty. With `If-Match` it happens only over the version that was read. \
+                A change holds for visitors within {CHANGE_SECONDS} seconds."),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],

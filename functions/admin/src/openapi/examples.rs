@@ -81,13 +81,26 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
         ],
         "ApiKeyChange" => vec![("ending", json!({ "expires_at": "2027-01-01T00:00:00Z" }))],
         "Claim" => vec![("plain", json!({ "ticket": "v1.payload.signature" }))],
-        "Accepted" => vec![(
-            "reserved",
-            json!({
-                "session_id": id("s"), "state": "reserved", "status_url": format!("https://cast.example.com/session/{}/status", id("s")),
-                "session_token": "v1.payload.signature",
-            }),
-        )],
+        "Accepted" => {
+            let status_url = format!("https://cast.example.com/session/{}/status", id("s"));
+            vec![
+                (
+                    "reserved",
+                    json!({
+                        "session_id": id("s"), "state": "reserved", "status_url": status_url,
+                        "session_token": "v1.payload.signature",
+                    }),
+                ),
+                (
+                    "resumed",
+                    json!({
+                        "session_id": id("s"), "state": "ready", "status_url": status_url,
+                        "session_token": "v1.payload.signature",
+                        "resumed": { "not_applied": ["docker-network-unchanged"] },
+                    }),
+                ),
+            ]
+        }
         "Status" => vec![
             (
                 "starting",

@@ -6,6 +6,7 @@ use casting_core::captcha::CaptchaKind;
 use casting_core::denial::DenialCode;
 use casting_core::form::Spelled;
 use casting_core::ids::{Reference, SessionId};
+use casting_core::policy::NotApplied;
 use casting_core::sketch::{self, Schemas};
 use casting_core::{
     api_key_form, cast_form, group_form, image_form, network_form, session::EndReason,
@@ -134,11 +135,26 @@ fn description() -> Value {
             "action": { "type": "string", "description": "What is to be named to the provider." },
         },
     });
+    let resume = json!({
+        "type": "object", "required": ["session_id", "state", "status_url", "not_applied"],
+        "description": "The user's own running session of this link. A claim with the ticket leads \
+            back to it and takes nothing, also when the link is sold out, full, closed, expired or \
+            disabled; `opens` is then opened only with `consent`.",
+        "properties": {
+            "session_id": SessionId::SPELLING.schema(),
+            "state": states(),
+            "status_url": uri("Where to ask how far it is, with the token of the claim."),
+            "not_applied": not_applied(),
+        },
+    });
     let properties = json!({
         "name": { "type": "string", "description": "What it starts." },
+        "title": { "type": "string", "description": "The administrator's heading for visitors." },
+        "summary": { "type": "string", "description": "The administrator's text for visitors." },
         "needs": words(&["login", "captcha", "consent"]),
         "captcha": captcha,
         "opens": { "type": "string", "description": "What the session will open; to agree to it is `consent`." },
+        "resume": resume,
         "parameters": words(&["kasm_url", "docker_network"]),
         "remaining": { "type": "string", "enum": ["none", "few", "some", "many"] },
         "ticket": { "type": "string", "description": "What the claim brings." },
@@ -148,6 +164,14 @@ fn description() -> Value {
         "valid_until": sketch::time(),
     });
     json!({ "type": "object", "properties": properties, "required": ["name", "needs", "parameters", "claim_url"] })
+}
+
+/// What a running session did not take over of a link's parameters.
+fn not_applied() -> Value {
+    json!({
+        "type": "array", "description": "What the parameters ask for in vain.",
+        "items": { "type": "string", "enum": NotApplied::ALL.map(NotApplied::as_str) },
+    })
 }
 
 fn claim() -> Value {
@@ -160,12 +184,18 @@ fn claim() -> Value {
 }
 
 fn accepted() -> Value {
-    sketch::object(json!({
+    let properties = json!({
         "session_id": SessionId::SPELLING.schema(),
         "state": states(),
         "status_url": uri("Where to ask how far it is."),
         "session_token": { "type": "string", "description": "What opens everything about the session." },
-    }))
+        "resumed": {
+            "type": "object", "required": ["not_applied"],
+            "description": "There when the session was running already.",
+            "properties": { "not_applied": not_applied() },
+        },
+    });
+    json!({ "type": "object", "properties": properties, "required": ["session_id", "state", "status_url", "session_token"] })
 }
 
 fn states() -> Value {

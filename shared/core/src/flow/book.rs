@@ -4,11 +4,12 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::cast::Cast;
 use crate::group::Group;
-use crate::ids::{CastKey, ImageId, SessionId, StagingId};
+use crate::ids::{CastId, CastKey, ImageId, SessionId, StagingId};
 use crate::image::Image;
 use crate::network::{Network, NetworkName};
 use crate::ports::{Fault, Store};
@@ -18,10 +19,11 @@ use crate::staging::Staging;
 use crate::system::{SYSTEM_ID, System};
 use crate::time::Timestamp;
 
-/// How long a cast is remembered, also that there is none, in seconds.
-const CAST_SECONDS: u64 = 5;
-/// How long an image, a network, the groups or the deployment's settings are remembered, in seconds.
-const RECORD_SECONDS: u64 = 30;
+/// After a change, for how long other function instances may still go by what was before it, in
+/// seconds: so long each keeps a cast with its counter (also that there is none), an image, a
+/// network, the groups, the pools and the deployment's settings. The instance that made the change
+/// goes by it at once.
+pub const CHANGE_SECONDS: u64 = 5;
 /// How long a count is remembered to be full, in seconds: long enough for a flood, short enough for whoever waits.
 const FULL_SECONDS: u64 = 2;
 /// How long it is remembered what waits in a pool, in seconds: a row that is older is refused anyway when it is given away.
@@ -40,10 +42,36 @@ pub(super) struct Book {
     full: Shelf<String, ()>,
     pools: Shelf<(), Vec<Staging>>,
     staged: Shelf<String, Vec<Session>>,
+    /// Grows whenever everything is forgotten.
+    age: AtomicU64,
 }
 
+/// When a read began. What it brings is kept only if nothing was forgotten since: it may show the
+/// rows from before the change that others were forgotten for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark(u64);
+
 impl Book {
-    /// The cast with this key, at most [`CAST_SECONDS`] old.
+    /// To be taken before a read whose result is to be kept.
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.age.load(Ordering::SeqCst))
+    }
+
+    /// Keeps what a read that began at `mark` has brought.
+    fn keep<K: Hash + Eq, V>(
+        &self,
+        shelf: &Shelf<K, V>,
+        key: K,
+        value: Option<Arc<V>>,
+        (seconds, now): (u64, Timestamp),
+        mark: Mark,
+    ) {
+        // Asked under the shelf's lock: whoever forgets grows the age before they take that lock.
+        let current = || self.mark() == mark;
+        shelf.put(key, value, now.plus_seconds(seconds), now, current);
+    }
+
+    /// The cast with this key, at most [`CHANGE_SECONDS`] old.
     pub(super) async fn cast<S: Store>(
         &self,
         store: &S,
@@ -53,13 +81,9 @@ impl Book {
         if let Some(known) = self.casts.find(key, now) {
             return Ok(known);
         }
+        let mark = self.mark();
         let read = store.cast_by_key(key).await?.map(Arc::new);
-        self.casts.put(
-            key.clone(),
-            read.clone(),
-            now.plus_seconds(CAST_SECONDS),
-            now,
-        );
+        self.learn(key, read.clone(), now, mark);
         Ok(read)
     }
 
@@ -69,13 +93,14 @@ impl Book {
     }
 
     /// Remembers what was read, or learnt from a refused reservation.
-    pub(super) fn learn(&self, key: &CastKey, cast: Option<Arc<Cast>>, now: Timestamp) {
-        self.casts
-            .put(key.clone(), cast, now.plus_seconds(CAST_SECONDS), now);
+    pub(super) fn learn(&self, key: &CastKey, cast: Option<Arc<Cast>>, now: Timestamp, mark: Mark) {
+        let until = (CHANGE_SECONDS, now);
+        self.keep(&self.casts, key.clone(), cast, until, mark);
     }
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
+        self.age.fetch_add(1, Ordering::SeqCst);
         self.casts.clear();
         self.images.clear();
         self.networks.clear();
@@ -86,27 +111,27 @@ impl Book {
         self.staged.clear();
     }
 
-    /// The image with this id, at most [`RECORD_SECONDS`] old.
+    /// The image with this id, at most [`CHANGE_SECONDS`] old.
     pub(super) async fn image<S: Store>(
         &self,
         store: &S,
         id: &ImageId,
         now: Timestamp,
     ) -> Result<Option<Arc<Image>>, Fault> {
-        self.images.record(store, id.as_str(), now).await
+        self.record(&self.images, store, id.as_str(), now).await
     }
 
-    /// The network of this name, at most [`RECORD_SECONDS`] old.
+    /// The network of this name, at most [`CHANGE_SECONDS`] old.
     pub(super) async fn network<S: Store>(
         &self,
         store: &S,
         name: &NetworkName,
         now: Timestamp,
     ) -> Result<Option<Arc<Network>>, Fault> {
-        self.networks.record(store, name.as_str(), now).await
+        self.record(&self.networks, store, name.as_str(), now).await
     }
 
-    /// The deployment's settings, at most [`RECORD_SECONDS`] old.
+    /// The deployment's settings, at most [`CHANGE_SECONDS`] old.
     pub(super) async fn system<S: Store>(
         &self,
         store: &S,
@@ -115,17 +140,14 @@ impl Book {
         if let Some(Some(known)) = self.system.find(&(), now) {
             return Ok(known);
         }
+        let mark = self.mark();
         let read = Arc::new(store.record::<System>(SYSTEM_ID).await?.unwrap_or_default());
-        self.system.put(
-            (),
-            Some(read.clone()),
-            now.plus_seconds(RECORD_SECONDS),
-            now,
-        );
+        let until = (CHANGE_SECONDS, now);
+        self.keep(&self.system, (), Some(read.clone()), until, mark);
         Ok(read)
     }
 
-    /// Every group, *All Users* among them, at most [`RECORD_SECONDS`] old.
+    /// Every group, *All Users* among them, at most [`CHANGE_SECONDS`] old.
     pub(super) async fn groups<S: Store>(
         &self,
         store: &S,
@@ -134,21 +156,18 @@ impl Book {
         if let Some(Some(known)) = self.groups.find(&(), now) {
             return Ok(known);
         }
+        let mark = self.mark();
         let mut read = read_all::<Group, S>(store).await?;
         if read.iter().all(|group| group.id != Group::all_users_id()) {
             read.push(Group::all_users());
         }
         let read = Arc::new(read);
-        self.groups.put(
-            (),
-            Some(read.clone()),
-            now.plus_seconds(RECORD_SECONDS),
-            now,
-        );
+        let until = (CHANGE_SECONDS, now);
+        self.keep(&self.groups, (), Some(read.clone()), until, mark);
         Ok(read)
     }
 
-    /// Every pool, at most [`RECORD_SECONDS`] old.
+    /// Every pool, at most [`CHANGE_SECONDS`] old.
     pub(super) async fn pools<S: Store>(
         &self,
         store: &S,
@@ -157,13 +176,10 @@ impl Book {
         if let Some(Some(known)) = self.pools.find(&(), now) {
             return Ok(known);
         }
+        let mark = self.mark();
         let read = Arc::new(read_all::<Staging, S>(store).await?);
-        self.pools.put(
-            (),
-            Some(read.clone()),
-            now.plus_seconds(RECORD_SECONDS),
-            now,
-        );
+        let until = (CHANGE_SECONDS, now);
+        self.keep(&self.pools, (), Some(read.clone()), until, mark);
         Ok(read)
     }
 
@@ -177,13 +193,10 @@ impl Book {
         if let Some(Some(known)) = self.staged.find(pool.as_str(), now) {
             return Ok(known);
         }
+        let mark = self.mark();
         let read = Arc::new(store.pool(pool).await?);
-        self.staged.put(
-            pool.as_str().to_owned(),
-            Some(read.clone()),
-            now.plus_seconds(STAGED_SECONDS),
-            now,
-        );
+        let (pool, until) = (pool.as_str().to_owned(), (STAGED_SECONDS, now));
+        self.keep(&self.staged, pool, Some(read.clone()), until, mark);
         Ok(read)
     }
 
@@ -194,40 +207,38 @@ impl Book {
         });
     }
 
+    async fn record<R: Record, S: Store>(
+        &self,
+        shelf: &Shelf<String, R>,
+        store: &S,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<R>>, Fault> {
+        if let Some(known) = shelf.find(id, now) {
+            return Ok(known);
+        }
+        let mark = self.mark();
+        let read = store.record::<R>(id).await?.map(Arc::new);
+        let until = (CHANGE_SECONDS, now);
+        self.keep(shelf, id.to_owned(), read.clone(), until, mark);
+        Ok(read)
+    }
+
+    /// Forgets this cast only, by whatever key it was found.
+    pub(super) fn forget_cast(&self, id: &CastId) {
+        self.casts.retain(|cast| cast.id != *id);
+    }
+
     /// Remembers for a moment that a count is full.
-    pub(super) fn learn_full(&self, key: &str, now: Timestamp) {
-        self.full.put(
-            key.to_owned(),
-            Some(Arc::new(())),
-            now.plus_seconds(FULL_SECONDS),
-            now,
-        );
+    pub(super) fn learn_full(&self, key: &str, now: Timestamp, mark: Mark) {
+        let until = (FULL_SECONDS, now);
+        let full = Some(Arc::new(()));
+        self.keep(&self.full, key.to_owned(), full, until, mark);
     }
 
     /// Whether a count was found full a moment ago.
     pub(super) fn is_full(&self, key: &str, now: Timestamp) -> bool {
         self.full.find(key, now).is_some()
-    }
-}
-
-impl<R: Record> Shelf<String, R> {
-    async fn record<S: Store>(
-        &self,
-        store: &S,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<R>>, Fault> {
-        if let Some(known) = self.find(id, now) {
-            return Ok(known);
-        }
-        let read = store.record::<R>(id).await?.map(Arc::new);
-        self.put(
-            id.to_owned(),
-            read.clone(),
-            now.plus_seconds(RECORD_SECONDS),
-            now,
-        );
-        Ok(read)
     }
 }
 
@@ -272,8 +283,24 @@ impl<K: Hash + Eq, V> Shelf<K, V> {
         }
     }
 
-    fn put(&self, key: K, value: Option<Arc<V>>, until: Timestamp, now: Timestamp) {
+    /// Forgets what does not pass.
+    fn retain(&self, passes: impl Fn(&V) -> bool) {
         if let Ok(mut shelf) = self.0.lock() {
+            shelf.retain(|_, entry| entry.value.as_deref().is_none_or(&passes));
+        }
+    }
+
+    fn put(
+        &self,
+        key: K,
+        value: Option<Arc<V>>,
+        until: Timestamp,
+        now: Timestamp,
+        current: impl Fn() -> bool,
+    ) {
+        if let Ok(mut shelf) = self.0.lock()
+            && current()
+        {
             if shelf.len() >= ENTRIES {
                 shelf.retain(|_, entry| now < entry.until);
             }
@@ -282,5 +309,59 @@ impl<K: Hash + Eq, V> Shelf<K, V> {
             }
             shelf.insert(key, Remembered { value, until });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOON, cast};
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept_after_it() {
+        let book = Book::default();
+        let link = cast(1);
+        let key = link.settings.key.clone();
+        let stale = book.mark();
+        book.clear();
+        book.learn(&key, Some(link.clone().into()), NOON, stale);
+        assert!(
+            book.casts.find(&key, NOON).is_none(),
+            "from before the change"
+        );
+        book.learn_full("cast/1", NOON, stale);
+        assert!(!book.is_full("cast/1", NOON));
+        book.learn(&key, Some(link.into()), NOON, book.mark());
+        assert!(book.casts.find(&key, NOON).is_some(), "from after it");
+    }
+
+    #[test]
+    fn a_cast_is_remembered_for_as_long_as_is_promised() {
+        let book = Book::default();
+        let link = cast(1);
+        let key = link.settings.key.clone();
+        book.learn(&key, Some(link.into()), NOON, book.mark());
+        let last = NOON.plus_seconds(CHANGE_SECONDS);
+        let before = Timestamp::from_millis(last.millis() - 1);
+        assert!(book.remembered_cast(&key, before).is_some());
+        assert!(book.remembered_cast(&key, last).is_none());
+    }
+
+    #[test]
+    fn one_cast_is_forgotten_under_each_of_its_keys() {
+        let book = Book::default();
+        let (link, other) = (cast(1), cast(2));
+        let old = CastKey::parse("the-old-key").expect("a key");
+        let keys = [link.settings.key.clone(), old];
+        for key in &keys {
+            book.learn(key, Some(link.clone().into()), NOON, book.mark());
+        }
+        let kept = other.settings.key.clone();
+        book.learn(&kept, Some(other.into()), NOON, book.mark());
+        book.forget_cast(&link.id);
+        for key in &keys {
+            assert!(book.casts.find(key, NOON).is_none(), "{key}");
+        }
+        assert!(book.casts.find(&kept, NOON).is_some());
     }
 }

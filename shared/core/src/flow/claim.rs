@@ -12,10 +12,10 @@ use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
 use crate::denial::DenialCode;
-use crate::ids::{Nonce, Reference, SessionId, UserId};
+use crate::ids::{CastKey, Nonce, Reference, SessionId, UserId};
 use crate::image::Image;
 use crate::persistent_profile;
-use crate::policy::{self, Admission, ProofFact, Verdict, Wishes};
+use crate::policy::{self, Admission, NotApplied, ProofFact, Resumption, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
 use crate::session::{Charge, Launch, Origin, Owner, Pooled, RESERVED_SECONDS, Session, State};
 use crate::ticket::{LaunchTicket, OwnerTicket, TicketError};
@@ -43,6 +43,8 @@ pub struct Claimed {
     pub session: Session,
     /// Shows that the bearer owns it.
     pub owner_ticket: String,
+    /// For a session that was running already: what the link's parameters asked for in vain.
+    pub resumed: Option<Vec<NotApplied>>,
 }
 
 /// What a claim is answered with.
@@ -75,6 +77,16 @@ pub(super) struct Terms<'a> {
     pub(super) proof: Option<Proof>,
 }
 
+/// What is known of a visit before anything is gathered for it.
+struct Known<'a> {
+    /// The key that the visitor came with.
+    key: &'a str,
+    /// The visitor's own live session of the link.
+    own_session: Option<Session>,
+    /// How long the attempt limiter holds the visitor back, in seconds.
+    wait: Option<u64>,
+}
+
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task; where there is none to be had now and the link
     /// has a waiting room, the visitor gets a place in it. The same ticket always leads to the same session,
@@ -102,15 +114,32 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let wait = self.attempts.wait(&address, most, now);
             self.attempts.note(&address, now);
             found = self.find_cast(key, wait, now).await?;
-            let Some(cast) = found.clone() else {
+            let own = self.find_own(found.as_deref(), visitor, wait).await?;
+            let known = found.clone().ok_or(DenialCode::UnknownCast.into());
+            let known = known.and_then(|cast| {
+                let ticket = self.check_ticket(&request.ticket, &cast, visitor, now);
+                // A disabled link is as unknown as any, but to those whose claim was accepted before.
+                let hidden = !cast.settings.enabled && own.is_none();
+                if hidden && (ticket.is_err() || wait.is_some()) {
+                    return Err(DenialCode::UnknownCast.into());
+                }
+                ticket.map(|ticket| (cast, ticket))
+            });
+            if let Err(Stop::Denied(denial)) = &known
+                && denial.code == DenialCode::UnknownCast
+            {
                 policy::attempts::check(wait)?;
-                return Err(DenialCode::UnknownCast.into());
-            };
-            let ticket = self.check_ticket(&request.ticket, &cast, visitor, now)?;
+            }
+            let (cast, ticket) = known?;
             // The page was opened from there; the claim's own Referer is that page.
             referrer.clone_from(&ticket.referrer);
             // On the heap: what a claim holds on its way is large, and every caller would hold a place for it.
-            Box::pin(self.serve(cast, &ticket, request, visitor, wait)).await
+            let known = Known {
+                key,
+                own_session: own,
+                wait,
+            };
+            Box::pin(self.serve(cast, known, &ticket, request, visitor)).await
         };
         match claimed.await {
             Ok(received) => Ok(received),
@@ -139,10 +168,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     async fn serve(
         &self,
         cast: Arc<Cast>,
+        known: Known<'_>,
         ticket: &LaunchTicket,
         request: &ClaimRequest,
         visitor: &Visitor,
-        wait: Option<u64>,
     ) -> Result<Received, Stop> {
         let now = self.clock.now();
         let wishes = Wishes {
@@ -152,14 +181,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let mut ground = self
             .gather(
                 Some(cast.clone()),
+                known.own_session,
                 visitor,
                 ticket.referrer.as_deref(),
                 &wishes,
                 now,
             )
             .await?;
-        ground.own_session = self.find_own(&cast, visitor).await?;
-        (ground.consent, ground.wait) = (Some(request.consent), wait);
+        (ground.consent, ground.wait) = (Some(request.consent), known.wait);
+        ground.key = CastKey::parse(known.key);
         let mut terms = self.name_session(&cast, ticket, request, visitor);
         ground.place = Some(
             ticket
@@ -190,6 +220,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     return Ok(Received::Session(Box::new(Claimed {
                         session,
                         owner_ticket,
+                        resumed: ground.not_applied.take(),
                     })));
                 }
             },
@@ -334,7 +365,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 ground.image.clone(),
             ) {
                 (Verdict::Admit(admission), Some(image)) => (admission, image),
-                (Verdict::Resume(url), _) => return self.resume(ground, url, now).await,
+                (Verdict::Resume(how), _) => return self.resume(ground, how, now).await,
                 (Verdict::Deny(denial), _) => return self.find_earlier(terms, denial.into()).await,
                 // The image rule comes before any admission.
                 (Verdict::Admit(_), None) => {
@@ -365,6 +396,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             }
             (reservation.session, reservation.staged) =
                 self.choose(reservation.session, &lost).await?;
+            let mark = self.book.mark();
             match self.store.reserve(&reservation).await? {
                 Reserved::Placed => {
                     let (id, key) = (&reservation.session.id, &cast.settings.key);
@@ -386,7 +418,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     emptied.counter.remaining = 0;
                     cast = Arc::new(emptied);
                     ground.cast = Some(cast.clone());
-                    self.book.learn(&cast.settings.key, Some(cast.clone()), now);
+                    let key = ground.key.as_ref().unwrap_or(&cast.settings.key);
+                    self.book.learn(key, Some(cast.clone()), now, mark);
                 }
                 Reserved::RoomMoved(seen) => ground.room = Some(seen),
                 Reserved::WindowMoved(seen) => window = Some(seen),
@@ -394,7 +427,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     ground.full.insert(kind);
                     if let Some(tally) = reservation.tallies.iter().find(|tally| tally.kind == kind)
                     {
-                        self.book.learn_full(&tally.key, now);
+                        self.book.learn_full(&tally.key, now, mark);
                     }
                 }
                 Reserved::ProofUsed => ground.proof = ProofFact::Failed,
@@ -411,16 +444,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// The visitor's own session, with the address to be opened in it written down.
     async fn resume(
         &self,
-        ground: &Ground<'_>,
-        url: Option<String>,
+        ground: &mut Ground<'_>,
+        how: Resumption,
         now: Timestamp,
     ) -> Result<Session, Stop> {
         let own = ground
             .own_session
             .clone()
             .ok_or(DenialCode::UnknownSession)?;
-        tracing::info!(session.id = %own.id, "Session {} is taken up again", own.id);
-        let Some(url) = url else { return Ok(own) };
+        tracing::info!(session.id = %own.id, "Session {} is resumed", own.id);
+        ground.not_applied = Some(how.not_applied);
+        let Some(url) = how.opens else { return Ok(own) };
         let (id, known) = (own.id.clone(), own.clone());
         let row = self
             .move_session(&id, Some(own), |row| row.sent_to(url.clone(), now).ok())
@@ -436,20 +470,22 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    /// The cast as it is now; none when it is gone, or has another key by now than the visitor came with.
+    /// The cast as it is now; none when it is gone, or the key that the visitor came with opens it
+    /// no more.
     pub(super) async fn read_again(
         &self,
         cast: &Cast,
         ground: &mut Ground<'_>,
     ) -> Result<Arc<Cast>, Stop> {
-        let (key, now) = (&cast.settings.key, self.clock.now());
+        let (now, mark) = (self.clock.now(), self.book.mark());
+        let key = ground.key.as_ref().unwrap_or(&cast.settings.key);
         let read = self
             .store
             .cast(&cast.id)
             .await?
-            .filter(|read| read.settings.key == *key)
+            .filter(|read| read.settings.answers_to(key, now))
             .map(Arc::new);
-        self.book.learn(key, read.clone(), now);
+        self.book.learn(key, read.clone(), now, mark);
         let read = read.ok_or(DenialCode::UnknownCast)?;
         self.gather_for(&read, ground, now).await?;
         self.see_room(&read, ground).await?;

@@ -7,11 +7,11 @@ use super::{Casting, Visitor};
 use crate::address;
 use crate::cast::{Cast, CountBy};
 use crate::group;
-use crate::ids::{CastKey, SessionId};
+use crate::ids::{CastId, CastKey, SessionId};
 use crate::image::Image;
 use crate::network::Network;
 use crate::permission::{Grant, Permission};
-use crate::policy::{self, Facts, Line, ProofFact, Wishes};
+use crate::policy::{self, Facts, Line, NotApplied, ProofFact, Wishes};
 use crate::ports::{Fault, Launcher, Store};
 use crate::room::{Room, Standing};
 use crate::session::Session;
@@ -23,12 +23,16 @@ use crate::window::Window;
 
 /// All that facts are made of, as it was read.
 pub(super) struct Ground<'a> {
+    /// The key that the visitor came with; `None`: the one that the cast has.
+    pub(super) key: Option<CastKey>,
     pub(super) cast: Option<Arc<Cast>>,
     pub(super) image: Option<Arc<Image>>,
     pub(super) network: Option<Arc<Network>>,
     pub(super) system: Arc<System>,
     pub(super) grant: Grant,
     pub(super) own_session: Option<Session>,
+    /// What a resumed session did not take over of the link's parameters; `None` until one is.
+    pub(super) not_applied: Option<Vec<NotApplied>>,
     pub(super) full: BTreeSet<TallyKind>,
     /// The link's waiting room, where it has one and somebody has looked.
     pub(super) room: Option<Room>,
@@ -118,10 +122,12 @@ impl Ground<'_> {
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
-    /// Gathers what the rules need to judge this visitor of this cast.
+    /// Gathers what the rules need to judge this visitor of this cast, of which they have the session
+    /// `own_session`. A disabled cast is none to everybody else.
     pub(super) async fn gather<'a>(
         &self,
         cast: Option<Arc<Cast>>,
+        own_session: Option<Session>,
         visitor: &'a Visitor,
         referrer: Option<&'a str>,
         wishes: &'a Wishes,
@@ -129,12 +135,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<Ground<'a>, Fault> {
         let system = self.book.system(&self.store, now).await?;
         let mut ground = Ground {
-            cast: cast.filter(|cast| cast.settings.enabled),
+            key: None,
+            cast: cast.filter(|cast| cast.settings.enabled || own_session.is_some()),
             image: None,
             network: None,
             system,
             grant: Grant::default(),
-            own_session: None,
+            own_session,
+            not_applied: None,
             full: BTreeSet::new(),
             room: None,
             place: None,
@@ -199,16 +207,27 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         Ok(())
     }
 
-    /// The visitor's own live session of this cast, where the link lets it be taken up again.
+    /// The visitor's own live session of this cast, where the link lets it be resumed. An enabled link
+    /// that does not, and an anonymous visitor, cost no read. For a user, an unknown link costs the
+    /// same read as a disabled one, so that the time taken does not tell them apart. `wait` is the
+    /// attempt limiter's: whoever has tried too often is not looked up.
     pub(super) async fn find_own(
         &self,
-        cast: &Cast,
+        cast: Option<&Cast>,
         visitor: &Visitor,
+        wait: Option<u64>,
     ) -> Result<Option<Session>, Fault> {
-        let Some(user) = visitor.user.as_ref().filter(|_| cast.settings.allow_resume) else {
+        let Some(user) = visitor.user.as_ref().filter(|_| wait.is_none()) else {
             return Ok(None);
         };
-        let Some(found) = self.store.live_session_of(&user.id, &cast.id).await? else {
+        let allowed = cast.is_some_and(|cast| cast.settings.allow_resume);
+        if !allowed && cast.is_some_and(|cast| cast.settings.enabled) {
+            return Ok(None);
+        }
+        let of_nothing = CastId::from_bytes([0; 16]);
+        let cast = cast.map_or(&of_nothing, |cast| &cast.id);
+        let found = self.store.live_session_of(&user.id, cast).await?;
+        let Some(found) = found.filter(|_| allowed) else {
             return Ok(None);
         };
         // The listing may be a moment old; the row is not.

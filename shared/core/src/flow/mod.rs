@@ -29,10 +29,11 @@ mod trial;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use book::CHANGE_SECONDS;
 pub use claim::{ClaimRequest, Claimed, Received};
 pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
 pub use history::History;
-pub use open::{CaptchaNeed, Claimable, Next, Opened};
+pub use open::{CaptchaNeed, Claimable, Next, Opened, Resumable};
 pub use owner::outcome;
 pub use profiles::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
@@ -242,6 +243,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Saved::Done => {
                     tracing::info!(session.id = %id, from = before.state.as_str(), to = after.state.as_str(), "Session {id} moved");
                     count_move(&after);
+                    if after.gives_back(&before).count.is_some() {
+                        // The place that has come back is seen here at once.
+                        self.book.forget_cast(&after.cast_id);
+                    }
                     return Ok(Some(after));
                 }
                 Saved::Stale => {}

@@ -9,8 +9,9 @@ use crate::captcha::CaptchaKind;
 use crate::cast::Cast;
 use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
-use crate::policy::{self, Verdict, Wishes};
+use crate::policy::{self, NotApplied, Resumption, Verdict, Wishes};
 use crate::ports::{Launcher, Store};
+use crate::session::Session;
 use crate::ticket::{
     LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket,
 };
@@ -46,11 +47,23 @@ pub struct Claimable {
     pub ticket: String,
     /// The proof that somebody is there, if one is needed.
     pub captcha: Option<CaptchaNeed>,
-    /// The address that the session will open because the visitor's link says so: the visitor must agree to it.
+    /// The address that the session will open because the visitor's link says so, once they agree:
+    /// a new session starts only then, one that is resumed is theirs either way.
     pub opens: Option<String>,
+    /// The running session that the claim leads back to.
+    pub resumes: Option<Resumable>,
     /// For a link that asks where its visitors come from: what they bring (parameter `via`) when the page itself is loaded afresh, because
     /// browsers forget by then where it was opened from. Good for [`RETURN_TICKET_SECONDS`].
     pub via: Option<String>,
+}
+
+/// A visitor's own running session, which their claim leads back to.
+#[derive(Clone, Debug)]
+pub struct Resumable {
+    /// The session as it was read a moment ago.
+    pub session: Session,
+    /// What the link's parameters ask for in vain.
+    pub not_applied: Vec<NotApplied>,
 }
 
 /// What a page, or a program, needs to get a proof.
@@ -108,6 +121,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             .attempts_per_minute;
         let wait = self.attempts.wait(&address, most, now);
         *found = self.find_cast(key, wait, now).await?;
+        let own = self.find_own(found.as_deref(), visitor, wait).await?;
         let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
         let via = via.filter(|via| {
             address::is_of(&via.address, visitor.address, &self.keys)
@@ -115,7 +129,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         });
         let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
         let mut ground = self
-            .gather(found.clone(), visitor, referrer.as_deref(), wishes, now)
+            .gather(
+                found.clone(),
+                own,
+                visitor,
+                referrer.as_deref(),
+                wishes,
+                now,
+            )
             .await?;
         ground.wait = wait;
         if found
@@ -154,15 +175,23 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     .filter(|_| admission.kasm_url.by_visitor);
                 Next::Claim(self.draw_claimable(&cast, &ground, address, opens, now))
             }
-            // Opening a link never looks for a session to take up again; the claim does.
-            Verdict::Resume(_) => {
-                Next::Claim(self.draw_claimable(&cast, &ground, address, None, now))
-            }
+            Verdict::Resume(Resumption { opens, not_applied }) => Next::Claim(Claimable {
+                captcha: None,
+                resumes: ground.own_session.clone().map(|session| Resumable {
+                    session,
+                    not_applied,
+                }),
+                ..self.draw_claimable(&cast, &ground, address, opens, now)
+            }),
         };
-        let image_name = ground.image.as_deref().map_or_else(
-            || cast.settings.name.clone(),
-            |image| image.settings.name.clone(),
-        );
+        let running = ground.own_session.as_ref();
+        let image_name = ground
+            .image
+            .as_ref()
+            .map(|image| image.settings.name.clone())
+            .or_else(|| running.map(|own| own.launch.image_name.clone()))
+            // The name of the cast is the administrator's; its key is known to the visitor.
+            .unwrap_or_else(|| cast.settings.key.to_string());
         Ok(Opened {
             cast,
             image_name,
@@ -216,6 +245,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             ticket: ticket.sign(&self.keys),
             captcha,
             opens,
+            resumes: None,
             via,
         }
     }

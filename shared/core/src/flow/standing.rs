@@ -46,7 +46,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         policy::attempts::check(self.attempts.wait(&asker, most, now))?;
         let found = self.find_cast(key, None, now).await?;
         let (nobody, wishes) = (Visitor::from(NOWHERE), Wishes::default());
-        let ground = self.gather(found, &nobody, referrer, &wishes, now).await?;
+        let ground = self
+            .gather(found, None, &nobody, referrer, &wishes, now)
+            .await?;
         let Some(cast) = ground.cast.clone() else {
             self.attempts.note(&asker, now);
             return Ok(Standing {

@@ -28,6 +28,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let mut ground = self
             .gather(
                 None,
+                None,
                 visitor,
                 visitor.referrer.as_deref(),
                 &trial.wishes,
@@ -38,7 +39,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         self.gather_for(&cast, &mut ground, now).await?;
         ground.place = Some((SessionId::from_bytes([0; 16]), false));
         self.see_room(&cast, &mut ground).await?;
-        ground.own_session = self.find_own(&cast, visitor).await?;
+        ground.own_session = self.find_own(Some(&cast), visitor, None).await?;
         ground.proof = ProofFact::NotAsked;
         for tally in policy::live_limits::tallies(
             &cast,

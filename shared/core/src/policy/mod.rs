@@ -16,6 +16,7 @@ pub mod login;
 pub mod network;
 pub mod open_hours;
 pub mod referrer;
+pub mod resume;
 pub mod total;
 pub mod trace;
 pub mod turn;
@@ -38,6 +39,7 @@ use crate::window::Window;
 
 pub use captcha::ProofFact;
 pub use kasm_url::Chosen;
+pub use resume::{NotApplied, Resumption};
 pub use trace::{Step, trace};
 pub use turn::Line;
 
@@ -80,6 +82,18 @@ pub struct Facts<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> Facts<'a> {
+    /// Whether a session of this visitor would be resumed, if there is one.
+    fn may_resume(&self) -> bool {
+        self.user.is_some() && self.cast.is_some_and(|cast| cast.settings.allow_resume)
+    }
+
+    /// The session that is resumed.
+    fn resumable(&self) -> Option<&'a Session> {
+        self.own_session.filter(|_| self.may_resume())
+    }
+}
+
 /// What a link's parameters ask for, as they came.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Wishes {
@@ -94,8 +108,8 @@ pub struct Wishes {
 pub enum Verdict {
     /// No.
     Deny(Denial),
-    /// The visitor has a session of this cast already and gets that one; if a URL is named, it is opened there.
-    Resume(Option<String>),
+    /// The visitor has a session of this cast already and gets that one.
+    Resume(Resumption),
     /// Yes, if this can be taken.
     Admit(Admission),
 }
@@ -118,7 +132,7 @@ pub struct Admission {
 /// The rules, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// The link exists and is enabled.
+    /// The link exists and is enabled, or the visitor has a session of it.
     Enabled,
     /// The link has not expired.
     ValidUntil,
@@ -130,6 +144,8 @@ pub enum Rule {
     Referrer,
     /// The visitor has logged in, or need not.
     Login,
+    /// The address has not tried too often.
+    Attempts,
     /// The visitor has a session already.
     Resume,
     /// The image can be started.
@@ -140,8 +156,6 @@ pub enum Rule {
     Network,
     /// The visitor agrees to what the link asks for.
     Consent,
-    /// The address has not tried too often.
-    Attempts,
     /// Somebody is there.
     Captcha,
     /// Nobody is before the visitor in the waiting room.
@@ -177,16 +191,16 @@ fn judge(
     facts: &Facts<'_>,
     hear: &mut dyn FnMut(Rule, Result<(), Denial>) -> Result<(), Denial>,
 ) -> Result<Verdict, Denial> {
-    let found = enabled::check(facts.cast);
+    let own = facts.resumable();
+    let found = enabled::check(facts.cast, own.is_some());
     hear(Rule::Enabled, found.clone().map(drop))?;
     // Without a link no other rule has anything to judge.
     let cast = found?;
     let settings = &cast.settings;
-    // A session that is there outlives the link's own end; what it may not outlive is that the link was taken away from this visitor.
-    let own = facts
-        .own_session
-        .filter(|_| settings.allow_resume && facts.user.is_some());
-    let begins = |verdict: Result<(), Denial>| if own.is_some() { Ok(()) } else { verdict };
+    // Expiry and hours bound new sessions only. While the attempt limiter holds the visitor back,
+    // nobody has looked for a session of theirs: then the limiter answers, not these two.
+    let excused = own.is_some() || facts.may_resume() && facts.wait.is_some();
+    let begins = |verdict: Result<(), Denial>| if excused { Ok(()) } else { verdict };
     hear(
         Rule::ValidUntil,
         begins(valid_until::check(settings.valid_until, facts.now)),
@@ -213,15 +227,17 @@ fn judge(
         Rule::Login,
         login::check(settings.allow_anonymous, facts.user),
     )?;
+    hear(Rule::Attempts, attempts::check(facts.wait))?;
     hear(Rule::Resume, Ok(()))?;
-    let chosen = kasm_url::check(settings, facts.wishes.kasm_url.as_deref());
-    if own.is_some() {
-        // Whatever is wrong with a wish never keeps anybody from a session that is theirs; and nobody's link opens anything in it unseen.
-        let agreed = chosen
-            .ok()
-            .filter(|chosen| chosen.by_visitor && facts.consent == Some(true));
-        return Ok(Verdict::Resume(agreed.and_then(|chosen| chosen.url)));
+    if let Some(own) = own {
+        return Ok(Verdict::Resume(resume::plan(
+            settings,
+            own,
+            facts.wishes,
+            facts.consent,
+        )));
     }
+    let chosen = kasm_url::check(settings, facts.wishes.kasm_url.as_deref());
     hear(Rule::Image, image::check(facts.image))?;
     hear(Rule::KasmUrl, chosen.clone().map(drop))?;
     hear(Rule::Network, judge_network(facts, cast))?;
@@ -230,7 +246,6 @@ fn judge(
         Rule::Consent,
         consent::check(chosen.by_visitor, facts.consent),
     )?;
-    hear(Rule::Attempts, attempts::check(facts.wait))?;
     hear(
         Rule::Captcha,
         captcha::check(settings, facts.user, facts.proof),
@@ -450,11 +465,11 @@ pub(crate) mod tests {
             "address-denied",
             "referrer-denied",
             "login-required",
+            "too-many-attempts",
             "image-unavailable",
             "parameter-invalid",
             "network-denied",
             "consent-required",
-            "too-many-attempts",
             "captcha-required",
             "waiting",
             "system-busy",
@@ -476,93 +491,161 @@ pub(crate) mod tests {
         );
     }
 
-    #[test]
-    fn only_a_logged_in_user_of_a_link_that_allows_it_resumes_and_then_nothing_stands_in_the_way() {
-        let own = session(&cast(1), 1);
-        let ann = user(1);
-        let resumes = |ground: &Ground, user: Option<&User>, own: Option<&Session>| {
-            matches!(
-                admit(&Facts {
-                    user,
-                    own_session: own,
-                    ..ground.facts()
-                }),
-                Verdict::Resume(_)
-            )
-        };
-        let mut ground = Ground::plain();
-        assert!(
-            !resumes(&ground, Some(&ann), Some(&own)),
-            "the link does not allow it"
-        );
-        ground.cast.settings.allow_resume = true;
-        assert!(resumes(&ground, Some(&ann), Some(&own)));
-        assert!(!resumes(&ground, None, Some(&own)), "nobody is logged in");
-        assert!(!resumes(&ground, Some(&ann), None), "there is none");
-        let settings = &mut ground.cast.settings;
-        settings.valid_until = Some(NOON);
-        settings.limit_total_sessions = true;
-        settings.max_live_sessions = Some(1);
-        settings.require_captcha = true;
-        ground.image.settings.enabled = false;
-        ground.full = [TallyKind::Cast].into();
-        assert!(
-            resumes(&ground, Some(&ann), Some(&own)),
-            "limits and the link's end are for new sessions"
-        );
-        ground.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
-        assert!(
-            !resumes(&ground, Some(&ann), Some(&own)),
-            "the referrer is checked all the same"
-        );
+    /// What stands in the way of a new session, one state of a link after another.
+    fn states() -> Vec<(&'static str, fn(&mut Ground))> {
+        vec![
+            ("open", |_| {}),
+            ("sold out", |ground| {
+                ground.cast.settings.limit_total_sessions = true;
+                ground.cast.counter.remaining = 0;
+            }),
+            ("the link's cap is reached", |ground| {
+                ground.full = [TallyKind::Cast].into();
+            }),
+            ("the deployment's cap is reached", |ground| {
+                ground.full = [TallyKind::System].into();
+            }),
+            ("the user's cap is reached", |ground| {
+                ground.full = [TallyKind::User].into();
+            }),
+            ("the profile is in use", |ground| {
+                ground.full = [TallyKind::Profile].into();
+            }),
+            ("maintenance", |ground| {
+                ground.system.max_sessions = Some(0);
+            }),
+            ("maintenance of the link", |ground| {
+                ground.cast.settings.max_live_sessions = Some(0);
+            }),
+            ("expired", |ground| {
+                ground.cast.settings.valid_until = Some(NOON);
+            }),
+            ("out of hours", |ground| {
+                ground.cast.settings.open_hours = Some(OpenHours {
+                    time_zone: "UTC".into(),
+                    spans: vec![Span::parse("sun 09:00-10:00").expect("a span")],
+                });
+            }),
+            ("disabled", |ground| ground.cast.settings.enabled = false),
+            ("image disabled", |ground| {
+                ground.image.settings.enabled = false;
+            }),
+            ("all of it", |ground| {
+                let wishes = std::mem::take(&mut ground.wishes);
+                *ground = hopeless();
+                ground.cast.settings.banned_addresses.clear();
+                ground.cast.settings.referrers.clear();
+                ground.wishes = wishes;
+            }),
+        ]
     }
 
     #[test]
-    fn a_resume_opens_the_visitors_url_and_a_wrong_one_does_not_stop_it() {
-        let own = session(&cast(1), 1);
-        let ann = user(1);
-        let mut ground = Ground::plain();
-        ground.cast.settings.allow_resume = true;
-        ground.cast.settings.kasm_url = Some("https://own.example/".into());
-        for (name, dynamic, consent, wish, opened) in [
-            ("no wish", true, true, None, None),
-            (
-                "a wish",
-                true,
-                true,
-                Some("example.com"),
-                Some("https://example.com/"),
-            ),
-            (
-                "a wish that nobody agreed to",
-                true,
-                false,
-                Some("example.com"),
-                None,
-            ),
-            (
-                "a wish that the link does not take",
-                false,
-                true,
-                Some("example.com"),
-                None,
-            ),
-            ("a wrong wish", true, true, Some("http://localhost/"), None),
-        ] {
-            ground.cast.settings.dynamic_kasm_url = dynamic;
-            ground.wishes.kasm_url = wish.map(str::to_owned);
-            let consent = Some(consent);
-            let verdict = admit(&Facts {
-                user: Some(&ann),
-                own_session: Some(&own),
-                consent,
-                ..ground.facts()
-            });
-            assert_eq!(
-                verdict,
-                Verdict::Resume(opened.map(str::to_owned)),
-                "{name}"
-            );
+    fn own_session_x_state_of_link_x_login_x_parameters() {
+        let (own, ann) = (session(&cast(1), 1), user(1));
+        let wishes = |url: Option<&str>, network: Option<&str>| Wishes {
+            kasm_url: url.map(str::to_owned),
+            docker_network: network.map(str::to_owned),
+        };
+        for (state, set) in states() {
+            for (parameters, wishes, not_applied) in [
+                ("none", Wishes::default(), &[][..]),
+                (
+                    "a good address that this app cannot open",
+                    wishes(Some("example.com"), None),
+                    &[NotApplied::UrlUnsupported],
+                ),
+                (
+                    "a bad address",
+                    wishes(Some("http://localhost/"), None),
+                    &[NotApplied::UrlInvalid],
+                ),
+                (
+                    "a bad network",
+                    wishes(None, Some("../lab")),
+                    &[NotApplied::NetworkUnchanged],
+                ),
+            ] {
+                let mut ground = Ground::plain();
+                ground.wishes = wishes;
+                set(&mut ground);
+                ground.cast.settings.allow_resume = true;
+                ground.cast.settings.dynamic_kasm_url = true;
+                for (logged_in, theirs, allowed, resumed) in [
+                    (true, true, true, true),
+                    (true, false, true, false),
+                    (false, true, true, false),
+                    (false, false, true, false),
+                    (true, true, false, false),
+                ] {
+                    ground.cast.settings.allow_resume = allowed;
+                    let verdict = admit(&Facts {
+                        user: logged_in.then_some(&ann),
+                        own_session: theirs.then_some(&own),
+                        ..ground.facts()
+                    });
+                    let name = format!(
+                        "{state}, parameters: {parameters}, logged in: {logged_in}, \
+                         own session: {theirs}, resume allowed: {allowed}"
+                    );
+                    let expected = Verdict::Resume(Resumption {
+                        opens: None,
+                        not_applied: not_applied.to_vec(),
+                    });
+                    assert_eq!(verdict == expected, resumed, "{name}: {verdict:?}");
+                    assert_eq!(
+                        matches!(verdict, Verdict::Resume(_)),
+                        resumed,
+                        "{name}: {verdict:?}"
+                    );
+                }
+            }
         }
+    }
+
+    #[test]
+    fn what_is_asked_before_a_resume() {
+        let (own, ann) = (session(&cast(1), 1), user(1));
+        let code = |ground: &Ground, user: Option<&User>, wait: Option<u64>| {
+            let own_session = wait.is_none().then_some(&own);
+            match admit(&Facts {
+                user,
+                own_session,
+                wait,
+                ..ground.facts()
+            }) {
+                Verdict::Deny(denial) => Some(denial.code),
+                _ => None,
+            }
+        };
+        let resumable = || {
+            let mut ground = Ground::plain();
+            ground.cast.settings.allow_resume = true;
+            ground.cast.settings.allow_anonymous = false;
+            ground.cast.settings.valid_until = Some(NOON);
+            ground
+        };
+        assert_eq!(code(&resumable(), Some(&ann), None), None, "nothing");
+        let mut banned = resumable();
+        banned.cast.settings.banned_addresses =
+            vec![AddressRule::parse("192.0.2.1").expect("an address")];
+        assert_eq!(
+            code(&banned, Some(&ann), None),
+            Some(DenialCode::AddressDenied)
+        );
+        let mut elsewhere = resumable();
+        elsewhere.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
+        assert_eq!(
+            code(&elsewhere, Some(&ann), None),
+            Some(DenialCode::ReferrerDenied)
+        );
+        let mut open = resumable();
+        open.cast.settings.valid_until = None;
+        assert_eq!(code(&open, None, None), Some(DenialCode::LoginRequired));
+        assert_eq!(
+            code(&resumable(), Some(&ann), Some(9)),
+            Some(DenialCode::TooManyAttempts),
+            "and not that the link has expired, which is nothing to the owner of a session"
+        );
     }
 }

@@ -71,6 +71,9 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
         }
     };
     match rule {
+        Rule::Enabled if !settings.enabled && facts.resumable().is_some() => {
+            "Off; the visitor's own session goes on.".to_owned()
+        }
         Rule::Enabled => on(settings.enabled, "The link is enabled."),
         Rule::ValidUntil => settings.valid_until.map_or_else(
             || "No end is set.".to_owned(),
@@ -108,9 +111,9 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
         Rule::Resume => match (settings.allow_resume, facts.own_session) {
             (false, _) => "Off.".to_owned(),
             (true, Some(session)) => {
-                format!("Session {} is theirs and is taken up again.", session.id)
+                format!("Session {} is theirs and is resumed.", session.id)
             }
-            (true, None) => "No session to take up again.".to_owned(),
+            (true, None) => "No session to resume.".to_owned(),
         },
         Rule::Image => facts.image.map_or_else(
             || "The image is gone.".to_owned(),
@@ -189,12 +192,12 @@ impl Rule {
             Self::Addresses => ("addresses", "May this address come?"),
             Self::Referrer => ("referrer", "Does the visitor come from a listed site?"),
             Self::Login => ("login", "Is the visitor signed in, or need not be?"),
+            Self::Attempts => ("attempts", "Has this address tried too often?"),
             Self::Resume => ("resume", "Does the visitor have a session already?"),
             Self::Image => ("image", "Can the image be started?"),
             Self::KasmUrl => ("kasm_url", "Can the address be opened?"),
             Self::Network => ("network", "Can the network be used?"),
             Self::Consent => ("consent", "Does the visitor agree to the address?"),
-            Self::Attempts => ("attempts", "Has this address tried too often?"),
             Self::Captcha => ("captcha", "Is somebody there?"),
             Self::Turn => ("turn", "Is it the visitor's turn?"),
             Self::LiveLimits => ("live_limits", "Is there room for another session?"),

@@ -1,8 +1,11 @@
 //! English.
 
+use casting_core::policy::NotApplied;
 use casting_core::session::EndReason;
 
-use super::{EndedWords, LandingWords, LoginWords, RoomWords, Step, WaitingWords, Words};
+use super::{
+    EndedWords, LandingWords, LoginWords, ResumedWords, RoomWords, Step, WaitingWords, Words,
+};
 use crate::code::Code;
 
 /// English, which is also what programs are told problems in.
@@ -18,6 +21,10 @@ pub const ENGLISH: Words = Words {
         agree: "Open it",
         start: "Start",
         starting: "Starting\u{2026}",
+        resumes: "Your session of this link is still running.",
+        resume: "Go back to your session",
+        resuming: "Opening your session\u{2026}",
+        resume_only: "Go back without opening it",
         own_window: "It opens in a window of its own.",
         opened: "Opened in a window of its own",
         sign_in_first: "This link is for people with an account.",
@@ -70,6 +77,11 @@ pub const ENGLISH: Words = Words {
         waiting: "Waiting",
         cancel: "Cancel",
     },
+    resumed: ResumedWords {
+        title: "Your session is still running",
+        not_applied,
+        enter: "Go to your session",
+    },
     ended: EndedWords {
         title: "This session has ended",
         why,
@@ -87,6 +99,27 @@ pub const ENGLISH: Words = Words {
         sign_out: "Sign out",
     },
 };
+
+const fn not_applied(what: NotApplied) -> &'static str {
+    match what {
+        NotApplied::UrlInvalid => {
+            "The address in the link was not opened, because it is not one that the link accepts."
+        }
+        NotApplied::UrlNotAccepted => {
+            "The address in the link was not opened, because this link takes no addresses."
+        }
+        NotApplied::UrlUnsupported => {
+            "The address in the link was not opened, because this session cannot open another \
+             address while it runs."
+        }
+        NotApplied::UrlNotAgreed => {
+            "The address in the link was not opened, because you did not agree to it."
+        }
+        NotApplied::NetworkUnchanged => {
+            "The network in the link was not used, because a running session keeps its network."
+        }
+    }
+}
 
 const fn why(reason: &EndReason) -> &'static str {
     match reason {

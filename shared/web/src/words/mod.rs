@@ -6,6 +6,7 @@
 
 mod english;
 
+use casting_core::policy::NotApplied;
 use casting_core::session::EndReason;
 
 use crate::code::Code;
@@ -32,6 +33,8 @@ pub struct Words {
     pub room: RoomWords,
     /// The page of a session that starts.
     pub waiting: WaitingWords,
+    /// The page of a session that was running before and goes on.
+    pub resumed: ResumedWords,
     /// The page of a session that is over.
     pub ended: EndedWords,
     /// The page that says who has logged in.
@@ -53,6 +56,14 @@ pub struct LandingWords {
     pub start: &'static str,
     /// On the button once it has been pressed.
     pub starting: &'static str,
+    /// What will happen, for a visitor whose session runs already.
+    pub resumes: &'static str,
+    /// On the button that leads back to it.
+    pub resume: &'static str,
+    /// On the button once it has been pressed.
+    pub resuming: &'static str,
+    /// On the button that leads back to it and leaves the link's address alone.
+    pub resume_only: &'static str,
     /// Below the button where the page stands in another site's frame.
     pub own_window: &'static str,
     /// On the button there once it has been pressed.
@@ -124,6 +135,17 @@ pub struct WaitingWords {
     pub waiting: &'static str,
     /// Ends it.
     pub cancel: &'static str,
+}
+
+/// The words about a running session that did not take over everything that a link asked for.
+#[derive(Debug)]
+pub struct ResumedWords {
+    /// The heading.
+    pub title: &'static str,
+    /// What was not done, and why.
+    pub not_applied: fn(NotApplied) -> &'static str,
+    /// On the button that leads into the session.
+    pub enter: &'static str,
 }
 
 /// The words of the page of a session that is over.

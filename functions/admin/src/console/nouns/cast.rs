@@ -103,7 +103,7 @@ pub static CAST: Noun = Noun {
                     "Sessions Remaining",
                     (0, 1_000_000),
                     "sessions",
-                    "How many are left; goes down by one with each session. At zero, visitors are told that all are taken.",
+                    "How many are left; goes down by one with each session. At zero, visitors are told that all are taken. A new number holds within 5 seconds.",
                 )
                 .under("limit_total_sessions"),
                 Field::flag(
@@ -144,7 +144,7 @@ pub static CAST: Noun = Noun {
                 Field::flag(
                     "allow_resume",
                     "Allow Resume",
-                    "Signed-in visitors who have a session of this link already are taken back to it; that uses up nothing.",
+                    "Signed-in visitors who have a running session of this link are taken back to it, also when the link is sold out, closed or disabled. That uses up nothing.",
                 ),
             ],
         },

@@ -1,0 +1,237 @@
+//! Owns what other function instances go by: how soon a change reaches them, and that looking up a
+//! disabled link is the same work as looking up an unknown one.
+
+use casting_core::cast::{Cast, CastSettings, Counter};
+use casting_core::ids::CastKey;
+use casting_core::policy::Wishes;
+use casting_core::ports::Store;
+use casting_core::system::{SYSTEM_ID, System};
+use casting_core::testing::{SeededEntropy, user};
+use casting_core::{CHANGE_SECONDS, ClaimRequest, Visitor};
+use casting_tests::faults::{Luck, Spent, act};
+use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
+
+/// A change by an administrator that this instance is not told of.
+async fn change(world: &World, settings: impl FnOnce(&mut CastSettings), remaining: Option<u64>) {
+    let before = world.cast_now().await.expect("is there");
+    let mut after = Cast {
+        version: before.version + 1,
+        ..before.clone()
+    };
+    settings(&mut after.settings);
+    if let Some(remaining) = remaining {
+        after.counter = Counter {
+            remaining,
+            epoch: before.counter.epoch + 1,
+        };
+    }
+    let store = &world.calm().store;
+    store
+        .replace_cast(&before, &after, remaining.is_some(), None)
+        .await
+        .expect("is written");
+}
+
+/// What a visitor at another address is refused with; `None`: they get a session.
+async fn refused(world: &World, n: u8) -> Option<&'static str> {
+    let (process, key) = (&world.processes[1], world.cast.settings.key.as_str());
+    let opened = match open(process, key, &visitor(n)).await {
+        Ok(opened) => opened,
+        Err(refusal) => return Some(refusal.denial().code.as_str()),
+    };
+    let claimed = claim(process, key, &opened, &visitor(n)).await;
+    claimed.err().map(|refusal| refusal.denial().code.as_str())
+}
+
+async fn later() {
+    tokio::time::sleep(std::time::Duration::from_secs(CHANGE_SECONDS)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_reaches_other_instances_within_seconds() {
+    let ground = Ground::lay().await.expect("lays the ground");
+    let one = |total, live| Limits {
+        total,
+        live,
+        ..Limits::default()
+    };
+    // The last place is taken, then raised.
+    let world = World::make(&ground, 1, one(Some(1), None)).await;
+    let world = world.expect("a world");
+    assert_eq!(refused(&world, 1).await, None);
+    assert_eq!(refused(&world, 2).await, Some("no-sessions-left"));
+    change(&world, |_| {}, Some(5)).await;
+    later().await;
+    assert_eq!(refused(&world, 3).await, None, "the counter was raised");
+    // The other instance takes what is left, so this one finds out by its reservation.
+    change(&world, |_| {}, Some(0)).await;
+    assert_eq!(
+        refused(&world, 4).await,
+        Some("no-sessions-left"),
+        "never one too many, whatever is remembered"
+    );
+    change(&world, |_| {}, Some(1)).await;
+    later().await;
+    assert_eq!(refused(&world, 5).await, None, "raised once more");
+
+    let world = World::make(&ground, 2, one(None, Some(1))).await;
+    let world = world.expect("a world");
+    assert_eq!(refused(&world, 1).await, None);
+    assert_eq!(refused(&world, 2).await, Some("cast-busy"));
+    change(&world, |cast| cast.max_live_sessions = Some(2), None).await;
+    later().await;
+    assert_eq!(refused(&world, 3).await, None, "the cap was raised");
+
+    let world = World::make(&ground, 3, Limits::default()).await;
+    let world = world.expect("a world");
+    assert_eq!(refused(&world, 1).await, None);
+    change(&world, |cast| cast.enabled = false, None).await;
+    later().await;
+    assert_eq!(refused(&world, 2).await, Some("unknown-cast"), "off");
+    change(&world, |cast| cast.enabled = true, None).await;
+    later().await;
+    assert_eq!(refused(&world, 3).await, None, "on again");
+
+    let store = &world.calm().store;
+    let mut system = System::default();
+    let before = store.record::<System>(SYSTEM_ID).await.expect("reads");
+    system.settings.max_sessions = Some(0);
+    system.version = before.as_ref().map_or(1, |before| before.version + 1);
+    store
+        .put_record(&system, before.as_ref().map(|before| before.version), None)
+        .await
+        .expect("is written");
+    later().await;
+    assert_eq!(refused(&world, 4).await, Some("maintenance"), "settings");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_comes_back_is_seen_at_once_where_it_did() {
+    let ground = Ground::lay().await.expect("lays the ground");
+    let limits = Limits {
+        total: Some(1),
+        ..Limits::default()
+    };
+    let world = World::make(&ground, 4, limits).await.expect("a world");
+    let (process, key) = (&world.processes[1], world.cast.settings.key.as_str());
+    let opened = open(process, key, &visitor(1)).await.expect("opens");
+    let first = claim(process, key, &opened, &visitor(1)).await;
+    let first = first.expect("a session");
+    assert_eq!(refused(&world, 2).await, Some("no-sessions-left"));
+    process
+        .end(&first.session.id, Some(&first.owner_ticket))
+        .await
+        .expect("ends before it is ready");
+    process.sweep().await.expect("sweeps");
+    let row = process.store.session(&first.session.id).await;
+    if row.expect("reads").expect("is there").is_refunded() {
+        assert_eq!(refused(&world, 3).await, None);
+    } else {
+        panic!("nothing was given back, so nothing was shown");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn opening_a_link_looks_for_a_session_only_if_it_may() {
+    let ground = Ground::lay().await.expect("lays the ground");
+    let ann = Visitor {
+        user: Some(user(1)),
+        ..visitor(1)
+    };
+    for (name, resume, visitor, more) in [
+        ("anonymous, resume off", false, &visitor(1), false),
+        ("anonymous, resume on", true, &visitor(1), false),
+        ("logged in, resume off", false, &ann, false),
+        ("logged in, resume on", true, &ann, true),
+    ] {
+        let limits = Limits {
+            resume,
+            ..Limits::default()
+        };
+        let world = World::make(&ground, 10 + u64::from(resume), limits).await;
+        let world = world.expect("a world");
+        let key = world.cast.settings.key.as_str();
+        open(world.calm(), key, visitor).await.expect("opens");
+        let before = world.snapshot().await.expect("reads everything");
+        let again = act(1, Luck::Good, open(world.calm(), key, visitor)).await;
+        again.result.expect("no crash").expect("opens");
+        assert_eq!(again.spent.reads > 0.0, more, "{name}: {:?}", again.spent);
+        assert_eq!(again.spent.writes, 0.0, "{name}");
+        let after = world.snapshot().await.expect("reads everything");
+        assert_eq!(after, before, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disabled_link_costs_what_an_unknown_one_does() {
+    let ground = Ground::lay().await.expect("lays the ground");
+    let limits = Limits {
+        total: Some(1),
+        live: Some(1),
+        captcha: true,
+        room: true,
+        resume: true,
+        ..Limits::default()
+    };
+    let world = World::make(&ground, 20, limits).await.expect("a world");
+    let other = World::make(&ground, 21, Limits::default()).await;
+    let other = other.expect("a world");
+    let foreign = open(other.calm(), other.cast.settings.key.as_str(), &visitor(1)).await;
+    let foreign = foreign.expect("opens").ticket;
+    change(&world, |cast| cast.enabled = false, None).await;
+    let entropy = SeededEntropy::new(22);
+    let unknown = CastKey::draw(&entropy);
+    let ann = Visitor {
+        user: Some(user(1)),
+        ..visitor(1)
+    };
+    let keys = [unknown.as_str(), world.cast.settings.key.as_str()];
+    for (who, visitor) in [("anonymous", &visitor(1)), ("logged in", &ann)] {
+        for (ticket, name) in [
+            (None, "page"),
+            (Some(""), "none"),
+            (Some(foreign.as_str()), "foreign"),
+        ] {
+            let mut found: Vec<(usize, Spent)> = Vec::new();
+            for key in keys {
+                // A process of its own remembers nothing.
+                let process = world.new_process();
+                let visit = async {
+                    match ticket {
+                        None => visit(&process, key, visitor).await,
+                        Some(ticket) => {
+                            let request = ClaimRequest {
+                                ticket: ticket.to_owned(),
+                                ..ClaimRequest::default()
+                            };
+                            let claimed = process.claim(key, &request, visitor).await;
+                            claimed.err().map(|refusal| refusal.denial().code.as_str())
+                        }
+                    }
+                };
+                let act = act(1, Luck::Good, visit).await;
+                assert_eq!(act.result.expect("no crash"), Some("unknown-cast"));
+                found.push((act.calls, act.spent));
+            }
+            assert_eq!(found[0], found[1], "{who}, {name}");
+        }
+        let mut badges = Vec::new();
+        for key in keys {
+            let process = world.new_process();
+            let seen = process.standing(key, visitor.address, None);
+            let act = act(1, Luck::Good, seen).await;
+            act.result.expect("no crash").expect("stands");
+            badges.push((act.calls, act.spent));
+        }
+        assert_eq!(badges[0], badges[1], "{who}, badge");
+    }
+}
+
+async fn visit(
+    process: &casting_boot::Control,
+    key: &str,
+    visitor: &Visitor,
+) -> Option<&'static str> {
+    let opened = process.open(key, visitor, &Wishes::default(), None).await;
+    opened.err().map(|refusal| refusal.denial().code.as_str())
+}
