@@ -231,7 +231,7 @@ async fn switch(lab: &Lab, cast: &Value, change: &Value) {
 #[tokio::test]
 async fn a_disabled_link_is_as_unknown_as_any_at_every_door() {
     let lab = Lab::start().await;
-    let settings = json!({"attempts_per_minute": 1_000_000});
+    let settings = json!({"attempts_per_minute": 100_000});
     lab.admin(Method::PATCH, "settings", Some(&settings)).await;
     let (ann, ben) = (user(1), user(2));
     let from = From(1).address().to_string();
