@@ -372,7 +372,7 @@ mod tests {
         Opened {
             cast: cast.into(),
             image_name: "Paint <&> Draw".into(),
-            next: Next::Claim(claim),
+            next: Next::Claim(claim.into()),
         }
     }
 

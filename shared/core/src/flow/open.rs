@@ -37,7 +37,7 @@ pub enum Next {
         via: String,
     },
     /// Claim a session.
-    Claim(Claimable),
+    Claim(Box<Claimable>),
 }
 
 /// What a claim needs.
@@ -173,16 +173,20 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     .kasm_url
                     .url
                     .filter(|_| admission.kasm_url.by_visitor);
-                Next::Claim(self.draw_claimable(&cast, &ground, address, opens, now))
+                Next::Claim(Box::new(
+                    self.draw_claimable(&cast, &ground, address, opens, now),
+                ))
             }
-            Verdict::Resume(Resumption { opens, not_applied }) => Next::Claim(Claimable {
-                captcha: None,
-                resumes: ground.own_session.clone().map(|session| Resumable {
-                    session,
-                    not_applied,
-                }),
-                ..self.draw_claimable(&cast, &ground, address, opens, now)
-            }),
+            Verdict::Resume(Resumption { opens, not_applied }) => {
+                Next::Claim(Box::new(Claimable {
+                    captcha: None,
+                    resumes: ground.own_session.clone().map(|session| Resumable {
+                        session,
+                        not_applied,
+                    }),
+                    ..self.draw_claimable(&cast, &ground, address, opens, now)
+                }))
+            }
         };
         let running = ground.own_session.as_ref();
         let image_name = ground

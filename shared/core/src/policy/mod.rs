@@ -491,8 +491,11 @@ pub(crate) mod tests {
         );
     }
 
+    /// A state of a link, and how it comes into it.
+    type State = (&'static str, fn(&mut Ground));
+
     /// What stands in the way of a new session, one state of a link after another.
-    fn states() -> Vec<(&'static str, fn(&mut Ground))> {
+    fn states() -> Vec<State> {
         vec![
             ("open", |_| {}),
             ("sold out", |ground| {
