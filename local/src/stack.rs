@@ -21,6 +21,7 @@ use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::{Oidc, OidcSettings};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use url::{Host, Url};
 
 use crate::browser_app::packages;
@@ -120,6 +121,7 @@ pub struct Stack {
     front: Server,
     s3: Server,
     lifecycle: lifecycle::Pump,
+    refusals: JoinHandle<()>,
     database: database::Endpoint,
     _folder: Option<Folder>,
     _scratch: Option<TempDir>,
@@ -241,6 +243,7 @@ impl Stack {
             seed::seed_browser(&control).await?;
         }
         let lifecycle = lifecycle::Pump::start(control.clone(), events, settings.sweep_every);
+        let refusals = tokio::spawn(write_refusals(control.clone()));
 
         let session_host = SessionHost::parse(&places.session_url).ok_or_else(|| {
             anyhow!(
@@ -296,6 +299,7 @@ impl Stack {
             front,
             s3,
             lifecycle,
+            refusals,
             database,
             _folder: folder,
             _scratch: scratch,
@@ -308,6 +312,7 @@ impl Stack {
         self.ecs.shutdown().await;
         self.front.stop().await;
         self.lifecycle.finish().await;
+        self.refusals.abort();
         if let Err(fault) = self.control.flush().await {
             tracing::warn!(%fault, "Could not write the last refusal counts");
         }
@@ -316,6 +321,20 @@ impl Stack {
         }
         self.s3.stop().await;
         self.database.stop().await;
+    }
+}
+
+/// How long refusals beyond the first ten are only counted in memory.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+
+/// Writes what is counted of refusals, again and again: unlike a function, this process runs on between requests.
+async fn write_refusals(control: Arc<Control>) {
+    let mut interval = tokio::time::interval(REFUSALS_EVERY);
+    loop {
+        interval.tick().await;
+        if let Err(fault) = control.flush().await {
+            tracing::warn!(%fault, "Could not write refusal counts");
+        }
     }
 }
 

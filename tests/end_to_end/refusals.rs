@@ -68,7 +68,7 @@ async fn each_rule_refuses_with_its_own_code_and_spends_nothing() {
         assert!(
             answer.json()["ref"]
                 .as_str()
-                .is_some_and(|reference| reference.len() == 9),
+                .is_some_and(|reference| reference.len() == 19),
             "{name}: something to quote"
         );
         assert_eq!(
@@ -362,6 +362,67 @@ async fn a_start_that_fails_gives_everything_back() {
         lab.remaining(&cast).await,
         1,
         "whoever was served has used it"
+    );
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn each_reference_of_a_burst_is_found_at_once_and_counted() {
+    let lab = Lab::start().await;
+    let fields =
+        json!({"key": "burst-link", "limit_total_sessions": true, "sessions_remaining": 0});
+    let cast = lab.cast(&fields).await;
+    let found = async |query: String| {
+        let answer = lab
+            .admin(Method::GET, &format!("claims?{query}"), None)
+            .await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text);
+        answer.json()["refused"].as_array().expect("rows").clone()
+    };
+    let mut quoted = std::collections::BTreeSet::new();
+    for _ in 0..12 {
+        let answer = lab.claim(From(1), "burst-link").await;
+        assert_eq!(answer.code(), "no-sessions-left");
+        let reference = answer.json()["ref"].as_str().expect("a text").to_owned();
+        let rows = found(format!("ref={reference}")).await;
+        assert_eq!(rows.len(), 1, "{reference}: {rows:?}");
+        assert_eq!(rows[0]["cast_id"], cast["id"]);
+        assert_eq!(rows[0]["code"], "no-sessions-left");
+        assert_eq!(rows[0]["samples"][0]["ref"], reference.as_str());
+        quoted.insert(reference);
+    }
+    assert_eq!(quoted.len(), 12, "each is another");
+
+    // Nobody else comes, and all of them are counted all the same.
+    let mut counted = json!(null);
+    for _ in 0..100 {
+        let rows = found(format!("cast={}", cast["id"].as_str().expect("an id"))).await;
+        counted = rows.first().map_or(json!(0), |row| row["count"].clone());
+        if counted == json!(12) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(counted, json!(12));
+
+    // A day later, and after the link is gone.
+    lab.clock.advance(86_400);
+    let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
+    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 204);
+    for reference in &quoted {
+        let rows = found(format!("ref={reference}")).await;
+        assert_eq!(rows[0]["cast_id"], cast["id"], "{reference}");
+    }
+    let foreign = found("ref=aaaa-aaaa-aaaa-aaaa".to_owned()).await;
+    assert_eq!(foreign, Vec::<Value>::new(), "made up");
+
+    // Refusals of other doors are found as well.
+    let unknown = lab.claim(From(2), "no-such-link").await;
+    let reference = unknown.json()["ref"].as_str().expect("a text").to_owned();
+    let rows = found(format!("ref={reference}")).await;
+    assert_eq!(
+        (&rows[0]["cast_id"], &rows[0]["code"]),
+        (&json!(null), &json!("unknown-cast"))
     );
     lab.stack.stop().await;
 }

@@ -94,6 +94,11 @@ async fn what_a_visit_costs_is_counted_and_said() {
     .expect("a world");
     let key = sold_out.cast.settings.key.as_str();
     let _ = open(sold_out.calm(), key, &visitor(1)).await;
+    let told = act(1, Luck::Good, open(sold_out.calm(), key, &visitor(2))).await;
+    assert!(told.result.expect("no crash").is_err());
+    for _ in 0..8 {
+        let _ = open(sold_out.calm(), key, &visitor(2)).await;
+    }
     let refused = act(1, Luck::Good, open(sold_out.calm(), key, &visitor(2))).await;
     assert!(refused.result.expect("no crash").is_err());
 
@@ -139,7 +144,18 @@ async fn what_a_visit_costs_is_counted_and_said() {
             first,
         ),
         line("a link's page, remembered", 1.0, USUAL_MS, again),
-        line("a refusal, remembered", 1.0, USUAL_MS, refused.spent),
+        line(
+            "one of the first ten refusals of an instance",
+            1.0,
+            USUAL_MS,
+            told.spent,
+        ),
+        line(
+            "a refusal after them, remembered",
+            1.0,
+            USUAL_MS,
+            refused.spent,
+        ),
         line(
             "a claim that takes nothing but the session",
             1.0,

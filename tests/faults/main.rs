@@ -11,4 +11,5 @@ mod crowd;
 mod histories;
 mod keys;
 mod pools;
+mod references;
 mod rooms;

@@ -26,7 +26,9 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Req
         // The API answers programs: whatever they accept, a problem is a document.
         Ok(matched) if is_api => match api::answer(casting, &visit, &request, &matched).await {
             Ok(reply) => reply,
-            Err(failure) => failure.into_problem(&*casting.entropy).reply(),
+            Err(failure) => failure
+                .into_problem(|code| casting.draw_reference(code, None))
+                .reply(),
         },
         Ok(matched) => console::answer(casting, &visit, &request, &matched).await,
         Err(problem) if is_api => problem.reply(),

@@ -5,7 +5,6 @@ mod target;
 
 use askama::Template;
 use casting_core::denial::{Denial, DenialCode};
-use casting_core::ids::Reference;
 use casting_core::keys::same_secret;
 use casting_core::ports::{Launcher, Saved, Store};
 use casting_core::profile::Profile;
@@ -246,17 +245,16 @@ fn set<S: Store, L: Launcher>(
 
 /// Logs why, and tells the user no more than what can be done.
 fn failed<S: Store, L: Launcher>(casting: &Casting<S, L>, failure: &LoginFailure) -> Refusal {
-    let reference = Reference::draw(&*casting.entropy);
     let denial = match failure {
-        LoginFailure::Unavailable(_) => {
-            tracing::error!(%reference, %failure, "Nobody can log in: reference {reference}");
-            Denial::retry(DenialCode::LoginUnavailable, 30)
-        }
-        LoginFailure::Refused(_) | LoginFailure::Invalid(_) => {
-            tracing::warn!(%reference, %failure, "A login failed: reference {reference}");
-            Denial::new(DenialCode::LoginFailed)
-        }
+        LoginFailure::Unavailable(_) => Denial::retry(DenialCode::LoginUnavailable, 30),
+        LoginFailure::Refused(_) | LoginFailure::Invalid(_) => Denial::new(DenialCode::LoginFailed),
     };
+    let reference = casting.draw_reference(denial.code, None);
+    if matches!(failure, LoginFailure::Unavailable(_)) {
+        tracing::error!(%reference, %failure, "Nobody can log in: reference {reference}");
+    } else {
+        tracing::warn!(%reference, %failure, "A login failed: reference {reference}");
+    }
     Refusal {
         stop: Stop::Denied(denial),
         reference,

@@ -36,11 +36,13 @@ impl<S: Subscriber> Layer<S> for Metrics {
     }
 }
 
-/// The numbers of an event are metrics, its texts their dimensions.
+/// The numbers of an event are metrics, its texts their dimensions; what is given to be displayed (`%`) is only said in the line, for whoever searches
+/// the log.
 #[derive(Default)]
 struct Counted {
     metrics: Vec<(&'static str, Value)>,
     dimensions: Vec<(&'static str, String)>,
+    properties: Vec<(&'static str, String)>,
 }
 
 impl Counted {
@@ -67,6 +69,7 @@ impl Counted {
         line.extend(
             self.dimensions
                 .iter()
+                .chain(&self.properties)
                 .map(|(name, value)| ((*name).to_owned(), json!(value))),
         );
         line.extend(
@@ -91,7 +94,9 @@ impl Visit for Counted {
         self.dimensions.push((field.name(), value.to_owned()));
     }
 
-    fn record_debug(&mut self, _field: &Field, _value: &dyn Debug) {}
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.properties.push((field.name(), format!("{value:?}")));
+    }
 }
 
 #[cfg(test)]
@@ -117,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_metrics_and_texts_their_dimensions() {
+    fn numbers_are_metrics_texts_dimensions_and_the_rest_is_said() {
         let kept = Arc::default();
         tracing::subscriber::with_default(
             tracing_subscriber::registry().with(Kept(Arc::clone(&kept))),
             || {
-                tracing::info!(target: METRICS, sessions = 1_u64, start_ms = 1500_u64, state = "ready");
+                tracing::info!(target: METRICS, sessions = 1_u64, start_ms = 1500_u64, state = "ready", reference = %"k3f7-2mqa");
             },
         );
         let expected = json!({
@@ -133,7 +138,7 @@ mod tests {
                     "Metrics": [{ "Name": "sessions", "Unit": "Count" }, { "Name": "start_ms", "Unit": "Milliseconds" }],
                 }],
             },
-            "state": "ready", "sessions": 1, "start_ms": 1500,
+            "state": "ready", "reference": "k3f7-2mqa", "sessions": 1, "start_ms": 1500,
         });
         assert_eq!(*kept.lock().expect("unpoisoned"), [expected]);
     }

@@ -3,90 +3,93 @@
 use std::fmt;
 
 /// Why a visitor, or a program, is not given what it asked for. The code is part of the API: it never changes its meaning.
+///
+/// Its number stands in the references that visitors quote: a new code takes the next free one (at most 127), and none is used twice.
+#[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DenialCode {
     /// No cast has this key, or it is disabled; the two look alike.
-    UnknownCast,
+    UnknownCast = 1,
     /// Valid-until has passed.
-    CastExpired,
+    CastExpired = 2,
     /// Sessions Remaining is zero.
-    NoSessionsLeft,
+    NoSessionsLeft = 3,
     /// The visitor did not come from a listed site.
-    ReferrerDenied,
+    ReferrerDenied = 4,
     /// Too many sessions from this address.
-    IpLimit,
+    IpLimit = 5,
     /// The address is on a list of those that may not come, or not on the list of those that may.
-    AddressDenied,
+    AddressDenied = 6,
     /// Outside of the link's open hours.
-    CastClosed,
+    CastClosed = 7,
     /// Only for those who have logged in.
-    LoginRequired,
+    LoginRequired = 8,
     /// The login did not work out.
-    LoginFailed,
+    LoginFailed = 9,
     /// Nobody can log in at present.
-    LoginUnavailable,
+    LoginUnavailable = 10,
     /// A parameter of the link cannot be used.
-    ParameterInvalid,
+    ParameterInvalid = 11,
     /// The link names a network that it may not name.
-    NetworkDenied,
+    NetworkDenied = 12,
     /// The visitor has not agreed to the address that the link opens.
-    ConsentRequired,
+    ConsentRequired = 13,
     /// Too many attempts from this address, whatever they were for.
-    TooManyAttempts,
+    TooManyAttempts = 14,
     /// The proof that somebody is there is missing.
-    CaptchaRequired,
+    CaptchaRequired = 15,
     /// The proof is wrong, stale or used.
-    CaptchaFailed,
+    CaptchaFailed = 16,
     /// Nobody could check the proof.
-    CaptchaUnavailable,
+    CaptchaUnavailable = 17,
     /// As many anonymous users as there may be have come in this hour.
-    AnonymousLimit,
+    AnonymousLimit = 18,
     /// The user has as many live sessions as there may be.
-    UserLimit,
+    UserLimit = 19,
     /// The user has a live session with the same persistent profile.
-    ProfileBusy,
+    ProfileBusy = 20,
     /// The user's persistent profile could not be brought back.
-    ProfileUnavailable,
+    ProfileUnavailable = 21,
     /// As many sessions of this link as there may be are alive.
-    CastBusy,
+    CastBusy = 22,
     /// As many sessions as the deployment has room for are alive.
-    SystemBusy,
+    SystemBusy = 23,
     /// Others wait for this link and come first.
-    Waiting,
+    Waiting = 24,
     /// The visitor's place in the waiting room is no more.
-    PlaceLost,
+    PlaceLost = 25,
     /// The deployment starts no sessions at present.
-    Maintenance,
+    Maintenance = 26,
     /// An idempotency key came again with another request.
-    RequestDiffers,
+    RequestDiffers = 27,
     /// The image is disabled or gone.
-    ImageUnavailable,
+    ImageUnavailable = 28,
     /// ECS has no room now.
-    NoCapacity,
+    NoCapacity = 29,
     /// ECS refused the task for a reason that waiting does not mend.
-    StartRefused,
+    StartRefused = 30,
     /// The task ended before the session was ready.
-    StartFailed,
+    StartFailed = 31,
     /// The session was not ready in time.
-    StartTimeout,
+    StartTimeout = 32,
     /// The launch ticket is not ours.
-    TicketInvalid,
+    TicketInvalid = 33,
     /// The launch ticket is too old.
-    TicketExpired,
+    TicketExpired = 34,
     /// The launch ticket belongs to another link or another network.
-    TicketForeign,
+    TicketForeign = 35,
     /// Too many visitors at this very moment.
-    Busy,
+    Busy = 36,
     /// No such session.
-    UnknownSession,
+    UnknownSession = 37,
     /// The session belongs to somebody else.
-    NotYourSession,
+    NotYourSession = 38,
     /// The session has ended.
-    SessionEnded,
+    SessionEnded = 39,
     /// The share link has been taken back, or was never one.
-    ShareEnded,
+    ShareEnded = 40,
     /// Something failed that nobody planned for.
-    Fault,
+    Fault = 41,
 }
 
 impl DenialCode {
@@ -185,6 +188,16 @@ impl DenialCode {
     /// Reads a code; `None` when there is no such code.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
+    /// The number that stands for the code in references.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The code with this number; `None` when there is no such code.
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
     /// What happened, in a few words.
@@ -394,6 +407,8 @@ mod tests {
             assert_eq!(DenialCode::parse(code.as_str()), Some(code));
             assert!(code.sentence().ends_with('.'), "{code}");
             assert!(!code.title().ends_with('.'), "{code}");
+            assert_eq!(DenialCode::of_number(code.number()), Some(code));
+            assert!(code.number() < 128, "{code} fits into a reference");
         }
         let mut spellings: Vec<_> = DenialCode::ALL.iter().map(|code| code.as_str()).collect();
         spellings.sort_unstable();

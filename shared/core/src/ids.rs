@@ -167,18 +167,30 @@ impl Nonce {
     }
 }
 
-/// What a visitor reads out to an administrator, and what the log says: eight letters and digits, such as `k3f7-2mqa`.
+/// What a visitor quotes to an administrator, and what the log says: groups of four letters and digits.
+/// Two groups name a session (`k3f7-2mqa`), four a refusal (`k3f7-2mqa-x5cd-7b2e`, see [`crate::reference`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reference(String);
 
 impl Reference {
-    /// A new reference.
-    pub fn draw(entropy: &dyn Entropy) -> Self {
-        let mut bytes = [0; 5];
-        entropy.fill(&mut bytes);
-        let text = spell(&bytes);
-        Self(format!("{}-{}", &text[..4], &text[4..]))
+    /// The reference that these bytes spell, in groups of four; a multiple of five bytes has no rest.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let letters = spell(bytes);
+        let mut text = String::with_capacity(letters.len() + letters.len() / 4);
+        for (index, letter) in letters.chars().enumerate() {
+            if index > 0 && index % 4 == 0 {
+                text.push('-');
+            }
+            text.push(letter);
+        }
+        Self(text)
+    }
+
+    /// The bytes that this reference spells.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let letters = self.0.replace('-', "").to_ascii_uppercase();
+        BASE32_NOPAD.decode(letters.as_bytes()).ok()
     }
 
     /// The reference of what became of a session: the first letters of its id, the same every time somebody looks.
@@ -189,16 +201,14 @@ impl Reference {
 
     /// Reads a reference from a query; `None` when it does not look like one, so that a page never repeats foreign text.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let fits = bytes.len() == 9
-            && bytes.iter().enumerate().all(|(i, b)| {
-                if i == 4 {
-                    *b == b'-'
-                } else {
-                    b.is_ascii_lowercase() || (b'2'..=b'7').contains(b)
-                }
-            });
-        fits.then(|| Self(text.to_owned()))
+        let is_group = |group: &str| {
+            group.len() == 4
+                && group
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b))
+        };
+        let groups = text.split('-').count();
+        (matches!(groups, 2 | 4) && text.split('-').all(is_group)).then(|| Self(text.to_owned()))
     }
 
     /// The reference as text.
@@ -315,12 +325,6 @@ mod tests {
 
     #[test]
     fn a_reference_never_carries_foreign_text() {
-        struct Zeros;
-        impl Entropy for Zeros {
-            fn fill(&self, buffer: &mut [u8]) {
-                buffer.fill(0);
-            }
-        }
         let of_session = Reference::of(&SessionId::from_bytes([1; 16]));
         assert_eq!(
             Reference::parse(of_session.as_str()),
@@ -331,10 +335,21 @@ mod tests {
             SessionId::from_bytes([1; 16]).as_str()[1..]
                 .starts_with(&of_session.as_str().replace('-', ""))
         );
-        let drawn = Reference::draw(&Zeros);
-        assert_eq!(drawn.as_str(), "aaaa-aaaa");
-        assert_eq!(Reference::parse("aaaa-aaaa"), Some(drawn));
-        for foreign in ["", "<b>a-aaaa", "aaaaaaaaa", "AAAA-AAAA", "aaaa-aaaaa"] {
+        let long = Reference::from_bytes(&[0; 10]);
+        assert_eq!(long.as_str(), "aaaa-aaaa-aaaa-aaaa");
+        assert_eq!(long.bytes(), Some(vec![0; 10]));
+        assert_eq!(Reference::parse("aaaa-aaaa-aaaa-aaaa"), Some(long));
+        for foreign in [
+            "",
+            "aaaa",
+            "<b>a-aaaa",
+            "aaaaaaaaa",
+            "AAAA-AAAA",
+            "aaaa-aaaaa",
+            "aaaa-aaaa-aaaa",
+            "aaaa-aaaa-aaaa-aaa1",
+            "aaaa-aaaa-aaaa-aaaa-aaaa",
+        ] {
             assert_eq!(Reference::parse(foreign), None, "{foreign}");
         }
     }

@@ -32,6 +32,16 @@ impl Signer {
         made_by(&self.current) || self.previous.as_ref().is_some_and(made_by)
     }
 
+    /// The current key.
+    pub(crate) fn current(&self) -> &hmac::Key {
+        &self.current
+    }
+
+    /// The current key, and the one before it, if any.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &hmac::Key> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
     fn hash(&self, text: &str) -> String {
         hash(&self.current, text)
     }
@@ -66,6 +76,7 @@ pub struct Keyring {
     console: Signer,
     captcha: Vec<[u8; 32]>,
     addresses: Signer,
+    references: Signer,
     sessions: SessionKeys,
 }
 
@@ -97,6 +108,7 @@ impl Keyring {
                 .map(|master| derive(master, "captcha"))
                 .collect(),
             addresses: signer("addresses"),
+            references: signer("references"),
             sessions: SessionKeys::new(
                 &derive(current, SESSIONS),
                 previous.map(|master| derive(master, SESSIONS)).as_ref(),
@@ -137,6 +149,11 @@ impl Keyring {
     /// Sign the challenges of our own CAPTCHA; the first is the current key.
     pub fn captcha(&self) -> &[[u8; 32]] {
         &self.captcha
+    }
+
+    /// Enciphers references of refusals.
+    pub(crate) fn references(&self) -> &Signer {
+        &self.references
     }
 
     /// The keys that the edge needs, and no others.

@@ -7,7 +7,7 @@
 //! - what is kept for users: [`persistent_profile`]
 //! - what is looked up: [`listing`], [`hours`]
 //! - what is signed: [`keys`], [`ticket`]
-//! - what is refused: [`denial`]
+//! - what is refused: [`denial`], [`reference`]
 //! - the far sides: [`ports`]
 //! - what is decided: [`policy`]
 //! - what is set in motion: [`flow`]
@@ -59,6 +59,7 @@ pub mod price;
 pub mod profile;
 mod reader;
 pub mod record;
+pub mod reference;
 pub mod referrer;
 pub mod room;
 pub mod session;
@@ -83,7 +84,7 @@ pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
     CHANGE_SECONDS, CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential,
-    Download, History, Next, NotSaved, Opened, PoolView, ProfileOrders, ProfileReport, Received,
-    Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Stop, Swept,
-    Terms, Trial, Turned, Upload, Visitor, Waiting, outcome,
+    Download, FoundRefusal, History, Next, NotSaved, Opened, PoolView, ProfileOrders,
+    ProfileReport, Received, Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS,
+    STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial, Turned, Upload, Visitor, Waiting, outcome,
 };

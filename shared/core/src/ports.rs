@@ -231,6 +231,8 @@ pub trait Store: Send + Sync {
         after: Option<&str>,
         limit: u32,
     ) -> impl Future<Output = Result<Page<Cast>, Fault>> + Send;
+    /// The ids of casts that begin like this, twenty at most; may be a moment old.
+    fn casts_from(&self, prefix: &str) -> impl Future<Output = Result<Vec<CastId>, Fault>> + Send;
     /// A new cast, and its claim to its key; with it, as with every change below, the entry that tells of it, if there is one.
     fn create_cast(
         &self,

@@ -244,7 +244,11 @@ shapes! {
         "must be days and hours such as mon-fri 09:00-17:00 or sat,sun 10:00-24:00.",
     );
     /// What a visitor quotes.
-    REFERENCE = Shape::new("[a-z2-7]{4}-[a-z2-7]{4}", "k3f7-2mqa", "must be a reference such as k3f7-2mqa.");
+    REFERENCE = Shape::new(
+        "[a-z2-7]{4}-[a-z2-7]{4}(?:-[a-z2-7]{4}-[a-z2-7]{4})?",
+        "k3f7-2mqa-x5cd-7b2e",
+        "must be a reference such as k3f7-2mqa or k3f7-2mqa-x5cd-7b2e."
+    );
     /// The id of an entry about a change.
     AUDIT_ID = Shape::new("[0-9]{14}-[0-9a-f]{16}", "01795435200000-0123456789abcdef", "must be the id of an entry.");
     /// The id of whatever may be changed.

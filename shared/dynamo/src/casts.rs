@@ -87,6 +87,25 @@ pub async fn page(
     })
 }
 
+/// How many ids are listed by how they begin.
+const FIRST_IDS: u32 = 20;
+
+/// The ids of casts that begin like this, the first twenty.
+pub async fn ids_from(store: &DynamoStore, prefix: &str) -> Result<Vec<CastId>, Fault> {
+    const WHAT: &str = "find casts by how their ids begin";
+    let (index, condition) = (Some(names::BY_KIND), names::OF_KIND_FROM);
+    let stretch = Stretch::new(&store.tables.casts, index, condition)
+        .value(":kind", text(names::CAST))
+        .value(":from", text(prefix));
+    let (keys, _) = store
+        .query(WHAT, &stretch, Some(page_size(FIRST_IDS)))
+        .await?;
+    let ids = keys
+        .iter()
+        .filter_map(|key| key.get(names::ID)?.as_s().ok());
+    Ok(ids.filter_map(|id| CastId::parse(id)).collect())
+}
+
 /// The casts with a word that begins like this, in the order of these words. A cast with several of them stands at the first.
 async fn found_by(
     store: &DynamoStore,

@@ -73,6 +73,10 @@ impl Store for DynamoStore {
         casts::page(self, query, after, limit).await
     }
 
+    async fn casts_from(&self, prefix: &str) -> Result<Vec<CastId>, Fault> {
+        casts::ids_from(self, prefix).await
+    }
+
     async fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault> {
         casts::create(self, cast, audit).await
     }

@@ -1,11 +1,12 @@
 //! Owns what administrators see of claims: the accepted ones are sessions, the refused ones are counted by the hour with a few samples. Must not
 //! know why any was refused.
 
+use casting_core::FoundRefusal;
 use casting_core::denial::DenialCode;
 use casting_core::form::Spelled;
 use casting_core::ids::{CastId, Reference};
 use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Launcher, Page, RefusalCount, Store};
+use casting_core::ports::{Launcher, Page, RefusalCount, RefusalSample, Store};
 use casting_core::session::Session;
 use casting_core::sketch;
 use casting_core::time::Timestamp;
@@ -155,6 +156,11 @@ async fn refused<S: Store, L: Launcher>(
     desk: &Desk<'_, S, L>,
     asked: &ClaimsAsked,
 ) -> Result<Vec<RefusalCount>, Failure> {
+    if let Some(reference) = &asked.reference
+        && let Some(found) = desk.casting.find_refusal(reference).await?
+    {
+        return Ok(told_of(found, reference, &asked.of));
+    }
     let store = &desk.casting.store;
     let hour = casting_core::hours::hour_of;
     let (since, until) = (
@@ -181,6 +187,7 @@ async fn refused<S: Store, L: Launcher>(
     };
     rows.retain(|row| row.hour < until);
     if let Some(reference) = &asked.reference {
+        // References of two groups were drawn at random until version 0.1; those that were sampled are found in the rows.
         for row in &mut rows {
             row.samples.retain(|sample| sample.reference == *reference);
         }
@@ -190,13 +197,45 @@ async fn refused<S: Store, L: Launcher>(
     Ok(rows)
 }
 
+/// One refusal that was found by its reference, as a row of its own: of each link that it may be of (nearly always one), as far as these are asked for.
+fn told_of(found: FoundRefusal, reference: &Reference, of: &ClaimsOf) -> Vec<RefusalCount> {
+    let FoundRefusal {
+        facts,
+        casts,
+        sample,
+    } = found;
+    let sample = sample.unwrap_or_else(|| RefusalSample {
+        at: facts.at,
+        reference: reference.clone(),
+        address: String::new(),
+        referrer: None,
+    });
+    let mut links: Vec<Option<CastId>> = casts.into_iter().map(Some).collect();
+    if links.is_empty() {
+        links.push(None);
+    }
+    links.retain(|link| match of {
+        ClaimsOf::All => true,
+        ClaimsOf::Cast(cast) => link.as_ref() == Some(cast),
+        ClaimsOf::Unknown => facts.link.is_none(),
+    });
+    let row = |cast_id| RefusalCount {
+        cast_id,
+        hour: casting_core::hours::hour_of(facts.at),
+        code: facts.code.as_str().to_owned(),
+        count: 1,
+        samples: vec![sample.clone()],
+    };
+    links.into_iter().map(row).collect()
+}
+
 /// An hour's refusals for one reason, as the API shows them.
 pub(crate) fn view_refused(refused: &RefusalCount) -> Value {
     let samples = refused.samples.iter().map(|sample| {
         json!({
             "at": sample.at.to_string(),
             "ref": sample.reference,
-            "address_hash": sample.address,
+            "address_hash": Some(&sample.address).filter(|hash| !hash.is_empty()),
             "referrer": sample.referrer,
         })
     });
@@ -214,10 +253,17 @@ pub(crate) fn view_refused(refused: &RefusalCount) -> Value {
 pub(crate) fn schema(session: &Value) -> Value {
     let or_null = || json!({ "type": ["string", "null"] });
     let sample = sketch::object(json!({
-        "at": sketch::time(), "ref": Reference::SPELLING.schema(), "address_hash": { "type": "string" }, "referrer": or_null(),
+        "at": sketch::time(), "ref": Reference::SPELLING.schema(), "referrer": or_null(),
+        "address_hash": {
+            "type": ["string", "null"],
+            "description": "A keyed hash of the address; null when only what the reference says is known.",
+        },
     }));
     let refused = sketch::object(json!({
-        "cast_id": sketch::nullable(CastId::SPELLING.schema()),
+        "cast_id": {
+            "anyOf": [CastId::SPELLING.schema(), { "type": "null" }],
+            "description": "Null for keys that no cast has, and where a reference names a cast that is gone.",
+        },
         "hour": sketch::time(),
         "code": { "type": "string", "description": "Why, as in a problem document." },
         "title": or_null(),
@@ -232,7 +278,7 @@ pub(crate) fn schema(session: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::ports::RefusalSample;
+    use casting_core::reference::RefusalFacts;
     use casting_core::testing::NOON;
 
     use super::*;
@@ -261,5 +307,83 @@ mod tests {
             "samples": [{ "at": "2026-11-23T12:00:00Z", "ref": "k3f7-2mqa", "address_hash": "hash", "referrer": "acme.com" }],
         });
         assert_eq!(view_refused(&refused), expected);
+    }
+
+    #[test]
+    fn a_quoted_refusal_is_told_of_each_link_it_may_be_of() {
+        let reference = Reference::parse("k3f7-2mqa-x5cd-7b2e").expect("a reference");
+        let (one, two) = (CastId::from_bytes([1; 16]), CastId::from_bytes([2; 16]));
+        let tell = |link: Option<&str>, casts: &[&CastId], of: &ClaimsOf| {
+            let facts = RefusalFacts {
+                code: DenialCode::IpLimit,
+                at: NOON,
+                link: link.map(str::to_owned),
+            };
+            let casts = casts.iter().copied().cloned().collect();
+            let (sample, found) = (None, casts);
+            let found = FoundRefusal {
+                facts,
+                casts: found,
+                sample,
+            };
+            let rows = told_of(found, &reference, of);
+            rows.into_iter().map(|row| row.cast_id).collect::<Vec<_>>()
+        };
+        let named = Some("caeae");
+        for (name, link, casts, of, expected) in [
+            (
+                "of a link",
+                named,
+                vec![&one],
+                ClaimsOf::All,
+                vec![Some(&one)],
+            ),
+            ("of no link", None, vec![], ClaimsOf::All, vec![None]),
+            (
+                "of one that is gone",
+                named,
+                vec![],
+                ClaimsOf::All,
+                vec![None],
+            ),
+            (
+                "of one of two",
+                named,
+                vec![&one, &two],
+                ClaimsOf::All,
+                vec![Some(&one), Some(&two)],
+            ),
+            (
+                "asked for by link",
+                named,
+                vec![&one, &two],
+                ClaimsOf::Cast(two.clone()),
+                vec![Some(&two)],
+            ),
+            (
+                "of another link",
+                named,
+                vec![&one],
+                ClaimsOf::Cast(two.clone()),
+                vec![],
+            ),
+            (
+                "of unknown keys",
+                None,
+                vec![],
+                ClaimsOf::Unknown,
+                vec![None],
+            ),
+            (
+                "not of unknown keys",
+                named,
+                vec![&one],
+                ClaimsOf::Unknown,
+                vec![],
+            ),
+        ] {
+            let expected: Vec<_> = expected.into_iter().map(|id| id.cloned()).collect();
+            assert_eq!(tell(link, &casts, &of), expected, "{name}");
+        }
     }
 }

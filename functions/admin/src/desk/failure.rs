@@ -2,7 +2,7 @@
 
 use casting_core::denial::{Denial, DenialCode};
 use casting_core::form::FieldErrors;
-use casting_core::ids::{Entropy, Reference};
+use casting_core::ids::Reference;
 use casting_core::ports::{Fault, FaultKind};
 use casting_core::{Refusal, Stop};
 use casting_web::{FieldError, Mistake, Problem};
@@ -44,8 +44,8 @@ impl Failure {
         })
     }
 
-    /// What the caller is told. A fault is logged here, under the reference that the caller sees.
-    pub(crate) fn into_problem(self, entropy: &dyn Entropy) -> Problem {
+    /// What the caller is told. A fault is logged here, under the reference that `draw` makes and the caller sees.
+    pub(crate) fn into_problem(self, draw: impl FnOnce(DenialCode) -> Reference) -> Problem {
         let fault = match self {
             Self::Problem(problem) => return *problem,
             Self::Fault(fault) => fault,
@@ -53,7 +53,7 @@ impl Failure {
         match Stop::from(fault) {
             Stop::Denied(denial) => Problem::denied(denial, None),
             Stop::Fault(fault) => {
-                let reference = Reference::draw(entropy);
+                let reference = draw(DenialCode::Fault);
                 tracing::error!(%reference, %fault, "The admin API failed with reference {reference}");
                 let detail = "The log says more under this reference.";
                 Problem::denied(Denial::new(DenialCode::Fault), Some(reference)).detail(detail)
@@ -103,16 +103,14 @@ impl From<Refusal> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::testing::SeededEntropy;
-
     use super::*;
 
+    fn reference(_: DenialCode) -> Reference {
+        Reference::parse("k3f7-2mqa-x5cd-7b2e").expect("a reference")
+    }
+
     fn status(failure: Failure) -> u16 {
-        failure
-            .into_problem(&SeededEntropy::new(1))
-            .code
-            .status()
-            .as_u16()
+        failure.into_problem(reference).code.status().as_u16()
     }
 
     #[test]
@@ -155,7 +153,7 @@ mod tests {
         ] {
             assert_eq!(status(failure), expected, "{name}");
         }
-        let told = fault(FaultKind::Corrupt).into_problem(&SeededEntropy::new(1));
+        let told = fault(FaultKind::Corrupt).into_problem(reference);
         assert!(told.reference.is_some() && !told.sentence().contains("secret"));
     }
 }

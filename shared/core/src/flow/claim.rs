@@ -12,7 +12,7 @@ use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
 use crate::denial::DenialCode;
-use crate::ids::{CastKey, Nonce, Reference, SessionId, UserId};
+use crate::ids::{CastId, CastKey, Nonce, SessionId, UserId};
 use crate::image::Image;
 use crate::persistent_profile;
 use crate::policy::{self, Admission, NotApplied, ProofFact, Resumption, Verdict, Wishes};
@@ -100,6 +100,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         request: &ClaimRequest,
         visitor: &Visitor,
     ) -> Result<Received, Refusal> {
+        self.settle_refusals().await;
         let now = self.clock.now();
         let mut found = None;
         let mut referrer = visitor.referrer.clone();
@@ -625,17 +626,22 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Refusal {
         let now = self.clock.now();
         let cast = cast.filter(|cast| cast.settings.enabled);
-        let outcome = if matches!(stop, Stop::Fault(_)) {
-            "failed"
-        } else {
-            "refused"
-        };
-        tracing::info!(target: METRICS, claims = 1_u64, outcome);
-        let mut refusal = self.refuse_quietly(stop);
+        let mut refusal = self.refuse_of(stop, cast.map(|cast| &cast.id));
         if let Some(cast) = cast {
             refusal.error_url.clone_from(&cast.settings.error_url);
             refusal.framed_by = cast.settings.referrers.as_slice().into();
         }
+        let outcome = if matches!(refusal.stop, Stop::Fault(_)) {
+            "failed"
+        } else {
+            "refused"
+        };
+        let code = refusal.denial().code;
+        // What is shown with `%` stands in the line and is no dimension: the log finds a refusal by its reference too.
+        tracing::info!(
+            target: METRICS, claims = 1_u64, outcome, reference = %refusal.reference, %code,
+            cast_id = %cast.map_or("", |cast| cast.id.as_str()),
+        );
         let address = address::hash(visitor.address, &self.keys);
         let sample = RefusalSample {
             at: now,
@@ -643,23 +649,25 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             address,
             referrer,
         };
-        let batch = self.refusals.note(
-            cast.map(|cast| cast.id.clone()),
-            refusal.denial().code,
-            sample,
-            now,
-        );
-        if !batch.is_empty()
-            && let Err(fault) = self.store.add_refusals(&batch).await
-        {
-            tracing::warn!(%fault, "Could not write {} refusal counts", batch.len());
+        let cast = cast.map(|cast| cast.id.clone());
+        let batch = self.refusals.note(cast, code, sample, now);
+        if let Err(fault) = self.write_refusals(batch).await {
+            tracing::warn!(%fault, "Could not write refusal counts");
         }
         refusal
     }
 
     /// Logs a fault under the reference that the visitor will see.
     pub(super) fn refuse_quietly(&self, stop: Stop) -> Refusal {
-        let reference = Reference::draw(&*self.entropy);
+        self.refuse_of(stop, None)
+    }
+
+    fn refuse_of(&self, stop: Stop, cast: Option<&CastId>) -> Refusal {
+        let code = match &stop {
+            Stop::Denied(denial) => denial.code,
+            Stop::Fault(_) => DenialCode::Fault,
+        };
+        let reference = self.draw_reference(code, cast);
         if let Stop::Fault(fault) = &stop {
             tracing::error!(%reference, %fault, "Refused with reference {reference}");
         }

@@ -38,6 +38,7 @@ pub use owner::outcome;
 pub use profiles::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
 pub use refusal::{Refusal, Stop};
+pub use refusals::FoundRefusal;
 pub use report::{Cause, Report};
 pub use room::Waiting;
 pub use standing::Standing;
@@ -170,17 +171,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (
-            deployment_key,
-            gates,
-            has_logins,
-            profiles,
-            attempts,
-            calls,
-            book,
-            refusals,
-            frontier,
-        ) = Default::default();
+        let (deployment_key, gates, has_logins, profiles, attempts, calls, book, frontier) =
+            Default::default();
+        let mut first = [0; 4];
+        entropy.fill(&mut first);
+        let refusals = refusals::RefusalBook::numbered_from(u32::from_be_bytes(first));
         Self {
             store,
             launcher,
@@ -204,19 +199,6 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.
     pub fn forget(&self) {
         self.book.clear();
-    }
-
-    /// Writes the refusals that are still only counted in memory; a process that ends in order calls it last.
-    ///
-    /// # Errors
-    /// When the store does not take them.
-    pub async fn flush(&self) -> Result<(), Fault> {
-        let batch = self.refusals.drain();
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            self.store.add_refusals(&batch).await
-        }
     }
 
     /// Decides on the row as it is and writes the move, again and again until nobody was faster. `decide` says what the row should become, or

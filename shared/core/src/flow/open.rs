@@ -90,6 +90,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         wishes: &Wishes,
         via: Option<&str>,
     ) -> Result<Opened, Refusal> {
+        self.settle_refusals().await;
         let now = self.clock.now();
         let mut found = None;
         match self

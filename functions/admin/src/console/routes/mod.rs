@@ -67,7 +67,7 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
         RouteName::SignIn => match entry::sign_in(casting, visit, request).await {
             Ok(reply) => reply,
             Err(failure) => {
-                let problem = failure.into_problem(&*casting.entropy);
+                let problem = failure.into_problem(|code| casting.draw_reference(code, None));
                 let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
                 let words = "This key opens nothing here. It may have been deleted, or a character is missing.";
                 let words = if is_unknown {
@@ -93,10 +93,10 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
                     Err(failure) => Err(failure),
                 };
                 answered.unwrap_or_else(|failure| {
-                    round.explain(&failure.into_problem(&*casting.entropy))
+                    round.explain(&failure.into_problem(|code| casting.draw_reference(code, None)))
                 })
             }
-            Err(failure) => match failure.into_problem(&*casting.entropy) {
+            Err(failure) => match failure.into_problem(|code| casting.draw_reference(code, None)) {
                 problem if problem.code.status() == StatusCode::UNAUTHORIZED => {
                     entry::sign_in_first(visit)
                 }

@@ -7,7 +7,7 @@
 
 use super::{Lab, NOON, tally, together};
 use crate::denial::DenialCode;
-use crate::ids::{CastId, ImageId, Reference, draw};
+use crate::ids::{CastId, ImageId, Reference, SessionId, draw};
 use crate::image::Image;
 use crate::ports::{Fault, RefusalCount, RefusalSample, Saved, Store};
 
@@ -99,7 +99,7 @@ fn refused<S: Store>(
 ) -> RefusalCount {
     let sample = |_| RefusalSample {
         at: NOON,
-        reference: Reference::draw(&lab.entropy),
+        reference: Reference::of(&SessionId::from_bytes(draw(&lab.entropy))),
         address: "a".into(),
         referrer: None,
     };

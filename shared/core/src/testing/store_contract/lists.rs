@@ -239,6 +239,15 @@ pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(
         assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
         casts.push(cast);
     }
+    let id = casts[0].id.as_str();
+    for (name, prefix, expected) in [
+        ("the whole id", id, vec![casts[0].id.clone()]),
+        ("most of it", &id[..20], vec![casts[0].id.clone()]),
+        ("nobody's", "c1", vec![]),
+    ] {
+        lab.soon(expected, || lab.store.casts_from(prefix), name)
+            .await?;
+    }
     lab.place(&lab.claim(&casts[4], true, None)).await?;
     casts[4].counter.remaining -= 1;
     for (name, order, backwards, expected) in [
@@ -405,7 +414,7 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Stor
     };
     lab.soon(ids(&[2]), by_reference, "by its reference")
         .await?;
-    let nobody = Reference::draw(&lab.entropy);
+    let nobody = Reference::of(&SessionId::from_bytes(draw(&lab.entropy)));
     assert_eq!(lab.store.sessions_by_reference(&nobody).await?, []);
 
     let living = SessionQuery {
