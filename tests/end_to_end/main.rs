@@ -31,5 +31,6 @@ mod profiles;
 mod refusals;
 mod resume;
 mod road;
+mod roles;
 mod rooms;
 mod sharing;

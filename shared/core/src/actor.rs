@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
 use crate::user::ConsoleRole;
 
 /// One part of the deployment that somebody may be let into. Writing somewhere includes reading what was written.
@@ -23,7 +24,7 @@ pub enum Scope {
     Sessions,
     /// Changes the deployment's settings.
     Settings,
-    /// Makes, changes and deletes API keys; whoever may, can give themselves every other scope.
+    /// Makes, changes and deletes API keys, with no scope and no longer than the actor's own ([`ApiKeySettings::excess`](crate::api_key::ApiKeySettings::excess)).
     Keys,
 }
 
@@ -99,6 +100,8 @@ pub struct Actor {
     pub name: String,
     /// What it may do.
     pub scopes: BTreeSet<Scope>,
+    /// Until when, if it is a key that expires.
+    pub expires_at: Option<Timestamp>,
     /// Where the request came from.
     pub address: Option<IpAddr>,
 }
@@ -112,6 +115,11 @@ impl Actor {
     /// Whether it may read: whoever may do anything may see it.
     pub fn may_read(&self) -> bool {
         !self.scopes.is_empty()
+    }
+
+    /// Whether it has this scope, or one that includes it, and so may give it to others.
+    pub fn has(&self, scope: Scope) -> bool {
+        self.may(scope) || (scope == Scope::Read && self.may_read())
     }
 }
 

@@ -46,6 +46,48 @@ pub struct ApiKeySettings {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What a key would be given that whoever gives it does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// These scopes.
+    Scopes(Vec<Scope>),
+    /// Time after this one, when the actor's own key expires.
+    Time(Timestamp),
+}
+
+impl ApiKeySettings {
+    /// What these settings grant beyond what `actor` has. `before` is what the key was granted already: a change that grants nothing new is nobody's
+    /// grant, and one that lets a key live longer grants all of its scopes for that time.
+    pub fn excess(&self, before: Option<&Self>, actor: &Actor) -> Option<Excess> {
+        let later = |before: &Self| match (before.expires_at, self.expires_at) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(was), Some(is)) => is > was,
+        };
+        let lives_longer = before.is_none_or(later);
+        let granted: Vec<Scope> = self
+            .scopes
+            .iter()
+            .copied()
+            .filter(|scope| lives_longer || before.is_none_or(|key| !key.scopes.contains(scope)))
+            .collect();
+        if granted.is_empty() {
+            return None;
+        }
+        let missing: Vec<Scope> = granted
+            .into_iter()
+            .filter(|scope| !actor.has(*scope))
+            .collect();
+        if !missing.is_empty() {
+            return Some(Excess::Scopes(missing));
+        }
+        let end = actor.expires_at?;
+        self.expires_at
+            .is_none_or(|expires| expires > end)
+            .then_some(Excess::Time(end))
+    }
+}
+
 impl Record for ApiKey {
     const KIND: &'static str = "api-key";
     fn id(&self) -> &str {
@@ -128,6 +170,7 @@ impl ApiKey {
             id: self.id.to_string(),
             name: self.settings.name.clone(),
             scopes: self.settings.scopes.clone(),
+            expires_at: self.settings.expires_at,
             address: None,
         }
     }
@@ -197,6 +240,156 @@ mod tests {
         );
         for foreign in ["", ".", "k.x", "abc"] {
             assert_eq!(ApiKey::parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn nobody_grants_what_they_do_not_have() {
+        use Scope::{Casts, Keys, Read};
+        let at = |hours: u64| Some(NOON.plus_seconds(hours * 3600));
+        let settings = |scopes: &[Scope], expires_at| ApiKeySettings {
+            name: "ours".into(),
+            scopes: scopes.iter().copied().collect(),
+            expires_at,
+        };
+        let scopes = |scopes: &[Scope]| Some(Excess::Scopes(scopes.to_vec()));
+        let time = |hours| at(hours).map(Excess::Time);
+        // Name; the actor's scopes and end; the key's before and after; what is too much.
+        type Granted<'a> = (&'a [Scope], Option<Timestamp>);
+        let cases: [(
+            &str,
+            Granted<'_>,
+            Option<Granted<'_>>,
+            Granted<'_>,
+            Option<Excess>,
+        ); 18] = [
+            (
+                "a new key like the actor",
+                (&[Keys], None),
+                None,
+                (&[Keys], None),
+                None,
+            ),
+            (
+                "reading is in every scope",
+                (&[Keys], None),
+                None,
+                (&[Read], None),
+                None,
+            ),
+            (
+                "one scope more",
+                (&[Keys], None),
+                None,
+                (&[Keys, Casts], None),
+                scopes(&[Casts]),
+            ),
+            (
+                "every scope",
+                (&[Keys], None),
+                None,
+                (&Scope::ALL, None),
+                scopes(&Scope::ALL[1..6]),
+            ),
+            (
+                "by a key with every scope",
+                (&Scope::ALL, None),
+                None,
+                (&Scope::ALL, None),
+                None,
+            ),
+            (
+                "as long as the actor",
+                (&[Keys], at(5)),
+                None,
+                (&[Keys], at(5)),
+                None,
+            ),
+            (
+                "longer than the actor",
+                (&[Keys], at(5)),
+                None,
+                (&[Keys], at(6)),
+                time(5),
+            ),
+            ("for ever", (&[Keys], at(5)), None, (&[Read], None), time(5)),
+            (
+                "widens itself",
+                (&[Keys], None),
+                Some((&[Keys], None)),
+                (&[Keys, Casts], None),
+                scopes(&[Casts]),
+            ),
+            (
+                "renames a wider key",
+                (&[Keys], None),
+                Some((&[Casts], None)),
+                (&[Casts], None),
+                None,
+            ),
+            (
+                "narrows a wider key",
+                (&[Keys], None),
+                Some((&[Casts, Keys], None)),
+                (&[Casts], None),
+                None,
+            ),
+            (
+                "shortens a wider key",
+                (&[Keys], None),
+                Some((&[Casts], None)),
+                (&[Casts], at(1)),
+                None,
+            ),
+            (
+                "prolongs a wider key",
+                (&[Keys], None),
+                Some((&[Casts], at(1))),
+                (&[Casts], at(2)),
+                scopes(&[Casts]),
+            ),
+            (
+                "wakes an expired wider key",
+                (&[Keys], None),
+                Some((&[Casts], at(0))),
+                (&[Casts], None),
+                scopes(&[Casts]),
+            ),
+            (
+                "prolongs itself",
+                (&[Keys], at(5)),
+                Some((&[Keys], at(5))),
+                (&[Keys], at(6)),
+                time(5),
+            ),
+            (
+                "prolongs another up to its own end",
+                (&[Keys], at(5)),
+                Some((&[Keys], at(1))),
+                (&[Keys], at(5)),
+                None,
+            ),
+            (
+                "adds its scope to one that lives longer",
+                (&[Keys], at(5)),
+                Some((&[Read], None)),
+                (&[Read, Keys], None),
+                time(5),
+            ),
+            (
+                "adds its scope to one that ends before",
+                (&[Keys], at(5)),
+                Some((&[Read], at(4))),
+                (&[Read, Keys], at(4)),
+                None,
+            ),
+        ];
+        for (name, (may, end), before, (granted, expires), expected) in cases {
+            let (mut actor, _) = key(1, end);
+            actor.settings.scopes = may.iter().copied().collect();
+            let before = before.map(|(scopes, end)| settings(scopes, end));
+            let excess = settings(granted, expires).excess(before.as_ref(), &actor.actor());
+            assert_eq!(excess, expected, "{name}");
         }
     }
 

@@ -333,6 +333,7 @@ mod tests {
             id: "u1".into(),
             name: "Ann".into(),
             scopes: Scope::ALL.into(),
+            expires_at: None,
             address,
         }
     }

@@ -404,6 +404,7 @@ pub(crate) mod tests {
             id: "u1".into(),
             name: "Ann".into(),
             scopes: Scope::ALL.into(),
+            expires_at: None,
             address: None,
         };
         let after = serde_json::json!({"name": "New", "enabled": true, "sessions_remaining": 3});

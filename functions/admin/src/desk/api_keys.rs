@@ -1,14 +1,16 @@
 //! Owns how API keys are made and deleted: a key is shown wholly once, when it is made, and only the hash of its secret is kept.
 //! Must not know how a key is checked (`casting-core` does).
 //!
+//! Nobody grants what they do not have: a key is given only scopes of whoever makes or changes it, and no longer than that actor's own key lives.
 //! A key cannot delete itself. So whoever deletes a key still holds one, and nobody is locked out by their own hand.
 
-use casting_core::actor::ActorKind;
-use casting_core::api_key::{ApiKey, ApiKeySettings};
+use casting_core::actor::{Actor, ActorKind, Scope};
+use casting_core::api_key::{ApiKey, ApiKeySettings, Excess};
 use casting_core::api_key_form;
 use casting_core::audit::{Difference, Noun};
 use casting_core::ids::{ApiKeyId, draw};
 use casting_core::ports::{Launcher, Saved, Store};
+use casting_web::{FieldError, Mistake, Problem};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
@@ -23,6 +25,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(
 ) -> Result<(ApiKey, String), Failure> {
     let casting = desk.casting;
     let settings: ApiKeySettings = api_key_form::create(input)?;
+    permit(None, &settings, &desk.actor)?;
     let id = desk.new_id(Noun::ApiKey, input).await?;
     let key_id = ApiKeyId::from_bytes(id.bytes);
     let secret = if id.is_repeatable {
@@ -34,6 +37,8 @@ pub(crate) async fn create<S: Store, L: Launcher>(
     if id.is_repeatable
         && let Some(made) = casting.store.record::<ApiKey>(key.id.as_str()).await?
     {
+        // Its secret is shown again: to whoever could make the key as it is now.
+        permit(None, &made.settings, &desk.actor)?;
         return Ok((made, text));
     }
     let view = api_key_form::view(&key);
@@ -52,6 +57,41 @@ pub(crate) async fn create<S: Store, L: Launcher>(
     }
     tracing::info!(actor.id = desk.actor.id, api_key.id = %key.id, "API key {} was made", key.id);
     Ok((key, text))
+}
+
+/// Whether `actor` may give a key these settings; `before` is what it has already.
+///
+/// # Errors
+/// 403, with the field that grants too much.
+pub(crate) fn permit(
+    before: Option<&ApiKeySettings>,
+    after: &ApiKeySettings,
+    actor: &Actor,
+) -> Result<(), Failure> {
+    let (field, words) = match after.excess(before, actor) {
+        None => return Ok(()),
+        Some(Excess::Scopes(scopes)) => {
+            let names: Vec<&str> = scopes.into_iter().map(Scope::as_str).collect();
+            let names = names.join(", ");
+            let words = format!("You cannot give a key scopes that you do not have: {names}.");
+            ("scopes", words)
+        }
+        Some(Excess::Time(end)) => {
+            let words = format!(
+                "Your own key expires at {end}; a key that you make or change must expire by then."
+            );
+            ("expires_at", words)
+        }
+    };
+    let error = FieldError {
+        pointer: format!("/{field}"),
+        detail: words.clone(),
+    };
+    Err(Problem {
+        errors: vec![error],
+        ..Problem::new(Mistake::Forbidden).detail(words)
+    }
+    .into())
 }
 
 /// The secret that follows from a request under an idempotency key, for whoever has our signing key: 120 bits.

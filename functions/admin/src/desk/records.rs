@@ -1,6 +1,7 @@
 //! Owns what can be done with records that are nothing but their settings: groups, networks, staging configs, and API keys once they are made.
 //! Must not know which values are possible.
 
+use casting_core::actor::Actor;
 use casting_core::api_key::ApiKey;
 use casting_core::audit::{Difference, Noun};
 use casting_core::form::FieldErrors;
@@ -15,9 +16,9 @@ use casting_core::time::Timestamp;
 use casting_core::{api_key_form, group_form, network_form, staging_form};
 use serde_json::Value;
 
-use crate::desk::Desk;
 use crate::desk::failure::{Failure, TRIES};
 use crate::desk::version::Precondition;
+use crate::desk::{Desk, api_keys};
 
 /// A record that can be made, shown and changed.
 pub(crate) trait Editable: Record + PartialEq {
@@ -35,6 +36,13 @@ pub(crate) trait Editable: Record + PartialEq {
     fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors>;
     /// As the API shows it.
     fn view(&self) -> Value;
+    /// Whether this actor may make it what it becomes, beyond the right to change things of its kind.
+    ///
+    /// # Errors
+    /// 403, in words that name what is too much.
+    fn permit(_before: &Self, _after: &Self, _actor: &Actor) -> Result<(), Failure> {
+        Ok(())
+    }
     /// One that is there although nobody has stored it.
     fn by_birth() -> Option<Self> {
         None
@@ -178,6 +186,9 @@ impl Editable for ApiKey {
             }
         })
     }
+    fn permit(before: &Self, after: &Self, actor: &Actor) -> Result<(), Failure> {
+        api_keys::permit(Some(&before.settings), &after.settings, actor)
+    }
     fn name(&self) -> &str {
         &self.settings.name
     }
@@ -263,6 +274,7 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
         if after == before {
             return Ok(before);
         }
+        R::permit(&before, &after, &desk.actor)?;
         let (old, new) = (before.view(), after.view());
         let audit = desk.audit(
             R::NOUN,

@@ -176,6 +176,7 @@ fn deployment() -> Actor {
         id: DEPLOYMENT.to_owned(),
         name: "The deployment's own key".to_owned(),
         scopes: Scope::ALL.into(),
+        expires_at: None,
         address: None,
     }
 }
@@ -189,6 +190,7 @@ fn actor_of_user(user: &User) -> Option<Actor> {
         id: user.id.to_string(),
         name: user.name.clone(),
         scopes,
+        expires_at: None,
         address: None,
     })
 }

@@ -30,7 +30,7 @@ pub static API_KEY: Noun = Noun {
                     ("people", "Make and change groups, forget users"),
                     ("sessions", "End, watch and unshare sessions"),
                     ("settings", "Change the settings"),
-                    ("keys", "Make and delete API keys, and so everything"),
+                    ("keys", "Make and change API keys, within its own rights"),
                 ]),
                 "As little as it needs; whoever may write anywhere may read everything.",
             ),

@@ -469,7 +469,8 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
         StatusCode::PRECONDITION_FAILED,
         StatusCode::BAD_REQUEST,
     ];
-    if !mendable.contains(&status) {
+    // What grants too much (403) is said at its field as well.
+    if !mendable.contains(&status) && problem.errors.is_empty() {
         return Err(Failure::Problem(problem));
     }
     let is_stale = status == StatusCode::PRECONDITION_FAILED;

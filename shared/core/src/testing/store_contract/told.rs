@@ -21,6 +21,7 @@ fn entry<S: Store>(lab: &Lab<'_, S>, target: &str, second: u64) -> Audit {
         id: "u1".into(),
         name: "Ann".into(),
         scopes: Scope::ALL.into(),
+        expires_at: None,
         address: None,
     };
     let after = serde_json::json!({"name": format!("at {second}")});
