@@ -74,7 +74,10 @@ impl Reader {
                 .clone();
         }
         for (header, _) in said["headers"].as_object().into_iter().flatten() {
-            let must = !matches!(header.as_str(), "Retry-After" | "Link");
+            let must = !matches!(
+                header.as_str(),
+                "Retry-After" | "Link" | "RateLimit" | "RateLimit-Policy"
+            );
             assert!(
                 !must || answer.headers.contains_key(header),
                 "{name} has no {header}"

@@ -454,3 +454,42 @@ async fn a_user_comes_back_to_the_same_session_for_free() {
     );
     lab.stack.stop().await;
 }
+
+#[tokio::test]
+async fn answers_say_what_is_left_of_the_limits_that_count_the_caller() {
+    let lab = Lab::start().await;
+    let limit =
+        json!({"limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 600});
+    let (limited, free) = (lab.cast(&limit).await, lab.cast(&json!({})).await);
+    let told = |answer: &Answer| {
+        let text = |name| answer.header(name).to_owned();
+        (answer.status, text("ratelimit-policy"), text("ratelimit"))
+    };
+    let attempts = |left: u32| format!("\"attempts\";r={left};t=60");
+    let policy = "\"attempts\";q=120;w=60, \"sessions\";q=2;w=600";
+    let described = lab.describe(From(1), key(&limited), "").await;
+    assert_eq!(told(&described), (200, policy.to_owned(), attempts(120)));
+    for (name, status, left, sessions) in [
+        ("the first", 202, 119, "\"sessions\";r=1;t=600"),
+        ("the second", 202, 118, "\"sessions\";r=0;t=600"),
+        ("one too many", 429, 117, "\"sessions\";r=0;t=600"),
+    ] {
+        let answer = lab.claim(From(1), key(&limited)).await;
+        let expected = format!("{}, {sessions}", attempts(left));
+        assert_eq!(
+            told(&answer),
+            (status, policy.to_owned(), expected),
+            "{name}"
+        );
+    }
+    let free = lab.claim(From(2), key(&free)).await;
+    let only = "\"attempts\";q=120;w=60".to_owned();
+    assert_eq!(told(&free), (202, only.clone(), attempts(119)));
+    let unknown = lab.claim(From(3), "no-such-link").await;
+    assert_eq!(told(&unknown), (404, only, attempts(119)));
+    let calls = lab.admin(Method::GET, "casts", None).await;
+    let (status, policy, left) = told(&calls);
+    assert_eq!((status, policy.as_str()), (200, "\"calls\";q=1200;w=60"));
+    assert!(left.starts_with("\"calls\";r=1"), "{left}");
+    lab.stack.stop().await;
+}

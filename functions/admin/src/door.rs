@@ -100,7 +100,11 @@ pub(crate) fn check_form(visit: &Visit, mark: &str, sent: &str) -> Result<(), Fa
 pub(crate) fn turned(turned: Turned) -> Failure {
     match turned {
         Turned::Away => Problem::new(Mistake::Unauthorized).into(),
-        Turned::Off(denial) => Problem::denied(denial, None).into(),
+        Turned::Off(denial, limit) => Problem {
+            limits: vec![limit],
+            ..Problem::denied(denial, None)
+        }
+        .into(),
         Turned::Fault(fault) => match Stop::from(fault) {
             Stop::Denied(denial) => Problem::denied(denial, None).into(),
             Stop::Fault(fault) => Failure::Fault(fault),

@@ -249,6 +249,7 @@ pub(crate) mod tests {
             session: session(&cast(1), 1),
             owner_ticket: "v1.owner.ticket".into(),
             resumed: None,
+            left: None,
         };
         let id = claimed.session.id.as_str();
 
@@ -308,6 +309,7 @@ pub(crate) mod tests {
                 session: session(&cast(1), 1),
                 owner_ticket: "v1.owner.ticket".into(),
                 resumed,
+                left: None,
             };
             let person = reply(&claimed, &visit("text/html"), &terms());
             let expected = format!("/session/{id}{location}");

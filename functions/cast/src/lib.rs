@@ -9,6 +9,7 @@ mod widget;
 use casting_core::denial::DenialCode;
 use casting_core::policy::Wishes;
 use casting_core::ports::{Launcher, Store};
+use casting_core::rate_limit::RateLimit;
 use casting_core::{Casting, Received, Visitor};
 use casting_web::{
     Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply,
@@ -42,13 +43,51 @@ async fn answer<S: Store, L: Launcher>(
         casting.clock.now(),
     )?;
     match name {
-        RouteName::OpenCast | RouteName::DescribeCast => open(casting, visit, key, &visitor).await,
-        RouteName::Claim => claim(casting, request, visit, key, &visitor).await,
+        RouteName::OpenCast | RouteName::DescribeCast => {
+            let opened = open(casting, visit, key, &visitor).await;
+            Ok(tell_limits(
+                casting,
+                visit,
+                key,
+                &visitor,
+                opened.map(|reply| (reply, None)),
+            )
+            .await)
+        }
+        RouteName::Claim => {
+            let claimed = claim(casting, request, visit, key, &visitor).await;
+            Ok(tell_limits(casting, visit, key, &visitor, claimed).await)
+        }
         RouteName::SeeRoom => see_room(casting, visit, key, &visitor).await,
         RouteName::LeaveRoom => leave_room(casting, request, visit, key, &visitor).await,
         RouteName::ShowBadge => Ok(show_badge(casting, visit, key, &visitor).await),
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
+}
+
+/// The answer, with the limits that count its visitor.
+async fn tell_limits<S: Store, L: Launcher>(
+    casting: &Casting<S, L>,
+    visit: &Visit,
+    key: &str,
+    visitor: &Visitor,
+    answered: Result<(Reply, Option<RateLimit>), Obstacle>,
+) -> Reply {
+    let (mut reply, refused, left) = match answered {
+        Ok((reply, left)) => (reply, None, left),
+        Err(obstacle) => {
+            let refused = match &obstacle {
+                Obstacle::Refusal(refusal) => Some(refusal.denial()),
+                Obstacle::Problem(_) => None,
+            };
+            (visit.stopped(&obstacle), refused, None)
+        }
+    };
+    let limits = casting
+        .rate_limits(key, visitor, refused.as_ref(), left)
+        .await;
+    reply::set_rate_limits(&mut reply, &limits);
+    reply
 }
 
 async fn open<S: Store, L: Launcher>(
@@ -125,15 +164,20 @@ async fn claim<S: Store, L: Launcher>(
     visit: &Visit,
     key: &str,
     visitor: &Visitor,
-) -> Result<Reply, Obstacle> {
+) -> Result<(Reply, Option<RateLimit>), Obstacle> {
     visit.not_cross_site()?;
     let claimed = casting.claim(key, &claim::read(request)?, visitor).await;
     match claimed {
-        Ok(Received::Session(claimed)) => Ok(claim::reply(&claimed, visit, &casting.terms)),
-        Ok(Received::Place(waiting)) => Ok(room::seated(&waiting, key, visit, &casting.terms)),
+        Ok(Received::Session(claimed)) => {
+            let reply = claim::reply(&claimed, visit, &casting.terms);
+            Ok((reply, claimed.left))
+        }
+        Ok(Received::Place(waiting)) => {
+            Ok((room::seated(&waiting, key, visit, &casting.terms), None))
+        }
         // The login has run out while the page was open: the link itself leads there again.
         Err(refusal) if refusal.denial().code == DenialCode::LoginRequired && !visit.wants_json => {
-            Ok(reply::see_other(&format!("/cast/{key}")))
+            Ok((reply::see_other(&format!("/cast/{key}")), None))
         }
         Err(refusal) => Err(refusal.into()),
     }

@@ -107,6 +107,11 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// What its calls are counted under.
+    pub(crate) fn caller(&self) -> String {
+        format!("{:?} {}", self.kind, self.id)
+    }
+
     /// Whether it may do what needs this scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)

@@ -57,6 +57,7 @@ pub mod ports;
 pub mod preset;
 pub mod price;
 pub mod profile;
+pub mod rate_limit;
 mod reader;
 pub mod record;
 pub mod reference;

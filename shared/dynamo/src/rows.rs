@@ -659,7 +659,7 @@ pub(crate) mod tests {
     fn a_refusal_reads_back_with_and_without_a_cast_and_samples() {
         let sample = RefusalSample {
             at: NOON,
-            reference: Reference::draw(&SeededEntropy::new(1)),
+            reference: Reference::of(&session(&cast(1), 1).id),
             address: "a".into(),
             referrer: None,
         };

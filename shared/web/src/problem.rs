@@ -2,6 +2,7 @@
 
 use casting_core::denial::Denial;
 use casting_core::ids::Reference;
+use casting_core::rate_limit::RateLimit;
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// The methods that the address knows.
     pub allow: Option<Box<str>>,
+    /// The limits that count the caller, as far as one of them refused.
+    pub limits: Vec<RateLimit>,
 }
 
 /// What is wrong with one value of a document.
@@ -61,6 +64,7 @@ impl Problem {
             retry_after: None,
             errors: Vec::new(),
             allow: None,
+            limits: Vec::new(),
         }
     }
 
@@ -123,6 +127,7 @@ impl Problem {
     /// Adds the headers that belong to the problem, whether a document or a page tells of it.
     pub(crate) fn set_headers(&self, reply: &mut Reply) {
         reply::set_retry_after(reply, self.retry_after);
+        reply::set_rate_limits(reply, &self.limits);
         if let Some(allow) = self
             .allow
             .as_deref()

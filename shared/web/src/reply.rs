@@ -1,5 +1,6 @@
 //! Owns the shapes of answers: JSON, redirects, pages, and the headers that every one of them carries. Must not know what they say.
 
+use casting_core::rate_limit::RateLimit;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
     SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
@@ -13,6 +14,8 @@ use crate::credentials::SetCookie;
 /// An answer.
 pub type Reply = Response<Body>;
 
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// The policy of everything that is not a page.
 const NO_CONTENT_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -91,6 +94,34 @@ pub fn set_retry_after(reply: &mut Reply, retry_after: Option<u64>) {
     }
 }
 
+/// Adds the limits that count the caller, as draft-ietf-httpapi-ratelimit-headers says them: `RateLimit-Policy` with quota `q` and window `w`,
+/// `RateLimit` with what is left `r` and after how long there is more `t`, in seconds.
+pub fn set_rate_limits(reply: &mut Reply, limits: &[RateLimit]) {
+    let policies = limits.iter().map(|limit| {
+        let RateLimit {
+            name,
+            quota,
+            window,
+            ..
+        } = limit;
+        format!("\"{name}\";q={quota};w={window}")
+    });
+    let left = limits.iter().filter_map(|limit| {
+        let (more, seconds) = limit.left?;
+        Some(format!("\"{}\";r={more};t={seconds}", limit.name))
+    });
+    for (header, items) in [
+        (RATELIMIT_POLICY, policies.collect::<Vec<_>>()),
+        (RATELIMIT, left.collect()),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&items.join(", "))
+            && !items.is_empty()
+        {
+            reply.headers_mut().insert(header, value);
+        }
+    }
+}
+
 /// Adds a cookie. One that cannot stand in a header is left out, and said in the log without its value.
 pub fn set_cookie(reply: &mut Reply, cookie: &SetCookie<'_>) {
     match cookie.header() {
@@ -98,5 +129,54 @@ pub fn set_cookie(reply: &mut Reply, cookie: &SetCookie<'_>) {
             reply.headers_mut().append(SET_COOKIE, value);
         }
         None => tracing::error!(cookie.name, "A cookie could not be written"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_told_as_structured_fields() {
+        let limit = |name, left| RateLimit {
+            name,
+            quota: 2,
+            window: 600,
+            left,
+        };
+        let known = limit(RateLimit::SESSIONS, Some((0, 42)));
+        let unknown = limit(RateLimit::ATTEMPTS, None);
+        for (name, limits, policy, left) in [
+            ("none", vec![], None, None),
+            (
+                "one",
+                vec![known],
+                Some(r#""sessions";q=2;w=600"#),
+                Some(r#""sessions";r=0;t=42"#),
+            ),
+            (
+                "two",
+                vec![unknown, known],
+                Some(r#""attempts";q=2;w=600, "sessions";q=2;w=600"#),
+                Some(r#""sessions";r=0;t=42"#),
+            ),
+            (
+                "only a policy",
+                vec![unknown],
+                Some(r#""attempts";q=2;w=600"#),
+                None,
+            ),
+        ] {
+            let mut reply = no_content();
+            set_rate_limits(&mut reply, &limits);
+            let header = |name: &str| {
+                reply
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+            };
+            assert_eq!(header("ratelimit-policy"), policy, "{name}");
+            assert_eq!(header("ratelimit"), left, "{name}");
+        }
     }
 }

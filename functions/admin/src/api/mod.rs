@@ -21,7 +21,7 @@ use casting_core::group::Group;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
 use casting_core::staging::Staging;
-use casting_web::{Access, Matched, Problem, Reply, Request, RouteName, Visit, body};
+use casting_web::{Access, Matched, Problem, Reply, Request, RouteName, Visit, body, reply};
 use http::Method;
 use serde_json::Value;
 
@@ -139,65 +139,80 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
         return Ok(openapi::show(visit));
     }
     let call = Call::admit(casting, visit, request, matched).await?;
-    query::read(visit, |query| openapi::asks(matched.route.name)(query))?;
+    let mut reply = match walk(&call, matched).await {
+        Ok(reply) => reply,
+        Err(failure) => failure
+            .into_problem(|code| casting.draw_reference(code, None))
+            .reply(),
+    };
+    let limit = casting.calls_left(&call.desk.actor).await;
+    reply::set_rate_limits(&mut reply, limit.as_slice());
+    Ok(reply)
+}
+
+async fn walk<S: Store, L: Launcher>(
+    call: &Call<'_, S, L>,
+    matched: &Matched<'_>,
+) -> Result<Reply, Failure> {
+    query::read(call.visit, |query| openapi::asks(matched.route.name)(query))?;
     match matched.route.name {
-        RouteName::ReadMe => people::me(&call),
-        RouteName::ListCasts => casts::list(&call).await,
-        RouteName::CreateCast => casts::create(&call).await,
-        RouteName::ReadCast => casts::read(&call).await,
-        RouteName::ChangeCast => casts::change(&call).await,
-        RouteName::DeleteCast => casts::delete(&call).await,
-        RouteName::CopyCast => casts::copy(&call).await,
-        RouteName::RotateKey => casts::rotate_key(&call).await,
-        RouteName::TryCast => casts::try_link(&call).await,
-        RouteName::ListCastClaims => claims::list_of_cast(&call).await,
-        RouteName::ListClaims => claims::list(&call).await,
-        RouteName::ExportClaims => export::claims(&call).await,
-        RouteName::ReadCastStatistics => claims::statistics_of_cast(&call).await,
-        RouteName::ReadStatistics => claims::statistics(&call).await,
-        RouteName::ListGroups => records::list::<Group, S, L>(&call).await,
-        RouteName::CreateGroup => records::create::<Group, S, L>(&call).await,
-        RouteName::ReadGroup => records::read::<Group, S, L>(&call).await,
-        RouteName::ChangeGroup => records::change::<Group, S, L>(&call).await,
-        RouteName::DeleteGroup => records::delete_group(&call).await,
-        RouteName::ListNetworks => records::list::<Network, S, L>(&call).await,
-        RouteName::CreateNetwork => records::create::<Network, S, L>(&call).await,
-        RouteName::ReadNetwork => records::read::<Network, S, L>(&call).await,
-        RouteName::ChangeNetwork => records::change::<Network, S, L>(&call).await,
-        RouteName::DeleteNetwork => records::delete_network(&call).await,
-        RouteName::ListStagingConfigs => records::list::<Staging, S, L>(&call).await,
-        RouteName::CreateStagingConfig => records::create_staging(&call).await,
-        RouteName::ReadStagingConfig => records::read::<Staging, S, L>(&call).await,
-        RouteName::ChangeStagingConfig => records::change_staging(&call).await,
-        RouteName::DeleteStagingConfig => records::delete_staging(&call).await,
-        RouteName::ReadPool => records::read_pool(&call).await,
-        RouteName::ListImages => images::list(&call).await,
-        RouteName::CreateImage => images::create(&call).await,
-        RouteName::ReadImage => images::read(&call).await,
-        RouteName::ChangeImage => images::change(&call).await,
-        RouteName::RegisterImage => images::register(&call).await,
-        RouteName::DeleteImage => images::delete(&call).await,
-        RouteName::ReadSettings => settings::read(&call).await,
-        RouteName::ChangeSettings => settings::change(&call).await,
-        RouteName::ListUsers => people::list(&call).await,
-        RouteName::ReadUser => people::read(&call).await,
-        RouteName::DeleteUser => people::delete(&call).await,
-        RouteName::ListProfiles => people::profiles(&call).await,
-        RouteName::RestoreProfile => people::restore_profile(&call).await,
-        RouteName::DeleteProfile => people::delete_profile(&call).await,
-        RouteName::ListSessions => sessions::list(&call).await,
-        RouteName::ReadSession => sessions::read(&call).await,
-        RouteName::StopSession => sessions::stop(&call).await,
-        RouteName::UnshareSession => sessions::unshare(&call).await,
-        RouteName::AdminWatchSession => sessions::watch(&call).await,
-        RouteName::ListApiKeys => records::list::<ApiKey, S, L>(&call).await,
-        RouteName::CreateApiKey => people::create_api_key(&call).await,
-        RouteName::ReadApiKey => records::read::<ApiKey, S, L>(&call).await,
-        RouteName::ChangeApiKey => records::change::<ApiKey, S, L>(&call).await,
-        RouteName::DeleteApiKey => people::delete_api_key(&call).await,
-        RouteName::ListAudit => people::list_audit(&call).await,
-        RouteName::ReadAudit => people::read_audit(&call).await,
-        RouteName::UndoAudit => people::undo_audit(&call).await,
+        RouteName::ReadMe => people::me(call),
+        RouteName::ListCasts => casts::list(call).await,
+        RouteName::CreateCast => casts::create(call).await,
+        RouteName::ReadCast => casts::read(call).await,
+        RouteName::ChangeCast => casts::change(call).await,
+        RouteName::DeleteCast => casts::delete(call).await,
+        RouteName::CopyCast => casts::copy(call).await,
+        RouteName::RotateKey => casts::rotate_key(call).await,
+        RouteName::TryCast => casts::try_link(call).await,
+        RouteName::ListCastClaims => claims::list_of_cast(call).await,
+        RouteName::ListClaims => claims::list(call).await,
+        RouteName::ExportClaims => export::claims(call).await,
+        RouteName::ReadCastStatistics => claims::statistics_of_cast(call).await,
+        RouteName::ReadStatistics => claims::statistics(call).await,
+        RouteName::ListGroups => records::list::<Group, S, L>(call).await,
+        RouteName::CreateGroup => records::create::<Group, S, L>(call).await,
+        RouteName::ReadGroup => records::read::<Group, S, L>(call).await,
+        RouteName::ChangeGroup => records::change::<Group, S, L>(call).await,
+        RouteName::DeleteGroup => records::delete_group(call).await,
+        RouteName::ListNetworks => records::list::<Network, S, L>(call).await,
+        RouteName::CreateNetwork => records::create::<Network, S, L>(call).await,
+        RouteName::ReadNetwork => records::read::<Network, S, L>(call).await,
+        RouteName::ChangeNetwork => records::change::<Network, S, L>(call).await,
+        RouteName::DeleteNetwork => records::delete_network(call).await,
+        RouteName::ListStagingConfigs => records::list::<Staging, S, L>(call).await,
+        RouteName::CreateStagingConfig => records::create_staging(call).await,
+        RouteName::ReadStagingConfig => records::read::<Staging, S, L>(call).await,
+        RouteName::ChangeStagingConfig => records::change_staging(call).await,
+        RouteName::DeleteStagingConfig => records::delete_staging(call).await,
+        RouteName::ReadPool => records::read_pool(call).await,
+        RouteName::ListImages => images::list(call).await,
+        RouteName::CreateImage => images::create(call).await,
+        RouteName::ReadImage => images::read(call).await,
+        RouteName::ChangeImage => images::change(call).await,
+        RouteName::RegisterImage => images::register(call).await,
+        RouteName::DeleteImage => images::delete(call).await,
+        RouteName::ReadSettings => settings::read(call).await,
+        RouteName::ChangeSettings => settings::change(call).await,
+        RouteName::ListUsers => people::list(call).await,
+        RouteName::ReadUser => people::read(call).await,
+        RouteName::DeleteUser => people::delete(call).await,
+        RouteName::ListProfiles => people::profiles(call).await,
+        RouteName::RestoreProfile => people::restore_profile(call).await,
+        RouteName::DeleteProfile => people::delete_profile(call).await,
+        RouteName::ListSessions => sessions::list(call).await,
+        RouteName::ReadSession => sessions::read(call).await,
+        RouteName::StopSession => sessions::stop(call).await,
+        RouteName::UnshareSession => sessions::unshare(call).await,
+        RouteName::AdminWatchSession => sessions::watch(call).await,
+        RouteName::ListApiKeys => records::list::<ApiKey, S, L>(call).await,
+        RouteName::CreateApiKey => people::create_api_key(call).await,
+        RouteName::ReadApiKey => records::read::<ApiKey, S, L>(call).await,
+        RouteName::ChangeApiKey => records::change::<ApiKey, S, L>(call).await,
+        RouteName::DeleteApiKey => people::delete_api_key(call).await,
+        RouteName::ListAudit => people::list_audit(call).await,
+        RouteName::ReadAudit => people::read_audit(call).await,
+        RouteName::UndoAudit => people::undo_audit(call).await,
         // A route of the console, or another function's, which the caller does not let through.
         _ => Err(Failure::not_found("There is nothing here.")),
     }

@@ -3,7 +3,7 @@
 use casting_core::CHANGE_SECONDS;
 use casting_core::denial::DenialCode;
 use casting_web::code::Code;
-use casting_web::{Access, Mistake, ROUTES, Route};
+use casting_web::{Access, Mistake, ROUTES, Route, RouteName};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -153,9 +153,18 @@ fn header(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
+/// Adds the headers that tell of limits. They stand where programs first look for them: at answers of links, and at 429 of everything.
+fn add_limits(headers: &mut Value) {
+    headers["RateLimit"] = header("RateLimit");
+    headers["RateLimit-Policy"] = header("RateLimitPolicy");
+}
+
 fn responses(route: &Route, operation: &Operation) -> Value {
     let mut responses = Map::new();
     let mut headers = json!({ "Cache-Control": header("CacheControl") });
+    if matches!(route.name, RouteName::DescribeCast | RouteName::Claim) {
+        add_limits(&mut headers);
+    }
     match &operation.answer {
         Answer::Nothing => {
             responses.insert(
@@ -262,7 +271,7 @@ fn statuses(route: &Route, operation: &Operation) -> Vec<u16> {
         // Whoever asks for what is not there, says too much, or may not.
         statuses.extend([400, 401, 403]);
     }
-    if operation.keys == Keys::None && route.name != casting_web::RouteName::ReadOpenApi {
+    if operation.keys == Keys::None && route.name != RouteName::ReadOpenApi {
         statuses.push(400);
     }
     if operation.segment.is_some() {
@@ -298,7 +307,11 @@ fn problems(with_pages: bool) -> Value {
         match status {
             401 => headers["WWW-Authenticate"] = header("WwwAuthenticate"),
             405 => headers["Allow"] = header("Allow"),
-            429 | 503 => headers["Retry-After"] = header("RetryAfter"),
+            429 => {
+                headers["Retry-After"] = header("RetryAfter");
+                add_limits(&mut headers);
+            }
+            503 => headers["Retry-After"] = header("RetryAfter"),
             _ => {}
         }
         let names: Vec<&str> = here.iter().map(|code| code.as_str()).collect();
@@ -350,6 +363,14 @@ fn headers() -> Value {
         "Fingerprint": { "description": "What the document is known by.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9a-z]+\"$" } },
         "Location": { "description": "Where it is.", "required": true, "schema": { "type": "string", "format": "uri-reference" } },
         "RetryAfter": { "description": "When it makes sense to come back, in seconds.", "schema": { "type": "integer", "minimum": 0 } },
+        "RateLimit": {
+            "description": "What is left of the limits that count the caller (`r`), and after how many seconds there is more (`t`), by name: `calls` of an API key (every answer to one says it), `attempts` of an address, `sessions` of a link.",
+            "schema": { "type": "string" }, "examples": { "calls": { "value": "\"calls\";r=1199;t=42" } },
+        },
+        "RateLimitPolicy": {
+            "description": "How much these limits allow (`q`) in how many seconds (`w`).",
+            "schema": { "type": "string" }, "examples": { "calls": { "value": "\"calls\";q=1200;w=60" } },
+        },
         "WwwAuthenticate": { "description": "How to sign in.", "required": true, "schema": { "const": "Bearer" } },
         "Allow": { "description": "The methods that the address knows.", "required": true, "schema": { "type": "string" } },
         "ContentDisposition": { "description": "The file's name.", "required": true, "schema": { "type": "string", "pattern": "^attachment; filename=" } },
@@ -360,7 +381,6 @@ fn headers() -> Value {
 /// What a route that is written here may not be: one that the API has and the document has not.
 #[cfg(test)]
 pub(super) fn is_for_programs(route: &Route) -> bool {
-    use casting_web::RouteName;
     let public = [
         RouteName::DescribeCast,
         RouteName::Claim,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use crate::rate_limit::RateLimit;
 use crate::time::Timestamp;
 
 /// Addresses remembered in one minute; a flood from more of them than this is the gateway's to throttle.
@@ -32,11 +33,36 @@ impl AttemptBook {
 
     /// How long this address must wait, in seconds, when it has tried `most` times in this minute.
     pub(super) fn wait(&self, address: &str, most: u32, now: Timestamp) -> Option<u64> {
+        (self.tried(address, now)? >= most).then(|| seconds_left(now))
+    }
+
+    /// The same as a limit of this name, and what is left of it.
+    pub(super) fn rate(
+        &self,
+        name: &'static str,
+        address: &str,
+        most: u32,
+        now: Timestamp,
+    ) -> RateLimit {
+        let tried = self.tried(address, now);
+        RateLimit {
+            name,
+            quota: u64::from(most),
+            window: 60,
+            left: tried.map(|tried| (u64::from(most.saturating_sub(tried)), seconds_left(now))),
+        }
+    }
+
+    fn tried(&self, address: &str, now: Timestamp) -> Option<u32> {
         let mut minute = self.0.lock().ok()?;
         minute.turn(now);
-        let tried = minute.attempts.get(address).copied().unwrap_or_default();
-        (tried >= most).then(|| 60 - now.seconds().rem_euclid(60).unsigned_abs())
+        Some(minute.attempts.get(address).copied().unwrap_or_default())
     }
+}
+
+/// How long this minute still takes.
+fn seconds_left(now: Timestamp) -> u64 {
+    60 - now.seconds().rem_euclid(60).unsigned_abs()
 }
 
 impl Minute {
@@ -64,6 +90,16 @@ mod tests {
             book.note("a", NOON);
         }
         assert_eq!(book.wait("a", 3, NOON.plus_seconds(10)), Some(50));
+        for (name, address, most, left) in [
+            ("used up", "a", 3, (0, 50)),
+            ("one is left", "a", 4, (1, 50)),
+            ("another address", "b", 3, (3, 50)),
+            ("lowered since", "a", 1, (0, 50)),
+        ] {
+            let rate = book.rate(RateLimit::ATTEMPTS, address, most, NOON.plus_seconds(10));
+            assert_eq!((rate.quota, rate.window), (u64::from(most), 60), "{name}");
+            assert_eq!(rate.left, Some(left), "{name}");
+        }
         assert_eq!(book.wait("b", 3, NOON), None, "others need not wait");
         assert_eq!(book.wait("a", 3, NOON.plus_seconds(60)), None);
     }

@@ -17,6 +17,7 @@ use crate::image::Image;
 use crate::persistent_profile;
 use crate::policy::{self, Admission, NotApplied, ProofFact, Resumption, Verdict, Wishes};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
+use crate::rate_limit::RateLimit;
 use crate::session::{Charge, Launch, Origin, Owner, Pooled, RESERVED_SECONDS, Session, State};
 use crate::ticket::{LaunchTicket, OwnerTicket, TicketError};
 use crate::time::Timestamp;
@@ -45,6 +46,8 @@ pub struct Claimed {
     pub owner_ticket: String,
     /// For a session that was running already: what the link's parameters asked for in vain.
     pub resumed: Option<Vec<NotApplied>>,
+    /// What is left of the link's limit for this visitor, if this very claim took a slot of one.
+    pub left: Option<RateLimit>,
 }
 
 /// What a claim is answered with.
@@ -222,6 +225,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                         session,
                         owner_ticket,
                         resumed: ground.not_applied.take(),
+                        left: ground.left,
                     })));
                 }
             },
@@ -375,6 +379,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                         .await;
                 }
             };
+            let limit = admission.window.clone();
             let mut reservation = self.draw_up(
                 &cast,
                 ground,
@@ -400,6 +405,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let mark = self.book.mark();
             match self.store.reserve(&reservation).await? {
                 Reserved::Placed => {
+                    ground.left = reservation
+                        .window
+                        .as_ref()
+                        .zip(limit)
+                        .map(|(window, limit)| policy::ip_window::left(&limit, &window.after, now));
                     let (id, key) = (&reservation.session.id, &cast.settings.key);
                     tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
                     tracing::info!(target: METRICS, claims = 1_u64, outcome = "accepted");

@@ -13,6 +13,7 @@ use crate::ids::{ApiKeyId, Nonce, draw};
 use crate::keys::{hash_secret, same_secret};
 use crate::policy;
 use crate::ports::{Fault, Launcher, Saved, Store};
+use crate::rate_limit::RateLimit;
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -39,8 +40,8 @@ pub enum Credential<'a> {
 pub enum Turned {
     /// The credential opens nothing (any more).
     Away,
-    /// Too many of them were tried, or too much was asked.
-    Off(Denial),
+    /// Too many of them were tried, or too much was asked; by this limit.
+    Off(Denial, RateLimit),
     /// It could not be checked.
     Fault(Fault),
 }
@@ -66,7 +67,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let system = self.book.system(&self.store, now).await?;
         if let (Some(place), Credential::Key(_)) = (&place, credential) {
             let most = system.settings.attempts_per_minute;
-            policy::attempts::check(self.attempts.wait(place, most, now)).map_err(Turned::Off)?;
+            let rate = self.attempts.rate(RateLimit::ATTEMPTS, place, most, now);
+            policy::attempts::check(self.attempts.wait(place, most, now))
+                .map_err(|denial| Turned::Off(denial, rate))?;
         }
         let actor = match credential {
             Credential::Key(text) => self.actor_of_key(text, now).await?,
@@ -79,15 +82,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             }
             return Err(Turned::Away);
         };
-        let caller = format!("{:?} {}", actor.kind, actor.id);
-        if let Some(wait) = self
-            .calls
-            .wait(&caller, system.settings.calls_per_minute, now)
-        {
-            return Err(Turned::Off(Denial::retry(
-                DenialCode::TooManyAttempts,
-                wait,
-            )));
+        let (caller, most) = (actor.caller(), system.settings.calls_per_minute);
+        if let Some(wait) = self.calls.wait(&caller, most, now) {
+            let denial = Denial::retry(DenialCode::TooManyAttempts, wait);
+            let rate = self.calls.rate(RateLimit::CALLS, &caller, most, now);
+            return Err(Turned::Off(denial, rate));
         }
         self.calls.note(&caller, now);
         Ok(Actor { address, ..actor })

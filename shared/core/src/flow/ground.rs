@@ -13,6 +13,7 @@ use crate::network::Network;
 use crate::permission::{Grant, Permission};
 use crate::policy::{self, Facts, Line, NotApplied, ProofFact, Wishes};
 use crate::ports::{Fault, Launcher, Store};
+use crate::rate_limit::RateLimit;
 use crate::room::{Room, Standing};
 use crate::session::Session;
 use crate::system::System;
@@ -44,6 +45,8 @@ pub(super) struct Ground<'a> {
     pub(super) consent: Option<bool>,
     pub(super) wait: Option<u64>,
     pub(super) proof: ProofFact,
+    /// What is left of the link's limit after a slot of it was taken.
+    pub(super) left: Option<RateLimit>,
 }
 
 impl Ground<'_> {
@@ -152,6 +155,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             consent: None,
             wait: None,
             proof: ProofFact::NotAsked,
+            left: None,
         };
         if let Some(cast) = ground.cast.clone() {
             self.gather_for(&cast, &mut ground, now).await?;

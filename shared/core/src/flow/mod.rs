@@ -14,6 +14,7 @@ mod launch;
 mod open;
 mod owner;
 mod profiles;
+mod rates;
 mod refill;
 mod refusal;
 mod refusals;

@@ -8,6 +8,7 @@ use crate::cast::IpLimit;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::SessionId;
 use crate::ports::WindowClaim;
+use crate::rate_limit::RateLimit;
 use crate::time::Timestamp;
 use crate::window::Window;
 
@@ -70,6 +71,21 @@ pub fn take(
             slots,
         },
         forgotten_at: now.plus_seconds(u64::from(limit.within_seconds)),
+    }
+}
+
+/// What the limit allows after a slot was taken: how many more, and in how many seconds the oldest slot leaves.
+pub fn left(limit: &IpLimit, after: &Window, now: Timestamp) -> RateLimit {
+    let cutoff = Window::cutoff(limit, now);
+    let counted = || after.slots.values().filter(|at| **at > cutoff);
+    let more = u64::from(limit.sessions).saturating_sub(counted().count() as u64);
+    let within = u64::from(limit.within_seconds);
+    let frees_at = counted().min().map(|at| at.plus_seconds(within));
+    RateLimit {
+        name: RateLimit::SESSIONS,
+        quota: u64::from(limit.sessions),
+        window: within,
+        left: frees_at.map(|at| (more, now.seconds_until(at))),
     }
 }
 
