@@ -256,13 +256,14 @@ mod tests {
         let time = |hours| at(hours).map(Excess::Time);
         // Name; the actor's scopes and end; the key's before and after; what is too much.
         type Granted<'a> = (&'a [Scope], Option<Timestamp>);
-        let cases: [(
-            &str,
-            Granted<'_>,
-            Option<Granted<'_>>,
-            Granted<'_>,
+        type Case<'a> = (
+            &'a str,
+            Granted<'a>,
+            Option<Granted<'a>>,
+            Granted<'a>,
             Option<Excess>,
-        ); 18] = [
+        );
+        let cases: [Case<'_>; 18] = [
             (
                 "a new key like the actor",
                 (&[Keys], None),
