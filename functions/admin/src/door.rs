@@ -101,7 +101,7 @@ pub(crate) fn turned(turned: Turned) -> Failure {
     match turned {
         Turned::Away => Problem::new(Mistake::Unauthorized).into(),
         Turned::Off(denial, limit) => Problem {
-            limits: vec![limit],
+            limit: Some(Box::new(limit)),
             ..Problem::denied(denial, None)
         }
         .into(),

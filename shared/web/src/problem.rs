@@ -26,8 +26,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// The methods that the address knows.
     pub allow: Option<Box<str>>,
-    /// The limits that count the caller, as far as one of them refused.
-    pub limits: Vec<RateLimit>,
+    /// The limit that refused, if one did.
+    pub limit: Option<Box<RateLimit>>,
 }
 
 /// What is wrong with one value of a document.
@@ -64,7 +64,7 @@ impl Problem {
             retry_after: None,
             errors: Vec::new(),
             allow: None,
-            limits: Vec::new(),
+            limit: None,
         }
     }
 
@@ -127,7 +127,9 @@ impl Problem {
     /// Adds the headers that belong to the problem, whether a document or a page tells of it.
     pub(crate) fn set_headers(&self, reply: &mut Reply) {
         reply::set_retry_after(reply, self.retry_after);
-        reply::set_rate_limits(reply, &self.limits);
+        if let Some(limit) = &self.limit {
+            reply::set_rate_limits(reply, std::slice::from_ref(limit));
+        }
         if let Some(allow) = self
             .allow
             .as_deref()
