@@ -100,11 +100,7 @@ pub(crate) fn check_form(visit: &Visit, mark: &str, sent: &str) -> Result<(), Fa
 pub(crate) fn turned(turned: Turned) -> Failure {
     match turned {
         Turned::Away => Problem::new(Mistake::Unauthorized).into(),
-        Turned::Off(denial, limit) => Problem {
-            limit: Some(Box::new(limit)),
-            ..Problem::denied(denial, None)
-        }
-        .into(),
+        Turned::Off(denial, limit) => Problem::denied(denial, None).by_limit(limit).into(),
         Turned::Fault(fault) => match Stop::from(fault) {
             Stop::Denied(denial) => Problem::denied(denial, None).into(),
             Stop::Fault(fault) => Failure::Fault(fault),

@@ -24,10 +24,17 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     /// What is wrong with which value.
     pub errors: Vec<FieldError>,
+    /// What else its headers say.
+    pub hints: Option<Box<Hints>>,
+}
+
+/// What the headers of a few problems say; apart, because most have nothing of it and every error is as large as a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hints {
     /// The methods that the address knows.
-    pub allow: Option<Box<str>>,
-    /// The limit that refused, if one did.
-    pub limit: Option<Box<RateLimit>>,
+    Allow(Box<str>),
+    /// The limit that refused.
+    Limit(RateLimit),
 }
 
 /// What is wrong with one value of a document.
@@ -63,8 +70,7 @@ impl Problem {
             reference: None,
             retry_after: None,
             errors: Vec::new(),
-            allow: None,
-            limit: None,
+            hints: None,
         }
     }
 
@@ -91,6 +97,15 @@ impl Problem {
     pub fn detail(self, detail: impl Into<String>) -> Self {
         Self {
             detail: Some(detail.into()),
+            ..self
+        }
+    }
+
+    /// Says which limit refused.
+    #[must_use]
+    pub fn by_limit(self, limit: RateLimit) -> Self {
+        Self {
+            hints: Some(Box::new(Hints::Limit(limit))),
             ..self
         }
     }
@@ -127,15 +142,16 @@ impl Problem {
     /// Adds the headers that belong to the problem, whether a document or a page tells of it.
     pub(crate) fn set_headers(&self, reply: &mut Reply) {
         reply::set_retry_after(reply, self.retry_after);
-        if let Some(limit) = &self.limit {
-            reply::set_rate_limits(reply, std::slice::from_ref(limit));
-        }
-        if let Some(allow) = self
-            .allow
-            .as_deref()
-            .and_then(|allow| HeaderValue::from_str(allow).ok())
-        {
-            reply.headers_mut().insert(ALLOW, allow);
+        match self.hints.as_deref() {
+            Some(Hints::Allow(allow)) => {
+                if let Ok(allow) = HeaderValue::from_str(allow) {
+                    reply.headers_mut().insert(ALLOW, allow);
+                }
+            }
+            Some(Hints::Limit(limit)) => {
+                reply::set_rate_limits(reply, std::slice::from_ref(limit));
+            }
+            None => {}
         }
         if self.code.status() == StatusCode::UNAUTHORIZED {
             reply
@@ -150,7 +166,7 @@ impl From<Miss> for Problem {
         match miss {
             Miss::NotFound => Self::new(Mistake::NotFound),
             Miss::MethodNotAllowed(allow) => Self {
-                allow: Some(allow.into()),
+                hints: Some(Box::new(Hints::Allow(allow.into()))),
                 ..Self::new(Mistake::MethodNotAllowed)
             },
         }
