@@ -44,7 +44,7 @@ async fn a_process_that_ends_after_its_answer_loses_no_reference() {
         let found = world.calm().find_refusal(reference).await.expect("a look");
         let found = found.expect("is found");
         assert_eq!(found.facts.code, DenialCode::NoSessionsLeft);
-        assert_eq!(found.casts, [world.cast.id.clone()]);
+        assert_eq!(found.casts, std::slice::from_ref(&world.cast.id));
         let sample = found.sample.expect("with its details");
         assert_eq!(sample.reference, *reference);
     }
@@ -74,7 +74,7 @@ async fn a_reference_is_found_also_when_nothing_could_be_written() {
         if let Some(Err(refusal)) = refused.result {
             let found = world.calm().find_refusal(&refusal.reference).await;
             let found = found.expect("a look").expect("is found");
-            assert_eq!(found.casts, [world.cast.id.clone()], "{name}");
+            assert_eq!(found.casts, std::slice::from_ref(&world.cast.id), "{name}");
         }
         assert!(count(&world).await >= before + counted, "{name}");
     }
@@ -122,7 +122,10 @@ async fn a_flood_costs_next_to_nothing_and_each_reference_is_true() {
     }
     for (reference, _) in quoted.iter().step_by(100) {
         let found = now.find_refusal(reference).await.expect("a look");
-        assert_eq!(found.expect("is found").casts, [world.cast.id.clone()]);
+        assert_eq!(
+            found.expect("is found").casts,
+            std::slice::from_ref(&world.cast.id)
+        );
     }
     let counted = count(&world).await;
     let least = quoted.len() - EACH - 100;
