@@ -87,24 +87,33 @@ impl Gates for TestGates {
         _enter: &'a str,
         order: &'a str,
     ) -> Telling<'a> {
-        Box::pin(async move {
-            match fate_of_next_call("Assign").await {
-                Fate::Pass => self.take(session, order),
-                Fate::Refused(_) | Fate::LostBefore => Err("it was lost".into()),
-                Fate::LostAfter => self
-                    .take(session, order)
-                    .and(Err("the answer was lost".into())),
-                Fate::CrashBefore => {
-                    tell_crash();
-                    std::future::pending().await
-                }
-                Fate::CrashAfter => {
-                    let _ = self.take(session, order);
-                    tell_crash();
-                    std::future::pending().await
-                }
-            }
-        })
+        Box::pin(by_fate("Assign", || self.take(session, order)))
+    }
+
+    fn refresh<'a>(&'a self, session: &'a SessionId, _enter: &'a str) -> Telling<'a> {
+        Box::pin(by_fate("Refresh", || {
+            self.hears(session)
+                .then_some(())
+                .ok_or_else(|| "nobody is there".to_owned())
+        }))
+    }
+}
+
+/// A call to a gate, with what the test has in store for it.
+async fn by_fate(name: &str, take: impl Fn() -> Result<(), String>) -> Result<(), String> {
+    match fate_of_next_call(name).await {
+        Fate::Pass => take(),
+        Fate::Refused(_) | Fate::LostBefore => Err("it was lost".into()),
+        Fate::LostAfter => take().and(Err("the answer was lost".into())),
+        Fate::CrashBefore => {
+            tell_crash();
+            std::future::pending().await
+        }
+        Fate::CrashAfter => {
+            let _ = take();
+            tell_crash();
+            std::future::pending().await
+        }
     }
 }
 

@@ -472,6 +472,10 @@ pub trait Gates: Send + Sync {
     /// Tells the gate of a session that was started ahead whose it is now, by a signed order; again changes nothing. `enter` is the ticket that leads
     /// through the edge to it. Gives why it was not reached, or did not take the order.
     fn assign<'a>(&'a self, session: &'a SessionId, enter: &'a str, order: &'a str) -> Telling<'a>;
+    /// Makes the gate of a session read its orders again now instead of at its next report. `enter`
+    /// is the ticket that leads through the edge to it. Gives why it was not reached; the next
+    /// report then does the same, within a minute.
+    fn refresh<'a>(&'a self, session: &'a SessionId, enter: &'a str) -> Telling<'a>;
 }
 
 /// Runs tasks.

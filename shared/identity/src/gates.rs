@@ -37,26 +37,37 @@ impl HttpGates {
     }
 }
 
+impl HttpGates {
+    async fn post(
+        &self,
+        session: &SessionId,
+        path: &str,
+        enter: &str,
+        body: String,
+    ) -> Result<(), String> {
+        let origin = self.session_url.replace("{session}", session.as_str());
+        let sent = self
+            .client
+            .post(format!("{origin}{path}"))
+            .header(COOKIE, format!("cast-session={enter}"))
+            .body(body)
+            .send()
+            .await;
+        match sent {
+            Ok(reply) if reply.status().is_success() => Ok(()),
+            Ok(reply) => Err(format!("it was answered {}", reply.status())),
+            Err(error) => Err(error.without_url().to_string()),
+        }
+    }
+}
+
 impl Gates for HttpGates {
     fn assign<'a>(&'a self, session: &'a SessionId, enter: &'a str, order: &'a str) -> Telling<'a> {
-        Box::pin(async move {
-            let url = format!(
-                "{}/.cast/assign",
-                self.session_url.replace("{session}", session.as_str())
-            );
-            let sent = self
-                .client
-                .post(url)
-                .header(COOKIE, format!("cast-session={enter}"))
-                .body(order.to_owned())
-                .send()
-                .await;
-            match sent {
-                Ok(reply) if reply.status().is_success() => Ok(()),
-                Ok(reply) => Err(format!("it was answered {}", reply.status())),
-                Err(error) => Err(error.without_url().to_string()),
-            }
-        })
+        Box::pin(self.post(session, "/.cast/assign", enter, order.to_owned()))
+    }
+
+    fn refresh<'a>(&'a self, session: &'a SessionId, enter: &'a str) -> Telling<'a> {
+        Box::pin(self.post(session, "/.cast/refresh", enter, String::new()))
     }
 }
 
@@ -115,7 +126,10 @@ mod tests {
             .expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         tokio::spawn(async move {
-            axum::serve(listener, Router::new().route("/.cast/assign", post(take))).await
+            let gate = Router::new()
+                .route("/.cast/assign", post(take))
+                .route("/.cast/refresh", post(StatusCode::ACCEPTED));
+            axum::serve(listener, gate).await
         });
         let told = async |port: u16, order: &str| {
             let gates =
@@ -129,6 +143,12 @@ mod tests {
             told(port, "another").await,
             Err("it was answered 403 Forbidden".to_owned())
         );
+        let gates =
+            HttpGates::new(&format!("http://{{session}}.localhost:{port}")).expect("a client");
+        let refreshed = gates
+            .refresh(&SessionId::from_bytes([1; 16]), "ticket")
+            .await;
+        assert_eq!(refreshed, Ok(()), "a push without orders");
         assert!(
             told(1, "order")
                 .await

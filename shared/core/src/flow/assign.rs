@@ -9,11 +9,11 @@ use crate::ids::{self, SessionId, StagingId};
 use crate::ports::{Exchanged, Fault, FaultKind, Launcher, Store};
 use crate::session::{Endpoint, PoolPlace, Pooled, Session};
 use crate::staging::Staging;
-use crate::ticket::{AssignTicket, Role, SessionTicket};
+use crate::ticket::AssignTicket;
 use crate::time::Timestamp;
 
 /// How long the orders to a gate are good, in seconds.
-const ORDER_SECONDS: u64 = 60;
+pub(super) const ORDER_SECONDS: u64 = 60;
 /// After so many sessions that others were faster at, a visitor gets one of their own.
 const LOST_RACES: usize = 5;
 
@@ -170,20 +170,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             .sessions()
             .secret_by(&session.secret_key, &session.id);
         let expires = now.plus_seconds(ORDER_SECONDS);
-        let enter = SessionTicket {
-            session: session.id.clone(),
-            role: Role::Owner,
-            watcher: None,
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            expires,
-        };
+        let enter = self.way_to_gate(session, endpoint, expires);
         let order = AssignTicket {
             session: session.id.clone(),
             orders: self.orders(session.clone()),
             expires,
         };
-        let (enter, order) = (enter.sign(&secret), order.sign(&secret));
+        let order = order.sign(&secret);
         let Err(first) = gates.assign(&session.id, &enter, &order).await else {
             return Ok(());
         };

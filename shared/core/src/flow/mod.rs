@@ -16,6 +16,7 @@ mod owner;
 mod profiles;
 mod rates;
 mod refill;
+mod refresh;
 mod refusal;
 mod refusals;
 mod report;

@@ -57,7 +57,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         found.await.map_err(|stop| self.refuse_quietly(stop))
     }
 
-    /// Takes the share link of a session back: it opens nothing from now on, and the gate sends away who came by it at its next report.
+    /// Takes the share link of a session back: it opens nothing from now on, and the gate is made
+    /// to send away at once who came by it.
     ///
     /// # Errors
     /// `UnknownSession` when there is none.
@@ -73,6 +74,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             .await
             .map_err(Stop::from)
             .and_then(|row| row.ok_or_else(|| DenialCode::UnknownSession.into()));
+        if let Ok(row) = &row {
+            self.refresh_gate(row).await;
+        }
         row.map_err(|stop| self.refuse_quietly(stop))
     }
 

@@ -1,5 +1,7 @@
 //! Owns the stop of a session: first the row says so, then ECS is asked, then the row is closed. A crash between any two is made good by the sweep.
 
+use futures_util::future;
+
 use super::Casting;
 use crate::ports::{Fault, Launcher, Store, Task};
 use crate::session::{EndReason, LAUNCH_WINDOW_SECONDS, Session, State, TaskStatus};
@@ -23,7 +25,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             })
             .await?;
         match row {
-            Some(row) if matches!(row.state, State::Stopping { .. }) => self.finish_stop(row).await,
+            Some(row) if matches!(row.state, State::Stopping { .. }) => {
+                // Who watches is out at once, however long the task takes to stop. A sweep waits
+                // for no gate.
+                let asked_for = matches!(reason, EndReason::Owner | EndReason::Administrator);
+                let tell = async {
+                    if asked_for {
+                        self.refresh_gate(&known).await;
+                    }
+                };
+                future::join(self.finish_stop(row), tell).await.0
+            }
             row => Ok(row.unwrap_or(known)),
         }
     }

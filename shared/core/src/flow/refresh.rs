@@ -1,0 +1,52 @@
+//! Owns the push to a session's gate when what holds for the session has changed. The gate then
+//! reports at once and acts on the answer, so a push carries no orders of its own and cannot arrive
+//! out of order. A push that is lost costs time only: every gate reports once a minute.
+
+use super::Casting;
+use super::assign::ORDER_SECONDS;
+use crate::ports::{Launcher, Store};
+use crate::session::{Endpoint, Session, State};
+use crate::ticket::{Role, SessionTicket};
+use crate::time::Timestamp;
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Makes the gate of a session that was ready as `known` read its orders again. Waits until the
+    /// gate has been reached, for a few seconds at most.
+    pub(super) async fn refresh_gate(&self, known: &Session) {
+        let (Some(gates), State::Ready { endpoint, .. }) = (&self.gates, &known.state) else {
+            return;
+        };
+        let expires = self.clock.now().plus_seconds(ORDER_SECONDS);
+        let enter = self.way_to_gate(known, endpoint, expires);
+        if let Err(why) = gates.refresh(&known.id, &enter).await {
+            let id = &known.id;
+            tracing::warn!(
+                session.id = %id,
+                why,
+                "The gate of session {id} was not reached; its next report brings the change"
+            );
+        }
+    }
+
+    /// The ticket that leads the control plane itself through the edge to a gate.
+    pub(super) fn way_to_gate(
+        &self,
+        session: &Session,
+        endpoint: &Endpoint,
+        expires: Timestamp,
+    ) -> String {
+        let secret = self
+            .keys
+            .sessions()
+            .secret_by(&session.secret_key, &session.id);
+        SessionTicket {
+            session: session.id.clone(),
+            role: Role::Owner,
+            watcher: None,
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            expires,
+        }
+        .sign(&secret)
+    }
+}
