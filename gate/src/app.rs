@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -11,7 +12,10 @@ use std::os::unix::process::ExitStatusExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
+use crate::output::{self, Allowance};
 use crate::settings::SECRET_VARIABLE;
 use crate::tls;
 
@@ -20,37 +24,70 @@ pub(crate) const PORT_VARIABLE: &str = "PORT";
 /// How often an app that does not listen yet is asked: often at first, because most visitors wait for a fast one.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How long the last of what an ended app has said may take.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long an app that listens may take to answer before it is asked anew.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The app of a session: a process of ours, or one that something else runs.
 pub struct App {
     child: Option<Child>,
+    /// What passes on what it says.
+    output: Vec<JoinHandle<()>>,
 }
 
 impl App {
-    /// Starts `command` with `PORT` set and without the session's secret; without a command, stands for an app that something else runs.
+    /// Starts `command` with `PORT` set and without the session's secret, and writes as much of
+    /// what it says as `log` allows; without a command, stands for an app that something else runs.
     ///
     /// # Errors
     /// When the command cannot be run.
-    pub fn start(command: &[OsString], port: u16) -> io::Result<Self> {
+    pub fn start(command: &[OsString], port: u16, log: &Arc<Allowance>) -> io::Result<Self> {
         let Some((program, arguments)) = command.split_first() else {
-            return Ok(Self { child: None });
+            return Ok(Self {
+                child: None,
+                output: Vec::new(),
+            });
         };
-        let child = Command::new(program)
+        let mut child = Command::new(program)
             .args(arguments)
             .env(PORT_VARIABLE, port.to_string())
             .env_remove(SECRET_VARIABLE)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { child: Some(child) })
+        let mut output = Vec::new();
+        if let Some(from) = child.stdout.take() {
+            let passed = output::pass_on(from, tokio::io::stdout(), log.clone());
+            output.push(tokio::spawn(passed));
+        }
+        if let Some(from) = child.stderr.take() {
+            let passed = output::pass_on(from, tokio::io::stderr(), log.clone());
+            output.push(tokio::spawn(passed));
+        }
+        Ok(Self {
+            child: Some(child),
+            output,
+        })
     }
 
     /// Waits for the app to end by itself, and gives its exit code. An app that something else runs never does.
     pub async fn ended(&mut self) -> i32 {
-        match &mut self.child {
-            Some(child) => code(child.wait().await),
-            None => std::future::pending().await,
+        let Some(child) = &mut self.child else {
+            return std::future::pending().await;
+        };
+        let code = code(child.wait().await);
+        self.last_words().await;
+        code
+    }
+
+    /// Waits until all that an app has said is passed on. What it has left behind may keep its
+    /// output open, so not for long.
+    async fn last_words(&mut self) {
+        while let Some(output) = self.output.last_mut() {
+            let _ = timeout(LAST_WORDS, output).await;
+            self.output.pop();
         }
     }
 
@@ -63,14 +100,16 @@ impl App {
             // An app that is gone already has nothing to be told.
             let _ = kill(Pid::from_raw(id), signal);
         }
-        match tokio::time::timeout(grace, child.wait()).await {
+        let code = match timeout(grace, child.wait()).await {
             Ok(ended) => code(ended),
             Err(_) => {
                 tracing::warn!("The app did not end in time and is killed");
                 let _ = child.start_kill();
                 code(child.wait().await)
             }
-        }
+        };
+        self.last_words().await;
+        code
     }
 }
 
@@ -100,7 +139,7 @@ pub async fn free_port() -> io::Result<u16> {
 /// Waits until the app answers HTTP on this loopback port; any answer counts, also a refusal. Where https is spoken, a TLS handshake counts.
 pub async fn answers(port: u16, https: bool) {
     let mut pause = FIRST_PAUSE;
-    while !tokio::time::timeout(ANSWER_WITHIN, ask(port, https))
+    while !timeout(ANSWER_WITHIN, ask(port, https))
         .await
         .is_ok_and(|answer| answer.unwrap_or(false))
     {

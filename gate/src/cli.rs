@@ -15,8 +15,8 @@ use crate::{edge, run};
 /// What a wrong setting or a fault of our own exits with; the app's own codes are passed on as they are.
 const BROKEN: u8 = 2;
 
-/// The proxy crate logs every unreachable app as an error; that is daily life here, and the visitor's page says it.
-const LOG: &str = "info,axum_reverse_proxy=off";
+/// What is logged.
+const LOG: &str = "info";
 
 /// The data plane of session casting.
 #[derive(Parser)]

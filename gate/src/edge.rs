@@ -2,6 +2,7 @@
 //! ticket names. Must not keep state, and must not believe anything but tickets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,17 +14,25 @@ use axum::response::{IntoResponse, Response};
 use casting_core::keys::{SessionKeys, SessionSecret};
 use casting_core::ticket::{Role, SessionTicket};
 use casting_core::time::Clock;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
 use url::Url;
 
-use crate::front::{FORWARDED_PROTO, HEALTH_PATH, VIEWER_PATH};
-use crate::proxy::{Lost, Proxy, Target};
+use crate::front::{FORWARDED_PROTO, HEALTH_PATH, VIEWER_PATH, last_on_connection};
+use crate::hop;
+use crate::proxy::{Lost, Passed, Proxy, Target};
 use crate::session_host::{Found, SessionHost};
 use crate::settings::EdgeServer;
-use crate::{credentials, pages, path_mode, server};
+use crate::{bodies, credentials, limits, pages, path_mode, server};
 
 /// Where a visitor arrives with a ticket: `GET /.cast/enter?ticket=…`.
 pub const ENTER_PATH: &str = "/.cast/enter";
+
+/// How long one end of a WebSocket may live on when the other is gone.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -87,7 +96,7 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
         return StatusCode::NO_CONTENT.into_response();
     }
     let Some(found) = edge.settings.session_host.find(&parts.uri, &parts.headers) else {
-        return pages::NOTHING_HERE.reply(&parts.headers);
+        return last_on_connection(pages::NOTHING_HERE.reply(&parts.headers));
     };
     let Some(uri) = path_mode::without_prefix(&parts.uri, &found.prefix) else {
         return redirect(&format!("{}/", found.prefix));
@@ -155,24 +164,38 @@ impl Edge {
         let Some((target, secret)) = opened
             .and_then(|(ticket, secret)| Some((Target::at(&ticket.host, ticket.port)?, secret)))
         else {
-            return pages::NOT_YOURS
-                .reply_with(&parts.headers, self.session_page(found).as_deref());
+            let page = self.session_page(found);
+            return last_on_connection(
+                pages::NOT_YOURS.reply_with(&parts.headers, page.as_deref()),
+            );
         };
+        let Ok(wanted) = hop::judge(&parts, bodies::is_empty(&body)) else {
+            return last_on_connection(pages::UNREADABLE.reply(&parts.headers));
+        };
+        // First, so that nothing that a visitor names in `Connection` takes off what the edge says.
+        hop::strip(&mut parts.headers);
         credentials::present(&mut parts.headers, &secret);
         self.tell_who_asks(&mut parts, found);
         let asked = parts.headers.clone();
-        match self
-            .proxy
-            .to(target)
-            .forward(Request::from_parts(parts, body))
-            .await
-        {
-            Ok(mut reply) => {
+        let visitor = parts.extensions.remove::<OnUpgrade>();
+        let request = Request::from_parts(parts, body);
+        match self.proxy.to(target).pass_on(request, wanted).await {
+            Ok(Passed::Reply(mut reply)) => {
                 path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
+                reply
+            }
+            Ok(Passed::Socket(mut reply, gate)) => {
+                path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
+                if let Some(visitor) = visitor {
+                    tokio::spawn(bridge(visitor, gate));
+                }
                 reply
             }
             Err(Lost::Unreachable) => {
                 pages::ENDED.reply_with(&asked, self.session_page(found).as_deref())
+            }
+            Err(Lost::Unanswered) => {
+                pages::NOT_ANSWERING.reply_with(&asked, self.session_page(found).as_deref())
             }
             Err(Lost::BrokeOff | Lost::Late) => pages::LOST.reply(&asked),
             Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
@@ -225,6 +248,31 @@ impl Edge {
             headers.insert(FORWARDED_PREFIX, prefix);
         }
     }
+}
+
+/// Carries bytes between a visitor and a gate, which reads them. Either end is the end of both,
+/// once what was on its way has arrived.
+async fn bridge(visitor: OnUpgrade, gate: Upgraded) {
+    let Ok(visitor) = visitor.await else { return };
+    let (mut from_visitor, mut to_visitor) = tokio::io::split(TokioIo::new(visitor));
+    let (mut from_gate, mut to_gate) = tokio::io::split(TokioIo::new(gate));
+    let out = async {
+        let _ = tokio::io::copy_buf(&mut read_ahead(&mut from_gate), &mut to_visitor).await;
+        let _ = to_visitor.shutdown().await;
+    };
+    let back = async {
+        let _ = tokio::io::copy_buf(&mut read_ahead(&mut from_visitor), &mut to_gate).await;
+        let _ = to_gate.shutdown().await;
+    };
+    tokio::pin!(out, back);
+    tokio::select! {
+        () = &mut out => drop(timeout(LAST_BYTES, back).await),
+        () = &mut back => drop(timeout(LAST_BYTES, out).await),
+    }
+}
+
+fn read_ahead<R: AsyncRead>(from: R) -> BufReader<R> {
+    BufReader::with_capacity(limits::READ_FROM_APP, from)
 }
 
 /// 303 to a path of ours; nothing of the address before may be kept or passed on.

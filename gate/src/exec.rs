@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,17 +15,26 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::app::PORT_VARIABLE;
+use crate::output::{Allowance, Verdict};
 use crate::settings::{self, SECRET_VARIABLE};
 
 /// The variable with the command that runs others inside the app's container, where that is not the gate's own.
 pub const EXEC_THROUGH: &str = "CAST_EXEC_THROUGH";
 /// How long a command may run.
 const LONGEST: Duration = Duration::from_secs(30);
+/// How much is written around what a command says, in bytes.
+const LINE: usize = 200;
 /// How much of what a command says is kept, in bytes.
 const KEPT: u64 = 16 * 1024;
 
 /// Runs a command beside everything else, with what it is `told` in its environment. Nobody waits for it: what comes of it is on the screen, and in the log.
-pub fn start(what: &'static str, exec: Exec, app_port: u16, told: BTreeMap<String, String>) {
+pub fn start(
+    what: &'static str,
+    exec: Exec,
+    app_port: u16,
+    told: BTreeMap<String, String>,
+    log: Arc<Allowance>,
+) {
     tokio::spawn(async move {
         let port = app_port.to_string();
         let mut added = vec![(PORT_VARIABLE, port.as_str())];
@@ -32,7 +42,14 @@ pub fn start(what: &'static str, exec: Exec, app_port: u16, told: BTreeMap<Strin
             told.iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
-        match run(&exec, &added, LONGEST).await {
+        let ran = run(&exec, &added, LONGEST).await;
+        let length = ran
+            .as_ref()
+            .map_or_else(|error| error.to_string().len(), String::len);
+        if log.take(length + LINE) != Verdict::Kept {
+            return;
+        }
+        match ran {
             Ok(said) => tracing::info!(said, "The command {what} has run"),
             Err(error) => tracing::warn!(
                 error = format!("{error:#}"),

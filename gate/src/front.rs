@@ -5,24 +5,27 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, SEC_WEBSOCKET_PROTOCOL, X_FRAME_OPTIONS,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
-use casting_core::ticket::{AssignTicket, MAX_ASSIGN_BYTES, SessionTicket};
+use casting_core::ticket::{AssignTicket, MAX_ASSIGN_BYTES, Role, SessionTicket};
 use casting_core::time::Clock;
 use casting_core::viewing::ViewOnly;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::Role as End;
 
 use crate::admission::Admission;
-use crate::proxy::{Lost, Route};
+use crate::hop::{self, Asked};
+use crate::proxy::{Lost, Passed, Route};
 use crate::report::{Heard, Reporter};
-use crate::room::{Part, Room};
-use crate::{admission, blocked, credentials, pages, relay, viewer};
+use crate::rfb::Dialect;
+use crate::room::{Held, Holding, Part, Room};
+use crate::{blocked, bodies, credentials, pages, relay, viewer};
 
 /// Everything below this path is the gate's and the edge's own and never reaches an app.
 pub const OWN_PATHS: &str = "/.cast";
@@ -30,6 +33,8 @@ pub const OWN_PATHS: &str = "/.cast";
 pub const VIEWER_PATH: &str = "/.cast/";
 /// Where a session that was started ahead hears whose it is.
 pub const ASSIGN_PATH: &str = "/.cast/assign";
+/// Where a gate is made to read its orders again, because the control plane has new ones.
+pub const REFRESH_PATH: &str = "/.cast/refresh";
 /// Says 204 to whoever asks: the listener is up.
 pub const HEALTH_PATH: &str = "/.cast/health";
 
@@ -80,42 +85,30 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
         Ok(ticket) => ticket,
         Err(why) => {
             tracing::debug!(?why, "A request was refused");
-            return pages::NOT_YOURS.reply(&parts.headers);
+            return last_on_connection(pages::NOT_YOURS.reply(&parts.headers));
         }
     };
-    if parts.uri.path() == ASSIGN_PATH && parts.method == Method::POST {
-        return front.assign(&parts, body).await;
+    front.let_in(parts, body, ticket).await
+}
+
+/// A reply after which the connection is closed.
+pub(crate) fn last_on_connection(mut reply: Response) -> Response {
+    if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        reply.headers_mut().insert(CONNECTION, close);
     }
-    if !front.room.is_open() && !front.ask_whose().await {
-        return pages::APP_DOWN.reply(&parts.headers);
-    }
-    let Some(part) = front.room.part(&ticket) else {
-        return pages::NOT_SHARED.reply(&parts.headers);
-    };
-    front.room.presence.note();
-    if is_own(parts.uri.path()) {
-        return viewer::answer(&front, &parts, body, &ticket, &part).await;
-    }
-    if !front.downloads && blocked::leads_to_downloads(parts.uri.path()) {
-        return pages::NO_DOWNLOADS.reply(&parts.headers);
-    }
-    if !part.controls() && !may_watch(&front, &parts) {
-        return pages::ONLY_WATCHING.reply(&parts.headers);
-    }
-    if part.controls() && is_touch(&parts) {
-        front.room.presence.touch();
-    }
-    front.pass_on(parts, body, ticket, &part).await
+    reply
 }
 
 /// Whether somebody who only watches may send this. What a stream then says is looked at while it is open.
-fn may_watch(front: &Front, parts: &Parts) -> bool {
-    let read = matches!(parts.method, Method::GET | Method::HEAD);
+fn may_watch(front: &Front, parts: &Parts, asked: Asked, body: &Body) -> bool {
+    // What is sent along with a question is an answer to some apps.
+    let read = matches!(parts.method, Method::GET | Method::HEAD) && bodies::is_empty(body);
     match front.room.view_only() {
         Some(ViewOnly::Rfb) => read,
         // Its own interface changes things by GET too.
         Some(ViewOnly::Kasmvnc) => read && !blocked::leads_to(parts.uri.path(), "api"),
-        Some(ViewOnly::Requests) => read && !admission::is_websocket(&parts.headers),
+        Some(ViewOnly::Requests) => read && asked == Asked::Reply,
         None => false,
     }
 }
@@ -127,6 +120,99 @@ fn is_touch(parts: &Parts) -> bool {
 }
 
 impl Front {
+    /// Answers somebody whose ticket is good.
+    async fn let_in(
+        self: &Arc<Self>,
+        mut parts: Parts,
+        mut body: Body,
+        ticket: Arc<SessionTicket>,
+    ) -> Response {
+        let Ok(asked) = hop::judge(&parts, bodies::is_empty(&body)) else {
+            return last_on_connection(pages::UNREADABLE.reply(&parts.headers));
+        };
+        if parts.method == Method::POST && ticket.role == Role::Owner {
+            match parts.uri.path() {
+                ASSIGN_PATH => return self.assign(&parts, body).await,
+                REFRESH_PATH => {
+                    self.room.ask_for_refresh();
+                    return StatusCode::ACCEPTED.into_response();
+                }
+                _ => {}
+            }
+        }
+        if !self.room.is_open() && !self.ask_whose().await {
+            return pages::APP_DOWN.reply(&parts.headers);
+        }
+        let Some(part) = self.room.part(&ticket) else {
+            return pages::NOT_SHARED.reply(&parts.headers);
+        };
+        let what = match asked {
+            Asked::Socket => Holding::Socket,
+            Asked::Reply => Holding::Reply,
+        };
+        self.room.presence.note();
+        if parts.uri.path() == viewer::EVENTS_PATH {
+            return viewer::events(self, &parts, &ticket);
+        }
+        // Whoever gets anything of the session is listed and counted, however they get it.
+        let Some(held) = self.room.hold(&ticket, what) else {
+            return pages::TOO_MANY_WATCH.reply(&parts.headers);
+        };
+        if is_own(parts.uri.path()) {
+            return viewer::answer(self, &parts, body, &part).await;
+        }
+        if ticket.role != Role::Owner && self.room.is_over() {
+            return pages::ENDED.reply(&parts.headers);
+        }
+        if !self.downloads && blocked::leads_to_downloads(parts.uri.path()) {
+            return pages::NO_DOWNLOADS.reply(&parts.headers);
+        }
+        if !part.controls() && !may_watch(self, &parts, asked, &body) {
+            return pages::ONLY_WATCHING.reply(&parts.headers);
+        }
+        if part.controls() && is_touch(&parts) {
+            self.room.presence.touch();
+        }
+        if ticket.role != Role::Owner && !bodies::is_empty(&body) {
+            let (room, ticket) = (self.room.clone(), ticket.clone());
+            let out = async move {
+                room.out_of_control(&ticket).await;
+            };
+            body = bodies::until(body, out, ());
+        }
+        let visitor = parts.extensions.remove::<OnUpgrade>();
+        let headers = parts.headers.clone();
+        match self.pass_on(parts, body, asked, &part).await {
+            Ok(Passed::Reply(mut reply)) => {
+                adjust(&mut reply);
+                if ticket.role == Role::Owner {
+                    return reply;
+                }
+                // The app may have taken its time to answer.
+                if self.room.part(&ticket).is_none() {
+                    return pages::NOT_SHARED.reply(&headers);
+                }
+                let room = self.room.clone();
+                let out = async move {
+                    room.out(&ticket, false).await;
+                };
+                reply.map(|body| bodies::until(body, out, held))
+            }
+            Ok(Passed::Socket(mut reply, app)) => {
+                adjust(&mut reply);
+                if let Some(visitor) = visitor {
+                    self.carry(visitor, app, ticket, held);
+                }
+                reply
+            }
+            Err(Lost::Unreadable) => last_on_connection(pages::UNREADABLE.reply(&headers)),
+            Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&headers),
+            Err(Lost::Unreachable | Lost::Unanswered | Lost::BrokeOff | Lost::Late) => {
+                pages::APP_DOWN.reply(&headers)
+            }
+        }
+    }
+
     /// Takes the order that says whose the session is. Whoever may bring one is known by its signature; again, it changes nothing.
     async fn assign(&self, parts: &Parts, body: Body) -> Response {
         let Ok(order) = to_bytes(body, MAX_ASSIGN_BYTES).await else {
@@ -159,74 +245,67 @@ impl Front {
         &self,
         mut parts: Parts,
         body: Body,
-        ticket: Arc<SessionTicket>,
+        asked: Asked,
         part: &Part,
-    ) -> Response {
-        if !parts.headers.contains_key(FORWARDED_PROTO) {
-            let scheme = if credentials::came_over_https(&parts.headers) {
+    ) -> Result<Passed, Lost> {
+        let headers = &mut parts.headers;
+        // First, so that nothing that a visitor names in `Connection` takes off what the gate says.
+        hop::strip(headers);
+        if !headers.contains_key(FORWARDED_PROTO) {
+            let scheme = if credentials::came_over_https(headers) {
                 "https"
             } else {
                 "http"
             };
-            parts
-                .headers
-                .insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
         }
-        parts
-            .headers
-            .insert(ROLE, HeaderValue::from_static(part.as_str()));
-        credentials::strip(&mut parts.headers);
+        headers.insert(ROLE, HeaderValue::from_static(part.as_str()));
+        credentials::strip(headers);
         if let Some(login) = &self.app_login {
-            parts.headers.insert(AUTHORIZATION, login.clone());
+            headers.insert(AUTHORIZATION, login.clone());
         }
-        let asked = parts.headers.clone();
-        let passed = if admission::is_websocket(&asked) {
-            self.open_socket(Request::from_parts(parts, body), ticket)
-                .await
-        } else {
-            self.app.forward(Request::from_parts(parts, body)).await
-        };
-        match passed {
-            Ok(mut reply) => {
-                credentials::tame_app_cookies(reply.headers_mut(), "");
-                let_the_viewer_frame(reply.headers_mut());
-                reply
-            }
-            Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
-            Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&asked),
-            Err(Lost::Unreachable | Lost::BrokeOff | Lost::Late) => pages::APP_DOWN.reply(&asked),
+        if asked == Asked::Socket && self.room.view_only().and_then(Dialect::of).is_some() {
+            only_binary(headers);
         }
+        self.app
+            .pass_on(Request::from_parts(parts, body), asked)
+            .await
     }
 
-    /// Opens a WebSocket to the app first, so that the visitor hears the app's own answer, then carries messages between the two.
-    async fn open_socket(
-        &self,
-        mut request: Request<Body>,
-        ticket: Arc<SessionTicket>,
-    ) -> Result<Response, Lost> {
-        let visitor = hyper::upgrade::on(&mut request);
-        let (reply, app) = self.app.open_socket(request).await?;
-        if let Some(app) = app {
-            let (room, connected) = (self.room.clone(), self.room.presence.connect());
-            tokio::spawn(async move {
-                let Ok(visitor) = visitor.await else { return };
-                let visitor = WebSocketStream::from_raw_socket(
-                    TokioIo::new(visitor),
-                    End::Server,
-                    Some(relay::config()),
-                )
-                .await;
-                let app = WebSocketStream::from_raw_socket(
-                    TokioIo::new(app),
-                    End::Client,
-                    Some(relay::config()),
-                )
-                .await;
-                relay::carry(visitor, app, room, ticket).await;
-                drop(connected);
-            });
-        }
-        Ok(reply)
+    /// Carries frames between the two ends of a WebSocket for as long as it is open.
+    fn carry(&self, visitor: OnUpgrade, app: Upgraded, ticket: Arc<SessionTicket>, held: Held) {
+        let (room, connected) = (self.room.clone(), self.room.presence.connect());
+        tokio::spawn(async move {
+            if let Ok(visitor) = visitor.await {
+                relay::carry(TokioIo::new(visitor), TokioIo::new(app), &room, &ticket).await;
+            }
+            drop((connected, held));
+        });
+    }
+}
+
+/// Makes an app's reply one of this origin's.
+fn adjust(reply: &mut Response) {
+    credentials::tame_app_cookies(reply.headers_mut(), "");
+    let_the_viewer_frame(reply.headers_mut());
+}
+
+/// An old form of RFB in WebSockets is base64 in texts, which is not read; no client of today needs
+/// it.
+fn only_binary(headers: &mut HeaderMap) {
+    let kept: Vec<String> = headers
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("base64"))
+        .collect();
+    headers.remove(SEC_WEBSOCKET_PROTOCOL);
+    if let Ok(kept) = HeaderValue::from_str(&kept.join(", "))
+        && !kept.is_empty()
+    {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, kept);
     }
 }
 

@@ -4,8 +4,10 @@
 //! # Layout
 //! - the two halves: [`run`] (the life of the gate and its app, in the task) and [`edge`] (the router in front of all gates)
 //! - what both believe: [`credentials`] (the ticket cookie and the secret header); what the gate refuses: [`admission`]
-//! - how both pass requests on: [`proxy`], served by [`server`]
-//! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`rfb`]; the page around the app: `viewer`; commands inside: [`exec`]
+//! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`], within
+//!   [`limits`]; bodies that break off: [`bodies`]
+//! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`frames`],
+//!   [`rfb`]; its log: [`output`]; the page around the app: `viewer`; commands inside: [`exec`]
 //! - the user's files, before and after: [`profile`]
 //! - what visitors see instead: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
@@ -13,11 +15,16 @@
 pub mod admission;
 pub mod app;
 pub mod blocked;
+pub mod bodies;
 pub mod cli;
 pub mod credentials;
 pub mod edge;
 pub mod exec;
+pub mod frames;
 pub mod front;
+pub mod hop;
+pub mod limits;
+pub mod output;
 pub mod pages;
 pub mod path_mode;
 pub mod presence;

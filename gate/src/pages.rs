@@ -64,7 +64,7 @@ pub const NOT_TO_BE_SHARED: Notice = Notice {
 pub const TOO_MANY_WATCH: Notice = Notice {
     status: StatusCode::TOO_MANY_REQUESTS,
     title: "Too many people are watching",
-    detail: "Please try again when somebody has left.",
+    detail: "Close other windows with this session, or try again when somebody has left.",
     refreshes: false,
 };
 
@@ -116,12 +116,20 @@ pub const NO_DOWNLOADS: Notice = Notice {
     refreshes: false,
 };
 
-/// Nobody listens where the ticket says the gate is.
+/// Nobody listens where the ticket says the gate is, or the app is on its way down.
 pub const ENDED: Notice = Notice {
     status: StatusCode::GONE,
     title: "This session has ended",
     detail: "Open the link again to get a new one.",
     refreshes: false,
+};
+
+/// No connection to the gate came about in time: it may be full, slow, or gone.
+pub const NOT_ANSWERING: Notice = Notice {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "The session is not answering",
+    detail: "It may be busy. This page tries again by itself.",
+    refreshes: true,
 };
 
 /// The gate was reached, but broke off.
@@ -160,7 +168,7 @@ pub const TOO_LARGE: Notice = Notice {
 pub const UNREADABLE: Notice = Notice {
     status: StatusCode::BAD_REQUEST,
     title: "This request cannot be passed on",
-    detail: "Its address is not a path on this host.",
+    detail: "It is not a plain request for a path on this host.",
     refreshes: false,
 };
 

@@ -1,34 +1,46 @@
-//! Owns passing a request on, to a gate or to an app: HTTP and WebSocket, streaming both ways, over kept connections.
+//! Owns passing a request on, to a gate or to an app: HTTP and WebSocket, streaming both ways.
+//! Replies come over kept connections, WebSockets over one of their own that is never used again.
 //! Must not know who may pass; whoever calls it has asked.
 
+use std::error::Error;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
+use axum::extract::ConnectInfo;
+use axum::http::header::{
+    CONNECTION, FORWARDED, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use axum_reverse_proxy::{HostBehaviour, ProxyError, ProxyPolicy, ReverseProxy};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Limited;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::Upgraded;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::tls;
+use crate::hop::{self, Asked, Malformed};
+use crate::{bodies, limits, tls};
 
-/// How long a connection may take to open. Gates and apps are near; one that does not answer at once is gone.
+/// How long a connection may take to open. Gates and apps are near; one that does not answer at
+/// once is gone, or full.
 const CONNECT: Duration = Duration::from_secs(3);
-/// How long an unused connection is kept: less than [`crate::server::HEADERS_WITHIN`], so that the far side never closes it first.
+/// How long an unused connection is kept: less than [`crate::server::HEADERS_WITHIN`], so that the
+/// far side never closes it first.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// How long an answer may take to begin.
 const ANSWER: Duration = Duration::from_secs(120);
-/// The largest body that a visitor may send, in bytes (2 GiB).
-const LARGEST_BODY: u64 = 2 << 30;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Where requests are passed on to: a host and a port, and whether https is spoken there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,21 +100,41 @@ impl Target {
 pub enum Lost {
     /// Nobody listens there.
     Unreachable,
+    /// No connection came about in time.
+    Unanswered,
     /// The connection broke before the answer began.
     BrokeOff,
     /// The answer did not begin in time.
     Late,
     /// The request's body is larger than anything that is passed on.
     TooLarge,
-    /// The request cannot be passed on: it names no path, or asks for a tunnel.
+    /// The request cannot be passed on: see [`hop::judge`].
     Unreadable,
 }
+
+impl From<Malformed> for Lost {
+    fn from(_: Malformed) -> Self {
+        Self::Unreadable
+    }
+}
+
+/// What came of a request.
+pub enum Passed {
+    /// The reply.
+    Reply(Response<Body>),
+    /// The reply that agrees to a WebSocket, and the connection.
+    Socket(Response<Body>, Upgraded),
+}
+
+type Connector = HttpsConnector<HttpConnector>;
 
 /// Passes requests on. Clones share their connections.
 #[derive(Clone)]
 pub struct Proxy {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
-    policy: ProxyPolicy,
+    client: Client<Connector, Body>,
+    /// Keeps no connection: after an upgrade that was refused, what one end takes for a request may
+    /// be a body to the other.
+    upgrades: Client<Connector, Body>,
 }
 
 impl Default for Proxy {
@@ -116,15 +148,17 @@ impl Default for Proxy {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(64)
-            .build(connector);
-        // The app sees the host that the visitor asked for: it checks origins and builds links by it.
+        let client = |kept| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .pool_max_idle_per_host(kept)
+                .http1_max_buf_size(limits::REPLY_AHEAD)
+                .build(connector.clone())
+        };
         Self {
-            client,
-            policy: ProxyPolicy::new().with_host_behaviour(HostBehaviour::Preserve),
+            client: client(64),
+            upgrades: client(0),
         }
     }
 }
@@ -133,19 +167,15 @@ impl Default for Proxy {
 #[derive(Clone)]
 pub struct Route {
     target: Target,
-    way: ReverseProxy<HttpsConnector<HttpConnector>>,
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    proxy: Proxy,
 }
 
 impl Proxy {
     /// The way to `target`. Ways share their connections.
     pub fn to(&self, target: Target) -> Route {
-        let way = ReverseProxy::new_with_client("/", target.origin(), self.client.clone())
-            .with_policy(self.policy.clone());
         Route {
             target,
-            way,
-            client: self.client.clone(),
+            proxy: self.clone(),
         }
     }
 }
@@ -156,86 +186,194 @@ impl Route {
         &self.target
     }
 
-    /// Passes `request` on, less what concerns one connection only, with the visitor's address appended to `X-Forwarded-For`
-    /// and `X-Forwarded-Host` set if it is not.
+    /// Passes a request on, which is judged already and less what concerns one connection only
+    /// ([`hop`]); with the visitor's address appended to `X-Forwarded-For` and `Forwarded`, and
+    /// `X-Forwarded-Host` set if it is not. The app sees the host that the visitor asked for: it
+    /// checks origins and builds links by it.
     ///
     /// # Errors
     /// When there is no answer to pass back.
-    pub async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, Lost> {
-        if request.method() == Method::CONNECT || !request.uri().path().starts_with('/') {
-            return Err(Lost::Unreadable);
-        }
-        let size = request.body().size_hint();
-        if size.lower() > LARGEST_BODY {
+    pub async fn pass_on(&self, request: Request<Body>, asked: Asked) -> Result<Passed, Lost> {
+        let (mut parts, body) = request.into_parts();
+        let size = body.size_hint();
+        if size.lower() > limits::BODY {
             return Err(Lost::TooLarge);
         }
+        let body = bodies::unless_it_stalls(body, limits::STALLED_BODY);
         // A body that does not say how long it is breaks off where it becomes too long.
-        let is_open = size.exact().is_none();
-        let limit = usize::try_from(LARGEST_BODY).unwrap_or(usize::MAX);
-        let request = if is_open {
-            request.map(|body| Body::new(Limited::new(body, limit)))
+        let body = if size.exact().is_none() {
+            // Said for every method: the client leaves out the body of a GET that does not say so.
+            let chunked = HeaderValue::from_static("chunked");
+            parts.headers.insert(TRANSFER_ENCODING, chunked);
+            let limit = usize::try_from(limits::BODY).unwrap_or(usize::MAX);
+            Body::new(Limited::new(body, limit))
         } else {
-            request
+            body
         };
-        let Ok(Ok(response)) = timeout(ANSWER, self.way.proxy_request(request)).await else {
-            return Err(Lost::Late);
-        };
-        match response.extensions().get::<ProxyError>() {
-            Some(error) if error.is_connect() => Err(Lost::Unreachable),
-            Some(_) => Err(Lost::BrokeOff),
-            None => Ok(response),
+        self.direct(&mut parts)?;
+        match asked {
+            Asked::Reply => {
+                let mut reply = sent(&self.proxy.client, Request::from_parts(parts, body)).await?;
+                if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    return Err(Lost::BrokeOff);
+                }
+                hop::strip(reply.headers_mut());
+                Ok(Passed::Reply(reply.map(Body::new)))
+            }
+            Asked::Socket => self.open_socket(parts).await,
         }
     }
 
-    /// Asks for a WebSocket. Gives its answer, and the connection when it agreed; extensions are not passed on, because messages are
-    /// read on the way.
-    ///
-    /// # Errors
-    /// When there is no answer to pass back.
-    pub async fn open_socket(
-        &self,
-        request: Request<Body>,
-    ) -> Result<(Response<Body>, Option<Upgraded>), Lost> {
-        let (mut parts, _) = request.into_parts();
+    /// Asks for a WebSocket. Extensions are not passed on, because frames are read on the way.
+    async fn open_socket(&self, mut parts: Parts) -> Result<Passed, Lost> {
+        let headers = &mut parts.headers;
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        to_websocket(headers);
+        let accept = headers
+            .get(SEC_WEBSOCKET_KEY)
+            .map(|key| derive_accept_key(key.as_bytes()));
+        let request = Request::from_parts(parts, Body::empty());
+        let mut reply = sent(&self.proxy.upgrades, request).await?;
+        if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+            hop::strip(reply.headers_mut());
+            return Ok(Passed::Reply(reply.map(Body::new)));
+        }
+        let answered = reply
+            .headers()
+            .get(SEC_WEBSOCKET_ACCEPT)
+            .and_then(|value| value.to_str().ok());
+        if answered.is_none() || answered != accept.as_deref() {
+            return Err(Lost::BrokeOff);
+        }
+        let upgraded = hyper::upgrade::on(&mut reply)
+            .await
+            .map_err(|_| Lost::BrokeOff)?;
+        let headers = reply.headers_mut();
+        hop::strip(headers);
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        to_websocket(headers);
+        Ok(Passed::Socket(reply.map(|_| Body::empty()), upgraded))
+    }
+
+    /// Turns a request to the target.
+    fn direct(&self, parts: &mut Parts) -> Result<(), Lost> {
         let path = parts
             .uri
             .path_and_query()
             .filter(|path| path.as_str().starts_with('/'))
             .ok_or(Lost::Unreadable)?;
-        parts.uri = format!("{}{path}", self.target.origin())
+        let uri: Uri = format!("{}{path}", self.target.origin())
             .parse()
             .map_err(|_| Lost::Unreadable)?;
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|ConnectInfo(peer)| peer.ip());
+        let authority = parts
+            .uri
+            .authority()
+            .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let host = parts.headers.get(HOST).cloned().or(authority);
+        if let Some(host) = &host {
+            parts.headers.insert(HOST, host.clone());
+        }
+        tell_whose(&mut parts.headers, peer, host.as_ref());
+        parts.uri = uri;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
-        parts
-            .headers
-            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        parts
-            .headers
-            .insert(UPGRADE, HeaderValue::from_static("websocket"));
-        let asked = self
-            .client
-            .request(Request::from_parts(parts, Body::empty()));
-        let mut reply = match timeout(ANSWER, asked).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(error)) if error.is_connect() => return Err(Lost::Unreachable),
-            Ok(Err(_)) => return Err(Lost::BrokeOff),
-            Err(_) => return Err(Lost::Late),
-        };
-        if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok((reply.map(Body::new), None));
+        Ok(())
+    }
+}
+
+async fn sent(
+    client: &Client<Connector, Body>,
+    request: Request<Body>,
+) -> Result<Response<Incoming>, Lost> {
+    match timeout(ANSWER, client.request(request)).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) if error.is_connect() => Err(unreached(&error)),
+        Ok(Err(_)) => Err(Lost::BrokeOff),
+        Err(_) => Err(Lost::Late),
+    }
+}
+
+/// Whether nobody is there at all, as far as the machine's network knows; what it does not know may
+/// come back.
+fn unreached(error: &(dyn Error + 'static)) -> Lost {
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        if let Some(error) = one.downcast_ref::<io::Error>()
+            && matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+            )
+        {
+            return Lost::Unreachable;
         }
-        let upgraded = hyper::upgrade::on(&mut reply)
-            .await
-            .map_err(|_| Lost::BrokeOff)?;
-        Ok((reply.map(|_| Body::empty()), Some(upgraded)))
+        cause = one.source();
+    }
+    Lost::Unanswered
+}
+
+fn to_websocket(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Says where a request came from, after what has been said so far.
+fn tell_whose(headers: &mut HeaderMap, peer: Option<IpAddr>, host: Option<&HeaderValue>) {
+    if let Some(peer) = peer {
+        append(headers, &FORWARDED_FOR, &peer.to_string());
+        let quoted = match peer {
+            IpAddr::V4(peer) => format!("for={peer}"),
+            IpAddr::V6(peer) => format!("for=\"[{peer}]\""),
+        };
+        // The host is the visitor's, so only the first on the way says it.
+        let host = host
+            .and_then(|host| host.to_str().ok())
+            .filter(|_| !headers.contains_key(FORWARDED));
+        let host = host.map_or_else(String::new, |host| format!(";host=\"{host}\""));
+        append(headers, &FORWARDED, &format!("{quoted}{host}"));
+    }
+    if let Some(host) = host
+        && !headers.contains_key(&FORWARDED_HOST)
+    {
+        headers.insert(FORWARDED_HOST, host.clone());
+    }
+}
+
+/// Adds to a list that may stand in several lines, as one.
+fn append(headers: &mut HeaderMap, name: &HeaderName, value: &str) {
+    let said = headers.get_all(name).iter();
+    let mut list: Vec<&str> = said.filter_map(|line| line.to_str().ok()).collect();
+    list.push(value);
+    if let Ok(list) = HeaderValue::from_str(&list.join(", ")) {
+        headers.insert(name, list);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_visitors_address_goes_at_the_end_of_the_list() {
+        let peer: IpAddr = [192, 0, 2, 7].into();
+        let host = HeaderValue::from_static("a.example");
+        let mut headers = HeaderMap::new();
+        tell_whose(&mut headers, Some(peer), Some(&host));
+        headers.append(FORWARDED_FOR, HeaderValue::from_static("192.0.2.8"));
+        tell_whose(&mut headers, Some([0; 16].into()), Some(&host));
+        let line = |name: HeaderName| headers[name].to_str().expect("text").to_owned();
+        assert_eq!(line(FORWARDED_FOR), "192.0.2.7, 192.0.2.8, ::");
+        assert_eq!(
+            line(FORWARDED),
+            "for=192.0.2.7;host=\"a.example\", for=\"[::]\""
+        );
+        assert_eq!(line(FORWARDED_HOST), "a.example");
+    }
 
     #[test]
     fn a_target_is_a_host_and_a_port_and_nothing_more() {

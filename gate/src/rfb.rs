@@ -28,6 +28,8 @@ impl Dialect {
 pub struct Rules {
     /// Keys, pointer, clipboard, and the wish for another size.
     pub input: bool,
+    /// Of these, the clipboard.
+    pub clipboard: bool,
     /// The size that is asked for whatever the client wishes, in pixels.
     pub size: Option<(u16, u16)>,
 }
@@ -46,11 +48,18 @@ pub struct Passed {
 #[error("this is no RFB that the gate knows")]
 pub struct Unreadable;
 
+/// How every version of RFB begins.
+const RFB: &[u8] = b"RFB ";
+
 /// No message that is looked at as a whole is longer, in bytes.
 const LONGEST: usize = 70_000;
 
-/// Encodings that a watcher's client does not get, because with them it would say what the rules drop in more ways.
-const UNWATCHED: [i32; 2] = [-316, 0xc0a1_e5ce_u32 as i32];
+/// With this encoding a client has more buttons; a watcher's gets it not.
+const EXTENDED_MOUSE: i32 = -316;
+
+/// With this encoding the clipboard is asked for before it is sent, both ways. A client that may
+/// not send gets it not: it is then sent what there is.
+const EXTENDED_CLIPBOARD: i32 = 0xc0a1_e5ce_u32 as i32;
 
 /// The encoding by which a client is told of sizes, and may wish for one.
 const EXTENDED_DESKTOP_SIZE: i32 = -308;
@@ -95,6 +104,7 @@ enum Kind {
     Input,
     /// Changes something without being a touch.
     Change,
+    Clipboard,
     Size,
 }
 
@@ -167,6 +177,13 @@ impl Stream {
         (self.resizes && self.rest.0 == 0).then(|| set_desktop_size(width, height))
     }
 
+    /// Whether a stream that cannot be read is another kind of stream for certain: a screen that
+    /// spoke RFB would not have taken its first bytes.
+    pub fn is_other(&self, piece: &[u8]) -> bool {
+        let first = self.held.iter().chain(piece);
+        self.stage == Stage::Version && !first.take(RFB.len()).eq(RFB)
+    }
+
     /// What is still held: a message that is not whole. For streams that are passed on unread from here on.
     pub fn into_held(self) -> Vec<u8> {
         self.held
@@ -223,9 +240,13 @@ impl Stream {
             Message::Long(head, rest, kind) => (head, rest, kind),
         };
         let message = &bytes[..head];
-        let allowed = rules.input || matches!(kind, Kind::Drawing | Kind::Encodings);
+        let allowed = match kind {
+            Kind::Drawing | Kind::Encodings => true,
+            Kind::Clipboard => rules.input && rules.clipboard,
+            Kind::Input | Kind::Change | Kind::Size => rules.input,
+        };
         match kind {
-            Kind::Encodings if !rules.input => passed.bytes.extend(without_unwatched(message)),
+            Kind::Encodings => passed.bytes.extend(offered(message, rules)),
             Kind::Size if allowed => match rules.size {
                 Some((width, height)) => passed.bytes.extend(set_desktop_size(width, height)),
                 None => passed.bytes.extend_from_slice(message),
@@ -264,13 +285,13 @@ impl Stream {
                 Message::Long(
                     8,
                     (length as u32 as i32).unsigned_abs() as usize,
-                    Kind::Change,
+                    Kind::Clipboard,
                 )
             }),
             178 if kasm => Some(Message::Whole(4, Kind::Drawing)),
             179 if kasm => Some(Message::Whole(12, Kind::Drawing)),
             180 if kasm => {
-                binary_clipboard(bytes)?.map(|length| Message::Whole(length, Kind::Change))
+                binary_clipboard(bytes)?.map(|length| Message::Whole(length, Kind::Clipboard))
             }
             182 if kasm => u8_at(1).map(|name| Message::Whole(2 + name, Kind::Change)),
             183 if kasm => u8_at(1)
@@ -325,13 +346,19 @@ fn encodings(message: &[u8]) -> impl Iterator<Item = i32> {
         .filter_map(|one| Some(i32::from_be_bytes(one.try_into().ok()?)))
 }
 
-fn without_unwatched(message: &[u8]) -> Vec<u8> {
+/// A list of encodings, without those that a client under these rules has no use for.
+fn offered(message: &[u8], rules: Rules) -> Vec<u8> {
+    let fits = |one: &i32| match *one {
+        EXTENDED_MOUSE => rules.input,
+        EXTENDED_CLIPBOARD => rules.input && rules.clipboard,
+        _ => true,
+    };
     let kept: Vec<u8> = encodings(message)
-        .filter(|one| !UNWATCHED.contains(one))
+        .filter(fits)
         .flat_map(i32::to_be_bytes)
         .collect();
     let count = u16::try_from(kept.len() / 4).unwrap_or(u16::MAX);
-    [&[2, 0], count.to_be_bytes().as_slice(), &kept].concat()
+    [&message[..2], count.to_be_bytes().as_slice(), &kept].concat()
 }
 
 /// One screen of this size.
@@ -356,11 +383,16 @@ mod tests {
 
     const ALL: Rules = Rules {
         input: true,
+        clipboard: true,
         size: None,
+    };
+    const NO_CLIPBOARD: Rules = Rules {
+        clipboard: false,
+        ..ALL
     };
     const WATCH: Rules = Rules {
         input: false,
-        size: None,
+        ..ALL
     };
     const HELLO: &[u8] = b"RFB 003.008\n\x01\x00";
     const SHARED_HELLO: &[u8] = b"RFB 003.008\n\x01\x01";
@@ -565,10 +597,69 @@ mod tests {
     }
 
     #[test]
+    fn a_clipboard_that_may_not_be_pasted_never_goes_on() {
+        use Dialect::{Kasm, Plain};
+        let key = vec![4, 1, 0, 0, 0, 0, 0, 97];
+        let binary = |text: &[u8]| {
+            let length = u32::try_from(text.len()).expect("short").to_be_bytes();
+            [&[180, 1, 10][..], b"text/plain", &length, text].concat()
+        };
+        for (name, dialect, said) in [
+            ("plain", Plain, cut_text(5, b"hello")),
+            ("empty", Plain, cut_text(0, b"")),
+            ("extended, with a text", Plain, cut_text(-5, b"hello")),
+            (
+                "extended, what it can",
+                Plain,
+                cut_text(-8, &[1, 0, 0, 1, 0, 0, 0, 0]),
+            ),
+            (
+                "longer than what is held",
+                Plain,
+                cut_text(100_000, &[b'x'; 100_000]),
+            ),
+            ("KasmVNC's", Kasm, binary(b"hello")),
+            ("plain to KasmVNC", Kasm, cut_text(5, b"hello")),
+        ] {
+            let said = [key.as_slice(), &said, &key].concat();
+            let left = [key.as_slice(), &key].concat();
+            assert_eq!(
+                after_hello(dialect, NO_CLIPBOARD, &said),
+                Ok((left, true)),
+                "{name}"
+            );
+        }
+        let list = encoding_list(&[7, EXTENDED_MOUSE, EXTENDED_CLIPBOARD]);
+        assert_eq!(
+            after_hello(Plain, NO_CLIPBOARD, &list),
+            Ok((encoding_list(&[7, EXTENDED_MOUSE]), false)),
+            "the screen sends its own clipboard as it is"
+        );
+    }
+
+    #[test]
+    fn a_stream_is_another_one_only_by_its_first_bytes() {
+        for (name, pieces, other) in [
+            ("music", [&b""[..], b"OggS"], true),
+            ("music in pieces", [b"RF", b"oam"], true),
+            ("another version", [b"", b"RFB 004.001\n"], false),
+            ("in pieces", [b"R", b"FB 004.001\n"], false),
+            ("after the greeting", [HELLO, &[99]], false),
+        ] {
+            let mut stream = Stream::new(Dialect::Plain);
+            let last = pieces
+                .into_iter()
+                .find(|piece| stream.push(piece, NO_CLIPBOARD).is_err())
+                .expect(name);
+            assert_eq!(stream.is_other(last), other, "{name}");
+        }
+    }
+
+    #[test]
     fn a_fixed_size_is_asked_for_whatever_is_wished() {
         let rules = Rules {
-            input: true,
             size: Some((1280, 720)),
+            ..ALL
         };
         assert_eq!(
             after_hello(Dialect::Plain, rules, &set_desktop_size(1900, 900)),

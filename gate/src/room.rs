@@ -12,10 +12,9 @@ use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::limits;
+use crate::output::Allowance;
 use crate::presence::Presence;
-
-/// How many may watch at a time.
-pub const MOST_WATCHERS: usize = 20;
 
 /// From how many seconds before its end on an idle session warns its visitor; from a quarter of the limit on where that is less.
 const IDLE_WARNING: u64 = 60;
@@ -47,13 +46,50 @@ impl Part {
     }
 }
 
+/// What somebody in the session has open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// A WebSocket.
+    Socket,
+    /// The stream that tells how the session stands.
+    Events,
+    /// A reply that is on its way.
+    Reply,
+}
+
+/// Why somebody may not have something open any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Out {
+    /// The sharing that let them in is over.
+    NotShared,
+    /// They only watch now, and this app is watched without WebSockets.
+    NoSockets,
+    /// The session is over.
+    Over,
+}
+
+/// Why a session is over, as its visitors are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It was ended elsewhere: on its page, by an administrator, or with its machine.
+    Elsewhere,
+    /// The gate ends it.
+    #[serde(untagged)]
+    Because(Cause),
+}
+
 /// The session, as everything in the gate that answers visitors shares it.
 pub struct Room {
     /// Whether anybody is there.
     pub presence: Arc<Presence>,
+    /// What the session may still write to its log.
+    pub log: Arc<Allowance>,
+    pastes: bool,
     inner: Mutex<Inner>,
     changed: watch::Sender<()>,
     end_asked: Notify,
+    refresh_asked: Notify,
 }
 
 #[derive(Default)]
@@ -65,13 +101,35 @@ struct Inner {
     watchers: BTreeMap<String, Seen>,
     controller: Option<String>,
     reclaimed_at: Option<Instant>,
-    over: Option<Cause>,
+    over: Option<Ending>,
     gone_to: Option<Timestamp>,
+    owners_sockets: usize,
 }
 
+/// A watcher, by what they have open.
+#[derive(Default)]
 struct Seen {
     name: String,
-    windows: usize,
+    sockets: usize,
+    events: usize,
+    replies: usize,
+    /// Until when they are listed although they have nothing open.
+    listed_until: Option<Instant>,
+}
+
+impl Seen {
+    const fn count(&mut self, what: Holding) -> &mut usize {
+        match what {
+            Holding::Socket => &mut self.sockets,
+            Holding::Events => &mut self.events,
+            Holding::Reply => &mut self.replies,
+        }
+    }
+
+    fn is_there(&self, now: Instant) -> bool {
+        self.sockets + self.events + self.replies > 0
+            || self.listed_until.is_some_and(|until| now < until)
+    }
 }
 
 /// What one visitor is shown.
@@ -88,7 +146,7 @@ pub struct View {
     /// When the machine is taken back, in seconds from now.
     pub reclaimed_in: Option<u64>,
     /// Why it is over, in one word.
-    pub over: Option<Cause>,
+    pub over: Option<Ending>,
     /// Whether the screen keeps its size.
     pub fixed: bool,
     /// The share link; for the owner only.
@@ -112,17 +170,30 @@ pub struct WatcherView {
 
 impl Default for Room {
     fn default() -> Self {
-        let (changed, _) = watch::channel(());
-        Self {
-            presence: Arc::default(),
-            inner: Mutex::default(),
-            changed,
-            end_asked: Notify::new(),
-        }
+        Self::new(true)
     }
 }
 
 impl Room {
+    /// Nobody is there yet. `pastes`: whether visitors may paste into the session (`clipboard_up`).
+    pub fn new(pastes: bool) -> Self {
+        let (changed, _) = watch::channel(());
+        Self {
+            presence: Arc::default(),
+            log: Arc::default(),
+            pastes,
+            inner: Mutex::default(),
+            changed,
+            end_asked: Notify::new(),
+            refresh_asked: Notify::new(),
+        }
+    }
+
+    /// Whether a visitor's clipboard may reach the app.
+    pub const fn pastes(&self) -> bool {
+        self.pastes
+    }
+
     /// What the control plane says holds from now on. Whoever watches by a link that is none any more is out. What was said before the session had its
     /// visitor, and is heard late, holds no more.
     pub fn follow(&self, orders: Orders) {
@@ -145,6 +216,11 @@ impl Room {
     /// Whether visitors can be let in: what they may see and do is known, and the session is somebody's.
     pub fn is_open(&self) -> bool {
         self.lock().is_open
+    }
+
+    /// Whether the session is over, although its app may not have ended yet.
+    pub fn is_over(&self) -> bool {
+        self.lock().over.is_some()
     }
 
     /// Waits until the session is over.
@@ -195,8 +271,23 @@ impl Room {
 
     /// The session is over, for this reason.
     pub fn close(&self, cause: Cause) {
-        self.lock().over.get_or_insert(cause);
+        self.end(Ending::Because(cause));
+    }
+
+    /// The session is over. What was said first holds.
+    pub fn end(&self, ending: Ending) {
+        self.lock().over.get_or_insert(ending);
         self.changed.send_replace(());
+    }
+
+    /// The control plane has something new to say: it is to be asked now.
+    pub fn ask_for_refresh(&self) {
+        self.refresh_asked.notify_one();
+    }
+
+    /// Waits until the control plane is to be asked.
+    pub async fn refresh_asked(&self) {
+        self.refresh_asked.notified().await;
     }
 
     /// The owner asks for the end.
@@ -216,54 +307,78 @@ impl Room {
 
     /// What whoever holds this ticket may do now; `None` when that was taken from them.
     pub fn part(&self, ticket: &SessionTicket) -> Option<Part> {
-        let inner = self.lock();
-        match (ticket.role, &ticket.watcher) {
-            (Role::Owner, _) => Some(Part::Owner),
-            (Role::Viewer, Some(watcher)) => {
-                let good =
-                    inner.orders.share_link.is_some() && inner.orders.share_round == watcher.round;
-                let part = if inner.controller.as_ref() == Some(&watcher.id) {
-                    Part::Controller
-                } else {
-                    Part::Viewer
-                };
-                good.then(|| part(watcher.id.clone()))
+        self.lock().part(ticket)
+    }
+
+    /// Waits until whoever holds this ticket may not have something open any longer; `is_socket`: a
+    /// WebSocket, which some apps are not watched by.
+    pub async fn out(&self, ticket: &SessionTicket, is_socket: bool) -> Out {
+        let mut changes = self.changes();
+        loop {
+            if let Some(out) = self.lock().out(ticket, is_socket) {
+                return out;
             }
-            (Role::Viewer, None) => None,
+            if changes.changed().await.is_err() {
+                return Out::Over;
+            }
         }
     }
 
-    /// Notes one more window of a watcher, until the returned value is dropped; `None` when too many watch.
-    pub fn watch(self: &Arc<Self>, ticket: &SessionTicket) -> Option<Watching> {
-        let Some(watcher) = &ticket.watcher else {
-            return Some(Watching {
-                room: self.clone(),
-                id: None,
-            });
+    /// Waits until whoever holds this ticket does not control the session any longer.
+    pub async fn out_of_control(&self, ticket: &SessionTicket) {
+        let controls = |inner: &Inner| inner.part(ticket).is_some_and(|part| part.controls());
+        self.until(|inner| !controls(inner)).await;
+    }
+
+    /// Notes what somebody has open, until the returned value is dropped; `None` when they have too
+    /// much of that, or too many watch.
+    pub fn hold(self: &Arc<Self>, ticket: &SessionTicket, what: Holding) -> Option<Held> {
+        let held = |id| Held {
+            room: self.clone(),
+            id,
+            what,
         };
         let mut inner = self.lock();
-        if inner.watchers.len() >= MOST_WATCHERS && !inner.watchers.contains_key(&watcher.id) {
+        let Some(watcher) = &ticket.watcher else {
+            if what == Holding::Socket {
+                if inner.owners_sockets >= limits::SOCKETS_OF_OWNER {
+                    return None;
+                }
+                inner.owners_sockets += 1;
+            }
+            return Some(held(None));
+        };
+        let now = Instant::now();
+        inner.forget_who_left(now);
+        let is_new = !inner.watchers.contains_key(&watcher.id);
+        let replies: usize = inner.watchers.values().map(|seen| seen.replies).sum();
+        let crowded = is_new && inner.watchers.len() >= limits::WATCHERS
+            || what == Holding::Reply && replies >= limits::REQUESTS_OF_WATCHERS;
+        if crowded {
             return None;
         }
-        inner
-            .watchers
-            .entry(watcher.id.clone())
-            .or_insert_with(|| Seen {
-                name: watcher.name.clone(),
-                windows: 0,
-            })
-            .windows += 1;
+        let seen = inner.watchers.entry(watcher.id.clone()).or_default();
+        seen.name.clone_from(&watcher.name);
+        let most = match what {
+            Holding::Socket | Holding::Events => limits::SOCKETS_PER_WATCHER,
+            Holding::Reply => limits::REQUESTS_PER_WATCHER,
+        };
+        let count = seen.count(what);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
         drop(inner);
-        self.changed.send_replace(());
-        Some(Watching {
-            room: self.clone(),
-            id: Some(watcher.id.clone()),
-        })
+        if is_new {
+            self.changed.send_replace(());
+        }
+        Some(held(Some(watcher.id.clone())))
     }
 
     /// Hands control over to a watcher who is there, or takes it back. Whether that was possible.
     pub fn hand_over(&self, to: Option<&str>) -> bool {
         let mut inner = self.lock();
+        inner.forget_who_left(Instant::now());
         let known = to.is_none_or(|id| inner.watchers.contains_key(id));
         if known {
             inner.controller = to.map(str::to_owned);
@@ -285,7 +400,9 @@ impl Room {
 
     /// What somebody in this part is shown now.
     pub fn view(&self, part: &Part) -> View {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        inner.forget_who_left(Instant::now());
+        let inner = inner;
         let left = |at: Option<Instant>| {
             at.map(|at| at.saturating_duration_since(Instant::now()).as_secs())
         };
@@ -325,30 +442,84 @@ impl Inner {
     fn is_fixed(&self) -> bool {
         self.orders.share_link.is_some() && self.orders.viewing.fixed_resolution
     }
+
+    fn part(&self, ticket: &SessionTicket) -> Option<Part> {
+        match (ticket.role, &ticket.watcher) {
+            (Role::Owner, _) => Some(Part::Owner),
+            (Role::Viewer, Some(watcher)) => {
+                let good =
+                    self.orders.share_link.is_some() && self.orders.share_round == watcher.round;
+                let controls = self.controller.as_ref() == Some(&watcher.id)
+                    && self.is_there(&watcher.id, Instant::now());
+                let part = if controls {
+                    Part::Controller
+                } else {
+                    Part::Viewer
+                };
+                good.then(|| part(watcher.id.clone()))
+            }
+            (Role::Viewer, None) => None,
+        }
+    }
+
+    fn out(&self, ticket: &SessionTicket, is_socket: bool) -> Option<Out> {
+        if self.over.is_some() {
+            return Some(Out::Over);
+        }
+        let Some(part) = self.part(ticket) else {
+            return Some(Out::NotShared);
+        };
+        let watched = matches!(
+            self.orders.viewing.view_only,
+            Some(ViewOnly::Rfb | ViewOnly::Kasmvnc)
+        );
+        (is_socket && !part.controls() && !watched).then_some(Out::NoSockets)
+    }
+
+    fn is_there(&self, id: &str, now: Instant) -> bool {
+        self.watchers.get(id).is_some_and(|seen| seen.is_there(now))
+    }
+
+    /// Whoever comes back is asked for anew: control is not kept for somebody who is away.
+    fn forget_who_left(&mut self, now: Instant) {
+        self.watchers.retain(|_, seen| seen.is_there(now));
+        if let Some(id) = &self.controller
+            && !self.watchers.contains_key(id)
+        {
+            self.controller = None;
+        }
+    }
 }
 
-/// One window of somebody who watches.
-pub struct Watching {
+/// Something that somebody has open.
+pub struct Held {
     room: Arc<Room>,
     id: Option<String>,
+    what: Holding,
 }
 
-impl Drop for Watching {
+impl Drop for Held {
     fn drop(&mut self) {
-        let Some(id) = &self.id else { return };
         let mut inner = self.room.lock();
+        let Some(id) = &self.id else {
+            if self.what == Holding::Socket {
+                inner.owners_sockets -= 1;
+            }
+            return;
+        };
+        let now = Instant::now();
         if let Some(seen) = inner.watchers.get_mut(id) {
-            seen.windows -= 1;
-            if seen.windows == 0 {
-                inner.watchers.remove(id);
-                // Whoever comes back is asked for anew: control is not kept for somebody who is away.
-                if inner.controller.as_ref() == Some(id) {
-                    inner.controller = None;
-                }
+            *seen.count(self.what) -= 1;
+            if self.what == Holding::Reply {
+                seen.listed_until = Some(now + limits::LISTED_AFTER_REQUEST);
             }
         }
+        let left = !inner.is_there(id, now);
+        inner.forget_who_left(now);
         drop(inner);
-        self.room.changed.send_replace(());
+        if left {
+            self.room.changed.send_replace(());
+        }
     }
 }
 
@@ -414,7 +585,10 @@ mod tests {
         room.follow(shared(1));
         let ada = ticket(Some(("ada", 1)));
         assert!(!room.hand_over(Some("ada")), "she is not there");
-        let (first, second) = (room.watch(&ada), room.watch(&ada));
+        let (first, second) = (
+            room.hold(&ada, Holding::Events),
+            room.hold(&ada, Holding::Socket),
+        );
         assert!(room.hand_over(Some("ada")));
         assert_eq!(room.part(&ada), Some(Part::Controller("ada".into())));
         let view = room.view(&Part::Owner);
@@ -446,18 +620,84 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_watch() {
+    fn only_so_many_watch_and_each_has_only_so_much_open() {
+        use Holding::{Events, Reply, Socket};
+        for (what, most) in [
+            (Socket, limits::SOCKETS_PER_WATCHER),
+            (Events, limits::SOCKETS_PER_WATCHER),
+            (Reply, limits::REQUESTS_PER_WATCHER),
+        ] {
+            let room = Arc::new(Room::default());
+            let open: Vec<_> = (0..=most)
+                .map(|_| room.hold(&ticket(Some(("ada", 1))), what))
+                .collect();
+            let (good, bad) = open.split_at(most);
+            assert!(good.iter().all(Option::is_some), "{what:?}");
+            assert!(bad[0].is_none(), "{what:?}, one more");
+        }
+        for what in [Socket, Events, Reply] {
+            let room = Arc::new(Room::default());
+            let names: Vec<String> = (0..=limits::WATCHERS).map(|n| n.to_string()).collect();
+            let all: Vec<_> = names
+                .iter()
+                .map(|name| room.hold(&ticket(Some((name, 1))), what))
+                .collect();
+            assert_eq!(room.view(&Part::Owner).watchers.len(), limits::WATCHERS);
+            assert!(all[limits::WATCHERS].is_none(), "{what:?}");
+            let owner = room.hold(&ticket(None), what);
+            assert!(owner.is_some(), "{what:?}: the owner always has a place");
+            drop(all);
+            let replaced = room.hold(&ticket(Some(("late", 1))), what);
+            assert_eq!(replaced.is_some(), what != Reply, "{what:?}: who has left");
+        }
         let room = Arc::new(Room::default());
-        let names: Vec<String> = (0..=MOST_WATCHERS).map(|n| n.to_string()).collect();
-        let all: Vec<_> = names
-            .iter()
-            .map(|name| room.watch(&ticket(Some((name, 1)))))
+        let replies: Vec<_> = (0..limits::WATCHERS)
+            .flat_map(|id| (0..limits::REQUESTS_PER_WATCHER).map(move |_| id.to_string()))
+            .map(|id| room.hold(&ticket(Some((&id, 1))), Reply))
             .collect();
-        assert!(all[..MOST_WATCHERS].iter().all(Option::is_some) && all[MOST_WATCHERS].is_none());
-        assert!(
-            room.watch(&ticket(None)).is_some(),
-            "the owner always has a place"
-        );
+        let open = replies.iter().flatten().count();
+        assert_eq!(open, limits::REQUESTS_OF_WATCHERS, "of all together");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_only_asks_is_listed_for_a_while_and_keeps_no_control() {
+        let room = Arc::new(Room::default());
+        room.follow(shared(1));
+        let ada = ticket(Some(("ada", 1)));
+        drop(room.hold(&ada, Holding::Reply));
+        assert_eq!(room.view(&Part::Owner).watchers.len(), 1);
+        assert!(room.hand_over(Some("ada")));
+        tokio::time::advance(limits::LISTED_AFTER_REQUEST).await;
+        assert_eq!(room.part(&ada), Some(Part::Viewer("ada".into())));
+        assert!(room.view(&Part::Owner).watchers.is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_is_out_hears_why() {
+        let room = Arc::new(Room::default());
+        let (ada, owner) = (ticket(Some(("ada", 1))), ticket(None));
+        let there = room.hold(&ada, Holding::Events);
+        let mut orders = shared(1);
+        for (view_only, out) in [
+            (Some(ViewOnly::Rfb), None),
+            (Some(ViewOnly::Kasmvnc), None),
+            (Some(ViewOnly::Requests), Some(Out::NoSockets)),
+            (None, Some(Out::NoSockets)),
+        ] {
+            orders.viewing.view_only = view_only;
+            room.follow(orders.clone());
+            assert_eq!(room.lock().out(&ada, true), out, "{view_only:?}");
+            assert_eq!(room.lock().out(&ada, false), None, "{view_only:?}");
+            assert_eq!(room.lock().out(&owner, true), None, "{view_only:?}");
+        }
+        assert!(there.is_some() && room.hand_over(Some("ada")));
+        assert_eq!(room.lock().out(&ada, true), None, "in control");
+        room.follow(shared(2));
+        assert_eq!(room.out(&ada, true).await, Out::NotShared);
+        room.end(Ending::Elsewhere);
+        assert_eq!(room.out(&owner, false).await, Out::Over);
+        let over = serde_json::to_value(room.view(&Part::Owner)).expect("JSON");
+        assert_eq!(over["over"], "elsewhere");
     }
 
     #[test]

@@ -21,9 +21,9 @@ use crate::front::{self, Front};
 use crate::profile::Keeper;
 use crate::proxy::{Proxy, Target};
 use crate::report::{Heard, Reporter};
-use crate::room::Room;
-use crate::server;
+use crate::room::{Ending, Room};
 use crate::settings::GateSettings;
+use crate::{limits, server};
 
 /// What a shell exits with when a command cannot be run.
 const NOT_RUN: i32 = 127;
@@ -35,6 +35,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const FAREWELL: Duration = Duration::from_millis(200);
 /// How long the app may live on at most when the machine is taken back and there are files to be saved.
 const RECLAIM_BEFORE_SAVING: Duration = Duration::from_secs(40);
+/// How long the control plane is left alone after each question, however often the gate is made to
+/// ask.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(500);
 /// How often the control plane is asked what holds.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -64,9 +67,13 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         Ok(keeper) => keeper,
         Err(code) => return Ok(code),
     };
-    let started = App::start(command, app_port);
+    let room = Arc::new(Room::new(settings.clipboard_up));
+    let connections = server::Connections::new(server::Limits {
+        pending_per_peer: limits::PENDING_PER_PEER_OF_GATE,
+        ..server::Limits::default()
+    });
+    let started = App::start(command, app_port, &room.log);
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
-    let room = Arc::new(Room::default());
     let (code, because, was_ready) = match started {
         Ok(app) => {
             let front = Front {
@@ -87,7 +94,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             };
             tokio::select! {
                 code = watch(app, signals, &settings, &reporter, &room, [port, app_port]) => code,
-                never = server::serve(listener, front::router(front)) => match never {},
+                never = connections.serve(listener, front::router(front)) => match never {},
             }
         }
         Err(error) => {
@@ -195,7 +202,13 @@ async fn see_through(
         room.presence.note();
         room.presence.touch();
         if let Some(first) = room.orders().viewing.exec.first_launch {
-            exec::start("for a first launch", first, app_port, BTreeMap::new());
+            exec::start(
+                "for a first launch",
+                first,
+                app_port,
+                BTreeMap::new(),
+                room.log.clone(),
+            );
         }
         if !room.is_open() {
             tracing::info!(session.id = %settings.session, "It was started ahead, and waits for its visitor");
@@ -229,8 +242,10 @@ async fn see_through(
         // First the ledger, then the visitors, then the app: whoever asks what happened is told by then.
         let _ = timeout(LAST_WORDS, reporter.ended(None, because)).await;
         room.close(cause);
-        sleep(FAREWELL).await;
+    } else {
+        room.end(Ending::Elsewhere);
     }
+    sleep(FAREWELL).await;
     (app.stop(signal, settings.stop_grace).await, because)
 }
 
@@ -249,6 +264,7 @@ fn begin(room: &Room, assigned: Assigned, app_port: u16) -> (Instant, Option<Dur
             exec,
             app_port,
             assigned.environment,
+            room.log.clone(),
         );
     }
     (time_is_up, Some(seconds(assigned.keepalive_seconds)))
@@ -282,10 +298,16 @@ async fn nobody_touches(room: &Room) {
     }
 }
 
-/// Asks the control plane now and then what holds, until it says that the session is over.
+/// Asks the control plane what holds, now and then and whenever that has changed, until it says
+/// that the session is over.
 async fn told_that_it_is_over(reporter: &Reporter, room: &Room) {
     loop {
-        sleep(HEARTBEAT).await;
+        // Changes that follow each other are asked for once.
+        sleep(BETWEEN_QUESTIONS).await;
+        tokio::select! {
+            () = sleep(HEARTBEAT - BETWEEN_QUESTIONS) => {}
+            () = room.refresh_asked() => {}
+        }
         match reporter.alive().await {
             Some(Heard::Over) => {
                 tracing::info!("The control plane says that the session is over");

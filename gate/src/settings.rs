@@ -54,6 +54,8 @@ pub struct GateSettings {
     pub app_login: Option<(String, String)>,
     /// How long the app may live on when the machine is taken back (`CAST_RECLAIM_SECONDS`); `None`: it ends at once.
     pub reclaim: Option<Duration>,
+    /// Whether a visitor's clipboard may reach the app (`clipboard_up` in `CAST_PERMISSIONS`).
+    pub clipboard_up: bool,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
     pub downloads: bool,
     /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
@@ -78,6 +80,8 @@ impl GateSettings {
         app_port_needed: bool,
     ) -> Result<Self, SettingError> {
         let app_port = "a port number, because no command is given that could be told one";
+        let allowed = source("CAST_PERMISSIONS").unwrap_or_default();
+        let allows = |permission: Permission| permission.is_named_in(&allowed);
         Ok(Self {
             session: needed(&source, "CAST_SESSION_ID", "a session id", SessionId::parse)?,
             secret: SessionSecret::from_text(needed(
@@ -115,8 +119,8 @@ impl GateSettings {
                 "a whole number of seconds above 0",
                 seconds,
             )?,
-            downloads: source("CAST_PERMISSIONS")
-                .is_some_and(|names| Permission::Downloads.is_named_in(&names)),
+            clipboard_up: allows(Permission::ClipboardUp),
+            downloads: allows(Permission::Downloads),
             profile: optional(
                 &source,
                 "CAST_PROFILE_PATH",

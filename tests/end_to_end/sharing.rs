@@ -4,8 +4,13 @@ use casting_core::Report;
 use casting_core::ids::SessionId;
 use casting_core::ticket::{Role, SessionTicket};
 use casting_core::time::Clock;
+use casting_tests::processes::soon;
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::lab::{Answer, From, Lab};
 
@@ -206,5 +211,79 @@ async fn a_session_is_shared_only_where_link_or_group_allow_it_and_its_app_can_b
         "{}",
         refused.text
     );
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn watchers_are_out_at_once_whoever_ends_sharing_or_session() {
+    let lab = Lab::with_processes().await;
+    let image = lab.image().await;
+    let watched = json!({"view_only": "rfb"});
+    let path = format!("images/{image}");
+    assert_eq!(
+        lab.admin(Method::PATCH, &path, Some(&watched)).await.status,
+        200
+    );
+    let fields = json!({"enable_sharing": true, "allow_anonymous_viewers": true});
+    let cast = lab.cast(&fields).await;
+    let key = cast["key"].as_str().expect("a key");
+    for (verb, code) in [("unshare", 1008), ("stop", 1001)] {
+        let claimed = lab.claim(From(1), key).await.json();
+        let id = claimed["session_id"].as_str().expect("an id");
+        let session = format!("sessions/{id}");
+        let is_ready =
+            async || lab.admin(Method::GET, &session, None).await.json()["state"] == "ready";
+        assert!(soon(is_ready).await, "{verb}");
+        let watch = lab
+            .admin(Method::POST, &format!("{session}/watch"), None)
+            .await;
+        let url = watch.json()["url"].as_str().expect("a way in").to_owned();
+        let (host, rest) = url
+            .strip_prefix("http://")
+            .and_then(|rest| rest.split_once('/'))
+            .expect("a URL");
+        let entered = lab.http.get(format!("{}/{rest}", lab.stack.url));
+        let entered = Answer::of(entered.header("host", host)).await;
+        let cookie = entered
+            .header("set-cookie")
+            .split(';')
+            .next()
+            .expect("a cookie");
+        let mut request = format!("ws://{}/ws", lab.stack.address)
+            .into_client_request()
+            .expect("a request");
+        for (name, value) in [
+            ("host", host),
+            ("cookie", cookie),
+            ("origin", &format!("http://{host}")),
+        ] {
+            let value = value.parse().expect("a value");
+            request.headers_mut().insert(name, value);
+        }
+        let (mut socket, _) = tokio_tungstenite::connect_async(request)
+            .await
+            .expect("a WebSocket through edge and gate");
+        assert!(
+            socket.next().await.is_some_and(|first| first.is_ok()),
+            "{verb}"
+        );
+        let done = lab
+            .admin(Method::POST, &format!("{session}/{verb}"), None)
+            .await;
+        let answered = Instant::now();
+        assert_eq!(done.status, 200, "{}", done.text);
+        let end = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                match socket.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                    Some(Ok(_)) => {}
+                    _ => return None,
+                }
+            }
+        });
+        let end: Option<u16> = end.await.expect("an end");
+        assert_eq!(end, Some(code), "{verb}");
+        assert!(answered.elapsed() < Duration::from_secs(1), "{verb}");
+    }
     lab.stack.stop().await;
 }

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use crate::front::{Front, VIEWER_PATH};
-use crate::room::{Part, View};
+use crate::room::{Holding, Part, View};
 use crate::{exec, pages, rfb};
 
 /// How often whoever looks is told how the session stands, at the least.
@@ -31,6 +31,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const END_WITHIN: Duration = Duration::from_secs(3);
 /// A form is never larger, in bytes.
 const FORM: usize = 16 * 1024;
+
+/// Where whoever looks is told how the session stands.
+pub(crate) const EVENTS_PATH: &str = "/.cast/events";
 
 /// The page, with what does not change while it is open.
 #[derive(Template)]
@@ -49,13 +52,7 @@ struct Page<'a> {
 }
 
 /// Answers a request below `/.cast/` from somebody who was let in.
-pub(crate) async fn answer(
-    front: &Arc<Front>,
-    parts: &Parts,
-    body: Body,
-    ticket: &SessionTicket,
-    part: &Part,
-) -> Response {
+pub(crate) async fn answer(front: &Arc<Front>, parts: &Parts, body: Body, part: &Part) -> Response {
     let path = parts
         .uri
         .path()
@@ -73,10 +70,7 @@ pub(crate) async fn answer(
             axum::Json(front.room.view(part)),
         )
             .into_response(),
-        "/events" if read => events(front, ticket),
-        "" | "/viewer.css" | "/viewer.js" | "/state" | "/events" => {
-            pages::NOT_THIS_WAY.reply(&parts.headers)
-        }
+        "" | "/viewer.css" | "/viewer.js" | "/state" => pages::NOT_THIS_WAY.reply(&parts.headers),
         "/touch" | "/end" | "/share" | "/control" | "/open" if parts.method != Method::POST => {
             pages::NOT_THIS_WAY.reply(&parts.headers)
         }
@@ -188,6 +182,7 @@ pub(crate) fn go(front: &Arc<Front>, url: String) {
         exec,
         front.app.target().port(),
         [("KASM_URL".to_owned(), url)].into(),
+        front.room.log.clone(),
     );
 }
 
@@ -257,21 +252,24 @@ fn asset(kind: &'static str, content: &'static str) -> Response {
 }
 
 /// Tells how the session stands, whenever that changes and now and then, for as long as somebody listens: whoever listens is there.
-fn events(front: &Arc<Front>, ticket: &SessionTicket) -> Response {
-    let Some(watching) = front.room.watch(ticket) else {
-        return pages::TOO_MANY_WATCH.reply(&HeaderMap::new());
+pub(crate) fn events(front: &Arc<Front>, parts: &Parts, ticket: &SessionTicket) -> Response {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return pages::NOT_THIS_WAY.reply(&parts.headers);
+    }
+    let Some(held) = front.room.hold(ticket, Holding::Events) else {
+        return pages::TOO_MANY_WATCH.reply(&parts.headers);
     };
     let here = (
         front.clone(),
         ticket.clone(),
         front.room.changes(),
-        watching,
+        held,
         front.room.presence.connect(),
         true,
     );
     let told = stream::unfold(
         here,
-        |(front, ticket, mut changes, watching, connected, first)| async move {
+        |(front, ticket, mut changes, held, connected, first)| async move {
             if !first {
                 let _ = tokio::time::timeout(HEARTBEAT, changes.changed()).await;
             }
@@ -282,7 +280,7 @@ fn events(front: &Arc<Front>, ticket: &SessionTicket) -> Response {
             let event = Event::default().json_data(&view).unwrap_or_default();
             Some((
                 Ok::<_, Infallible>(event),
-                (front, ticket, changes, watching, connected, false),
+                (front, ticket, changes, held, connected, false),
             ))
         },
     );

@@ -5,6 +5,7 @@ const post = (path, fields) => fetch(path, { method: 'POST', body: new URLSearch
 const WHY = {
   'time-limit': 'its time was up', abandoned: 'nobody had been there for a while', idle: 'nobody had touched it for a while',
   owner: 'its owner ended it', reclaimed: 'the machine that it ran on was needed elsewhere',
+  elsewhere: 'it was ended on its page or by an administrator',
 };
 const LATE = 300, TOUCH_EVERY = 5000;
 let view = JSON.parse(root.dataset.view), since = performance.now(), shown, lost = false, pause = 500, problem = '';

@@ -23,57 +23,68 @@ use tokio::sync::mpsc;
 use crate::stage::{gate_program, serve, visitor};
 
 /// A control plane that answers each report with the next status, the last one for ever.
-struct ControlPlane {
+pub struct ControlPlane {
     port: u16,
     reports: mpsc::UnboundedReceiver<Value>,
+    answers: Answers,
 }
 
 struct Script {
     statuses: Mutex<Vec<u16>>,
-    orders: Value,
+    orders: Mutex<Value>,
     told: mpsc::UnboundedSender<Value>,
 }
 
 type Answers = Arc<Script>;
 
 impl ControlPlane {
-    async fn answering(statuses: &[u16]) -> Self {
+    pub async fn answering(statuses: &[u16]) -> Self {
         Self::ordering(statuses, Value::Null).await
     }
 
     /// The same, with these orders for whoever is taken (status 200).
-    async fn ordering(statuses: &[u16], orders: Value) -> Self {
+    pub async fn ordering(statuses: &[u16], orders: Value) -> Self {
         let (told, reports) = mpsc::unbounded_channel();
         let mut statuses = statuses.to_vec();
         statuses.reverse();
         let answers: Answers = Arc::new(Script {
             statuses: Mutex::new(statuses),
-            orders,
+            orders: Mutex::new(orders),
             told,
         });
         let port = serve(
             Router::new()
                 .route("/session/{id}/reports", post(hear))
-                .with_state(answers),
+                .with_state(answers.clone()),
         )
         .await;
-        Self { port, reports }
+        Self {
+            port,
+            reports,
+            answers,
+        }
     }
 
-    async fn next(&mut self) -> Value {
+    pub async fn next(&mut self) -> Value {
         tokio::time::timeout(Duration::from_secs(10), self.reports.recv())
             .await
             .expect("a report in time")
             .expect("a report")
     }
 
-    fn gate(&self, app_port: u16, script: &str) -> Child {
+    /// From now on it answers so.
+    pub fn changes_to(&self, status: u16, orders: Value) {
+        *self.answers.statuses.lock().expect("no panic") = vec![status];
+        *self.answers.orders.lock().expect("no panic") = orders;
+    }
+
+    pub fn gate(&self, app_port: u16, script: &str) -> Child {
         let mut command = self.command(script);
         command.env("CAST_APP_PORT", app_port.to_string());
         command.spawn().expect("the gate starts")
     }
 
-    fn command(&self, script: &str) -> Command {
+    pub fn command(&self, script: &str) -> Command {
         let mut command = gate_program(&session(), self.port, script);
         command.stderr(Stdio::null());
         command
@@ -102,15 +113,15 @@ async fn hear(
     };
     (
         StatusCode::from_u16(status.expect("a status")).expect("a status"),
-        axum::Json(answers.orders.clone()),
+        axum::Json(answers.orders.lock().expect("no panic").clone()),
     )
 }
 
-fn session() -> SessionId {
+pub fn session() -> SessionId {
     SessionId::from_bytes([1; 16])
 }
 
-async fn answering_app() -> u16 {
+pub async fn answering_app() -> u16 {
     serve(Router::new().route("/", get(|| async { StatusCode::UNAUTHORIZED }))).await
 }
 
@@ -221,6 +232,7 @@ async fn an_app_that_does_not_listen_to_signals_is_killed() {
     let mut app = App::start(
         &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"].map(Into::into),
         1,
+        &Arc::default(),
     )
     .expect("sh runs");
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -2,6 +2,8 @@
 //! The modules are marked as tests, so that what only helps a test may also give up with a word.
 
 #[cfg(test)]
+mod crowds;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod life;
@@ -11,6 +13,8 @@ mod passing_on;
 mod profiles;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod smuggling;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

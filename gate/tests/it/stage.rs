@@ -98,7 +98,54 @@ impl Stage {
         .await
     }
 
+    /// Before an app on this port that the test has made.
+    pub async fn before_app(port: u16) -> Self {
+        Self::before(
+            Target::loopback(port).expect("an address"),
+            Arc::default(),
+            None,
+            "{session}.localhost",
+            false,
+        )
+        .await
+    }
+
     async fn before(
+        app: Target,
+        reached: Arc<AtomicUsize>,
+        app_login: Option<HeaderValue>,
+        template: &'static str,
+        secure_cookies: bool,
+    ) -> Self {
+        Self::in_room(
+            Room::default(),
+            app,
+            reached,
+            app_login,
+            template,
+            secure_cookies,
+        )
+        .await
+    }
+
+    /// A session into whose app nothing may be pasted.
+    pub async fn without_pasting() -> Self {
+        let reached = Arc::new(AtomicUsize::new(0));
+        let app = serve(app(reached.clone())).await;
+        let app = Target::loopback(app).expect("an address");
+        Self::in_room(
+            Room::new(false),
+            app,
+            reached,
+            None,
+            "{session}.localhost",
+            false,
+        )
+        .await
+    }
+
+    async fn in_room(
+        room: Room,
         app: Target,
         reached: Arc<AtomicUsize>,
         app_login: Option<HeaderValue>,
@@ -108,7 +155,7 @@ impl Stage {
         let keys = Keyring::new(&[3; 32]).sessions().clone();
         let clock = Arc::new(SetClock::at(NOON));
         let session = SessionId::from_bytes([1; 16]);
-        let room = Arc::new(Room::default());
+        let room = Arc::new(room);
         room.follow(Orders::default());
         let front = Front {
             session: session.clone(),
@@ -346,6 +393,7 @@ fn app(reached: Arc<AtomicUsize>) -> Router {
             any(|request: Request| async move { Response::new(Body::new(request.into_body())) }),
         )
         .route("/seen", any(seen))
+        .route("/endless", get(endless))
         .route(
             "/login",
             get(|| async {
@@ -368,6 +416,15 @@ async fn seen(uri: axum::http::Uri, headers: HeaderMap) -> String {
         .iter()
         .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     format!("path: {uri}\n{}", lines.collect::<String>())
+}
+
+/// A reply that goes on and on.
+async fn endless() -> Response {
+    let lines = futures_util::stream::unfold((), |()| async {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        Some((Ok::<_, std::io::Error>("again\n"), ()))
+    });
+    Response::new(Body::from_stream(lines))
 }
 
 async fn socket(upgrade: WebSocketUpgrade) -> Response {

@@ -217,3 +217,60 @@ async fn a_fixed_size_is_asked_of_the_screen_when_sharing_begins() {
         "whatever the owner's window wishes"
     );
 }
+
+#[tokio::test]
+async fn nobody_pastes_into_a_session_whose_clipboard_is_closed() {
+    let stage = Stage::without_pasting().await;
+    stage.share(ViewOnly::Rfb, 1);
+    let mut owner = open(&stage, &stage.ticket(1)).await;
+    assert_eq!(reaches(&mut owner, HELLO).await, HELLO);
+    let text = [&[6, 0, 0, 0, 0, 0, 0, 5][..], b"hello"].concat();
+    let extended = [&[6, 0, 0, 0, 255, 255, 255, 251][..], b"hello"].concat();
+    for (name, pasted) in [("plain", text), ("extended", extended)] {
+        let said = [KEY.as_slice(), &pasted, &PICTURE].concat();
+        let left = [KEY.as_slice(), &PICTURE].concat();
+        assert_eq!(reaches(&mut owner, &said).await, left, "{name}");
+    }
+    let unread = "only a screen's own stream may be sent here";
+    for (name, messages) in [
+        ("as base64", vec![Message::text("UkZCIDAwMy4wMDgK")]),
+        (
+            "as another version",
+            vec![Message::binary(b"RFB 004.001\n".to_vec())],
+        ),
+        (
+            "after an unknown message",
+            vec![
+                Message::binary(HELLO.to_vec()),
+                Message::binary(vec![99, 6, 0, 0]),
+            ],
+        ),
+    ] {
+        let mut socket = open(&stage, &stage.ticket(1)).await;
+        for message in messages {
+            socket.send(message).await.expect("sent");
+        }
+        let mut end = next(&mut socket).await;
+        while !end.is_close() {
+            end = next(&mut socket).await;
+        }
+        assert_eq!(why(&end), Some((CloseCode::Policy, unread)), "{name}");
+    }
+    let mut sound = open(&stage, &stage.ticket(1)).await;
+    assert_eq!(
+        reaches(&mut sound, b"OggS").await,
+        b"OggS",
+        "another stream"
+    );
+    let request = stage
+        .asks("GET", "/ws")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("origin", format!("http://{}", stage.host()))
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", "base64, echo");
+    let reply = request.send().await.expect("an answer");
+    assert_eq!(reply.status().as_u16(), 101);
+    assert_eq!(reply.headers()["sec-websocket-protocol"], "echo");
+}

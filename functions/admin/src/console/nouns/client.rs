@@ -8,7 +8,11 @@ macro_rules! client_fields {
             permission!("microphone", "Microphone", "The visitor\u{2019}s, into the session.") $(.$under($flag))?,
             permission!("webcam", "Camera", "The visitor\u{2019}s, into the session.") $(.$under($flag))?,
             permission!("gamepad", "Game controller", "The visitor\u{2019}s, into the session.") $(.$under($flag))?,
-            permission!("clipboard_down", "Copy out", "From the session\u{2019}s clipboard to the visitor\u{2019}s.") $(.$under($flag))?,
+            permission!(
+                "clipboard_down",
+                "Copy out",
+                "From the session\u{2019}s clipboard to the visitor\u{2019}s; kept by the image."
+            ) $(.$under($flag))?,
             permission!("clipboard_up", "Paste in", "From the visitor\u{2019}s clipboard to the session\u{2019}s.") $(.$under($flag))?,
             permission!("downloads", "Downloads", "Files out of the session.") $(.$under($flag))?,
             permission!("uploads", "Uploads", "Files into the session.") $(.$under($flag))?,
