@@ -25,7 +25,7 @@ pub(crate) const PORT_VARIABLE: &str = "PORT";
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How long the last of what an ended app has said may take.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long an app that listens may take to answer before it is asked anew.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -85,10 +85,13 @@ impl App {
     /// Waits until all that an app has said is passed on. What it has left behind may keep its
     /// output open, so not for long.
     async fn last_words(&mut self) {
-        while let Some(output) = self.output.last_mut() {
-            let _ = timeout(LAST_WORDS, output).await;
-            self.output.pop();
-        }
+        let all = async {
+            while let Some(output) = self.output.last_mut() {
+                let _ = output.await;
+                self.output.pop();
+            }
+        };
+        let _ = timeout(LAST_WORDS, all).await;
     }
 
     /// Sends `signal`, waits for `grace`, then kills; gives the exit code.

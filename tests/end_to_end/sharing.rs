@@ -283,7 +283,7 @@ async fn watchers_are_out_at_once_whoever_ends_sharing_or_session() {
         });
         let end: Option<u16> = end.await.expect("an end");
         assert_eq!(end, Some(code), "{verb}");
-        assert!(answered.elapsed() < Duration::from_secs(1), "{verb}");
+        assert!(answered.elapsed() < Duration::from_secs(3), "{verb}");
     }
     lab.stack.stop().await;
 }

@@ -514,7 +514,7 @@ async fn a_push_makes_what_ends_elsewhere_end_here_at_once() {
             "{name}: {end:?} {frame:?}"
         );
         assert!(
-            began.elapsed() < Duration::from_secs(1),
+            began.elapsed() < Duration::from_secs(3),
             "{name}: {:?}",
             began.elapsed()
         );
