@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use casting_core::exec_user::{ExecUser, Id};
 use casting_core::viewing::Exec;
-use nix::unistd::{Uid, User};
+use nix::unistd::{Gid, Group, Uid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -81,14 +82,11 @@ async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::
         command.current_dir(folder);
     }
     if let Some(name) = &exec.user {
-        let user = find_user(name)?;
-        if user.uid.is_root() {
-            bail!("{name} is root here, and what is run in a session never is");
-        }
+        let (user, group) = find_user(name)?;
         if user.uid != Uid::effective() {
             command
                 .uid(user.uid.as_raw())
-                .gid(user.gid.as_raw())
+                .gid(group.as_raw())
                 .env("HOME", user.dir)
                 .env("USER", user.name);
         }
@@ -158,13 +156,31 @@ async fn read(output: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-fn find_user(name: &str) -> anyhow::Result<User> {
-    let found = match name.parse() {
+/// The user and group of this name here, who are not root under another name either.
+fn find_user(name: &str) -> anyhow::Result<(User, Gid)> {
+    let is_root = || format!("{name} is root here, and what is run in a session never is");
+    let parsed = ExecUser::parse(name).with_context(is_root)?;
+    let user = match parsed.user {
         // A number need not have a name.
-        Ok(uid) => Some(User::from_uid(Uid::from_raw(uid))?.unwrap_or_else(|| nameless(uid))),
-        Err(_) => User::from_name(name)?,
+        Id::Number(uid) => User::from_uid(Uid::from_raw(uid))?.unwrap_or_else(|| nameless(uid)),
+        Id::Name(user) => {
+            User::from_name(&user)?.with_context(|| format!("there is no user {user}"))?
+        }
     };
-    found.with_context(|| format!("there is no user {name}"))
+    let group = match parsed.group {
+        None => user.gid,
+        Some(Id::Number(gid)) => Gid::from_raw(gid),
+        Some(Id::Name(group)) => {
+            let found = Group::from_name(&group)?;
+            found
+                .with_context(|| format!("there is no group {group}"))?
+                .gid
+        }
+    };
+    if user.uid.is_root() || group.as_raw() == 0 {
+        bail!(is_root());
+    }
+    Ok((user, group))
 }
 
 fn nameless(uid: u32) -> User {
@@ -239,14 +255,15 @@ mod tests {
             .await
             .starts_with("failed: there is no user")
         );
-        assert!(
-            said(&Exec {
-                user: Some("root".into()),
-                ..exec("id")
-            })
-            .await
-            .contains("is root here")
-        );
+        for root in ["root", "0", "0:0", "root:1000", " root", "+0", "4294967296"] {
+            let user = Some(root.to_owned());
+            assert!(
+                said(&Exec { user, ..exec("id") })
+                    .await
+                    .contains("is root here"),
+                "{root}"
+            );
+        }
         if Uid::effective().is_root() {
             assert_eq!(
                 said(&Exec {

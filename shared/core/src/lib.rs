@@ -29,6 +29,7 @@ mod console_ticket;
 pub mod denial;
 mod end_reason;
 mod exec_form;
+pub mod exec_user;
 pub mod field_words;
 pub mod flow;
 pub mod form;

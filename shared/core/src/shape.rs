@@ -321,8 +321,19 @@ shapes! {
         "must be the name of a variable such as VNC_PW.",
     )
     .at_most(64);
-    /// A user inside a container who is not root.
-    USER = Shape::new("(?:[^\\x000]|0+[^\\x000])[^\\x00]*", "1000", "must be a user of 1 to 255 characters who is not root.").but("root").at_most(255);
+    /// A user inside a container, and a group after a colon, neither of them root: a name, or a
+    /// number without signs, spaces and leading zeros.
+    USER = Shape::new(
+        concat!(
+            "(?:[1-9][0-9]{0,8}|[1-3][0-9]{9}|[A-Za-qs-z_][A-Za-z0-9_.-]*|r(?:[A-Za-np-z0-9_.-][A-Za-z0-9_.-]*)?",
+            "|ro(?:[A-Za-np-z0-9_.-][A-Za-z0-9_.-]*)?|roo(?:[A-Za-su-z0-9_.-][A-Za-z0-9_.-]*)?|root[A-Za-z0-9_.-]+)",
+            "(?::(?:[1-9][0-9]{0,8}|[1-3][0-9]{9}|[A-Za-qs-z_][A-Za-z0-9_.-]*|r(?:[A-Za-np-z0-9_.-][A-Za-z0-9_.-]*)?",
+            "|ro(?:[A-Za-np-z0-9_.-][A-Za-z0-9_.-]*)?|roo(?:[A-Za-su-z0-9_.-][A-Za-z0-9_.-]*)?|root[A-Za-z0-9_.-]+))?",
+        ),
+        "1000",
+        "must be a user who is not root, such as 1000, 1000:1000 or app: a name or a number of 1 to 64 characters.",
+    )
+    .at_most(64);
     /// A folder inside a container.
     FOLDER = Shape::new("/[^\\x00]*", "/home/app", "must be an absolute path of 1 to 255 characters.").at_most(255);
     /// What a group that is not everybody's is called differently from.
