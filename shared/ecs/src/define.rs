@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use aws_sdk_ecs::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
-use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
+use aws_sdk_ecs::types::builders::{ContainerDefinitionBuilder, LinuxParametersBuilder};
 use aws_sdk_ecs::types::{
     Compatibility, ContainerCondition, ContainerDefinition, ContainerDependency, EphemeralStorage,
-    KeyValuePair, LinuxParameters, LogConfiguration, LogDriver, MountPoint, NetworkMode,
-    PortMapping, Tag, TransportProtocol, Volume,
+    KernelCapabilities, KeyValuePair, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
+    NetworkMode, PortMapping, Tag, TransportProtocol, Volume,
 };
 use casting_core::image::{
     BROUGHT_FOLDER, BROUGHT_GATE, ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource,
@@ -22,6 +22,19 @@ use crate::{EcsLauncher, retry};
 const WHAT: &str = "register a task definition";
 /// The volume that carries the gate's program from its own image into the app's container.
 const VOLUME: &str = "casting";
+/// Who runs the gate where it has a container of its own: nobody that any image knows.
+const GATE_USER: &str = "65532:65532";
+/// What no app needs of the capabilities that containers begin with: the others are what an init
+/// needs to give files away and to become another user. Fargate lets none be added that matter, and
+/// has no bound on processes and no `no-new-privileges` to be set.
+const DROPPED: [&str; 6] = [
+    "AUDIT_WRITE",
+    "MKNOD",
+    "NET_RAW",
+    "SETFCAP",
+    "SETPCAP",
+    "SYS_CHROOT",
+];
 /// How long ECS waits between asking a container to end and killing it, in seconds. Fargate has 120 at most.
 const STOP_SECONDS: i32 = 120;
 /// How much of that visitors get when their machine is taken back, in seconds.
@@ -89,7 +102,9 @@ impl EcsLauncher {
                     .value("session-casting")
                     .build(),
             );
-        let app = self.container(&image.settings.container, &source.image)?;
+        let app = self
+            .container(&image.settings.container, &source.image)?
+            .linux_parameters(held(&DROPPED).build());
         // The gate is the entry point, so that it comes first whatever entry point the container image has of its own.
         let command = [&["--".to_owned()], source.command.as_slice()].concat();
         let Some(gate_image) = &self.settings.gate_image else {
@@ -101,14 +116,25 @@ impl EcsLauncher {
                     .build(),
             ));
         };
-        let gate = self.container(GATE_CONTAINER, gate_image)?;
+        // The gate's own container writes nothing to its image, and may do nothing that a
+        // capability is for.
+        let gate = self
+            .container(GATE_CONTAINER, gate_image)?
+            .readonly_root_filesystem(true)
+            .linux_parameters(held(&["ALL"]).build());
         if image.settings.has_gate_beside() {
-            let gate = self.door(gate).entry_point("/gate").command("run").build();
+            let gate = self
+                .door(gate)
+                .user(GATE_USER)
+                .entry_point("/gate")
+                .command("run")
+                .build();
             return Ok(request
                 .container_definitions(app.essential(true).stop_timeout(STOP_SECONDS).build())
                 .container_definitions(gate));
         }
-        // A container that ends at once brings the gate; the app's own container runs it from there.
+        // A container that ends at once brings the gate; the app's own container runs it from
+        // there. It stays root, without capabilities: the volume belongs to root.
         let mount = || {
             MountPoint::builder()
                 .source_volume(VOLUME)
@@ -133,11 +159,7 @@ impl EcsLauncher {
             .mount_points(mount().read_only(true).build())
             .depends_on(brought)
             // What the app leaves behind is taken care of by an init that ECS adds.
-            .linux_parameters(
-                LinuxParameters::builder()
-                    .init_process_enabled(true)
-                    .build(),
-            );
+            .linux_parameters(held(&DROPPED).init_process_enabled(true).build());
         let volume = Volume::builder().name(VOLUME).build();
         Ok(request
             .volumes(volume)
@@ -180,6 +202,15 @@ impl EcsLauncher {
             ),
         }
     }
+}
+
+/// A container without these capabilities.
+fn held(dropped: &[&str]) -> LinuxParametersBuilder {
+    let dropped = dropped.iter().map(ToString::to_string).collect();
+    let capabilities = KernelCapabilities::builder()
+        .set_drop(Some(dropped))
+        .build();
+    LinuxParameters::builder().capabilities(capabilities)
 }
 
 fn storage(gib: u32) -> Result<EphemeralStorage, BuildError> {
@@ -230,6 +261,7 @@ mod tests {
                     "name": "session", "image": "example/app:1", "cpu": 0, "essential": true,
                     "entryPoint": ["gate", "run"], "command": ["--", "app"], "stopTimeout": 120,
                     "portMappings": [{ "containerPort": 18_080, "protocol": "tcp" }],
+                    "linuxParameters": { "capabilities": { "drop": DROPPED } },
                     "logConfiguration": { "logDriver": "awslogs", "options": {
                         "awslogs-group": "sessions", "awslogs-region": "eu-central-1", "awslogs-stream-prefix": "session",
                     } },
@@ -272,13 +304,14 @@ mod tests {
                     "name": "session", "image": "example/app:1", "cpu": 0, "essential": true, "stopTimeout": 120,
                     "entryPoint": ["/casting/gate", "run"], "command": ["--", "app"],
                     "environment": [{ "name": "CAST_RECLAIM_SECONDS", "value": "90" }],
-                    "mountPoints": mount(Some(true)), "linuxParameters": { "initProcessEnabled": true },
+                    "mountPoints": mount(Some(true)), "linuxParameters": { "capabilities": { "drop": DROPPED }, "initProcessEnabled": true },
                     "dependsOn": [{ "containerName": "casting-gate", "condition": "SUCCESS" }],
                     "portMappings": [{ "containerPort": 18_080, "protocol": "tcp" }],
                 },
                 {
                     "name": "casting-gate", "image": "example/gate:1", "cpu": 0, "essential": false,
                     "entryPoint": ["/gate"], "command": ["install", "/casting"], "mountPoints": mount(None),
+                    "readonlyRootFilesystem": true, "linuxParameters": { "capabilities": { "drop": ["ALL"] } },
                 },
             ])
         );
@@ -297,10 +330,14 @@ mod tests {
         assert_eq!(
             body["containerDefinitions"],
             json!([
-                { "name": "session", "image": "example/app:1", "cpu": 0, "essential": true, "stopTimeout": 120 },
+                {
+                    "name": "session", "image": "example/app:1", "cpu": 0, "essential": true, "stopTimeout": 120,
+                    "linuxParameters": { "capabilities": { "drop": DROPPED } },
+                },
                 {
                     "name": "casting-gate", "image": "example/gate:1", "cpu": 0, "essential": true, "stopTimeout": 120,
                     "entryPoint": ["/gate"], "command": ["run"], "portMappings": [{ "containerPort": 18_080, "protocol": "tcp" }],
+                    "user": "65532:65532", "readonlyRootFilesystem": true, "linuxParameters": { "capabilities": { "drop": ["ALL"] } },
                 },
             ])
         );
