@@ -8,9 +8,10 @@ use super::ask::{Answer, Lost};
 use super::finding::{Finding, fine, look, wrong};
 
 /// The headers that every page carries, and what must stand in them.
-const PAGE_HEADERS: [(&str, &str); 5] = [
+const PAGE_HEADERS: [(&str, &str); 6] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
+    ("strict-transport-security", "max-age="),
     ("x-robots-tag", "noindex"),
     ("referrer-policy", "same-origin"),
     ("content-security-policy", "frame-ancestors 'none'"),
