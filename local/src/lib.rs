@@ -6,10 +6,12 @@
 //!   [`bucket`] (S3), [`front`] (API Gateway and the edge), [`request_check`] (which requests it takes),
 //!   [`lifecycle`] (EventBridge)
 //! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`]; real containers: [`container_app`]
+//! - what holds the commands of sessions: [`confine`]
 //! - a look at a deployment from outside: [`doctor`]
 
 pub mod browser_app;
 pub mod bucket;
+pub mod confine;
 pub mod container_app;
 pub mod database;
 pub mod demo_app;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
 use casting_gate::server::raise_open_files_limit;
 use casting_local::browser_app::packages::install_line;
+use casting_local::confine::{self, Level};
 use casting_local::ecs::supervisor;
 use casting_local::options::{Command, Options};
 use casting_local::stack::{
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         GATE => casting_gate::cli::main_from(arguments),
         DEMO_APP => casting_local::demo_app::main_from(arguments),
         CONTAINER_APP => casting_local::container_app::main_from(arguments),
+        confine::NAME => confine::main_from(arguments),
         BROWSER_APP => casting_local::browser_app::main_from(arguments),
         _ => run(Options::parse()),
     }
@@ -87,6 +89,7 @@ async fn serve(options: Options) -> Result<()> {
         tasks: TaskKind::Processes {
             executable: std::env::current_exe().context("Cannot find this executable.")?,
             engine: casting_local::options::engine_socket(),
+            freedom: options.freedom()?,
         },
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
@@ -113,6 +116,35 @@ async fn serve(options: Options) -> Result<()> {
     Ok(())
 }
 
+/// How the commands of sessions are held on this machine, in words.
+fn confinement_words(stack: &Stack) -> Vec<String> {
+    let mut lines: Vec<String> = match stack.confinement {
+        Some(Level::Namespaces) => Vec::new(),
+        Some(Level::Landlock) => vec![
+            "Confinement Landlock: sessions have files of their own, and share this machine's network \
+             (ports 80 and 443 alone)"
+                .to_owned(),
+        ],
+        Some(Level::Unconfined) => vec![
+            "UNCONFINED  every visitor can do what you can do on this machine: read your files, use your \
+             network, run programs"
+                .to_owned(),
+        ],
+        None => vec![
+            "No commands This machine cannot confine sessions, so links to commands do not start; \
+             --unconfined starts them without confinement"
+                .to_owned(),
+        ],
+    };
+    lines.extend(
+        stack
+            .confinement_faults
+            .iter()
+            .map(|why| format!("            ({why})")),
+    );
+    lines
+}
+
 async fn greet(stack: &Stack, options: &Options) {
     let data = if options.memory {
         "in memory only".to_owned()
@@ -129,6 +161,9 @@ async fn greet(stack: &Stack, options: &Options) {
         );
     } else if let Some(link) = stack.browser_link().await {
         println!("  Browser     {link}\n              the same with Chromium in it");
+    }
+    for line in confinement_words(stack) {
+        println!("  {line}");
     }
     if stack.has_containers {
         println!(

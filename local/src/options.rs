@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use anyhow::Context;
 use casting_identity::oidc::OidcSettings;
 use clap::{Args, Parser, Subcommand};
+
+use crate::confine::reach::Reach;
+use crate::stack::Freedom;
 
 /// Session casting on one machine: public links that start a session for whoever opens them.
 ///
@@ -64,6 +68,21 @@ pub struct Options {
     /// A proxy in front adds the visitor's address at the end of X-Forwarded-For
     #[arg(long)]
     pub behind_proxy: bool,
+
+    /// Let commands of sessions do what you can do on this machine; without it they are confined to
+    /// a home of their own
+    #[arg(long)]
+    pub unconfined: bool,
+
+    /// Folder that commands of sessions may read, besides /usr and /opt; may be given more than
+    /// once
+    #[arg(long, value_name = "FOLDER")]
+    pub show: Vec<PathBuf>,
+
+    /// Address that commands of sessions may connect to although it is not public, such as
+    /// 10.1.0.0/16 or 127.0.0.1:3000; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub reach: Vec<Reach>,
 
     /// Login provider (OpenID Connect), instead of this machine's own with its two demo users
     #[arg(
@@ -149,6 +168,23 @@ impl Options {
         Some(OidcSettings {
             client_secret: self.oidc_client_secret.clone(),
             ..OidcSettings::new(issuer, client_id)
+        })
+    }
+
+    /// What commands of sessions may do.
+    ///
+    /// # Errors
+    /// When a folder to be shown is not there, or is one of those that hold the session's own
+    /// things.
+    pub fn freedom(&self) -> anyhow::Result<Freedom> {
+        let show = |path: &PathBuf| {
+            let found = path.canonicalize();
+            found.with_context(|| format!("--show {}: it cannot be found.", path.display()))
+        };
+        Ok(Freedom {
+            unconfined: self.unconfined,
+            shown: self.show.iter().map(show).collect::<anyhow::Result<_>>()?,
+            reach: self.reach.clone(),
         })
     }
 

@@ -26,6 +26,8 @@ use url::{Host, Url};
 
 use crate::browser_app::packages;
 use crate::bucket::{self, AccessKey};
+use crate::confine::reach::Reach;
+use crate::confine::{self, Confinement, Level, probe};
 use crate::container_app::engine::Engine;
 use crate::database::{self, DynamoDb};
 use crate::ecs::{Containers, Ecs, EcsOptions, Processes, Runtime};
@@ -80,9 +82,22 @@ pub enum TaskKind {
         executable: PathBuf,
         /// The socket of a container engine, for images that are no commands of this machine.
         engine: Option<PathBuf>,
+        /// What commands of sessions may do.
+        freedom: Freedom,
     },
     /// Nothing but its row: for tests with more tasks than a machine has room for.
     Imaginary,
+}
+
+/// What commands of sessions may do on this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Freedom {
+    /// Whether they run without any confinement.
+    pub unconfined: bool,
+    /// Folders that they may read besides those with the machine's programs.
+    pub shown: Vec<PathBuf>,
+    /// Addresses that are not public and that they may connect to all the same.
+    pub reach: Vec<Reach>,
 }
 
 /// What `casting` is called when it is a gate.
@@ -104,6 +119,10 @@ pub struct Stack {
     pub admin_key: String,
     /// The Debian packages without which there are no browser sessions.
     pub missing_packages: Vec<&'static str>,
+    /// How commands of sessions are held; `None`: they are not run.
+    pub confinement: Option<Level>,
+    /// Why they are not held better, a sentence each.
+    pub confinement_faults: Vec<String>,
     /// Whether images run as real containers.
     pub has_containers: bool,
     /// The functions' common state.
@@ -195,7 +214,26 @@ impl Stack {
         );
         let file = folder.as_ref().map(|f| f.private_file("casting.db"));
         let database = database::Endpoint::start(file.transpose()?.as_deref())?;
-        let options = ecs_options(&settings, &root, folder.is_some())?;
+        let mut options = ecs_options(&settings, &root, folder.is_some())?;
+        let faults = match (&settings.tasks, &mut options.runtime) {
+            (
+                TaskKind::Processes {
+                    executable,
+                    freedom,
+                    ..
+                },
+                Runtime::Processes(processes),
+            ) => {
+                let (confinement, faults) = confine(executable, &processes.logs, freedom);
+                processes.confinement = confinement;
+                faults
+            }
+            _ => Vec::new(),
+        };
+        let confinement = match &options.runtime {
+            Runtime::Processes(processes) => processes.confinement.as_ref().map(|held| held.level),
+            Runtime::Imaginary { .. } => None,
+        };
         let engine = match &settings.tasks {
             TaskKind::Processes { engine, .. } => engine.clone(),
             TaskKind::Imaginary => None,
@@ -289,6 +327,8 @@ impl Stack {
             address,
             admin_key: keys.admin,
             missing_packages: missing.unwrap_or_default(),
+            confinement,
+            confinement_faults: faults,
             has_containers: engine.is_some(),
             control,
             session_url: places.session_url,
@@ -490,9 +530,9 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
         cluster: "local".into(),
         journal: keep.then(|| root.join("ecs.jsonl")),
         runtime: match &settings.tasks {
-            TaskKind::Processes { executable, engine } => {
-                Runtime::Processes(lay_out_tasks(executable, engine.clone(), root)?)
-            }
+            TaskKind::Processes {
+                executable, engine, ..
+            } => Runtime::Processes(Box::new(lay_out_tasks(executable, engine.clone(), root)?)),
             TaskKind::Imaginary => Runtime::Imaginary { run_at_once: true },
         },
         max_tasks: None,
@@ -504,7 +544,7 @@ fn lay_out_tasks(executable: &Path, engine: Option<PathBuf>, root: &Path) -> Res
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin)
         .with_context(|| format!("Cannot make the folder {}.", bin.display()))?;
-    for name in [GATE, DEMO_APP, BROWSER_APP, CONTAINER_APP] {
+    for name in [GATE, DEMO_APP, BROWSER_APP, CONTAINER_APP, confine::NAME] {
         let link = bin.join(name);
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(executable, &link)
@@ -521,7 +561,30 @@ fn lay_out_tasks(executable: &Path, engine: Option<PathBuf>, root: &Path) -> Res
         bin,
         environment: crate::options::task_environment(),
         containers,
+        confinement: None,
     })
+}
+
+/// How commands are held here, and why not better.
+fn confine(
+    executable: &Path,
+    folder: &Path,
+    freedom: &Freedom,
+) -> (Option<Confinement>, Vec<String>) {
+    let own_users = nix::unistd::Uid::effective().is_root();
+    let (level, faults) = if freedom.unconfined {
+        (Some(Level::Unconfined), Vec::new())
+    } else {
+        let found = probe::find(executable, folder, own_users);
+        (found.level, found.reasons)
+    };
+    let confinement = level.map(|level| Confinement {
+        level,
+        shown: freedom.shown.clone(),
+        reach: freedom.reach.clone(),
+        own_users,
+    });
+    (confinement, faults)
 }
 
 const fn loopback() -> SocketAddr {

@@ -13,7 +13,7 @@ use casting_core::ports::Store;
 use casting_core::session::State;
 use casting_core::staging::Staging;
 use casting_identity::web_client;
-use casting_local::stack::{Stack, TaskKind};
+use casting_local::stack::{Freedom, Stack, TaskKind};
 use casting_tests::{binaries, instance};
 use futures_util::future::join_all;
 use reqwest::Client;
@@ -35,6 +35,7 @@ async fn main() {
     let tasks = TaskKind::Processes {
         executable: binaries::path("casting"),
         engine: None,
+        freedom: Freedom::default(),
     };
     let stack = instance::stack_of(tasks).await.expect("a stack");
     println!(

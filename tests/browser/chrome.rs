@@ -107,7 +107,7 @@ pub struct Casting(Program);
 impl Casting {
     pub async fn start() -> Self {
         Self(
-            Program::start(["--memory", "--port", "0"])
+            Program::start(["--memory", "--port", "0", "--reach", "127.0.0.1"])
                 .await
                 .expect("starts"),
         )

@@ -13,7 +13,7 @@ use casting_core::time::{Clock, Timestamp};
 use casting_core::user::User;
 use casting_identity::oidc::OidcSettings;
 use casting_identity::web_client;
-use casting_local::stack::{Stack, StackSettings, TaskKind};
+use casting_local::stack::{Freedom, Stack, StackSettings, TaskKind};
 use casting_tests::binaries;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -89,6 +89,7 @@ impl Lab {
             TaskKind::Processes {
                 executable: binaries::path("casting"),
                 engine: None,
+                freedom: Freedom::default(),
             },
             SystemClock.now(),
             None,

@@ -186,9 +186,10 @@ impl Visit<'_> {
         Pid::from_raw(i32::try_from(id).expect("a process id"))
     }
 
-    /// Where the session keeps its files on this machine.
+    /// Where the session keeps its files on this machine: its gate knows, and the app has another
+    /// name for it.
     fn folder(&self) -> PathBuf {
-        let id = self.process("demo-app");
+        let id = self.process("gate");
         let environment = std::fs::read(format!("/proc/{id}/environ")).expect("an environment");
         let told = environment
             .split(|byte| *byte == 0)

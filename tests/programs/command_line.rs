@@ -127,6 +127,9 @@ async fn help_names_every_flag() {
         "--demo-logins",
         "--behind-proxy",
         "--listen",
+        "--unconfined",
+        "--show",
+        "--reach",
         "--log",
     ] {
         assert!(text.contains(flag), "{flag}: {text}");

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use casting_local::options::engine_socket;
+use casting_tests::binaries;
 use casting_tests::processes::soon;
 use casting_tests::program::Program;
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +14,8 @@ use serde_json::{Value, json};
 use crate::kills::{Visitor, enter};
 
 const IMAGE: &str = "casting-test-busybox:1";
+/// The hostile app in an image, as a user who is not root.
+const HOSTILE: &str = "casting-test-hostile:1";
 
 /// Has the test's image: one file, as the package `busybox-static` brings it. `None` where that cannot be had.
 fn make_image() -> Option<()> {
@@ -36,6 +39,35 @@ fn make_image() -> Option<()> {
         .status()
         .is_ok_and(|s| s.success())
         .then_some(())
+}
+
+/// Has an image of the hostile app with the libraries that it needs, from this build.
+fn make_hostile() -> Option<()> {
+    engine_socket()?;
+    let program = binaries::path("hostile-app").display().to_string();
+    let folder = std::env::temp_dir().join(format!("casting-hostile-{}", std::process::id()));
+    let root = folder.display();
+    let line = format!(
+        "rm -rf {root} && mkdir -p {root}/bin && cp {program} {root}/bin/hostile-app \
+         && for library in $(ldd {program} | grep -o '/[^ ]*'); do mkdir -p {root}$(dirname $library) && cp -L $library {root}$library; done \
+         && tar -C {root} -c . | docker import -c 'USER 1000' - {HOSTILE}; ended=$?; rm -rf {root}; exit $ended"
+    );
+    Command::new("sh")
+        .args(["-c", &line])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+        .then_some(())
+}
+
+/// What the engine says of a session's container, by this format.
+fn inspect(session: &str, format: &str) -> String {
+    let output = Command::new("docker")
+        .args(["inspect", "-f", format, &format!("casting-{session}")])
+        .output();
+    let output = output.expect("the engine answers");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn containers(session: &str) -> String {
@@ -134,4 +166,105 @@ async fn an_image_reference_becomes_a_container_that_ends_with_its_session() {
     let pid =
         Pid::from_raw(i32::try_from(program.child.id().expect("it runs")).expect("a process id"));
     kill(pid, Signal::SIGTERM).expect("told");
+}
+
+#[tokio::test]
+async fn a_hostile_container_reaches_no_other_session() {
+    if make_hostile().is_none() {
+        eprintln!("There is no Docker engine here.");
+        return;
+    }
+    let program = Program::start(["--memory", "--port", "0"])
+        .await
+        .expect("starts");
+    let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    let gateway = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}";
+    let session_of = async |key: &str, targets: Value| {
+        let environment = json!({"TARGETS": targets.to_string(), "LISTEN": "0.0.0.0"});
+        let image = json!({
+            "name": key, "container_image": HOSTILE, "port": 8080, "cpu": 256, "memory": 512,
+            "command": ["/bin/hostile-app"], "environment": environment,
+            "exec_config": {"go": {"cmd": ["/bin/hostile-app"], "user": "1000"}},
+        });
+        let image = make(&program, "images", image).await;
+        let cast =
+            json!({"name": key, "key": key, "image_id": image["id"], "allow_anonymous": true});
+        make(&program, "casts", cast).await;
+        enter(&program, key).await
+    };
+    let neighbour = session_of("neighbour", json!({})).await;
+    let (beside, bridge) = (
+        inspect(&neighbour.session, address),
+        inspect(&neighbour.session, gateway),
+    );
+    let stack = program.url.rsplit_once(':').expect("a port").1.to_owned();
+    let others = [
+        format!("{beside}:8080"),
+        format!("{bridge}:{stack}"),
+        format!("172.17.0.1:{stack}"),
+    ];
+    let targets =
+        json!({"addresses": others, "secrets": [program.key.chars().rev().collect::<String>()]});
+    let visitor = session_of("attacker", targets).await;
+    let (status, text) = visitor.read(&program, "/report").await;
+    assert_eq!(status, 200, "{text}");
+    let attempts: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+    // What is its own container's it may look at: its init, its files, its ports.
+    let own = [
+        "open /proc/1/",
+        "open /sys/",
+        "find something",
+        "reach other ports",
+    ];
+    let breaches: Vec<&Value> = attempts
+        .iter()
+        .filter(|attempt| attempt["refused"] == false)
+        .filter(|attempt| {
+            let name = attempt["attempt"].as_str().expect("a name");
+            !own.iter().any(|own| name.starts_with(own))
+                && !name.contains("169.254.")
+                && name != "send by UDP"
+        })
+        .collect();
+    assert!(breaches.is_empty(), "{breaches:#?}");
+    for other in &others {
+        let name = format!("connect to {other}");
+        assert!(
+            attempts
+                .iter()
+                .any(|attempt| attempt["attempt"] == name.as_str()),
+            "{name}"
+        );
+    }
+    for (format, expected) in [
+        ("{{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}}", "[ALL] []"),
+        ("{{.HostConfig.SecurityOpt}}", "[no-new-privileges]"),
+        ("{{.HostConfig.PidsLimit}}", "2048"),
+        (
+            "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}",
+            "536870912 536870912",
+        ),
+        ("{{.HostConfig.Privileged}}", "false"),
+    ] {
+        assert_eq!(inspect(&visitor.session, format), expected, "{format}");
+    }
+    assert_ne!(
+        inspect(&visitor.session, "{{.HostConfig.NetworkMode}}"),
+        inspect(&neighbour.session, "{{.HostConfig.NetworkMode}}")
+    );
+    let network = format!("casting-{}", visitor.session);
+    program
+        .admin(Method::POST, &format!("sessions/{}/stop", visitor.session))
+        .json(&json!({}))
+        .send()
+        .await
+        .expect("an answer");
+    let is_gone = async || {
+        let name = format!("name={network}");
+        let listed = Command::new("docker")
+            .args(["network", "ls", "-q", "-f", &name])
+            .output();
+        listed.is_ok_and(|output| output.stdout.is_empty())
+    };
+    assert!(soon(is_gone).await, "its network goes with it");
 }

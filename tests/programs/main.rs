@@ -6,6 +6,7 @@
 )]
 
 mod command_line;
+mod confinement;
 mod containers;
 mod doctor;
 mod front;

@@ -238,6 +238,13 @@ fn chromium(folder: &Path, display: &str, settings: &Settings) -> Command {
             "--disable-dev-shm-usage",
             "--password-store=basic",
         ]);
+    if let Some(proxy) = &settings.proxy {
+        // Loopback addresses too: what listens in the session is no business of the pages that are
+        // opened in it.
+        chromium
+            .arg(format!("--proxy-server={proxy}"))
+            .arg("--proxy-bypass-list=<-loopback>");
+    }
     if nix::unistd::Uid::effective().is_root() {
         // Chromium's own sandbox does not work for root; the session's process tree is then all that holds it.
         chromium.args(["--no-sandbox", "--test-type"]);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use casting_core::permission::Permission;
 
+use crate::confine::plan::PROXY_VARIABLE;
+
 /// What the app is told.
 pub(super) struct Settings {
     /// The loopback port to listen on (`PORT`).
@@ -15,6 +17,8 @@ pub(super) struct Settings {
     pub(super) url: String,
     /// Where the browser keeps what its user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
     pub(super) profile: Option<PathBuf>,
+    /// The only way out of the session, for Chromium (`ALL_PROXY`); `None`: it goes where it likes.
+    pub(super) proxy: Option<String>,
     /// Whether text may be pasted into the session (`clipboard_up` in `CAST_PERMISSIONS`).
     pub(super) paste_in: bool,
     /// Whether text may be copied out of it (`clipboard_down`).
@@ -34,6 +38,9 @@ impl Settings {
             session: told("CAST_SESSION_ID").unwrap_or_else(|| "alone".to_owned()),
             url: told("KASM_URL").unwrap_or_else(|| "about:blank".to_owned()),
             profile: told("CAST_PROFILE_PATH").map(PathBuf::from),
+            // What curl calls socks5h (names are looked up at the proxy's) is what Chromium does
+            // anyway.
+            proxy: told(PROXY_VARIABLE).map(|url| url.replace("socks5h:", "socks5:")),
             paste_in: Permission::ClipboardUp.is_named_in(&permissions),
             copy_out: Permission::ClipboardDown.is_named_in(&permissions),
         })

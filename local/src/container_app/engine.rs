@@ -8,13 +8,18 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use bollard::exec::{StartExecOptions, StartExecResults};
-use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig, PortBinding};
+use bollard::models::{
+    ContainerCreateBody, ExecConfig, HostConfig, HostConfigLogConfig, PortBinding, ResourcesUlimits,
+};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
+use casting_core::exec_user::ExecUser;
 use futures_util::StreamExt;
+
+use serde::{Deserialize, Serialize};
 
 use super::told::{Told, name_of};
 
@@ -23,14 +28,43 @@ const PATIENCE: u64 = 120;
 /// How long a container has between being asked to end and being killed, in seconds.
 const STOP_SECONDS: i32 = 5;
 /// Marks our containers; its value is the folder of the stack that they belong to.
-const LABEL: &str = "session-casting.folder";
+pub(super) const LABEL: &str = "session-casting.folder";
+
+/// How many processes and threads a container may have.
+const PROCESSES: i64 = 2048;
+/// What an init that begins as root needs to give files away and to become another user; no more of
+/// what root may do is left.
+const INIT_CAPABILITIES: [&str; 8] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+];
+/// How much of what a container says the engine keeps.
+const LOG_BOUNDS: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "2")];
+
+/// The parts of an image's reference: a digest is part of the name, and a name without a tag means
+/// the newest.
+fn reference(image: &str) -> (&str, Option<&str>) {
+    if image.contains('@') {
+        return (image, None);
+    }
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (image, Some("latest")),
+    }
+}
 
 /// An engine.
 #[derive(Clone)]
-pub struct Engine(Docker);
+pub struct Engine(pub(super) Docker);
 
 /// A command to be run in a container.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Command {
     /// The program and its arguments.
     pub words: Vec<String>,
@@ -40,6 +74,37 @@ pub struct Command {
     pub user: Option<String>,
     /// Where; `None` is where the image says.
     pub working_directory: Option<String>,
+}
+
+impl Command {
+    /// Reads `[--user U] [--workdir D] [--env K=V]… -- command…`, as a gate writes it.
+    ///
+    /// # Errors
+    /// When an option is unknown, or there are no two dashes.
+    pub fn from_arguments(arguments: &[String]) -> anyhow::Result<Self> {
+        let mut command = Self::default();
+        let dashes = arguments
+            .iter()
+            .position(|argument| argument == "--")
+            .context("what is to be run comes after two dashes")?;
+        let (options, words) = arguments.split_at(dashes);
+        for option in options.chunks(2) {
+            match option {
+                [name, value] if name == "--user" => {
+                    let user = ExecUser::parse(value);
+                    user.with_context(|| format!("{value:?} is root or no user"))?;
+                    command.user = Some(value.clone());
+                }
+                [name, value] if name == "--workdir" => {
+                    command.working_directory = Some(value.clone());
+                }
+                [name, value] if name == "--env" => command.environment.push(value.clone()),
+                _ => bail!("{option:?} is no option"),
+            }
+        }
+        command.words = words.iter().skip(1).cloned().collect();
+        Ok(command)
+    }
 }
 
 /// Whether an engine listens on this socket.
@@ -69,14 +134,13 @@ impl Engine {
             return Ok(());
         }
         eprintln!("container: fetching {image}");
-        let (name, tag) = match image.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name, tag),
-            _ => (image, "latest"),
+        let (name, tag) = reference(image);
+        let wanted = CreateImageOptionsBuilder::default().from_image(name);
+        let wanted = match tag {
+            Some(tag) => wanted.tag(tag),
+            None => wanted,
         };
-        let wanted = CreateImageOptionsBuilder::default()
-            .from_image(name)
-            .tag(tag)
-            .build();
+        let wanted = wanted.build();
         let mut steps = self.0.create_image(Some(wanted), None, None);
         while let Some(step) = steps.next().await {
             step.with_context(|| format!("the image {image} cannot be fetched"))?;
@@ -106,7 +170,28 @@ impl Engine {
             port_bindings: Some(HashMap::from([(inner.clone(), Some(vec![binding]))])),
             memory: Some(i64::from(told.memory) << 20),
             nano_cpus: Some(i64::from(told.cpu) * 1_000_000_000 / 1024),
-            cap_drop: Some(vec!["NET_RAW".to_owned()]),
+            memory_swap: Some(i64::from(told.memory) << 20),
+            network_mode: Some(self.join_network(told).await?),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            cap_add: self
+                .is_roots(&told.image)
+                .await
+                .then(|| INIT_CAPABILITIES.iter().map(ToString::to_string).collect()),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            pids_limit: Some(PROCESSES),
+            ulimits: Some(vec![ResourcesUlimits {
+                name: Some("core".to_owned()),
+                soft: Some(0),
+                hard: Some(0),
+            }]),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("json-file".to_owned()),
+                config: Some(
+                    LOG_BOUNDS
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .into(),
+                ),
+            }),
             init: Some(!told.command.is_empty()),
             ..HostConfig::default()
         };
@@ -128,6 +213,19 @@ impl Engine {
             .start_container(&name, None)
             .await
             .with_context(|| format!("the container {name} cannot be started"))
+    }
+
+    /// Whether the image's own user is root: its init then needs what inits do before they become
+    /// somebody else.
+    async fn is_roots(&self, image: &str) -> bool {
+        let config = self
+            .0
+            .inspect_image(image)
+            .await
+            .ok()
+            .and_then(|found| found.config);
+        let user = config.and_then(|config| config.user).unwrap_or_default();
+        ExecUser::parse(&user).is_none()
     }
 
     /// Writes what the container says to this process's own output until it ends; gives its exit code.
@@ -171,6 +269,7 @@ impl Engine {
     /// Removes what a session may have left.
     pub async fn remove_session(&self, session: &str) {
         self.remove(&name_of(session)).await;
+        self.remove_network(&name_of(session)).await;
     }
 
     /// Removes every container that the stack of this folder has left, such as after it was killed.
@@ -186,15 +285,20 @@ impl Engine {
         for container in self.0.list_containers(Some(options)).await? {
             self.remove(&container.id.unwrap_or_default()).await;
         }
-        Ok(())
+        self.remove_networks_of(folder).await
     }
 
     /// Runs a command in a container that runs, writes what it says to this process's own output, and gives its exit code.
     pub(super) async fn exec(&self, name: &str, command: Command) -> anyhow::Result<i64> {
+        let user = match &command.user {
+            Some(user) => Some(self.user_in(name, user).await?),
+            None => None,
+        };
         let config = ExecConfig {
             cmd: Some(command.words),
             env: Some(command.environment),
-            user: command.user,
+            user,
+            privileged: Some(false),
             working_dir: command.working_directory,
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -210,5 +314,41 @@ impl Engine {
             let _ = std::io::stdout().write_all(&piece?.into_bytes());
         }
         Ok(self.0.inspect_exec(&id).await?.exit_code.unwrap_or(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_taken_apart_as_engines_do() {
+        let digest = "app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        for (image, name, tag) in [
+            ("busybox", "busybox", Some("latest")),
+            ("busybox:1", "busybox", Some("1")),
+            ("host:5000/app", "host:5000/app", Some("latest")),
+            ("host:5000/app:2", "host:5000/app", Some("2")),
+            (digest, digest, None),
+        ] {
+            assert_eq!(reference(image), (name, tag), "{image}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_names_root_is_not_read() {
+        let words = |user: &str| ["--user", user, "--", "id"].map(str::to_owned).to_vec();
+        for (user, is_read) in [
+            ("1000", true),
+            ("app", true),
+            ("root", false),
+            ("0:0", false),
+        ] {
+            assert_eq!(
+                Command::from_arguments(&words(user)).is_ok(),
+                is_read,
+                "{user}"
+            );
+        }
     }
 }

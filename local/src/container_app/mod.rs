@@ -3,12 +3,12 @@
 //!
 //! # Layout
 //! - [`engine`]: where a Docker (or Podman) engine is, and what is done there
+//! - `network`: where it is; `users`: who runs commands in it
 //! - `told`: what the app is told by its environment
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use engine::{Command, Engine};
@@ -17,7 +17,9 @@ pub use told::{
 };
 
 pub mod engine;
+mod network;
 mod told;
+mod users;
 
 /// The argument with which a second process runs a command in the container of the first.
 pub const EXEC: &str = "exec";
@@ -68,26 +70,20 @@ async fn run() -> anyhow::Result<i64> {
         _ = interrupt.recv() => engine.stop(&name).await,
     };
     engine.remove(&name).await;
+    engine.remove_network(&name).await;
     ended
 }
 
-/// `[--user U] [--workdir D] [--env K=V]… -- command…`
+/// Runs a command in the container that runs; see [`Command::from_arguments`].
 async fn exec(arguments: &[String]) -> anyhow::Result<i64> {
-    let mut command = Command::default();
-    let dashes = arguments
-        .iter()
-        .position(|argument| argument == "--")
-        .context("what is to be run comes after two dashes")?;
-    let (options, words) = arguments.split_at(dashes);
-    for option in options.chunks(2) {
-        match option {
-            [name, value] if name == "--user" => command.user = Some(value.clone()),
-            [name, value] if name == "--workdir" => command.working_directory = Some(value.clone()),
-            [name, value] if name == "--env" => command.environment.push(value.clone()),
-            _ => bail!("{option:?} is no option"),
-        }
-    }
-    command.words = words.iter().skip(1).cloned().collect();
+    let mut command = Command::from_arguments(arguments)?;
+    // The gate knows the app's port on this machine alone.
+    command
+        .environment
+        .retain(|pair| !pair.starts_with("PORT="));
+    command
+        .environment
+        .push(format!("PORT={}", told::inner_port()?));
     let place = Place::from_environment()?;
     Engine::at(&place.socket)?
         .exec(&place.name(), command)

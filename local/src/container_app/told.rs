@@ -23,6 +23,9 @@ pub const FOLDER: &str = "CASTING_CONTAINER_FOLDER";
 /// The folder with the user's files, on this machine and, in the container's own environment, inside.
 const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
 
+/// The network's name, in the container's own environment.
+const NETWORK: &str = "CAST_NETWORK";
+
 /// Where a session's container is.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -73,6 +76,8 @@ pub struct Told {
     pub memory: u32,
     /// See [`FOLDER`].
     pub folder: String,
+    /// The network that the session names (`CAST_NETWORK`).
+    pub network: Option<String>,
     /// The folder of this machine with the user's files (`CAST_PROFILE_PATH`), and where it is inside; `None`: nothing is kept.
     pub files: Option<(String, String)>,
 }
@@ -88,34 +93,46 @@ impl Told {
                 format!("the environment variable {name} must hold a JSON list of texts")
             })
         };
-        let port = |name: &'static str| -> anyhow::Result<u16> {
-            told(name)?
-                .parse()
-                .with_context(|| format!("the environment variable {name} must hold a port"))
-        };
         let limits = told(LIMITS)?;
         let (cpu, memory) = limits
             .split_once(' ')
             .and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?)))
             .unzip();
         let environment = list(CONTAINER_ENVIRONMENT)?;
-        let inside = environment
-            .iter()
-            .find_map(|pair| pair.strip_prefix(PROFILE_PATH)?.strip_prefix('='))
-            .map(str::to_owned);
+        let given = |name: &str| {
+            let value =
+                |pair: &String| Some(pair.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+            environment.iter().find_map(value)
+        };
+        let (inside, network) = (given(PROFILE_PATH), given(NETWORK));
         Ok(Self {
             files: told(PROFILE_PATH).ok().zip(inside),
+            network,
             place: Place::from_environment()?,
             image: told(IMAGE)?,
             command: list(COMMAND)?,
             environment,
-            inner_port: port(CONTAINER_PORT)?,
+            inner_port: inner_port()?,
             port: port("PORT")?,
             cpu: cpu.context("the CPU units must be a number")?,
             memory: memory.context("the memory must be a number")?,
             folder: told(FOLDER)?,
         })
     }
+}
+
+/// The port inside on which the app listens.
+///
+/// # Errors
+/// When the environment does not say it.
+pub(super) fn inner_port() -> anyhow::Result<u16> {
+    port(CONTAINER_PORT)
+}
+
+fn port(name: &'static str) -> anyhow::Result<u16> {
+    told(name)?
+        .parse()
+        .with_context(|| format!("the environment variable {name} must hold a port"))
 }
 
 /// What a session's container is called.

@@ -53,7 +53,7 @@ pub struct EcsOptions {
 #[derive(Clone, Debug)]
 pub enum Runtime {
     /// A tree of processes on this machine.
-    Processes(Processes),
+    Processes(Box<Processes>),
     /// Nothing but its state, which the handle moves.
     Imaginary {
         /// Whether a task goes to RUNNING by itself, at once.

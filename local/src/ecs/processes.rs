@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Weak};
@@ -18,6 +19,8 @@ use super::fleet::Fleet;
 use super::proc_table::{self, Tree};
 use super::supervisor::{self, Report};
 use super::task::id_of;
+use crate::confine::plan::{FIRST_USER, GATES_OWN, USERS, VARIABLE};
+use crate::confine::{self, Confinement, Level, Plan};
 use crate::container_app::{self, engine::Engine};
 use casting_gate::exec::EXEC_THROUGH;
 use serde_json::json;
@@ -44,8 +47,11 @@ pub struct Processes {
     pub bin: PathBuf,
     /// The environment of every task, before its own.
     pub environment: BTreeMap<String, String>,
-    /// How images become containers; `None`: every image is a command of this machine.
+    /// How images become containers; `None`: there is no engine, and images that are no commands
+    /// are refused.
     pub containers: Option<Containers>,
+    /// How commands are held; `None`: this machine cannot, and they are refused.
+    pub confinement: Option<Confinement>,
 }
 
 /// How images become containers: a program of this machine stands for each.
@@ -98,9 +104,6 @@ impl Containers {
 
 /// Where an app listens inside its container when nobody says.
 const CONTAINER_DEFAULT_PORT: &str = "8080";
-/// What of a session's environment its app is never told.
-const GATES_OWN: [&str; 3] = ["CAST_SESSION_SECRET", "CAST_REPORT_URL", "CAST_APP_PORT"];
-
 impl Processes {
     /// Makes the folder for the logs.
     pub(super) fn prepare(&self) -> anyhow::Result<()> {
@@ -136,12 +139,28 @@ impl Processes {
 
     fn spawn(&self, arn: &str, order: &Order) -> io::Result<Child> {
         let log = self.open_log(arn)?;
+        let home = self.home(arn);
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&home)?;
         let mut environment = self.environment.clone();
         environment.extend(order.environment.clone());
         // The container's own folder is one of the task's.
+        let mut profile = None;
         if let Some(path) = environment.get_mut(PROFILE_PATH) {
-            let folder = self.home(arn).join(path.trim_start_matches('/'));
+            let inside = PathBuf::from(&*path);
+            let folder = home.join("files").join(path.trim_start_matches('/'));
             *path = folder.display().to_string();
+            profile = Some((folder, inside));
+        }
+        if let Some(confinement) = &order.confinement {
+            let plan = self.plan(arn, confinement, order, profile);
+            environment.insert(VARIABLE.to_owned(), serde_json::to_string(&plan)?);
+            environment.insert(
+                EXEC_THROUGH.to_owned(),
+                format!("{} {}", confine::NAME, confine::EXEC),
+            );
         }
         // Many gates share this machine, so each takes a free port.
         environment.insert("CAST_GATE_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
@@ -156,7 +175,7 @@ impl Processes {
             .args(&order.command)
             .env_clear()
             .envs(environment)
-            .current_dir("/")
+            .current_dir(home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -166,9 +185,48 @@ impl Processes {
     }
 }
 
+impl Processes {
+    /// How the command of a task is held.
+    fn plan(
+        &self,
+        arn: &str,
+        confinement: &Confinement,
+        order: &Order,
+        profile: Option<(PathBuf, PathBuf)>,
+    ) -> Plan {
+        // Where files are held by their place in memory, the place is the session's; elsewhere it
+        // is this machine's.
+        let profile = match confinement.level {
+            Level::Namespaces => profile,
+            Level::Landlock | Level::Unconfined => profile.map(|(here, _)| (here.clone(), here)),
+        };
+        let own_user = confinement.own_users && confinement.level == Level::Namespaces;
+        Plan {
+            level: confinement.level,
+            folder: self.home(arn),
+            profile,
+            scratch_mib: order.memory_mib,
+            shown: confinement.shown.clone(),
+            reach: confinement.reach.clone(),
+            user: own_user.then(|| user_of(arn)),
+        }
+    }
+}
+
+/// The user that a task's command runs as where root runs the stack: from the task's id, so that no
+/// two that live have one, but for a chance that nobody can steer.
+fn user_of(arn: &str) -> u32 {
+    let digits = id_of(arn).get(..8).unwrap_or_default();
+    FIRST_USER + u32::from_str_radix(digits, 16).unwrap_or_default() % USERS
+}
+
 /// What a task runs.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
+    /// How the command is held; `None`: it is a program of the stack's own.
+    pub confinement: Option<Confinement>,
+    /// How much memory the task has, in MiB.
+    pub memory_mib: u32,
     pub command: Vec<String>,
     pub environment: BTreeMap<String, String>,
     pub stop_timeout_seconds: Option<u32>,

@@ -17,6 +17,7 @@ use super::processes::{self, Order, PROFILE_PATH, Processes};
 use super::task::{Progress, Task, Times};
 use super::wire::ApiError;
 use super::{Runtime, Trouble};
+use crate::confine;
 
 /// ECS's words when Fargate has no room.
 const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
@@ -25,6 +26,12 @@ const MAX_OVERRIDE_CHARS: usize = 8192;
 
 /// Images of these names are commands of this machine, not containers.
 const PROGRAMS: [&str; 2] = ["casting/", "local/"];
+/// Why no command is run, in words for an administrator.
+const NOT_CONFINED: &str = "This machine cannot confine the commands of sessions (it has neither \
+    user namespaces nor Landlock of Linux 6.12), so it runs none: start it again with --unconfined \
+    if every visitor may do what the user who runs it may do.";
+/// How much memory a task has whose definition does not say, in MiB.
+const LEAST_MEMORY_MIB: u32 = 512;
 /// What a gate is called on this machine, wherever its definition has it.
 const GATE: &str = "gate";
 /// Nobody who stops this program waits as long as Fargate would for a task that does not end, in seconds.
@@ -114,6 +121,10 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
         return Err(ApiError::client("TaskDefinition is inactive"));
     }
     let definition = definition.clone();
+    let order = match &fleet.options.runtime {
+        Runtime::Processes(processes) => Some(order(&start, &definition, processes)?),
+        Runtime::Imaginary { .. } => None,
+    };
     let known = [definition.container.name.as_str(), GATE_CONTAINER];
     if let Some(other) = start
         .overrides
@@ -143,7 +154,16 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
     let token = start.client_token.clone().zip(digest);
     let mut arns = Vec::new();
     for _ in 0..count.min(room) {
-        arns.push(add(fleet, state, &start, &definition, token.clone(), body));
+        let order = order.clone();
+        arns.push(add(
+            fleet,
+            state,
+            &start,
+            &definition,
+            order,
+            token.clone(),
+            body,
+        ));
     }
     let answer = answer(state, &arns, count - arns.len());
     if let Runtime::Imaginary { run_at_once: true } = fleet.options.runtime {
@@ -167,6 +187,7 @@ fn add(
     state: &mut State,
     start: &Start,
     definition: &Definition,
+    order: Option<Order>,
     token: Option<(String, String)>,
     body: &Value,
 ) -> String {
@@ -197,15 +218,15 @@ fn add(
         progress: Progress::default(),
     };
     let arn = task.arn.clone();
-    match &fleet.options.runtime {
-        Runtime::Imaginary { .. } => fleet.add(state, task, None),
-        Runtime::Processes(processes) => {
+    match (&fleet.options.runtime, order) {
+        (Runtime::Imaginary { .. }, _) | (_, None) => fleet.add(state, task, None),
+        (Runtime::Processes(processes), Some(order)) => {
             let (stop, stopped) = oneshot::channel();
             fleet.add(state, task, Some(stop));
-            let (delay, order) = (state.start_delay, order(start, definition, processes));
+            let delay = state.start_delay;
             let carried = processes::carry(
                 Arc::clone(fleet),
-                processes.clone(),
+                processes.as_ref().clone(),
                 arn.clone(),
                 order,
                 stopped,
@@ -220,8 +241,11 @@ fn add(
 }
 
 /// What is run: the override's command wins, its environment is added. The gate is a program of this machine, wherever the definition has it; the
-/// app is another, or a real container.
-fn order(start: &Start, definition: &Definition, processes: &Processes) -> Order {
+/// app is another, which is confined, or a real container.
+///
+/// # Errors
+/// In words for an administrator, when this machine does not run the image.
+fn order(start: &Start, definition: &Definition, processes: &Processes) -> Result<Order, ApiError> {
     let container = &definition.container;
     let mut command = container.command.clone();
     let (mut environment, mut gate) = (container.environment.clone(), None);
@@ -241,12 +265,23 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Order
     };
     let (app, gate) = (map(environment), gate.map(map));
     let image = container.image.clone().unwrap_or_default();
-    let containers = processes
-        .containers
-        .as_ref()
-        .filter(|_| !PROGRAMS.iter().any(|prefix| image.starts_with(prefix)));
+    let is_program = PROGRAMS.iter().any(|prefix| image.starts_with(prefix));
+    let containers = processes.containers.as_ref().filter(|_| !is_program);
+    if containers.is_none() && !is_program {
+        return Err(ApiError::client(format!(
+            "This machine has no container engine, so the image {image} cannot be run: install Docker \
+             or Podman and start again. Only images named casting/… and local/… are commands of this \
+             machine."
+        )));
+    }
+    let mut confinement = None;
     let (command, environment) = match containers {
         None => {
+            let held = processes
+                .confinement
+                .clone()
+                .ok_or_else(|| ApiError::client(NOT_CONFINED))?;
+            confinement = Some(held);
             let entry: Vec<String> = container
                 .entry_point
                 .iter()
@@ -254,7 +289,7 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Order
                 .collect();
             let mut environment = app;
             environment.extend(gate.unwrap_or_default());
-            ([entry, command].concat(), environment)
+            (confined(&[entry, command].concat()), environment)
         }
         Some(containers) => {
             let words = command.strip_prefix(&["--".to_owned()]).unwrap_or(&command);
@@ -283,11 +318,30 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Order
     } else {
         STOP_SECONDS
     };
-    Order {
+    Ok(Order {
         command,
         environment,
+        confinement,
+        memory_mib: number(&definition.memory).unwrap_or(LEAST_MEMORY_MIB),
         stop_timeout_seconds: container.stop_timeout.map(|seconds| seconds.min(longest)),
-    }
+    })
+}
+
+fn number(size: &Value) -> Option<u32> {
+    size.as_str()?.parse().ok()
+}
+
+/// The same command with what confines it: behind a gate's two dashes, or in front of everything
+/// where there is no gate.
+fn confined(command: &[String]) -> Vec<String> {
+    let has_gate = command.first().is_some_and(|program| program == GATE);
+    let dashes = command.iter().position(|word| word == "--");
+    let (before, app) = match dashes.filter(|_| has_gate) {
+        Some(at) => command.split_at(at + 1),
+        None => command.split_at(0),
+    };
+    let confine = [confine::NAME, confine::RUN, "--"].map(str::to_owned);
+    [before, &confine, app].concat()
 }
 
 fn answer(state: &State, arns: &[String], failed: usize) -> Value {

@@ -2,6 +2,7 @@
 //! nothing of it is left: when its standard input is closed (the stack stops the task, or was killed), the command gets SIGTERM and after the
 //! grace its group SIGKILL; when the command ends, the rest is killed. Must not know what an ECS task is.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -13,12 +14,15 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::proc_table;
 use super::task::Process;
+use crate::confine::reach::Reach;
+use crate::confine::{Level, Plan, egress};
 
 /// The name under which the stack's own executable is this supervisor.
 pub const NAME: &str = "task-supervisor";
@@ -85,6 +89,15 @@ async fn supervise(mut command: Command, grace: Duration) -> io::Result<i32> {
             signal(SignalKind::hangup())?,
         ],
     };
+    // Before the start as well: the command finds its way out when it looks for it.
+    let plan = Plan::of_supervisor().filter(|plan| plan.level == Level::Namespaces);
+    let way_out_of = match plan {
+        Some(plan) => Some((
+            egress::listen(plan.user).map_err(io::Error::other)?,
+            plan.reach,
+        )),
+        None => None,
+    };
     let log = || io::stderr().as_fd().try_clone_to_owned().map(Stdio::from);
     command
         .stdin(Stdio::null())
@@ -102,13 +115,24 @@ async fn supervise(mut command: Command, grace: Duration) -> io::Result<i32> {
         .id();
     let main = Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
     report(&Report::Started(proc_table::process(main.as_raw())));
-    let code = watch_over(&mut watch, main, grace).await;
+    let code = tokio::select! {
+        code = watch_over(&mut watch, main, grace) => code,
+        never = way_out(way_out_of) => match never {},
+    };
     clear_away(&mut watch, main).await;
     report(&Report::Ended {
         code,
         largest_kib: largest_kib(),
     });
     Ok(code)
+}
+
+/// Serves the way out of a confined command, where there is one.
+async fn way_out(from: Option<(UnixListener, Vec<Reach>)>) -> Infallible {
+    match from {
+        Some((listener, reach)) => egress::serve(listener, reach).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Until the command has ended: its exit code.

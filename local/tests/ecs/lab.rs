@@ -16,6 +16,7 @@ use casting_core::session::TaskStatus;
 use casting_core::testing::{self, NOON, SetClock};
 use casting_ecs::events::TaskStateChange;
 use casting_ecs::{EcsLauncher, EcsSettings};
+use casting_local::confine::{self, Confinement, Level};
 use casting_local::ecs::{Ecs, EcsOptions, Processes, Runtime};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -48,6 +49,8 @@ impl Folder {
         let gate = path.join("bin/gate");
         std::fs::write(&gate, "#!/bin/sh\nshift 2\nexec \"$@\"\n").unwrap();
         std::fs::set_permissions(&gate, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let confine = path.join("bin").join(confine::NAME);
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_casting"), confine).unwrap();
         Self(path)
     }
 
@@ -63,13 +66,20 @@ impl Folder {
     pub fn runtime(&self) -> Runtime {
         let path = std::env::var_os("PATH").unwrap().into_string().unwrap();
         let folder = self.0.display().to_string();
-        Runtime::Processes(Processes {
+        Runtime::Processes(Box::new(Processes {
             supervisor: env!("CARGO_BIN_EXE_casting").into(),
             logs: self.0.join("tasks"),
             bin: self.0.join("bin"),
             environment: BTreeMap::from([("PATH".into(), path), ("FOLDER".into(), folder)]),
             containers: None,
-        })
+            // What these tests are about needs scripts that write where they are told.
+            confinement: Some(Confinement {
+                level: Level::Unconfined,
+                shown: Vec::new(),
+                reach: Vec::new(),
+                own_users: false,
+            }),
+        }))
     }
 }
 
@@ -181,7 +191,7 @@ pub fn image(script: &str) -> Image {
     let command = ["sh", "-c", script].map(str::to_owned).into();
     let mut image = testing::image(1);
     image.settings.source = ImageSource::Container(ContainerSource {
-        image: "app:1".into(),
+        image: "local/app".into(),
         command,
         cpu: 256,
         memory: 512,
