@@ -49,7 +49,10 @@ const OPEN_FILES: u64 = 16_384;
 pub struct Limits {
     /// How many connections may be open at a time, upgraded ones included.
     pub connections: usize,
-    /// How many connections of one peer (an IPv4 address or an IPv6 /64) may be pending.
+    /// How many connections of one peer (an IPv4 address or an IPv6 /64) may be open: less than all
+    /// only where peers are visitors and not proxies.
+    pub per_peer: usize,
+    /// How many connections of one peer may be pending.
     pub pending_per_peer: usize,
     /// How long a new connection may take to send the headers of its first request.
     pub first_request: Duration,
@@ -59,6 +62,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            per_peer: 4096,
             pending_per_peer: 2048,
             first_request: Duration::from_secs(10),
         }
@@ -116,8 +120,15 @@ struct Shared {
 struct Table {
     next: u64,
     open: BTreeMap<u64, Entry>,
-    /// The pending connections of each peer, oldest first.
-    pending: HashMap<IpAddr, BTreeSet<u64>>,
+    peers: HashMap<IpAddr, Peer>,
+}
+
+/// The connections of one peer.
+#[derive(Debug, Default)]
+struct Peer {
+    open: usize,
+    /// The pending ones, oldest first.
+    pending: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -170,7 +181,10 @@ impl Connections {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let slot = self.0.slot(peer).await;
+                    let Some(slot) = self.0.slot(peer).await else {
+                        tracing::debug!(%peer, "A peer has too many connections");
+                        continue;
+                    };
                     let (id, router) = (slot.id, router.clone());
                     let task = tokio::spawn(answer(stream, peer, slot, router));
                     self.0.lock().set_task(id, task.abort_handle());
@@ -204,7 +218,7 @@ impl Connections {
         let _ = timeout(within, all_answered).await;
         let entries: Vec<Entry> = {
             let mut table = self.0.lock();
-            table.pending.clear();
+            table.peers.clear();
             std::mem::take(&mut table.open).into_values().collect()
         };
         for task in entries.into_iter().filter_map(|entry| entry.task) {
@@ -218,49 +232,64 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slot of a new connection. When its peer has too many pending ones, the oldest of these is
-    /// closed; when the server is full, the oldest pending or idle one. Waits while all are busy.
-    async fn slot(self: &Arc<Self>, peer: SocketAddr) -> Slot {
+    /// The slot of a new connection. When its peer has too many, or the server is full, the oldest
+    /// pending or idle one is closed. Waits while the server is full of busy ones; `None` when all of
+    /// too many of this peer are busy.
+    async fn slot(self: &Arc<Self>, peer: SocketAddr) -> Option<Slot> {
         let peer = network_of(peer.ip());
         loop {
             let freed = self.freed.notified();
-            if let Some((id, phase)) = self.lock().add(peer, &self.limits) {
-                return Slot {
-                    shared: self.clone(),
-                    id,
-                    peer,
-                    phase,
-                };
+            let added = self.lock().add(peer, &self.limits);
+            match added {
+                Added::Open(id, phase) => {
+                    return Some(Slot {
+                        shared: self.clone(),
+                        id,
+                        peer,
+                        phase,
+                    });
+                }
+                Added::Refused => return None,
+                Added::Full => freed.await,
             }
-            freed.await;
         }
     }
 }
 
 impl Table {
-    /// Adds a pending connection, if need be in place of another; `None` when all are busy.
-    fn add(&mut self, peer: IpAddr, limits: &Limits) -> Option<(u64, Arc<Phase>)> {
-        let of_peer = self.pending.get(&peer);
-        let surplus = of_peer
-            .filter(|pending| pending.len() >= limits.pending_per_peer)
-            .and_then(|pending| pending.first().copied());
+    /// Adds a pending connection, if need be in place of another.
+    fn add(&mut self, peer: IpAddr, limits: &Limits) -> Added {
+        let known = self.peers.entry(peer).or_default();
+        let is_full = known.open >= limits.per_peer;
+        let surplus = (known.pending.len() >= limits.pending_per_peer)
+            .then(|| known.pending.first().copied())
+            .flatten();
         if let Some(surplus) = surplus {
             self.close(surplus);
+        } else if is_full {
+            let Some(unused) = self.oldest_unused(Some(peer)) else {
+                return Added::Refused;
+            };
+            self.close(unused);
         }
         if self.open.len() >= limits.connections {
-            let unused = self.oldest_unused()?;
+            let Some(unused) = self.oldest_unused(None) else {
+                return Added::Full;
+            };
             self.close(unused);
         }
         let (id, phase) = (self.next, Arc::new(Phase(AtomicU8::new(PENDING))));
         self.next += 1;
-        self.pending.entry(peer).or_default().insert(id);
+        let known = self.peers.entry(peer).or_default();
+        known.open += 1;
+        known.pending.insert(id);
         let entry = Entry {
             peer,
             phase: phase.clone(),
             task: None,
         };
         self.open.insert(id, entry);
-        Some((id, phase))
+        Added::Open(id, phase)
     }
 
     fn set_task(&mut self, id: u64, task: AbortHandle) {
@@ -273,11 +302,12 @@ impl Table {
         self.open.values().any(|entry| entry.phase.is(phase))
     }
 
-    /// The oldest pending connection, or else the oldest idle one.
-    fn oldest_unused(&self) -> Option<u64> {
+    /// The oldest pending connection, or else the oldest idle one: of one peer, or of all.
+    fn oldest_unused(&self, peer: Option<IpAddr>) -> Option<u64> {
         let oldest = |phase| {
             self.open
                 .iter()
+                .filter(|(_, entry)| peer.is_none_or(|peer| peer == entry.peer))
                 .find(|(_, entry)| entry.phase.is(phase))
                 .map(|(id, _)| *id)
         };
@@ -294,19 +324,32 @@ impl Table {
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
         let entry = self.open.remove(&id)?;
-        self.started(entry.peer, id);
+        if let Some(peer) = self.peers.get_mut(&entry.peer) {
+            peer.pending.remove(&id);
+            peer.open = peer.open.saturating_sub(1);
+            if peer.open == 0 {
+                self.peers.remove(&entry.peer);
+            }
+        }
         Some(entry)
     }
 
     /// This connection is no longer pending.
     fn started(&mut self, peer: IpAddr, id: u64) {
-        if let Some(pending) = self.pending.get_mut(&peer) {
-            pending.remove(&id);
-            if pending.is_empty() {
-                self.pending.remove(&peer);
-            }
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.pending.remove(&id);
         }
     }
+}
+
+/// What became of a new connection.
+enum Added {
+    /// It has this number and this state.
+    Open(u64, Arc<Phase>),
+    /// Its peer has too many, and all of them are busy.
+    Refused,
+    /// There are too many, and all of them are busy: it may be added when one is freed.
+    Full,
 }
 
 /// One connection's entry in the table; removed when this is dropped.
@@ -517,6 +560,14 @@ mod tests {
         permits: Arc<Semaphore>,
     }
 
+    impl Connections {
+        fn busy(&self) -> usize {
+            let table = self.0.lock();
+            let entries = table.open.values();
+            entries.filter(|entry| entry.phase.is(BUSY)).count()
+        }
+    }
+
     impl Fixture {
         fn start(limits: Limits) -> Self {
             let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
@@ -544,6 +595,16 @@ mod tests {
             TcpStream::connect(self.address).await.expect("connects")
         }
 
+        async fn busy_soon(&self, count: usize) {
+            for _ in 0..400 {
+                if self.connections.busy() == count {
+                    return;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+            panic!("not {count} are busy");
+        }
+
         async fn open_soon(&self, count: usize) {
             for _ in 0..400 {
                 if self.connections.open() == count {
@@ -558,6 +619,7 @@ mod tests {
     fn limits(connections: usize, pending_per_peer: usize) -> Limits {
         Limits {
             connections,
+            per_peer: connections,
             pending_per_peer,
             first_request: Duration::from_secs(60),
         }
@@ -654,6 +716,7 @@ mod tests {
         busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
             .await
             .expect("sends");
+        fixture.busy_soon(1).await;
         let mut idle = fixture.connect().await;
         idle.write_all(REQUEST).await.expect("sends");
         assert_eq!(status(&mut idle).await, Some(200));
@@ -663,6 +726,7 @@ mod tests {
             .await
             .expect("sends");
         assert_eq!(status(&mut idle).await, None, "the idle one is closed");
+        fixture.busy_soon(2).await;
         let mut third = fixture.connect().await;
         third.write_all(REQUEST).await.expect("sends");
         let early = timeout(Duration::from_millis(200), third.read(&mut [0; 1])).await;
@@ -670,6 +734,37 @@ mod tests {
         fixture.permits.add_permits(2);
         assert_eq!(status(&mut busy).await, Some(200));
         assert_eq!(status(&mut third).await, Some(200));
+    }
+
+    #[tokio::test]
+    async fn one_peer_leaves_connections_for_others() {
+        let fixture = Fixture::start(Limits {
+            per_peer: 2,
+            ..limits(10, 10)
+        });
+        let slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut first = fixture.connect().await;
+        first.write_all(slow).await.expect("sends");
+        fixture.busy_soon(1).await;
+        let mut idle = fixture.connect().await;
+        idle.write_all(REQUEST).await.expect("sends");
+        assert_eq!(status(&mut idle).await, Some(200));
+        let mut second = fixture.connect().await;
+        second.write_all(slow).await.expect("sends");
+        assert_eq!(status(&mut idle).await, None, "its idle one is closed");
+        fixture.busy_soon(2).await;
+        let mut third = fixture.connect().await;
+        // The server may close it before this is sent.
+        let _ = third.write_all(REQUEST).await;
+        assert_eq!(status(&mut third).await, None, "both others are busy");
+        let other = TcpSocket::new_v4().expect("a socket");
+        let elsewhere = SocketAddr::from(([127, 0, 0, 2], 0));
+        other.bind(elsewhere).expect("another address");
+        let mut other = other.connect(fixture.address).await.expect("connects");
+        other.write_all(REQUEST).await.expect("sends");
+        assert_eq!(status(&mut other).await, Some(200), "another peer");
+        fixture.permits.add_permits(2);
+        assert_eq!(status(&mut second).await, Some(200));
     }
 
     #[tokio::test]

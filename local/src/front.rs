@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,8 +25,10 @@ use crate::login_provider;
 use crate::request_check::{self, HostNames};
 
 /// The largest body that is read, in bytes. Functions take 64 KiB and say so themselves.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// How long a request's body may take.
+const MAX_BODY_BYTES: usize = 128 * 1024;
+/// How many bodies are read at a time; with their size this bounds their memory.
+const BODIES: usize = 1024;
+/// How long a request's body may take, the wait for its turn included.
 const BODY_WITHIN: Duration = Duration::from_secs(20);
 /// How many requests the functions answer at a time; the others wait for their turn. More at once
 /// would be no faster on one machine, and need more memory.
@@ -54,14 +56,31 @@ pub struct Front {
 struct Site {
     front: Front,
     turns: Semaphore,
+    bodies: Semaphore,
+}
+
+impl Site {
+    /// A request's body; `None` when it is too large or was cut off.
+    async fn read(&self, body: Body) -> Option<Bytes> {
+        if body.is_end_stream() {
+            return Some(Bytes::new());
+        }
+        if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return None;
+        }
+        let _turn = self.bodies.acquire().await.ok()?;
+        axum::body::to_bytes(body, MAX_BODY_BYTES).await.ok()
+    }
 }
 
 /// The whole site.
 pub fn router(front: Front) -> Router {
-    let turns = Semaphore::new(AT_A_TIME);
-    Router::new()
-        .fallback(serve)
-        .with_state(Arc::new(Site { front, turns }))
+    let site = Site {
+        front,
+        turns: Semaphore::new(AT_A_TIME),
+        bodies: Semaphore::new(BODIES),
+    };
+    Router::new().fallback(serve).with_state(Arc::new(site))
 }
 
 async fn serve(
@@ -98,16 +117,12 @@ async fn serve(
     parts
         .headers
         .insert("x-forwarded-proto", HeaderValue::from_static("http"));
-    let too_large = || {
-        let words = "The body is too large, or was cut off.\n";
-        (StatusCode::PAYLOAD_TOO_LARGE, words).into_response()
-    };
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return too_large();
-    }
-    let body = match timeout(BODY_WITHIN, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return too_large(),
+    let body = match timeout(BODY_WITHIN, site.read(body)).await {
+        Ok(Some(body)) => body,
+        Ok(None) => {
+            let words = "The body is too large, or was cut off.\n";
+            return (StatusCode::PAYLOAD_TOO_LARGE, words).into_response();
+        }
         Err(_) => {
             let words = "The body did not arrive in time.\n";
             return (StatusCode::REQUEST_TIMEOUT, words).into_response();

@@ -23,9 +23,9 @@ impl Server {
     ///
     /// # Errors
     /// When the listener has no address.
-    pub fn start(listener: TcpListener, router: Router) -> Result<Self> {
+    pub fn start(listener: TcpListener, router: Router, limits: Limits) -> Result<Self> {
         let url = format!("http://{}", listener.local_addr()?);
-        let connections = Connections::new(Limits::default());
+        let connections = Connections::new(limits);
         let server = connections.clone();
         let accepting = tokio::spawn(async move {
             server.serve(listener, router).await;

@@ -16,7 +16,7 @@ use casting_core::ports::Store;
 use casting_core::time::{Clock, Timestamp};
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
-use casting_gate::server;
+use casting_gate::server::{self, Limits};
 use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::{Oidc, OidcSettings};
 use tempfile::TempDir;
@@ -157,9 +157,10 @@ pub struct Endpoints {
 
 impl Endpoints {
     fn open(dynamodb: &DynamoDb, ecs: &Ecs) -> Result<Self> {
+        let limits = Limits::default();
         let servers = [
-            Server::start(listen(loopback())?, dynamodb.router())?,
-            Server::start(listen(loopback())?, ecs.router())?,
+            Server::start(listen(loopback())?, dynamodb.router(), limits)?,
+            Server::start(listen(loopback())?, ecs.router(), limits)?,
         ];
         Ok(Self {
             dynamodb_url: servers[0].url().to_owned(),
@@ -247,7 +248,11 @@ impl Stack {
         let (ecs, events) = Ecs::open(options, settings.clock.clone(), settings.entropy.clone())
             .context("The ECS endpoint did not start.")?;
         let s3_key = AccessKey::draw(&*settings.entropy);
-        let s3 = Server::start(listen(loopback())?, bucket::router(&root, &s3_key)?)?;
+        let s3 = Server::start(
+            listen(loopback())?,
+            bucket::router(&root, &s3_key)?,
+            Limits::default(),
+        )?;
         let endpoints = settings
             .open_endpoints
             .then(|| Endpoints::open(&database.api(), &ecs))
@@ -321,7 +326,7 @@ impl Stack {
             edge,
             behind_proxy: settings.behind_proxy,
         };
-        let front = Server::start(listener, front::router(front))?;
+        let front = Server::start(listener, front::router(front), settings.front_limits())?;
         Ok(Self {
             url: places.url,
             address,
@@ -414,6 +419,17 @@ impl Keys {
 }
 
 impl StackSettings {
+    /// One visitor leaves a quarter of all connections to others, where visitors can be told apart.
+    fn front_limits(&self) -> Limits {
+        let limits = Limits::default();
+        let per_peer = if self.behind_proxy {
+            limits.connections
+        } else {
+            limits.connections / 4 * 3
+        };
+        Limits { per_peer, ..limits }
+    }
+
     /// Whether the demo users are offered: where only this machine reaches the stack, or on request.
     fn has_demo_users(&self) -> bool {
         let is_private = self.address.ip().is_loopback() && self.public_url.is_none();
