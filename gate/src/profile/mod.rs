@@ -3,6 +3,7 @@
 //!
 //! A session that cannot get its files is never started with an empty folder: what it saved at its end would take their place.
 
+mod limits;
 mod links;
 pub mod pack;
 pub mod unpack;
@@ -19,7 +20,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 use crate::report::Reporter;
+use limits::{Excess, Limits};
 use pack::{Pack, Packed};
+use unpack::UnpackError;
 
 /// How long it may take to bring the files back.
 const RESTORE_WITHIN: Duration = Duration::from_secs(150);
@@ -61,7 +64,13 @@ impl Keeper {
                         orders,
                     });
                 }
-                Err(Setback::Final(error)) => return Err(error),
+                Err(Setback::Final(error)) => {
+                    if let Some(excess) = error.downcast_ref::<Excess>() {
+                        let report = ProfileReport::NotSaved { why: excess.why() };
+                        let _ = tokio::time::timeout(PAUSE * 3, reporter.profile(&report)).await;
+                    }
+                    return Err(error);
+                }
                 Err(Setback::Passing(error)) => {
                     tracing::warn!(
                         error = format!("{error:#}"),
@@ -99,7 +108,9 @@ impl Keeper {
         let pack = Pack {
             folder: self.folder.clone(),
             exclude: self.orders.exclude.clone(),
-            max_bytes: self.orders.max_bytes,
+            limits: Limits {
+                archive_bytes: self.orders.max_bytes,
+            },
         };
         let packed = tokio::task::spawn_blocking(move || pack::pack(&pack))
             .await
@@ -190,7 +201,13 @@ async fn try_to_restore(
         ))
     })?;
     match &orders.archive {
-        Some(archive) => fetch(folder, client, archive).await?,
+        Some(archive) => {
+            // An archive of before the image's limit was lowered still holds.
+            let limits = Limits {
+                archive_bytes: orders.max_bytes.max(archive.bytes),
+            };
+            fetch(folder, client, archive, limits).await?;
+        }
         None => std::fs::create_dir_all(folder)
             .context("the profile's folder cannot be made")
             .map_err(Setback::Final)?,
@@ -198,8 +215,13 @@ async fn try_to_restore(
     Ok(orders)
 }
 
-/// Unpacks the archive while it comes; at the end it must have been this very one.
-async fn fetch(folder: &Path, client: &Client, archive: &Download) -> Result<(), Setback> {
+/// Takes the archive in and unpacks it.
+async fn fetch(
+    folder: &Path,
+    client: &Client,
+    archive: &Download,
+    limits: Limits,
+) -> Result<(), Setback> {
     let answer = client
         .get(&archive.url)
         .send()
@@ -212,27 +234,35 @@ async fn fetch(folder: &Path, client: &Client, archive: &Download) -> Result<(),
         status if !status.is_success() => Err(Setback::Passing(anyhow::anyhow!(
             "the archive was answered with {status}"
         ))),
-        _ => unpack_answer(folder, answer, archive)
-            .await
-            .map_err(Setback::Passing),
+        _ => unpack_answer(folder, answer, archive, limits).await,
     }
 }
 
-async fn unpack_answer(folder: &Path, answer: Response, archive: &Download) -> anyhow::Result<()> {
+async fn unpack_answer(
+    folder: &Path,
+    answer: Response,
+    archive: &Download,
+    limits: Limits,
+) -> Result<(), Setback> {
     let stream = answer
         .bytes_stream()
         .map_err(|error| std::io::Error::other(error.without_url()));
     let (folder, reader) = (folder.to_owned(), StreamReader::new(stream));
     let (bytes, sha256) = (archive.bytes, archive.sha256.clone());
-    let unpacking =
-        tokio::task::spawn_blocking(move || unpack::unpack(SyncIoBridge::new(reader), &folder));
+    let unpacking = tokio::task::spawn_blocking(move || {
+        let received = unpack::receive(SyncIoBridge::new(reader), bytes, &sha256);
+        let mut file = received.map_err(|error| Setback::Passing(error.into()))?;
+        // From here on, another try finds the same.
+        unpack::unpack(&mut file, &folder, limits).map_err(|error| {
+            Setback::Final(match error {
+                UnpackError::Excess(excess) => excess.into(),
+                error => error.into(),
+            })
+        })
+    });
     let unpacked = unpacking
         .await
-        .context("unpacking broke off")?
-        .context("the archive cannot be unpacked")?;
-    if (unpacked.bytes, &unpacked.sha256) != (bytes, &sha256) {
-        bail!("what came is another archive than was announced");
-    }
+        .map_err(|error| Setback::Passing(error.into()))??;
     tracing::info!(
         bytes,
         entries = unpacked.entries,

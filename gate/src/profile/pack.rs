@@ -1,15 +1,19 @@
 //! Owns how a folder becomes an archive: tar in zstd, in a file without a name, which is gone with its process. Must not know where it is sent.
 
-use std::fs::{self, File, Metadata};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use casting_core::NotSaved;
 use data_encoding::HEXLOWER;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use nix::fcntl::OFlag;
 use ring::digest::{Context, SHA256};
 use tar::{Builder, EntryType, Header};
 
+use super::limits::{self, Excess, Limits};
 use super::links;
 
 /// Fast enough for the smallest tasks.
@@ -22,8 +26,8 @@ pub struct Pack {
     pub folder: PathBuf,
     /// What of it is left out, as patterns.
     pub exclude: Vec<String>,
-    /// How large the archive may be.
-    pub max_bytes: u64,
+    /// How large and how complicated it may be.
+    pub limits: Limits,
 }
 
 /// A packed folder.
@@ -54,9 +58,9 @@ pub enum PackError {
     /// There is no such folder.
     #[error("the profile's folder is gone")]
     Missing,
-    /// The archive would be too large.
-    #[error("the profile is larger than its image allows")]
-    TooLarge,
+    /// It is over a limit.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// A pattern is none.
     #[error("what is to be left out cannot be read: {0}")]
     Pattern(#[from] globset::Error),
@@ -70,7 +74,7 @@ impl PackError {
     pub const fn why(&self) -> NotSaved {
         match self {
             Self::Missing => NotSaved::Missing,
-            Self::TooLarge => NotSaved::TooLarge,
+            Self::Excess(excess) => excess.why(),
             Self::Pattern(_) | Self::Io(_) => NotSaved::Failed,
         }
     }
@@ -85,18 +89,29 @@ pub fn pack(what: &Pack) -> Result<Packed, PackError> {
         return Err(PackError::Missing);
     }
     let exclude = patterns(&what.exclude)?;
-    let mut sink = Sink {
+    let sink = Sink {
         file: tempfile::tempfile()?,
         hash: Context::new(&SHA256),
         bytes: 0,
-        most: what.max_bytes,
-        is_full: false,
     };
-    let packed = pack_into(&mut sink, &what.folder, &exclude);
-    if sink.is_full {
-        return Err(PackError::TooLarge);
-    }
-    packed?;
+    let content = Content {
+        encoder: zstd::Encoder::new(sink, LEVEL)?,
+        bytes: 0,
+        limits: what.limits,
+    };
+    let mut packing = Packing {
+        tar: Builder::new(content),
+        root: &what.folder,
+        exclude: &exclude,
+        entries: 0,
+        limits: what.limits,
+    };
+    packing.add_folder(Path::new(""))?;
+    let content = packing.tar.into_inner()?;
+    let unpacked = content.bytes;
+    let mut sink = content.encoder.finish()?;
+    sink.flush()?;
+    what.limits.check_bytes(sink.bytes, unpacked)?;
     Ok(Packed {
         file: sink.file,
         bytes: sink.bytes,
@@ -112,63 +127,97 @@ fn patterns(exclude: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-fn pack_into(sink: &mut Sink, folder: &Path, exclude: &GlobSet) -> io::Result<()> {
-    let mut tar = Builder::new(zstd::Encoder::new(sink, LEVEL)?);
-    add_folder(&mut tar, folder, Path::new(""), exclude)?;
-    tar.into_inner()?.finish()?.flush()
+/// An archive in the making.
+struct Packing<'a> {
+    tar: Builder<Content>,
+    root: &'a Path,
+    exclude: &'a GlobSet,
+    entries: u64,
+    limits: Limits,
 }
 
-/// Adds what is in a folder, by name, so that the same files make the same archive.
-fn add_folder<W: Write>(
-    tar: &mut Builder<W>,
-    root: &Path,
-    place: &Path,
-    exclude: &GlobSet,
-) -> io::Result<()> {
-    let Some(entries) = if_readable(place, fs::read_dir(root.join(place)))? else {
-        return Ok(());
-    };
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect::<io::Result<_>>()?;
-    names.sort_unstable();
-    for name in names {
-        let place = place.join(name);
-        if exclude.is_match(&place) {
-            continue;
+impl Packing<'_> {
+    /// Adds what is in a folder, by name, so that the same files make the same archive.
+    fn add_folder(&mut self, folder: &Path) -> Result<(), PackError> {
+        let Some(entries) = if_readable(folder, fs::read_dir(self.root.join(folder)))? else {
+            return Ok(());
+        };
+        let mut names: Vec<OsString> = Vec::new();
+        for entry in entries {
+            names.push(entry?.file_name());
+            limits::check_entries(self.entries + names.len() as u64)?;
         }
-        let path = root.join(&place);
-        let Some(metadata) = if_readable(&place, fs::symlink_metadata(&path))? else {
-            continue;
+        names.sort_unstable();
+        for name in names {
+            self.add(&folder.join(name))?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, place: &Path) -> Result<(), PackError> {
+        if self.exclude.is_match(place) {
+            return Ok(());
+        }
+        let path = self.root.join(place);
+        let Some(metadata) = if_readable(place, fs::symlink_metadata(&path))? else {
+            return Ok(());
         };
         if metadata.is_dir() {
+            self.count(place)?;
             let mut header = header(&metadata, EntryType::Directory, 0);
-            tar.append_data(&mut header, &place, io::empty())?;
-            add_folder(tar, root, &place, exclude)?;
+            self.append(&mut header, place, io::empty())?;
+            self.add_folder(place)?;
         } else if metadata.is_symlink() {
             let target = fs::read_link(&path)?;
-            if links::stays_inside(&place, &target) {
-                tar.append_link(
-                    &mut header(&metadata, EntryType::Symlink, 0),
-                    &place,
-                    &target,
-                )?;
+            if links::stays_inside(place, &target) {
+                self.count(place)?;
+                limits::check_path(&target)?;
+                let mut header = header(&metadata, EntryType::Symlink, 0);
+                let appended = self.tar.append_link(&mut header, place, &target);
+                self.judge(appended)?;
             }
         } else if metadata.is_file() {
-            let Some(file) = if_readable(&place, File::open(&path))? else {
-                continue;
+            let Some((file, metadata)) = if_readable(place, open(&path))? else {
+                return Ok(());
             };
+            self.count(place)?;
             let size = metadata.len();
+            // A sparse file may say that it is larger than any disk.
+            let content = self.tar.get_ref().bytes.saturating_add(size);
+            self.limits
+                .check_bytes(self.limits.archive_bytes, content)?;
             // Whatever still writes to it: what follows in the archive begins where its head says.
             let whole = file.take(size).chain(io::repeat(0)).take(size);
-            tar.append_data(
+            self.append(
                 &mut header(&metadata, EntryType::Regular, size),
-                &place,
+                place,
                 whole,
             )?;
         }
+        Ok(())
     }
-    Ok(())
+
+    fn count(&mut self, place: &Path) -> Result<(), Excess> {
+        self.entries += 1;
+        limits::check_entries(self.entries)?;
+        limits::check_path(place)
+    }
+
+    fn append(
+        &mut self,
+        header: &mut Header,
+        place: &Path,
+        content: impl Read,
+    ) -> Result<(), PackError> {
+        let appended = self.tar.append_data(header, place, content);
+        self.judge(appended)
+    }
+
+    /// An error of writing is a limit's, if one was reached.
+    fn judge(&self, appended: io::Result<()>) -> Result<(), PackError> {
+        self.tar.get_ref().check()?;
+        Ok(appended?)
+    }
 }
 
 fn header(metadata: &Metadata, kind: EntryType, size: u64) -> Header {
@@ -196,21 +245,66 @@ fn if_readable<T>(place: &Path, read: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// A file that knows its size and its checksum, and when it is full.
+/// Opens a file, and nothing that has taken its place since: neither a link nor a pipe that nobody
+/// writes into.
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata))
+    } else {
+        Err(io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+/// What is packed, on its way to be compressed. Counts, and stops at the limits.
+struct Content {
+    encoder: zstd::Encoder<'static, Sink>,
+    bytes: u64,
+    limits: Limits,
+}
+
+/// What the compressor may hold back before it is written, in bytes.
+const HELD_BACK: u64 = 4 << 20;
+
+impl Content {
+    fn check(&self) -> Result<(), Excess> {
+        let packed = self.encoder.get_ref().bytes;
+        self.limits.check_bytes(packed, 0)?;
+        // What is held back may still bring it into proportion; the end tells.
+        let most = packed
+            .saturating_add(HELD_BACK)
+            .min(self.limits.archive_bytes);
+        self.limits.check_bytes(most, self.bytes)
+    }
+}
+
+impl Write for Content {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.encoder.write(buffer)?;
+        self.bytes += written as u64;
+        self.check().map_err(io::Error::other)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
+    }
+}
+
+/// A file that knows its size and its checksum.
 struct Sink {
     file: File,
     hash: Context,
     bytes: u64,
-    most: u64,
-    is_full: bool,
 }
 
 impl Write for Sink {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if self.bytes + buffer.len() as u64 > self.most {
-            self.is_full = true;
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
         let written = self.file.write(buffer)?;
         self.hash.update(&buffer[..written]);
         self.bytes += written as u64;

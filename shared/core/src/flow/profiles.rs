@@ -36,19 +36,25 @@ pub enum ProfileReport {
         /// SHA-256 of it.
         sha256: String,
     },
-    /// The profile stays as it was.
+    /// The profile stays as it was: it was not saved, or not even brought back.
     NotSaved {
         /// Why.
         why: NotSaved,
     },
 }
 
-/// Why a profile was not saved.
+/// Why a profile was not saved, or not brought back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotSaved {
     /// It is larger than its image allows.
     TooLarge,
+    /// It has too many files and folders.
+    TooManyFiles,
+    /// Its folders lie too deep in each other, or a path is too long.
+    TooDeep,
+    /// It is out of all proportion to its archive: almost nothing but repetition.
+    TooCompressible,
     /// Its folder is gone.
     Missing,
     /// It could not be packed or sent.
@@ -60,6 +66,9 @@ impl NotSaved {
     const fn note(self) -> &'static str {
         match self {
             Self::TooLarge => "profile-too-large",
+            Self::TooManyFiles => "profile-too-many-files",
+            Self::TooDeep => "profile-too-deep",
+            Self::TooCompressible => "profile-too-compressible",
             Self::Missing => "profile-missing",
             Self::Failed => "profile-not-saved",
         }
