@@ -78,15 +78,18 @@ async fn an_anonymous_visitor_proves_to_be_there_once_for_each_session() {
         "captcha-failed",
         "one proof, one session"
     );
-    let elsewhere = lab.describe(From(2), key, "").await.json();
+    let third_page = lab.describe(From(1), key, "").await.json();
     assert_eq!(
-        claim(From(2), &elsewhere, Some(&solve(&other_page)))
+        claim(From(1), &third_page, Some(&solve(&other_page)))
             .await
             .code(),
         "captcha-failed",
-        "solved at another address"
+        "solved for another page"
     );
     assert_eq!(lab.remaining(&cast).await, 4);
+    let moved = claim(From(2), &third_page, Some(&solve(&third_page))).await;
+    assert_eq!(moved.status, 202, "from another address: {}", moved.text);
+    assert_eq!(lab.remaining(&cast).await, 3);
 
     let login = LoginTicket {
         user: user(1),

@@ -178,7 +178,7 @@ async fn each_field_of_a_cast_is_changed_on_its_form_and_no_other_field_with_it(
     );
     let text = |text: &str| Text(text.to_owned());
     // In the order of the form's documentation. What each does: the tests that `features.md` names in its row for it.
-    let rows: [(&str, Typed, Value, u32); 22] = [
+    let rows: [(&str, Typed, Value, u32); 24] = [
         (
             "name",
             text("After \"<&>\" it"),
@@ -224,6 +224,8 @@ async fn each_field_of_a_cast_is_changed_on_its_form_and_no_other_field_with_it(
         ("disable_tips", On, json!(true), 19),
         ("enable_sharing", On, json!(true), 20),
         ("disable_shared_fixed_resolution", On, json!(true), 21),
+        ("kasm_audio_default_on", Off, json!(false), 29),
+        ("kasm_ime_mode_default_on", On, json!(true), 29),
         (
             "restrict_to_referrers",
             text("acme.com\r\n=shop.example.com"),

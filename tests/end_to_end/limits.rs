@@ -94,6 +94,91 @@ async fn of_two_hundred_claims_at_once_from_one_place_exactly_one_is_accepted() 
 }
 
 #[tokio::test]
+async fn a_claim_from_another_address_counts_for_that_one() {
+    let lab = Lab::start().await;
+    let limit = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
+    let cast = lab.cast(&limit).await;
+    let claim = async |page: &str, claim: &str, idempotency_key: Option<&str>| {
+        let described = lab
+            .request(Method::GET, &format!("/api/casts/{}", key(&cast)))
+            .header("x-forwarded-for", page);
+        let ticket = Answer::of(described).await.json()["ticket"].clone();
+        let mut request = lab
+            .request(Method::POST, &format!("/cast/{}/claims", key(&cast)))
+            .header("x-forwarded-for", claim)
+            .json(&json!({ "ticket": ticket }));
+        if let Some(name) = idempotency_key {
+            request = request.header("idempotency-key", name);
+        }
+        let answer = Answer::of(request).await;
+        (answer.status, answer.json()["session_id"].clone(), ticket)
+    };
+    for (name, page, from, status) in [
+        ("IPv4, then IPv6", "192.0.2.1", "2001:db8:1:2::1", 202),
+        ("the page's address is free", "192.0.2.1", "192.0.2.1", 202),
+        ("its /64 is not", "192.0.2.3", "2001:db8:1:2:9::9", 429),
+        ("mapped is IPv4", "192.0.2.3", "::ffff:192.0.2.1", 429),
+        ("mapped is IPv4", "192.0.2.3", "::ffff:192.0.2.4", 202),
+        ("and back", "2001:db8:1:2::1", "192.0.2.4", 429),
+        ("another IPv4", "192.0.2.1", "192.0.2.5", 202),
+    ] {
+        assert_eq!(claim(page, from, None).await.0, status, "{name}");
+    }
+    lab.clock.advance(60);
+    let (status, session, ticket) = claim("192.0.2.6", "192.0.2.7", Some("mine")).await;
+    assert_eq!(status, 202);
+    let again = lab
+        .request(Method::POST, &format!("/cast/{}/claims", key(&cast)))
+        .header("x-forwarded-for", "2001:db8:7::1")
+        .header("idempotency-key", "mine")
+        .json(&json!({ "ticket": ticket }));
+    let again = Answer::of(again).await;
+    assert_eq!(
+        (again.status, &again.json()["session_id"]),
+        (202, &session),
+        "a repeated request finds its session from anywhere"
+    );
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_mapped_block_bans_and_exempts_ipv4_visitors() {
+    let lab = Lab::start().await;
+    let banned = lab
+        .cast(&json!({"banned_addresses": ["::ffff:192.0.2.0/120 Lab"]}))
+        .await;
+    assert_eq!(banned["banned_addresses"], json!(["192.0.2.0/24 Lab"]));
+    let allowed = lab
+        .cast(&json!({"allowed_addresses": ["::ffff:198.51.100.0/120"]}))
+        .await;
+    let exempt = lab
+        .cast(&json!({
+            "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60,
+            "limit_exempt_addresses": ["::ffff:192.0.2.0/120"],
+        }))
+        .await;
+    for (name, cast, address, accepted) in [
+        ("banned", &banned, "192.0.2.9", 0),
+        ("banned as IPv6", &banned, "::ffff:192.0.2.9", 0),
+        ("beside it", &banned, "::ffff:192.0.3.9", 2),
+        ("allowed", &allowed, "198.51.100.7", 2),
+        ("allowed as IPv6", &allowed, "::ffff:198.51.100.7", 2),
+        ("not allowed", &allowed, "::ffff:192.0.2.9", 0),
+        ("exempt", &exempt, "192.0.2.9", 2),
+        ("exempt as IPv6", &exempt, "::ffff:192.0.2.9", 2),
+        ("limited", &exempt, "192.0.3.9", 1),
+        ("limited as IPv6", &exempt, "::ffff:192.0.3.9", 0),
+    ] {
+        let mut count = 0;
+        for _ in 0..2 {
+            count += crowd(&lab, cast, [address.to_owned()].into_iter()).await.0;
+        }
+        assert_eq!(count, accepted, "{name}");
+    }
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
 async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"max_live_sessions": 2})).await;

@@ -226,7 +226,13 @@ async fn a_page_that_was_opened_from_a_listed_site_can_be_loaded_afresh_for_a_wh
             .map(|(to, _)| to.replace("&#38;", "&"))
     };
     let to = again(&first).expect("where it is loaded afresh");
-    lab.clock.advance(3600);
+    lab.clock.advance(600);
+    assert_eq!(
+        open(From(3), &to, None).await.status,
+        200,
+        "people change networks"
+    );
+    lab.clock.advance(3000);
     let second = open(From(1), &to, Some(&format!("{}{path}", lab.stack.url))).await;
     assert!(
         second.status == 200 && second.text.contains("https://example.org/"),

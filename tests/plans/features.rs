@@ -35,6 +35,13 @@ fn collect_tests(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// The rows that are the same for everybody who compares such products.
+const SHARED_ROWS: std::ops::RangeInclusive<u32> = 1..=78;
+/// The first row of what there is besides.
+const FIRST_OWN_ROW: u32 = 101;
+/// What a row says in both cells when there is nothing to show.
+const NOT_BUILT: &str = "not built";
+
 #[test]
 fn every_feature_has_the_tests_that_its_row_names() {
     let mut tests = BTreeSet::new();
@@ -52,12 +59,15 @@ fn every_feature_has_the_tests_that_its_row_names() {
         let [number, feature, rule, whole] = cells[..] else {
             panic!("four cells: {row}")
         };
+        let parsed = number.parse().expect(row);
         assert!(
-            number
-                .parse::<u32>()
-                .is_ok_and(|number| numbers.insert(number)),
-            "a number of its own: {row}"
+            SHARED_ROWS.contains(&parsed) || parsed >= FIRST_OWN_ROW,
+            "a number that means something: {row}"
         );
+        assert!(numbers.insert(parsed), "a number of its own: {row}");
+        if rule == NOT_BUILT && whole == NOT_BUILT && SHARED_ROWS.contains(&parsed) {
+            continue;
+        }
         for cell in [rule, whole] {
             let named: Vec<&str> = cell
                 .split(',')
@@ -72,5 +82,6 @@ fn every_feature_has_the_tests_that_its_row_names() {
             }
         }
     }
-    assert!(numbers.len() > 30, "{} features", numbers.len());
+    let missing: Vec<u32> = SHARED_ROWS.filter(|row| !numbers.contains(row)).collect();
+    assert_eq!(missing, [0_u32; 0], "rows without a word");
 }

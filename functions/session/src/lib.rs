@@ -86,7 +86,7 @@ async fn show<S: Store, L: Launcher>(
             Err(Refusal {
                 stop: Stop::Denied(denial),
                 reference,
-                error_url: session.error_url,
+                error_url: casting.terms.error_page(session.error_url.as_deref()),
                 framed_by: Box::default(),
             }
             .into())

@@ -17,6 +17,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use casting_core::ticket::{GoTicket, SessionTicket};
 use casting_core::url_rules;
+use casting_core::viewing::ViewOnly;
 use futures_util::stream;
 use serde::Deserialize;
 use url::form_urlencoded;
@@ -47,8 +48,16 @@ struct Page<'a> {
     may_open: bool,
     /// Whether the app is a screen: it is told how to fit its picture into the window, and has a clipboard.
     screen: bool,
+    /// What a screen of KasmVNC is told of sound and input methods; `None` for all others.
+    kasm: Option<KasmStart>,
     session_page: &'a str,
     view: &'a str,
+}
+
+/// What is on from the start in a screen of KasmVNC.
+struct KasmStart {
+    audio: bool,
+    ime: bool,
 }
 
 /// Answers a request below `/.cast/` from somebody who was let in.
@@ -217,6 +226,10 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
         may_share: owner && viewing.may_share,
         may_open: owner && viewing.open_hosts.is_some(),
         screen: viewing.view_only.and_then(rfb::Dialect::of).is_some(),
+        kasm: (viewing.view_only == Some(ViewOnly::Kasmvnc)).then_some(KasmStart {
+            audio: viewing.audio_on,
+            ime: viewing.ime_on,
+        }),
         session_page: &orders.session_page,
         view: &view,
     };

@@ -24,10 +24,17 @@ const show = () => {
     query.set('autoconnect', '1');
     query.set('resize', view.fixed || view.part !== 'owner' ? 'scale' : 'remote');
     if (view.part === 'viewer') query.set('view_only', '1');
+    if ('ime' in root.dataset) query.set('enable_ime', '1');
   }
   const address = '../' + (query.size ? '?' + query : '');
   if (address !== shown) frame.src = shown = address;
 };
+
+// A screen of KasmVNC asks its frame's page whether sound is on from the start.
+if ('sound' in root.dataset) addEventListener('message', (event) => {
+  if (event.source !== frame.contentWindow || event.data?.action !== 'get_sound_setting') return;
+  event.source.postMessage({ action: 'sound_enabled', data: root.dataset.sound === 'true' }, event.origin);
+});
 
 const say = (words, kind) => {
   if (banner.textContent !== words) banner.textContent = words;

@@ -140,6 +140,33 @@ async fn the_page_shows_each_part_what_it_may_do_and_can_be_framed_by_nobody_els
 }
 
 #[tokio::test]
+async fn a_kasmvnc_screen_is_told_of_sound_and_input_method() {
+    let stage = Stage::by_name().await;
+    for (view_only, audio_on, ime_on, sound, ime) in [
+        (ViewOnly::Kasmvnc, true, false, Some("true"), false),
+        (ViewOnly::Kasmvnc, false, true, Some("false"), true),
+        (ViewOnly::Rfb, true, true, None, false),
+    ] {
+        stage.room.follow(Orders {
+            viewing: Viewing {
+                view_only: Some(view_only),
+                audio_on,
+                ime_on,
+                ..Viewing::default()
+            },
+            ..Orders::default()
+        });
+        let answer = stage.asks("GET", "/.cast/").send().await;
+        let html = answer.expect("an answer").text().await.expect("a page");
+        let told = html
+            .split_once("data-sound=\"")
+            .and_then(|(_, rest)| rest.split('"').next());
+        assert_eq!(told, sound, "{view_only:?}");
+        assert_eq!(html.contains(" data-ime"), ime, "{view_only:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_listens_hears_of_each_change_and_counts_as_there() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 /// The longest label, in characters.
@@ -36,7 +36,7 @@ impl AddressRule {
             .or_else(|_| block.parse::<IpAddr>().map(IpNet::from));
         let block = block.map_err(|_| format!("\u{201c}{line}\u{201d} does not begin with an address or a block such as 192.0.2.0/24."))?;
         Ok(Self {
-            block: block.trunc(),
+            block: canonical(block)?.trunc(),
             label: label.to_owned(),
         })
     }
@@ -54,6 +54,30 @@ impl AddressRule {
             self.label.clone()
         }
     }
+}
+
+/// The block as visitors' addresses are read: one of IPv4-mapped IPv6 addresses is the IPv4 block,
+/// because a visitor who comes from `::ffff:192.0.2.1` is the one at `192.0.2.1`.
+fn canonical(block: IpNet) -> Result<IpNet, String> {
+    /// The bits before the IPv4 address.
+    const MAPPED_BITS: u8 = 96;
+    let IpNet::V6(block) = block else {
+        return Ok(block);
+    };
+    let Some(address) = block.addr().to_ipv4_mapped() else {
+        return Ok(block.into());
+    };
+    block
+        .prefix_len()
+        .checked_sub(MAPPED_BITS)
+        .and_then(|bits| Ipv4Net::new(address, bits).ok())
+        .map(IpNet::from)
+        .ok_or_else(|| {
+            format!(
+                "\u{201c}{block}\u{201d} is a block of IPv4 addresses; \
+                 write it as one, such as 192.0.2.0/24."
+            )
+        })
 }
 
 /// The first line that covers the address.
@@ -118,6 +142,83 @@ mod tests {
     }
 
     #[test]
+    fn a_mapped_block_is_the_ipv4_block() {
+        for (line, written) in [
+            ("::ffff:192.0.2.0/120", Ok("192.0.2.0/24")),
+            ("::ffff:192.0.2.77/120", Ok("192.0.2.0/24")),
+            ("::ffff:c000:200/120", Ok("192.0.2.0/24")),
+            ("0:0:0:0:0:FFFF:192.0.2.0/120", Ok("192.0.2.0/24")),
+            ("::ffff:192.0.2.1", Ok("192.0.2.1/32")),
+            ("::ffff:192.0.2.1/128", Ok("192.0.2.1/32")),
+            ("::ffff:0:0/96", Ok("0.0.0.0/0")),
+            ("::ffff:192.0.2.0/120 Lab", Ok("192.0.2.0/24 Lab")),
+            ("::ffff:192.0.2.0/95", Err(())),
+            ("::ffff:192.0.2.0/24", Err(())),
+            ("::192.0.2.0/120", Ok("::c000:200/120")),
+            ("::fffe:192.0.2.0/120", Ok("::fffe:c000:200/120")),
+            ("64:ff9b::192.0.2.0/120", Ok("64:ff9b::c000:200/120")),
+        ] {
+            let rule = AddressRule::parse(line).map_err(drop);
+            let found = rule.as_ref().map(ToString::to_string);
+            assert_eq!(
+                found.as_deref().map_err(|()| &()),
+                written.as_ref().map(|s| *s),
+                "{line}"
+            );
+        }
+    }
+
+    /// Whether the address is in the block, by masks over numbers.
+    fn is_in(address: IpAddr, base: IpAddr, prefix: u32) -> bool {
+        let number = |address: IpAddr| match address {
+            IpAddr::V4(address) => u128::from(u32::from(address.to_bits())) | 0xffff << 32,
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let bits = if base.is_ipv4() { prefix + 96 } else { prefix };
+        let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+        // IPv4 addresses, mapped or not, are in blocks of IPv4 addresses only.
+        let is_v4 = |address: IpAddr| number(address) >> 32 == 0xffff;
+        number(address) & mask == number(base) & mask && (is_v4(base) == is_v4(address))
+    }
+
+    #[test]
+    fn lines_agree_with_masks_over_numbers() {
+        let mut random = fastrand::Rng::with_seed(22);
+        for _ in 0..20_000 {
+            let v4 = std::net::Ipv4Addr::from_bits(random.u32(..));
+            let base: IpAddr = match random.u8(0..4) {
+                0 | 1 => v4.into(),
+                2 => v4.to_ipv6_mapped().into(),
+                _ => std::net::Ipv6Addr::from_bits(random.u128(..)).into(),
+            };
+            let prefix = match base {
+                IpAddr::V4(_) => random.u32(0..=32),
+                IpAddr::V6(_) if base.to_canonical().is_ipv4() => random.u32(96..=128),
+                IpAddr::V6(_) => random.u32(0..=128),
+            };
+            let rule = AddressRule::parse(&format!("{base}/{prefix}")).expect("a block");
+            let near = |address: IpAddr, random: &mut fastrand::Rng| match address {
+                IpAddr::V4(address) => {
+                    let flip = 1_u32.checked_shl(random.u32(0..40)).unwrap_or(0);
+                    IpAddr::from(std::net::Ipv4Addr::from_bits(address.to_bits() ^ flip))
+                }
+                IpAddr::V6(address) => {
+                    let flip = 1_u128.checked_shl(random.u32(0..136)).unwrap_or(0);
+                    IpAddr::from(std::net::Ipv6Addr::from_bits(address.to_bits() ^ flip))
+                }
+            };
+            let address = near(base, &mut random);
+            for address in [address, address.to_canonical(), v4.to_ipv6_mapped().into()] {
+                assert_eq!(
+                    rule.covers(address),
+                    is_in(address, base, prefix),
+                    "{base}/{prefix} and {address}, read as {rule}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_line_reads_back_with_its_label() {
         for (line, label) in [
             ("192.0.2.0/24 Example  University", "Example  University"),
@@ -139,6 +240,7 @@ mod tests {
             "192.0.2.0/33",
             "192.0.2",
             "192.0.2.1-9",
+            "::ffff:192.0.2.0/64",
             &format!("192.0.2.1 {}", "x".repeat(MAX_LABEL + 1)),
         ] {
             assert!(AddressRule::parse(line).is_err(), "{line}");

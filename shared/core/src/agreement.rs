@@ -12,6 +12,7 @@ use crate::preset;
 use crate::sketch::Schemas;
 use crate::system::System;
 use crate::testing::{NOON, SeededEntropy, cast, image};
+use crate::url_rules::OwnUrls;
 use crate::{cast_form, field_words, group_form, image_form, network_form, system_form};
 
 const OURS: &str = "https://cast.example.org";
@@ -262,13 +263,15 @@ fn subjects() -> Vec<Subject> {
                 json!({"name": "Demo", "image_id": format!("i{}", "a".repeat(26)), "limit_total_sessions": true, "sessions_remaining": 1,
                 "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 1}),
             ],
-            Box::new(|input| cast_form::create(input, OURS, &SeededEntropy::new(1)).map(drop)),
+            Box::new(|input| {
+                cast_form::create(input, &OwnUrls::of(OURS), &SeededEntropy::new(1)).map(drop)
+            }),
         ),
         subject(
             "a changed cast",
             cast_form::schemas().change,
             &[json!({})],
-            Box::new(|input| cast_form::patch(&limited(), input, OURS).map(drop)),
+            Box::new(|input| cast_form::patch(&limited(), input, &OwnUrls::of(OURS)).map(drop)),
         ),
         subject(
             "a new group",

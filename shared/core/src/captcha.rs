@@ -113,8 +113,8 @@ pub struct CaptchaCheck<'a> {
     pub settings: &'a CaptchaSettings,
     /// What the visitor brought.
     pub token: &'a str,
-    /// What the challenge was made for (see [`CaptchaVerifier::challenge`]).
-    pub bound_to: &'a str,
+    /// What the challenge must have been made for, one of these (see [`CaptchaVerifier::challenge`]).
+    pub bound_to: &'a [&'a str],
     /// The visitor's address.
     pub address: IpAddr,
     /// The host that the widget must have stood on: our own.
@@ -148,8 +148,8 @@ pub type Verifying<'a> = Pin<Box<dyn Future<Output = CaptchaVerdict> + Send + 'a
 
 /// Makes challenges and checks proofs.
 pub trait CaptchaVerifier: Send + Sync {
-    /// What the page must hold besides the site key, as JSON; `None` for kinds whose widget asks its provider. `bound_to` says whom it is for,
-    /// and a proof of it is good for nobody else.
+    /// What the page must hold besides the site key, as JSON; `None` for kinds whose widget asks its provider. `bound_to` says what it is for,
+    /// and a proof of it is good for nothing else.
     fn challenge(
         &self,
         settings: &CaptchaSettings,

@@ -178,6 +178,18 @@ pub struct CastSettings {
     /// seed: Disable Shared Fixed Resolution.
     #[serde(default)]
     pub disable_fixed_resolution: bool,
+    /// Whether sound is on when a session starts (Kasm: kasm_audio_default_on), as far as the
+    /// permission `audio` allows it.
+    #[serde(default = "on")]
+    pub audio_default_on: bool,
+    /// Whether the streamed screen starts with the visitor's own input method (Kasm:
+    /// kasm_ime_mode_default_on).
+    #[serde(default)]
+    pub ime_mode_default_on: bool,
+}
+
+const fn on() -> bool {
+    true
 }
 
 /// A key that opens the link for a time after it was replaced.
@@ -235,6 +247,8 @@ impl CastSettings {
             enable_sharing: false,
             allow_anonymous_viewers: false,
             disable_fixed_resolution: false,
+            audio_default_on: on(),
+            ime_mode_default_on: false,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::shape;
 use crate::sketch::{self, Schemas, Sketch, needs};
 use crate::system_form::MAX_ADDRESSES;
 use crate::time::Timestamp;
-use crate::url_rules;
+use crate::url_rules::{self, OwnUrls};
 
 /// The most that Sessions Remaining can be set to.
 pub const MAX_SESSIONS: u64 = 1_000_000;
@@ -60,20 +60,20 @@ pub struct CastDraft {
     pub warnings: Vec<Warning>,
 }
 
-/// Reads a new cast. A key that is left out is drawn from `entropy`; `public_url` is our own origin.
+/// Reads a new cast. A key that is left out is drawn from `entropy`.
 ///
 /// # Errors
 /// Every mistake in the document.
 pub fn create(
     input: &Value,
-    public_url: &str,
+    own: &OwnUrls,
     entropy: &dyn Entropy,
 ) -> Result<CastDraft, FieldErrors> {
     let drawn = [("key".to_owned(), json!(CastKey::draw(entropy)))];
     read(
         &mut Form::over(drawn.into_iter().collect(), input, &[])?,
         None,
-        public_url,
+        own,
     )
 }
 
@@ -82,17 +82,17 @@ pub fn create(
 ///
 /// # Errors
 /// Every mistake in the document.
-pub fn patch(cast: &Cast, input: &Value, public_url: &str) -> Result<CastDraft, FieldErrors> {
+pub fn patch(cast: &Cast, input: &Value, own: &OwnUrls) -> Result<CastDraft, FieldErrors> {
     read(
         &mut Form::change(fields(cast), input, &read_only())?,
         Some(cast),
-        public_url,
+        own,
     )
 }
 
 /// What JSON Schema says of a new cast, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    let sketch = Sketch::of(|form| _ = read(form, None, ""))
+    let sketch = Sketch::of(|form| _ = read(form, None, &OwnUrls::default()))
         .described(words::CAST)
         .drawn("key");
     sketch.schemas(&read_only())
@@ -100,16 +100,12 @@ pub fn schemas() -> Schemas {
 
 /// What JSON Schema says of what shall be other in a copy.
 pub fn copy_schema() -> Value {
-    Sketch::of(|form| _ = read(form, None, ""))
+    Sketch::of(|form| _ = read(form, None, &OwnUrls::default()))
         .described(words::CAST)
         .change(&[])
 }
 
-fn read(
-    form: &mut Form,
-    current: Option<&Cast>,
-    public_url: &str,
-) -> Result<CastDraft, FieldErrors> {
+fn read(form: &mut Form, current: Option<&Cast>, own: &OwnUrls) -> Result<CastDraft, FieldErrors> {
     let mut warnings = Vec::new();
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
@@ -122,12 +118,12 @@ fn read(
     let (limit_total_sessions, set_counter) = read_total(form, current, &mut warnings);
     let ip_limit = read_ip_limit(form, &mut warnings);
     let referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
-    let ours = public_url.to_owned();
+    let own = own.clone();
     let error_url = form.nullable(
         "error_url",
         shaped(
             || &shape::SECURE_URL,
-            move |text| url_rules::error_url(text, &ours),
+            move |text| url_rules::error_url(text, &own),
         ),
     );
     let kasm_url = form.nullable(
@@ -185,6 +181,8 @@ fn read(
         enable_sharing: view.enable_sharing,
         allow_anonymous_viewers: view.allow_anonymous_viewers,
         disable_fixed_resolution: view.disable_fixed_resolution,
+        audio_default_on: view.audio_default_on,
+        ime_mode_default_on: view.ime_mode_default_on,
     };
     Ok(CastDraft {
         settings,
@@ -257,6 +255,8 @@ struct ViewFields {
     enable_sharing: bool,
     allow_anonymous_viewers: bool,
     disable_fixed_resolution: bool,
+    audio_default_on: bool,
+    ime_mode_default_on: bool,
 }
 
 fn read_view(form: &mut Form) -> ViewFields {
@@ -266,6 +266,8 @@ fn read_view(form: &mut Form) -> ViewFields {
         enable_sharing: form.defaulted("enable_sharing", false, flag),
         allow_anonymous_viewers: form.defaulted("allow_anonymous_viewers", false, flag),
         disable_fixed_resolution: form.defaulted("disable_shared_fixed_resolution", false, flag),
+        audio_default_on: form.defaulted("kasm_audio_default_on", true, flag),
+        ime_mode_default_on: form.defaulted("kasm_ime_mode_default_on", false, flag),
     }
 }
 
@@ -420,6 +422,8 @@ pub fn fields(cast: &Cast) -> Map<String, Value> {
         "enable_sharing": settings.enable_sharing,
         "allow_anonymous_viewers": settings.allow_anonymous_viewers,
         "disable_shared_fixed_resolution": settings.disable_fixed_resolution,
+        "kasm_audio_default_on": settings.audio_default_on,
+        "kasm_ime_mode_default_on": settings.ime_mode_default_on,
     });
     match fields {
         Value::Object(fields) => fields,
@@ -461,6 +465,10 @@ mod tests {
 
     const OURS: &str = "https://cast.example.org";
 
+    fn own() -> OwnUrls {
+        OwnUrls::of(OURS)
+    }
+
     fn minimal() -> Value {
         json!({"name": "Demo", "image_id": ImageId::from_bytes([1; 16])})
     }
@@ -475,7 +483,7 @@ mod tests {
     }
 
     fn created(fields: &Value) -> Result<CastDraft, Vec<String>> {
-        create(&with(fields), OURS, &SeededEntropy::new(1)).map_err(pointers)
+        create(&with(fields), &own(), &SeededEntropy::new(1)).map_err(pointers)
     }
 
     fn pointers(errors: FieldErrors) -> Vec<String> {
@@ -656,7 +664,7 @@ mod tests {
     fn what_is_read_can_be_sent_back_and_changes_nothing() {
         for before in [cast(1), limited()] {
             let view = view(&before, OURS);
-            let draft = patch(&before, &view, OURS).expect("its own view");
+            let draft = patch(&before, &view, &own()).expect("its own view");
             assert_eq!(
                 draft,
                 CastDraft {
@@ -671,7 +679,7 @@ mod tests {
     #[test]
     fn a_change_touches_what_it_names_and_nothing_else() {
         let limited = limited();
-        let changed = |input: Value| patch(&limited, &input, OURS).map_err(pointers);
+        let changed = |input: Value| patch(&limited, &input, &own()).map_err(pointers);
         let mut renamed = limited.settings.clone();
         renamed.name = "Other".into();
         assert_eq!(
@@ -721,7 +729,7 @@ mod tests {
         (before.settings.title, before.settings.summary) =
             (Some("Try it".into()), Some("Nothing to install.".into()));
         let nothing = json!({"valid_until": null, "error_url": null, "kasm_url": null, "title": null, "summary": null});
-        let draft = patch(&before, &nothing, OURS).expect("all may be empty");
+        let draft = patch(&before, &nothing, &own()).expect("all may be empty");
         assert_eq!(draft.settings, cast(1).settings);
     }
 
@@ -775,7 +783,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                patch(&before, &input, OURS)
+                patch(&before, &input, &own())
                     .map(|draft| draft.set_counter)
                     .map_err(drop),
                 set,

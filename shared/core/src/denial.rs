@@ -76,7 +76,7 @@ pub enum DenialCode {
     TicketInvalid = 33,
     /// The launch ticket is too old.
     TicketExpired = 34,
-    /// The launch ticket belongs to another link or another network.
+    /// The launch ticket belongs to another link.
     TicketForeign = 35,
     /// Too many visitors at this very moment.
     Busy = 36,
@@ -235,7 +235,7 @@ impl DenialCode {
             Self::StartTimeout => "The session took too long to start",
             Self::TicketInvalid => "The request was not complete",
             Self::TicketExpired => "This page was open for too long",
-            Self::TicketForeign => "This page belongs to another visit",
+            Self::TicketForeign => "This page belongs to another link",
             Self::Busy => "A great many people are here",
             Self::UnknownSession => "There is no such session",
             Self::NotYourSession => "This session belongs to somebody else",
@@ -331,9 +331,7 @@ impl DenialCode {
             }
             Self::TicketInvalid => "Please open the link again.",
             Self::TicketExpired => "Please open the link again.",
-            Self::TicketForeign => {
-                "It was opened from another network or for another link; please open the link again."
-            }
+            Self::TicketForeign => "It was opened for another link; please open this link again.",
             Self::Busy => "Please try again in a few seconds.",
             Self::UnknownSession => "It may have ended a while ago; please open the link again.",
             Self::ShareEnded => {

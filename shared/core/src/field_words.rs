@@ -133,6 +133,14 @@ pub const CAST: &[(&str, &str)] = &[
         "disable_shared_fixed_resolution",
         "Whether the screen keeps its own size while others watch.",
     ),
+    (
+        "kasm_audio_default_on",
+        "Whether sound is on when a session starts, where the permission audio allows it.",
+    ),
+    (
+        "kasm_ime_mode_default_on",
+        "Whether the streamed screen starts with the input method of the visitor's own machine switched on.",
+    ),
 ];
 
 /// The fields of a group.

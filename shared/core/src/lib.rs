@@ -58,6 +58,7 @@ pub mod ports;
 pub mod preset;
 pub mod price;
 pub mod profile;
+pub mod public_host;
 pub mod rate_limit;
 mod reader;
 pub mod record;

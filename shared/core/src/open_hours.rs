@@ -1,8 +1,8 @@
 //! Owns open hours: when in the week a link gives sessions, in a time zone of its own. Must not know what happens outside of them.
 
-use jiff::civil::{Time, Weekday};
+use jiff::ToSpan;
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{ToSpan, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
@@ -10,7 +10,11 @@ use crate::time::Timestamp;
 /// The most spans that one link may have.
 pub const MAX_SPANS: usize = 20;
 
-/// When in the week a link is open.
+/// For how many weeks the next opening is looked for: the clocks may skip a span in some of them.
+const WEEKS_AHEAD: i32 = 8;
+
+/// When in the week a link is open: whenever the clocks of its time zone show a time of its plan. A
+/// time that they skip in spring does not come, and one that they show twice in autumn comes twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenHours {
     /// The name of a time zone, such as `Europe/Berlin`.
@@ -60,36 +64,57 @@ impl OpenHours {
         names
     }
 
-    /// When the link opens next, if it is closed at `now`; `None` when it is open.
-    ///
-    /// A zone that this build does not know (any more) counts as UTC, so that a link never opens by accident of an update.
-    pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let zone = TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC);
-        let here = jiff::Timestamp::from_millisecond(now.millis())
-            .ok()?
-            .to_zoned_datetime(zone);
-        if self.covers(&here) {
-            return None;
-        }
-        // Every plan repeats after a week, so one week and a day is far enough to look.
-        let starts = (0..=8).flat_map(|ahead| self.starts_on(&here, ahead));
-        let next = starts.filter(|start| *start > here).min()?;
-        Some(Timestamp::from_millis(next.timestamp().as_millisecond()))
+    /// Whether the link is open at `now`.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        jiff::Timestamp::from_millisecond(now.millis())
+            .is_ok_and(|now| self.covers(self.zone().to_datetime(now)))
+    }
+
+    /// When a link that is closed at `now` opens next; `None` when it does not within
+    /// [`WEEKS_AHEAD`] weeks.
+    pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
+        let zone = self.zone();
+        let now = jiff::Timestamp::from_millisecond(now.millis()).ok()?;
+        let today = zone.to_datetime(now).date();
+        let opens = |week: i32| {
+            let days = (week * 7 - 1)..=(week * 7 + 8);
+            let last = today.checked_add(days.end().days()).ok()?;
+            let starts = days
+                .filter_map(|ahead| today.checked_add(ahead.days()).ok())
+                .flat_map(|date| self.starts_on(date, &zone));
+            // Where the clocks change, they may leap into a span.
+            let leaps = zone
+                .following(now)
+                .map(|change| change.timestamp())
+                .take_while(|change| zone.to_datetime(*change).date() <= last);
+            starts
+                .chain(leaps)
+                .filter(|time| *time > now && self.covers(zone.to_datetime(*time)))
+                .min()
+        };
+        let next = (0..WEEKS_AHEAD).find_map(opens)?;
+        Some(Timestamp::from_millis(next.as_millisecond()))
+    }
+
+    /// A zone that this build does not know (any more) counts as UTC, so that a link never opens by
+    /// accident of an update.
+    fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
     }
 
     /// A time as visitors read it, in the link's own zone: `Thu 26 Nov, 09:00 (Europe/Berlin)`.
     pub fn spell(&self, time: Timestamp) -> String {
-        let zone = TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC);
         let spelled = jiff::Timestamp::from_millisecond(time.millis())
-            .map(|time| time.to_zoned_datetime(zone));
+            .map(|time| time.to_zoned_datetime(self.zone()));
         spelled.map_or_else(
             |_| time.to_string(),
             |time| format!("{} ({})", time.strftime("%a %-d %b, %H:%M"), self.time_zone),
         )
     }
 
-    fn covers(&self, here: &ZonedDateTime) -> bool {
-        let minute = here.time().hour() as u16 * 60 + here.time().minute() as u16;
+    /// Whether the plan holds what the clocks show.
+    fn covers(&self, here: DateTime) -> bool {
+        let minute = here.hour() as u16 * 60 + here.minute() as u16;
         let (today, yesterday) = (day_of(here.weekday()), (day_of(here.weekday()) + 6) % 7);
         self.spans.iter().any(|span| {
             let over_night = span.to <= span.from;
@@ -100,19 +125,16 @@ impl OpenHours {
         })
     }
 
-    fn starts_on(&self, here: &ZonedDateTime, days_ahead: i32) -> Vec<ZonedDateTime> {
-        let Ok(date) = here.date().checked_add(days_ahead.days()) else {
-            return Vec::new();
-        };
+    /// The times around which the clocks show the beginnings of that day's spans: two where they
+    /// show them twice, or skip them.
+    fn starts_on(&self, date: Date, zone: &TimeZone) -> Vec<jiff::Timestamp> {
         let day = day_of(date.weekday());
         let of_day = self.spans.iter().filter(|span| span.days.contains(&day));
-        // A start that the clocks skip in spring is the moment after the gap.
         of_day
-            .filter_map(|span| {
-                date.to_datetime(time(span.from)?)
-                    .to_zoned_datetime(here.time_zone().clone())
-                    .ok()
-            })
+            .filter_map(|span| Some(date.to_datetime(time(span.from)?)))
+            .map(|start| zone.to_ambiguous_timestamp(start))
+            .flat_map(|start| [start.earlier(), start.later()])
+            .filter_map(Result::ok)
             .collect()
     }
 }
@@ -311,11 +333,60 @@ mod tests {
                 None,
             ),
             (
-                "when clocks skip the start",
+                "clocks skip the start",
                 "Europe/Berlin",
                 &["sun 02:30-05:00"],
-                "2027-03-28T00:00:00Z",
-                Some("2027-03-28T01:30:00Z"),
+                "2027-03-28T00:59:59Z",
+                Some("2027-03-28T01:00:00Z"),
+            ),
+            (
+                "clocks skip all of it",
+                "Europe/Berlin",
+                &["sun 02:15-02:45"],
+                "2027-03-28T00:30:00Z",
+                Some("2027-04-04T00:15:00Z"),
+            ),
+            (
+                "the hour after is no part of it",
+                "Europe/Berlin",
+                &["sun 02:15-02:45"],
+                "2027-03-28T01:20:00Z",
+                Some("2027-04-04T00:15:00Z"),
+            ),
+            (
+                "clocks show it twice, between",
+                "Europe/Berlin",
+                &["sun 02:15-02:45"],
+                "2027-10-31T00:50:00Z",
+                Some("2027-10-31T01:15:00Z"),
+            ),
+            (
+                "clocks show it twice, second",
+                "Europe/Berlin",
+                &["sun 02:15-02:45"],
+                "2027-10-31T01:30:00Z",
+                None,
+            ),
+            (
+                "clocks go back into the span",
+                "Europe/Berlin",
+                &["sun 02:00-02:30"],
+                "2027-10-31T00:45:00Z",
+                Some("2027-10-31T01:00:00Z"),
+            ),
+            (
+                "half an hour is skipped",
+                "Australia/Lord_Howe",
+                &["sun 02:10-02:20", "mon 02:10-02:20"],
+                "2027-10-02T15:00:00Z",
+                Some("2027-10-03T15:10:00Z"),
+            ),
+            (
+                "midnight is skipped",
+                "Africa/Cairo",
+                &["fri 00:00-00:30", "fri 12:00-13:00"],
+                "2027-04-29T21:00:00Z",
+                Some("2027-04-30T09:00:00Z"),
             ),
             (
                 "a zone that nobody knows",
@@ -326,12 +397,125 @@ mod tests {
             ),
         ] {
             let at = |text: &str| Timestamp::parse(text).expect("a time");
-            assert_eq!(
-                hours(zone, spans).opens_at(at(now)),
-                opens.map(at),
-                "{name}"
-            );
+            let (hours, now) = (hours(zone, spans), at(now));
+            assert_eq!(hours.is_open(now), opens.is_none(), "{name}");
+            if opens.is_some() {
+                assert_eq!(hours.next_opening(now), opens.map(at), "{name}");
+            }
         }
+    }
+
+    #[test]
+    fn the_end_of_time_is_closed() {
+        let always = hours("UTC", &["mon-sun 00:00-24:00"]);
+        let never = Timestamp::from_millis(i64::MAX);
+        assert_eq!(
+            (always.is_open(never), always.next_opening(never)),
+            (false, None)
+        );
+    }
+
+    /// Reads the plan once more, as a table of the week's minutes, and asks it minute by minute.
+    fn first_open_minute(spans: &[(u8, u16, u16)], zone: &TimeZone, now: i64) -> Option<i64> {
+        let mut week = [false; 7 * 1440];
+        for (day, from, to) in spans {
+            let length = (to + 1440 - from - 1) % 1440 + 1;
+            for step in 0..length {
+                week[(usize::from(*day) * 1440 + usize::from(from + step)) % week.len()] = true;
+            }
+        }
+        (now..now + 20 * 1440).find(|minute| {
+            let time = jiff::Timestamp::from_second(minute * 60).expect("in range");
+            let here = zone.to_datetime(time);
+            let day = here.weekday().to_monday_zero_offset() as usize;
+            week[day * 1440 + here.hour() as usize * 60 + here.minute() as usize]
+        })
+    }
+
+    #[test]
+    fn openings_agree_with_every_minute_around_changes_of_clocks() {
+        let mut random = fastrand::Rng::with_seed(21);
+        let zones = [
+            "Africa/Cairo",
+            "Africa/Casablanca",
+            "America/Asuncion",
+            "America/Havana",
+            "America/New_York",
+            "America/Nuuk",
+            "America/Santiago",
+            "America/Sao_Paulo",
+            "America/St_Johns",
+            "Antarctica/Troll",
+            "Asia/Amman",
+            "Asia/Beirut",
+            "Asia/Gaza",
+            "Asia/Jerusalem",
+            "Asia/Kathmandu",
+            "Asia/Tehran",
+            "Atlantic/Azores",
+            "Australia/Lord_Howe",
+            "Australia/Sydney",
+            "Europe/Berlin",
+            "Europe/Dublin",
+            "Europe/London",
+            "Pacific/Apia",
+            "Pacific/Auckland",
+            "Pacific/Chatham",
+            "Pacific/Kiritimati",
+            "UTC",
+        ];
+        let mut compared = 0;
+        for zone_name in zones {
+            let zone = TimeZone::get(zone_name).expect(zone_name);
+            for year in [1995_i16, 2011, 2018, 2027, 2036] {
+                let january = jiff::civil::date(year, 1, 1)
+                    .to_zoned_datetime(TimeZone::UTC)
+                    .expect("a date")
+                    .timestamp();
+                let mut changes: Vec<i64> = zone
+                    .following(january)
+                    .take(2)
+                    .map(|change| change.timestamp().as_second() / 60)
+                    .collect();
+                changes.push(january.as_second() / 60 + random.i64(0..525_600));
+                for change in changes {
+                    let around = |minutes: i64| {
+                        let time = jiff::Timestamp::from_second((change + minutes) * 60);
+                        zone.to_datetime(time.expect("in range"))
+                    };
+                    let spans: Vec<(u8, u16, u16)> = (0..random.usize(1..=2))
+                        .map(|_| {
+                            let start = around(random.i64(-90..90));
+                            let from = start.hour() as u16 * 60 + start.minute() as u16;
+                            let length = [1, 10, 30, 60, 90, 600, 1380][random.usize(0..7)];
+                            (day_of(start.weekday()), from, (from + length) % 1440)
+                        })
+                        .collect();
+                    let hours = OpenHours {
+                        time_zone: zone_name.into(),
+                        spans: spans
+                            .iter()
+                            .map(|(day, from, to)| Span {
+                                days: vec![*day],
+                                from: *from,
+                                to: *to,
+                            })
+                            .collect(),
+                    };
+                    let now = change + random.i64(-1000..300);
+                    let time = Timestamp::from_millis(now * 60_000);
+                    let expected = first_open_minute(&spans, &zone, now);
+                    let said = format!("{zone_name} {spans:?} at {time}");
+                    assert_eq!(hours.is_open(time), expected == Some(now), "{said}");
+                    if !hours.is_open(time) {
+                        let opens = expected.map(|minute| Timestamp::from_millis(minute * 60_000));
+                        assert_eq!(hours.next_opening(time), opens, "{said}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert!(compared > 200, "{compared} openings");
     }
 
     #[test]

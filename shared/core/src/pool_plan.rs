@@ -185,7 +185,7 @@ fn rest(facts: &PoolFacts<'_>) -> Option<Rest> {
     if settings
         .schedule
         .as_ref()
-        .is_some_and(|schedule| schedule.opens_at(facts.now).is_some())
+        .is_some_and(|schedule| !schedule.is_open(facts.now))
     {
         return Some(Rest::OutsideSchedule);
     }

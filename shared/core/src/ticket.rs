@@ -21,10 +21,12 @@ pub use session::{AssignTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket,
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
 /// How long the ticket of somebody who waits is good for, in seconds.
 pub const ROOM_TICKET_SECONDS: u64 = 21_600;
-/// How long a visitor may take to log in, in seconds.
+/// How long a visitor may take to log in, in seconds. For so long the way back is good from any
+/// address, because people change networks meanwhile.
 pub const VIA_TICKET_SECONDS: u64 = 900;
 /// How long a link's page may stand open, or in another page's frame, and still be loaded afresh without another click on a listed site, in
-/// seconds. It is good for this link and this address only, where the click itself could be repeated as well.
+/// seconds. It is good for this link only and, after [`VIA_TICKET_SECONDS`], for this address only, where the click itself could be repeated
+/// as well: the page's address would otherwise let everybody in who gets it from a visitor.
 pub const RETURN_TICKET_SECONDS: u64 = 43_200;
 
 /// A text longer than this is no ticket of ours, in bytes.
@@ -65,7 +67,8 @@ pub struct LaunchTicket {
     /// What the link's `docker_network` parameter asked for.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub docker_network: Option<String>,
-    /// Keyed hash of the visitor's address prefix.
+    /// Keyed hash of the prefix of the address that the page was opened from. The claim may come from another one; this one names the
+    /// caller of an idempotency key.
     #[serde(rename = "a")]
     pub address: String,
     /// Makes the ticket unique; the session id follows from it.
@@ -79,7 +82,7 @@ pub struct LaunchTicket {
     pub expires: Timestamp,
 }
 
-/// Keeps what a link's first request said of where the visitor came from, while the visitor is away to log in.
+/// Keeps what a link's first request said of where the visitor came from, while the visitor is away to log in or the page stands open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViaTicket {
     /// The cast that was opened.
@@ -91,6 +94,9 @@ pub struct ViaTicket {
     /// Keyed hash of the visitor's address prefix.
     #[serde(rename = "a")]
     pub address: String,
+    /// From this time on it is accepted from that address only.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub roams_until: Option<Timestamp>,
     /// Not accepted from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,

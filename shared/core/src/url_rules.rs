@@ -1,10 +1,10 @@
 //! Owns which URLs an administrator may set: the error URL (seed: Error URL) and the URL a session opens (seed: Kasm URL).
 //! Must not know forms or HTTP.
 
-use std::net::Ipv4Addr;
-
 use url::{Host, Url};
 
+use crate::ids::SessionId;
+use crate::public_host::{Reach, reach};
 use crate::referrer::{self, ReferrerRule};
 
 /// The longest URL that is kept, in bytes.
@@ -39,7 +39,8 @@ pub fn session_url(text: &str) -> Result<String, String> {
 }
 
 /// Reads a URL that a visitor brings (seed: Allow Dynamic Kasm URL Parameter), as [`session_url`], and makes sure that it leads to a host that
-/// visitors may name: one that `hosts` accepts; if that is empty, any that the whole internet can reach.
+/// visitors may name: one that `hosts` accepts; if that is empty, any that the whole internet can reach. Where a public name leads is not
+/// looked up: the app looks it up itself and may get another answer, so the session's network decides.
 ///
 /// # Errors
 /// One plain sentence.
@@ -50,58 +51,11 @@ pub fn visitors_url(text: &str, hosts: &[ReferrerRule]) -> Result<String, String
         .is_some_and(|host| hosts.iter().any(|rule| rule.accepts(&host)));
     match (hosts.is_empty(), listed) {
         (false, false) => Err("leads to a host that this link does not open.".to_owned()),
-        (true, _) if !is_public(&url) => {
+        (true, _) if url.host().is_none_or(|host| reach(&host) != Reach::Public) => {
             Err("leads to a host that is not on the public internet.".to_owned())
         }
         _ => Ok(written),
     }
-}
-
-/// Whether the host is one that the whole internet can reach, as far as its name says: what a session could reach inside its own network
-/// (the cloud's metadata service, neighbours, itself) is not.
-fn is_public(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(domain)) => {
-            let name = domain.trim_end_matches('.');
-            let inner = [
-                "localhost",
-                "local",
-                "internal",
-                "intranet",
-                "lan",
-                "home",
-                "corp",
-                "arpa",
-                "test",
-                "invalid",
-                "onion",
-            ];
-            name.rsplit_once('.')
-                .is_some_and(|(_, last)| !inner.contains(&last))
-        }
-        Some(Host::Ipv4(address)) => is_public_v4(address),
-        Some(Host::Ipv6(address)) => {
-            let [first, second, ..] = address.segments();
-            // 2000::/3 is the public internet; parts of it carry IPv4 addresses, or are for documentation.
-            let carries_v4 =
-                first == 0x2002 || (first == 0x2001 && second == 0) || address.to_ipv4().is_some();
-            first & 0xe000 == 0x2000 && !carries_v4 && !(first == 0x2001 && second == 0xdb8)
-        }
-        None => false,
-    }
-}
-
-const fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let shared = a == 100 && b & 0xc0 == 64;
-    let benchmark = a == 198 && b & 0xfe == 18;
-    let protocols = a == 192 && b == 0 && c == 0;
-    let inner = address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || a == 0
-        || a >= 224;
-    !(inner || shared || benchmark || protocols || address.is_documentation())
 }
 
 /// Reads the address of a service that we call.
@@ -131,24 +85,102 @@ pub fn picture_url(text: &str) -> Result<String, String> {
     bounded(&url)
 }
 
-/// Reads the URL that visitors are sent to when a claim is refused; `public_url` is our own origin.
+/// Where this deployment itself answers.
+#[derive(Clone, Debug, Default)]
+pub struct OwnUrls {
+    /// The control plane, by each name that is known of it.
+    pub control: Vec<String>,
+    /// Where a session is, with `{session}` for its id.
+    pub session: String,
+}
+
+impl OwnUrls {
+    /// Of a control plane with one name, without the addresses of its sessions.
+    pub fn of(public_url: &str) -> Self {
+        Self {
+            control: vec![public_url.to_owned()],
+            session: String::new(),
+        }
+    }
+
+    /// Whether a browser that is sent to this address comes back to this deployment: to the control
+    /// plane by any of its names, or to a session. On one machine others may listen at other ports;
+    /// everywhere else the host is ours, whatever the port.
+    pub fn contain(&self, url: &Url) -> bool {
+        let (Some(host), port) = (HostName::of(url), url.port_or_known_default()) else {
+            return false;
+        };
+        let outside_host = session_affixes(&self.session).is_none();
+        let sessions = outside_host.then_some(&self.session);
+        let is_control = |own: &String| {
+            // The placeholder of a path is no part of the host.
+            Url::parse(&own.replace("{session}", "id")).is_ok_and(|own| {
+                HostName::of(&own).as_ref() == Some(&host)
+                    && (host != HostName::ThisMachine || own.port_or_known_default() == port)
+            })
+        };
+        self.control.iter().chain(sessions).any(is_control) || self.is_session(&host)
+    }
+
+    fn is_session(&self, host: &HostName) -> bool {
+        let HostName::Other(host) = host else {
+            return false;
+        };
+        session_affixes(&self.session)
+            .and_then(|(before, after)| host.strip_prefix(&*before)?.strip_suffix(&*after))
+            .is_some_and(|id| SessionId::parse(id).is_some())
+    }
+}
+
+/// What stands before and after the session's id in the host of a session's address.
+fn session_affixes(template: &str) -> Option<(String, String)> {
+    let (_, rest) = template.split_once("://")?;
+    let host = rest.split(['/', ':']).next()?;
+    let (before, after) = host.split_once("{session}")?;
+    Some((before.to_ascii_lowercase(), after.to_ascii_lowercase()))
+}
+
+/// A host, the same for all of its spellings.
+#[derive(PartialEq, Eq)]
+enum HostName {
+    /// Any name or address of the machine that asks.
+    ThisMachine,
+    /// Without the trailing dot, in small letters.
+    Other(String),
+}
+
+impl HostName {
+    fn of(url: &Url) -> Option<Self> {
+        let host = url.host()?;
+        if reach(&host) == Reach::ThisMachine {
+            return Some(Self::ThisMachine);
+        }
+        Some(Self::Other(match host {
+            Host::Domain(name) => name.trim_end_matches('.').to_ascii_lowercase(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_canonical().to_string(),
+        }))
+    }
+}
+
+/// Reads the URL that visitors are sent to when a claim is refused; it leads away from `own`.
 ///
 /// # Errors
 /// One plain sentence.
-pub fn error_url(text: &str, public_url: &str) -> Result<String, String> {
+pub fn error_url(text: &str, own: &OwnUrls) -> Result<String, String> {
     let url = secure(text)?;
-    let ours = Url::parse(public_url).is_ok_and(|ours| ours.host() == url.host());
-    // Percent signs could hide the word from us but not from the router, so on our own host there are none.
+    // Percent signs could hide the word from us but not from the router.
     let leads_to_casts =
         |segment: &str| segment.eq_ignore_ascii_case("cast") || segment.contains('%');
-    if ours
+    // Behind a proxy of its own, a stack on this machine answers at a port that nobody knows here.
+    let is_near_by = HostName::of(&url) == Some(HostName::ThisMachine)
         && url
             .path_segments()
             .and_then(|mut segments| segments.find(|segment| !segment.is_empty()))
-            .is_some_and(leads_to_casts)
-    {
+            .is_some_and(leads_to_casts);
+    if is_near_by || own.contain(&url) {
         return Err(
-            "must not lead to a casting link of this host: visitors would go round in circles."
+            "must not lead to this deployment itself: visitors would go round in circles."
                 .to_owned(),
         );
     }
@@ -164,7 +196,16 @@ fn parse(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain a user name or password.".to_owned());
     }
-    Ok(url)
+    let is_name = |name: &str| {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        name.split('.').all(|label| !label.is_empty())
+    };
+    match url.host() {
+        Some(Host::Domain(name)) if !is_name(name) => {
+            Err("names a host with two dots in a row.".to_owned())
+        }
+        _ => Ok(url),
+    }
 }
 
 fn secure(text: &str) -> Result<Url, String> {
@@ -331,6 +372,32 @@ mod tests {
                 false,
             ),
             ("a lookalike", "https://evilacme.com/", &listed, false),
+            ("two dots", "http://127.0.0.1../", &[], false),
+            ("two dots", "http://acme.com../", &listed, false),
+            ("a trailing dot", "http://acme.com./", &listed, true),
+            ("a name for loopback", "127.0.0.1.nip.io", &[], false),
+            ("a mapped address", "http://[::ffff:10.0.0.1]/", &[], false),
+            ("unspecified", "http://[::]/", &[], false),
+            ("NAT64", "http://[64:ff9b::a00:1]/", &[], false),
+            ("full-width digits", "http://１０.0.0.1/", &[], false),
+            ("octal", "http://012.0.0.1/", &[], false),
+            (
+                "a host as user name",
+                "http://example.com@10.0.0.1/",
+                &[],
+                false,
+            ),
+            ("a host as password", "http://a:b@10.0.0.1/", &[], false),
+            (
+                "a hidden at sign",
+                "http://example.com%40127.0.0.1/",
+                &[],
+                false,
+            ),
+            ("three slashes", "http:///127.0.0.1/", &[], false),
+            ("no slash", "http:127.0.0.1", &[], false),
+            ("broken punycode", "http://xn--a.example.com/", &[], false),
+            ("a zone", "http://[fe80::1%25eth0]/", &[], false),
             ("an option", "--no-sandbox", &[], false),
             ("a script", "javascript:alert(1)", &[], false),
         ] {
@@ -352,66 +419,94 @@ mod tests {
         }
     }
 
+    fn own() -> OwnUrls {
+        OwnUrls {
+            control: vec![
+                "https://cast.example.org".into(),
+                "https://a1b2.execute-api.eu-central-1.amazonaws.com".into(),
+            ],
+            session: "https://s-{session}.Example.org:8443".into(),
+        }
+    }
+
+    fn local(session: &str) -> OwnUrls {
+        OwnUrls {
+            control: vec!["http://localhost:8300".into()],
+            session: session.into(),
+        }
+    }
+
     #[test]
     fn an_error_url_leads_elsewhere() {
+        let session = SessionId::from_bytes([1; 16]);
+        let of_session = format!("https://S-{session}.example.org/");
         for (name, text, fits) in [
             ("https", "https://example.com/sorry?from=cast", true),
             ("http elsewhere", "http://example.com/", false),
-            ("http on this machine", "http://localhost:9000/", true),
-            (
-                "http on a name of this machine",
-                "http://a.localhost/",
-                true,
-            ),
-            (
-                "http on an address of this machine",
-                "http://127.0.0.1:1/",
-                true,
-            ),
+            ("this machine", "http://localhost:9000/", true),
+            ("a name of this machine", "http://a.localhost/", true),
+            ("an address of this machine", "http://127.0.0.1:1/", true),
             ("no scheme", "example.com", false),
             ("a script", "javascript:alert(1)", false),
             ("a user name", "https://me@example.com/", false),
+            ("our host", "https://cast.example.org/about", false),
+            ("a link", "https://cast.example.org/cast/123abc", false),
+            ("another port", "https://cast.example.org:444/cast/a", false),
+            ("the default port", "https://cast.example.org:443/", false),
+            ("upper case", "https://CAST.Example.ORG/", false),
+            ("a trailing dot", "https://cast.example.org./cast/a", false),
+            ("doubled slashes", "https://cast.example.org//cast/a", false),
+            ("dots", "https://cast.example.org/a/../cast/a", false),
+            ("percent signs", "https://cast.example.org/%63ast/a", false),
+            ("a hidden host", "https://c%61st.example.org/", false),
+            ("user name before", "https://a@cast.example.org/", false),
+            ("user name ours", "https://cast.example.org@a.com/", false),
             (
-                "another page of our host",
-                "https://cast.example.org/about",
-                true,
-            ),
-            (
-                "a link of our host",
-                "https://cast.example.org/cast/123abc",
+                "the gateway's own name",
+                "https://a1b2.execute-api.eu-central-1.amazonaws.com/x",
                 false,
             ),
-            (
-                "over another scheme and port",
-                "https://cast.example.org:444/cast/123abc",
-                false,
-            ),
-            (
-                "with doubled slashes",
-                "https://cast.example.org//cast/123abc",
-                false,
-            ),
-            (
-                "with dots",
-                "https://cast.example.org/a/../cast/123abc",
-                false,
-            ),
-            (
-                "with percent signs",
-                "https://cast.example.org/%63ast/123abc",
-                false,
-            ),
-            (
-                "the same path elsewhere",
-                "https://example.com/cast/123abc",
-                true,
-            ),
+            ("a session", of_session.as_str(), false),
+            ("beside sessions", "https://s-help.example.org/", true),
+            ("above us", "https://example.org/", true),
+            ("below us", "https://help.cast.example.org/", true),
+            ("the same path elsewhere", "https://a.com/cast/123", true),
+            ("a link near by", "http://localhost:8300/cast/a", false),
+            ("a link near by", "http://127.0.0.1:1//%63ast/a", false),
         ] {
-            assert_eq!(
-                error_url(text, "https://cast.example.org").is_ok(),
-                fits,
-                "{name}"
-            );
+            assert_eq!(error_url(text, &own()).is_ok(), fits, "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn on_one_machine_no_name_of_it_leads_back() {
+        let hosts = local("http://{session}.localhost:8300");
+        let paths = local("http://localhost:8300/s/{session}");
+        for (name, text, fits) in [
+            ("itself", "http://localhost:8300/sorry", false),
+            ("upper case", "http://LOCALHOST:8300/", false),
+            ("a name below", "http://a.localhost:8300/", false),
+            ("IPv4", "http://127.0.0.1:8300/sorry", false),
+            ("another loopback", "http://127.9.9.9:8300/", false),
+            ("short IPv4", "http://127.1:8300/", false),
+            ("decimal", "http://2130706433:8300/", false),
+            ("IPv6", "http://[::1]:8300/", false),
+            ("mapped", "https://[::ffff:127.0.0.1]:8300/", false),
+            ("unspecified", "https://0.0.0.0:8300/", false),
+            ("a name for it", "https://127.0.0.1.nip.io:8300/", false),
+            ("a trailing dot", "https://localhost.:8300/", false),
+            ("another port", "http://localhost:9000/sorry", true),
+            ("a link at another port", "http://[::1]:9000/cast/a", false),
+            ("elsewhere", "https://example.com:8300/", true),
+        ] {
+            for own in [&hosts, &paths] {
+                assert_eq!(error_url(text, own).is_ok(), fits, "{name}: {text}");
+            }
+        }
+        let apart = OwnUrls {
+            session: "https://run.example.com/s/{session}".into(),
+            ..own()
+        };
+        assert!(error_url("https://run.example.com/", &apart).is_err());
     }
 }

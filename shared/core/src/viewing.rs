@@ -85,6 +85,10 @@ pub struct Viewing {
     pub may_share: bool,
     /// The hosts that its owner may open in it while it runs, all public ones if there are none; `None`: that is not allowed.
     pub open_hosts: Option<Vec<ReferrerRule>>,
+    /// Whether sound is on from the start.
+    pub audio_on: bool,
+    /// Whether the visitor's own input method is on from the start.
+    pub ime_on: bool,
     /// What is run inside.
     pub exec: ExecConfig,
 }
@@ -99,6 +103,8 @@ impl Default for Viewing {
             view_only: None,
             may_share: false,
             open_hosts: None,
+            audio_on: true,
+            ime_on: false,
             exec: ExecConfig::default(),
         }
     }

@@ -51,8 +51,8 @@ impl Altcha {
         serde_json::to_string(&create_challenge(options).ok()?).ok()
     }
 
-    /// Checks a solved challenge, which comes as base64 of JSON.
-    pub fn verify(&self, token: &str, bound_to: &str, now: Timestamp) -> CaptchaVerdict {
+    /// Checks a solved challenge, which comes as base64 of JSON and was made for one of `bound_to`.
+    pub fn verify(&self, token: &str, bound_to: &[&str], now: Timestamp) -> CaptchaVerdict {
         let failed = |why: &str| CaptchaVerdict::Failed(why.to_owned());
         let Some(payload) = read(token) else {
             return failed("not a solved challenge");
@@ -66,8 +66,9 @@ impl Altcha {
             .get(UNTIL)
             .and_then(serde_json::Value::as_i64)
             .unwrap_or_default();
-        if data.get(BOUND_TO).and_then(serde_json::Value::as_str) != Some(bound_to) {
-            return failed("solved for another link or from another address");
+        let solved_for = data.get(BOUND_TO).and_then(serde_json::Value::as_str);
+        if !solved_for.is_some_and(|solved_for| bound_to.contains(&solved_for)) {
+            return failed("solved for another link or for another page");
         }
         if now.seconds() >= until {
             return failed("too old");
@@ -137,7 +138,7 @@ mod tests {
     fn a_solved_challenge_passes_for_whom_it_was_made_while_it_is_good() {
         let payload = solved(
             &altcha()
-                .challenge("cast/address", NOON)
+                .challenge("cast/ticket", NOON)
                 .expect("a challenge"),
         );
         let good = token(&payload);
@@ -156,30 +157,30 @@ mod tests {
             .expect("data")
             .insert(UNTIL.into(), json!(i64::MAX));
         for (name, token, bound_to, age, passes) in [
-            ("solved", good.clone(), "cast/address", 0, true),
+            ("solved", good.clone(), "cast/ticket", 0, true),
             (
                 "just in time",
                 good.clone(),
-                "cast/address",
+                "cast/ticket",
                 CHALLENGE_SECONDS - 1,
                 true,
             ),
             (
                 "too old",
                 good.clone(),
-                "cast/address",
+                "cast/ticket",
                 CHALLENGE_SECONDS,
                 false,
             ),
-            ("for another link", good.clone(), "other/address", 0, false),
-            ("another counter", token(&other), "cast/address", 0, false),
-            ("made easier", token(&easier), "cast/address", 0, false),
-            ("unsigned", token(&unsigned), "cast/address", 0, false),
-            ("made to last", token(&longer), "cast/address", 0, false),
-            ("garbage", "%%%".into(), "cast/address", 0, false),
-            ("nothing", String::new(), "cast/address", 0, false),
+            ("for another link", good.clone(), "other/ticket", 0, false),
+            ("another counter", token(&other), "cast/ticket", 0, false),
+            ("made easier", token(&easier), "cast/ticket", 0, false),
+            ("unsigned", token(&unsigned), "cast/ticket", 0, false),
+            ("made to last", token(&longer), "cast/ticket", 0, false),
+            ("garbage", "%%%".into(), "cast/ticket", 0, false),
+            ("nothing", String::new(), "cast/ticket", 0, false),
         ] {
-            let verdict = altcha().verify(&token, bound_to, NOON.plus_seconds(age));
+            let verdict = altcha().verify(&token, &["another", bound_to], NOON.plus_seconds(age));
             assert_eq!(
                 matches!(verdict, CaptchaVerdict::Passed(_)),
                 passes,
@@ -187,12 +188,12 @@ mod tests {
             );
         }
         let changed =
-            Altcha::new(vec!["new".into(), "secret".into()]).verify(&good, "cast/address", NOON);
+            Altcha::new(vec!["new".into(), "secret".into()]).verify(&good, &["cast/ticket"], NOON);
         assert!(
             matches!(changed, CaptchaVerdict::Passed(_)),
             "from before a change of keys: {changed:?}"
         );
-        let foreign = Altcha::new(vec!["another".into()]).verify(&good, "cast/address", NOON);
+        let foreign = Altcha::new(vec!["another".into()]).verify(&good, &["cast/ticket"], NOON);
         assert_eq!(
             foreign,
             CaptchaVerdict::Failed("not a challenge of ours".into())
@@ -204,7 +205,7 @@ mod tests {
         let payload = solved(&altcha().challenge("a", NOON).expect("a challenge"));
         let mut later = payload.clone();
         later.solution.time = Some(9.0);
-        let id = |payload: &Payload| match altcha().verify(&token(payload), "a", NOON) {
+        let id = |payload: &Payload| match altcha().verify(&token(payload), &["a"], NOON) {
             CaptchaVerdict::Passed(proof) => proof.id,
             other => panic!("{other:?}"),
         };

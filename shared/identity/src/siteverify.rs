@@ -426,7 +426,7 @@ mod tests {
         let check = CaptchaCheck {
             settings: &settings,
             token: "token",
-            bound_to: "",
+            bound_to: &[],
             address,
             hostname: HOST,
             now: NOON,
@@ -521,7 +521,7 @@ mod tests {
             let check = CaptchaCheck {
                 settings,
                 token,
-                bound_to: "",
+                bound_to: &[],
                 address,
                 hostname: HOST,
                 now: NOON,
@@ -550,7 +550,7 @@ mod tests {
             let check = CaptchaCheck {
                 settings: &settings,
                 token: "token",
-                bound_to: "",
+                bound_to: &[],
                 address,
                 hostname: HOST,
                 now: NOON,

@@ -47,8 +47,13 @@ impl TrustedHop {
     }
 }
 
-/// The address that a request came from; `None` when the gateway (or the trusted hop) names none, and then nobody may be let in.
+/// The address that a request came from, an IPv4-mapped IPv6 address as the IPv4 address that it is; `None` when the gateway (or the trusted hop)
+/// names none, and then nobody may be let in.
 pub fn of(request: &Request) -> Option<IpAddr> {
+    sent_from(request).map(|address| address.to_canonical())
+}
+
+fn sent_from(request: &Request) -> Option<IpAddr> {
     match request.extensions().get::<TrustedHop>() {
         // A proxy appends to what the visitor sent, so only the last header's last entry is its own.
         Some(hop) if !hop.has_sent(request) => None,
@@ -95,6 +100,7 @@ mod tests {
         for (name, source, expected) in [
             ("IPv4", Some("192.0.2.1"), Some("192.0.2.1")),
             ("IPv6", Some("2001:db8::1"), Some("2001:db8::1")),
+            ("mapped", Some("::ffff:192.0.2.1"), Some("192.0.2.1")),
             ("none", None, None),
             ("words", Some("unknown"), None),
         ] {
@@ -120,6 +126,12 @@ mod tests {
                 "IPv6 with a port",
                 &["[2001:db8::1]:4711"],
                 Some("2001:db8::1"),
+            ),
+            ("mapped", &["::ffff:192.0.2.1"], Some("192.0.2.1")),
+            (
+                "mapped, with a port",
+                &["[::ffff:192.0.2.1]:4711"],
+                Some("192.0.2.1"),
             ),
             (
                 "CloudFront's IPv6",

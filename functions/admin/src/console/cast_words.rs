@@ -35,7 +35,7 @@ pub fn state(cast: &Value, now: Timestamp) -> Badge {
         Badge::new(Tone::Bad, "Expired")
     } else if on(cast, "limit_total_sessions") && cast["sessions_remaining"].as_u64() == Some(0) {
         Badge::new(Tone::Bad, "Used up")
-    } else if hours_of(cast).is_some_and(|hours| hours.opens_at(now).is_some()) {
+    } else if hours_of(cast).is_some_and(|hours| !hours.is_open(now)) {
         Badge::new(Tone::Warn, "Closed now")
     } else {
         Badge::new(Tone::Good, "On")

@@ -51,6 +51,7 @@ mod tests {
     use casting_core::system::System;
     use casting_core::system_form;
     use casting_core::testing::{self, NOON, SeededEntropy};
+    use casting_core::url_rules::OwnUrls;
     use serde_json::{Value, json};
 
     use super::{api_key::API_KEY, staging::STAGING};
@@ -62,7 +63,8 @@ mod tests {
     const OURS: &str = "https://cast.example.com";
 
     fn cast(fields: &Value) -> Value {
-        let draft = cast_form::create(fields, OURS, &SeededEntropy::new(1)).expect("a cast");
+        let draft =
+            cast_form::create(fields, &OwnUrls::of(OURS), &SeededEntropy::new(1)).expect("a cast");
         let counter = Counter::new(draft.set_counter.unwrap_or_default());
         cast_form::view(
             &Cast {
@@ -158,6 +160,7 @@ mod tests {
                     "banned_addresses": ["192.0.2.7 Bot"], "enforce_client_settings": true, "client_settings": client(),
                     "background_url": "https://example.com/p.jpg", "disable_control_panel": true, "disable_tips": true,
                     "enable_sharing": true, "allow_anonymous_viewers": true, "disable_shared_fixed_resolution": true,
+                    "kasm_audio_default_on": false, "kasm_ime_mode_default_on": true,
                 })),
             ),
             (
@@ -341,7 +344,7 @@ mod tests {
             "open_hours": {"time_zone": "Mars", "spans": ["nonsense"]}, "client_settings": {"permissions": {"webcam": "on"}, "idle_minutes": 0},
             "else": 1,
         });
-        let errors = cast_form::create(&wrong, OURS, &SeededEntropy::new(1))
+        let errors = cast_form::create(&wrong, &OwnUrls::of(OURS), &SeededEntropy::new(1))
             .expect_err("is wrong")
             .0;
         let mistakes = form::mistakes(

@@ -106,7 +106,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(
     input: &Value,
 ) -> Result<Edited, Failure> {
     let casting = desk.casting;
-    let draft = cast_form::create(input, &casting.terms.public_url, &*casting.entropy)?;
+    let draft = cast_form::create(input, &casting.terms.own_urls(), &*casting.entropy)?;
     require_image(desk, &draft.settings).await?;
     require_group(desk, draft.settings.anonymous_group_id.as_ref()).await?;
     let id = desk.new_id(Noun::Cast, input).await?;
@@ -188,7 +188,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(
         Ok(cast_form::patch(
             before,
             input,
-            &desk.casting.terms.public_url,
+            &desk.casting.terms.own_urls(),
         )?)
     })
     .await

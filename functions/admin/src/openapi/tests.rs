@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use casting_core::ids::ImageId;
 use casting_core::testing::{SeededEntropy, cast, session};
+use casting_core::url_rules::OwnUrls;
 use casting_core::{api_key_form, cast_form, group_form, image_form, network_form, staging_form};
 use casting_web::{Access, ROUTES};
 use serde_json::{Value, json};
@@ -200,7 +201,7 @@ fn the_forms_take_the_examples() {
         (
             "NewCast",
             Box::new(|input: &Value| {
-                cast_form::create(input, "https://cast.example.com", &entropy).is_ok()
+                cast_form::create(input, &OwnUrls::of("https://cast.example.com"), &entropy).is_ok()
             }) as Box<dyn Fn(&Value) -> bool>,
         ),
         (

@@ -8,6 +8,7 @@ use casting_core::cast::{Cast, Counter};
 use casting_core::form::FieldError;
 use casting_core::group::Group;
 use casting_core::testing::{self, NOON, SeededEntropy};
+use casting_core::url_rules::OwnUrls;
 use casting_core::{cast_form, group_form, image_form, system_form};
 use casting_fn_admin::console::audit::Entry;
 use casting_fn_admin::console::cast::{CastPage, figure};
@@ -90,7 +91,7 @@ fn cast_of(number: u64, fields: &Value) -> Value {
     for (name, value) in fields.as_object().into_iter().flatten() {
         input[name.as_str()] = value.clone();
     }
-    let draft = cast_form::create(&input, OURS, &SeededEntropy::new(number))
+    let draft = cast_form::create(&input, &OwnUrls::of(OURS), &SeededEntropy::new(number))
         .unwrap_or_else(|errors| panic!("{errors:?}"));
     let counter = Counter::new(draft.set_counter.unwrap_or_default());
     let mut cast = testing::cast(1);
@@ -493,10 +494,14 @@ fn wrong_cast() -> (Value, Remarks) {
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let errors = cast_form::create(&Value::Object(sent), OURS, &SeededEntropy::new(1))
-        .err()
-        .map(|errors| errors.0)
-        .unwrap_or_default();
+    let errors = cast_form::create(
+        &Value::Object(sent),
+        &OwnUrls::of(OURS),
+        &SeededEntropy::new(1),
+    )
+    .err()
+    .map(|errors| errors.0)
+    .unwrap_or_default();
     let warning = FieldError::new(
         "/require_captcha",
         "has no effect: whoever has logged in is not asked.",

@@ -121,7 +121,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let own = self.find_own(found.as_deref(), visitor, wait).await?;
             let known = found.clone().ok_or(DenialCode::UnknownCast.into());
             let known = known.and_then(|cast| {
-                let ticket = self.check_ticket(&request.ticket, &cast, visitor, now);
+                let ticket = self.check_ticket(&request.ticket, &cast, now);
                 // A disabled link is as unknown as any, but to those whose claim was accepted before.
                 let hidden = !cast.settings.enabled && own.is_none();
                 if hidden && (ticket.is_err() || wait.is_some()) {
@@ -151,18 +151,19 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
+    /// Reads the ticket of a page. The visitor's address may have changed since: a phone leaves its
+    /// wireless network, IPv6 takes turns with IPv4. Limits count the address of the claim.
     pub(super) fn check_ticket(
         &self,
         text: &str,
         cast: &Cast,
-        visitor: &Visitor,
         now: Timestamp,
     ) -> Result<LaunchTicket, Stop> {
         let ticket = LaunchTicket::open(text, &self.keys, now).map_err(|error| match error {
             TicketError::Invalid => DenialCode::TicketInvalid,
             TicketError::Expired => DenialCode::TicketExpired,
         })?;
-        if ticket.cast != cast.id || !address::is_of(&ticket.address, visitor.address, &self.keys) {
+        if ticket.cast != cast.id {
             return Err(DenialCode::TicketForeign.into());
         }
         Ok(ticket)
@@ -284,6 +285,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 proof: None,
             };
         };
+        // An anonymous caller is known by the address of the page, which the ticket keeps: repeated
+        // with the same ticket, the request is the same wherever it comes from.
         let caller = visitor
             .user
             .as_ref()
@@ -317,7 +320,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let token = request.captcha.as_deref().filter(|token| !token.is_empty());
         (ground.proof, terms.proof) = match token {
             Some(token) => {
-                self.ask_verifier(cast, ground, token, &terms.ticket.address, now)
+                self.ask_verifier(cast, ground, token, terms.ticket, now)
                     .await
             }
             None => (ProofFact::Missing, None),
@@ -329,13 +332,16 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         cast: &Cast,
         ground: &Ground<'_>,
         token: &str,
-        address: &str,
+        ticket: &LaunchTicket,
         now: Timestamp,
     ) -> (ProofFact, Option<Proof>) {
+        // The version before made challenges for addresses; its pages are good for a few minutes.
+        let [ticket, address] = [ticket.nonce.as_str(), ticket.address.as_str()]
+            .map(|holder| captcha_bond(cast, holder));
         let check = CaptchaCheck {
             settings: &ground.system.settings.captcha,
             token,
-            bound_to: &captcha_bond(cast, address),
+            bound_to: &[&ticket, &address],
             address: ground.visitor.address,
             hostname: self.terms.host(),
             now,
@@ -544,7 +550,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             },
             launch: Launch::of(image, admission.network, admission.kasm_url.url),
             origin: Origin {
-                address: ticket.address.clone(),
+                address: address::hash(ground.visitor.address, &self.keys),
                 referrer: ticket.referrer.clone(),
             },
             created_at: now,
@@ -638,7 +644,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let cast = cast.filter(|cast| cast.settings.enabled);
         let mut refusal = self.refuse_of(stop, cast.map(|cast| &cast.id));
         if let Some(cast) = cast {
-            refusal.error_url.clone_from(&cast.settings.error_url);
+            refusal.error_url = self.terms.error_page(cast.settings.error_url.as_deref());
             refusal.framed_by = cast.settings.referrers.as_slice().into();
         }
         let outcome = if matches!(refusal.stop, Stop::Fault(_)) {

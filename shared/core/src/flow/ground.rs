@@ -119,6 +119,8 @@ impl Ground<'_> {
             may_share: allowed && image.view_only.is_some(),
             open_hosts: (cast.dynamic_kasm_url && image.exec.go.is_some())
                 .then(|| cast.dynamic_kasm_url_hosts.clone()),
+            audio_on: cast.audio_default_on,
+            ime_on: cast.ime_mode_default_on,
             exec: image.exec.clone(),
         }
     }

@@ -217,6 +217,9 @@ fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
     if let Some(url) = &session.launch.kasm_url {
         set("KASM_URL", url);
     }
+    let switch = |on: bool| if on { "1" } else { "0" };
+    set("KASM_AUDIO_DEFAULT_ON", switch(session.viewing.audio_on));
+    set("KASM_IME_MODE_DEFAULT_ON", switch(session.viewing.ime_on));
     environment
 }
 
@@ -228,4 +231,22 @@ pub(super) fn assigned_environment(session: &Session) -> BTreeMap<String, String
         session.time_limit_seconds.to_string(),
     );
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{cast, session};
+
+    #[test]
+    fn a_container_is_told_of_sound_and_input_method() {
+        for (audio_on, ime_on, audio, ime) in [(true, false, "1", "0"), (false, true, "0", "1")] {
+            let mut session = session(&cast(1), 1);
+            session.viewing.audio_on = audio_on;
+            session.viewing.ime_on = ime_on;
+            let told = assigned_environment(&session);
+            assert_eq!(told["KASM_AUDIO_DEFAULT_ON"], audio);
+            assert_eq!(told["KASM_IME_MODE_DEFAULT_ON"], ime);
+        }
+    }
 }

@@ -54,6 +54,7 @@ use crate::keys::Keyring;
 use crate::ports::{Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, Store};
 use crate::session::{Session, State};
 use crate::time::Clock;
+use crate::url_rules::OwnUrls;
 use crate::user::User;
 
 /// How often a decision is made again because somebody else wrote first, before it is called contention.
@@ -82,6 +83,21 @@ fn count_move(session: &Session) {
 }
 
 impl Terms {
+    /// Where this deployment itself answers.
+    pub fn own_urls(&self) -> OwnUrls {
+        OwnUrls {
+            control: vec![self.public_url.clone(), self.report_url.clone()],
+            session: self.session_url.clone(),
+        }
+    }
+
+    /// The link's error page, unless it leads back here: our addresses may have changed since it
+    /// was set.
+    pub fn error_page(&self, error_url: Option<&str>) -> Option<String> {
+        let url = url::Url::parse(error_url?).ok()?;
+        (!self.own_urls().contain(&url)).then(|| url.into())
+    }
+
     /// Whether visitors come over https.
     pub fn is_secure(&self) -> bool {
         self.public_url.starts_with("https:")

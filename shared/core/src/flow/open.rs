@@ -125,8 +125,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let own = self.find_own(found.as_deref(), visitor, wait).await?;
         let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
         let via = via.filter(|via| {
-            address::is_of(&via.address, visitor.address, &self.keys)
-                && found.as_ref().is_some_and(|cast| cast.id == via.cast)
+            let may_roam = via.roams_until.is_some_and(|until| now < until);
+            found.as_ref().is_some_and(|cast| cast.id == via.cast)
+                && (may_roam || address::is_of(&via.address, visitor.address, &self.keys))
         });
         let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
         let mut ground = self
@@ -163,6 +164,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                         cast: cast.id.clone(),
                         referrer: referrer.clone(),
                         address,
+                        roams_until: Some(expires),
                         expires,
                     }
                     .sign(&self.keys),
@@ -212,7 +214,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         opens: Option<String>,
         now: Timestamp,
     ) -> Claimable {
-        let bound_to = captcha_bond(cast, &address);
+        let nonce = Nonce::from_bytes(ids::draw(&*self.entropy));
+        let bound_to = captcha_bond(cast, nonce.as_str());
         let via = (!cast.settings.referrers.is_empty()).then(|| {
             let (referrer, expires) = (
                 ground.referrer.map(str::to_owned),
@@ -222,6 +225,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 cast: cast.id.clone(),
                 referrer,
                 address: address.clone(),
+                roams_until: Some(now.plus_seconds(VIA_TICKET_SECONDS)),
                 expires,
             }
             .sign(&self.keys)
@@ -233,7 +237,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             kasm_url: ground.wishes.kasm_url.clone(),
             docker_network: ground.wishes.docker_network.clone(),
             address,
-            nonce: Nonce::from_bytes(ids::draw(&*self.entropy)),
+            nonce,
             place: None,
             expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
         };
@@ -256,7 +260,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 }
 
-/// Whom a challenge is for: one link, opened from one address.
-pub(super) fn captcha_bond(cast: &Cast, address: &str) -> String {
-    format!("{}/{address}", cast.id)
+/// What a challenge is for: one link, and the ticket of one page of it.
+pub(super) fn captcha_bond(cast: &Cast, ticket: &str) -> String {
+    format!("{}/{ticket}", cast.id)
 }

@@ -143,7 +143,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let known = match found.clone() {
             None => Err(DenialCode::UnknownCast.into()),
             Some(cast) => self
-                .check_ticket(ticket, &cast, visitor, now)
+                .check_ticket(ticket, &cast, now)
                 .map(|ticket| (cast, ticket)),
         };
         match known {

@@ -7,18 +7,18 @@ use crate::time::Timestamp;
 /// Passes inside of the open hours, or when there are none.
 ///
 /// # Errors
-/// `CastClosed`, with the seconds until it opens.
+/// `CastClosed`, with the seconds until it opens, if it does.
 pub fn check(hours: Option<&OpenHours>, now: Timestamp) -> Result<(), Denial> {
-    match hours.and_then(|hours| Some((hours, hours.opens_at(now)?))) {
-        Some((hours, opens_at)) => {
-            let detail = Some(format!("It opens again on {}.", hours.spell(opens_at)));
-            Err(Denial {
-                detail,
-                ..Denial::retry(DenialCode::CastClosed, now.seconds_until(opens_at))
-            })
-        }
-        None => Ok(()),
-    }
+    let Some(hours) = hours.filter(|hours| !hours.is_open(now)) else {
+        return Ok(());
+    };
+    let Some(opens_at) = hours.next_opening(now) else {
+        return super::refuse(DenialCode::CastClosed);
+    };
+    Err(Denial {
+        detail: Some(format!("It opens again on {}.", hours.spell(opens_at))),
+        ..Denial::retry(DenialCode::CastClosed, now.seconds_until(opens_at))
+    })
 }
 
 #[cfg(test)]

@@ -240,6 +240,16 @@ pub static CAST: Noun = Noun {
                     "Disable Shared Fixed Resolution",
                     "While others watch, the picture keeps the size of its owner\u{2019}s window. Otherwise it has a fixed size then.",
                 ),
+                Field::flag(
+                    "kasm_audio_default_on",
+                    "Sound is on at the start",
+                    "Where sound is allowed. Visitors can switch it in the session.",
+                ),
+                Field::flag(
+                    "kasm_ime_mode_default_on",
+                    "Input method is on at the start",
+                    "For visitors who type with the input method of their own machine, such as Chinese or Japanese.",
+                ),
             ],
         },
     ],

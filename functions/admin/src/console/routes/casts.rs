@@ -194,7 +194,7 @@ pub(super) async fn qr_code<S: Store, L: Launcher>(
 
 /// What a new cast is before anything is typed.
 fn blank() -> Value {
-    json!({ "enabled": true, "limit_requests_by": "address" })
+    json!({ "enabled": true, "limit_requests_by": "address", "kasm_audio_default_on": true })
 }
 
 pub(super) async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
@@ -325,10 +325,11 @@ pub(super) async fn check<S: Store, L: Launcher>(
         Some(id) => Some(verbs::find(&round.desk, id).await?),
         None => None,
     };
-    let ours = &round.frame.public_url;
+    let casting = round.desk.casting;
+    let own = casting.terms.own_urls();
     let draft = match &stored {
-        Some(cast) => cast_form::patch(cast, &typed, ours),
-        None => cast_form::create(&typed, ours, &*round.desk.casting.entropy),
+        Some(cast) => cast_form::patch(cast, &typed, &own),
+        None => cast_form::create(&typed, &own, &*casting.entropy),
     };
     let at_field = |pointer: &str, detail: &str| {
         let (field, rest) = CAST.field_at(pointer)?;
@@ -347,7 +348,7 @@ pub(super) async fn check<S: Store, L: Launcher>(
     let document = json!({
         "errors": errors.iter().filter_map(|error| at_field(&error.pointer, &error.detail)).collect::<Vec<_>>(),
         "warnings": warnings.iter().filter_map(|warning| at_field(warning.pointer, warning.detail)).collect::<Vec<_>>(),
-        "preview": Preview::of(&typed, ours, &round.choices().await?).to_string(),
+        "preview": Preview::of(&typed, &round.frame.public_url, &round.choices().await?).to_string(),
     });
     Ok(reply::json(StatusCode::OK, &document))
 }
