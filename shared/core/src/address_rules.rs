@@ -171,7 +171,7 @@ mod tests {
     /// Whether the address is in the block, by masks over numbers.
     fn is_in(address: IpAddr, base: IpAddr, prefix: u32) -> bool {
         let number = |address: IpAddr| match address {
-            IpAddr::V4(address) => u128::from(u32::from(address.to_bits())) | 0xffff << 32,
+            IpAddr::V4(address) => u128::from(address.to_bits()) | 0xffff << 32,
             IpAddr::V6(address) => address.to_bits(),
         };
         let bits = if base.is_ipv4() { prefix + 96 } else { prefix };
