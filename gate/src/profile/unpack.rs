@@ -628,9 +628,12 @@ mod tests {
         assert!(bring_back(&packed.finish().expect("zstd"), to.path()).is_err());
     }
 
+    /// What is wrong with a folder, how it comes to be so, and why it is not saved.
+    type Case = (&'static str, fn(&Path), NotSaved);
+
     #[test]
     fn a_hostile_folder_is_refused_with_a_reason() {
-        let cases: [(&str, fn(&Path), NotSaved); 6] = [
+        let cases: [Case; 6] = [
             (
                 "a sparse file",
                 |folder| {
