@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use casting_core::session_environment::OF_GATE;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::unix::process::ExitStatusExt;
@@ -16,7 +17,6 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::output::{self, Allowance};
-use crate::settings::SECRET_VARIABLE;
 use crate::tls;
 
 /// What the app is told to listen on.
@@ -37,7 +37,7 @@ pub struct App {
 }
 
 impl App {
-    /// Starts `command` with `PORT` set and without the session's secret, and writes as much of
+    /// Starts `command` with `PORT` set and without what only the gate is told, and writes as much of
     /// what it says as `log` allows; without a command, stands for an app that something else runs.
     ///
     /// # Errors
@@ -49,10 +49,13 @@ impl App {
                 output: Vec::new(),
             });
         };
-        let mut child = Command::new(program)
-            .args(arguments)
+        let mut command = Command::new(program);
+        command.args(arguments);
+        for name in OF_GATE {
+            command.env_remove(name);
+        }
+        let mut child = command
             .env(PORT_VARIABLE, port.to_string())
-            .env_remove(SECRET_VARIABLE)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

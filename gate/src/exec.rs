@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use casting_core::exec_user::{ExecUser, Id};
+use casting_core::session_environment::OF_GATE;
 use casting_core::viewing::Exec;
 use nix::unistd::{Gid, Group, Uid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::app::PORT_VARIABLE;
 use crate::output::{Allowance, Verdict};
-use crate::settings::{self, SECRET_VARIABLE};
+use crate::settings;
 
 /// The variable with the command that runs others inside the app's container, where that is not the gate's own.
 pub const EXEC_THROUGH: &str = "CAST_EXEC_THROUGH";
@@ -76,8 +77,10 @@ async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::
     command
         .args(arguments)
         .envs(&exec.environment)
-        .envs(added.iter().copied())
-        .env_remove(SECRET_VARIABLE);
+        .envs(added.iter().copied());
+    for name in OF_GATE {
+        command.env_remove(name);
+    }
     if let Some(folder) = &exec.working_directory {
         command.current_dir(folder);
     }

@@ -16,7 +16,7 @@ use crate::edge::EdgeSettings;
 use crate::session_host::SessionHost;
 
 /// The variable with the session's secret; the app never gets it.
-pub const SECRET_VARIABLE: &str = "CAST_SESSION_SECRET";
+const SECRET_VARIABLE: &str = "CAST_SESSION_SECRET";
 
 /// How long an app may take to end after it was asked to, before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(8);

@@ -18,6 +18,7 @@ mod console_fields;
 mod document;
 mod doors;
 mod endings;
+mod environment;
 mod images;
 mod injection;
 mod lab;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use casting_core::denial::DenialCode;
+use casting_core::session_environment::{BESIDE_GATE, OF_APP};
 use casting_web::{Code, Mistake};
 use serde_yaml_ng::Value;
 
@@ -106,6 +107,18 @@ fn every_variable_that_the_pages_name_is_read_by_boot() {
         }
     }
     assert!(seen > 3, "{seen} variables");
+}
+
+#[test]
+fn the_page_of_variables_has_all_that_an_app_is_told() {
+    let page = include_str!("../../docs/environment.md");
+    let listed: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name)
+        .collect();
+    let told: Vec<&str> = OF_APP.into_iter().chain(BESIDE_GATE).collect();
+    assert_eq!(listed, told);
 }
 
 /// Whatever looks like a name of the template is one, so that a parameter, output or alarm that is renamed is found here.

@@ -74,13 +74,13 @@ fn link(given: &Given) -> Option<&str> {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{{ given.cast.as_deref().unwrap_or("Your session") }}</title>
+<title>{{ given.image.as_deref().unwrap_or("Your session") }}</title>
 <link rel="icon" href="data:,">
 <style>{{ style|safe }}</style>
 </head>
 <body>
 <header>
-  <p class="cast">{{ given.cast.as_deref().unwrap_or("Demo") }}</p>
+  <p class="cast">{{ given.image.as_deref().unwrap_or("Demo") }}</p>
   <p class="state"><span class="dot" aria-hidden="true"></span><span id="status" role="status" aria-live="polite">connecting</span></p>
 </header>
 <main>
@@ -184,7 +184,7 @@ mod tests {
             Given {
                 url: Some("https://example.com/?a=1&b=2".into()),
                 user: Some("<b>ada</b>".into()),
-                cast: Some("Welcome".into()),
+                image: Some("Welcome".into()),
                 ..Given::default()
             },
             Some(3599),

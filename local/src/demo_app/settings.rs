@@ -28,8 +28,6 @@ pub struct Given {
     pub user: Option<String>,
     /// The image's name (`CAST_IMAGE`).
     pub image: Option<String>,
-    /// The link's name (`CAST_NAME`).
-    pub cast: Option<String>,
     /// The network's name (`CAST_NETWORK`).
     pub network: Option<String>,
     /// The session's id (`CAST_SESSION_ID`).
@@ -51,7 +49,6 @@ impl Settings {
                 url: told("KASM_URL"),
                 user: told("CAST_USER"),
                 image: told("CAST_IMAGE"),
-                cast: told("CAST_NAME"),
                 network: told("CAST_NETWORK"),
                 session: told("CAST_SESSION_ID"),
             },

@@ -22,6 +22,7 @@ use super::task::id_of;
 use crate::confine::plan::{FIRST_USER, GATES_OWN, USERS, VARIABLE};
 use crate::confine::{self, Confinement, Level, Plan};
 use crate::container_app::{self, engine::Engine};
+use casting_core::session_environment::OF_GATE;
 use casting_gate::exec::EXEC_THROUGH;
 use serde_json::json;
 
@@ -79,7 +80,7 @@ impl Containers {
         // What only a gate needs to know stays with it.
         let inside = inside
             .into_iter()
-            .filter(|(name, _)| !GATES_OWN.contains(&name.as_str()))
+            .filter(|(name, _)| !OF_GATE.contains(&name.as_str()))
             .map(|(name, value)| format!("{name}={value}"));
         let inside: Vec<String> = inside.chain([format!("PORT={port}")]).collect();
         let told = [
@@ -104,6 +105,7 @@ impl Containers {
 
 /// Where an app listens inside its container when nobody says.
 const CONTAINER_DEFAULT_PORT: &str = "8080";
+
 impl Processes {
     /// Makes the folder for the logs.
     pub(super) fn prepare(&self) -> anyhow::Result<()> {

@@ -66,6 +66,7 @@ pub mod reference;
 pub mod referrer;
 pub mod room;
 pub mod session;
+pub mod session_environment;
 pub mod shape;
 pub mod sketch;
 pub mod staging;

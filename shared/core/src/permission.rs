@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 /// The variable that names everything that is allowed, for gates and apps of ours.
-pub const PERMISSIONS_VARIABLE: &str = "CAST_PERMISSIONS";
+pub const PERMISSIONS_VARIABLE: &str = crate::session_environment::PERMISSIONS;
 
 /// One thing that may be allowed inside a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

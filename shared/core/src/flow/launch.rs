@@ -10,9 +10,7 @@ use crate::network::DEFAULT_NETWORK;
 use crate::permission::PERMISSIONS_VARIABLE;
 use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
 use crate::session::{EndReason, Owner, Session, State};
-
-/// How long the session may live once it is ready, or once it has its visitor, in seconds.
-const TIME_LIMIT_VARIABLE: &str = "CAST_TIME_LIMIT_SECONDS";
+use crate::session_environment as variables;
 
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
@@ -148,9 +146,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         );
         let mut set =
             |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-        set("CAST_IMAGE", &launch.image_name);
+        set(variables::IMAGE, &launch.image_name);
         set(
-            "CAST_NETWORK",
+            variables::NETWORK,
             launch
                 .network
                 .as_ref()
@@ -170,10 +168,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let mut environment = BTreeMap::new();
         let mut set =
             |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-        set("CAST_SESSION_ID", session.id.as_str());
+        set(variables::SESSION_ID, session.id.as_str());
         set("CAST_SESSION_SECRET", secret.expose());
         set("CAST_REPORT_URL", &self.terms.report_url);
-        set(TIME_LIMIT_VARIABLE, &session.time_limit_seconds.to_string());
+        set(
+            variables::TIME_LIMIT_SECONDS,
+            &session.time_limit_seconds.to_string(),
+        );
         set(
             "CAST_KEEPALIVE_SECONDS",
             &session.keepalive_seconds().to_string(),
@@ -187,7 +188,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             set("CAST_APP_PORT", &port.to_string());
         }
         if let Some(profile) = &session.profile {
-            set("CAST_PROFILE_PATH", &profile.path);
+            set(variables::PROFILE_PATH, &profile.path);
         }
         if app.https {
             set("CAST_APP_HTTPS", "1");
@@ -208,14 +209,15 @@ fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
     }
     let user = session.owner.id().map_or("", UserId::as_str);
     let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-    set("CAST_NAME", &session.cast_name);
-    set("CAST_USER", user);
-    set("KASM_USER_ID", user);
+    set(variables::USER, user);
+    set(variables::KASM_USER_ID, user);
+    set(variables::CAST_ID, session.cast_id.as_str());
+    set(variables::ADDRESS_HASH, &session.origin.address);
     if let Owner::User { name, .. } = &session.owner {
-        set("KASM_USER", name);
+        set(variables::KASM_USER, name);
     }
     if let Some(url) = &session.launch.kasm_url {
-        set("KASM_URL", url);
+        set(variables::KASM_URL, url);
     }
     let switch = |on: bool| if on { "1" } else { "0" };
     set("KASM_AUDIO_DEFAULT_ON", switch(session.viewing.audio_on));
@@ -227,7 +229,7 @@ fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
 pub(super) fn assigned_environment(session: &Session) -> BTreeMap<String, String> {
     let mut environment = visitor_environment(session);
     environment.insert(
-        TIME_LIMIT_VARIABLE.to_owned(),
+        variables::TIME_LIMIT_SECONDS.to_owned(),
         session.time_limit_seconds.to_string(),
     );
     environment

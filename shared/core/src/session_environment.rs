@@ -1,0 +1,65 @@
+//! Owns the names of all variables that a session's app is started with. `docs/environment.md` says
+//! what each one means, and `tests/plans/docs.rs` holds it to this list. Must not know how a task is
+//! started.
+
+/// The id of the session's user; every visitor without a login has one of their own.
+pub const USER: &str = "CAST_USER";
+/// The same, under the name that session images of the kasmweb family read.
+pub const KASM_USER_ID: &str = "KASM_USER_ID";
+/// The name of a user who has logged in.
+pub const KASM_USER: &str = "KASM_USER";
+/// The id of the link that the session was claimed by.
+pub const CAST_ID: &str = "CAST_ID";
+/// The keyed hash of the address that the claim came from, as the ledger has it.
+pub const ADDRESS_HASH: &str = "CAST_ADDRESS_HASH";
+/// The image's name.
+pub const IMAGE: &str = "CAST_IMAGE";
+/// The network's name.
+pub const NETWORK: &str = "CAST_NETWORK";
+/// The address to be opened.
+pub const KASM_URL: &str = "KASM_URL";
+/// What is allowed, as names with commas between them.
+pub const PERMISSIONS: &str = "CAST_PERMISSIONS";
+/// The session's id.
+pub const SESSION_ID: &str = "CAST_SESSION_ID";
+/// How long the session may live once it is ready, or once it has its visitor, in seconds.
+pub const TIME_LIMIT_SECONDS: &str = "CAST_TIME_LIMIT_SECONDS";
+/// The folder with the user's files.
+pub const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
+
+/// Everything that an app is told beside the image's own environment, in any container.
+pub const OF_APP: [&str; 17] = [
+    USER,
+    KASM_USER_ID,
+    KASM_USER,
+    CAST_ID,
+    ADDRESS_HASH,
+    IMAGE,
+    NETWORK,
+    KASM_URL,
+    PERMISSIONS,
+    "KASM_SVC_AUDIO",
+    "KASM_SVC_AUDIO_INPUT",
+    "KASM_SVC_UPLOADS",
+    "KASM_SVC_GAMEPAD",
+    "KASM_SVC_WEBCAM",
+    "KASM_SVC_PRINTER",
+    "KASM_SVC_SEND_CUT_TEXT",
+    "KASM_SVC_ACCEPT_CUT_TEXT",
+];
+
+/// What an app is told besides where its gate starts it, in one container.
+pub const BESIDE_GATE: [&str; 4] = [SESSION_ID, TIME_LIMIT_SECONDS, PROFILE_PATH, "PORT"];
+
+/// What only a gate is told: it passes none of these on to the app that it starts.
+pub const OF_GATE: [&str; 9] = [
+    "CAST_SESSION_SECRET",
+    "CAST_REPORT_URL",
+    "CAST_KEEPALIVE_SECONDS",
+    "CAST_GATE_LISTEN",
+    "CAST_APP_PORT",
+    "CAST_APP_HTTPS",
+    "CAST_APP_USER",
+    "CAST_APP_PASSWORD_VARIABLE",
+    "CAST_RECLAIM_SECONDS",
+];

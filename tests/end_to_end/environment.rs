@@ -1,0 +1,93 @@
+//! Owns what the app of a real session is told, from end to end: what `docs/environment.md` lists, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use casting_core::session_environment::{BESIDE_GATE, OF_APP, OF_GATE};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::lab::{From, Lab};
+
+/// What the machine, or the shell that writes the file, has in every environment.
+const OF_MACHINE: [&str; 8] = [
+    "PATH", "HOME", "LANG", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_",
+];
+
+/// The environment that the app has written to this file.
+async fn read(path: &str) -> BTreeMap<String, String> {
+    for _ in 0..600 {
+        if let Ok(text) = std::fs::read_to_string(path)
+            && text.ends_with("THE-END=1\n")
+        {
+            let pairs = text.lines().filter_map(|line| line.split_once('='));
+            return pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .filter(|(name, _)| name != "THE-END")
+                .collect();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the app has not written {path}")
+}
+
+#[tokio::test]
+async fn an_app_is_told_what_is_documented_and_nothing_else() {
+    let lab = Lab::with_processes().await;
+    let file = std::env::temp_dir().join(format!("casting-environment-{}", std::process::id()));
+    let file = file.display().to_string();
+    let script = format!("(env; echo THE-END=1) > {file}.part; mv {file}.part {file}; sleep 60");
+    let image = json!({
+        "name": "Writes", "container_image": "local/writes", "command": ["sh", "-c", script],
+        "environment": {"OF_THE_IMAGE": "1"}, "cpu": 256, "memory": 512,
+    });
+    let image = lab.admin(Method::POST, "images", Some(&image)).await;
+    assert_eq!(image.status, 201, "{}", image.text);
+    let fields = json!({
+        "name": "A secret name", "image_id": image.json()["id"], "kasm_url": "https://example.com/",
+    });
+    let cast = lab.cast(&fields).await;
+    let claimed = lab
+        .claim(From(1), cast["key"].as_str().expect("a key"))
+        .await;
+    assert_eq!(claimed.status, 202, "{}", claimed.text);
+
+    let told = read(&file).await;
+    std::fs::remove_file(&file).expect("the file is there");
+    let names: BTreeSet<&str> = told.keys().map(String::as_str).collect();
+    let documented: BTreeSet<&str> = OF_APP.into_iter().chain(BESIDE_GATE).collect();
+    let others: Vec<&&str> = names
+        .iter()
+        .filter(|name| !documented.contains(**name) && !OF_MACHINE.contains(*name))
+        .collect();
+    assert_eq!(others, [&"OF_THE_IMAGE"], "{told:?}");
+    assert!(OF_GATE.iter().all(|name| !names.contains(name)), "{told:?}");
+    // This visitor has not logged in, may do everything, and has no files that are kept.
+    let not_set = [
+        "KASM_USER",
+        "CAST_PROFILE_PATH",
+        "KASM_SVC_SEND_CUT_TEXT",
+        "KASM_SVC_ACCEPT_CUT_TEXT",
+    ];
+    let missing: Vec<&&str> = documented.difference(&names).collect();
+    assert!(
+        missing.iter().all(|name| not_set.contains(name)),
+        "{missing:?} of {told:?}"
+    );
+    assert!(!told.values().any(|value| value.contains("A secret name")));
+
+    let id = cast["id"].as_str().expect("an id");
+    let claims = lab
+        .admin(Method::GET, &format!("casts/{id}/claims"), None)
+        .await;
+    let claims: Value = claims.json();
+    let text = claims.to_string();
+    for name in ["CAST_ADDRESS_HASH", "CAST_USER", "CAST_SESSION_ID"] {
+        let value = &told[name];
+        assert!(
+            value.len() > 8 && text.contains(value.as_str()),
+            "{name} {value}: {text}"
+        );
+    }
+    assert_eq!(told["CAST_ID"], id);
+}
