@@ -5,6 +5,251 @@ use serde_json::{Value, json};
 
 use crate::lab::{Answer, From, Lab};
 
+/// What a document that was read does to the counter after a claim, with and without the ETag that it was read with.
+#[tokio::test]
+async fn a_counter_is_set_only_over_the_number_that_was_read() {
+    let lab = Lab::start().await;
+    let cast = lab
+        .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 10}))
+        .await;
+    let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
+    let key = cast["key"].as_str().expect("a key");
+    let change = async |etag: Option<&str>, document: &Value| {
+        let mut request = lab
+            .request(Method::PATCH, &format!("/api/admin/{path}"))
+            .bearer_auth(&lab.stack.admin_key);
+        if let Some(etag) = etag {
+            request = request.header("if-match", etag);
+        }
+        Answer::of(request.json(document)).await
+    };
+    let read = lab.admin(Method::GET, &path, None).await;
+    assert_eq!(lab.claim(From(1), key).await.status, 202);
+    let (etag, document) = (read.header("etag"), read.json());
+    let mut renamed = document.clone();
+    renamed["name"] = json!("Renamed");
+    let set = json!({"sessions_remaining": 20});
+    for (name, etag, document, status, remaining) in [
+        ("as it was read, not known when", None, &document, 409, 9),
+        ("renamed, not known when", None, &renamed, 409, 9),
+        (
+            "as it was read, with its ETag",
+            Some(etag),
+            &document,
+            200,
+            9,
+        ),
+        ("renamed, with its ETag", Some(etag), &renamed, 200, 9),
+        ("set, not known over what", None, &set, 409, 9),
+        (
+            "set over what was read before a claim",
+            Some("\"2-10\""),
+            &set,
+            409,
+            9,
+        ),
+        ("set with a version alone", Some("\"2\""), &set, 409, 9),
+        ("set with any version", Some("*"), &set, 409, 9),
+        ("set over an older version", Some("\"1-9\""), &set, 412, 9),
+        ("set over what it is", Some("\"2-9\""), &set, 200, 20),
+        (
+            "added to",
+            None,
+            &json!({"sessions_remaining_add": 5}),
+            200,
+            25,
+        ),
+        (
+            "too much taken",
+            None,
+            &json!({"sessions_remaining_add": -26}),
+            409,
+            25,
+        ),
+        (
+            "switched off",
+            None,
+            &json!({"limit_total_sessions": false}),
+            200,
+            25,
+        ),
+        (
+            "switched on",
+            None,
+            &json!({"limit_total_sessions": true}),
+            200,
+            25,
+        ),
+    ] {
+        let answer = change(etag, document).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text);
+        if status == 409 {
+            let pointer = answer.json()["errors"][0]["pointer"].clone();
+            let pointer = pointer.as_str().expect("a pointer");
+            assert!(
+                pointer.starts_with("/sessions_remaining"),
+                "{name}: {pointer}"
+            );
+        }
+        assert_eq!(lab.remaining(&cast).await, remaining, "{name}");
+    }
+
+    // What is undone is the difference: visitors have counted on.
+    assert_eq!(lab.claim(From(2), key).await.status, 202);
+    let entries = lab
+        .admin(Method::GET, &format!("audit?target={}", &path[6..]), None)
+        .await;
+    let entries = entries.json();
+    let added = entries["items"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .find(|entry| entry["changes"][0]["after"] == 25)
+        .expect("the sum has its entry");
+    let undo = format!("audit/{}/undo", added["id"].as_str().expect("an id"));
+    let undone = lab.admin(Method::POST, &undo, None).await;
+    assert_eq!(undone.status, 204, "{}", undone.text);
+    assert_eq!(lab.remaining(&cast).await, 19);
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_set_survives_its_switch_and_its_undo() {
+    let lab = Lab::start().await;
+    let cast = lab
+        .cast(&json!({
+            "limit_total_sessions": true, "sessions_remaining": 7,
+            "limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 60,
+            "limit_exempt_addresses": ["192.0.2.0/24"], "limit_requests_by": "browser",
+            "enforce_client_settings": true, "client_settings": {"sessions_per_user": 3},
+        }))
+        .await;
+    let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
+    let settled = |mut cast: Value| {
+        for name in ["version", "updated_at", "warnings"] {
+            cast[name] = Value::Null;
+        }
+        cast
+    };
+    for switch in [
+        "limit_total_sessions",
+        "limit_requests_per_ip",
+        "enforce_client_settings",
+    ] {
+        let before = settled(lab.admin(Method::GET, &path, None).await.json());
+        let mut off = before.clone();
+        off[switch] = json!(false);
+        for (to, expected) in [(false, &off), (true, &before)] {
+            let change = json!({ switch: to });
+            let changed = lab.admin(Method::PATCH, &path, Some(&change)).await;
+            assert_eq!(changed.status, 200, "{switch} {to}: {}", changed.text);
+            assert_eq!(&settled(changed.json()), expected, "{switch} {to}");
+        }
+        let change = json!({ switch: false });
+        lab.admin(Method::PATCH, &path, Some(&change)).await;
+        let newest = format!("audit?target={}&limit=1", &path[6..]);
+        let newest = lab.admin(Method::GET, &newest, None).await.json();
+        let id = newest["items"][0]["id"].as_str().expect("an entry");
+        let undone = lab
+            .admin(Method::POST, &format!("audit/{id}/undo"), None)
+            .await;
+        assert_eq!(undone.status, 204, "{switch}: {}", undone.text);
+        let now = settled(lab.admin(Method::GET, &path, None).await.json());
+        assert_eq!(now, before, "{switch}: undone");
+    }
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_deletion_says_what_names_the_record() {
+    let lab = Lab::start().await;
+    let make = async |path: &str, document: Value| {
+        let made = lab.admin(Method::POST, path, Some(&document)).await;
+        assert_eq!(made.status, 201, "{path}: {}", made.text);
+        made.json()
+    };
+    let id = |record: &Value| record["id"].as_str().expect("an id").to_owned();
+    let group = id(&make("groups", json!({"name": "Guests"})).await);
+    let network = json!({"name": "lab", "subnets": ["subnet-1"], "security_groups": ["sg-1"]});
+    make("networks", network).await;
+    let image = json!({
+        "name": "Networked", "container_image": "app:1", "command": ["demo-app"], "network": "lab",
+    });
+    let image = id(&make("images", image).await);
+    let mut casts = Vec::new();
+    for n in 1..=5 {
+        let fields = json!({
+            "name": format!("Open day {n}"), "key": format!("open-day-{n}"),
+            "image_id": image, "anonymous_user_group_id": group,
+        });
+        casts.push(lab.cast(&fields).await);
+    }
+    let pool = json!({"name": "Ready", "image_id": image, "group_id": group, "enabled": false});
+    make("staging-configs", pool).await;
+
+    let casts_and_more = "the cast \u{201c}Open day 1\u{201d} (open-day-1), the cast \
+        \u{201c}Open day 2\u{201d} (open-day-2), the cast \u{201c}Open day 3\u{201d} (open-day-3) \
+        and 3 more";
+    for (path, words) in [
+        (format!("groups/{group}"), casts_and_more),
+        (format!("images/{image}"), casts_and_more),
+        (
+            "networks/lab".to_owned(),
+            "the image \u{201c}Networked\u{201d}",
+        ),
+    ] {
+        let refused = lab.admin(Method::DELETE, &path, None).await;
+        let detail = refused.json()["detail"].as_str().expect("words").to_owned();
+        assert_eq!(refused.status, 409, "{path}: {detail}");
+        assert!(detail.contains(words), "{path}: {detail}");
+        let there = lab.admin(Method::GET, &path, None).await;
+        assert_eq!(there.status, 200, "{path} is still there");
+    }
+
+    let path = format!("casts/{}", id(&casts[0]));
+    let warned = async |path: &str| {
+        let read = lab.admin(Method::GET, path, None).await.json();
+        let warnings = read["warnings"].as_array().cloned().unwrap_or_default();
+        let of_group = |warning: &Value| warning["pointer"] == "/anonymous_user_group_id";
+        warnings.iter().any(of_group)
+    };
+    assert!(!warned(&path).await, "the group is there");
+    let forced = format!("groups/{group}?force=true");
+    assert_eq!(lab.admin(Method::DELETE, &forced, None).await.status, 204);
+    assert!(warned(&path).await, "the group is gone");
+    let list = lab
+        .admin(Method::GET, "casts?search=open+day+1", None)
+        .await;
+    assert!(
+        list.json()["items"][0]["warnings"]
+            .to_string()
+            .contains("names a group that is gone"),
+        "{}",
+        list.text
+    );
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn casts_of_one_name_are_told_apart() {
+    let lab = Lab::start().await;
+    let namesake = async |path: &str| {
+        let read = lab.admin(Method::GET, path, None).await.json();
+        read["warnings"].to_string().contains("another cast too")
+    };
+    let one = lab.cast(&json!({"name": "Workshop: Rust"})).await;
+    let path = |cast: &Value| format!("casts/{}", cast["id"].as_str().expect("an id"));
+    assert!(!one["warnings"].to_string().contains("another cast too"));
+    let two = lab.cast(&json!({"name": "workshop: rust"})).await;
+    assert!(two["warnings"].to_string().contains("another cast too"));
+    assert!(namesake(&path(&one)).await && namesake(&path(&two)).await);
+    let renamed = json!({"name": "Workshop: Go"});
+    let changed = lab.admin(Method::PATCH, &path(&two), Some(&renamed)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert!(!namesake(&path(&one)).await && !namesake(&path(&two)).await);
+    lab.stack.stop().await;
+}
+
 #[tokio::test]
 async fn a_cast_is_made_read_changed_and_deleted() {
     let lab = Lab::start().await;
@@ -25,7 +270,7 @@ async fn a_cast_is_made_read_changed_and_deleted() {
     let read = lab.admin(Method::GET, &path, None).await;
     assert_eq!(
         (read.header("etag"), &read.json()["sessions_remaining"]),
-        ("\"1\"", &json!(2))
+        ("\"1-2\"", &json!(2))
     );
     let changed = lab
         .admin(Method::PATCH, &path, Some(&json!({"name": "Renamed"})))
@@ -39,7 +284,7 @@ async fn a_cast_is_made_read_changed_and_deleted() {
         lab.admin(
             Method::PATCH,
             &path,
-            Some(&json!({"sessions_remaining": 9}))
+            Some(&json!({"sessions_remaining_add": 7}))
         )
         .await
         .json()["sessions_remaining"],
@@ -55,6 +300,7 @@ async fn a_cast_is_made_read_changed_and_deleted() {
             .status,
         412
     );
+    let read = lab.admin(Method::GET, &path, None).await;
     assert_eq!(
         lab.admin(Method::PATCH, &path, Some(&read.json()))
             .await

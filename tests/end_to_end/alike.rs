@@ -415,7 +415,7 @@ async fn a_change_works_at_once_where_it_was_made() {
     assert_eq!(code(key).await, "");
     for more in 1..4 {
         assert_eq!(code(key).await, "no-sessions-left");
-        switch(&lab, &cast, &json!({"sessions_remaining": 1})).await;
+        switch(&lab, &cast, &json!({"sessions_remaining_add": 1})).await;
         assert_eq!(code(key).await, "", "raised {more} times");
     }
     for (change, expected) in [

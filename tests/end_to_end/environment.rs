@@ -9,34 +9,53 @@ use serde_json::{Value, json};
 
 use crate::lab::{From, Lab};
 
-/// What the machine, or the shell that writes the file, has in every environment.
-const OF_MACHINE: [&str; 8] = [
-    "PATH", "HOME", "LANG", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_",
+/// What the machine, the shell that runs the script, or what confines it has in every environment.
+const OF_MACHINE: [&str; 10] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "USER",
+    "ALL_PROXY",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "_",
 ];
 
-/// The environment that the app has written to this file.
-async fn read(path: &str) -> BTreeMap<String, String> {
+/// The environment that the app has written into its task's log.
+async fn read() -> BTreeMap<String, String> {
+    let own = format!("casting-{}-", std::process::id());
     for _ in 0..600 {
-        if let Ok(text) = std::fs::read_to_string(path)
-            && text.ends_with("THE-END=1\n")
-        {
-            let pairs = text.lines().filter_map(|line| line.split_once('='));
-            return pairs
+        let folders = std::fs::read_dir(std::env::temp_dir()).expect("the folder of all stacks");
+        let of_stack = |name: &str| name.starts_with(&own);
+        let logs = folders
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                path.file_name()
+                    .and_then(|name| name.to_str())
+                    .is_some_and(of_stack)
+            })
+            .filter_map(|path| std::fs::read_dir(path.join("tasks")).ok())
+            .flatten()
+            .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+        if let Some(log) = logs.into_iter().find(|log| log.contains("TOLD:THE-END=1")) {
+            let lines = log.lines().filter_map(|line| line.split_once("TOLD:"));
+            return lines
+                .filter_map(|(_, pair)| pair.split_once('='))
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .filter(|(name, _)| name != "THE-END")
                 .collect();
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("the app has not written {path}")
+    panic!("the app has not said what it is told")
 }
 
 #[tokio::test]
 async fn an_app_is_told_what_is_documented_and_nothing_else() {
     let lab = Lab::with_processes().await;
-    let file = std::env::temp_dir().join(format!("casting-environment-{}", std::process::id()));
-    let file = file.display().to_string();
-    let script = format!("(env; echo THE-END=1) > {file}.part; mv {file}.part {file}; sleep 60");
+    let script = "(env; echo THE-END=1) | sed 's/^/TOLD:/'; sleep 60";
     let image = json!({
         "name": "Writes", "container_image": "local/writes", "command": ["sh", "-c", script],
         "environment": {"OF_THE_IMAGE": "1"}, "cpu": 256, "memory": 512,
@@ -52,8 +71,7 @@ async fn an_app_is_told_what_is_documented_and_nothing_else() {
         .await;
     assert_eq!(claimed.status, 202, "{}", claimed.text);
 
-    let told = read(&file).await;
-    std::fs::remove_file(&file).expect("the file is there");
+    let told = read().await;
     let names: BTreeSet<&str> = told.keys().map(String::as_str).collect();
     let documented: BTreeSet<&str> = OF_APP.into_iter().chain(BESIDE_GATE).collect();
     let others: Vec<&&str> = names

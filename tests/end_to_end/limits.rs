@@ -206,8 +206,8 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
     )
     .await;
     assert_eq!(ended.status, 200, "{}", ended.text);
-    // That it was full is remembered for a moment.
-    lab.clock.advance(3);
+    // That it was full is remembered for less than a second.
+    lab.clock.advance(1);
     lab.stack.control.sweep().await.expect("sweeps");
     let after = lab.claim(From(3), key(&cast)).await;
     assert_eq!(after.status, 202, "{}", after.text);
@@ -218,11 +218,47 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
     lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 1})))
         .await;
     assert_eq!(
-        lab.claim(From(4), "welcome").await.status,
-        202,
-        "counted from when the limit is switched on"
+        lab.claim(From(4), "welcome").await.code(),
+        "system-busy",
+        "what lived before the limit was set is counted"
     );
+    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 2})))
+        .await;
+    lab.clock.advance(1);
+    assert_eq!(lab.claim(From(4), "welcome").await.status, 202);
     assert_eq!(lab.claim(From(5), "welcome").await.code(), "system-busy");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_cap_that_is_set_counts_the_sessions_that_live() {
+    let lab = Lab::start().await;
+    let cast = lab.cast(&json!({})).await;
+    let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
+    let claim = async |n| lab.claim(From(n), key(&cast)).await;
+    for n in 1..=3 {
+        assert_eq!(claim(n).await.status, 202);
+    }
+    for (name, most, admitted) in [
+        ("set to what lives", json!(3), 0),
+        ("raised by one", json!(4), 1),
+        ("lowered", json!(2), 0),
+        ("off", json!(null), 2),
+        ("on again", json!(7), 1),
+    ] {
+        let change = json!({ "max_live_sessions": most });
+        let changed = lab.admin(Method::PATCH, &path, Some(&change)).await;
+        assert_eq!(changed.status, 200, "{name}: {}", changed.text);
+        lab.clock.advance(1);
+        for n in 0..2 {
+            let answer = claim(10 + n).await;
+            let is_in = n < admitted;
+            assert_eq!(answer.status, if is_in { 202 } else { 503 }, "{name}, {n}");
+            if !is_in {
+                assert_eq!(answer.code(), "cast-busy", "{name}, {n}");
+            }
+        }
+    }
     lab.stack.stop().await;
 }
 

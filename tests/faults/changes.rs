@@ -1,7 +1,7 @@
 //! Owns what other function instances go by: how soon a change reaches them, and that looking up a
 //! disabled link is the same work as looking up an unknown one.
 
-use casting_core::cast::{Cast, CastSettings, Counter};
+use casting_core::cast::{Cast, CastSettings, CounterChange};
 use casting_core::ids::CastKey;
 use casting_core::policy::Wishes;
 use casting_core::ports::Store;
@@ -19,15 +19,11 @@ async fn change(world: &World, settings: impl FnOnce(&mut CastSettings), remaini
         ..before.clone()
     };
     settings(&mut after.settings);
-    if let Some(remaining) = remaining {
-        after.counter = Counter {
-            remaining,
-            epoch: before.counter.epoch + 1,
-        };
-    }
+    let change = remaining.map_or(CounterChange::Keep, CounterChange::Set);
+    after.counter = before.counter.changed(change);
     let store = &world.calm().store;
     store
-        .replace_cast(&before, &after, remaining.is_some(), None)
+        .replace_cast(&before, &after, change, None)
         .await
         .expect("is written");
 }

@@ -21,10 +21,10 @@ use tokio::task::JoinSet;
 const STEPS: usize = 6;
 
 /// A visitor's address and the number of the token: a proof is bound to the one, and named by the other.
-type Proof = (u8, u8);
+pub type Proof = (u8, u8);
 
 /// What an actor did that the checks must know of.
-enum Done {
+pub enum Done {
     Given(Box<Claimed>, Proof),
     Served(SessionId),
     NotTaken(Value),
@@ -197,7 +197,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
 
 /// Sends one actor on its way.
 #[expect(clippy::too_many_arguments, reason = "the whole stage, once")]
-fn send_actor(
+pub fn send_actor(
     actors: &mut JoinSet<Done>,
     rng: &mut fastrand::Rng,
     world: &World,

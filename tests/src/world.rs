@@ -10,17 +10,21 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_boot::{AwsSettings, Control, clients};
-use casting_core::cast::{Cast, Counter, IpLimit};
+use casting_core::cast::{Cast, Counter, CounterChange, IpLimit};
+use casting_core::cast_form;
 use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, draw};
 use casting_core::keys::Keyring;
 use casting_core::listing::SessionQuery;
 use casting_core::policy::Wishes;
-use casting_core::ports::{Launcher, Store};
+use casting_core::ports::{Launcher, Replaced, Saved, Store};
 use casting_core::session::{Session, State};
 use casting_core::staging::Staging;
+use casting_core::system::{SYSTEM_ID, System};
+use casting_core::system_form;
 use casting_core::tally::{Tally, TallyKind};
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
+use casting_core::url_rules::OwnUrls;
 use casting_core::viewing::Exec;
 use casting_core::{Casting, ClaimRequest, Claimed, Next, Refusal, Terms, Visitor};
 use casting_dynamo::DynamoStore;
@@ -28,7 +32,7 @@ use casting_dynamo::schema::{TableNames, create_tables};
 use casting_ecs::{EcsLauncher, EcsSettings};
 use casting_local::ecs::{Ecs, EcsOptions, Runtime, Trouble};
 use dynoxide::Database;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::gates::{TestGates, pool_of};
@@ -71,6 +75,15 @@ fn dynamodb(database: &Database) -> aws_sdk_dynamodb::Client {
     )
 }
 
+/// How live sessions are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveCount {
+    /// What the count says.
+    pub taken: u32,
+    /// How many live without being counted.
+    pub uncounted: u32,
+}
+
 /// One link and everybody around it.
 pub struct World {
     /// Processes of the control plane; each remembers for itself.
@@ -85,6 +98,8 @@ pub struct World {
     pub cast: Cast,
     /// How many sessions the counter was last set to.
     pub total: u64,
+    /// Whether the number of live sessions is limited only while some live already.
+    pub is_limited_late: bool,
     /// Sessions whose gate was told that its report was taken.
     pub served: HashSet<SessionId>,
     /// Sessions that a visitor was given.
@@ -208,6 +223,7 @@ impl World {
             .map_err(|words| anyhow::anyhow!("the image was refused: {words}"))?;
         processes[0].store.put_record(&image, None, None).await?;
         processes[0].store.create_cast(&cast, None).await?;
+        processes[0].count_of_cast(&cast).await?;
         let pool = limits
             .ready
             .map(|ready| pool_of(&image, StagingId::from_bytes(draw(&*entropy)), ready));
@@ -221,6 +237,7 @@ impl World {
             pool,
             cast,
             total,
+            is_limited_late: false,
             served: HashSet::new(),
             given: HashSet::new(),
             news,
@@ -293,14 +310,14 @@ impl World {
         let before = self.cast_now().await?;
         let mut after = before.clone();
         after.version += 1;
-        after.counter = Counter {
-            remaining,
-            epoch: before.counter.epoch + 1,
-        };
-        self.calm()
+        let set = CounterChange::Set(remaining);
+        after.counter = before.counter.changed(set);
+        let replaced = self
+            .calm()
             .store
-            .replace_cast(&before, &after, true, None)
+            .replace_cast(&before, &after, set, None)
             .await?;
+        ensure!(replaced == Replaced::Done, "the counter was not set");
         self.total = remaining;
         Ok(())
     }
@@ -349,13 +366,12 @@ impl World {
                 self.total
             );
         }
-        if let Some(most) = cast.settings.max_live_sessions {
-            let key = Tally::new(TallyKind::Cast, cast.id.as_str(), most).key;
-            let taken = self.calm().store.tally(&key).await?;
-            let live = rows.iter().filter(|row| row.is_live()).count() as u32;
+        let counts = self.live_counts().await?;
+        if let (Some(most), false) = (cast.settings.max_live_sessions, self.is_limited_late) {
+            let LiveCount { taken, uncounted } = counts[0];
             ensure!(
-                taken == live && live <= most,
-                "{taken} of {most} are taken, and {live} sessions live"
+                uncounted == 0 && taken <= most,
+                "{taken} of {most} are taken, and {uncounted} sessions are not counted"
             );
         }
         if let Some(limit) = &cast.settings.ip_limit {
@@ -377,6 +393,32 @@ impl World {
             );
         }
         Ok(())
+    }
+
+    /// How the live sessions of the link are counted, for the link and for the deployment.
+    ///
+    /// # Errors
+    /// When a count is not the number of live sessions that hold one of it.
+    pub async fn live_counts(&self) -> Result<[LiveCount; 2]> {
+        let rows = self.sessions().await?;
+        let of_kind = async |tally: Tally| {
+            let taken = self.calm().store.tally(&tally.key).await?;
+            let live = rows.iter().filter(|row| row.is_live());
+            let (holding, others): (Vec<_>, Vec<_>) =
+                live.partition(|row| row.charge.held.contains(&tally.held()));
+            ensure!(
+                taken as usize == holding.len(),
+                "{taken} are taken of {}, and {} live sessions hold one",
+                tally.key,
+                holding.len()
+            );
+            let uncounted = others.len() as u32;
+            Ok(LiveCount { taken, uncounted })
+        };
+        Ok([
+            of_kind(Tally::unlimited(TallyKind::Cast, self.cast.id.as_str())).await?,
+            of_kind(Tally::unlimited(TallyKind::System, "all")).await?,
+        ])
     }
 
     /// What must hold once everything has settled.
@@ -477,6 +519,56 @@ impl World {
         }
         Ok(all)
     }
+}
+
+/// An administrator sets how many sessions of a link may live at once, as the console does.
+///
+/// # Errors
+/// When the store does not answer, or the change is refused.
+pub async fn limit_link(process: &Control, cast: &CastId, most: Option<u32>) -> Result<()> {
+    for _ in 0..10 {
+        let before = process
+            .store
+            .cast(cast)
+            .await?
+            .context("the cast is gone")?;
+        let change = json!({ "max_live_sessions": most });
+        let draft = cast_form::patch(&before, &change, &OwnUrls::of("http://cast.test"), None)?;
+        let after = Cast {
+            version: before.version + 1,
+            settings: draft.settings,
+            ..before.clone()
+        };
+        let replaced = process
+            .store
+            .replace_cast(&before, &after, CounterChange::Keep, None)
+            .await?;
+        if replaced == Replaced::Done {
+            process.forget();
+            return Ok(process.count_of_cast(&after).await?);
+        }
+    }
+    bail!("the cast changes all the time")
+}
+
+/// An administrator sets how many sessions of the deployment may live at once, as the console does.
+///
+/// # Errors
+/// When the store does not answer, or the change is refused.
+pub async fn limit_deployment(process: &Control, most: Option<u32>) -> Result<()> {
+    for _ in 0..10 {
+        let stored = process.store.record::<System>(SYSTEM_ID).await?;
+        let expected = stored.as_ref().map(|system| system.version);
+        let before = stored.unwrap_or_default();
+        let settings = system_form::patch(&before, &json!({ "max_sessions": most }))?;
+        let after = System::new(before.version + 1, settings, process.clock.now());
+        let saved = process.store.put_record(&after, expected, None).await?;
+        if saved == Saved::Done {
+            process.forget();
+            return Ok(process.count_of_system(&after).await?);
+        }
+    }
+    bail!("the settings change all the time")
 }
 
 /// Opens the link and prepares its claim.

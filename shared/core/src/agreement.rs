@@ -271,7 +271,15 @@ fn subjects() -> Vec<Subject> {
             "a changed cast",
             cast_form::schemas().change,
             &[json!({})],
-            Box::new(|input| cast_form::patch(&limited(), input, &OwnUrls::of(OURS)).map(drop)),
+            Box::new(|input| {
+                cast_form::patch(
+                    &limited(),
+                    input,
+                    &OwnUrls::of(OURS),
+                    Some(limited().counter.remaining),
+                )
+                .map(drop)
+            }),
         ),
         subject(
             "a new group",

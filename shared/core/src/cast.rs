@@ -44,6 +44,22 @@ impl Counter {
         }
     }
 
+    /// The counter after this change, if no claim moves it in the meantime.
+    #[must_use]
+    pub const fn changed(self, change: CounterChange) -> Self {
+        match change {
+            CounterChange::Keep => self,
+            CounterChange::Set(remaining) => Self {
+                remaining,
+                epoch: self.epoch + 1,
+            },
+            CounterChange::Add(difference) => Self {
+                remaining: self.remaining.saturating_add_signed(difference),
+                ..self
+            },
+        }
+    }
+
     /// Roughly how many sessions can still be given out: what strangers are told.
     pub const fn amount(self) -> Amount {
         match self.remaining {
@@ -53,6 +69,19 @@ impl Counter {
             _ => Amount::Many,
         }
     }
+}
+
+/// What an administrator does to Sessions Remaining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CounterChange {
+    /// It is left to the claims.
+    #[default]
+    Keep,
+    /// It becomes this number, if it is still the number that the change was decided on. A new
+    /// epoch begins.
+    Set(u64),
+    /// This is added to it, or taken from it, whatever it is by then.
+    Add(i64),
 }
 
 /// Sessions Remaining as strangers are told it: exact numbers are the administrator's.
@@ -77,6 +106,14 @@ impl Amount {
             Self::Some => "some",
             Self::Many => "many",
         }
+    }
+}
+
+impl Cast {
+    /// Sessions Remaining, also while the limit is off; `None` when it was never set.
+    pub fn sessions_remaining(&self) -> Option<u64> {
+        let is_set = self.settings.limit_total_sessions || self.counter != Counter::default();
+        is_set.then_some(self.counter.remaining)
     }
 }
 
@@ -112,6 +149,9 @@ pub struct CastSettings {
     /// seed: Limit Requests Per IP; `None` is off.
     #[serde(default)]
     pub ip_limit: Option<IpLimit>,
+    /// What was set of it, while it is off.
+    #[serde(default)]
+    pub kept_ip_limit: KeptIpLimit,
     /// seed: Restrict to Referrers; empty accepts everybody.
     #[serde(default)]
     pub referrers: Vec<ReferrerRule>,
@@ -145,6 +185,10 @@ pub struct CastSettings {
     /// How many sessions of this link may live at once; `None` is no limit.
     #[serde(default)]
     pub max_live_sessions: Option<u32>,
+    /// The cast's version in which `max_live_sessions` was last set after there was no limit: since
+    /// then its live sessions are counted.
+    #[serde(default)]
+    pub counted_since: u64,
     /// Whether visitors who find every place taken wait in line instead of being refused.
     #[serde(default)]
     pub waiting_room: bool,
@@ -160,6 +204,9 @@ pub struct CastSettings {
     /// The cast's own permissions and limits, which win over those of groups; `None` leaves all to the groups.
     #[serde(default)]
     pub enforced_client_settings: Option<ClientSettings>,
+    /// What was set of them, while they are not enforced.
+    #[serde(default)]
+    pub kept_client_settings: Option<ClientSettings>,
     /// The picture behind the landing page, on https.
     #[serde(default)]
     pub background_url: Option<String>,
@@ -225,6 +272,7 @@ impl CastSettings {
             valid_until: None,
             limit_total_sessions: false,
             ip_limit: None,
+            kept_ip_limit: KeptIpLimit::NONE,
             referrers: Vec::new(),
             error_url: None,
             kasm_url: None,
@@ -236,11 +284,13 @@ impl CastSettings {
             require_captcha: false,
             allow_resume: false,
             max_live_sessions: None,
+            counted_since: 0,
             waiting_room: false,
             open_hours: None,
             allowed_addresses: Vec::new(),
             banned_addresses: Vec::new(),
             enforced_client_settings: None,
+            kept_client_settings: None,
             background_url: None,
             disable_control_panel: false,
             disable_tips: false,
@@ -266,6 +316,52 @@ pub struct IpLimit {
     /// Addresses that are not limited, such as a classroom's.
     #[serde(default)]
     pub exempt: Vec<AddressRule>,
+}
+
+/// What was set of Limit Requests Per IP while it is off, to be there when it is switched on.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeptIpLimit {
+    /// See [`IpLimit`].
+    #[serde(default)]
+    pub sessions: Option<u32>,
+    /// See [`IpLimit`], in seconds.
+    #[serde(default)]
+    pub within_seconds: Option<u32>,
+    /// See [`IpLimit`].
+    #[serde(default)]
+    pub by: CountBy,
+    /// See [`IpLimit`].
+    #[serde(default)]
+    pub exempt: Vec<AddressRule>,
+}
+
+impl KeptIpLimit {
+    /// Nothing was set.
+    pub const NONE: Self = Self {
+        sessions: None,
+        within_seconds: None,
+        by: CountBy::Address,
+        exempt: Vec::new(),
+    };
+
+    /// What is set of the limit, on or off.
+    pub fn of(settings: &CastSettings) -> Self {
+        settings
+            .ip_limit
+            .as_ref()
+            .map_or_else(|| settings.kept_ip_limit.clone(), Self::from)
+    }
+}
+
+impl From<&IpLimit> for KeptIpLimit {
+    fn from(limit: &IpLimit) -> Self {
+        Self {
+            sessions: Some(limit.sessions),
+            within_seconds: Some(limit.within_seconds),
+            by: limit.by,
+            exempt: limit.exempt.clone(),
+        }
+    }
 }
 
 /// What Limit Requests Per IP takes for one visitor.

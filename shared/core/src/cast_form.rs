@@ -4,11 +4,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::address_rules::AddressRule;
-use crate::cast::{Cast, CastSettings, CountBy, IpLimit};
+use crate::cast::{Cast, CastSettings, CountBy, CounterChange, IpLimit, KeptIpLimit};
 use crate::cast_warnings;
 use crate::client_form;
 use crate::field_words as words;
-use crate::form::{FieldErrors, Form, Spelled, Warning, flag, line, shaped, spelled, text, whole};
+use crate::form::{
+    FieldErrors, Form, Read, Reader, Spelled, Warning, flag, line, shaped, spelled, text, whole,
+};
 use crate::ids::{CastId, CastKey, Entropy, GroupId, ImageId};
 use crate::open_hours::OpenHours;
 use crate::open_hours_form;
@@ -54,8 +56,8 @@ fn previous_key_schema() -> Value {
 pub struct CastDraft {
     /// All settings as they shall be.
     pub settings: CastSettings,
-    /// Sessions Remaining, when it is to be set.
-    pub set_counter: Option<u64>,
+    /// What is to be done to Sessions Remaining.
+    pub counter: CounterChange,
     /// What was sent without having an effect; [`warnings`] knows the rest.
     pub warnings: Vec<Warning>,
 }
@@ -77,17 +79,53 @@ pub fn create(
     )
 }
 
-/// Reads a change: what is not named stays, null clears what may be empty, and the counter moves only when it is named
-/// (with the number it has already, it does not).
+/// Reads a change: what is not named stays, and null clears what may be empty. `read_at` is the
+/// Sessions Remaining that the document was made from, where that is known: while the limit is on,
+/// another number is set only over that one, because every claim moves it.
 ///
 /// # Errors
 /// Every mistake in the document.
-pub fn patch(cast: &Cast, input: &Value, own: &OwnUrls) -> Result<CastDraft, FieldErrors> {
-    read(
-        &mut Form::change(fields(cast), input, &read_only())?,
-        Some(cast),
-        own,
+pub fn patch(
+    cast: &Cast,
+    input: &Value,
+    own: &OwnUrls,
+    read_at: Option<u64>,
+) -> Result<CastDraft, FieldErrors> {
+    let mut form = Form::change(fields(cast), input, &read_only())?;
+    let added = form.nullable(ADD, difference());
+    let change = Change {
+        cast,
+        read_at,
+        added,
+    };
+    read(&mut form, Some(&change), own)
+}
+
+/// The field by which Sessions Remaining changes by a difference.
+const ADD: &str = "sessions_remaining_add";
+
+fn difference() -> Reader<i64> {
+    const MOST: i64 = MAX_SESSIONS as i64;
+    Reader::new(
+        |value| {
+            // JSON does not tell 5.0 from 5.
+            let plain = |n: &f64| n.fract() == 0.0 && n.abs() <= MOST as f64;
+            let spelled = || value.as_f64().filter(plain).map(|n| n as i64);
+            let number = value.as_i64().or_else(spelled);
+            let number = number.filter(|n| (-MOST..=MOST).contains(n));
+            number.ok_or_else(|| format!("must be a whole number from -{MOST} to {MOST}."))
+        },
+        || json!({ "type": "integer", "minimum": -MOST, "maximum": MOST }),
     )
+}
+
+/// What a change is made on.
+struct Change<'a> {
+    cast: &'a Cast,
+    /// The Sessions Remaining that the document was made from.
+    read_at: Option<u64>,
+    /// What is to be added to Sessions Remaining.
+    added: Option<i64>,
 }
 
 /// What JSON Schema says of a new cast, of a change and of what is shown.
@@ -95,7 +133,11 @@ pub fn schemas() -> Schemas {
     let sketch = Sketch::of(|form| _ = read(form, None, &OwnUrls::default()))
         .described(words::CAST)
         .drawn("key");
-    sketch.schemas(&read_only())
+    let mut schemas = sketch.schemas(&read_only());
+    let mut add = sketch::nullable(difference().schema());
+    add["description"] = json!(words::SESSIONS_REMAINING_ADD);
+    schemas.change["properties"][ADD] = add;
+    schemas
 }
 
 /// What JSON Schema says of what shall be other in a copy.
@@ -105,7 +147,12 @@ pub fn copy_schema() -> Value {
         .change(&[])
 }
 
-fn read(form: &mut Form, current: Option<&Cast>, own: &OwnUrls) -> Result<CastDraft, FieldErrors> {
+fn read(
+    form: &mut Form,
+    change: Option<&Change<'_>>,
+    own: &OwnUrls,
+) -> Result<CastDraft, FieldErrors> {
+    let current = change.map(|change| change.cast);
     let mut warnings = Vec::new();
     let name = form.required("name", line(1..=100));
     let description = form.defaulted("description", String::new(), text(0..=2000));
@@ -115,8 +162,8 @@ fn read(form: &mut Form, current: Option<&Cast>, own: &OwnUrls) -> Result<CastDr
     let image_id = form.required("image_id", spelled(read_image_id));
     let enabled = form.defaulted("enabled", true, flag);
     let valid_until = form.nullable("valid_until", spelled(read_time));
-    let (limit_total_sessions, set_counter) = read_total(form, current, &mut warnings);
-    let ip_limit = read_ip_limit(form, &mut warnings);
+    let (limit_total_sessions, counter) = read_total(form, change, &mut warnings);
+    let (ip_limit, kept_ip_limit) = read_ip_limit(form, current, &mut warnings);
     let referrers = form.list("restrict_to_referrers", MAX_REFERRERS, ReferrerRule::parse);
     let own = own.clone();
     let error_url = form.nullable(
@@ -159,6 +206,7 @@ fn read(form: &mut Form, current: Option<&Cast>, own: &OwnUrls) -> Result<CastDr
         valid_until,
         limit_total_sessions,
         ip_limit,
+        kept_ip_limit,
         referrers: once,
         error_url,
         kasm_url,
@@ -167,6 +215,7 @@ fn read(form: &mut Form, current: Option<&Cast>, own: &OwnUrls) -> Result<CastDr
         require_captcha: admission.require_captcha,
         allow_resume: admission.allow_resume,
         max_live_sessions: admission.max_live_sessions,
+        counted_since: counted_since(current, admission.max_live_sessions),
         waiting_room: admission.waiting_room,
         open_hours: admission.open_hours,
         allowed_addresses: admission.allowed_addresses,
@@ -175,6 +224,7 @@ fn read(form: &mut Form, current: Option<&Cast>, own: &OwnUrls) -> Result<CastDr
         dynamic_kasm_url_hosts: session.dynamic_kasm_url_hosts,
         dynamic_docker_network: session.dynamic_docker_network,
         enforced_client_settings: session.enforced_client_settings,
+        kept_client_settings: session.kept_client_settings,
         background_url: session.background_url,
         disable_control_panel: view.disable_control_panel,
         disable_tips: view.disable_tips,
@@ -186,9 +236,19 @@ fn read(form: &mut Form, current: Option<&Cast>, own: &OwnUrls) -> Result<CastDr
     };
     Ok(CastDraft {
         settings,
-        set_counter,
+        counter,
         warnings,
     })
+}
+
+/// Since which version of the cast its live sessions are counted: see [`CastSettings`].
+fn counted_since(current: Option<&Cast>, max_live_sessions: Option<u32>) -> u64 {
+    let Some(cast) = current else { return 1 };
+    if cast.settings.max_live_sessions.is_none() && max_live_sessions.is_some() {
+        cast.version + 1
+    } else {
+        cast.settings.counted_since
+    }
 }
 
 /// The fields that say who may come in.
@@ -226,12 +286,14 @@ struct SessionFields {
     dynamic_kasm_url_hosts: Vec<ReferrerRule>,
     dynamic_docker_network: bool,
     enforced_client_settings: Option<ClientSettings>,
+    kept_client_settings: Option<ClientSettings>,
     background_url: Option<String>,
 }
 
 fn read_session(form: &mut Form) -> SessionFields {
     let enforce = form.defaulted("enforce_client_settings", false, flag);
     let client = client_form::read(form, "client_settings");
+    let kept = (!enforce && client != ClientSettings::default()).then(|| client.clone());
     SessionFields {
         dynamic_kasm_url: form.defaulted("allow_dynamic_kasm_url", false, flag),
         dynamic_kasm_url_hosts: form.list(
@@ -241,6 +303,7 @@ fn read_session(form: &mut Form) -> SessionFields {
         ),
         dynamic_docker_network: form.defaulted("allow_dynamic_docker_network", false, flag),
         enforced_client_settings: enforce.then_some(client),
+        kept_client_settings: kept,
         background_url: form.nullable(
             "background_url",
             shaped(|| &shape::PICTURE_URL, url_rules::picture_url),
@@ -290,48 +353,93 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
-/// Limit Total Session and Sessions Remaining: whether the limit is on, and the number to set the counter to.
+/// Limit Total Session and Sessions Remaining: whether the limit is on, and what is done to the
+/// counter. The number stays while the limit is off.
 fn read_total(
+    form: &mut Form,
+    change: Option<&Change<'_>>,
+    warnings: &mut Vec<Warning>,
+) -> (bool, CounterChange) {
+    const NAME: &str = "sessions_remaining";
+    let on = form.defaulted("limit_total_sessions", false, flag);
+    form.rule(|| needs("limit_total_sessions", &json!(true), &[NAME]));
+    let remaining = form.nullable(NAME, whole(0..=MAX_SESSIONS));
+    if on && remaining.is_none() {
+        form.require(NAME, "is required while limit_total_sessions is on.");
+    }
+    let stored = change.and_then(|change| change.cast.sessions_remaining());
+    let set = remaining.filter(|remaining| form.names(NAME) && stored != Some(*remaining));
+    if !on && set.is_some() {
+        warnings.push(Warning {
+            pointer: "/sessions_remaining",
+            detail: "has no effect while limit_total_sessions is off; it is kept until then.",
+        });
+    }
+    let set = set.map_or(CounterChange::Keep, CounterChange::Set);
+    let Some(change) = change else {
+        return (on, set);
+    };
+    let current = change.cast.counter.remaining;
+    let set = match (set, change.read_at) {
+        // No claim moves it while the limit is off.
+        _ if !change.cast.settings.limit_total_sessions => set,
+        // The document has the number that it was made from; claims have moved it since.
+        (CounterChange::Set(number), Some(read_at)) if number == read_at => CounterChange::Keep,
+        (CounterChange::Set(_), Some(read_at)) if read_at != current => {
+            form.refuse(
+                NAME,
+                format!(
+                    "was {read_at} when this was read, and is {current} now: visitors count on. \
+                     Read it again, or send {ADD}."
+                ),
+            );
+            CounterChange::Keep
+        }
+        (CounterChange::Set(_), None) => {
+            form.refuse(
+                NAME,
+                format!(
+                    "is {current} now, and every claim moves it: send the ETag of what was read \
+                     as If-Match to set another number, or {ADD} to change it by a difference."
+                ),
+            );
+            CounterChange::Keep
+        }
+        (set, _) => set,
+    };
+    (on, read_difference(form, set, current, change.added))
+}
+
+/// What is done to the counter, with the difference that is to be added to it.
+fn read_difference(
+    form: &mut Form,
+    set: CounterChange,
+    current: u64,
+    added: Option<i64>,
+) -> CounterChange {
+    let Some(added) = added.filter(|added| *added != 0) else {
+        return set;
+    };
+    if set != CounterChange::Keep {
+        form.refuse(ADD, "cannot be sent with another sessions_remaining.");
+        return set;
+    }
+    let sum = current.checked_add_signed(added);
+    if sum.is_none_or(|sum| sum > MAX_SESSIONS) {
+        let detail = format!("does not fit: there are {current}, and 0 to {MAX_SESSIONS} can be.");
+        form.refuse(ADD, detail);
+        return set;
+    }
+    CounterChange::Add(added)
+}
+
+/// Limit Requests Per IP, Sessions Allowed and Within Seconds; and what is kept of them while the
+/// limit is off.
+fn read_ip_limit(
     form: &mut Form,
     current: Option<&Cast>,
     warnings: &mut Vec<Warning>,
-) -> (bool, Option<u64>) {
-    let on = form.defaulted("limit_total_sessions", false, flag);
-    form.rule(|| {
-        needs(
-            "limit_total_sessions",
-            &json!(true),
-            &["sessions_remaining"],
-        )
-    });
-    let remaining = form.nullable("sessions_remaining", whole(0..=MAX_SESSIONS));
-    if !on {
-        if form.names("sessions_remaining") {
-            warnings.push(Warning {
-                pointer: "/sessions_remaining",
-                detail: "has no effect while limit_total_sessions is off.",
-            });
-        }
-        return (false, None);
-    }
-    if remaining.is_none() {
-        form.require(
-            "sessions_remaining",
-            "is required while limit_total_sessions is on.",
-        );
-    }
-    // A number that was counted under an earlier limit means nothing now, so switching on always sets it.
-    let counted = current
-        .filter(|cast| cast.settings.limit_total_sessions)
-        .map(|cast| cast.counter.remaining);
-    (
-        true,
-        remaining.filter(|remaining| counted != Some(*remaining)),
-    )
-}
-
-/// Limit Requests Per IP, Sessions Allowed and Within Seconds.
-fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit> {
+) -> (Option<IpLimit>, KeptIpLimit) {
     let on = form.defaulted("limit_requests_per_ip", false, flag);
     form.rule(|| {
         needs(
@@ -340,49 +448,60 @@ fn read_ip_limit(form: &mut Form, warnings: &mut Vec<Warning>) -> Option<IpLimit
             &["sessions_allowed", "within_seconds"],
         )
     });
-    let sessions = form.nullable("sessions_allowed", whole(1..=1000));
-    let within_seconds = form.nullable("within_seconds", whole(1..=2_592_000));
-    let by = form.defaulted(
-        "limit_requests_by",
-        CountBy::Address,
-        spelled(CountBy::parse),
-    );
-    let exempt = form.list("limit_exempt_addresses", MAX_ADDRESSES, AddressRule::parse);
+    let set = KeptIpLimit {
+        sessions: form.nullable("sessions_allowed", whole(1..=1000)),
+        within_seconds: form.nullable("within_seconds", whole(1..=2_592_000)),
+        by: form.defaulted(
+            "limit_requests_by",
+            CountBy::Address,
+            spelled(CountBy::parse),
+        ),
+        exempt: form.list("limit_exempt_addresses", MAX_ADDRESSES, AddressRule::parse),
+    };
     if !on {
-        for (name, pointer) in [
-            ("sessions_allowed", "/sessions_allowed"),
-            ("within_seconds", "/within_seconds"),
+        let before = current.map_or(KeptIpLimit::NONE, |cast| KeptIpLimit::of(&cast.settings));
+        for (pointer, is_new) in [
+            ("/sessions_allowed", set.sessions != before.sessions),
+            (
+                "/within_seconds",
+                set.within_seconds != before.within_seconds,
+            ),
         ] {
-            if form.names(name) {
+            if is_new {
                 warnings.push(Warning {
                     pointer,
-                    detail: "has no effect while limit_requests_per_ip is off.",
+                    detail: "has no effect while limit_requests_per_ip is off; it is kept until then.",
                 });
             }
         }
-        return None;
+        return (None, set);
     }
     for (name, missing) in [
-        ("sessions_allowed", sessions.is_none()),
-        ("within_seconds", within_seconds.is_none()),
+        ("sessions_allowed", set.sessions.is_none()),
+        ("within_seconds", set.within_seconds.is_none()),
     ] {
         if missing {
             form.require(name, "is required while limit_requests_per_ip is on.");
         }
     }
-    Some(IpLimit {
-        sessions: sessions?,
-        within_seconds: within_seconds?,
-        by,
-        exempt,
-    })
+    let limit = set.sessions.zip(set.within_seconds);
+    let limit = limit.map(|(sessions, within_seconds)| IpLimit {
+        sessions,
+        within_seconds,
+        by: set.by,
+        exempt: set.exempt,
+    });
+    (limit, KeptIpLimit::NONE)
 }
 
 /// The settings as an administrator would write them.
 pub fn fields(cast: &Cast) -> Map<String, Value> {
     let settings = &cast.settings;
-    let limit = settings.ip_limit.as_ref();
-    let client = settings.enforced_client_settings.clone();
+    let limit = KeptIpLimit::of(settings);
+    let client = settings
+        .enforced_client_settings
+        .clone()
+        .or_else(|| settings.kept_client_settings.clone());
     let fields = json!({
         "name": settings.name,
         "description": settings.description,
@@ -393,12 +512,12 @@ pub fn fields(cast: &Cast) -> Map<String, Value> {
         "enabled": settings.enabled,
         "valid_until": settings.valid_until.map(|time| time.to_string()),
         "limit_total_sessions": settings.limit_total_sessions,
-        "sessions_remaining": settings.limit_total_sessions.then_some(cast.counter.remaining),
-        "limit_requests_per_ip": limit.is_some(),
-        "sessions_allowed": limit.map(|limit| limit.sessions),
-        "within_seconds": limit.map(|limit| limit.within_seconds),
-        "limit_requests_by": limit.map_or(CountBy::Address, |limit| limit.by),
-        "limit_exempt_addresses": limit.map(|limit| limit.exempt.as_slice()).unwrap_or_default(),
+        "sessions_remaining": cast.sessions_remaining(),
+        "limit_requests_per_ip": settings.ip_limit.is_some(),
+        "sessions_allowed": limit.sessions,
+        "within_seconds": limit.within_seconds,
+        "limit_requests_by": limit.by,
+        "limit_exempt_addresses": limit.exempt,
         "restrict_to_referrers": settings.referrers,
         "error_url": settings.error_url,
         "kasm_url": settings.kasm_url,
@@ -414,7 +533,7 @@ pub fn fields(cast: &Cast) -> Map<String, Value> {
         "open_hours": settings.open_hours,
         "allowed_addresses": settings.allowed_addresses,
         "banned_addresses": settings.banned_addresses,
-        "enforce_client_settings": client.is_some(),
+        "enforce_client_settings": settings.enforced_client_settings.is_some(),
         "client_settings": client_form::view(&client.unwrap_or_default()),
         "background_url": settings.background_url,
         "disable_control_panel": settings.disable_control_panel,
@@ -508,7 +627,10 @@ mod tests {
         let draft = created(&json!({})).expect("is enough");
         assert!(draft.settings.enabled);
         assert_eq!(draft.settings.key, CastKey::draw(&SeededEntropy::new(1)));
-        assert_eq!((draft.set_counter, draft.settings.ip_limit), (None, None));
+        assert_eq!(
+            (draft.counter, draft.settings.ip_limit),
+            (CounterChange::Keep, None)
+        );
     }
 
     #[test]
@@ -662,14 +784,22 @@ mod tests {
 
     #[test]
     fn what_is_read_can_be_sent_back_and_changes_nothing() {
-        for before in [cast(1), limited()] {
+        let mut off = limited();
+        off.settings.limit_total_sessions = false;
+        off.settings.kept_ip_limit = KeptIpLimit::of(&off.settings);
+        off.settings.ip_limit = None;
+        off.settings.kept_client_settings = Some(ClientSettings {
+            sessions_per_user: Some(2),
+            ..ClientSettings::default()
+        });
+        for before in [cast(1), limited(), off] {
             let view = view(&before, OURS);
-            let draft = patch(&before, &view, &own()).expect("its own view");
+            let draft = patch(&before, &view, &own(), None).expect("its own view");
             assert_eq!(
                 draft,
                 CastDraft {
                     settings: before.settings.clone(),
-                    set_counter: None,
+                    counter: CounterChange::Keep,
                     warnings: vec![]
                 }
             );
@@ -679,7 +809,7 @@ mod tests {
     #[test]
     fn a_change_touches_what_it_names_and_nothing_else() {
         let limited = limited();
-        let changed = |input: Value| patch(&limited, &input, &own()).map_err(pointers);
+        let changed = |input: Value| patch(&limited, &input, &own(), None).map_err(pointers);
         let mut renamed = limited.settings.clone();
         renamed.name = "Other".into();
         assert_eq!(
@@ -729,66 +859,187 @@ mod tests {
         (before.settings.title, before.settings.summary) =
             (Some("Try it".into()), Some("Nothing to install.".into()));
         let nothing = json!({"valid_until": null, "error_url": null, "kasm_url": null, "title": null, "summary": null});
-        let draft = patch(&before, &nothing, &own()).expect("all may be empty");
+        let draft = patch(&before, &nothing, &own(), None).expect("all may be empty");
         assert_eq!(draft.settings, cast(1).settings);
     }
 
     #[test]
-    fn the_counter_moves_only_when_it_is_named() {
+    fn the_counter_moves_only_over_the_number_that_was_read() {
+        use CounterChange::{Add, Keep, Set};
         let mut off = limited();
         off.settings.limit_total_sessions = false;
-        for (name, before, input, set) in [
-            ("not named", limited(), json!({"name": "x"}), Ok(None)),
+        let never_set = cast(1);
+        let on = json!({"limit_total_sessions": true});
+        for (name, before, read_at, input, counter) in [
+            ("not named", limited(), None, json!({"name": "x"}), Ok(Keep)),
             (
-                "named",
+                "named, not known from where",
                 limited(),
+                None,
                 json!({"sessions_remaining": 20}),
-                Ok(Some(20)),
+                Err("/sessions_remaining"),
+            ),
+            (
+                "named over what was read",
+                limited(),
+                Some(10),
+                json!({"sessions_remaining": 20}),
+                Ok(Set(20)),
+            ),
+            (
+                "named over what was read before a claim",
+                limited(),
+                Some(11),
+                json!({"sessions_remaining": 20}),
+                Err("/sessions_remaining"),
+            ),
+            (
+                "sent back as it was read before a claim",
+                limited(),
+                Some(11),
+                json!({"sessions_remaining": 11}),
+                Ok(Keep),
+            ),
+            (
+                "read before a claim, not known when",
+                limited(),
+                None,
+                json!({"sessions_remaining": 11}),
+                Err("/sessions_remaining"),
             ),
             (
                 "named as it is",
                 limited(),
+                None,
                 json!({"sessions_remaining": 10}),
-                Ok(None),
+                Ok(Keep),
+            ),
+            (
+                "added to",
+                limited(),
+                None,
+                json!({"sessions_remaining_add": 5}),
+                Ok(Add(5)),
+            ),
+            (
+                "taken from",
+                limited(),
+                None,
+                json!({"sessions_remaining_add": -10}),
+                Ok(Add(-10)),
+            ),
+            (
+                "too much taken",
+                limited(),
+                None,
+                json!({"sessions_remaining_add": -11}),
+                Err("/sessions_remaining_add"),
+            ),
+            (
+                "too much added",
+                limited(),
+                None,
+                json!({"sessions_remaining_add": 999_991}),
+                Err("/sessions_remaining_add"),
+            ),
+            (
+                "nothing added",
+                limited(),
+                None,
+                json!({"sessions_remaining_add": 0}),
+                Ok(Keep),
+            ),
+            (
+                "both",
+                limited(),
+                Some(10),
+                json!({"sessions_remaining": 20, "sessions_remaining_add": 5}),
+                Err("/sessions_remaining_add"),
+            ),
+            (
+                "a word is added",
+                limited(),
+                None,
+                json!({"sessions_remaining_add": "5"}),
+                Err("/sessions_remaining_add"),
             ),
             (
                 "emptied",
                 limited(),
+                Some(10),
                 json!({"sessions_remaining": null}),
-                Err(()),
+                Err("/sessions_remaining"),
             ),
             (
                 "switched off",
                 limited(),
+                None,
                 json!({"limit_total_sessions": false}),
-                Ok(None),
+                Ok(Keep),
             ),
+            ("switched on", off.clone(), None, on.clone(), Ok(Keep)),
             (
-                "switched on",
-                off.clone(),
-                json!({"limit_total_sessions": true}),
-                Err(()),
+                "switched on, never set",
+                never_set.clone(),
+                None,
+                on,
+                Err("/sessions_remaining"),
             ),
             (
                 "switched on with a number",
                 off.clone(),
+                None,
                 json!({"limit_total_sessions": true, "sessions_remaining": 5}),
-                Ok(Some(5)),
+                Ok(Set(5)),
             ),
             (
-                "switched on with the old number",
+                "switched on with none",
+                never_set,
+                None,
+                json!({"limit_total_sessions": true, "sessions_remaining": 0}),
+                Ok(Set(0)),
+            ),
+            (
+                "another number while off",
                 off,
-                json!({"limit_total_sessions": true, "sessions_remaining": 10}),
-                Ok(Some(10)),
+                None,
+                json!({"sessions_remaining": 6}),
+                Ok(Set(6)),
             ),
         ] {
+            let drafted = patch(&before, &input, &own(), read_at);
+            let counter = counter.map_err(|pointer| vec![pointer.to_owned()]);
             assert_eq!(
-                patch(&before, &input, &own())
-                    .map(|draft| draft.set_counter)
-                    .map_err(drop),
-                set,
+                drafted.map(|draft| draft.counter).map_err(pointers),
+                counter,
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_was_set_survives_its_switch() {
+        let mut before = limited();
+        before.settings.enforced_client_settings = Some(ClientSettings {
+            sessions_per_user: Some(2),
+            ..ClientSettings::default()
+        });
+        for (name, switch) in [
+            ("the total", "limit_total_sessions"),
+            ("the limit by address", "limit_requests_per_ip"),
+            ("client settings", "enforce_client_settings"),
+        ] {
+            let off = patch(&before, &json!({ switch: false }), &own(), None).expect("off");
+            assert_ne!(off.settings, before.settings, "{name}: is off");
+            assert_eq!(off.warnings, [], "{name}");
+            let mut there = before.clone();
+            there.settings = off.settings;
+            let shown = fields(&there);
+            let mut expected = fields(&before);
+            expected.insert(switch.to_owned(), json!(false));
+            assert_eq!(shown, expected, "{name}: nothing else changes");
+            let on = patch(&there, &json!({ switch: true }), &own(), None).expect("on");
+            assert_eq!(on.settings, before.settings, "{name}: all is back");
         }
     }
 
@@ -800,7 +1051,28 @@ mod tests {
             draft.warnings.iter().map(|w| w.pointer).collect::<Vec<_>>(),
             ["/sessions_remaining", "/sessions_allowed"]
         );
-        assert_eq!(draft.set_counter, None);
+        assert_eq!(draft.counter, CounterChange::Set(5), "kept");
+    }
+
+    #[test]
+    fn counting_starts_anew_when_a_limit_is_set() {
+        let mut limited = cast(1);
+        limited.settings.max_live_sessions = Some(3);
+        limited.settings.counted_since = 4;
+        limited.version = 7;
+        let mut unlimited = limited.clone();
+        unlimited.settings.max_live_sessions = None;
+        for (name, before, most, since) in [
+            ("set", &unlimited, json!(3), 8),
+            ("set to none", &unlimited, json!(0), 8),
+            ("lowered", &limited, json!(1), 4),
+            ("off", &limited, json!(null), 4),
+            ("still off", &unlimited, json!(null), 4),
+        ] {
+            let draft = patch(before, &json!({ "max_live_sessions": most }), &own(), None);
+            let since_then = draft.expect("a number").settings.counted_since;
+            assert_eq!(since_then, since, "{name}");
+        }
     }
 
     #[test]

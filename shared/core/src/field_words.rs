@@ -1,5 +1,9 @@
 //! Owns what each field of the API means, in a sentence, for its document. Must not know how a field is read; the forms do.
 
+/// What `sessions_remaining_add` means, which only a change has.
+pub const SESSIONS_REMAINING_ADD: &str = "Added to `sessions_remaining`, or taken from it where it \
+    is negative, whatever claims do meanwhile.";
+
 /// The fields of a cast.
 pub const CAST: &[(&str, &str)] = &[
     ("name", "What administrators call the link."),
@@ -31,7 +35,7 @@ pub const CAST: &[(&str, &str)] = &[
     ),
     (
         "sessions_remaining",
-        "How many sessions the link still gives; required while `limit_total_sessions` is on. It moves only when it is named. A new number holds within 5 seconds.",
+        "How many sessions the link still gives; required while `limit_total_sessions` is on, and kept while it is off. While it is on, another number is set only with If-Match, over the number that was read: every claim moves it. A new number holds within 5 seconds. See `sessions_remaining_add`.",
     ),
     (
         "limit_requests_per_ip",

@@ -9,7 +9,7 @@ use std::pin::Pin;
 
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
-use crate::cast::Cast;
+use crate::cast::{Cast, CounterChange};
 use crate::flow::Upload;
 use crate::hours::{Hour, HourOf};
 use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
@@ -116,6 +116,8 @@ pub enum Reserved {
     WindowMoved(Window),
     /// This count is full: judge again.
     Full(TallyKind),
+    /// This count does not have all sessions yet that lived before its limit was set: count them.
+    Uncounted(TallyKind),
     /// The proof has been used for another session: judge again.
     ProofUsed,
     /// The waiting room is not as seen; here it is: judge again.
@@ -239,13 +241,13 @@ pub trait Store: Send + Sync {
         cast: &Cast,
         audit: Option<&Audit>,
     ) -> impl Future<Output = Result<Created, Fault>> + Send;
-    /// Writes `after.settings` over the version of `before`, and `after.counter` only if `set_counter` (then `after.counter.epoch` is
-    /// `before.counter.epoch + 1`). Moves the claim to the key when it changed; one that became the previous key stays claimed and finds the cast.
+    /// Writes `after.settings` over the version of `before`, and does `change` to the counter: a number that is set is written only over
+    /// the counter of `before`, and a difference only where enough remains; else `Stale`. Moves the claim to the key when it changed; one that became the previous key stays claimed and finds the cast.
     fn replace_cast(
         &self,
         before: &Cast,
         after: &Cast,
-        set_counter: bool,
+        change: CounterChange,
         audit: Option<&Audit>,
     ) -> impl Future<Output = Result<Replaced, Fault>> + Send;
     /// Deletes the cast of this version, and its claim to its key.
@@ -268,6 +270,7 @@ pub trait Store: Send + Sync {
     /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
     /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, the slot in the IP window if it still exists, and
     /// one of every count that it holds. If `after` has just ended and was served, only counts of live sessions are given back.
+    /// What `after` holds and `before` does not ([`Session::takes`]) is taken, whatever the limits.
     fn save_session(
         &self,
         before: &Session,
@@ -315,6 +318,8 @@ pub trait Store: Send + Sync {
         gone: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Room>, Fault>> + Send;
+    /// Says that a count has all live sessions: those from before its limit was set hold one of it.
+    fn complete_tally(&self, tally: &Tally) -> impl Future<Output = Result<(), Fault>> + Send;
     /// How many of this count are taken.
     fn tally(&self, key: &str) -> impl Future<Output = Result<u32, Fault>> + Send;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.

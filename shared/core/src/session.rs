@@ -294,6 +294,13 @@ impl Session {
         gift
     }
 
+    /// The counts that the move from `before` to this row takes one of: see [`Self::holding`].
+    pub fn takes(&self, before: &Self) -> Vec<Held> {
+        let is_new = |held: &&Held| !before.charge.held.contains(held);
+        let held = self.charge.held.iter().filter(is_new);
+        held.filter(|_| self.is_live()).cloned().collect()
+    }
+
     /// When its row may be forgotten; `None` while it lives.
     pub fn forgotten_at(&self) -> Option<Timestamp> {
         match self.state {
@@ -454,6 +461,18 @@ impl Session {
         }
         let mut after = self.clone();
         after.notes.push(note.to_owned());
+        after.rev += 1;
+        Some(after)
+    }
+
+    /// It holds one of each of these counts too, which were not kept when it was claimed; `None`
+    /// when there are none, or it has ended.
+    pub fn holding(&self, held: Vec<Held>) -> Option<Self> {
+        if held.is_empty() || !self.is_live() {
+            return None;
+        }
+        let mut after = self.clone();
+        after.charge.held.extend(held);
         after.rev += 1;
         Some(after)
     }

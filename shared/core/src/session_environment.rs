@@ -28,7 +28,7 @@ pub const TIME_LIMIT_SECONDS: &str = "CAST_TIME_LIMIT_SECONDS";
 pub const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
 
 /// Everything that an app is told beside the image's own environment, in any container.
-pub const OF_APP: [&str; 17] = [
+pub const OF_APP: [&str; 19] = [
     USER,
     KASM_USER_ID,
     KASM_USER,
@@ -46,6 +46,8 @@ pub const OF_APP: [&str; 17] = [
     "KASM_SVC_PRINTER",
     "KASM_SVC_SEND_CUT_TEXT",
     "KASM_SVC_ACCEPT_CUT_TEXT",
+    "KASM_AUDIO_DEFAULT_ON",
+    "KASM_IME_MODE_DEFAULT_ON",
 ];
 
 /// What an app is told besides where its gate starts it, in one container.

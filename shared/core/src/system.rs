@@ -67,6 +67,10 @@ pub struct SystemSettings {
     /// How many sessions may live at once; 0 is maintenance, `None` is no limit.
     #[serde(default)]
     pub max_sessions: Option<u32>,
+    /// The version of the settings in which `max_sessions` was last set after there was no limit:
+    /// since then live sessions are counted.
+    #[serde(default)]
+    pub counted_since: u64,
     /// Addresses that get nothing from any link.
     #[serde(default)]
     pub banned_addresses: Vec<AddressRule>,
@@ -88,6 +92,7 @@ impl Default for SystemSettings {
             anonymous_user_hours: Some(8),
             anonymous_users_per_hour: None,
             max_sessions: None,
+            counted_since: 0,
             banned_addresses: Vec::new(),
             attempts_per_minute: 120,
             calls_per_minute: usual_calls(),

@@ -34,7 +34,12 @@ pub fn patch(system: &System, input: &Value) -> Result<SystemSettings, FieldErro
         "captcha_secret_key".into(),
         json!(system.settings.captcha.secret_key),
     );
-    read(&mut Form::change(current, input, &read_only())?)
+    let mut settings = read(&mut Form::change(current, input, &read_only())?)?;
+    settings.counted_since = match (system.settings.max_sessions, settings.max_sessions) {
+        (None, Some(_)) => system.version + 1,
+        _ => system.settings.counted_since,
+    };
+    Ok(settings)
 }
 
 /// What JSON Schema says of a change of the settings and of what is shown. Nobody makes new ones.
@@ -59,6 +64,7 @@ fn read(form: &mut Form) -> Result<SystemSettings, FieldErrors> {
             .filter(|hours| *hours > 0),
         anonymous_users_per_hour: form.nullable("anonymous_users_per_hour", whole(1..=1_000_000)),
         max_sessions: form.nullable("max_sessions", whole(0..=1_000_000)),
+        counted_since: 0,
         banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
         attempts_per_minute: form.defaulted(
             "attempts_per_minute",

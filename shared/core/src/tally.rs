@@ -48,8 +48,12 @@ pub struct Tally {
     pub kind: TallyKind,
     /// Whose count it is: `{kind}/{of what}`.
     pub key: String,
-    /// Full at this.
-    pub most: u32,
+    /// Full at this; `None` is counted without a limit.
+    pub most: Option<u32>,
+    /// Where counting began only when a limit was set: the version of the settings that set it.
+    /// The count takes claims once it is complete, which [`crate::ports::Store::complete_tally`]
+    /// says. `None`: counted from the first session on.
+    pub counted_since: Option<u64>,
     /// When the count may be forgotten; `None` is never.
     pub forgotten_at: Option<Timestamp>,
 }
@@ -64,14 +68,37 @@ pub struct Held {
 }
 
 impl Tally {
-    /// A count that lives as long as what it counts.
+    /// A count that lives as long as what it counts, with a limit.
     pub fn new(kind: TallyKind, of: &str, most: u32) -> Self {
+        Self {
+            most: Some(most),
+            ..Self::unlimited(kind, of)
+        }
+    }
+
+    /// A count that is kept although nothing limits it now.
+    pub fn unlimited(kind: TallyKind, of: &str) -> Self {
         Self {
             kind,
             key: format!("{}/{of}", kind.as_str()),
-            most,
+            most: None,
+            counted_since: None,
             forgotten_at: None,
         }
+    }
+
+    /// The same, counted since the settings had this version.
+    #[must_use]
+    pub fn counted_since(self, version: u64) -> Self {
+        Self {
+            counted_since: Some(version),
+            ..self
+        }
+    }
+
+    /// Whether there is no room when `taken` are taken.
+    pub fn is_full(&self, taken: u32) -> bool {
+        self.most.is_some_and(|most| taken >= most)
     }
 
     /// The count of anonymous users in the clock hour of `now`.

@@ -4,7 +4,8 @@
 //! cast is found by are rows of the same kind.
 
 use casting_core::audit::Audit;
-use casting_core::cast::Cast;
+use casting_core::cast::{Cast, CounterChange};
+use casting_core::cast_form::MAX_SESSIONS;
 use casting_core::ids::{CastId, CastKey};
 use casting_core::listing::{CastOrder, CastQuery, words};
 use casting_core::ports::{Created, Fault, Page, Replaced, Saved};
@@ -220,30 +221,43 @@ pub async fn replace(
     store: &DynamoStore,
     before: &Cast,
     after: &Cast,
-    set_counter: bool,
+    change: CounterChange,
     audit: Option<&Audit>,
 ) -> Result<Replaced, Fault> {
     const WHAT: &str = "change a cast";
     let table = &store.tables.casts;
-    let mut clause = Clause::when(names::IS_VERSION)
+    let (update, clause) = match change {
+        CounterChange::Keep => (names::SET_CONFIG, Clause::when(names::IS_VERSION)),
+        CounterChange::Set(remaining) => (
+            names::SET_CONFIG_AND_COUNTER,
+            Clause::when(names::IS_VERSION_AND_COUNTER)
+                .value(":seen", number(before.counter.remaining))
+                .value(":remaining", number(remaining))
+                .value(":epoch", number(after.counter.epoch)),
+        ),
+        CounterChange::Add(added) => (
+            names::SET_CONFIG_AND_ADD,
+            Clause::when(names::IS_VERSION_AND_FITS)
+                .value(":least", number(added.min(0).unsigned_abs()))
+                .value(
+                    ":most",
+                    number(MAX_SESSIONS.saturating_sub(added.max(0).unsigned_abs())),
+                )
+                .value(":added", number(added)),
+        ),
+    };
+    let clause = clause
         .value(":version", number(before.version))
         .value(":after", number(after.version))
         .value(":key", text(after.settings.key.as_str()))
         .value(":name", text(name_sort(&after.settings)))
         .value(":settings", to_value(WHAT, &after.settings)?)
         .value(":updated", number(after.updated_at.millis()));
-    let mut change = names::SET_CONFIG;
-    if set_counter {
-        change = names::SET_CONFIG_AND_COUNTER;
-        clause = clause
-            .value(":remaining", number(after.counter.remaining))
-            .value(":epoch", number(after.counter.epoch));
-    }
     let mut parts = vec![write::update(
         WHAT,
         table,
         key(names::ID, after.id.as_str()),
-        change,
+        update,
         clause,
     )?];
     let (key_before, key_after) = (&before.settings.key, &after.settings.key);

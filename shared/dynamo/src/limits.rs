@@ -12,7 +12,7 @@ use casting_core::window::Window;
 use crate::fault::corrupt;
 use crate::names;
 use crate::rows::{
-    ProofRow, RequestRow, TallyRow, WindowRow, from_item, key, number, text, to_item,
+    Item, ProofRow, RequestRow, TallyRow, WindowRow, from_item, key, number, text, to_item,
 };
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
@@ -125,16 +125,20 @@ pub fn give_slot(
     )
 }
 
-/// Takes one of a count, if there is room.
+/// Takes one of a count, if it is complete and there is room.
 pub fn take_tally(
     what: &'static str,
     store: &DynamoStore,
     tally: &Tally,
 ) -> Result<TransactWriteItem, Fault> {
-    let mut clause = Clause::when(names::TALLY_HAS_ROOM)
-        .value(":most", number(tally.most))
-        .value(":zero", number(0))
-        .value(":one", number(1));
+    let clause = match (tally.most, tally.counted_since) {
+        (None, _) => Clause::none(),
+        (Some(most), None) => Clause::when(names::TALLY_HAS_ROOM).value(":most", number(most)),
+        (Some(most), Some(since)) => Clause::when(names::TALLY_IS_COMPLETE_AND_HAS_ROOM)
+            .value(":most", number(most))
+            .value(":since", number(since)),
+    };
+    let mut clause = clause.value(":zero", number(0)).value(":one", number(1));
     let mut change = names::TAKE_TALLY;
     if let Some(at) = tally.forgotten_at {
         clause = clause.value(":expires", number(at.seconds()));
@@ -147,6 +151,61 @@ pub fn take_tally(
         change,
         clause,
     )
+}
+
+/// Takes one of a count for a session that lives already.
+pub fn hold_tally(
+    what: &'static str,
+    store: &DynamoStore,
+    held: &Held,
+) -> Result<TransactWriteItem, Fault> {
+    let one = Clause::none()
+        .value(":zero", number(0))
+        .value(":one", number(1));
+    write::update(
+        what,
+        &store.tables.limits,
+        key(names::ID, names::tally(&held.key)),
+        names::TAKE_TALLY,
+        one,
+    )
+}
+
+/// Whether a count that refused a claim lacks sessions from before its limit was set.
+pub fn lacks_sessions(
+    what: &'static str,
+    tally: &Tally,
+    found: Option<&Item>,
+) -> Result<bool, Fault> {
+    let Some(since) = tally.counted_since else {
+        return Ok(false);
+    };
+    let counted = match found {
+        Some(row) => from_item::<TallyRow>(what, row.clone())?.counted_since,
+        None => None,
+    };
+    Ok(counted.is_none_or(|counted| counted < since))
+}
+
+/// Says that a count has all live sessions. Another one may have said so of a later version.
+pub async fn complete_tally(store: &DynamoStore, tally: &Tally) -> Result<(), Fault> {
+    const WHAT: &str = "complete a count";
+    let Some(since) = tally.counted_since else {
+        return Ok(());
+    };
+    let is_older = Clause::when(names::TALLY_IS_OLDER)
+        .value(":since", number(since))
+        .value(":zero", number(0));
+    let complete = write::update(
+        WHAT,
+        &store.tables.limits,
+        key(names::ID, names::tally(&tally.key)),
+        names::COMPLETE_TALLY,
+        is_older,
+    )?;
+    // Refused where a later version has been counted already.
+    _ = store.transact(WHAT, vec![complete]).await?;
+    Ok(())
 }
 
 /// Gives one of a count back, if any are taken (the row of an hour may have been forgotten).

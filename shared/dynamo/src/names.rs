@@ -68,6 +68,8 @@ pub const REFUSALS_SECONDS: i64 = 90 * 86_400;
 // Conditions.
 pub const IS_NEW: &str = "attribute_not_exists(id)";
 pub const IS_VERSION: &str = "version = :version";
+pub const IS_VERSION_AND_COUNTER: &str = "version = :version AND remaining = :seen";
+pub const IS_VERSION_AND_FITS: &str = "version = :version AND remaining BETWEEN :least AND :most";
 pub const IS_REV: &str = "rev = :rev";
 pub const LEADS_TO: &str = "leads_to = :session";
 pub const HAS_PLACE: &str = "version = :version AND counter_epoch = :epoch AND remaining > :zero";
@@ -79,6 +81,8 @@ pub const IS_AS_SEEN: &str = "stamp = :seen";
 pub const HAS_SLOT: &str = "attribute_exists(slots.#session)";
 pub const PLACE_IS_THERE: &str = "places.#place.seen_at > :gone";
 pub const TALLY_HAS_ROOM: &str = "attribute_not_exists(id) OR taken < :most";
+pub const TALLY_IS_COMPLETE_AND_HAS_ROOM: &str = "counted_since >= :since AND taken < :most";
+pub const TALLY_IS_OLDER: &str = "attribute_not_exists(counted_since) OR counted_since < :since";
 pub const TALLY_IS_TAKEN: &str = "taken > :zero";
 pub const SAMPLES_FIT: &str = "attribute_not_exists(samples) OR size(samples) <= :room";
 
@@ -90,11 +94,14 @@ pub const TOUCH_PLACE: &str = "SET places.#place.seen_at = :now";
 pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :one";
 pub const TAKE_TALLY_FOR_A_TIME: &str =
     "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :expires";
+pub const COMPLETE_TALLY: &str = "SET counted_since = :since, taken = if_not_exists(taken, :zero)";
 pub const GIVE_TALLY: &str = "SET taken = taken - :one";
 /// Settings only: a counter that claims are moving meanwhile stays theirs.
 pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, name_sort = :name";
 pub const SET_CONFIG_AND_COUNTER: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, \
      remaining = :remaining, counter_epoch = :epoch, name_sort = :name";
+pub const SET_CONFIG_AND_ADD: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, \
+     remaining = remaining + :added, name_sort = :name";
 pub const COUNT: &str = "SET expires_at = :expires, kind = :kind ADD refused :count";
 pub const COUNT_AND_SAMPLE: &str = "SET expires_at = :expires, kind = :kind, samples = list_append(if_not_exists(samples, :none), :samples) ADD refused :count";
 

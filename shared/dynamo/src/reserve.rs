@@ -2,7 +2,7 @@
 
 use casting_core::ids::CastId;
 use casting_core::ports::{Fault, Reservation, Reserved};
-use casting_core::tally::TallyKind;
+use casting_core::tally::Tally;
 use casting_core::window::Window;
 
 use crate::call::Refusal;
@@ -53,10 +53,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
         ));
     }
     for tally in &reservation.tallies {
-        parts.push((
-            Guard::Tally(tally.kind),
-            limits::take_tally(WHAT, store, tally)?,
-        ));
+        parts.push((Guard::Tally(tally), limits::take_tally(WHAT, store, tally)?));
     }
     if let Some(proof) = &reservation.proof {
         parts.push((Guard::Proof, limits::use_proof(WHAT, store, proof)?));
@@ -75,7 +72,15 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
                 Ok(Reserved::RoomMoved(room::found_room(WHAT, cast, found)?))
             }
             (Guard::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
-            (Guard::Tally(kind), _) => Ok(Reserved::Full(*kind)),
+            (Guard::Tally(tally), found) => {
+                let kind = tally.kind;
+                let lacks = limits::lacks_sessions(WHAT, tally, found)?;
+                Ok(if lacks {
+                    Reserved::Uncounted(kind)
+                } else {
+                    Reserved::Full(kind)
+                })
+            }
             (Guard::Proof, _) => Ok(Reserved::ProofUsed),
             (Guard::Staged, _) => Ok(Reserved::StagedGone),
         },
@@ -88,7 +93,7 @@ enum Guard<'a> {
     Cast,
     Room(&'a CastId),
     Window(&'a str),
-    Tally(TallyKind),
+    Tally(&'a Tally),
     Proof,
     Staged,
 }

@@ -268,6 +268,9 @@ impl RoomRow {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TallyRow {
     pub taken: u32,
+    /// It has all live sessions since the settings had this version.
+    #[serde(default)]
+    pub counted_since: Option<u64>,
 }
 
 /// Table `limits`: a proof that must not be used again.

@@ -5,6 +5,7 @@ use casting_core::ids::{CastId, Reference, SessionId, UserId};
 use casting_core::listing::{Counted, SessionQuery, SessionsOf};
 use casting_core::ports::{Fault, Page, Saved};
 use casting_core::session::{Charge, Session};
+use casting_core::tally::Held;
 use casting_core::time::Timestamp;
 
 use crate::fault::{corrupt, refused};
@@ -48,6 +49,10 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
     let row = to_item(WHAT, &SessionRow::from(after))?;
     let is_rev = Clause::when(names::IS_REV).value(":rev", number(before.rev));
     let gift = after.gives_back(before);
+    let taken = after.takes(before);
+    if !taken.is_empty() {
+        return hold(store, row, is_rev, &taken).await;
+    }
     if gift.is_free() {
         Ok(store
             .put(WHAT, &store.tables.sessions, row, is_rev)
@@ -56,6 +61,24 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
     } else {
         release(store, row, is_rev, after, &gift).await
     }
+}
+
+/// A live session and the counts that it holds from now on, in one transaction.
+async fn hold(
+    store: &DynamoStore,
+    row: Item,
+    is_rev: Clause,
+    taken: &[Held],
+) -> Result<Saved, Fault> {
+    const WHAT: &str = "count a session";
+    let mut parts = vec![write::put(WHAT, &store.tables.sessions, row, is_rev)?];
+    for held in taken {
+        parts.push(limits::hold_tally(WHAT, store, held)?);
+    }
+    Ok(match store.transact(WHAT, parts).await? {
+        Ok(()) => Saved::Done,
+        Err(_) => Saved::Stale,
+    })
 }
 
 /// The session's end and what it gives back, in one transaction. What is no longer there to be given back to (the cast deleted or its

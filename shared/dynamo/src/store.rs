@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use casting_core::audit::{Audit, AuditId};
 use casting_core::captcha::Proof;
-use casting_core::cast::Cast;
+use casting_core::cast::{Cast, CounterChange};
 use casting_core::hours::{Hour, HourOf};
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::listing::{CastQuery, Counted, SessionQuery};
@@ -14,6 +14,7 @@ use casting_core::ports::{
 use casting_core::record::Record;
 use casting_core::room::Room;
 use casting_core::session::Session;
+use casting_core::tally::Tally;
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 
@@ -85,10 +86,10 @@ impl Store for DynamoStore {
         &self,
         before: &Cast,
         after: &Cast,
-        set_counter: bool,
+        change: CounterChange,
         audit: Option<&Audit>,
     ) -> Result<Replaced, Fault> {
-        casts::replace(self, before, after, set_counter, audit).await
+        casts::replace(self, before, after, change, audit).await
     }
 
     async fn delete_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Saved, Fault> {
@@ -158,6 +159,10 @@ impl Store for DynamoStore {
         now: Timestamp,
     ) -> Result<Option<Room>, Fault> {
         room::touch(self, cast, place, gone, now).await
+    }
+
+    async fn complete_tally(&self, tally: &Tally) -> Result<(), Fault> {
+        limits::complete_tally(self, tally).await
     }
 
     async fn tally(&self, key: &str) -> Result<u32, Fault> {

@@ -1,10 +1,9 @@
 //! Owns the casts of the API. Must not know which values are possible, or how a cast is written.
 
-use casting_core::cast_form;
 use casting_core::form::line;
 use casting_core::ids::ImageId;
 use casting_core::listing::CastOrder;
-use casting_core::ports::{Launcher, Store};
+use casting_core::ports::{Launcher, Page, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
@@ -21,9 +20,12 @@ pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
     let (paging, asked) = query::read(call.visit, asked)?;
     let page = paging
         .checked(casts::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
-    Ok(paging::show(&page, |cast| {
-        cast_form::view(cast, &call.desk.casting.terms.public_url)
-    }))
+    let items = casts::views(&call.desk, &page.items).await?;
+    let page = Page {
+        items,
+        next: page.next,
+    };
+    Ok(paging::show(&page, Clone::clone))
 }
 
 /// What a list of casts is asked for.
@@ -96,15 +98,8 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
 
 /// One cast.
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let cast = casts::find(&call.desk, call.id).await?;
-    Ok(show(
-        call,
-        StatusCode::OK,
-        &Edited {
-            cast,
-            warnings: Vec::new(),
-        },
-    ))
+    let read = casts::read(&call.desk, call.id).await?;
+    Ok(show(call, StatusCode::OK, &read))
 }
 
 /// Changes what the document names.
@@ -152,6 +147,6 @@ fn show<S: Store, L: Launcher>(
     edited: &Edited,
 ) -> Reply {
     let mut reply = reply::json(status, &edited.view(&call.desk.casting.terms.public_url));
-    version::set(&mut reply, edited.cast.version);
+    version::set_cast(&mut reply, &edited.cast);
     reply
 }

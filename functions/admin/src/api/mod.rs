@@ -10,7 +10,7 @@ mod images;
 pub(crate) mod paging;
 pub(crate) mod people;
 pub(crate) mod query;
-mod records;
+pub(crate) mod records;
 pub(crate) mod sessions;
 mod settings;
 

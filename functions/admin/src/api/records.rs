@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::{Call, paging, query};
 use crate::api::paging::Paging;
+use crate::api::query::Query;
 use crate::desk::failure::Failure;
 use crate::desk::records::{self, Editable};
 use crate::desk::version::{self, Precondition};
@@ -92,11 +93,19 @@ pub(crate) async fn read_pool<S: Store, L: Launcher>(
     Ok(reply::json(StatusCode::OK, &pools::view(&staging, &pool)))
 }
 
-/// Deletes a group.
+/// Whether something is deleted although others name it.
+pub(crate) fn forces(query: &mut Query) -> bool {
+    query
+        .flag("force", "Whether it is deleted although others name it.")
+        .unwrap_or(false)
+}
+
+/// Deletes a group; `?force=true` also one that others name.
 pub(crate) async fn delete_group<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    records::delete_group(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    let force = query::read(call.visit, forces)?;
+    records::delete_group(&call.desk, call.id, &Precondition::of(call.visit), force).await?;
     Ok(reply::no_content())
 }
 

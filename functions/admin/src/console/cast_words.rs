@@ -174,6 +174,23 @@ pub fn name_of(choices: &Choices, from: Picked, value: &str) -> String {
     found.map_or_else(|| value.to_owned(), |(_, words)| words.clone())
 }
 
+/// What a cast is called in a list: its name, and as much of its key as tells it from another of that name.
+pub fn called(name: &str, key: &str) -> String {
+    const SHOWN: usize = 10;
+    let dots = if key.chars().count() > SHOWN {
+        "\u{2026}"
+    } else {
+        ""
+    };
+    match key {
+        "" => name.to_owned(),
+        key => format!(
+            "{name} ({}{dots})",
+            key.chars().take(SHOWN).collect::<String>()
+        ),
+    }
+}
+
 /// A number with its noun.
 pub fn plural(number: u64, one: &str, many: &str) -> String {
     format!(
@@ -188,6 +205,17 @@ mod tests {
     use super::*;
     use casting_core::testing::NOON;
     use serde_json::json;
+
+    #[test]
+    fn casts_of_one_name_are_told_apart() {
+        for (name, key, expected) in [
+            ("Demo", "short-key", "Demo (short-key)"),
+            ("Demo", "a-key-that-is-long", "Demo (a-key-that\u{2026})"),
+            ("Demo", "", "Demo"),
+        ] {
+            assert_eq!(called(name, key), expected);
+        }
+    }
 
     #[test]
     fn a_link_stands_where_its_first_obstacle_is() {

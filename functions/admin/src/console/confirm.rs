@@ -17,6 +17,8 @@ pub struct Confirm {
     pub title: String,
     /// What happens, a sentence each.
     pub happens: Vec<String>,
+    /// What names it, with its words and its page.
+    pub uses: Vec<(String, String)>,
     /// Where the answer is sent.
     pub action: String,
     /// The words on the button that does it.

@@ -65,7 +65,7 @@ mod tests {
     fn cast(fields: &Value) -> Value {
         let draft =
             cast_form::create(fields, &OwnUrls::of(OURS), &SeededEntropy::new(1)).expect("a cast");
-        let counter = Counter::new(draft.set_counter.unwrap_or_default());
+        let counter = Counter::default().changed(draft.counter);
         cast_form::view(
             &Cast {
                 settings: draft.settings,

@@ -3,7 +3,7 @@
 use casting_core::PoolView;
 use serde_json::Value;
 
-use super::cast_words::{on, plural, text};
+use super::cast_words::{called, on, plural, text};
 use super::frame::{Frame, Tone};
 use super::moment::{Moment, grouped};
 use super::pool;
@@ -349,7 +349,8 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 /// Anonymous users, who are nothing but the owners of their sessions.
 pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
     let row = |user: &Value| {
-        let (id, cast) = (text(user, "id"), text(user, "cast_name"));
+        let id = text(user, "id");
+        let cast = called(text(user, "cast_name"), text(user, "cast_key"));
         let acts = if frame.may("people") {
             vec![Act::go(
                 "Forget\u{2026}",
@@ -364,7 +365,7 @@ pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> 
             cells: vec![
                 Cell::Code(id.to_owned()),
                 Cell::Name {
-                    text: cast.to_owned(),
+                    text: cast,
                     href: format!("/admin/casts/{}", text(user, "cast_id")),
                     below: String::new(),
                 },

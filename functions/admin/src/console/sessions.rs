@@ -3,7 +3,7 @@
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-use super::cast_words::text;
+use super::cast_words::{called, text};
 use super::frame::{Frame, Tone};
 use super::moment::{Moment, length};
 use super::shell::{Place, Screen};
@@ -102,7 +102,7 @@ fn row(frame: &Frame, session: &Value) -> Row {
         )
     } else {
         (
-            text(session, "cast_name").to_owned(),
+            called(text(session, "cast_name"), text(session, "cast_key")),
             format!("/admin/casts/{}", text(session, "cast_id")),
         )
     };

@@ -7,7 +7,7 @@ use casting_core::group::Group;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Page, Store};
 use casting_core::sketch;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::desk::failure::Failure;
 use crate::desk::settings::SECRET;
@@ -88,6 +88,9 @@ pub(crate) async fn undo<S: Store, L: Launcher>(
         fields.remove("captcha_secret_key_is_set");
         fields.remove("registered_task_definition");
         fields.remove("previous_key");
+        if audit.noun == Noun::Cast && audit.action == Action::Changed {
+            undo_counter(fields, &audit);
+        }
     }
     let (target, any) = (audit.target.as_str(), Precondition::None);
     match (audit.noun, audit.action) {
@@ -120,6 +123,17 @@ pub(crate) async fn undo<S: Store, L: Launcher>(
             .map(drop),
         (Noun::StagingConfig, _) => staging::create(desk, &document).await.map(drop),
         _ => settings::change(desk, &document, &any).await.map(drop),
+    }
+}
+
+/// Visitors have counted on since a change of Sessions Remaining: its difference is taken back, and not the number set.
+fn undo_counter(fields: &mut Map<String, Value>, audit: &Audit) {
+    const NAME: &str = "sessions_remaining";
+    fields.remove(NAME);
+    let change = audit.changes.iter().find(|change| change.field == NAME);
+    let numbers = change.and_then(|change| change.before.as_i64().zip(change.after.as_i64()));
+    if let Some((before, after)) = numbers {
+        fields.insert("sessions_remaining_add".into(), json!(before - after));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Owns what can be done with casts. Must not know which values are possible (`cast_form` does), or how a claim uses a cast.
 
 use casting_core::audit::{Difference, Noun};
-use casting_core::cast::{Cast, CastSettings, Counter, PreviousKey};
+use casting_core::cast::{Cast, CastSettings, Counter, CounterChange, PreviousKey};
 use casting_core::cast_form::{self, CastDraft};
 use casting_core::form::{FieldErrors, Form, Warning, spelled, whole};
 use casting_core::group::Group;
@@ -9,6 +9,7 @@ use casting_core::ids::{CastId, CastKey, GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::listing::{self, CastOrder, CastQuery};
 use casting_core::ports::{Created, Launcher, Page, Replaced, Saved, Store};
+use casting_core::record::read_all;
 use casting_core::sketch::Sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -119,7 +120,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(
             warnings: draft.warnings,
         });
     }
-    let counter = Counter::new(draft.set_counter.unwrap_or_default());
+    let counter = Counter::default().changed(draft.counter);
     let cast = Cast {
         id: cast_id,
         version: 1,
@@ -143,11 +144,21 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         Created::KeyTaken => return Err(key_taken(&cast)),
     }
     casting.forget();
+    count(desk, &cast).await;
     tracing::info!(actor.id = desk.actor.id, cast.id = %cast.id, "Cast {} was made", cast.id);
-    Ok(Edited {
-        cast,
-        warnings: draft.warnings,
-    })
+    let mut warnings = draft.warnings;
+    warnings.extend(look_around(desk, &cast.settings, Some(&cast.id)).await?);
+    Ok(Edited { cast, warnings })
+}
+
+/// One cast, and what is worth a second look in it.
+pub(crate) async fn read<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: &str,
+) -> Result<Edited, Failure> {
+    let cast = find(desk, id).await?;
+    let warnings = look_around(desk, &cast.settings, Some(&cast.id)).await?;
+    Ok(Edited { cast, warnings })
 }
 
 /// One cast.
@@ -184,14 +195,19 @@ pub(crate) async fn change<S: Store, L: Launcher>(
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Edited, Failure> {
-    edit(desk, id, precondition, |before| {
+    let mut edited = edit(desk, id, precondition, |before| {
         Ok(cast_form::patch(
             before,
             input,
             &desk.casting.terms.own_urls(),
+            precondition.remaining(before.version),
         )?)
     })
-    .await
+    .await?;
+    let cast = &edited.cast;
+    let around = look_around(desk, &cast.settings, Some(&cast.id)).await?;
+    edited.warnings.extend(around);
+    Ok(edited)
 }
 
 /// Another key: the old one opens nothing from now on, or for `grace_seconds` more. The document may name the new key; else one is drawn.
@@ -220,7 +236,7 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
         }
         Ok(CastDraft {
             settings,
-            set_counter: None,
+            counter: CounterChange::Keep,
             warnings: Vec::new(),
         })
     })
@@ -303,7 +319,7 @@ async fn edit<S: Store, L: Launcher>(
         if draft.settings.anonymous_group_id != before.settings.anonymous_group_id {
             require_group(desk, draft.settings.anonymous_group_id.as_ref()).await?;
         }
-        if draft.settings == before.settings && draft.set_counter.is_none() {
+        if draft.settings == before.settings && draft.counter == CounterChange::Keep {
             return Ok(Edited {
                 cast: before,
                 warnings: draft.warnings,
@@ -325,11 +341,14 @@ async fn edit<S: Store, L: Launcher>(
         match desk
             .casting
             .store
-            .replace_cast(&before, &after, draft.set_counter.is_some(), Some(&audit))
+            .replace_cast(&before, &after, draft.counter, Some(&audit))
             .await?
         {
             Replaced::Done => {
                 desk.casting.forget();
+                if after.settings.counted_since != before.settings.counted_since {
+                    count(desk, &after).await;
+                }
                 tracing::info!(actor.id = desk.actor.id, cast.id = %after.id, version = after.version, "Cast {} was changed", after.id);
                 return Ok(Edited {
                     cast: after,
@@ -341,6 +360,99 @@ async fn edit<S: Store, L: Launcher>(
         }
     }
     Err(Failure::contention("change a cast"))
+}
+
+/// What is worth a second look in a cast because of what else there is: its group is gone, or another
+/// cast has its name. `id` is its own, if it has one yet.
+pub(crate) async fn look_around<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    settings: &CastSettings,
+    id: Option<&CastId>,
+) -> Result<Vec<Warning>, Failure> {
+    let mut warnings = Vec::new();
+    if is_group_gone(desk, settings.anonymous_group_id.as_ref()).await? {
+        warnings.push(GROUP_IS_GONE);
+    }
+    if has_namesake(desk, &settings.name, id).await? {
+        warnings.push(Warning {
+            pointer: "/name",
+            detail: "is the name of another cast too; lists tell the two apart by their keys.",
+        });
+    }
+    Ok(warnings)
+}
+
+const GROUP_IS_GONE: Warning = Warning {
+    pointer: "/anonymous_user_group_id",
+    detail: "names a group that is gone: anonymous visitors go on with All Users alone.",
+};
+
+/// Casts with a name in common are looked through up to so many pages.
+const NAMESAKE_PAGES: usize = 5;
+
+async fn has_namesake<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    name: &str,
+    id: Option<&CastId>,
+) -> Result<bool, Failure> {
+    let words: Vec<String> = listing::split(name).collect();
+    let Some(word) = listing::sharpest(&words) else {
+        return Ok(false);
+    };
+    let query = CastQuery {
+        word: Some(word.clone()),
+        ..CastQuery::default()
+    };
+    let (mut cursor, name) = (None, name.to_lowercase());
+    for _ in 0..NAMESAKE_PAGES {
+        let page = desk
+            .casting
+            .store
+            .casts(&query, cursor.as_deref(), 100)
+            .await?;
+        let is_namesake =
+            |cast: &Cast| Some(&cast.id) != id && cast.settings.name.to_lowercase() == name;
+        if page.items.iter().any(is_namesake) {
+            return Ok(true);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+/// Casts as lists show them: one that names a group that is gone says so.
+pub(crate) async fn views<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    casts: &[Cast],
+) -> Result<Vec<Value>, Failure> {
+    let names_one = |cast: &Cast| cast.settings.anonymous_group_id.is_some();
+    let groups = if casts.iter().any(names_one) {
+        read_all::<Group, S>(&desk.casting.store).await?
+    } else {
+        Vec::new()
+    };
+    let view = |cast: &Cast| {
+        let group = cast.settings.anonymous_group_id.as_ref();
+        let is_gone = group.is_some_and(|id| {
+            *id != Group::all_users_id() && groups.iter().all(|group| group.id != *id)
+        });
+        let edited = Edited {
+            cast: cast.clone(),
+            warnings: is_gone.then_some(GROUP_IS_GONE).into_iter().collect(),
+        };
+        edited.view(&desk.casting.terms.public_url)
+    };
+    Ok(casts.iter().map(view).collect())
+}
+
+/// Counts the live sessions of a cast whose limit has just been set.
+async fn count<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &Cast) {
+    if let Err(fault) = desk.casting.count_of_cast(cast).await {
+        tracing::warn!(cast.id = %cast.id, %fault, "Live sessions are not counted yet; the next claim does");
+    }
 }
 
 /// Deletes a cast. Its live sessions live on, unless `terminate` ends them; then it can be sent again until all are ended, also when the cast
@@ -399,15 +511,11 @@ async fn delete_row<S: Store, L: Launcher>(
 
 /// The row after a change.
 fn changed(before: &Cast, draft: &CastDraft, now: Timestamp) -> Cast {
-    let counter = draft.set_counter.map(|remaining| Counter {
-        remaining,
-        epoch: before.counter.epoch + 1,
-    });
     Cast {
         id: before.id.clone(),
         version: before.version + 1,
         settings: draft.settings.clone(),
-        counter: counter.unwrap_or(before.counter),
+        counter: before.counter.changed(draft.counter),
         created_at: before.created_at,
         updated_at: now,
     }
@@ -454,18 +562,21 @@ async fn require_group<S: Store, L: Launcher>(
     desk: &Desk<'_, S, L>,
     id: Option<&GroupId>,
 ) -> Result<(), Failure> {
-    match id {
-        Some(id)
-            if *id != Group::all_users_id()
-                && desk
-                    .casting
-                    .store
-                    .record::<Group>(id.as_str())
-                    .await?
-                    .is_none() =>
-        {
-            Err(FieldErrors::one("/anonymous_user_group_id", "is not the id of a group.").into())
-        }
-        _ => Ok(()),
+    if is_group_gone(desk, id).await? {
+        let detail = "is not the id of a group.";
+        return Err(FieldErrors::one("/anonymous_user_group_id", detail).into());
     }
+    Ok(())
+}
+
+/// Whether a group is named that is not there.
+async fn is_group_gone<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    id: Option<&GroupId>,
+) -> Result<bool, Failure> {
+    let Some(id) = id.filter(|id| **id != Group::all_users_id()) else {
+        return Ok(false);
+    };
+    let group = desk.casting.store.record::<Group>(id.as_str()).await?;
+    Ok(group.is_none())
 }

@@ -5,15 +5,13 @@ use casting_core::form::FieldErrors;
 use casting_core::ids::ImageId;
 use casting_core::image::{Image, ImageSettings, ImageSource};
 use casting_core::image_form;
-use casting_core::listing::CastQuery;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Saved, Store};
-use casting_core::record::read_all;
-use casting_core::staging::Staging;
 use serde_json::Value;
 
 use crate::desk::Desk;
 use crate::desk::failure::{Failure, TRIES};
+use crate::desk::uses::{self, Named};
 use crate::desk::version::Precondition;
 
 /// A new image. For a container image, a task definition is registered first.
@@ -173,9 +171,12 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
     for _ in 0..TRIES {
         let image = find(desk, id).await?;
         precondition.check(image.version)?;
-        if let Some(user) = used_by(desk, &image.id).await? {
+        let uses = uses::of(desk, Named::Image(&image.id)).await?;
+        if !uses.is_empty() {
+            let detail = "This image is still used by";
             return Err(Failure::conflict(format!(
-                "{user} uses this image; change or delete it first."
+                "{detail} {}; change or delete them first.",
+                uses::sentence(&uses)
             )));
         }
         let view = image_form::view(&image);
@@ -203,44 +204,6 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
         }
     }
     Err(Failure::contention("delete an image"))
-}
-
-/// What uses the image. A cast that comes to use it at this very moment is refused as any cast with an image that is gone.
-async fn used_by<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
-    id: &ImageId,
-) -> Result<Option<String>, Failure> {
-    let store = &desk.casting.store;
-    let mut cursor = None;
-    loop {
-        let page = store
-            .casts(&CastQuery::default(), cursor.as_deref(), 100)
-            .await?;
-        if let Some(cast) = page
-            .items
-            .into_iter()
-            .find(|cast| cast.settings.image_id == *id)
-        {
-            return Ok(Some(format!(
-                "The cast \u{201c}{}\u{201d}",
-                cast.settings.name
-            )));
-        }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => break,
-        }
-    }
-    let pools = read_all::<Staging, S>(&desk.casting.store).await?;
-    let pool = pools
-        .into_iter()
-        .find(|staging| staging.settings.image_id == *id);
-    Ok(pool.map(|staging| {
-        format!(
-            "The staging config \u{201c}{}\u{201d}",
-            staging.settings.name
-        )
-    }))
 }
 
 /// One image.

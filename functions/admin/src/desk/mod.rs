@@ -21,6 +21,7 @@ pub(crate) mod settings;
 pub(crate) mod staging;
 pub(crate) mod trials;
 pub(crate) mod users;
+pub(crate) mod uses;
 pub(crate) mod version;
 
 use casting_core::Casting;

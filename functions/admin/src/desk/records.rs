@@ -7,16 +7,16 @@ use casting_core::audit::{Difference, Noun};
 use casting_core::form::FieldErrors;
 use casting_core::group::Group;
 use casting_core::ids::{ApiKeyId, GroupId, StagingId};
-use casting_core::image::Image;
 use casting_core::network::{Network, NetworkName};
 use casting_core::ports::{Launcher, Page, Saved, Store};
-use casting_core::record::{Record, read_all};
+use casting_core::record::Record;
 use casting_core::staging::Staging;
 use casting_core::time::Timestamp;
 use casting_core::{api_key_form, group_form, network_form, staging_form};
 use serde_json::Value;
 
 use crate::desk::failure::{Failure, TRIES};
+use crate::desk::uses::{self, Named};
 use crate::desk::version::Precondition;
 use crate::desk::{Desk, api_keys};
 
@@ -308,16 +308,27 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
     Err(Failure::contention("change a record"))
 }
 
-/// Deletes a group. Links that put anonymous users into it go on with *All Users* alone.
+/// Deletes a group. What still names it goes on with *All Users* alone, so that takes `force`.
 pub(crate) async fn delete_group<S: Store, L: Launcher>(
     desk: &Desk<'_, S, L>,
     id: &str,
     precondition: &Precondition,
+    force: bool,
 ) -> Result<(), Failure> {
     if id == Group::all_users_id().as_str() {
         return Err(Failure::conflict(
             "Everybody is in All Users; it cannot be deleted.",
         ));
+    }
+    if let (Some(id), false) = (GroupId::parse(id), force) {
+        let uses = uses::of(desk, Named::Group(&id)).await?;
+        if !uses.is_empty() {
+            return Err(Failure::conflict(format!(
+                "This group is still named by {}, which would go on with All Users alone. \
+                 Change them first, or confirm it: force=true.",
+                uses::sentence(&uses)
+            )));
+        }
     }
     delete::<Group, S, L>(desk, id, precondition).await
 }
@@ -328,31 +339,12 @@ pub(crate) async fn delete_network<S: Store, L: Launcher>(
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
-    let in_use = |what: &str, name: &str| {
-        Failure::conflict(format!(
-            "The {what} \u{201c}{name}\u{201d} uses this network; change it first."
-        ))
-    };
-    for image in read_all::<Image, S>(&desk.casting.store).await? {
-        let settings = &image.settings;
-        if settings
-            .network
-            .iter()
-            .chain(&settings.restrict_to_networks)
-            .any(|name| name.as_str() == id)
-        {
-            return Err(in_use("image", &settings.name));
-        }
-    }
-    for staging in read_all::<Staging, S>(&desk.casting.store).await? {
-        if staging
-            .settings
-            .network
-            .as_ref()
-            .is_some_and(|name| name.as_str() == id)
-        {
-            return Err(in_use("staging config", &staging.settings.name));
-        }
+    let uses = uses::of(desk, Named::Network(id)).await?;
+    if !uses.is_empty() {
+        return Err(Failure::conflict(format!(
+            "This network is still used by {}; change or delete them first.",
+            uses::sentence(&uses)
+        )));
     }
     delete::<Network, S, L>(desk, id, precondition).await
 }

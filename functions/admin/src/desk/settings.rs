@@ -55,6 +55,11 @@ pub(crate) async fn change<S: Store, L: Launcher>(
         {
             Saved::Done => {
                 desk.casting.forget();
+                if after.settings.counted_since != before.settings.counted_since
+                    && let Err(fault) = desk.casting.count_of_system(&after).await
+                {
+                    tracing::warn!(%fault, "Live sessions are not counted yet; the next claim does");
+                }
                 tracing::info!(
                     actor.id = desk.actor.id,
                     version = after.version,

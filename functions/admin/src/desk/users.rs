@@ -3,7 +3,7 @@
 
 use casting_core::audit::{Action, Difference, Noun};
 use casting_core::form::Spelled;
-use casting_core::ids::{CastId, GroupId, SessionId, UserId};
+use casting_core::ids::{CastId, CastKey, GroupId, SessionId, UserId};
 use casting_core::listing::{SessionQuery, SessionsOf};
 use casting_core::ports::{Launcher, Page, Saved, Store};
 use casting_core::profile::Profile;
@@ -90,6 +90,7 @@ pub(crate) fn view_anonymous(session: &Session) -> Option<Value> {
         "group_id": group,
         "session_id": session.id,
         "cast_id": session.cast_id,
+        "cast_key": session.cast_key,
         "cast_name": session.cast_name,
         "created_at": session.created_at.to_string(),
         "expires_at": expires_at.map(|time| time.to_string()),
@@ -102,7 +103,7 @@ pub(crate) fn schema() -> Value {
     let group = sketch::nullable(GroupId::SPELLING.schema());
     let anonymous = json!({
         "id": UserId::SPELLING.schema(), "kind": { "const": "anonymous" }, "group_id": group, "session_id": SessionId::SPELLING.schema(),
-        "cast_id": CastId::SPELLING.schema(), "cast_name": text(), "created_at": sketch::time(), "expires_at": sketch::nullable(sketch::time()),
+        "cast_id": CastId::SPELLING.schema(), "cast_key": CastKey::SPELLING.schema(), "cast_name": text(), "created_at": sketch::time(), "expires_at": sketch::nullable(sketch::time()),
     });
     let user = json!({
         "id": UserId::SPELLING.schema(), "kind": { "const": "user" }, "name": text(), "roles": { "type": "array", "items": text() },

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::api::{casts, claims, export, people, sessions};
+use crate::api::{casts, claims, export, people, records, sessions};
 use crate::desk::profiles;
 
 /// What one route takes and gives.
@@ -355,7 +355,10 @@ pub(super) fn of(name: RouteName) -> Option<Operation> {
         RouteName::CreateGroup => GROUP.create(),
         RouteName::ReadGroup => GROUP.read(),
         RouteName::ChangeGroup => GROUP.change(),
-        RouteName::DeleteGroup => GROUP.delete(),
+        RouteName::DeleteGroup => Operation {
+            query: Some(|query| _ = records::forces(query)),
+            ..GROUP.delete()
+        },
         RouteName::ListUsers => lists("People", "Users", |query| _ = people::asked_users(query)),
         RouteName::ReadUser => Operation {
             segment: Some(UserId::SPELLING.schema()),

@@ -93,7 +93,7 @@ fn cast_of(number: u64, fields: &Value) -> Value {
     }
     let draft = cast_form::create(&input, &OwnUrls::of(OURS), &SeededEntropy::new(number))
         .unwrap_or_else(|errors| panic!("{errors:?}"));
-    let counter = Counter::new(draft.set_counter.unwrap_or_default());
+    let counter = Counter::default().changed(draft.counter);
     let mut cast = testing::cast(1);
     cast.updated_at = NOON.minus_seconds(number * 5000);
     cast.created_at = NOON.minus_seconds(number * 400_000);
@@ -526,6 +526,10 @@ fn confirm_page() -> Confirm {
             "Its claims stay in the ledger. The cast itself can be brought back from the audit log.".into(),
             "7 of its sessions are alive; they go on unless you end them here.".into(),
         ],
+        uses: vec![(
+            "the cast \u{201c}Welcome\u{201d} (welcome-link)".into(),
+            "/admin/casts/c1".into(),
+        )],
         action: "/admin/casts/cast-1/delete".into(),
         submit: "Delete the cast".into(),
         cancel: "/admin/casts/cast-1".into(),

@@ -24,8 +24,9 @@ use crate::time::Timestamp;
 /// network, the groups, the pools and the deployment's settings. The instance that made the change
 /// goes by it at once.
 pub const CHANGE_SECONDS: u64 = 5;
-/// How long a count is remembered to be full, in seconds: long enough for a flood, short enough for whoever waits.
-const FULL_SECONDS: u64 = 2;
+/// How long a count is remembered to be full, in milliseconds: enough for a flood to be answered without
+/// asking, and a place that comes free is free within a second.
+const FULL_MILLIS: i64 = 500;
 /// How long it is remembered what waits in a pool, in seconds: a row that is older is refused anyway when it is given away.
 const STAGED_SECONDS: u64 = 2;
 /// Entries kept of each kind; beyond that, everything is forgotten.
@@ -140,6 +141,15 @@ impl Book {
         if let Some(Some(known)) = self.system.find(&(), now) {
             return Ok(known);
         }
+        self.read_system(store, now).await
+    }
+
+    /// The deployment's settings as they are now.
+    pub(super) async fn read_system<S: Store>(
+        &self,
+        store: &S,
+        now: Timestamp,
+    ) -> Result<Arc<System>, Fault> {
         let mark = self.mark();
         let read = Arc::new(store.record::<System>(SYSTEM_ID).await?.unwrap_or_default());
         let until = (CHANGE_SECONDS, now);
@@ -231,9 +241,12 @@ impl Book {
 
     /// Remembers for a moment that a count is full.
     pub(super) fn learn_full(&self, key: &str, now: Timestamp, mark: Mark) {
-        let until = (FULL_SECONDS, now);
-        let full = Some(Arc::new(()));
-        self.keep(&self.full, key.to_owned(), full, until, mark);
+        let (full, until) = (
+            Some(Arc::new(())),
+            Timestamp::from_millis(now.millis() + FULL_MILLIS),
+        );
+        let current = || self.mark() == mark;
+        self.full.put(key.to_owned(), full, until, now, current);
     }
 
     /// Whether a count was found full a moment ago.

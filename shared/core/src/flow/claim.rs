@@ -368,6 +368,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<Session, Stop> {
         let mut window: Option<Window> = None;
         let (mut fresh, mut lost) = (false, BTreeSet::new());
+        self.refresh_system(&cast, ground).await?;
         for _ in 0..TRIES {
             // Each decision has its own time: a window that others have moved on must not be judged by an earlier one.
             let now = self.clock.now();
@@ -447,6 +448,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                         self.book.learn_full(&tally.key, now, mark);
                     }
                 }
+                Reserved::Uncounted(kind) => {
+                    self.count_again(kind, &cast, &ground.system).await?;
+                }
                 Reserved::ProofUsed => ground.proof = ProofFact::Failed,
             }
         }
@@ -456,6 +460,18 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             detail: format!("{TRIES} tries on {}", terms.id),
         }
         .into())
+    }
+
+    /// No condition of a reservation guards the deployment's settings, so a claim is judged by them
+    /// as they are now.
+    async fn refresh_system(&self, cast: &Arc<Cast>, ground: &mut Ground<'_>) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let read = self.book.read_system(&self.store, now).await?;
+        if read.version != ground.system.version {
+            ground.system = read;
+            self.gather_for(cast, ground, now).await?;
+        }
+        Ok(())
     }
 
     /// The visitor's own session, with the address to be opened in it written down.

@@ -11,6 +11,7 @@ mod door;
 mod ground;
 mod history;
 mod launch;
+mod live_counts;
 mod open;
 mod owner;
 mod profiles;

@@ -110,11 +110,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     host: host.to_canonical().to_string(),
                     port,
                 };
-                self.move_session(id, None, |row| {
+                let row = self.move_session(id, None, |row| {
                     let known = matches!(&row.state, State::Ready { endpoint: known, .. } if *known == endpoint);
                     if known { None } else { row.ready(endpoint.clone(), now).ok() }
                 })
-                .await?
+                .await?;
+                match row {
+                    Some(row) => Some(self.catch_up(row).await?),
+                    None => None,
+                }
             }
             Report::Alive => self.store.session(id).await?,
             Report::Share { on } => {

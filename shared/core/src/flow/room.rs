@@ -291,7 +291,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             now,
         ) {
             if !matches!(tally.kind, TallyKind::Cast | TallyKind::System)
-                && self.store.tally(&tally.key).await? >= tally.most
+                && tally.is_full(self.store.tally(&tally.key).await?)
             {
                 ground.full.insert(tally.kind);
             }
@@ -358,7 +358,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             now,
         ) {
             if matches!(tally.kind, TallyKind::Cast | TallyKind::System)
-                && self.store.tally(&tally.key).await? >= tally.most
+                && tally.is_full(self.store.tally(&tally.key).await?)
             {
                 return Ok(true);
             }

@@ -87,6 +87,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 }
             }
         };
+        let settled = self.catch_up(settled).await?;
         swept.released += u32::from(!settled.is_live());
         self.note_vain_start(&settled).await
     }

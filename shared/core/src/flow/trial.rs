@@ -49,7 +49,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             &ground.system.settings,
             now,
         ) {
-            if self.store.tally(&tally.key).await? >= tally.most {
+            if tally.is_full(self.store.tally(&tally.key).await?) {
                 ground.full.insert(tally.kind);
             }
         }

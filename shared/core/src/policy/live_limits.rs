@@ -10,8 +10,9 @@ use crate::ids::UserId;
 use crate::image::Image;
 use crate::permission::Grant;
 use crate::persistent_profile;
+use crate::session::{Owner, Session};
 use crate::system::SystemSettings;
-use crate::tally::{Tally, TallyKind};
+use crate::tally::{Held, Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -24,8 +25,11 @@ pub fn tallies(
     system: &SystemSettings,
     now: Timestamp,
 ) -> Vec<Tally> {
-    let live = |kind, key: &str, most: Option<u32>| most.map(|most| Tally::new(kind, key, most));
-    let of_user = |user: &UserId| live(TallyKind::User, user.as_str(), grant.sessions_per_user);
+    // Always counted, because which limit a user has depends on the link and on the groups.
+    let of_user = |user: &UserId| Tally {
+        most: grant.sessions_per_user,
+        ..Tally::unlimited(TallyKind::User, user.as_str())
+    };
     let minted = || {
         system
             .anonymous_users_per_hour
@@ -35,16 +39,50 @@ pub fn tallies(
     [
         // Two sessions with one profile would each save what the other has not.
         profile.map(|profile| Tally::new(TallyKind::Profile, profile.id.as_str(), 1)),
-        user.map_or_else(minted, |user| of_user(&user.id)),
-        live(
-            TallyKind::Cast,
-            cast.id.as_str(),
-            cast.settings.max_live_sessions,
-        ),
-        live(TallyKind::System, "all", system.max_sessions),
+        user.map_or_else(minted, |user| Some(of_user(&user.id))),
+        of_cast(cast),
+        of_system(system),
     ]
     .into_iter()
     .flatten()
+    .collect()
+}
+
+/// The count of the live sessions of a link; `None` while nothing limits it.
+pub fn of_cast(cast: &Cast) -> Option<Tally> {
+    let settings = &cast.settings;
+    settings.max_live_sessions.map(|most| {
+        Tally::new(TallyKind::Cast, cast.id.as_str(), most).counted_since(settings.counted_since)
+    })
+}
+
+/// The count of the live sessions of the deployment; `None` while nothing limits it.
+pub fn of_system(system: &SystemSettings) -> Option<Tally> {
+    system
+        .max_sessions
+        .map(|most| Tally::new(TallyKind::System, "all", most).counted_since(system.counted_since))
+}
+
+/// The counts that a live session must hold and does not: it was claimed before the limit was set,
+/// or before all sessions of users were counted. `cast` is its link, where that is in question.
+pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) -> Vec<Held> {
+    if !session.is_live() || session.is_nobodys() {
+        return Vec::new();
+    }
+    let user = match &session.owner {
+        Owner::User { id, .. } => Some(Tally::unlimited(TallyKind::User, id.as_str())),
+        Owner::Anonymous { .. } | Owner::Forgotten | Owner::Nobody => None,
+    };
+    [
+        user,
+        cast.filter(|cast| cast.id == session.cast_id)
+            .and_then(of_cast),
+        of_system(system),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|tally| tally.held())
+    .filter(|held| !session.charge.held.contains(held))
     .collect()
 }
 
@@ -78,10 +116,11 @@ pub fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOON, cast, image, user};
+    use crate::session::EndReason;
+    use crate::testing::{NOON, cast, image, session, user};
 
     #[test]
-    fn only_limits_that_are_on_are_counted() {
+    fn only_limits_that_are_on_and_users_are_counted() {
         let grant = |most| Grant {
             sessions_per_user: most,
             ..Grant::default()
@@ -89,6 +128,15 @@ mod tests {
         let image = image(1);
         for (name, logged_in, per_user, per_cast, system, per_hour, expected) in [
             ("nothing is limited", false, None, None, None, None, &[][..]),
+            (
+                "nothing is limited, logged in",
+                true,
+                None,
+                None,
+                None,
+                None,
+                &[TallyKind::User],
+            ),
             (
                 "everything, anonymous",
                 false,
@@ -132,6 +180,52 @@ mod tests {
     }
 
     #[test]
+    fn a_live_session_lacks_what_was_not_counted_when_it_was_claimed() {
+        let (mut capped, other) = (cast(1), cast(2));
+        capped.settings.max_live_sessions = Some(3);
+        let all = SystemSettings {
+            max_sessions: Some(0),
+            ..SystemSettings::default()
+        };
+        let none = SystemSettings::default();
+        let anonymous = session(&capped, 1);
+        let mut known = anonymous.clone();
+        known.owner = Owner::User {
+            id: user(1).id,
+            name: "Ann".into(),
+        };
+        let kept = |session: &Session, cast, system| {
+            let missing = missing(session, cast, system);
+            missing.iter().map(|held| held.kind).collect::<Vec<_>>()
+        };
+        let counted = anonymous
+            .holding(missing(&anonymous, Some(&capped), &all))
+            .expect("lives");
+        assert_eq!(counted.takes(&anonymous), counted.charge.held);
+        assert_eq!(counted.rev, anonymous.rev + 1);
+        let ended = anonymous.ended(EndReason::TaskLost, NOON).expect("ends");
+        for (name, session, cast, system, expected) in [
+            ("nothing is limited", &anonymous, &other, &none, &[][..]),
+            ("the link", &anonymous, &capped, &none, &[TallyKind::Cast]),
+            ("another link", &anonymous, &other, &none, &[]),
+            (
+                "the deployment",
+                &anonymous,
+                &other,
+                &all,
+                &[TallyKind::System],
+            ),
+            ("a user always", &known, &other, &none, &[TallyKind::User]),
+            ("all that it holds", &counted, &capped, &all, &[]),
+            ("ended", &ended, &capped, &all, &[]),
+        ] {
+            assert_eq!(kept(session, Some(cast), system), expected, "{name}");
+        }
+        assert_eq!(ended.holding(vec![]), None);
+        assert_eq!(ended.holding(counted.charge.held), None, "it has ended");
+    }
+
+    #[test]
     fn a_profile_is_counted_where_a_session_has_one() {
         let (mut cast, mut image, user) = (cast(1), image(1), user(1));
         cast.settings.allow_anonymous = false;
@@ -152,7 +246,7 @@ mod tests {
                 .iter()
                 .map(|tally| (tally.kind, tally.most))
                 .collect::<Vec<_>>(),
-            [(TallyKind::Profile, 1)]
+            [(TallyKind::Profile, Some(1)), (TallyKind::User, None)]
         );
         assert!(
             of_user[0].kind.is_live(),

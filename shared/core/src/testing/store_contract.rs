@@ -51,6 +51,7 @@ cases! {
         creating_the_same_cast_again_changes_nothing
         a_config_is_written_over_its_version_only
         a_config_write_never_changes_the_counter
+        a_difference_is_added_whatever_claims_do
         a_counter_that_is_set_begins_a_new_epoch
         a_changed_key_moves_and_frees_the_old_one
         two_casts_that_want_one_key_at_once_do_not_both_get_it
@@ -77,6 +78,7 @@ cases! {
         of_two_moves_at_once_one_is_written;
     tallies:
         a_count_is_taken_only_while_there_is_room
+        a_count_that_began_late_takes_claims_once_it_is_complete
         fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty
         a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions
         a_count_that_was_forgotten_does_not_stop_a_release

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use casting_core::cast::CounterChange;
 use casting_core::ports::{
     Created, FaultKind, RefusalCount, Replaced, Reservation, Reserved, Saved, Store,
 };
@@ -43,7 +44,9 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
         after.settings.key =
             casting_core::ids::CastKey::parse(&format!("moved-{n}")).expect("a key");
         assert_eq!(
-            store().replace_cast(&cast, &after, false, None).await,
+            store()
+                .replace_cast(&cast, &after, CounterChange::Keep, None)
+                .await,
             Ok(Replaced::Done),
             "{troubles:?}: replace"
         );

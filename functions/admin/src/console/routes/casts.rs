@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use casting_core::cast::Cast;
 use casting_core::cast_form;
 use casting_core::form::{FieldError, Warning};
 use casting_core::image::Image;
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Done, ROWS, Round, claims, remarks, stale, trail, typed_over};
 use crate::console::cast::{self, CastPage, figure};
-use crate::console::cast_words::{on, plural, text};
+use crate::console::cast_words::{called, on, plural, text};
 use crate::console::casts::{self, CastList, CastRow};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
@@ -32,6 +31,7 @@ use crate::desk::casts::{self as verbs, CastsAsked, Edited};
 use crate::desk::failure::Failure;
 use crate::desk::sessions::{self, SessionsAsked};
 use crate::desk::trials;
+use crate::desk::version::Precondition;
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
@@ -63,18 +63,16 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
             .await?)
     });
     let (counts, choices) = try_join!(try_join_all(counts), round.choices())?;
-    let row = |(cast, counted): (&Cast, Counted)| {
+    let views = verbs::views(desk, &page.items).await?;
+    let row = |(cast, counted): (Value, Counted)| {
         let launches = format!(
             "{}{}",
             grouped(counted.count),
             if counted.more { "+" } else { "" }
         );
-        CastRow {
-            cast: view(round, cast),
-            launches,
-        }
+        CastRow { cast, launches }
     };
-    let rows = page.items.iter().zip(counts).map(row).collect();
+    let rows = views.into_iter().zip(counts).map(row).collect();
     let has_images = !choices
         .get(&crate::console::field::Picked::Image)
         .is_none_or(Vec::is_empty);
@@ -95,18 +93,16 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     )))
 }
 
-fn view<S: Store, L: Launcher>(round: &Round<'_, S, L>, cast: &casting_core::cast::Cast) -> Value {
-    cast_form::view(cast, &round.frame.public_url)
-}
-
 async fn find<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Value, Failure> {
-    Ok(view(round, &verbs::find(&round.desk, round.id).await?))
+    let read = verbs::read(&round.desk, round.id).await?;
+    Ok(read.view(&round.frame.public_url))
 }
 
 pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let (casting, now) = (round.desk.casting, round.frame.now);
-    let found = verbs::find(&round.desk, round.id).await?;
-    let cast = view(round, &found);
+    let found = verbs::read(&round.desk, round.id).await?;
+    let cast = found.view(&round.frame.public_url);
+    let found = found.cast;
     let told = async {
         Ok(casting
             .history(Some(&found.id), now.minus_seconds(DAY - 3600), now)
@@ -120,7 +116,9 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         round.choices()
     )?;
     let total = told.total();
-    let remaining = cast["sessions_remaining"].as_u64();
+    let remaining = cast["sessions_remaining"]
+        .as_u64()
+        .filter(|_| on(&cast, "limit_total_sessions"));
     let mut figures = Vec::new();
     if let Some(remaining) = remaining {
         figures.push(figure("Remaining", Some(remaining), ""));
@@ -282,16 +280,19 @@ pub(super) async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 
 pub(super) async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let mut typed = answers::document(&CAST, &round.posted);
+    let number = |name: &str| -> Option<u64> { round.posted.first(name)?.parse().ok() };
     // Visitors count on while the form is open: the number that it was made with is no wish.
-    if let (Some(counted), Value::Object(fields)) = (round.posted.first("counted"), &mut typed)
-        && fields
-            .get("sessions_remaining")
-            .and_then(Value::as_u64)
-            .is_some_and(|typed| counted.parse() == Ok(typed))
+    let counted = number("counted");
+    if let (Some(counted), Value::Object(fields)) = (counted, &mut typed)
+        && fields.get("sessions_remaining") == Some(&json!(counted))
     {
         fields.remove("sessions_remaining");
     }
-    match verbs::change(&round.desk, round.id, &typed, &round.precondition()).await {
+    let over = match (number("version"), counted) {
+        (Some(version), Some(counted)) => Precondition::cast(version, counted),
+        _ => round.precondition(),
+    };
+    match verbs::change(&round.desk, round.id, &typed, &over).await {
         Ok(Edited { cast, .. }) => {
             round
                 .lead(
@@ -328,7 +329,7 @@ pub(super) async fn check<S: Store, L: Launcher>(
     let casting = round.desk.casting;
     let own = casting.terms.own_urls();
     let draft = match &stored {
-        Some(cast) => cast_form::patch(cast, &typed, &own),
+        Some(cast) => cast_form::patch(cast, &typed, &own, Some(cast.counter.remaining)),
         None => cast_form::create(&typed, &own, &*casting.entropy),
     };
     let at_field = |pointer: &str, detail: &str| {
@@ -336,13 +337,18 @@ pub(super) async fn check<S: Store, L: Launcher>(
         Some(json!({ "field": field.name, "text": form::sentence(&CAST, field, rest, detail) }))
     };
     let (errors, warnings): (Vec<FieldError>, Vec<Warning>) = match draft {
-        Ok(draft) => (
-            Vec::new(),
-            casting_core::cast_warnings::warnings(&draft.settings)
-                .into_iter()
-                .chain(draft.warnings)
-                .collect(),
-        ),
+        Ok(draft) => {
+            let id = stored.as_ref().map(|cast| &cast.id);
+            let around = verbs::look_around(&round.desk, &draft.settings, id).await?;
+            (
+                Vec::new(),
+                casting_core::cast_warnings::warnings(&draft.settings)
+                    .into_iter()
+                    .chain(draft.warnings)
+                    .chain(around)
+                    .collect(),
+            )
+        }
         Err(errors) => (errors.0, Vec::new()),
     };
     let document = json!({
@@ -455,6 +461,7 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
         trail,
         title: format!("Delete \u{201c}{name}\u{201d}?"),
         happens,
+        uses: Vec::new(),
         action: format!("{home}/delete"),
         submit: "Delete the cast".into(),
         cancel: home,
@@ -565,7 +572,7 @@ pub(super) fn worries(
     let mut found = Vec::new();
     for cast in casts.iter().filter(|cast| on(cast, "enabled")) {
         let (name, home) = (
-            text(cast, "name"),
+            called(text(cast, "name"), text(cast, "key")),
             format!("/admin/casts/{}", text(cast, "id")),
         );
         let image = images

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{ROWS, Round, casts};
 use crate::console::cast::figure;
-use crate::console::cast_words::{on, text};
+use crate::console::cast_words::{called, on, text};
 use crate::console::claims::{self, Claim, ClaimFilter, ClaimPage};
 use crate::console::history;
 use crate::console::moment::{grouped, wait};
@@ -198,7 +198,11 @@ async fn names_unless<S: Store, L: Launcher>(
     Ok(page
         .items
         .iter()
-        .map(|cast| (cast.id.to_string(), cast.settings.name.clone()))
+        .map(|cast| {
+            let settings = &cast.settings;
+            let called = called(&settings.name, settings.key.as_str());
+            (cast.id.to_string(), called)
+        })
         .collect())
 }
 
@@ -249,7 +253,10 @@ fn of_session(session: &Value) -> Claim {
         outcome: part("outcome"),
         reason: reason.unwrap_or_default().replace('-', " "),
         reference: part("reference"),
-        cast: (part("cast_name"), part("cast_id")),
+        cast: (
+            called(text(session, "cast_name"), text(session, "cast_key")),
+            part("cast_id"),
+        ),
         who: owner(session),
         referrer: part("referrer"),
         session: Some(part("id")),

@@ -58,6 +58,7 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(
             "The files that are kept for them go too.".into(),
             "Nobody can bring this back. If they sign in again, they are somebody new.".into(),
         ],
+        uses: Vec::new(),
         action: format!("/admin/users/{}/delete", round.id),
         submit: "Forget the user".into(),
         cancel: "/admin/users".into(),

@@ -55,6 +55,7 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
                 .into(),
             "Nobody can bring this back. The next session begins with nothing.".into(),
         ],
+        uses: Vec::new(),
         action: format!("/admin/profiles/{}/delete", round.id),
         submit: "Delete the profile".into(),
         cancel: format!("/admin/users/{}", profile.user),

@@ -4,6 +4,7 @@
 use askama::Template;
 use casting_core::api_key::ApiKey;
 use casting_core::group::Group;
+use casting_core::ids::{GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::image_form;
 use casting_core::network::Network;
@@ -16,7 +17,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::{Done, ROWS, Round, remarks, stale, trail, typed_over};
-use crate::console::cast_words::{name_of, text};
+use crate::console::cast_words::{name_of, plural, text};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::field::{Noun, Picked};
@@ -29,6 +30,7 @@ use crate::console::table::Act;
 use crate::console::{answers, pool, records, shown};
 use crate::desk::failure::Failure;
 use crate::desk::records::{self as verbs, Editable};
+use crate::desk::uses::{self, Named, Use};
 use crate::desk::version::Precondition;
 use crate::desk::{api_keys, images, pools, sessions, staging};
 
@@ -169,7 +171,7 @@ impl Kind {
                 "Sessions that run there go on.",
             ],
             Self::Group => &[
-                "Casts that put anonymous users into it go on with All Users alone.",
+                "Casts and staging configs that name it go on with All Users alone.",
                 "Sessions that run keep what they were given.",
             ],
             Self::Staging => &[
@@ -549,6 +551,25 @@ async fn register<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Repl
     }
 }
 
+/// What names the record.
+async fn uses_of<S: Store, L: Launcher>(
+    round: &Round<'_, S, L>,
+    kind: Kind,
+) -> Result<Vec<Use>, Failure> {
+    match kind {
+        Kind::Image => match ImageId::parse(round.id) {
+            Some(id) => uses::of(&round.desk, Named::Image(&id)).await,
+            None => Ok(Vec::new()),
+        },
+        Kind::Group => match GroupId::parse(round.id) {
+            Some(id) => uses::of(&round.desk, Named::Group(&id)).await,
+            None => Ok(Vec::new()),
+        },
+        Kind::Network => uses::of(&round.desk, Named::Network(round.id)).await,
+        Kind::Staging | Kind::ApiKey => Ok(Vec::new()),
+    }
+}
+
 async fn ask_to_delete<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     kind: Kind,
@@ -561,15 +582,27 @@ async fn ask_to_delete<S: Store, L: Launcher>(
     );
     let mut trail = trail(kind.place());
     trail.push((name.to_owned(), home.clone()));
+    let uses = uses_of(round, kind).await?;
+    let force = matches!(kind, Kind::Group) && !uses.is_empty();
     let page = Confirm {
         place: kind.place(),
         trail,
         title: format!("Delete the {} \u{201c}{name}\u{201d}?", kind.noun().name),
         happens: kind.happens(),
+        choice: force.then(|| {
+            (
+                "force",
+                format!(
+                    "Delete it although {} it",
+                    plural(uses.len() as u64, "names", "name")
+                ),
+                round.posted.first("force").is_some(),
+            )
+        }),
+        uses: uses.into_iter().map(|one| (one.words, one.page)).collect(),
         action: format!("{home}/delete"),
         submit: "Delete it".into(),
         cancel: home,
-        choice: None,
         refused: refused.to_owned(),
         version: stored["version"].as_u64(),
     };
@@ -584,7 +617,10 @@ async fn delete<S: Store, L: Launcher>(
     let deleted = match kind {
         Kind::Image => images::delete(desk, id, &over).await,
         Kind::Network => verbs::delete_network(desk, id, &over).await,
-        Kind::Group => verbs::delete_group(desk, id, &over).await,
+        Kind::Group => {
+            let force = round.posted.first("force").is_some();
+            verbs::delete_group(desk, id, &over, force).await
+        }
         Kind::Staging => staging::delete(desk, id, &over).await,
         Kind::ApiKey => api_keys::delete(desk, id, &over).await,
     };

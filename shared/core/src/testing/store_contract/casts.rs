@@ -6,7 +6,7 @@
 )]
 
 use super::{Lab, tally, together};
-use crate::cast::{Cast, PreviousKey};
+use crate::cast::{Cast, CounterChange, PreviousKey};
 use crate::ids::CastKey;
 use crate::ports::{Created, Fault, Replaced, Reserved, Saved, Store};
 
@@ -82,7 +82,9 @@ pub async fn a_config_is_written_over_its_version_only<S: Store>(
     let cast = lab.cast(0).await?;
     let first = renamed(&cast, "first");
     assert_eq!(
-        lab.store.replace_cast(&cast, &first, false, None).await?,
+        lab.store
+            .replace_cast(&cast, &first, CounterChange::Keep, None)
+            .await?,
         Replaced::Done
     );
     assert_eq!(lab.store.cast(&cast.id).await?, Some(first.clone()));
@@ -98,7 +100,9 @@ pub async fn a_config_is_written_over_its_version_only<S: Store>(
     ] {
         let late = rekeyed(&renamed(&cast, "late"), &key);
         assert_eq!(
-            lab.store.replace_cast(&cast, &late, true, None).await?,
+            lab.store
+                .replace_cast(&cast, &late, CounterChange::Set(0), None)
+                .await?,
             Replaced::Stale,
             "{name}"
         );
@@ -111,7 +115,7 @@ pub async fn a_config_is_written_over_its_version_only<S: Store>(
     let nobody = lab.draft(0);
     assert_eq!(
         lab.store
-            .replace_cast(&nobody, &renamed(&nobody, "new"), false, None)
+            .replace_cast(&nobody, &renamed(&nobody, "new"), CounterChange::Keep, None)
             .await?,
         Replaced::Stale,
         "a cast that never was"
@@ -121,13 +125,49 @@ pub async fn a_config_is_written_over_its_version_only<S: Store>(
     let moves: Vec<Cast> = (0..5)
         .map(|n| renamed(&first, &format!("racer {n}")))
         .collect();
-    let answers = together(
-        moves
-            .iter()
-            .map(|after| lab.store.replace_cast(&first, after, false, None)),
-    )
+    let answers = together(moves.iter().map(|after| {
+        lab.store
+            .replace_cast(&first, after, CounterChange::Keep, None)
+    }))
     .await;
     assert_eq!(tally(&answers, &Replaced::Done), 1, "{answers:?}");
+    Ok(())
+}
+
+pub async fn a_difference_is_added_whatever_claims_do<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
+    let mut cast = lab.cast(5).await?;
+    lab.place(&lab.claim(&cast, true, None)).await?;
+    for (name, added, answer, remaining) in [
+        (
+            "more, over what was read before a claim",
+            10,
+            Replaced::Done,
+            14,
+        ),
+        ("fewer", -4, Replaced::Done, 10),
+        ("fewer than there are", -11, Replaced::Stale, 10),
+        ("more than there can be", 999_991, Replaced::Stale, 10),
+        ("all", -10, Replaced::Done, 0),
+    ] {
+        let change = CounterChange::Add(added);
+        let after = Cast {
+            counter: cast.counter.changed(change),
+            ..renamed(&cast, name)
+        };
+        let written = lab.store.replace_cast(&cast, &after, change, None).await?;
+        assert_eq!(written, answer, "{name}");
+        let now = lab.cast_now(&cast).await?;
+        assert_eq!(now.counter.remaining, remaining, "{name}");
+        assert_eq!(now.counter.epoch, cast.counter.epoch, "{name}");
+        assert_eq!(
+            now.settings.name == name,
+            answer == Replaced::Done,
+            "{name}"
+        );
+        cast = now;
+    }
     Ok(())
 }
 
@@ -139,7 +179,9 @@ pub async fn a_config_write_never_changes_the_counter<S: Store>(
     let mut after = renamed(&before, "new name");
     after.counter.remaining = 99;
     assert_eq!(
-        lab.store.replace_cast(&before, &after, false, None).await?,
+        lab.store
+            .replace_cast(&before, &after, CounterChange::Keep, None)
+            .await?,
         Replaced::Done,
         "a claim does not make a config stale"
     );
@@ -167,13 +209,28 @@ pub async fn a_config_write_never_changes_the_counter<S: Store>(
 pub async fn a_counter_that_is_set_begins_a_new_epoch<S: Store>(
     lab: &Lab<'_, S>,
 ) -> Result<(), Fault> {
-    let before = lab.cast(5).await?;
-    lab.place(&lab.claim(&before, true, None)).await?;
-    let mut after = renamed(&before, "more places");
-    after.counter.remaining = 20;
-    after.counter.epoch += 1;
+    let opened = lab.cast(5).await?;
+    lab.place(&lab.claim(&opened, true, None)).await?;
+    let set = CounterChange::Set(20);
+    let after = |before: &Cast| Cast {
+        counter: before.counter.changed(set),
+        ..renamed(before, "more places")
+    };
     assert_eq!(
-        lab.store.replace_cast(&before, &after, true, None).await?,
+        lab.store
+            .replace_cast(&opened, &after(&opened), set, None)
+            .await?,
+        Replaced::Stale,
+        "a claim has moved the number that this was decided on"
+    );
+    let before = lab.cast_now(&opened).await?;
+    assert_eq!(
+        before.settings.name, opened.settings.name,
+        "nothing written"
+    );
+    let after = after(&before);
+    assert_eq!(
+        lab.store.replace_cast(&before, &after, set, None).await?,
         Replaced::Done
     );
     assert_eq!(lab.cast_now(&before).await?.counter, after.counter);
@@ -195,7 +252,12 @@ pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
     let (old, new) = (one.settings.key.clone(), lab.draft(0).settings.key);
     assert_eq!(
         lab.store
-            .replace_cast(&one, &rekeyed(&one, &two.settings.key), false, None)
+            .replace_cast(
+                &one,
+                &rekeyed(&one, &two.settings.key),
+                CounterChange::Keep,
+                None
+            )
             .await?,
         Replaced::KeyTaken
     );
@@ -206,7 +268,9 @@ pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
     );
     let moved = rekeyed(&one, &new);
     assert_eq!(
-        lab.store.replace_cast(&one, &moved, false, None).await?,
+        lab.store
+            .replace_cast(&one, &moved, CounterChange::Keep, None)
+            .await?,
         Replaced::Done
     );
     lab.soon(
@@ -219,7 +283,9 @@ pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
         .await?;
     let heir = rekeyed(&two, &old);
     assert_eq!(
-        lab.store.replace_cast(&two, &heir, false, None).await?,
+        lab.store
+            .replace_cast(&two, &heir, CounterChange::Keep, None)
+            .await?,
         Replaced::Done,
         "a freed key can be taken"
     );
@@ -231,7 +297,9 @@ pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
     .await?;
     let back = rekeyed(&moved, &old);
     assert_eq!(
-        lab.store.replace_cast(&moved, &back, false, None).await?,
+        lab.store
+            .replace_cast(&moved, &back, CounterChange::Keep, None)
+            .await?,
         Replaced::KeyTaken,
         "and is then taken"
     );
@@ -245,9 +313,11 @@ pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(
     let (one, two) = (lab.cast(0).await?, lab.cast(0).await?);
     let (one_after, two_after) = (rekeyed(&one, &key), rekeyed(&two, &key));
     let moves = [(&one, &one_after), (&two, &two_after)];
-    let answers =
-        together(moves.map(|(before, after)| lab.store.replace_cast(before, after, false, None)))
-            .await;
+    let answers = together(moves.map(|(before, after)| {
+        lab.store
+            .replace_cast(before, after, CounterChange::Keep, None)
+    }))
+    .await;
     assert_eq!(
         (
             tally(&answers, &Replaced::Done),
@@ -265,7 +335,9 @@ pub async fn a_deleted_cast_is_gone_and_its_key_is_free<S: Store>(
     let cast = lab.cast(1).await?;
     let newer = renamed(&cast, "newer");
     assert_eq!(
-        lab.store.replace_cast(&cast, &newer, false, None).await?,
+        lab.store
+            .replace_cast(&cast, &newer, CounterChange::Keep, None)
+            .await?,
         Replaced::Done
     );
     assert_eq!(
@@ -322,7 +394,9 @@ pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
     };
     let first = rotated(&cast, Some(&old));
     assert_eq!(
-        lab.store.replace_cast(&cast, &first, false, None).await?,
+        lab.store
+            .replace_cast(&cast, &first, CounterChange::Keep, None)
+            .await?,
         Replaced::Done
     );
     lab.soon(
@@ -348,7 +422,9 @@ pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
     let mut back = rekeyed(&first, &old);
     back.settings.previous_key = None;
     assert_eq!(
-        lab.store.replace_cast(&first, &back, false, None).await?,
+        lab.store
+            .replace_cast(&first, &back, CounterChange::Keep, None)
+            .await?,
         Replaced::Done,
         "its own key again"
     );
@@ -367,12 +443,16 @@ pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
 
     let second = rotated(&back, Some(&old));
     assert_eq!(
-        lab.store.replace_cast(&back, &second, false, None).await?,
+        lab.store
+            .replace_cast(&back, &second, CounterChange::Keep, None)
+            .await?,
         Replaced::Done
     );
     let third = rotated(&second, Some(&second.settings.key));
     assert_eq!(
-        lab.store.replace_cast(&second, &third, false, None).await?,
+        lab.store
+            .replace_cast(&second, &third, CounterChange::Keep, None)
+            .await?,
         Replaced::Done
     );
     lab.soon(

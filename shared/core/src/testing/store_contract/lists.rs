@@ -6,7 +6,7 @@
 )]
 
 use super::{Lab, NOON, refunded};
-use crate::cast::Cast;
+use crate::cast::{Cast, CounterChange};
 use crate::hours::HOUR_SECONDS;
 use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, draw};
 use crate::image::Image;
@@ -327,7 +327,9 @@ pub async fn casts_are_found_by_the_words_of_their_names_and_keys<S: Store>(
     renamed.version += 1;
     renamed.settings.name = format!("Class {word}three");
     assert_eq!(
-        lab.store.replace_cast(&cast, &renamed, false, None).await?,
+        lab.store
+            .replace_cast(&cast, &renamed, CounterChange::Keep, None)
+            .await?,
         Replaced::Done
     );
     lab.soon(

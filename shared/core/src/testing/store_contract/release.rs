@@ -6,6 +6,7 @@
 )]
 
 use super::{Charges, Lab, NOON, ended, refunded, tally, together, window_claim};
+use crate::cast::CounterChange;
 use crate::ports::{Fault, Replaced, Saved, Store};
 use crate::session::{EndReason, Endpoint, Session, TaskRef, TaskStatus};
 use crate::window::Window;
@@ -139,12 +140,13 @@ pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(
     let cast = lab.cast(9).await?;
     let key = lab.window_key(&cast);
     let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
+    let cast = lab.cast_now(&cast).await?;
     let mut after = cast.clone();
     after.version += 1;
-    after.counter.remaining = 4;
-    after.counter.epoch += 1;
+    let set = CounterChange::Set(4);
+    after.counter = cast.counter.changed(set);
     assert_eq!(
-        lab.store.replace_cast(&cast, &after, true, None).await?,
+        lab.store.replace_cast(&cast, &after, set, None).await?,
         Replaced::Done
     );
     let over = refunded(&session, NOON);

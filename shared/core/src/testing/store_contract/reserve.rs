@@ -6,7 +6,7 @@
 )]
 
 use super::{Charges, Lab, NOON, refunded, tally, together, window_claim};
-use crate::cast::Cast;
+use crate::cast::{Cast, CounterChange};
 use crate::ids::SessionId;
 use crate::ports::{Fault, Replaced, Reservation, Reserved, Saved, Store};
 use crate::window::Window;
@@ -146,13 +146,16 @@ async fn spoil<S: Store>(lab: &Lab<'_, S>, cast: &Cast, trouble: CastTrouble) ->
         CastTrouble::None | CastTrouble::SoldOut => {}
         CastTrouble::Gone => assert_eq!(lab.store.delete_cast(cast, None).await?, Saved::Done),
         CastTrouble::Changed => assert_eq!(
-            lab.store.replace_cast(cast, &after, false, None).await?,
+            lab.store
+                .replace_cast(cast, &after, CounterChange::Keep, None)
+                .await?,
             Replaced::Done
         ),
         CastTrouble::CounterSet => {
-            after.counter.epoch += 1;
+            let set = CounterChange::Set(cast.counter.remaining);
+            after.counter = cast.counter.changed(set);
             assert_eq!(
-                lab.store.replace_cast(cast, &after, true, None).await?,
+                lab.store.replace_cast(cast, &after, set, None).await?,
                 Replaced::Done
             );
         }

@@ -82,6 +82,65 @@ pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
     Ok(())
 }
 
+pub async fn a_count_that_began_late_takes_claims_once_it_is_complete<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
+    let cast = lab.cast(0).await?;
+    let late = |version| fresh(lab, TallyKind::Cast, 2).counted_since(version);
+    let (tally, later) = (late(3), |tally: &Tally| tally.clone().counted_since(5));
+    let earlier = lab.place(&claim(lab, &cast, &[])).await?;
+    let ask = async |tally: &Tally| lab.store.reserve(&claim(lab, &cast, &[tally])).await;
+    let uncounted = Reserved::Uncounted(TallyKind::Cast);
+    assert_eq!(ask(&tally).await?, uncounted, "never counted");
+    let held = earlier
+        .holding(vec![tally.held()])
+        .unwrap_or_else(|| earlier.clone());
+    assert_eq!(
+        lab.store.save_session(&earlier, &held).await?,
+        Saved::Done,
+        "one that lives takes one"
+    );
+    assert_eq!(
+        lab.store.save_session(&earlier, &held).await?,
+        Saved::Stale,
+        "once"
+    );
+    assert_eq!(lab.store.tally(&tally.key).await?, 1);
+    assert_eq!(ask(&tally).await?, uncounted, "counted and not complete");
+    lab.store.complete_tally(&tally).await?;
+    assert_eq!(ask(&tally).await?, Reserved::Placed);
+    assert_eq!(ask(&tally).await?, Reserved::Full(TallyKind::Cast));
+    assert_eq!(ask(&later(&tally)).await?, uncounted, "a later limit");
+    lab.store.complete_tally(&later(&tally)).await?;
+    lab.store.complete_tally(&tally).await?;
+    assert_eq!(
+        ask(&later(&tally)).await?,
+        Reserved::Full(TallyKind::Cast),
+        "what is complete stays so"
+    );
+    let over = ended(&ready(&held), EndReason::Owner, NOON);
+    assert_eq!(lab.store.save_session(&held, &over).await?, Saved::Done);
+    assert_eq!(
+        lab.store.tally(&tally.key).await?,
+        1,
+        "it gave its one back"
+    );
+    assert_eq!(ask(&tally).await?, Reserved::Placed);
+    let empty = late(1);
+    lab.store.complete_tally(&empty).await?;
+    assert_eq!(lab.store.tally(&empty.key).await?, 0, "nothing lives");
+    assert_eq!(ask(&empty).await?, Reserved::Placed);
+    let unlimited = Tally {
+        most: None,
+        ..fresh(lab, TallyKind::User, 0)
+    };
+    for _ in 0..3 {
+        assert_eq!(ask(&unlimited).await?, Reserved::Placed);
+    }
+    assert_eq!(lab.store.tally(&unlimited.key).await?, 3);
+    Ok(())
+}
+
 pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Store>(
     lab: &Lab<'_, S>,
 ) -> Result<(), Fault> {

@@ -8,6 +8,7 @@
 use super::{Lab, NOON, together};
 use crate::actor::{Actor, ActorKind, Scope};
 use crate::audit::{Audit, AuditId, Difference, Noun};
+use crate::cast::CounterChange;
 use crate::hours::{HOUR_SECONDS, Hour};
 use crate::ids::{CastId, ImageId, draw};
 use crate::image::Image;
@@ -74,13 +75,13 @@ pub async fn a_change_and_its_entry_are_written_together_or_not_at_all<S: Store>
     after.settings.name = "Another".into();
     assert_eq!(
         lab.store
-            .replace_cast(&cast, &after, false, Some(&changed))
+            .replace_cast(&cast, &after, CounterChange::Keep, Some(&changed))
             .await?,
         Replaced::Done
     );
     assert_eq!(
         lab.store
-            .replace_cast(&cast, &after, false, Some(&late))
+            .replace_cast(&cast, &after, CounterChange::Keep, Some(&late))
             .await?,
         Replaced::Stale
     );

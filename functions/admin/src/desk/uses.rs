@@ -1,0 +1,143 @@
+//! Owns what names a record: the casts, images and staging configs that its deletion would touch. Must not
+//! know how anything is deleted.
+
+use casting_core::ids::{GroupId, ImageId};
+use casting_core::image::Image;
+use casting_core::listing::CastQuery;
+use casting_core::ports::{Launcher, Store};
+use casting_core::record::read_all;
+use casting_core::staging::Staging;
+
+use crate::desk::Desk;
+use crate::desk::failure::Failure;
+
+/// So many are named in one sentence.
+const NAMED: usize = 3;
+
+/// A record that others may name.
+#[derive(Clone, Copy)]
+pub(crate) enum Named<'a> {
+    Image(&'a ImageId),
+    Group(&'a GroupId),
+    Network(&'a str),
+}
+
+/// One that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// What it is, and what it is called; a cast with its key.
+    pub(crate) words: String,
+    /// Its page in the console.
+    pub(crate) page: String,
+}
+
+/// All that name it. One that comes to name it at this very moment is not among them, and is judged as
+/// one that names something that is gone.
+pub(crate) async fn of<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    named: Named<'_>,
+) -> Result<Vec<Use>, Failure> {
+    let store = &desk.casting.store;
+    let mut uses = Vec::new();
+    let mut cursor = None;
+    // No cast names a network: visitors do, where a link lets them.
+    while !matches!(named, Named::Network(_)) {
+        let page = store
+            .casts(&CastQuery::default(), cursor.as_deref(), 100)
+            .await?;
+        uses.extend(page.items.iter().filter_map(|cast| {
+            let settings = &cast.settings;
+            let names_it = match named {
+                Named::Image(id) => settings.image_id == *id,
+                Named::Group(id) => settings.anonymous_group_id.as_ref() == Some(id),
+                Named::Network(_) => false,
+            };
+            names_it.then(|| Use {
+                words: format!(
+                    "the cast \u{201c}{}\u{201d} ({})",
+                    settings.name, settings.key
+                ),
+                page: format!("/admin/casts/{}", cast.id),
+            })
+        }));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    if let Named::Network(name) = named {
+        let images = read_all::<Image, S>(store).await?;
+        uses.extend(images.iter().filter_map(|image| {
+            let settings = &image.settings;
+            let mut networks = settings
+                .network
+                .iter()
+                .chain(&settings.restrict_to_networks);
+            networks
+                .any(|network| network.as_str() == name)
+                .then(|| Use {
+                    words: format!("the image \u{201c}{}\u{201d}", settings.name),
+                    page: format!("/admin/images/{}", image.id),
+                })
+        }));
+    }
+    let pools = read_all::<Staging, S>(store).await?;
+    uses.extend(pools.iter().filter_map(|pool| {
+        let settings = &pool.settings;
+        let names_it = match named {
+            Named::Image(id) => settings.image_id == *id,
+            Named::Group(id) => settings.group_id.as_ref() == Some(id),
+            Named::Network(name) => settings
+                .network
+                .as_ref()
+                .is_some_and(|network| network.as_str() == name),
+        };
+        names_it.then(|| Use {
+            words: format!("the staging config \u{201c}{}\u{201d}", settings.name),
+            page: format!("/admin/staging/{}", pool.id),
+        })
+    }));
+    Ok(uses)
+}
+
+/// These in a sentence: the first of them by name, and how many more.
+pub(crate) fn sentence(uses: &[Use]) -> String {
+    let mut words: Vec<String> = uses
+        .iter()
+        .take(NAMED)
+        .map(|one| one.words.clone())
+        .collect();
+    let more = uses.len().saturating_sub(NAMED);
+    if more > 0 {
+        words.push(format!("{more} more"));
+    }
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => "nothing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uses_are_named_and_the_rest_is_counted() {
+        let uses: Vec<Use> = (1..=5)
+            .map(|n| Use {
+                words: format!("cast {n}"),
+                page: String::new(),
+            })
+            .collect();
+        for (count, expected) in [
+            (0, "nothing"),
+            (1, "cast 1"),
+            (2, "cast 1 and cast 2"),
+            (3, "cast 1, cast 2 and cast 3"),
+            (5, "cast 1, cast 2, cast 3 and 2 more"),
+        ] {
+            assert_eq!(sentence(&uses[..count]), expected, "{count}");
+        }
+    }
+}
