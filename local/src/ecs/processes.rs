@@ -80,7 +80,10 @@ impl Containers {
         // What only a gate needs to know stays with it.
         let inside = inside
             .into_iter()
-            .filter(|(name, _)| !OF_GATE.contains(&name.as_str()))
+            .filter(|(name, _)| {
+                let name = &name.as_str();
+                !OF_GATE.contains(name) && !GATES_OWN.contains(name)
+            })
             .map(|(name, value)| format!("{name}={value}"));
         let inside: Vec<String> = inside.chain([format!("PORT={port}")]).collect();
         let told = [
