@@ -1,6 +1,7 @@
 //! Owns what names a record: the casts, images and staging configs that its deletion would touch. Must not
 //! know how anything is deleted.
 
+use casting_core::cast::Cast;
 use casting_core::ids::{GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::listing::CastQuery;
@@ -38,33 +39,7 @@ pub(crate) async fn of<S: Store, L: Launcher>(
     named: Named<'_>,
 ) -> Result<Vec<Use>, Failure> {
     let store = &desk.casting.store;
-    let mut uses = Vec::new();
-    let mut cursor = None;
-    // No cast names a network: visitors do, where a link lets them.
-    while !matches!(named, Named::Network(_)) {
-        let page = store
-            .casts(&CastQuery::default(), cursor.as_deref(), 100)
-            .await?;
-        uses.extend(page.items.iter().filter_map(|cast| {
-            let settings = &cast.settings;
-            let names_it = match named {
-                Named::Image(id) => settings.image_id == *id,
-                Named::Group(id) => settings.anonymous_group_id.as_ref() == Some(id),
-                Named::Network(_) => false,
-            };
-            names_it.then(|| Use {
-                words: format!(
-                    "the cast \u{201c}{}\u{201d} ({})",
-                    settings.name, settings.key
-                ),
-                page: format!("/admin/casts/{}", cast.id),
-            })
-        }));
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
+    let mut uses = casts(desk, named).await?;
     if let Named::Network(name) = named {
         let images = read_all::<Image, S>(store).await?;
         uses.extend(images.iter().filter_map(|image| {
@@ -98,6 +73,44 @@ pub(crate) async fn of<S: Store, L: Launcher>(
         })
     }));
     Ok(uses)
+}
+
+async fn casts<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    named: Named<'_>,
+) -> Result<Vec<Use>, Failure> {
+    let names_it = |cast: &Cast| match named {
+        Named::Image(id) => cast.settings.image_id == *id,
+        Named::Group(id) => cast.settings.anonymous_group_id.as_ref() == Some(id),
+        // Visitors name networks, where a cast lets them.
+        Named::Network(_) => false,
+    };
+    let (mut uses, mut cursor) = (Vec::new(), None);
+    if let Named::Network(_) = named {
+        return Ok(uses);
+    }
+    loop {
+        let page = desk
+            .casting
+            .store
+            .casts(&CastQuery::default(), cursor.as_deref(), 100)
+            .await?;
+        let found = page.items.iter().filter(|cast| names_it(cast));
+        uses.extend(found.map(|cast| {
+            let settings = &cast.settings;
+            Use {
+                words: format!(
+                    "the cast \u{201c}{}\u{201d} ({})",
+                    settings.name, settings.key
+                ),
+                page: format!("/admin/casts/{}", cast.id),
+            }
+        }));
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(uses),
+        }
+    }
 }
 
 /// These in a sentence: the first of them by name, and how many more.
