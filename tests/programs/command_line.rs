@@ -193,7 +193,9 @@ fn rights_of_others(folder: &Path) -> Vec<(PathBuf, u32)> {
         let Ok(metadata) = std::fs::symlink_metadata(&path) else {
             continue;
         };
-        if metadata.is_dir() {
+        // What a session makes in its own closed folder is the session's.
+        let is_home = path.extension().is_some_and(|end| end == "home");
+        if metadata.is_dir() && !is_home {
             let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
             open.extend(entries.map(|entry| entry.path()));
         }
