@@ -24,7 +24,7 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
             ("off", json!({ "enabled": false })),
             (
                 "more",
-                json!({ "sessions_remaining": 50, "valid_until": null }),
+                json!({ "sessions_remaining_add": 20, "valid_until": null }),
             ),
         ],
         "CastCopy" => vec![("renamed", json!({ "name": "Workshop in autumn" }))],
