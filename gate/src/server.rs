@@ -619,7 +619,7 @@ mod tests {
     fn limits(connections: usize, pending_per_peer: usize) -> Limits {
         Limits {
             connections,
-            per_peer: connections,
+            per_peer: usize::MAX,
             pending_per_peer,
             first_request: Duration::from_secs(60),
         }
