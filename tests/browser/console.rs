@@ -189,7 +189,7 @@ async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so
     window.back().await.expect("goes back");
     desk.press("Sign in with another account").await;
     wait_for(&window, "h1", "Who are you?").await;
-    desk.fill("password-ann", casting.demo_password()).await;
+    desk.fill("#password-ann", casting.demo_password()).await;
     desk.press("Ann, an administrator, in the group Staff")
         .await;
     wait_for(&window, "h1", "Casts").await;

@@ -7,14 +7,14 @@ use serde_json::json;
 use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
 use crate::inner::{Inner, shows, size, type_in};
 
+/// Clicks what the selector finds; again where the page has drawn it anew meanwhile.
 async fn click(window: &Client, selector: &str) {
-    window
-        .find(Locator::Css(selector))
-        .await
-        .expect(selector)
-        .click()
-        .await
-        .expect("can be clicked");
+    let clicked = soon(async || match window.find(Locator::Css(selector)).await {
+        Ok(element) => element.click().await.is_ok(),
+        Err(_) => false,
+    })
+    .await;
+    assert!(clicked, "{selector} can be clicked");
 }
 
 async fn session_of(window: &Client) -> String {

@@ -23,23 +23,18 @@ const OF_MACHINE: [&str; 10] = [
     "_",
 ];
 
-/// The environment that the app has written into its task's log.
-async fn read() -> BTreeMap<String, String> {
-    let own = format!("casting-{}-", std::process::id());
+/// The environment that the app of this session has written into its task's log.
+async fn read(session: &str) -> BTreeMap<String, String> {
+    let own = format!("TOLD:CAST_SESSION_ID={session}\n");
     for _ in 0..600 {
         let folders = std::fs::read_dir(std::env::temp_dir()).expect("the folder of all stacks");
-        let of_stack = |name: &str| name.starts_with(&own);
         let logs = folders
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                path.file_name()
-                    .and_then(|name| name.to_str())
-                    .is_some_and(of_stack)
-            })
             .filter_map(|path| std::fs::read_dir(path.join("tasks")).ok())
             .flatten()
             .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
-        if let Some(log) = logs.into_iter().find(|log| log.contains("TOLD:THE-END=1")) {
+        let is_whole = |log: &String| log.contains(&own) && log.contains("TOLD:THE-END=1");
+        if let Some(log) = logs.into_iter().find(is_whole) {
             let lines = log.lines().filter_map(|line| line.split_once("TOLD:"));
             return lines
                 .filter_map(|(_, pair)| pair.split_once('='))
@@ -71,7 +66,8 @@ async fn an_app_is_told_what_is_documented_and_nothing_else() {
         .await;
     assert_eq!(claimed.status, 202, "{}", claimed.text);
 
-    let told = read().await;
+    let session = claimed.json()["session_id"].as_str().map(str::to_owned);
+    let told = read(&session.expect("an id")).await;
     let names: BTreeSet<&str> = told.keys().map(String::as_str).collect();
     let documented: BTreeSet<&str> = OF_APP.into_iter().chain(BESIDE_GATE).collect();
     let others: Vec<&&str> = names

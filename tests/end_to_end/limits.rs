@@ -222,7 +222,7 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
         "system-busy",
         "what lived before the limit was set is counted"
     );
-    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 2})))
+    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 3})))
         .await;
     lab.clock.advance(1);
     assert_eq!(lab.claim(From(4), "welcome").await.status, 202);

@@ -265,9 +265,14 @@ async fn a_pool_whose_sessions_end_before_they_are_ready_pauses_longer_each_time
         lab.clock.advance(pause);
     }
     lab.clock.advance(1);
+    let until = json!(lab.clock.now().plus_seconds(120).to_string());
     assert!(started().await >= 3);
     assert!(
-        soon(async || see(&lab, &pool).await["starting"] == 0).await,
+        soon(async || {
+            let seen = see(&lab, &pool).await;
+            seen["starting"] == 0 && seen["paused_until"] == until
+        })
+        .await,
         "{}",
         see(&lab, &pool).await
     );

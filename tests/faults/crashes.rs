@@ -225,8 +225,29 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
     Ok(calls)
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_crash_and_no_lost_answer_at_any_call_breaks_the_ledger() {
+#[test]
+fn no_crash_and_no_lost_answer_at_any_call_breaks_the_ledger() {
+    on_main_stack(no_call_breaks_the_ledger());
+}
+
+/// Runs a test on a stack as large as a program's main thread has: unoptimised, a claim and the
+/// database that answers it in process need more than a test's thread has.
+fn on_main_stack(test: impl Future<Output = ()> + Send + 'static) {
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(test);
+    };
+    let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(run);
+    if let Err(panic) = thread.expect("a thread").join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn no_call_breaks_the_ledger() {
     let ground = Ground::lay().await.expect("lays the ground");
     for flow in FLOWS {
         let calls = run(&ground, flow, Luck::Good)

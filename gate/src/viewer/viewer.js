@@ -54,8 +54,12 @@ const tick = () => {
   else say('');
 };
 
+let listed = '';
+// Drawn only when it has changed, so that a button stays where it is while it is pressed.
 const listWatchers = () => {
-  const list = find('watchers');
+  const list = find('watchers'), told = JSON.stringify(view.watchers);
+  if (told === listed) return;
+  listed = told;
   list.replaceChildren(...view.watchers.map((watcher) => {
     const item = document.createElement('li'), name = document.createElement('span'), button = document.createElement('button');
     name.textContent = watcher.name + (watcher.controls ? ' has control' : ' watches');
