@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// How long a run may take.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(1_500);
 
 /// Lets schemathesis ask what the document at this address describes, with this key.
 ///
