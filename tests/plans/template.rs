@@ -486,7 +486,7 @@ fn the_files_of_users_are_kept_in_a_closed_bucket_and_only_two_functions_reach_t
     let keys = &catalog.expect("is granted")["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
     assert_eq!(
         list(keys).iter().map(text).collect::<Vec<_>>(),
-        ["profile"],
+        ["profile", "settings"],
         "no other record"
     );
 }
