@@ -31,7 +31,7 @@ struct Accepted<'a> {
     status_url: &'a str,
     /// To be sent as a bearer token with everything that is asked about the session.
     session_token: &'a str,
-    /// For a session that was running already: what the link's parameters asked for in vain.
+    /// For a session that was running already: what the link's parameters asked for and did not get.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<Resumed>,
 }

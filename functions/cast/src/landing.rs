@@ -136,7 +136,7 @@ struct Resume<'a> {
     session_id: &'a str,
     state: &'static str,
     status_url: String,
-    /// What the parameters ask for in vain.
+    /// What the parameters ask for and will not get.
     not_applied: Vec<&'static str>,
 }
 

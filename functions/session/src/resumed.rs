@@ -1,5 +1,5 @@
 //! Owns the page that leads back into a running session and says first what the link's parameters
-//! asked for in vain. Must not know why; the claim that resumed the session found out.
+//! asked for and did not get. Must not know why; the claim that resumed the session found out.
 
 use askama::Template;
 use casting_core::policy::NotApplied;

@@ -18,7 +18,7 @@ struct Waiting<'a> {
     step: usize,
     waited: u64,
     slow_after: u64,
-    /// What the link's parameters asked for in vain, for a session that was there before.
+    /// What the link's parameters asked for and did not get, for a session that was there before.
     not_applied: Vec<&'static str>,
     words: &'static WaitingWords,
 }

@@ -44,7 +44,7 @@ pub struct Claimed {
     pub session: Session,
     /// Shows that the bearer owns it.
     pub owner_ticket: String,
-    /// For a session that was running already: what the link's parameters asked for in vain.
+    /// For a session that was running already: what the link's parameters asked for and did not get.
     pub resumed: Option<Vec<NotApplied>>,
     /// What is left of the link's limit for this visitor, if this very claim took a slot of one.
     pub left: Option<RateLimit>,

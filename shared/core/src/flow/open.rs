@@ -62,7 +62,7 @@ pub struct Claimable {
 pub struct Resumable {
     /// The session as it was read a moment ago.
     pub session: Session,
-    /// What the link's parameters ask for in vain.
+    /// What the link's parameters ask for and will not get.
     pub not_applied: Vec<NotApplied>,
 }
 
