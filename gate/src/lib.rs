@@ -7,7 +7,7 @@
 //! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`], within
 //!   [`limits`]; bodies that break off: [`bodies`]
 //! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`frames`],
-//!   [`rfb`]; its log: [`output`]; the page around the app: `viewer`; commands inside: [`exec`]
+//!   [`rfb`], [`picture`]; its log: [`output`]; the page around the app: `viewer`; commands inside: [`exec`]
 //! - the user's files, before and after: [`profile`]
 //! - what visitors see instead: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
@@ -27,6 +27,7 @@ pub mod limits;
 pub mod output;
 pub mod pages;
 pub mod path_mode;
+pub mod picture;
 pub mod presence;
 pub mod profile;
 pub mod proxy;

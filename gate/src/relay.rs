@@ -1,7 +1,7 @@
 //! Owns one WebSocket between a visitor and the app: frames both ways as they come, pings, and what
 //! is let through while it is open. Must not know how it was opened.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use casting_core::ticket::SessionTicket;
@@ -13,9 +13,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::frames::{Broken, Frame, Sender, Sink, Source, apply_mask, rotated};
-use crate::limits;
-use crate::rfb::{Dialect, Rules, Stream};
+use crate::rfb::{Dialect, Rules, Stream, Terms};
 use crate::room::{Out, Part, Room};
+use crate::{limits, picture};
 
 /// How often a visitor's end is pinged, so that nothing on the way takes an idle stream for a dead one.
 const PING: Duration = Duration::from_secs(25);
@@ -45,6 +45,8 @@ enum End {
     NotAllowed,
     /// Nobody may send this while the clipboard is closed, because it cannot be read.
     NotRead,
+    /// The app's screen says what cannot be read, and the visitor may not get the clipboard.
+    NotShown,
     /// The visitor may not be there any more.
     Out(Out),
 }
@@ -60,6 +62,7 @@ impl End {
             Self::TooLarge => closing(1009, "this message is too large"),
             Self::NotAllowed => closing(1008, "whoever watches may only watch"),
             Self::NotRead => closing(1008, "only a screen's own stream may be sent here"),
+            Self::NotShown => closing(1008, "only a screen's own stream may be seen here"),
             Self::Out(Out::NotShared) => {
                 closing(1008, "the session is not shared with you any more")
             }
@@ -97,6 +100,25 @@ impl From<Broken> for End {
 struct Visitor<'a> {
     room: &'a Room,
     ticket: &'a SessionTicket,
+    /// What their client and the screen speak; `None`: no RFB.
+    dialect: Option<Dialect>,
+    /// What their client has told the screen of how to speak.
+    terms: &'a Mutex<Terms>,
+}
+
+impl Visitor<'_> {
+    /// Whether what the screen says to them is read.
+    const fn is_measured(&self) -> bool {
+        self.dialect.is_some() && self.room.is_measured(self.ticket)
+    }
+
+    fn terms(&self) -> Terms {
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn agree(&self, terms: Terms) {
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
+    }
 }
 
 /// What a visitor says, and how it is read.
@@ -129,12 +151,24 @@ where
     let (visitors_pings, pongs_to_visitor) = mpsc::channel(PONGS);
     let (apps_pings, pongs_to_app) = mpsc::channel(PONGS);
 
-    let own = Visitor { room, ticket };
+    let terms = Mutex::default();
+    let own = Visitor {
+        room,
+        ticket,
+        dialect: room.view_only().and_then(Dialect::of),
+        terms: &terms,
+    };
     let end = tokio::select! {
-        end = show(&mut from_app, &mut to_visitor, &apps_pings, pongs_to_visitor) => end,
+        end = show(&mut from_app, &mut to_visitor, &apps_pings, pongs_to_visitor, own) => end,
         end = say(&mut from_visitor, &mut to_app, &visitors_pings, pongs_to_app, own) => end,
         out = room.out(ticket, true) => End::Out(out),
     };
+    if matches!(end, End::NotShown) && room.is_first_unread() {
+        tracing::warn!(
+            session.id = %ticket.session,
+            "The app's screen could not be read on a stream that may not carry the clipboard; such streams are closed"
+        );
+    }
     // Either end is the end of both; an end that is gone already hears nothing.
     tokio::join!(
         async {
@@ -155,6 +189,7 @@ async fn show<A, B>(
     to_visitor: &mut Sink<A>,
     apps_pings: &mpsc::Sender<Vec<u8>>,
     mut pongs: mpsc::Receiver<Vec<u8>>,
+    own: Visitor<'_>,
 ) -> End
 where
     A: AsyncWrite + Unpin,
@@ -163,7 +198,11 @@ where
     let mut ticks = interval(PING);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
-    let mut left = 0;
+    let (mut left, mut is_final) = (0, false);
+    let mut picture = own
+        .dialect
+        .filter(|_| own.is_measured())
+        .map(picture::Stream::new);
     loop {
         let ended = loop {
             if left > 0 {
@@ -172,14 +211,22 @@ where
                     break None;
                 }
                 left -= piece.len() as u64;
-                to_visitor.piece(piece);
-                continue;
+                match look_at(&mut picture, piece, (left, is_final), own, to_visitor) {
+                    Ok(()) => continue,
+                    Err(end) => break Some(end),
+                }
             }
             match from_app.frame(limits::MESSAGE) {
                 Ok(None) => break None,
+                // A text could be anything, the clipboard too.
+                Ok(Some(Frame::Data { is_text: true, .. })) if picture.is_some() => {
+                    break Some(End::NotShown);
+                }
                 Ok(Some(Frame::Data { header, length, .. })) => {
-                    to_visitor.begin(&header, length);
-                    left = length;
+                    (left, is_final) = (length, header.is_final);
+                    if picture.is_none() {
+                        to_visitor.begin(&header, length);
+                    }
                 }
                 Ok(Some(Frame::Ping(payload))) => {
                     // An app that pings faster than it is answered knows already that we are here.
@@ -209,20 +256,63 @@ where
     }
 }
 
+/// Passes on what may pass of a piece that the app sent. `rest`: how much of its frame is still to
+/// come, and whether that is the last of its message.
+fn look_at<A: AsyncWrite + Unpin>(
+    picture: &mut Option<picture::Stream>,
+    piece: &[u8],
+    rest: (u64, bool),
+    own: Visitor<'_>,
+    to_visitor: &mut Sink<A>,
+) -> Result<(), End> {
+    let Some(stream) = picture else {
+        to_visitor.piece(piece);
+        return Ok(());
+    };
+    let Some(part) = own.room.part(own.ticket) else {
+        return Err(End::Out(Out::NotShared));
+    };
+    let rules = picture::Rules {
+        clipboard: part.controls() && own.room.copies(),
+        pastes: part.controls() && own.room.pastes(),
+    };
+    let mut passed = Vec::with_capacity(piece.len());
+    if stream.push(piece, own.terms(), rules, &mut passed).is_ok() {
+        if !passed.is_empty() {
+            to_visitor.whole(OpCode::Data(Data::Binary), None, &passed);
+        }
+        return Ok(());
+    }
+    // Another kind of stream beside the picture, such as sound, goes on as it comes.
+    let Some(stream) = picture.take_if(|stream| stream.is_other(piece)) else {
+        return Err(End::NotShown);
+    };
+    let beginning = [stream.into_held().as_slice(), piece].concat();
+    let header = FrameHeader {
+        is_final: rest.1,
+        opcode: OpCode::Data(Data::Binary),
+        ..FrameHeader::default()
+    };
+    to_visitor.begin(&header, beginning.len() as u64 + rest.0);
+    to_visitor.piece(&beginning);
+    Ok(())
+}
+
 /// From the visitor to the app.
 async fn say<A, B>(
     from_visitor: &mut Source<A>,
     to_app: &mut Sink<B>,
     visitors_pings: &mpsc::Sender<Vec<u8>>,
     mut pongs: mpsc::Receiver<Vec<u8>>,
-    Visitor { room, ticket }: Visitor<'_>,
+    own: Visitor<'_>,
 ) -> End
 where
     A: AsyncRead + Unpin,
     B: AsyncWrite + Unpin,
 {
+    let Visitor { room, ticket, .. } = own;
     let mut changes = room.changes();
-    let mut said = match room.view_only().and_then(Dialect::of) {
+    let mut said = match own.dialect {
         Some(dialect) => Said::Rfb(Stream::new(dialect)),
         None => Said::Anything,
     };
@@ -242,7 +332,7 @@ where
                     break None;
                 }
                 frame.left -= piece.len() as u64;
-                match pass(&mut said, frame, piece, &part, room, to_app) {
+                match pass(&mut said, frame, piece, &part, own, to_app) {
                     Ok(()) => frame.done += piece.len() as u64,
                     Err(end) => break Some(end),
                 }
@@ -269,7 +359,7 @@ where
                         left: length,
                         done: 0,
                     };
-                    match begin(&said, &frame, &part, room, to_app) {
+                    match begin(&said, &frame, &part, own, to_app) {
                         Ok(()) => current = Some(frame),
                         Err(end) => break Some(end),
                     }
@@ -304,7 +394,7 @@ fn begin<B: AsyncWrite + Unpin>(
     said: &Said,
     frame: &Current,
     part: &Part,
-    room: &Room,
+    own: Visitor<'_>,
     to_app: &mut Sink<B>,
 ) -> Result<(), End> {
     // Streams that are watched are binary; a text could be anything, the clipboard too.
@@ -312,7 +402,7 @@ fn begin<B: AsyncWrite + Unpin>(
     if !is_read && !part.controls() {
         return Err(End::NotAllowed);
     }
-    if !is_read && matches!(said, Said::Rfb(_)) && !room.pastes() {
+    if !is_read && matches!(said, Said::Rfb(_)) && must_be_read(own) {
         return Err(End::NotRead);
     }
     if !is_read {
@@ -327,9 +417,10 @@ fn pass<B: AsyncWrite + Unpin>(
     frame: &Current,
     piece: &mut [u8],
     part: &Part,
-    room: &Room,
+    own: Visitor<'_>,
     to_app: &mut Sink<B>,
 ) -> Result<(), End> {
+    let room = own.room;
     let key = frame.header.mask.unwrap_or(OWN_MASK);
     let stream = match said {
         Said::Rfb(stream) if !frame.is_text => stream,
@@ -346,9 +437,11 @@ fn pass<B: AsyncWrite + Unpin>(
         input: part.controls(),
         clipboard: room.pastes(),
         size: room.is_fixed().then_some(SHARED_SIZE),
+        measured: own.is_measured(),
     };
     match stream.push(piece, rules) {
         Ok(passed) => {
+            own.agree(stream.terms());
             if passed.touched {
                 room.presence.touch();
             }
@@ -359,7 +452,7 @@ fn pass<B: AsyncWrite + Unpin>(
         }
         // Another kind of stream beside the picture, such as sound: nothing of it was passed on or
         // held back but its beginning.
-        Err(_) if part.controls() && (room.pastes() || stream.is_other(piece)) => {
+        Err(_) if part.controls() && (!must_be_read(own) || stream.is_other(piece)) => {
             let Said::Rfb(stream) = std::mem::replace(said, Said::Anything) else {
                 return Err(End::NotAllowed);
             };
@@ -381,6 +474,12 @@ fn pass<B: AsyncWrite + Unpin>(
         Err(_) if part.controls() => Err(End::NotRead),
         Err(_) => Err(End::NotAllowed),
     }
+}
+
+/// Whether nothing of RFB may go on unread: it could be the clipboard, or the wish for what cannot
+/// be read of the answers.
+const fn must_be_read(own: Visitor<'_>) -> bool {
+    !own.room.pastes() || own.is_measured()
 }
 
 /// The message that brings the screen to its fixed size, when that begins to hold.

@@ -3,6 +3,8 @@
 
 use casting_core::viewing::ViewOnly;
 
+use crate::picture::{PixelSize, is_measured};
+
 /// Which messages there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -32,6 +34,51 @@ pub struct Rules {
     pub clipboard: bool,
     /// The size that is asked for whatever the client wishes, in pixels.
     pub size: Option<(u16, u16)>,
+    /// Whether the screen's answers are read as well: then the client may ask for nothing that could
+    /// not be.
+    pub measured: bool,
+}
+
+/// The versions of RFB that differ in how they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// 3.3: the screen says which security type it is.
+    V3,
+    /// 3.7: the client chooses.
+    V7,
+    /// 3.8: and is told the result in any case.
+    V8,
+}
+
+impl Version {
+    /// As it is said: 12 bytes.
+    ///
+    /// # Errors
+    /// `Unreadable` when it is none of these.
+    pub fn of(said: &[u8]) -> Result<Self, Unreadable> {
+        let minor = said
+            .strip_prefix(MAJOR)
+            .and_then(|rest| rest.strip_suffix(b"\n"))
+            .filter(|minor| minor.len() == 3 && minor.iter().all(u8::is_ascii_digit))
+            .ok_or(Unreadable)?;
+        Ok(match minor {
+            b"000" | b"001" | b"002" => return Err(Unreadable),
+            b"003" | b"004" | b"005" | b"006" => Self::V3,
+            b"007" => Self::V7,
+            _ => Self::V8,
+        })
+    }
+}
+
+/// What the client has said so far of how the screen is to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The version that it speaks.
+    pub version: Option<Version>,
+    /// Of the pixel format that it has set; `None`: the screen's own.
+    pub pixels: Option<PixelSize>,
+    /// Whether it has asked for a picture.
+    pub drawn: bool,
 }
 
 /// What became of a piece.
@@ -51,15 +98,18 @@ pub struct Unreadable;
 /// How every version of RFB begins.
 const RFB: &[u8] = b"RFB ";
 
+/// How every version begins that can be read.
+const MAJOR: &[u8] = b"RFB 003.";
+
 /// No message that is looked at as a whole is longer, in bytes.
 const LONGEST: usize = 70_000;
 
 /// With this encoding a client has more buttons; a watcher's gets it not.
-const EXTENDED_MOUSE: i32 = -316;
+pub(crate) const EXTENDED_MOUSE: i32 = -316;
 
 /// With this encoding the clipboard is asked for before it is sent, both ways. A client that may
 /// not send gets it not: it is then sent what there is.
-const EXTENDED_CLIPBOARD: i32 = 0xc0a1_e5ce_u32 as i32;
+pub(crate) const EXTENDED_CLIPBOARD: i32 = 0xc0a1_e5ce_u32 as i32;
 
 /// The encoding by which a client is told of sizes, and may wish for one.
 const EXTENDED_DESKTOP_SIZE: i32 = -308;
@@ -72,6 +122,7 @@ pub struct Stream {
     held: Vec<u8>,
     /// Whether the client has said that it knows what becomes of a wish for another size.
     resizes: bool,
+    terms: Terms,
     /// What is left of a message that is passed on or dropped as it comes.
     rest: (usize, bool),
 }
@@ -116,8 +167,18 @@ impl Stream {
             stage: Stage::Version,
             held: Vec::new(),
             resizes: false,
+            terms: Terms {
+                version: None,
+                pixels: None,
+                drawn: false,
+            },
             rest: (0, false),
         }
+    }
+
+    /// What the client has said so far of how the screen is to speak.
+    pub const fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// Takes the next piece from the client.
@@ -199,12 +260,13 @@ impl Stream {
         let words = |length: usize, next: Stage| (bytes.len() >= length).then_some((length, next));
         let opening = match self.stage {
             Stage::Version => {
-                if !b"RFB 003.".starts_with(&bytes[..bytes.len().min(8)])
-                    && !bytes.starts_with(b"RFB 003.")
-                {
+                if !bytes.iter().zip(MAJOR).all(|(said, known)| said == known) {
                     return Err(Unreadable);
                 }
-                words(12, Stage::Security)
+                match bytes.get(..12).map(Version::of).transpose()? {
+                    Some(Version::V3) => words(12, Stage::Init),
+                    _ => words(12, Stage::Security),
+                }
             }
             // Behind a gate the app asks for no password of its own: type 1 is «none».
             Stage::Security => match bytes.first() {
@@ -221,6 +283,10 @@ impl Stream {
         match self.stage {
             // A shared stream: a client that asked to be alone would throw the others out.
             Stage::Init => passed.bytes.push(1),
+            Stage::Version => {
+                self.terms.version = Some(Version::of(&bytes[..length])?);
+                passed.bytes.extend_from_slice(&bytes[..length]);
+            }
             _ => passed.bytes.extend_from_slice(&bytes[..length]),
         }
         self.stage = next;
@@ -240,13 +306,16 @@ impl Stream {
             Message::Long(head, rest, kind) => (head, rest, kind),
         };
         let message = &bytes[..head];
+        self.agree(message, rules)?;
         let allowed = match kind {
             Kind::Drawing | Kind::Encodings => true,
             Kind::Clipboard => rules.input && rules.clipboard,
             Kind::Input | Kind::Change | Kind::Size => rules.input,
         };
         match kind {
-            Kind::Encodings => passed.bytes.extend(offered(message, rules)),
+            Kind::Encodings => {
+                passed.bytes.extend(offered(message, self.dialect, rules));
+            }
             Kind::Size if allowed => match rules.size {
                 Some((width, height)) => passed.bytes.extend(set_desktop_size(width, height)),
                 None => passed.bytes.extend_from_slice(message),
@@ -262,6 +331,26 @@ impl Stream {
         Ok(Some(head))
     }
 
+    /// Notes how the screen is to speak from now on. When it begins to is not said, so on a stream
+    /// that is measured pixels keep their size once a picture was asked for.
+    fn agree(&mut self, message: &[u8], rules: Rules) -> Result<(), Unreadable> {
+        match message {
+            [0, _, _, _, format @ ..] => {
+                let pixels = PixelSize::of(format);
+                if rules.measured && self.terms.drawn && pixels.ok() != self.terms.pixels {
+                    return Err(Unreadable);
+                }
+                match pixels {
+                    Err(_) if rules.measured => return Err(Unreadable),
+                    pixels => self.terms.pixels = pixels.ok(),
+                }
+            }
+            [3 | 150, ..] => self.terms.drawn = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn measure(&self, bytes: &[u8]) -> Result<Message, Unreadable> {
         let Some(&first) = bytes.first() else {
             return Ok(Message::Unfinished);
@@ -275,7 +364,8 @@ impl Stream {
             0 => Some(Message::Whole(20, Kind::Drawing)),
             2 => u16_at(2).map(|count| Message::Whole(4 + 4 * count, Kind::Encodings)),
             3 | 150 => Some(Message::Whole(10, Kind::Drawing)),
-            4 => Some(Message::Whole(8, Kind::Input)),
+            // Clients let go of keys by themselves, so only pressing one is a touch.
+            4 => u8_at(1).map(|down| Message::Whole(8, key(down))),
             5 if kasm => Some(Message::Whole(11, Kind::Input)),
             // The highest bit marks the longer form, with buttons beyond the seventh.
             5 => u8_at(1).map(|buttons| {
@@ -293,15 +383,21 @@ impl Stream {
             180 if kasm => {
                 binary_clipboard(bytes)?.map(|length| Message::Whole(length, Kind::Clipboard))
             }
+            181 if kasm => u16_at(1).map(|length| Message::Long(3, length, Kind::Change)),
             182 if kasm => u8_at(1).map(|name| Message::Whole(2 + name, Kind::Change)),
             183 if kasm => u8_at(1)
                 .and_then(|name| Some(Message::Long(6 + name, u32_at(2 + name)?, Kind::Change))),
+            184 if kasm => u8_at(1).map(|codecs| Message::Whole(2 + 4 * codecs, Kind::Drawing)),
             185 if kasm => Some(Message::Whole(1, Kind::Drawing)),
+            188 if kasm => Some(Message::Whole(10, Kind::Input)),
+            189 if kasm => Some(Message::Whole(8, Kind::Drawing)),
+            190 | 191 if kasm => Some(Message::Whole(4, Kind::Drawing)),
             248 => u8_at(8).map(|length| Message::Whole(9 + length, Kind::Drawing)),
             250 => Some(Message::Whole(4, Kind::Change)),
             251 => u8_at(6).map(|screens| Message::Whole(8 + 16 * screens, Kind::Size)),
+            252 if kasm => Some(Message::Whole(5, Kind::Change)),
             255 => match u8_at(1) {
-                Some(0) => Some(Message::Whole(12, Kind::Input)),
+                Some(0) => u16_at(2).map(|down| Message::Whole(12, key(down))),
                 Some(_) => return Err(Unreadable),
                 None => None,
             },
@@ -313,6 +409,10 @@ impl Stream {
             message => message,
         })
     }
+}
+
+const fn key(down: usize) -> Kind {
+    if down == 0 { Kind::Change } else { Kind::Input }
 }
 
 /// How long KasmVNC's clipboard message is: so many times a type's name and the content, each after its length.
@@ -347,11 +447,11 @@ fn encodings(message: &[u8]) -> impl Iterator<Item = i32> {
 }
 
 /// A list of encodings, without those that a client under these rules has no use for.
-fn offered(message: &[u8], rules: Rules) -> Vec<u8> {
+fn offered(message: &[u8], dialect: Dialect, rules: Rules) -> Vec<u8> {
     let fits = |one: &i32| match *one {
         EXTENDED_MOUSE => rules.input,
         EXTENDED_CLIPBOARD => rules.input && rules.clipboard,
-        _ => true,
+        other => !rules.measured || is_measured(dialect, other),
     };
     let kept: Vec<u8> = encodings(message)
         .filter(fits)
@@ -385,6 +485,7 @@ mod tests {
         input: true,
         clipboard: true,
         size: None,
+        measured: false,
     };
     const NO_CLIPBOARD: Rules = Rules {
         clipboard: false,
@@ -523,6 +624,70 @@ mod tests {
             ("something for a service behind", Kasm, relay, false, false),
             ("a sign of life", Kasm, vec![185], true, false),
             (
+                "a key that is let go",
+                Plain,
+                vec![4, 0, 0, 0, 0, 0, 0, 97],
+                false,
+                false,
+            ),
+            (
+                "a key with its code that is let go",
+                Kasm,
+                vec![255, 0, 0, 0, 0, 0, 0, 97, 0, 0, 0, 30],
+                false,
+                false,
+            ),
+            (
+                "the largest film",
+                Kasm,
+                vec![252, 7, 128, 4, 56],
+                false,
+                false,
+            ),
+            ("which codecs there are", Kasm, vec![184, 0], true, false),
+            (
+                "which codecs it has",
+                Kasm,
+                vec![184, 1, 255, 255, 251, 254],
+                true,
+                false,
+            ),
+            (
+                "an offer of UDP",
+                Kasm,
+                [&[181, 0, 2][..], b"{}"].concat(),
+                false,
+                false,
+            ),
+            (
+                "how the mouse was moved",
+                Kasm,
+                vec![188, 0, 0, 1, 0, 1, 0, 0, 0, 0],
+                false,
+                true,
+            ),
+            (
+                "how long it takes",
+                Kasm,
+                vec![189, 0, 0, 0, 0, 0, 0, 1],
+                true,
+                false,
+            ),
+            (
+                "the network's figures",
+                Kasm,
+                vec![190, 0, 0, 0],
+                true,
+                false,
+            ),
+            (
+                "the machine's figures",
+                Kasm,
+                vec![191, 0, 0, 0],
+                true,
+                false,
+            ),
+            (
                 "how fast it draws",
                 Kasm,
                 vec![179, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1],
@@ -594,6 +759,111 @@ mod tests {
             Ok((encoding_list(&[7, -308]), false))
         );
         assert_eq!(after_hello(Dialect::Plain, ALL, &said), Ok((said, false)));
+    }
+
+    #[test]
+    fn a_measured_client_asks_for_nothing_that_cannot_be_read() {
+        use Dialect::{Kasm, Plain};
+        let measured = Rules {
+            measured: true,
+            ..ALL
+        };
+        for (dialect, kept) in [
+            (
+                Plain,
+                vec![7, 16, -308, -23, EXTENDED_MOUSE, EXTENDED_CLIPBOARD],
+            ),
+            (
+                Kasm,
+                vec![7, -308, -23, EXTENDED_MOUSE, -1024, EXTENDED_CLIPBOARD],
+            ),
+        ] {
+            let all = [
+                7,
+                16,
+                21,
+                -308,
+                -23,
+                -314,
+                EXTENDED_MOUSE,
+                -1024,
+                EXTENDED_CLIPBOARD,
+            ];
+            let said = encoding_list(&all);
+            assert_eq!(
+                after_hello(dialect, measured, &said),
+                Ok((encoding_list(&kept), false)),
+                "{dialect:?}"
+            );
+            assert_eq!(
+                after_hello(dialect, ALL, &said),
+                Ok((said, false)),
+                "{dialect:?}, unmeasured"
+            );
+        }
+        let format = |bits: u8, depth: u8| {
+            let true_colour = [bits, depth, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0];
+            [&[0; 4][..], &true_colour].concat()
+        };
+        let picture = vec![3, 1, 0, 0, 0, 0, 5, 0, 2, 208];
+        for (name, messages, readable) in [
+            (
+                "before a picture",
+                vec![format(32, 24), format(16, 16), picture.clone()],
+                true,
+            ),
+            (
+                "the same again",
+                vec![format(32, 24), picture.clone(), format(32, 24)],
+                true,
+            ),
+            (
+                "another size",
+                vec![format(32, 24), picture.clone(), format(16, 16)],
+                false,
+            ),
+            (
+                "without the fourth byte",
+                vec![format(32, 32), picture.clone(), format(32, 24)],
+                false,
+            ),
+            (
+                "after the screen's own",
+                vec![picture, format(32, 24)],
+                false,
+            ),
+            ("no whole bytes", vec![format(24, 24)], false),
+        ] {
+            let said = messages.concat();
+            let passed = after_hello(Plain, measured, &said);
+            assert_eq!(passed.is_ok(), readable, "{name}");
+            assert!(after_hello(Plain, ALL, &said).is_ok(), "{name}, unmeasured");
+        }
+    }
+
+    #[test]
+    fn the_oldest_version_has_no_choice_of_security() {
+        let picture = [3, 1, 0, 0, 0, 0, 5, 0, 2, 208];
+        let said = [b"RFB 003.003\n\0".as_slice(), &picture].concat();
+        let mut stream = Stream::new(Dialect::Plain);
+        assert_eq!(stream.terms(), Terms::default());
+        let passed = stream.push(&said, WATCH).expect("reads").bytes;
+        let shared = [b"RFB 003.003\n\x01".as_slice(), &picture].concat();
+        assert_eq!(passed, shared);
+        let terms = stream.terms();
+        assert_eq!((terms.version, terms.drawn), (Some(Version::V3), true));
+        for (said, version) in [
+            (&b"RFB 003.003\n"[..], Ok(Version::V3)),
+            (b"RFB 003.005\n", Ok(Version::V3)),
+            (b"RFB 003.007\n", Ok(Version::V7)),
+            (b"RFB 003.008\n", Ok(Version::V8)),
+            (b"RFB 003.889\n", Ok(Version::V8)),
+            (b"RFB 003.000\n", Err(Unreadable)),
+            (b"RFB 003.+08\n", Err(Unreadable)),
+            (b"RFB 004.001\n", Err(Unreadable)),
+        ] {
+            assert_eq!(Version::of(said), version, "{said:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Must not know how any of it is shown or enforced.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use casting_core::Cause;
@@ -79,13 +80,32 @@ pub enum Ending {
     Because(Cause),
 }
 
+/// Which ways the clipboard goes, for whoever controls the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clipboard {
+    /// From a visitor to the app (`clipboard_up`).
+    pub up: bool,
+    /// From the app to a visitor (`clipboard_down`).
+    pub down: bool,
+}
+
+impl Default for Clipboard {
+    fn default() -> Self {
+        Self {
+            up: true,
+            down: true,
+        }
+    }
+}
+
 /// The session, as everything in the gate that answers visitors shares it.
 pub struct Room {
     /// Whether anybody is there.
     pub presence: Arc<Presence>,
     /// What the session may still write to its log.
     pub log: Arc<Allowance>,
-    pastes: bool,
+    clipboard: Clipboard,
+    unread: AtomicBool,
     inner: Mutex<Inner>,
     changed: watch::Sender<()>,
     end_asked: Notify,
@@ -170,18 +190,19 @@ pub struct WatcherView {
 
 impl Default for Room {
     fn default() -> Self {
-        Self::new(true)
+        Self::new(Clipboard::default())
     }
 }
 
 impl Room {
-    /// Nobody is there yet. `pastes`: whether visitors may paste into the session (`clipboard_up`).
-    pub fn new(pastes: bool) -> Self {
+    /// Nobody is there yet.
+    pub fn new(clipboard: Clipboard) -> Self {
         let (changed, _) = watch::channel(());
         Self {
             presence: Arc::default(),
             log: Arc::default(),
-            pastes,
+            clipboard,
+            unread: AtomicBool::new(false),
             inner: Mutex::default(),
             changed,
             end_asked: Notify::new(),
@@ -191,7 +212,23 @@ impl Room {
 
     /// Whether a visitor's clipboard may reach the app.
     pub const fn pastes(&self) -> bool {
-        self.pastes
+        self.clipboard.up
+    }
+
+    /// Whether what is copied in the session may reach whoever controls it.
+    pub const fn copies(&self) -> bool {
+        self.clipboard.down
+    }
+
+    /// Whether what a screen says is read on the stream of whoever holds this ticket, because they
+    /// may not get the clipboard: nobody does where it is closed, and no watcher does.
+    pub const fn is_measured(&self, ticket: &SessionTicket) -> bool {
+        !self.clipboard.down || ticket.watcher.is_some()
+    }
+
+    /// Notes that a screen's stream could not be read; whether it is the first of this session.
+    pub fn is_first_unread(&self) -> bool {
+        !self.unread.swap(true, Ordering::Relaxed)
     }
 
     /// What the control plane says holds from now on. Whoever watches by a link that is none any more is out. What was said before the session had its

@@ -67,7 +67,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         Ok(keeper) => keeper,
         Err(code) => return Ok(code),
     };
-    let room = Arc::new(Room::new(settings.clipboard_up));
+    let room = Arc::new(Room::new(settings.clipboard));
     let connections = server::Connections::new(server::Limits {
         pending_per_peer: limits::PENDING_PER_PEER_OF_GATE,
         ..server::Limits::default()

@@ -13,6 +13,7 @@ use casting_core::time::{Clock, Timestamp};
 use url::Url;
 
 use crate::edge::EdgeSettings;
+use crate::room::Clipboard;
 use crate::session_host::SessionHost;
 
 /// The variable with the session's secret; the app never gets it.
@@ -54,8 +55,8 @@ pub struct GateSettings {
     pub app_login: Option<(String, String)>,
     /// How long the app may live on when the machine is taken back (`CAST_RECLAIM_SECONDS`); `None`: it ends at once.
     pub reclaim: Option<Duration>,
-    /// Whether a visitor's clipboard may reach the app (`clipboard_up` in `CAST_PERMISSIONS`).
-    pub clipboard_up: bool,
+    /// Which ways the clipboard goes (`clipboard_up`, `clipboard_down` in `CAST_PERMISSIONS`).
+    pub clipboard: Clipboard,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
     pub downloads: bool,
     /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
@@ -119,7 +120,10 @@ impl GateSettings {
                 "a whole number of seconds above 0",
                 seconds,
             )?,
-            clipboard_up: allows(Permission::ClipboardUp),
+            clipboard: Clipboard {
+                up: allows(Permission::ClipboardUp),
+                down: allows(Permission::ClipboardDown),
+            },
             downloads: allows(Permission::Downloads),
             profile: optional(
                 &source,

@@ -2,6 +2,8 @@
 //! The modules are marked as tests, so that what only helps a test may also give up with a word.
 
 #[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod crowds;
 #[cfg(test)]
 mod edge;

@@ -20,7 +20,7 @@ use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::front::{self, Front};
 use casting_gate::proxy::{Proxy, Target};
 use casting_gate::report::Reporter;
-use casting_gate::room::Room;
+use casting_gate::room::{Clipboard, Room};
 use casting_gate::server;
 use casting_gate::session_host::SessionHost;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -110,6 +110,19 @@ impl Stage {
         .await
     }
 
+    /// The same, with a clipboard that goes these ways.
+    pub async fn with_clipboard(port: u16, clipboard: Clipboard) -> Self {
+        Self::in_room(
+            Room::new(clipboard),
+            Target::loopback(port).expect("an address"),
+            Arc::default(),
+            None,
+            "{session}.localhost",
+            false,
+        )
+        .await
+    }
+
     async fn before(
         app: Target,
         reached: Arc<AtomicUsize>,
@@ -134,7 +147,10 @@ impl Stage {
         let app = serve(app(reached.clone())).await;
         let app = Target::loopback(app).expect("an address");
         Self::in_room(
-            Room::new(false),
+            Room::new(Clipboard {
+                up: false,
+                down: true,
+            }),
             app,
             reached,
             None,
