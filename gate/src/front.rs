@@ -150,7 +150,7 @@ impl Front {
             Asked::Socket => Holding::Socket,
             Asked::Reply => Holding::Reply,
         };
-        self.room.presence.note();
+        self.room.presence.enter();
         if parts.uri.path() == viewer::EVENTS_PATH {
             return viewer::events(self, &parts, &ticket);
         }

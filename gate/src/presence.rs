@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 pub struct Presence(Mutex<Seen>);
 
 struct Seen {
+    entered: bool,
     connected: usize,
     last: Instant,
     touched: Instant,
@@ -18,6 +19,7 @@ struct Seen {
 impl Default for Presence {
     fn default() -> Self {
         Self(Mutex::new(Seen {
+            entered: false,
             connected: 0,
             last: Instant::now(),
             touched: Instant::now(),
@@ -26,9 +28,21 @@ impl Default for Presence {
 }
 
 impl Presence {
-    /// Somebody asked for something just now.
+    /// From now on it counts for how long nobody has been there.
     pub fn note(&self) {
         self.lock().last = Instant::now();
+    }
+
+    /// Somebody who may be here asked for something just now.
+    pub fn enter(&self) {
+        let mut seen = self.lock();
+        seen.entered = true;
+        seen.last = Instant::now();
+    }
+
+    /// Whether anybody has ever been here.
+    pub fn is_entered(&self) -> bool {
+        self.lock().entered
     }
 
     /// Somebody did something just now that a page does not do by itself.
@@ -83,7 +97,7 @@ impl Presence {
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        // Two plain numbers: a panic elsewhere leaves nothing half done.
+        // Plain values: a panic elsewhere leaves nothing half done.
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

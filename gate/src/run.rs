@@ -223,7 +223,7 @@ async fn see_through(
         }
         tokio::select! {
             () = sleep_until(time_is_up) => Some(Cause::TimeLimit),
-            () = nobody_there(room, keepalive) => Some(Cause::Abandoned),
+            because = nobody_there(room, keepalive) => Some(because),
             () = nobody_touches(room) => Some(Cause::Idle),
             () = room.end_asked() => Some(Cause::Owner),
             () = told_that_it_is_over(reporter, room) => None,
@@ -270,10 +270,50 @@ fn begin(room: &Room, assigned: Assigned, app_port: u16) -> (Instant, Option<Dur
     (time_is_up, Some(seconds(assigned.keepalive_seconds)))
 }
 
-async fn nobody_there(room: &Room, keepalive: Option<Duration>) {
-    match keepalive {
-        Some(limit) => room.presence.nobody_for(limit).await,
-        None => std::future::pending().await,
+/// Waits until nobody has been there for `keepalive`, or nobody has entered for as long as the
+/// orders say, from now on; gives which of the two it is to be called.
+async fn nobody_there(room: &Room, keepalive: Option<Duration>) -> Cause {
+    let left = async {
+        match keepalive {
+            Some(limit) => room.presence.nobody_for(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = left => {}
+        () = nobody_enters(room) => {}
+    }
+    // A control plane that gives no such limit does not know the cause either.
+    if room.presence.is_entered() || room.orders().entry_timeout_seconds.is_none() {
+        Cause::Abandoned
+    } else {
+        Cause::NotEntered
+    }
+}
+
+/// Waits until nobody has ever entered for as long as the orders say, which may change meanwhile.
+async fn nobody_enters(room: &Room) {
+    let (began, mut changes) = (Instant::now(), room.changes());
+    loop {
+        let limit = room
+            .orders()
+            .entry_timeout_seconds
+            .map(|seconds| Duration::from_secs(seconds.into()));
+        let too_late = async {
+            match limit {
+                Some(limit) => sleep_until(began + limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = too_late => {
+                if room.presence.is_entered() {
+                    std::future::pending::<()>().await;
+                }
+                return;
+            }
+            _ = changes.changed() => {}
+        }
     }
 }
 

@@ -21,7 +21,8 @@ async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served
         (3, Some(Cause::Idle), "idle"),
         (4, Some(Cause::Owner), "ended-by-owner"),
         (5, Some(Cause::Reclaimed), "reclaimed"),
-        (6, None, "task-stopped"),
+        (6, Some(Cause::NotEntered), "not-entered"),
+        (7, None, "task-stopped"),
     ] {
         let id = lab.claim(From(n), key).await.json()["session_id"]
             .as_str()
@@ -100,7 +101,7 @@ async fn a_session_is_told_after_how_long_without_a_visitor_it_ends() {
     let lab = Lab::start().await;
     let enforced =
         json!({"enforce_client_settings": true, "client_settings": {"keepalive_seconds": 600}});
-    for (fields, seconds) in [(json!({}), "3600"), (enforced, "600")] {
+    for (fields, seconds) in [(json!({}), "300"), (enforced, "600")] {
         let cast = lab.cast(&fields).await;
         let id = lab
             .claim(From(1), cast["key"].as_str().expect("a key"))
@@ -123,5 +124,63 @@ async fn a_session_is_told_after_how_long_without_a_visitor_it_ends() {
             "{fields}: {environment}"
         );
     }
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_enters_is_ended_by_the_sweep() {
+    let lab = Lab::start().await;
+    let cast = lab.cast(&json!({})).await;
+    let key = cast["key"].as_str().expect("a key");
+    let mut sessions = Vec::new();
+    for n in [1, 2] {
+        let claimed = lab.claim(From(n), key).await;
+        let said = |field: &str| claimed.json()[field].as_str().map(str::to_owned);
+        let id = said("session_id").expect("an id");
+        let token = said("session_token").expect("a ticket");
+        let session = SessionId::parse(&id).expect("an id");
+        let secret = lab.stack.control.keys.sessions().secret(&session);
+        let report = lab
+            .request(Method::POST, &format!("/session/{id}/reports"))
+            .bearer_auth(secret.expose())
+            .json(&Report::Ready { port: 1 });
+        let orders = crate::lab::Answer::of(report).await.json();
+        assert_eq!(orders["entry_timeout_seconds"], 300, "{orders}");
+        sessions.push((id, token));
+    }
+    let (entered, token) = &sessions[0];
+    let entry = lab
+        .request(Method::GET, &format!("/session/{entered}/enter"))
+        .bearer_auth(token);
+    let entry = crate::lab::Answer::of(entry).await;
+    assert!(
+        entry.header("location").contains("/.cast/enter?"),
+        "{}",
+        entry.text
+    );
+    // The first look is the usual one; then the gates, which are none here, have had their time.
+    for (after, reasons) in [
+        (300, [json!(null), json!(null)]),
+        (120, [json!(null), json!("not-entered")]),
+    ] {
+        lab.clock.advance(after);
+        lab.stack.control.sweep().await.expect("sweeps");
+        for ((id, _), reason) in sessions.iter().zip(reasons) {
+            let seen = lab
+                .admin(Method::GET, &format!("sessions/{id}"), None)
+                .await;
+            assert_eq!(
+                seen.json()["reason"],
+                reason,
+                "after {after}: {}",
+                seen.text
+            );
+        }
+    }
+    let seen = lab
+        .admin(Method::GET, &format!("sessions/{entered}"), None)
+        .await
+        .json();
+    assert!(seen["entered_at"].is_string(), "{seen}");
     lab.stack.stop().await;
 }

@@ -441,6 +441,10 @@ async fn an_anonymous_user_is_forgotten_in_time_but_never_while_the_session_live
         ),
         "in the link's group"
     );
+    let entered = row().await.entered(lab.clock.now());
+    let entered = entered.expect("is ready");
+    let saved = control.store.save_session(&row().await, &entered).await;
+    saved.expect("is entered");
     lab.clock.advance(3590);
     control.sweep().await.expect("sweeps");
     assert!(row().await.is_live());

@@ -49,6 +49,10 @@ mod tests {
             (EndReason::TimeLimit, "Its time was up."),
             (EndReason::Abandoned, "Nobody had been there for a while."),
             (
+                EndReason::NotEntered,
+                "Nobody had entered it for a while after it was ready.",
+            ),
+            (
                 EndReason::TaskStopped {
                     detail: "Essential container in task exited".into(),
                     exit_code: Some(0),

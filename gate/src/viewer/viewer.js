@@ -3,7 +3,7 @@ const root = document.documentElement, frame = document.getElementById('app'), b
 const find = (id) => document.getElementById(id);
 const post = (path, fields) => fetch(path, { method: 'POST', body: new URLSearchParams(fields), headers: { accept: 'application/json' } });
 const WHY = {
-  'time-limit': 'its time was up', abandoned: 'nobody had been there for a while', idle: 'nobody had touched it for a while',
+  'time-limit': 'its time was up', abandoned: 'nobody had been there for a while', 'not-entered': 'nobody had entered it for a while', idle: 'nobody had touched it for a while',
   owner: 'its owner ended it', reclaimed: 'the machine that it ran on was needed elsewhere',
   elsewhere: 'it was ended on its page or by an administrator',
 };

@@ -316,6 +316,87 @@ async fn a_session_that_nobody_visits_and_one_whose_time_is_up_end_and_say_why()
 }
 
 #[tokio::test]
+async fn a_session_that_nobody_has_entered_ends_and_says_so() {
+    for (name, orders, keepalive) in [
+        (
+            "the limit of entry",
+            json!({ "entry_timeout_seconds": 1 }),
+            "60",
+        ),
+        (
+            "the shorter keepalive",
+            json!({ "entry_timeout_seconds": 60 }),
+            "1",
+        ),
+    ] {
+        let mut control = ControlPlane::ordering(&[200], orders).await;
+        let mut command = control.command("exec sleep 60");
+        let gate = command
+            .env("CAST_APP_PORT", answering_app().await.to_string())
+            .env("CAST_KEEPALIVE_SECONDS", keepalive)
+            .spawn()
+            .expect("the gate starts");
+        assert_eq!(control.next().await["is"], "ready", "{name}");
+        assert_eq!(
+            control.next().await,
+            json!({ "is": "ended", "exit_code": null, "because": "not-entered" }),
+            "{name}"
+        );
+        assert_eq!(exit_code(gate).await, 143, "{name}");
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gate is a process, which goes by the machine's clock"
+)]
+#[tokio::test]
+async fn a_session_that_somebody_has_entered_is_left_to_its_keepalive() {
+    let orders = json!({ "entry_timeout_seconds": 1 });
+    let mut control = ControlPlane::ordering(&[200], orders).await;
+    let mut command = control.command("exec sleep 60");
+    let gate = command
+        .env("CAST_APP_PORT", answering_app().await.to_string())
+        .env("CAST_KEEPALIVE_SECONDS", "2")
+        .spawn()
+        .expect("the gate starts");
+    let port = control.next().await["port"].as_u64().expect("a port") as u16;
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_millis();
+    let ticket = SessionTicket {
+        session: session(),
+        role: Role::Owner,
+        watcher: None,
+        host: "127.0.0.1".into(),
+        port,
+        expires: Timestamp::from_millis(i64::try_from(now).expect("some time")).plus_seconds(60),
+    }
+    .sign(&SessionSecret::from_text("hush-hush".to_owned()));
+    let (entered, asked) = (
+        Instant::now(),
+        visitor()
+            .get(format!("http://127.0.0.1:{port}/"))
+            .header("x-cast-session-secret", "hush-hush")
+            .header("cookie", format!("cast-session={ticket}"))
+            .send()
+            .await,
+    );
+    assert_eq!(
+        asked.expect("an answer").status(),
+        401,
+        "the app itself answers"
+    );
+    assert_eq!(
+        control.next().await,
+        json!({ "is": "ended", "exit_code": null, "because": "abandoned" })
+    );
+    assert!(entered.elapsed() >= Duration::from_secs(2));
+    assert_eq!(exit_code(gate).await, 143);
+}
+
+#[tokio::test]
 async fn a_session_that_nobody_touches_ends_and_so_does_one_that_the_control_plane_knows_no_more() {
     let mut control = ControlPlane::ordering(&[200], json!({ "idle_seconds": 1 })).await;
     let gate = control.gate(answering_app().await, "exec sleep 60");

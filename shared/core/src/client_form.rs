@@ -25,6 +25,7 @@ pub fn read(form: &mut Form, name: &'static str) -> ClientSettings {
             .nullable("session_time_limit_seconds", whole(60..=LONGEST_SECONDS)),
         idle_minutes: part.nullable("idle_minutes", whole(1..=10_080)),
         keepalive_seconds: part.nullable("keepalive_seconds", whole(60..=LONGEST_SECONDS)),
+        entry_timeout_seconds: part.nullable("entry_timeout_seconds", whole(60..=LONGEST_SECONDS)),
         sessions_per_user: part.nullable("sessions_per_user", whole(1..=1000)),
     })
 }
@@ -45,6 +46,7 @@ pub fn view(settings: &ClientSettings) -> Value {
         "session_time_limit_seconds": settings.session_time_limit_seconds,
         "idle_minutes": settings.idle_minutes,
         "keepalive_seconds": settings.keepalive_seconds,
+        "entry_timeout_seconds": settings.entry_timeout_seconds,
         "sessions_per_user": settings.sessions_per_user,
     })
 }
@@ -99,6 +101,11 @@ mod tests {
                 "no such setting",
                 json!({"volume": 11}),
                 vec!["/client/volume"],
+            ),
+            (
+                "less than a minute to enter",
+                json!({"entry_timeout_seconds": 59}),
+                vec!["/client/entry_timeout_seconds"],
             ),
             ("no object", json!(true), vec!["/client"]),
         ] {

@@ -14,6 +14,8 @@ pub enum EndReason {
     TimeLimit,
     /// No browser had been connected to it for long.
     Abandoned,
+    /// Nobody had entered it since it was ready.
+    NotEntered,
     /// Nobody had touched it for long.
     Idle,
     /// AWS took the machine back.
@@ -48,11 +50,12 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason in one word.
-    pub const WORDS: [&'static str; 15] = [
+    pub const WORDS: [&'static str; 16] = [
         "ended-by-owner",
         "ended-by-administrator",
         "time-limit",
         "abandoned",
+        "not-entered",
         "idle",
         "reclaimed",
         "task-stopped",
@@ -73,6 +76,7 @@ impl EndReason {
             Self::Administrator => "ended-by-administrator",
             Self::TimeLimit => "time-limit",
             Self::Abandoned => "abandoned",
+            Self::NotEntered => "not-entered",
             Self::Idle => "idle",
             Self::Reclaimed => "reclaimed",
             Self::TaskStopped { .. } => "task-stopped",

@@ -6,6 +6,7 @@ use crate::cast::Cast;
 use crate::ids::GroupId;
 use crate::permission::{ClientSettings, Grant};
 use crate::record::Record;
+use crate::session::{ANONYMOUS_KEEPALIVE_SECONDS, ENTRY_TIMEOUT_SECONDS};
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -88,7 +89,17 @@ pub fn grant(cast: &Cast, user: Option<&User>, groups: &[Group]) -> Grant {
                 None => settings.anonymous_group_id.as_ref() == Some(&group.id),
             }
     };
-    resolve(groups, is_in, settings.enforced_client_settings.as_ref())
+    let mut grant = resolve(groups, is_in, settings.enforced_client_settings.as_ref());
+    grant
+        .entry_timeout_seconds
+        .get_or_insert(ENTRY_TIMEOUT_SECONDS);
+    if user.is_none() {
+        // Whoever comes back later is not known, so there is nobody to keep it for.
+        grant
+            .keepalive_seconds
+            .get_or_insert(ANONYMOUS_KEEPALIVE_SECONDS);
+    }
+    grant
 }
 
 /// What holds for a session that is started ahead, for members of this group: by it and by *All Users*.
@@ -130,6 +141,38 @@ mod tests {
         group.settings.priority = priority;
         group.settings.client.permissions = [(Webcam, webcam)].into();
         group
+    }
+
+    #[test]
+    fn what_nobody_sets_is_short_for_strangers() {
+        let user = User {
+            id: UserId::from_bytes([1; 16]),
+            name: "Ann".into(),
+            roles: Vec::new(),
+            groups: Vec::new(),
+        };
+        let mut patient = Group::all_users();
+        patient.settings.client.keepalive_seconds = Some(7200);
+        patient.settings.client.entry_timeout_seconds = Some(900);
+        for (name, group, user, keepalive, entry) in [
+            ("a stranger", Group::all_users(), None, Some(300), Some(300)),
+            ("a user", Group::all_users(), Some(&user), None, Some(300)),
+            (
+                "a stranger, set",
+                patient.clone(),
+                None,
+                Some(7200),
+                Some(900),
+            ),
+            ("a user, set", patient, Some(&user), Some(7200), Some(900)),
+        ] {
+            let grant = grant(&cast(1), user, &[group]);
+            assert_eq!(
+                (grant.keepalive_seconds, grant.entry_timeout_seconds),
+                (keepalive, entry),
+                "{name}"
+            );
+        }
     }
 
     #[test]

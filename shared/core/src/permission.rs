@@ -101,6 +101,9 @@ pub struct ClientSettings {
     /// A session ends when no browser has been connected for so long, in seconds.
     #[serde(default)]
     pub keepalive_seconds: Option<u32>,
+    /// A session that nobody has entered yet ends so long after it was ready, in seconds.
+    #[serde(default)]
+    pub entry_timeout_seconds: Option<u32>,
     /// How many live sessions one user may have.
     #[serde(default)]
     pub sessions_per_user: Option<u32>,
@@ -121,6 +124,10 @@ pub struct Grant {
     /// See [`ClientSettings::keepalive_seconds`].
     #[serde(default)]
     pub keepalive_seconds: Option<u32>,
+    /// See [`ClientSettings::entry_timeout_seconds`]; `None` only in rows from before there was such
+    /// a limit, which have none.
+    #[serde(default)]
+    pub entry_timeout_seconds: Option<u32>,
     /// See [`ClientSettings::sessions_per_user`].
     #[serde(default)]
     pub sessions_per_user: Option<u32>,
@@ -150,6 +157,7 @@ impl Grant {
                 .min(),
             idle_minutes: voices().find_map(|voice| voice.idle_minutes),
             keepalive_seconds: voices().find_map(|voice| voice.keepalive_seconds),
+            entry_timeout_seconds: voices().find_map(|voice| voice.entry_timeout_seconds),
             sessions_per_user: voices().find_map(|voice| voice.sessions_per_user),
         }
     }

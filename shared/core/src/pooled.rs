@@ -102,6 +102,7 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(image.settings.start_timeout_seconds.into()),
             ready_at: None,
+            entered_at: None,
             time_limit_seconds: pool.settings.expiration_hours.saturating_mul(3600),
             secret_key: secret_key.to_owned(),
             grant,
@@ -176,6 +177,7 @@ impl Session {
             | EndReason::Administrator
             | EndReason::TimeLimit
             | EndReason::Abandoned
+            | EndReason::NotEntered
             | EndReason::Idle
             | EndReason::Unused
             | EndReason::NotNeeded

@@ -24,6 +24,13 @@ pub const CHECK_SECONDS: u64 = 300;
 pub const STOPPING_SECONDS: u64 = 60;
 /// How long a session lives without a browser that is connected to it, unless something else is set, in seconds.
 pub const KEEPALIVE_SECONDS: u32 = 3600;
+/// The same for a session of an anonymous user, in seconds.
+pub const ANONYMOUS_KEEPALIVE_SECONDS: u32 = 300;
+/// How long after it was ready a session ends that nobody has entered, unless something else is
+/// set, in seconds.
+pub const ENTRY_TIMEOUT_SECONDS: u32 = 300;
+/// For how much longer the sweep leaves that to the session's gate, in seconds.
+pub const ENTRY_GRACE_SECONDS: u64 = 120;
 /// How long the row of an ended session is kept, in seconds (90 days).
 pub const LEDGER_SECONDS: u64 = 90 * 86_400;
 
@@ -61,6 +68,9 @@ pub struct Session {
     /// When it was ready first.
     #[serde(default)]
     pub ready_at: Option<Timestamp>,
+    /// When somebody was let in first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
     /// How long it may live once ready, in seconds.
     pub time_limit_seconds: u32,
     /// The name of the key that makes its secret; empty for the current one.
@@ -353,7 +363,7 @@ impl Session {
             ..pooled
         });
         after.ready_at = Some(at);
-        after.due_at = Some(ends_at.min(now.plus_seconds(CHECK_SECONDS)));
+        after = after.due(now.plus_seconds(CHECK_SECONDS));
         after.rev += 1;
         Ok(after)
     }
@@ -477,6 +487,30 @@ impl Session {
         Some(after)
     }
 
+    /// Somebody is let in; `None` when somebody was before, or it is not ready.
+    pub fn entered(&self, now: Timestamp) -> Option<Self> {
+        if self.entered_at.is_some() || !matches!(self.state, State::Ready { .. }) {
+            return None;
+        }
+        let mut after = self.clone();
+        after.entered_at = Some(now);
+        after.rev += 1;
+        Some(after)
+    }
+
+    /// When the sweep ends it because nobody has entered it, should its gate not have done so;
+    /// `None` when somebody has, or nobody could yet.
+    pub fn entered_late_at(&self) -> Option<Timestamp> {
+        let State::Ready { at, .. } = &self.state else {
+            return None;
+        };
+        if self.entered_at.is_some() || self.is_nobodys() {
+            return None;
+        }
+        let limit = u64::from(self.grant.entry_timeout_seconds?);
+        Some(at.plus_seconds(limit + ENTRY_GRACE_SECONDS))
+    }
+
     /// Looked after and found well; look again at `next`.
     pub fn checked(&self, next: Timestamp) -> Self {
         let mut after = self.due(next);
@@ -487,7 +521,10 @@ impl Session {
     /// The same, to be looked after at `next`, or when its time is up.
     pub(crate) fn due(&self, next: Timestamp) -> Self {
         let due_at = match &self.state {
-            State::Ready { ends_at, .. } => next.min(*ends_at),
+            State::Ready { ends_at, .. } => self
+                .entered_late_at()
+                .map_or(next, |late| next.min(late))
+                .min(*ends_at),
             _ => next,
         };
         Self {

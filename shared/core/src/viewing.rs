@@ -156,6 +156,8 @@ pub struct Orders {
     pub share_round: u32,
     /// After how long without a sign of life from a visitor the session ends, in seconds.
     pub idle_seconds: Option<u32>,
+    /// How long after it was ready a session ends that nobody has entered, in seconds.
+    pub entry_timeout_seconds: Option<u32>,
     /// Whether it was started ahead and is nobody's yet: nobody is let in, and none of its limits has begun to run.
     pub waits: bool,
     /// How it was given to its visitor, if it was started ahead.

@@ -134,7 +134,7 @@ mod tests {
     fn client() -> Value {
         json!({
             "permissions": {"audio": true, "webcam": false}, "session_time_limit_seconds": 3600, "idle_minutes": 20,
-            "keepalive_seconds": 300, "sessions_per_user": 2,
+            "keepalive_seconds": 300, "entry_timeout_seconds": 120, "sessions_per_user": 2,
         })
     }
 

@@ -254,6 +254,7 @@ pub(crate) fn view(session: &Session) -> Value {
         "created_at": session.created_at.to_string(),
         "ready_by": session.ready_by.to_string(),
         "ready_at": session.ready_at.map(|time| time.to_string()),
+        "entered_at": session.entered_at.map(|time| time.to_string()),
         "ends_at": times.ends_at.map(|time| time.to_string()),
         "ended_at": times.ended_at.map(|time| time.to_string()),
     })
@@ -301,6 +302,7 @@ pub(crate) fn schema() -> Value {
         "created_at": time,
         "ready_by": sketch::time(),
         "ready_at": maybe(),
+        "entered_at": maybe(),
         "ends_at": maybe(),
         "ended_at": maybe(),
     }))

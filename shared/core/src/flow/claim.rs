@@ -572,6 +572,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
+            entered_at: None,
             time_limit_seconds: ground
                 .grant
                 .session_time_limit_seconds

@@ -73,7 +73,11 @@ pub struct Terms {
 }
 
 /// Counts a session that has come into a state, and how long its visitor has waited for it.
-fn count_move(session: &Session) {
+/// Counts a session that has come to another state.
+fn count_move(before: &Session, session: &Session) {
+    if before.state.as_str() == session.state.as_str() {
+        return;
+    }
     match &session.state {
         State::Ready { at, .. } => {
             let start_ms = at.millis().saturating_sub(session.created_at.millis());
@@ -243,7 +247,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             match self.store.save_session(&before, &after).await? {
                 Saved::Done => {
                     tracing::info!(session.id = %id, from = before.state.as_str(), to = after.state.as_str(), "Session {id} moved");
-                    count_move(&after);
+                    count_move(&before, &after);
                     if after.gives_back(&before).count.is_some() {
                         // The place that has come back is seen here at once.
                         self.book.forget_cast(&after.cast_id);

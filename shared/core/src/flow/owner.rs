@@ -4,7 +4,7 @@ use super::{Casting, Refusal, Stop};
 use crate::denial::{Denial, DenialCode};
 use crate::ids::SessionId;
 use crate::keys::SessionSecret;
-use crate::ports::{Launcher, Store};
+use crate::ports::{Fault, Launcher, Store};
 use crate::session::{EndReason, Session, State};
 use crate::ticket::{GoTicket, OwnerTicket, Role, SessionTicket};
 
@@ -33,6 +33,7 @@ pub fn outcome(session: &Session) -> Option<Denial> {
         | EndReason::Administrator
         | EndReason::TimeLimit
         | EndReason::Abandoned
+        | EndReason::NotEntered
         | EndReason::Idle
         | EndReason::Reclaimed
         | EndReason::Unused
@@ -66,6 +67,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         owner_ticket: Option<&str>,
     ) -> Result<String, Refusal> {
         let session = self.status(id, owner_ticket).await?;
+        let session = Box::pin(self.let_in(session))
+            .await
+            .map_err(|fault| self.refuse_quietly(fault.into()))?;
         let stop: Stop = match session.state {
             State::Ready {
                 endpoint, ends_at, ..
@@ -102,6 +106,19 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             error_url: session.error_url,
             ..self.refuse_quietly(stop)
         })
+    }
+
+    /// Writes down that somebody is let in, once: the sweep ends a session that nobody has entered.
+    pub(super) async fn let_in(&self, session: Session) -> Result<Session, Fault> {
+        let now = self.clock.now();
+        if session.entered(now).is_none() {
+            return Ok(session);
+        }
+        let (id, known) = (session.id.clone(), session.clone());
+        let row = self
+            .move_session(&id, Some(session), |row| row.entered(now))
+            .await?;
+        Ok(row.unwrap_or(known))
     }
 
     /// The URL on a session's own origin that takes this ticket, and an address to be opened with it.

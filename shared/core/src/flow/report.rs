@@ -47,6 +47,8 @@ pub enum Cause {
     TimeLimit,
     /// No browser had been connected for long.
     Abandoned,
+    /// Nobody had entered it since it was ready.
+    NotEntered,
     /// Nobody had touched it for long.
     Idle,
     /// Its owner ended it.
@@ -62,6 +64,7 @@ impl From<Cause> for EndReason {
         match cause {
             Cause::TimeLimit => Self::TimeLimit,
             Cause::Abandoned => Self::Abandoned,
+            Cause::NotEntered => Self::NotEntered,
             Cause::Idle => Self::Idle,
             Cause::Owner => Self::Owner,
             Cause::Reclaimed => Self::Reclaimed,
@@ -191,6 +194,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 .grant
                 .idle_minutes
                 .map(|minutes| minutes.saturating_mul(60)),
+            entry_timeout_seconds: session.grant.entry_timeout_seconds,
             waits,
             assigned,
             viewing: session.viewing,

@@ -29,7 +29,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 .session(&id)
                 .await?
                 .ok_or(DenialCode::ShareEnded)?;
-            self.admit_watcher(session, token, user)
+            self.admit_watcher(session, token, user).await
         };
         found.await.map_err(|stop| self.refuse_quietly(stop))
     }
@@ -80,7 +80,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         row.map_err(|stop| self.refuse_quietly(stop))
     }
 
-    fn admit_watcher(
+    async fn admit_watcher(
         &self,
         session: Session,
         token: &str,
@@ -100,6 +100,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if user.is_none() && !session.viewing.anonymous_viewers {
             return Err(DenialCode::LoginRequired.into());
         }
+        let session = Box::pin(self.let_in(session)).await?;
         self.viewer_entrance(session, user.map_or(GUEST, |user| user.name.as_str()))
     }
 

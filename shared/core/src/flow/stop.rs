@@ -17,11 +17,23 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         session: Session,
         reason: EndReason,
     ) -> Result<Session, Fault> {
+        Box::pin(self.stop_session_while(session, reason, |_| true)).await
+    }
+
+    /// The same, as long as the row, which others may move meanwhile, is still to be stopped.
+    pub(super) async fn stop_session_while(
+        &self,
+        session: Session,
+        reason: EndReason,
+        to_be: impl Fn(&Session) -> bool + Send + Sync,
+    ) -> Result<Session, Fault> {
         let (id, now) = (session.id.clone(), self.clock.now());
         let known = session.clone();
         let row = self
             .move_session(&id, Some(session), |row| {
-                row.stopping(reason.clone(), now).ok()
+                to_be(row)
+                    .then(|| row.stopping(reason.clone(), now).ok())
+                    .flatten()
             })
             .await?;
         match row {

@@ -74,7 +74,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             Need::Ask => self.ask(session, now, swept).await?,
             Need::Stop(reason) => {
                 swept.stopped += 1;
-                self.stop_session(session, reason).await?
+                let wanted = Need::Stop(reason.clone());
+                let to_be = |row: &Session| need(row, now) == wanted;
+                Box::pin(self.stop_session_while(session, reason, to_be)).await?
             }
             Need::StopAgain => {
                 swept.stopped += 1;
@@ -160,6 +162,9 @@ fn need(session: &Session, now: Timestamp) -> Need {
         } else {
             EndReason::TimeLimit
         }),
+        State::Ready { .. } if session.entered_late_at().is_some_and(|late| now >= late) => {
+            Need::Stop(EndReason::NotEntered)
+        }
         State::Ready { .. } => Need::Ask,
         State::Stopping { .. } => Need::StopAgain,
         State::Ended { .. } => Need::Forget,
@@ -169,8 +174,8 @@ fn need(session: &Session, now: Timestamp) -> Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::UserId;
-    use crate::session::{Endpoint, Owner, RESERVED_SECONDS, TaskRef};
+    use crate::ids::{StagingId, UserId};
+    use crate::session::{Endpoint, Owner, PoolPlace, Pooled, RESERVED_SECONDS, TaskRef};
     use crate::testing::{NOON, cast, session};
 
     #[test]
@@ -191,6 +196,14 @@ mod tests {
                 NOON,
             )
             .expect("gets ready");
+        let mut deserted = ready.clone();
+        deserted.grant.entry_timeout_seconds = Some(300);
+        let entered = deserted.entered(NOON).expect("is ready");
+        let mut waits = deserted.clone();
+        waits.pooled = Some(Pooled::new(
+            StagingId::from_bytes([1; 16]),
+            PoolPlace::Waiting,
+        ));
         let stopping = ready.stopping(EndReason::Owner, NOON).expect("stops");
         let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
         let mut guest_inside = ready.clone();
@@ -233,6 +246,15 @@ mod tests {
                 3600,
                 Need::Stop(EndReason::TimeLimit),
             ),
+            ("ready, not entered", &deserted, 419, Need::Ask),
+            (
+                "ready, not entered, and its gate let it be",
+                &deserted,
+                420,
+                Need::Stop(EndReason::NotEntered),
+            ),
+            ("ready, entered", &entered, 3599, Need::Ask),
+            ("ready, waits in a pool", &waits, 3599, Need::Ask),
             ("stopping", &stopping, STOPPING_SECONDS, Need::StopAgain),
             ("ended", &ended, 1_000_000, Need::Nothing),
             (

@@ -188,6 +188,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         created_at: NOON,
         ready_by: NOON.plus_seconds(180),
         ready_at: None,
+        entered_at: None,
         time_limit_seconds: 3600,
         secret_key: String::new(),
         grant: Grant::default(),

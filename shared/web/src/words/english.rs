@@ -127,6 +127,7 @@ const fn why(reason: &EndReason) -> &'static str {
         EndReason::Administrator => "An administrator ended it.",
         EndReason::TimeLimit => "Its time was up.",
         EndReason::Abandoned => "Nobody had been there for a while.",
+        EndReason::NotEntered => "Nobody had entered it for a while after it was ready.",
         EndReason::Idle => "Nobody had touched it for a while.",
         EndReason::Reclaimed => "The machine that it ran on was needed elsewhere.",
         EndReason::TaskStopped {

@@ -153,8 +153,8 @@ pub static CAST: Noun = Noun {
             title: "What they get",
             intro: "What is possible inside a session. Left alone, groups decide.",
             fields: &{
-                const CLIENT: [Field; 14] = client_fields!(under "enforce_client_settings");
-                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = CLIENT;
+                const CLIENT: [Field; 15] = client_fields!(under "enforce_client_settings");
+                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = CLIENT;
                 [
                     Field::flag(
                         "allow_dynamic_docker_network",
@@ -176,6 +176,7 @@ pub static CAST: Noun = Noun {
                     l,
                     m,
                     n,
+                    o,
                 ]
             },
         },

@@ -1,6 +1,6 @@
 //! Owns the fields of client settings, which casts and groups share: permissions and limits. Must not know which of the two it is.
 
-/// The ten permissions and four limits; `$flag` is the flag that they depend on, if any.
+/// The ten permissions and five limits; `$flag` is the flag that they depend on, if any.
 macro_rules! client_fields {
     ($($under:ident $flag:literal)?) => {
         [
@@ -37,7 +37,14 @@ macro_rules! client_fields {
                 "Keep without a browser",
                 (60, 604_800),
                 "seconds",
-                "A session ends when its visitor\u{2019}s browser has been away for so long.",
+                "A session ends when its visitor\u{2019}s browser has been away for so long. Empty is 3600, and 300 for anonymous users.",
+            ) $(.$under($flag))?,
+            $crate::console::field::Field::number(
+                "client_settings.entry_timeout_seconds",
+                "Time to enter",
+                (60, 604_800),
+                "seconds",
+                "A session that nobody has entered ends so long after it was ready. Empty is 300.",
             ) $(.$under($flag))?,
             $crate::console::field::Field::number(
                 "client_settings.sessions_per_user",
