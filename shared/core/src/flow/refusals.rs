@@ -138,7 +138,11 @@ impl Pending {
         ahead <= (BURST - 1) * REFILL_SECONDS
     }
 
+    /// Takes everything out to be written. Where nothing waits, no write is made and none is used up.
     fn drain(&mut self, now: Timestamp) -> Vec<RefusalCount> {
+        if self.total == 0 {
+            return Vec::new();
+        }
         if self.allows(now) {
             let from = self.paid_until.map_or(now, |until| until.max(now));
             self.paid_until = Some(from.plus_seconds(REFILL_SECONDS));
@@ -299,6 +303,15 @@ mod tests {
         assert_eq!(book.due(at(1010))[0].count, 1);
         assert_eq!(book.due(at(2000)), [], "nothing waits");
         assert_eq!(book.drain(at(2000)), []);
+    }
+
+    #[test]
+    fn flushing_an_empty_book_uses_up_no_write() {
+        let book = RefusalBook::default();
+        for second in 0..100 {
+            assert_eq!(book.drain(NOON.plus_seconds(second)), []);
+        }
+        assert_eq!(written(&book, 10, NOON.plus_seconds(100)), (10, 10));
     }
 
     #[test]
