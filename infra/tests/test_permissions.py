@@ -18,6 +18,8 @@ NOT_SHOWN = {
     ("SessionFunction", "CarryProfiles", "s3:DeleteObject"): "asked when a sixth archive takes the place of the first, and never waited for",
     ("SessionFunction", "MissProfiles", "s3:ListBucket"): "S3 asks for it before it says that an object is not there; the emulator says so anyway",
     ("AdminFunction", "MissProfiles", "s3:ListBucket"): "likewise",
+    ("SessionFunction", "KeepProfiles", "dynamodb:GetItem"): "ReadLimits allows it for other keys, and the emulator knows no conditions",
+    ("SessionFunction", "ReadLimits", "dynamodb:GetItem"): "likewise, the other way round",
     ("AdminFunction", "ClearProfiles", "s3:GetObject"): "asked when an archive was on its way when its session ended",
     **{("LifecycleFunction", "HearOfPools", f"dynamodb:{action}"): "Lambda asks for it to read the stream; the emulator reads it without" for action in ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]},
     ("CastFunction", "KeepSessions", 3): "asked when the change that set a limit ended before it had counted what lives; tests/faults/caps.rs has that moment",

@@ -479,16 +479,21 @@ fn the_files_of_users_are_kept_in_a_closed_bucket_and_only_two_functions_reach_t
         );
     }
     let session = list(&template["Resources"]["SessionFunction"]["Properties"]["Policies"]);
-    let catalog = session
+    let catalog: Vec<_> = session
         .iter()
         .flat_map(|policy| list(&policy["Statement"]))
-        .find(|one| one["Resource"]["!GetAtt"] == "CatalogTable.Arn");
-    let keys = &catalog.expect("is granted")["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
-    assert_eq!(
-        list(keys).iter().map(text).collect::<Vec<_>>(),
-        ["profile", "settings"],
-        "no other record"
-    );
+        .filter(|one| one["Resource"]["!GetAtt"] == "CatalogTable.Arn")
+        .map(|one| {
+            let keys = &one["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+            let texts = |value| list(value).iter().map(text).collect::<Vec<_>>();
+            (texts(&one["Action"]), texts(keys))
+        })
+        .collect();
+    let expected = [
+        (vec!["dynamodb:GetItem", "dynamodb:PutItem"], vec!["profile"]),
+        (vec!["dynamodb:GetItem"], vec!["settings"]),
+    ];
+    assert_eq!(catalog, expected, "no other record");
 }
 
 #[test]
