@@ -183,7 +183,7 @@ async fn greet(stack: &Stack, options: &Options) {
         "  Console     {}/admin/sign-in#{}",
         stack.url, stack.admin_key
     );
-    println!("              signs you in; whoever has this address administers");
+    println!("              signs you in; anyone with this link has admin rights");
     println!("  Admin key   {}", stack.admin_key);
     println!("  Data        {data}");
     if options.public_url.is_some() || options.session_url.is_some() {

@@ -79,13 +79,12 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
     desk.fill("#f-command", &command(&casting).await).await;
     desk.fill("#f-cpu", "256").await;
     desk.fill("#f-memory", "512").await;
-    desk.lead(SEND, ".flash", "It is there now.").await;
+    desk.lead(SEND, ".flash", "Image created.").await;
 
     desk.open("/admin/casts", "Casts").await;
     desk.press("New cast").await;
     wait_for(&window, "h1", "New cast").await;
-    desk.lead(SEND, "#mistakes", "Nothing has been changed")
-        .await;
+    desk.lead(SEND, "#mistakes", "Nothing was saved").await;
     shoot(&window, "console-road-mistakes").await;
     desk.fill("#f-name", "First link").await;
     desk.pick("#f-image-id", "First app").await;
@@ -99,9 +98,9 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
     desk.click("#f-limit-requests-per-ip").await;
     desk.fill("#f-sessions-allowed", "1").await;
     desk.fill("#f-within-seconds", "600").await;
-    wait_for(&window, "#checked", "Everything is right so far.").await;
+    wait_for(&window, "#checked", "No errors found.").await;
     shoot(&window, "console-road-form").await;
-    desk.lead(SEND, ".flash", "It is there now.").await;
+    desk.lead(SEND, ".flash", "Cast created.").await;
     let (link, id) = (desk.link().await, desk.id().await);
     assert!(link.starts_with(&format!("{}/cast/", desk.url)), "{link}");
     let made = casting
@@ -156,25 +155,23 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
             .clone()
     };
     for undo in [true, false] {
-        desk.open(&format!("{home}/edit"), "Change the cast").await;
+        desk.open(&format!("{home}/edit"), "Edit cast").await;
         desk.fill("#f-sessions-allowed", "3").await;
-        desk.lead(SEND, ".flash", "Your change has been saved.")
-            .await;
+        desk.lead(SEND, ".flash", "Changes saved.").await;
         assert_eq!(allowed().await, 3);
         if undo {
-            desk.lead(".flash button", ".flash", "The change has been taken back.")
-                .await;
+            desk.lead(".flash button", ".flash", "Change undone.").await;
             assert_eq!(allowed().await, 1);
         }
     }
 
     // Another key: the old link is dead, the new one works.
     desk.open(&home, "First link").await;
-    desk.press("Give it another key").await;
+    desk.press("Replace the link").await;
     desk.lead(
         "form[action$='/rotate'] button",
         ".flash",
-        "The link has another key",
+        "The link has a new key",
     )
     .await;
     let other = desk.link().await;
@@ -194,7 +191,7 @@ async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_
     desk.press("Delete\u{2026}").await;
     wait_for(&window, "h1", "Delete \u{201c}First link\u{201d}?").await;
     shoot(&window, "console-road-delete").await;
-    desk.lead("main form button.danger", ".flash", "It has been deleted.")
+    desk.lead("main form button.danger", ".flash", "Deleted.")
         .await;
     visit(&driver, &other, Some("This link does not work"))
         .await
@@ -229,7 +226,7 @@ const PAGES: [(&str, &str); 31] = [
     ("/admin/casts", "Casts"),
     ("/admin/new-cast", "New cast"),
     ("/admin/casts/{cast}", "Test"),
-    ("/admin/casts/{cast}/edit", "Change the cast"),
+    ("/admin/casts/{cast}/edit", "Edit cast"),
     ("/admin/casts/{cast}/test", "Test"),
     ("/admin/casts/{cast}/claims", "Claims"),
     ("/admin/casts/{cast}/delete", "Delete"),
@@ -391,19 +388,19 @@ async fn without_scripting_a_cast_is_made_changed_and_deleted_all_the_same() {
     desk.fill("#f-name", "By hand").await;
     desk.pick("#f-image-id", "Demo app").await;
     desk.click("#f-allow-anonymous").await;
-    desk.lead(SEND, ".flash", "It is there now.").await;
+    desk.lead(SEND, ".flash", "Cast created.").await;
     let (link, home) = (
         desk.link().await,
         format!("/admin/casts/{}", desk.id().await),
     );
-    desk.open(&format!("{home}/edit"), "Change the cast").await;
+    desk.open(&format!("{home}/edit"), "Edit cast").await;
     desk.fill("#f-name", "By hand, again").await;
     desk.lead(SEND, "h1", "By hand, again").await;
     let described = link.replace("/cast/", "/api/casts/");
     let status = async || casting.status(&described).await;
     assert_eq!(status().await, 200);
     desk.press("Delete\u{2026}").await;
-    desk.lead("main form button.danger", ".flash", "It has been deleted.")
+    desk.lead("main form button.danger", ".flash", "Deleted.")
         .await;
     assert_eq!(status().await, 404);
     assert!(

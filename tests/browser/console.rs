@@ -94,7 +94,7 @@ async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change(
         wait_for(
             &window,
             ".only-looks",
-            "You may look at everything here, and change nothing.",
+            "You have read-only access to the console.",
         )
         .await;
         assert_eq!(
@@ -149,7 +149,7 @@ async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change(
     wait_for(
         &window,
         "main .card",
-        "You may look at everything here, and change nothing. Nothing has been changed.",
+        "You have read-only access to the console. Nothing has been changed.",
     )
     .await;
     shoot(&window, "auditor-forged").await;
@@ -159,7 +159,7 @@ async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change(
             .await["enabled"],
         true
     );
-    desk.press("To the overview").await;
+    desk.press("Back to the overview").await;
     wait_for(&window, "h1", "Overview").await;
     window.close().await.expect("closes");
 }
@@ -184,7 +184,7 @@ async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so
     .await;
     judge(&window, "console-stranger").await;
     shoot(&window, "console-stranger").await;
-    desk.press("Your account, and the way out of it").await;
+    desk.press("Your account and sign-out").await;
     wait_for(&window, "body", "Bob").await;
     window.back().await.expect("goes back");
     desk.press("Sign in with another account").await;
@@ -198,8 +198,7 @@ async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so
     shoot(&window, "console-ann").await;
     // Her changes are hers, also in the log.
     desk.open("/admin/settings", "Settings").await;
-    desk.lead(SEND, ".flash", "Your change has been saved.")
-        .await;
+    desk.lead(SEND, ".flash", "Changes saved.").await;
     desk.lead(".who button", "h1", "Sign in to the console")
         .await;
     desk.open("/admin", "Sign in to the console").await;
@@ -317,13 +316,11 @@ async fn whoever_changes_what_another_has_changed_meanwhile_is_told_who_and_what
             url: casting.url(),
         },
     );
-    first.open(&edit, "Change the cast").await;
-    second.open(&edit, "Change the cast").await;
+    first.open(&edit, "Edit cast").await;
+    second.open(&edit, "Edit cast").await;
     first.fill("#f-name", "Desk of Robin").await;
     first.fill("#f-max-live-sessions", "7").await;
-    first
-        .lead(SEND, ".flash", "Your change has been saved.")
-        .await;
+    first.lead(SEND, ".flash", "Changes saved.").await;
 
     second
         .fill("#f-description", "Typed in the second window")
@@ -361,13 +358,11 @@ async fn whoever_changes_what_another_has_changed_meanwhile_is_told_who_and_what
         "what was typed stays"
     );
     assert!(
-        told.contains("was changed by somebody else too")
+        told.contains("was changed by someone else too")
             || told.contains("Was changed by somebody else too"),
         "{told}"
     );
-    second
-        .lead(SEND, ".flash", "Your change has been saved.")
-        .await;
+    second.lead(SEND, ".flash", "Changes saved.").await;
     let stored = casting
         .admin(Method::GET, &format!("casts/{}", id(&cast)), &Value::Null)
         .await;
@@ -433,7 +428,7 @@ async fn a_shared_session_is_watched_and_unshared_from_the_console_and_its_owner
     desk.lead(
         "form[action$='/unshare'] button",
         ".flash",
-        "The share link opens nothing any more.",
+        "The share link no longer works.",
     )
     .await;
     assert_eq!(
@@ -452,10 +447,7 @@ async fn a_shared_session_is_watched_and_unshared_from_the_console_and_its_owner
     shoot(&window, "console-forget").await;
     // A session takes a moment to end; until it has, the page says so and keeps what was ticked.
     let forgotten = async || {
-        if text_of(&window, ".flash")
-            .await
-            .contains("The user has been forgotten.")
-        {
+        if text_of(&window, ".flash").await.contains("User forgotten.") {
             return true;
         }
         // The page may be just about to be another one, which has no such button.
@@ -467,7 +459,7 @@ async fn a_shared_session_is_watched_and_unshared_from_the_console_and_its_owner
     assert!(soon(forgotten).await, "{}", text(&window).await);
     desk.open("/admin/users?kind=anonymous", "Anonymous users")
         .await;
-    wait_for(&window, "main", "Nobody is remembered").await;
+    wait_for(&window, "main", "No anonymous users").await;
     desk.open("/admin/claims", "Claims").await;
     wait_for(&window, ".list-card table", "Forgotten").await;
     let ended = soon(async || text(&owner).await.contains("ended")).await;

@@ -199,7 +199,7 @@ async fn maintenance_is_said_in_words() {
         .goto(&format!("{}/cast/welcome", casting.url()))
         .await
         .expect("opens");
-    wait_for(&window, "h1", "We are working on it").await;
+    wait_for(&window, "h1", "Closed for maintenance").await;
     shoot(&window, "maintenance").await;
     window.close().await.expect("closes");
 }
@@ -250,12 +250,7 @@ async fn a_providers_box_must_be_solved_and_its_proof_travels_with_the_form() {
             "#proof",
             "Please complete the check first.",
         ),
-        (
-            "a machine",
-            Some("a-machine"),
-            "h1",
-            "The check did not work out",
-        ),
+        ("a machine", Some("a-machine"), "h1", "The check failed"),
         ("a person", Some("a-person"), "#status", "live"),
     ] {
         window.goto(&link).await.expect("opens");

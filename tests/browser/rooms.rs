@@ -82,7 +82,7 @@ async fn the_second_of_two_browsers_waits_on_its_page_and_gets_in_by_itself() {
         .click()
         .await
         .expect("can be clicked");
-    wait_for(&third, "h1", "You have left the line").await;
+    wait_for(&third, "h1", "You have left the queue").await;
     for window in [first, second, third] {
         window.close().await.expect("closes");
     }

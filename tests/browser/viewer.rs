@@ -210,7 +210,7 @@ async fn others_watch_by_the_link_and_only_watch_until_they_are_handed_control()
     .await;
     shoot(&viewer, "share-revoked").await;
     viewer.goto(&link).await.expect("opens");
-    wait_for(&viewer, "h1", "There is nothing to watch here any more").await;
+    wait_for(&viewer, "h1", "This session is no longer shared").await;
     // Alone again, the owner's window is the screen's measure.
     into_app(&owner).await;
     let window = owner
@@ -323,7 +323,7 @@ async fn a_session_warns_before_it_ends_by_itself_and_says_afterwards_why() {
         (
             "idle",
             json!({"idle_minutes": 1}),
-            "Nobody had touched it for a while.",
+            "It was inactive for too long.",
         ),
         (
             "time",

@@ -131,13 +131,13 @@ async fn the_console_registers_an_image_again_and_says_so() {
     )
     .await
     .text;
-    assert!(page.contains("It has been registered anew."), "{page}");
+    assert!(page.contains("Registered again."), "{page}");
     let log = Answer::of(
         lab.request(Method::GET, &format!("/admin/audit?about={id}"))
             .header("cookie", &cookie),
     )
     .await
     .text;
-    assert!(log.contains("registered anew the image"), "{log}");
+    assert!(log.contains("registered again the image"), "{log}");
     lab.stack.stop().await;
 }

@@ -132,7 +132,9 @@ fn every_name_of_the_template_that_the_pages_quote_is_there() {
     // Names of AWS and of HTTP.
     const OTHERS: [&str; 4] = ["Authorization", "Link", "Location", "ETag"];
     let mut seen = 0;
-    for (path, text) in pages() {
+    // The glossary names types of the code.
+    let of_template = |(path, _): &(PathBuf, String)| !path.ends_with("glossary.md");
+    for (path, text) in pages().into_iter().filter(of_template) {
         for name in text
             .lines()
             .flat_map(quoted)

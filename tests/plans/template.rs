@@ -490,7 +490,10 @@ fn the_files_of_users_are_kept_in_a_closed_bucket_and_only_two_functions_reach_t
         })
         .collect();
     let expected = [
-        (vec!["dynamodb:GetItem", "dynamodb:PutItem"], vec!["profile"]),
+        (
+            vec!["dynamodb:GetItem", "dynamodb:PutItem"],
+            vec!["profile"],
+        ),
         (vec!["dynamodb:GetItem"], vec!["settings"]),
     ];
     assert_eq!(catalog, expected, "no other record");

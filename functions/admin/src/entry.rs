@@ -21,8 +21,7 @@ const SIGN_IN: &str = "/admin/sign-in";
 pub(crate) const MARK_FIELD: &str = "mark";
 
 /// What whoever may only look is told when they want more.
-const ONLY_LOOKS: &str =
-    "You may look at everything here, and change nothing. Nothing has been changed.";
+const ONLY_LOOKS: &str = "You have read-only access to the console. Nothing has been changed.";
 
 /// Whoever has signed in.
 pub(crate) struct Seat<'a, S, L> {

@@ -47,7 +47,7 @@ mod tests {
         for (reason, why) in [
             (EndReason::Owner, "You ended it."),
             (EndReason::TimeLimit, "Its time was up."),
-            (EndReason::Abandoned, "Nobody had been there for a while."),
+            (EndReason::Abandoned, "It was disconnected for too long."),
             (
                 EndReason::NotEntered,
                 "Nobody had entered it for a while after it was ready.",

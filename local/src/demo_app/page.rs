@@ -116,7 +116,7 @@ fn link(given: &Given) -> Option<&str> {
         </dl>
       </section>
       <section class="card" aria-labelledby="given-title">
-        <h2 id="given-title">Given to this session</h2>
+        <h2 id="given-title">Session details</h2>
         <dl class="given">
           <div><dt>User</dt><dd id="user">{{ self::said(given.user) }}</dd></div>
           <div><dt>Image</dt><dd id="image">{{ self::said(given.image) }}</dd></div>

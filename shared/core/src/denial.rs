@@ -211,36 +211,36 @@ impl DenialCode {
             Self::AddressDenied => "This link cannot be opened from your network",
             Self::CastClosed => "This link is closed right now",
             Self::LoginRequired => "Please sign in first",
-            Self::LoginFailed => "Signing in did not work out",
-            Self::LoginUnavailable => "Nobody can sign in right now",
-            Self::ParameterInvalid => "The address of this link has a mistake in it",
-            Self::NetworkDenied => "This link asks for a network that it cannot have",
-            Self::ConsentRequired => "Please look at the address first",
+            Self::LoginFailed => "Sign-in failed",
+            Self::LoginUnavailable => "Sign-in is unavailable",
+            Self::ParameterInvalid => "The address in this link is not valid",
+            Self::NetworkDenied => "The requested network is not available",
+            Self::ConsentRequired => "Confirm the address first",
             Self::TooManyAttempts => "Too many attempts",
-            Self::CaptchaRequired => "Please show that you are a person",
-            Self::CaptchaFailed => "The check did not work out",
-            Self::CaptchaUnavailable => "The check cannot be made right now",
+            Self::CaptchaRequired => "Complete the check first",
+            Self::CaptchaFailed => "The check failed",
+            Self::CaptchaUnavailable => "The check is unavailable",
             Self::AnonymousLimit => "Too many visitors this hour",
-            Self::UserLimit => "You have as many sessions as you may",
+            Self::UserLimit => "You have reached your session limit",
             Self::ProfileBusy => "Your files are open in another session",
-            Self::ProfileUnavailable => "Your files could not be fetched",
+            Self::ProfileUnavailable => "Your files could not be loaded",
             Self::CastBusy => "Every session of this link is in use",
-            Self::Waiting => "Others are waiting already",
-            Self::PlaceLost => "Your place was given up",
-            Self::Maintenance => "We are working on it",
-            Self::RequestDiffers => "This request is not the one from before",
-            Self::ImageUnavailable => "This link is being worked on",
-            Self::NoCapacity | Self::SystemBusy => "No room right now",
+            Self::Waiting => "Other visitors are waiting",
+            Self::PlaceLost => "You lost your place in the queue",
+            Self::Maintenance => "Closed for maintenance",
+            Self::RequestDiffers => "The idempotency key was already used",
+            Self::ImageUnavailable => "This link is not available right now",
+            Self::NoCapacity | Self::SystemBusy => "No capacity right now",
             Self::StartRefused | Self::StartFailed => "The session could not start",
             Self::StartTimeout => "The session took too long to start",
-            Self::TicketInvalid => "The request was not complete",
+            Self::TicketInvalid => "The request was incomplete",
             Self::TicketExpired => "This page was open for too long",
             Self::TicketForeign => "This page belongs to another link",
-            Self::Busy => "A great many people are here",
-            Self::UnknownSession => "There is no such session",
+            Self::Busy => "Too many visitors right now",
+            Self::UnknownSession => "Session not found",
             Self::NotYourSession => "This session belongs to somebody else",
             Self::SessionEnded => "This session has ended",
-            Self::ShareEnded => "There is nothing to watch here any more",
+            Self::ShareEnded => "This session is no longer shared",
             Self::Fault => "Something went wrong on our side",
         }
     }
@@ -251,9 +251,7 @@ impl DenialCode {
             Self::UnknownCast => {
                 "Please check the address, or ask the person who gave you the link."
             }
-            Self::CastExpired => {
-                "The time in which it could be used is over; ask the person who gave you the link for a new one."
-            }
+            Self::CastExpired => "Ask the person who gave you the link for a new one.",
             Self::NoSessionsLeft => {
                 "This link was made for a limited number of sessions, and the last one has been given out."
             }
@@ -263,8 +261,8 @@ impl DenialCode {
             Self::IpLimit => {
                 "This link allows only a few sessions in a given time from one network; please try again a little later."
             }
-            Self::AddressDenied => "It is not meant for the network that you are in.",
-            Self::CastClosed => "It opens again at set hours.",
+            Self::AddressDenied => "It is only available from other networks.",
+            Self::CastClosed => "It is only open at certain hours.",
             Self::LoginRequired => {
                 "This link is for people with an account; sign in and you will be brought back here."
             }
@@ -279,55 +277,39 @@ impl DenialCode {
                 "Please check the address, or ask the person who gave you the link."
             }
             Self::ConsentRequired => {
-                "This link opens an address of somebody's choosing; open the link again and agree to it."
+                "This link opens an address that its sender chose; open the link again and confirm it."
             }
             Self::TooManyAttempts => {
-                "There have been a great many attempts from your network; please wait a little."
+                "There were too many attempts from your network; please wait a little."
             }
             Self::CaptchaRequired => "Open the link again and complete the check.",
             Self::CaptchaFailed => "Please open the link again and repeat the check.",
-            Self::CaptchaUnavailable => {
-                "Please try again in a minute. Nothing has been counted against the link."
-            }
-            Self::AnonymousLimit => {
-                "Please come back a little later. Nothing has been counted against the link."
-            }
+            Self::CaptchaUnavailable => "Please try again in a minute.",
+            Self::AnonymousLimit => "Please come back a little later.",
             Self::UserLimit => "End one of your sessions first, then open the link again.",
             Self::ProfileBusy => {
                 "End that session first; once its files have been saved, open the link again."
             }
             Self::ProfileUnavailable => {
-                "The session was not started, so that nothing of yours is lost; please open the link again. Nothing has been counted against the link."
+                "The session was not started, so none of your files are lost; please open the link again."
             }
-            Self::CastBusy => {
-                "Please try again in a minute. Nothing has been counted against the link."
-            }
-            Self::Waiting => {
-                "They come first; please try again in a minute. Nothing has been counted against the link."
-            }
-            Self::PlaceLost => {
-                "You were away for more than a minute, so your place was given up. Open the link again."
-            }
-            Self::Maintenance => {
-                "No sessions are started at the moment; please try again later. Nothing has been counted against the link."
-            }
-            Self::RequestDiffers => {
-                "The idempotency key was used for another request; take a new one."
-            }
+            Self::CastBusy => "Please try again in a minute.",
+            Self::Waiting => "Please try again in a minute.",
+            Self::PlaceLost => "You were away for more than a minute. Open the link again.",
+            Self::Maintenance => "No sessions are started at the moment; please try again later.",
+            Self::RequestDiffers => "Use a new key for a new request.",
             Self::ImageUnavailable => {
-                "What it starts is switched off at the moment; please try again later."
+                "Its image is disabled at the moment; please try again later."
             }
             Self::NoCapacity | Self::SystemBusy => {
-                "Every place is in use; please try again in a minute. Nothing has been counted against the link."
+                "All capacity is in use; please try again in a minute."
             }
             Self::StartRefused => {
-                "The link is set up in a way that cannot start; please tell the person who gave it to you. Nothing has been counted against the link."
+                "The link is set up in a way that cannot start; please tell the person who gave it to you."
             }
-            Self::StartFailed => {
-                "It stopped before it was ready; please open the link again. Nothing has been counted against the link."
-            }
+            Self::StartFailed => "It stopped before it was ready; please open the link again.",
             Self::StartTimeout => {
-                "It was not ready in time and has been stopped; please open the link again. Nothing has been counted against the link."
+                "It was not ready in time and has been stopped; please open the link again."
             }
             Self::TicketInvalid => "Please open the link again.",
             Self::TicketExpired => "Please open the link again.",

@@ -214,6 +214,6 @@ async fn walk<S: Store, L: Launcher>(
         RouteName::ReadAudit => people::read_audit(call).await,
         RouteName::UndoAudit => people::undo_audit(call).await,
         // A route of the console, or another function's, which the caller does not let through.
-        _ => Err(Failure::not_found("There is nothing here.")),
+        _ => Err(Failure::not_found("Nothing here.")),
     }
 }

@@ -73,7 +73,7 @@ pub fn page(frame: &Frame, entries: &[Entry], about: &str, next: Option<String>)
         mark: &frame.mark,
     };
     let mut screen = Screen::new(Place::Audit, "Audit log", shown(&main));
-    "Every change by whoever made it. What was overwritten can be brought back."
+    "Every change and who made it. Overwritten values can be restored."
         .clone_into(&mut screen.lead);
     screen
 }

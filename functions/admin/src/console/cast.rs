@@ -102,11 +102,9 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
             href: format!("/admin/casts/{id}/enabled"),
             how,
         });
-        screen.acts.push(Act::begin(
-            "Change",
-            name,
-            format!("/admin/casts/{id}/edit"),
-        ));
+        screen
+            .acts
+            .push(Act::begin("Edit", name, format!("/admin/casts/{id}/edit")));
     }
     screen
 }

@@ -50,17 +50,17 @@ fn hours_of(cast: &Value) -> Option<OpenHours> {
 pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
     let mut told = vec![who(cast)];
     let lists = [
-        ("restrict_to_referrers", "site", "click it on"),
-        ("allowed_addresses", "address block", "come from"),
+        ("restrict_to_referrers", "sites"),
+        ("allowed_addresses", "address blocks"),
     ];
-    for (field, what, verb) in lists {
+    for (field, what) in lists {
         match count(cast, field) {
             0 => {}
             1 => told.push(format!(
-                "They must {verb} one listed {what}: {}.",
+                "Only from: {}.",
                 cast[field][0].as_str().unwrap_or_default()
             )),
-            many => told.push(format!("They must {verb} one of {many} listed {what}s.")),
+            many => told.push(format!("Only from {many} listed {what}.")),
         }
     }
     if count(cast, "banned_addresses") > 0 {
@@ -89,12 +89,12 @@ pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
     told.push(landing(cast, choices));
     if on(cast, "enable_sharing") {
         let who = if on(cast, "allow_anonymous_viewers") {
-            "anybody"
+            "anyone"
         } else {
-            "anybody who has signed in"
+            "anyone who is signed in"
         };
         told.push(format!(
-            "Sessions are shared: {who} with the session\u{2019}s share link may watch."
+            "Sessions are shared: {who} with the share link can watch."
         ));
     }
     told
@@ -102,9 +102,9 @@ pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
 
 fn who(cast: &Value) -> String {
     match (on(cast, "allow_anonymous"), on(cast, "require_captcha")) {
-        (true, true) => "Anybody with the link comes in, after showing that they are a person.",
-        (true, false) => "Anybody with the link comes in, without signing in.",
-        (false, _) => "Visitors sign in first.",
+        (true, true) => "Anyone with the link can start a session after a CAPTCHA.",
+        (true, false) => "Anyone with the link can start a session without signing in.",
+        (false, _) => "Visitors must sign in.",
     }
     .to_owned()
 }
@@ -115,8 +115,8 @@ fn limits(cast: &Value) -> Vec<String> {
     if on(cast, "limit_total_sessions") {
         let remaining = number("sessions_remaining").unwrap_or_default();
         told.push(format!(
-            "{} left in all.",
-            plural(remaining, "session is", "sessions are")
+            "{} remaining.",
+            plural(remaining, "session", "sessions")
         ));
     }
     if let (true, Some(sessions), Some(within)) = (
@@ -130,7 +130,7 @@ fn limits(cast: &Value) -> Vec<String> {
             "network address"
         };
         told.push(format!(
-            "One {by} gets at most {} in {}.",
+            "At most {} per {by} in {}.",
             plural(sessions, "session", "sessions"),
             length(within)
         ));
@@ -142,10 +142,10 @@ fn limits(cast: &Value) -> Vec<String> {
         ));
     }
     if on(cast, "waiting_room") {
-        told.push("Whoever finds every place taken waits in line.".to_owned());
+        told.push("When full, visitors wait in a queue.".to_owned());
     }
     if told.is_empty() {
-        told.push("Nothing limits how many sessions it starts.".to_owned());
+        told.push("No limit on the number of sessions.".to_owned());
     }
     told
 }
@@ -153,7 +153,7 @@ fn limits(cast: &Value) -> Vec<String> {
 fn landing(cast: &Value, choices: &Choices) -> String {
     let image = name_of(choices, Picked::Image, text(cast, "image_id"));
     let image = if image.is_empty() {
-        "a session of their own".to_owned()
+        "a session".to_owned()
     } else {
         format!("a session of {image}")
     };
@@ -163,7 +163,7 @@ fn landing(cast: &Value, choices: &Choices) -> String {
         (url, false) => format!(", which opens {url}"),
         (url, true) => format!(", which opens {url} or an address from the link"),
     };
-    format!("They get {image}{opens}.")
+    format!("Starts {image}{opens}.")
 }
 
 /// How people read what was picked; what is not among the choices is shown as it is.
@@ -259,9 +259,9 @@ mod tests {
         assert_eq!(
             plain,
             [
-                "Visitors sign in first.",
-                "Nothing limits how many sessions it starts.",
-                "They get a session of Chromium."
+                "Visitors must sign in.",
+                "No limit on the number of sessions.",
+                "Starts a session of Chromium."
             ]
         );
         let full = sentences(
@@ -275,12 +275,12 @@ mod tests {
         assert_eq!(
             full,
             [
-                "Anybody with the link comes in, after showing that they are a person.",
-                "They must click it on one listed site: acme.com.",
-                "1\u{202f}200 sessions are left in all.",
-                "One network address gets at most 1 session in 1 min.",
-                "They get a session of their own, which opens https://example.com/.",
-                "Sessions are shared: anybody who has signed in with the session\u{2019}s share link may watch.",
+                "Anyone with the link can start a session after a CAPTCHA.",
+                "Only from: acme.com.",
+                "1\u{202f}200 sessions remaining.",
+                "At most 1 session per network address in 1 min.",
+                "Starts a session, which opens https://example.com/.",
+                "Sessions are shared: anyone who is signed in with the share link can watch.",
             ]
         );
     }

@@ -56,8 +56,7 @@ pub fn list(frame: &Frame, list: &CastList) -> Screen {
         filtered,
     });
     let mut screen = Screen::new(Place::Casts, "Casts", main);
-    "Each cast gives a link; whoever opens it gets a session of their own."
-        .clone_into(&mut screen.lead);
+    "Each cast is a link that gives every visitor their own session.".clone_into(&mut screen.lead);
     if frame.may("casts") && list.has_images {
         screen
             .acts
@@ -95,22 +94,22 @@ pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
 fn empty(frame: &Frame, list: &CastList, filtered: bool) -> Empty {
     let mut empty = if filtered {
         Empty::begin(
-            "No cast fits",
-            "Nothing has this name or key in this state.",
+            "No casts found",
+            "No cast has this name or key in this state.",
             "Show all casts",
             "/admin/casts",
         )
     } else if list.has_images {
         Empty::begin(
             "No casts yet",
-            "Make the first: choose what it starts, say who may come in, and hand out the link.",
-            "Make the first cast",
+            "Create one: choose an image, set the access rules and share the link.",
+            "Create the first cast",
             "/admin/new-cast",
         )
     } else {
         Empty::begin(
-            "First an image, then a cast",
-            "A cast starts sessions of an image, and there is none yet. A preset fills in most of it.",
+            "Add an image first",
+            "A cast starts sessions of an image, and there are no images yet. A preset fills in most fields.",
             "Add the first image",
             "/admin/new-image",
         )

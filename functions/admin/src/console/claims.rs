@@ -70,7 +70,7 @@ const OUTCOMES: [(&str, &str); 6] = [
     ("accepted", "Accepted"),
     ("live", "Live now"),
     ("served", "Served"),
-    ("refunded", "Given back"),
+    ("refunded", "Refunded"),
     ("refused", "Refused"),
 ];
 
@@ -106,7 +106,7 @@ pub fn page(frame: &Frame, page: &ClaimPage) -> Screen {
     );
     match &page.cast {
         None => {
-            "Every request for a session, and what became of it. Addresses are kept as hashes only."
+            "Every request for a session and its outcome. Addresses are stored as hashes only."
                 .clone_into(&mut screen.lead);
         }
         Some((name, id)) => {
@@ -128,11 +128,11 @@ pub fn claims_table(
     with_casts: bool,
     next: Option<String>,
 ) -> Table {
-    let mut columns = vec![words("When"), words("Outcome"), words("Why")];
+    let mut columns = vec![words("When"), words("Outcome"), words("Reason")];
     if with_casts {
         columns.push(words("Cast"));
     }
-    columns.extend([words("Who"), words("From"), words("Reference")]);
+    columns.extend([words("User"), words("Address"), words("Reference")]);
     Table {
         caption: caption.to_owned(),
         columns,
@@ -142,7 +142,7 @@ pub fn claims_table(
             .collect(),
         empty: Empty::words(
             "No claims here yet",
-            "As soon as somebody opens the link and starts a session, or is turned away, it stands here.",
+            "Claims appear here when a visitor starts a session or is refused.",
         ),
         next,
         mark: frame.mark.clone(),
@@ -189,7 +189,7 @@ pub fn outcome(outcome: &str) -> Badge {
     match outcome {
         "live" => Badge::new(Tone::Live, "Live"),
         "served" => Badge::new(Tone::Good, "Served"),
-        "refunded" => Badge::new(Tone::Warn, "Given back"),
+        "refunded" => Badge::new(Tone::Warn, "Refunded"),
         "refused" => Badge::new(Tone::Bad, "Refused"),
         other => Badge::new(Tone::Plain, other),
     }

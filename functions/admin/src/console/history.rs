@@ -62,7 +62,7 @@ impl Steps {
     }
 }
 
-/// Sessions that were launched, and visitors who were turned away, by reason.
+/// Sessions that were launched, and visitors who were refused, by reason.
 pub fn launches(history: &History) -> Chart {
     let (steps, total) = (Steps::of(history), history.total());
     let mut reasons: Vec<(&String, u64)> = total
@@ -92,12 +92,12 @@ pub fn launches(history: &History) -> Chart {
         series.push(steps.series("Other reasons", sum));
     }
     let partial = if history.is_partial {
-        " There were more than could be looked at now."
+        " Incomplete: too many claims to count now."
     } else {
         ""
     };
     let summary = format!(
-        "{} launched, {} given back, {} turned away.{partial}",
+        "{} launched, {} refunded, {} refused.{partial}",
         grouped(total.launched),
         grouped(total.refunded),
         grouped(total.refused_in_all())
@@ -120,7 +120,7 @@ pub fn starts(history: &History) -> Chart {
     steps.steps.retain(|(_, counts)| counts.started() > 0);
     let summary = match (within(&total, 50), within(&total, 95)) {
         (Some(half), Some(most)) => {
-            format!("Half were ready within {half}, nineteen of twenty within {most}.")
+            format!("50 % ready within {half}, 95 % within {most}.")
         }
         _ => String::new(),
     };
@@ -129,7 +129,7 @@ pub fn starts(history: &History) -> Chart {
     })];
     let (labels, axis) = (steps.labels(), steps.axis);
     Chart {
-        title: "From click to session".into(),
+        title: "Time from click to session".into(),
         summary,
         labels,
         axis,
@@ -174,13 +174,13 @@ pub fn places(history: &History, left_now: u64, since: Timestamp) -> Chart {
         values = values.split_off(first.min(values.len()));
         labels = labels.split_off(first.min(labels.len()));
     }
-    let summary = format!("{} left now.", grouped(left_now));
+    let summary = format!("{} remaining now.", grouped(left_now));
     let series = vec![Series {
         name: "Left".into(),
         values,
     }];
     Chart {
-        title: "Places left".into(),
+        title: "Sessions remaining".into(),
         summary,
         labels,
         axis: steps.axis,
@@ -245,7 +245,7 @@ mod tests {
             )
         );
         assert_eq!(chart.series[5].values, [2.0, 2.0, 2.0]);
-        assert_eq!(chart.summary, "9 launched, 3 given back, 48 turned away.");
+        assert_eq!(chart.summary, "9 launched, 3 refunded, 48 refused.");
         assert_eq!(chart.labels, ["12:00", "13:00", "14:00"]);
     }
 
@@ -276,7 +276,7 @@ mod tests {
         let chart = starts(&history(2));
         assert_eq!(
             chart.summary,
-            "Half were ready within 2 s, nineteen of twenty within 20 s."
+            "50 % ready within 2 s, 95 % within 20 s."
         );
         assert_eq!(chart.series[0].values, [6.0, 6.0]);
         assert_eq!(

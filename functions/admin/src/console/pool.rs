@@ -39,8 +39,8 @@ pub fn state(
     let numbers = Numbers::of(pool);
     let table = Table {
         empty: Empty::words(
-            "Nothing waits",
-            "Sessions stand here from when they are started ahead until somebody gets them.",
+            "No waiting sessions",
+            "Sessions started in advance are listed here until a visitor gets one.",
         ),
         ..sessions_table(frame, waiting, "Waiting sessions", None)
     };
@@ -62,7 +62,7 @@ pub(crate) fn words(pool: &PoolView, numbers: Numbers) -> String {
         String::new()
     };
     match pool.plan.rest {
-        Some(rest) => format!("The pool rests: {}", rest.sentence()),
+        Some(rest) => format!("The pool is paused. {}", rest.sentence()),
         None => format!(
             "{} of {} ready{starting}.",
             grouped(numbers.ready),
@@ -74,7 +74,7 @@ pub(crate) fn words(pool: &PoolView, numbers: Numbers) -> String {
 /// The same, in a word.
 pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
     match () {
-        () if pool.plan.rest.is_some() => Badge::new(Tone::Plain, "Rests"),
+        () if pool.plan.rest.is_some() => Badge::new(Tone::Plain, "Paused"),
         () if numbers.ready >= u64::from(pool.plan.wanted) => Badge::new(Tone::Good, "Full"),
         () if pool.plan.paused_until.is_some() => Badge::new(Tone::Bad, "Paused"),
         () => Badge::new(Tone::Warn, "Filling"),
@@ -132,7 +132,7 @@ fn figures(
         ),
         ("Starting", grouped(numbers.starting), String::new()),
         (
-            "At once, 24 h",
+            "Served instantly, 24 h",
             rate,
             if visitors > 0 {
                 format!("of {}", grouped(visitors))
@@ -141,7 +141,7 @@ fn figures(
             },
         ),
         ("Spent today", spent, budget),
-        ("Hour, when full", hour, String::new()),
+        ("Cost per hour, when full", hour, String::new()),
     ]
 }
 
@@ -174,11 +174,11 @@ fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
         series("Starting", |hour| hour.starting),
     ];
     let visitors = vec![
-        series("Given at once", |hour| hour.assigned),
+        series("Served instantly", |hour| hour.assigned),
         series("Missed", |hour| hour.missed),
     ];
     let served = format!(
-        "{} given one at once, {} missed in the last day.",
+        "{} served instantly, {} missed in the last day.",
         grouped(numbers.assigned),
         grouped(numbers.missed)
     );
@@ -188,7 +188,7 @@ fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
             "The fewest ready and the most starting in each hour.".into(),
             stock,
         ),
-        chart("Visitors it fitted", served, visitors),
+        chart("Visitors", served, visitors),
     ]
 }
 
@@ -292,8 +292,8 @@ mod tests {
                 "resting",
                 pool(0, Some(Rest::OutsideSchedule)),
                 (0, 0),
-                "The pool rests: It is outside of its schedule.",
-                "Rests",
+                "The pool is paused. It is outside of its schedule.",
+                "Paused",
             ),
             (
                 "paused",

@@ -30,8 +30,8 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
             .flat_map(|profile| rows(frame, profile))
             .collect(),
         empty: Empty::words(
-            "Nothing is kept for this user",
-            "Files are kept where a link asks for a login and its image has a profile path.",
+            "No persistent files",
+            "Files are kept when a link requires a login and its image has a profile path.",
         ),
         next: None,
         mark: frame.mark.clone(),
@@ -41,7 +41,7 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
         name,
         format!("<div class=\"card list-card\">{}</div>", shown(&table)),
     );
-    "The files that this user finds again in the next session, and what they were before."
+    "The files kept for this user’s next session, and earlier versions."
         .clone_into(&mut screen.lead);
     if frame.may("people") {
         screen.acts.push(Act::go(

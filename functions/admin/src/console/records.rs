@@ -108,7 +108,7 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No images yet",
-            "An image is what sessions run: a browser, a desktop or any web app. Presets know how the usual families are started.",
+            "An image is what sessions run: a browser, a desktop or any web app. Presets cover the usual families.",
             "Add the first image",
             "/admin/new-image",
         ),
@@ -155,8 +155,8 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
-            "No networks of your own",
-            "Sessions start in the deployment\u{2019}s own network. A network here is another place that images and links can name.",
+            "No networks yet",
+            "Sessions start in the deployment\u{2019}s own network. Add others that images and links can choose.",
             "Add a network",
             "/admin/new-network",
         ),
@@ -203,14 +203,14 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         columns: vec![
             words("Name"),
             numbers("Priority"),
-            words("Says"),
+            words("Permissions"),
             words("Changed"),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No groups yet",
-            "Everybody is in All Users. A group of your own says what its members may do, or what anonymous users of a cast may do.",
-            "Make a group",
+            "Everyone is in All Users. Groups set permissions for their members or for anonymous users of a cast.",
+            "Create a group",
             "/admin/new-group",
         ),
         next,
@@ -220,7 +220,7 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         frame,
         Place::Groups,
         "Groups",
-        "Who may do what inside a session. The smallest priority is heard first.",
+        "Permissions inside a session. Lower numbers win.",
         Some(("people", "New group", "/admin/new-group")),
         table,
     )
@@ -262,9 +262,9 @@ pub fn staging(
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
-            "Nothing is kept ready",
-            "Sessions start when somebody clicks, which takes a while. A staging config keeps some ready before that.",
-            "Keep sessions ready",
+            "No staging configs yet",
+            "Starting a session takes a while. A staging config keeps some ready in advance.",
+            "Create a staging config",
             "/admin/new-staging",
         ),
         next,
@@ -274,7 +274,7 @@ pub fn staging(
         frame,
         Place::Staging,
         "Staging",
-        "Sessions that are started before anybody clicks.",
+        "Sessions that are started in advance.",
         Some(("casts", "New staging config", "/admin/new-staging")),
         table,
     )
@@ -324,8 +324,8 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::words(
-            "Nobody has signed in yet",
-            "Users come from the login provider: whoever signs in once stands here. Anonymous users have a page of their own.",
+            "No users yet",
+            "Users appear here after their first sign-in. Anonymous users are listed separately.",
         ),
         next,
         mark: frame.mark.clone(),
@@ -334,7 +334,7 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
         frame,
         Place::Users,
         "Users",
-        "Who has signed in, as the login provider tells it.",
+        "Users who have signed in, as reported by the login provider.",
         None,
         table,
     );
@@ -379,21 +379,20 @@ pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> 
         caption: "Anonymous users".into(),
         columns: vec![
             words("User"),
-            words("Came by"),
-            words("Came"),
+            words("Link"),
+            words("Created"),
             words("Forgotten"),
             buttons(),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::words(
-            "Nobody is remembered",
-            "Links that allow it give each visitor an anonymous user, who is forgotten later.",
+            "No anonymous users",
+            "Links that allow anonymous access create an anonymous user for each visitor and forget it later.",
         ),
         next,
         mark: frame.mark.clone(),
     };
-    let lead =
-        "Each came by a link that asks for no account, and is forgotten when the time is up.";
+    let lead = "Created by links that need no account, and forgotten after a time.";
     let mut screen = screen(frame, Place::Users, "Anonymous users", lead, None, table);
     screen
         .acts
@@ -439,16 +438,16 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
         columns: vec![
             words("Name"),
             words("Id"),
-            words("May"),
-            words("Made"),
-            words("Ends"),
+            words("Scopes"),
+            words("Created"),
+            words("Expires"),
             buttons(),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
-            "No keys",
-            "A key lets a program use the API at /api/admin, or a person into this console.",
-            "Make a key",
+            "No API keys yet",
+            "A key gives a program access to the API at /api/admin, or a person access to this console.",
+            "Create a key",
             "/admin/new-api-key",
         ),
         next,
@@ -458,7 +457,7 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
         frame,
         Place::ApiKeys,
         "API keys",
-        "For programs; each may be given as little as it needs.",
+        "For programs. Give each key only the scopes it needs.",
         Some(("keys", "New API key", "/admin/new-api-key")),
         table,
     )

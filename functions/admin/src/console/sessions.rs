@@ -17,11 +17,8 @@ pub fn page(frame: &Frame, sessions: &[Value], next: Option<String>) -> Screen {
         shown(&sessions_table(frame, sessions, "Live sessions", next))
     );
     let mut screen = Screen::new(Place::Sessions, "Live sessions", main);
-    "What runs at this moment. Sessions that are shared can be watched."
-        .clone_into(&mut screen.lead);
-    screen
-        .acts
-        .push(Act::go("Look again", "", "/admin/sessions"));
+    "Sessions that are running now. Shared sessions can be watched.".clone_into(&mut screen.lead);
+    screen.acts.push(Act::go("Refresh", "", "/admin/sessions"));
     screen
 }
 
@@ -46,8 +43,8 @@ pub fn sessions_table(
         columns,
         rows: sessions.iter().map(|session| row(frame, session)).collect(),
         empty: Empty::words(
-            "Nothing runs",
-            "Nothing is paid while nobody clicks. As soon as somebody starts a session, it stands here.",
+            "No live sessions",
+            "Sessions appear here as soon as a visitor starts one. Nothing is charged until then.",
         ),
         next,
         mark: frame.mark.clone(),
@@ -97,7 +94,7 @@ fn row(frame: &Frame, session: &Value) -> Row {
     );
     let (words, href) = if waits {
         (
-            format!("waits in pool {}", text(pool, "name")),
+            format!("Waiting in pool \u{201c}{}\u{201d}", text(pool, "name")),
             format!("/admin/staging/{}", text(pool, "id")),
         )
     } else {
@@ -132,7 +129,7 @@ pub fn owner(session: &Value) -> String {
     match text(owner, "kind") {
         "user" => text(owner, "name").to_owned(),
         "anonymous" => format!("Anonymous {}", beginning(text(owner, "id"))),
-        "nobody" => "Nobody yet".to_owned(),
+        "nobody" => "Unassigned".to_owned(),
         _ => "Forgotten".to_owned(),
     }
 }

@@ -103,7 +103,7 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
         ],
     ),
     (
-        "What they get",
+        "Resources",
         &[
             (Place::Images, "Images", "/admin/images", "image"),
             (Place::Staging, "Staging", "/admin/staging", "stage"),

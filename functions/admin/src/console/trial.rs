@@ -18,38 +18,38 @@ const FIELDS: [(&str, &str, &str, &str); 8] = [
         "address",
         "Address",
         "192.0.2.1",
-        "Where the visitor comes from; what counts for limits and blocks.",
+        "The visitor\u{2019}s address, used for limits and blocks.",
     ),
     (
         "referrer",
         "Came from",
         "https://acme.com/page",
-        "The page that held the link. Empty: it was typed or mailed.",
+        "The page with the link. Empty: typed or mailed.",
     ),
-    ("user", "Signed in as", "", "Empty: nobody is signed in."),
+    ("user", "Signed in as", "", "Empty: not signed in."),
     (
         "groups",
         "Groups",
         "Staff",
-        "The groups of that user, with commas between them.",
+        "The user’s groups, separated by commas.",
     ),
     (
         "browser",
         "Browser",
         "",
-        "A mark that tells this browser from others, where limits count browsers.",
+        "An identifier of the browser, where limits count browsers.",
     ),
     (
         "kasm_url",
         "kasm_url",
         "https://example.com",
-        "The address that the link brings.",
+        "The address passed with the link.",
     ),
     (
         "docker_network",
         "docker_network",
         "lab",
-        "The network that the link names.",
+        "The network passed with the link.",
     ),
     ("at", "When", "2026-12-31T18:00:00Z", "Empty: now."),
 ];
@@ -150,7 +150,7 @@ pub fn page(frame: &Frame, page: &TrialPage<'_>) -> Screen {
         ("Casts".into(), "/admin/casts".into()),
         (name.to_owned(), format!("/admin/casts/{id}")),
     ];
-    "A made-up visit is put to the same rules in the same order as a real one. Nothing is started, counted or spent."
+    "Runs a simulated visit through the same rules as a real one. Nothing is started or counted."
         .clone_into(&mut screen.lead);
     if !page.errors.is_empty() {
         screen.status = http::StatusCode::UNPROCESSABLE_ENTITY;

@@ -8,7 +8,7 @@ use super::shown;
 
 #[derive(Template)]
 #[template(
-    source = "<div class=\"card\"><p>{{ sentence }}</p>{% if let Some(reference) = reference %}<p class=\"soft small\">Reference <code>{{ reference }}</code></p>{% endif %}<p class=\"acts\"><a class=\"button quiet\" href=\"/admin\">To the overview</a></p></div>",
+    source = "<div class=\"card\"><p>{{ sentence }}</p>{% if let Some(reference) = reference %}<p class=\"soft small\">Reference <code>{{ reference }}</code></p>{% endif %}<p class=\"acts\"><a class=\"button quiet\" href=\"/admin\">Back to the overview</a></p></div>",
     ext = "html"
 )]
 struct Main<'a> {

@@ -24,7 +24,7 @@ const TAGS: [(&str, &str); 10] = [
     ("People", "Groups, and users who have been here."),
     ("Settings", "What holds for the whole deployment."),
     ("API keys", "Who may use this API."),
-    ("Audit", "Who changed what, and how to take it back."),
+    ("Audit", "Change history and undo."),
     ("About", "This API itself."),
 ];
 
@@ -40,7 +40,7 @@ pub(super) fn whole() -> Value {
     let mut all_schemas = schemas::all();
     shared::name_what_repeats(&mut all_schemas);
     let about = format!(
-        "An API key: `{{id}}.{{secret}}`, as it was shown when it was made. What it may do are its scopes. {}",
+        "An API key: `{{id}}.{{secret}}`, as shown when it was created. Its scopes say what it may do. {}",
         schemas::scopes()
     );
     let bearer = json!({ "type": "http", "scheme": "bearer", "description": about });

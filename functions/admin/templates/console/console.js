@@ -86,7 +86,7 @@
         }
         if (preview && found.preview) preview.innerHTML = found.preview;
         const count = (found.errors || []).length;
-        if (said) said.textContent = count ? (count === 1 ? "One thing is" : count + " things are") + " not right yet." : "Everything is right so far.";
+        if (said) said.textContent = count ? (count === 1 ? "1 field needs" : count + " fields need") + " correction." : "No errors found.";
       } catch { if (said) said.textContent = ""; }
     };
     form.addEventListener("input", (event) => {

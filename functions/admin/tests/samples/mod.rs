@@ -238,12 +238,12 @@ fn charts() -> Vec<Chart> {
     vec![
         launches(),
         line(
-            "From click to session",
+            "Time from click to session",
             "Half of all sessions were ready within 12 s, nineteen of twenty within 31 s.",
             "s",
             two("Half", "19 of 20"),
         ),
-        line("Places left", "18 of 60 are left.", "", vec![left]),
+        line("Sessions remaining", "18 of 60 are left.", "", vec![left]),
     ]
 }
 
@@ -522,7 +522,7 @@ fn confirm_page() -> Confirm {
         trail: vec![("Casts".into(), "/admin/casts".into()), ("Kubernetes workshop".into(), "/admin/casts/cast-1".into())],
         title: "Delete \u{201c}Kubernetes workshop\u{201d}?".into(),
         happens: vec![
-            "The link stops working at once and says that it does not exist.".into(),
+            "The link stops working now and says that it does not exist.".into(),
             "Its claims stay in the ledger. The cast itself can be brought back from the audit log.".into(),
             "7 of its sessions are alive; they go on unless you end them here.".into(),
         ],
@@ -544,7 +544,7 @@ fn overview_page(is_new: bool) -> Overview {
         let figures = vec![
             figure("Live sessions", Some(0), ""),
             figure("Started, 24 h", Some(0), ""),
-            figure("Turned away, 24 h", Some(0), ""),
+            figure("Refused, 24 h", Some(0), ""),
         ];
         let chart = Chart {
             labels: Vec::new(),
@@ -563,7 +563,7 @@ fn overview_page(is_new: bool) -> Overview {
         figures: vec![
             figure("Live sessions", Some(42), "of 200"),
             figure("Started, 24 h", Some(1429), ""),
-            figure("Turned away, 24 h", Some(131), ""),
+            figure("Refused, 24 h", Some(131), ""),
             figure("Casts enabled", Some(6), "of 7"),
         ],
         worries: vec![
@@ -617,7 +617,7 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         figure("Remaining", Some(18), "of 60"),
         figure("Live now", Some(7), ""),
         figure("Started, 24 h", Some(41), ""),
-        figure("Turned away, 24 h", Some(12), ""),
+        figure("Refused, 24 h", Some(12), ""),
     ];
     let cast_page = CastPage {
         cast: &cast,

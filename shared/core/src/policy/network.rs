@@ -21,7 +21,7 @@ pub fn check(
     if !settings.dynamic_docker_network || !image.allow_network_selection {
         return Err(Denial::because(
             DenialCode::NetworkDenied,
-            "This link takes no docker_network.",
+            "This link does not accept docker_network.",
         ));
     }
     let name = NetworkName::parse(wish).filter(|name| {

@@ -15,9 +15,9 @@ pub const ENGLISH: Words = Words {
     try_again_in: |seconds| format!("You can try again in {}.", wait(seconds)),
     reference: "Reference",
     landing: LandingWords {
-        about: "A session of your own, started just for you. Nothing of it is kept when it ends.",
+        about: "Your own session, started just for you. Everything in it is deleted when it ends.",
         opens: "This link asks the session to open an address that its sender chose:",
-        opens_care: "Only go on if you know it, or trust who sent you the link.",
+        opens_care: "Continue only if you recognise it, or trust who sent you the link.",
         agree: "Open it",
         start: "Start",
         starting: "Starting\u{2026}",
@@ -29,23 +29,23 @@ pub const ENGLISH: Words = Words {
         opened: "Opened in a window of its own",
         sign_in_first: "This link is for people with an account.",
         checking: "Checking your browser\u{2026}",
-        check_failed: "The check did not work out. Please load the page again.",
+        check_failed: "The check failed. Please load the page again.",
         check_done: "That worked. Please press the button once more.",
         check_missing: "Please complete the check first.",
         check_needs_scripting: "This link checks that you are a person, which needs JavaScript. Please switch it on and load the page again.",
     },
     room: RoomWords {
-        title: "You are in line",
-        about: "Every session of this link is in use. You get in by yourself when it is your turn.",
+        title: "You are in the queue",
+        about: "Every session of this link is in use. You get in automatically when it is your turn.",
         position: |number| format!("You are number {number}."),
         estimate,
         turn: "It is your turn.",
-        enter: "Go in",
+        enter: "Enter",
         keep: "Keep this page open. Your place is given up when it has been closed for more than a minute.",
         trouble: "The connection is lost at the moment; trying again.",
-        leave: "Leave the line",
-        left_title: "You have left the line",
-        left: "Your place was given back. Nothing has been counted against the link.",
+        leave: "Leave the queue",
+        left_title: "You have left the queue",
+        left: "Your place was given back.",
         again: "Start again",
     },
     waiting: WaitingWords {
@@ -85,7 +85,7 @@ pub const ENGLISH: Words = Words {
     ended: EndedWords {
         title: "This session has ended",
         why,
-        nothing_kept: "Nothing of it is kept.",
+        nothing_kept: "Everything in it has been deleted.",
         start_again: "Start again",
         from_site: |site| format!("If that does not work, click the link on {site} again."),
     },
@@ -94,7 +94,7 @@ pub const ENGLISH: Words = Words {
         signed_in_as: |name| format!("Signed in as {name}"),
         go_on: "Open the link that you were given.",
         signed_out: "You are signed out",
-        sessions_go_on: "Sessions that you have started go on until they end.",
+        sessions_go_on: "Sessions that you have started keep running.",
         sign_in: "Sign in",
         sign_out: "Sign out",
     },
@@ -106,7 +106,7 @@ const fn not_applied(what: NotApplied) -> &'static str {
             "The address in the link was not opened, because it is not one that the link accepts."
         }
         NotApplied::UrlNotAccepted => {
-            "The address in the link was not opened, because this link takes no addresses."
+            "The address in the link was not opened, because this link does not accept addresses."
         }
         NotApplied::UrlUnsupported => {
             "The address in the link was not opened, because this session cannot open another \
@@ -126,19 +126,19 @@ const fn why(reason: &EndReason) -> &'static str {
         EndReason::Owner => "You ended it.",
         EndReason::Administrator => "An administrator ended it.",
         EndReason::TimeLimit => "Its time was up.",
-        EndReason::Abandoned => "Nobody had been there for a while.",
-        EndReason::NotEntered => "Nobody had entered it for a while after it was ready.",
-        EndReason::Idle => "Nobody had touched it for a while.",
-        EndReason::Reclaimed => "The machine that it ran on was needed elsewhere.",
+        EndReason::Abandoned => "It was disconnected for too long.",
+        EndReason::NotEntered => "Nobody entered it in time.",
+        EndReason::Idle => "It was inactive for too long.",
+        EndReason::Reclaimed => "The machine it ran on was needed elsewhere.",
         EndReason::TaskStopped {
             exit_code: Some(0), ..
         } => "The app in it was closed.",
         // What waits in a pool has no visitor who could ask.
-        EndReason::Unused | EndReason::NotNeeded => "Nobody came for it.",
+        EndReason::Unused | EndReason::NotNeeded => "It was not needed.",
         EndReason::TaskStopped { .. } | EndReason::TaskLost | EndReason::GateLost => {
             "The app in it stopped."
         }
-        EndReason::ProfileNotRestored => "Your files could not be fetched, so it was not started.",
+        EndReason::ProfileNotRestored => "Your files could not be loaded, so it was not started.",
         EndReason::NoCapacity | EndReason::StartRefused { .. } | EndReason::StartTimeout => {
             "It could not start."
         }

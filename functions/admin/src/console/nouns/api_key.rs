@@ -8,7 +8,7 @@ pub static API_KEY: Noun = Noun {
     sections: &[Section {
         id: "key",
         title: "The key",
-        intro: "For one program or one person. It is shown once, when it is made.",
+        intro: "For one program or one person. It is shown only once, when it is created.",
         fields: &[
             Field::new(
                 "name",
@@ -22,23 +22,23 @@ pub static API_KEY: Noun = Noun {
             .required(),
             Field::new(
                 "scopes",
-                "What it may do",
+                "Scopes",
                 Kind::Ticks(&[
                     ("read", "Read everything"),
-                    ("casts", "Make and change casts and staging configs"),
-                    ("images", "Make and change images and networks"),
-                    ("people", "Make and change groups, forget users"),
-                    ("sessions", "End, watch and unshare sessions"),
-                    ("settings", "Change the settings"),
-                    ("keys", "Make and change API keys, within its own rights"),
+                    ("casts", "Manage casts and staging configs"),
+                    ("images", "Manage images and networks"),
+                    ("people", "Manage groups, forget users"),
+                    ("sessions", "Stop, watch and unshare sessions"),
+                    ("settings", "Change settings"),
+                    ("keys", "Manage API keys, within its own scopes"),
                 ]),
-                "As little as it needs; whoever may write anywhere may read everything.",
+                "Choose as few as possible. Every write scope includes read access.",
             ),
             Field::new(
                 "expires_at",
-                "Ends",
+                "Expires",
                 Kind::Time,
-                "From this moment on (UTC) it opens nothing. Empty never ends.",
+                "The key stops working at this time (UTC). Empty: never.",
             ),
         ],
     }],

@@ -10,13 +10,16 @@ pub static GROUP: Noun = Noun {
         Section {
             id: "group",
             title: "The group",
-            intro: "Who is in it follows from the login provider, or from the casts that name it.",
+            intro: "Members come from the login provider, or from casts that use it.",
             fields: &[
                 Field::new(
                     "name",
                     "Name",
-                    Kind::Line { empty: Empty::Text, example: "Staff" },
-                    "As the login provider calls it; that is how members are found.",
+                    Kind::Line {
+                        empty: Empty::Text,
+                        example: "Staff",
+                    },
+                    "The name used by the login provider, which decides the members.",
                 )
                 .required(),
                 Field::number(
@@ -24,16 +27,21 @@ pub static GROUP: Noun = Noun {
                     "Priority",
                     (1, 100_000),
                     "",
-                    "Where several groups say different things, the smallest number is heard first.",
+                    "Where groups disagree, the lowest number wins.",
                 )
                 .required(),
-                Field::new("description", "Description", Kind::Text, "Notes for administrators."),
+                Field::new(
+                    "description",
+                    "Description",
+                    Kind::Text,
+                    "Notes for administrators.",
+                ),
             ],
         },
         Section {
             id: "client",
-            title: "What its members may do",
-            intro: "What is not set here is left to the next group, and in the end to All Users.",
+            title: "Permissions of members",
+            intro: "What is not set here is decided by the next group, and finally by All Users.",
             fields: &client_fields!(),
         },
     ],

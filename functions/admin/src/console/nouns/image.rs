@@ -9,7 +9,7 @@ pub static IMAGE: Noun = Noun {
         Section {
             id: "image",
             title: "The image",
-            intro: "What a session runs: a container image, or a task definition that exists already.",
+            intro: "What a session runs: a container image or an existing task definition.",
             fields: &[
                 Field::new(
                     "name",
@@ -24,19 +24,19 @@ pub static IMAGE: Noun = Noun {
                 Field::flag(
                     "enabled",
                     "Enabled",
-                    "Switched off, no link starts it. Sessions that run go on.",
+                    "When disabled, no link can start it. Running sessions continue.",
                 ),
                 Field::line(
                     "container_image",
                     "Container image",
                     "registry.example.com/app:1.2",
-                    "A task definition is registered for it, with the gate in front of the app.",
+                    "A task definition is registered for it, with the gate (the proxy in front of each session).",
                 ),
                 Field::line(
                     "task_definition",
                     "Task definition",
                     "my-app:3",
-                    "Instead of a container image: a family, family:revision or ARN.",
+                    "Instead of a container image: family, family:revision or ARN.",
                 ),
                 Field::new(
                     "description",
@@ -48,8 +48,8 @@ pub static IMAGE: Noun = Noun {
         },
         Section {
             id: "app",
-            title: "How it starts",
-            intro: "What runs in the container, and where the gate finds it.",
+            title: "Start",
+            intro: "What runs in the container and where it listens.",
             fields: &[
                 Field::new(
                     "command",
@@ -57,14 +57,14 @@ pub static IMAGE: Noun = Noun {
                     Kind::Words {
                         example: "/usr/bin/app\n--listen\n8080",
                     },
-                    "The program and its arguments, one on each line. Empty runs what the image itself runs; the gate then stands beside it, and Port is needed.",
+                    "The program and its arguments, one per line. Empty: the image\u{2019}s own command; the gate then runs beside it and needs a Port.",
                 ),
                 Field::number(
                     "port",
                     "Port",
                     (1, 65_535),
                     "",
-                    "Where the app listens for browsers.",
+                    "The port the app listens on.",
                 ),
                 Field::new(
                     "environment",
@@ -72,7 +72,7 @@ pub static IMAGE: Noun = Noun {
                     Kind::Pairs {
                         example: "LANG=de_DE.UTF-8\nTZ=Europe/Berlin",
                     },
-                    "NAME=value, one on each line. Names with CAST_ are taken.",
+                    "NAME=value, one per line. Names that begin with CAST_ are reserved.",
                 ),
                 Field::new(
                     "container",
@@ -88,7 +88,7 @@ pub static IMAGE: Noun = Noun {
                     "Start timeout",
                     (10, 1800),
                     "seconds",
-                    "A session that is not ready by then is given back.",
+                    "A session that is not ready within this time is refunded.",
                 )
                 .required(),
                 Field::number(
@@ -96,7 +96,7 @@ pub static IMAGE: Noun = Noun {
                     "Session time limit",
                     (60, 604_800),
                     "seconds",
-                    "No session of this image lives longer.",
+                    "The longest a session of this image may run.",
                 )
                 .required(),
             ],
@@ -104,116 +104,116 @@ pub static IMAGE: Noun = Noun {
         Section {
             id: "size",
             title: "Size",
-            intro: "For container images; a task definition brings its own.",
+            intro: "For container images. A task definition has its own.",
             fields: &[
                 Field::number(
                     "cpu",
                     "CPU units",
                     (256, 16_384),
                     "units",
-                    "1,024 units are one processor. 256, 512, 1024, 2048, 4096, 8192 or 16384.",
+                    "1024 units are one vCPU. 256, 512, 1024, 2048, 4096, 8192 or 16384.",
                 ),
                 Field::number(
                     "memory",
                     "Memory",
                     (512, 122_880),
                     "MiB",
-                    "Fargate offers certain sizes with each number of CPU units.",
+                    "Fargate allows certain sizes for each number of CPU units.",
                 ),
                 Field::number(
                     "ephemeral_storage",
                     "Disk",
                     (21, 200),
                     "GiB",
-                    "Empty is Fargate\u{2019}s own 20 GiB.",
+                    "Empty: Fargate\u{2019}s default of 20 GiB.",
                 ),
             ],
         },
         Section {
             id: "files",
-            title: "Files of its users",
-            intro: "For links that ask for a login: what a user leaves in a session is there in the next one.",
+            title: "Persistent files",
+            intro: "For links that require a login: a user's files are kept for their next session.",
             fields: &[
                 Field::line(
                     "profile_path",
                     "Profile path",
                     "/home/kasm-user",
-                    "The folder in the container that comes back. Empty keeps nothing. The gate must start the app, so it needs a Command.",
+                    "The folder in the container that is kept. Leave empty to keep nothing. Requires a Command, because the gate must start the app.",
                 ),
                 Field::number(
                     "profile_max_mib",
                     "Largest profile",
                     (1, 5120),
                     "MiB",
-                    "Packed. A larger one is not saved; the one before it stays.",
+                    "Size of the compressed archive. A larger one is not saved; the previous one stays.",
                 )
                 .required(),
                 Field::new(
                     "profile_exclude",
-                    "Left out",
+                    "Excluded",
                     Kind::Words {
                         example: "**/*.tmp\nDownloads",
                     },
-                    "Patterns below the profile path, one on each line. Caches are left out anyway.",
+                    "Patterns below the profile path, one per line. Caches are always excluded.",
                 ),
             ],
         },
         Section {
             id: "net",
             title: "Network",
-            intro: "Where its sessions stand.",
+            intro: "The network of its sessions.",
             fields: &[
                 Field::new(
                     "network",
                     "Network",
                     Kind::Picked(Picked::Network),
-                    "Empty is the deployment\u{2019}s own.",
+                    "Empty: the deployment\u{2019}s own network.",
                 ),
                 Field::flag(
                     "allow_network_selection",
                     "Allow Network Selection",
-                    "Casts with \u{201c}Allow Dynamic Docker Network URL Parameter\u{201d} may name another one.",
+                    "Casts with \u{201c}Allow Dynamic Docker Network URL Parameter\u{201d} may choose another one.",
                 ),
                 Field::new(
                     "restrict_to_networks",
                     "Only these networks",
                     Kind::PickedMany(Picked::Network),
-                    "Which networks may be named. None chosen accepts all.",
+                    "Which networks may be chosen. None: all.",
                 ),
             ],
         },
         Section {
             id: "access",
             title: "Access and commands",
-            intro: "How the gate speaks to the app, and what is run inside a session.",
+            intro: "How the gate connects to the app, and commands run inside a session.",
             fields: &[
                 Field::new(
                     "view_only",
-                    "How it is only watched",
+                    "View-only mode",
                     Kind::Choice(&[
-                        ("", "Not at all: its sessions cannot be shared"),
+                        ("", "None: its sessions cannot be shared"),
                         ("rfb", "rfb: noVNC over WebSockets"),
                         ("kasmvnc", "kasmvnc: KasmVNC over WebSockets"),
                         ("requests", "requests: a web app; watchers may only read"),
                     ]),
-                    "What keeps those who watch a shared session from changing anything.",
+                    "How the gate keeps viewers of a shared session from changing anything.",
                 ),
                 Field::flag(
                     "app_https",
                     "The app speaks https",
-                    "With whatever certificate: it never leaves the task.",
+                    "Any certificate is accepted: the connection stays inside the task.",
                 ),
                 Field::line(
                     "app_user",
                     "App user",
                     "kasm_user",
-                    "Who the gate signs in to the app as. Visitors never learn the password.",
+                    "The user name that the gate uses to sign in to the app. Visitors never see the password.",
                 ),
                 Field::line(
                     "app_password_variable",
                     "Password variable",
                     "VNC_PW",
-                    "The variable in which the app is told the password of each session.",
+                    "The environment variable that gives the app the session\u{2019}s password.",
                 ),
                 Field::new(
                     "exec_config",
@@ -221,7 +221,7 @@ pub static IMAGE: Noun = Noun {
                     Kind::Json {
                         example: "{\n  \"go\": {\"cmd\": \"open \\\"$KASM_URL\\\"\"}\n}",
                     },
-                    "What is run inside: first_launch, go (an address is to be opened) and assign, each with cmd and if wanted user, workdir and environment.",
+                    "Commands run inside: first_launch, go (opens an address) and assign, each with cmd and optionally user, workdir and environment.",
                 ),
             ],
         },

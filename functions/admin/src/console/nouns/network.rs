@@ -8,13 +8,13 @@ pub static NETWORK: Noun = Noun {
     sections: &[Section {
         id: "network",
         title: "The network",
-        intro: "A name for subnets and security groups that sessions can be started in.",
+        intro: "Subnets and security groups that sessions can start in.",
         fields: &[
             Field::new(
                 "name",
                 "Name",
                 Kind::Line { empty: Empty::Text, example: "lab" },
-                "Links and images know it by this name, so it never changes. 1 to 63 lower-case letters, digits, hyphens and underscores.",
+                "Links and images use this name, so it cannot be changed. 1 to 63 lower-case letters, digits, hyphens and underscores.",
             )
             .required()
             .fixed(),
@@ -23,20 +23,20 @@ pub static NETWORK: Noun = Noun {
                 "subnets",
                 "Subnets",
                 "subnet-0123456789abcdef0",
-                "One id on each line, up to 16; several spread sessions over zones.",
+                "One ID per line, up to 16. Several spread sessions over zones.",
             )
             .required(),
             Field::lines(
                 "security_groups",
                 "Security groups",
                 "sg-0123456789abcdef0",
-                "One id on each line, up to 5. They must let the edge reach the gate, and nobody else.",
+                "One ID per line, up to 5. They must allow traffic from the edge to the gate, and nothing else.",
             )
             .required(),
             Field::flag(
                 "assign_public_ip",
                 "Public address",
-                "Sessions get a public address; needed in subnets that reach the internet without a NAT gateway.",
+                "Gives sessions a public address. Needed in subnets without a NAT gateway.",
             ),
         ],
     }],

@@ -8,17 +8,14 @@ pub static SETTINGS: Noun = Noun {
     sections: &[
         Section {
             id: "captcha",
-            title: "The check that somebody is there",
-            intro: "Asked of anonymous visitors on casts with \u{201c}Require reCAPTCHA\u{201d}.",
+            title: "CAPTCHA",
+            intro: "Shown to anonymous visitors of casts with \u{201c}Require reCAPTCHA\u{201d}.",
             fields: &[
                 Field::new(
                     "captcha_kind",
                     "Kind",
                     Kind::Choice(&[
-                        (
-                            "altcha",
-                            "ALTCHA: a proof of work; asks no third party and needs no keys",
-                        ),
+                        ("altcha", "ALTCHA: proof of work, no third party, no keys"),
                         ("turnstile", "Cloudflare Turnstile"),
                         ("recaptcha-v2", "Google reCAPTCHA v2"),
                         ("recaptcha-v3", "Google reCAPTCHA v3"),
@@ -30,26 +27,26 @@ pub static SETTINGS: Noun = Noun {
                     "captcha_site_key",
                     "Site key",
                     "",
-                    "From the provider; browsers see it. ALTCHA needs none.",
+                    "From the provider; public. Not needed for ALTCHA.",
                 ),
                 Field::new(
                     "captcha_secret_key",
                     "Private key",
                     Kind::Secret,
-                    "From the provider; kept here and never shown again.",
+                    "From the provider; stored and never shown again.",
                 ),
                 Field::line(
                     "captcha_verify_url",
                     "Verifier",
                     "https://verify.example.com/siteverify",
-                    "Where answers are checked, when it is not the provider\u{2019}s own address.",
+                    "URL where answers are verified, if not the provider\u{2019}s default.",
                 ),
                 Field::number(
                     "captcha_min_score_percent",
-                    "Least score",
+                    "Minimum score",
                     (0, 100),
                     "percent",
-                    "Visitors with a lower score are refused, where the provider gives a score.",
+                    "Visitors with a lower score are refused (providers with scores only).",
                 )
                 .required(),
             ],
@@ -57,35 +54,35 @@ pub static SETTINGS: Noun = Noun {
         Section {
             id: "limits",
             title: "Limits of the deployment",
-            intro: "They hold for all links together.",
+            intro: "They apply to all links together.",
             fields: &[
                 Field::number(
                     "max_sessions",
                     "Sessions at once",
                     (0, 1_000_000),
                     "sessions",
-                    "0 is maintenance: nothing new starts, and what runs goes on. Empty sets no limit.",
+                    "0 is maintenance: nothing new starts and running sessions continue. Empty: no limit.",
                 ),
                 Field::number(
                     "anonymous_users_per_hour",
                     "Anonymous users per hour",
                     (1, 1_000_000),
                     "users",
-                    "Empty sets no limit.",
+                    "Empty: no limit.",
                 ),
                 Field::number(
                     "anonymous_user_hours",
                     "Anonymous users are forgotten after",
                     (0, 8760),
                     "hours",
-                    "Whom their sessions belonged to is then known to nobody. Empty or 0 never forgets.",
+                    "Their sessions are then no longer linked to them. Empty or 0: never.",
                 ),
                 Field::number(
                     "attempts_per_minute",
                     "Attempts per address",
                     (1, 100_000),
                     "in a minute",
-                    "More are turned away before anything is looked up or checked.",
+                    "More attempts are refused before any lookup.",
                 )
                 .required(),
                 Field::number(
@@ -93,14 +90,14 @@ pub static SETTINGS: Noun = Noun {
                     "Requests per administrator",
                     (60, 1_000_000),
                     "in a minute",
-                    "What one administrator or API key may ask; more are told to wait.",
+                    "The number of requests allowed per administrator or API key.",
                 )
                 .required(),
                 Field::lines(
                     "banned_addresses",
                     "Banned Addresses",
                     "198.51.100.0/24 Abuse",
-                    "Visitors from these addresses or blocks come in nowhere. One on each line; words after it are what they are told.",
+                    "Visitors from these addresses or blocks are refused by every link. One per line; they see the text after it.",
                 ),
             ],
         },

@@ -8,8 +8,8 @@ pub static STAGING: Noun = Noun {
     sections: &[
         Section {
             id: "pool",
-            title: "What is kept ready",
-            intro: "Sessions that are started before anybody clicks. A visitor whose session would be the same gets one at once.",
+            title: "Pool",
+            intro: "Sessions that are started in advance. A visitor who needs the same kind of session gets one instantly.",
             fields: &[
                 Field::new(
                     "name",
@@ -24,7 +24,7 @@ pub static STAGING: Noun = Noun {
                 Field::flag(
                     "enabled",
                     "Enabled",
-                    "Switched off, nothing is kept ready; what waits is ended.",
+                    "When disabled, no sessions are kept ready and waiting ones are stopped.",
                 ),
                 Field::new(
                     "image_id",
@@ -38,7 +38,7 @@ pub static STAGING: Noun = Noun {
                     "Desired Sessions",
                     (0, 1000),
                     "sessions",
-                    "How many are kept ready. Each that is given away is replaced.",
+                    "How many are kept ready. Each one that a visitor takes is replaced.",
                 )
                 .required(),
                 Field::new(
@@ -51,40 +51,40 @@ pub static STAGING: Noun = Noun {
         },
         Section {
             id: "fit",
-            title: "Whom they fit",
-            intro: "What a session may do is fixed when it starts, so only visitors with the same rights in the same network get one.",
+            title: "Matching visitors",
+            intro: "A session's permissions are fixed when it starts, so it only fits visitors with the same permissions and network.",
             fields: &[
                 Field::new(
                     "group_id",
                     "Group",
                     Kind::Picked(Picked::Group),
-                    "The sessions are started with this group\u{2019}s permissions. None is All Users alone.",
+                    "The sessions start with this group\u{2019}s permissions. None: All Users only.",
                 ),
                 Field::new(
                     "network",
                     "Network",
                     Kind::Picked(Picked::Network),
-                    "None is the image\u{2019}s own.",
+                    "None: the image\u{2019}s own network.",
                 ),
             ],
         },
         Section {
             id: "cost",
-            title: "When, and for how much",
+            title: "Schedule and budget",
             intro: "Sessions cost money while they wait.",
             fields: &[
                 Field::new(
                     "schedule",
                     "Hours",
                     Kind::OpenHours,
-                    "When in the week sessions are kept ready. Without a line, always.",
+                    "When in the week sessions are kept ready. Empty: always.",
                 ),
                 Field::number(
                     "expiration_hours",
                     "Expiration",
                     (1, 168),
                     "hours",
-                    "A session that nobody took by then is replaced by a fresh one.",
+                    "A session that is not taken within this time is replaced.",
                 )
                 .required(),
                 Field::number(
@@ -92,7 +92,7 @@ pub static STAGING: Noun = Noun {
                     "Daily budget",
                     (1, 10_000_000),
                     "cents",
-                    "When waiting has cost so much in a day, no more are started ahead. Empty sets no limit.",
+                    "When waiting sessions have cost this much in a day, no more are started. Empty: no limit.",
                 ),
             ],
         },

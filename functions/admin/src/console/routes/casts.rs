@@ -126,11 +126,7 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     figures.push(("Live now".to_owned(), live, String::new()));
     figures.extend(waiting.map(|waiting| figure("Waiting now", Some(waiting), "")));
     figures.push(figure("Started, 24 h", Some(total.launched), ""));
-    figures.push(figure(
-        "Turned away, 24 h",
-        Some(total.refused_in_all()),
-        "",
-    ));
+    figures.push(figure("Refused, 24 h", Some(total.refused_in_all()), ""));
     let mean = total
         .mean_start_millis()
         .map_or_else(|| "\u{2013}".to_owned(), wait);
@@ -236,7 +232,7 @@ fn page<S: Store, L: Launcher>(
         place: Place::Casts,
         scope: "casts",
         title: if stored.is_some() {
-            "Change the cast"
+            "Edit cast"
         } else {
             "New cast"
         }
@@ -247,7 +243,7 @@ fn page<S: Store, L: Launcher>(
         submit: if stored.is_some() {
             "Save"
         } else {
-            "Make the cast"
+            "Create cast"
         },
         document,
         counted: stored.and_then(|cast| cast["sessions_remaining"].as_u64()),
@@ -268,7 +264,11 @@ pub(super) async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     match verbs::create(&round.desk, &typed).await {
         Ok(Edited { cast, .. }) => {
             round
-                .lead(&format!("/admin/casts/{}", cast.id), Done::Made, None)
+                .lead(
+                    &format!("/admin/casts/{}", cast.id),
+                    Done::CastCreated,
+                    None,
+                )
                 .await
         }
         Err(failure) => {
@@ -367,7 +367,7 @@ pub(super) async fn switch<S: Store, L: Launcher>(
         Some("false") => false,
         _ => {
             return Err(Problem::new(Mistake::BadRequest)
-                .detail("Nothing says whether the link shall be on or off.")
+                .detail("The field that enables or disables the link is missing.")
                 .into());
         }
     };
@@ -442,16 +442,16 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
     let (name, home) = (text(&cast, "name"), format!("/admin/casts/{}", round.id));
     let live = count_live(round).await?;
     let mut happens = vec![
-        "The link stops working at once, as if it had never been there.".to_owned(),
-        "What became of its claims stays in the ledger.".to_owned(),
-        "The cast can be made anew from the audit log, with the same key.".to_owned(),
+        "The link stops working immediately.".to_owned(),
+        "Its claims stay in the history.".to_owned(),
+        "You can restore the cast with the same key from the audit log.".to_owned(),
     ];
     if !on(&cast, "enabled") {
         happens.remove(0);
     }
     if live != "0" {
         happens.push(format!(
-            "Of its sessions, {live} live; they go on unless you end them here."
+            "Sessions still running: {live}. They continue unless you stop them here."
         ));
     }
     let mut trail = trail(Place::Casts);
@@ -468,7 +468,7 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
         choice: (live != "0").then(|| {
             (
                 "terminate",
-                "End its live sessions too".to_owned(),
+                "Stop its live sessions too".to_owned(),
                 round.posted.first("terminate").is_some(),
             )
         }),
@@ -582,7 +582,7 @@ pub(super) fn worries(
         if image.is_none_or(|image| !image.settings.enabled) {
             found.push((
                 Badge::new(Tone::Bad, "Cannot start"),
-                format!("The image of \u{201c}{name}\u{201d} is off or gone."),
+                format!("The image of \u{201c}{name}\u{201d} is disabled or was deleted."),
                 home,
             ));
         } else if on(cast, "limit_total_sessions") && cast["sessions_remaining"] == json!(0) {
@@ -594,7 +594,7 @@ pub(super) fn worries(
         } else if ends.is_some_and(|ends| ends <= now) {
             found.push((
                 Badge::new(Tone::Bad, "Expired"),
-                format!("\u{201c}{name}\u{201d} has expired and is still on."),
+                format!("\u{201c}{name}\u{201d} has expired and is still enabled."),
                 home,
             ));
         } else if let Some(ends) = ends.filter(|ends| now.seconds_until(*ends) < 7 * DAY) {
@@ -611,10 +611,10 @@ pub(super) fn worries(
             .map(Vec::len)
             .filter(|count| *count > 0)
         {
-            let count = plural(count as u64, "setting is", "settings are");
+            let count = plural(count as u64, "warning", "warnings");
             found.push((
-                Badge::new(Tone::Warn, "Look"),
-                format!("In \u{201c}{name}\u{201d}, {count} worth a second look."),
+                Badge::new(Tone::Warn, "Review"),
+                format!("\u{201c}{name}\u{201d} has {count}."),
                 home,
             ));
         }

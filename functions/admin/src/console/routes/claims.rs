@@ -317,7 +317,7 @@ pub(super) async fn overview<S: Store, L: Launcher>(
                     .unwrap_or_default(),
             ),
             figure("Started, 24 h", Some(total.launched), ""),
-            figure("Turned away, 24 h", Some(total.refused_in_all()), ""),
+            figure("Refused, 24 h", Some(total.refused_in_all()), ""),
             ("Mean start, 24 h".to_owned(), mean, String::new()),
             figure(
                 "Casts enabled",

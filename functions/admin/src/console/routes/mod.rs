@@ -69,7 +69,7 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
             Err(failure) => {
                 let problem = failure.into_problem(|code| casting.draw_reference(code, None));
                 let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
-                let words = "This key opens nothing here. It may have been deleted, or a character is missing.";
+                let words = "Invalid key. It may have been deleted, or a character is missing.";
                 let words = if is_unknown {
                     words
                 } else {
@@ -193,7 +193,11 @@ async fn walk<S: Store, L: Launcher>(
 /// What has been done, in a cookie and in a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
-    Made,
+    CastCreated,
+    ImageCreated,
+    NetworkCreated,
+    GroupCreated,
+    StagingCreated,
     Saved,
     Deleted,
     On,
@@ -210,52 +214,56 @@ pub(super) enum Done {
 }
 
 impl Done {
-    const ALL: [(Self, &'static str, &'static str); 14] = [
-        (Self::Made, "made", "It is there now."),
-        (Self::Saved, "saved", "Your change has been saved."),
-        (Self::Deleted, "deleted", "It has been deleted."),
-        (Self::On, "on", "The link is on."),
+    const ALL: [(Self, &'static str, &'static str); 18] = [
+        (Self::CastCreated, "cast-created", "Cast created."),
+        (Self::ImageCreated, "image-created", "Image created."),
+        (Self::NetworkCreated, "network-created", "Network created."),
+        (Self::GroupCreated, "group-created", "Group created."),
+        (
+            Self::StagingCreated,
+            "staging-created",
+            "Staging config created.",
+        ),
+        (Self::Saved, "saved", "Changes saved."),
+        (Self::Deleted, "deleted", "Deleted."),
+        (Self::On, "on", "Link enabled."),
         (
             Self::Off,
             "off",
-            "The link is off. Sessions that run go on.",
+            "Link disabled. Running sessions continue.",
         ),
         (
             Self::OtherKey,
             "other-key",
-            "The link has another key; the old one opens nothing any more.",
+            "The link has a new key. The old link no longer works.",
         ),
         (
             Self::OtherKeyToo,
             "other-key-too",
-            "The link has another key; the old one works for a while yet.",
+            "The link has a new key. The old link works until its grace period ends.",
         ),
         (
             Self::Copied,
             "copied",
-            "This is the copy. It has a key of its own.",
+            "Cast duplicated. The copy has its own key.",
         ),
-        (Self::Stopping, "stopping", "The session is being ended."),
+        (Self::Stopping, "stopping", "Stopping the session."),
         (
             Self::Unshared,
             "unshared",
-            "The share link opens nothing any more.",
+            "The share link no longer works.",
         ),
-        (Self::Forgotten, "forgotten", "The user has been forgotten."),
+        (Self::Forgotten, "forgotten", "User forgotten."),
         (
             Self::Restored,
             "restored",
-            "The next session gets what was restored.",
+            "Profile restored. The next session uses it.",
         ),
-        (
-            Self::TakenBack,
-            "taken-back",
-            "The change has been taken back.",
-        ),
+        (Self::TakenBack, "taken-back", "Change undone."),
         (
             Self::Registered,
             "registered",
-            "It has been registered anew. The next sessions run that; those that run go on as they are.",
+            "Registered again. New sessions use the new task definition; running sessions keep theirs.",
         ),
     ];
 
@@ -482,7 +490,7 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
     if errors.is_empty() {
         let detail = match status {
             StatusCode::PRECONDITION_FAILED => {
-                "Somebody else has changed this in the meantime. Load the page anew to see how, then change it again."
+                "Someone else changed this in the meantime. Reload the page to see the changes, then edit it again."
             }
             _ => problem.sentence(),
         };

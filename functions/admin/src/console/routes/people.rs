@@ -54,9 +54,9 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(
         trail: trail(Place::Users),
         title: format!("Forget \u{201c}{name}\u{201d}?"),
         happens: vec![
-            "The record goes, and none of their sessions says any more whose it was.".into(),
-            "The files that are kept for them go too.".into(),
-            "Nobody can bring this back. If they sign in again, they are somebody new.".into(),
+            "The user's record is deleted and their name is removed from their sessions.".into(),
+            "Their persistent files are deleted too.".into(),
+            "This cannot be undone. If they sign in again, they are a new user.".into(),
         ],
         uses: Vec::new(),
         action: format!("/admin/users/{}/delete", round.id),
@@ -64,7 +64,7 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(
         cancel: "/admin/users".into(),
         choice: Some((
             "terminate",
-            "End their live sessions first".into(),
+            "Stop their live sessions first".into(),
             round.posted.first("terminate").is_some(),
         )),
         refused: refused.to_owned(),
@@ -193,9 +193,9 @@ fn entry(audit: &Audit, may: bool) -> Entry {
         Action::Created => "made",
         Action::Changed => "changed",
         Action::Deleted => "deleted",
-        Action::Registered => "registered anew",
+        Action::Registered => "registered again",
         Action::Ended => "ended",
-        Action::Unshared => "took back the share link of",
+        Action::Unshared => "ended sharing of",
         Action::Watched => "watched",
         Action::SignedIn => "signed in to",
     };

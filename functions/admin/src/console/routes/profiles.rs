@@ -51,9 +51,8 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
             profile.image_name
         ),
         happens: vec![
-            "What the user left in sessions of this image goes, and every earlier state of it."
-                .into(),
-            "Nobody can bring this back. The next session begins with nothing.".into(),
+            "The user's files for this image are deleted, including all earlier versions.".into(),
+            "This cannot be undone. The next session starts without files.".into(),
         ],
         uses: Vec::new(),
         action: format!("/admin/profiles/{}/delete", round.id),

@@ -163,24 +163,24 @@ impl Kind {
     fn happens(self) -> Vec<String> {
         let sentences: &[&str] = match self {
             Self::Image => &[
-                "No link can start it any more; one that a cast still uses cannot be deleted.",
-                "Sessions that run go on.",
+                "Links can no longer start it. An image that a cast uses cannot be deleted.",
+                "Running sessions continue.",
             ],
             Self::Network => &[
-                "Links can no longer name it; one that is still used cannot be deleted.",
-                "Sessions that run there go on.",
+                "Links can no longer name it. A network that is in use cannot be deleted.",
+                "Running sessions continue.",
             ],
             Self::Group => &[
-                "Casts and staging configs that name it go on with All Users alone.",
-                "Sessions that run keep what they were given.",
+                "Casts and staging configs that use it fall back to All Users.",
+                "Running sessions keep their permissions.",
             ],
             Self::Staging => &[
-                "Nothing more is started ahead for it.",
-                "Sessions that wait for somebody are ended.",
+                "No more sessions are started in advance for it.",
+                "Waiting sessions are stopped.",
             ],
             Self::ApiKey => &[
-                "Whoever uses it is shut out at once.",
-                "Nobody can bring it back; a new key is another one.",
+                "Programs that use it lose access immediately.",
+                "This cannot be undone.",
             ],
         };
         sentences
@@ -220,7 +220,7 @@ pub(super) async fn walk<S: Store, L: Launcher>(
     name: RouteName,
 ) -> Result<Reply, Failure> {
     let Some((kind, wish)) = read(name) else {
-        return Err(Failure::not_found("There is nothing here."));
+        return Err(Failure::not_found("Nothing here."));
     };
     match wish {
         Wish::List => list(round, kind).await,
@@ -384,7 +384,7 @@ async fn page<S: Store, L: Launcher>(
         trail: trail(kind.place()),
         action: action.clone(),
         cancel: kind.folder().to_owned(),
-        submit: if stored.is_some() { "Save" } else { "Make it" },
+        submit: if stored.is_some() { "Save" } else { "Create" },
         document,
         version: stored.and_then(|stored| round.version(stored, &remarks)),
         remarks,
@@ -400,7 +400,7 @@ async fn page<S: Store, L: Launcher>(
     if let Some(stored) = stored {
         let is_by_birth = kind == Kind::Group && round.id == Group::all_users_id().as_str();
         screen.acts.push(Act::go(
-            "Who changed what",
+            "Change history",
             "",
             format!("/admin/audit?about={}", round.id),
         ));
@@ -428,10 +428,18 @@ async fn make<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     let (desk, typed) = (&round.desk, answers::document(kind.noun(), &round.posted));
     let made = match kind {
-        Kind::Image => images::create(desk, &typed).await.map(drop),
-        Kind::Network => verbs::create::<Network, S, L>(desk, &typed).await.map(drop),
-        Kind::Group => verbs::create::<Group, S, L>(desk, &typed).await.map(drop),
-        Kind::Staging => staging::create(desk, &typed).await.map(drop),
+        Kind::Image => images::create(desk, &typed)
+            .await
+            .map(|_| Done::ImageCreated),
+        Kind::Network => verbs::create::<Network, S, L>(desk, &typed)
+            .await
+            .map(|_| Done::NetworkCreated),
+        Kind::Group => verbs::create::<Group, S, L>(desk, &typed)
+            .await
+            .map(|_| Done::GroupCreated),
+        Kind::Staging => staging::create(desk, &typed)
+            .await
+            .map(|_| Done::StagingCreated),
         Kind::ApiKey => match api_keys::create(desk, &typed).await {
             // Shown in the answer itself: it stands in no address and in no cookie, and is gone with the page.
             Ok((key, secret)) => return Ok(round.show(&new_key(round, &key, &secret))),
@@ -439,7 +447,7 @@ async fn make<S: Store, L: Launcher>(
         },
     };
     match made {
-        Ok(()) => round.lead(kind.folder(), Done::Made, None).await,
+        Ok(done) => round.lead(kind.folder(), done, None).await,
         Err(failure) => {
             Ok(round
                 .show(&page(round, kind, None, &typed, remarks(failure)?, String::new()).await?))
@@ -457,7 +465,7 @@ fn new_key<S: Store, L: Launcher>(round: &Round<'_, S, L>, key: &ApiKey, secret:
         trail,
         ..Screen::new(
             Place::ApiKeys,
-            format!("The key \u{201c}{}\u{201d} is there", key.settings.name),
+            format!("Key \u{201c}{}\u{201d} created", key.settings.name),
             main,
         )
     }
@@ -593,7 +601,7 @@ async fn ask_to_delete<S: Store, L: Launcher>(
             (
                 "force",
                 format!(
-                    "Delete it although {} it",
+                    "Delete it even though {} it",
                     plural(uses.len() as u64, "names", "name")
                 ),
                 round.posted.first("force").is_some(),

@@ -64,7 +64,7 @@ pub(super) async fn meet<S: Store, L: Launcher>(
                 continue;
             };
             if !take_over(value, before, after) && noun.field_at(&format!("/{field}")).is_some() {
-                let detail = "was changed by somebody else too. What you typed stands here; it is saved over theirs when you send this again.";
+                let detail = "was changed by someone else too. Your input is kept; saving again overwrites their value.";
                 remarks
                     .errors
                     .push(FieldError::new(format!("/{field}"), detail));
@@ -100,8 +100,7 @@ fn told<S: Store, L: Launcher>(entries: &[Audit], round: &Round<'_, S, L>) -> St
         ));
     }
     sentences.push(
-        "The form has it too now, beside what you typed. Look it over, then send it again."
-            .to_owned(),
+        "The form now includes their changes and your input. Review it and save again.".to_owned(),
     );
     sentences.join(" ")
 }
