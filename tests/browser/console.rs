@@ -137,8 +137,8 @@ async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change(
     shoot(&window, "auditor-cast").await;
 
     // A form that somebody makes up in this very window is refused, in words, and the console stays around them.
-    let forge = "const form = document.createElement('form'), mark = document.querySelector('[name=mark]').value; form.method = 'post'; \
-        form.action = arguments[0]; form.innerHTML = `<input name=mark value='${mark}'><input name=enabled value=false>`; document.body.append(form); \
+    let forge = "const form = document.createElement('form'), token = document.querySelector('[name=csrf_token]').value; form.method = 'post'; \
+        form.action = arguments[0]; form.innerHTML = `<input name=csrf_token value='${token}'><input name=enabled value=false>`; document.body.append(form); \
         form.submit();";
     run(
         &window,
@@ -179,7 +179,7 @@ async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so
     wait_for(
         &window,
         ".notice",
-        "You are signed in as Bob, and this account may not come in here.",
+        "You are signed in as Bob, which has no access to the console.",
     )
     .await;
     judge(&window, "console-stranger").await;
@@ -359,7 +359,7 @@ async fn whoever_changes_what_another_has_changed_meanwhile_is_told_who_and_what
     );
     assert!(
         told.contains("was changed by someone else too")
-            || told.contains("Was changed by somebody else too"),
+            || told.contains("Was changed by someone else too"),
         "{told}"
     );
     second.lead(SEND, ".flash", "Changes saved.").await;

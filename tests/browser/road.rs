@@ -120,7 +120,7 @@ async fn without_scripting_a_button_leads_to_the_same_session() {
         .await
         .expect("opens");
     assert!(
-        text(&window).await.contains("A session of your own"),
+        text(&window).await.contains("Your own session"),
         "nothing starts by itself"
     );
     shoot(&window, "landing-without-scripting").await;

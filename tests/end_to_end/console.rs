@@ -11,13 +11,13 @@ fn text(value: &Value, field: &str) -> String {
     value[field].as_str().expect("a text").to_owned()
 }
 
-/// The mark that the forms of this page carry.
-fn mark(page: &str) -> String {
+/// The CSRF token that the forms of this page carry.
+fn csrf_token(page: &str) -> String {
     let value = page
-        .split("name=\"mark\" value=\"")
+        .split("name=\"csrf_token\" value=\"")
         .nth(1)
         .and_then(|rest| rest.split('"').next());
-    value.expect("a mark").to_owned()
+    value.expect("a CSRF token").to_owned()
 }
 
 /// Types into a field of a form.
@@ -38,7 +38,10 @@ async fn a_link_with_another_key_still_opens_by_the_old_one_until_the_grace_ends
         cookie: sign_in(&lab, &lab.stack.admin_key).await,
     };
     let fields = [
-        ("mark".to_owned(), mark(&console.page(&home).await)),
+        (
+            "csrf_token".to_owned(),
+            csrf_token(&console.page(&home).await),
+        ),
         ("grace_seconds".to_owned(), "3600".to_owned()),
     ];
     let sent = console.send(&format!("{home}/rotate"), &fields).await;

@@ -1,4 +1,4 @@
-//! Owns the fields of a cast as the console's form sends them: each is changed on the real page, with its mark and its version, and read back over the
+//! Owns the fields of a cast as the console's form sends them: each is changed on the real page, with its CSRF token and its version, and read back over the
 //! API; nothing else changes. What each does to a link is held by the test that is named beside it.
 
 use reqwest::Method;
@@ -125,7 +125,7 @@ impl Console<'_> {
     async fn change(&self, path: &str, name: &str, typed: &Typed) -> Answer {
         let (action, mut fields) = form(&self.page(path).await);
         assert!(
-            ["mark", "version"]
+            ["csrf_token", "version"]
                 .iter()
                 .all(|wanted| fields.iter().any(|(name, _)| name == wanted)),
             "{fields:?}"
@@ -284,7 +284,7 @@ async fn a_form_that_is_not_right_or_too_old_changes_nothing_and_keeps_what_was_
             .await;
         assert_eq!(answer.status, 422, "{name}");
         assert!(
-            answer.text.contains("Nothing has been changed.")
+            answer.text.contains("Nothing was saved.")
                 && answer.text.contains(&format!(">{words}: ")),
             "{name}: {}",
             answer.text

@@ -156,7 +156,7 @@ async fn every_route_that_changes_something_refuses_whoever_may_only_read() {
                 );
                 refused += 1;
             }
-            // Forms that change nothing, and the way out, still want the mark of a page of this sign-in.
+            // Forms that change nothing, and the way out, still want the CSRF token of a page of this sign-in.
             _ if route.method == Method::POST && !is_api(route) => {
                 assert_eq!(answer.status, 403, "{path}");
             }
@@ -183,9 +183,9 @@ async fn a_form_that_no_page_of_this_very_sign_in_made_changes_nothing() {
     for route in guarded().filter(|route| !is_api(route) && route.method == Method::POST) {
         let path = path_of(route);
         for (name, site, field) in [
-            ("another site's page", "cross-site", "mark=x"),
-            ("no mark", "same-origin", "a=b"),
-            ("a made-up mark", "same-origin", "mark=AAAA"),
+            ("another site's page", "cross-site", "csrf_token=x"),
+            ("no CSRF token", "same-origin", "a=b"),
+            ("a made-up CSRF token", "same-origin", "csrf_token=AAAA"),
         ] {
             let request = lab
                 .request(Method::POST, &path)

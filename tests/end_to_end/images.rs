@@ -101,9 +101,9 @@ async fn the_console_registers_an_image_again_and_says_so() {
         .split_once(&format!("action=\"{home}/register\""))
         .expect("a button")
         .1;
-    let mark = form
-        .split_once("name=\"mark\" value=\"")
-        .expect("a mark")
+    let csrf_token = form
+        .split_once("name=\"csrf_token\" value=\"")
+        .expect("a CSRF token")
         .1
         .split('"')
         .next()
@@ -112,7 +112,7 @@ async fn the_console_registers_an_image_again_and_says_so() {
         .request(Method::POST, &format!("{home}/register"))
         .header("cookie", &cookie)
         .header("sec-fetch-site", "same-origin");
-    let done = Answer::of(sent.form(&[("mark", mark)])).await;
+    let done = Answer::of(sent.form(&[("csrf_token", csrf_token)])).await;
     assert_eq!(
         (done.status, done.header("location")),
         (303, home.as_str()),

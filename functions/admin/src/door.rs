@@ -1,4 +1,4 @@
-//! Owns how a request shows who acts: a key in a header, a console ticket or a login in a cookie; and the mark against forged forms. Must not know
+//! Owns how a request shows who acts: a key in a header, a console ticket or a login in a cookie; and the CSRF token of forms. Must not know
 //! what is asked for.
 
 use casting_core::actor::Actor;
@@ -16,7 +16,7 @@ pub(crate) struct Admitted {
     pub(crate) actor: Actor,
     /// What every form of the console carries; follows from the cookie, so that no other sign-in has the same. Empty for keys in headers,
     /// which no browser sends by itself.
-    pub(crate) form_mark: String,
+    pub(crate) csrf_token: String,
 }
 
 /// Whoever shows a key in a header.
@@ -36,7 +36,7 @@ pub(crate) async fn by_key<S: Store, L: Launcher>(
         .map_err(turned)?;
     Ok(Admitted {
         actor,
-        form_mark: String::new(),
+        csrf_token: String::new(),
     })
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn by_cookie<S: Store, L: Launcher>(
     visit: &Visit,
 ) -> Result<Admitted, Failure> {
     let secure = casting.terms.is_secure();
-    let mark = |text: &str| casting.keys.fingerprint(&["console form", text]);
+    let csrf_token = |text: &str| casting.keys.fingerprint(&["console form", text]);
     if let Some(text) = visit.cookie(console_cookie(secure)) {
         match casting
             .admit_actor(Credential::Console(text), visit.address)
@@ -58,7 +58,7 @@ pub(crate) async fn by_cookie<S: Store, L: Launcher>(
             Ok(actor) => {
                 return Ok(Admitted {
                     actor,
-                    form_mark: mark(text),
+                    csrf_token: csrf_token(text),
                 });
             }
             // The ticket is over; a login may still be good.
@@ -78,7 +78,7 @@ pub(crate) async fn by_cookie<S: Store, L: Launcher>(
         .map_err(turned)?;
     Ok(Admitted {
         actor,
-        form_mark: mark(text),
+        csrf_token: csrf_token(text),
     })
 }
 
@@ -86,9 +86,9 @@ pub(crate) async fn by_cookie<S: Store, L: Launcher>(
 ///
 /// # Errors
 /// 403 when it was not.
-pub(crate) fn check_form(visit: &Visit, mark: &str, sent: &str) -> Result<(), Failure> {
+pub(crate) fn check_form(visit: &Visit, csrf_token: &str, sent: &str) -> Result<(), Failure> {
     visit.not_cross_site()?;
-    if mark.is_empty() || !same_secret(mark, sent) {
+    if csrf_token.is_empty() || !same_secret(csrf_token, sent) {
         return Err(Problem::new(Mistake::CrossSite)
             .detail("This form is too old, or was not made here; go back, load the page anew and send it again.")
             .into());

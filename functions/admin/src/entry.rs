@@ -18,7 +18,7 @@ const HOME: &str = "/admin";
 /// Where one signs in.
 const SIGN_IN: &str = "/admin/sign-in";
 /// The field of every form that shows where it was made.
-pub(crate) const MARK_FIELD: &str = "mark";
+pub(crate) const CSRF_FIELD: &str = "csrf_token";
 
 /// What whoever may only look is told when they want more.
 const ONLY_LOOKS: &str = "You have read-only access to the console. Nothing has been changed.";
@@ -27,8 +27,8 @@ const ONLY_LOOKS: &str = "You have read-only access to the console. Nothing has 
 pub(crate) struct Seat<'a, S, L> {
     /// Where they stand.
     pub(crate) desk: Desk<'a, S, L>,
-    /// What every form on the page must carry in [`MARK_FIELD`].
-    pub(crate) mark: String,
+    /// What every form on the page must carry in [`CSRF_FIELD`].
+    pub(crate) csrf_token: String,
 }
 
 /// Lets in whoever has signed in.
@@ -39,14 +39,14 @@ pub(crate) async fn admit<'a, S: Store, L: Launcher>(
     casting: &'a Casting<S, L>,
     visit: &Visit,
 ) -> Result<Seat<'a, S, L>, Failure> {
-    let Admitted { actor, form_mark } = door::by_cookie(casting, visit).await?;
+    let Admitted { actor, csrf_token } = door::by_cookie(casting, visit).await?;
     Ok(Seat {
         desk: Desk {
             casting,
             actor,
             request_key: None,
         },
-        mark: form_mark,
+        csrf_token,
     })
 }
 
@@ -80,8 +80,8 @@ pub(crate) fn read<S: Store, L: Launcher>(
     let form = body::form(request)?;
     door::check_form(
         visit,
-        &seat.mark,
-        form.field(MARK_FIELD).unwrap_or_default(),
+        &seat.csrf_token,
+        form.field(CSRF_FIELD).unwrap_or_default(),
     )?;
     Ok(form.into_fields())
 }

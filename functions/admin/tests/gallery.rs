@@ -44,8 +44,8 @@ fn every_page_keeps_the_rules_of_the_house() {
             - tags.matches("action=\"/admin/sign-in\"").count();
         assert_eq!(
             forms,
-            tags.matches("name=\"mark\"").count(),
-            "{name}: each form that changes something has its mark"
+            tags.matches("name=\"csrf_token\"").count(),
+            "{name}: each form that changes something has its CSRF token"
         );
     }
 }

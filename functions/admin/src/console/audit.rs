@@ -57,7 +57,7 @@ struct Main<'a> {
     entries: Vec<Shown<'a>>,
     next: Option<String>,
     about: String,
-    mark: &'a str,
+    csrf_token: &'a str,
 }
 
 /// The page; `about` is the thing that the log is narrowed to, if any.
@@ -70,7 +70,7 @@ pub fn page(frame: &Frame, entries: &[Entry], about: &str, next: Option<String>)
         entries: entries.iter().map(show).collect(),
         next,
         about: about.to_owned(),
-        mark: &frame.mark,
+        csrf_token: &frame.csrf_token,
     };
     let mut screen = Screen::new(Place::Audit, "Audit log", shown(&main));
     "Every change and who made it. Overwritten values can be restored."

@@ -41,7 +41,7 @@ struct Main<'a> {
     sentences: Vec<String>,
     table: Table,
     may_change: bool,
-    mark: &'a str,
+    csrf_token: &'a str,
     previous: Option<(&'a str, String)>,
     created: Option<Moment>,
     updated: Option<Moment>,
@@ -66,7 +66,7 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
         sentences: sentences(cast, page.choices),
         table: claims_table(frame, &page.claims, "Last claims", false, None),
         may_change,
-        mark: &frame.mark,
+        csrf_token: &frame.csrf_token,
         previous: previous(cast, frame),
         created: Moment::of(&cast["created_at"], frame.now),
         updated: Moment::of(&cast["updated_at"], frame.now),
@@ -74,7 +74,7 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
     let badge = state(cast, frame.now);
     let mut screen = Screen::new(Place::Casts, name, shown(&main));
     screen.trail = vec![("Casts".into(), "/admin/casts".into())];
-    screen.mark = format!(
+    screen.title_badge = format!(
         "<span class=\"badge {}\">{}</span>",
         badge.tone.class(),
         badge.text

@@ -87,7 +87,7 @@ pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
         rows,
         empty: empty(frame, list, filtered),
         next: list.next.clone(),
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     }
 }
 

@@ -145,7 +145,7 @@ pub fn claims_table(
             "Claims appear here when a visitor starts a session or is refused.",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     }
 }
 

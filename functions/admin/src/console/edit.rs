@@ -63,7 +63,7 @@ struct Main<'a> {
 /// The page. With mistakes in it, it is answered with 422.
 pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
     let may_change = frame.may(edit.scope);
-    let mut hidden = vec![("mark", frame.mark.clone())];
+    let mut hidden = vec![("csrf_token", frame.csrf_token.clone())];
     hidden.extend(edit.id.clone().map(|id| ("id", id)));
     hidden.extend(edit.counted.map(|counted| ("counted", counted.to_string())));
     hidden.extend(edit.version.map(|version| ("version", version.to_string())));

@@ -8,7 +8,7 @@ pub struct Frame {
     /// For the Content-Security-Policy.
     pub nonce: String,
     /// Sent back by every form, so that no other site can send it.
-    pub mark: String,
+    pub csrf_token: String,
     /// Who has signed in; nobody has on the way in.
     pub who: Option<Who>,
     /// Our own origin, without a slash at its end.

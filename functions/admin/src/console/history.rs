@@ -274,10 +274,7 @@ mod tests {
     #[test]
     fn starts_are_told_by_the_bounds_they_stay_below() {
         let chart = starts(&history(2));
-        assert_eq!(
-            chart.summary,
-            "50 % ready within 2 s, 95 % within 20 s."
-        );
+        assert_eq!(chart.summary, "50 % ready within 2 s, 95 % within 20 s.");
         assert_eq!(chart.series[0].values, [6.0, 6.0]);
         assert_eq!(
             starts(&History {

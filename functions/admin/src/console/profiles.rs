@@ -34,7 +34,7 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
             "Files are kept when a link requires a login and its image has a profile path.",
         ),
         next: None,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     let mut screen = Screen::new(
         Place::Users,

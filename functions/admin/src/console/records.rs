@@ -113,7 +113,7 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "/admin/new-image",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     screen(
         frame,
@@ -161,7 +161,7 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
             "/admin/new-network",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     screen(
         frame,
@@ -214,7 +214,7 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "/admin/new-group",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     screen(
         frame,
@@ -268,7 +268,7 @@ pub fn staging(
             "/admin/new-staging",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     screen(
         frame,
@@ -328,7 +328,7 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "Users appear here after their first sign-in. Anonymous users are listed separately.",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     let mut screen = screen(
         frame,
@@ -390,7 +390,7 @@ pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> 
             "Links that allow anonymous access create an anonymous user for each visitor and forget it later.",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     let lead = "Created by links that need no account, and forgotten after a time.";
     let mut screen = screen(frame, Place::Users, "Anonymous users", lead, None, table);
@@ -451,7 +451,7 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
             "/admin/new-api-key",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     };
     screen(
         frame,

@@ -47,7 +47,7 @@ pub fn sessions_table(
             "Sessions appear here as soon as a visitor starts one. Nothing is charged until then.",
         ),
         next,
-        mark: frame.mark.clone(),
+        csrf_token: frame.csrf_token.clone(),
     }
 }
 

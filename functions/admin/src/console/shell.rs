@@ -25,7 +25,7 @@ pub struct Screen {
     /// What can be done here.
     pub acts: Vec<Act>,
     /// What stands beside the heading, such as a state; rendered.
-    pub mark: String,
+    pub title_badge: String,
     /// The content; rendered.
     pub main: String,
     /// Origins besides ours to which the answer to a form may lead.
@@ -35,7 +35,7 @@ pub struct Screen {
 impl Screen {
     /// A page with this content.
     pub fn new(place: Place, title: impl Into<String>, main: String) -> Self {
-        let (title, lead, trail, acts, mark, forms_lead_to) = (
+        let (title, lead, trail, acts, title_badge, forms_lead_to) = (
             title.into(),
             String::new(),
             Vec::new(),
@@ -50,7 +50,7 @@ impl Screen {
             trail,
             place,
             acts,
-            mark,
+            title_badge,
             main,
             forms_lead_to,
         }

@@ -20,7 +20,7 @@ pub struct Table {
     /// Where the entries that follow are.
     pub next: Option<String>,
     /// Goes with every form in a cell.
-    pub mark: String,
+    pub csrf_token: String,
 }
 
 /// One column.
@@ -195,10 +195,10 @@ impl Act {
     }
 
     /// As HTML, at its usual size or small.
-    pub fn html(&self, mark: &str, small: bool) -> String {
+    pub fn html(&self, csrf_token: &str, small: bool) -> String {
         ActHtml {
             act: self,
-            mark,
+            csrf_token,
             size: if small { "small " } else { "" },
         }
         .to_string()
@@ -209,7 +209,7 @@ impl Act {
 #[template(path = "console/act.html")]
 struct ActHtml<'a> {
     act: &'a Act,
-    mark: &'a str,
+    csrf_token: &'a str,
     size: &'a str,
 }
 

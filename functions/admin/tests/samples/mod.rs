@@ -44,7 +44,7 @@ fn frame() -> Frame {
         .into();
     Frame {
         nonce: "0123456789abcdef0123456789abcdef".into(),
-        mark: "sample".into(),
+        csrf_token: "sample".into(),
         who: Some(Who {
             name: "Alex Morgan".into(),
             role: "Administrator".into(),

@@ -114,7 +114,7 @@ fn show_sign_in<S: Store, L: Launcher>(
 ) -> Reply {
     let frame = Frame {
         nonce: visit.nonce.clone(),
-        mark: String::new(),
+        csrf_token: String::new(),
         who: None,
         public_url: casting.terms.public_url.clone(),
         now: casting.clock.now(),
@@ -290,7 +290,7 @@ fn flash(told: &str) -> Option<Flash> {
 
 impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
     fn of(seat: Seat<'a, S, L>, visit: &'a Visit, id: &'a str) -> Self {
-        let Seat { desk, mark } = seat;
+        let Seat { desk, csrf_token } = seat;
         let scopes = &desk.actor.scopes;
         let role = match () {
             () if Scope::ALL.iter().all(|scope| scopes.contains(scope)) => {
@@ -310,7 +310,7 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
             .collect();
         let frame = Frame {
             nonce: visit.nonce.clone(),
-            mark,
+            csrf_token,
             who: Some(Who {
                 name: desk.actor.name.clone(),
                 role,
