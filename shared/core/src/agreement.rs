@@ -327,13 +327,14 @@ fn subjects() -> Vec<Subject> {
 }
 
 impl Subject {
-    /// Asks both. What only does not go with what is there already is no mistake of the document.
+    /// Asks both. What only does not go with what is there already is no mistake of the document,
+    /// and what has a format is checked by the form alone.
     fn ask(&self, validator: &Validator, document: &Value) {
         let (said, read) = (validator.is_valid(document), (self.read)(document));
-        let takes = read
-            .as_ref()
-            .err()
-            .is_none_or(|errors| self.name.contains("changed") && errors.only_clashes());
+        let takes = read.as_ref().err().is_none_or(|errors| {
+            (self.name.contains("changed") && errors.only_clashes())
+                || (said && errors.0.iter().all(|error| self.has_format(&error.pointer)))
+        });
         let why = || {
             validator
                 .iter_errors(document)
@@ -347,6 +348,13 @@ impl Subject {
             self.name,
             why()
         );
+    }
+
+    /// Whether the field at this pointer is described by a format of URLs.
+    fn has_format(&self, pointer: &str) -> bool {
+        let field = pointer.trim_start_matches('/').split('/').next();
+        let schema = field.map(|field| self.schema["properties"][field].to_string());
+        schema.is_some_and(|schema| schema.contains("\"format\""))
     }
 
     fn fields(&self) -> Vec<String> {

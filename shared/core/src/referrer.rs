@@ -93,8 +93,22 @@ pub fn host_of(text: &str) -> Option<String> {
         Host::Ipv4(address) => address.to_string(),
         Host::Ipv6(address) => format!("[{address}]"),
     };
-    let plain = !host.is_empty() && !host.contains(['*', '%', '=']) && !host.starts_with('.');
-    plain.then_some(host)
+    let is_plain = match url.host()? {
+        Host::Domain(_) => is_host_name(&host),
+        Host::Ipv4(_) | Host::Ipv6(_) => true,
+    };
+    is_plain.then_some(host)
+}
+
+/// Whether it is a name as DNS and browsers know it, in punycode and without a trailing dot. The URL
+/// standard lets more through, such as semicolons, which end a directive where a host stands in a header.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    name.split('.').all(|label| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    })
 }
 
 #[cfg(test)]
@@ -189,6 +203,8 @@ mod tests {
             "a b",
             "ftp://acme.com",
             "*",
+            "acme.com;sandbox",
+            "acme.com,evil.org",
             "acme.*",
         ] {
             assert!(ReferrerRule::parse(line).is_err(), "{line}");

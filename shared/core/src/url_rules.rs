@@ -196,14 +196,12 @@ fn parse(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain a user name or password.".to_owned());
     }
-    let is_name = |name: &str| {
-        let name = name.strip_suffix('.').unwrap_or(name);
-        name.split('.').all(|label| !label.is_empty())
-    };
+    let is_name = |name: &str| referrer::is_host_name(name.strip_suffix('.').unwrap_or(name));
     match url.host() {
-        Some(Host::Domain(name)) if !is_name(name) => {
-            Err("names a host with two dots in a row.".to_owned())
-        }
+        Some(Host::Domain(name)) if !is_name(name) => Err(
+            "names a host that is not letters, digits, hyphens and underscores between single dots."
+                .to_owned(),
+        ),
         _ => Ok(url),
     }
 }
@@ -373,6 +371,13 @@ mod tests {
             ),
             ("a lookalike", "https://evilacme.com/", &listed, false),
             ("two dots", "http://127.0.0.1../", &[], false),
+            (
+                "a host with a semicolon",
+                "http://acme.com;x/",
+                &listed,
+                false,
+            ),
+            ("a host with a comma", "http://acme.com,x/", &[], false),
             ("two dots", "http://acme.com../", &listed, false),
             ("a trailing dot", "http://acme.com./", &listed, true),
             ("a name for loopback", "127.0.0.1.nip.io", &[], false),
