@@ -48,10 +48,7 @@ mod tests {
             (EndReason::Owner, "You ended it."),
             (EndReason::TimeLimit, "Its time was up."),
             (EndReason::Abandoned, "It was disconnected for too long."),
-            (
-                EndReason::NotEntered,
-                "Nobody had entered it for a while after it was ready.",
-            ),
+            (EndReason::NotEntered, "Nobody entered it in time."),
             (
                 EndReason::TaskStopped {
                     detail: "Essential container in task exited".into(),
