@@ -13,12 +13,13 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{Message as AppMessage, WebSocket, WebSocketUpgrade};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use casting_core::ids::SessionId;
 use casting_core::keys::Keyring;
 use casting_core::testing::NOON;
 use casting_core::ticket::{Role, SessionTicket};
+use casting_gate::credentials::Told;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -87,18 +88,22 @@ async fn gate(app: u16) -> (Child, Way) {
         );
         StatusCode::NO_CONTENT
     };
+    let session = SessionId::from_bytes([1; 16]);
+    let keys = Keyring::new(&[3; 32]).sessions().clone();
+    let secret = keys.secret(&session);
+    let given = serde_json::json!({ "secret": secret.expose() });
+    let give = async move || axum::Json(given.clone());
     tokio::spawn(casting_gate::server::serve(
         listener,
         Router::new()
+            .route("/session/{id}/bootstrap", post(give))
             .route("/session/{id}/reports", post(hear))
             .with_state(told),
     ));
-    let session = SessionId::from_bytes([1; 16]);
-    let secret = Keyring::new(&[3; 32]).sessions().secret(&session);
     let child = Command::new(env!("CARGO_BIN_EXE_gate"))
         .arg("run")
         .env("CAST_SESSION_ID", session.as_str())
-        .env("CAST_SESSION_SECRET", secret.expose())
+        .env("CAST_BOOTSTRAP_TOKEN", "good-once")
         .env("CAST_REPORT_URL", format!("http://127.0.0.1:{control}"))
         .env("CAST_TIME_LIMIT_SECONDS", "600")
         .env("CAST_APP_PORT", app.to_string())
@@ -116,10 +121,17 @@ async fn gate(app: u16) -> (Child, Way) {
         port,
         expires: NOON.plus_seconds(100 * 365 * 86_400),
     };
-    let headers = vec![
-        ("x-cast-session-secret", secret.expose().to_owned()),
-        ("cookie", format!("cast-session={}", ticket.sign(&secret))),
-    ];
+    let told = Told {
+        visitor: SessionTicket::told(&ticket.sign(keys.named(""))).to_owned(),
+        ..Told::default()
+    };
+    let mut told_headers = HeaderMap::new();
+    told.put(&mut told_headers, &secret);
+    let told = |name: &'static str| {
+        let value = told_headers[name].to_str().expect("text");
+        (name, value.to_owned())
+    };
+    let headers = vec![told("x-cast-edge-proof"), told("x-cast-edge-visitor")];
     let process = child.id();
     (
         child,

@@ -1,8 +1,5 @@
-//! Owns whether the gate lets a request through: the edge's secret, the visitor's ticket, and that no other site's page sent it.
-//! Must not know where the request goes then.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+//! Owns whether the gate lets a request through: what the edge tells of it, and that no other site's page sent it. Must not know where the
+//! request goes then.
 
 use axum::http::header::{HOST, ORIGIN, UPGRADE};
 use axum::http::request::Parts;
@@ -12,7 +9,7 @@ use casting_core::keys::SessionSecret;
 use casting_core::ticket::SessionTicket;
 use casting_core::time::Timestamp;
 
-use crate::credentials;
+use crate::credentials::Told;
 
 /// Why a request goes no further. Visitors are told the same for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,66 +22,37 @@ pub enum Refused {
     ForeignPage,
 }
 
-/// How many tickets are remembered.
-const REMEMBERED: usize = 64;
-
 /// Who is let in to one session.
 pub struct Admission {
     session: SessionId,
     secret: SessionSecret,
-    /// Tickets whose signature was good: a page of a hundred parts brings one ticket a hundred times.
-    good: Mutex<HashMap<String, Arc<SessionTicket>>>,
 }
 
 impl Admission {
-    /// Lets in whoever comes with the secret and a ticket of this session.
+    /// Lets in whom the edge tells of, by this secret.
     pub fn new(session: SessionId, secret: SessionSecret) -> Self {
-        Self {
-            session,
-            secret,
-            good: Mutex::default(),
-        }
+        Self { session, secret }
     }
 
     /// Judges one request.
     ///
     /// # Errors
     /// Why it goes no further.
-    pub fn check(&self, request: &Parts, now: Timestamp) -> Result<Arc<SessionTicket>, Refused> {
+    pub fn check(&self, request: &Parts, now: Timestamp) -> Result<(SessionTicket, Told), Refused> {
         let headers = &request.headers;
-        let presented = headers
-            .get(credentials::SECRET_HEADER)
-            .and_then(|value| value.to_str().ok());
-        if !presented.is_some_and(|text| self.secret.matches(text)) {
-            return Err(Refused::NotFromTheEdge);
-        }
-        let ticket = credentials::tickets(headers)
-            .find_map(|text| self.open(text, now))
-            .ok_or(Refused::NoTicket)?;
+        let told = Told::read(headers, &self.secret).ok_or(Refused::NotFromTheEdge)?;
+        let ticket = SessionTicket::read_told(&told.visitor, &self.session, now)
+            .map_err(|_| Refused::NoTicket)?;
         let own_page = if is_websocket(headers) {
             origin_is_host(headers)
         } else {
             own_page_or_navigation(request)
         };
         if own_page {
-            Ok(ticket)
+            Ok((ticket, told))
         } else {
             Err(Refused::ForeignPage)
         }
-    }
-
-    fn open(&self, text: &str, now: Timestamp) -> Option<Arc<SessionTicket>> {
-        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = good.get(text) {
-            return (now < known.expires).then(|| known.clone());
-        }
-        let ticket =
-            Arc::new(SessionTicket::open_at_gate(text, &self.session, &self.secret, now).ok()?);
-        if good.len() >= REMEMBERED {
-            good.clear();
-        }
-        good.insert(text.to_owned(), ticket.clone());
-        Some(ticket)
     }
 }
 
@@ -133,7 +101,7 @@ fn own_page_or_navigation(request: &Parts) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::keys::{Keyring, SessionKeys};
+    use casting_core::keys::Keyring;
     use casting_core::ticket::Role;
 
     use super::*;
@@ -144,24 +112,34 @@ mod tests {
         SessionId::from_bytes([n; 16])
     }
 
-    fn ticket(keys: &SessionKeys, n: u8) -> String {
-        SessionTicket {
-            session: session(n),
-            role: Role::Owner,
-            watcher: None,
-            host: "127.0.0.1".into(),
-            port: 1,
-            expires: NOW.plus_seconds(1),
-        }
-        .sign(&keys.secret(&session(n)))
+    fn secret(n: u8) -> SessionSecret {
+        Keyring::new(&[1; 32]).sessions().secret(&session(n))
     }
 
-    fn judge(
-        headers: &[(&'static str, String)],
-        method: Method,
-        now: Timestamp,
-    ) -> Result<(), Refused> {
-        let keys = Keyring::new(&[1; 32]);
+    /// What an edge says of a ticket for session `ticket` to the gate of session `gate`.
+    fn told(gate: u8, ticket: u8) -> Vec<(String, String)> {
+        let ticket = SessionTicket {
+            session: session(ticket),
+            role: Role::Owner,
+            watcher: None,
+            host: "192.0.2.7".into(),
+            port: 1,
+            expires: NOW.plus_seconds(1),
+        };
+        let ticket = ticket.sign(Keyring::new(&[1; 32]).sessions().named(""));
+        let told = Told {
+            visitor: SessionTicket::told(&ticket).to_owned(),
+            ..Told::default()
+        };
+        let mut headers = HeaderMap::new();
+        told.put(&mut headers, &secret(gate));
+        headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()))
+            .collect()
+    }
+
+    fn judge(headers: &[(String, String)], method: Method, now: Timestamp) -> Result<(), Refused> {
         let mut request = axum::http::Request::builder()
             .method(method)
             .uri("/")
@@ -170,76 +148,71 @@ mod tests {
             .into_parts()
             .0;
         for (name, value) in headers {
+            let name: axum::http::HeaderName = name.parse().expect("a name");
             request
                 .headers
-                .append(*name, value.parse().expect("a value"));
+                .append(name, value.parse().expect("a value"));
         }
-        let admission = Admission::new(session(1), keys.sessions().secret(&session(1)));
-        // The second time is answered from memory, and answered the same.
-        let judged = admission
-            .check(&request, NOW)
-            .and(admission.check(&request, now));
-        assert_eq!(judged, admission.check(&request, now));
-        judged.map(drop)
+        Admission::new(session(1), secret(1))
+            .check(&request, now)
+            .map(drop)
     }
 
     #[test]
-    fn secret_and_ticket_are_both_needed() {
-        let keyring = Keyring::new(&[1; 32]);
-        let keys = keyring.sessions();
-        let secret = |n| {
-            (
-                "x-cast-session-secret",
-                keys.secret(&session(n)).expose().to_owned(),
-            )
+    fn the_edges_proof_and_a_ticket_are_both_needed() {
+        let proof = |headers: Vec<(String, String)>| -> Vec<_> {
+            let is_proof = |(name, _): &(String, String)| name == "x-cast-edge-proof";
+            headers.into_iter().filter(is_proof).collect()
         };
-        let cookie = |text: String| ("cookie", format!("cast-session={text}"));
-        let good = ticket(keys, 1);
+        let visitor = |headers: Vec<(String, String)>| -> Vec<_> {
+            let is_visitor = |(name, _): &(String, String)| name == "x-cast-edge-visitor";
+            headers.into_iter().filter(is_visitor).collect()
+        };
         let later = NOW.plus_seconds(1);
         for (name, headers, now, judged) in [
-            ("both", vec![secret(1), cookie(good.clone())], NOW, Ok(())),
-            (
-                "the other cookie name",
-                vec![secret(1), ("cookie", format!("__Host-cast-session={good}"))],
-                NOW,
-                Ok(()),
-            ),
-            (
-                "a planted cookie first",
-                vec![secret(1), cookie(format!("x; cast-session={good}"))],
-                NOW,
-                Ok(()),
-            ),
+            ("both", told(1, 1), NOW, Ok(())),
             ("nothing", vec![], NOW, Err(Refused::NotFromTheEdge)),
             (
                 "only a ticket",
-                vec![cookie(good.clone())],
+                visitor(told(1, 1)),
                 NOW,
                 Err(Refused::NotFromTheEdge),
             ),
             (
-                "another session's secret",
-                vec![secret(2), cookie(good.clone())],
+                "only the proof",
+                proof(told(1, 1)),
                 NOW,
                 Err(Refused::NotFromTheEdge),
             ),
             (
-                "only the secret",
-                vec![secret(1)],
+                "to another session's gate",
+                told(2, 1),
                 NOW,
-                Err(Refused::NoTicket),
+                Err(Refused::NotFromTheEdge),
             ),
             (
                 "another session's ticket",
-                vec![secret(1), cookie(ticket(keys, 2))],
+                told(1, 2),
                 NOW,
                 Err(Refused::NoTicket),
             ),
             (
                 "an expired ticket",
-                vec![secret(1), cookie(good)],
+                told(1, 1),
                 later,
                 Err(Refused::NoTicket),
+            ),
+            (
+                "one ticket's proof with another ticket",
+                [proof(told(1, 1)), visitor(told(1, 2))].concat(),
+                NOW,
+                Err(Refused::NotFromTheEdge),
+            ),
+            (
+                "a cookie without an edge",
+                vec![("cookie".to_owned(), "cast-session=x".to_owned())],
+                NOW,
+                Err(Refused::NotFromTheEdge),
             ),
         ] {
             assert_eq!(judge(&headers, Method::GET, now), judged, "{name}");
@@ -248,28 +221,18 @@ mod tests {
 
     #[test]
     fn pages_of_other_sites_get_nothing_done() {
-        let keyring = Keyring::new(&[1; 32]);
-        let base = [
-            (
-                "x-cast-session-secret",
-                keyring.sessions().secret(&session(1)).expose().to_owned(),
-            ),
-            (
-                "cookie",
-                format!("cast-session={}", ticket(keyring.sessions(), 1)),
-            ),
-            ("host", "one.localhost:8300".to_owned()),
-        ];
+        let mut base = told(1, 1);
+        base.push(("host".into(), "one.localhost:8300".to_owned()));
         let websocket = |origin: &str| {
             vec![
-                ("upgrade", "WebSocket".to_owned()),
-                ("origin", origin.to_owned()),
+                ("upgrade".into(), "WebSocket".to_owned()),
+                ("origin".into(), origin.to_owned()),
             ]
         };
         let fetch = |site: &str, mode: &str| {
             vec![
-                ("sec-fetch-site", site.to_owned()),
-                ("sec-fetch-mode", mode.to_owned()),
+                ("sec-fetch-site".into(), site.to_owned()),
+                ("sec-fetch-mode".into(), mode.to_owned()),
             ]
         };
         for (name, method, more, allowed) in [
@@ -300,7 +263,7 @@ mod tests {
             (
                 "a socket from nowhere",
                 Method::GET,
-                vec![("upgrade", "websocket".to_owned())],
+                vec![("upgrade".into(), "websocket".to_owned())],
                 false,
             ),
             (

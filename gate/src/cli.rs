@@ -57,6 +57,9 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
         .try_init();
     match options.verb {
         Verb::Run { command } => answer(async move {
+            // From here on nobody of the same user reads this process's memory or environment, and no core of it is written.
+            nix::sys::prctl::set_dumpable(false)
+                .context("the gate's memory cannot be closed to others")?;
             run::run(
                 GateSettings::from_environment(command.is_empty())?,
                 &command,

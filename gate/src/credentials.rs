@@ -1,16 +1,92 @@
-//! Owns what a request carries to be let through: the ticket cookie and the secret header; reads, sets and strips them. Must not judge them.
+//! Owns what a request carries to be let through: the ticket cookie, and the headers in which the edge tells the gate who asks; reads, sets and
+//! strips them. Must not judge them.
 
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use casting_core::keys::SessionSecret;
+use casting_core::keys::{SessionSecret, same_secret};
 use data_encoding::BASE64;
 
 /// The cookie with the session ticket, where it cannot be bound to its host: over plain http, or under a path.
 pub const COOKIE_NAME: &str = "cast-session";
 /// The same over https on a host of its own: browsers then accept it only from that very host.
 pub const HOST_COOKIE_NAME: &str = "__Host-cast-session";
-/// Carries the session's secret from edge to gate.
-pub const SECRET_HEADER: HeaderName = HeaderName::from_static("x-cast-session-secret");
+/// What only the edge can make: its proof over the headers below, see [`SessionSecret::edge_proof`].
+const PROOF: HeaderName = HeaderName::from_static("x-cast-edge-proof");
+/// Who asks: what their ticket says.
+const VISITOR: HeaderName = HeaderName::from_static("x-cast-edge-visitor");
+/// The address that somebody enters by, as `{nonce}.{milliseconds of its end}`.
+const ENTRY: HeaderName = HeaderName::from_static("x-cast-edge-entry");
+/// The cookie that whoever enters is to get.
+const COOKIE_TO_SET: HeaderName = HeaderName::from_static("x-cast-edge-cookie");
+/// All headers between edge and gate begin so. Nobody else's are passed on, in either direction.
+const OURS: &str = "x-cast-";
+
+/// What the edge tells the gate of one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What the visitor's ticket says: see [`casting_core::ticket::SessionTicket::told`].
+    pub visitor: String,
+    /// The address that they enter by; empty for all other requests.
+    pub entry: String,
+    /// The `Set-Cookie` that they get then; empty when they keep what they have.
+    pub cookie: String,
+}
+
+impl Told {
+    fn parts(&self) -> [&str; 3] {
+        [&self.visitor, &self.entry, &self.cookie]
+    }
+
+    /// Puts this on a request to the gate of this secret.
+    pub fn put(&self, headers: &mut HeaderMap, secret: &SessionSecret) {
+        let proof = secret.edge_proof(self.parts());
+        for (name, text) in [
+            (PROOF, proof.as_str()),
+            (VISITOR, &self.visitor),
+            (ENTRY, &self.entry),
+            (COOKIE_TO_SET, &self.cookie),
+        ] {
+            if let Ok(mut value) = HeaderValue::from_str(text)
+                && !value.is_empty()
+            {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+    }
+
+    /// What the edge has told the gate of this secret; `None` when nobody has, or somebody else.
+    pub fn read(headers: &HeaderMap, secret: &SessionSecret) -> Option<Self> {
+        let text = |name: &HeaderName| {
+            let mut all = headers.get_all(name).iter();
+            let first = all.next().map(|value| value.to_str().ok());
+            // Said twice is not said by our edge.
+            match (first, all.next()) {
+                (None, _) => Some(String::new()),
+                (Some(text), None) => text.map(str::to_owned),
+                (Some(_), Some(_)) => None,
+            }
+        };
+        let told = Self {
+            visitor: text(&VISITOR)?,
+            entry: text(&ENTRY)?,
+            cookie: text(&COOKIE_TO_SET)?,
+        };
+        same_secret(&text(&PROOF)?, &secret.edge_proof(told.parts())).then_some(told)
+    }
+}
+
+/// Takes what is said between edge and gate off a request.
+pub fn forget_told(headers: &mut HeaderMap) {
+    let said: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(OURS))
+        .cloned()
+        .collect();
+    for name in &said {
+        headers.remove(name);
+    }
+}
 
 /// The texts of all our cookies in a request; a page may have planted one beside ours, so the first need not be the right one.
 pub fn tickets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -27,9 +103,9 @@ pub fn came_over_https(headers: &HeaderMap) -> bool {
     cookies(headers).any(|pair| name_of(pair) == HOST_COOKIE_NAME.as_bytes())
 }
 
-/// Takes our cookies and the secret off a request, so that what is behind the gate never sees them; other cookies stay.
+/// Takes our cookies, and what edge and gate say to each other, off a request, so that what is behind the gate never sees them; other cookies stay.
 pub fn strip(headers: &mut HeaderMap) {
-    headers.remove(SECRET_HEADER);
+    forget_told(headers);
     let others: Vec<&[u8]> = cookies(headers)
         .filter(|pair| !is_ours(name_of(pair)))
         .collect();
@@ -37,15 +113,6 @@ pub fn strip(headers: &mut HeaderMap) {
     match HeaderValue::from_bytes(&others.join(&b"; "[..])) {
         Ok(kept) if !kept.is_empty() => drop(headers.insert(COOKIE, kept)),
         _ => drop(headers.remove(COOKIE)),
-    }
-}
-
-/// Puts a session's secret on a request, in place of whatever the client sent under that name.
-pub fn present(headers: &mut HeaderMap, secret: &SessionSecret) {
-    headers.remove(SECRET_HEADER);
-    if let Ok(mut value) = HeaderValue::from_str(secret.expose()) {
-        value.set_sensitive(true);
-        headers.insert(SECRET_HEADER, value);
     }
 }
 
@@ -140,7 +207,9 @@ mod tests {
         for line in cookies {
             headers.append(COOKIE, line.parse().expect("a value"));
         }
-        headers.insert(SECRET_HEADER, "hush".parse().expect("a value"));
+        for name in [PROOF, VISITOR, ENTRY, COOKIE_TO_SET] {
+            headers.insert(name, "hush".parse().expect("a value"));
+        }
         headers
     }
 
@@ -194,8 +263,52 @@ mod tests {
                 left,
                 "{name}"
             );
-            assert!(!headers.contains_key(SECRET_HEADER), "{name}");
+            assert!(
+                headers.keys().all(|name| !name.as_str().starts_with(OURS)),
+                "{name}"
+            );
         }
+    }
+
+    #[test]
+    fn a_gate_believes_what_its_own_edge_has_told() {
+        let secret = SessionSecret::from_text("hush".into());
+        let told = Told {
+            visitor: "v".into(),
+            entry: "n.1".into(),
+            cookie: "c=1; Path=/".into(),
+        };
+        let headers = || {
+            let mut headers = HeaderMap::new();
+            told.put(&mut headers, &secret);
+            headers
+        };
+        assert_eq!(Told::read(&headers(), &secret), Some(told.clone()));
+        let other = SessionSecret::from_text("hush-hush".into());
+        assert_eq!(Told::read(&headers(), &other), None, "another session's");
+        let value = |text: &'static str| HeaderValue::from_static(text);
+        for (name, header) in [
+            ("the proof", PROOF),
+            ("who asks", VISITOR),
+            ("the address", ENTRY),
+            ("the cookie", COOKIE_TO_SET),
+        ] {
+            let mut altered = headers();
+            altered.insert(&header, value("x"));
+            assert_eq!(Told::read(&altered, &secret), None, "{name}, altered");
+            let mut without = headers();
+            without.remove(&header);
+            assert_eq!(Told::read(&without, &secret), None, "{name}, left out");
+            let mut twice = headers();
+            twice.append(&header, twice[&header].clone());
+            assert_eq!(Told::read(&twice, &secret), None, "{name}, twice");
+        }
+        // What is said in one place is not what is said in another.
+        let mut moved = headers();
+        let (visitor, entry) = (moved[&VISITOR].clone(), moved[&ENTRY].clone());
+        moved.insert(VISITOR, entry);
+        moved.insert(ENTRY, visitor);
+        assert_eq!(Told::read(&moved, &secret), None, "swapped");
     }
 
     #[test]

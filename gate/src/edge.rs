@@ -1,5 +1,5 @@
-//! Owns the edge: takes a visitor's ticket, keeps it in a cookie on the session's own origin, and passes every request on to the gate that the
-//! ticket names. Must not keep state, and must not believe anything but tickets.
+//! Owns the edge: exchanges a visitor's entry ticket for a session ticket, which lives in a cookie of the session's own origin, and passes every
+//! request on to the gate that the ticket names. Must not keep state, and must not believe anything but tickets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::header::{CACHE_CONTROL, FORWARDED, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use axum::http::header::{FORWARDED, HOST, STRICT_TRANSPORT_SECURITY};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use casting_core::keys::{SessionKeys, SessionSecret};
-use casting_core::ticket::{Role, SessionTicket};
+use casting_core::keys::{SessionKey, SessionKeys, SessionSecret};
+use casting_core::ticket::{EntryTicket, Role, SessionTicket, TicketError};
 use casting_core::time::Clock;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -21,29 +21,34 @@ use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::front::{FORWARDED_PROTO, HEALTH_PATH, VIEWER_PATH, last_on_connection};
-use crate::hop;
+use crate::credentials::Told;
+use crate::front::{
+    ENTER_PATH, FORWARDED_PREFIX, FORWARDED_PROTO, HEALTH_PATH, last_on_connection,
+};
+use crate::hop::{self, Asked};
+use crate::pages::Notice;
+use crate::places::Places;
 use crate::proxy::{Lost, Passed, Proxy, Target};
 use crate::session_host::{Found, SessionHost};
 use crate::settings::EdgeServer;
 use crate::{bodies, credentials, limits, pages, path_mode, server};
 
-/// Where a visitor arrives with a ticket: `GET /.cast/enter?ticket=…`.
-pub const ENTER_PATH: &str = "/.cast/enter";
-
 /// How long one end of a WebSocket may live on when the other is gone.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
 const FORWARDED_HOST: &str = "x-forwarded-host";
-const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+/// For a year, the host alone.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// How the edge routes.
 #[derive(Clone)]
 pub struct EdgeSettings {
-    /// The keys of all sessions.
+    /// The keys that it shares with the control plane.
     pub keys: SessionKeys,
     /// Where sessions are found.
     pub session_host: SessionHost,
+    /// Where gates can be.
+    pub places: Places,
     /// Where visitors are told how their session stands; `None` leaves them with the edge's own words.
     pub control_url: Option<Url>,
     /// Whether visitors come over https.
@@ -91,21 +96,14 @@ pub async fn serve(settings: EdgeServer) -> anyhow::Result<()> {
 }
 
 async fn answer(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
-    let (mut parts, body) = request.into_parts();
-    if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
-        return StatusCode::NO_CONTENT.into_response();
+    let mut reply = edge.answer(request).await;
+    if edge.settings.secure_cookies {
+        // Whatever the app says: this host is never asked over plain http.
+        reply
+            .headers_mut()
+            .insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
-    let Some(found) = edge.settings.session_host.find(&parts.uri, &parts.headers) else {
-        return last_on_connection(pages::NOTHING_HERE.reply(&parts.headers));
-    };
-    let Some(uri) = path_mode::without_prefix(&parts.uri, &found.prefix) else {
-        return redirect(&format!("{}/", found.prefix));
-    };
-    parts.uri = uri;
-    match parts.uri.path() {
-        ENTER_PATH if parts.method == Method::GET => edge.enter(&parts, &found),
-        _ => edge.pass_on(parts, body, &found).await,
-    }
+    reply
 }
 
 #[derive(Default, Deserialize)]
@@ -115,71 +113,49 @@ struct Entry {
     go: Option<String>,
 }
 
+/// A request that may go on: to which gate, and what that is told.
+struct Admitted {
+    gate: Target,
+    secret: SessionSecret,
+    told: Told,
+}
+
+/// A request on its way to a gate.
+pub struct Onward {
+    /// Where to.
+    pub gate: Target,
+    /// The request as the gate gets it.
+    pub parts: Parts,
+    wanted: Asked,
+    enters: bool,
+    found: Found,
+}
+
 impl Edge {
-    /// The ticket and its session's secret, if it is ours, still good, and for the session that the address names.
-    fn open(&self, text: &str, found: &Found) -> Option<(SessionTicket, SessionSecret)> {
-        let (ticket, secret) =
-            SessionTicket::open(text, &self.settings.keys, self.settings.clock.now()).ok()?;
-        (ticket.session == found.session).then_some((ticket, secret))
+    async fn answer(&self, request: Request<Body>) -> Response {
+        let (parts, body) = request.into_parts();
+        match self.settings.decide(parts, bodies::is_empty(&body)) {
+            Ok(onward) => self.pass_on(onward, body).await,
+            Err(reply) => *reply,
+        }
     }
 
-    fn enter(&self, parts: &Parts, found: &Found) -> Response {
-        let Query(Entry { ticket: text, go }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
-        let Some((ticket, _)) = self.open(&text, found) else {
-            return pages::NOT_YOURS
-                .reply_with(&parts.headers, self.session_page(found).as_deref());
-        };
-        // A signed text is base64url and dots; what is not goes no further.
-        let go = go.filter(|go| {
-            go.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        });
-        let go = go.map_or_else(String::new, |go| format!("?go={go}"));
-        let mut reply = redirect(&format!("{}{VIEWER_PATH}{go}", found.prefix));
-        // Whoever owns the session and opens its share link stays its owner.
-        let owns = |text: &str| {
-            self.open(text, found)
-                .is_some_and(|(known, _)| known.role == Role::Owner)
-        };
-        if ticket.role != Role::Owner && credentials::tickets(&parts.headers).any(owns) {
-            return reply;
-        }
-        let max_age = self.settings.clock.now().seconds_until(ticket.expires);
-        let cookie =
-            credentials::ticket_cookie(&text, &found.prefix, self.settings.secure_cookies, max_age);
-        // A ticket that could be opened is base64url and dots, which a header always takes.
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            reply.headers_mut().insert(SET_COOKIE, cookie);
-        }
-        reply
-    }
-
-    async fn pass_on(&self, mut parts: Parts, body: Body, found: &Found) -> Response {
-        let mut opened: Vec<_> = credentials::tickets(&parts.headers)
-            .filter_map(|text| self.open(text, found))
-            .collect();
-        // The owner's before a watcher's.
-        opened.sort_by_key(|(ticket, _)| ticket.role != Role::Owner);
-        let opened = opened.into_iter().next();
-        let Some((target, secret)) = opened
-            .and_then(|(ticket, secret)| Some((Target::at(&ticket.host, ticket.port)?, secret)))
-        else {
-            let page = self.session_page(found);
-            return last_on_connection(
-                pages::NOT_YOURS.reply_with(&parts.headers, page.as_deref()),
-            );
-        };
-        let Ok(wanted) = hop::judge(&parts, bodies::is_empty(&body)) else {
-            return last_on_connection(pages::UNREADABLE.reply(&parts.headers));
-        };
-        // First, so that nothing that a visitor names in `Connection` takes off what the edge says.
-        hop::strip(&mut parts.headers);
-        credentials::present(&mut parts.headers, &secret);
-        self.tell_who_asks(&mut parts, found);
+    async fn pass_on(&self, onward: Onward, body: Body) -> Response {
+        let Onward {
+            gate,
+            mut parts,
+            wanted,
+            enters,
+            found,
+        } = onward;
         let asked = parts.headers.clone();
+        let page = self.settings.session_page(&found);
+        let page = page.as_deref();
         let visitor = parts.extensions.remove::<OnUpgrade>();
         let request = Request::from_parts(parts, body);
-        match self.proxy.to(target).pass_on(request, wanted).await {
+        match self.proxy.to(gate).pass_on(request, wanted).await {
+            // The gate's answer to whoever enters is for the visitor's own path already.
+            Ok(Passed::Reply(reply)) if enters => reply,
             Ok(Passed::Reply(mut reply)) => {
                 path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
                 reply
@@ -191,21 +167,140 @@ impl Edge {
                 }
                 reply
             }
-            Err(Lost::Unreachable) => {
-                pages::ENDED.reply_with(&asked, self.session_page(found).as_deref())
-            }
-            Err(Lost::Unanswered) => {
-                pages::NOT_ANSWERING.reply_with(&asked, self.session_page(found).as_deref())
-            }
+            Err(Lost::Unreachable) => pages::ENDED.reply_with(&asked, page),
+            Err(Lost::Unanswered) => pages::NOT_ANSWERING.reply_with(&asked, page),
             Err(Lost::BrokeOff | Lost::Late) => pages::LOST.reply(&asked),
             Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
             Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&asked),
         }
     }
+}
+
+impl EdgeSettings {
+    /// Answers a request, or says how it goes on to which gate.
+    ///
+    /// # Errors
+    /// The answer to a request that does not go on.
+    pub fn decide_on(&self, request: Request<()>) -> Result<Onward, Box<Response>> {
+        self.decide(request.into_parts().0, true)
+    }
+
+    /// The ticket and its key, if it is ours, still good, and for the session that the address names.
+    fn open(&self, text: &str, found: &Found) -> Option<(SessionTicket, &SessionKey)> {
+        let keys = &self.keys;
+        let (ticket, key) = SessionTicket::open(text, keys, self.clock.now()).ok()?;
+        (ticket.session == found.session).then_some((ticket, key))
+    }
+
+    fn admit(&self, ticket: &SessionTicket, key: &SessionKey, told: Told) -> Option<Admitted> {
+        Some(Admitted {
+            gate: self.places.gate(&ticket.host, ticket.port)?,
+            secret: key.secret(&ticket.session),
+            told,
+        })
+    }
+
+    /// Exchanges an entry ticket for a session ticket, which the gate gives to whoever comes first.
+    fn enter(&self, parts: &mut Parts, found: &Found) -> Result<Admitted, Notice> {
+        let Query(Entry { ticket: text, go }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
+        let now = self.clock.now();
+        let (entry, key) = EntryTicket::open(&text, &self.keys, now).map_err(|why| match why {
+            TicketError::Expired => pages::USED,
+            TicketError::Invalid => pages::NOT_YOURS,
+        })?;
+        let ticket = &entry.ticket;
+        if ticket.session != found.session {
+            return Err(pages::NOT_YOURS);
+        }
+        let kept = ticket.sign(key);
+        // Whoever owns the session and opens its share link stays its owner.
+        let owns = |text: &str| {
+            self.open(text, found)
+                .is_some_and(|(known, _)| known.role == Role::Owner)
+        };
+        let stays = ticket.role != Role::Owner && credentials::tickets(&parts.headers).any(owns);
+        let max_age = now.seconds_until(ticket.expires);
+        let secure = self.secure_cookies;
+        let told = Told {
+            visitor: SessionTicket::told(&kept).to_owned(),
+            entry: format!("{}.{}", entry.nonce.as_str(), entry.expires.millis()),
+            cookie: if stays {
+                String::new()
+            } else {
+                credentials::ticket_cookie(&kept, &found.prefix, secure, max_age)
+            },
+        };
+        // A signed text is base64url and dots; what is not goes no further.
+        let go = go.filter(|go| {
+            go.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        });
+        let go = go.map_or_else(String::new, |go| format!("?go={go}"));
+        let mut uri = parts.uri.clone().into_parts();
+        uri.path_and_query = format!("{ENTER_PATH}{go}").parse().ok();
+        parts.uri = Uri::from_parts(uri).map_err(|_| pages::UNREADABLE)?;
+        self.admit(ticket, key, told).ok_or(pages::ENDED)
+    }
+
+    /// What the request's cookies open.
+    fn known(&self, parts: &Parts, found: &Found) -> Result<Admitted, Notice> {
+        let mut opened: Vec<_> = credentials::tickets(&parts.headers)
+            .filter_map(|text| Some((text, self.open(text, found)?)))
+            .collect();
+        // The owner's before a watcher's.
+        opened.sort_by_key(|(_, (ticket, _))| ticket.role != Role::Owner);
+        let (text, (ticket, key)) = opened.into_iter().next().ok_or(pages::NOT_YOURS)?;
+        let told = Told {
+            visitor: SessionTicket::told(text).to_owned(),
+            ..Told::default()
+        };
+        self.admit(&ticket, key, told).ok_or(pages::ENDED)
+    }
+
+    /// Answers a request, or says how it goes on.
+    fn decide(&self, parts: Parts, body_is_empty: bool) -> Result<Onward, Box<Response>> {
+        if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
+            return Err(Box::new(StatusCode::NO_CONTENT.into_response()));
+        }
+        let Some(found) = self.session_host.find(&parts.uri, &parts.headers) else {
+            let reply = pages::NOTHING_HERE.reply(&parts.headers);
+            return Err(Box::new(last_on_connection(reply)));
+        };
+        let Some(uri) = path_mode::without_prefix(&parts.uri, &found.prefix) else {
+            let reply = pages::led_to(&format!("{}/", found.prefix));
+            return Err(Box::new(reply));
+        };
+        let mut parts = parts;
+        parts.uri = uri;
+        let enters = parts.uri.path() == ENTER_PATH && parts.method == Method::GET;
+        let admitted = if enters {
+            self.enter(&mut parts, &found)
+        } else {
+            self.known(&parts, &found)
+        };
+        let admitted = admitted.map_err(|notice| {
+            let page = self.session_page(&found);
+            let reply = notice.reply_with(&parts.headers, page.as_deref());
+            Box::new(last_on_connection(reply))
+        })?;
+        let wanted = hop::judge(&parts, body_is_empty)
+            .map_err(|_| Box::new(last_on_connection(pages::UNREADABLE.reply(&parts.headers))))?;
+        // First, so that nothing that a visitor names in `Connection` takes off what the edge says.
+        hop::strip(&mut parts.headers);
+        credentials::forget_told(&mut parts.headers);
+        admitted.told.put(&mut parts.headers, &admitted.secret);
+        self.tell_who_asks(&mut parts, &found);
+        Ok(Onward {
+            gate: admitted.gate,
+            parts,
+            wanted,
+            enters,
+            found,
+        })
+    }
 
     fn session_page(&self, found: &Found) -> Option<String> {
         let page = self
-            .settings
             .control_url
             .as_ref()?
             .join(&format!("/session/{}", found.session))
@@ -233,11 +328,7 @@ impl Edge {
         }
         headers.insert(
             FORWARDED_PROTO,
-            HeaderValue::from_static(if self.settings.secure_cookies {
-                "https"
-            } else {
-                "http"
-            }),
+            HeaderValue::from_static(if self.secure_cookies { "https" } else { "http" }),
         );
         if let Some(host) = headers.get(HOST).cloned().or(authority) {
             headers.insert(FORWARDED_HOST, host);
@@ -273,15 +364,4 @@ async fn bridge(visitor: OnUpgrade, gate: Upgraded) {
 
 fn read_ahead<R: AsyncRead>(from: R) -> BufReader<R> {
     BufReader::with_capacity(limits::READ_FROM_APP, from)
-}
-
-/// 303 to a path of ours; nothing of the address before may be kept or passed on.
-fn redirect(path: &str) -> Response {
-    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
-    let headers = [
-        (LOCATION, path),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
-    (StatusCode::SEE_OTHER, headers).into_response()
 }

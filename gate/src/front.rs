@@ -6,7 +6,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, SEC_WEBSOCKET_PROTOCOL, X_FRAME_OPTIONS,
+    AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE,
+    X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
@@ -20,6 +21,8 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 
 use crate::admission::Admission;
+use crate::credentials::Told;
+use crate::entries::Entries;
 use crate::hop::{self, Asked};
 use crate::proxy::{Lost, Passed, Route};
 use crate::report::{Heard, Reporter};
@@ -29,6 +32,9 @@ use crate::{blocked, bodies, credentials, pages, relay, viewer};
 
 /// Everything below this path is the gate's and the edge's own and never reaches an app.
 pub const OWN_PATHS: &str = "/.cast";
+/// Where a visitor arrives with an entry ticket: `GET /.cast/enter?ticket=…`. The edge exchanges the ticket, the gate sees to it that
+/// each is used once.
+pub const ENTER_PATH: &str = "/.cast/enter";
 /// The viewer's page: where visitors are led when they enter.
 pub const VIEWER_PATH: &str = "/.cast/";
 /// Where a session that was started ahead hears whose it is.
@@ -40,6 +46,8 @@ pub const HEALTH_PATH: &str = "/.cast/health";
 
 /// Which scheme the visitor used, for the app.
 pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// The path that the visitor finds the session under, without a slash at its end; not there on a host of its own.
+pub(crate) const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
 /// Who asks, for the app: `owner`, `controller` or `viewer`.
 pub const ROLE: &str = "x-cast-role";
 
@@ -51,6 +59,8 @@ pub struct Front {
     pub secret: SessionSecret,
     /// Who is let in.
     pub admission: Admission,
+    /// By which addresses visitors have entered.
+    pub entries: Entries,
     /// The way to its app.
     pub app: Route,
     /// What the app is told of who asks (`Authorization`), whatever the visitor says; `None` lets the visitor speak.
@@ -81,14 +91,14 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
     if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let ticket = match front.admission.check(&parts, front.clock.now()) {
-        Ok(ticket) => ticket,
+    let (ticket, told) = match front.admission.check(&parts, front.clock.now()) {
+        Ok((ticket, told)) => (Arc::new(ticket), told),
         Err(why) => {
             tracing::debug!(?why, "A request was refused");
             return last_on_connection(pages::NOT_YOURS.reply(&parts.headers));
         }
     };
-    front.let_in(parts, body, ticket).await
+    front.let_in(parts, body, ticket, &told).await
 }
 
 /// A reply after which the connection is closed.
@@ -126,6 +136,7 @@ impl Front {
         mut parts: Parts,
         mut body: Body,
         ticket: Arc<SessionTicket>,
+        told: &Told,
     ) -> Response {
         let Ok(asked) = hop::judge(&parts, bodies::is_empty(&body)) else {
             return last_on_connection(pages::UNREADABLE.reply(&parts.headers));
@@ -146,6 +157,9 @@ impl Front {
         let Some(part) = self.room.part(&ticket) else {
             return pages::NOT_SHARED.reply(&parts.headers);
         };
+        if parts.uri.path() == ENTER_PATH {
+            return self.enter(&parts, &ticket, told);
+        }
         let what = match asked {
             Asked::Socket => Holding::Socket,
             Asked::Reply => Holding::Reply,
@@ -213,6 +227,27 @@ impl Front {
         }
     }
 
+    /// Leads somebody on to the viewer, with the cookie that the edge has made for them, once.
+    fn enter(&self, parts: &Parts, ticket: &SessionTicket, told: &Told) -> Response {
+        if !self.entries.use_up(&told.entry, self.clock.now()) {
+            let page = self.room.orders().session_page;
+            let page = (ticket.role == Role::Owner && !page.is_empty()).then_some(page);
+            return pages::USED.reply_with(&parts.headers, page.as_deref());
+        }
+        // The edge says both, or nothing.
+        let prefix = parts.headers.get(FORWARDED_PREFIX);
+        let prefix = prefix.and_then(|prefix| prefix.to_str().ok());
+        let go = parts.uri.query().map(|query| format!("?{query}"));
+        let [prefix, go] = [prefix, go.as_deref()].map(Option::unwrap_or_default);
+        let mut reply = pages::led_to(&format!("{prefix}{VIEWER_PATH}{go}"));
+        if let Ok(cookie) = HeaderValue::from_str(&told.cookie)
+            && !cookie.is_empty()
+        {
+            reply.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        reply
+    }
+
     /// Takes the order that says whose the session is. Whoever may bring one is known by its signature; again, it changes nothing.
     async fn assign(&self, parts: &Parts, body: Body) -> Response {
         let Ok(order) = to_bytes(body, MAX_ASSIGN_BYTES).await else {
@@ -259,8 +294,8 @@ impl Front {
             };
             headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
         }
-        headers.insert(ROLE, HeaderValue::from_static(part.as_str()));
         credentials::strip(headers);
+        headers.insert(ROLE, HeaderValue::from_static(part.as_str()));
         if let Some(login) = &self.app_login {
             headers.insert(AUTHORIZATION, login.clone());
         }

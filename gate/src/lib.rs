@@ -1,9 +1,10 @@
 //! The data plane: the gate, a small reverse proxy in front of every session's app, and the edge, which finds the gate a visitor belongs to.
-//! Must not know casts, claims, databases or AWS: it believes tickets and session secrets, and nothing else.
+//! Must not know casts, claims, databases or AWS: the edge believes tickets, the gate believes its edge, and neither anything else.
 //!
 //! # Layout
 //! - the two halves: [`run`] (the life of the gate and its app, in the task) and [`edge`] (the router in front of all gates)
-//! - what both believe: [`credentials`] (the ticket cookie and the secret header); what the gate refuses: [`admission`]
+//! - what they say to each other: [`credentials`] (the ticket cookie, and the headers with the edge's proof); where the edge looks for
+//!   gates: [`places`]; what the gate refuses: [`admission`], [`entries`]; how it gets its secret: [`bootstrap`]
 //! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`], within
 //!   [`limits`]; bodies that break off: [`bodies`]
 //! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`frames`],
@@ -16,9 +17,11 @@ pub mod admission;
 pub mod app;
 pub mod blocked;
 pub mod bodies;
+pub mod bootstrap;
 pub mod cli;
 pub mod credentials;
 pub mod edge;
+pub mod entries;
 pub mod exec;
 pub mod frames;
 pub mod front;
@@ -28,6 +31,7 @@ pub mod output;
 pub mod pages;
 pub mod path_mode;
 pub mod picture;
+pub mod places;
 pub mod presence;
 pub mod profile;
 pub mod proxy;

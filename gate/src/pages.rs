@@ -2,7 +2,8 @@
 //! Must not know why; the callers say it.
 
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, REFRESH,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    REFRESH,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +26,14 @@ pub const NOT_YOURS: Notice = Notice {
     status: StatusCode::FORBIDDEN,
     title: "This session is not open to you",
     detail: "It belongs to somebody else, or it has ended. Open the link again to get a session of your own.",
+    refreshes: false,
+};
+
+/// The address by which somebody wants to enter is not good any more.
+pub const USED: Notice = Notice {
+    status: StatusCode::GONE,
+    title: "This address has been used",
+    detail: "It lets you in once, within half a minute. Open the session's own page, or the link that led you here, to enter again.",
     refreshes: false,
 };
 
@@ -171,6 +180,17 @@ pub const UNREADABLE: Notice = Notice {
     detail: "It is not a plain request for a path on this host.",
     refreshes: false,
 };
+
+/// 303 to a path of ours; nothing of the address before may be kept or passed on.
+pub(crate) fn led_to(path: &str) -> Response {
+    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    let headers = [
+        (LOCATION, path),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
 
 impl Notice {
     /// The reply to a request with these headers: a page for browsers, problem JSON (RFC 9457) for others.

@@ -81,6 +81,11 @@ impl Target {
         Self { https, ..self }
     }
 
+    /// Host and port.
+    pub fn authority(&self) -> &str {
+        self.authority.as_str()
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.authority.port_u16().unwrap_or_default()

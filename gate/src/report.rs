@@ -44,15 +44,25 @@ impl Reporter {
         session: &SessionId,
         secret: &SessionSecret,
     ) -> anyhow::Result<Self> {
-        let client = client(|builder| builder.timeout(ATTEMPT))?;
+        let client = client_for_reports()?;
+        Ok(Self::over(client, report_url, session, secret))
+    }
+
+    /// A reporter over the connections of this client.
+    pub fn over(
+        client: Client,
+        report_url: &str,
+        session: &SessionId,
+        secret: &SessionSecret,
+    ) -> Self {
         let url = format!("{report_url}/session/{session}/reports");
         let profile_url = format!("{report_url}/session/{session}/profile");
-        Ok(Self {
+        Self {
             client,
             url,
             profile_url,
             secret: secret.expose().to_owned(),
-        })
+        }
     }
 
     /// Says nothing new, and asks what holds. `None` when nobody answered.
@@ -136,6 +146,14 @@ impl Reporter {
             .send()
             .await
     }
+}
+
+/// A client for what a gate says to the control plane.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client_for_reports() -> anyhow::Result<Client> {
+    client(|builder| builder.timeout(ATTEMPT))
 }
 
 /// A client with connections of its own, set up further by `with`.

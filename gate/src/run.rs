@@ -16,17 +16,20 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::admission::Admission;
 use crate::app::{self, App};
 use crate::credentials;
+use crate::entries::Entries;
 use crate::exec;
 use crate::front::{self, Front};
 use crate::profile::Keeper;
 use crate::proxy::{Proxy, Target};
-use crate::report::{Heard, Reporter};
+use crate::report::{self, Heard, Reporter};
 use crate::room::{Ending, Room};
 use crate::settings::GateSettings;
-use crate::{limits, server};
+use crate::{bootstrap, limits, server};
 
 /// What a shell exits with when a command cannot be run.
 const NOT_RUN: i32 = 127;
+/// What a gate exits with that was given no secret.
+const NO_SECRET: u8 = 4;
 /// What a gate exits with that could not bring the user's files back.
 const NOT_RESTORED: u8 = 3;
 /// How long the report of the end may take.
@@ -58,11 +61,26 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     };
     // Signals are caught before there is an app that could miss them.
     let mut signals = Signals::catch()?;
-    let reporter = Arc::new(Reporter::new(
+    let client = report::client_for_reports()?;
+    let token = &settings.bootstrap_token;
+    // Before anything else runs in this container, which could bring the token first.
+    let exchanged = tokio::select! {
+        exchanged = bootstrap::exchange(&client, &settings.report_url, &settings.session, token) => exchanged,
+        signal = signals.next() => return Ok(ended_by(signal)),
+    };
+    let secret = match exchanged {
+        Ok(secret) => secret,
+        Err(error) => {
+            tracing::error!(%error, "The gate has no secret, so the app is not started");
+            return Ok(NO_SECRET);
+        }
+    };
+    let reporter = Arc::new(Reporter::over(
+        client,
         &settings.report_url,
         &settings.session,
-        &settings.secret,
-    )?);
+        &secret,
+    ));
     let keeper = match restore(&settings, command, &reporter, &mut signals).await {
         Ok(keeper) => keeper,
         Err(code) => return Ok(code),
@@ -78,8 +96,9 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         Ok(app) => {
             let front = Front {
                 session: settings.session.clone(),
-                secret: settings.secret.clone(),
-                admission: Admission::new(settings.session.clone(), settings.secret.clone()),
+                secret: secret.clone(),
+                admission: Admission::new(settings.session.clone(), secret.clone()),
+                entries: Entries::default(),
                 app: Proxy::default().to(Target::loopback(app_port)
                     .context("the app's port makes no address")?
                     .over_https(settings.app_https)),
@@ -115,6 +134,11 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
+/// What a program exits with that a signal has ended.
+fn ended_by(signal: Signal) -> u8 {
+    u8::try_from(128 + signal as i32).unwrap_or(1)
+}
+
 /// Brings the user's files back, where the session has some; gives the exit code when it must not start.
 async fn restore(
     settings: &GateSettings,
@@ -138,7 +162,7 @@ async fn restore(
             Ok(keeper) => return Ok(Some(keeper)),
             Err(error) => error,
         },
-        signal = signals.next() => return Err(u8::try_from(128 + signal as i32).unwrap_or(1)),
+        signal = signals.next() => return Err(ended_by(signal)),
     };
     tracing::error!(
         error = format!("{error:#}"),

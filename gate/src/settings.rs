@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use casting_core::ids::SessionId;
 use casting_core::image::GATE_PORT;
-use casting_core::keys::{SessionKeys, SessionSecret};
+use casting_core::keys::SessionKeys;
 use casting_core::permission::Permission;
+use casting_core::session_environment::BOOTSTRAP_TOKEN;
 use casting_core::time::{Clock, Timestamp};
 use url::Url;
 
 use crate::edge::EdgeSettings;
+use crate::places::{self, Places};
 use crate::room::Clipboard;
 use crate::session_host::SessionHost;
-
-/// The variable with the session's secret; the app never gets it.
-const SECRET_VARIABLE: &str = "CAST_SESSION_SECRET";
 
 /// How long an app may take to end after it was asked to, before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(8);
@@ -37,8 +36,8 @@ pub enum SettingError {
 pub struct GateSettings {
     /// The session this gate stands in front of (`CAST_SESSION_ID`).
     pub session: SessionId,
-    /// Its secret (`CAST_SESSION_SECRET`).
-    pub secret: SessionSecret,
+    /// What it is given its secret for, once (`CAST_BOOTSTRAP_TOKEN`); the app never gets it.
+    pub bootstrap_token: String,
     /// The control plane's origin, without a trailing slash (`CAST_REPORT_URL`).
     pub report_url: String,
     /// How long the session may live once it is ready (`CAST_TIME_LIMIT_SECONDS`).
@@ -85,12 +84,12 @@ impl GateSettings {
         let allows = |permission: Permission| permission.is_named_in(&allowed);
         Ok(Self {
             session: needed(&source, "CAST_SESSION_ID", "a session id", SessionId::parse)?,
-            secret: SessionSecret::from_text(needed(
+            bootstrap_token: needed(
                 &source,
-                SECRET_VARIABLE,
-                "the session's secret",
+                BOOTSTRAP_TOKEN,
+                "the session's bootstrap token",
                 |text| Some(text.to_owned()),
-            )?),
+            )?,
             report_url: needed(&source, "CAST_REPORT_URL", "an http or https URL", origin)?,
             time_limit: needed(
                 &source,
@@ -141,7 +140,8 @@ impl GateSettings {
 pub struct EdgeServer {
     /// Where it listens (`CAST_EDGE_LISTEN`, else every address, port 8080).
     pub listen: SocketAddr,
-    /// How it routes: `CAST_EDGE_KEY`, `CAST_SESSION_HOST`; and `CAST_CONTROL_URL`, where visitors are told how their session stands.
+    /// How it routes: `CAST_EDGE_KEY`, `CAST_SESSION_HOST`; `CAST_CONTROL_URL`, where visitors are told how their session stands; and
+    /// `CAST_EDGE_LOOPBACK_PORTS`, where gates are on the edge's own machine, which otherwise is never looked for one.
     pub edge: EdgeSettings,
 }
 
@@ -170,6 +170,20 @@ impl EdgeServer {
                     SessionKeys::parse,
                 )?,
                 session_host,
+                places: optional(
+                    &source,
+                    "CAST_EDGE_LOOPBACK_PORTS",
+                    "ports and ranges of ports, such as 18080,20000-20010",
+                    places::ports,
+                )?
+                .map(|ranges| {
+                    Places::with_loopback(move |port| {
+                        ranges
+                            .iter()
+                            .any(|(first, last)| (*first..=*last).contains(&port))
+                    })
+                })
+                .unwrap_or_default(),
                 control_url: optional(
                     &source,
                     "CAST_CONTROL_URL",
@@ -297,7 +311,7 @@ mod tests {
             }
             let value = match name {
                 "CAST_SESSION_ID" => SessionId::from_bytes([1; 16]).to_string(),
-                "CAST_SESSION_SECRET" => "hush".to_owned(),
+                "CAST_BOOTSTRAP_TOKEN" => "hush".to_owned(),
                 "CAST_REPORT_URL" => "http://localhost:8300/".to_owned(),
                 "CAST_TIME_LIMIT_SECONDS" => "60".to_owned(),
                 "CAST_SESSION_HOST" => "{session}.cast.example.com".to_owned(),

@@ -1,6 +1,7 @@
-// The edge in AWS: a CloudFront Function (viewer request, runtime 2.0). Takes a visitor's ticket, keeps it in a cookie for the session alone, and
-// points every request at the gate that the ticket names. Keeps no state and believes nothing but tickets: the same rules as gate/src/edge.rs,
-// held together by tests/plans/edge_function.rs. That runtime knows less than browsers do: no destructuring, no for-of, no shorthand properties here.
+// The edge in AWS: a CloudFront Function (viewer request, runtime 2.0). Exchanges a visitor's entry ticket for a session ticket, which lives in a
+// cookie for the session alone, and points every request at the gate that the ticket names, with a proof that only an edge can make. Keeps no state
+// and believes nothing but tickets: the same rules as gate/src/edge.rs and gate/src/places.rs, held together by tests/plans/edge_function.rs. That
+// runtime knows less than browsers do: no destructuring, no for-of, no shorthand properties here.
 //
 // Its key-value store holds: `keys` (the edge's key, and after a comma the one before), `session-host` (such as {session}.cast.example.com, or
 // /s/{session} where sessions are paths of one host; return.js then mends the replies), `gate-host` (what a gate's address is called in DNS, such as ec2-{address}.eu-central-1.compute.amazonaws.com), `control-url`.
@@ -8,12 +9,15 @@ import cf from 'cloudfront';
 import crypto from 'crypto';
 
 const COOKIES = ['__Host-cast-session', 'cast-session'];
-const SECRET = 'x-cast-session-secret';
 const MAX_TICKET = 8192;
+const GATE_PORT = 18080;
 const SESSION = /^s[a-z2-7]{26}$/;
+const ADDRESS = /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/;
 const PATHS = '/s/{session}';
+const HTTPS_ONLY = 'max-age=31536000';
 
 const hmac = (key, text) => crypto.createHmac('sha256', key).update(text).digest('base64url');
+const signed = (key, purpose, text) => hmac(hmac(key, purpose), text);
 
 // Looks at every character, wherever they differ.
 function same(left, right) {
@@ -22,15 +26,14 @@ function same(left, right) {
   return difference === 0;
 }
 
-// The ticket and its session's secret, if it is ours, still good, and for this session.
-function open(text, keys, session, now) {
+// What a ticket says, and the key that signed it for this purpose; null when it is none of ours.
+function open(text, keys, purpose) {
   const parts = text.length > MAX_TICKET ? [] : text.split('.');
   if (parts.length !== 3 || parts[0] !== 'v1') return null;
   for (let i = 0; i < keys.length; i++) {
-    const secret = hmac(Buffer.from(keys[i].trim(), 'base64url'), session);
-    if (!same(hmac(secret, parts[0] + '.' + parts[1]), parts[2])) continue;
-    const ticket = JSON.parse(Buffer.from(parts[1], 'base64url').toString());
-    return ticket.s === session && now < ticket.e ? { ticket: ticket, secret: secret } : null;
+    const key = Buffer.from(keys[i].trim(), 'base64url');
+    if (!same(signed(key, purpose, 'v1.' + parts[1]), parts[2])) continue;
+    return { says: JSON.parse(Buffer.from(parts[1], 'base64url').toString()), told: parts[1], key: key };
   }
   return null;
 }
@@ -41,11 +44,19 @@ function opened(request, keys, session, now) {
   COOKIES.forEach((name) => {
     const cookie = request.cookies[name], texts = cookie ? cookie.multiValue || [cookie] : [];
     texts.forEach((one) => {
-      const ticket = found && found.ticket.o === 'owner' ? null : open(one.value, keys, session, now);
-      if (ticket && (!found || ticket.ticket.o === 'owner')) found = ticket;
+      const ticket = found && found.says.o === 'owner' ? null : open(one.value, keys, 'session ticket');
+      const good = ticket && ticket.says.s === session && now < ticket.says.e;
+      if (good && (!found || ticket.says.o === 'owner')) found = ticket;
     });
   });
   return found;
+}
+
+// Whether a gate can be there: on no loopback, link-local or reserved address, and at the gates' port only.
+function isPlace(host, port) {
+  const parts = ADDRESS.test(host) ? host.split('.').map(Number) : [0], first = parts[0];
+  const bad = first === 0 || first === 127 || first >= 224 || (first === 169 && parts[1] === 254) || host === '168.63.129.16';
+  return port === GATE_PORT && !bad && parts.every((part) => part < 256);
 }
 
 // The session that this request is for, or an empty text.
@@ -66,6 +77,7 @@ function notice(status, description, detail, page) {
     statusCode: status,
     statusDescription: description,
     headers: {
+      'strict-transport-security': { value: HTTPS_ONLY },
       'content-type': { value: 'text/html; charset=utf-8' },
       'cache-control': { value: 'no-store' },
       'referrer-policy': { value: 'no-referrer' },
@@ -77,16 +89,6 @@ function notice(status, description, detail, page) {
   };
 }
 
-// 303 to a path of ours; nothing of the address before may be kept or passed on.
-function moved(path, cookies) {
-  return {
-    statusCode: 303,
-    statusDescription: 'See Other',
-    headers: { location: { value: path }, 'cache-control': { value: 'no-store' }, 'referrer-policy': { value: 'no-referrer' } },
-    cookies: cookies,
-  };
-}
-
 async function handler(event) {
   const request = event.request, store = cf.kvs(), headers = request.headers;
   const host = ((headers.host && headers.host.value) || '').toLowerCase().split(':')[0];
@@ -95,41 +97,58 @@ async function handler(event) {
     return notice(404, 'There is nothing at this address', 'Check the link, or open it again.');
   }
   const prefix = template === PATHS ? '/s/' + session : '', uri = request.uri.slice(prefix.length);
-  if (!uri) return moved(prefix + '/', {});
-  const enters = uri === '/.cast/enter';
+  if (!uri) {
+    const moved = { location: { value: prefix + '/' }, 'cache-control': { value: 'no-store' }, 'referrer-policy': { value: 'no-referrer' } };
+    moved['strict-transport-security'] = { value: HTTPS_ONLY };
+    return { statusCode: 303, statusDescription: 'See Other', headers: moved, cookies: {} };
+  }
   const keys = (await store.get('keys')).split(','), now = Date.now();
-  const stranger = async () => notice(403, 'This session is not open to you',
-    'It belongs to somebody else, or it has ended. Open the link again to get a session of your own.', await store.get('control-url') + '/session/' + session);
+  const refuse = async (status, title, detail) => notice(status, title, detail, await store.get('control-url') + '/session/' + session);
+  const stranger = () => refuse(403, 'This session is not open to you',
+    'It belongs to somebody else, or it has ended. Open the link again to get a session of your own.');
+  const known = opened(request, keys, session, now);
+  let brought = known, entry = '', cookie = '';
 
-  if (enters) {
-    const text = (request.querystring.ticket && request.querystring.ticket.value) || '', entered = open(text, keys, session, now);
-    if (!entered || request.method !== 'GET') return stranger();
-    const age = Math.floor((entered.ticket.e - now) / 1000);
-    // A signed text is base64url and dots; what is not goes no further.
-    const go = (request.querystring.go && request.querystring.go.value) || '';
-    const cookies = {}, led = prefix + '/.cast/' + (/^[A-Za-z0-9_.-]+$/.test(go) ? '?go=' + go : '');
+  if (uri === '/.cast/enter' && request.method === 'GET') {
+    const query = request.querystring, once = (name) => (query[name] && !query[name].multiValue ? query[name].value : '');
+    const twice = (query.ticket && query.ticket.multiValue) || (query.go && query.go.multiValue);
+    const entered = open(twice ? '' : once('ticket'), keys, 'entry ticket');
+    if (!entered) return stranger();
+    const ticket = entered.says.t, go = once('go');
+    if (now >= entered.says.e || now >= ticket.e) {
+      return refuse(410, 'This address has been used',
+        "It lets you in once, within half a minute. Open the session's own page, or the link that led you here, to enter again.");
+    }
+    if (ticket.s !== session) return stranger();
+    const told = Buffer.from(JSON.stringify(ticket)).toString('base64url'), text = 'v1.' + told;
+    entry = entered.says.n + '.' + entered.says.e;
     // Whoever owns the session and opens its share link stays its owner.
-    const known = opened(request, keys, session, now), stays = entered.ticket.o !== 'owner' && known && known.ticket.o === 'owner';
-    if (!stays) cookies[COOKIES[prefix ? 1 : 0]] = { value: text, attributes: 'Path=' + prefix + '/; Max-Age=' + age + '; HttpOnly; SameSite=Lax; Secure' };
-    return moved(led, cookies);
+    if (ticket.o === 'owner' || !known || known.says.o !== 'owner') {
+      cookie = COOKIES[prefix ? 1 : 0] + '=' + text + '.' + signed(entered.key, 'session ticket', text)
+        + '; Path=' + prefix + '/; Max-Age=' + Math.floor((ticket.e - now) / 1000) + '; HttpOnly; SameSite=Lax; Secure';
+    }
+    brought = { says: ticket, told: told, key: entered.key };
+    // A signed text is base64url and dots; what is not goes no further.
+    request.querystring = /^[A-Za-z0-9_.-]+$/.test(go) ? { go: { value: go } } : {};
   }
 
-  const brought = opened(request, keys, session, now);
   if (!brought) return stranger();
-  const ticket = brought.ticket, isAddress = /^\d+\.\d+\.\d+\.\d+$/.test(ticket.h);
-  const domain = isAddress ? (await store.get('gate-host')).replace('{address}', ticket.h.split('.').join('-')) : ticket.h;
-  // The edge is where visitors arrive: what they say about themselves is dropped.
+  // No gate is there, or none any more.
+  if (!isPlace(brought.says.h, brought.says.p)) return refuse(410, 'This session has ended', 'Open the link again to get a new one.');
+  // The edge is where visitors arrive: what they say about themselves, or in its name, is dropped.
   Object.keys(headers).forEach((name) => {
-    if (name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip' || name === SECRET) delete headers[name];
+    if (name.startsWith('x-forwarded-') || name.startsWith('x-cast-') || name === 'forwarded' || name === 'x-real-ip') delete headers[name];
   });
   request.uri = uri;
   if (prefix) headers['x-forwarded-prefix'] = { value: prefix };
-  const told = { 'x-forwarded-proto': 'https', 'x-forwarded-host': host };
-  told[SECRET] = brought.secret;
+  const told = { 'x-forwarded-proto': 'https', 'x-forwarded-host': host, 'x-cast-edge-visitor': brought.told };
+  if (entry) told['x-cast-edge-entry'] = entry;
+  if (cookie) told['x-cast-edge-cookie'] = cookie;
+  told['x-cast-edge-proof'] = signed(brought.key, session, ['edge', brought.told, entry, cookie].join('\n'));
   cf.updateRequestOrigin({
-    domainName: domain,
+    domainName: (await store.get('gate-host')).replace('{address}', brought.says.h.split('.').join('-')),
     hostHeader: host,
-    customOriginConfig: { port: ticket.p, protocol: 'http', sslProtocols: ['TLSv1.2'] },
+    customOriginConfig: { port: brought.says.p, protocol: 'http', sslProtocols: ['TLSv1.2'] },
     originAccessControlConfig: { enabled: false },
     timeouts: { connectionTimeout: 3, readTimeout: 120 },
     customHeaders: told,

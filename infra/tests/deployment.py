@@ -198,10 +198,14 @@ class Deployment:
     def owner(self, claimed):
         return {"authorization": f"Bearer {claimed['session_token']}"}
 
+    def secret(self, session):
+        return _text(hmac.new(self._derived("sessions"), session.encode(), hashlib.sha256).digest())
+
+    def bootstrap(self, session, token):
+        return self.request("POST", f"/session/{session}/bootstrap", {}, {"authorization": f"Bearer {token}"})
+
     def report(self, session, report, what="reports"):
-        sessions = self._derived("sessions")
-        secret = _text(hmac.new(sessions, session.encode(), hashlib.sha256).digest())
-        return self.request("POST", f"/session/{session}/{what}", report, {"authorization": f"Bearer {secret}"})
+        return self.request("POST", f"/session/{session}/{what}", report, {"authorization": f"Bearer {self.secret(session)}"})
 
     # What a gate does with a signed request.
 

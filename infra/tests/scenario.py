@@ -176,6 +176,10 @@ def a_claim_starts_one_task_of_the_right_kind_in_the_right_place(it):
     assert told["CAST_REPORT_URL"] == it.outputs["CastBaseUrl"].removesuffix("/cast/")
     assert {"key": "session", "value": session["session_id"]} in task["tags"]
     assert state(it, session)["state"] == "starting"
+    # What the task is told is good once, and is not the secret of its gate.
+    exchanged = [it.bootstrap(session["session_id"], told["CAST_BOOTSTRAP_TOKEN"]) for _ in range(2)]
+    assert [answer.status for answer in exchanged] == [200, 403], exchanged
+    assert exchanged[0].json()["secret"] == it.secret(session["session_id"]) not in told.values()
 
 
 def a_session_is_entered_once_its_gate_is_ready_and_ended_by_its_owner(it):

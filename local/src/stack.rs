@@ -30,7 +30,7 @@ use crate::confine::reach::Reach;
 use crate::confine::{self, Confinement, Level, probe};
 use crate::container_app::engine::Engine;
 use crate::database::{self, DynamoDb};
-use crate::ecs::{Containers, Ecs, EcsOptions, Processes, Runtime};
+use crate::ecs::{Containers, Ecs, EcsOptions, GatePorts, Processes, Runtime};
 use crate::folder::{Folder, draw_signing_key};
 use crate::front::{self, Front};
 use crate::in_process::{self, InProcess};
@@ -235,6 +235,10 @@ impl Stack {
             Runtime::Processes(processes) => processes.confinement.as_ref().map(|held| held.level),
             Runtime::Imaginary { .. } => None,
         };
+        let gate_ports = match &options.runtime {
+            Runtime::Processes(processes) => processes.gate_ports.clone(),
+            Runtime::Imaginary { .. } => GatePorts::default(),
+        };
         let engine = match &settings.tasks {
             TaskKind::Processes { engine, .. } => engine.clone(),
             TaskKind::Imaginary => None,
@@ -297,6 +301,8 @@ impl Stack {
         let edge = edge::router(EdgeSettings {
             keys: control.keys.sessions().clone(),
             session_host: session_host.clone(),
+            // All gates are on this machine, and nothing else of it is a gate.
+            places: casting_gate::places::Places::with_loopback(move |port| gate_ports.has(port)),
             control_url: Some(url::Url::parse(&places.url).context("The public URL is none.")?),
             secure_cookies: places.url.starts_with("https:"),
             clock: settings.clock.clone(),
@@ -578,6 +584,7 @@ fn lay_out_tasks(executable: &Path, engine: Option<PathBuf>, root: &Path) -> Res
         environment: crate::options::task_environment(),
         containers,
         confinement: None,
+        gate_ports: GatePorts::default(),
     })
 }
 

@@ -11,6 +11,7 @@ mod admin;
 mod alike;
 mod bad_input;
 mod badges;
+mod bootstrap;
 mod captcha;
 mod certified;
 mod console;

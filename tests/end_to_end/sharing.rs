@@ -2,7 +2,7 @@
 
 use casting_core::Report;
 use casting_core::ids::SessionId;
-use casting_core::ticket::{Role, SessionTicket};
+use casting_core::ticket::{EntryTicket, Role};
 use casting_core::time::Clock;
 use casting_tests::processes::soon;
 use reqwest::Method;
@@ -80,8 +80,9 @@ async fn a_shared_session_is_watched_by_its_link_until_that_is_taken_back() {
     assert_eq!(status, 303);
     let text = entrance.split_once("ticket=").expect("a ticket").1;
     let keys = &shared.lab.stack.control.keys;
-    let (ticket, _) =
-        SessionTicket::open(text, keys.sessions(), shared.lab.clock.now()).expect("ours");
+    let (entry, _) =
+        EntryTicket::open(text, keys.sessions(), shared.lab.clock.now()).expect("ours");
+    let ticket = entry.ticket;
     let watcher = ticket.watcher.expect("somebody");
     assert_eq!(
         (ticket.role, watcher.name.as_str(), watcher.round),

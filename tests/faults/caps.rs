@@ -360,6 +360,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                     claims.push(*claimed);
                 }
                 Done::Served(id) => _ = world.served.insert(id),
+                Done::HasSecret(id) => world.give_secret(&id)?,
                 Done::NotTaken(event) => undelivered.push(event),
                 Done::Nothing => {}
             }

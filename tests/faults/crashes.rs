@@ -24,6 +24,7 @@ const LIMIT: IpLimit = IpLimit {
 enum Flow {
     Claim,
     Resume,
+    Bootstrap,
     Ready,
     End,
     EndWhileStarting,
@@ -31,9 +32,10 @@ enum Flow {
     Sweep,
 }
 
-const FLOWS: [Flow; 7] = [
+const FLOWS: [Flow; 8] = [
     Flow::Claim,
     Flow::Resume,
+    Flow::Bootstrap,
     Flow::Ready,
     Flow::End,
     Flow::EndWhileStarting,
@@ -67,6 +69,7 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
     let calls = match flow {
         Flow::Claim => Box::pin(claim_twice(&mut world, luck)).await?,
         Flow::Resume => Box::pin(resume_twice(&mut world, luck)).await?,
+        Flow::Bootstrap => Box::pin(bootstrap_thrice(&mut world, luck)).await?,
         _ => Box::pin(set_in_motion(&mut world, flow, luck)).await?,
     };
     world
@@ -147,6 +150,53 @@ async fn resume_twice(world: &mut World, luck: Luck) -> Result<usize> {
     Ok(act.calls)
 }
 
+/// A gate brings its token; then whoever has found it does, or the gate itself, which has seen no answer.
+async fn bootstrap_thrice(world: &mut World, luck: Luck) -> Result<usize> {
+    let [claimer, first, second] = [0, 1, 2].map(|n| world.processes[n].clone());
+    let key = world.cast.settings.key.as_str().to_owned();
+    let refused = |refusal: Refusal| anyhow::anyhow!("{refusal:?}");
+    let opened = open(&claimer, &key, &visitor(1)).await.map_err(refused)?;
+    let claimed = claim(&claimer, &key, &opened, &visitor(1)).await;
+    let session = claimed.map_err(refused)?.session;
+    let id = session.id.clone();
+    world.given.insert(id.clone());
+    let token = first
+        .keys
+        .sessions()
+        .named(&session.secret_key)
+        .bootstrap_token(&id, session.launch.attempt);
+    let brought = act(1, luck, first.bootstrap(&id, &token)).await;
+    let row = world.calm().store.session(&id).await?;
+    let is_used = row.context("it has a row")?.bootstrapped.is_some();
+    let again = second.bootstrap(&id, &token).await.is_ok();
+    let last = first.bootstrap(&id, &token).await.is_ok();
+    let heard = brought.result.is_some_and(|result| result.is_ok());
+    ensure!(
+        !heard || is_used,
+        "the secret was given and nothing says so"
+    );
+    ensure!(again != is_used, "used: {is_used}, and again: {again}");
+    ensure!(!last, "the token was good a third time");
+    if heard || again {
+        world.give_secret(&id)?;
+        let secret = first.keys.sessions().secret(&id).expose().to_owned();
+        let ready = Report::Ready { port: 1 };
+        let ready = first.report(&id, &secret, ready, visitor(1).address).await;
+        ready.map_err(refused)?;
+        world.served.insert(id);
+    } else {
+        // Nobody has the secret. The gate ends, and so does its task.
+        world
+            .ecs
+            .exit(&session.task.context("it has a task")?.arn, 4);
+        world.settle().await?;
+        let row = world.calm().store.session(&id).await?;
+        let row = row.context("it has a row")?;
+        ensure!(row.is_refunded(), "{row:?}");
+    }
+    Ok(brought.calls)
+}
+
 async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
@@ -166,7 +216,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
     let here = visitor(1).address;
     let other = world.processes[2].clone();
     let calls = match flow {
-        Flow::Claim | Flow::Resume => 0,
+        Flow::Claim | Flow::Resume | Flow::Bootstrap => 0,
         Flow::Ready => {
             let act = act(
                 1,

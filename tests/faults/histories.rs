@@ -28,6 +28,7 @@ pub enum Done {
     Given(Box<Claimed>, Proof),
     Served(SessionId),
     NotTaken(Value),
+    HasSecret(SessionId),
     Nothing,
 }
 
@@ -176,6 +177,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                 Done::Served(id) => {
                     world.served.insert(id);
                 }
+                Done::HasSecret(id) => world.give_secret(&id)?,
                 Done::NotTaken(event) => undelivered.push(event),
                 Done::Nothing => {}
             }
@@ -218,6 +220,22 @@ pub fn send_actor(
         (5..=6, Some(claimed)) => {
             // A gate speaks only out of a task that runs.
             if !world.runs(&claimed.session.id) {
+                return;
+            }
+            if rng.bool() {
+                let launch = claimed.session.launch.attempt;
+                let id = claimed.session.id;
+                let token = process
+                    .keys
+                    .sessions()
+                    .named("")
+                    .bootstrap_token(&id, launch);
+                actors.spawn(async move {
+                    match act(seed, luck, process.bootstrap(&id, &token)).await.result {
+                        Some(Ok(_)) => Done::HasSecret(id),
+                        _ => Done::Nothing,
+                    }
+                });
                 return;
             }
             let secret = process

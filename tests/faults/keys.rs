@@ -1,7 +1,7 @@
 //! A change of the deployment's key, in the middle of everything that was signed with the one before.
 
 use casting_core::denial::DenialCode;
-use casting_core::ticket::SessionTicket;
+use casting_core::ticket::EntryTicket;
 use casting_core::{ClaimRequest, Report};
 use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
 
@@ -27,6 +27,8 @@ async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
         .expect("is given a session");
     let id = running.session.id.clone();
     let secret = old.sessions().secret(&id).expose().to_owned();
+    let attempt = running.session.launch.attempt;
+    let token = old.sessions().named("").bootstrap_token(&id, attempt);
     let asked = ClaimRequest {
         idempotency_key: Some("once".into()),
         ..open(world.calm(), &key, &visitor(2)).await.expect("opens")
@@ -35,6 +37,12 @@ async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
 
     world.change_keys(true);
     let now = world.processes[1].clone();
+    let given = now.bootstrap(&id, &token).await;
+    let given = given.expect("a gate that is starting gets its secret");
+    assert!(
+        given.matches(&secret),
+        "by the key that it was started with"
+    );
     now.report(&id, &secret, Report::Ready { port: 8080 }, here(1))
         .await
         .expect("the gate is still believed");
@@ -42,11 +50,11 @@ async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
         .enter(&id, Some(&running.owner_ticket))
         .await
         .expect("the owner is still known");
-    let (_, found) = SessionTicket::open(ticket_in(&entry), now.keys.sessions(), now.clock.now())
+    let (_, found) = EntryTicket::open(ticket_in(&entry), now.keys.sessions(), now.clock.now())
         .expect("the edge lets it in");
     assert!(
-        found.matches(&secret),
-        "the edge presents the secret that the gate was started with"
+        found.secret(&id).matches(&secret),
+        "the edge knows the secret that the gate was given"
     );
     claim(&now, &key, &unclaimed, &visitor(3))
         .await

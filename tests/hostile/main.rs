@@ -105,7 +105,7 @@ fn attempts(targets: &Targets, port: u16) -> Report {
 /// Its own environment, and everybody else's.
 fn environments(report: &mut Report, targets: &Targets) {
     let suspicious = [
-        "CAST_SESSION_SECRET",
+        "CAST_BOOTSTRAP_TOKEN",
         "CAST_REPORT_URL",
         "CAST_GATE_LISTEN",
         "CASTING_",

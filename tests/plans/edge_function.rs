@@ -1,12 +1,17 @@
-//! The edge in AWS, run under Node with tickets that the Rust side signed: both must mean the same.
+//! The edge in AWS, run under Node, and the Rust edge, by the same tables: both must mean the same.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use casting_core::ids::SessionId;
-use casting_core::keys::Keyring;
-use casting_core::testing::NOON;
-use casting_core::ticket::{OwnerTicket, Role, SessionTicket, Watcher};
+use casting_core::ids::{Nonce, SessionId};
+use casting_core::keys::{Keyring, SessionKeys};
+use casting_core::testing::{NOON, SetClock};
+use casting_core::ticket::{EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket, Watcher};
+use casting_gate::edge::EdgeSettings;
+use casting_gate::places::Places;
+use casting_gate::session_host::SessionHost;
 use serde_json::{Value, json};
 
 const FUNCTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/edge/router.js");
@@ -14,37 +19,300 @@ const WAY_BACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/edge/retur
 const HARNESS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/edge_function.mjs");
 const KEY: [u8; 32] = [5; 32];
 const NEXT_KEY: [u8; 32] = [6; 32];
+const CONTROL: &str = "https://cast.example.com";
+const NAMES: &str = "{session}.cast.example.com";
+const PATHS: &str = "/s/{session}";
+const GATE: &str = "192.0.2.7";
+const GATE_PORT: u16 = 18_080;
 
 fn session(n: u8) -> SessionId {
     SessionId::from_bytes([n; 16])
 }
 
-fn ticket(key: &[u8; 32], n: u8, host: &str) -> String {
-    let ticket = SessionTicket {
+fn owner(n: u8) -> SessionTicket {
+    SessionTicket {
         session: session(n),
         role: Role::Owner,
         watcher: None,
-        host: host.into(),
-        port: 18_080,
+        host: GATE.into(),
+        port: GATE_PORT,
         expires: NOON.plus_seconds(60),
+    }
+}
+
+fn watcher() -> SessionTicket {
+    SessionTicket {
+        role: Role::Viewer,
+        watcher: Some(Watcher {
+            id: "1".into(),
+            name: "Ada Łovelace \"quoted\" \u{2028}".into(),
+            round: 1,
+        }),
+        ..owner(1)
+    }
+}
+
+fn sign(key: &[u8; 32], ticket: &SessionTicket) -> String {
+    ticket.sign(Keyring::new(key).sessions().named(""))
+}
+
+/// What stands in an address that is good for half a minute.
+fn entry(key: &[u8; 32], ticket: &SessionTicket) -> String {
+    let entry = EntryTicket {
+        ticket: ticket.clone(),
+        nonce: Nonce::from_bytes([7; 16]),
+        expires: NOON.plus_seconds(30),
     };
-    ticket.sign(&Keyring::new(key).sessions().secret(&session(n)))
+    entry.sign(Keyring::new(key).sessions().named(""))
 }
 
-/// A request to session 1's host, with these cookies and this query, so many seconds after noon.
-fn asks(keys: &str, uri: &str, cookies: &Value, query: &str, after: u64) -> Value {
-    json!({
-        "store": {"keys": keys, "session-host": "{session}.cast.example.com", "control-url": "https://cast.example.com",
-            "gate-host": "ec2-{address}.eu-central-1.compute.amazonaws.com"},
-        "now": NOON.plus_seconds(after).millis(),
-        "request": {"method": "GET", "uri": uri, "cookies": cookies, "querystring": {"ticket": {"value": query}},
-            "headers": {"host": {"value": format!("{}.cast.example.com", session(1))}, "x-cast-session-secret": {"value": "hush"},
-                "x-forwarded-for": {"value": "192.0.2.1"}, "accept": {"value": "text/html"}}},
-    })
+/// A request, and what must come of it.
+#[derive(Clone)]
+struct Case {
+    name: &'static str,
+    keys: String,
+    template: &'static str,
+    host: String,
+    method: &'static str,
+    uri: String,
+    cookies: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, &'static str)>,
+    /// Seconds since noon.
+    after: u64,
+    wanted: Wanted,
 }
 
-fn run(cases: &[Value]) -> Vec<Value> {
-    run_function(FUNCTION, cases)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Passed,
+    Answered(u16),
+}
+
+const STRANGER: Wanted = Wanted::Answered(403);
+const USED: Wanted = Wanted::Answered(410);
+const ENDED: Wanted = Wanted::Answered(410);
+
+/// A request of session 1's visitor, with this cookie.
+fn asks(name: &'static str, uri: &str, cookie: &str, wanted: Wanted) -> Case {
+    let cookie = (!cookie.is_empty()).then(|| ("__Host-cast-session", cookie.to_owned()));
+    Case {
+        name,
+        keys: Keyring::edge_key(&KEY),
+        template: NAMES,
+        host: format!("{}.cast.example.com", session(1)),
+        method: "GET",
+        uri: uri.to_owned(),
+        cookies: cookie.into_iter().collect(),
+        headers: Vec::new(),
+        after: 0,
+        wanted,
+    }
+}
+
+fn enters(name: &'static str, entry: &str, wanted: Wanted) -> Case {
+    asks(name, &format!("/.cast/enter?ticket={entry}"), "", wanted)
+}
+
+/// What came of a request, as both edges can say it.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Answered {
+        status: u16,
+        location: Option<String>,
+        names_session_page: bool,
+    },
+    Passed {
+        gate: String,
+        uri: String,
+        headers: BTreeMap<String, String>,
+    },
+}
+
+impl Outcome {
+    fn header(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Passed { headers, .. } => headers.get(name).map(String::as_str),
+            Self::Answered { .. } => None,
+        }
+    }
+
+    fn wanted(&self) -> Wanted {
+        match self {
+            Self::Answered { status, .. } => Wanted::Answered(*status),
+            Self::Passed { .. } => Wanted::Passed,
+        }
+    }
+}
+
+/// Headers that both edges decide on; what else travels is the business of what carries them.
+fn is_decided(name: &str) -> bool {
+    name.starts_with("x-") || name == "forwarded" || name == "accept"
+}
+
+impl Case {
+    fn query(&self) -> Vec<(String, String)> {
+        let query = self.uri.split_once('?').map_or("", |(_, query)| query);
+        url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect()
+    }
+
+    /// As CloudFront hands it to the function.
+    fn for_function(&self) -> Value {
+        let several = |pairs: Vec<(String, String)>| {
+            let mut map = serde_json::Map::new();
+            for (name, value) in pairs {
+                let one = json!({ "value": value });
+                match map.get_mut(&name) {
+                    None => {
+                        map.insert(name, one);
+                    }
+                    Some(known) => {
+                        if known["multiValue"].is_null() {
+                            known["multiValue"] = json!([{ "value": known["value"] }]);
+                        }
+                        if let Some(all) = known["multiValue"].as_array_mut() {
+                            all.push(one);
+                        }
+                    }
+                }
+            }
+            Value::Object(map)
+        };
+        let cookies = self
+            .cookies
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        let mut headers = json!({ "host": { "value": self.host } });
+        for (name, value) in &self.headers {
+            headers[*name] = json!({ "value": value });
+        }
+        let path = self.uri.split('?').next();
+        json!({
+            "store": {"keys": self.keys, "session-host": self.template, "control-url": CONTROL,
+                "gate-host": "ec2-{address}.eu-central-1.compute.amazonaws.com"},
+            "now": NOON.plus_seconds(self.after).millis(),
+            "request": {"method": self.method, "uri": path, "cookies": several(cookies),
+                "querystring": several(self.query()), "headers": headers},
+        })
+    }
+
+    fn by_function(seen: &Value) -> Outcome {
+        let answer = &seen["answer"];
+        if let Some(status) = answer["statusCode"].as_u64() {
+            assert_eq!(seen["origin"], Value::Null, "an answer goes nowhere");
+            let https_only = &answer["headers"]["strict-transport-security"]["value"];
+            assert_eq!(https_only, "max-age=31536000", "{answer}");
+            return Outcome::Answered {
+                status: u16::try_from(status).expect("a status"),
+                location: answer["headers"]["location"]["value"]
+                    .as_str()
+                    .map(str::to_owned),
+                names_session_page: answer["body"]
+                    .as_str()
+                    .is_some_and(|body| body.contains(&format!("{CONTROL}/session/"))),
+            };
+        }
+        let origin = &seen["origin"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let host = text(&origin["domainName"]);
+        let address = host
+            .strip_prefix("ec2-")
+            .and_then(|rest| rest.split_once('.'))
+            .map(|(address, _)| address.replace('-', "."));
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+            headers.insert(name.clone(), text(&value["value"]));
+        }
+        for (name, value) in origin["customHeaders"].as_object().into_iter().flatten() {
+            headers.insert(name.clone(), text(value));
+        }
+        assert_eq!(origin["hostHeader"], json!(headers["host"]), "{seen}");
+        headers.retain(|name, _| is_decided(name));
+        let query: Vec<String> = answer["querystring"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| format!("{name}={}", text(&value["value"])))
+            .collect();
+        let query = match query.join("&") {
+            query if query.is_empty() => query,
+            query => format!("?{query}"),
+        };
+        Outcome::Passed {
+            gate: format!(
+                "{}:{}",
+                address.unwrap_or(host),
+                origin["customOriginConfig"]["port"]
+            ),
+            uri: format!("{}{query}", text(&answer["uri"])),
+            headers,
+        }
+    }
+
+    fn by_rust(&self) -> Outcome {
+        let clock = SetClock::at(NOON.plus_seconds(self.after));
+        let edge = EdgeSettings {
+            keys: SessionKeys::parse(&self.keys).expect("keys"),
+            session_host: SessionHost::parse(self.template).expect("a template"),
+            places: Places::default(),
+            control_url: Some(CONTROL.parse().expect("a URL")),
+            secure_cookies: true,
+            clock: Arc::new(clock),
+        };
+        let mut request = http::Request::builder()
+            .method(self.method)
+            .uri(&self.uri)
+            .header("host", &self.host)
+            .body(())
+            .expect("a request");
+        let headers = request.headers_mut();
+        for (name, value) in &self.headers {
+            headers.insert(*name, value.parse().expect("a value"));
+        }
+        for (name, value) in &self.cookies {
+            let cookie = format!("{name}={value}").parse().expect("a value");
+            headers.append("cookie", cookie);
+        }
+        match edge.decide_on(request) {
+            Ok(onward) => Outcome::Passed {
+                gate: onward.gate.authority().to_owned(),
+                uri: onward.parts.uri.to_string(),
+                headers: onward
+                    .parts
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| is_decided(name.as_str()))
+                    .map(|(name, value)| {
+                        (name.to_string(), value.to_str().expect("text").to_owned())
+                    })
+                    .collect(),
+            },
+            Err(reply) => Outcome::Answered {
+                status: reply.status().as_u16(),
+                location: reply
+                    .headers()
+                    .get("location")
+                    .map(|value| value.to_str().expect("text").to_owned()),
+                names_session_page: matches!(reply.status().as_u16(), 403 | 410),
+            },
+        }
+    }
+}
+
+/// Puts all cases to both edges, and gives what came of each.
+fn by_both(cases: &[Case]) -> Vec<Outcome> {
+    let asked: Vec<Value> = cases.iter().map(Case::for_function).collect();
+    let seen = run_function(FUNCTION, &asked);
+    let outcomes: Vec<Outcome> = cases.iter().map(Case::by_rust).collect();
+    for ((case, seen), outcome) in cases.iter().zip(&seen).zip(&outcomes) {
+        let name = case.name;
+        assert!(seen["answer"]["failed"].is_null(), "{name}: {seen}");
+        assert_eq!(Case::by_function(seen), *outcome, "{name}: the two differ");
+        assert_eq!(outcome.wanted(), case.wanted, "{name}");
+    }
+    outcomes
 }
 
 fn run_function(function: &str, cases: &[Value]) -> Vec<Value> {
@@ -64,339 +332,339 @@ fn run_function(function: &str, cases: &[Value]) -> Vec<Value> {
 }
 
 #[test]
-fn the_function_lets_through_what_the_rust_edge_lets_through_and_nothing_else() {
-    let (edge, both) = (
-        Keyring::edge_key(&KEY),
-        format!(
-            "{},{}",
-            Keyring::edge_key(&NEXT_KEY),
-            Keyring::edge_key(&KEY)
-        ),
+fn both_edges_let_through_good_tickets_alone() {
+    let both = format!(
+        "{},{}",
+        Keyring::edge_key(&NEXT_KEY),
+        Keyring::edge_key(&KEY)
     );
-    let good = ticket(&KEY, 1, "192.0.2.7");
-    let cookie = |text: &str| json!({"__Host-cast-session": {"value": text}});
-    let planted =
-        json!({"cast-session": {"value": "x", "multiValue": [{"value": "x"}, {"value": good}]}});
-    let owner = OwnerTicket {
+    let good = sign(&KEY, &owner(1));
+    let (body, signature) = good.rsplit_once('.').expect("has dots");
+    let page_owner = OwnerTicket {
         session: session(1),
         expires: NOON.plus_seconds(60),
-    }
-    .sign(&Keyring::new(&KEY));
-    let (body, signature) = good.rsplit_once('.').expect("has dots");
+    };
+    let secret = Keyring::new(&KEY).sessions().secret(&session(1));
+    // What a task ever holds: its gate's secret, and what that signs.
+    let order = GoTicket {
+        session: session(1),
+        url: "https://a.example".into(),
+        at: NOON,
+        expires: NOON.plus_seconds(60),
+    };
+    let later = |after, case: Case| Case { after, ..case };
     let cases = [
-        (
-            "a good ticket",
-            asks(&edge, "/a", &cookie(&good), "", 0),
-            true,
-        ),
-        (
-            "just in time",
-            asks(&edge, "/a", &cookie(&good), "", 59),
-            true,
-        ),
-        (
-            "a planted cookie beside it",
-            asks(&edge, "/a", &planted, "", 0),
-            true,
-        ),
-        (
-            "from before a change of keys",
-            asks(&both, "/a", &cookie(&good), "", 0),
-            true,
-        ),
-        ("expired", asks(&edge, "/a", &cookie(&good), "", 60), false),
-        ("none", asks(&edge, "/a", &json!({}), "", 0), false),
-        (
-            "another session's",
-            asks(&edge, "/a", &cookie(&ticket(&KEY, 2, "192.0.2.7")), "", 0),
-            false,
-        ),
-        (
+        asks("a good ticket", "/a?b=c", &good, Wanted::Passed),
+        asks("a watcher's", "/a", &sign(&KEY, &watcher()), Wanted::Passed),
+        later(59, asks("just in time", "/a", &good, Wanted::Passed)),
+        Case {
+            cookies: vec![("cast-session", "x".into()), ("cast-session", good.clone())],
+            ..asks("planted cookies beside it", "/a", "", Wanted::Passed)
+        },
+        Case {
+            keys: both,
+            ..asks("from before a change of keys", "/a", &good, Wanted::Passed)
+        },
+        later(60, asks("expired", "/a", &good, STRANGER)),
+        asks("none", "/a", "", STRANGER),
+        asks("another session's", "/a", &sign(&KEY, &owner(2)), STRANGER),
+        asks(
             "another deployment's",
-            asks(
-                &edge,
-                "/a",
-                &cookie(&ticket(&NEXT_KEY, 1, "192.0.2.7")),
-                "",
-                0,
-            ),
-            false,
+            "/a",
+            &sign(&NEXT_KEY, &owner(1)),
+            STRANGER,
         ),
-        (
+        asks("an entry ticket", "/a", &entry(&KEY, &owner(1)), STRANGER),
+        asks(
             "of another kind",
-            asks(&edge, "/a", &cookie(&owner), "", 0),
-            false,
+            "/a",
+            &page_owner.sign(&Keyring::new(&KEY)),
+            STRANGER,
         ),
-        (
-            "cut",
-            asks(&edge, "/a", &cookie(&good[..good.len() - 1]), "", 0),
-            false,
+        asks(
+            "signed in the session",
+            "/a",
+            &order.sign(&secret),
+            STRANGER,
         ),
-        (
-            "without a signature",
-            asks(&edge, "/a", &cookie(&format!("{body}.")), "", 0),
-            false,
-        ),
-        (
+        asks("cut", "/a", &good[..good.len() - 1], STRANGER),
+        asks("without a signature", "/a", &format!("{body}."), STRANGER),
+        asks(
             "with more dots",
-            asks(
-                &edge,
-                "/a",
-                &cookie(&format!("{body}.{signature}.x")),
-                "",
-                0,
-            ),
-            false,
+            "/a",
+            &format!("{body}.{signature}.x"),
+            STRANGER,
         ),
-        (
-            "altered",
-            asks(
-                &edge,
-                "/a",
-                &cookie(&good.replacen("v1.e", "v1.f", 1)),
-                "",
-                0,
-            ),
-            false,
-        ),
-        (
+        asks("altered", "/a", &good.replacen("v1.e", "v1.f", 1), STRANGER),
+        asks(
             "huge",
-            asks(
-                &edge,
-                "/a",
-                &cookie(&format!("v1.{}.x", "A".repeat(100_000))),
-                "",
-                0,
-            ),
-            false,
+            "/a",
+            &format!("v1.{}.x", "A".repeat(100_000)),
+            STRANGER,
+        ),
+        asks(
+            "below our own path",
+            "/.cast/anything",
+            &good,
+            Wanted::Passed,
         ),
     ];
-    let answers = run(&cases
-        .iter()
-        .map(|(_, case, _)| case.clone())
-        .collect::<Vec<_>>());
-    let secret = Keyring::new(&KEY).sessions().secret(&session(1));
-    for ((name, _, passes), seen) in cases.iter().zip(&answers) {
-        if !passes {
-            assert_eq!(
-                (seen["answer"]["statusCode"].as_u64(), &seen["origin"]),
-                (Some(403), &Value::Null),
-                "{name}: {seen}"
-            );
-            let page = format!("https://cast.example.com/session/{}", session(1));
-            assert!(
-                seen["answer"]["body"]
-                    .as_str()
-                    .is_some_and(|body| body.contains(&page)),
-                "{name}"
-            );
+    let outcomes = by_both(&cases);
+    for (case, outcome) in cases.iter().zip(&outcomes) {
+        let name = case.name;
+        if case.wanted != Wanted::Passed {
+            let names_session_page = true;
+            let (status, location) = (403, None);
+            let page = Outcome::Answered {
+                status,
+                location,
+                names_session_page,
+            };
+            assert_eq!(*outcome, page, "{name}");
             continue;
         }
-        let origin = &seen["origin"];
-        assert_eq!(
-            origin["domainName"], "ec2-192-0-2-7.eu-central-1.compute.amazonaws.com",
-            "{name}: {seen}"
-        );
-        assert_eq!(
-            (
-                origin["customOriginConfig"]["port"].as_u64(),
-                &origin["hostHeader"]
-            ),
-            (
-                Some(18_080),
-                &json!(format!("{}.cast.example.com", session(1)))
-            )
-        );
-        assert!(
-            secret.matches(
-                origin["customHeaders"]["x-cast-session-secret"]
-                    .as_str()
-                    .unwrap_or_default()
-            ),
-            "{name}: what the gate knows"
-        );
-        let headers = &seen["answer"]["headers"];
-        assert!(
-            headers["x-forwarded-for"].is_null() && headers["x-cast-session-secret"].is_null(),
-            "{name}: {headers}"
-        );
-        assert_eq!(headers["accept"]["value"], "text/html", "{name}");
+        let told = outcome.header("x-cast-edge-visitor").unwrap_or_default();
+        let proof = secret.edge_proof([told, "", ""]);
+        assert_eq!(outcome.header("x-cast-edge-proof"), Some(&*proof), "{name}");
+        let ticket = SessionTicket::read_told(told, &session(1), NOON);
+        assert_eq!(ticket.expect("a ticket").session, session(1), "{name}");
+        for none in ["x-cast-edge-entry", "x-cast-edge-cookie"] {
+            assert_eq!(outcome.header(none), None, "{name}: {none}");
+        }
     }
 }
 
 #[test]
-fn a_visitor_enters_by_a_ticket_and_other_addresses_are_nobodys() {
-    let edge = Keyring::edge_key(&KEY);
-    let good = ticket(&KEY, 1, "gate.internal");
-    let mut elsewhere = asks(&edge, "/", &json!({}), "", 0);
-    elsewhere["request"]["headers"]["host"]["value"] = json!("cast.example.com");
-    let mut suffixed = elsewhere.clone();
-    suffixed["request"]["headers"]["host"]["value"] =
-        json!(format!("{}.cast.example.com.evil.com", session(1)));
-    let named = json!({"cast-session": {"value": good}});
-    let answers = run(&[
-        asks(&edge, "/.cast/enter", &json!({}), &good, 10),
-        asks(&edge, "/.cast/enter", &json!({}), "nonsense", 0),
-        asks(&edge, "/.cast/anything", &named, "", 0),
-        elsewhere,
-        suffixed,
-        asks(&edge, "/", &named, "", 0),
-    ]);
-    assert_eq!(
-        answers[2]["origin"]["domainName"], "gate.internal",
-        "what is below /.cast/ is the gate's"
-    );
-    let entered = &answers[0]["answer"];
-    assert_eq!(
-        (
-            entered["statusCode"].as_u64(),
-            entered["headers"]["location"]["value"].as_str()
-        ),
-        (Some(303), Some("/.cast/")),
-        "{entered}"
-    );
-    let cookie = &entered["cookies"]["__Host-cast-session"];
-    assert_eq!(cookie["value"], good);
-    assert_eq!(
-        cookie["attributes"],
-        "Path=/; Max-Age=50; HttpOnly; SameSite=Lax; Secure"
-    );
-    let statuses: Vec<_> = answers[1..5]
-        .iter()
-        .map(|seen| seen["answer"]["statusCode"].as_u64())
-        .collect();
-    assert_eq!(
-        statuses,
-        [Some(403), None, Some(404), Some(404)],
-        "{answers:?}"
-    );
-    assert_eq!(
-        answers[5]["origin"]["domainName"], "gate.internal",
-        "a name is taken as it is"
-    );
+fn both_edges_look_for_gates_where_gates_can_be() {
+    let rows = [
+        ("a public address", "192.0.2.7", GATE_PORT, true),
+        ("a private address", "10.0.0.7", GATE_PORT, true),
+        ("another port", "192.0.2.7", 18_081, false),
+        ("the port of the web", "192.0.2.7", 80, false),
+        ("loopback", "127.0.0.1", GATE_PORT, false),
+        ("more of loopback", "127.99.0.1", GATE_PORT, false),
+        ("loopback in eight", "0177.0.0.1", GATE_PORT, false),
+        ("loopback in one", "2130706433", GATE_PORT, false),
+        ("loopback, shortened", "127.1", GATE_PORT, false),
+        ("this network", "0.0.0.0", GATE_PORT, false),
+        ("metadata", "169.254.169.254", GATE_PORT, false),
+        ("metadata of tasks", "169.254.170.2", GATE_PORT, false),
+        ("a platform's services", "168.63.129.16", GATE_PORT, false),
+        ("multicast", "224.0.0.1", GATE_PORT, false),
+        ("broadcast", "255.255.255.255", GATE_PORT, false),
+        ("no address", "192.0.2.256", GATE_PORT, false),
+        ("a name", "gate.internal", GATE_PORT, false),
+        ("a name of this machine", "localhost", GATE_PORT, false),
+        ("loopback by IPv6", "::1", GATE_PORT, false),
+        ("metadata by IPv6", "fd00:ec2::254", GATE_PORT, false),
+        ("loopback, mapped", "::ffff:127.0.0.1", GATE_PORT, false),
+        ("nothing", "", GATE_PORT, false),
+    ];
+    let mut cases = Vec::new();
+    for (name, host, port, wanted) in rows {
+        let ticket = SessionTicket {
+            host: host.into(),
+            port,
+            ..owner(1)
+        };
+        let wanted = if wanted { Wanted::Passed } else { ENDED };
+        cases.push(asks(name, "/a", &sign(&KEY, &ticket), wanted));
+        cases.push(enters(name, &entry(&KEY, &ticket), wanted));
+    }
+    for (case, outcome) in cases.iter().zip(by_both(&cases)) {
+        if let Outcome::Passed { gate, .. } = outcome {
+            assert!(gate.ends_with(":18080"), "{}: {gate}", case.name);
+        }
+    }
 }
 
 #[test]
-fn an_order_to_open_an_address_passes_and_an_owner_who_watches_stays_the_owner() {
-    let edge = Keyring::edge_key(&KEY);
-    let (owner, mut watcher) = (
-        ticket(&KEY, 1, "gate.internal"),
-        SessionTicket::open(
-            &ticket(&KEY, 1, "gate.internal"),
-            Keyring::new(&KEY).sessions(),
-            NOON,
-        )
-        .expect("ours")
-        .0,
-    );
-    (watcher.role, watcher.watcher) = (
-        Role::Viewer,
-        Some(Watcher {
-            id: "1".into(),
-            name: "Ada".into(),
-            round: 1,
-        }),
-    );
-    let watcher = watcher.sign(&Keyring::new(&KEY).sessions().secret(&session(1)));
-    let cookie = |text: &str| json!({"__Host-cast-session": {"value": text}});
-    let with_order = |order: &str| {
-        let mut asked = asks(&edge, "/.cast/enter", &json!({}), &owner, 0);
-        asked["request"]["querystring"]["go"] = json!({"value": order});
-        asked
+fn both_edges_exchange_an_entry_ticket_for_a_cookie() {
+    let kept = sign(&KEY, &owner(1));
+    let good = entry(&KEY, &owner(1));
+    let watching = sign(&KEY, &watcher());
+    let both = format!("/.cast/enter?ticket={good}");
+    let later = |after, case: Case| Case { after, ..case };
+    let ends_before = EntryTicket {
+        ticket: SessionTicket {
+            expires: NOON.plus_seconds(10),
+            ..owner(1)
+        },
+        nonce: Nonce::from_bytes([7; 16]),
+        expires: NOON.plus_seconds(30),
     };
-    let both = json!({"__Host-cast-session": {"value": watcher}, "cast-session": {"value": owner}});
-    let answers = run(&[
-        with_order("v1.abc_-.def"),
-        with_order("x&next=//evil.example"),
-        asks(&edge, "/.cast/enter", &cookie(&owner), &watcher, 0),
-        asks(&edge, "/.cast/enter", &cookie(&watcher), &watcher, 0),
-        asks(&edge, "/.cast/enter", &cookie(&watcher), &owner, 0),
-        asks(&edge, "/.cast/enter", &both, &watcher, 0),
-        asks(&edge, "/.cast/", &cookie(&watcher), "", 0),
-    ]);
-    let led: Vec<_> = answers[..2]
-        .iter()
-        .map(|seen| seen["answer"]["headers"]["location"]["value"].as_str())
-        .collect();
-    assert_eq!(led, [Some("/.cast/?go=v1.abc_-.def"), Some("/.cast/")]);
-    let given: Vec<_> = answers[2..6]
-        .iter()
-        .map(|seen| seen["answer"]["cookies"]["__Host-cast-session"]["value"].as_str())
-        .collect();
-    assert_eq!(
-        given,
-        [None, Some(watcher.as_str()), Some(owner.as_str()), None],
-        "{answers:?}"
-    );
-    assert_eq!(
-        answers[6]["origin"]["domainName"], "gate.internal",
-        "a watcher is let through to the gate, which knows the rest"
-    );
+    let ends_before = ends_before.sign(Keyring::new(&KEY).sessions().named(""));
+    let cases = [
+        later(10, enters("a good one", &good, Wanted::Passed)),
+        later(29, enters("in the last second", &good, Wanted::Passed)),
+        enters("a watcher's", &entry(&KEY, &watcher()), Wanted::Passed),
+        asks(
+            "with an order",
+            &format!("{both}&go=v1.abc_-.def"),
+            "",
+            Wanted::Passed,
+        ),
+        asks(
+            "with more",
+            &format!("{both}&go=x%26next%3D//evil.example&x=1"),
+            "",
+            Wanted::Passed,
+        ),
+        Case {
+            cookies: vec![("__Host-cast-session", kept.clone())],
+            ..enters(
+                "an owner who watches",
+                &entry(&KEY, &watcher()),
+                Wanted::Passed,
+            )
+        },
+        Case {
+            cookies: vec![("__Host-cast-session", watching.clone())],
+            ..enters("a watcher again", &entry(&KEY, &watcher()), Wanted::Passed)
+        },
+        Case {
+            cookies: vec![("__Host-cast-session", watching)],
+            ..enters("a watcher who owns it", &good, Wanted::Passed)
+        },
+        later(30, enters("too late", &good, USED)),
+        later(10, enters("after the session's end", &ends_before, USED)),
+        enters("another session's", &entry(&KEY, &owner(2)), STRANGER),
+        enters(
+            "another deployment's",
+            &entry(&NEXT_KEY, &owner(1)),
+            STRANGER,
+        ),
+        enters("what a cookie holds", &kept, STRANGER),
+        enters("altered", &format!("{good}A"), STRANGER),
+        enters("nonsense", "nonsense", STRANGER),
+        enters("twice", &format!("{good}&ticket={good}"), STRANGER),
+        enters("two orders", &format!("{good}&go=a&go=b"), STRANGER),
+        asks("without a ticket", "/.cast/enter", "", STRANGER),
+        Case {
+            method: "POST",
+            ..enters("by POST", &good, STRANGER)
+        },
+        Case {
+            method: "HEAD",
+            ..enters("by HEAD", &good, STRANGER)
+        },
+    ];
+    let outcomes = by_both(&cases);
+    let flags = "Path=/; Max-Age=50; HttpOnly; SameSite=Lax; Secure";
+    let cookie = format!("__Host-cast-session={kept}; {flags}");
+    assert_eq!(outcomes[0].header("x-cast-edge-cookie"), Some(&*cookie));
+    let nonce = Nonce::from_bytes([7; 16]);
+    let told = format!("{}.{}", nonce.as_str(), NOON.plus_seconds(30).millis());
+    let secret = Keyring::new(&KEY).sessions().secret(&session(1));
+    for (case, outcome) in cases.iter().zip(&outcomes) {
+        let name = case.name;
+        let Outcome::Passed { uri, .. } = outcome else {
+            continue;
+        };
+        let order = if name == "with an order" {
+            "?go=v1.abc_-.def"
+        } else {
+            ""
+        };
+        assert_eq!(*uri, format!("/.cast/enter{order}"), "{name}");
+        assert_eq!(outcome.header("x-cast-edge-entry"), Some(&*told), "{name}");
+        let gives = outcome.header("x-cast-edge-cookie").unwrap_or_default();
+        assert_eq!(gives.is_empty(), name == "an owner who watches", "{name}");
+        let visitor = outcome.header("x-cast-edge-visitor").unwrap_or_default();
+        let proof = secret.edge_proof([visitor, &told, gives]);
+        assert_eq!(outcome.header("x-cast-edge-proof"), Some(&*proof), "{name}");
+    }
 }
 
 #[test]
-fn without_a_domain_a_session_is_a_path_and_its_cookie_is_for_that_path_alone() {
-    let edge = Keyring::edge_key(&KEY);
-    let (good, prefix) = (ticket(&KEY, 1, "192.0.2.7"), format!("/s/{}", session(1)));
-    let at = |path: &str, cookies: &Value, query: &str| {
-        let mut asked = asks(&edge, path, cookies, query, 0);
-        asked["store"]["session-host"] = json!("/s/{session}");
-        asked["request"]["headers"]["host"]["value"] = json!("d1.cloudfront.net");
-        asked["request"]["headers"]["x-forwarded-prefix"] = json!({"value": "/s/forged"});
-        asked
+fn both_edges_drop_what_a_visitor_says_of_themselves() {
+    let said = [
+        ("x-cast-edge-proof", "forged"),
+        ("x-cast-edge-visitor", "forged"),
+        ("x-cast-edge-entry", "forged"),
+        ("x-cast-edge-cookie", "forged"),
+        ("x-cast-session-secret", "forged"),
+        ("x-cast-role", "forged"),
+        ("x-forwarded-for", "forged"),
+        ("x-forwarded-prefix", "forged"),
+        ("x-real-ip", "forged"),
+        ("forwarded", "forged"),
+        ("accept", "text/html"),
+    ];
+    let kept = sign(&KEY, &owner(1));
+    let with = |case: Case| Case {
+        headers: said.to_vec(),
+        ..case
     };
-    let (none, brought) = (json!({}), json!({"cast-session": {"value": good}}));
-    let answers = run(&[
-        at(&format!("{prefix}/.cast/enter"), &none, &good),
-        at(&format!("{prefix}/a/b"), &brought, ""),
-        at(&prefix, &none, ""),
-        at(&format!("/s/{}/", session(2)), &brought, ""),
-        at("/s/admin/", &brought, ""),
-        at("/", &brought, ""),
-    ]);
-    let entered = &answers[0]["answer"];
-    assert_eq!(
-        entered["headers"]["location"]["value"],
-        format!("{prefix}/.cast/"),
-        "{entered}"
-    );
-    let attributes = format!("Path={prefix}/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
-    assert_eq!(
-        entered["cookies"],
-        json!({"cast-session": {"value": good, "attributes": attributes}})
-    );
-    let (passed, origin) = (&answers[1]["answer"], &answers[1]["origin"]);
-    assert_eq!(
-        (
-            &passed["uri"],
-            &passed["headers"]["x-forwarded-prefix"]["value"]
-        ),
-        (&json!("/a/b"), &json!(prefix)),
-        "{passed}"
-    );
-    assert_eq!(
-        origin["domainName"],
-        "ec2-192-0-2-7.eu-central-1.compute.amazonaws.com"
-    );
-    let answered: Vec<_> = answers[2..]
-        .iter()
-        .map(|seen| (seen["answer"]["statusCode"].as_u64(), &seen["origin"]))
-        .collect();
-    let nowhere = &Value::Null;
-    assert_eq!(
-        answered,
-        [
-            (Some(303), nowhere),
-            (Some(403), nowhere),
-            (Some(404), nowhere),
-            (Some(404), nowhere)
-        ],
-        "{answers:?}"
-    );
-    assert_eq!(
-        answers[2]["answer"]["headers"]["location"]["value"],
-        format!("{prefix}/")
-    );
+    let cases = [
+        with(asks("to the app", "/a", &kept, Wanted::Passed)),
+        with(enters(
+            "on entering",
+            &entry(&KEY, &owner(1)),
+            Wanted::Passed,
+        )),
+    ];
+    for outcome in by_both(&cases) {
+        let Outcome::Passed { headers, .. } = &outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(
+            headers.values().all(|value| value != "forged"),
+            "{headers:?}"
+        );
+        assert_eq!(outcome.header("accept"), Some("text/html"));
+        assert_eq!(outcome.header("x-forwarded-proto"), Some("https"));
+    }
+    let nobody = [
+        with(asks("without a ticket", "/a", "", STRANGER)),
+        with(asks("on entering", "/.cast/enter", "", STRANGER)),
+    ];
+    by_both(&nobody);
+}
+
+#[test]
+fn both_edges_find_a_session_by_its_host_or_path_alone() {
+    let kept = sign(&KEY, &owner(1));
+    let at = |name, host: &str, wanted| Case {
+        host: host.to_owned(),
+        ..asks(name, "/", &kept, wanted)
+    };
+    let ours = format!("{}.cast.example.com", session(1));
+    let nothing = Wanted::Answered(404);
+    let below = |name, uri: &str, wanted| Case {
+        template: PATHS,
+        host: "d1.cloudfront.net".into(),
+        cookies: vec![("cast-session", kept.clone())],
+        ..asks(name, uri, "", wanted)
+    };
+    let prefix = format!("/s/{}", session(1));
+    let entrance = format!("{prefix}/.cast/enter?ticket={}", entry(&KEY, &owner(1)));
+    let cases = [
+        at("its host", &ours, Wanted::Passed),
+        at("the console's host", "cast.example.com", nothing),
+        at("more behind it", &format!("{ours}.evil.com"), nothing),
+        below("its path", &format!("{prefix}/a/b"), Wanted::Passed),
+        below("entering by a path", &entrance, Wanted::Passed),
+        below("without a slash", &prefix, Wanted::Answered(303)),
+        below("another's path", &format!("/s/{}/", session(2)), STRANGER),
+        below("no session", "/s/admin/", nothing),
+        below("no path", "/", nothing),
+    ];
+    let outcomes = by_both(&cases);
+    let Outcome::Passed { uri, .. } = &outcomes[3] else {
+        panic!("{outcomes:?}");
+    };
+    assert_eq!(uri, "/a/b");
+    assert_eq!(outcomes[3].header("x-forwarded-prefix"), Some(&*prefix));
+    let flags = "Max-Age=60; HttpOnly; SameSite=Lax; Secure";
+    let cookie = format!("cast-session={kept}; Path={prefix}/; {flags}");
+    assert_eq!(outcomes[4].header("x-cast-edge-cookie"), Some(&*cookie));
+    let led = Outcome::Answered {
+        status: 303,
+        location: Some(format!("{prefix}/")),
+        names_session_page: false,
+    };
+    assert_eq!(outcomes[5], led);
 }
 
 /// The way back of a reply with these cookies (name, value, attributes) and this redirect, in Rust and in JavaScript; `whole`: whether the

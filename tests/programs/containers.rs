@@ -106,7 +106,7 @@ async fn an_image_reference_becomes_a_container_that_ends_with_its_session() {
     let program = Program::start(["--memory", "--port", "0"])
         .await
         .expect("starts");
-    let serve = "/busybox mkdir /www && echo \"$CAST_IMAGE:$CAST_SESSION_SECRET.\" > /www/index.html && exec /busybox httpd -f -p 8080 -h /www";
+    let serve = "/busybox mkdir /www && echo \"$CAST_IMAGE:$CAST_BOOTSTRAP_TOKEN.\" > /www/index.html && exec /busybox httpd -f -p 8080 -h /www";
     let go = "echo \"$KASM_URL\" > /www/gone";
     let image = make(
         &program,

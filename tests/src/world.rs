@@ -102,6 +102,8 @@ pub struct World {
     pub is_limited_late: bool,
     /// Sessions whose gate was told that its report was taken.
     pub served: HashSet<SessionId>,
+    /// Sessions whose gate was given its secret.
+    pub bootstrapped: HashSet<SessionId>,
     /// Sessions that a visitor was given.
     pub given: HashSet<SessionId>,
     news: UnboundedReceiver<Value>,
@@ -239,6 +241,7 @@ impl World {
             total,
             is_limited_late: false,
             served: HashSet::new(),
+            bootstrapped: HashSet::new(),
             given: HashSet::new(),
             news,
             client: ground.client.clone(),
@@ -255,6 +258,18 @@ impl World {
     /// A process that remembers nothing of the ones before.
     pub fn new_process(&self) -> Arc<Control> {
         self.house.process(Keyring::new(&FIRST_KEY))
+    }
+
+    /// Somebody was given the secret of this session's gate.
+    ///
+    /// # Errors
+    /// When somebody had been given it before.
+    pub fn give_secret(&mut self, session: &SessionId) -> Result<()> {
+        ensure!(
+            self.bootstrapped.insert(session.clone()),
+            "the secret of session {session} was given twice"
+        );
+        Ok(())
     }
 
     /// A process that nothing goes wrong in (outside an actor, every call is answered).

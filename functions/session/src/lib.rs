@@ -10,7 +10,7 @@ mod waiting;
 use casting_core::denial::DenialCode;
 use casting_core::ids::{Reference, SessionId};
 use casting_core::ports::{Launcher, Store};
-use casting_core::{Casting, ProfileReport, Refusal, Report, Stop, outcome};
+use casting_core::{Bootstrap, Casting, ProfileReport, Refusal, Report, Stop, outcome};
 use casting_web::{
     Function, Obstacle, Problem, Reply, Request, RouteName, Visit, body, code::Mistake, reply,
 };
@@ -32,10 +32,13 @@ async fn answer<S: Store, L: Launcher>(
 ) -> Result<Reply, Obstacle> {
     let matched = visit.route(Function::Session)?;
     let (name, id) = (matched.route.name, SessionId::parse(matched.segment));
-    // These two are for programs only, whatever they accept.
+    // These are for programs only, whatever they accept.
     visit.wants_json |= matches!(
         name,
-        RouteName::SessionStatus | RouteName::ReportSession | RouteName::ReportProfile
+        RouteName::SessionStatus
+            | RouteName::BootstrapSession
+            | RouteName::ReportSession
+            | RouteName::ReportProfile
     );
     if name == RouteName::WatchSession {
         return watch(casting, visit).await;
@@ -52,6 +55,16 @@ async fn answer<S: Store, L: Launcher>(
         }
         RouteName::EnterSession => enter(casting, visit, &id).await,
         RouteName::EndSession => end(casting, visit, &id).await,
+        RouteName::BootstrapSession => {
+            let token = visit.bearer().unwrap_or_default();
+            let secret = casting.bootstrap(&id, token).await?;
+            Ok(reply::json(
+                StatusCode::OK,
+                &Bootstrap {
+                    secret: secret.expose().to_owned(),
+                },
+            ))
+        }
         RouteName::ReportProfile => {
             let report: ProfileReport = body::json(request)?;
             let orders = casting

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
+use casting_core::keys::{Keyring, SessionSecret};
 use casting_core::ticket::{Role, SessionTicket, Watcher};
 use casting_core::time::Timestamp;
 use casting_core::viewing::ViewOnly;
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::life::{ControlPlane, session};
-use crate::stage::{Stage, visitor};
+use crate::stage::{Stage, told_by_edge, told_lines, visitor};
 
 /// An app that agrees to every WebSocket, sends these bytes, and then reads and forgets, or closes
 /// the connection.
@@ -370,7 +371,6 @@ async fn a_gate_that_takes_no_connection_is_not_said_to_have_ended() {
 
 /// A ticket for the session of a gate that runs as a program.
 fn ticket(port: u16, watcher: Option<&str>) -> String {
-    let secret = casting_core::keys::SessionSecret::from_text("hush-hush".to_owned());
     SessionTicket {
         session: session(),
         role: if watcher.is_some() {
@@ -387,7 +387,12 @@ fn ticket(port: u16, watcher: Option<&str>) -> String {
         port,
         expires: Timestamp::from_millis(i64::MAX / 2),
     }
-    .sign(&secret)
+    .sign(Keyring::new(&[3; 32]).sessions().named(""))
+}
+
+/// The secret of such a gate.
+fn secret() -> SessionSecret {
+    SessionSecret::from_text("hush-hush".to_owned())
 }
 
 /// Opens a WebSocket at a gate that runs as a program; gives the connection.
@@ -398,8 +403,8 @@ async fn raw_socket(port: u16, ticket: &str) -> TcpStream {
     let request = format!(
         "GET /ws HTTP/1.1\r\nhost: a.example\r\norigin: http://a.example\r\n\
          connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nx-cast-session-secret: hush-hush\r\n\
-         cookie: cast-session={ticket}\r\n\r\n"
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{}\r\n",
+        told_lines(&secret(), ticket)
     );
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut head = Vec::new();
@@ -493,8 +498,7 @@ async fn a_push_makes_what_ends_elsewhere_end_here_at_once() {
         let push = |ticket: String| {
             visitor()
                 .post(format!("http://127.0.0.1:{port}/.cast/refresh"))
-                .header("x-cast-session-secret", "hush-hush")
-                .header("cookie", format!("cast-session={ticket}"))
+                .headers(told_by_edge(&secret(), &ticket))
                 .send()
         };
         let by_watcher = push(ticket(port, Some("ada"))).await.expect("an answer");

@@ -1,6 +1,8 @@
-//! How a visitor comes in: the ticket in the address becomes a cookie of the session's own origin.
+//! How a visitor comes in: the ticket in the address becomes a cookie of the session's own origin, once.
 
-use crate::stage::Stage;
+use casting_core::viewing::ViewOnly;
+
+use crate::stage::{CONTROL, Stage, UNLISTED, told_by_edge};
 
 #[tokio::test]
 async fn entering_keeps_the_ticket_and_forgets_the_address() {
@@ -17,8 +19,9 @@ async fn entering_keeps_the_ticket_and_forgets_the_address() {
         };
         let ticket = stage.ticket(1);
         stage.clock.advance(10);
+        let entry = stage.entry(&ticket);
         let reply = stage
-            .request("GET", &format!("{prefix}/.cast/enter?ticket={ticket}"))
+            .request("GET", &format!("{prefix}/.cast/enter?ticket={entry}"))
             .send()
             .await
             .expect("an answer");
@@ -41,6 +44,8 @@ async fn entering_keeps_the_ticket_and_forgets_the_address() {
             header("set-cookie"),
             format!("{name}={ticket}; Path={prefix}/; Max-Age=50; {flags}")
         );
+        let https_only = reply.headers().get("strict-transport-security");
+        assert_eq!(https_only.is_some(), secure, "{template}");
         let reply = stage
             .request("GET", &format!("{prefix}/seen"))
             .header("cookie", format!("{name}={ticket}"))
@@ -71,18 +76,39 @@ async fn a_ticket_opens_its_own_session_only() {
         ("no ticket", "/.cast/enter".to_owned(), 403),
         (
             "another session's",
-            format!("/.cast/enter?ticket={}", stage.ticket(2)),
+            format!("/.cast/enter?ticket={}", stage.entry(&stage.ticket(2))),
             403,
         ),
         (
             "two tickets",
-            format!("/.cast/enter?ticket={0}&ticket={0}", stage.ticket(1)),
+            format!(
+                "/.cast/enter?ticket={0}&ticket={0}",
+                stage.entry(&stage.ticket(1))
+            ),
             403,
         ),
         (
             "another path of ours",
-            format!("/.cast/else?ticket={}", stage.ticket(1)),
+            format!("/.cast/else?ticket={}", stage.entry(&stage.ticket(1))),
             403,
+        ),
+        (
+            "the ticket that a cookie holds",
+            format!("/.cast/enter?ticket={}", stage.ticket(1)),
+            403,
+        ),
+        (
+            "an altered one",
+            format!("/.cast/enter?ticket={}A", stage.entry(&stage.ticket(1))),
+            403,
+        ),
+        (
+            "to a port at which no gate is",
+            format!(
+                "/.cast/enter?ticket={}",
+                stage.entry(&stage.ticket_to(1, UNLISTED))
+            ),
+            410,
         ),
         ("a probe", "/.cast/health".to_owned(), 204),
     ] {
@@ -98,4 +124,103 @@ async fn a_ticket_opens_its_own_session_only() {
         .expect("an answer");
     assert_eq!(reply.status().as_u16(), 404, "a host without a session");
     assert_eq!(stage.reached(), 0);
+}
+
+#[tokio::test]
+async fn an_address_lets_somebody_in_once_and_in_time() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Rfb, 1);
+    let (owner, watcher) = (stage.ticket(1), stage.watcher("ada", 1));
+    for (name, draw, ticket, after, status) in [
+        ("the first", "a", &owner, 0, 303),
+        ("a copy", "a", &owner, 0, 410),
+        ("another address", "b", &owner, 0, 303),
+        ("a watcher's", "a", &watcher, 0, 303),
+        ("a copy of it", "a", &watcher, 0, 410),
+        ("in the last second", "c", &owner, 29, 303),
+        ("too late", "d", &owner, 1, 410),
+    ] {
+        stage.clock.advance(after);
+        let entry = stage.entry_by(draw, ticket);
+        let reply = stage
+            .request("GET", &format!("/.cast/enter?ticket={entry}"))
+            .header("accept", "text/html")
+            .send()
+            .await
+            .expect("an answer");
+        let cookie = reply.headers().contains_key("set-cookie");
+        assert_eq!(
+            (reply.status().as_u16(), cookie),
+            (status, status == 303),
+            "{name}"
+        );
+        if status == 410 {
+            let page = reply.text().await.expect("text");
+            assert!(page.contains("has been used"), "{name}: {page}");
+            let own = format!("href=\"{CONTROL}/session/{}\"", stage.session);
+            assert_eq!(page.contains(&own), ticket == &owner, "{name}: {page}");
+        }
+    }
+    assert_eq!(stage.reached(), 0);
+}
+
+#[tokio::test]
+async fn two_who_open_an_address_at_once_are_one_let_in() {
+    let stage = Stage::by_name().await;
+    let path = format!("/.cast/enter?ticket={}", stage.entry(&stage.ticket(1)));
+    let ask = async || {
+        let reply = stage.request("GET", &path).send().await;
+        reply.expect("an answer").status().as_u16()
+    };
+    let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+    let mut answers = [a, b, c, d];
+    answers.sort_unstable();
+    assert_eq!(answers, [303, 410, 410, 410]);
+}
+
+#[tokio::test]
+async fn what_a_visitor_says_in_the_edges_name_is_dropped() {
+    let stage = Stage::by_name().await;
+    let watcher = stage.watcher("ada", 1);
+    stage.share(ViewOnly::Requests, 1);
+    let owner = told_by_edge(&stage.keys.secret(&stage.session), &stage.ticket(1));
+    // Even with the words of the edge itself, somebody who watches stays somebody who watches.
+    for (name, headers) in [
+        ("told again", owner.clone()),
+        ("in part", {
+            let mut part = owner;
+            part.remove("x-cast-edge-proof");
+            part
+        }),
+    ] {
+        let reply = stage
+            .request("GET", "/seen")
+            .header("cookie", format!("cast-session={watcher}"))
+            .headers(headers.clone())
+            .send()
+            .await
+            .expect("an answer");
+        let seen = reply.text().await.expect("text");
+        assert!(seen.contains("x-cast-role: viewer"), "{name}: {seen}");
+        assert!(!seen.contains("x-cast-edge"), "{name}: {seen}");
+        let reply = stage.request("GET", "/seen").headers(headers).send().await;
+        assert_eq!(reply.expect("an answer").status().as_u16(), 403, "{name}");
+    }
+    // A good address with a cookie of the visitor's making gives the edge's cookie alone.
+    let entry = stage.entry(&stage.ticket(1));
+    let reply = stage
+        .request("GET", &format!("/.cast/enter?ticket={entry}"))
+        .header("x-cast-edge-cookie", "planted=1")
+        .header("x-cast-edge-entry", "another.9999999999999")
+        .send()
+        .await
+        .expect("an answer");
+    let cookies: Vec<_> = reply.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies.len(), 1);
+    assert!(
+        cookies[0]
+            .to_str()
+            .expect("text")
+            .starts_with("cast-session=v1.")
+    );
 }

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use casting_core::ids::SessionId;
-use casting_core::keys::SessionSecret;
+use casting_core::keys::{Keyring, SessionSecret};
 use casting_core::ticket::{AssignTicket, Role, SessionTicket};
 use casting_core::time::Timestamp;
 use casting_core::viewing::{Assigned, Exec, ExecConfig, Orders, Viewing};
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use crate::stage::{gate_program, serve, visitor};
+use crate::stage::{gate_program, gate_program_at, serve, told_by_edge, visitor};
 
 /// A control plane that answers each report with the next status, the last one for ever.
 pub struct ControlPlane {
@@ -54,6 +54,7 @@ impl ControlPlane {
         });
         let port = serve(
             Router::new()
+                .route("/session/{id}/bootstrap", post(give_secret))
                 .route("/session/{id}/reports", post(hear))
                 .with_state(answers.clone()),
         )
@@ -88,6 +89,15 @@ impl ControlPlane {
         let mut command = gate_program(&session(), self.port, script);
         command.stderr(Stdio::null());
         command
+    }
+}
+
+/// The secret of the gate, for its token.
+pub async fn give_secret(headers: HeaderMap) -> (StatusCode, axum::Json<Value>) {
+    if headers["authorization"] == "Bearer good-once" {
+        (StatusCode::OK, axum::Json(json!({ "secret": "hush-hush" })))
+    } else {
+        (StatusCode::FORBIDDEN, axum::Json(Value::Null))
     }
 }
 
@@ -191,7 +201,7 @@ async fn the_app_gets_a_port_and_the_signal_but_not_the_secret() {
         let mut control = ControlPlane::answering(&[204]).await;
         // The script answers HTTP through a gate's edge, a program that is at hand; its own exit code shows what it was told.
         let edge = format!(
-            "test -z \"$CAST_SESSION_SECRET\" || exit 1; trap 'kill $!; exit 9' TERM; trap 'kill $!; exit 8' INT; \
+            "test -z \"$CAST_BOOTSTRAP_TOKEN\" || exit 1; trap 'kill $!; exit 9' TERM; trap 'kill $!; exit 8' INT; \
              CAST_EDGE_LISTEN=127.0.0.1:$PORT CAST_EDGE_KEY={} CAST_SESSION_HOST=http://{{session}}.localhost {} edge & wait",
             "A".repeat(43),
             env!("CARGO_BIN_EXE_gate"),
@@ -254,7 +264,7 @@ async fn what_cannot_run_says_why() {
     let mut without = control.command("exit 0");
     let (code, words) = said(
         without
-            .env_remove("CAST_SESSION_SECRET")
+            .env_remove("CAST_BOOTSTRAP_TOKEN")
             .stderr(Stdio::piped())
             .output()
             .await
@@ -264,7 +274,7 @@ async fn what_cannot_run_says_why() {
         (code, words.as_str()),
         (
             Some(2),
-            "gate: the environment variable CAST_SESSION_SECRET is not set; it must hold the session's secret\n"
+            "gate: the environment variable CAST_BOOTSTRAP_TOKEN is not set; it must hold the session's bootstrap token\n"
         )
     );
     let mut missing = Command::new(env!("CARGO_BIN_EXE_gate"));
@@ -373,13 +383,13 @@ async fn a_session_that_somebody_has_entered_is_left_to_its_keepalive() {
         port,
         expires: Timestamp::from_millis(i64::try_from(now).expect("some time")).plus_seconds(60),
     }
-    .sign(&SessionSecret::from_text("hush-hush".to_owned()));
+    .sign(Keyring::new(&[3; 32]).sessions().named(""));
+    let secret = SessionSecret::from_text("hush-hush".to_owned());
     let (entered, asked) = (
         Instant::now(),
         visitor()
             .get(format!("http://127.0.0.1:{port}/"))
-            .header("x-cast-session-secret", "hush-hush")
-            .header("cookie", format!("cast-session={ticket}"))
+            .headers(told_by_edge(&secret, &ticket))
             .send()
             .await,
     );
@@ -444,7 +454,7 @@ async fn a_machine_that_is_taken_back_leaves_a_little_time() {
 async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing() {
     let mark = std::env::temp_dir().join(format!("casting-gate-first-{}", std::process::id()));
     let line = format!(
-        "test -z \"$CAST_SESSION_SECRET\" && echo \"$PORT\" >> {}; exit 1",
+        "test -z \"$CAST_BOOTSTRAP_TOKEN\" && echo \"$PORT\" >> {}; exit 1",
         mark.display()
     );
     let exec = json!({ "first_launch": { "command": ["/bin/sh", "-c", line] } });
@@ -525,14 +535,12 @@ async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor
         port,
         expires,
     }
-    .sign(&secret);
+    .sign(Keyring::new(&[3; 32]).sessions().named(""));
     let ask = async |method: reqwest::Method, path: &str, body: String| {
         let request = visitor()
             .request(method, format!("http://127.0.0.1:{port}{path}"))
             .body(body);
-        let request = request
-            .header("x-cast-session-secret", "hush-hush")
-            .header("cookie", format!("cast-session={ticket}"));
+        let request = request.headers(told_by_edge(&secret, &ticket));
         request.send().await.expect("an answer").status().as_u16()
     };
     assert_eq!(
@@ -611,4 +619,84 @@ async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor
     let said = std::fs::read_to_string(&told).expect("the command has run");
     assert_eq!(said, "https://a.example/ ann\n", "once");
     std::fs::remove_file(told).expect("it is there");
+}
+
+#[tokio::test]
+async fn what_the_app_can_read_lets_it_act_as_nobody() {
+    let mut control = ControlPlane::ordering(&[200], json!({})).await;
+    // Another user than root, who could read everything anyway; all that a process of the same user can try.
+    let folder = std::env::temp_dir().join(format!("casting-secrets-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (program, told) = (folder.join("gate"), folder.join("told"));
+    std::fs::copy(env!("CARGO_BIN_EXE_gate"), &program).expect("copied");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&folder, open).expect("opened");
+    let script = format!(
+        "(env; cat /proc/$PPID/environ /proc/self/environ; head -c 1 /proc/$PPID/mem; \
+         ls -l /proc/$PPID/fd; stat -c environ:%u /proc/$PPID/environ) > {0}.part 2>&1; \
+         mv {0}.part {0}; exec sleep 60",
+        told.display()
+    );
+    let mut command = gate_program_at(&program, &session(), control.port, &script);
+    command
+        .stderr(Stdio::null())
+        .env("CAST_APP_PORT", answering_app().await.to_string());
+    if nix::unistd::geteuid().is_root() {
+        command.uid(65_534).gid(65_534);
+    }
+    let gate = command.spawn().expect("the gate starts");
+    assert_eq!(control.next().await["is"], "ready");
+    let seen = loop {
+        match std::fs::read_to_string(&told) {
+            Ok(seen) => break seen,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    for secret in ["good-once", "hush-hush", "CAST_BOOTSTRAP_TOKEN"] {
+        assert!(!seen.contains(secret), "{secret}: {seen}");
+    }
+    assert!(
+        seen.contains("environ:0"),
+        "the gate's files are root's: {seen}"
+    );
+    assert!(
+        seen.contains("CAST_SESSION_ID"),
+        "the app has an environment: {seen}"
+    );
+    drop(gate);
+    std::fs::remove_dir_all(folder).expect("deletes");
+}
+
+#[tokio::test]
+async fn a_gate_without_a_secret_starts_no_app() {
+    let started = std::env::temp_dir().join(format!("casting-started-{}", std::process::id()));
+    // Answers from the last to the first.
+    for (name, token, answers) in [
+        ("a token that is used up", "used", vec![]),
+        ("a lost answer, then none", "good-once", vec![403, 500]),
+        ("a broken answer, then none", "good-once", vec![403, 200]),
+        ("the session is over", "good-once", vec![410]),
+    ] {
+        let answers = Arc::new(Mutex::new(answers));
+        let give = move |headers: HeaderMap| {
+            let scripted = answers.lock().expect("no panic").pop();
+            async move {
+                match scripted {
+                    None => give_secret(headers).await,
+                    Some(status) => {
+                        let status = StatusCode::from_u16(status).expect("a status");
+                        (status, axum::Json(Value::Null))
+                    }
+                }
+            }
+        };
+        let port = serve(Router::new().route("/session/{id}/bootstrap", post(give))).await;
+        let gate = gate_program(&session(), port, &format!("touch {}", started.display()))
+            .env("CAST_BOOTSTRAP_TOKEN", token)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the gate starts");
+        assert_eq!(exit_code(gate).await, 4, "{name}");
+        assert!(!started.exists(), "{name}: the app was started");
+    }
 }

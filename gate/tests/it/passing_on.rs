@@ -74,7 +74,9 @@ async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
         .asks("GET", "/seen?a=b")
         .header("connection", "x-private")
         .header("x-private", "1")
-        .header("x-cast-session-secret", "x");
+        .header("x-cast-session-secret", "x")
+        .header("x-cast-edge-visitor", "forged")
+        .header("x-cast-role", "forged");
     for (name, value) in lies {
         request = request.header(name, value);
     }
@@ -103,6 +105,8 @@ async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
         "v1.",
         secret.expose(),
         "x-cast-session",
+        "x-cast-edge",
+        "forged",
         "1.2.3.4",
         "x-private",
         "x-forwarded-port",

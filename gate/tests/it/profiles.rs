@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
+use crate::life::give_secret;
 use crate::stage::{gate_program, serve};
 
 /// Between two looks.
@@ -41,6 +42,7 @@ impl Kept {
     async fn serve() -> Arc<Self> {
         let kept = Arc::new(Self::default());
         let router = Router::new()
+            .route("/session/{id}/bootstrap", post(give_secret))
             .route("/session/{id}/reports", post(report))
             .route("/session/{id}/profile", post(profile))
             .route("/archive", get(fetch))

@@ -4,7 +4,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
-use crate::stage::{CONTROL, Stage, visitor};
+use casting_core::keys::SessionSecret;
+
+use crate::stage::{CONTROL, Stage, UNLISTED, told_by_edge, visitor};
 
 #[tokio::test]
 async fn without_a_good_ticket_the_edge_passes_nothing_on() {
@@ -19,6 +21,10 @@ async fn without_a_good_ticket_the_edge_passes_nothing_on() {
         ),
         ("an altered one", format!("cast-session={}x", good)),
         ("under another name", format!("session={good}")),
+        (
+            "an entry ticket",
+            format!("cast-session={}", stage.entry(&good)),
+        ),
     ] {
         let reply = stage
             .request("GET", "/seen")
@@ -39,6 +45,17 @@ async fn without_a_good_ticket_the_edge_passes_nothing_on() {
             "{name}: {page}"
         );
     }
+    let nowhere = format!("cast-session={}", stage.ticket_to(1, UNLISTED));
+    let reply = stage
+        .request("GET", "/seen")
+        .header("cookie", nowhere)
+        .send();
+    let reply = reply.await.expect("an answer");
+    assert_eq!(
+        reply.status().as_u16(),
+        410,
+        "to a port at which no gate is"
+    );
     stage.clock.advance(60);
     let reply = stage.asks("GET", "/seen").send().await.expect("an answer");
     assert_eq!(
@@ -61,10 +78,14 @@ async fn the_gate_believes_nobody_but_the_edge() {
             .get(format!("http://127.0.0.1:{}{path}", stage.gate))
             .header("cookie", format!("cast-session={ticket}"));
         if secret.is_empty() {
-            request
-        } else {
-            request.header("x-cast-session-secret", secret)
+            // What the gate of the version before was shown.
+            return request.header(
+                "x-cast-session-secret",
+                stage.keys.secret(&stage.session).expose(),
+            );
         }
+        let secret = SessionSecret::from_text(secret.to_owned());
+        request.headers(told_by_edge(&secret, &ticket))
     };
     for (name, secret, ticket, path, status) in [
         ("no secret", "", stage.ticket(1), "/seen", 403),

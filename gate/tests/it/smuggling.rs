@@ -8,7 +8,7 @@ use casting_core::viewing::ViewOnly;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, told_lines};
 
 /// What reached an app: for each connection, the requests on it, as a line and the headers.
 type Seen = Arc<Mutex<Vec<Vec<String>>>>;
@@ -285,11 +285,7 @@ async fn no_watcher_smuggles_a_request_past_edge_or_gate() {
         let origin = format!("origin: http://{host}\r\n");
         for (door, port, known) in [
             ("edge", stage.edge, String::new()),
-            (
-                "gate",
-                stage.gate,
-                format!("x-cast-session-secret: {}\r\n", secret.expose()),
-            ),
+            ("gate", stage.gate, told_lines(&secret, &ticket)),
         ] {
             let request = format!(
                 "{line}\r\nhost: {host}\r\ncookie: cast-session={ticket}\r\n\

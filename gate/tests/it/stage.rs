@@ -10,14 +10,19 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use casting_core::ids::Nonce;
 use casting_core::ids::SessionId;
+use casting_core::keys::SessionSecret;
 use casting_core::keys::{Keyring, SessionKeys};
 use casting_core::testing::{NOON, SetClock};
-use casting_core::ticket::{Role, SessionTicket, Watcher};
+use casting_core::ticket::{ENTRY_SECONDS, EntryTicket, Role, SessionTicket, Watcher};
 use casting_core::viewing::{Orders, ViewOnly, Viewing};
 use casting_gate::admission::Admission;
+use casting_gate::credentials::Told;
 use casting_gate::edge::{self, EdgeSettings};
+use casting_gate::entries::Entries;
 use casting_gate::front::{self, Front};
+use casting_gate::places::Places;
 use casting_gate::proxy::{Proxy, Target};
 use casting_gate::report::Reporter;
 use casting_gate::room::{Clipboard, Room};
@@ -37,13 +42,28 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 /// Where visitors are told how their session stands.
 pub const CONTROL: &str = "https://cast.test";
 
-/// The gate's own program, before an app that is this shell script; it reports to this port of this machine, with the secret `hush-hush`.
+/// A port of this machine at which the edge knows no gate.
+pub const UNLISTED: u16 = 9;
+
+/// The gate's own program, before an app that is this shell script; it reports to this port of this machine, with the secret `hush-hush`
+/// that it gets there.
 pub fn gate_program(session: &SessionId, control: u16, script: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gate"));
+    let program = env!("CARGO_BIN_EXE_gate");
+    gate_program_at(program.as_ref(), session, control, script)
+}
+
+/// The same, of this file.
+pub fn gate_program_at(
+    program: &std::path::Path,
+    session: &SessionId,
+    control: u16,
+    script: &str,
+) -> Command {
+    let mut command = Command::new(program);
     command
         .args(["run", "--", "sh", "-c", script])
         .env("CAST_SESSION_ID", session.as_str())
-        .env("CAST_SESSION_SECRET", "hush-hush")
+        .env("CAST_BOOTSTRAP_TOKEN", "good-once")
         .env("CAST_REPORT_URL", format!("http://127.0.0.1:{control}"))
         .env("CAST_TIME_LIMIT_SECONDS", "60")
         .env("CAST_GATE_LISTEN", "127.0.0.1:0")
@@ -177,6 +197,7 @@ impl Stage {
             session: session.clone(),
             secret: keys.secret(&session),
             admission: Admission::new(session.clone(), keys.secret(&session)),
+            entries: Entries::default(),
             app: Proxy::default().to(app),
             app_login,
             downloads: false,
@@ -188,10 +209,12 @@ impl Stage {
             clock: clock.clone(),
         };
         let gate = serve(front::router(front)).await;
+        let places = Places::with_loopback(|port| port != UNLISTED);
         let session_host = SessionHost::parse(template).expect("a template");
         let settings = EdgeSettings {
             keys: keys.clone(),
             session_host,
+            places,
             control_url: Some(CONTROL.parse().expect("a URL")),
             secure_cookies,
             clock: clock.clone(),
@@ -230,7 +253,23 @@ impl Stage {
             port: self.gate,
             expires: NOON.plus_seconds(60),
         };
-        ticket.sign(&self.keys.secret(&self.session))
+        ticket.sign(self.keys.named(""))
+    }
+
+    /// What stands in an address that lets whoever opens it in by this ticket, until half a minute after noon.
+    pub fn entry(&self, ticket: &str) -> String {
+        self.entry_by("", ticket)
+    }
+
+    /// The same, of another draw.
+    pub fn entry_by(&self, draw: &str, ticket: &str) -> String {
+        let (ticket, key) = SessionTicket::open(ticket, &self.keys, NOON).expect("ours");
+        let entry = EntryTicket {
+            nonce: Nonce::from_request(draw, ticket.watcher.as_ref().map_or("", |one| &one.id)),
+            ticket,
+            expires: NOON.plus_seconds(ENTRY_SECONDS),
+        };
+        entry.sign(key)
     }
 
     /// Shares the session in this round, with this way of watching.
@@ -254,7 +293,6 @@ impl Stage {
 
     pub fn ticket_to(&self, n: u8, port: u16) -> String {
         let session = SessionId::from_bytes([n; 16]);
-        let secret = self.keys.secret(&session);
         let ticket = SessionTicket {
             session,
             role: Role::Owner,
@@ -263,7 +301,7 @@ impl Stage {
             port,
             expires: NOON.plus_seconds(60),
         };
-        ticket.sign(&secret)
+        ticket.sign(self.keys.named(""))
     }
 
     /// The host that the session is found on, with the edge's port.
@@ -329,6 +367,25 @@ impl Stage {
     pub fn reached(&self) -> usize {
         self.reached.load(Ordering::SeqCst)
     }
+}
+
+/// What an edge tells the gate of this secret about whoever holds this ticket, as headers.
+pub fn told_by_edge(secret: &SessionSecret, ticket: &str) -> HeaderMap {
+    let told = Told {
+        visitor: SessionTicket::told(ticket).to_owned(),
+        ..Told::default()
+    };
+    let mut headers = HeaderMap::new();
+    told.put(&mut headers, secret);
+    headers
+}
+
+/// The same as lines of a request.
+pub fn told_lines(secret: &SessionSecret, ticket: &str) -> String {
+    told_by_edge(secret, ticket)
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().expect("text")))
+        .collect()
 }
 
 /// Somebody with a browser that follows no redirects by itself.

@@ -270,7 +270,13 @@ async fn an_order_to_open_an_address_is_carried_out_once_and_for_the_owner_only(
         ),
     ] {
         let entered = stage
-            .request("GET", &format!("/.cast/enter?ticket={cookie}&go={go}"))
+            .request(
+                "GET",
+                &format!(
+                    "/.cast/enter?ticket={}&go={go}",
+                    stage.entry_by(name, &cookie)
+                ),
+            )
             .send()
             .await
             .expect("an answer");
@@ -345,7 +351,10 @@ async fn an_owner_who_opens_the_share_link_stays_the_owner() {
         ("a viewer becomes the owner", &viewer, &owner, true),
     ] {
         let request = stage
-            .request("GET", &format!("/.cast/enter?ticket={ticket}"))
+            .request(
+                "GET",
+                &format!("/.cast/enter?ticket={}", stage.entry_by(name, ticket)),
+            )
             .header("cookie", format!("cast-session={cookie}"));
         let reply = request.send().await.expect("an answer");
         assert_eq!(

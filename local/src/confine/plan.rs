@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use anyhow::Context;
+use casting_core::session_environment::BOOTSTRAP_TOKEN;
 use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
@@ -78,7 +79,7 @@ pub struct Plan {
 
 /// What of a session's environment is its gate's business alone.
 pub const GATES_OWN: [&str; 6] = [
-    "CAST_SESSION_SECRET",
+    BOOTSTRAP_TOKEN,
     "CAST_REPORT_URL",
     "CAST_APP_PORT",
     "CAST_GATE_LISTEN",

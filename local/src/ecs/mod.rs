@@ -5,10 +5,12 @@
 //! - `wire`: HTTP in, JSON out, errors as ECS words them
 //! - `definitions`, `starts`, `looks`: the operations
 //! - `fleet`: all tasks and their changes; `task`: one task, and its two JSON forms; `journal`: what survives a restart
+//! - `gate_ports`: where the gates of tasks listen
 //! - `processes`: a task as a process tree; [`supervisor`]: the small process at its root; `proc_table`: what Linux says of processes
 
 mod definitions;
 mod fleet;
+mod gate_ports;
 mod journal;
 mod looks;
 mod proc_table;
@@ -29,6 +31,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::fleet::Fleet;
+pub use self::gate_ports::GatePorts;
 pub use self::processes::{Containers, Processes};
 use self::task::{StopCode, Times};
 

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::fleet::Fleet;
+use super::gate_ports::{GatePorts, Taken};
 use super::proc_table::{self, Tree};
 use super::supervisor::{self, Report};
 use super::task::id_of;
@@ -53,6 +54,8 @@ pub struct Processes {
     pub containers: Option<Containers>,
     /// How commands are held; `None`: this machine cannot, and they are refused.
     pub confinement: Option<Confinement>,
+    /// Where the gates of tasks listen.
+    pub gate_ports: GatePorts,
 }
 
 /// How images become containers: a program of this machine stands for each.
@@ -142,7 +145,7 @@ impl Processes {
         }
     }
 
-    fn spawn(&self, arn: &str, order: &Order) -> io::Result<Child> {
+    fn spawn(&self, arn: &str, order: &Order, gate: &Taken) -> io::Result<Child> {
         let log = self.open_log(arn)?;
         let home = self.home(arn);
         std::fs::DirBuilder::new()
@@ -167,8 +170,9 @@ impl Processes {
                 format!("{} {}", confine::NAME, confine::EXEC),
             );
         }
-        // Many gates share this machine, so each takes a free port.
-        environment.insert("CAST_GATE_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
+        // Many gates share this machine, so each has a port of its own.
+        let listen = format!("127.0.0.1:{}", gate.port());
+        environment.insert("CAST_GATE_LISTEN".to_owned(), listen);
         let path = environment
             .get("PATH")
             .map_or("/usr/bin:/bin", String::as_str);
@@ -221,8 +225,13 @@ impl Processes {
 /// The user that a task's command runs as where root runs the stack: from the task's id, so that no
 /// two that live have one, but for a chance that nobody can steer.
 fn user_of(arn: &str) -> u32 {
+    FIRST_USER + number_of(arn) % USERS
+}
+
+/// A number that follows from a task's id.
+fn number_of(arn: &str) -> u32 {
     let digits = id_of(arn).get(..8).unwrap_or_default();
-    FIRST_USER + u32::from_str_radix(digits, 16).unwrap_or_default() % USERS
+    u32::from_str_radix(digits, 16).unwrap_or_default()
 }
 
 /// What a task runs.
@@ -257,11 +266,15 @@ pub(super) async fn carry(
     if !matches!(stop.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
         return fleet.exited(&arn, None, None);
     }
-    let mut child = match processes.spawn(&arn, &order) {
-        Ok(child) => child,
+    let gate = processes.gate_ports.take(number_of(&arn));
+    let started = gate.and_then(|gate| Ok((processes.spawn(&arn, &order, &gate)?, gate)));
+    let (mut child, gate) = match started {
+        Ok(started) => started,
         Err(error) => return fleet.failed_to_start(&arn, &error.to_string()),
     };
     let end = follow(&fleet, &mut child, &arn, order.grace(), stop).await;
+    // Whoever gets this port next is another session's gate.
+    drop(gate);
     // Whoever stood for a container may have been killed before it could end it.
     if let (Some(containers), Some(session)) = (
         &processes.containers,

@@ -17,7 +17,7 @@ use casting_core::testing::{self, NOON, SetClock};
 use casting_ecs::events::TaskStateChange;
 use casting_ecs::{EcsLauncher, EcsSettings};
 use casting_local::confine::{self, Confinement, Level};
-use casting_local::ecs::{Ecs, EcsOptions, Processes, Runtime};
+use casting_local::ecs::{Ecs, EcsOptions, GatePorts, Processes, Runtime};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
@@ -79,6 +79,7 @@ impl Folder {
                 reach: Vec::new(),
                 own_users: false,
             }),
+            gate_ports: GatePorts::default(),
         }))
     }
 }

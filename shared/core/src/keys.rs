@@ -21,6 +21,15 @@ impl Signer {
         }
     }
 
+    /// Signs with this text.
+    #[cfg(test)]
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self {
+            current: hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()),
+            previous: None,
+        }
+    }
+
     /// Signs with the current key.
     pub(crate) fn sign(&self, text: &str) -> hmac::Tag {
         hmac::sign(&self.current, text.as_bytes())
@@ -211,16 +220,18 @@ fn derive(master: &[u8; 32], purpose: &str) -> [u8; 32] {
     derived
 }
 
-/// What control plane and edge share: gives each session its own secret. A running session keeps the secret that its gate was started with, so while
-/// keys are changed there are two.
+/// What control plane and edge share, and no task ever holds: signs where a session is, who may
+/// enter it and until when, and gives each gate its secret. A running session keeps the key that it
+/// was started with, so while keys are changed there are two.
 #[derive(Clone)]
 pub struct SessionKeys {
     current: SessionKey,
     previous: Option<SessionKey>,
 }
 
+/// One of these keys.
 #[derive(Clone)]
-struct SessionKey {
+pub struct SessionKey {
     key: hmac::Key,
     name: String,
 }
@@ -232,10 +243,48 @@ impl SessionKey {
         Self { key, name }
     }
 
-    fn secret(&self, session: &SessionId) -> SessionSecret {
-        SessionSecret(
-            BASE64URL_NOPAD.encode(hmac::sign(&self.key, session.as_str().as_bytes()).as_ref()),
-        )
+    /// The secret of a session's gate. It proves the edge's requests to this gate, and this gate's
+    /// reports, and signs nothing else.
+    pub fn secret(&self, session: &SessionId) -> SessionSecret {
+        SessionSecret(self.derive(session.as_str()))
+    }
+
+    /// Signs session tickets.
+    pub(crate) fn tickets(&self) -> Signer {
+        self.signer("session ticket")
+    }
+
+    /// Signs the tickets in addresses by which sessions are entered.
+    pub(crate) fn entries(&self) -> Signer {
+        self.signer("entry ticket")
+    }
+
+    /// The text that a gate can exchange once for its secret; `attempt` counts the starts of the
+    /// session's task.
+    pub fn bootstrap_token(&self, session: &SessionId, attempt: u32) -> String {
+        let proof = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, self.derive("bootstrap").as_bytes()),
+            format!("{session}-{attempt}").as_bytes(),
+        );
+        format!("{attempt}.{}", BASE64URL_NOPAD.encode(proof.as_ref()))
+    }
+
+    /// No purpose spells a session's id, so none can be passed for another.
+    fn derive(&self, purpose: &str) -> String {
+        BASE64URL_NOPAD.encode(hmac::sign(&self.key, purpose.as_bytes()).as_ref())
+    }
+
+    fn signer(&self, purpose: &str) -> Signer {
+        Signer {
+            current: hmac::Key::new(hmac::HMAC_SHA256, self.derive(purpose).as_bytes()),
+            previous: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionKey(..)")
     }
 }
 
@@ -265,31 +314,44 @@ impl SessionKeys {
         }
     }
 
-    /// Which key makes the secrets of new sessions. It names the key and does not give it away.
+    /// Which key new sessions are started with. It names the key and does not give it away.
     pub fn name(&self) -> &str {
         &self.current.name
     }
 
-    /// The secret of a new session: its gate holds it, the edge sends it with every request, the gate's reports carry it.
+    /// The key of this name. A key that is gone leaves the current one, whose proofs the gate will refuse.
+    pub fn named(&self, name: &str) -> &SessionKey {
+        let previous = self.previous.as_ref().filter(|key| key.name == name);
+        previous.unwrap_or(&self.current)
+    }
+
+    /// All keys, the current one first.
+    pub fn all(&self) -> impl Iterator<Item = &SessionKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
+    /// The secret of a new session's gate.
     pub fn secret(&self, session: &SessionId) -> SessionSecret {
         self.current.secret(session)
     }
 
-    /// The secret of a session that the key of this name made it for. A key that is gone leaves the current one, which the gate will refuse.
-    pub fn secret_by(&self, name: &str, session: &SessionId) -> SessionSecret {
-        let previous = self.previous.as_ref().filter(|key| key.name == name);
-        previous.unwrap_or(&self.current).secret(session)
-    }
-
     /// The session's secrets by all keys, the current one's first.
     pub fn secrets(&self, session: &SessionId) -> impl Iterator<Item = SessionSecret> {
-        std::iter::once(&self.current)
-            .chain(&self.previous)
-            .map(|key| key.secret(session))
+        self.all().map(|key| key.secret(session))
+    }
+
+    /// Which attempt of the session's start this bootstrap token is for; `None` when it is none of
+    /// this session's.
+    pub fn attempt_of(&self, token: &str, session: &SessionId) -> Option<u32> {
+        let attempt = token.split_once('.')?.0.parse().ok()?;
+        self.all()
+            .any(|key| same_secret(&key.bootstrap_token(session, attempt), token))
+            .then_some(attempt)
     }
 }
 
-/// One session's secret: 43 characters of base64url.
+/// The secret of one session's gate: 43 characters of base64url. It lives in the gate's memory, and
+/// follows from the keys of control plane and edge.
 #[derive(Clone)]
 pub struct SessionSecret(String);
 
@@ -300,12 +362,12 @@ impl std::fmt::Debug for SessionSecret {
 }
 
 impl SessionSecret {
-    /// Takes a secret from a task's environment.
+    /// Takes the secret that the control plane has given a gate.
     pub fn from_text(text: String) -> Self {
         Self(text)
     }
 
-    /// The secret as text, for the header and the task's environment.
+    /// The secret as text, for the gate's reports.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -315,12 +377,10 @@ impl SessionSecret {
         same_secret(&self.0, presented)
     }
 
-    /// Signs this session's tickets.
-    pub(crate) fn signer(&self) -> Signer {
-        Signer {
-            current: hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes()),
-            previous: None,
-        }
+    /// Shows the gate that the edge has sent a request: `told` is what it says of it, in order. No
+    /// part may hold a line break, which headers never do.
+    pub fn edge_proof(&self, told: [&str; 3]) -> String {
+        self.derive(&format!("edge\n{}", told.join("\n")))
     }
 
     /// Signs the addresses that are to be opened in this session.
@@ -442,7 +502,8 @@ mod tests {
             );
             assert_eq!(
                 keys.sessions()
-                    .secret_by(&name, &session)
+                    .named(&name)
+                    .secret(&session)
                     .matches(running.expose()),
                 kept,
                 "{what}: the session's own key"
@@ -460,7 +521,7 @@ mod tests {
             );
         }
         let edge = SessionKeys::parse(&edge).expect("two keys");
-        assert!(edge.secret_by(&name, &session).matches(running.expose()));
+        assert!(edge.named(&name).secret(&session).matches(running.expose()));
         assert_eq!(
             edge.name(),
             Keyring::new(&new).sessions().name(),

@@ -87,8 +87,8 @@ pub mod window;
 pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
-    CHANGE_SECONDS, CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed, Credential,
-    Download, FoundRefusal, History, Next, NotSaved, Opened, PoolView, ProfileOrders,
+    Bootstrap, CHANGE_SECONDS, CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed,
+    Credential, Download, FoundRefusal, History, Next, NotSaved, Opened, PoolView, ProfileOrders,
     ProfileReport, Received, Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS,
     STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial, Turned, Upload, Visitor, Waiting, outcome,
 };

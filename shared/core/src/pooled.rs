@@ -105,6 +105,7 @@ impl Session {
             entered_at: None,
             time_limit_seconds: pool.settings.expiration_hours.saturating_mul(3600),
             secret_key: secret_key.to_owned(),
+            bootstrapped: None,
             grant,
             notes: Vec::new(),
             request: None,
@@ -229,6 +230,7 @@ impl Session {
                 ..self.launch.clone()
             },
             secret_key: self.secret_key.clone(),
+            bootstrapped: self.bootstrapped.clone(),
             pooled: Some(Pooled {
                 tell,
                 ..Pooled::new(pool.clone(), PoolPlace::Assigned)
@@ -261,6 +263,7 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(start),
             ready_at: None,
+            bootstrapped: None,
             pooled: self
                 .pooled
                 .as_ref()

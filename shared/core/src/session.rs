@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::end_reason::EndReason;
-use crate::ids::{CastId, CastKey, SessionId};
+use crate::ids::{CastId, CastKey, Nonce, SessionId};
 pub use crate::launch::{Launch, LaunchNetwork};
 pub use crate::owner::Owner;
 use crate::permission::Grant;
@@ -76,6 +76,9 @@ pub struct Session {
     /// The name of the key that makes its secret; empty for the current one.
     #[serde(default)]
     pub secret_key: String,
+    /// Which request of its gate was given the secret, once one was; there is no second.
+    #[serde(default)]
+    pub bootstrapped: Option<Nonce>,
     /// What is allowed in it.
     #[serde(default)]
     pub grant: Grant,
@@ -317,6 +320,21 @@ impl Session {
             State::Ended { at, .. } => Some(at.plus_seconds(LEDGER_SECONDS)),
             _ => None,
         }
+    }
+
+    /// Its gate is given its secret, by the request of this mark.
+    ///
+    /// # Errors
+    /// When a gate of it has had the secret already, or it is not starting (any more).
+    pub fn bootstrapped(&self, by: Nonce) -> Result<Self, InvalidTransition> {
+        if self.bootstrapped.is_some() || !matches!(self.state, State::Reserved | State::Starting) {
+            return Err(self.invalid("bootstrapped"));
+        }
+        Ok(Self {
+            rev: self.rev + 1,
+            bootstrapped: Some(by),
+            ..self.clone()
+        })
     }
 
     /// ECS has the task.

@@ -27,6 +27,9 @@ pub const TIME_LIMIT_SECONDS: &str = "CAST_TIME_LIMIT_SECONDS";
 /// The folder with the user's files.
 pub const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
 
+/// The text that a gate exchanges once for its secret, before it starts the app.
+pub const BOOTSTRAP_TOKEN: &str = "CAST_BOOTSTRAP_TOKEN";
+
 /// Everything that an app is told beside the image's own environment, in any container.
 pub const OF_APP: [&str; 19] = [
     USER,
@@ -55,7 +58,7 @@ pub const BESIDE_GATE: [&str; 4] = [SESSION_ID, TIME_LIMIT_SECONDS, PROFILE_PATH
 
 /// What only a gate is told: it passes none of these on to the app that it starts.
 pub const OF_GATE: [&str; 9] = [
-    "CAST_SESSION_SECRET",
+    BOOTSTRAP_TOKEN,
     "CAST_REPORT_URL",
     "CAST_KEEPALIVE_SECONDS",
     "CAST_GATE_LISTEN",

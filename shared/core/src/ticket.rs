@@ -15,7 +15,10 @@ use crate::user::User;
 
 mod session;
 
-pub use session::{AssignTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket, Watcher};
+pub use session::{
+    AssignTicket, ENTRY_SECONDS, EntryTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket,
+    Watcher,
+};
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
@@ -280,10 +283,13 @@ pub(crate) fn open<T: Ticket>(
 }
 
 fn payload<T: Ticket>(text: &str) -> Option<T> {
-    if text.len() > T::LONGEST {
+    parsed(text.strip_prefix("v1.")?.split('.').next()?)
+}
+
+fn parsed<T: Ticket>(payload: &str) -> Option<T> {
+    if payload.len() > T::LONGEST {
         return None;
     }
-    let payload = text.strip_prefix("v1.")?.split('.').next()?;
     serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?).ok()
 }
 

@@ -347,7 +347,7 @@ mod tests {
     async fn a_gate_beside_the_app_has_an_environment_of_its_own() {
         let (launcher, script) = scripted::launcher(vec![started()]);
         let spec = TaskSpec {
-            gate_environment: Some(vec![("CAST_SESSION_SECRET".into(), "hush".into())]),
+            gate_environment: Some(vec![("CAST_BOOTSTRAP_TOKEN".into(), "hush".into())]),
             ..spec()
         };
         launcher.run_task(&spec).await;
@@ -355,7 +355,7 @@ mod tests {
         let containers = &body["overrides"]["containerOverrides"];
         assert_eq!(
             containers[1],
-            json!({ "name": "casting-gate", "environment": [{ "name": "CAST_SESSION_SECRET", "value": "hush" }] })
+            json!({ "name": "casting-gate", "environment": [{ "name": "CAST_BOOTSTRAP_TOKEN", "value": "hush" }] })
         );
         assert!(!containers[0].to_string().contains("hush"), "{containers}");
     }

@@ -47,7 +47,7 @@ pub enum Access {
     Public,
     /// Whoever holds the session's owner ticket.
     Owner,
-    /// The gate, by its session's secret.
+    /// The gate, by its secret or by the token that it gets that for.
     Gate,
     /// Whoever has signed in to the console or holds an API key, whatever they may do there.
     SignedIn,
@@ -110,6 +110,8 @@ routes! {
     EndSession = POST "/session/{id}/end", Session, Owner;
     /// Into somebody's session, to watch.
     WatchSession = GET "/share/{id}", Session, Public;
+    /// A gate gets its secret, once.
+    BootstrapSession = POST "/session/{id}/bootstrap", Session, Gate;
     /// The gate tells how its app is.
     ReportSession = POST "/session/{id}/reports", Session, Gate;
     /// A gate asks for the profile of its session, or tells what became of it.

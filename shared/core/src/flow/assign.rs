@@ -168,7 +168,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let secret = self
             .keys
             .sessions()
-            .secret_by(&session.secret_key, &session.id);
+            .named(&session.secret_key)
+            .secret(&session.id);
         let expires = now.plus_seconds(ORDER_SECONDS);
         let enter = self.way_to_gate(session, endpoint, expires);
         let order = AssignTicket {

@@ -587,6 +587,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             },
             request: terms.request.map(|content| self.keys.fingerprint(&content)),
             secret_key: self.keys.sessions().name().to_owned(),
+            bootstrapped: None,
             go: None,
             profile: persistent_profile::carried(cast, image, ground.visitor.user.as_ref()),
             viewing: ground.viewing(cast, image),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Casting, Stop, outcome};
 use crate::denial::DenialCode;
 use crate::ids::UserId;
-use crate::keys::SessionSecret;
+use crate::keys::SessionKey;
 use crate::network::DEFAULT_NETWORK;
 use crate::permission::PERMISSIONS_VARIABLE;
 use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
@@ -100,13 +100,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// What RunTask is asked for; the same for every repetition.
     fn spec(&self, session: &Session) -> TaskSpec {
         let launch = &session.launch;
-        let secret = self
-            .keys
-            .sessions()
-            .secret_by(&session.secret_key, &session.id);
+        let key = self.keys.sessions().named(&session.secret_key);
+        let secret = key.secret(&session.id);
         let (mut app, mut gate) = (
             self.app_environment(session),
-            self.gate_environment(session, &secret),
+            self.gate_environment(session, key),
         );
         if let Some(variable) = &launch.app.password_variable {
             app.insert(variable.clone(), secret.app_password());
@@ -159,17 +157,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// What the session's gate is told.
-    fn gate_environment(
-        &self,
-        session: &Session,
-        secret: &SessionSecret,
-    ) -> BTreeMap<String, String> {
+    fn gate_environment(&self, session: &Session, key: &SessionKey) -> BTreeMap<String, String> {
         let app = &session.launch.app;
         let mut environment = BTreeMap::new();
         let mut set =
             |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set(variables::SESSION_ID, session.id.as_str());
-        set("CAST_SESSION_SECRET", secret.expose());
+        // The gate's secret itself never leaves the control plane before its gate asks for it.
+        let token = key.bootstrap_token(&session.id, session.launch.attempt);
+        set(variables::BOOTSTRAP_TOKEN, &token);
         set("CAST_REPORT_URL", &self.terms.report_url);
         set(
             variables::TIME_LIMIT_SECONDS,

@@ -6,6 +6,7 @@
 mod assign;
 mod attempts;
 mod book;
+mod bootstrap;
 mod claim;
 mod door;
 mod ground;
@@ -33,6 +34,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use book::CHANGE_SECONDS;
+pub use bootstrap::Bootstrap;
 pub use claim::{ClaimRequest, Claimed, Received};
 pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
 pub use history::History;

@@ -2,11 +2,10 @@
 
 use super::{Casting, Refusal, Stop};
 use crate::denial::{Denial, DenialCode};
-use crate::ids::SessionId;
-use crate::keys::SessionSecret;
+use crate::ids::{Nonce, SessionId, draw};
 use crate::ports::{Fault, Launcher, Store};
 use crate::session::{EndReason, Session, State};
-use crate::ticket::{GoTicket, OwnerTicket, Role, SessionTicket};
+use crate::ticket::{ENTRY_SECONDS, EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket};
 
 /// Why a session could not be given to its visitor; `None` when it was served, or may still be.
 pub fn outcome(session: &Session) -> Option<Denial> {
@@ -57,7 +56,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             .map_err(|stop| self.refuse_quietly(stop))
     }
 
-    /// Where the owner enters the session: a URL on the session's own origin that carries a session ticket.
+    /// Where the owner enters the session: a URL on the session's own origin that is good once, for half a minute.
     ///
     /// # Errors
     /// `Busy` while it is not ready, `SessionEnded` (or why it could not start) when it is over.
@@ -77,7 +76,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 let secret = self
                     .keys
                     .sessions()
-                    .secret_by(&session.secret_key, &session.id);
+                    .named(&session.secret_key)
+                    .secret(&session.id);
                 let go = session.go.map(|go| {
                     GoTicket {
                         session: id.clone(),
@@ -95,7 +95,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     port: endpoint.port,
                     expires: ends_at,
                 };
-                return Ok(self.entrance(&ticket, &secret, go.as_deref()));
+                return Ok(self.entrance(ticket, &session.secret_key, go.as_deref()));
             }
             State::Reserved | State::Starting => Denial::retry(DenialCode::Busy, 1).into(),
             _ => outcome(&session)
@@ -121,11 +121,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         Ok(row.unwrap_or(known))
     }
 
-    /// The URL on a session's own origin that takes this ticket, and an address to be opened with it.
+    /// The URL on a session's own origin that is exchanged once for this ticket, and takes an address to be opened.
     pub(super) fn entrance(
         &self,
-        ticket: &SessionTicket,
-        secret: &SessionSecret,
+        ticket: SessionTicket,
+        secret_key: &str,
         go: Option<&str>,
     ) -> String {
         let origin = self
@@ -133,7 +133,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             .session_url
             .replace("{session}", ticket.session.as_str());
         let go = go.map_or_else(String::new, |go| format!("&go={go}"));
-        format!("{origin}/.cast/enter?ticket={}{go}", ticket.sign(secret))
+        let entry = EntryTicket {
+            ticket,
+            nonce: Nonce::from_bytes(draw(&*self.entropy)),
+            expires: self.clock.now().plus_seconds(ENTRY_SECONDS),
+        };
+        let entry = entry.sign(self.keys.sessions().named(secret_key));
+        format!("{origin}/.cast/enter?ticket={entry}{go}")
     }
 
     /// The owner ends the session. Ending an ended one changes nothing.
@@ -147,7 +153,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<Session, Refusal> {
         let ended = async {
             let session = self.find_owned(id, owner_ticket).await?;
-            self.stop_session(session, EndReason::Owner)
+            // On the heap: unoptimised, it asks for more of the stack than a test's thread has.
+            Box::pin(self.stop_session(session, EndReason::Owner))
                 .await
                 .map_err(Stop::from)
         };
@@ -165,7 +172,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 .session(id)
                 .await?
                 .ok_or(DenialCode::UnknownSession)?;
-            self.stop_session(session, EndReason::Administrator)
+            Box::pin(self.stop_session(session, EndReason::Administrator))
                 .await
                 .map_err(Stop::from)
         };

@@ -35,10 +35,6 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         endpoint: &Endpoint,
         expires: Timestamp,
     ) -> String {
-        let secret = self
-            .keys
-            .sessions()
-            .secret_by(&session.secret_key, &session.id);
         SessionTicket {
             session: session.id.clone(),
             role: Role::Owner,
@@ -47,6 +43,6 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             port: endpoint.port,
             expires,
         }
-        .sign(&secret)
+        .sign(self.keys.sessions().named(&session.secret_key))
     }
 }

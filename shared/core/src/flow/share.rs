@@ -15,8 +15,8 @@ const GUEST: &str = "Guest";
 const NAME_CHARS: usize = 40;
 
 impl<S: Store, L: Launcher> Casting<S, L> {
-    /// Where whoever opens a share link enters the session: a URL on the session's own origin that carries a ticket to watch. `name` is what
-    /// stands in the link: the session and the link's token.
+    /// Where whoever opens a share link enters the session, to watch: a URL on the session's own origin that is good once, for half a minute. `name` is
+    /// what stands in the link: the session and the link's token.
     ///
     /// # Errors
     /// `ShareEnded` for a link that is not good (any more), `LoginRequired` when only those who have logged in may watch.
@@ -117,10 +117,6 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             name: name.chars().take(NAME_CHARS).collect(),
             round: session.sharing.round,
         };
-        let secret = self
-            .keys
-            .sessions()
-            .secret_by(&session.secret_key, &session.id);
         let ticket = SessionTicket {
             session: session.id,
             role: Role::Viewer,
@@ -129,6 +125,6 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             port: endpoint.port,
             expires: ends_at,
         };
-        Ok(self.entrance(&ticket, &secret, None))
+        Ok(self.entrance(ticket, &session.secret_key, None))
     }
 }

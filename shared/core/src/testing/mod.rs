@@ -191,6 +191,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         entered_at: None,
         time_limit_seconds: 3600,
         secret_key: String::new(),
+        bootstrapped: None,
         grant: Grant::default(),
         notes: Vec::new(),
         request: None,

@@ -1,11 +1,11 @@
-//! Owns the tickets that a session's gate reads: who may come in, what to open, and whose the session is. All are signed with the session's own secret.
-//! Must not know how a ticket is signed (see [`super`]).
+//! Owns the tickets of a session: where it is, who may enter and until when, signed by keys that only control plane and edge have; and what its
+//! gate is ordered, signed with the gate's own secret. Must not know how a ticket is signed (see [`super`]).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ticket, TicketError, open, payload, sign};
-use crate::ids::SessionId;
-use crate::keys::{SessionKeys, SessionSecret};
+use super::{Ticket, TicketError, open, parsed, sign};
+use crate::ids::{Nonce, SessionId};
+use crate::keys::{SessionKey, SessionKeys, SessionSecret};
 use crate::time::Timestamp;
 use crate::viewing::Orders;
 
@@ -160,105 +160,219 @@ impl Ticket for SessionTicket {
 }
 
 impl SessionTicket {
-    /// The signed text that the session's own origin keeps in a cookie; signed with the session's secret, so that its gate can check it too.
-    pub fn sign(&self, secret: &SessionSecret) -> String {
-        sign(self, &secret.signer())
+    /// The signed text that the session's own origin keeps in a cookie; `key`: the one that the session was started with.
+    pub fn sign(&self, key: &SessionKey) -> String {
+        sign(self, &key.tickets())
     }
 
-    /// Reads a signed text at the edge, which holds the keys of all sessions; gives the secret that signed it, which is the gate's too.
+    /// Reads a signed text at the edge; gives the key that signed it, from which the gate's secret follows.
     ///
     /// # Errors
     /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
-    pub fn open(
+    pub fn open<'a>(
         text: &str,
-        keys: &SessionKeys,
+        keys: &'a SessionKeys,
         now: Timestamp,
-    ) -> Result<(Self, SessionSecret), TicketError> {
-        // The session named here is believed only once the signature made with its secret has been checked.
-        let named: Self = payload(text).ok_or(TicketError::Invalid)?;
-        let mut refused = TicketError::Invalid;
-        for secret in keys.secrets(&named.session) {
-            match open(text, &secret.signer(), now) {
-                Ok(ticket) => return Ok((ticket, secret)),
-                Err(TicketError::Expired) => refused = TicketError::Expired,
-                Err(TicketError::Invalid) => {}
-            }
-        }
-        Err(refused)
+    ) -> Result<(Self, &'a SessionKey), TicketError> {
+        open_by(text, keys, SessionKey::tickets, now)
     }
 
-    /// Reads a signed text at the gate, which holds one session's secret only.
+    /// What the edge tells a gate of this ticket: the part of the signed text that says what it says.
+    pub fn told(text: &str) -> &str {
+        text.split('.').nth(1).unwrap_or_default()
+    }
+
+    /// Reads at the gate what the edge has told of a ticket, once the edge's proof is known to be good.
     ///
     /// # Errors
     /// `Invalid` for another session's ticket too.
-    pub fn open_at_gate(
+    pub fn read_told(told: &str, session: &SessionId, now: Timestamp) -> Result<Self, TicketError> {
+        let ticket: Self = parsed(told).ok_or(TicketError::Invalid)?;
+        if ticket.session != *session {
+            return Err(TicketError::Invalid);
+        }
+        if now >= ticket.expires {
+            return Err(TicketError::Expired);
+        }
+        Ok(ticket)
+    }
+}
+
+/// How long an address by which a session is entered is good, in seconds.
+pub const ENTRY_SECONDS: u64 = 30;
+
+/// Stands in an address by which a session is entered: the edge exchanges it for the session ticket, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryTicket {
+    /// What it is exchanged for.
+    #[serde(rename = "t")]
+    pub ticket: SessionTicket,
+    /// Tells it from others: the gate takes each once.
+    #[serde(rename = "n")]
+    pub nonce: Nonce,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+impl Ticket for EntryTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires.min(self.ticket.expires)
+    }
+}
+
+impl EntryTicket {
+    /// The signed text that stands in the address; `key`: the one that the session was started with.
+    pub fn sign(&self, key: &SessionKey) -> String {
+        sign(self, &key.entries())
+    }
+
+    /// Reads a signed text at the edge; gives the key that signed it.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open<'a>(
         text: &str,
-        session: &SessionId,
-        secret: &SessionSecret,
+        keys: &'a SessionKeys,
         now: Timestamp,
-    ) -> Result<Self, TicketError> {
-        let ticket: Self = open(text, &secret.signer(), now)?;
-        if ticket.session == *session {
-            Ok(ticket)
-        } else {
-            Err(TicketError::Invalid)
+    ) -> Result<(Self, &'a SessionKey), TicketError> {
+        open_by(text, keys, SessionKey::entries, now)
+    }
+}
+
+/// Reads a text that one of the keys has signed for this purpose.
+fn open_by<'a, T: Ticket>(
+    text: &str,
+    keys: &'a SessionKeys,
+    purpose: fn(&SessionKey) -> crate::keys::Signer,
+    now: Timestamp,
+) -> Result<(T, &'a SessionKey), TicketError> {
+    let mut refused = TicketError::Invalid;
+    for key in keys.all() {
+        match open(text, &purpose(key), now) {
+            Ok(ticket) => return Ok((ticket, key)),
+            Err(TicketError::Expired) => refused = TicketError::Expired,
+            Err(TicketError::Invalid) => {}
         }
     }
+    Err(refused)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Keyring;
+    use crate::keys::{Keyring, Signer};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
-    fn entry() -> SessionTicket {
+    fn ticket() -> SessionTicket {
         SessionTicket {
             session: SessionId::from_bytes([1; 16]),
             role: Role::Owner,
             watcher: None,
-            host: "127.0.0.1".into(),
-            port: 8080,
+            host: "192.0.2.7".into(),
+            port: 18_080,
             expires: NOW.plus_seconds(60),
         }
     }
 
+    fn entry() -> EntryTicket {
+        EntryTicket {
+            ticket: ticket(),
+            nonce: Nonce::from_bytes([1; 16]),
+            expires: NOW.plus_seconds(ENTRY_SECONDS),
+        }
+    }
+
     #[test]
-    fn edge_and_gate_accept_a_session_ticket_of_their_session_only() {
-        let keys = Keyring::new(&[5; 32]);
-        let secret = |n| keys.sessions().secret(&SessionId::from_bytes([n; 16]));
-        let text = entry().sign(&secret(1));
-        let at_edge = |keys: &Keyring, now| {
-            SessionTicket::open(&text, keys.sessions(), now).map(|(ticket, _)| ticket)
-        };
-        assert_eq!(at_edge(&keys, NOW), Ok(entry()));
-        let ours = SessionId::from_bytes([1; 16]);
-        assert_eq!(
-            SessionTicket::open_at_gate(&text, &ours, &secret(1), NOW),
-            Ok(entry())
-        );
-        let theirs = SessionId::from_bytes([2; 16]);
-        assert_eq!(
-            SessionTicket::open_at_gate(&text, &theirs, &secret(2), NOW),
-            Err(TicketError::Invalid)
-        );
-        assert_eq!(at_edge(&keys, entry().expires), Err(TicketError::Expired));
-        let changed = Keyring::changing(&[6; 32], Some(&[5; 32]));
-        assert_eq!(
-            at_edge(&changed, NOW),
-            Ok(entry()),
-            "from before a change of keys"
-        );
-        let (_, found) = SessionTicket::open(&text, changed.sessions(), NOW).expect("a ticket");
+    fn tickets_are_taken_by_their_own_keys_and_in_time() {
+        let (old, new) = (Keyring::new(&[5; 32]), Keyring::new(&[6; 32]));
+        let both = Keyring::changing(&[6; 32], Some(&[5; 32]));
+        let key = old.sessions().named("");
+        let (kept, passing) = (ticket().sign(key), entry().sign(key));
+        for (name, keys, after, session, enters) in [
+            ("in time", &old, 0, Ok(()), Ok(())),
+            ("while keys are changed", &both, 0, Ok(()), Ok(())),
+            (
+                "another key",
+                &new,
+                0,
+                Err(TicketError::Invalid),
+                Err(TicketError::Invalid),
+            ),
+            ("the last second", &old, 29, Ok(()), Ok(())),
+            (
+                "after half a minute",
+                &old,
+                30,
+                Ok(()),
+                Err(TicketError::Expired),
+            ),
+            (
+                "after the end",
+                &old,
+                60,
+                Err(TicketError::Expired),
+                Err(TicketError::Expired),
+            ),
+        ] {
+            let now = NOW.plus_seconds(after);
+            let opened = SessionTicket::open(&kept, keys.sessions(), now).map(drop);
+            assert_eq!(opened, session, "{name}");
+            let opened = EntryTicket::open(&passing, keys.sessions(), now).map(drop);
+            assert_eq!(opened, enters, "{name}");
+        }
+        let (_, found) = SessionTicket::open(&kept, both.sessions(), NOW).expect("a ticket");
+        let secret = key.secret(&ticket().session);
         assert!(
-            found.matches(secret(1).expose()),
-            "the edge presents what the gate was started with"
+            found.secret(&ticket().session).matches(secret.expose()),
+            "the edge knows the secret that the gate was given"
         );
+    }
+
+    #[test]
+    fn no_kind_of_ticket_is_taken_for_another() {
+        let keys = Keyring::new(&[5; 32]);
+        let (keys, id) = (keys.sessions(), ticket().session);
+        let key = keys.named("");
+        let secret = key.secret(&id);
+        // What a gate could sign with all that it is ever told.
+        let by_gate = Signer::of_text(secret.expose());
+        for (name, text) in [
+            ("an entry", entry().sign(key)),
+            ("by the gate's secret", sign(&ticket(), &by_gate)),
+            (
+                "by the signer of orders",
+                sign(&ticket(), &secret.go_signer()),
+            ),
+            (
+                "by the bootstrap token",
+                sign(&ticket(), &Signer::of_text(&key.bootstrap_token(&id, 1))),
+            ),
+        ] {
+            let opened = SessionTicket::open(&text, keys, NOW).map(drop);
+            assert_eq!(opened, Err(TicketError::Invalid), "{name}");
+        }
+        let kept = ticket().sign(key);
+        assert!(
+            EntryTicket::open(&kept, keys, NOW).is_err(),
+            "a session ticket"
+        );
+    }
+
+    #[test]
+    fn a_gate_reads_what_it_is_told_of_its_own_session() {
+        let keys = Keyring::new(&[5; 32]);
+        let text = ticket().sign(keys.sessions().named(""));
+        let told = SessionTicket::told(&text);
+        let (ours, theirs) = (ticket().session, SessionId::from_bytes([2; 16]));
+        let read = |told, session, now| SessionTicket::read_told(told, session, now);
+        assert_eq!(read(told, &ours, NOW), Ok(ticket()));
+        assert_eq!(read(told, &theirs, NOW), Err(TicketError::Invalid));
+        assert_eq!(read("x", &ours, NOW), Err(TicketError::Invalid));
         assert_eq!(
-            at_edge(&Keyring::new(&[6; 32]), NOW),
-            Err(TicketError::Invalid),
-            "the old key is gone"
+            read(told, &ours, NOW.plus_seconds(60)),
+            Err(TicketError::Expired)
         );
     }
 }

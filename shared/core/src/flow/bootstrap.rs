@@ -1,0 +1,57 @@
+//! Owns how a session's gate gets its secret: in exchange for the bootstrap token of its task, once. The exchange is
+//! written down before it is answered, so whatever becomes of the answer there is no second one: a gate that has missed
+//! it ends, and its session is given back as any start that failed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Casting, Refusal, Stop};
+use crate::denial::DenialCode;
+use crate::ids::{Nonce, SessionId, draw};
+use crate::keys::SessionSecret;
+use crate::ports::{Launcher, Store};
+use crate::session::State;
+
+/// The answer to a gate that brings its bootstrap token.
+#[derive(Serialize, Deserialize)]
+pub struct Bootstrap {
+    /// The gate's secret.
+    pub secret: String,
+}
+
+impl<S: Store, L: Launcher> Casting<S, L> {
+    /// Exchanges the bootstrap token of a session's task for the secret of its gate.
+    ///
+    /// # Errors
+    /// `NotYourSession` for a token that is wrong or used up, `SessionEnded` when the session is over.
+    pub async fn bootstrap(&self, id: &SessionId, token: &str) -> Result<SessionSecret, Refusal> {
+        self.exchange_token(id, token)
+            .await
+            .map_err(|stop| self.refuse_quietly(stop))
+    }
+
+    async fn exchange_token(&self, id: &SessionId, token: &str) -> Result<SessionSecret, Stop> {
+        let keys = self.keys.sessions();
+        // Asked first: whoever brings another text costs no read.
+        let attempt = keys
+            .attempt_of(token, id)
+            .ok_or(DenialCode::NotYourSession)?;
+        // A write whose answer was lost is found again by its mark.
+        let mark = Nonce::from_bytes(draw(&*self.entropy));
+        let row = self
+            .move_session(id, None, |row| {
+                (row.launch.attempt == attempt)
+                    .then(|| row.bootstrapped(mark.clone()).ok())
+                    .flatten()
+            })
+            .await?
+            .ok_or(DenialCode::NotYourSession)?;
+        if row.bootstrapped.as_ref() == Some(&mark) {
+            return Ok(keys.named(&row.secret_key).secret(id));
+        }
+        if matches!(row.state, State::Stopping { .. } | State::Ended { .. }) {
+            return Err(DenialCode::SessionEnded.into());
+        }
+        tracing::warn!(session.id = %id, "The bootstrap token of session {id} was brought again, or too late");
+        Err(DenialCode::NotYourSession.into())
+    }
+}

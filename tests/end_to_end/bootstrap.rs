@@ -1,0 +1,75 @@
+//! Owns how a gate gets its secret, over HTTP: in exchange for what its task is told, once.
+
+use casting_core::Report;
+use casting_core::ids::SessionId;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::lab::{Answer, From, Lab};
+
+/// What the only task that runs for this session is told under this name.
+fn told(lab: &Lab, session: &SessionId, name: &str) -> Option<String> {
+    let tasks = lab.stack.ecs.tasks();
+    let task = tasks
+        .iter()
+        .find(|task| task["startedBy"] == session.as_str())?;
+    let containers = task["overrides"]["containerOverrides"].as_array()?;
+    let mut environment = containers
+        .iter()
+        .filter_map(|container| container["environment"].as_array())
+        .flatten();
+    let pair = environment.find(|pair| pair["name"] == name)?;
+    Some(pair["value"].as_str()?.to_owned())
+}
+
+#[tokio::test]
+async fn a_gates_token_is_exchanged_for_its_secret_once() {
+    let lab = Lab::start().await;
+    let cast = lab.cast(&json!({})).await;
+    let key = cast["key"].as_str().expect("a key");
+    let mut ids = Vec::new();
+    for n in 1..=3 {
+        let claimed = lab.claim(From(n), key).await.json();
+        let id = claimed["session_id"].as_str().and_then(SessionId::parse);
+        ids.push(id.expect("an id"));
+    }
+    let keys = lab.stack.control.keys.sessions();
+    let token = |n: usize| told(&lab, &ids[n], "CAST_BOOTSTRAP_TOKEN").expect("a token");
+    let secret = keys.secret(&ids[0]).expose().to_owned();
+    let everything = serde_json::to_string(&lab.stack.ecs.tasks()).expect("JSON");
+    assert!(!everything.contains(&secret), "a task is told no secret");
+
+    let control = &lab.stack.control;
+    control.end_as_administrator(&ids[2]).await.expect("ends");
+    let other_attempt = keys.named("").bootstrap_token(&ids[0], 2);
+    let signed_by_secret = format!("1.{secret}");
+    for (name, session, token, status) in [
+        ("nothing", 0, String::new(), 403),
+        ("another session's", 0, token(1), 403),
+        ("of another attempt", 0, other_attempt, 403),
+        ("cut", 0, token(0)[..20].to_owned(), 403),
+        ("made in the session", 0, signed_by_secret, 403),
+        ("its own", 0, token(0), 200),
+        ("its own again", 0, token(0), 403),
+        ("of a session that is over", 2, token(2), 410),
+        ("the other's", 1, token(1), 200),
+    ] {
+        let path = format!("/session/{}/bootstrap", ids[session]);
+        let asked = lab.request(Method::POST, &path).bearer_auth(token);
+        let answer = Answer::of(asked).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text);
+        let given = answer.text.contains("secret");
+        assert_eq!(given, status == 200, "{name}: {}", answer.text);
+        if session == 0 && status == 200 {
+            assert_eq!(answer.json()["secret"], secret.as_str(), "{name}");
+        }
+    }
+    let ready = control.report(
+        &ids[0],
+        &secret,
+        Report::Ready { port: 1 },
+        From(9).address(),
+    );
+    ready.await.expect("the gate is believed by its secret");
+    lab.stack.stop().await;
+}
