@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::output::{self, Allowance};
+use crate::output::{self, Allowance, Tail};
 use crate::tls;
 
 /// What the app is told to listen on.
@@ -34,6 +34,8 @@ pub struct App {
     child: Option<Child>,
     /// What passes on what it says.
     output: Vec<JoinHandle<()>>,
+    /// The end of that.
+    tail: Arc<Tail>,
 }
 
 impl App {
@@ -47,6 +49,7 @@ impl App {
             return Ok(Self {
                 child: None,
                 output: Vec::new(),
+                tail: Arc::default(),
             });
         };
         let mut command = Command::new(program);
@@ -60,19 +63,25 @@ impl App {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let mut output = Vec::new();
+        let (mut output, tail) = (Vec::new(), Arc::<Tail>::default());
         if let Some(from) = child.stdout.take() {
-            let passed = output::pass_on(from, tokio::io::stdout(), log.clone());
+            let passed = output::pass_on(from, tokio::io::stdout(), log.clone(), tail.clone());
             output.push(tokio::spawn(passed));
         }
         if let Some(from) = child.stderr.take() {
-            let passed = output::pass_on(from, tokio::io::stderr(), log.clone());
+            let passed = output::pass_on(from, tokio::io::stderr(), log.clone(), tail.clone());
             output.push(tokio::spawn(passed));
         }
         Ok(Self {
             child: Some(child),
             output,
+            tail,
         })
+    }
+
+    /// The end of what it has said so far.
+    pub fn tail(&self) -> Arc<Tail> {
+        self.tail.clone()
     }
 
     /// Waits for the app to end by itself, and gives its exit code. An app that something else runs never does.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use casting_core::excerpt::Speaker;
 use casting_core::exec_user::{ExecUser, Id};
 use casting_core::session_environment::OF_GATE;
 use casting_core::viewing::Exec;
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::app::PORT_VARIABLE;
 use crate::output::{Allowance, Verdict};
+use crate::report::Reporter;
 use crate::settings;
 
 /// The variable with the command that runs others inside the app's container, where that is not the gate's own.
@@ -26,16 +28,20 @@ pub const EXEC_THROUGH: &str = "CAST_EXEC_THROUGH";
 const LONGEST: Duration = Duration::from_secs(30);
 /// How much is written around what a command says, in bytes.
 const LINE: usize = 200;
+/// How much of what a failed command said the control plane is told, in bytes.
+const REPORTED: usize = 8 * 1024;
 /// How much of what a command says is kept, in bytes.
 const KEPT: u64 = 16 * 1024;
 
-/// Runs a command beside everything else, with what it is `told` in its environment. Nobody waits for it: what comes of it is on the screen, and in the log.
+/// Runs a command beside everything else, with what it is `told` in its environment. Nobody waits for it: what comes of it is on the screen and in the
+/// log, and the control plane is told when it fails.
 pub fn start(
-    what: &'static str,
+    what: Speaker,
     exec: Exec,
     app_port: u16,
     told: BTreeMap<String, String>,
     log: Arc<Allowance>,
+    reporter: Arc<Reporter>,
 ) {
     tokio::spawn(async move {
         let port = app_port.to_string();
@@ -45,6 +51,11 @@ pub fn start(
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
         let ran = run(&exec, &added, LONGEST).await;
+        if let Err(error) = &ran {
+            let said = format!("{error:#}");
+            reporter.failed(what, excerpt(&said).to_owned()).await;
+        }
+        let what = what.as_str();
         let length = ran
             .as_ref()
             .map_or_else(|error| error.to_string().len(), String::len);
@@ -52,13 +63,19 @@ pub fn start(
             return;
         }
         match ran {
-            Ok(said) => tracing::info!(said, "The command {what} has run"),
+            Ok(said) => tracing::info!(said, "The command \u{201c}{what}\u{201d} has run"),
             Err(error) => tracing::warn!(
                 error = format!("{error:#}"),
-                "The command {what} failed; the session goes on"
+                "The command \u{201c}{what}\u{201d} failed; the session goes on"
             ),
         }
     });
+}
+
+/// The end of what a failed command said: there stands why.
+fn excerpt(said: &str) -> &str {
+    let first = said.ceil_char_boundary(said.len().saturating_sub(REPORTED));
+    &said[first..]
 }
 
 /// Runs a command to its end, with these variables added to the app's environment; gives what it said, or why it failed, in one text.

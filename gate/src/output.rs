@@ -2,6 +2,7 @@
 //! allowed of it and no more. The rest is read and dropped, so that nothing waits for it. Must not
 //! know where the log is kept.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,40 @@ const PIECE: usize = 16 << 10;
 const TOO_FAST: &str =
     "gate: the session writes more than 16 KiB a second; what is beyond is left out\n";
 const TOO_MUCH: &str = "gate: the session has written 64 MiB; nothing more of its output is kept\n";
+
+/// How much of the end of an app's output is kept for the control plane, in bytes.
+const TAIL: usize = 8 << 10;
+/// Stands for one of the gate's own secrets in what an app has said.
+const HIDDEN: &str = "[\u{2026}]";
+
+/// The last of what an app has said, whether its log took it or not.
+#[derive(Debug, Default)]
+pub struct Tail(Mutex<VecDeque<u8>>);
+
+impl Tail {
+    fn add(&self, piece: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let piece = &piece[piece.len().saturating_sub(TAIL)..];
+        let too_many = (kept.len() + piece.len()).saturating_sub(TAIL);
+        kept.drain(..too_many);
+        kept.extend(piece);
+    }
+
+    /// As a text, without these secrets.
+    pub fn text(&self, secrets: &[&str]) -> String {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(kept.make_contiguous()).into_owned();
+        without(text, secrets)
+    }
+}
+
+/// A text without these secrets.
+pub fn without(text: String, secrets: &[&str]) -> String {
+    secrets
+        .iter()
+        .filter(|secret| !secret.is_empty())
+        .fold(text, |text, secret| text.replace(secret, HIDDEN))
+}
 
 /// What one session may still write.
 pub struct Allowance(Mutex<Left>);
@@ -99,12 +134,14 @@ pub async fn pass_on(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     allowance: Arc<Allowance>,
+    tail: Arc<Tail>,
 ) {
     let mut piece = vec![0; PIECE];
     loop {
         let Ok(read @ 1..) = from.read(&mut piece).await else {
             return;
         };
+        tail.add(&piece[..read]);
         let written = match allowance.take(read) {
             Verdict::Kept => to.write_all(&piece[..read]).await,
             Verdict::Dropped(Some(line)) => to.write_all(format!("\n{line}").as_bytes()).await,
@@ -154,6 +191,17 @@ mod tests {
         assert_eq!(said.iter().filter(|line| **line == TOO_MUCH).count(), 1);
     }
 
+    #[test]
+    fn the_end_of_an_output_is_kept_without_secrets() {
+        let tail = Tail::default();
+        assert_eq!(tail.text(&[]), "");
+        tail.add(&[b'x'; 3 * TAIL]);
+        tail.add(b"the password is hush-hush\n");
+        let text = tail.text(&["hush-hush", ""]);
+        assert!(text.ends_with("xthe password is [\u{2026}]\n"), "{text}");
+        assert!(text.len() <= TAIL);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_app_that_floods_never_waits_for_its_log() {
         let (mut app, pipe) = tokio::io::duplex(1024);
@@ -163,7 +211,13 @@ mod tests {
                 app.write_all(&[b'x'; 1024]).await.expect("it is read");
             }
         };
-        tokio::join!(flood, pass_on(pipe, &mut log, Arc::default()));
+        let tail = Arc::<Tail>::default();
+        tokio::join!(flood, pass_on(pipe, &mut log, Arc::default(), tail.clone()));
+        assert_eq!(
+            tail.text(&[]),
+            "x".repeat(TAIL),
+            "the end is kept all the same"
+        );
         let text = String::from_utf8(log).expect("text");
         assert_eq!(text.matches(TOO_FAST).count(), 1);
         let kept = text.matches('x').count();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use casting_core::excerpt::Speaker;
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
 use casting_core::viewing::Orders;
@@ -101,10 +102,26 @@ impl Reporter {
     }
 
     /// Says that the app has ended, or is about to be, once: if nobody hears it, the control plane finds out by itself.
-    pub async fn ended(&self, exit_code: Option<i32>, because: Option<Cause>) {
-        if let Err(error) = self.send(&Report::Ended { exit_code, because }).await {
+    /// `said`: what it said last.
+    pub async fn ended(
+        &self,
+        exit_code: Option<i32>,
+        because: Option<Cause>,
+        said: Option<String>,
+    ) {
+        let report = Report::Ended {
+            exit_code,
+            because,
+            said,
+        };
+        if let Err(error) = self.send(&report).await {
             tracing::warn!(error = %error.without_url(), "The control plane was not reached for the end of the session");
         }
+    }
+
+    /// Says once that a command inside the session failed, and why.
+    pub async fn failed(&self, command: Speaker, said: String) {
+        self.ask(&Report::Failed { command, said }).await;
     }
 
     /// Asks or tells about the session's profile.

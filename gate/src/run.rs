@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use casting_core::Cause;
+use casting_core::excerpt::Speaker;
 use casting_core::viewing::Assigned;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -92,8 +93,10 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     });
     let started = App::start(command, app_port, &room.log);
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
+    let mut said = None;
     let (code, because, was_ready) = match started {
         Ok(app) => {
+            let tail = app.tail();
             let front = Front {
                 session: settings.session.clone(),
                 secret: secret.clone(),
@@ -111,18 +114,25 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
                 reporter: reporter.clone(),
                 clock: settings.clock.clone(),
             };
-            tokio::select! {
-                code = watch(app, signals, &settings, &reporter, &room, [port, app_port]) => code,
+            let watched = tokio::select! {
+                watched = watch(app, signals, &settings, &reporter, &room, [port, app_port]) => watched,
                 never = connections.serve(listener, front::router(front)) => match never {},
+            };
+            // An app that was there and ends well needs no explanation.
+            if watched.0 != 0 || !watched.2 {
+                said = Some(tail.text(&settings.secrets(&secret))).filter(|said| !said.is_empty());
             }
+            watched
         }
         Err(error) => {
             tracing::error!(%error, "The app's command could not be run");
+            let program = command.first().map(|program| program.to_string_lossy());
+            said = Some(format!("{}: {error}", program.unwrap_or_default()));
             (NOT_RUN, None, false)
         }
     };
     if because.is_none() {
-        let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(Some(code), None)).await;
+        let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(Some(code), None, said)).await;
     }
     tracing::info!(session.id = %settings.session, code, "The app has ended");
     match keeper {
@@ -170,7 +180,7 @@ async fn restore(
     );
     let _ = timeout(
         LAST_WORDS,
-        reporter.ended(None, Some(Cause::ProfileNotRestored)),
+        reporter.ended(None, Some(Cause::ProfileNotRestored), None),
     )
     .await;
     Err(NOT_RESTORED)
@@ -227,11 +237,12 @@ async fn see_through(
         room.presence.touch();
         if let Some(first) = room.orders().viewing.exec.first_launch {
             exec::start(
-                "for a first launch",
+                Speaker::FirstLaunch,
                 first,
                 app_port,
                 BTreeMap::new(),
                 room.log.clone(),
+                reporter.clone(),
             );
         }
         if !room.is_open() {
@@ -243,7 +254,7 @@ async fn see_through(
             }
         }
         if let Some(assigned) = room.orders().assigned {
-            (time_is_up, keepalive) = begin(room, assigned, app_port);
+            (time_is_up, keepalive) = begin(room, assigned, app_port, reporter);
         }
         tokio::select! {
             () = sleep_until(time_is_up) => Some(Cause::TimeLimit),
@@ -264,7 +275,7 @@ async fn see_through(
     if let Some(cause) = because {
         tracing::info!(?cause, "The session ends");
         // First the ledger, then the visitors, then the app: whoever asks what happened is told by then.
-        let _ = timeout(LAST_WORDS, reporter.ended(None, because)).await;
+        let _ = timeout(LAST_WORDS, reporter.ended(None, because, None)).await;
         room.close(cause);
     } else {
         room.end(Ending::Elsewhere);
@@ -275,7 +286,12 @@ async fn see_through(
 
 /// A session that was started ahead has its visitor: its limits begin to run, and the app is told. Gives when its time is up, and how long it lives
 /// without a browser.
-fn begin(room: &Room, assigned: Assigned, app_port: u16) -> (Instant, Option<Duration>) {
+fn begin(
+    room: &Room,
+    assigned: Assigned,
+    app_port: u16,
+    reporter: &Arc<Reporter>,
+) -> (Instant, Option<Duration>) {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let time_is_up = Instant::now() + seconds(assigned.time_limit_seconds);
     tracing::info!("It has its visitor");
@@ -284,11 +300,12 @@ fn begin(room: &Room, assigned: Assigned, app_port: u16) -> (Instant, Option<Dur
     room.presence.touch();
     if let Some(exec) = room.orders().viewing.exec.assign {
         exec::start(
-            "to give the session to its visitor",
+            Speaker::Assign,
             exec,
             app_port,
             assigned.environment,
             room.log.clone(),
+            reporter.clone(),
         );
     }
     (time_is_up, Some(seconds(assigned.keepalive_seconds)))

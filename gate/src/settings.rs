@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use casting_core::ids::SessionId;
 use casting_core::image::GATE_PORT;
-use casting_core::keys::SessionKeys;
+use casting_core::keys::{SessionKeys, SessionSecret};
 use casting_core::permission::Permission;
 use casting_core::session_environment::BOOTSTRAP_TOKEN;
 use casting_core::time::{Clock, Timestamp};
@@ -67,6 +67,14 @@ pub struct GateSettings {
 }
 
 impl GateSettings {
+    /// What never leaves the task, not even in what the app says.
+    /// `secret`: the session's.
+    pub fn secrets<'a>(&'a self, secret: &'a SessionSecret) -> Vec<&'a str> {
+        let password = self.app_login.iter().map(|(_, password)| password.as_str());
+        let own = [secret.expose(), self.bootstrap_token.as_str()];
+        own.into_iter().chain(password).collect()
+    }
+
     /// Reads the environment. `app_port_needed`: nobody starts the app here, so nobody could tell it a port.
     ///
     /// # Errors

@@ -48,7 +48,8 @@ async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served
         );
         let ended = json!(Report::Ended {
             exit_code: Some(143),
-            because
+            because,
+            said: None,
         });
         assert_eq!(
             (tell(&ended).await, tell(&ended).await),
@@ -182,5 +183,58 @@ async fn a_session_that_nobody_enters_is_ended_by_the_sweep() {
         .await
         .json();
     assert!(seen["entered_at"].is_string(), "{seen}");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_said_last_stands_with_the_session_for_administrators_alone() {
+    let lab = Lab::start().await;
+    let cast = lab.cast(&json!({})).await;
+    let key = cast["key"].as_str().expect("a key");
+    let claimed = lab.claim(From(1), key).await.json();
+    let id = claimed["session_id"].as_str().expect("an id").to_owned();
+    let session = SessionId::parse(&id).expect("an id");
+    let secret = lab.stack.control.keys.sessions().secret(&session);
+    let tell = async |what: &serde_json::Value| {
+        let report = lab
+            .request(Method::POST, &format!("/session/{id}/reports"))
+            .bearer_auth(secret.expose());
+        crate::lab::Answer::of(report.json(what)).await
+    };
+    let failed = json!({"is": "failed", "command": "go", "said": "it ended with exit status: 3 and said: \u{1b}[31mno such page"});
+    tell(&json!(Report::Ready { port: 1 })).await;
+    tell(&failed).await;
+    tell(&failed).await;
+    let ended = json!(Report::Ended {
+        exit_code: Some(1),
+        because: None,
+        said: Some("\u{1b}[1mdesk\u{1b}[0m: <b>no</b> display\n".into()),
+    });
+    tell(&ended).await;
+    let path = format!("sessions/{id}");
+    let seen = lab.admin(Method::GET, &path, None).await.json();
+    let expected = json!([
+        {"by": "go", "text": "it ended with exit status: 3 and said: no such page"},
+        {"by": "app", "text": "desk: <b>no</b> display"},
+    ]);
+    assert_eq!(
+        (&seen["detail"], &seen["said"], &seen["log_url"]),
+        (
+            &json!("the app ended (exit code 1)"),
+            &expected,
+            &json!(null)
+        )
+    );
+    let token = claimed["session_token"].as_str().expect("a token");
+    for path in ["", "/status"] {
+        let request = lab.request(Method::GET, &format!("/session/{id}{path}"));
+        let told = crate::lab::Answer::of(request.bearer_auth(token)).await;
+        assert!(
+            [200, 410].contains(&told.status) && !told.text.contains("no such page"),
+            "{path}: {} {}",
+            told.status,
+            told.text
+        );
+    }
     lab.stack.stop().await;
 }

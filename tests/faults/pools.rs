@@ -549,6 +549,7 @@ async fn stop_untold(world: &mut World, says_so: bool) -> bool {
         let report = Report::Ended {
             exit_code: Some(137),
             because: None,
+            said: None,
         };
         world
             .calm()

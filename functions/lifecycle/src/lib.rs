@@ -153,6 +153,7 @@ mod tests {
             session: ours(),
             stop_detail: String::new(),
             exit_code: None,
+            app_reason: None,
         };
         assert_eq!(task(event!("task_running")), expected);
     }

@@ -15,6 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
+use casting_core::excerpt::Speaker;
 use casting_core::ticket::{GoTicket, SessionTicket};
 use casting_core::url_rules;
 use casting_core::viewing::ViewOnly;
@@ -187,11 +188,12 @@ pub(crate) fn go(front: &Arc<Front>, url: String) {
         return;
     };
     exec::start(
-        "to open an address",
+        Speaker::Go,
         exec,
         front.app.target().port(),
         [("KASM_URL".to_owned(), url)].into(),
         front.room.log.clone(),
+        front.reporter.clone(),
     );
 }
 

@@ -182,6 +182,96 @@ async fn ready_is_said_once_the_app_answers_and_not_before() {
 }
 
 #[tokio::test]
+async fn an_app_that_fails_is_told_of_with_its_last_lines_and_without_secrets() {
+    for (name, script, said) in [
+        (
+            "both outputs",
+            "echo desk: no display >&2; exit 3",
+            Some("desk: no display\n"),
+        ),
+        (
+            "the session's secret",
+            "echo it is hush-hush; exit 3",
+            Some("it is [\u{2026}]\n"),
+        ),
+        ("nothing", "exit 3", None),
+        ("well, but before it was ready", "echo bye", Some("bye\n")),
+    ] {
+        let mut control = ControlPlane::answering(&[204]).await;
+        let gate = control.gate(1, script);
+        let report = control.next().await;
+        assert_eq!(report["said"].as_str(), said, "{name}: {report}");
+        exit_code(gate).await;
+    }
+    let mut control = ControlPlane::answering(&[204]).await;
+    let app = answering_app().await;
+    let gate = control.gate(app, "sleep 1; echo bye");
+    assert_eq!(control.next().await["is"], "ready");
+    let report = control.next().await;
+    assert_eq!(
+        report,
+        json!({ "is": "ended", "exit_code": 0 }),
+        "it was served"
+    );
+    exit_code(gate).await;
+    let mut missing = gate_program(&session(), control.port, "");
+    let program = missing.as_std().get_program().to_owned();
+    let environment: Vec<_> = missing
+        .as_std()
+        .get_envs()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
+    missing = Command::new(program);
+    missing
+        .args(["run", "--", "/no/such/desk"])
+        .envs(environment)
+        .stderr(Stdio::null());
+    let gate = missing.spawn().expect("the gate starts");
+    let report = control.next().await;
+    let said = report["said"].as_str().unwrap_or_default();
+    assert!(said.starts_with("/no/such/desk: No such file"), "{report}");
+    exit_code(gate).await;
+}
+
+#[tokio::test]
+async fn a_command_that_fails_is_told_of() {
+    let fails = |line: &str| {
+        Some(Exec {
+            command: ["/bin/sh", "-c", line].map(str::to_owned).into(),
+            user: None,
+            working_directory: None,
+            environment: [].into(),
+        })
+    };
+    let orders = Orders {
+        viewing: Viewing {
+            exec: ExecConfig {
+                first_launch: fails("echo no such page; exit 3"),
+                ..ExecConfig::default()
+            },
+            ..Viewing::default()
+        },
+        ..Orders::default()
+    };
+    let mut control = ControlPlane::ordering(&[200], json!(orders)).await;
+    let app = answering_app().await;
+    let gate = control.gate(app, "sleep 60");
+    assert_eq!(control.next().await["is"], "ready");
+    let report = control.next().await;
+    assert_eq!(
+        (&report["is"], &report["command"]),
+        (&json!("failed"), &json!("first-launch"))
+    );
+    let said = report["said"].as_str().unwrap_or_default();
+    assert!(
+        said.contains("exit status: 3") && said.contains("no such page"),
+        "{said}"
+    );
+    tell(&gate, Signal::SIGTERM);
+    exit_code(gate).await;
+}
+
+#[tokio::test]
 async fn the_apps_exit_code_is_the_gates() {
     for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)] {
         let mut control = ControlPlane::answering(&[204]).await;

@@ -28,6 +28,7 @@ pub mod client_form;
 mod console_ticket;
 pub mod denial;
 mod end_reason;
+pub mod excerpt;
 mod exec_form;
 pub mod exec_user;
 pub mod field_words;

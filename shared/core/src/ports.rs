@@ -18,7 +18,7 @@ use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
 use crate::record::Record;
 use crate::room::Room;
-use crate::session::{Session, TaskRef};
+use crate::session::{EndReason, Session, TaskRef};
 use crate::tally::{Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -452,8 +452,22 @@ pub struct Task {
     pub session: Option<SessionId>,
     /// Why it stopped, in ECS's words (stop code and reason); empty while it runs.
     pub stop_detail: String,
-    /// The exit code of its container.
+    /// The exit code of the app's container.
     pub exit_code: Option<i32>,
+    /// What ECS says of why the app's container ended or did not start, such as `OutOfMemoryError: …`.
+    pub app_reason: Option<String>,
+}
+
+impl Task {
+    /// Why it stopped.
+    pub fn reason(&self) -> EndReason {
+        let words = [Some(self.stop_detail.as_str()), self.app_reason.as_deref()];
+        let words: Vec<&str> = words.into_iter().flatten().collect();
+        EndReason::TaskStopped {
+            detail: words.join("; "),
+            exit_code: self.exit_code,
+        }
+    }
 }
 
 /// What became of a start.
@@ -502,6 +516,8 @@ pub trait Launcher: Send + Sync {
         &self,
         session: &SessionId,
     ) -> impl Future<Output = Result<Option<IpAddr>, Fault>> + Send;
+    /// Where administrators read what a session's task has written; `None` when nobody knows.
+    fn log_url(&self, session: &Session) -> Option<String>;
     /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
     fn register(
         &self,

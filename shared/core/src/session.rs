@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::end_reason::EndReason;
+use crate::excerpt::Excerpt;
 use crate::ids::{CastId, CastKey, Nonce, SessionId};
 pub use crate::launch::{Launch, LaunchNetwork};
 pub use crate::owner::Owner;
@@ -85,6 +86,9 @@ pub struct Session {
     /// What was noticed of it, in single words such as `kasm-url-ignored` or `profile-saved`.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What its app said last when it ended by itself, and what commands said that failed: for administrators, one of each speaker.
+    #[serde(default)]
+    pub said: Vec<Excerpt>,
     /// A fingerprint of what an idempotency key was used for.
     #[serde(default)]
     pub request: Option<String>,
@@ -475,6 +479,7 @@ impl Session {
         after.owner = Owner::Forgotten;
         after.origin = Origin::default();
         after.launch.kasm_url = None;
+        after.said = Vec::new();
         after.profile = None;
         after.go = None;
         after.due_at = None;
@@ -489,6 +494,18 @@ impl Session {
         }
         let mut after = self.clone();
         after.notes.push(note.to_owned());
+        after.rev += 1;
+        Some(after)
+    }
+
+    /// Somebody in it has said this last; `None` when that is known. It may be over: what was said last may be heard later.
+    pub fn heard(&self, excerpt: Excerpt) -> Option<Self> {
+        if self.said.contains(&excerpt) {
+            return None;
+        }
+        let mut after = self.clone();
+        after.said.retain(|known| known.by != excerpt.by);
+        after.said.push(excerpt);
         after.rev += 1;
         Some(after)
     }

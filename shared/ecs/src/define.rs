@@ -14,12 +14,15 @@ use casting_core::image::{
     BROUGHT_FOLDER, BROUGHT_GATE, ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource,
 };
 use casting_core::ports::{Fault, FaultKind};
+use casting_core::session::Session;
 
 use crate::failure::Kind;
 use crate::settings::{Capacity, LogSettings};
 use crate::{EcsLauncher, retry};
 
 const WHAT: &str = "register a task definition";
+/// What the names of the containers' log streams begin with; ECS adds the container's name and the task's id.
+const STREAMS: &str = "session";
 /// The volume that carries the gate's program from its own image into the app's container.
 const VOLUME: &str = "casting";
 /// Who runs the gate where it has a container of its own: nobody that any image knows.
@@ -219,11 +222,37 @@ fn storage(gib: u32) -> Result<EphemeralStorage, BuildError> {
         .build())
 }
 
+/// Where CloudWatch's console shows what the app of a session has written, for tasks of definitions
+/// of ours; where another writes, nobody here knows.
+pub(crate) fn log_url(logs: &LogSettings, session: &Session) -> Option<String> {
+    let arn = &session.task.as_ref()?.arn;
+    let launch = &session.launch;
+    let family = format!("task-definition/casting-{}:", launch.image_id);
+    let is_ours = launch.task_definition.contains(&family);
+    let (partition, task) = (arn.split(':').nth(1)?, arn.rsplit('/').next()?);
+    let host = match partition {
+        "aws" => "console.aws.amazon.com",
+        "aws-cn" => "console.amazonaws.cn",
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        _ => return None,
+    };
+    let stream = format!("{STREAMS}/{}/{task}", launch.container);
+    // The console takes names in its fragment escaped twice, with a dollar sign for the second.
+    let escaped = |name: &str| name.replace('/', "$252F");
+    let (group, region) = (escaped(&logs.group), &logs.region);
+    is_ours.then(|| {
+        format!(
+            "https://{region}.{host}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/log-events/{}",
+            escaped(&stream)
+        )
+    })
+}
+
 fn log_configuration(logs: &LogSettings) -> Result<LogConfiguration, BuildError> {
     let options = [
         ("awslogs-group", logs.group.as_str()),
         ("awslogs-region", &logs.region),
-        ("awslogs-stream-prefix", "session"),
+        ("awslogs-stream-prefix", STREAMS),
     ];
     let options: HashMap<_, _> = options
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -241,6 +270,39 @@ mod tests {
 
     use super::*;
     use crate::scripted::{self, Reply};
+
+    #[test]
+    fn a_session_of_our_definition_has_a_place_in_the_log() {
+        use casting_core::session::{TaskRef, TaskStatus};
+        let logs = LogSettings {
+            group: "/casting/sessions".into(),
+            region: "eu-central-1".into(),
+        };
+        let url = |definition: &str, arn: Option<&str>| {
+            let mut session = testing::session(&testing::cast(1), 1);
+            session.launch.task_definition =
+                definition.replace("IMAGE", session.launch.image_id.as_str());
+            session.launch.container = "session".into();
+            session.task = arn.map(|arn| TaskRef {
+                arn: arn.into(),
+                status: TaskStatus::Stopped,
+                version: 1,
+            });
+            log_url(&logs, &session)
+        };
+        let ours = "arn:aws:ecs:eu-central-1:1:task-definition/casting-IMAGE:3";
+        let task = Some("arn:aws:ecs:eu-central-1:1:task/casting/0123abcd");
+        assert_eq!(
+            url(ours, task).as_deref(),
+            Some(
+                "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#logsV2:log-groups/log-group/$252Fcasting$252Fsessions/log-events/session$252Fsession$252F0123abcd"
+            )
+        );
+        assert_eq!(url(ours, None), None, "no task");
+        assert_eq!(url("desk:1", task), None, "a definition of somebody else's");
+        let elsewhere = Some("arn:local:ecs:here:1:task/casting/0123abcd");
+        assert_eq!(url(ours, elsewhere), None, "no console");
+    }
 
     #[tokio::test]
     async fn a_container_becomes_a_definition_with_the_gate_first_and_no_task_role() {

@@ -1,6 +1,7 @@
 //! Owns the reading of ECS's words on a task, from an EventBridge event or from the API. Must not know what anybody does with them.
 
 use casting_core::ids::SessionId;
+use casting_core::image::GATE_CONTAINER;
 use casting_core::ports::Task;
 use casting_core::session::{TaskRef, TaskStatus};
 use serde::Deserialize;
@@ -32,14 +33,65 @@ pub struct TaskDetail {
     pub version: i64,
     /// Its containers.
     pub containers: Vec<ContainerDetail>,
+    /// What it was started with instead of what its definition says.
+    pub overrides: Overrides,
+}
+
+/// What a task was started with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Overrides {
+    /// By container; a session's task is told its environment here.
+    pub container_overrides: Vec<Named>,
+}
+
+/// A container, by its name alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Named {
+    /// As its definition has it.
+    pub name: String,
 }
 
 /// A container of a task.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerDetail {
+    /// As its definition has it.
+    pub name: String,
     /// Known once it has ended.
     pub exit_code: Option<i32>,
+    /// Why it ended or did not start, where ECS has more to say than the code.
+    pub reason: Option<String>,
+}
+
+impl TaskDetail {
+    /// The app's container: the one that is told the session's environment and is not the gate's.
+    /// Others stand beside it in task definitions of administrators.
+    fn app(&self) -> Option<&ContainerDetail> {
+        let told = |container: &&ContainerDetail| {
+            let overrides = &self.overrides.container_overrides;
+            overrides.iter().any(|known| known.name == container.name)
+        };
+        let failed =
+            |container: &&ContainerDetail| container.exit_code.is_some_and(|code| code != 0);
+        let of_app = || {
+            let all = self.containers.iter();
+            all.filter(|container| container.name != GATE_CONTAINER)
+        };
+        of_app()
+            .find(told)
+            .or_else(|| of_app().find(|one| one.reason.is_some()))
+            .or_else(|| of_app().find(failed))
+            .or_else(|| of_app().next())
+    }
+
+    /// What ECS says of the app's container, or, where it says nothing of that, of any.
+    fn app_reason(&self) -> Option<String> {
+        let first = self.app().into_iter().chain(&self.containers);
+        let mut reasons = first.filter_map(|container| container.reason.as_deref());
+        reasons.find(|reason| !reason.is_empty()).map(str::to_owned)
+    }
 }
 
 impl From<TaskStateChange> for Task {
@@ -51,6 +103,7 @@ impl From<TaskStateChange> for Task {
 impl From<TaskDetail> for Task {
     fn from(detail: TaskDetail) -> Self {
         let status = status(&detail.last_status, &detail.desired_status);
+        let is_over = status >= TaskStatus::Stopping;
         let why = || {
             [
                 detail.stop_code.as_deref(),
@@ -63,15 +116,13 @@ impl From<TaskDetail> for Task {
         };
         Task {
             session: detail.started_by.as_deref().and_then(SessionId::parse),
-            stop_detail: if status >= TaskStatus::Stopping {
-                why()
-            } else {
-                String::new()
-            },
-            exit_code: detail
-                .containers
-                .iter()
-                .find_map(|container| container.exit_code),
+            app_reason: is_over
+                .then(|| detail.app_reason())
+                .flatten()
+                // ECS says some of it twice.
+                .filter(|reason| !why().contains(reason)),
+            stop_detail: if is_over { why() } else { String::new() },
+            exit_code: detail.app().and_then(|container| container.exit_code),
             task: TaskRef {
                 arn: detail.task_arn,
                 status,
@@ -96,9 +147,22 @@ pub(crate) fn task_of(task: &aws_sdk_ecs::types::Task) -> Option<Task> {
             .containers()
             .iter()
             .map(|container| ContainerDetail {
+                name: text(container.name()),
                 exit_code: container.exit_code(),
+                reason: container.reason().map(str::to_owned),
             })
             .collect(),
+        overrides: Overrides {
+            container_overrides: task
+                .overrides()
+                .map(|overrides| overrides.container_overrides())
+                .unwrap_or_default()
+                .iter()
+                .map(|container| Named {
+                    name: text(container.name()),
+                })
+                .collect(),
+        },
     };
     Some(detail.into())
 }
@@ -169,8 +233,89 @@ mod tests {
                 session: Some(session),
                 stop_detail: "EssentialContainerExited: Essential container in task exited".into(),
                 exit_code: Some(137),
+                app_reason: None,
             }
         );
+    }
+
+    #[test]
+    fn the_apps_own_end_is_told_from_its_neighbours() {
+        let told = |names: &[&str]| {
+            let overrides = names.iter().map(|name| json!({ "name": name }));
+            json!({ "containerOverrides": overrides.collect::<Vec<_>>() })
+        };
+        let exited = |name: &str, code: i32| json!({ "name": name, "exitCode": code, "lastStatus": "STOPPED" });
+        let memory = "OutOfMemoryError: Container killed due to memory usage";
+        let pull = "CannotPullContainerError: pull image manifest has been retried 1 time(s)";
+        for (name, containers, overrides, code, reason) in [
+            (
+                "one that ran out of memory",
+                json!([{ "name": "session", "exitCode": 137, "reason": memory }]),
+                told(&["session"]),
+                Some(137),
+                Some(memory),
+            ),
+            (
+                "after the gate was brought",
+                json!([exited("casting-gate", 0), exited("session", 1)]),
+                told(&["session"]),
+                Some(1),
+                None,
+            ),
+            (
+                "a sidecar listed before it",
+                json!([exited("proxy", 0), exited("desk", 137)]),
+                told(&["casting-gate", "desk"]),
+                Some(137),
+                None,
+            ),
+            (
+                "a sidecar that failed when it ended well",
+                json!([exited("proxy", 143), exited("desk", 0)]),
+                told(&["desk"]),
+                Some(0),
+                None,
+            ),
+            (
+                "nobody was told anything",
+                json!([exited("proxy", 0), exited("desk", 137)]),
+                told(&[]),
+                Some(137),
+                None,
+            ),
+            (
+                "the gate's image was not there",
+                json!([{ "name": "casting-gate", "reason": pull }, { "name": "session" }]),
+                told(&["session"]),
+                None,
+                Some(pull),
+            ),
+            (
+                "what the task says already",
+                json!([{ "name": "session", "reason": "Essential container" }]),
+                told(&["session"]),
+                None,
+                None,
+            ),
+            ("no containers", json!([]), told(&["session"]), None, None),
+        ] {
+            let event = json!({ "detail": {
+                "taskArn": "arn:1", "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "version": 6, "overrides": overrides,
+                "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited", "containers": containers,
+            } });
+            let task = Task::from(serde_json::from_value::<TaskStateChange>(event).unwrap());
+            assert_eq!(
+                (task.exit_code, task.app_reason.as_deref()),
+                (code, reason),
+                "{name}"
+            );
+        }
+        let running = json!({ "detail": {
+            "taskArn": "arn:1", "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
+            "containers": [{ "name": "session", "reason": memory }],
+        } });
+        let task = Task::from(serde_json::from_value::<TaskStateChange>(running).unwrap());
+        assert_eq!(task.app_reason, None, "it runs");
     }
 
     #[test]

@@ -26,6 +26,7 @@ use aws_sdk_ecs::Client;
 use casting_core::ids::SessionId;
 use casting_core::image::Image;
 use casting_core::ports::{Fault, Launcher, Run, Task, TaskSpec};
+use casting_core::session::Session;
 
 pub use crate::settings::{Capacity, EcsSettings, LogSettings};
 
@@ -70,6 +71,11 @@ impl Launcher for EcsLauncher {
         } else {
             Ok(None)
         }
+    }
+
+    fn log_url(&self, session: &Session) -> Option<String> {
+        let logs = self.settings.logs.as_ref()?;
+        define::log_url(logs, session)
     }
 
     async fn register(&self, image: &Image) -> Result<Result<String, String>, Fault> {

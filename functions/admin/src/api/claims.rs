@@ -59,7 +59,7 @@ async fn show<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     let found = paging
         .checked(claims::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
-    Ok(reply::json(StatusCode::OK, &found.view()))
+    Ok(reply::json(StatusCode::OK, &found.view(&call.desk)))
 }
 
 /// Which claims are asked for, whosever they are.

@@ -69,7 +69,7 @@ pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
             csv(&found.accepted, &found.refused)?,
         )
     } else {
-        reply::json(StatusCode::OK, &found.view())
+        reply::json(StatusCode::OK, &found.view(&call.desk))
     };
     let name = if is_csv {
         "attachment; filename=\"claims.csv\""

@@ -90,7 +90,10 @@ pub(crate) async fn read_pool<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let (staging, pool) = pools::read(&call.desk, call.id).await?;
-    Ok(reply::json(StatusCode::OK, &pools::view(&staging, &pool)))
+    Ok(reply::json(
+        StatusCode::OK,
+        &pools::view(&call.desk, &staging, &pool),
+    ))
 }
 
 /// Whether something is deleted although others name it.

@@ -19,7 +19,9 @@ pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
     let page = paging.checked(
         sessions::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await,
     )?;
-    Ok(paging::show(&page, sessions::view))
+    Ok(paging::show(&page, |session| {
+        sessions::view_of(&call.desk, session)
+    }))
 }
 
 /// What a list of sessions is asked for.
@@ -59,7 +61,7 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, SessionsAsked) {
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &sessions::view(&sessions::find(&call.desk, call.id).await?),
+        &sessions::view_of(&call.desk, &sessions::find(&call.desk, call.id).await?),
     ))
 }
 
@@ -67,7 +69,7 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 pub(crate) async fn stop<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &sessions::view(&sessions::stop(&call.desk, call.id).await?),
+        &sessions::view_of(&call.desk, &sessions::stop(&call.desk, call.id).await?),
     ))
 }
 
@@ -77,7 +79,7 @@ pub(crate) async fn unshare<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &sessions::view(&sessions::unshare(&call.desk, call.id).await?),
+        &sessions::view_of(&call.desk, &sessions::unshare(&call.desk, call.id).await?),
     ))
 }
 

@@ -8,7 +8,7 @@ use super::frame::{Frame, Tone};
 use super::moment::Moment;
 use super::shell::{Place, Screen};
 use super::shown;
-use super::table::{Badge, Cell, Empty, Row, Table, words};
+use super::table::{Badge, Cell, Empty, Log, Row, Table, words};
 
 /// One claim, accepted or refused.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct Claim {
     pub referrer: String,
     /// The session's id, when there is one.
     pub session: Option<String>,
+    /// What was said last in it: by whom, in words, and the lines.
+    pub said: Vec<(&'static str, String)>,
+    /// Where the rest of its log is.
+    pub log_url: Option<String>,
 }
 
 /// What the list is narrowed to.
@@ -160,7 +164,16 @@ fn row(frame: &Frame, claim: &Claim, with_casts: bool) -> Row {
     let mut cells = vec![
         Cell::Time(Some(Moment::new(claim.at, frame.now))),
         Cell::Badge(outcome(&claim.outcome)),
-        or_dash(&claim.reason),
+        if claim.said.is_empty() && claim.log_url.is_none() {
+            or_dash(&claim.reason)
+        } else {
+            Cell::Log(Log {
+                why: claim.reason.clone(),
+                said: claim.said.clone(),
+                url: claim.log_url.clone(),
+                of: claim.reference.clone(),
+            })
+        },
     ];
     if with_casts {
         let (name, id) = &claim.cast;

@@ -68,6 +68,12 @@ fn row(frame: &Frame, session: &Value) -> Row {
     if shared {
         badges.push(Badge::new(Tone::Plain, "Shared"));
     }
+    if session["said"]
+        .as_array()
+        .is_some_and(|said| !said.is_empty())
+    {
+        badges.push(Badge::new(Tone::Warn, "A command failed"));
+    }
     let mut acts = Vec::new();
     if frame.may("sessions") {
         let send = |label: &str, verb: &str| Act {

@@ -114,8 +114,23 @@ pub enum Cell {
         /// What is shown of it.
         shown: String,
     },
+    /// Why something ended, and what was said last.
+    Log(Log),
     /// What can be done.
     Acts(Vec<Act>),
+}
+
+/// What was said last in a session, to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Why it ended, in a few words; may be empty.
+    pub why: String,
+    /// By whom, in words, and the lines.
+    pub said: Vec<(&'static str, String)>,
+    /// Where the rest is.
+    pub url: Option<String>,
+    /// The session's reference; read out with the link.
+    pub of: String,
 }
 
 /// A state, in a word.

@@ -65,8 +65,11 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// As the API shows them.
-    pub(crate) fn view(&self) -> Value {
-        let accepted: Vec<Value> = self.accepted.items.iter().map(sessions::view).collect();
+    pub(crate) fn view<S: Store, L: Launcher>(&self, desk: &Desk<'_, S, L>) -> Value {
+        let accepted = self.accepted.items.iter();
+        let accepted: Vec<Value> = accepted
+            .map(|session| sessions::view_of(desk, session))
+            .collect();
         let refused: Vec<Value> = self.refused.iter().map(view_refused).collect();
         json!({ "accepted": { "items": accepted, "next": self.accepted.next }, "refused": refused })
     }

@@ -72,7 +72,15 @@ pub(crate) async fn read<S: Store, L: Launcher>(
 }
 
 /// A pool as the API shows it.
-pub(crate) fn view(staging: &Staging, pool: &PoolView) -> Value {
+pub(crate) fn view<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
+    staging: &Staging,
+    pool: &PoolView,
+) -> Value {
+    let waiting = pool.waiting.iter();
+    let waiting: Vec<Value> = waiting
+        .map(|session| sessions::view_of(desk, session))
+        .collect();
     let numbers = Numbers::of(pool);
     let paused_until = pool.plan.paused_until;
     json!({
@@ -89,7 +97,7 @@ pub(crate) fn view(staging: &Staging, pool: &PoolView) -> Value {
         "assigned_24h": numbers.assigned,
         "missed_24h": numbers.missed,
         "hit_rate_24h": numbers.hit_rate(),
-        "sessions": pool.waiting.iter().map(sessions::view).collect::<Vec<_>>(),
+        "sessions": waiting,
         "spans": pool.log.spans.iter().map(view_span).collect::<Vec<_>>(),
     })
 }

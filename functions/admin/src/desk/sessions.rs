@@ -1,6 +1,7 @@
 //! Owns what administrators see of sessions, and what they can do with them. Must not know how a session moves.
 
 use casting_core::audit::{Action, Noun};
+use casting_core::excerpt::Speaker;
 use casting_core::form::Spelled;
 use casting_core::ids::{
     CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId,
@@ -248,6 +249,8 @@ pub(crate) fn view(session: &Session) -> Value {
         "kasm_url": session.launch.kasm_url,
         "go_url": session.go.as_ref().map(|go| &go.url),
         "notes": session.notes,
+        "said": session.said.iter().map(|excerpt| json!({ "by": excerpt.by.as_str(), "text": excerpt.text })).collect::<Vec<_>>(),
+        "log_url": null,
         "shared": session.sharing.token.is_some(),
         "pool": session.pooled.as_ref().map(|pooled| json!({ "id": pooled.pool, "place": pooled.place.as_str(), "name": session.is_nobodys().then_some(&session.cast_name) })),
         "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
@@ -258,6 +261,13 @@ pub(crate) fn view(session: &Session) -> Value {
         "ends_at": times.ends_at.map(|time| time.to_string()),
         "ended_at": times.ended_at.map(|time| time.to_string()),
     })
+}
+
+/// The same, with where its log is.
+pub(crate) fn view_of<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, session: &Session) -> Value {
+    let mut view = view(session);
+    view["log_url"] = json!(desk.casting.launcher.log_url(session));
+    view
 }
 
 /// What JSON Schema says of [`view`].
@@ -296,6 +306,8 @@ pub(crate) fn schema() -> Value {
         "kasm_url": or_null(),
         "go_url": or_null(),
         "notes": { "type": "array", "items": text(), "description": "What was asked for and not given, and what became of its profile." },
+        "said": said_schema(),
+        "log_url": { "type": ["string", "null"], "description": "Where CloudWatch's console shows its log." },
         "shared": { "type": "boolean" },
         "pool": pool_schema(),
         "task": task,
@@ -306,6 +318,15 @@ pub(crate) fn schema() -> Value {
         "ends_at": maybe(),
         "ended_at": maybe(),
     }))
+}
+
+fn said_schema() -> Value {
+    let by = Speaker::ALL.map(Speaker::as_str);
+    json!({
+        "type": "array",
+        "description": "The last lines of its app when that ended by itself, of commands that failed, and what ECS said of the container beside.",
+        "items": { "type": "object", "required": ["by", "text"], "properties": { "by": { "type": "string", "enum": by }, "text": { "type": "string" } } },
+    })
 }
 
 fn pool_schema() -> Value {
@@ -390,6 +411,7 @@ fn detail_of(reason: &EndReason) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use casting_core::excerpt::Excerpt;
     use casting_core::session::{Endpoint, TaskRef, TaskStatus};
     use casting_core::testing::{NOON, cast, session};
 
@@ -468,6 +490,19 @@ mod tests {
             let shown = ["state", "outcome", "reason", "detail"]
                 .map(|field| view[field].as_str().unwrap_or_default());
             assert_eq!(shown, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_an_app_said_last_stands_with_its_session() {
+        let excerpt = Excerpt::of(Speaker::App, "no such file\n").expect("a line");
+        let view = view(&ready().heard(excerpt).expect("is new"));
+        assert_eq!(
+            view["said"],
+            json!([{ "by": "app", "text": "no such file" }])
+        );
+        for speaker in Speaker::ALL {
+            assert_eq!(json!(speaker), speaker.as_str(), "as it is stored");
         }
     }
 

@@ -309,6 +309,15 @@ fn some_claims() -> Vec<Claim> {
                 who: who.into(),
                 referrer: referrer.into(),
                 session: None,
+                said: if outcome == "refunded" {
+                    vec![(
+                        "The last lines of the app",
+                        "sh: desk: not found\n<b>".into(),
+                    )]
+                } else {
+                    Vec::new()
+                },
+                log_url: (outcome == "refunded").then(|| "https://logs.example/".into()),
             }
         };
     rows.map(claim).into()

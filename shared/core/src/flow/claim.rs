@@ -585,6 +585,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             } else {
                 Vec::new()
             },
+            said: Vec::new(),
             request: terms.request.map(|content| self.keys.fingerprint(&content)),
             secret_key: self.keys.sessions().name().to_owned(),
             bootstrapped: None,

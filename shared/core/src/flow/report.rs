@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::launch::assigned_environment;
 use super::{Casting, Refusal, Stop};
 use crate::denial::DenialCode;
+use crate::excerpt::{Excerpt, Speaker};
 use crate::ids::SessionId;
 use crate::ports::{Launcher, Store};
 use crate::session::{EndReason, Endpoint, PoolPlace, Session, State};
+use crate::time::Timestamp;
 use crate::viewing::{Assigned, Orders};
 
 /// A gate's report.
@@ -36,6 +38,16 @@ pub enum Report {
         /// Why the gate ends it; `None` when it ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<Cause>,
+        /// What it said last, when it ended by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
+    },
+    /// A command inside the session failed.
+    Failed {
+        /// Which.
+        command: Speaker,
+        /// Why, and what it said.
+        said: String,
     },
 }
 
@@ -143,17 +155,24 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 })
                 .await?
             }
-            Report::Ended { exit_code, because } => {
+            Report::Failed { command, said } => {
+                self.move_session(id, None, |row| row.heard(Excerpt::of(command, &said)?))
+                    .await?
+            }
+            Report::Ended {
+                exit_code,
+                because,
+                said,
+            } => {
+                let said = said.and_then(|said| Excerpt::of(Speaker::App, &said));
                 let ended_by_itself = || EndReason::TaskStopped {
                     detail: "the app ended".into(),
                     exit_code,
                 };
                 let reason = because.map_or_else(ended_by_itself, EndReason::from);
                 // The task is still on its way down; ECS's event closes the row.
-                let row = Box::pin(
-                    self.move_or_exchange(id, now, |row| row.stopping(reason.clone(), now).ok()),
-                )
-                .await?;
+                let decide = |row: &Session| ending(row, reason.clone(), said.clone(), now);
+                let row = Box::pin(self.move_or_exchange(id, now, decide)).await?;
                 return row
                     .map(|_| None)
                     .ok_or_else(|| DenialCode::UnknownSession.into());
@@ -200,4 +219,22 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             viewing: session.viewing,
         }
     }
+}
+
+/// A session whose app has ended, or is about to; one that is over already hears what was said last.
+fn ending(
+    row: &Session,
+    reason: EndReason,
+    said: Option<Excerpt>,
+    now: Timestamp,
+) -> Option<Session> {
+    let stopping = row.stopping(reason, now).ok();
+    let Some(heard) = said.and_then(|said| stopping.as_ref().unwrap_or(row).heard(said)) else {
+        return stopping;
+    };
+    // One move.
+    Some(Session {
+        rev: row.rev + 1,
+        ..heard
+    })
 }

@@ -132,6 +132,7 @@ mod tests {
             session: None,
             stop_detail: String::new(),
             exit_code: None,
+            app_reason: None,
         };
         use TaskStatus::{Running, Stopped, Stopping};
         for (name, tasks, age, expected) in [

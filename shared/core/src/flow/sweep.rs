@@ -109,7 +109,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
         let tasks = self.launcher.find(&session.id).await?;
         if gone(&session, &tasks, now) {
-            let reason = tasks.first().map_or(EndReason::TaskLost, stopped_because);
+            let reason = tasks.first().map_or(EndReason::TaskLost, Task::reason);
             return self.close(session, reason, now).await;
         }
         let Some(task) = tasks
@@ -140,13 +140,6 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             })
             .await?;
         Ok(row.unwrap_or(known))
-    }
-}
-
-fn stopped_because(task: &Task) -> EndReason {
-    EndReason::TaskStopped {
-        detail: task.stop_detail.clone(),
-        exit_code: task.exit_code,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Owns what news from ECS does to a session. News may come twice, late and out of order.
 
 use super::Casting;
+use crate::excerpt::{Excerpt, Speaker};
 use crate::ports::{Fault, Launcher, Store, Task};
-use crate::session::{EndReason, Session, State, TaskStatus};
+use crate::session::{Session, State, TaskStatus};
 use crate::time::Timestamp;
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -43,11 +44,8 @@ fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
         return None;
     }
     if task.task.status == TaskStatus::Stopped {
-        let reason = EndReason::TaskStopped {
-            detail: task.stop_detail.clone(),
-            exit_code: task.exit_code,
-        };
-        return session.ended(reason, now).ok();
+        let ended = session.ended(task.reason(), now).ok()?;
+        return Some(with_word_of_ecs(session, ended, task));
     }
     let newer = session
         .task
@@ -63,10 +61,26 @@ fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
     }
 }
 
+/// Adds what ECS says of the app's container, where another reason was given before.
+fn with_word_of_ecs(before: &Session, ended: Session, task: &Task) -> Session {
+    let word = task.app_reason.as_deref();
+    let told = matches!(before.state, State::Stopping { .. })
+        .then(|| ended.heard(Excerpt::of(Speaker::Ecs, word?)?))
+        .flatten();
+    match told {
+        // One move.
+        Some(told) => Session {
+            rev: ended.rev,
+            ..told
+        },
+        None => ended,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Endpoint, TaskRef};
+    use crate::session::{EndReason, Endpoint, TaskRef};
     use crate::testing::{NOON, cast, session};
     use TaskStatus::{Pending, Running, Stopped};
 
@@ -80,7 +94,36 @@ mod tests {
             session: None,
             stop_detail: "it fell".into(),
             exit_code: Some(1),
+            app_reason: None,
         }
+    }
+
+    #[test]
+    fn what_ecs_says_of_the_app_is_kept_beside_what_its_gate_said() {
+        let starting = session(&cast(1), 1)
+            .started(task("a", Pending, 1).task)
+            .expect("starts");
+        let by_gate = EndReason::TaskStopped {
+            detail: "the app ended".into(),
+            exit_code: Some(137),
+        };
+        let stopping = starting.stopping(by_gate.clone(), NOON).expect("stops");
+        let word = "OutOfMemoryError: Container killed due to memory usage";
+        let news = Task {
+            app_reason: Some(word.into()),
+            ..task("a", Stopped, 9)
+        };
+        let ended = advance(&stopping, &news, NOON).expect("ends");
+        assert!(matches!(&ended.state, State::Ended { reason, .. } if *reason == by_gate));
+        assert_eq!(ended.said, Vec::from_iter(Excerpt::of(Speaker::Ecs, word)));
+        assert_eq!(ended.rev, stopping.rev + 1, "one move");
+        let first = advance(&starting, &news, NOON).expect("ends");
+        let expected = EndReason::TaskStopped {
+            detail: format!("it fell; {word}"),
+            exit_code: Some(1),
+        };
+        assert!(matches!(&first.state, State::Ended { reason, .. } if *reason == expected));
+        assert!(first.said.is_empty(), "it is said already");
     }
 
     #[test]

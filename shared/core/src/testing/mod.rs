@@ -194,6 +194,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         bootstrapped: None,
         grant: Grant::default(),
         notes: Vec::new(),
+        said: Vec::new(),
         request: None,
         go: None,
         profile: None,

@@ -1,6 +1,7 @@
 //! Owns the pages of claims, and the first page, which begins with them. Must not know what the verbs do.
 
 use casting_core::cast_form;
+use casting_core::excerpt::Excerpt;
 use casting_core::ids::{CastId, Reference};
 use casting_core::image::Image;
 use casting_core::listing::{SessionQuery, SessionsOf};
@@ -20,6 +21,7 @@ use crate::console::history;
 use crate::console::moment::{grouped, wait};
 use crate::console::overview::{self, Overview};
 use crate::console::sessions::owner;
+use crate::desk::Desk;
 use crate::desk::casts::{self as cast_verbs, CastsAsked};
 use crate::desk::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
 use crate::desk::failure::Failure;
@@ -119,7 +121,13 @@ async fn page<S: Store, L: Launcher>(
     let claims = if is_nonsense {
         Vec::new()
     } else {
-        together(&found.accepted.items, &found.refused, &names, ROWS as usize)
+        together(
+            &round.desk,
+            &found.accepted.items,
+            &found.refused,
+            &names,
+            ROWS as usize,
+        )
     };
     let text = hours.to_string();
     let kept = [
@@ -183,7 +191,13 @@ pub(super) async fn last<S: Store, L: Launcher>(
         verbs::list(&round.desk, &asked, None, 8),
         names_unless(round, cast.is_some())
     )?;
-    Ok(together(&found.accepted.items, &found.refused, &names, 8))
+    Ok(together(
+        &round.desk,
+        &found.accepted.items,
+        &found.refused,
+        &names,
+        8,
+    ))
 }
 
 /// The ids and names of casts, unless it is known which one it is; refusals know ids only.
@@ -207,7 +221,8 @@ async fn names_unless<S: Store, L: Launcher>(
 }
 
 /// Accepted claims and samples of refused ones, the newest first.
-fn together(
+fn together<S: Store, L: Launcher>(
+    desk: &Desk<'_, S, L>,
     accepted: &[Session],
     refused: &[RefusalCount],
     names: &[(String, String)],
@@ -215,7 +230,7 @@ fn together(
 ) -> Vec<Claim> {
     let mut claims: Vec<Claim> = accepted
         .iter()
-        .map(|session| of_session(&sessions::view(session)))
+        .map(|session| of_session(&sessions::view_of(desk, session)))
         .collect();
     for row in refused {
         let id = row
@@ -236,6 +251,8 @@ fn together(
             who: String::new(),
             referrer: sample.referrer.clone().unwrap_or_default(),
             session: None,
+            said: Vec::new(),
+            log_url: None,
         }));
     }
     claims.sort_by_key(|claim| std::cmp::Reverse(claim.at));
@@ -260,7 +277,19 @@ fn of_session(session: &Value) -> Claim {
         who: owner(session),
         referrer: part("referrer"),
         session: Some(part("id")),
+        said: said(session),
+        log_url: session["log_url"].as_str().map(str::to_owned),
     }
+}
+
+/// What was said last in a session, with who said it in words.
+fn said(session: &Value) -> Vec<(&'static str, String)> {
+    let excerpts = session["said"].as_array().into_iter().flatten();
+    let read = |excerpt: &Value| serde_json::from_value::<Excerpt>(excerpt.clone()).ok();
+    excerpts
+        .filter_map(read)
+        .map(|excerpt| (excerpt.by.title(), excerpt.text))
+        .collect()
 }
 
 pub(super) async fn overview<S: Store, L: Launcher>(
