@@ -7,6 +7,9 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use casting_web::{Mistake, Problem};
+
+use crate::front;
 
 /// The host names under which the control plane of this stack is reached.
 #[derive(Clone, Debug)]
@@ -60,8 +63,12 @@ impl BadRequest {
 impl IntoResponse for BadRequest {
     fn into_response(self) -> Response {
         let Self(status, text) = self;
-        let headers = [(header::CACHE_CONTROL, "no-store")];
-        (status, headers, format!("{text}\n")).into_response()
+        let no_store = (header::CACHE_CONTROL, "no-store");
+        // Whoever is at the wrong host is likely to be a person; malformed requests come from programs.
+        if status == StatusCode::MISDIRECTED_REQUEST {
+            return (status, [no_store], format!("{text}\n")).into_response();
+        }
+        front::reply(Problem::new(Mistake::BadRequest).detail(text).reply())
     }
 }
 

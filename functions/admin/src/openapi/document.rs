@@ -340,7 +340,7 @@ fn parameters() -> Value {
         "IfMatch": {
             "name": "If-Match", "in": "header",
             "description": "The change happens only over a version that is named here, as its ETag says it; `*` is any. Another version is answered with 412.",
-            "schema": { "type": "string", "pattern": r#"^(?:\*|"[0-9]+"(?:, ?"[0-9]+")*)$"#, "examples": ["\"3\""] },
+            "schema": { "type": "string", "pattern": r#"^(?:\*|"[0-9]+(?:-[0-9]+)?"(?:, ?"[0-9]+(?:-[0-9]+)?")*)$"#, "examples": ["\"3\""] },
         },
         "IfNoneMatch": {
             "name": "If-None-Match", "in": "header",
@@ -359,7 +359,7 @@ fn headers() -> Value {
     json!({
         "CacheControl": { "description": "Nobody keeps it.", "required": true, "schema": { "const": "no-store" } },
         "CacheFor": { "description": "It may be kept, and is asked for again.", "required": true, "schema": { "const": "no-cache" } },
-        "Version": { "description": "The version, in quotes.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9]+\"$" } },
+        "Version": { "description": "The version, in quotes; of a cast also its Sessions Remaining.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9]+(-[0-9]+)?\"$" } },
         "Fingerprint": { "description": "What the document is known by.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9a-z]+\"$" } },
         "Location": { "description": "Where it is.", "required": true, "schema": { "type": "string", "format": "uri-reference" } },
         "RetryAfter": { "description": "When it makes sense to come back, in seconds.", "schema": { "type": "integer", "minimum": 0 } },
