@@ -107,7 +107,7 @@ async fn an_image_reference_becomes_a_container_that_ends_with_its_session() {
         .await
         .expect("starts");
     let serve = "/busybox mkdir /www && echo \"$CAST_IMAGE:$CAST_BOOTSTRAP_TOKEN.\" > /www/index.html && exec /busybox httpd -f -p 8080 -h /www";
-    let go = "echo \"$KASM_URL\" > /www/gone";
+    let go = "echo \"$KASM_URL $PORT\" > /www/gone";
     let image = make(
         &program,
         "images",
@@ -131,7 +131,7 @@ async fn an_image_reference_becomes_a_container_that_ends_with_its_session() {
         "its own values, and not the gate's secret"
     );
     let ran = soon(async || {
-        visitor.read(&program, "/gone").await == (200, "https://first.example/\n".to_owned())
+        visitor.read(&program, "/gone").await == (200, "https://first.example/ 8080\n".to_owned())
     })
     .await;
     assert!(
@@ -163,6 +163,178 @@ async fn an_image_reference_becomes_a_container_that_ends_with_its_session() {
         "{}",
         visitor.ledger(&program).await
     );
+    let pid =
+        Pid::from_raw(i32::try_from(program.child.id().expect("it runs")).expect("a process id"));
+    kill(pid, Signal::SIGTERM).expect("told");
+}
+
+/// Claims a link; gives the session's id.
+async fn claim(program: &Program, key: &str) -> String {
+    let describe = program.http.get(format!("{}/api/casts/{key}", program.url));
+    let described: Value = answer(describe).await;
+    let claim = program
+        .http
+        .post(format!("{}/cast/{key}/claims", program.url));
+    let claimed = answer(claim.json(&json!({"ticket": described["ticket"]}))).await;
+    claimed["session_id"].as_str().expect("a claim").to_owned()
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Value {
+    let answer = request.send().await.expect("an answer");
+    answer.json().await.expect("JSON")
+}
+
+#[tokio::test]
+async fn a_container_that_does_not_start_says_why_where_administrators_look() {
+    if make_image().is_none() {
+        eprintln!("There is no Docker engine here, or no busybox for it.");
+        return;
+    }
+    let program = Program::start(["--memory", "--port", "0"])
+        .await
+        .expect("starts");
+    for name in ["casting-test-lab", "casting-test-none"] {
+        let network = json!({
+            "name": name, "subnets": ["subnet-0123456789abcdef0"],
+            "security_groups": ["sg-0123456789abcdef0"], "assign_public_ip": true,
+        });
+        make(&program, "networks", network).await;
+    }
+    let serve = json!(["/busybox", "httpd", "-f", "-p", "8080"]);
+    for (key, image, command, network, said) in [
+        (
+            "missing-image",
+            "casting-test-missing:1",
+            &serve,
+            None,
+            "cannot be fetched",
+        ),
+        (
+            "wrong-command",
+            IMAGE,
+            &json!(["/no/such"]),
+            None,
+            "/no/such",
+        ),
+        (
+            "it-fails",
+            IMAGE,
+            &json!(["/busybox", "sh", "-c", "echo no display; exit 3"]),
+            None,
+            "no display",
+        ),
+        (
+            "no-network",
+            IMAGE,
+            &serve,
+            Some("casting-test-none"),
+            "has no network casting-test-none",
+        ),
+    ] {
+        let image = json!({
+            "name": key, "container_image": image, "port": 8080, "cpu": 256, "memory": 512,
+            "command": command, "network": network,
+        });
+        let image = make(&program, "images", image).await["id"].clone();
+        let cast = json!({"name": key, "key": key, "image_id": image, "allow_anonymous": true});
+        make(&program, "casts", cast).await;
+        let session = claim(&program, key).await;
+        let mut seen = Value::Null;
+        for _ in 0..6 {
+            soon(async || {
+                seen = answer(program.admin(Method::GET, &format!("sessions/{session}"))).await;
+                seen["state"] == "ended"
+            })
+            .await;
+        }
+        let told = seen["said"][0]["text"].as_str().unwrap_or_default();
+        assert!(told.contains(said), "{key}: {seen}");
+        assert_eq!(seen["outcome"], "refunded", "{key}: {seen}");
+    }
+
+    // A network that the engine has is the container's own.
+    let docker = |arguments: &[&str]| {
+        let output = Command::new("docker").args(arguments).output();
+        assert!(
+            output.is_ok_and(|output| output.status.success()),
+            "{arguments:?}"
+        );
+    };
+    docker(&["network", "create", "casting-test-lab"]);
+    let image = json!({
+        "name": "Lab", "container_image": IMAGE, "port": 8080, "cpu": 256, "memory": 512,
+        "command": serve, "network": "casting-test-lab",
+    });
+    let image = make(&program, "images", image).await["id"].clone();
+    let cast =
+        json!({"name": "Lab", "key": "lab-link", "image_id": image, "allow_anonymous": true});
+    make(&program, "casts", cast).await;
+    let visitor = enter(&program, "lab-link").await;
+    let networks = inspect(
+        &visitor.session,
+        "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
+    );
+    let row = visitor.ledger(&program).await;
+    docker(&["rm", "-f", &format!("casting-{}", visitor.session)]);
+    docker(&["network", "rm", "casting-test-lab"]);
+    assert_eq!(networks.trim(), "casting-test-lab");
+    assert_eq!(row["network"], "casting-test-lab", "{row}");
+    let pid =
+        Pid::from_raw(i32::try_from(program.child.id().expect("it runs")).expect("a process id"));
+    kill(pid, Signal::SIGTERM).expect("told");
+}
+
+#[tokio::test]
+async fn a_container_whose_session_is_over_is_found_and_removed() {
+    if make_image().is_none() {
+        eprintln!("There is no Docker engine here, or no busybox for it.");
+        return;
+    }
+    let program = Program::start(["--memory", "--port", "0"])
+        .await
+        .expect("starts");
+    let image = json!({
+        "name": "Container", "container_image": IMAGE, "port": 8080, "cpu": 256, "memory": 512,
+        "command": ["/busybox", "httpd", "-f", "-p", "8080"],
+    });
+    let image = make(&program, "images", image).await["id"].clone();
+    let cast = json!({"name": "Boxed", "key": "left-over-link", "image_id": image, "allow_anonymous": true});
+    make(&program, "casts", cast).await;
+    let visitor = enter(&program, "left-over-link").await;
+    // As one that an engine could not be asked to remove, because it was away.
+    let folder = inspect(
+        &visitor.session,
+        "{{index .Config.Labels \"session-casting.folder\"}}",
+    );
+    let begin = |name: &str, folder: &str| {
+        let label = format!("session-casting.folder={folder}");
+        let name = format!("casting-{name}");
+        let arguments = [
+            "run", "-d", "--label", &label, "--name", &name, IMAGE, "/busybox", "sleep", "600",
+        ];
+        let begun = Command::new("docker")
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status();
+        assert!(begun.is_ok_and(|status| status.success()), "{name}");
+    };
+    let (left, other) = ("leftover-of-a-session", "of-another-stack");
+    begin(left, &folder);
+    begin(other, "/another/folder");
+    let mut is_gone = false;
+    for _ in 0..10 {
+        is_gone = is_gone || soon(async || containers(left).is_empty()).await;
+    }
+    let (other_there, own_there) = (containers(other), containers(&visitor.session));
+    let _ = Command::new("docker")
+        .args(["rm", "-f", &format!("casting-{other}")])
+        .output();
+    let _ = Command::new("docker")
+        .args(["rm", "-f", &format!("casting-{left}")])
+        .output();
+    assert!(is_gone, "it has no session");
+    assert!(!other_there.is_empty(), "another stack's");
+    assert!(!own_there.is_empty(), "its session lives");
     let pid =
         Pid::from_raw(i32::try_from(program.child.id().expect("it runs")).expect("a process id"));
     kill(pid, Signal::SIGTERM).expect("told");

@@ -1,6 +1,6 @@
 //! Owns what is asked of a Docker (or Podman) engine. Must not know who asks, or why.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -288,6 +288,42 @@ impl Engine {
         self.remove_networks_of(folder).await
     }
 
+    /// Removes the containers and networks of this folder's stack whose sessions are over: those
+    /// that ended while the engine was away. `lives` is asked once the engine has said what there
+    /// is, so that nothing that has just begun is taken for a leftover. Gives how many containers
+    /// there were.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn remove_leftovers(
+        &self,
+        folder: &str,
+        lives: impl Fn() -> HashSet<String> + Send,
+    ) -> anyhow::Result<usize> {
+        let filters = HashMap::from([("label".to_owned(), vec![format!("{LABEL}={folder}")])]);
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
+        let containers = self.0.list_containers(Some(options)).await?;
+        let names = containers
+            .into_iter()
+            .filter_map(|container| container.names?.into_iter().next());
+        let names: Vec<String> = names
+            .map(|name| name.trim_start_matches('/').to_owned())
+            .collect();
+        let networks = self.networks_of(folder).await?;
+        let lives = lives();
+        let left = leftovers(&names, &lives);
+        for name in &left {
+            self.remove(name).await;
+        }
+        for name in leftovers(&networks, &lives) {
+            self.remove_network(name).await;
+        }
+        Ok(left.len())
+    }
+
     /// Runs a command in a container that runs, writes what it says to this process's own output, and gives its exit code.
     pub(super) async fn exec(&self, name: &str, command: Command) -> anyhow::Result<i64> {
         let user = match &command.user {
@@ -317,9 +353,26 @@ impl Engine {
     }
 }
 
+/// Of these names of containers or networks, those that are a session's and none that lives.
+fn leftovers<'a>(names: &'a [String], lives: &HashSet<String>) -> Vec<&'a str> {
+    let lives: HashSet<String> = lives.iter().map(|session| name_of(session)).collect();
+    let names = names.iter().map(String::as_str);
+    names
+        .filter(|name| name.starts_with(&name_of("")) && !lives.contains(*name))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_sessions_that_are_over_is_found_by_its_name() {
+        let names = ["casting-a", "casting-b", "casting-c-2", "web", "a"].map(str::to_owned);
+        let lives = HashSet::from(["a", "c"].map(str::to_owned));
+        assert_eq!(leftovers(&names, &lives), ["casting-b", "casting-c-2"]);
+        assert!(leftovers(&[], &lives).is_empty());
+    }
 
     #[test]
     fn a_reference_is_taken_apart_as_engines_do() {

@@ -73,14 +73,20 @@ impl Engine {
         let _ = self.0.remove_network(name).await;
     }
 
-    /// Removes every network that the stack of this folder has left.
-    pub(super) async fn remove_networks_of(&self, folder: &str) -> anyhow::Result<()> {
+    /// The names of the networks of this folder's stack.
+    pub(super) async fn networks_of(&self, folder: &str) -> anyhow::Result<Vec<String>> {
         let filters = HashMap::from([("label".to_owned(), vec![format!("{LABEL}={folder}")])]);
         let options = ListNetworksOptionsBuilder::default()
             .filters(&filters)
             .build();
-        for network in self.0.list_networks(Some(options)).await? {
-            self.remove_network(&network.id.unwrap_or_default()).await;
+        let networks = self.0.list_networks(Some(options)).await?;
+        Ok(networks.into_iter().filter_map(|one| one.name).collect())
+    }
+
+    /// Removes every network that the stack of this folder has left.
+    pub(super) async fn remove_networks_of(&self, folder: &str) -> anyhow::Result<()> {
+        for network in self.networks_of(folder).await? {
+            self.remove_network(&network).await;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Owns all tasks and every change of one: a change counts up the version, is written down, and is told as an event, in this order and under
 //! one lock. Must not know the wire format of requests.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -134,6 +134,13 @@ impl Fleet {
             .filter(|task| !task.is_stopped())
             .map(|task| task.arn.clone())
             .collect()
+    }
+
+    /// Who started the tasks that are not stopped: their sessions.
+    pub(super) fn starters(&self) -> HashSet<String> {
+        let state = self.lock();
+        let live = state.tasks.values().filter(|task| !task.is_stopped());
+        live.filter_map(|task| task.started_by.clone()).collect()
     }
 
     /// The processes of all running tasks, by ARN.

@@ -101,8 +101,12 @@ impl Ecs {
         }
         let (fleet, events) = Fleet::open(options, clock, entropy)?;
         let fleet = Arc::new(fleet);
-        if let Runtime::Processes(_) = &fleet.options.runtime {
+        if let Runtime::Processes(processes) = &fleet.options.runtime {
             tokio::spawn(processes::look_at_memory(Arc::downgrade(&fleet)));
+            if let Some(containers) = &processes.containers {
+                let (fleet, containers) = (Arc::downgrade(&fleet), containers.clone());
+                tokio::spawn(processes::clear_leftovers(fleet, containers));
+            }
         }
         Ok((Self { fleet }, events))
     }

@@ -38,6 +38,9 @@ pub(super) const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
 /// How often all tasks' memory is looked at. One look serves all, because it reads the whole process table.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How often containers without a session are looked for.
+const CLEARING: Duration = Duration::from_secs(15);
+
 /// How tasks become processes.
 #[derive(Clone, Debug)]
 pub struct Processes {
@@ -372,6 +375,40 @@ async fn follow(
 async fn next_report(lines: &mut Option<Lines<BufReader<ChildStdout>>>) -> Option<Report> {
     let line = lines.as_mut()?.next_line().await.ok()??;
     serde_json::from_str(&line).ok()
+}
+
+/// Removes the containers of tasks that have ended, now and then, as long as there is a fleet: an
+/// engine that was away when they ended could not be told.
+pub(super) async fn clear_leftovers(fleet: Weak<Fleet>, containers: Containers) {
+    let mut was_there = true;
+    loop {
+        tokio::time::sleep(CLEARING).await;
+        let Some(fleet) = fleet.upgrade() else { return };
+        let removed = match Engine::at(&containers.socket) {
+            Ok(engine) => {
+                let lives = || fleet.starters();
+                engine.remove_leftovers(&containers.folder, lives).await
+            }
+            Err(error) => Err(error),
+        };
+        let answers = removed.is_ok();
+        match removed {
+            Ok(0) => {}
+            Ok(removed) => tracing::warn!(
+                removed,
+                "Containers of sessions that are over were found and removed"
+            ),
+            // Said once, not every time.
+            Err(error) if was_there => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "The container engine does not answer"
+                );
+            }
+            Err(_) => {}
+        }
+        was_there = answers;
+    }
 }
 
 /// Looks at the memory of all tasks now and then, as long as there is a fleet.
