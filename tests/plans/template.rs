@@ -697,6 +697,21 @@ fn what_the_template_repeats_is_word_for_word_what_stands_in_its_file() {
 }
 
 #[test]
+fn replies_of_sessions_keep_browsers_to_https() {
+    let template = template();
+    let resources = &template["Resources"];
+    let behaviour =
+        &resources["Distribution"]["Properties"]["DistributionConfig"]["DefaultCacheBehavior"];
+    let policy = behaviour["ResponseHeadersPolicyId"]["!Ref"].as_str();
+    let policy = &resources[policy.expect("a policy")]["Properties"]["ResponseHeadersPolicyConfig"];
+    let https_only = &policy["SecurityHeadersConfig"]["StrictTransportSecurity"];
+    // As gate/src/edge.rs and infra/edge/router.js say it, and over what an app says.
+    assert_eq!(https_only["AccessControlMaxAgeSec"], 31_536_000);
+    assert_eq!(https_only["IncludeSubdomains"], false);
+    assert_eq!(https_only["Override"], true);
+}
+
+#[test]
 fn an_edge_key_is_what_the_deployment_works_out() {
     // infra/tests/test_edge_settings.py holds the deployment's side to the same.
     assert_eq!(
