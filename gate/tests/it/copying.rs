@@ -274,3 +274,131 @@ async fn a_client_that_is_measured_asks_for_less() {
         assert_eq!(screen.hears(reaches.len()).await, reaches);
     }
 }
+
+/// A real X server's screen, where this machine has one, behind a WebSocket.
+async fn real_screen(folder: &std::path::Path) -> Option<(tokio::process::Child, u16)> {
+    let path = folder.join("rfb.sock");
+    let server = tokio::process::Command::new("Xvnc")
+        .args([
+            ":59731",
+            "-geometry",
+            "320x200",
+            "-depth",
+            "24",
+            "-nolisten",
+            "tcp",
+        ])
+        .args([
+            "-nolisten",
+            "local",
+            "-rfbport",
+            "-1",
+            "-SecurityTypes",
+            "None",
+        ])
+        .args(["-AlwaysShared", "-UseBlacklist=0", "-rfbunixpath"])
+        .arg(&path)
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .ok()?;
+    for _ in 0..200 {
+        if tokio::net::UnixStream::connect(&path).await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let socket = move |upgrade: WebSocketUpgrade| {
+        let path = path.clone();
+        async move {
+            upgrade.on_upgrade(|mut socket| async move {
+                use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                let mut screen = tokio::net::UnixStream::connect(path)
+                    .await
+                    .expect("a screen");
+                let mut piece = vec![0; 1500];
+                loop {
+                    tokio::select! {
+                        Ok(length @ 1..) = screen.read(&mut piece) => {
+                            let message = AppMessage::Binary(piece[..length].to_vec().into());
+                            if socket.send(message).await.is_err() {
+                                return;
+                            }
+                        }
+                        message = socket.recv() => match message {
+                            Some(Ok(AppMessage::Binary(bytes))) => {
+                                screen.write_all(&bytes).await.expect("it listens");
+                            }
+                            Some(Ok(_)) => {}
+                            _ => return,
+                        },
+                        else => return,
+                    }
+                }
+            })
+        }
+    };
+    let port = serve(Router::new().route("/ws", get(socket))).await;
+    Some((server, port))
+}
+
+#[tokio::test]
+async fn a_real_screen_is_read_to_its_end_in_each_encoding() {
+    let folder = std::env::temp_dir().join(format!("casting-gate-screen-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let Some((mut server, port)) = real_screen(&folder).await else {
+        eprintln!("There is no Xvnc here.");
+        return;
+    };
+    let stage = Stage::with_clipboard(port, closed()).await;
+    stage.share(ViewOnly::Rfb, 1);
+    let origin = format!("http://{}", stage.host());
+    let format = [32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0];
+    // Beside each encoding, everything that noVNC asks for.
+    let always = [
+        -23,
+        -247,
+        -223,
+        -224,
+        -239,
+        -258,
+        -261,
+        -307,
+        -308,
+        -309,
+        -312,
+        -313,
+        -316,
+        0x574d_5664,
+    ];
+    for (ticket, encoding) in [0, 2, 5, 7, 16].map(|encoding| (stage.ticket(1), encoding)) {
+        let mut socket = stage
+            .socket_as(&ticket, "/ws", &origin)
+            .await
+            .expect("a socket");
+        send(&mut socket, b"RFB 003.008\n").await;
+        assert!(
+            sees(&mut socket, 14).await.starts_with(b"RFB 003.008\n"),
+            "{encoding}"
+        );
+        send(&mut socket, &[1, 1]).await;
+        sees(&mut socket, 4 + 24).await;
+        let encodings = [encoding].into_iter().chain(always);
+        let list: Vec<u8> = encodings.flat_map(i32::to_be_bytes).collect();
+        let count = u8::try_from(list.len() / 4).expect("few");
+        let fence = [&[248, 0, 0, 0, 0x80, 0, 0, 1, 6][..], b"marker"].concat();
+        send(&mut socket, &[&[0, 0, 0, 0][..], &format].concat()).await;
+        for _ in 0..3 {
+            let asks = [3, 0, 0, 0, 0, 0, 1, 64, 0, 200];
+            let said = [&[2, 0, 0, count][..], &list, &asks, &fence].concat();
+            send(&mut socket, &said).await;
+            let mut seen = Vec::new();
+            while !seen.windows(6).any(|part| part == b"marker") {
+                seen.extend(sees(&mut socket, 1).await);
+            }
+        }
+    }
+    server.kill().await.expect("it ends");
+    let _ = std::fs::remove_dir_all(folder);
+    let _ = std::fs::remove_file("/tmp/.X11-unix/X59731");
+}
