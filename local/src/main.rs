@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
+use casting_core::system::FirstLimits;
 use casting_gate::server::raise_open_files_limit;
 use casting_local::browser_app::packages::install_line;
 use casting_local::confine::{self, Level};
@@ -20,6 +21,9 @@ use casting_local::stack::{
 use clap::Parser;
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How many sessions a new stack lets live at once: each is some processes of this machine.
+const MAX_SESSIONS: u32 = 50;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -94,6 +98,10 @@ async fn serve(options: Options) -> Result<()> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: Some(Duration::from_secs(5)),
+        first_limits: FirstLimits {
+            max_sessions: Some(MAX_SESSIONS),
+            ..FirstLimits::default()
+        },
     };
     // Whatever this process and its sessions make is their owner's alone.
     umask(Mode::from_bits_truncate(0o077));

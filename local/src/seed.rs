@@ -12,6 +12,7 @@ use casting_core::keys::hash_secret;
 use casting_core::persistent_profile::ProfileSettings;
 use casting_core::ports::{Launcher, Store};
 use casting_core::staging::{Staging, StagingSettings};
+use casting_core::system::System;
 use casting_core::time::Timestamp;
 use casting_core::viewing::{Exec, ExecConfig, ViewOnly};
 
@@ -49,6 +50,17 @@ struct Offer {
     assign: [&'static str; 2],
     /// How many sessions are kept ready.
     ready: u32,
+}
+
+/// Writes down what a new stack begins with.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn limit(control: &Control) -> Result<()> {
+    let first = control.first_limits.settings();
+    let system = System::new(1, first, control.clock.now());
+    control.store.put_record(&system, None, None).await?;
+    Ok(())
 }
 
 /// Registers the demo app and makes its link.

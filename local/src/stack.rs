@@ -13,6 +13,7 @@ use casting_boot::{Control, Settings};
 use casting_core::Terms;
 use casting_core::ids::{CastKey, Entropy};
 use casting_core::ports::Store;
+use casting_core::system::FirstLimits;
 use casting_core::time::{Clock, Timestamp};
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
@@ -71,6 +72,8 @@ pub struct StackSettings {
     pub entropy: Arc<dyn Entropy>,
     /// How often the schedule fires; `None` leaves that to the caller.
     pub sweep_every: Option<Duration>,
+    /// What a stack begins with whose data is new.
+    pub first_limits: FirstLimits,
 }
 
 /// What a task of the local ECS endpoint is.
@@ -274,6 +277,9 @@ impl Stack {
         create_tables(control.store.client(), control.store.tables()).await?;
         seed::admit_admin_key(&control, &keys.admin).await?;
         if keys.is_new {
+            if matches!(settings.tasks, TaskKind::Processes { .. }) {
+                seed::limit(&control).await?;
+            }
             seed::seed_demo(&control).await?;
         }
         let missing = match &settings.tasks {
@@ -531,6 +537,7 @@ fn control_settings(
             ..
         }
     );
+    let first_limits = settings.first_limits;
     let mut settings = Settings::local(
         terms,
         &keys.signing,
@@ -541,6 +548,7 @@ fn control_settings(
     )?;
     settings.aws.transport = Some(SharedHttpClient::new(transport));
     settings.profile_bucket = Some(bucket::BUCKET.to_owned());
+    settings.first_limits = first_limits;
     settings.ecs.gate_image = has_engine.then(|| "casting/gate".to_owned());
     Ok(settings)
 }
@@ -653,6 +661,7 @@ mod tests {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new()),
             sweep_every: None,
+            first_limits: FirstLimits::default(),
         }
     }
 

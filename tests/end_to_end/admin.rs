@@ -533,7 +533,7 @@ async fn a_trial_shows_what_every_rule_would_say_and_spends_nothing() {
     assert!(
         passes["steps"]
             .as_array()
-            .is_some_and(|steps| steps.len() == 17)
+            .is_some_and(|steps| steps.len() == 18)
     );
     let refused = lab
         .admin(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_boot::{SystemClock, SystemEntropy};
+use casting_core::system::FirstLimits;
 use casting_core::testing::{NOON, SetClock};
 use casting_core::ticket::LoginTicket;
 use casting_core::time::{Clock, Timestamp};
@@ -83,6 +84,11 @@ impl Lab {
         Self::with(TaskKind::Imaginary, NOON, None).await
     }
 
+    /// The same, of a deployment that begins with these limits.
+    pub async fn beginning_with(first_limits: FirstLimits) -> Self {
+        Self::limited(TaskKind::Imaginary, NOON, None, first_limits).await
+    }
+
     /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the machine's time.
     pub async fn with_processes() -> Self {
         Self::with(
@@ -103,6 +109,15 @@ impl Lab {
     }
 
     async fn with(tasks: TaskKind, now: Timestamp, login: Option<OidcSettings>) -> Self {
+        Self::limited(tasks, now, login, FirstLimits::default()).await
+    }
+
+    async fn limited(
+        tasks: TaskKind,
+        now: Timestamp,
+        login: Option<OidcSettings>,
+        first_limits: FirstLimits,
+    ) -> Self {
         let clock = Arc::new(SetClock::at(now));
         let settings = StackSettings {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -118,6 +133,7 @@ impl Lab {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy::new()),
             sweep_every: None,
+            first_limits,
         };
         let stack = Box::pin(Stack::start(settings)).await.expect("a stack");
         let http = web_client::build(Duration::from_secs(30)).expect("a client");

@@ -1,5 +1,6 @@
 //! Owns limits under many visitors at once, and who shares them: addresses, browsers, users, links, the deployment.
 
+use casting_core::system::FirstLimits;
 use casting_core::testing::user;
 use casting_core::ticket::LoginTicket;
 use casting_core::time::Clock;
@@ -227,6 +228,95 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
     lab.clock.advance(1);
     assert_eq!(lab.claim(From(4), "welcome").await.status, 202);
     assert_eq!(lab.claim(From(5), "welcome").await.code(), "system-busy");
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_budget_closes_the_links_and_opens_them_again() {
+    let lab = Lab::start().await;
+    let cast = lab.cast(&json!({})).await;
+    let set = async |change: Value| {
+        let set = lab.admin(Method::PATCH, "settings", Some(&change)).await;
+        assert_eq!(set.status, 200, "{}", set.text);
+    };
+    // A session of this image can cost just under two cents.
+    set(json!({"budget_per_hour_cents": 2, "budget_per_day_cents": 4})).await;
+    lab.clock.advance(1800);
+    let first = lab.claim(From(1), key(&cast)).await;
+    assert_eq!(first.status, 202, "{}", first.text);
+    let refused = lab.claim(From(2), key(&cast)).await;
+    assert_eq!(
+        (
+            refused.status,
+            refused.code(),
+            refused.header("retry-after")
+        ),
+        (503, "budget-reached".to_owned(), "1800")
+    );
+    let page = lab.get("/error/budget-reached").await;
+    assert!(page.text.contains("Closed for now"), "{}", page.text);
+    // What a session has not cost comes back with its end.
+    let id = first.json()["session_id"].clone();
+    let path = format!("sessions/{}/stop", id.as_str().expect("an id"));
+    assert_eq!(lab.admin(Method::POST, &path, None).await.status, 200);
+    lab.clock.advance(60);
+    lab.stack.control.sweep().await.expect("sweeps");
+    lab.clock.advance(5);
+    assert_eq!(lab.claim(From(3), key(&cast)).await.status, 202);
+    let refused = lab.claim(From(4), key(&cast)).await;
+    assert_eq!(refused.code(), "budget-reached");
+    lab.clock.advance(3600);
+    let next_hour = lab.claim(From(4), key(&cast)).await;
+    assert_eq!(next_hour.status, 202, "{}", next_hour.text);
+    lab.clock.advance(3600);
+    let day = lab.claim(From(5), key(&cast)).await;
+    assert_eq!(day.code(), "budget-reached", "the day's");
+    let wait: u64 = day.header("retry-after").parse().expect("seconds");
+    assert!(wait > 3600, "until midnight: {wait}");
+    set(json!({"budget_per_hour_cents": null, "budget_per_day_cents": null})).await;
+    assert_eq!(lab.claim(From(4), key(&cast)).await.status, 202);
+    lab.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_deployment_takes_its_limits_over_with_its_first_link() {
+    let lab = Lab::beginning_with(FirstLimits {
+        max_sessions: Some(7),
+        budget_per_hour_cents: Some(1000),
+        budget_per_day_cents: None,
+    })
+    .await;
+    let read = async || {
+        let settings = lab.admin(Method::GET, "settings", None).await.json();
+        let names = ["version", "max_sessions", "budget_per_hour_cents"];
+        names.map(|name| settings[name].clone())
+    };
+    assert_eq!(
+        read().await,
+        [json!(0), json!(null), json!(null)],
+        "one that has links already is left alone"
+    );
+    let casts = lab.admin(Method::GET, "casts", None).await.json();
+    for cast in casts["items"].as_array().expect("casts") {
+        let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
+        assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 204);
+    }
+    let first = [json!(7), json!(1000)];
+    assert_eq!(read().await[1..], first, "what it will begin with");
+    let cast = lab.cast(&json!({})).await;
+    assert_eq!(read().await, [json!(1), json!(7), json!(1000)]);
+    for n in 1..=7 {
+        assert_eq!(lab.claim(From(n), key(&cast)).await.status, 202);
+    }
+    assert_eq!(lab.claim(From(8), key(&cast)).await.code(), "system-busy");
+    let change = json!({"max_sessions": null});
+    lab.admin(Method::PATCH, "settings", Some(&change)).await;
+    lab.cast(&json!({})).await;
+    assert_eq!(
+        read().await,
+        [json!(2), json!(null), json!(1000)],
+        "what was changed stays changed"
+    );
     lab.stack.stop().await;
 }
 

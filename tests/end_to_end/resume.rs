@@ -287,15 +287,18 @@ async fn own_session_is_resumed_while_the_deployment_is_full_or_closed() {
         user: Some(&ann),
     };
     let first = owner.visit(&lab, &key, "", None).await.claimed.json();
-    for most in [0, 1] {
-        let change = json!({"max_sessions": most});
+    for change in [
+        json!({"max_sessions": 0}),
+        json!({"max_sessions": 1}),
+        json!({"budget_per_hour_cents": 1}),
+    ] {
         lab.admin(Method::PATCH, "settings", Some(&change)).await;
         let again = owner.visit(&lab, &key, "", None).await;
-        assert_eq!(again.page.status, 200, "{most}");
+        assert_eq!(again.page.status, 200, "{change}");
         assert_eq!(
             again.claimed.json()["session_id"],
             first["session_id"],
-            "{most}"
+            "{change}"
         );
     }
     let change = json!({"max_sessions": 0});

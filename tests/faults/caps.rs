@@ -254,7 +254,7 @@ async fn a_users_limit_counts_what_lived_before_it_was_set() {
     }
 }
 
-async fn taken_by(world: &World, user: &UserId) -> u32 {
+async fn taken_by(world: &World, user: &UserId) -> u64 {
     let key = Tally::unlimited(TallyKind::User, user.as_str()).key;
     world.calm().store.tally(&key).await.expect("a count")
 }

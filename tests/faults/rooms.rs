@@ -261,7 +261,7 @@ async fn play_crowd(
             () = tokio::time::sleep(Duration::from_secs(1)) => second += 1,
         }
         ensure!(
-            world.calm().store.tally(&key).await? <= plan.places,
+            world.calm().store.tally(&key).await? <= u64::from(plan.places),
             "more are counted than may be in"
         );
         let live = world

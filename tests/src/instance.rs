@@ -36,6 +36,7 @@ pub async fn stack_of(tasks: TaskKind) -> anyhow::Result<Stack> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: None,
+        first_limits: Default::default(),
     };
     Box::pin(Stack::start(settings)).await
 }

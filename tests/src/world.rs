@@ -428,7 +428,10 @@ impl World {
                 holding.len()
             );
             let uncounted = others.len() as u32;
-            Ok(LiveCount { taken, uncounted })
+            Ok(LiveCount {
+                taken: u32::try_from(taken)?,
+                uncounted,
+            })
         };
         Ok([
             of_kind(Tally::unlimited(TallyKind::Cast, self.cast.id.as_str())).await?,

@@ -102,6 +102,7 @@ const fn say(standing: &Standing) -> (&'static str, &'static str) {
         Some(DenialCode::CastExpired) => ("expired", GREY),
         Some(DenialCode::CastClosed) => ("closed", GREY),
         Some(DenialCode::Maintenance) => ("in maintenance", AMBER),
+        Some(DenialCode::BudgetReached) => ("closed for now", AMBER),
         Some(DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::AnonymousLimit) => {
             ("busy", AMBER)
         }

@@ -241,6 +241,24 @@ export interface SessionCastingProps {
    */
   readonly castConcurrency?: number;
   /**
+   * How many sessions of a new deployment may live at once; 0 is no limit. Its settings take it over when its first link is made; from then on it is changed there, and this parameter changes nothing.
+   *
+   * @default 100
+   */
+  readonly maxSessions?: number;
+  /**
+   * What the sessions claimed in one clock hour may cost together in a new deployment, in whole US dollars; 0 is no limit. Taken over by its settings as MaxSessions is.
+   *
+   * @default 10
+   */
+  readonly budgetPerHour?: number;
+  /**
+   * The same of one day (UTC).
+   *
+   * @default 50
+   */
+  readonly budgetPerDay?: number;
+  /**
    * From how many running tasks on an alarm goes off.
    *
    * @default 100
@@ -317,6 +335,9 @@ const PARAMETERS: { readonly [property: string]: string } = {
   requestsPerSecond: 'RequestsPerSecond',
   claimsPerSecond: 'ClaimsPerSecond',
   castConcurrency: 'CastConcurrency',
+  maxSessions: 'MaxSessions',
+  budgetPerHour: 'BudgetPerHour',
+  budgetPerDay: 'BudgetPerDay',
   sessionsAlarm: 'SessionsAlarm',
   monthlyBudget: 'MonthlyBudget',
   alarmEmail: 'AlarmEmail',

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use casting_core::Terms;
+use casting_core::system::FirstLimits;
+use casting_core::system_form::MAX_CENTS;
 use casting_dynamo::TableNames;
 use casting_ecs::{Capacity, EcsSettings, LogSettings};
 use casting_identity::oidc::OidcSettings;
@@ -60,6 +62,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         audit: reader.required("CASTING_TABLE_AUDIT"),
     };
     let profile_bucket = reader.get("CASTING_PROFILE_BUCKET").map(str::to_owned);
+    let first_limits = read_first_limits(&mut reader);
     let aws = read_aws(&mut reader);
     let ecs = read_ecs(&mut reader, &aws.region);
     if !reader.problems.is_empty() {
@@ -78,6 +81,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         captcha_secret,
         tables,
         profile_bucket,
+        first_limits,
         ecs,
         aws,
         clock: Arc::new(SystemClock),
@@ -214,6 +218,23 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
     }
 }
 
+/// Reads what a new deployment begins with; 0 is no limit.
+fn read_first_limits(reader: &mut Reader<'_>) -> FirstLimits {
+    let mut whole = |name: &str, most: u32| {
+        reader
+            .optional_parsed(name, |text| match text.parse::<u32>() {
+                Ok(number) if number <= most => Ok(number),
+                _ => Err(format!("must be a whole number from 0 to {most}.")),
+            })
+            .filter(|number| *number > 0)
+    };
+    FirstLimits {
+        max_sessions: whole("CASTING_FIRST_MAX_SESSIONS", 1_000_000),
+        budget_per_hour_cents: whole("CASTING_FIRST_BUDGET_PER_HOUR_CENTS", MAX_CENTS),
+        budget_per_day_cents: whole("CASTING_FIRST_BUDGET_PER_DAY_CENTS", MAX_CENTS),
+    }
+}
+
 /// Reads `a,b, c`.
 fn list(text: &str, most: usize) -> Result<Vec<String>, String> {
     let items: Vec<String> = text
@@ -340,6 +361,32 @@ mod tests {
     }
 
     #[test]
+    fn a_new_deployment_begins_with_what_is_set_and_0_is_nothing() {
+        for (name, value, expected) in [
+            ("CASTING_FIRST_MAX_SESSIONS", "100", (Some(100), None, None)),
+            ("CASTING_FIRST_MAX_SESSIONS", "0", (None, None, None)),
+            (
+                "CASTING_FIRST_BUDGET_PER_HOUR_CENTS",
+                "1000",
+                (None, Some(1000), None),
+            ),
+            (
+                "CASTING_FIRST_BUDGET_PER_DAY_CENTS",
+                "5000",
+                (None, None, Some(5000)),
+            ),
+        ] {
+            let first = read(&with(name, value)).expect(name).first_limits;
+            let found = (
+                first.max_sessions,
+                first.budget_per_hour_cents,
+                first.budget_per_day_cents,
+            );
+            assert_eq!(found, expected, "{name}={value}");
+        }
+    }
+
+    #[test]
     fn nothing_set_is_reported_in_one_go() {
         let SettingsError(problems) = read(&Variables::new()).expect_err("nothing is set");
         let missing: Vec<_> = problems
@@ -369,6 +416,8 @@ mod tests {
             ("CASTING_ECS_ASSIGN_PUBLIC_IP", "yes"),
             ("CASTING_ECS_CAPACITY", "EC2"),
             ("CASTING_EDGE_INSIDE", "yes"),
+            ("CASTING_FIRST_MAX_SESSIONS", "-1"),
+            ("CASTING_FIRST_BUDGET_PER_DAY_CENTS", "1.5"),
         ] {
             let SettingsError(problems) = read(&with(name, value)).expect_err(name);
             assert!(

@@ -175,6 +175,7 @@ fn assemble(
     );
     control.deployment_key = settings.deployment_key;
     control.has_logins = settings.has_logins;
+    control.first_limits = settings.first_limits;
     control.profiles = settings
         .profile_bucket
         .map(|bucket| profiles(bucket, &settings.aws))

@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_core::Terms;
 use casting_core::ids::Entropy;
 use casting_core::keys::hash_secret;
+use casting_core::system::FirstLimits;
 use casting_core::time::Clock;
 use casting_dynamo::TableNames;
 use casting_ecs::EcsSettings;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub tables: TableNames,
     /// The bucket for the archives of persistent profiles; `None` where none are kept.
     pub profile_bucket: Option<String>,
+    /// What a new deployment begins with.
+    pub first_limits: FirstLimits,
     /// Where tasks run.
     pub ecs: EcsSettings,
     /// How AWS is reached.
@@ -139,6 +142,7 @@ impl Settings {
             captcha_secret: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
             profile_bucket: None,
+            first_limits: FirstLimits::default(),
             ecs: EcsSettings::local("local"),
             aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),
             clock,

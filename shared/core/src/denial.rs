@@ -90,11 +90,13 @@ pub enum DenialCode {
     ShareEnded = 40,
     /// Something failed that nobody planned for.
     Fault = 41,
+    /// As much as there may be has been spent on sessions, or is going to be.
+    BudgetReached = 42,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 41] = [
+    pub const ALL: [DenialCode; 42] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -121,6 +123,7 @@ impl DenialCode {
         Self::Waiting,
         Self::PlaceLost,
         Self::Maintenance,
+        Self::BudgetReached,
         Self::RequestDiffers,
         Self::ImageUnavailable,
         Self::NoCapacity,
@@ -167,6 +170,7 @@ impl DenialCode {
             Self::Waiting => "waiting",
             Self::PlaceLost => "place-lost",
             Self::Maintenance => "maintenance",
+            Self::BudgetReached => "budget-reached",
             Self::RequestDiffers => "request-differs",
             Self::ImageUnavailable => "image-unavailable",
             Self::NoCapacity => "no-capacity",
@@ -228,6 +232,7 @@ impl DenialCode {
             Self::Waiting => "Other visitors are waiting",
             Self::PlaceLost => "You lost your place in the queue",
             Self::Maintenance => "Closed for maintenance",
+            Self::BudgetReached => "Closed for now",
             Self::RequestDiffers => "The idempotency key was already used",
             Self::ImageUnavailable => "This link is not available right now",
             Self::NoCapacity | Self::SystemBusy => "No capacity right now",
@@ -297,6 +302,9 @@ impl DenialCode {
             Self::Waiting => "Please try again in a minute.",
             Self::PlaceLost => "You were away for more than a minute. Open the link again.",
             Self::Maintenance => "No sessions are started at the moment; please try again later.",
+            Self::BudgetReached => {
+                "This link starts no more sessions for now; please try again later."
+            }
             Self::RequestDiffers => "Use a new key for a new request.",
             Self::ImageUnavailable => {
                 "Its image is disabled at the moment; please try again later."

@@ -211,6 +211,11 @@ pub const SETTINGS: &[(&str, &str)] = &[
         "How many sessions may live at once; 0 is maintenance, null is no limit.",
     ),
     (
+        "budget_per_hour_cents",
+        "What the sessions claimed in one clock hour may cost together, in US cents; null is no limit.",
+    ),
+    ("budget_per_day_cents", "The same of one day (UTC)."),
+    (
         "banned_addresses",
         "Addresses that get nothing from any link.",
     ),

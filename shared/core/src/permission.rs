@@ -162,6 +162,12 @@ impl Grant {
         }
     }
 
+    /// How long a session may live whose image sets this limit, in seconds.
+    pub fn time_limit_seconds(&self, of_image: u32) -> u32 {
+        self.session_time_limit_seconds
+            .map_or(of_image, |limit| limit.min(of_image))
+    }
+
     /// What the container is told, in the variables that session images of the kasmweb family read, and in one of ours for the gate.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let has = |permission| self.permissions.contains(&permission);

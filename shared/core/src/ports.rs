@@ -66,7 +66,7 @@ pub struct Reservation {
     pub cast_version: u64,
     /// The IP window to take a slot in, when the charge names one.
     pub window: Option<WindowClaim>,
-    /// The counts to take one of, as the charge names them.
+    /// The counts to take of, as the charge names them.
     pub tallies: Vec<Tally>,
     /// The proof to use up: it must not have been used before.
     pub proof: Option<Proof>,
@@ -269,7 +269,8 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
     /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
     /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, the slot in the IP window if it still exists, and
-    /// one of every count that it holds. If `after` has just ended and was served, only counts of live sessions are given back.
+    /// what it holds of every count. If `after` has just ended and was served, only counts of live sessions are given back. Of money, what
+    /// the session has not cost is given back in either case.
     /// What `after` holds and `before` does not ([`Session::takes`]) is taken, whatever the limits.
     fn save_session(
         &self,
@@ -321,7 +322,7 @@ pub trait Store: Send + Sync {
     /// Says that a count has all live sessions: those from before its limit was set hold one of it.
     fn complete_tally(&self, tally: &Tally) -> impl Future<Output = Result<(), Fault>> + Send;
     /// How many of this count are taken.
-    fn tally(&self, key: &str) -> impl Future<Output = Result<u32, Fault>> + Send;
+    fn tally(&self, key: &str) -> impl Future<Output = Result<u64, Fault>> + Send;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
     fn due_sessions(
         &self,

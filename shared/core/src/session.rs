@@ -10,6 +10,7 @@ pub use crate::launch::{Launch, LaunchNetwork};
 pub use crate::owner::Owner;
 use crate::permission::Grant;
 use crate::persistent_profile::CarriedProfile;
+use crate::policy::budget;
 pub use crate::pooled::{PoolPlace, Pooled};
 use crate::tally::Held;
 use crate::time::Timestamp;
@@ -126,7 +127,7 @@ pub struct Charge {
     /// A slot in this IP window.
     #[serde(default)]
     pub window: Option<String>,
-    /// One of each of these counts.
+    /// What it holds of these counts.
     #[serde(default)]
     pub held: Vec<Held>,
 }
@@ -288,24 +289,24 @@ impl Session {
     }
 
     /// What the move from `before` to this row gives back: everything when it is refunded now, its share of the counts of live sessions when
-    /// it has ended just now, and its place in a pool when it waits there no more.
+    /// it has ended just now, in either case the money that it has not cost, and its place in a pool when it waits there no more.
     pub fn gives_back(&self, before: &Self) -> Charge {
         let charge = &self.charge;
-        let mut gift = if self.is_refunded() && !before.is_refunded() {
-            charge.clone()
-        } else if before.is_live() && !self.is_live() {
-            Charge {
-                held: charge
-                    .held
-                    .iter()
-                    .filter(|held| held.kind.is_live())
-                    .cloned()
-                    .collect(),
-                ..Charge::default()
-            }
-        } else {
-            Charge::default()
-        };
+        let is_refund = self.is_refunded() && !before.is_refunded();
+        let mut gift = Charge::default();
+        if before.is_live() && !self.is_live() {
+            let back = |held: &Held| {
+                if held.kind.is_money() {
+                    budget::unused(self, held)
+                } else {
+                    (is_refund || held.kind.is_live()).then(|| held.clone())
+                }
+            };
+            gift.held = charge.held.iter().filter_map(back).collect();
+        }
+        if is_refund {
+            (gift.count, gift.window) = (charge.count, charge.window.clone());
+        }
         gift.held
             .extend(before.held_in_pool().filter(|_| self.waits_in().is_none()));
         gift

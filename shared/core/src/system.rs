@@ -35,6 +35,37 @@ impl System {
     }
 }
 
+/// The limits that a new deployment begins with. They are no settings: they become some with its
+/// first link, and a deployment that has links already is not touched by them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstLimits {
+    /// See [`SystemSettings::max_sessions`].
+    pub max_sessions: Option<u32>,
+    /// See [`SystemSettings::budget_per_hour_cents`].
+    pub budget_per_hour_cents: Option<u32>,
+    /// See [`SystemSettings::budget_per_day_cents`].
+    pub budget_per_day_cents: Option<u32>,
+}
+
+impl FirstLimits {
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// The settings of a deployment that begins with these limits.
+    pub fn settings(self) -> SystemSettings {
+        SystemSettings {
+            max_sessions: self.max_sessions,
+            // The version of the first settings that are written.
+            counted_since: u64::from(self.max_sessions.is_some()),
+            budget_per_hour_cents: self.budget_per_hour_cents,
+            budget_per_day_cents: self.budget_per_day_cents,
+            ..SystemSettings::default()
+        }
+    }
+}
+
 impl Default for System {
     /// As long as nobody has changed anything.
     fn default() -> Self {
@@ -71,6 +102,12 @@ pub struct SystemSettings {
     /// since then live sessions are counted.
     #[serde(default)]
     pub counted_since: u64,
+    /// What the sessions claimed in one clock hour may cost together, in US cents; `None` is no limit.
+    #[serde(default)]
+    pub budget_per_hour_cents: Option<u32>,
+    /// The same of one day (UTC).
+    #[serde(default)]
+    pub budget_per_day_cents: Option<u32>,
     /// Addresses that get nothing from any link.
     #[serde(default)]
     pub banned_addresses: Vec<AddressRule>,
@@ -93,6 +130,8 @@ impl Default for SystemSettings {
             anonymous_users_per_hour: None,
             max_sessions: None,
             counted_since: 0,
+            budget_per_hour_cents: None,
+            budget_per_day_cents: None,
             banned_addresses: Vec::new(),
             attempts_per_minute: 120,
             calls_per_minute: usual_calls(),

@@ -14,6 +14,8 @@ use crate::url_rules;
 
 /// The most lines that a list of addresses may have.
 pub const MAX_ADDRESSES: usize = 500;
+/// The largest budget, in US cents.
+pub const MAX_CENTS: u32 = 100_000_000;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -65,6 +67,10 @@ fn read(form: &mut Form) -> Result<SystemSettings, FieldErrors> {
         anonymous_users_per_hour: form.nullable("anonymous_users_per_hour", whole(1..=1_000_000)),
         max_sessions: form.nullable("max_sessions", whole(0..=1_000_000)),
         counted_since: 0,
+        budget_per_hour_cents: form
+            .nullable("budget_per_hour_cents", whole(1..=u64::from(MAX_CENTS))),
+        budget_per_day_cents: form
+            .nullable("budget_per_day_cents", whole(1..=u64::from(MAX_CENTS))),
         banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
         attempts_per_minute: form.defaulted(
             "attempts_per_minute",
@@ -124,6 +130,8 @@ fn fields(settings: &SystemSettings) -> Map<String, Value> {
         "anonymous_user_hours": settings.anonymous_user_hours,
         "anonymous_users_per_hour": settings.anonymous_users_per_hour,
         "max_sessions": settings.max_sessions,
+        "budget_per_hour_cents": settings.budget_per_hour_cents,
+        "budget_per_day_cents": settings.budget_per_day_cents,
         "banned_addresses": settings.banned_addresses,
         "attempts_per_minute": settings.attempts_per_minute,
         "calls_per_minute": settings.calls_per_minute,
@@ -184,6 +192,16 @@ mod tests {
                 vec!["/captcha_verify_url"],
             ),
             ("maintenance", json!({"max_sessions": 0}), vec![]),
+            (
+                "a budget",
+                json!({"budget_per_hour_cents": 1, "budget_per_day_cents": null}),
+                vec![],
+            ),
+            (
+                "a budget of nothing",
+                json!({"budget_per_hour_cents": 0, "budget_per_day_cents": 0.5}),
+                vec!["/budget_per_hour_cents", "/budget_per_day_cents"],
+            ),
             (
                 "a ban",
                 json!({"banned_addresses": ["192.0.2.0/24 Example"]}),

@@ -1,4 +1,4 @@
-//! Owns tallies: counts of things that there may only be so many of, of which a claim takes one and gives it back. Must not know how they are
+//! Owns tallies: counts of things that there may only be so many of, of which a claim takes some and gives them back. Must not know how they are
 //! stored, or which limits there are (see `policy::live_limits`).
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,10 @@ pub enum TallyKind {
     Cast,
     /// Live sessions of the deployment.
     System,
+    /// Millionths of a dollar that the sessions claimed in one clock hour may cost.
+    BudgetHour,
+    /// The same of one day (UTC).
+    BudgetDay,
     /// Sessions that wait in one pool for their visitors.
     Pool,
 }
@@ -31,13 +35,20 @@ impl TallyKind {
             Self::Minted => "minted",
             Self::Cast => "cast",
             Self::System => "system",
+            Self::BudgetHour => "budget-hour",
+            Self::BudgetDay => "budget-day",
             Self::Pool => "pool",
         }
     }
 
     /// Whether a session that was served gives its one back when it ends. (One that was refunded gives everything back.)
     pub const fn is_live(self) -> bool {
-        !matches!(self, Self::Minted)
+        !matches!(self, Self::Minted | Self::BudgetHour | Self::BudgetDay)
+    }
+
+    /// Whether it counts money: of that, a session gives back what it has not cost.
+    pub const fn is_money(self) -> bool {
+        matches!(self, Self::BudgetHour | Self::BudgetDay)
     }
 }
 
@@ -48,8 +59,10 @@ pub struct Tally {
     pub kind: TallyKind,
     /// Whose count it is: `{kind}/{of what}`.
     pub key: String,
+    /// How many of it a claim takes: one, or millionths of a dollar.
+    pub amount: u64,
     /// Full at this; `None` is counted without a limit.
-    pub most: Option<u32>,
+    pub most: Option<u64>,
     /// Where counting began only when a limit was set: the version of the settings that set it.
     /// The count takes claims once it is complete, which [`crate::ports::Store::complete_tally`]
     /// says. `None`: counted from the first session on.
@@ -58,20 +71,35 @@ pub struct Tally {
     pub forgotten_at: Option<Timestamp>,
 }
 
-/// One of a count that a session holds.
+/// What a session holds of a count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// What is counted.
     pub kind: TallyKind,
     /// The count's key.
     pub key: String,
+    /// How many of it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub amount: u64,
+}
+
+const fn one() -> u64 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands it over like this"
+)]
+const fn is_one(amount: &u64) -> bool {
+    *amount == one()
 }
 
 impl Tally {
     /// A count that lives as long as what it counts, with a limit.
     pub fn new(kind: TallyKind, of: &str, most: u32) -> Self {
         Self {
-            most: Some(most),
+            most: Some(most.into()),
             ..Self::unlimited(kind, of)
         }
     }
@@ -81,6 +109,7 @@ impl Tally {
         Self {
             kind,
             key: format!("{}/{of}", kind.as_str()),
+            amount: one(),
             most: None,
             counted_since: None,
             forgotten_at: None,
@@ -97,8 +126,20 @@ impl Tally {
     }
 
     /// Whether there is no room when `taken` are taken.
-    pub fn is_full(&self, taken: u32) -> bool {
-        self.most.is_some_and(|most| taken >= most)
+    pub fn is_full(&self, taken: u64) -> bool {
+        self.most
+            .is_some_and(|most| taken.saturating_add(self.amount) > most)
+    }
+
+    /// The money that the sessions claimed in one window may cost, of which a claim takes `amount`;
+    /// the window ends at `ends`. All in millionths of a dollar.
+    pub fn money(kind: TallyKind, ends: Timestamp, amount: u64, most: u64) -> Self {
+        Self {
+            amount,
+            most: Some(most),
+            forgotten_at: Some(ends.plus_seconds(3600)),
+            ..Self::unlimited(kind, &ends.seconds().to_string())
+        }
     }
 
     /// The count of anonymous users in the clock hour of `now`.
@@ -116,6 +157,17 @@ impl Tally {
         Held {
             kind: self.kind,
             key: self.key.clone(),
+            amount: self.amount,
         }
+    }
+}
+
+impl Held {
+    /// When the window ends of which it is money; `None` when it is none.
+    pub fn window_ends(&self) -> Option<Timestamp> {
+        let ends = self.key.rsplit('/').next()?.parse::<i64>().ok()?;
+        self.kind
+            .is_money()
+            .then(|| Timestamp::from_millis(ends.saturating_mul(1000)))
     }
 }

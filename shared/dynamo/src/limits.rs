@@ -31,7 +31,7 @@ pub async fn window(store: &DynamoStore, key_text: &str) -> Result<Window, Fault
     Ok(row.map_or_else(|| empty_window(key_text), |row| row.into_window(key_text)))
 }
 
-pub async fn tally(store: &DynamoStore, key_text: &str) -> Result<u32, Fault> {
+pub async fn tally(store: &DynamoStore, key_text: &str) -> Result<u64, Fault> {
     let row = store
         .get::<TallyRow>(
             "read a count",
@@ -125,20 +125,24 @@ pub fn give_slot(
     )
 }
 
-/// Takes one of a count, if it is complete and there is room.
+/// Takes of a count, if it is complete and there is room.
 pub fn take_tally(
     what: &'static str,
     store: &DynamoStore,
     tally: &Tally,
 ) -> Result<TransactWriteItem, Fault> {
+    // Below 0 where one claim takes more than there may be: then only the rules refuse the first.
+    let room = |most: u64| number(i128::from(most) - i128::from(tally.amount));
     let clause = match (tally.most, tally.counted_since) {
         (None, _) => Clause::none(),
-        (Some(most), None) => Clause::when(names::TALLY_HAS_ROOM).value(":most", number(most)),
+        (Some(most), None) => Clause::when(names::TALLY_HAS_ROOM).value(":room", room(most)),
         (Some(most), Some(since)) => Clause::when(names::TALLY_IS_COMPLETE_AND_HAS_ROOM)
-            .value(":most", number(most))
+            .value(":room", room(most))
             .value(":since", number(since)),
     };
-    let mut clause = clause.value(":zero", number(0)).value(":one", number(1));
+    let mut clause = clause
+        .value(":zero", number(0))
+        .value(":amount", number(tally.amount));
     let mut change = names::TAKE_TALLY;
     if let Some(at) = tally.forgotten_at {
         clause = clause.value(":expires", number(at.seconds()));
@@ -153,21 +157,21 @@ pub fn take_tally(
     )
 }
 
-/// Takes one of a count for a session that lives already.
+/// Takes of a count for a session that lives already.
 pub fn hold_tally(
     what: &'static str,
     store: &DynamoStore,
     held: &Held,
 ) -> Result<TransactWriteItem, Fault> {
-    let one = Clause::none()
+    let amount = Clause::none()
         .value(":zero", number(0))
-        .value(":one", number(1));
+        .value(":amount", number(held.amount));
     write::update(
         what,
         &store.tables.limits,
         key(names::ID, names::tally(&held.key)),
         names::TAKE_TALLY,
-        one,
+        amount,
     )
 }
 
@@ -208,15 +212,13 @@ pub async fn complete_tally(store: &DynamoStore, tally: &Tally) -> Result<(), Fa
     Ok(())
 }
 
-/// Gives one of a count back, if any are taken (the row of an hour may have been forgotten).
+/// Gives back of a count, if so many are taken (the row of an hour may have been forgotten).
 pub fn give_tally(
     what: &'static str,
     store: &DynamoStore,
     held: &Held,
 ) -> Result<TransactWriteItem, Fault> {
-    let is_taken = Clause::when(names::TALLY_IS_TAKEN)
-        .value(":zero", number(0))
-        .value(":one", number(1));
+    let is_taken = Clause::when(names::TALLY_IS_TAKEN).value(":amount", number(held.amount));
     write::update(
         what,
         &store.tables.limits,

@@ -80,10 +80,10 @@ pub const WINDOW_IS_IDLE: &str = "attribute_not_exists(id) OR newest_at <= :cuto
 pub const IS_AS_SEEN: &str = "stamp = :seen";
 pub const HAS_SLOT: &str = "attribute_exists(slots.#session)";
 pub const PLACE_IS_THERE: &str = "places.#place.seen_at > :gone";
-pub const TALLY_HAS_ROOM: &str = "attribute_not_exists(id) OR taken < :most";
-pub const TALLY_IS_COMPLETE_AND_HAS_ROOM: &str = "counted_since >= :since AND taken < :most";
+pub const TALLY_HAS_ROOM: &str = "attribute_not_exists(id) OR taken <= :room";
+pub const TALLY_IS_COMPLETE_AND_HAS_ROOM: &str = "counted_since >= :since AND taken <= :room";
 pub const TALLY_IS_OLDER: &str = "attribute_not_exists(counted_since) OR counted_since < :since";
-pub const TALLY_IS_TAKEN: &str = "taken > :zero";
+pub const TALLY_IS_TAKEN: &str = "taken >= :amount";
 pub const SAMPLES_FIT: &str = "attribute_not_exists(samples) OR size(samples) <= :room";
 
 // Changes.
@@ -91,11 +91,11 @@ pub const TAKE_PLACE: &str = "SET remaining = remaining - :one";
 pub const GIVE_PLACE: &str = "ADD remaining :one";
 pub const GIVE_SLOT: &str = "REMOVE slots.#session SET stamp = :stamp";
 pub const TOUCH_PLACE: &str = "SET places.#place.seen_at = :now";
-pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :one";
+pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :amount";
 pub const TAKE_TALLY_FOR_A_TIME: &str =
-    "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :expires";
+    "SET taken = if_not_exists(taken, :zero) + :amount, expires_at = :expires";
 pub const COMPLETE_TALLY: &str = "SET counted_since = :since, taken = if_not_exists(taken, :zero)";
-pub const GIVE_TALLY: &str = "SET taken = taken - :one";
+pub const GIVE_TALLY: &str = "SET taken = taken - :amount";
 /// Settings only: a counter that claims are moving meanwhile stays theirs.
 pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, name_sort = :name";
 pub const SET_CONFIG_AND_COUNTER: &str = "SET cast_key = :key, version = :after, settings = :settings, updated_at = :updated, \

@@ -267,7 +267,7 @@ impl RoomRow {
 /// Table `limits`: how many of a count are taken.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TallyRow {
-    pub taken: u32,
+    pub taken: u64,
     /// It has all live sessions since the settings had this version.
     #[serde(default)]
     pub counted_since: Option<u64>,
@@ -455,6 +455,7 @@ pub(crate) mod tests {
             held: vec![Held {
                 kind: TallyKind::Cast,
                 key: "cast/c".into(),
+                amount: 1,
             }],
         };
         reserved.owner = Owner::Anonymous {

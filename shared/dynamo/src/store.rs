@@ -165,7 +165,7 @@ impl Store for DynamoStore {
         limits::complete_tally(self, tally).await
     }
 
-    async fn tally(&self, key: &str) -> Result<u32, Fault> {
+    async fn tally(&self, key: &str) -> Result<u64, Fault> {
         limits::tally(self, key).await
     }
 

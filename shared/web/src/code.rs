@@ -134,6 +134,7 @@ impl Code {
                 | DenialCode::SystemBusy
                 | DenialCode::Waiting
                 | DenialCode::Maintenance
+                | DenialCode::BudgetReached
                 | DenialCode::CaptchaUnavailable
                 | DenialCode::LoginUnavailable
                 | DenialCode::Busy

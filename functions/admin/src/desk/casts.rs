@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::desk::failure::{Failure, TRIES};
 use crate::desk::version::Precondition;
-use crate::desk::{Desk, filtered, sessions};
+use crate::desk::{Desk, filtered, sessions, settings};
 
 /// The longest time that an old key opens a link after a rotation, in seconds (30 days).
 const LONGEST_GRACE: u64 = 2_592_000;
@@ -139,6 +139,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(
             after: Some(&view),
         },
     );
+    settings::begin(desk).await?;
     match casting.store.create_cast(&cast, Some(&audit)).await? {
         Created::Done => {}
         Created::KeyTaken => return Err(key_taken(&cast)),

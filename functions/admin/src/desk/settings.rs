@@ -1,6 +1,7 @@
 //! Owns what can be done with the deployment's settings. Must not know which values are possible.
 
 use casting_core::audit::{Difference, FieldChange, Noun};
+use casting_core::listing::CastQuery;
 use casting_core::ports::{Launcher, Saved, Store};
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
@@ -10,9 +11,56 @@ use crate::desk::Desk;
 use crate::desk::failure::{Failure, TRIES};
 use crate::desk::version::Precondition;
 
-/// The settings as they are.
+/// The settings as they are; of a new deployment, those that it begins with.
 pub(crate) async fn read<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<System, Failure> {
-    Ok(find(desk).await?.unwrap_or_default())
+    match find(desk).await? {
+        Some(system) => Ok(system),
+        None => unwritten(desk).await,
+    }
+}
+
+/// Writes down what a new deployment begins with, before its first link is made.
+pub(crate) async fn begin<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<(), Failure> {
+    if desk.casting.first_limits.is_empty() || find(desk).await?.is_some() {
+        return Ok(());
+    }
+    let (usual, first) = (System::default(), unwritten(desk).await?);
+    if first == usual {
+        return Ok(());
+    }
+    let after = System::new(1, first.settings, desk.casting.clock.now());
+    let (old, new) = (system_form::view(&usual), system_form::view(&after));
+    let difference = Difference {
+        before: Some(&old),
+        after: Some(&new),
+    };
+    let audit = desk.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
+    // Whoever was faster has written settings, too.
+    desk.casting
+        .store
+        .put_record(&after, None, Some(&audit))
+        .await?;
+    desk.casting.forget();
+    Ok(())
+}
+
+/// What holds as long as no settings are written: for a deployment without links, the limits that
+/// it begins with.
+async fn unwritten<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<System, Failure> {
+    let usual = System::default();
+    if desk.casting.first_limits.is_empty() {
+        return Ok(usual);
+    }
+    let page = desk
+        .casting
+        .store
+        .casts(&CastQuery::default(), None, 1)
+        .await?;
+    if !page.items.is_empty() || page.next.is_some() {
+        return Ok(usual);
+    }
+    let settings = desk.casting.first_limits.settings();
+    Ok(System::new(0, settings, usual.updated_at))
 }
 
 /// Changes what the document names.
@@ -24,7 +72,10 @@ pub(crate) async fn change<S: Store, L: Launcher>(
     for _ in 0..TRIES {
         let stored = find(desk).await?;
         let expected = stored.as_ref().map(|system| system.version);
-        let before = stored.unwrap_or_default();
+        let before = match stored {
+            Some(system) => system,
+            None => unwritten(desk).await?,
+        };
         precondition.check(before.version)?;
         let settings = system_form::patch(&before, input)?;
         if settings == before.settings {

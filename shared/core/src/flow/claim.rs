@@ -575,10 +575,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             entered_at: None,
             time_limit_seconds: ground
                 .grant
-                .session_time_limit_seconds
-                .map_or(settings.session_time_limit_seconds, |limit| {
-                    limit.min(settings.session_time_limit_seconds)
-                }),
+                .time_limit_seconds(settings.session_time_limit_seconds),
             grant: ground.grant.clone(),
             notes: if admission.kasm_url.ignored {
                 vec!["kasm-url-ignored".to_owned()]
@@ -672,6 +669,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             "refused"
         };
         let code = refusal.denial().code;
+        if code == DenialCode::BudgetReached {
+            tracing::info!(target: METRICS, budget_reached = 1_u64);
+        }
         // What is shown with `%` stands in the line and is no dimension: the log finds a refusal by its reference too.
         tracing::info!(
             target: METRICS, claims = 1_u64, outcome, reference = %refusal.reference, %code,

@@ -60,7 +60,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             TallyKind::Cast => self.count_of_cast(cast).await,
             TallyKind::System => self.count_of_system(system).await,
             // Counted from the first session on.
-            TallyKind::Profile | TallyKind::User | TallyKind::Minted | TallyKind::Pool => Ok(()),
+            TallyKind::Profile
+            | TallyKind::User
+            | TallyKind::Minted
+            | TallyKind::BudgetHour
+            | TallyKind::BudgetDay
+            | TallyKind::Pool => Ok(()),
         }
     }
 

@@ -56,6 +56,7 @@ use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::ports::{Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, Store};
 use crate::session::{Session, State};
+use crate::system::FirstLimits;
 use crate::time::Clock;
 use crate::url_rules::OwnUrls;
 use crate::user::User;
@@ -178,6 +179,8 @@ pub struct Casting<S, L> {
     pub has_logins: bool,
     /// Where the archives of persistent profiles are kept; `None` where none are.
     pub profiles: Option<Arc<dyn ProfileFiles>>,
+    /// What a new deployment begins with.
+    pub first_limits: FirstLimits,
     attempts: attempts::AttemptBook,
     calls: attempts::AttemptBook,
     book: book::Book,
@@ -198,6 +201,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Self {
         let (deployment_key, gates, has_logins, profiles, attempts, calls, book, frontier) =
             Default::default();
+        let first_limits = FirstLimits::default();
         let mut first = [0; 4];
         entropy.fill(&mut first);
         let refusals = refusals::RefusalBook::numbered_from(u32::from_be_bytes(first));
@@ -213,6 +217,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             gates,
             has_logins,
             profiles,
+            first_limits,
             attempts,
             calls,
             book,

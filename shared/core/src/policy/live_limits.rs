@@ -10,6 +10,7 @@ use crate::ids::UserId;
 use crate::image::Image;
 use crate::permission::Grant;
 use crate::persistent_profile;
+use crate::policy::budget;
 use crate::session::{Owner, Session};
 use crate::system::SystemSettings;
 use crate::tally::{Held, Tally, TallyKind};
@@ -27,7 +28,7 @@ pub fn tallies(
 ) -> Vec<Tally> {
     // Always counted, because which limit a user has depends on the link and on the groups.
     let of_user = |user: &UserId| Tally {
-        most: grant.sessions_per_user,
+        most: grant.sessions_per_user.map(u64::from),
         ..Tally::unlimited(TallyKind::User, user.as_str())
     };
     let minted = || {
@@ -45,6 +46,11 @@ pub fn tallies(
     ]
     .into_iter()
     .flatten()
+    .chain(
+        image
+            .into_iter()
+            .flat_map(|image| budget::tallies(image, grant, system, now)),
+    )
     .collect()
 }
 
@@ -100,8 +106,8 @@ pub fn check(
         return super::refuse(DenialCode::Maintenance);
     }
     match full.first() {
-        // No claim is refused because of a pool.
-        None | Some(TallyKind::Pool) => Ok(()),
+        // No claim is refused because of a pool; money has a rule of its own.
+        None | Some(TallyKind::Pool | TallyKind::BudgetHour | TallyKind::BudgetDay) => Ok(()),
         Some(TallyKind::Profile) => super::refuse(DenialCode::ProfileBusy),
         Some(TallyKind::User) => super::refuse(DenialCode::UserLimit),
         Some(TallyKind::Minted) => Err(Denial::retry(

@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod attempts;
+pub mod budget;
 pub mod captcha;
 pub mod consent;
 pub mod enabled;
@@ -162,6 +163,8 @@ pub enum Rule {
     Turn,
     /// There are not too many sessions already.
     LiveLimits,
+    /// The session can be paid for.
+    Budget,
     /// The address has not had too many sessions lately.
     IpWindow,
     /// Sessions remain.
@@ -254,6 +257,16 @@ fn judge(
     hear(
         Rule::LiveLimits,
         live_limits::check(cast, facts.system, facts.full, facts.now),
+    )?;
+    hear(
+        Rule::Budget,
+        budget::check(
+            facts.image,
+            facts.grant,
+            facts.system,
+            facts.full,
+            facts.now,
+        ),
     )?;
     let limit = ip_window::applies(settings.ip_limit.as_ref(), facts.address);
     hear(

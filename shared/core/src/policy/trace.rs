@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Facts, Rule, judge};
 use crate::denial::Denial;
+use crate::tally::TallyKind;
 
 /// What one rule says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -162,6 +163,20 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
                 most(facts.system.max_sessions)
             )
         }
+        Rule::Budget => {
+            let budget = |window| super::budget::budget(facts.system, window);
+            match (budget(TallyKind::BudgetHour), budget(TallyKind::BudgetDay)) {
+                (None, None) => "No budget.".to_owned(),
+                (hour, day) => [(hour, "an hour"), (day, "a day")]
+                    .into_iter()
+                    .filter_map(|(cents, window)| {
+                        let cents = cents?;
+                        Some(format!("${}.{:02} in {window}.", cents / 100, cents % 100))
+                    })
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            }
+        }
         Rule::IpWindow => match &settings.ip_limit {
             None => "Off.".to_owned(),
             Some(limit) if super::ip_window::applies(Some(limit), facts.address).is_none() => {
@@ -201,6 +216,7 @@ impl Rule {
             Self::Captcha => ("captcha", "Is somebody there?"),
             Self::Turn => ("turn", "Is it the visitor's turn?"),
             Self::LiveLimits => ("live_limits", "Is there room for another session?"),
+            Self::Budget => ("budget", "Is there money for another session?"),
             Self::IpWindow => (
                 "ip_window",
                 "Has this address had too many sessions lately?",
@@ -232,7 +248,7 @@ mod tests {
             .filter(|step| !step.passes)
             .map(|step| step.rule)
             .collect();
-        assert_eq!((steps.len(), refused), (17, vec!["referrer", "total"]));
+        assert_eq!((steps.len(), refused), (18, vec!["referrer", "total"]));
         let Verdict::Deny(denial) = admit(&facts) else {
             panic!("is refused")
         };

@@ -78,6 +78,7 @@ cases! {
         of_two_moves_at_once_one_is_written;
     tallies:
         a_count_is_taken_only_while_there_is_room
+        money_is_taken_by_amount_and_comes_back_unused_once
         a_count_that_began_late_takes_claims_once_it_is_complete
         fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty
         a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions

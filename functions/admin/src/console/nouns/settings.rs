@@ -64,6 +64,20 @@ pub static SETTINGS: Noun = Noun {
                     "0 is maintenance: nothing new starts and running sessions continue. Empty: no limit.",
                 ),
                 Field::number(
+                    "budget_per_hour_cents",
+                    "Budget of an hour",
+                    (1, 100_000_000),
+                    "cents",
+                    "What the sessions claimed in a clock hour may cost together, each counted with the most that it can cost until it has ended. Then the links are closed until the hour is over. Empty sets no limit.",
+                ),
+                Field::number(
+                    "budget_per_day_cents",
+                    "Budget of a day",
+                    (1, 100_000_000),
+                    "cents",
+                    "The same of a day, which ends at midnight UTC. Empty sets no limit.",
+                ),
+                Field::number(
                     "anonymous_users_per_hour",
                     "Anonymous users per hour",
                     (1, 1_000_000),

@@ -80,7 +80,7 @@ fn taking<S: Store>(lab: &Lab<'_, S>, cast: &Cast, staged: &Session) -> Reservat
     claim
 }
 
-async fn count<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<u32, Fault> {
+async fn count<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<u64, Fault> {
     lab.store.tally(&waiting(&pool.id, 0).key).await
 }
 

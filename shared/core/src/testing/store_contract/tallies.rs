@@ -214,6 +214,44 @@ pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sess
     Ok(())
 }
 
+pub async fn money_is_taken_by_amount_and_comes_back_unused_once<S: Store>(
+    lab: &Lab<'_, S>,
+) -> Result<(), Fault> {
+    let cast = lab.cast(0).await?;
+    // A window of its own, in which three sessions of 400 find 1,000.
+    let ends = NOON.plus_seconds(3600);
+    let money = Tally {
+        key: format!(
+            "{}/{}",
+            fresh(lab, TallyKind::BudgetHour, 0).key,
+            ends.seconds()
+        ),
+        ..Tally::money(TallyKind::BudgetHour, ends, 400, 1000)
+    };
+    let taken = || lab.store.tally(&money.key);
+    let unserved = lab.place(&claim(lab, &cast, &[&money])).await?;
+    let served = lab.place(&claim(lab, &cast, &[&money])).await?;
+    assert_eq!(
+        lab.store.reserve(&claim(lab, &cast, &[&money])).await?,
+        Reserved::Full(TallyKind::BudgetHour)
+    );
+    assert_eq!(taken().await?, 800);
+    let over = refunded(&unserved, NOON);
+    assert_eq!(lab.store.save_session(&unserved, &over).await?, Saved::Done);
+    assert_eq!(
+        lab.store.save_session(&unserved, &over).await?,
+        Saved::Stale
+    );
+    assert_eq!(taken().await?, 400, "no task ever ran");
+    let inside = ready(&served);
+    assert_eq!(lab.store.save_session(&served, &inside).await?, Saved::Done);
+    let over = ended(&inside, EndReason::Owner, NOON.plus_seconds(396));
+    assert_eq!(lab.store.save_session(&inside, &over).await?, Saved::Done);
+    assert_eq!(lab.store.save_session(&inside, &over).await?, Saved::Stale);
+    assert_eq!(taken().await?, 40, "a tenth of its longest life");
+    Ok(())
+}
+
 pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(
     lab: &Lab<'_, S>,
 ) -> Result<(), Fault> {

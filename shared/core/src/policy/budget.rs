@@ -1,0 +1,269 @@
+//! Owns the rule that the sessions claimed in one clock hour, and in one day (UTC), together cost at most so much. A claim takes what its session
+//! can cost at most in its whole life; what it has not cost comes back when it ends ([`unused`]). Must not know how counts are stored.
+
+use std::collections::BTreeSet;
+
+use crate::denial::{Denial, DenialCode};
+use crate::image::Image;
+use crate::permission::Grant;
+use crate::price;
+use crate::session::{Session, State};
+use crate::system::SystemSettings;
+use crate::tally::{Held, Tally, TallyKind};
+use crate::time::Timestamp;
+
+/// For how long a session can cost something beyond its time limit, in seconds: ECS gives a task at
+/// most two minutes to stop, and the sweep looks once a minute.
+const STOP_SECONDS: u64 = 180;
+/// What AWS charges at least for a task, in seconds.
+const LEAST_SECONDS: u64 = 60;
+/// The windows, and how long they are, in seconds.
+const WINDOWS: [(TallyKind, i64); 2] = [
+    (TallyKind::BudgetHour, 3600),
+    (TallyKind::BudgetDay, 86_400),
+];
+/// Millionths of a dollar in a cent.
+const CENT: u64 = 10_000;
+
+/// The counts of money that a claim takes of; none where no budget is set.
+pub fn tallies(
+    image: &Image,
+    grant: &Grant,
+    system: &SystemSettings,
+    now: Timestamp,
+) -> Vec<Tally> {
+    let amount = most_of(image, grant);
+    WINDOWS
+        .iter()
+        .filter_map(|(kind, seconds)| {
+            let most = CENT * u64::from(budget(system, *kind)?);
+            Some(Tally::money(*kind, ends(*seconds, now), amount, most))
+        })
+        .collect()
+}
+
+/// Passes unless a budget has no room for a session of this image.
+///
+/// # Errors
+/// `BudgetReached`, until the window of the budget is over.
+pub fn check(
+    image: Option<&Image>,
+    grant: &Grant,
+    system: &SystemSettings,
+    full: &BTreeSet<TallyKind>,
+    now: Timestamp,
+) -> Result<(), Denial> {
+    let tallies = image.map(|image| tallies(image, grant, system, now));
+    // The day comes last: whoever comes back when the hour is over would be refused again.
+    tallies
+        .unwrap_or_default()
+        .iter()
+        .rev()
+        .find(|tally| full.contains(&tally.kind) || tally.is_full(0))
+        .and_then(|tally| tally.held().window_ends())
+        .map_or(Ok(()), |ends| {
+            let wait = now.seconds_until(ends).max(1);
+            Err(Denial::retry(DenialCode::BudgetReached, wait))
+        })
+}
+
+/// What a session that has just ended gives back of the money that it holds: what it has not cost.
+/// `None` once the window is over, because nobody is judged by it any more.
+pub fn unused(session: &Session, held: &Held) -> Option<Held> {
+    let State::Ended { at, .. } = &session.state else {
+        return None;
+    };
+    if held.window_ends()? <= *at {
+        return None;
+    }
+    let cost = if session.task.is_none() && session.ready_at.is_none() {
+        0
+    } else {
+        // Millionths are rounded up, as seconds are: a budget may only be used up too early.
+        let seconds = session.created_at.seconds_until(*at);
+        let share = u128::from(held.amount) * u128::from(seconds.max(LEAST_SECONDS));
+        let most = u128::from(longest(
+            session.created_at.seconds_until(session.ready_by),
+            session.time_limit_seconds,
+        ));
+        u64::try_from(share.div_ceil(most)).unwrap_or(u64::MAX)
+    };
+    let amount = held.amount.saturating_sub(cost);
+    (amount > 0).then(|| Held {
+        amount,
+        ..held.clone()
+    })
+}
+
+/// What is set, in cents.
+pub fn budget(system: &SystemSettings, window: TallyKind) -> Option<u32> {
+    match window {
+        TallyKind::BudgetHour => system.budget_per_hour_cents,
+        TallyKind::BudgetDay => system.budget_per_day_cents,
+        _ => None,
+    }
+}
+
+/// What a session of this image can cost at most, in millionths of a dollar.
+fn most_of(image: &Image, grant: &Grant) -> u64 {
+    let settings = &image.settings;
+    let seconds = longest(
+        settings.start_timeout_seconds.into(),
+        grant.time_limit_seconds(settings.session_time_limit_seconds),
+    );
+    price::session_hour_at_most(image)
+        .saturating_mul(seconds)
+        .div_ceil(3600)
+}
+
+/// How long a session can cost something, in seconds.
+fn longest(start_seconds: u64, limit_seconds: u32) -> u64 {
+    start_seconds + u64::from(limit_seconds) + STOP_SECONDS
+}
+
+/// When the window of so many seconds ends in which `now` is.
+fn ends(seconds: i64, now: Timestamp) -> Timestamp {
+    let window = now.seconds().div_euclid(seconds) + 1;
+    Timestamp::from_millis(window.saturating_mul(seconds).saturating_mul(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::ImageSource;
+    use crate::session::{EndReason, TaskRef, TaskStatus};
+    use crate::testing::{NOON, cast, image, session};
+
+    fn budgets(hour: Option<u32>, day: Option<u32>) -> SystemSettings {
+        SystemSettings {
+            budget_per_hour_cents: hour,
+            budget_per_day_cents: day,
+            ..SystemSettings::default()
+        }
+    }
+
+    #[test]
+    fn a_claim_takes_what_its_session_can_cost_at_most() {
+        let mut small = image(1);
+        if let ImageSource::Container(source) = &mut small.settings.source {
+            (source.cpu, source.memory) = (1024, 2048);
+        }
+        (
+            small.settings.start_timeout_seconds,
+            small.settings.session_time_limit_seconds,
+        ) = (180, 3240);
+        let mut unknown = small.clone();
+        unknown.settings.source = ImageSource::TaskDefinition("family:1".into());
+        let limited = Grant {
+            session_time_limit_seconds: Some(1440),
+            ..Grant::default()
+        };
+        let free = Grant::default();
+        for (name, image, grant, system, expected) in [
+            ("no budget", &small, &free, budgets(None, None), vec![]),
+            (
+                "an hour",
+                &small,
+                &free,
+                budgets(Some(100), None),
+                vec![(54_370, 1_000_000)],
+            ),
+            (
+                "an hour and a day",
+                &small,
+                &free,
+                budgets(Some(100), Some(500)),
+                vec![(54_370, 1_000_000), (54_370, 5_000_000)],
+            ),
+            (
+                "half the time by the group",
+                &small,
+                &limited,
+                budgets(None, Some(500)),
+                vec![(27_185, 5_000_000)],
+            ),
+            (
+                "a size that nobody knows is the largest",
+                &unknown,
+                &free,
+                budgets(Some(100), None),
+                vec![(1_206_060, 1_000_000)],
+            ),
+        ] {
+            let found: Vec<_> = tallies(image, grant, &system, NOON)
+                .iter()
+                .map(|tally| (tally.amount, tally.most.expect("a limit")))
+                .collect();
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_reached_budget_says_when_its_window_is_over() {
+        let image = image(1);
+        let both = budgets(Some(1000), Some(1000));
+        let half_past = NOON.plus_seconds(1800);
+        for (name, system, full, wait) in [
+            ("room", &both, vec![], None),
+            ("the hour", &both, vec![TallyKind::BudgetHour], Some(1800)),
+            ("the day", &both, vec![TallyKind::BudgetDay], Some(41_400)),
+            (
+                "both",
+                &both,
+                vec![TallyKind::BudgetHour, TallyKind::BudgetDay],
+                Some(41_400),
+            ),
+            ("another limit", &both, vec![TallyKind::System], None),
+            (
+                "less than one session costs",
+                &budgets(Some(1), None),
+                vec![],
+                Some(1800),
+            ),
+            (
+                "a budget that was taken away",
+                &budgets(None, None),
+                vec![TallyKind::BudgetHour],
+                None,
+            ),
+        ] {
+            let full = full.into_iter().collect();
+            let verdict = check(Some(&image), &Grant::default(), system, &full, half_past).err();
+            assert_eq!(
+                verdict.map(|denial| (denial.code, denial.retry_after)),
+                wait.map(|wait| (DenialCode::BudgetReached, Some(wait))),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_session_has_not_cost_comes_back_while_the_window_lasts() {
+        let hour = |ends: Timestamp| Tally::money(TallyKind::BudgetHour, ends, 396_000, 1_000_000);
+        // 180 s to start, 3,600 s to live and 180 s to stop: 100 millionths of a dollar each second.
+        let mut fresh = session(&cast(1), 1);
+        fresh.time_limit_seconds = 3600;
+        let started = fresh
+            .started(TaskRef {
+                arn: "a".into(),
+                status: TaskStatus::Running,
+                version: 1,
+            })
+            .expect("starts");
+        let until = NOON.plus_seconds(3600);
+        for (name, row, after, ends, expected) in [
+            ("no task ever ran", &fresh, 30, until, Some(396_000)),
+            ("a task for a moment", &started, 10, until, Some(390_000)),
+            ("a task for a while", &started, 599, until, Some(336_100)),
+            ("the window is over", &started, 3600, until, None),
+            ("all of it", &started, 9000, NOON.plus_seconds(86_400), None),
+        ] {
+            let ended = row
+                .ended(EndReason::Owner, NOON.plus_seconds(after))
+                .expect("ends");
+            let given = unused(&ended, &hour(ends).held()).map(|held| held.amount);
+            assert_eq!(given, expected, "{name}");
+        }
+        assert_eq!(unused(&started, &hour(until).held()), None, "it lives");
+    }
+}
