@@ -33,6 +33,8 @@ UNKNOWN = {
     "AWS::EC2::NatGateway",
     "AWS::EC2::SecurityGroupIngress",
     "AWS::Route53::RecordSetGroup",
+    "AWS::WAFv2::WebACL",
+    "AWS::WAFv2::WebACLAssociation",
 }
 
 PARAMETERS = {

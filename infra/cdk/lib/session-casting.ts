@@ -145,6 +145,12 @@ export interface SessionCastingProps {
    */
   readonly webAclArn?: string;
   /**
+   * How many requests one address may send to sessions in five minutes (at least 10); more are answered with 403. 0 is no rule. For the edge load-balancer in any region; for the edge cloudfront only in us-east-1, where AWS keeps its rules, and without WebAclArn. It costs about 6 USD a month.
+   *
+   * @default 10000
+   */
+  readonly requestsPerAddress?: number;
+  /**
    * When a proxy of yours (a CDN, a firewall) stands in front of the gateway - the header in which it names the visitor's address, such as
    * CloudFront-Viewer-Address; limits count by it. Empty means that visitors come to the gateway themselves.
    *
@@ -320,6 +326,7 @@ const PARAMETERS: { readonly [property: string]: string } = {
   edgePrefixListId: 'EdgePrefixListId',
   edgeTasks: 'EdgeTasks',
   webAclArn: 'WebAclArn',
+  requestsPerAddress: 'RequestsPerAddress',
   visitorHeader: 'VisitorHeader',
   visitorProofArn: 'VisitorProofArn',
   gateImage: 'GateImage',
