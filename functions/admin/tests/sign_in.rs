@@ -91,7 +91,8 @@ async fn whoever_has_logged_in_and_has_no_role_is_told_so() {
     };
     let told = page(true, Some(stranger)).await;
     assert!(
-        told.contains("may not come in here") && told.contains("Sign in with another account"),
+        told.contains("which has no access to the console")
+            && told.contains("Sign in with another account"),
         "{told}"
     );
     assert!(

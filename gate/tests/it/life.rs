@@ -565,6 +565,12 @@ async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing()
         format!("{port}\n"),
         "with the app's environment, and without the secret"
     );
+    let failed = control.next().await;
+    assert_eq!(
+        (&failed["is"], &failed["command"]),
+        (&json!("failed"), &json!("first-launch")),
+        "{failed}"
+    );
     assert!(control.reports.try_recv().is_err(), "the session goes on");
     tell(&gate, Signal::SIGTERM);
     assert_eq!(exit_code(gate).await, 143);
