@@ -217,6 +217,16 @@ impl Book {
         });
     }
 
+    /// A session that was taken and not given away can be taken again, by the same claim too.
+    pub(super) fn return_staged(&self, taken: Option<&Session>) {
+        let Some((session, pool)) = taken.and_then(|taken| Some((taken, taken.waits_in()?))) else {
+            return;
+        };
+        self.staged.change(pool.as_str(), |waiting| {
+            Arc::make_mut(waiting).push(session.clone());
+        });
+    }
+
     async fn record<R: Record, S: Store>(
         &self,
         shelf: &Shelf<String, R>,

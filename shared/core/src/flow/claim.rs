@@ -410,7 +410,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             (reservation.session, reservation.staged) =
                 self.choose(reservation.session, &lost).await?;
             let mark = self.book.mark();
-            match self.store.reserve(&reservation).await? {
+            let reserved = self.store.reserve(&reservation).await?;
+            if !matches!(reserved, Reserved::Placed | Reserved::StagedGone) {
+                self.book.return_staged(reservation.staged.as_deref());
+            }
+            match reserved {
                 Reserved::Placed => {
                     ground.left = reservation
                         .window
