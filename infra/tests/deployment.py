@@ -117,6 +117,10 @@ class Deployment:
         parameters = {name: value for name, value in (PARAMETERS | changes).items() if value is not None}
         template = yaml.load(BUILT.read_text(), _Tagged)
         is_unknown = lambda one: one["Type"] in UNKNOWN or (one["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in one["Properties"])
+        # The distribution goes on without the firewall's rules.
+        for one in template["Resources"].values():
+            if one["Type"] == "AWS::CloudFront::Distribution":
+                one["Properties"]["DistributionConfig"].pop("WebACLId", None)
         gone = {name for name, one in template["Resources"].items() if is_unknown(one)}
         while needs := {name for name, one in template["Resources"].items() if _named(one) & gone} - gone:
             gone |= needs
