@@ -62,7 +62,7 @@ fn owed(rows: &[Session]) -> BTreeMap<String, u64> {
 async fn check(world: &World) -> Result<u64> {
     let mut largest = 0;
     for (key, owed) in owed(&world.sessions().await?) {
-        let taken = world.calm().store.tally(&key).await?;
+        let taken = world.calm().store.quota(&key).await?;
         ensure!(
             taken == owed,
             "{key} says {taken}, and its sessions cost {owed}"

@@ -9,8 +9,8 @@ use casting_core::denial::DenialCode;
 use casting_core::group::Group;
 use casting_core::ids::UserId;
 use casting_core::ports::{Replaced, Store};
+use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::State;
-use casting_core::tally::{Tally, TallyKind};
 use casting_core::testing::user;
 use casting_core::{Claimed, Report, Visitor};
 use casting_tests::faults::{Luck, act};
@@ -255,8 +255,8 @@ async fn a_users_limit_counts_what_lived_before_it_was_set() {
 }
 
 async fn taken_by(world: &World, user: &UserId) -> u64 {
-    let key = Tally::unlimited(TallyKind::User, user.as_str()).key;
-    world.calm().store.tally(&key).await.expect("a count")
+    let key = Quota::unlimited(QuotaKind::User, user.as_str()).key;
+    world.calm().store.quota(&key).await.expect("a count")
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use casting_core::cast::{Cast, CastSettings, CounterChange};
 use casting_core::ids::CastKey;
-use casting_core::policy::Wishes;
+use casting_core::policy::LinkParameters;
 use casting_core::ports::Store;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::testing::{SeededEntropy, user};
@@ -229,6 +229,8 @@ async fn visit(
     key: &str,
     visitor: &Visitor,
 ) -> Option<&'static str> {
-    let opened = process.open(key, visitor, &Wishes::default(), None).await;
+    let opened = process
+        .open(key, visitor, &LinkParameters::default(), None)
+        .await;
     opened.err().map(|refusal| refusal.denial().code.as_str())
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use casting_core::cast::{CountBy, IpLimit};
-use casting_core::policy::Wishes;
+use casting_core::policy::LinkParameters;
 use casting_core::ports::Store;
 use casting_core::session::{EndReason, State};
 use casting_core::testing::user;
@@ -111,7 +111,7 @@ async fn resume_twice(world: &mut World, luck: Luck) -> Result<usize> {
         user: Some(user(1)),
         ..visitor(1)
     };
-    let wishes = Wishes {
+    let wishes = LinkParameters {
         kasm_url: Some("example.com".into()),
         docker_network: None,
     };

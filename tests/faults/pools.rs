@@ -289,7 +289,7 @@ async fn check(world: &World, given: &[Claimed]) -> Result<()> {
         return Ok(());
     };
     let (rows, nobodys) = (world.sessions().await?, world.nobodys().await?);
-    let counted = world.calm().store.tally(&waiting(&pool.id, 0).key).await?;
+    let counted = world.calm().store.quota(&waiting(&pool.id, 0).key).await?;
     let listed = nobodys
         .iter()
         .filter(|row| row.waits_in().is_some())

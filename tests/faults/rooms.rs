@@ -10,8 +10,8 @@ use casting_boot::Control;
 use casting_core::denial::DenialCode;
 use casting_core::ids::SessionId;
 use casting_core::ports::Store;
+use casting_core::quota::{Quota, QuotaKind};
 use casting_core::room::{GONE_SECONDS, HOLD_SECONDS};
-use casting_core::tally::{Tally, TallyKind};
 use casting_core::ticket::LaunchTicket;
 use casting_core::time::Timestamp;
 use casting_core::{ClaimRequest, Claimed, Received, Visitor};
@@ -249,7 +249,7 @@ async fn play_crowd(
         };
         crowd.spawn(async move { (n, manner, player.play().await) });
     }
-    let key = Tally::new(TallyKind::Cast, world.cast.id.as_str(), plan.places).key;
+    let key = Quota::new(QuotaKind::Cast, world.cast.id.as_str(), plan.places).key;
     let mut stories = BTreeMap::new();
     let mut second = 0_u64;
     while !crowd.is_empty() {
@@ -261,7 +261,7 @@ async fn play_crowd(
             () = tokio::time::sleep(Duration::from_secs(1)) => second += 1,
         }
         ensure!(
-            world.calm().store.tally(&key).await? <= u64::from(plan.places),
+            world.calm().store.quota(&key).await? <= u64::from(plan.places),
             "more are counted than may be in"
         );
         let live = world

@@ -15,13 +15,13 @@ use casting_core::cast_form;
 use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, draw};
 use casting_core::keys::Keyring;
 use casting_core::listing::SessionQuery;
-use casting_core::policy::Wishes;
+use casting_core::policy::LinkParameters;
 use casting_core::ports::{Launcher, Replaced, Saved, Store};
+use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::{Session, State};
 use casting_core::staging::Staging;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
-use casting_core::tally::{Tally, TallyKind};
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::url_rules::OwnUrls;
@@ -416,15 +416,15 @@ impl World {
     /// When a count is not the number of live sessions that hold one of it.
     pub async fn live_counts(&self) -> Result<[LiveCount; 2]> {
         let rows = self.sessions().await?;
-        let of_kind = async |tally: Tally| {
-            let taken = self.calm().store.tally(&tally.key).await?;
+        let of_kind = async |quota: Quota| {
+            let taken = self.calm().store.quota(&quota.key).await?;
             let live = rows.iter().filter(|row| row.is_live());
             let (holding, others): (Vec<_>, Vec<_>) =
-                live.partition(|row| row.charge.held.contains(&tally.held()));
+                live.partition(|row| row.charge.held.contains(&quota.held()));
             ensure!(
                 taken as usize == holding.len(),
                 "{taken} are taken of {}, and {} live sessions hold one",
-                tally.key,
+                quota.key,
                 holding.len()
             );
             let uncounted = others.len() as u32;
@@ -434,8 +434,8 @@ impl World {
             })
         };
         Ok([
-            of_kind(Tally::unlimited(TallyKind::Cast, self.cast.id.as_str())).await?,
-            of_kind(Tally::unlimited(TallyKind::System, "all")).await?,
+            of_kind(Quota::unlimited(QuotaKind::Cast, self.cast.id.as_str())).await?,
+            of_kind(Quota::unlimited(QuotaKind::System, "all")).await?,
         ])
     }
 
@@ -596,7 +596,7 @@ pub async fn open(
     visitor: &Visitor,
 ) -> Result<ClaimRequest, Refusal> {
     match process
-        .open(key, visitor, &Wishes::default(), None)
+        .open(key, visitor, &LinkParameters::default(), None)
         .await?
         .next
     {

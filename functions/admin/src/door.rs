@@ -4,11 +4,11 @@
 use casting_core::actor::Actor;
 use casting_core::keys::same_secret;
 use casting_core::ports::{Launcher, Store};
-use casting_core::{Casting, Credential, Stop, Turned};
+use casting_core::{Casting, Credential, FlowError, Turned};
 use casting_web::credentials::{console_cookie, login_cookie};
-use casting_web::{Mistake, Problem, Visit};
+use casting_web::{Mistake, Problem, RequestContext};
 
-use crate::desk::failure::Failure;
+use crate::service::failure::Failure;
 
 /// Who acts, and what proves that a form came from a page of theirs.
 pub(crate) struct Admitted {
@@ -25,7 +25,7 @@ pub(crate) struct Admitted {
 /// 401 for everybody else, in the same words whatever was wrong.
 pub(crate) async fn by_key<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
 ) -> Result<Admitted, Failure> {
     let key = visit
         .api_key()
@@ -46,7 +46,7 @@ pub(crate) async fn by_key<S: Store, L: Launcher>(
 /// 401 for everybody else.
 pub(crate) async fn by_cookie<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
 ) -> Result<Admitted, Failure> {
     let secure = casting.terms.is_secure();
     let csrf_token = |text: &str| casting.keys.fingerprint(&["console form", text]);
@@ -86,7 +86,11 @@ pub(crate) async fn by_cookie<S: Store, L: Launcher>(
 ///
 /// # Errors
 /// 403 when it was not.
-pub(crate) fn check_form(visit: &Visit, csrf_token: &str, sent: &str) -> Result<(), Failure> {
+pub(crate) fn check_form(
+    visit: &RequestContext,
+    csrf_token: &str,
+    sent: &str,
+) -> Result<(), Failure> {
     visit.not_cross_site()?;
     if csrf_token.is_empty() || !same_secret(csrf_token, sent) {
         return Err(Problem::new(Mistake::CrossSite)
@@ -101,9 +105,9 @@ pub(crate) fn turned(turned: Turned) -> Failure {
     match turned {
         Turned::Away => Problem::new(Mistake::Unauthorized).into(),
         Turned::Off(denial, limit) => Problem::denied(denial, None).by_limit(limit).into(),
-        Turned::Fault(fault) => match Stop::from(fault) {
-            Stop::Denied(denial) => Problem::denied(denial, None).into(),
-            Stop::Fault(fault) => Failure::Fault(fault),
+        Turned::Fault(fault) => match FlowError::from(fault) {
+            FlowError::Denied(denial) => Problem::denied(denial, None).into(),
+            FlowError::Fault(fault) => Failure::Fault(fault),
         },
     }
 }

@@ -5,13 +5,13 @@ use casting_core::audit::{Action, Audit, Noun};
 use casting_core::ports::{Launcher, Store};
 use casting_core::{Casting, SIGNED_IN_SECONDS};
 use casting_web::credentials::{SetCookie, console_cookie, login_cookie};
-use casting_web::{Matched, Mistake, Problem, Reply, Request, Visit, body, reply};
+use casting_web::{Matched, Mistake, Problem, Reply, Request, RequestContext, body, reply};
 use http::Method;
 
 use crate::api::needed;
-use crate::desk::Desk;
-use crate::desk::failure::Failure;
 use crate::door::{self, Admitted};
+use crate::service::AdminService;
+use crate::service::failure::Failure;
 
 /// The console's first page.
 const HOME: &str = "/admin";
@@ -26,7 +26,7 @@ const ONLY_LOOKS: &str = "You have read-only access to the console. Nothing has 
 /// Whoever has signed in.
 pub(crate) struct Seat<'a, S, L> {
     /// Where they stand.
-    pub(crate) desk: Desk<'a, S, L>,
+    pub(crate) service: AdminService<'a, S, L>,
     /// What every form on the page must carry in [`CSRF_FIELD`].
     pub(crate) csrf_token: String,
 }
@@ -37,11 +37,11 @@ pub(crate) struct Seat<'a, S, L> {
 /// 401 for everybody else.
 pub(crate) async fn admit<'a, S: Store, L: Launcher>(
     casting: &'a Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
 ) -> Result<Seat<'a, S, L>, Failure> {
     let Admitted { actor, csrf_token } = door::by_cookie(casting, visit).await?;
     Ok(Seat {
-        desk: Desk {
+        service: AdminService {
             casting,
             actor,
             request_key: None,
@@ -56,14 +56,14 @@ pub(crate) async fn admit<'a, S: Store, L: Launcher>(
 /// 403, and what is wrong with the form.
 pub(crate) fn read<S: Store, L: Launcher>(
     seat: &Seat<'_, S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     request: &Request,
     matched: &Matched<'_>,
 ) -> Result<Vec<(String, String)>, Failure> {
-    if matched.route.access.admits(&seat.desk.actor) == Some(false) {
+    if matched.route.access.admits(&seat.service.actor) == Some(false) {
         return Err(Failure::forbidden(match matched.route.access {
             _ if seat
-                .desk
+                .service
                 .actor
                 .scopes
                 .iter()
@@ -92,7 +92,7 @@ pub(crate) fn read<S: Store, L: Launcher>(
 /// 401 when the key opens nothing, 403 when another site's page sent the form.
 pub(crate) async fn sign_in<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     request: &Request,
 ) -> Result<Reply, Failure> {
     visit.not_cross_site()?;
@@ -144,7 +144,7 @@ pub(crate) fn sign_out<S: Store, L: Launcher>(casting: &Casting<S, L>) -> Reply 
 }
 
 /// Where somebody goes who has not signed in and wanted to go there.
-pub(crate) fn sign_in_first(visit: &Visit) -> Reply {
+pub(crate) fn sign_in_first(visit: &RequestContext) -> Reply {
     let wanted = if visit.method == Method::GET {
         visit.path.as_str()
     } else {

@@ -3,24 +3,24 @@
 //!
 //! # Layout
 //! - who acts: `door`
-//! - what can be done: `desk`, verbs over documents
+//! - what can be done: `service`, verbs over documents
 //! - for programs: `api`; for people: `console`. Both call the desk, neither the other.
 //! - what the API says of itself: `openapi`
 
 mod api;
 pub mod console;
-mod desk;
 mod door;
 mod entry;
 mod openapi;
+mod service;
 
 use casting_core::Casting;
 use casting_core::ports::{Launcher, Store};
-use casting_web::{Function, Reply, Request, Visit};
+use casting_web::{Function, Reply, Request, RequestContext};
 
 /// Answers one request.
 pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
-    let visit = Visit::parse(&request, &*casting.entropy);
+    let visit = RequestContext::parse(&request, &*casting.entropy);
     let is_api = visit.path.starts_with("/api/");
     let reply = match visit.route(Function::Admin) {
         // The API answers programs: whatever they accept, a problem is a document.

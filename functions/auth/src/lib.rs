@@ -10,13 +10,13 @@ use casting_core::ports::{Launcher, Saved, Store};
 use casting_core::profile::Profile;
 use casting_core::ticket::{LoginState, LoginTicket};
 use casting_core::user::{ConsoleRole, User};
-use casting_core::{Casting, Refusal, Stop};
+use casting_core::{Casting, FlowError, Refusal};
 use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
 use casting_web::credentials::{SetCookie, login_cookie, login_state_cookie};
 use casting_web::words::LoginWords;
 use casting_web::{
-    Forms, Function, Obstacle, Page, Problem, Reply, Request, RouteName, Visit, code::Mistake,
-    reply,
+    Forms, Function, HandlerError, Page, Problem, Reply, Request, RequestContext, RouteName,
+    code::Mistake, reply,
 };
 use http::StatusCode;
 use serde_json::json;
@@ -30,7 +30,7 @@ pub async fn handle<S: Store, L: Launcher>(
     oidc: Option<&Oidc>,
     request: Request,
 ) -> Reply {
-    let visit = Visit::parse(&request, &*casting.entropy);
+    let visit = RequestContext::parse(&request, &*casting.entropy);
     let reply = answer(casting, oidc, &visit)
         .await
         .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
@@ -40,8 +40,8 @@ pub async fn handle<S: Store, L: Launcher>(
 async fn answer<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     oidc: Option<&Oidc>,
-    visit: &Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &RequestContext,
+) -> Result<Reply, HandlerError> {
     match visit.route(Function::Auth)?.route.name {
         RouteName::LogIn => begin(casting, oidc, visit).await,
         RouteName::LoginCallback => finish(casting, oidc, visit).await,
@@ -55,8 +55,8 @@ async fn answer<S: Store, L: Launcher>(
 async fn begin<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     oidc: Option<&Oidc>,
-    visit: &Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &RequestContext,
+) -> Result<Reply, HandlerError> {
     let now = casting.clock.now();
     let to = visit.query("to");
     let oidc = oidc.ok_or_else(|| {
@@ -89,8 +89,8 @@ async fn begin<S: Store, L: Launcher>(
 async fn finish<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     oidc: Option<&Oidc>,
-    visit: &Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &RequestContext,
+) -> Result<Reply, HandlerError> {
     let now = casting.clock.now();
     let oidc = oidc.ok_or_else(|| {
         failed(
@@ -155,8 +155,8 @@ async fn note<S: Store, L: Launcher>(casting: &Casting<S, L>, user: &User) {
 
 fn log_out<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &RequestContext,
+) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
     let mut reply = if visit.wants_json {
         reply::no_content()
@@ -182,8 +182,8 @@ impl Me<'_> {
 
 fn who_am_i<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &RequestContext,
+) -> Result<Reply, HandlerError> {
     let user = visit.login(
         &casting.keys,
         casting.terms.is_secure(),
@@ -256,7 +256,7 @@ fn failed<S: Store, L: Launcher>(casting: &Casting<S, L>, failure: &LoginFailure
         tracing::warn!(%reference, %failure, "A login failed: reference {reference}");
     }
     Refusal {
-        stop: Stop::Denied(denial),
+        stop: FlowError::Denied(denial),
         reference,
         error_url: None,
         framed_by: Box::default(),

@@ -4,7 +4,7 @@ use casting_core::ids::SessionId;
 use casting_core::policy::NotApplied;
 use casting_core::{ClaimRequest, Claimed, Terms};
 use casting_web::credentials::{SetCookie, owner_cookie};
-use casting_web::{Mistake, Problem, Reply, Request, Visit, body, reply};
+use casting_web::{Mistake, Problem, Reply, Request, RequestContext, body, reply};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,7 @@ pub(crate) fn status_url(terms: &Terms, session: &SessionId) -> String {
 }
 
 /// People go on to the waiting page, with a cookie that lets only them in; programs get the token and where to ask.
-pub(crate) fn reply(claimed: &Claimed, visit: &Visit, terms: &Terms) -> Reply {
+pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, terms: &Terms) -> Reply {
     let session = &claimed.session;
     let path = format!("/session/{}", session.id);
     let not_applied = |reasons: &[NotApplied]| {
@@ -149,12 +149,12 @@ pub(crate) mod tests {
     use casting_core::testing::{SeededEntropy, cast, session};
     use casting_web::Body;
 
-    pub(crate) fn visit(accept: &str) -> Visit {
+    pub(crate) fn visit(accept: &str) -> RequestContext {
         let request = http::Request::builder()
             .header("accept", accept)
             .body(Body::Empty)
             .expect("a request");
-        Visit::parse(&request, &SeededEntropy::new(1))
+        RequestContext::parse(&request, &SeededEntropy::new(1))
     }
 
     pub(crate) fn body(reply: &Reply) -> &str {

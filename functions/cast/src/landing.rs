@@ -2,13 +2,13 @@
 
 use askama::Template;
 use casting_core::ids::{Entropy, draw};
-use casting_core::policy::Wishes;
+use casting_core::policy::LinkParameters;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
 use casting_core::{Claimable, Next, Opened, Terms};
 use casting_web::credentials::{SetCookie, browser_cookie};
 use casting_web::page::Card;
 use casting_web::words::Words;
-use casting_web::{Forms, Page, Reply, Visit, reply};
+use casting_web::{Forms, Page, Reply, RequestContext, reply};
 use http::StatusCode;
 use serde::Serialize;
 use url::form_urlencoded::Serializer;
@@ -153,9 +153,9 @@ struct Captcha<'a> {
 
 /// Who looks at a link, and how.
 pub(crate) struct Look<'a> {
-    pub(crate) visit: &'a Visit,
+    pub(crate) visit: &'a RequestContext,
     pub(crate) terms: &'a Terms,
-    pub(crate) wishes: &'a Wishes,
+    pub(crate) wishes: &'a LinkParameters,
     pub(crate) user_name: Option<&'a str>,
     pub(crate) entropy: &'a dyn Entropy,
 }
@@ -319,7 +319,7 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
 }
 
 /// To the login, and back here with everything that the link asked for.
-fn login_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
+fn login_path(opened: &Opened, wishes: &LinkParameters, via: &str) -> String {
     format!(
         "/login?{}",
         Serializer::new(String::new())
@@ -329,7 +329,7 @@ fn login_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
 }
 
 /// The link, with what its parameters ask for and where its visitor came from.
-fn link_path(opened: &Opened, wishes: &Wishes, via: &str) -> String {
+fn link_path(opened: &Opened, wishes: &LinkParameters, via: &str) -> String {
     let mut query = Serializer::new(String::new());
     for (name, value) in [
         ("kasm_url", &wishes.kasm_url),
@@ -376,7 +376,7 @@ mod tests {
         }
     }
 
-    fn looked_at<T>(accept: &str, wishes: &Wishes, see: impl FnOnce(&Look<'_>) -> T) -> T {
+    fn looked_at<T>(accept: &str, wishes: &LinkParameters, see: impl FnOnce(&Look<'_>) -> T) -> T {
         let (visit, terms, entropy) = (visit(accept), terms(), SeededEntropy::new(1));
         see(&Look {
             visit: &visit,
@@ -388,7 +388,9 @@ mod tests {
     }
 
     fn page(opened: &Opened) -> Reply {
-        looked_at("text/html", &Wishes::default(), |look| show(opened, look))
+        looked_at("text/html", &LinkParameters::default(), |look| {
+            show(opened, look)
+        })
     }
 
     #[test]
@@ -486,7 +488,7 @@ mod tests {
             },
             ..opened(None, None)
         };
-        let wishes = Wishes {
+        let wishes = LinkParameters {
             kasm_url: Some("https://a.example/?b=c&d".into()),
             docker_network: None,
         };
@@ -522,7 +524,7 @@ mod tests {
         let settings = &mut std::sync::Arc::make_mut(&mut opened.cast).settings;
         settings.valid_until = Some(NOON);
         settings.dynamic_kasm_url = true;
-        let described = looked_at("application/json", &Wishes::default(), |look| {
+        let described = looked_at("application/json", &LinkParameters::default(), |look| {
             describe(&opened, look)
         });
         insta::assert_snapshot!(body(&described), @r#"{"name":"Paint <&> Draw","needs":["captcha","consent"],"captcha":{"kind":"turnstile","site_key":"site-key","action":"claim"},"opens":"https://a.example/","parameters":["kasm_url"],"ticket":"v1.ticket.signature","ticket_expires_in":300,"claim_url":"https://cast.example.com/cast/wg7ndnwnxuz2qpp6wwvolf64ra/claims","valid_until":"2026-11-23T12:00:00Z"}"#);
@@ -584,7 +586,7 @@ mod tests {
                 says.is_some(),
                 "{name}: {html}"
             );
-            let wishes = Wishes::default();
+            let wishes = LinkParameters::default();
             let described = looked_at("application/json", &wishes, |look| describe(&opened, look));
             let described: serde_json::Value =
                 serde_json::from_str(body(&described)).expect("a document");
@@ -634,14 +636,14 @@ mod tests {
             .body(casting_web::Body::Empty)
             .expect("a request");
         let (visit, terms, entropy) = (
-            Visit::parse(&request, &SeededEntropy::new(1)),
+            RequestContext::parse(&request, &SeededEntropy::new(1)),
             terms(),
             SeededEntropy::new(1),
         );
         let look = Look {
             visit: &visit,
             terms: &terms,
-            wishes: &Wishes::default(),
+            wishes: &LinkParameters::default(),
             user_name: None,
             entropy: &entropy,
         };
@@ -717,7 +719,7 @@ mod tests {
             !body(&reply).contains("Internal"),
             "the administrators' name and notes are passed on to nobody"
         );
-        let described = looked_at("application/json", &Wishes::default(), |look| {
+        let described = looked_at("application/json", &LinkParameters::default(), |look| {
             describe(&opened, look)
         });
         assert!(

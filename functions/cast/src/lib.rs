@@ -7,12 +7,13 @@ mod room;
 mod widget;
 
 use casting_core::denial::DenialCode;
-use casting_core::policy::Wishes;
+use casting_core::policy::LinkParameters;
 use casting_core::ports::{Launcher, Store};
 use casting_core::rate_limit::RateLimit;
 use casting_core::{Casting, Received, Visitor};
 use casting_web::{
-    Function, Obstacle, Problem, Reply, Request, RouteName, Visit, code::Mistake, reply,
+    Function, HandlerError, Problem, Reply, Request, RequestContext, RouteName, code::Mistake,
+    reply,
 };
 use http::header;
 
@@ -20,7 +21,7 @@ use crate::landing::Look;
 
 /// Answers a request.
 pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
-    let mut visit = Visit::parse(&request, &*casting.entropy);
+    let mut visit = RequestContext::parse(&request, &*casting.entropy);
     let reply = answer(casting, &request, &mut visit)
         .await
         .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
@@ -30,8 +31,8 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Req
 async fn answer<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     request: &Request,
-    visit: &mut Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &mut RequestContext,
+) -> Result<Reply, HandlerError> {
     let name = visit.route(Function::Cast)?.route.name;
     // This one is for programs only, whatever they accept.
     visit.wants_json |= name == RouteName::DescribeCast;
@@ -68,17 +69,17 @@ async fn answer<S: Store, L: Launcher>(
 /// The answer, with the limits that count its visitor.
 async fn tell_limits<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
-    answered: Result<(Reply, Option<RateLimit>), Obstacle>,
+    answered: Result<(Reply, Option<RateLimit>), HandlerError>,
 ) -> Reply {
     let (mut reply, refused, left) = match answered {
         Ok((reply, left)) => (reply, None, left),
         Err(obstacle) => {
             let refused = match &obstacle {
-                Obstacle::Refusal(refusal) => Some(refusal.denial()),
-                Obstacle::Problem(_) => None,
+                HandlerError::Refusal(refusal) => Some(refusal.denial()),
+                HandlerError::Problem(_) => None,
             };
             (visit.stopped(&obstacle), refused, None)
         }
@@ -92,11 +93,11 @@ async fn tell_limits<S: Store, L: Launcher>(
 
 async fn open<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
-) -> Result<Reply, Obstacle> {
-    let wishes = Wishes {
+) -> Result<Reply, HandlerError> {
+    let wishes = LinkParameters {
         kasm_url: visit.query("kasm_url"),
         docker_network: visit.query("docker_network"),
     };
@@ -121,7 +122,7 @@ async fn open<S: Store, L: Launcher>(
 /// Always a picture: whatever shows it has no use for a page or a document.
 async fn show_badge<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
 ) -> Reply {
@@ -136,10 +137,10 @@ async fn show_badge<S: Store, L: Launcher>(
 
 async fn see_room<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
-) -> Result<Reply, Obstacle> {
+) -> Result<Reply, HandlerError> {
     let waiting = casting
         .wait(key, &visit.query("ticket").unwrap_or_default(), visitor)
         .await?;
@@ -149,10 +150,10 @@ async fn see_room<S: Store, L: Launcher>(
 async fn leave_room<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     request: &Request,
-    visit: &Visit,
+    visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
-) -> Result<Reply, Obstacle> {
+) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
     casting.leave(key, &room::read(request)?, visitor).await?;
     Ok(room::left(key, visit))
@@ -161,10 +162,10 @@ async fn leave_room<S: Store, L: Launcher>(
 async fn claim<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     request: &Request,
-    visit: &Visit,
+    visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
-) -> Result<(Reply, Option<RateLimit>), Obstacle> {
+) -> Result<(Reply, Option<RateLimit>), HandlerError> {
     visit.not_cross_site()?;
     let claimed = casting.claim(key, &claim::read(request)?, visitor).await;
     match claimed {

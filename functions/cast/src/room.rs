@@ -3,7 +3,7 @@
 use askama::Template;
 use casting_core::{Terms, Waiting};
 use casting_web::words::RoomWords;
-use casting_web::{Forms, Page, Problem, Reply, Request, Visit, body, reply};
+use casting_web::{Forms, Page, Problem, Reply, Request, RequestContext, body, reply};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
@@ -69,7 +69,7 @@ pub(crate) fn read(request: &Request) -> Result<String, Problem> {
 }
 
 /// How a claim is answered that found every place taken: people go on to the room, programs are told where they stand.
-pub(crate) fn seated(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms) -> Reply {
+pub(crate) fn seated(waiting: &Waiting, key: &str, visit: &RequestContext, terms: &Terms) -> Reply {
     if !visit.wants_json {
         return reply::see_other(&path(waiting, key));
     }
@@ -79,7 +79,7 @@ pub(crate) fn seated(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms)
 }
 
 /// Where somebody stands.
-pub(crate) fn reply(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms) -> Reply {
+pub(crate) fn reply(waiting: &Waiting, key: &str, visit: &RequestContext, terms: &Terms) -> Reply {
     if visit.wants_json {
         return describe(waiting, key, visit, terms, StatusCode::OK);
     }
@@ -104,7 +104,7 @@ pub(crate) fn reply(waiting: &Waiting, key: &str, visit: &Visit, terms: &Terms) 
 }
 
 /// What is said to whoever has left.
-pub(crate) fn left(key: &str, visit: &Visit) -> Reply {
+pub(crate) fn left(key: &str, visit: &RequestContext) -> Reply {
     if visit.wants_json {
         return reply::no_content();
     }
@@ -116,7 +116,7 @@ pub(crate) fn left(key: &str, visit: &Visit) -> Reply {
 fn describe(
     waiting: &Waiting,
     key: &str,
-    visit: &Visit,
+    visit: &RequestContext,
     terms: &Terms,
     status: StatusCode,
 ) -> Reply {

@@ -2,20 +2,20 @@
 //! when they do not.
 
 use casting_core::ids::{Entropy, Reference};
-use casting_web::{Code, Function, Problem, Reply, Request, Visit, code::Mistake};
+use casting_web::{Code, Function, Problem, Reply, Request, RequestContext, code::Mistake};
 
 /// The longest wait that the page repeats from its address, in seconds (30 days): the longest that a rule asks for.
 const LONGEST_WAIT_SECONDS: u64 = 30 * 86_400;
 
 /// Answers a request.
 pub fn handle(entropy: &dyn Entropy, request: &Request) -> Reply {
-    let visit = Visit::parse(request, entropy);
+    let visit = RequestContext::parse(request, entropy);
     let problem = told_of(&visit).unwrap_or_else(|miss| miss);
     visit.finish(visit.explain(&problem))
 }
 
 /// The problem that the address tells of. Nothing of the address is repeated that is not known or a number.
-fn told_of(visit: &Visit) -> Result<Problem, Problem> {
+fn told_of(visit: &RequestContext) -> Result<Problem, Problem> {
     let matched = visit.route(Function::Error)?;
     let code = Code::parse(matched.segment).ok_or(Problem::new(Mistake::NotFound))?;
     Ok(Problem {

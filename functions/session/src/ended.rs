@@ -3,7 +3,7 @@
 use askama::Template;
 use casting_core::session::{EndReason, Session};
 use casting_web::words::EndedWords;
-use casting_web::{Page, Reply, Visit};
+use casting_web::{Page, Reply, RequestContext};
 use http::StatusCode;
 
 #[derive(Template)]
@@ -21,7 +21,7 @@ impl Ended<'_> {
 }
 
 /// The page for a session that ended, or is about to, for this reason.
-pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &Visit) -> Reply {
+pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &RequestContext) -> Reply {
     let words = &visit.words.ended;
     let main = Ended {
         session,

@@ -10,15 +10,16 @@ mod waiting;
 use casting_core::denial::DenialCode;
 use casting_core::ids::{Reference, SessionId};
 use casting_core::ports::{Launcher, Store};
-use casting_core::{Bootstrap, Casting, ProfileReport, Refusal, Report, Stop, outcome};
+use casting_core::{Bootstrap, Casting, FlowError, ProfileReport, Refusal, Report, outcome};
 use casting_web::{
-    Function, Obstacle, Problem, Reply, Request, RouteName, Visit, body, code::Mistake, reply,
+    Function, HandlerError, Problem, Reply, Request, RequestContext, RouteName, body,
+    code::Mistake, reply,
 };
 use http::StatusCode;
 
 /// Answers a request.
 pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
-    let mut visit = Visit::parse(&request, &*casting.entropy);
+    let mut visit = RequestContext::parse(&request, &*casting.entropy);
     let reply = answer(casting, &request, &mut visit)
         .await
         .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
@@ -28,8 +29,8 @@ pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Req
 async fn answer<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     request: &Request,
-    visit: &mut Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &mut RequestContext,
+) -> Result<Reply, HandlerError> {
     let matched = visit.route(Function::Session)?;
     let (name, id) = (matched.route.name, SessionId::parse(matched.segment));
     // These are for programs only, whatever they accept.
@@ -82,9 +83,9 @@ async fn answer<S: Store, L: Launcher>(
 /// Wherever the session stands, this address shows it: waiting, on the way in, or how it ended.
 async fn show<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     id: &SessionId,
-) -> Result<Reply, Obstacle> {
+) -> Result<Reply, HandlerError> {
     let session = casting.status(id, visit.owner_ticket(id)).await?;
     if visit.wants_json {
         return Ok(reply::json(
@@ -97,7 +98,7 @@ async fn show<S: Store, L: Launcher>(
         Some(denial) if denial.code != DenialCode::SessionEnded => {
             let reference = Reference::of(id);
             Err(Refusal {
-                stop: Stop::Denied(denial),
+                stop: FlowError::Denied(denial),
                 reference,
                 error_url: casting.terms.error_page(session.error_url.as_deref()),
                 framed_by: Box::default(),
@@ -119,9 +120,9 @@ async fn show<S: Store, L: Launcher>(
 
 async fn enter<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     id: &SessionId,
-) -> Result<Reply, Obstacle> {
+) -> Result<Reply, HandlerError> {
     match casting.enter(id, visit.owner_ticket(id)).await {
         Ok(url) => Ok(reply::see_other(&url)),
         // Too early, or too late: the session's page says which.
@@ -140,9 +141,9 @@ async fn enter<S: Store, L: Launcher>(
 
 async fn end<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     id: &SessionId,
-) -> Result<Reply, Obstacle> {
+) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
     let session = casting.end(id, visit.owner_ticket(id)).await?;
     if visit.wants_json {
@@ -157,8 +158,8 @@ async fn end<S: Store, L: Launcher>(
 /// Whoever must log in first comes back here afterwards.
 async fn watch<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
-) -> Result<Reply, Obstacle> {
+    visit: &RequestContext,
+) -> Result<Reply, HandlerError> {
     let name = visit.route(Function::Session)?.segment;
     let user = visit.login(
         &casting.keys,
@@ -177,9 +178,9 @@ async fn watch<S: Store, L: Launcher>(
 async fn report<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
     request: &Request,
-    visit: &Visit,
+    visit: &RequestContext,
     id: &SessionId,
-) -> Result<Reply, Obstacle> {
+) -> Result<Reply, HandlerError> {
     let report: Report = body::json(request)?;
     // A gate without a secret is a gate with a wrong one.
     let orders = casting

@@ -5,7 +5,7 @@ use askama::Template;
 use casting_core::policy::NotApplied;
 use casting_core::session::Session;
 use casting_web::words::ResumedWords;
-use casting_web::{Page, Reply, Visit};
+use casting_web::{Page, Reply, RequestContext};
 
 #[derive(Template)]
 #[template(path = "resumed.html")]
@@ -17,7 +17,7 @@ struct Resumed<'a> {
 
 /// What the page's address says was not applied, in the visitor's language. Codes that are not ours
 /// and repeated ones are left out, so the list is as long as there are reasons.
-pub(crate) fn not_applied(visit: &Visit) -> Vec<&'static str> {
+pub(crate) fn not_applied(visit: &RequestContext) -> Vec<&'static str> {
     let codes = visit.query("not_applied").unwrap_or_default();
     let named = |reason: &NotApplied| codes.split(',').any(|code| code == reason.as_str());
     let reasons = NotApplied::ALL.into_iter().filter(named);
@@ -27,7 +27,7 @@ pub(crate) fn not_applied(visit: &Visit) -> Vec<&'static str> {
 }
 
 /// The page for a session that can be entered.
-pub(crate) fn reply(session: &Session, visit: &Visit) -> Reply {
+pub(crate) fn reply(session: &Session, visit: &RequestContext) -> Reply {
     let words = &visit.words.resumed;
     let main = Resumed {
         session,
@@ -45,11 +45,11 @@ mod tests {
     use casting_core::testing::SeededEntropy;
     use casting_web::Body;
 
-    fn visit(query: &str) -> Visit {
+    fn visit(query: &str) -> RequestContext {
         let request = http::Request::builder()
             .uri(format!("/session/s1{query}"))
             .body(Body::Empty);
-        Visit::parse(&request.expect("a request"), &SeededEntropy::new(1))
+        RequestContext::parse(&request.expect("a request"), &SeededEntropy::new(1))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use askama::Template;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_web::words::WaitingWords;
-use casting_web::{Forms, Page, Reply, Visit};
+use casting_web::{Forms, Page, Reply, RequestContext};
 
 use crate::resumed;
 
@@ -42,7 +42,12 @@ impl Waiting<'_> {
 }
 
 /// The page for a session whose step number `step` lasts.
-pub(crate) fn reply(session: &Session, step: usize, now: Timestamp, visit: &Visit) -> Reply {
+pub(crate) fn reply(
+    session: &Session,
+    step: usize,
+    now: Timestamp,
+    visit: &RequestContext,
+) -> Reply {
     let waited = u64::try_from(now.seconds() - session.created_at.seconds()).unwrap_or(0);
     let main = Waiting {
         session,
@@ -70,8 +75,8 @@ pub(crate) mod tests {
     use casting_core::testing::{NOON, SeededEntropy};
     use casting_web::{Body, Request};
 
-    pub(crate) fn visit() -> Visit {
-        Visit::parse(&Request::new(Body::Empty), &SeededEntropy::new(1))
+    pub(crate) fn visit() -> RequestContext {
+        RequestContext::parse(&Request::new(Body::Empty), &SeededEntropy::new(1))
     }
 
     pub(crate) fn body(reply: &Reply) -> &str {

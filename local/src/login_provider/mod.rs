@@ -18,7 +18,7 @@ use axum::{Json, Router};
 use casting_core::ids::{Entropy, draw};
 use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
-use casting_web::{Body, Forms, Page, Reply, Request, Visit};
+use casting_web::{Body, Forms, Page, Reply, Request, RequestContext};
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -188,7 +188,7 @@ impl Provider {
             users: &USERS,
             is_wrong,
         };
-        let visit = Visit::parse(&Request::new(Body::Empty), &*self.entropy);
+        let visit = RequestContext::parse(&Request::new(Body::Empty), &*self.entropy);
         let page = Page {
             status: if is_wrong {
                 StatusCode::FORBIDDEN

@@ -7,13 +7,13 @@ use crate::api_key::{ApiKey, ApiKeySettings};
 use crate::field_words as words;
 use crate::form::{FieldErrors, Form, Spelled, line, spelled};
 use crate::ids::ApiKeyId;
-use crate::sketch::{self, Schemas, Sketch};
+use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::time::Timestamp;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = sketch::read_only(ApiKeyId::SPELLING.schema());
-    fields.push(("last_used_at", sketch::nullable(sketch::time())));
+    let mut fields = json_schema::read_only(ApiKeyId::SPELLING.schema());
+    fields.push(("last_used_at", json_schema::nullable(json_schema::time())));
     fields
 }
 
@@ -39,7 +39,7 @@ pub fn patch(key: &ApiKey, input: &Value) -> Result<ApiKeySettings, FieldErrors>
 
 /// What JSON Schema says of a new key, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    Sketch::of(|form| _ = read(form))
+    SchemaBuilder::of(|form| _ = read(form))
         .described(words::API_KEY)
         .schemas(&read_only())
 }

@@ -12,12 +12,12 @@ use crate::form::{
     FieldErrors, Form, Read, Reader, Spelled, Warning, flag, line, shaped, spelled, text, whole,
 };
 use crate::ids::{CastId, CastKey, Entropy, GroupId, ImageId};
+use crate::json_schema::{self, SchemaBuilder, Schemas, needs};
 use crate::open_hours::OpenHours;
 use crate::open_hours_form;
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
 use crate::shape;
-use crate::sketch::{self, Schemas, Sketch, needs};
 use crate::system_form::MAX_ADDRESSES;
 use crate::time::Timestamp;
 use crate::url_rules::{self, OwnUrls};
@@ -29,7 +29,7 @@ pub const MAX_REFERRERS: usize = 100;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = sketch::read_only(CastId::SPELLING.schema());
+    let mut fields = json_schema::read_only(CastId::SPELLING.schema());
     fields.insert(1, ("previous_key", previous_key_schema()));
     fields.insert(
         1,
@@ -38,15 +38,15 @@ fn read_only() -> Vec<(&'static str, Value)> {
             json!({ "type": "string", "format": "uri", "description": "The link." }),
         ),
     );
-    fields.push(("warnings", sketch::warnings()));
+    fields.push(("warnings", json_schema::warnings()));
     fields
 }
 
 fn previous_key_schema() -> Value {
-    sketch::nullable(json!({
+    json_schema::nullable(json!({
         "type": "object",
         "description": "The key before, while it still opens the link after a rotation.",
-        "properties": { "key": CastKey::SPELLING.schema(), "until": sketch::time() },
+        "properties": { "key": CastKey::SPELLING.schema(), "until": json_schema::time() },
         "required": ["key", "until"],
     }))
 }
@@ -130,11 +130,11 @@ struct Change<'a> {
 
 /// What JSON Schema says of a new cast, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    let sketch = Sketch::of(|form| _ = read(form, None, &OwnUrls::default()))
+    let schema_builder = SchemaBuilder::of(|form| _ = read(form, None, &OwnUrls::default()))
         .described(words::CAST)
         .drawn("key");
-    let mut schemas = sketch.schemas(&read_only());
-    let mut add = sketch::nullable(difference().schema());
+    let mut schemas = schema_builder.schemas(&read_only());
+    let mut add = json_schema::nullable(difference().schema());
     add["description"] = json!(words::SESSIONS_REMAINING_ADD);
     schemas.change["properties"][ADD] = add;
     schemas
@@ -142,7 +142,7 @@ pub fn schemas() -> Schemas {
 
 /// What JSON Schema says of what shall be other in a copy.
 pub fn copy_schema() -> Value {
-    Sketch::of(|form| _ = read(form, None, &OwnUrls::default()))
+    SchemaBuilder::of(|form| _ = read(form, None, &OwnUrls::default()))
         .described(words::CAST)
         .change(&[])
 }

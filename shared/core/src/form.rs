@@ -9,11 +9,11 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::json_schema::{Need, SchemaBuilder};
 pub use crate::reader::{
     Read, Reader, Spelled, Spelling, flag, line, plain, shaped, spelled, text, whole,
 };
 use crate::shape::Shape;
-use crate::sketch::{Need, Sketch};
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -84,7 +84,7 @@ pub struct Form {
     /// Whether this changes something that is there.
     is_change: bool,
     /// What is asked for, when nothing is read.
-    sketch: Option<Sketch>,
+    schema_builder: Option<SchemaBuilder>,
 }
 
 impl Form {
@@ -134,13 +134,13 @@ impl Form {
     /// Reads nothing, and collects what is asked for.
     pub(crate) fn sketching() -> Self {
         Self {
-            sketch: Some(Sketch::default()),
+            schema_builder: Some(SchemaBuilder::default()),
             ..Self::part(Map::new())
         }
     }
 
-    pub(crate) fn into_sketch(self) -> Sketch {
-        self.sketch.unwrap_or_default()
+    pub(crate) fn into_sketch(self) -> SchemaBuilder {
+        self.schema_builder.unwrap_or_default()
     }
 
     /// The fields of a document, or of an object in one.
@@ -152,7 +152,7 @@ impl Form {
             known: BTreeSet::new(),
             errors: Vec::new(),
             is_change: false,
-            sketch: None,
+            schema_builder: None,
         }
     }
 
@@ -322,8 +322,8 @@ impl Form {
         name: &'static str,
         read: impl FnOnce(&mut Form) -> T,
     ) -> Option<T> {
-        let is_there =
-            self.sketch.is_some() || self.fields.get(name).is_some_and(|value| !value.is_null());
+        let is_there = self.schema_builder.is_some()
+            || self.fields.get(name).is_some_and(|value| !value.is_null());
         self.known.insert(name);
         if !is_there {
             return None;
@@ -336,7 +336,7 @@ impl Form {
 
     fn part_of(&mut self, name: &'static str) -> Self {
         self.known.insert(name);
-        if self.sketch.is_some() {
+        if self.schema_builder.is_some() {
             Self::sketching()
         } else {
             Self::part(self.object_in(name).unwrap_or_default())
@@ -344,8 +344,8 @@ impl Form {
     }
 
     fn take_back(&mut self, name: &'static str, mut part: Form, need: Need) {
-        if let Some(sketch) = &mut self.sketch {
-            sketch.note(name, part.into_sketch().whole(), need);
+        if let Some(schema_builder) = &mut self.schema_builder {
+            schema_builder.note(name, part.into_sketch().whole(), need);
         } else if let Err(FieldErrors(errors)) = part.finish()
             && !self.is_wrong(name)
         {
@@ -392,15 +392,15 @@ impl Form {
         need: impl FnOnce() -> Need,
     ) {
         self.known.insert(name);
-        if let Some(sketch) = &mut self.sketch {
-            sketch.note(name, schema(), need());
+        if let Some(schema_builder) = &mut self.schema_builder {
+            schema_builder.note(name, schema(), need());
         }
     }
 
     /// Says as JSON Schema what [`Form::refuse`] and [`Form::require`] say of fields that must go together.
     pub fn rule(&mut self, rule: impl FnOnce() -> Value) {
-        if let Some(sketch) = &mut self.sketch {
-            sketch.rule(rule());
+        if let Some(schema_builder) = &mut self.schema_builder {
+            schema_builder.rule(rule());
         }
     }
 
@@ -456,7 +456,7 @@ impl Form {
     /// # Errors
     /// All mistakes that were noted, and every field that was named but never asked for. A sketch has nothing that could be returned.
     pub fn finish(&mut self) -> Result<(), FieldErrors> {
-        if self.sketch.is_some() {
+        if self.schema_builder.is_some() {
             return Err(FieldErrors(Vec::new()));
         }
         let strays: Vec<_> = self

@@ -7,12 +7,12 @@ use crate::field_words as words;
 use crate::form::{FieldErrors, Form, Spelled, line, text, whole};
 use crate::group::{ALL_USERS, Group, GroupSettings};
 use crate::ids::GroupId;
+use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::shape;
-use crate::sketch::{self, Schemas, Sketch};
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
-    sketch::read_only(GroupId::SPELLING.schema())
+    json_schema::read_only(GroupId::SPELLING.schema())
 }
 
 /// Reads a new group.
@@ -36,8 +36,8 @@ pub fn patch(group: &Group, input: &Value) -> Result<GroupSettings, FieldErrors>
 
 /// What JSON Schema says of a new group, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    let sketch = Sketch::of(|form| _ = read(form, None)).described(words::GROUP);
-    sketch.schemas(&read_only())
+    let schema_builder = SchemaBuilder::of(|form| _ = read(form, None)).described(words::GROUP);
+    schema_builder.schemas(&read_only())
 }
 
 fn read(form: &mut Form, current: Option<&Group>) -> Result<GroupSettings, FieldErrors> {

@@ -11,11 +11,11 @@ use crate::form::{FieldErrors, Form, Spelled, flag, line, plain, spelled, text, 
 use crate::ids::ImageId;
 use crate::image::{AppAccess, ContainerSource, GATE_PORT, Image, ImageSettings, ImageSource};
 use crate::image_rules;
+use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::network_form;
 use crate::persistent_profile::{LARGEST_MIB, ProfileSettings};
 use crate::preset;
 use crate::shape;
-use crate::sketch::{self, Schemas, Sketch};
 use crate::viewing::{ExecConfig, ViewOnly};
 
 /// How much of the 8,192 characters of a task's overrides an image's environment may use, as JSON. The rest is for the longest
@@ -24,7 +24,7 @@ pub const MAX_ENVIRONMENT_BYTES: usize = 3584;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = sketch::read_only(ImageId::SPELLING.schema());
+    let mut fields = json_schema::read_only(ImageId::SPELLING.schema());
     let registered = "The task definition that was registered for `container_image`.";
     fields.insert(
         1,
@@ -59,14 +59,14 @@ pub fn patch(image: &Image, input: &Value) -> Result<ImageSettings, FieldErrors>
 
 /// What JSON Schema says of a new image, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    let sketch = Sketch::of(|form| _ = read(form)).described(words::IMAGE);
+    let schema_builder = SchemaBuilder::of(|form| _ = read(form)).described(words::IMAGE);
     let preset = json!({ "type": "string", "enum": preset::ALL, "description": "Fills in what a family of images needs; what is named besides wins." });
-    let mut create = sketch.clone().with("preset", preset).whole();
+    let mut create = schema_builder.clone().with("preset", preset).whole();
     create["allOf"] = json!([image_rules::whole()]);
     Schemas {
         create,
-        change: sketch.change(&read_only()),
-        shown: sketch.shown(&read_only(), &[]),
+        change: schema_builder.change(&read_only()),
+        shown: schema_builder.shown(&read_only(), &[]),
     }
 }
 

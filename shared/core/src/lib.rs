@@ -41,6 +41,7 @@ pub mod ids;
 pub mod image;
 pub mod image_form;
 mod image_rules;
+pub mod json_schema;
 pub mod keys;
 mod launch;
 pub mod listing;
@@ -60,6 +61,7 @@ pub mod preset;
 pub mod price;
 pub mod profile;
 pub mod public_host;
+pub mod quota;
 pub mod rate_limit;
 mod reader;
 pub mod record;
@@ -69,12 +71,10 @@ pub mod room;
 pub mod session;
 pub mod session_environment;
 pub mod shape;
-pub mod sketch;
 pub mod staging;
 pub mod staging_form;
 pub mod system;
 pub mod system_form;
-pub mod tally;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod ticket;
@@ -89,7 +89,8 @@ pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
     Bootstrap, CHANGE_SECONDS, CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed,
-    Credential, Download, FoundRefusal, History, Next, NotSaved, Opened, PoolView, ProfileOrders,
-    ProfileReport, Received, Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS,
-    STARTS_AT_ONCE, Standing, Stop, Swept, Terms, Trial, Turned, Upload, Visitor, Waiting, outcome,
+    Credential, Download, FlowError, FoundRefusal, History, Next, NotSaved, Opened, PoolView,
+    ProfileOrders, ProfileReport, Received, Refilled, Refusal, Report, Resumable,
+    SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Swept, Terms, Trial, Turned, Upload, Visitor,
+    Waiting, outcome,
 };

@@ -4,13 +4,13 @@ use serde_json::{Map, Value, json};
 
 use crate::field_words as words;
 use crate::form::{FieldErrors, Form, Spelled, flag, plain, spelled, text};
+use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::network::{DEFAULT_NETWORK, Network, NetworkName, NetworkSettings, Placement};
 use crate::shape;
-use crate::sketch::{self, Schemas, Sketch};
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = sketch::read_only(NetworkName::SPELLING.schema());
+    let mut fields = json_schema::read_only(NetworkName::SPELLING.schema());
     fields[0].0 = "name";
     fields
 }
@@ -33,8 +33,8 @@ fn read_new(form: &mut Form) -> Result<(NetworkName, NetworkSettings), FieldErro
 
 /// What JSON Schema says of a new network, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    let create = Sketch::of(|form| _ = read_new(form)).described(words::NETWORK);
-    let rest = Sketch::of(|form| _ = read(form)).described(words::NETWORK);
+    let create = SchemaBuilder::of(|form| _ = read_new(form)).described(words::NETWORK);
+    let rest = SchemaBuilder::of(|form| _ = read(form)).described(words::NETWORK);
     Schemas {
         create: create.whole(),
         change: rest.change(&read_only()),

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CastId, CastKey, SessionId, StagingId, UserId};
 use crate::image::Image;
 use crate::permission::Grant;
+use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{
     Charge, EndReason, Endpoint, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS,
     STOPPING_SECONDS, Session, State,
 };
 use crate::staging::Staging;
-use crate::tally::{Held, Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::viewing::{Sharing, Viewing};
 
@@ -65,8 +65,8 @@ impl PoolPlace {
 }
 
 /// The count of the sessions that wait in a pool.
-pub fn waiting(pool: &StagingId, most: u32) -> Tally {
-    Tally::new(TallyKind::Pool, pool.as_str(), most)
+pub fn waiting(pool: &StagingId, most: u32) -> Quota {
+    Quota::new(QuotaKind::Pool, pool.as_str(), most)
 }
 
 impl CastId {

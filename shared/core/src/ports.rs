@@ -16,10 +16,10 @@ use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
 use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
+use crate::quota::{Quota, QuotaKind};
 use crate::record::Record;
 use crate::room::Room;
 use crate::session::{EndReason, Session, TaskRef};
-use crate::tally::{Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::window::Window;
 
@@ -67,7 +67,7 @@ pub struct Reservation {
     /// The IP window to take a slot in, when the charge names one.
     pub window: Option<WindowClaim>,
     /// The counts to take of, as the charge names them.
-    pub tallies: Vec<Tally>,
+    pub quotas: Vec<Quota>,
     /// The proof to use up: it must not have been used before.
     pub proof: Option<Proof>,
     /// The row that `session` was made of, when it was started ahead: it must still be this one, and no longer counts in its pool.
@@ -115,9 +115,9 @@ pub enum Reserved {
     /// The IP window is not as seen; here it is: judge again.
     WindowMoved(Window),
     /// This count is full: judge again.
-    Full(TallyKind),
+    Full(QuotaKind),
     /// This count does not have all sessions yet that lived before its limit was set: count them.
-    Uncounted(TallyKind),
+    Uncounted(QuotaKind),
     /// The proof has been used for another session: judge again.
     ProofUsed,
     /// The waiting room is not as seen; here it is: judge again.
@@ -320,9 +320,9 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Room>, Fault>> + Send;
     /// Says that a count has all live sessions: those from before its limit was set hold one of it.
-    fn complete_tally(&self, tally: &Tally) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn complete_quota(&self, quota: &Quota) -> impl Future<Output = Result<(), Fault>> + Send;
     /// How many of this count are taken.
-    fn tally(&self, key: &str) -> impl Future<Output = Result<u64, Fault>> + Send;
+    fn quota(&self, key: &str) -> impl Future<Output = Result<u64, Fault>> + Send;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
     fn due_sessions(
         &self,

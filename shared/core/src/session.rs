@@ -12,7 +12,7 @@ use crate::permission::Grant;
 use crate::persistent_profile::CarriedProfile;
 use crate::policy::budget;
 pub use crate::pooled::{PoolPlace, Pooled};
-use crate::tally::Held;
+use crate::quota::Held;
 use crate::time::Timestamp;
 use crate::viewing::{Sharing, Viewing};
 

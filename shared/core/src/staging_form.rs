@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::field_words as words;
 use crate::form::{FieldErrors, Form, Spelled, flag, line, spelled, text, whole};
 use crate::ids::{GroupId, ImageId, StagingId};
+use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::network_form;
 use crate::open_hours_form;
-use crate::sketch::{self, Schemas, Sketch};
 use crate::staging::{Staging, StagingSettings};
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
-    sketch::read_only(StagingId::SPELLING.schema())
+    json_schema::read_only(StagingId::SPELLING.schema())
 }
 
 /// Reads a new staging config.
@@ -37,7 +37,7 @@ pub fn patch(staging: &Staging, input: &Value) -> Result<StagingSettings, FieldE
 
 /// What JSON Schema says of a new staging config, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    Sketch::of(|form| _ = read(form))
+    SchemaBuilder::of(|form| _ = read(form))
         .described(words::STAGING)
         .schemas(&read_only())
 }

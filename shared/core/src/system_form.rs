@@ -7,8 +7,8 @@ use crate::address_rules::AddressRule;
 use crate::captcha::{CaptchaKind, CaptchaSettings};
 use crate::field_words as words;
 use crate::form::{FieldErrors, Form, line, shaped, spelled, whole};
+use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::shape;
-use crate::sketch::{self, Schemas, Sketch};
 use crate::system::{System, SystemSettings};
 use crate::url_rules;
 
@@ -19,7 +19,7 @@ pub const MAX_CENTS: u32 = 100_000_000;
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = sketch::read_only(json!({ "type": "boolean" }));
+    let mut fields = json_schema::read_only(json!({ "type": "boolean" }));
     fields[0].0 = "captcha_secret_key_is_set";
     fields.retain(|(name, _)| *name != "created_at");
     fields
@@ -46,13 +46,13 @@ pub fn patch(system: &System, input: &Value) -> Result<SystemSettings, FieldErro
 
 /// What JSON Schema says of a change of the settings and of what is shown. Nobody makes new ones.
 pub fn schemas() -> Schemas {
-    let sketch = Sketch::of(|form| _ = read(form)).described(words::SETTINGS);
-    let mut change = sketch.change(&read_only());
+    let schema_builder = SchemaBuilder::of(|form| _ = read(form)).described(words::SETTINGS);
+    let mut change = schema_builder.change(&read_only());
     change["properties"]["captcha_secret_key"]["writeOnly"] = json!(true);
     Schemas {
         create: json!(false),
         change,
-        shown: sketch.shown(&read_only(), &["captcha_secret_key"]),
+        shown: schema_builder.shown(&read_only(), &["captcha_secret_key"]),
     }
 }
 

@@ -5,14 +5,14 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use casting_core::captcha::Proof;
 use casting_core::ids::SessionId;
 use casting_core::ports::{Fault, WindowClaim};
-use casting_core::tally::{Held, Tally};
+use casting_core::quota::{Held, Quota};
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 
 use crate::fault::corrupt;
 use crate::names;
 use crate::rows::{
-    Item, ProofRow, RequestRow, TallyRow, WindowRow, from_item, key, number, text, to_item,
+    Item, ProofRow, QuotaRow, RequestRow, WindowRow, from_item, key, number, text, to_item,
 };
 use crate::store::DynamoStore;
 use crate::write::{self, Clause, Written};
@@ -31,12 +31,12 @@ pub async fn window(store: &DynamoStore, key_text: &str) -> Result<Window, Fault
     Ok(row.map_or_else(|| empty_window(key_text), |row| row.into_window(key_text)))
 }
 
-pub async fn tally(store: &DynamoStore, key_text: &str) -> Result<u64, Fault> {
+pub async fn quota(store: &DynamoStore, key_text: &str) -> Result<u64, Fault> {
     let row = store
-        .get::<TallyRow>(
+        .get::<QuotaRow>(
             "read a count",
             &store.tables.limits,
-            key(names::ID, names::tally(key_text)),
+            key(names::ID, names::quota(key_text)),
         )
         .await?;
     Ok(row.map_or(0, |row| row.taken))
@@ -126,14 +126,14 @@ pub fn give_slot(
 }
 
 /// Takes of a count, if it is complete and there is room.
-pub fn take_tally(
+pub fn take_quota(
     what: &'static str,
     store: &DynamoStore,
-    tally: &Tally,
+    quota: &Quota,
 ) -> Result<TransactWriteItem, Fault> {
     // Below 0 where one claim takes more than there may be: then only the rules refuse the first.
-    let room = |most: u64| number(i128::from(most) - i128::from(tally.amount));
-    let clause = match (tally.most, tally.counted_since) {
+    let room = |most: u64| number(i128::from(most) - i128::from(quota.amount));
+    let clause = match (quota.most, quota.counted_since) {
         (None, _) => Clause::none(),
         (Some(most), None) => Clause::when(names::TALLY_HAS_ROOM).value(":room", room(most)),
         (Some(most), Some(since)) => Clause::when(names::TALLY_IS_COMPLETE_AND_HAS_ROOM)
@@ -142,23 +142,23 @@ pub fn take_tally(
     };
     let mut clause = clause
         .value(":zero", number(0))
-        .value(":amount", number(tally.amount));
+        .value(":amount", number(quota.amount));
     let mut change = names::TAKE_TALLY;
-    if let Some(at) = tally.forgotten_at {
+    if let Some(at) = quota.forgotten_at {
         clause = clause.value(":expires", number(at.seconds()));
         change = names::TAKE_TALLY_FOR_A_TIME;
     }
     write::update(
         what,
         &store.tables.limits,
-        key(names::ID, names::tally(&tally.key)),
+        key(names::ID, names::quota(&quota.key)),
         change,
         clause,
     )
 }
 
 /// Takes of a count for a session that lives already.
-pub fn hold_tally(
+pub fn hold_quota(
     what: &'static str,
     store: &DynamoStore,
     held: &Held,
@@ -169,7 +169,7 @@ pub fn hold_tally(
     write::update(
         what,
         &store.tables.limits,
-        key(names::ID, names::tally(&held.key)),
+        key(names::ID, names::quota(&held.key)),
         names::TAKE_TALLY,
         amount,
     )
@@ -178,23 +178,23 @@ pub fn hold_tally(
 /// Whether a count that refused a claim lacks sessions from before its limit was set.
 pub fn lacks_sessions(
     what: &'static str,
-    tally: &Tally,
+    quota: &Quota,
     found: Option<&Item>,
 ) -> Result<bool, Fault> {
-    let Some(since) = tally.counted_since else {
+    let Some(since) = quota.counted_since else {
         return Ok(false);
     };
     let counted = match found {
-        Some(row) => from_item::<TallyRow>(what, row.clone())?.counted_since,
+        Some(row) => from_item::<QuotaRow>(what, row.clone())?.counted_since,
         None => None,
     };
     Ok(counted.is_none_or(|counted| counted < since))
 }
 
 /// Says that a count has all live sessions. Another one may have said so of a later version.
-pub async fn complete_tally(store: &DynamoStore, tally: &Tally) -> Result<(), Fault> {
+pub async fn complete_quota(store: &DynamoStore, quota: &Quota) -> Result<(), Fault> {
     const WHAT: &str = "complete a count";
-    let Some(since) = tally.counted_since else {
+    let Some(since) = quota.counted_since else {
         return Ok(());
     };
     let is_older = Clause::when(names::TALLY_IS_OLDER)
@@ -203,7 +203,7 @@ pub async fn complete_tally(store: &DynamoStore, tally: &Tally) -> Result<(), Fa
     let complete = write::update(
         WHAT,
         &store.tables.limits,
-        key(names::ID, names::tally(&tally.key)),
+        key(names::ID, names::quota(&quota.key)),
         names::COMPLETE_TALLY,
         is_older,
     )?;
@@ -213,7 +213,7 @@ pub async fn complete_tally(store: &DynamoStore, tally: &Tally) -> Result<(), Fa
 }
 
 /// Gives back of a count, if so many are taken (the row of an hour may have been forgotten).
-pub fn give_tally(
+pub fn give_quota(
     what: &'static str,
     store: &DynamoStore,
     held: &Held,
@@ -222,7 +222,7 @@ pub fn give_tally(
     write::update(
         what,
         &store.tables.limits,
-        key(names::ID, names::tally(&held.key)),
+        key(names::ID, names::quota(&held.key)),
         names::GIVE_TALLY,
         is_taken,
     )

@@ -139,7 +139,7 @@ pub fn room(cast: &CastId) -> String {
 }
 
 /// The id of a count's row.
-pub fn tally(key: &str) -> String {
+pub fn quota(key: &str) -> String {
     format!("TALLY#{key}")
 }
 

@@ -25,7 +25,7 @@ pub async fn stage(store: &DynamoStore, session: &Session, most: u32) -> Result<
             row,
             Clause::when(names::IS_NEW),
         )?,
-        limits::take_tally(WHAT, store, &casting_core::pooled::waiting(pool, most))?,
+        limits::take_quota(WHAT, store, &casting_core::pooled::waiting(pool, most))?,
     ];
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Staged::Placed),
@@ -60,7 +60,7 @@ pub fn take(
         .ok_or_else(|| corrupt(what, "it waits in no pool"))?;
     Ok([
         write::put(what, &store.tables.sessions, row, is_rev)?,
-        limits::give_tally(what, store, &held)?,
+        limits::give_quota(what, store, &held)?,
     ])
 }
 

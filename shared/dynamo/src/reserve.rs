@@ -2,7 +2,7 @@
 
 use casting_core::ids::CastId;
 use casting_core::ports::{Fault, Reservation, Reserved};
-use casting_core::tally::Tally;
+use casting_core::quota::Quota;
 use casting_core::window::Window;
 
 use crate::call::Refusal;
@@ -52,8 +52,8 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
             limits::take_slot(WHAT, store, claim)?,
         ));
     }
-    for tally in &reservation.tallies {
-        parts.push((Guard::Tally(tally), limits::take_tally(WHAT, store, tally)?));
+    for quota in &reservation.quotas {
+        parts.push((Guard::Quota(quota), limits::take_quota(WHAT, store, quota)?));
     }
     if let Some(proof) = &reservation.proof {
         parts.push((Guard::Proof, limits::use_proof(WHAT, store, proof)?));
@@ -72,9 +72,9 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
                 Ok(Reserved::RoomMoved(room::found_room(WHAT, cast, found)?))
             }
             (Guard::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
-            (Guard::Tally(tally), found) => {
-                let kind = tally.kind;
-                let lacks = limits::lacks_sessions(WHAT, tally, found)?;
+            (Guard::Quota(quota), found) => {
+                let kind = quota.kind;
+                let lacks = limits::lacks_sessions(WHAT, quota, found)?;
                 Ok(if lacks {
                     Reserved::Uncounted(kind)
                 } else {
@@ -93,7 +93,7 @@ enum Guard<'a> {
     Cast,
     Room(&'a CastId),
     Window(&'a str),
-    Tally(&'a Tally),
+    Quota(&'a Quota),
     Proof,
     Staged,
 }

@@ -266,7 +266,7 @@ impl RoomRow {
 
 /// Table `limits`: how many of a count are taken.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct TallyRow {
+pub struct QuotaRow {
     pub taken: u64,
     /// It has all live sessions since the settings had this version.
     #[serde(default)]
@@ -385,12 +385,12 @@ pub(crate) mod tests {
     use casting_core::group::Group;
     use casting_core::ids::GroupId;
     use casting_core::network::{NetworkName, Placement};
+    use casting_core::quota::{Held, QuotaKind};
     use casting_core::session::{
         Charge, EndReason, Endpoint, Go, Launch, LaunchNetwork, TaskRef, TaskStatus,
     };
     use casting_core::staging::Staging;
     use casting_core::system::System;
-    use casting_core::tally::{Held, TallyKind};
     use casting_core::testing::{NOON, SeededEntropy, cast, image, session};
 
     use super::*;
@@ -453,7 +453,7 @@ pub(crate) mod tests {
             count: Some(2),
             window: Some("c/a".into()),
             held: vec![Held {
-                kind: TallyKind::Cast,
+                kind: QuotaKind::Cast,
                 key: "cast/c".into(),
                 amount: 1,
             }],

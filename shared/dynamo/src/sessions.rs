@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::ids::{CastId, Reference, SessionId, UserId};
 use casting_core::listing::{Counted, SessionQuery, SessionsOf};
 use casting_core::ports::{Fault, Page, Saved};
+use casting_core::quota::Held;
 use casting_core::session::{Charge, Session};
-use casting_core::tally::Held;
 use casting_core::time::Timestamp;
 
 use crate::fault::{corrupt, refused};
@@ -73,7 +73,7 @@ async fn hold(
     const WHAT: &str = "count a session";
     let mut parts = vec![write::put(WHAT, &store.tables.sessions, row, is_rev)?];
     for held in taken {
-        parts.push(limits::hold_tally(WHAT, store, held)?);
+        parts.push(limits::hold_quota(WHAT, store, held)?);
     }
     Ok(match store.transact(WHAT, parts).await? {
         Ok(()) => Saved::Done,
@@ -108,7 +108,7 @@ async fn release(
         gifts.push(limits::give_slot(WHAT, store, window, after.claim_id())?);
     }
     for held in &gift.held {
-        gifts.push(limits::give_tally(WHAT, store, held)?);
+        gifts.push(limits::give_quota(WHAT, store, held)?);
     }
     loop {
         let mut parts = vec![write::put(

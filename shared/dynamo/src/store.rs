@@ -11,10 +11,10 @@ use casting_core::ports::{
     Created, Exchanged, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Seated,
     Staged, Store,
 };
+use casting_core::quota::Quota;
 use casting_core::record::Record;
 use casting_core::room::Room;
 use casting_core::session::Session;
-use casting_core::tally::Tally;
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 
@@ -161,12 +161,12 @@ impl Store for DynamoStore {
         room::touch(self, cast, place, gone, now).await
     }
 
-    async fn complete_tally(&self, tally: &Tally) -> Result<(), Fault> {
-        limits::complete_tally(self, tally).await
+    async fn complete_quota(&self, quota: &Quota) -> Result<(), Fault> {
+        limits::complete_quota(self, quota).await
     }
 
-    async fn tally(&self, key: &str) -> Result<u64, Fault> {
-        limits::tally(self, key).await
+    async fn quota(&self, key: &str) -> Result<u64, Fault> {
+        limits::quota(self, key).await
     }
 
     async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault> {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderName, HeaderValue};
-use lambda_http::request::RequestContext;
+use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
 
 /// The one proxy in front of the gateway. Whoever runs a function behind such a proxy puts this into the request's extensions; then nothing else
@@ -69,7 +69,7 @@ fn sent_from(request: &Request) -> Option<IpAddr> {
                 .next()?,
         ),
         None => match request.request_context_ref()? {
-            RequestContext::ApiGatewayV2(context) => read(context.http.source_ip.as_deref()?),
+            GatewayContext::ApiGatewayV2(context) => read(context.http.source_ip.as_deref()?),
             _ => None,
         },
     }

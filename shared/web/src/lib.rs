@@ -1,12 +1,12 @@
 //! Requests in, replies out: what every door shares. Owns the HTTP vocabulary; must not know AWS's SDK, the store, or why anything is refused.
 //!
 //! # How a door is written
-//! 1. [`Visit::parse`] reads everything but the body, once.
-//! 2. [`routes::find`] (or [`Visit::route`]) says which line of the one route table was meant.
+//! 1. [`RequestContext::parse`] reads everything but the body, once.
+//! 2. [`routes::find`] (or [`RequestContext::route`]) says which line of the one route table was meant.
 //! 3. [`body`] reads a form or a JSON document.
 //! 4. A flow of `casting-core` does the work.
-//! 5. [`reply`] and [`page`] say so; whatever stopped it is an [`Obstacle`], which [`Visit::stopped`] turns into a redirect, a page or a problem.
-//! 6. [`Visit::finish`] takes the body off the answer to a HEAD request.
+//! 5. [`reply`] and [`page`] say so; whatever stopped it is an [`HandlerError`], which [`RequestContext::stopped`] turns into a redirect, a page or a problem.
+//! 6. [`RequestContext::finish`] takes the body off the answer to a HEAD request.
 
 pub mod address;
 pub mod body;
@@ -17,8 +17,8 @@ pub mod page;
 pub mod problem;
 pub mod refusal;
 pub mod reply;
+pub mod request_context;
 pub mod routes;
-pub mod visit;
 pub mod words;
 
 pub use address::TrustedHop;
@@ -26,7 +26,7 @@ pub use code::{Code, Mistake};
 pub use lambda_http::{Body, Request};
 pub use page::{Forms, Page};
 pub use problem::{FieldError, Problem};
-pub use refusal::Obstacle;
+pub use refusal::HandlerError;
 pub use reply::Reply;
+pub use request_context::{FetchSite, RequestContext};
 pub use routes::{Access, Function, Matched, Miss, ROUTES, Route, RouteName};
-pub use visit::{FetchSite, Visit};

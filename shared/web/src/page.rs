@@ -11,7 +11,7 @@ use casting_core::referrer::ReferrerRule;
 
 use crate::problem::Problem;
 use crate::reply::{self, Reply};
-use crate::visit::Visit;
+use crate::request_context::RequestContext;
 
 /// Where a page's forms may lead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl<'a> Page<'a> {
     }
 
     /// The page as an answer to this visit.
-    pub fn reply(&self, visit: &Visit) -> Reply {
+    pub fn reply(&self, visit: &RequestContext) -> Reply {
         let html = match (Layout {
             page: self,
             nonce: &visit.nonce,
@@ -209,7 +209,7 @@ fn framing_sites(rules: &[ReferrerRule]) -> String {
 }
 
 /// The page that tells of a problem, with the problem's status; these sites may show it in a frame.
-pub fn problem(problem: &Problem, visit: &Visit, framed_by: &[ReferrerRule]) -> Reply {
+pub fn problem(problem: &Problem, visit: &RequestContext, framed_by: &[ReferrerRule]) -> Reply {
     let words = visit.words;
     let (title, sentence) = (words.problem)(problem.code);
     let main = ProblemMain {
@@ -244,8 +244,8 @@ mod tests {
     use casting_core::testing::SeededEntropy;
     use lambda_http::{Body, Request};
 
-    fn visit() -> Visit {
-        Visit::parse(&Request::new(Body::Empty), &SeededEntropy::new(1))
+    fn visit() -> RequestContext {
+        RequestContext::parse(&Request::new(Body::Empty), &SeededEntropy::new(1))
     }
 
     fn body(reply: &Reply) -> &str {

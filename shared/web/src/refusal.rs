@@ -10,35 +10,35 @@ use url::form_urlencoded::Serializer;
 use crate::page;
 use crate::problem::Problem;
 use crate::reply::{self, Reply};
-use crate::visit::Visit;
+use crate::request_context::RequestContext;
 
 /// What kept a door from doing what was asked.
 #[derive(Clone, Debug)]
-pub enum Obstacle {
+pub enum HandlerError {
     /// The request was not as it must be.
     Problem(Problem),
     /// A flow refused.
     Refusal(Refusal),
 }
 
-impl From<Problem> for Obstacle {
+impl From<Problem> for HandlerError {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
     }
 }
 
-impl From<Refusal> for Obstacle {
+impl From<Refusal> for HandlerError {
     fn from(refusal: Refusal) -> Self {
         Self::Refusal(refusal)
     }
 }
 
-impl Visit {
+impl RequestContext {
     /// The answer of a door that was stopped.
-    pub fn stopped(&self, obstacle: &Obstacle) -> Reply {
+    pub fn stopped(&self, obstacle: &HandlerError) -> Reply {
         match obstacle {
-            Obstacle::Problem(problem) => self.explain(problem),
-            Obstacle::Refusal(refusal) => self.refuse(refusal),
+            HandlerError::Problem(problem) => self.explain(problem),
+            HandlerError::Refusal(refusal) => self.refuse(refusal),
         }
     }
 
@@ -106,24 +106,24 @@ fn foreign_page(error_url: &str, denial: &Denial, reference: &Reference) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use casting_core::Stop;
+    use casting_core::FlowError;
     use casting_core::denial::DenialCode;
     use casting_core::testing::SeededEntropy;
     use lambda_http::Body;
 
-    fn visit(accept: &str) -> Visit {
+    fn visit(accept: &str) -> RequestContext {
         let request = http::Request::builder()
             .uri("/cast/123abc")
             .header("accept", accept)
             .body(Body::Empty)
             .expect("a request");
-        Visit::parse(&request, &SeededEntropy::new(1))
+        RequestContext::parse(&request, &SeededEntropy::new(1))
     }
 
     fn refusal(denial: Denial, error_url: Option<&str>) -> Refusal {
         let reference = Reference::parse("k3f7-2mqa").expect("a reference");
         Refusal {
-            stop: Stop::Denied(denial),
+            stop: FlowError::Denied(denial),
             reference,
             error_url: error_url.map(str::to_owned),
             framed_by: Box::default(),
@@ -219,7 +219,7 @@ mod tests {
             .uri("/cast/123abc")
             .header("sec-fetch-dest", "iframe")
             .body(Body::Empty);
-        let framed = Visit::parse(&request.expect("a request"), &SeededEntropy::new(1));
+        let framed = RequestContext::parse(&request.expect("a request"), &SeededEntropy::new(1));
         let listed = |error_url| Refusal {
             framed_by: [casting_core::referrer::ReferrerRule::parse("=acme.com").expect("a rule")]
                 .into(),

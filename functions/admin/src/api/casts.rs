@@ -10,17 +10,24 @@ use http::StatusCode;
 use super::{Call, paging, query};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::desk::casts::{self, CastsAsked, Edited};
-use crate::desk::failure::Failure;
-use crate::desk::trials;
-use crate::desk::version::{self, Precondition};
+use crate::service::casts::{self, CastsAsked, Edited};
+use crate::service::failure::Failure;
+use crate::service::trials;
+use crate::service::version::{self, Precondition};
 
 /// Casts, a page at a time.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let (paging, asked) = query::read(call.visit, asked)?;
-    let page = paging
-        .checked(casts::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
-    let items = casts::views(&call.desk, &page.items).await?;
+    let page = paging.checked(
+        casts::list(
+            &call.service,
+            &asked,
+            paging.cursor.as_deref(),
+            paging.limit,
+        )
+        .await,
+    )?;
+    let items = casts::views(&call.service, &page.items).await?;
     let page = Page {
         items,
         next: page.next,
@@ -70,7 +77,7 @@ pub(crate) fn terminates(query: &mut Query) -> bool {
 pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(made(
         call,
-        &casts::create(&call.desk, &call.document()?).await?,
+        &casts::create(&call.service, &call.document()?).await?,
     ))
 }
 
@@ -78,7 +85,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 pub(crate) async fn copy<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(made(
         call,
-        &casts::copy(&call.desk, call.id, &call.optional_document()?).await?,
+        &casts::copy(&call.service, call.id, &call.optional_document()?).await?,
     ))
 }
 
@@ -87,7 +94,7 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let edited = casts::rotate_key(
-        &call.desk,
+        &call.service,
         call.id,
         &call.optional_document()?,
         &Precondition::of(call.visit),
@@ -98,14 +105,14 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
 
 /// One cast.
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let read = casts::read(&call.desk, call.id).await?;
+    let read = casts::read(&call.service, call.id).await?;
     Ok(show(call, StatusCode::OK, &read))
 }
 
 /// Changes what the document names.
 pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let edited = casts::change(
-        &call.desk,
+        &call.service,
         call.id,
         &call.document()?,
         &Precondition::of(call.visit),
@@ -118,7 +125,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let terminate = query::read(call.visit, terminates)?;
     casts::delete(
-        &call.desk,
+        &call.service,
         call.id,
         &Precondition::of(call.visit),
         terminate,
@@ -131,7 +138,7 @@ pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 pub(crate) async fn try_link<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let steps = trials::run(&call.desk, call.id, &call.document()?).await?;
+    let steps = trials::run(&call.service, call.id, &call.document()?).await?;
     Ok(reply::json(StatusCode::OK, &trials::view(&steps)))
 }
 
@@ -146,7 +153,7 @@ fn show<S: Store, L: Launcher>(
     status: StatusCode,
     edited: &Edited,
 ) -> Reply {
-    let mut reply = reply::json(status, &edited.view(&call.desk.casting.terms.public_url));
+    let mut reply = reply::json(status, &edited.view(&call.service.casting.terms.public_url));
     version::set_cast(&mut reply, &edited.cast);
     reply
 }

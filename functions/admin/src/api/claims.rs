@@ -4,8 +4,8 @@ use casting_core::History;
 use casting_core::cast::Cast;
 use casting_core::hours::{Hour, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
+use casting_core::json_schema;
 use casting_core::ports::{Launcher, Store};
-use casting_core::sketch;
 use casting_core::time::Timestamp;
 use casting_web::{Mistake, Problem, Reply, reply};
 use futures_util::try_join;
@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 use super::{Call, query};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::desk::casts;
-use crate::desk::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
-use crate::desk::failure::Failure;
-use crate::desk::sessions::Outcome;
+use crate::service::casts;
+use crate::service::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
+use crate::service::failure::Failure;
+use crate::service::sessions::Outcome;
 
 /// How far back is looked when nobody says how far, in seconds.
 const DAY: u64 = 86_400;
@@ -35,7 +35,12 @@ pub(crate) async fn list_of_cast<S: Store, L: Launcher>(
         ClaimsOf::Cast(casts::parse_id(call.id)?)
     };
     let (paging, filters) = query::read(call.visit, asked)?;
-    show(call, &paging, filters.of(of, call.desk.casting.clock.now())).await
+    show(
+        call,
+        &paging,
+        filters.of(of, call.service.casting.clock.now()),
+    )
+    .await
 }
 
 /// `/claims`, of all casts or of `?cast=`.
@@ -46,7 +51,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
         &paging,
         filters.of(
             cast.map_or(ClaimsOf::All, ClaimsOf::Cast),
-            call.desk.casting.clock.now(),
+            call.service.casting.clock.now(),
         ),
     )
     .await
@@ -57,9 +62,16 @@ async fn show<S: Store, L: Launcher>(
     paging: &Paging,
     asked: ClaimsAsked,
 ) -> Result<Reply, Failure> {
-    let found = paging
-        .checked(claims::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await)?;
-    Ok(reply::json(StatusCode::OK, &found.view(&call.desk)))
+    let found = paging.checked(
+        claims::list(
+            &call.service,
+            &asked,
+            paging.cursor.as_deref(),
+            paging.limit,
+        )
+        .await,
+    )?;
+    Ok(reply::json(StatusCode::OK, &found.view(&call.service)))
 }
 
 /// Which claims are asked for, whosever they are.
@@ -132,7 +144,7 @@ pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) 
 pub(crate) async fn statistics_of_cast<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let cast = casts::find(&call.desk, call.id).await?;
+    let cast = casts::find(&call.service, call.id).await?;
     tell(call, Some(&cast)).await
 }
 
@@ -147,7 +159,7 @@ async fn tell<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
     cast: Option<&Cast>,
 ) -> Result<Reply, Failure> {
-    let now = call.desk.casting.clock.now();
+    let now = call.service.casting.clock.now();
     let (since, until) = query::read(call.visit, span)?;
     let until = until.unwrap_or(now);
     let since = since.unwrap_or_else(|| until.minus_seconds(DAY - 1));
@@ -158,13 +170,13 @@ async fn tell<S: Store, L: Launcher>(
     }
     let waiting = async {
         match cast {
-            Some(cast) => casts::count_waiting(&call.desk, cast).await,
+            Some(cast) => casts::count_waiting(&call.service, cast).await,
             None => Ok(None),
         }
     };
     let history = async {
         Ok(call
-            .desk
+            .service
             .casting
             .history(cast.map(|cast| &cast.id), since, until)
             .await?)
@@ -220,10 +232,10 @@ pub(crate) fn schema() -> Value {
         })
     };
     let mut hour = counts();
-    hour["hour"] = sketch::time();
-    sketch::object(json!({
-        "hours": { "type": "array", "items": sketch::object(hour) },
-        "total": sketch::object(counts()),
+    hour["hour"] = json_schema::time();
+    json_schema::object(json!({
+        "hours": { "type": "array", "items": json_schema::object(hour) },
+        "total": json_schema::object(counts()),
         "start_bounds_seconds": { "type": "array", "items": count() },
         "waiting": {
             "type": ["integer", "null"], "minimum": 0,

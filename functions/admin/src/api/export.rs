@@ -13,9 +13,9 @@ use super::{Call, claims, query};
 use crate::api::claims::Filters;
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::desk::claims::{self as verbs, ClaimsOf};
-use crate::desk::failure::Failure;
-use crate::desk::sessions;
+use crate::service::claims::{self as verbs, ClaimsOf};
+use crate::service::failure::Failure;
+use crate::service::sessions;
 
 /// Accepted claims in one file at most: what fits into one answer with room to spare. `Link: …; rel="next"` says where the rest begins.
 const ROWS: usize = 3000;
@@ -51,14 +51,14 @@ pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
     let (((paging, filters), cast), is_csv) = query::read(call.visit, asked)?;
     let asked = filters.of(
         cast.map_or(ClaimsOf::All, ClaimsOf::Cast),
-        call.desk.casting.clock.now(),
+        call.service.casting.clock.now(),
     );
     let mut found =
-        paging.checked(verbs::list(&call.desk, &asked, paging.cursor.as_deref(), 100).await)?;
+        paging.checked(verbs::list(&call.service, &asked, paging.cursor.as_deref(), 100).await)?;
     while found.accepted.items.len() < ROWS
         && let Some(next) = found.accepted.next.take()
     {
-        let more = verbs::list(&call.desk, &asked, Some(&next), 100).await?;
+        let more = verbs::list(&call.service, &asked, Some(&next), 100).await?;
         found.accepted.items.extend(more.accepted.items);
         found.accepted.next = more.accepted.next;
     }
@@ -69,7 +69,7 @@ pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
             csv(&found.accepted, &found.refused)?,
         )
     } else {
-        reply::json(StatusCode::OK, &found.view(&call.desk))
+        reply::json(StatusCode::OK, &found.view(&call.service))
     };
     let name = if is_csv {
         "attachment; filename=\"claims.csv\""

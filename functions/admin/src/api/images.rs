@@ -8,15 +8,15 @@ use http::StatusCode;
 
 use super::{Call, paging, query};
 use crate::api::paging::Paging;
-use crate::desk::failure::Failure;
-use crate::desk::images;
-use crate::desk::version::{self, Precondition};
+use crate::service::failure::Failure;
+use crate::service::images;
+use crate::service::version::{self, Precondition};
 
 /// All images, a page at a time.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let paging = query::read(call.visit, Paging::asked)?;
     let page = call
-        .desk
+        .service
         .casting
         .store
         .records::<Image>(paging.cursor.as_deref(), paging.limit)
@@ -28,7 +28,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 /// A new image: 201 with its address.
 pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(show_made(
-        &images::create(&call.desk, &call.document()?).await?,
+        &images::create(&call.service, &call.document()?).await?,
     ))
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(show(
         StatusCode::OK,
-        &images::find(&call.desk, call.id).await?,
+        &images::find(&call.service, call.id).await?,
     ))
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
     Ok(show(
         StatusCode::OK,
         &images::change(
-            &call.desk,
+            &call.service,
             call.id,
             &call.document()?,
             &Precondition::of(call.visit),
@@ -59,13 +59,13 @@ pub(crate) async fn register<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     Ok(show_made(
-        &images::register_anew(&call.desk, call.id, &Precondition::of(call.visit)).await?,
+        &images::register_anew(&call.service, call.id, &Precondition::of(call.visit)).await?,
     ))
 }
 
 /// Deletes an image that nothing uses.
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    images::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    images::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 

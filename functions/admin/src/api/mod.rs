@@ -21,14 +21,16 @@ use casting_core::group::Group;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
 use casting_core::staging::Staging;
-use casting_web::{Access, Matched, Problem, Reply, Request, RouteName, Visit, body, reply};
+use casting_web::{
+    Access, Matched, Problem, Reply, Request, RequestContext, RouteName, body, reply,
+};
 use http::Method;
 use serde_json::Value;
 
-use crate::desk::Desk;
-use crate::desk::failure::Failure;
 use crate::door;
 use crate::openapi;
+use crate::service::AdminService;
+use crate::service::failure::Failure;
 
 /// The longest idempotency key, in characters.
 const REQUEST_KEY: usize = 200;
@@ -36,9 +38,9 @@ const REQUEST_KEY: usize = 200;
 /// One request of somebody who may make it.
 pub(crate) struct Call<'a, S, L> {
     /// Where they stand.
-    pub(crate) desk: Desk<'a, S, L>,
+    pub(crate) service: AdminService<'a, S, L>,
     /// The request, as far as it is not its body.
-    pub(crate) visit: &'a Visit,
+    pub(crate) visit: &'a RequestContext,
     /// What stands for `{id}` in the path, as sent.
     pub(crate) id: &'a str,
     request: &'a Request,
@@ -49,7 +51,7 @@ impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
     /// something needs a key in a header, which no other site's page can make a browser send.
     async fn admit(
         casting: &'a Casting<S, L>,
-        visit: &'a Visit,
+        visit: &'a RequestContext,
         request: &'a Request,
         matched: &Matched<'a>,
     ) -> Result<Self, Failure> {
@@ -75,13 +77,13 @@ impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
                 }
             },
         };
-        let desk = Desk {
+        let service = AdminService {
             casting,
             actor: admitted.actor,
             request_key,
         };
         Ok(Self {
-            desk,
+            service,
             visit,
             id: matched.segment,
             request,
@@ -131,7 +133,7 @@ pub(crate) fn needed(access: Access) -> String {
 /// What kept it from being done.
 pub(crate) async fn answer<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     request: &Request,
     matched: &Matched<'_>,
 ) -> Result<Reply, Failure> {
@@ -145,7 +147,7 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
             .into_problem(|code| casting.draw_reference(code, None))
             .reply(),
     };
-    let limit = casting.calls_left(&call.desk.actor).await;
+    let limit = casting.calls_left(&call.service.actor).await;
     reply::set_rate_limits(&mut reply, limit.as_slice());
     Ok(reply)
 }

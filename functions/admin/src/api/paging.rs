@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::api::query::Query;
-use crate::desk::failure::Failure;
+use crate::service::failure::Failure;
 
 /// How many rows a page has when nobody says how many.
 const DEFAULT_LIMIT: u32 = 50;
@@ -74,7 +74,7 @@ pub(crate) fn show<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Reply {
 mod tests {
     use casting_core::ports::Fault;
     use casting_core::testing::SeededEntropy;
-    use casting_web::{Body, Visit};
+    use casting_web::{Body, RequestContext};
 
     use super::*;
     use crate::api::query;
@@ -85,7 +85,7 @@ mod tests {
             .body(Body::Empty)
             .expect("a request");
         query::read(
-            &Visit::parse(&request, &SeededEntropy::new(1)),
+            &RequestContext::parse(&request, &SeededEntropy::new(1)),
             Paging::asked,
         )
         .ok()

@@ -6,7 +6,7 @@ use casting_core::form::plain;
 use casting_core::persistent_profile::PersistentProfile;
 use casting_core::ports::{Launcher, Page, Store};
 use casting_core::profile::Profile;
-use casting_core::{shape, sketch};
+use casting_core::{json_schema, shape};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use super::{Call, casts, paging, query};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::desk::failure::Failure;
-use crate::desk::version::{self, Precondition};
-use crate::desk::{api_keys, audits, profiles, users};
+use crate::service::failure::Failure;
+use crate::service::version::{self, Precondition};
+use crate::service::{api_keys, audits, profiles, users};
 
 /// Who calls, and what they may do.
 pub(crate) fn me<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    let actor = &call.desk.actor;
+    let actor = &call.service.actor;
     let scopes: Vec<&str> = actor.scopes.iter().copied().map(Scope::as_str).collect();
     Ok(reply::json(
         StatusCode::OK,
@@ -30,7 +30,7 @@ pub(crate) fn me<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, 
 
 /// What JSON Schema says of [`me`].
 pub(crate) fn me_schema() -> Value {
-    sketch::object(json!({
+    json_schema::object(json!({
         "kind": { "type": "string", "enum": ActorKind::ALL },
         "id": { "type": "string" },
         "name": { "type": "string" },
@@ -43,14 +43,14 @@ pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
     let (paging, is_anonymous) = query::read(call.visit, asked_users)?;
     if is_anonymous {
         let page = paging.checked(
-            users::list_anonymous(&call.desk, paging.cursor.as_deref(), paging.limit).await,
+            users::list_anonymous(&call.service, paging.cursor.as_deref(), paging.limit).await,
         )?;
         return Ok(paging::show(&page, |session| {
             json!(users::view_anonymous(session))
         }));
     }
     let page =
-        paging.checked(users::list(&call.desk, paging.cursor.as_deref(), paging.limit).await)?;
+        paging.checked(users::list(&call.service, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, Profile::view))
 }
 
@@ -71,14 +71,14 @@ pub(crate) fn asked_users(query: &mut Query) -> (Paging, bool) {
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &users::find(&call.desk, call.id).await?,
+        &users::find(&call.service, call.id).await?,
     ))
 }
 
 /// Forgets a user; `?terminate=true` ends their live sessions first.
 pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let terminate = query::read(call.visit, casts::terminates)?;
-    users::delete(&call.desk, call.id, terminate).await?;
+    users::delete(&call.service, call.id, terminate).await?;
     Ok(reply::no_content())
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn profiles<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let page = Page {
-        items: profiles::list(&call.desk, call.id).await?,
+        items: profiles::list(&call.service, call.id).await?,
         next: None,
     };
     Ok(paging::show(&page, PersistentProfile::view))
@@ -99,7 +99,7 @@ pub(crate) async fn restore_profile<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &profiles::restore(&call.desk, call.id, &call.document()?)
+        &profiles::restore(&call.service, call.id, &call.document()?)
             .await?
             .view(),
     ))
@@ -109,7 +109,7 @@ pub(crate) async fn restore_profile<S: Store, L: Launcher>(
 pub(crate) async fn delete_profile<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    profiles::delete(&call.desk, call.id).await?;
+    profiles::delete(&call.service, call.id).await?;
     Ok(reply::no_content())
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn delete_profile<S: Store, L: Launcher>(
 pub(crate) async fn create_api_key<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let (key, text) = api_keys::create(&call.desk, &call.document()?).await?;
+    let (key, text) = api_keys::create(&call.service, &call.document()?).await?;
     let mut view = api_key_form::view(&key);
     view["key"] = json!(text);
     let mut reply = reply::json(StatusCode::CREATED, &view);
@@ -130,7 +130,7 @@ pub(crate) async fn create_api_key<S: Store, L: Launcher>(
 pub(crate) async fn delete_api_key<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    api_keys::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    api_keys::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
@@ -141,7 +141,7 @@ pub(crate) async fn list_audit<S: Store, L: Launcher>(
     let (paging, target) = query::read(call.visit, asked_audit)?;
     let page = paging.checked(
         audits::list(
-            &call.desk,
+            &call.service,
             target.as_deref(),
             paging.cursor.as_deref(),
             paging.limit,
@@ -169,7 +169,7 @@ pub(crate) async fn read_audit<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &audits::view(&audits::find(&call.desk, call.id).await?),
+        &audits::view(&audits::find(&call.service, call.id).await?),
     ))
 }
 
@@ -177,6 +177,6 @@ pub(crate) async fn read_audit<S: Store, L: Launcher>(
 pub(crate) async fn undo_audit<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    audits::undo(&call.desk, call.id).await?;
+    audits::undo(&call.service, call.id).await?;
     Ok(reply::no_content())
 }

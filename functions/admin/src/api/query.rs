@@ -3,10 +3,10 @@
 
 use casting_core::form::{Reader, Spelled, spelled};
 use casting_core::time::Timestamp;
-use casting_web::{Mistake, Problem, Visit};
+use casting_web::{Mistake, Problem, RequestContext};
 use serde_json::{Value, json};
 
-use crate::desk::failure::Failure;
+use crate::service::failure::Failure;
 
 /// A parameter, as the document tells of it.
 #[derive(Debug)]
@@ -31,7 +31,10 @@ pub(crate) struct Query {
 ///
 /// # Errors
 /// 400 with the name of the first parameter that is wrong or that nobody asks for.
-pub(crate) fn read<T>(visit: &Visit, read: impl FnOnce(&mut Query) -> T) -> Result<T, Failure> {
+pub(crate) fn read<T>(
+    visit: &RequestContext,
+    read: impl FnOnce(&mut Query) -> T,
+) -> Result<T, Failure> {
     let mut query = Query {
         sent: visit.queries(),
         ..Query::default()
@@ -44,7 +47,7 @@ pub(crate) fn read<T>(visit: &Visit, read: impl FnOnce(&mut Query) -> T) -> Resu
 }
 
 /// Which parameters `read` asks for.
-pub(crate) fn sketch(read: impl FnOnce(&mut Query)) -> Vec<Parameter> {
+pub(crate) fn json_schema(read: impl FnOnce(&mut Query)) -> Vec<Parameter> {
     let mut query = Query::default();
     read(&mut query);
     query.asked
@@ -190,7 +193,7 @@ mod tests {
             .uri(format!("/x?{text}"))
             .body(Body::Empty)
             .expect("a request");
-        let visit = Visit::parse(&request, &SeededEntropy::new(1));
+        let visit = RequestContext::parse(&request, &SeededEntropy::new(1));
         match read(&visit, asked) {
             Ok((few, on, _, word)) => Ok((few, on, word)),
             Err(Failure::Problem(problem)) => Err(problem.sentence().to_owned()),
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_read_is_what_is_told() {
-        let told = sketch(|query| _ = asked(query));
+        let told = json_schema(|query| _ = asked(query));
         assert_eq!(
             told.iter()
                 .map(|parameter| parameter.name)

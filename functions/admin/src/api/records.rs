@@ -7,10 +7,10 @@ use http::StatusCode;
 use super::{Call, paging, query};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::desk::failure::Failure;
-use crate::desk::records::{self, Editable};
-use crate::desk::version::{self, Precondition};
-use crate::desk::{pools, staging};
+use crate::service::failure::Failure;
+use crate::service::records::{self, Editable};
+use crate::service::version::{self, Precondition};
+use crate::service::{pools, staging};
 
 /// All of a kind, a page at a time.
 pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
@@ -18,7 +18,7 @@ pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     let paging = query::read(call.visit, Paging::asked)?;
     let page = paging.checked(
-        records::list::<R, S, L>(&call.desk, paging.cursor.as_deref(), paging.limit).await,
+        records::list::<R, S, L>(&call.service, paging.cursor.as_deref(), paging.limit).await,
     )?;
     Ok(paging::show(&page, R::view))
 }
@@ -28,7 +28,7 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     Ok(made(
-        &records::create::<R, S, L>(&call.desk, &call.document()?).await?,
+        &records::create::<R, S, L>(&call.service, &call.document()?).await?,
     ))
 }
 
@@ -36,7 +36,9 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
 pub(crate) async fn create_staging<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    Ok(made(&staging::create(&call.desk, &call.document()?).await?))
+    Ok(made(
+        &staging::create(&call.service, &call.document()?).await?,
+    ))
 }
 
 /// One of them.
@@ -45,7 +47,7 @@ pub(crate) async fn read<R: Editable, S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     Ok(show(
         StatusCode::OK,
-        &records::find::<R, S, L>(&call.desk, call.id).await?.0,
+        &records::find::<R, S, L>(&call.service, call.id).await?.0,
     ))
 }
 
@@ -54,7 +56,7 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let record = records::change::<R, S, L>(
-        &call.desk,
+        &call.service,
         call.id,
         &call.document()?,
         &Precondition::of(call.visit),
@@ -68,7 +70,7 @@ pub(crate) async fn change_staging<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let record = staging::change(
-        &call.desk,
+        &call.service,
         call.id,
         &call.document()?,
         &Precondition::of(call.visit),
@@ -81,7 +83,7 @@ pub(crate) async fn change_staging<S: Store, L: Launcher>(
 pub(crate) async fn delete_staging<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    staging::delete(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    staging::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
@@ -89,10 +91,10 @@ pub(crate) async fn delete_staging<S: Store, L: Launcher>(
 pub(crate) async fn read_pool<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let (staging, pool) = pools::read(&call.desk, call.id).await?;
+    let (staging, pool) = pools::read(&call.service, call.id).await?;
     Ok(reply::json(
         StatusCode::OK,
-        &pools::view(&call.desk, &staging, &pool),
+        &pools::view(&call.service, &staging, &pool),
     ))
 }
 
@@ -108,7 +110,7 @@ pub(crate) async fn delete_group<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let force = query::read(call.visit, forces)?;
-    records::delete_group(&call.desk, call.id, &Precondition::of(call.visit), force).await?;
+    records::delete_group(&call.service, call.id, &Precondition::of(call.visit), force).await?;
     Ok(reply::no_content())
 }
 
@@ -116,7 +118,7 @@ pub(crate) async fn delete_group<S: Store, L: Launcher>(
 pub(crate) async fn delete_network<S: Store, L: Launcher>(
     call: &Call<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    records::delete_network(&call.desk, call.id, &Precondition::of(call.visit)).await?;
+    records::delete_network(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 

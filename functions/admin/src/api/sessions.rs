@@ -10,17 +10,23 @@ use serde_json::json;
 use super::{Call, paging, query};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::desk::failure::Failure;
-use crate::desk::sessions::{self, SessionsAsked};
+use crate::service::failure::Failure;
+use crate::service::sessions::{self, SessionsAsked};
 
 /// All sessions, the newest first.
 pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     let (paging, asked) = query::read(call.visit, asked)?;
     let page = paging.checked(
-        sessions::list(&call.desk, &asked, paging.cursor.as_deref(), paging.limit).await,
+        sessions::list(
+            &call.service,
+            &asked,
+            paging.cursor.as_deref(),
+            paging.limit,
+        )
+        .await,
     )?;
     Ok(paging::show(&page, |session| {
-        sessions::view_of(&call.desk, session)
+        sessions::view_of(&call.service, session)
     }))
 }
 
@@ -61,7 +67,10 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, SessionsAsked) {
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &sessions::view_of(&call.desk, &sessions::find(&call.desk, call.id).await?),
+        &sessions::view_of(
+            &call.service,
+            &sessions::find(&call.service, call.id).await?,
+        ),
     ))
 }
 
@@ -69,7 +78,10 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 pub(crate) async fn stop<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &sessions::view_of(&call.desk, &sessions::stop(&call.desk, call.id).await?),
+        &sessions::view_of(
+            &call.service,
+            &sessions::stop(&call.service, call.id).await?,
+        ),
     ))
 }
 
@@ -79,7 +91,10 @@ pub(crate) async fn unshare<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &sessions::view_of(&call.desk, &sessions::unshare(&call.desk, call.id).await?),
+        &sessions::view_of(
+            &call.service,
+            &sessions::unshare(&call.service, call.id).await?,
+        ),
     ))
 }
 
@@ -87,6 +102,6 @@ pub(crate) async fn unshare<S: Store, L: Launcher>(
 pub(crate) async fn watch<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
-        &json!({ "url": sessions::watch(&call.desk, call.id).await? }),
+        &json!({ "url": sessions::watch(&call.service, call.id).await? }),
     ))
 }

@@ -7,19 +7,24 @@ use casting_web::{Reply, reply};
 use http::StatusCode;
 
 use super::Call;
-use crate::desk::failure::Failure;
-use crate::desk::settings;
-use crate::desk::version::{self, Precondition};
+use crate::service::failure::Failure;
+use crate::service::settings;
+use crate::service::version::{self, Precondition};
 
 /// The settings as they are.
 pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
-    Ok(show(&settings::read(&call.desk).await?))
+    Ok(show(&settings::read(&call.service).await?))
 }
 
 /// Changes what the document names.
 pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
     Ok(show(
-        &settings::change(&call.desk, &call.document()?, &Precondition::of(call.visit)).await?,
+        &settings::change(
+            &call.service,
+            &call.document()?,
+            &Precondition::of(call.visit),
+        )
+        .await?,
     ))
 }
 

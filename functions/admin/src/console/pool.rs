@@ -13,7 +13,7 @@ use super::moment::{grouped, spell};
 use super::sessions::sessions_table;
 use super::shown;
 use super::table::{Badge, Empty, Table};
-use crate::desk::pools::Numbers;
+use crate::service::pools::Numbers;
 
 /// How much time is drawn, in seconds.
 const DRAWN_SECONDS: i64 = 2 * 86_400;

@@ -10,7 +10,7 @@ use super::pool;
 use super::shell::{Place, Screen};
 use super::shown;
 use super::table::{Act, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
-use crate::desk::pools::Numbers;
+use crate::service::pools::Numbers;
 
 /// A page with a list and a way to add to it.
 fn screen(

@@ -106,7 +106,7 @@ fn write(route: &Route, operation: &Operation) -> Value {
     if let (Some(schema), Some(name)) = (&operation.segment, segment_of(route.path)) {
         parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
     }
-    for parameter in operation.query.map(query::sketch).unwrap_or_default() {
+    for parameter in operation.query.map(query::json_schema).unwrap_or_default() {
         parameters.push(json!({ "name": parameter.name, "in": "query", "description": parameter.about, "schema": parameter.schema }));
     }
     parameters.extend(

@@ -14,7 +14,7 @@ mod tests;
 use std::sync::LazyLock;
 
 use casting_core::keys::hash_secret;
-use casting_web::{Reply, Visit, reply};
+use casting_web::{Reply, RequestContext, reply};
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
 
@@ -38,7 +38,7 @@ static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
 });
 
 /// The document, unless the caller has it already.
-pub(crate) fn show(visit: &Visit) -> Reply {
+pub(crate) fn show(visit: &RequestContext) -> Reply {
     let Written { text, tag } = &*WRITTEN;
     let known = visit.header(&IF_NONE_MATCH).is_some_and(|tags| {
         tags.split(',')

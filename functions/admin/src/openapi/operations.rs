@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::api::{casts, claims, export, people, records, sessions};
-use crate::desk::profiles;
+use crate::service::profiles;
 
 /// What one route takes and gives.
 pub(super) struct Operation {

@@ -6,8 +6,8 @@ use casting_core::captcha::CaptchaKind;
 use casting_core::denial::DenialCode;
 use casting_core::form::Spelled;
 use casting_core::ids::{Reference, SessionId};
+use casting_core::json_schema::{self, Schemas};
 use casting_core::policy::NotApplied;
-use casting_core::sketch::{self, Schemas};
 use casting_core::{
     api_key_form, cast_form, group_form, image_form, network_form, session::EndReason,
     staging_form, system_form,
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::codes;
 use crate::api::{claims as statistics, people};
-use crate::desk::{audits, casts, claims, pools, profiles, sessions, trials, users};
+use crate::service::{audits, casts, claims, pools, profiles, sessions, trials, users};
 
 /// Every schema by its name.
 pub(super) fn all() -> Map<String, Value> {
@@ -55,7 +55,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Sessions", page("Session")),
         (
             "WayIn",
-            sketch::object(
+            json_schema::object(
                 json!({ "url": { "type": "string", "format": "uri", "description": "Good for one browser." } }),
             ),
         ),
@@ -91,7 +91,9 @@ fn reference(name: &str) -> Value {
 /// A page of these.
 fn page(item: &str) -> Value {
     let next = json!({ "type": ["string", "null"], "description": "The cursor of the page that follows; null on the last one." });
-    sketch::object(json!({ "items": { "type": "array", "items": reference(item) }, "next": next }))
+    json_schema::object(
+        json!({ "items": { "type": "array", "items": reference(item) }, "next": next }),
+    )
 }
 
 fn issued() -> Value {
@@ -101,7 +103,7 @@ fn issued() -> Value {
 
 /// RFC 9457, with what is ours.
 fn problem() -> Value {
-    let error = sketch::object(json!({
+    let error = json_schema::object(json!({
         "pointer": { "type": "string", "description": "A JSON pointer to the value." },
         "detail": { "type": "string", "description": "One plain sentence." },
     }));
@@ -161,7 +163,7 @@ fn description() -> Value {
         "ticket_expires_in": { "type": "integer", "description": "In seconds." },
         "claim_url": uri("Where the claim goes."),
         "login_url": uri("Where to log in first."),
-        "valid_until": sketch::time(),
+        "valid_until": json_schema::time(),
     });
     json!({ "type": "object", "properties": properties, "required": ["name", "needs", "parameters", "claim_url"] })
 }
@@ -212,8 +214,8 @@ fn status() -> Value {
         "reason": { "type": "string", "enum": EndReason::WORDS, "description": "Why it ended." },
         "denial": { "type": "string", "enum": denials, "description": "Why it never got ready." },
         "retry_after": { "type": "integer", "minimum": 0 },
-        "ready_by": sketch::time(),
-        "ends_at": sketch::time(),
+        "ready_by": json_schema::time(),
+        "ends_at": json_schema::time(),
         "enter_url": uri("Where it is entered."),
     });
     json!({ "type": "object", "properties": properties, "required": ["id", "state"] })

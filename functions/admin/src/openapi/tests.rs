@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::document::{has_body, id_of, is_for_programs, whole};
 use super::{examples, operations};
-use crate::desk::sessions;
+use crate::service::sessions;
 
 /// The schema of this name, with everything that it refers to.
 fn validator(document: &Value, name: &str) -> jsonschema::Validator {

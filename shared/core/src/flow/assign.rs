@@ -39,7 +39,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if self.gates.is_none() || lost.len() >= LOST_RACES || claim.profile.is_some() {
             return Ok(offer);
         }
-        let pools = self.book.pools(&self.store, now).await?;
+        let pools = self.cache.pools(&self.store, now).await?;
         let of_image = |pool: &&Staging| {
             pool.settings.enabled && pool.settings.image_id == claim.launch.image_id
         };
@@ -48,14 +48,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 continue;
             }
             offer.pool.get_or_insert_with(|| pool.id.clone());
-            let waiting = self.book.staged(&self.store, &pool.id, now).await?;
+            let waiting = self.cache.staged(&self.store, &pool.id, now).await?;
             // Each claim has an order of its own, so that not everybody reaches for the same one.
             let rank = |session: &&Session| ids::mix(claim.claim_id(), &session.id);
             let fitting = waiting
                 .iter()
                 .filter(|session| session.fits(claim, now) && !lost.contains(&session.id));
             if let Some(chosen) = fitting.min_by_key(rank) {
-                self.book.take_staged(&pool.id, &chosen.id);
+                self.cache.take_staged(&pool.id, &chosen.id);
                 return Ok(Offer {
                     pool: Some(pool.id.clone()),
                     staged: Some(Box::new(chosen.clone())),
@@ -73,13 +73,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         now: Timestamp,
     ) -> Result<bool, Fault> {
         let Some(image) = self
-            .book
+            .cache
             .image(&self.store, &pool.settings.image_id, now)
             .await?
         else {
             return Ok(false);
         };
-        let groups = self.book.groups(&self.store, now).await?;
+        let groups = self.cache.groups(&self.store, now).await?;
         let network = pool
             .settings
             .network

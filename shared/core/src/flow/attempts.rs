@@ -18,9 +18,9 @@ struct Minute {
 
 /// Attempts of this minute by address hash.
 #[derive(Default)]
-pub(super) struct AttemptBook(Mutex<Minute>);
+pub(super) struct AttemptLimiter(Mutex<Minute>);
 
-impl AttemptBook {
+impl AttemptLimiter {
     /// Counts an attempt.
     pub(super) fn note(&self, address: &str, now: Timestamp) {
         if let Ok(mut minute) = self.0.lock() {
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_address_that_tried_too_often_waits_for_the_next_minute() {
-        let book = AttemptBook::default();
+        let book = AttemptLimiter::default();
         for _ in 0..3 {
             assert_eq!(book.wait("a", 3, NOON), None);
             book.note("a", NOON);

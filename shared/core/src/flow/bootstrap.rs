@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Casting, Refusal, Stop};
+use super::{Casting, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::ids::{Nonce, SessionId, draw};
 use crate::keys::SessionSecret;
@@ -29,7 +29,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             .map_err(|stop| self.refuse_quietly(stop))
     }
 
-    async fn exchange_token(&self, id: &SessionId, token: &str) -> Result<SessionSecret, Stop> {
+    async fn exchange_token(
+        &self,
+        id: &SessionId,
+        token: &str,
+    ) -> Result<SessionSecret, FlowError> {
         let keys = self.keys.sessions();
         // Asked first: whoever brings another text costs no read.
         let attempt = keys

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::ground::Ground;
+use super::admission_context::AdmissionContext;
 use super::open::captcha_bond;
 use super::room::Waiting;
-use super::{Casting, Refusal, Stop, TRIES, Visitor, outcome};
+use super::{Casting, FlowError, Refusal, TRIES, Visitor, outcome};
 use crate::METRICS;
 use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
@@ -15,7 +15,7 @@ use crate::denial::DenialCode;
 use crate::ids::{CastId, CastKey, Nonce, SessionId, UserId};
 use crate::image::Image;
 use crate::persistent_profile;
-use crate::policy::{self, Admission, NotApplied, ProofFact, Resumption, Verdict, Wishes};
+use crate::policy::{self, Admission, LinkParameters, NotApplied, ProofFact, Resumption, Verdict};
 use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
 use crate::rate_limit::RateLimit;
 use crate::session::{Charge, Launch, Origin, Owner, Pooled, RESERVED_SECONDS, Session, State};
@@ -110,7 +110,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let claimed = async {
             let address = address::hash(visitor.address, &self.keys);
             let most = self
-                .book
+                .cache
                 .system(&self.store, now)
                 .await?
                 .settings
@@ -129,7 +129,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 }
                 ticket.map(|ticket| (cast, ticket))
             });
-            if let Err(Stop::Denied(denial)) = &known
+            if let Err(FlowError::Denied(denial)) = &known
                 && denial.code == DenialCode::UnknownCast
             {
                 policy::attempts::check(wait)?;
@@ -158,7 +158,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         text: &str,
         cast: &Cast,
         now: Timestamp,
-    ) -> Result<LaunchTicket, Stop> {
+    ) -> Result<LaunchTicket, FlowError> {
         let ticket = LaunchTicket::open(text, &self.keys, now).map_err(|error| match error {
             TicketError::Invalid => DenialCode::TicketInvalid,
             TicketError::Expired => DenialCode::TicketExpired,
@@ -177,13 +177,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         ticket: &LaunchTicket,
         request: &ClaimRequest,
         visitor: &Visitor,
-    ) -> Result<Received, Stop> {
+    ) -> Result<Received, FlowError> {
         let now = self.clock.now();
-        let wishes = Wishes {
+        let wishes = LinkParameters {
             kasm_url: ticket.kasm_url.clone(),
             docker_network: ticket.docker_network.clone(),
         };
-        let mut ground = self
+        let mut context = self
             .gather(
                 Some(cast.clone()),
                 known.own_session,
@@ -193,23 +193,23 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 now,
             )
             .await?;
-        (ground.consent, ground.wait) = (Some(request.consent), known.wait);
-        ground.key = CastKey::parse(known.key);
+        (context.consent, context.wait) = (Some(request.consent), known.wait);
+        context.key = CastKey::parse(known.key);
         let mut terms = self.name_session(&cast, ticket, request, visitor);
-        ground.place = Some(
+        context.place = Some(
             ticket
                 .place
                 .clone()
                 .map_or_else(|| (terms.id.clone(), false), |place| (place, true)),
         );
-        self.see_room(&cast, &mut ground).await?;
-        if ground.waits(now) {
+        self.see_room(&cast, &mut context).await?;
+        if context.waits(now) {
             // Whoever was told that it is their turn asks the counts themselves.
-            ground.forget_crowd();
+            context.forget_crowd();
         }
         let given = async {
             let session = self
-                .take(cast, &mut ground, &mut terms, request, now)
+                .take(cast, &mut context, &mut terms, request, now)
                 .await?;
             let session = Box::pin(self.hand_in(session)).await?;
             self.launch(session).await
@@ -217,7 +217,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let stop = match given.await {
             // A claim that comes again finds what the first one did; those who can wait do not end there.
             Ok(session) => match outcome(&session)
-                .filter(|denial| ground.has_room() && denial.code == DenialCode::NoCapacity)
+                .filter(|denial| context.has_room() && denial.code == DenialCode::NoCapacity)
             {
                 Some(denial) => denial.into(),
                 None => {
@@ -225,14 +225,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     return Ok(Received::Session(Box::new(Claimed {
                         session,
                         owner_ticket,
-                        resumed: ground.not_applied.take(),
-                        left: ground.left,
+                        resumed: context.not_applied.take(),
+                        left: context.left,
                     })));
                 }
             },
             Err(stop) => stop,
         };
-        Box::pin(self.seat(stop, &mut ground, &mut terms, request))
+        Box::pin(self.seat(stop, &mut context, &mut terms, request))
             .await
             .map(Received::Place)
     }
@@ -241,25 +241,25 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     async fn take(
         &self,
         cast: Arc<Cast>,
-        ground: &mut Ground<'_>,
+        context: &mut AdmissionContext<'_>,
         terms: &mut Terms<'_>,
         request: &ClaimRequest,
         now: Timestamp,
-    ) -> Result<Session, Stop> {
+    ) -> Result<Session, FlowError> {
         // Whoever waits has shown it before.
-        if policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref())
-            && !ground.waits(now)
+        if policy::captcha::applies(&cast.settings, context.visitor.user.as_ref())
+            && !context.waits(now)
         {
             // Whoever is refused anyway, or was let in before, is not worth a check.
-            if let Verdict::Deny(denial) = policy::admit(&ground.facts(None, now)) {
+            if let Verdict::Deny(denial) = policy::admit(&context.facts(None, now)) {
                 return self.find_earlier(terms, denial.into()).await;
             }
             if let Some(session) = self.store.session(&terms.id).await? {
                 return self.same_request(session, terms);
             }
-            self.check_proof(&cast, ground, terms, request, now).await;
+            self.check_proof(&cast, context, terms, request, now).await;
         }
-        self.reserve(cast, ground, terms).await
+        self.reserve(cast, context, terms).await
     }
 
     /// Which session this claim is for.
@@ -312,15 +312,15 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     pub(super) async fn check_proof(
         &self,
         cast: &Cast,
-        ground: &mut Ground<'_>,
+        context: &mut AdmissionContext<'_>,
         terms: &mut Terms<'_>,
         request: &ClaimRequest,
         now: Timestamp,
     ) {
         let token = request.captcha.as_deref().filter(|token| !token.is_empty());
-        (ground.proof, terms.proof) = match token {
+        (context.proof, terms.proof) = match token {
             Some(token) => {
-                self.ask_verifier(cast, ground, token, terms.ticket, now)
+                self.ask_verifier(cast, context, token, terms.ticket, now)
                     .await
             }
             None => (ProofFact::Missing, None),
@@ -330,7 +330,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     async fn ask_verifier(
         &self,
         cast: &Cast,
-        ground: &Ground<'_>,
+        context: &AdmissionContext<'_>,
         token: &str,
         ticket: &LaunchTicket,
         now: Timestamp,
@@ -339,10 +339,10 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let [ticket, address] = [ticket.nonce.as_str(), ticket.address.as_str()]
             .map(|holder| captcha_bond(cast, holder));
         let check = CaptchaCheck {
-            settings: &ground.system.settings.captcha,
+            settings: &context.system.settings.captcha,
             token,
             bound_to: &[&ticket, &address],
-            address: ground.visitor.address,
+            address: context.visitor.address,
             hostname: self.terms.host(),
             now,
         };
@@ -363,21 +363,21 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     async fn reserve(
         &self,
         mut cast: Arc<Cast>,
-        ground: &mut Ground<'_>,
+        context: &mut AdmissionContext<'_>,
         terms: &Terms<'_>,
-    ) -> Result<Session, Stop> {
+    ) -> Result<Session, FlowError> {
         let mut window: Option<Window> = None;
         let (mut fresh, mut lost) = (false, BTreeSet::new());
-        self.refresh_system(&cast, ground).await?;
+        self.refresh_system(&cast, context).await?;
         for _ in 0..TRIES {
             // Each decision has its own time: a window that others have moved on must not be judged by an earlier one.
             let now = self.clock.now();
             let (admission, image) = match (
-                policy::admit(&ground.facts(window.as_ref(), now)),
-                ground.image.clone(),
+                policy::admit(&context.facts(window.as_ref(), now)),
+                context.image.clone(),
             ) {
                 (Verdict::Admit(admission), Some(image)) => (admission, image),
-                (Verdict::Resume(how), _) => return self.resume(ground, how, now).await,
+                (Verdict::Resume(how), _) => return self.resume(context, how, now).await,
                 (Verdict::Deny(denial), _) => return self.find_earlier(terms, denial.into()).await,
                 // The image rule comes before any admission.
                 (Verdict::Admit(_), None) => {
@@ -389,34 +389,34 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let limit = admission.window.clone();
             let mut reservation = self.draw_up(
                 &cast,
-                ground,
+                context,
                 admission,
                 &image,
                 terms,
                 window.as_ref(),
                 now,
             );
-            reservation.room = self.room_claim(ground, terms, now);
+            reservation.room = self.room_claim(context, terms, now);
             if !fresh
                 && reservation.session.charge.is_free()
                 && reservation.proof.is_none()
                 && reservation.room.is_none()
             {
                 // No condition guards this reservation, so the settings themselves must be fresh.
-                cast = self.read_again(&cast, ground).await?;
+                cast = self.read_again(&cast, context).await?;
                 fresh = true;
                 continue;
             }
             (reservation.session, reservation.staged) =
                 self.choose(reservation.session, &lost).await?;
-            let mark = self.book.mark();
+            let mark = self.cache.mark();
             let reserved = self.store.reserve(&reservation).await?;
             if !matches!(reserved, Reserved::Placed | Reserved::StagedGone) {
-                self.book.return_staged(reservation.staged.as_deref());
+                self.cache.return_staged(reservation.staged.as_deref());
             }
             match reserved {
                 Reserved::Placed => {
-                    ground.left = reservation
+                    context.left = reservation
                         .window
                         .as_ref()
                         .zip(limit)
@@ -432,30 +432,30 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Reserved::StagedGone => lost.extend(reservation.staged.map(|staged| staged.id)),
                 Reserved::Already(session) => return self.same_request(*session, terms),
                 Reserved::ConfigChanged => {
-                    cast = self.read_again(&cast, ground).await?;
+                    cast = self.read_again(&cast, context).await?;
                     fresh = true;
                 }
                 Reserved::SoldOut => {
                     let mut emptied = Cast::clone(&cast);
                     emptied.counter.remaining = 0;
                     cast = Arc::new(emptied);
-                    ground.cast = Some(cast.clone());
-                    let key = ground.key.as_ref().unwrap_or(&cast.settings.key);
-                    self.book.learn(key, Some(cast.clone()), now, mark);
+                    context.cast = Some(cast.clone());
+                    let key = context.key.as_ref().unwrap_or(&cast.settings.key);
+                    self.cache.learn(key, Some(cast.clone()), now, mark);
                 }
-                Reserved::RoomMoved(seen) => ground.room = Some(seen),
+                Reserved::RoomMoved(seen) => context.room = Some(seen),
                 Reserved::WindowMoved(seen) => window = Some(seen),
                 Reserved::Full(kind) => {
-                    ground.full.insert(kind);
-                    if let Some(tally) = reservation.tallies.iter().find(|tally| tally.kind == kind)
+                    context.full.insert(kind);
+                    if let Some(quota) = reservation.quotas.iter().find(|quota| quota.kind == kind)
                     {
-                        self.book.learn_full(&tally.key, now, mark);
+                        self.cache.learn_full(&quota.key, now, mark);
                     }
                 }
                 Reserved::Uncounted(kind) => {
-                    self.count_again(kind, &cast, &ground.system).await?;
+                    self.count_again(kind, &cast, &context.system).await?;
                 }
-                Reserved::ProofUsed => ground.proof = ProofFact::Failed,
+                Reserved::ProofUsed => context.proof = ProofFact::Failed,
             }
         }
         Err(Fault {
@@ -468,12 +468,16 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     /// No condition of a reservation guards the deployment's settings, so a claim is judged by them
     /// as they are now.
-    async fn refresh_system(&self, cast: &Arc<Cast>, ground: &mut Ground<'_>) -> Result<(), Fault> {
+    async fn refresh_system(
+        &self,
+        cast: &Arc<Cast>,
+        context: &mut AdmissionContext<'_>,
+    ) -> Result<(), Fault> {
         let now = self.clock.now();
-        let read = self.book.read_system(&self.store, now).await?;
-        if read.version != ground.system.version {
-            ground.system = read;
-            self.gather_for(cast, ground, now).await?;
+        let read = self.cache.read_system(&self.store, now).await?;
+        if read.version != context.system.version {
+            context.system = read;
+            self.gather_for(cast, context, now).await?;
         }
         Ok(())
     }
@@ -481,16 +485,16 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// The visitor's own session, with the address to be opened in it written down.
     async fn resume(
         &self,
-        ground: &mut Ground<'_>,
+        context: &mut AdmissionContext<'_>,
         how: Resumption,
         now: Timestamp,
-    ) -> Result<Session, Stop> {
-        let own = ground
+    ) -> Result<Session, FlowError> {
+        let own = context
             .own_session
             .clone()
             .ok_or(DenialCode::UnknownSession)?;
         tracing::info!(session.id = %own.id, "Session {} is resumed", own.id);
-        ground.not_applied = Some(how.not_applied);
+        context.not_applied = Some(how.not_applied);
         let Some(url) = how.opens else { return Ok(own) };
         let (id, known) = (own.id.clone(), own.clone());
         let row = self
@@ -500,7 +504,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// A claim that was accepted before is never refused afterwards: whoever comes back with its ticket finds its session.
-    async fn find_earlier(&self, terms: &Terms<'_>, stop: Stop) -> Result<Session, Stop> {
+    async fn find_earlier(&self, terms: &Terms<'_>, stop: FlowError) -> Result<Session, FlowError> {
         match self.store.session(&terms.id).await? {
             Some(session) => self.same_request(session, terms),
             None => Err(stop),
@@ -512,20 +516,20 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     pub(super) async fn read_again(
         &self,
         cast: &Cast,
-        ground: &mut Ground<'_>,
-    ) -> Result<Arc<Cast>, Stop> {
-        let (now, mark) = (self.clock.now(), self.book.mark());
-        let key = ground.key.as_ref().unwrap_or(&cast.settings.key);
+        context: &mut AdmissionContext<'_>,
+    ) -> Result<Arc<Cast>, FlowError> {
+        let (now, mark) = (self.clock.now(), self.cache.mark());
+        let key = context.key.as_ref().unwrap_or(&cast.settings.key);
         let read = self
             .store
             .cast(&cast.id)
             .await?
             .filter(|read| read.settings.answers_to(key, now))
             .map(Arc::new);
-        self.book.learn(key, read.clone(), now, mark);
+        self.cache.learn(key, read.clone(), now, mark);
         let read = read.ok_or(DenialCode::UnknownCast)?;
-        self.gather_for(&read, ground, now).await?;
-        self.see_room(&read, ground).await?;
+        self.gather_for(&read, context, now).await?;
+        self.see_room(&read, context).await?;
         Ok(read)
     }
 
@@ -536,7 +540,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     fn draw_up(
         &self,
         cast: &Cast,
-        ground: &Ground<'_>,
+        context: &AdmissionContext<'_>,
         admission: Admission,
         image: &Image,
         terms: &Terms<'_>,
@@ -547,11 +551,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let key = admission
             .window
             .as_ref()
-            .map(|limit| self.window_key(cast, limit.by, ground.visitor));
+            .map(|limit| self.window_key(cast, limit.by, context.visitor));
         let held = admission
-            .tallies
+            .quotas
             .iter()
-            .map(crate::tally::Tally::held)
+            .map(crate::quota::Quota::held)
             .collect();
         let shares = cast.settings.enable_sharing && settings.view_only.is_some();
         let session = Session {
@@ -562,7 +566,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             cast_key: cast.settings.key.clone(),
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
-            owner: self.mint_owner(cast, ground, id, now),
+            owner: self.mint_owner(cast, context, id, now),
             charge: Charge {
                 count: admission.count,
                 window: key.clone(),
@@ -570,17 +574,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             },
             launch: Launch::of(image, admission.network, admission.kasm_url.url),
             origin: Origin {
-                address: address::hash(ground.visitor.address, &self.keys),
+                address: address::hash(context.visitor.address, &self.keys),
                 referrer: ticket.referrer.clone(),
             },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
             entered_at: None,
-            time_limit_seconds: ground
+            time_limit_seconds: context
                 .grant
                 .time_limit_seconds(settings.session_time_limit_seconds),
-            grant: ground.grant.clone(),
+            grant: context.grant.clone(),
             notes: if admission.kasm_url.ignored {
                 vec!["kasm-url-ignored".to_owned()]
             } else {
@@ -591,8 +595,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             secret_key: self.keys.sessions().name().to_owned(),
             bootstrapped: None,
             go: None,
-            profile: persistent_profile::carried(cast, image, ground.visitor.user.as_ref()),
-            viewing: ground.viewing(cast, image),
+            profile: persistent_profile::carried(cast, image, context.visitor.user.as_ref()),
+            viewing: context.viewing(cast, image),
             sharing: if shares {
                 Sharing::default().begun(&*self.entropy)
             } else {
@@ -611,7 +615,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             session,
             cast_version: cast.version,
             window,
-            tallies: admission.tallies,
+            quotas: admission.quotas,
             proof: terms.proof.clone(),
             staged: None,
             room: None,
@@ -622,17 +626,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     fn mint_owner(
         &self,
         cast: &Cast,
-        ground: &Ground<'_>,
+        context: &AdmissionContext<'_>,
         session: &SessionId,
         now: Timestamp,
     ) -> Owner {
-        if let Some(user) = &ground.visitor.user {
+        if let Some(user) = &context.visitor.user {
             return Owner::User {
                 id: user.id.clone(),
                 name: user.name.clone(),
             };
         }
-        let hours = ground.system.settings.anonymous_user_hours;
+        let hours = context.system.settings.anonymous_user_hours;
         Owner::Anonymous {
             id: UserId::of_session(session),
             group: cast.settings.anonymous_group_id.clone(),
@@ -655,7 +659,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// Counts a refusal, logs a fault, and says where the visitor goes.
     pub(super) async fn refuse(
         &self,
-        stop: Stop,
+        stop: FlowError,
         cast: Option<&Cast>,
         referrer: Option<String>,
         visitor: &Visitor,
@@ -667,7 +671,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             refusal.error_url = self.terms.error_page(cast.settings.error_url.as_deref());
             refusal.framed_by = cast.settings.referrers.as_slice().into();
         }
-        let outcome = if matches!(refusal.stop, Stop::Fault(_)) {
+        let outcome = if matches!(refusal.stop, FlowError::Fault(_)) {
             "failed"
         } else {
             "refused"
@@ -697,17 +701,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Logs a fault under the reference that the visitor will see.
-    pub(super) fn refuse_quietly(&self, stop: Stop) -> Refusal {
+    pub(super) fn refuse_quietly(&self, stop: FlowError) -> Refusal {
         self.refuse_of(stop, None)
     }
 
-    fn refuse_of(&self, stop: Stop, cast: Option<&CastId>) -> Refusal {
+    fn refuse_of(&self, stop: FlowError, cast: Option<&CastId>) -> Refusal {
         let code = match &stop {
-            Stop::Denied(denial) => denial.code,
-            Stop::Fault(_) => DenialCode::Fault,
+            FlowError::Denied(denial) => denial.code,
+            FlowError::Fault(_) => DenialCode::Fault,
         };
         let reference = self.draw_reference(code, cast);
-        if let Stop::Fault(fault) = &stop {
+        if let FlowError::Fault(fault) = &stop {
             tracing::error!(%reference, %fault, "Refused with reference {reference}");
         }
         Refusal {
@@ -719,7 +723,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// A session that an idempotency key led to must have been asked for in the same way.
-    fn same_request(&self, session: Session, terms: &Terms<'_>) -> Result<Session, Stop> {
+    fn same_request(&self, session: Session, terms: &Terms<'_>) -> Result<Session, FlowError> {
         let same = match (&session.request, &terms.request) {
             (None, None) => true,
             (Some(print), Some(content)) => self.keys.is_fingerprint(content, print),

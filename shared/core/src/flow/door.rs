@@ -64,7 +64,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<Actor, Turned> {
         let now = self.clock.now();
         let place = address.map(|address| address::hash(address, &self.keys));
-        let system = self.book.system(&self.store, now).await?;
+        let system = self.cache.system(&self.store, now).await?;
         if let (Some(place), Credential::Key(_)) = (&place, credential) {
             let most = system.settings.attempts_per_minute;
             let rate = self.attempts.rate(RateLimit::ATTEMPTS, place, most, now);

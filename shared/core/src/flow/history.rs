@@ -47,9 +47,9 @@ impl History {
 }
 
 /// The newest hour that this process has seen made, so that a sweep need not ask every minute.
-pub(super) struct Frontier(AtomicI64);
+pub(super) struct HourCursor(AtomicI64);
 
-impl Default for Frontier {
+impl Default for HourCursor {
     fn default() -> Self {
         Self(AtomicI64::new(i64::MIN))
     }

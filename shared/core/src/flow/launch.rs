@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Casting, Stop, outcome};
+use super::{Casting, FlowError, outcome};
 use crate::denial::DenialCode;
 use crate::ids::UserId;
 use crate::keys::SessionKey;
@@ -15,7 +15,7 @@ use crate::session_environment as variables;
 impl<S: Store, L: Launcher> Casting<S, L> {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
     /// reserved: the visitor waits, and the sweep asks ECS what became of it.
-    pub(super) async fn launch(&self, session: Session) -> Result<Session, Stop> {
+    pub(super) async fn launch(&self, session: Session) -> Result<Session, FlowError> {
         if !session.may_launch(self.clock.now()) {
             return Ok(session);
         }
@@ -86,7 +86,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Gives everything back after a refused start; a session that has gone on in the meantime is left alone.
-    async fn settle_refused(&self, session: Session, reason: EndReason) -> Result<Session, Stop> {
+    async fn settle_refused(
+        &self,
+        session: Session,
+        reason: EndReason,
+    ) -> Result<Session, FlowError> {
         let (id, now) = (session.id.clone(), self.clock.now());
         let row = self
             .move_session(&id, Some(session), |row| match row.state {

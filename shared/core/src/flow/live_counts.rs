@@ -15,9 +15,9 @@ use crate::cast::Cast;
 use crate::listing::{SessionQuery, SessionsOf};
 use crate::policy::live_limits;
 use crate::ports::{Fault, Launcher, Store};
+use crate::quota::QuotaKind;
 use crate::session::Session;
 use crate::system::{SYSTEM_ID, System};
-use crate::tally::TallyKind;
 
 /// Sessions read at once.
 const PAGE: u32 = 200;
@@ -29,12 +29,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// # Errors
     /// When the store does not answer; what was counted stays counted, and it can be called again.
     pub async fn count_of_cast(&self, cast: &Cast) -> Result<(), Fault> {
-        let Some(tally) = live_limits::of_cast(cast) else {
+        let Some(quota) = live_limits::of_cast(cast) else {
             return Ok(());
         };
         let system = System::default();
         self.count_living(Some(cast), &system).await?;
-        self.store.complete_tally(&tally).await
+        self.store.complete_quota(&quota).await
     }
 
     /// Counts the live sessions of a deployment that has a limit of them.
@@ -42,30 +42,30 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// # Errors
     /// When the store does not answer; what was counted stays counted, and it can be called again.
     pub async fn count_of_system(&self, system: &System) -> Result<(), Fault> {
-        let Some(tally) = live_limits::of_system(&system.settings) else {
+        let Some(quota) = live_limits::of_system(&system.settings) else {
             return Ok(());
         };
         self.count_living(None, system).await?;
-        self.store.complete_tally(&tally).await
+        self.store.complete_quota(&quota).await
     }
 
     /// Counts what a claim of this link found uncounted.
     pub(super) async fn count_again(
         &self,
-        kind: TallyKind,
+        kind: QuotaKind,
         cast: &Cast,
         system: &System,
     ) -> Result<(), Fault> {
         match kind {
-            TallyKind::Cast => self.count_of_cast(cast).await,
-            TallyKind::System => self.count_of_system(system).await,
+            QuotaKind::Cast => self.count_of_cast(cast).await,
+            QuotaKind::System => self.count_of_system(system).await,
             // Counted from the first session on.
-            TallyKind::Profile
-            | TallyKind::User
-            | TallyKind::Minted
-            | TallyKind::BudgetHour
-            | TallyKind::BudgetDay
-            | TallyKind::Pool => Ok(()),
+            QuotaKind::Profile
+            | QuotaKind::User
+            | QuotaKind::Minted
+            | QuotaKind::BudgetHour
+            | QuotaKind::BudgetDay
+            | QuotaKind::Pool => Ok(()),
         }
     }
 
@@ -95,12 +95,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             return Ok(session);
         }
         let holds = |kind| session.charge.held.iter().any(|held| held.kind == kind);
-        let cast = if holds(TallyKind::Cast) {
+        let cast = if holds(QuotaKind::Cast) {
             None
         } else {
             self.store.cast(&session.cast_id).await?
         };
-        let system = if holds(TallyKind::System) {
+        let system = if holds(QuotaKind::System) {
             None
         } else {
             self.store.record::<System>(SYSTEM_ID).await?

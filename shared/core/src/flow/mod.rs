@@ -3,13 +3,13 @@
 //! Each flow parses nothing, decides through pure code ([`crate::policy`], [`crate::session`]) and writes in one place: a claim by
 //! [`Store::reserve`], everything after it by [`Store::save_session`], which gives a charge back in the very write that ends a session unserved.
 
+mod admission_context;
 mod assign;
 mod attempts;
-mod book;
 mod bootstrap;
+mod cache;
 mod claim;
 mod door;
-mod ground;
 mod history;
 mod launch;
 mod live_counts;
@@ -33,8 +33,8 @@ mod trial;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use book::CHANGE_SECONDS;
 pub use bootstrap::Bootstrap;
+pub use cache::CHANGE_SECONDS;
 pub use claim::{ClaimRequest, Claimed, Received};
 pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
 pub use history::History;
@@ -42,7 +42,7 @@ pub use open::{CaptchaNeed, Claimable, Next, Opened, Resumable};
 pub use owner::outcome;
 pub use profiles::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
-pub use refusal::{Refusal, Stop};
+pub use refusal::{FlowError, Refusal};
 pub use refusals::FoundRefusal;
 pub use report::{Cause, Report};
 pub use room::Waiting;
@@ -181,11 +181,11 @@ pub struct Casting<S, L> {
     pub profiles: Option<Arc<dyn ProfileFiles>>,
     /// What a new deployment begins with.
     pub first_limits: FirstLimits,
-    attempts: attempts::AttemptBook,
-    calls: attempts::AttemptBook,
-    book: book::Book,
-    refusals: refusals::RefusalBook,
-    frontier: history::Frontier,
+    attempts: attempts::AttemptLimiter,
+    calls: attempts::AttemptLimiter,
+    cache: cache::SettingsCache,
+    refusals: refusals::RefusalBuffer,
+    frontier: history::HourCursor,
 }
 
 impl<S: Store, L: Launcher> Casting<S, L> {
@@ -199,12 +199,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         entropy: Arc<dyn Entropy>,
         terms: Terms,
     ) -> Self {
-        let (deployment_key, gates, has_logins, profiles, attempts, calls, book, frontier) =
+        let (deployment_key, gates, has_logins, profiles, attempts, calls, cache, frontier) =
             Default::default();
         let first_limits = FirstLimits::default();
         let mut first = [0; 4];
         entropy.fill(&mut first);
-        let refusals = refusals::RefusalBook::numbered_from(u32::from_be_bytes(first));
+        let refusals = refusals::RefusalBuffer::numbered_from(u32::from_be_bytes(first));
         Self {
             store,
             launcher,
@@ -220,7 +220,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             first_limits,
             attempts,
             calls,
-            book,
+            cache,
             refusals,
             frontier,
         }
@@ -228,7 +228,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.
     pub fn forget(&self) {
-        self.book.clear();
+        self.cache.clear();
     }
 
     /// Decides on the row as it is and writes the move, again and again until nobody was faster. `decide` says what the row should become, or
@@ -257,7 +257,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     count_move(&before, &after);
                     if after.gives_back(&before).count.is_some() {
                         // The place that has come back is seen here at once.
-                        self.book.forget_cast(&after.cast_id);
+                        self.cache.forget_cast(&after.cast_id);
                     }
                     return Ok(Some(after));
                 }

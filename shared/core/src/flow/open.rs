@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::ground::Ground;
-use super::{Casting, Refusal, Stop, Visitor};
+use super::admission_context::AdmissionContext;
+use super::{Casting, FlowError, Refusal, Visitor};
 use crate::address;
 use crate::captcha::CaptchaKind;
 use crate::cast::Cast;
 use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
-use crate::policy::{self, NotApplied, Resumption, Verdict, Wishes};
+use crate::policy::{self, LinkParameters, NotApplied, Resumption, Verdict};
 use crate::ports::{Launcher, Store};
 use crate::session::Session;
 use crate::ticket::{
@@ -87,7 +87,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         &self,
         key: &str,
         visitor: &Visitor,
-        wishes: &Wishes,
+        wishes: &LinkParameters,
         via: Option<&str>,
     ) -> Result<Opened, Refusal> {
         self.settle_refusals().await;
@@ -108,14 +108,14 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         &self,
         key: &str,
         visitor: &Visitor,
-        wishes: &Wishes,
+        wishes: &LinkParameters,
         via: Option<&str>,
         now: Timestamp,
         found: &mut Option<Arc<Cast>>,
-    ) -> Result<Opened, Stop> {
+    ) -> Result<Opened, FlowError> {
         let address = address::hash(visitor.address, &self.keys);
         let most = self
-            .book
+            .cache
             .system(&self.store, now)
             .await?
             .settings
@@ -130,7 +130,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 && (may_roam || address::is_of(&via.address, visitor.address, &self.keys))
         });
         let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
-        let mut ground = self
+        let mut context = self
             .gather(
                 found.clone(),
                 own,
@@ -140,20 +140,20 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 now,
             )
             .await?;
-        ground.wait = wait;
+        context.wait = wait;
         if found
             .as_ref()
             .is_some_and(|cast| cast.settings.waiting_room)
         {
             // Whoever finds every place taken can still wait for one.
-            ground.forget_crowd();
+            context.forget_crowd();
         }
-        if ground.cast.is_none() {
+        if context.cast.is_none() {
             self.attempts.note(&address, now);
             policy::attempts::check(wait)?;
         }
-        let verdict = policy::admit(&ground.facts(None, now));
-        let Some(cast) = ground.cast.clone() else {
+        let verdict = policy::admit(&context.facts(None, now));
+        let Some(cast) = context.cast.clone() else {
             return Err(DenialCode::UnknownCast.into());
         };
         let next = match verdict {
@@ -177,22 +177,22 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     .url
                     .filter(|_| admission.kasm_url.by_visitor);
                 Next::Claim(Box::new(
-                    self.draw_claimable(&cast, &ground, address, opens, now),
+                    self.draw_claimable(&cast, &context, address, opens, now),
                 ))
             }
             Verdict::Resume(Resumption { opens, not_applied }) => {
                 Next::Claim(Box::new(Claimable {
                     captcha: None,
-                    resumes: ground.own_session.clone().map(|session| Resumable {
+                    resumes: context.own_session.clone().map(|session| Resumable {
                         session,
                         not_applied,
                     }),
-                    ..self.draw_claimable(&cast, &ground, address, opens, now)
+                    ..self.draw_claimable(&cast, &context, address, opens, now)
                 }))
             }
         };
-        let running = ground.own_session.as_ref();
-        let image_name = ground
+        let running = context.own_session.as_ref();
+        let image_name = context
             .image
             .as_ref()
             .map(|image| image.settings.name.clone())
@@ -209,7 +209,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     fn draw_claimable(
         &self,
         cast: &Cast,
-        ground: &Ground<'_>,
+        context: &AdmissionContext<'_>,
         address: String,
         opens: Option<String>,
         now: Timestamp,
@@ -218,7 +218,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let bound_to = captcha_bond(cast, nonce.as_str());
         let via = (!cast.settings.referrers.is_empty()).then(|| {
             let (referrer, expires) = (
-                ground.referrer.map(str::to_owned),
+                context.referrer.map(str::to_owned),
                 now.plus_seconds(RETURN_TICKET_SECONDS),
             );
             ViaTicket {
@@ -233,17 +233,17 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let ticket = LaunchTicket {
             cast: cast.id.clone(),
             version: cast.version,
-            referrer: ground.referrer.map(str::to_owned),
-            kasm_url: ground.wishes.kasm_url.clone(),
-            docker_network: ground.wishes.docker_network.clone(),
+            referrer: context.referrer.map(str::to_owned),
+            kasm_url: context.wishes.kasm_url.clone(),
+            docker_network: context.wishes.docker_network.clone(),
             address,
             nonce,
             place: None,
             expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
         };
         let captcha =
-            policy::captcha::applies(&cast.settings, ground.visitor.user.as_ref()).then(|| {
-                let settings = &ground.system.settings.captcha;
+            policy::captcha::applies(&cast.settings, context.visitor.user.as_ref()).then(|| {
+                let settings = &context.system.settings.captcha;
                 CaptchaNeed {
                     kind: settings.kind,
                     site_key: settings.site_key.clone(),

@@ -1,6 +1,6 @@
 //! Owns what the owner of a session can ask: how it stands, the way in, and its end.
 
-use super::{Casting, Refusal, Stop};
+use super::{Casting, FlowError, Refusal};
 use crate::denial::{Denial, DenialCode};
 use crate::ids::{Nonce, SessionId, draw};
 use crate::ports::{Fault, Launcher, Store};
@@ -69,7 +69,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let session = Box::pin(self.let_in(session))
             .await
             .map_err(|fault| self.refuse_quietly(fault.into()))?;
-        let stop: Stop = match session.state {
+        let stop: FlowError = match session.state {
             State::Ready {
                 endpoint, ends_at, ..
             } if self.clock.now() < ends_at => {
@@ -156,7 +156,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             // On the heap: unoptimised, it asks for more of the stack than a test's thread has.
             Box::pin(self.stop_session(session, EndReason::Owner))
                 .await
-                .map_err(Stop::from)
+                .map_err(FlowError::from)
         };
         ended.await.map_err(|stop| self.refuse_quietly(stop))
     }
@@ -174,7 +174,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 .ok_or(DenialCode::UnknownSession)?;
             Box::pin(self.stop_session(session, EndReason::Administrator))
                 .await
-                .map_err(Stop::from)
+                .map_err(FlowError::from)
         };
         ended.await.map_err(|stop| self.refuse_quietly(stop))
     }
@@ -183,7 +183,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         &self,
         id: &SessionId,
         owner_ticket: Option<&str>,
-    ) -> Result<Session, Stop> {
+    ) -> Result<Session, FlowError> {
         let ticket = owner_ticket
             .and_then(|text| OwnerTicket::open(text, &self.keys, self.clock.now()).ok());
         if ticket.is_none_or(|ticket| ticket.session != *id) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Casting, Refusal, Stop, TRIES};
+use super::{Casting, FlowError, Refusal, TRIES};
 use crate::audit::Audit;
 use crate::denial::DenialCode;
 use crate::ids::{SessionId, UserId};
@@ -13,8 +13,8 @@ use crate::persistent_profile::{
     Archive, CarriedProfile, PersistentProfile, ProfileId, USUAL_EXCLUDE,
 };
 use crate::ports::{Fault, FaultKind, Launcher, ProfileFiles, Saved, Store, Stored};
+use crate::quota::{Quota, QuotaKind};
 use crate::session::Session;
-use crate::tally::{Tally, TallyKind};
 
 /// What a gate asks or tells of the profile of its session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +133,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         id: &SessionId,
         secret: &str,
         report: ProfileReport,
-    ) -> Result<Option<ProfileOrders>, Stop> {
+    ) -> Result<Option<ProfileOrders>, FlowError> {
         if !self
             .keys
             .sessions()
@@ -180,7 +180,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         &self,
         session: &Session,
         carried: &CarriedProfile,
-    ) -> Result<ProfileOrders, Stop> {
+    ) -> Result<ProfileOrders, FlowError> {
         let files = self.files()?;
         let user = session.owner.id().ok_or(DenialCode::UnknownSession)?;
         let name = &session.launch.image_name;
@@ -226,7 +226,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         carried: &CarriedProfile,
         bytes: u64,
         sha256: String,
-    ) -> Result<ProfileOrders, Stop> {
+    ) -> Result<ProfileOrders, FlowError> {
         let files = self.files()?;
         if !is_sha256(&sha256) || bytes > carried.max_bytes() {
             return Err(DenialCode::ParameterInvalid.into());
@@ -278,7 +278,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         carried: &CarriedProfile,
         bytes: u64,
         sha256: String,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), FlowError> {
         let files = self.files()?;
         for _ in 0..TRIES {
             let now = self.clock.now();
@@ -354,7 +354,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     pub async fn is_profile_in_use(&self, id: &ProfileId) -> Result<bool, Fault> {
         Ok(self
             .store
-            .tally(&Tally::new(TallyKind::Profile, id.as_str(), 1).key)
+            .quota(&Quota::new(QuotaKind::Profile, id.as_str(), 1).key)
             .await?
             > 0)
     }
@@ -426,7 +426,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         }
     }
 
-    async fn profile_of(&self, carried: &CarriedProfile) -> Result<PersistentProfile, Stop> {
+    async fn profile_of(&self, carried: &CarriedProfile) -> Result<PersistentProfile, FlowError> {
         self.store
             .record(carried.id.as_str())
             .await?

@@ -19,7 +19,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         taken: Option<RateLimit>,
     ) -> Vec<RateLimit> {
         let now = self.clock.now();
-        let Ok(system) = self.book.system(&self.store, now).await else {
+        let Ok(system) = self.cache.system(&self.store, now).await else {
             return Vec::new();
         };
         let place = address::hash(visitor.address, &self.keys);
@@ -49,7 +49,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// What this administrator, or this API key, may still ask in this minute; `None` when the settings cannot be read.
     pub async fn calls_left(&self, actor: &Actor) -> Option<RateLimit> {
         let now = self.clock.now();
-        let system = self.book.system(&self.store, now).await.ok()?;
+        let system = self.cache.system(&self.store, now).await.ok()?;
         let (caller, most) = (actor.caller(), system.settings.calls_per_minute);
         Some(self.calls.rate(RateLimit::CALLS, &caller, most, now))
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Casting, Stop, TRIES};
+use super::{Casting, FlowError, TRIES};
 use crate::METRICS;
 use crate::group::{self, Group};
 use crate::ids::{SessionId, StagingId, draw};
@@ -249,8 +249,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             }
             match self.launch(session).await {
                 Ok(_) => started += 1,
-                Err(Stop::Fault(fault)) => return Err(fault),
-                Err(Stop::Denied(_)) => {
+                Err(FlowError::Fault(fault)) => return Err(fault),
+                Err(FlowError::Denied(_)) => {
                     if let Some(row) = self.store.session(&id).await? {
                         self.note_vain_start(&row).await?;
                     }

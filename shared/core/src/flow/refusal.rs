@@ -7,26 +7,26 @@ use crate::referrer::ReferrerRule;
 
 /// Why a flow stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum FlowError {
     /// Expected, and shown in plain words.
     Denied(Denial),
     /// Not expected; logged, and shown as a reference.
     Fault(Fault),
 }
 
-impl From<Denial> for Stop {
+impl From<Denial> for FlowError {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
 }
 
-impl From<DenialCode> for Stop {
+impl From<DenialCode> for FlowError {
     fn from(code: DenialCode) -> Self {
         Self::Denied(Denial::new(code))
     }
 }
 
-impl From<Fault> for Stop {
+impl From<Fault> for FlowError {
     /// Too many writers at once is nobody's fault: the visitor is asked to come back in a moment, and nothing was written.
     fn from(fault: Fault) -> Self {
         match fault.kind {
@@ -40,7 +40,7 @@ impl From<Fault> for Stop {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Why.
-    pub stop: Stop,
+    pub stop: FlowError,
     /// What the visitor can quote, and the log says.
     pub reference: Reference,
     /// Where the link wants its refused visitors to be sent (seed: Error URL).
@@ -53,8 +53,8 @@ impl Refusal {
     /// What the visitor is told.
     pub fn denial(&self) -> Denial {
         match &self.stop {
-            Stop::Denied(denial) => denial.clone(),
-            Stop::Fault(_) => Denial::new(DenialCode::Fault),
+            FlowError::Denied(denial) => denial.clone(),
+            FlowError::Fault(_) => Denial::new(DenialCode::Fault),
         }
     }
 }

@@ -45,12 +45,12 @@ struct Pending {
 
 /// The refusals that no row tells of yet.
 #[derive(Default)]
-pub(super) struct RefusalBook {
+pub(super) struct RefusalBuffer {
     pending: Mutex<Pending>,
     drawn: AtomicU32,
 }
 
-impl RefusalBook {
+impl RefusalBuffer {
     /// A book whose references are numbered from `first`, so that two processes seldom give the same one.
     pub(super) fn numbered_from(first: u32) -> Self {
         Self {
@@ -264,7 +264,7 @@ mod tests {
     use crate::ids::SessionId;
     use crate::testing::NOON;
 
-    fn note(book: &RefusalBook, now: Timestamp) -> Vec<RefusalCount> {
+    fn note(book: &RefusalBuffer, now: Timestamp) -> Vec<RefusalCount> {
         let sample = RefusalSample {
             at: now,
             reference: Reference::of(&SessionId::from_bytes([1; 16])),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     /// How many writes `count` refusals at `now` lead to, and how many refusals these tell of.
-    fn written(book: &RefusalBook, count: u32, now: Timestamp) -> (usize, u64) {
+    fn written(book: &RefusalBuffer, count: u32, now: Timestamp) -> (usize, u64) {
         let batches: Vec<_> = (0..count).map(|_| note(book, now)).collect();
         let rows = batches.concat();
         assert!(rows.iter().all(|row| row.samples.len() <= SAMPLES));
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn ten_refusals_are_written_at_once_and_a_flood_in_batches() {
-        let book = RefusalBook::default();
+        let book = RefusalBuffer::default();
         let at = |seconds| NOON.plus_seconds(seconds);
         for (name, second, count, expected) in [
             ("the first ten one by one", 0, 10, (10, 10)),
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn flushing_an_empty_book_uses_up_no_write() {
-        let book = RefusalBook::default();
+        let book = RefusalBuffer::default();
         for second in 0..100 {
             assert_eq!(book.drain(NOON.plus_seconds(second)), []);
         }
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_was_not_written_is_written_with_the_next() {
-        let book = RefusalBook::default();
+        let book = RefusalBuffer::default();
         let batch = note(&book, NOON);
         book.restore(batch.clone());
         book.restore(batch);

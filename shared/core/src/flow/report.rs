@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::launch::assigned_environment;
-use super::{Casting, Refusal, Stop};
+use super::{Casting, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::excerpt::{Excerpt, Speaker};
 use crate::ids::SessionId;
@@ -108,7 +108,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         secret: &str,
         report: Report,
         reporter: IpAddr,
-    ) -> Result<Option<Orders>, Stop> {
+    ) -> Result<Option<Orders>, FlowError> {
         if !self
             .keys
             .sessions()

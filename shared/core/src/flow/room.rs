@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use super::admission_context::AdmissionContext;
 use super::claim::Terms;
-use super::ground::Ground;
-use super::{Casting, ClaimRequest, Refusal, Stop, Visitor, outcome};
+use super::{Casting, ClaimRequest, FlowError, Refusal, Visitor, outcome};
 use crate::METRICS;
 use crate::address;
 use crate::cast::Cast;
@@ -13,8 +13,8 @@ use crate::denial::{Denial, DenialCode};
 use crate::ids::{self, SessionId};
 use crate::policy::{self, Verdict};
 use crate::ports::{Fault, FaultKind, Launcher, RoomClaim, Seated, Store};
+use crate::quota::QuotaKind;
 use crate::room::{GONE_SECONDS, MOST_PLACES, Room, Standing};
-use crate::tally::TallyKind;
 use crate::ticket::{LaunchTicket, ROOM_TICKET_SECONDS};
 use crate::time::Timestamp;
 
@@ -126,11 +126,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         ticket: &str,
         visitor: &Visitor,
         found: &mut Option<Arc<Cast>>,
-    ) -> Result<(Arc<Cast>, LaunchTicket, SessionId), Stop> {
+    ) -> Result<(Arc<Cast>, LaunchTicket, SessionId), FlowError> {
         let now = self.clock.now();
         let address = address::hash(visitor.address, &self.keys);
         let most = self
-            .book
+            .cache
             .system(&self.store, now)
             .await?
             .settings
@@ -163,12 +163,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// What a reservation asks of the waiting room.
     pub(super) fn room_claim(
         &self,
-        ground: &Ground<'_>,
+        context: &AdmissionContext<'_>,
         terms: &Terms<'_>,
         now: Timestamp,
     ) -> Option<RoomClaim> {
-        let (room, (place, _)) = ground.room.as_ref().zip(ground.place.as_ref())?;
-        let after = ground
+        let (room, (place, _)) = context.room.as_ref().zip(context.place.as_ref())?;
+        let after = context
             .waits(now)
             .then(|| room.served(place, &terms.id, self.draw_stamp(), now));
         Some(RoomClaim {
@@ -181,13 +181,13 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// A place for whoever was stopped by nothing but that all sessions are taken; everybody else is stopped.
     pub(super) async fn seat(
         &self,
-        stop: Stop,
-        ground: &mut Ground<'_>,
+        stop: FlowError,
+        context: &mut AdmissionContext<'_>,
         terms: &mut Terms<'_>,
         request: &ClaimRequest,
-    ) -> Result<Waiting, Stop> {
-        let (Stop::Denied(Denial { code, .. }), Some((place, held))) =
-            (&stop, ground.place.clone())
+    ) -> Result<Waiting, FlowError> {
+        let (FlowError::Denied(Denial { code, .. }), Some((place, held))) =
+            (&stop, context.place.clone())
         else {
             return Err(stop);
         };
@@ -196,7 +196,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             DenialCode::NoCapacity => true,
             _ => return Err(stop),
         };
-        let Some(cast) = ground.cast.clone().filter(|_| ground.has_room()) else {
+        let Some(cast) = context.cast.clone().filter(|_| context.has_room()) else {
             return Err(stop);
         };
         let mut room = self.store.room(&cast.id).await?;
@@ -215,7 +215,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 Standing::Nobody if held => return Err(DenialCode::PlaceLost.into()),
                 Standing::Nobody => {
                     if !welcome {
-                        self.check_welcome(&cast, ground, terms, request, no_machine)
+                        self.check_welcome(&cast, context, terms, request, no_machine)
                             .await?;
                         welcome = true;
                     }
@@ -275,44 +275,44 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     async fn check_welcome(
         &self,
         cast: &Cast,
-        ground: &mut Ground<'_>,
+        context: &mut AdmissionContext<'_>,
         terms: &mut Terms<'_>,
         request: &ClaimRequest,
         no_machine: bool,
-    ) -> Result<(), Stop> {
-        let cast = self.read_again(cast, ground).await?;
-        let (user, now) = (ground.visitor.user.as_ref(), self.clock.now());
-        for tally in policy::live_limits::tallies(
+    ) -> Result<(), FlowError> {
+        let cast = self.read_again(cast, context).await?;
+        let (user, now) = (context.visitor.user.as_ref(), self.clock.now());
+        for quota in policy::live_limits::quotas(
             &cast,
-            ground.image.as_deref(),
+            context.image.as_deref(),
             user,
-            &ground.grant,
-            &ground.system.settings,
+            &context.grant,
+            &context.system.settings,
             now,
         ) {
-            if !matches!(tally.kind, TallyKind::Cast | TallyKind::System)
-                && tally.is_full(self.store.tally(&tally.key).await?)
+            if !matches!(quota.kind, QuotaKind::Cast | QuotaKind::System)
+                && quota.is_full(self.store.quota(&quota.key).await?)
             {
-                ground.full.insert(tally.kind);
+                context.full.insert(quota.kind);
             }
         }
         let window = match policy::ip_window::applies(
             cast.settings.ip_limit.as_ref(),
-            ground.visitor.address,
+            context.visitor.address,
         ) {
             Some(limit) => Some(
                 self.store
-                    .window(&self.window_key(&cast, limit.by, ground.visitor))
+                    .window(&self.window_key(&cast, limit.by, context.visitor))
                     .await?,
             ),
             None => None,
         };
-        ground.forget_crowd();
-        ground.room = None;
+        context.forget_crowd();
+        context.room = None;
         if policy::captcha::applies(&cast.settings, user) && terms.proof.is_none() && !no_machine {
-            self.check_proof(&cast, ground, terms, request, now).await;
+            self.check_proof(&cast, context, terms, request, now).await;
         }
-        match policy::admit(&ground.facts(window.as_ref(), now)) {
+        match policy::admit(&context.facts(window.as_ref(), now)) {
             Verdict::Deny(denial) => Err(denial.into()),
             Verdict::Admit(_) | Verdict::Resume(_) => Ok(()),
         }
@@ -348,8 +348,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     /// Whether there are as many sessions as there may be, as far as a look says.
     async fn is_crowded(&self, cast: &Cast, now: Timestamp) -> Result<bool, Fault> {
-        let system = self.book.system(&self.store, now).await?;
-        for tally in policy::live_limits::tallies(
+        let system = self.cache.system(&self.store, now).await?;
+        for quota in policy::live_limits::quotas(
             cast,
             None,
             None,
@@ -357,8 +357,8 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             &system.settings,
             now,
         ) {
-            if matches!(tally.kind, TallyKind::Cast | TallyKind::System)
-                && tally.is_full(self.store.tally(&tally.key).await?)
+            if matches!(quota.kind, QuotaKind::Cast | QuotaKind::System)
+                && quota.is_full(self.store.quota(&quota.key).await?)
             {
                 return Ok(true);
             }

@@ -1,6 +1,6 @@
 //! Owns how somebody is let in to watch another's session. Must not know what the gate lets them do there.
 
-use super::{Casting, Refusal, Stop};
+use super::{Casting, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::ids::{SessionId, draw};
 use crate::keys::same_secret;
@@ -72,7 +72,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                     .flatten()
             })
             .await
-            .map_err(Stop::from)
+            .map_err(FlowError::from)
             .and_then(|row| row.ok_or_else(|| DenialCode::UnknownSession.into()));
         if let Ok(row) = &row {
             self.refresh_gate(row).await;
@@ -85,7 +85,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         session: Session,
         token: &str,
         user: Option<&User>,
-    ) -> Result<String, Stop> {
+    ) -> Result<String, FlowError> {
         if !session
             .sharing
             .token
@@ -105,7 +105,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// The way in for somebody of this name, as a viewer of the present round of sharing.
-    fn viewer_entrance(&self, session: Session, name: &str) -> Result<String, Stop> {
+    fn viewer_entrance(&self, session: Session, name: &str) -> Result<String, FlowError> {
         let State::Ready {
             endpoint, ends_at, ..
         } = session.state

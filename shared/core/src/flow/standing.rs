@@ -3,11 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Casting, Stop, Visitor};
+use super::{Casting, FlowError, Visitor};
 use crate::address;
 use crate::cast::Amount;
 use crate::denial::{Denial, DenialCode};
-use crate::policy::{self, Verdict, Wishes};
+use crate::policy::{self, LinkParameters, Verdict};
 use crate::ports::{Launcher, Store};
 
 /// How a link stands.
@@ -34,22 +34,22 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         key: &str,
         asker: IpAddr,
         referrer: Option<&str>,
-    ) -> Result<Standing, Stop> {
+    ) -> Result<Standing, FlowError> {
         let now = self.clock.now();
         let asker = address::hash(asker, &self.keys);
         let most = self
-            .book
+            .cache
             .system(&self.store, now)
             .await?
             .settings
             .attempts_per_minute;
         policy::attempts::check(self.attempts.wait(&asker, most, now))?;
         let found = self.find_cast(key, None, now).await?;
-        let (nobody, wishes) = (Visitor::from(NOWHERE), Wishes::default());
-        let ground = self
+        let (nobody, wishes) = (Visitor::from(NOWHERE), LinkParameters::default());
+        let context = self
             .gather(found, None, &nobody, referrer, &wishes, now)
             .await?;
-        let Some(cast) = ground.cast.clone() else {
+        let Some(cast) = context.cast.clone() else {
             self.attempts.note(&asker, now);
             return Ok(Standing {
                 refused: Some(DenialCode::UnknownCast),
@@ -57,7 +57,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 by_referrer: false,
             });
         };
-        let refused = match policy::admit(&ground.facts(None, now)) {
+        let refused = match policy::admit(&context.facts(None, now)) {
             Verdict::Deny(Denial { code, .. }) => Some(code),
             Verdict::Admit(_) | Verdict::Resume(_) => None,
         };
@@ -71,7 +71,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     }
 
     /// Writes a fault into the log, for doors that tell nobody more than that there is one.
-    pub fn note_fault(&self, stop: Stop) -> Denial {
+    pub fn note_fault(&self, stop: FlowError) -> Denial {
         self.refuse_quietly(stop).denial()
     }
 }

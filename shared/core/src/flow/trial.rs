@@ -3,7 +3,7 @@
 use super::{Casting, Visitor};
 use crate::cast::Cast;
 use crate::ids::SessionId;
-use crate::policy::{self, ProofFact, Step, Wishes};
+use crate::policy::{self, LinkParameters, ProofFact, Step};
 use crate::ports::{Fault, Launcher, Store};
 use crate::time::Timestamp;
 
@@ -13,7 +13,7 @@ pub struct Trial {
     /// Who comes, from where.
     pub visitor: Visitor,
     /// What the link's parameters ask for.
-    pub wishes: Wishes,
+    pub wishes: LinkParameters,
     /// When.
     pub at: Timestamp,
 }
@@ -25,7 +25,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// When the store does not answer.
     pub async fn try_link(&self, cast: &Cast, trial: &Trial) -> Result<Vec<Step>, Fault> {
         let (visitor, now) = (&trial.visitor, trial.at);
-        let mut ground = self
+        let mut context = self
             .gather(
                 None,
                 None,
@@ -36,21 +36,21 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             )
             .await?;
         let cast = std::sync::Arc::new(cast.clone());
-        self.gather_for(&cast, &mut ground, now).await?;
-        ground.place = Some((SessionId::from_bytes([0; 16]), false));
-        self.see_room(&cast, &mut ground).await?;
-        ground.own_session = self.find_own(Some(&cast), visitor, None).await?;
-        ground.proof = ProofFact::NotAsked;
-        for tally in policy::live_limits::tallies(
+        self.gather_for(&cast, &mut context, now).await?;
+        context.place = Some((SessionId::from_bytes([0; 16]), false));
+        self.see_room(&cast, &mut context).await?;
+        context.own_session = self.find_own(Some(&cast), visitor, None).await?;
+        context.proof = ProofFact::NotAsked;
+        for quota in policy::live_limits::quotas(
             &cast,
-            ground.image.as_deref(),
+            context.image.as_deref(),
             visitor.user.as_ref(),
-            &ground.grant,
-            &ground.system.settings,
+            &context.grant,
+            &context.system.settings,
             now,
         ) {
-            if tally.is_full(self.store.tally(&tally.key).await?) {
-                ground.full.insert(tally.kind);
+            if quota.is_full(self.store.quota(&quota.key).await?) {
+                context.full.insert(quota.kind);
             }
         }
         let window =
@@ -62,6 +62,6 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 ),
                 None => None,
             };
-        Ok(policy::trace(&ground.facts(window.as_ref(), now)))
+        Ok(policy::trace(&context.facts(window.as_ref(), now)))
     }
 }

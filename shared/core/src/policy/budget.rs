@@ -7,9 +7,9 @@ use crate::denial::{Denial, DenialCode};
 use crate::image::Image;
 use crate::permission::Grant;
 use crate::price;
+use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{Session, State};
 use crate::system::SystemSettings;
-use crate::tally::{Held, Tally, TallyKind};
 use crate::time::Timestamp;
 
 /// For how long a session can cost something beyond its time limit, in seconds: ECS gives a task at
@@ -18,26 +18,21 @@ const STOP_SECONDS: u64 = 180;
 /// What AWS charges at least for a task, in seconds.
 const LEAST_SECONDS: u64 = 60;
 /// The windows, and how long they are, in seconds.
-const WINDOWS: [(TallyKind, i64); 2] = [
-    (TallyKind::BudgetHour, 3600),
-    (TallyKind::BudgetDay, 86_400),
+const WINDOWS: [(QuotaKind, i64); 2] = [
+    (QuotaKind::BudgetHour, 3600),
+    (QuotaKind::BudgetDay, 86_400),
 ];
 /// Millionths of a dollar in a cent.
 const CENT: u64 = 10_000;
 
 /// The counts of money that a claim takes of; none where no budget is set.
-pub fn tallies(
-    image: &Image,
-    grant: &Grant,
-    system: &SystemSettings,
-    now: Timestamp,
-) -> Vec<Tally> {
+pub fn quotas(image: &Image, grant: &Grant, system: &SystemSettings, now: Timestamp) -> Vec<Quota> {
     let amount = most_of(image, grant);
     WINDOWS
         .iter()
         .filter_map(|(kind, seconds)| {
             let most = CENT * u64::from(budget(system, *kind)?);
-            Some(Tally::money(*kind, ends(*seconds, now), amount, most))
+            Some(Quota::money(*kind, ends(*seconds, now), amount, most))
         })
         .collect()
 }
@@ -50,17 +45,17 @@ pub fn check(
     image: Option<&Image>,
     grant: &Grant,
     system: &SystemSettings,
-    full: &BTreeSet<TallyKind>,
+    full: &BTreeSet<QuotaKind>,
     now: Timestamp,
 ) -> Result<(), Denial> {
-    let tallies = image.map(|image| tallies(image, grant, system, now));
+    let quotas = image.map(|image| quotas(image, grant, system, now));
     // The day comes last: whoever comes back when the hour is over would be refused again.
-    tallies
+    quotas
         .unwrap_or_default()
         .iter()
         .rev()
-        .find(|tally| full.contains(&tally.kind) || tally.is_full(0))
-        .and_then(|tally| tally.held().window_ends())
+        .find(|quota| full.contains(&quota.kind) || quota.is_full(0))
+        .and_then(|quota| quota.held().window_ends())
         .map_or(Ok(()), |ends| {
             let wait = now.seconds_until(ends).max(1);
             Err(Denial::retry(DenialCode::BudgetReached, wait))
@@ -96,10 +91,10 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
 }
 
 /// What is set, in cents.
-pub fn budget(system: &SystemSettings, window: TallyKind) -> Option<u32> {
+pub fn budget(system: &SystemSettings, window: QuotaKind) -> Option<u32> {
     match window {
-        TallyKind::BudgetHour => system.budget_per_hour_cents,
-        TallyKind::BudgetDay => system.budget_per_day_cents,
+        QuotaKind::BudgetHour => system.budget_per_hour_cents,
+        QuotaKind::BudgetDay => system.budget_per_day_cents,
         _ => None,
     }
 }
@@ -190,9 +185,9 @@ mod tests {
                 vec![(1_206_060, 1_000_000)],
             ),
         ] {
-            let found: Vec<_> = tallies(image, grant, &system, NOON)
+            let found: Vec<_> = quotas(image, grant, &system, NOON)
                 .iter()
-                .map(|tally| (tally.amount, tally.most.expect("a limit")))
+                .map(|quota| (quota.amount, quota.most.expect("a limit")))
                 .collect();
             assert_eq!(found, expected, "{name}");
         }
@@ -205,15 +200,15 @@ mod tests {
         let half_past = NOON.plus_seconds(1800);
         for (name, system, full, wait) in [
             ("room", &both, vec![], None),
-            ("the hour", &both, vec![TallyKind::BudgetHour], Some(1800)),
-            ("the day", &both, vec![TallyKind::BudgetDay], Some(41_400)),
+            ("the hour", &both, vec![QuotaKind::BudgetHour], Some(1800)),
+            ("the day", &both, vec![QuotaKind::BudgetDay], Some(41_400)),
             (
                 "both",
                 &both,
-                vec![TallyKind::BudgetHour, TallyKind::BudgetDay],
+                vec![QuotaKind::BudgetHour, QuotaKind::BudgetDay],
                 Some(41_400),
             ),
-            ("another limit", &both, vec![TallyKind::System], None),
+            ("another limit", &both, vec![QuotaKind::System], None),
             (
                 "less than one session costs",
                 &budgets(Some(1), None),
@@ -223,7 +218,7 @@ mod tests {
             (
                 "a budget that was taken away",
                 &budgets(None, None),
-                vec![TallyKind::BudgetHour],
+                vec![QuotaKind::BudgetHour],
                 None,
             ),
         ] {
@@ -239,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_a_session_has_not_cost_comes_back_while_the_window_lasts() {
-        let hour = |ends: Timestamp| Tally::money(TallyKind::BudgetHour, ends, 396_000, 1_000_000);
+        let hour = |ends: Timestamp| Quota::money(QuotaKind::BudgetHour, ends, 396_000, 1_000_000);
         // 180 s to start, 3,600 s to live and 180 s to stop: 100 millionths of a dollar each second.
         let mut fresh = session(&cast(1), 1);
         fresh.time_limit_seconds = 3600;

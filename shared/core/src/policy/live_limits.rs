@@ -11,35 +11,35 @@ use crate::image::Image;
 use crate::permission::Grant;
 use crate::persistent_profile;
 use crate::policy::budget;
+use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{Owner, Session};
 use crate::system::SystemSettings;
-use crate::tally::{Held, Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::user::User;
 
 /// The counts that a claim takes one of.
-pub fn tallies(
+pub fn quotas(
     cast: &Cast,
     image: Option<&Image>,
     user: Option<&User>,
     grant: &Grant,
     system: &SystemSettings,
     now: Timestamp,
-) -> Vec<Tally> {
+) -> Vec<Quota> {
     // Always counted, because which limit a user has depends on the link and on the groups.
-    let of_user = |user: &UserId| Tally {
+    let of_user = |user: &UserId| Quota {
         most: grant.sessions_per_user.map(u64::from),
-        ..Tally::unlimited(TallyKind::User, user.as_str())
+        ..Quota::unlimited(QuotaKind::User, user.as_str())
     };
     let minted = || {
         system
             .anonymous_users_per_hour
-            .map(|most| Tally::of_hour(now, most))
+            .map(|most| Quota::of_hour(now, most))
     };
     let profile = image.and_then(|image| persistent_profile::carried(cast, image, user));
     [
         // Two sessions with one profile would each save what the other has not.
-        profile.map(|profile| Tally::new(TallyKind::Profile, profile.id.as_str(), 1)),
+        profile.map(|profile| Quota::new(QuotaKind::Profile, profile.id.as_str(), 1)),
         user.map_or_else(minted, |user| Some(of_user(&user.id))),
         of_cast(cast),
         of_system(system),
@@ -49,24 +49,24 @@ pub fn tallies(
     .chain(
         image
             .into_iter()
-            .flat_map(|image| budget::tallies(image, grant, system, now)),
+            .flat_map(|image| budget::quotas(image, grant, system, now)),
     )
     .collect()
 }
 
 /// The count of the live sessions of a link; `None` while nothing limits it.
-pub fn of_cast(cast: &Cast) -> Option<Tally> {
+pub fn of_cast(cast: &Cast) -> Option<Quota> {
     let settings = &cast.settings;
     settings.max_live_sessions.map(|most| {
-        Tally::new(TallyKind::Cast, cast.id.as_str(), most).counted_since(settings.counted_since)
+        Quota::new(QuotaKind::Cast, cast.id.as_str(), most).counted_since(settings.counted_since)
     })
 }
 
 /// The count of the live sessions of the deployment; `None` while nothing limits it.
-pub fn of_system(system: &SystemSettings) -> Option<Tally> {
+pub fn of_system(system: &SystemSettings) -> Option<Quota> {
     system
         .max_sessions
-        .map(|most| Tally::new(TallyKind::System, "all", most).counted_since(system.counted_since))
+        .map(|most| Quota::new(QuotaKind::System, "all", most).counted_since(system.counted_since))
 }
 
 /// The counts that a live session must hold and does not: it was claimed before the limit was set,
@@ -76,7 +76,7 @@ pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) 
         return Vec::new();
     }
     let user = match &session.owner {
-        Owner::User { id, .. } => Some(Tally::unlimited(TallyKind::User, id.as_str())),
+        Owner::User { id, .. } => Some(Quota::unlimited(QuotaKind::User, id.as_str())),
         Owner::Anonymous { .. } | Owner::Forgotten | Owner::Nobody => None,
     };
     [
@@ -87,7 +87,7 @@ pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) 
     ]
     .into_iter()
     .flatten()
-    .map(|tally| tally.held())
+    .map(|quota| quota.held())
     .filter(|held| !session.charge.held.contains(held))
     .collect()
 }
@@ -99,7 +99,7 @@ pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) 
 pub fn check(
     cast: &Cast,
     system: &SystemSettings,
-    full: &BTreeSet<TallyKind>,
+    full: &BTreeSet<QuotaKind>,
     now: Timestamp,
 ) -> Result<(), Denial> {
     if system.max_sessions == Some(0) || cast.settings.max_live_sessions == Some(0) {
@@ -107,15 +107,15 @@ pub fn check(
     }
     match full.first() {
         // No claim is refused because of a pool; money has a rule of its own.
-        None | Some(TallyKind::Pool | TallyKind::BudgetHour | TallyKind::BudgetDay) => Ok(()),
-        Some(TallyKind::Profile) => super::refuse(DenialCode::ProfileBusy),
-        Some(TallyKind::User) => super::refuse(DenialCode::UserLimit),
-        Some(TallyKind::Minted) => Err(Denial::retry(
+        None | Some(QuotaKind::Pool | QuotaKind::BudgetHour | QuotaKind::BudgetDay) => Ok(()),
+        Some(QuotaKind::Profile) => super::refuse(DenialCode::ProfileBusy),
+        Some(QuotaKind::User) => super::refuse(DenialCode::UserLimit),
+        Some(QuotaKind::Minted) => Err(Denial::retry(
             DenialCode::AnonymousLimit,
             3600 - now.seconds().rem_euclid(3600).unsigned_abs(),
         )),
-        Some(TallyKind::Cast) => Err(Denial::retry(DenialCode::CastBusy, 60)),
-        Some(TallyKind::System) => Err(Denial::retry(DenialCode::SystemBusy, 60)),
+        Some(QuotaKind::Cast) => Err(Denial::retry(DenialCode::CastBusy, 60)),
+        Some(QuotaKind::System) => Err(Denial::retry(DenialCode::SystemBusy, 60)),
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
                 None,
                 None,
                 None,
-                &[TallyKind::User],
+                &[QuotaKind::User],
             ),
             (
                 "everything, anonymous",
@@ -150,7 +150,7 @@ mod tests {
                 Some(2),
                 Some(3),
                 Some(4),
-                &[TallyKind::Minted, TallyKind::Cast, TallyKind::System],
+                &[QuotaKind::Minted, QuotaKind::Cast, QuotaKind::System],
             ),
             (
                 "everything, logged in",
@@ -159,7 +159,7 @@ mod tests {
                 Some(2),
                 Some(3),
                 Some(4),
-                &[TallyKind::User, TallyKind::Cast, TallyKind::System],
+                &[QuotaKind::User, QuotaKind::Cast, QuotaKind::System],
             ),
         ] {
             let mut cast = cast(1);
@@ -170,7 +170,7 @@ mod tests {
                 ..SystemSettings::default()
             };
             let user = logged_in.then(|| user(1));
-            let kinds: Vec<_> = tallies(
+            let kinds: Vec<_> = quotas(
                 &cast,
                 Some(&image),
                 user.as_ref(),
@@ -179,7 +179,7 @@ mod tests {
                 NOON,
             )
             .into_iter()
-            .map(|tally| tally.kind)
+            .map(|quota| quota.kind)
             .collect();
             assert_eq!(kinds, expected, "{name}");
         }
@@ -212,16 +212,16 @@ mod tests {
         let ended = anonymous.ended(EndReason::TaskLost, NOON).expect("ends");
         for (name, session, cast, system, expected) in [
             ("nothing is limited", &anonymous, &other, &none, &[][..]),
-            ("the link", &anonymous, &capped, &none, &[TallyKind::Cast]),
+            ("the link", &anonymous, &capped, &none, &[QuotaKind::Cast]),
             ("another link", &anonymous, &other, &none, &[]),
             (
                 "the deployment",
                 &anonymous,
                 &other,
                 &all,
-                &[TallyKind::System],
+                &[QuotaKind::System],
             ),
-            ("a user always", &known, &other, &none, &[TallyKind::User]),
+            ("a user always", &known, &other, &none, &[QuotaKind::User]),
             ("all that it holds", &counted, &capped, &all, &[]),
             ("ended", &ended, &capped, &all, &[]),
         ] {
@@ -237,7 +237,7 @@ mod tests {
         cast.settings.allow_anonymous = false;
         image.settings.profile.path = Some("/home/app".into());
         let counted = |user| {
-            tallies(
+            quotas(
                 &cast,
                 Some(&image),
                 user,
@@ -250,9 +250,9 @@ mod tests {
         assert_eq!(
             of_user
                 .iter()
-                .map(|tally| (tally.kind, tally.most))
+                .map(|quota| (quota.kind, quota.most))
                 .collect::<Vec<_>>(),
-            [(TallyKind::Profile, Some(1)), (TallyKind::User, None)]
+            [(QuotaKind::Profile, Some(1)), (QuotaKind::User, None)]
         );
         assert!(
             of_user[0].kind.is_live(),
@@ -273,7 +273,7 @@ mod tests {
                 "the profile, before all others",
                 None,
                 Some(5),
-                vec![TallyKind::User, TallyKind::Profile],
+                vec![QuotaKind::User, QuotaKind::Profile],
                 Some(DenialCode::ProfileBusy),
                 None,
             ),
@@ -281,7 +281,7 @@ mod tests {
                 "the user's",
                 None,
                 Some(5),
-                vec![TallyKind::User, TallyKind::System],
+                vec![QuotaKind::User, QuotaKind::System],
                 Some(DenialCode::UserLimit),
                 None,
             ),
@@ -289,7 +289,7 @@ mod tests {
                 "the hour's",
                 None,
                 None,
-                vec![TallyKind::Minted],
+                vec![QuotaKind::Minted],
                 Some(DenialCode::AnonymousLimit),
                 Some(3600),
             ),
@@ -297,7 +297,7 @@ mod tests {
                 "the link's",
                 Some(5),
                 Some(5),
-                vec![TallyKind::Cast],
+                vec![QuotaKind::Cast],
                 Some(DenialCode::CastBusy),
                 Some(60),
             ),
@@ -305,7 +305,7 @@ mod tests {
                 "the deployment's",
                 None,
                 Some(5),
-                vec![TallyKind::System],
+                vec![QuotaKind::System],
                 Some(DenialCode::SystemBusy),
                 Some(60),
             ),

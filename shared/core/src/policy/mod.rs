@@ -31,9 +31,9 @@ use crate::denial::{Denial, DenialCode};
 use crate::image::Image;
 use crate::network::{Network, NetworkName};
 use crate::permission::Grant;
+use crate::quota::{Quota, QuotaKind};
 use crate::session::Session;
 use crate::system::SystemSettings;
-use crate::tally::{Tally, TallyKind};
 use crate::time::Timestamp;
 use crate::user::User;
 use crate::window::Window;
@@ -66,7 +66,7 @@ pub struct Facts<'a> {
     /// The visitor's own live session of this cast, if there is one.
     pub own_session: Option<&'a Session>,
     /// What the link's parameters ask for.
-    pub wishes: &'a Wishes,
+    pub wishes: &'a LinkParameters,
     /// Whether the visitor agreed to what the parameters ask for; `None` while nobody has asked.
     pub consent: Option<bool>,
     /// How long this address must wait before it tries again, in seconds.
@@ -76,7 +76,7 @@ pub struct Facts<'a> {
     /// The link's waiting room, where it has one and somebody has looked.
     pub line: Option<Line<'a>>,
     /// The counts that were found full a moment ago.
-    pub full: &'a BTreeSet<TallyKind>,
+    pub full: &'a BTreeSet<QuotaKind>,
     /// The visitor's IP window as last read; `None` while nobody has looked, which lets the reservation find out.
     pub window: Option<&'a Window>,
     /// The time of the decision.
@@ -97,7 +97,7 @@ impl<'a> Facts<'a> {
 
 /// What a link's parameters ask for, as they came.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Wishes {
+pub struct LinkParameters {
     /// seed: the `kasm_url` parameter.
     pub kasm_url: Option<String>,
     /// seed: the `docker_network` parameter.
@@ -123,7 +123,7 @@ pub struct Admission {
     /// A slot in the visitor's IP window.
     pub window: Option<IpLimit>,
     /// One of each of these counts.
-    pub tallies: Vec<Tally>,
+    pub quotas: Vec<Quota>,
     /// What the session opens.
     pub kasm_url: Chosen,
     /// Where the session runs; `None` is the deployment's own network.
@@ -180,7 +180,7 @@ pub fn admit(facts: &Facts<'_>) -> Verdict {
 }
 
 /// The name of the network that would be used, so that it can be looked up before the decision.
-pub fn wanted_network(cast: &Cast, image: &Image, wishes: &Wishes) -> Option<NetworkName> {
+pub fn wanted_network(cast: &Cast, image: &Image, wishes: &LinkParameters) -> Option<NetworkName> {
     network::check(
         &cast.settings,
         &image.settings,
@@ -277,7 +277,7 @@ fn judge(
     Ok(Verdict::Admit(Admission {
         count: settings.limit_total_sessions.then_some(cast.counter.epoch),
         window: limit.cloned(),
-        tallies: live_limits::tallies(
+        quotas: live_limits::quotas(
             cast,
             facts.image,
             facts.user,
@@ -320,16 +320,16 @@ pub(crate) mod tests {
     use crate::testing::{NOON, cast, image, session, user};
 
     /// Everything that facts borrow from.
-    pub(crate) struct Ground {
+    pub(crate) struct Fixture {
         pub(crate) cast: Cast,
         pub(crate) image: Image,
         pub(crate) system: SystemSettings,
         pub(crate) grant: Grant,
-        pub(crate) wishes: Wishes,
-        pub(crate) full: BTreeSet<TallyKind>,
+        pub(crate) wishes: LinkParameters,
+        pub(crate) full: BTreeSet<QuotaKind>,
     }
 
-    impl Ground {
+    impl Fixture {
         pub(crate) fn plain() -> Self {
             let (cast, image) = (cast(1), image(1));
             Self {
@@ -337,7 +337,7 @@ pub(crate) mod tests {
                 image,
                 system: SystemSettings::default(),
                 grant: Grant::default(),
-                wishes: Wishes::default(),
+                wishes: LinkParameters::default(),
                 full: BTreeSet::new(),
             }
         }
@@ -366,9 +366,9 @@ pub(crate) mod tests {
     }
 
     /// A cast on which every rule has something to say no to.
-    fn hopeless() -> Ground {
-        let mut ground = Ground::plain();
-        let settings = &mut ground.cast.settings;
+    fn hopeless() -> Fixture {
+        let mut fixture = Fixture::plain();
+        let settings = &mut fixture.cast.settings;
         settings.enabled = false;
         settings.valid_until = Some(NOON);
         settings.open_hours = Some(OpenHours {
@@ -381,7 +381,7 @@ pub(crate) mod tests {
         settings.require_captcha = true;
         settings.waiting_room = true;
         settings.dynamic_kasm_url = true;
-        ground.image.settings.enabled = false;
+        fixture.image.settings.enabled = false;
         settings.ip_limit = Some(IpLimit {
             sessions: 1,
             within_seconds: 60,
@@ -389,12 +389,12 @@ pub(crate) mod tests {
             exempt: Vec::new(),
         });
         settings.limit_total_sessions = true;
-        ground.wishes = Wishes {
+        fixture.wishes = LinkParameters {
             kasm_url: Some("http://localhost/".into()),
             docker_network: Some("lab".into()),
         };
-        ground.full = [TallyKind::System].into();
-        ground
+        fixture.full = [QuotaKind::System].into();
+        fixture
     }
 
     #[test]
@@ -404,7 +404,7 @@ pub(crate) mod tests {
             stamp: "1".into(),
             slots: [(session(&cast(1), 1).id, NOON)].into(),
         };
-        let mut ground = hopeless();
+        let mut fixture = hopeless();
         let place = session(&cast(1), 1).id;
         let room = Room::empty(cast(1).id)
             .joined(&session(&cast(1), 2).id, "1".into(), NOON)
@@ -431,7 +431,7 @@ pub(crate) mod tests {
                 proof,
                 line,
                 window: seen,
-                ..ground.facts()
+                ..fixture.facts()
             });
             let Verdict::Deny(denial) = verdict else {
                 assert!(
@@ -448,7 +448,7 @@ pub(crate) mod tests {
                 break;
             };
             heard.push(denial.code.as_str());
-            let settings = &mut ground.cast.settings;
+            let settings = &mut fixture.cast.settings;
             match denial.code {
                 DenialCode::UnknownCast => settings.enabled = true,
                 DenialCode::CastExpired => settings.valid_until = None,
@@ -456,18 +456,18 @@ pub(crate) mod tests {
                 DenialCode::AddressDenied => settings.banned_addresses.clear(),
                 DenialCode::ReferrerDenied => referrer = Some("acme.com"),
                 DenialCode::LoginRequired => settings.allow_anonymous = true,
-                DenialCode::ImageUnavailable => ground.image.settings.enabled = true,
+                DenialCode::ImageUnavailable => fixture.image.settings.enabled = true,
                 DenialCode::ParameterInvalid => {
-                    ground.wishes.kasm_url = Some("https://example.com/".into());
+                    fixture.wishes.kasm_url = Some("https://example.com/".into());
                 }
-                DenialCode::NetworkDenied => ground.wishes.docker_network = None,
+                DenialCode::NetworkDenied => fixture.wishes.docker_network = None,
                 DenialCode::ConsentRequired => consent = Some(true),
                 DenialCode::TooManyAttempts => wait = None,
                 DenialCode::CaptchaRequired => proof = ProofFact::Passed,
                 DenialCode::Waiting => line = None,
-                DenialCode::SystemBusy => ground.full.clear(),
+                DenialCode::SystemBusy => fixture.full.clear(),
                 DenialCode::IpLimit => seen = None,
-                DenialCode::NoSessionsLeft => ground.cast.counter.remaining = 1,
+                DenialCode::NoSessionsLeft => fixture.cast.counter.remaining = 1,
                 other => panic!("{other} has no place here"),
             }
         }
@@ -494,64 +494,64 @@ pub(crate) mod tests {
 
     #[test]
     fn a_cast_without_limits_takes_nothing() {
-        let ground = Ground::plain();
-        let Verdict::Admit(admission) = admit(&ground.facts()) else {
+        let fixture = Fixture::plain();
+        let Verdict::Admit(admission) = admit(&fixture.facts()) else {
             panic!("is admitted")
         };
         assert_eq!(
-            (admission.count, admission.window, admission.tallies.len()),
+            (admission.count, admission.window, admission.quotas.len()),
             (None, None, 0)
         );
     }
 
     /// A state of a link, and how it comes into it.
-    type State = (&'static str, fn(&mut Ground));
+    type State = (&'static str, fn(&mut Fixture));
 
     /// What stands in the way of a new session, one state of a link after another.
     fn states() -> Vec<State> {
         vec![
             ("open", |_| {}),
-            ("sold out", |ground| {
-                ground.cast.settings.limit_total_sessions = true;
-                ground.cast.counter.remaining = 0;
+            ("sold out", |fixture| {
+                fixture.cast.settings.limit_total_sessions = true;
+                fixture.cast.counter.remaining = 0;
             }),
-            ("the link's cap is reached", |ground| {
-                ground.full = [TallyKind::Cast].into();
+            ("the link's cap is reached", |fixture| {
+                fixture.full = [QuotaKind::Cast].into();
             }),
-            ("the deployment's cap is reached", |ground| {
-                ground.full = [TallyKind::System].into();
+            ("the deployment's cap is reached", |fixture| {
+                fixture.full = [QuotaKind::System].into();
             }),
-            ("the user's cap is reached", |ground| {
-                ground.full = [TallyKind::User].into();
+            ("the user's cap is reached", |fixture| {
+                fixture.full = [QuotaKind::User].into();
             }),
-            ("the profile is in use", |ground| {
-                ground.full = [TallyKind::Profile].into();
+            ("the profile is in use", |fixture| {
+                fixture.full = [QuotaKind::Profile].into();
             }),
-            ("maintenance", |ground| {
-                ground.system.max_sessions = Some(0);
+            ("maintenance", |fixture| {
+                fixture.system.max_sessions = Some(0);
             }),
-            ("maintenance of the link", |ground| {
-                ground.cast.settings.max_live_sessions = Some(0);
+            ("maintenance of the link", |fixture| {
+                fixture.cast.settings.max_live_sessions = Some(0);
             }),
-            ("expired", |ground| {
-                ground.cast.settings.valid_until = Some(NOON);
+            ("expired", |fixture| {
+                fixture.cast.settings.valid_until = Some(NOON);
             }),
-            ("out of hours", |ground| {
-                ground.cast.settings.open_hours = Some(OpenHours {
+            ("out of hours", |fixture| {
+                fixture.cast.settings.open_hours = Some(OpenHours {
                     time_zone: "UTC".into(),
                     spans: vec![Span::parse("sun 09:00-10:00").expect("a span")],
                 });
             }),
-            ("disabled", |ground| ground.cast.settings.enabled = false),
-            ("image disabled", |ground| {
-                ground.image.settings.enabled = false;
+            ("disabled", |fixture| fixture.cast.settings.enabled = false),
+            ("image disabled", |fixture| {
+                fixture.image.settings.enabled = false;
             }),
-            ("all of it", |ground| {
-                let wishes = std::mem::take(&mut ground.wishes);
-                *ground = hopeless();
-                ground.cast.settings.banned_addresses.clear();
-                ground.cast.settings.referrers.clear();
-                ground.wishes = wishes;
+            ("all of it", |fixture| {
+                let wishes = std::mem::take(&mut fixture.wishes);
+                *fixture = hopeless();
+                fixture.cast.settings.banned_addresses.clear();
+                fixture.cast.settings.referrers.clear();
+                fixture.wishes = wishes;
             }),
         ]
     }
@@ -559,13 +559,13 @@ pub(crate) mod tests {
     #[test]
     fn own_session_x_state_of_link_x_login_x_parameters() {
         let (own, ann) = (session(&cast(1), 1), user(1));
-        let wishes = |url: Option<&str>, network: Option<&str>| Wishes {
+        let wishes = |url: Option<&str>, network: Option<&str>| LinkParameters {
             kasm_url: url.map(str::to_owned),
             docker_network: network.map(str::to_owned),
         };
         for (state, set) in states() {
             for (parameters, wishes, not_applied) in [
-                ("none", Wishes::default(), &[][..]),
+                ("none", LinkParameters::default(), &[][..]),
                 (
                     "a good address that this app cannot open",
                     wishes(Some("example.com"), None),
@@ -582,11 +582,11 @@ pub(crate) mod tests {
                     &[NotApplied::NetworkUnchanged],
                 ),
             ] {
-                let mut ground = Ground::plain();
-                ground.wishes = wishes;
-                set(&mut ground);
-                ground.cast.settings.allow_resume = true;
-                ground.cast.settings.dynamic_kasm_url = true;
+                let mut fixture = Fixture::plain();
+                fixture.wishes = wishes;
+                set(&mut fixture);
+                fixture.cast.settings.allow_resume = true;
+                fixture.cast.settings.dynamic_kasm_url = true;
                 for (logged_in, theirs, allowed, resumed) in [
                     (true, true, true, true),
                     (true, false, true, false),
@@ -594,11 +594,11 @@ pub(crate) mod tests {
                     (false, false, true, false),
                     (true, true, false, false),
                 ] {
-                    ground.cast.settings.allow_resume = allowed;
+                    fixture.cast.settings.allow_resume = allowed;
                     let verdict = admit(&Facts {
                         user: logged_in.then_some(&ann),
                         own_session: theirs.then_some(&own),
-                        ..ground.facts()
+                        ..fixture.facts()
                     });
                     let name = format!(
                         "{state}, parameters: {parameters}, logged in: {logged_in}, \
@@ -622,24 +622,24 @@ pub(crate) mod tests {
     #[test]
     fn what_is_asked_before_a_resume() {
         let (own, ann) = (session(&cast(1), 1), user(1));
-        let code = |ground: &Ground, user: Option<&User>, wait: Option<u64>| {
+        let code = |fixture: &Fixture, user: Option<&User>, wait: Option<u64>| {
             let own_session = wait.is_none().then_some(&own);
             match admit(&Facts {
                 user,
                 own_session,
                 wait,
-                ..ground.facts()
+                ..fixture.facts()
             }) {
                 Verdict::Deny(denial) => Some(denial.code),
                 _ => None,
             }
         };
         let resumable = || {
-            let mut ground = Ground::plain();
-            ground.cast.settings.allow_resume = true;
-            ground.cast.settings.allow_anonymous = false;
-            ground.cast.settings.valid_until = Some(NOON);
-            ground
+            let mut fixture = Fixture::plain();
+            fixture.cast.settings.allow_resume = true;
+            fixture.cast.settings.allow_anonymous = false;
+            fixture.cast.settings.valid_until = Some(NOON);
+            fixture
         };
         assert_eq!(code(&resumable(), Some(&ann), None), None, "nothing");
         let mut banned = resumable();

@@ -1,7 +1,7 @@
 //! Owns how a visitor gets back into their own running session: what their link's parameters change
 //! in it, and what cannot be applied. A wrong parameter never keeps a visitor from their session.
 
-use super::{Wishes, kasm_url};
+use super::{LinkParameters, kasm_url};
 use crate::cast::CastSettings;
 use crate::session::Session;
 
@@ -61,7 +61,7 @@ impl NotApplied {
 pub fn plan(
     settings: &CastSettings,
     own: &Session,
-    wishes: &Wishes,
+    wishes: &LinkParameters,
     consent: Option<bool>,
 ) -> Resumption {
     let mut plan = Resumption::default();
@@ -181,7 +181,7 @@ mod tests {
             settings.dynamic_kasm_url = dynamic;
             let mut own = own();
             own.viewing.exec.go = own.viewing.exec.go.filter(|_| can_go);
-            let wishes = Wishes {
+            let wishes = LinkParameters {
                 kasm_url: wish.map(str::to_owned),
                 docker_network: None,
             };
@@ -209,7 +209,7 @@ mod tests {
             ("another", Some("dmz"), unchanged),
             ("nonsense", Some("../lab"), unchanged),
         ] {
-            let wishes = Wishes {
+            let wishes = LinkParameters {
                 kasm_url: None,
                 docker_network: wish.map(str::to_owned),
             };
@@ -218,7 +218,7 @@ mod tests {
         }
         let mut own = own();
         own.launch.network = None;
-        let wishes = Wishes {
+        let wishes = LinkParameters {
             kasm_url: None,
             docker_network: Some("lab".into()),
         };

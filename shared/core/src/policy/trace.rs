@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Facts, Rule, judge};
 use crate::denial::Denial;
-use crate::tally::TallyKind;
+use crate::quota::QuotaKind;
 
 /// What one rule says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -165,7 +165,7 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
         }
         Rule::Budget => {
             let budget = |window| super::budget::budget(facts.system, window);
-            match (budget(TallyKind::BudgetHour), budget(TallyKind::BudgetDay)) {
+            match (budget(QuotaKind::BudgetHour), budget(QuotaKind::BudgetDay)) {
                 (None, None) => "No budget.".to_owned(),
                 (hour, day) => [(hour, "an hour"), (day, "a day")]
                     .into_iter()
@@ -229,18 +229,18 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::tests::Ground;
+    use crate::policy::tests::Fixture;
     use crate::policy::{Verdict, admit};
     use crate::referrer::ReferrerRule;
 
     #[test]
     fn every_rule_is_heard_and_the_first_refusal_is_the_answer() {
-        let mut ground = Ground::plain();
-        ground.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
-        ground.cast.settings.limit_total_sessions = true;
+        let mut fixture = Fixture::plain();
+        fixture.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
+        fixture.cast.settings.limit_total_sessions = true;
         let facts = Facts {
             referrer: Some("evil.org"),
-            ..ground.facts()
+            ..fixture.facts()
         };
         let steps = trace(&facts);
         let refused: Vec<_> = steps
@@ -265,10 +265,10 @@ mod tests {
 
     #[test]
     fn without_a_link_there_is_one_step() {
-        let ground = Ground::plain();
+        let fixture = Fixture::plain();
         let steps = trace(&Facts {
             cast: None,
-            ..ground.facts()
+            ..fixture.facts()
         });
         assert_eq!(
             steps

@@ -7,10 +7,10 @@ mod casts;
 mod catalog;
 mod lists;
 mod pools;
+mod quotas;
 mod release;
 mod reserve;
 mod rooms;
-mod tallies;
 mod told;
 
 use std::future::{Future, poll_fn};
@@ -76,7 +76,7 @@ cases! {
         a_refund_is_written_when_there_is_nothing_left_to_give_back_to
         a_move_is_written_over_its_revision_only
         of_two_moves_at_once_one_is_written;
-    tallies:
+    quotas:
         a_count_is_taken_only_while_there_is_room
         money_is_taken_by_amount_and_comes_back_unused_once
         a_count_that_began_late_takes_claims_once_it_is_complete
@@ -223,7 +223,7 @@ impl<'a, S: Store> Lab<'a, S> {
             session,
             cast_version: cast.version,
             window,
-            tallies: Vec::new(),
+            quotas: Vec::new(),
             proof: None,
             staged: None,
             room: None,
@@ -358,7 +358,7 @@ async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
 }
 
 /// How many of the answers are this one.
-fn tally<T: PartialEq>(answers: &[Result<T, Fault>], wanted: &T) -> usize {
+fn quota<T: PartialEq>(answers: &[Result<T, Fault>], wanted: &T) -> usize {
     answers
         .iter()
         .filter(|answer| answer.as_ref() == Ok(wanted))

@@ -27,17 +27,17 @@ use crate::console::preview::Preview;
 use crate::console::shell::{Place, Screen};
 use crate::console::trial::{self, TrialPage};
 use crate::console::{answers, history, qr};
-use crate::desk::casts::{self as verbs, CastsAsked, Edited};
-use crate::desk::failure::Failure;
-use crate::desk::sessions::{self, SessionsAsked};
-use crate::desk::trials;
-use crate::desk::version::Precondition;
+use crate::service::casts::{self as verbs, CastsAsked, Edited};
+use crate::service::failure::Failure;
+use crate::service::sessions::{self, SessionsAsked};
+use crate::service::trials;
+use crate::service::version::Precondition;
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
 
 pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let (desk, now) = (&round.desk, round.frame.now);
+    let (service, now) = (&round.service, round.frame.now);
     let search = round.visit.query("search").unwrap_or_default();
     let state = round
         .visit
@@ -54,16 +54,16 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         enabled,
         ..CastsAsked::default()
     };
-    let page = verbs::list(desk, &asked, round.cursor().as_deref(), ROWS / 2).await?;
+    let page = verbs::list(service, &asked, round.cursor().as_deref(), ROWS / 2).await?;
     let counts = page.items.iter().map(|cast| async {
-        Ok(desk
+        Ok(service
             .casting
             .store
             .count_sessions(&cast.id, now.minus_seconds(DAY))
             .await?)
     });
     let (counts, choices) = try_join!(try_join_all(counts), round.choices())?;
-    let views = verbs::views(desk, &page.items).await?;
+    let views = verbs::views(service, &page.items).await?;
     let row = |(cast, counted): (Value, Counted)| {
         let launches = format!(
             "{}{}",
@@ -94,13 +94,13 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 }
 
 async fn find<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Value, Failure> {
-    let read = verbs::read(&round.desk, round.id).await?;
+    let read = verbs::read(&round.service, round.id).await?;
     Ok(read.view(&round.frame.public_url))
 }
 
 pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let (casting, now) = (round.desk.casting, round.frame.now);
-    let found = verbs::read(&round.desk, round.id).await?;
+    let (casting, now) = (round.service.casting, round.frame.now);
+    let found = verbs::read(&round.service, round.id).await?;
     let cast = found.view(&round.frame.public_url);
     let found = found.cast;
     let told = async {
@@ -111,7 +111,7 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let (told, live, waiting, claims, choices) = try_join!(
         told,
         count_live(round),
-        verbs::count_waiting(&round.desk, &found),
+        verbs::count_waiting(&round.service, &found),
         claims::last(round, Some(&found.id)),
         round.choices()
     )?;
@@ -159,7 +159,7 @@ async fn count_live<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<St
     };
     let cast = Some(verbs::parse_id(round.id)?);
     let page = sessions::list(
-        &round.desk,
+        &round.service,
         &SessionsAsked {
             query,
             cast,
@@ -261,7 +261,7 @@ fn page<S: Store, L: Launcher>(
 
 pub(super) async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
     let typed = answers::document(&CAST, &round.posted);
-    match verbs::create(&round.desk, &typed).await {
+    match verbs::create(&round.service, &typed).await {
         Ok(Edited { cast, .. }) => {
             round
                 .lead(
@@ -292,7 +292,7 @@ pub(super) async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         (Some(version), Some(counted)) => Precondition::cast(version, counted),
         _ => round.precondition(),
     };
-    match verbs::change(&round.desk, round.id, &typed, &over).await {
+    match verbs::change(&round.service, round.id, &typed, &over).await {
         Ok(Edited { cast, .. }) => {
             round
                 .lead(
@@ -323,10 +323,10 @@ pub(super) async fn check<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     let typed = answers::document(&CAST, &round.posted);
     let stored = match round.posted.first("id") {
-        Some(id) => Some(verbs::find(&round.desk, id).await?),
+        Some(id) => Some(verbs::find(&round.service, id).await?),
         None => None,
     };
-    let casting = round.desk.casting;
+    let casting = round.service.casting;
     let own = casting.terms.own_urls();
     let draft = match &stored {
         Some(cast) => cast_form::patch(cast, &typed, &own, Some(cast.counter.remaining)),
@@ -339,7 +339,7 @@ pub(super) async fn check<S: Store, L: Launcher>(
     let (errors, warnings): (Vec<FieldError>, Vec<Warning>) = match draft {
         Ok(draft) => {
             let id = stored.as_ref().map(|cast| &cast.id);
-            let around = verbs::look_around(&round.desk, &draft.settings, id).await?;
+            let around = verbs::look_around(&round.service, &draft.settings, id).await?;
             (
                 Vec::new(),
                 casting_core::cast_warnings::warnings(&draft.settings)
@@ -372,7 +372,7 @@ pub(super) async fn switch<S: Store, L: Launcher>(
         }
     };
     verbs::change(
-        &round.desk,
+        &round.service,
         round.id,
         &json!({ "enabled": enabled }),
         &round.precondition(),
@@ -407,7 +407,7 @@ pub(super) async fn rotate<S: Store, L: Launcher>(
         .and_then(|text| text.parse().ok())
         .unwrap_or_default();
     verbs::rotate_key(
-        &round.desk,
+        &round.service,
         round.id,
         &json!({ "grace_seconds": grace }),
         &round.precondition(),
@@ -424,7 +424,7 @@ pub(super) async fn rotate<S: Store, L: Launcher>(
 }
 
 pub(super) async fn copy<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let made = verbs::copy(&round.desk, round.id, &json!({})).await?;
+    let made = verbs::copy(&round.service, round.id, &json!({})).await?;
     round
         .lead(
             &format!("/admin/casts/{}/edit", made.cast.id),
@@ -482,7 +482,7 @@ pub(super) async fn delete<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let terminate = round.posted.first("terminate").is_some();
-    match verbs::delete(&round.desk, round.id, &round.precondition(), terminate).await {
+    match verbs::delete(&round.service, round.id, &round.precondition(), terminate).await {
         Ok(()) => {
             round
                 .lead("/admin/casts", Done::Deleted, Some(round.id))
@@ -529,7 +529,7 @@ pub(super) async fn run_trial<S: Store, L: Launcher>(
     let cast = find(round).await?;
     let typed = trial::typed(&round.posted);
     let mut errors = BTreeMap::new();
-    let outcome = match trials::run(&round.desk, round.id, &trial::document(&typed)).await {
+    let outcome = match trials::run(&round.service, round.id, &trial::document(&typed)).await {
         Ok(steps) => Some(trials::view(&steps)),
         Err(failure) => {
             for error in remarks(failure)?.errors {

@@ -21,12 +21,12 @@ use crate::console::history;
 use crate::console::moment::{grouped, wait};
 use crate::console::overview::{self, Overview};
 use crate::console::sessions::owner;
-use crate::desk::Desk;
-use crate::desk::casts::{self as cast_verbs, CastsAsked};
-use crate::desk::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
-use crate::desk::failure::Failure;
-use crate::desk::sessions::{self, Outcome, SessionsAsked};
-use crate::desk::settings;
+use crate::service::AdminService;
+use crate::service::casts::{self as cast_verbs, CastsAsked};
+use crate::service::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
+use crate::service::failure::Failure;
+use crate::service::sessions::{self, Outcome, SessionsAsked};
+use crate::service::settings;
 
 /// An hour, in seconds.
 const HOUR: u64 = 3600;
@@ -42,7 +42,7 @@ pub(super) async fn of_all<S: Store, L: Launcher>(
 pub(super) async fn of_cast<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let cast = cast_verbs::find(&round.desk, round.id).await?;
+    let cast = cast_verbs::find(&round.service, round.id).await?;
     page(
         round,
         ClaimsOf::Cast(cast.id.clone()),
@@ -100,10 +100,10 @@ async fn page<S: Store, L: Launcher>(
         round.cursor(),
     );
     let (mut found, told, names) = try_join!(
-        verbs::list(&round.desk, &asked, cursor.as_deref(), ROWS),
+        verbs::list(&round.service, &asked, cursor.as_deref(), ROWS),
         async {
             Ok(round
-                .desk
+                .service
                 .casting
                 .history(id, since.plus_seconds(HOUR), now)
                 .await?)
@@ -122,7 +122,7 @@ async fn page<S: Store, L: Launcher>(
         Vec::new()
     } else {
         together(
-            &round.desk,
+            &round.service,
             &found.accepted.items,
             &found.refused,
             &names,
@@ -188,11 +188,11 @@ pub(super) async fn last<S: Store, L: Launcher>(
         reference: None,
     };
     let (found, names) = try_join!(
-        verbs::list(&round.desk, &asked, None, 8),
+        verbs::list(&round.service, &asked, None, 8),
         names_unless(round, cast.is_some())
     )?;
     Ok(together(
-        &round.desk,
+        &round.service,
         &found.accepted.items,
         &found.refused,
         &names,
@@ -208,7 +208,7 @@ async fn names_unless<S: Store, L: Launcher>(
     if is_known {
         return Ok(Vec::new());
     }
-    let page = cast_verbs::list(&round.desk, &CastsAsked::default(), None, CASTS).await?;
+    let page = cast_verbs::list(&round.service, &CastsAsked::default(), None, CASTS).await?;
     Ok(page
         .items
         .iter()
@@ -222,7 +222,7 @@ async fn names_unless<S: Store, L: Launcher>(
 
 /// Accepted claims and samples of refused ones, the newest first.
 fn together<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     accepted: &[Session],
     refused: &[RefusalCount],
     names: &[(String, String)],
@@ -230,7 +230,7 @@ fn together<S: Store, L: Launcher>(
 ) -> Vec<Claim> {
     let mut claims: Vec<Claim> = accepted
         .iter()
-        .map(|session| of_session(&sessions::view_of(desk, session)))
+        .map(|session| of_session(&sessions::view_of(service, session)))
         .collect();
     for row in refused {
         let id = row
@@ -295,7 +295,7 @@ fn said(session: &Value) -> Vec<(&'static str, String)> {
 pub(super) async fn overview<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let (desk, now) = (&round.desk, round.frame.now);
+    let (service, now) = (&round.service, round.frame.now);
     let query = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
@@ -307,16 +307,16 @@ pub(super) async fn overview<S: Store, L: Launcher>(
     };
     let of_casts = CastsAsked::default();
     let (page, images, told, living, system, claims) = try_join!(
-        cast_verbs::list(desk, &of_casts, None, CASTS),
-        async { Ok(read_all::<Image, S>(&desk.casting.store).await?) },
+        cast_verbs::list(service, &of_casts, None, CASTS),
+        async { Ok(read_all::<Image, S>(&service.casting.store).await?) },
         async {
-            Ok(desk
+            Ok(service
                 .casting
                 .history(None, now.minus_seconds(23 * HOUR), now)
                 .await?)
         },
-        sessions::list(desk, &of_living, None, 100),
-        settings::read(desk),
+        sessions::list(service, &of_living, None, 100),
+        settings::read(service),
         last(round, None),
     )?;
     let all: Vec<Value> = page

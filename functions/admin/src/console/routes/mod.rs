@@ -19,7 +19,9 @@ use casting_core::network::Network;
 use casting_core::ports::{Launcher, Store};
 use casting_core::record::read_all;
 use casting_web::credentials::SetCookie;
-use casting_web::{Code, Matched, Mistake, Problem, Reply, Request, RouteName, Visit, reply};
+use casting_web::{
+    Code, Matched, Mistake, Problem, Reply, Request, RequestContext, RouteName, reply,
+};
 use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -31,10 +33,10 @@ use super::frame::{Flash, Frame, Tone, Who};
 use super::shell::{self, Place, Screen};
 use super::sign_in::{self, SignIn};
 use super::trouble;
-use crate::desk::failure::Failure;
-use crate::desk::version::Precondition;
-use crate::desk::{Desk, audits};
 use crate::entry::{self, Seat};
+use crate::service::failure::Failure;
+use crate::service::version::Precondition;
+use crate::service::{AdminService, audits};
 
 /// The cookie that tells the next page what has just been done.
 const TOLD: &str = "cast-told";
@@ -44,9 +46,9 @@ const ROWS: u32 = 50;
 /// One request of somebody who has signed in and may make it.
 pub(super) struct Round<'a, S, L> {
     /// Where they stand.
-    pub(super) desk: Desk<'a, S, L>,
+    pub(super) service: AdminService<'a, S, L>,
     /// The request, as far as it is not its body.
-    pub(super) visit: &'a Visit,
+    pub(super) visit: &'a RequestContext,
     /// What stands for `{id}` in the path.
     pub(super) id: &'a str,
     /// What every page knows.
@@ -58,7 +60,7 @@ pub(super) struct Round<'a, S, L> {
 /// Answers one request to the console.
 pub(crate) async fn answer<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     request: &Request,
     matched: &Matched<'_>,
 ) -> Reply {
@@ -108,7 +110,7 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
 
 fn show_sign_in<S: Store, L: Launcher>(
     casting: &Casting<S, L>,
-    visit: &Visit,
+    visit: &RequestContext,
     to: Option<&str>,
     refusal: Option<(StatusCode, &str)>,
 ) -> Reply {
@@ -289,9 +291,12 @@ fn flash(told: &str) -> Option<Flash> {
 }
 
 impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
-    fn of(seat: Seat<'a, S, L>, visit: &'a Visit, id: &'a str) -> Self {
-        let Seat { desk, csrf_token } = seat;
-        let scopes = &desk.actor.scopes;
+    fn of(seat: Seat<'a, S, L>, visit: &'a RequestContext, id: &'a str) -> Self {
+        let Seat {
+            service,
+            csrf_token,
+        } = seat;
+        let scopes = &service.actor.scopes;
         let role = match () {
             () if Scope::ALL.iter().all(|scope| scopes.contains(scope)) => {
                 "Administrator".to_owned()
@@ -312,16 +317,16 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
             nonce: visit.nonce.clone(),
             csrf_token,
             who: Some(Who {
-                name: desk.actor.name.clone(),
+                name: service.actor.name.clone(),
                 role,
                 scopes,
             }),
-            public_url: desk.casting.terms.public_url.clone(),
-            now: desk.casting.clock.now(),
+            public_url: service.casting.terms.public_url.clone(),
+            now: service.casting.clock.now(),
             flash: visit.cookie(TOLD).and_then(flash),
         };
         Self {
-            desk,
+            service,
             visit,
             id,
             frame,
@@ -347,13 +352,13 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
     ) -> Result<Reply, Failure> {
         let mut told = done.word().to_owned();
         if let Some(target) = target {
-            let newest = audits::list(&self.desk, Some(target), None, 1)
+            let newest = audits::list(&self.service, Some(target), None, 1)
                 .await?
                 .items
                 .into_iter()
                 .next();
             if let Some(audit) = newest.filter(|audit| {
-                audits::can_be_undone(audit) && audit.actor_id == self.desk.actor.id
+                audits::can_be_undone(audit) && audit.actor_id == self.service.actor.id
             }) {
                 told.push_str(&format!(".{}", audit.id));
             }
@@ -364,7 +369,7 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
     }
 
     fn tell(&self, reply: &mut Reply, value: &str, max_age: u64) {
-        let secure = self.desk.casting.terms.is_secure();
+        let secure = self.service.casting.terms.is_secure();
         reply::set_cookie(
             reply,
             &SetCookie {
@@ -387,7 +392,7 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
 
     /// What there is to pick from.
     pub(super) async fn choices(&self) -> Result<Choices, Failure> {
-        let store = &self.desk.casting.store;
+        let store = &self.service.casting.store;
         let (images, mut groups, networks) = try_join!(
             read_all::<Image, S>(store),
             read_all::<Group, S>(store),

@@ -17,14 +17,14 @@ use crate::console::form::{Choices, Remarks};
 use crate::console::nouns::settings::SETTINGS;
 use crate::console::records;
 use crate::console::shell::{Place, Screen};
-use crate::desk::failure::Failure;
-use crate::desk::{audits, settings as verbs, users};
+use crate::service::failure::Failure;
+use crate::service::{audits, settings as verbs, users};
 
 pub(super) async fn users<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
     if round.visit.query("kind").as_deref() == Some("anonymous") {
-        let page = users::list_anonymous(&round.desk, round.cursor().as_deref(), ROWS).await?;
+        let page = users::list_anonymous(&round.service, round.cursor().as_deref(), ROWS).await?;
         let views: Vec<Value> = page
             .items
             .iter()
@@ -33,7 +33,7 @@ pub(super) async fn users<S: Store, L: Launcher>(
         let next = round.next(page.next.as_ref(), &[("kind", "anonymous")]);
         return Ok(round.show(&records::anonymous_users(&round.frame, &views, next)));
     }
-    let page = users::list(&round.desk, round.cursor().as_deref(), ROWS).await?;
+    let page = users::list(&round.service, round.cursor().as_deref(), ROWS).await?;
     let views: Vec<Value> = page.items.iter().map(Profile::view).collect();
     let next = round.next(page.next.as_ref(), &[]);
     Ok(round.show(&records::users(&round.frame, &views, next)))
@@ -43,7 +43,7 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     refused: &str,
 ) -> Result<Reply, Failure> {
-    let user = users::find(&round.desk, round.id).await?;
+    let user = users::find(&round.service, round.id).await?;
     let name = [text(&user, "name"), text(&user, "id")]
         .into_iter()
         .find(|name| !name.is_empty())
@@ -77,7 +77,7 @@ pub(super) async fn forget<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
     match users::delete(
-        &round.desk,
+        &round.service,
         round.id,
         round.posted.first("terminate").is_some(),
     )
@@ -101,7 +101,7 @@ pub(super) async fn forget<S: Store, L: Launcher>(
 pub(super) async fn settings<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let document = system_form::view(&verbs::read(&round.desk).await?);
+    let document = system_form::view(&verbs::read(&round.service).await?);
     Ok(round.show(&settings_page(round, &document, Remarks::default())))
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn save_settings<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let typed = answers::document(&SETTINGS, &round.posted);
-    match verbs::change(&round.desk, &typed, &round.precondition()).await {
+    match verbs::change(&round.service, &typed, &round.precondition()).await {
         Ok(_) => {
             round
                 .lead(
@@ -149,7 +149,7 @@ pub(super) async fn save_settings<S: Store, L: Launcher>(
         }
         Err(failure) => {
             let mut remarks = remarks(failure)?;
-            let stored = system_form::view(&verbs::read(&round.desk).await?);
+            let stored = system_form::view(&verbs::read(&round.service).await?);
             let typed = stale::meet(
                 round,
                 &SETTINGS,
@@ -169,9 +169,9 @@ pub(super) async fn audit<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     let about = round.visit.query("about").unwrap_or_default();
     let target = Some(about.as_str()).filter(|about| !about.is_empty() && about.len() <= 100);
-    let page = audits::list(&round.desk, target, round.cursor().as_deref(), ROWS).await?;
+    let page = audits::list(&round.service, target, round.cursor().as_deref(), ROWS).await?;
     let may = |audit: &Audit| {
-        audits::scope_of(audit.noun).is_some_and(|scope| round.desk.actor.may(scope))
+        audits::scope_of(audit.noun).is_some_and(|scope| round.service.actor.may(scope))
     };
     let entries: Vec<Entry> = page
         .items
@@ -246,8 +246,8 @@ const fn words(noun: Noun) -> (Option<&'static str>, &'static str) {
 pub(super) async fn take_back<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let audit = audits::find(&round.desk, round.id).await?;
-    audits::undo(&round.desk, round.id).await?;
+    let audit = audits::find(&round.service, round.id).await?;
+    audits::undo(&round.service, round.id).await?;
     let to = match (words(audit.noun).0, audit.action) {
         (Some("settings"), _) => "/admin/settings".to_owned(),
         (Some(folder), Action::Changed) => format!("/admin/{folder}/{}", audit.target),

@@ -9,12 +9,12 @@ use super::{Done, Round, remarks, trail};
 use crate::console::confirm::{self, Confirm};
 use crate::console::profiles;
 use crate::console::shell::Place;
-use crate::desk::failure::Failure;
-use crate::desk::{profiles as verbs, users};
+use crate::service::failure::Failure;
+use crate::service::{profiles as verbs, users};
 
 pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let user = users::find(&round.desk, round.id).await?;
-    let views: Vec<Value> = verbs::list(&round.desk, round.id)
+    let user = users::find(&round.service, round.id).await?;
+    let views: Vec<Value> = verbs::list(&round.service, round.id)
         .await?
         .iter()
         .map(PersistentProfile::view)
@@ -28,7 +28,7 @@ pub(super) async fn restore<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
     let document = json!({ "archive": round.posted.first("archive") });
-    let profile = verbs::restore(&round.desk, round.id, &document).await?;
+    let profile = verbs::restore(&round.service, round.id, &document).await?;
     round
         .lead(
             &format!("/admin/users/{}", profile.user),
@@ -42,7 +42,7 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     refused: &str,
 ) -> Result<Reply, Failure> {
-    let profile = verbs::find(&round.desk, round.id).await?;
+    let profile = verbs::find(&round.service, round.id).await?;
     let page = Confirm {
         place: Place::Users,
         trail: trail(Place::Users),
@@ -68,8 +68,8 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
 pub(super) async fn delete<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    let user = verbs::find(&round.desk, round.id).await?.user;
-    match verbs::delete(&round.desk, round.id).await {
+    let user = verbs::find(&round.service, round.id).await?.user;
+    match verbs::delete(&round.service, round.id).await {
         Ok(()) => {
             round
                 .lead(&format!("/admin/users/{user}"), Done::Deleted, None)

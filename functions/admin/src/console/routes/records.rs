@@ -28,11 +28,11 @@ use crate::console::nouns::{
 use crate::console::shell::{Place, Screen};
 use crate::console::table::Act;
 use crate::console::{answers, pool, records, shown};
-use crate::desk::failure::Failure;
-use crate::desk::records::{self as verbs, Editable};
-use crate::desk::uses::{self, Named, Use};
-use crate::desk::version::Precondition;
-use crate::desk::{api_keys, images, pools, sessions, staging};
+use crate::service::failure::Failure;
+use crate::service::records::{self as verbs, Editable};
+use crate::service::uses::{self, Named, Use};
+use crate::service::version::Precondition;
+use crate::service::{api_keys, images, pools, sessions, staging};
 
 /// One kind of thing, as the console calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,10 +238,10 @@ async fn list<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     kind: Kind,
 ) -> Result<Reply, Failure> {
-    let (desk, cursor, frame) = (&round.desk, round.cursor(), &round.frame);
+    let (service, cursor, frame) = (&round.service, round.cursor(), &round.frame);
     let screen = match kind {
         Kind::Image => {
-            let page = desk
+            let page = service
                 .casting
                 .store
                 .records::<Image>(cursor.as_deref(), ROWS)
@@ -252,23 +252,23 @@ async fn list<S: Store, L: Launcher>(
         Kind::Network => {
             let (views, next) = views(
                 round,
-                &verbs::list::<Network, S, L>(desk, cursor.as_deref(), ROWS).await?,
+                &verbs::list::<Network, S, L>(service, cursor.as_deref(), ROWS).await?,
             );
             records::networks(frame, &views, next)
         }
         Kind::Group => {
             let (views, next) = views(
                 round,
-                &verbs::list::<Group, S, L>(desk, cursor.as_deref(), ROWS).await?,
+                &verbs::list::<Group, S, L>(service, cursor.as_deref(), ROWS).await?,
             );
             records::groups(frame, &views, next)
         }
         Kind::Staging => {
-            let page = verbs::list::<Staging, S, L>(desk, cursor.as_deref(), ROWS).await?;
+            let page = verbs::list::<Staging, S, L>(service, cursor.as_deref(), ROWS).await?;
             let pools = try_join_all(
                 page.items
                     .iter()
-                    .map(|staging| desk.casting.pool_view(staging)),
+                    .map(|staging| service.casting.pool_view(staging)),
             )
             .await?;
             let (views, next) = views(round, &page);
@@ -284,7 +284,7 @@ async fn list<S: Store, L: Launcher>(
         Kind::ApiKey => {
             let (views, next) = views(
                 round,
-                &verbs::list::<ApiKey, S, L>(desk, cursor.as_deref(), ROWS).await?,
+                &verbs::list::<ApiKey, S, L>(service, cursor.as_deref(), ROWS).await?,
             );
             records::api_keys(frame, &views, next)
         }
@@ -306,13 +306,13 @@ async fn find<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     kind: Kind,
 ) -> Result<Value, Failure> {
-    let (desk, id) = (&round.desk, round.id);
+    let (service, id) = (&round.service, round.id);
     Ok(match kind {
-        Kind::Image => image_form::view(&images::find(desk, id).await?),
-        Kind::Network => verbs::find::<Network, S, L>(desk, id).await?.0.view(),
-        Kind::Group => verbs::find::<Group, S, L>(desk, id).await?.0.view(),
-        Kind::Staging => verbs::find::<Staging, S, L>(desk, id).await?.0.view(),
-        Kind::ApiKey => api_key_form::view(&verbs::find::<ApiKey, S, L>(desk, id).await?.0),
+        Kind::Image => image_form::view(&images::find(service, id).await?),
+        Kind::Network => verbs::find::<Network, S, L>(service, id).await?.0.view(),
+        Kind::Group => verbs::find::<Group, S, L>(service, id).await?.0.view(),
+        Kind::Staging => verbs::find::<Staging, S, L>(service, id).await?.0.view(),
+        Kind::ApiKey => api_key_form::view(&verbs::find::<ApiKey, S, L>(service, id).await?.0),
     })
 }
 
@@ -338,7 +338,7 @@ async fn show<S: Store, L: Launcher>(
 ) -> Result<Reply, Failure> {
     let mut above = String::new();
     let document = if kind == Kind::Staging {
-        let (staging, view) = pools::read(&round.desk, round.id).await?;
+        let (staging, view) = pools::read(&round.service, round.id).await?;
         let waiting: Vec<Value> = view.waiting.iter().map(sessions::view).collect();
         above = pool::state(&round.frame, &staging.settings, &view, &waiting);
         staging.view()
@@ -426,21 +426,24 @@ async fn make<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     kind: Kind,
 ) -> Result<Reply, Failure> {
-    let (desk, typed) = (&round.desk, answers::document(kind.noun(), &round.posted));
+    let (service, typed) = (
+        &round.service,
+        answers::document(kind.noun(), &round.posted),
+    );
     let made = match kind {
-        Kind::Image => images::create(desk, &typed)
+        Kind::Image => images::create(service, &typed)
             .await
             .map(|_| Done::ImageCreated),
-        Kind::Network => verbs::create::<Network, S, L>(desk, &typed)
+        Kind::Network => verbs::create::<Network, S, L>(service, &typed)
             .await
             .map(|_| Done::NetworkCreated),
-        Kind::Group => verbs::create::<Group, S, L>(desk, &typed)
+        Kind::Group => verbs::create::<Group, S, L>(service, &typed)
             .await
             .map(|_| Done::GroupCreated),
-        Kind::Staging => staging::create(desk, &typed)
+        Kind::Staging => staging::create(service, &typed)
             .await
             .map(|_| Done::StagingCreated),
-        Kind::ApiKey => match api_keys::create(desk, &typed).await {
+        Kind::ApiKey => match api_keys::create(service, &typed).await {
             // Shown in the answer itself: it stands in no address and in no cookie, and is gone with the page.
             Ok((key, secret)) => return Ok(round.show(&new_key(round, &key, &secret))),
             Err(failure) => Err(failure),
@@ -475,29 +478,29 @@ async fn save<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     kind: Kind,
 ) -> Result<Reply, Failure> {
-    let (desk, id, typed) = (
-        &round.desk,
+    let (service, id, typed) = (
+        &round.service,
         round.id,
         answers::document(kind.noun(), &round.posted),
     );
     let over = round.precondition();
     let saved = match kind {
-        Kind::Image => images::change(desk, id, &typed, &over).await.map(drop),
+        Kind::Image => images::change(service, id, &typed, &over).await.map(drop),
         Kind::Network => {
             // The name is how it is found; the form sends it nowhere else.
             let mut typed = typed.clone();
             if let Value::Object(fields) = &mut typed {
                 fields.shift_remove("name");
             }
-            verbs::change::<Network, S, L>(desk, id, &typed, &over)
+            verbs::change::<Network, S, L>(service, id, &typed, &over)
                 .await
                 .map(drop)
         }
-        Kind::Group => verbs::change::<Group, S, L>(desk, id, &typed, &over)
+        Kind::Group => verbs::change::<Group, S, L>(service, id, &typed, &over)
             .await
             .map(drop),
-        Kind::Staging => staging::change(desk, id, &typed, &over).await.map(drop),
-        Kind::ApiKey => verbs::change::<ApiKey, S, L>(desk, id, &typed, &over)
+        Kind::Staging => staging::change(service, id, &typed, &over).await.map(drop),
+        Kind::ApiKey => verbs::change::<ApiKey, S, L>(service, id, &typed, &over)
             .await
             .map(drop),
     };
@@ -532,7 +535,7 @@ async fn save<S: Store, L: Launcher>(
 
 /// Another task definition for an image; what stands in the way is said above its form.
 async fn register<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    match images::register_anew(&round.desk, round.id, &Precondition::None).await {
+    match images::register_anew(&round.service, round.id, &Precondition::None).await {
         Ok(image) => {
             round
                 .lead(
@@ -566,14 +569,14 @@ async fn uses_of<S: Store, L: Launcher>(
 ) -> Result<Vec<Use>, Failure> {
     match kind {
         Kind::Image => match ImageId::parse(round.id) {
-            Some(id) => uses::of(&round.desk, Named::Image(&id)).await,
+            Some(id) => uses::of(&round.service, Named::Image(&id)).await,
             None => Ok(Vec::new()),
         },
         Kind::Group => match GroupId::parse(round.id) {
-            Some(id) => uses::of(&round.desk, Named::Group(&id)).await,
+            Some(id) => uses::of(&round.service, Named::Group(&id)).await,
             None => Ok(Vec::new()),
         },
-        Kind::Network => uses::of(&round.desk, Named::Network(round.id)).await,
+        Kind::Network => uses::of(&round.service, Named::Network(round.id)).await,
         Kind::Staging | Kind::ApiKey => Ok(Vec::new()),
     }
 }
@@ -621,16 +624,16 @@ async fn delete<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
     kind: Kind,
 ) -> Result<Reply, Failure> {
-    let (desk, id, over) = (&round.desk, round.id, round.precondition());
+    let (service, id, over) = (&round.service, round.id, round.precondition());
     let deleted = match kind {
-        Kind::Image => images::delete(desk, id, &over).await,
-        Kind::Network => verbs::delete_network(desk, id, &over).await,
+        Kind::Image => images::delete(service, id, &over).await,
+        Kind::Network => verbs::delete_network(service, id, &over).await,
         Kind::Group => {
             let force = round.posted.first("force").is_some();
-            verbs::delete_group(desk, id, &over, force).await
+            verbs::delete_group(service, id, &over, force).await
         }
-        Kind::Staging => staging::delete(desk, id, &over).await,
-        Kind::ApiKey => api_keys::delete(desk, id, &over).await,
+        Kind::Staging => staging::delete(service, id, &over).await,
+        Kind::ApiKey => api_keys::delete(service, id, &over).await,
     };
     match deleted {
         Ok(()) => round.lead(kind.folder(), Done::Deleted, Some(id)).await,

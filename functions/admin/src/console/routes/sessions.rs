@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Done, ROWS, Round};
 use crate::console::sessions;
-use crate::desk::failure::Failure;
-use crate::desk::sessions::{self as verbs, SessionsAsked};
+use crate::service::failure::Failure;
+use crate::service::sessions::{self as verbs, SessionsAsked};
 
 const PAGE: &str = "/admin/sessions";
 
@@ -22,7 +22,7 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         is_live: Some(true),
         ..SessionsAsked::default()
     };
-    let page = verbs::list(&round.desk, &asked, round.cursor().as_deref(), ROWS).await?;
+    let page = verbs::list(&round.service, &asked, round.cursor().as_deref(), ROWS).await?;
     let views: Vec<Value> = page.items.iter().map(verbs::view).collect();
     let next = round.next(page.next.as_ref(), &[]);
     let mut screen = sessions::page(&round.frame, &views, next);
@@ -31,13 +31,14 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         .items
         .iter()
         .filter(|session| session.sharing.token.is_some());
-    let origins = shared.filter_map(|session| round.desk.casting.terms.session_origin(&session.id));
+    let origins =
+        shared.filter_map(|session| round.service.casting.terms.session_origin(&session.id));
     screen.forms_lead_to = origins.collect();
     Ok(round.show(&screen))
 }
 
 pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let session = verbs::stop(&round.desk, round.id).await?;
+    let session = verbs::stop(&round.service, round.id).await?;
     match session.pooled.as_ref().filter(|_| session.is_nobodys()) {
         Some(pooled) => {
             round
@@ -55,7 +56,7 @@ pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 pub(super) async fn unshare<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
-    verbs::unshare(&round.desk, round.id).await?;
+    verbs::unshare(&round.service, round.id).await?;
     round.lead(PAGE, Done::Unshared, None).await
 }
 
@@ -63,6 +64,6 @@ pub(super) async fn watch<S: Store, L: Launcher>(
     round: &Round<'_, S, L>,
 ) -> Result<Reply, Failure> {
     Ok(reply::see_other(
-        &verbs::watch(&round.desk, round.id).await?,
+        &verbs::watch(&round.service, round.id).await?,
     ))
 }

@@ -15,8 +15,8 @@ use crate::console::field::Noun;
 use crate::console::form::Remarks;
 use crate::console::moment::Moment;
 use crate::console::nouns::label_of;
-use crate::desk::audits;
-use crate::desk::failure::Failure;
+use crate::service::audits;
+use crate::service::failure::Failure;
 
 /// How many changes are told at most; whoever has missed more loads the page anew.
 const TOLD: u32 = 20;
@@ -41,7 +41,7 @@ pub(super) async fn meet<S: Store, L: Launcher>(
     };
     // Every version has its entry, the newest first. The log's index may be a moment behind, and does not tell of all when there are too many.
     let count = usize::try_from(newest.saturating_sub(sent)).unwrap_or(usize::MAX);
-    let mut entries = audits::list(&round.desk, Some(target), None, TOLD)
+    let mut entries = audits::list(&round.service, Some(target), None, TOLD)
         .await?
         .items;
     entries.retain(|entry| entry.action == Action::Changed);

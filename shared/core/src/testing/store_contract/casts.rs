@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, tally, together};
+use super::{Lab, quota, together};
 use crate::cast::{Cast, CounterChange, PreviousKey};
 use crate::ids::CastKey;
 use crate::ports::{Created, Fault, Replaced, Reserved, Saved, Store};
@@ -51,8 +51,8 @@ pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store
     let answers = together(casts.iter().map(|cast| lab.store.create_cast(cast, None))).await;
     assert_eq!(
         (
-            tally(&answers, &Created::Done),
-            tally(&answers, &Created::KeyTaken)
+            quota(&answers, &Created::Done),
+            quota(&answers, &Created::KeyTaken)
         ),
         (1, 7),
         "{answers:?}"
@@ -130,7 +130,7 @@ pub async fn a_config_is_written_over_its_version_only<S: Store>(
             .replace_cast(&first, after, CounterChange::Keep, None)
     }))
     .await;
-    assert_eq!(tally(&answers, &Replaced::Done), 1, "{answers:?}");
+    assert_eq!(quota(&answers, &Replaced::Done), 1, "{answers:?}");
     Ok(())
 }
 
@@ -320,8 +320,8 @@ pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(
     .await;
     assert_eq!(
         (
-            tally(&answers, &Replaced::Done),
-            tally(&answers, &Replaced::KeyTaken)
+            quota(&answers, &Replaced::Done),
+            quota(&answers, &Replaced::KeyTaken)
         ),
         (1, 1),
         "{answers:?}"

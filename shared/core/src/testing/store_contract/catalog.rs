@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, NOON, tally, together};
+use super::{Lab, NOON, quota, together};
 use crate::denial::DenialCode;
 use crate::ids::{CastId, ImageId, Reference, SessionId, draw};
 use crate::image::Image;
@@ -67,8 +67,8 @@ pub async fn an_image_is_written_over_its_version_only<S: Store>(
     .await;
     assert_eq!(
         (
-            tally(&answers, &Saved::Done),
-            tally(&answers, &Saved::Stale)
+            quota(&answers, &Saved::Done),
+            quota(&answers, &Saved::Stale)
         ),
         (1, 3),
         "{answers:?}"
@@ -209,7 +209,7 @@ pub async fn refusals_counted_at_once_all_count<S: Store>(lab: &Lab<'_, S>) -> R
         .map(|_| vec![refused(lab, &cast, HOUR, DenialCode::IpLimit, 3, 2)])
         .collect();
     let answers = together(batches.iter().map(|batch| lab.store.add_refusals(batch))).await;
-    assert_eq!(tally(&answers, &()), 20, "{answers:?}");
+    assert_eq!(quota(&answers, &()), 20, "{answers:?}");
     let rows = lab.store.refusals(Some(&cast), HOUR).await?;
     assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [60]);
     assert!(rows.iter().all(|row| row.samples.len() <= MOST_SAMPLES));

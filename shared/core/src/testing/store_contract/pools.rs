@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, NOON, ended, refunded, tally, together};
+use super::{Lab, NOON, ended, quota, refunded, together};
 use crate::cast::Cast;
 use crate::ids::{SessionId, StagingId, draw};
 use crate::permission::Grant;
@@ -81,7 +81,7 @@ fn taking<S: Store>(lab: &Lab<'_, S>, cast: &Cast, staged: &Session) -> Reservat
 }
 
 async fn count<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<u64, Fault> {
-    lab.store.tally(&waiting(&pool.id, 0).key).await
+    lab.store.quota(&waiting(&pool.id, 0).key).await
 }
 
 async fn listed<S: Store>(
@@ -112,8 +112,8 @@ pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store
     let (mut placed, mut full) = (0, 0);
     for _ in 0..50 {
         let answers = together(left.iter().map(|session| lab.store.stage(session, 5))).await;
-        placed += tally(&answers, &Staged::Placed);
-        full += tally(&answers, &Staged::Full);
+        placed += quota(&answers, &Staged::Placed);
+        full += quota(&answers, &Staged::Full);
         left = left
             .into_iter()
             .zip(answers)
@@ -230,7 +230,7 @@ pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(
             .iter()
             .filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_))))
             .count();
-        late += tally(&answers, &Reserved::StagedGone);
+        late += quota(&answers, &Reserved::StagedGone);
         left = left
             .into_iter()
             .zip(answers)

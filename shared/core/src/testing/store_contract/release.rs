@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Charges, Lab, NOON, ended, refunded, tally, together, window_claim};
+use super::{Charges, Lab, NOON, ended, quota, refunded, together, window_claim};
 use crate::cast::CounterChange;
 use crate::ports::{Fault, Replaced, Saved, Store};
 use crate::session::{EndReason, Endpoint, Session, TaskRef, TaskStatus};
@@ -110,8 +110,8 @@ pub async fn a_refund_is_given_at_most_once<S: Store>(lab: &Lab<'_, S>) -> Resul
     let answers = together((0..10).map(|_| lab.store.save_session(&session, &after))).await;
     assert_eq!(
         (
-            tally(&answers, &Saved::Done),
-            tally(&answers, &Saved::Stale)
+            quota(&answers, &Saved::Done),
+            quota(&answers, &Saved::Stale)
         ),
         (1, 9),
         "{answers:?}"
@@ -277,8 +277,8 @@ pub async fn of_two_moves_at_once_one_is_written<S: Store>(lab: &Lab<'_, S>) -> 
     .await;
     assert_eq!(
         (
-            tally(&answers, &Saved::Done),
-            tally(&answers, &Saved::Stale)
+            quota(&answers, &Saved::Done),
+            quota(&answers, &Saved::Stale)
         ),
         (1, 6),
         "{answers:?}"

@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Charges, Lab, NOON, refunded, tally, together, window_claim};
+use super::{Charges, Lab, NOON, quota, refunded, together, window_claim};
 use crate::cast::{Cast, CounterChange};
 use crate::ids::SessionId;
 use crate::ports::{Fault, Replaced, Reservation, Reserved, Saved, Store};
@@ -203,8 +203,8 @@ pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(
     let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
     assert_eq!(
         (
-            tally(&answers, &Reserved::Placed),
-            tally(&answers, &Reserved::SoldOut)
+            quota(&answers, &Reserved::Placed),
+            quota(&answers, &Reserved::SoldOut)
         ),
         (20, 30),
         "{answers:?}"
@@ -233,12 +233,12 @@ pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(
         let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
         let stored = lab.session_now(&claims[0].session).await?;
         assert_eq!(
-            tally(&answers, &Reserved::Placed),
+            quota(&answers, &Reserved::Placed),
             1,
             "{charges:?}: {answers:?}"
         );
         assert_eq!(
-            tally(&answers, &Reserved::Already(Box::new(stored))),
+            quota(&answers, &Reserved::Already(Box::new(stored))),
             19,
             "{charges:?}: {answers:?}"
         );
@@ -343,12 +343,12 @@ pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(
         let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
         let window = lab.window(&key).await?;
         assert_eq!(
-            tally(&answers, &Reserved::Placed),
+            quota(&answers, &Reserved::Placed),
             1,
             "looked: {looked}: {answers:?}"
         );
         assert_eq!(
-            tally(&answers, &Reserved::WindowMoved(window.clone())),
+            quota(&answers, &Reserved::WindowMoved(window.clone())),
             1,
             "looked: {looked}: {answers:?}"
         );

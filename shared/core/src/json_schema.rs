@@ -7,7 +7,7 @@ use crate::form::Form;
 
 /// All fields of a form, and the rules between them.
 #[derive(Clone, Debug, Default)]
-pub struct Sketch {
+pub struct SchemaBuilder {
     fields: Vec<Field>,
     rules: Vec<Value>,
 }
@@ -30,7 +30,7 @@ pub enum Need {
     Nullable,
 }
 
-impl Sketch {
+impl SchemaBuilder {
     /// What `read` asks of the form that it is given.
     pub fn of(read: impl FnOnce(&mut Form)) -> Self {
         let mut form = Form::sketching();

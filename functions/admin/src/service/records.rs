@@ -15,10 +15,10 @@ use casting_core::time::Timestamp;
 use casting_core::{api_key_form, group_form, network_form, staging_form};
 use serde_json::Value;
 
-use crate::desk::failure::{Failure, TRIES};
-use crate::desk::uses::{self, Named};
-use crate::desk::version::Precondition;
-use crate::desk::{Desk, api_keys};
+use crate::service::failure::{Failure, TRIES};
+use crate::service::uses::{self, Named};
+use crate::service::version::Precondition;
+use crate::service::{AdminService, api_keys};
 
 /// A record that can be made, shown and changed.
 pub(crate) trait Editable: Record + PartialEq {
@@ -199,11 +199,11 @@ impl Editable for ApiKey {
 
 /// All of a kind, a page at a time.
 pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<R>, Failure> {
-    let mut page = desk.casting.store.records::<R>(cursor, limit).await?;
+    let mut page = service.casting.store.records::<R>(cursor, limit).await?;
     // What is there by birth comes first, as its id does; once it is stored, the store lists it.
     if let Some(born) = R::by_birth()
         .filter(|born| cursor.is_none() && page.items.iter().all(|record| record.id() != born.id()))
@@ -215,14 +215,14 @@ pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
 
 /// A new one.
 pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     input: &Value,
 ) -> Result<R, Failure> {
-    let casting = desk.casting;
+    let casting = service.casting;
     let word = R::WORDS.1;
     // Judged before an idempotency key is used up for it.
     R::create(input, [0; 16], casting.clock.now())?;
-    let id = desk.new_id(R::NOUN, input).await?;
+    let id = service.new_id(R::NOUN, input).await?;
     let record = R::create(input, id.bytes, casting.clock.now())?;
     if id.is_repeatable
         && let Some(made) = casting.store.record::<R>(record.id()).await?
@@ -230,7 +230,7 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
         return Ok(made);
     }
     let view = record.view();
-    let audit = desk.audit(
+    let audit = service.audit(
         R::NOUN,
         record.id(),
         record.name(),
@@ -253,7 +253,7 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
     }
     casting.forget();
     tracing::info!(
-        actor.id = desk.actor.id,
+        actor.id = service.actor.id,
         record.id = record.id(),
         "A {word} was made"
     );
@@ -262,21 +262,21 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
 
 /// Changes what the document names.
 pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<R, Failure> {
     for _ in 0..TRIES {
-        let (before, is_stored) = find::<R, S, L>(desk, id).await?;
+        let (before, is_stored) = find::<R, S, L>(service, id).await?;
         precondition.check(before.version())?;
-        let after = before.patch(input, desk.casting.clock.now())?;
+        let after = before.patch(input, service.casting.clock.now())?;
         if after == before {
             return Ok(before);
         }
-        R::permit(&before, &after, &desk.actor)?;
+        R::permit(&before, &after, &service.actor)?;
         let (old, new) = (before.view(), after.view());
-        let audit = desk.audit(
+        let audit = service.audit(
             R::NOUN,
             after.id(),
             after.name(),
@@ -285,16 +285,16 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
                 after: Some(&new),
             },
         );
-        match desk
+        match service
             .casting
             .store
             .put_record(&after, is_stored.then_some(before.version()), Some(&audit))
             .await?
         {
             Saved::Done => {
-                desk.casting.forget();
+                service.casting.forget();
                 tracing::info!(
-                    actor.id = desk.actor.id,
+                    actor.id = service.actor.id,
                     record.id = after.id(),
                     version = after.version(),
                     "A {} was changed",
@@ -310,7 +310,7 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
 
 /// Deletes a group. What still names it goes on with *All Users* alone, so that takes `force`.
 pub(crate) async fn delete_group<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
     force: bool,
@@ -321,7 +321,7 @@ pub(crate) async fn delete_group<S: Store, L: Launcher>(
         ));
     }
     if let (Some(id), false) = (GroupId::parse(id), force) {
-        let uses = uses::of(desk, Named::Group(&id)).await?;
+        let uses = uses::of(service, Named::Group(&id)).await?;
         if !uses.is_empty() {
             return Err(Failure::conflict(format!(
                 "This group is still named by {}, which would go on with All Users alone. \
@@ -330,39 +330,39 @@ pub(crate) async fn delete_group<S: Store, L: Launcher>(
             )));
         }
     }
-    delete::<Group, S, L>(desk, id, precondition).await
+    delete::<Group, S, L>(service, id, precondition).await
 }
 
 /// Deletes a network that no image and no staging config uses.
 pub(crate) async fn delete_network<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
-    let uses = uses::of(desk, Named::Network(id)).await?;
+    let uses = uses::of(service, Named::Network(id)).await?;
     if !uses.is_empty() {
         return Err(Failure::conflict(format!(
             "This network is still used by {}; change or delete them first.",
             uses::sentence(&uses)
         )));
     }
-    delete::<Network, S, L>(desk, id, precondition).await
+    delete::<Network, S, L>(service, id, precondition).await
 }
 
 /// Deletes one, whatever it is.
 pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let (record, is_stored) = find::<R, S, L>(desk, id).await?;
+        let (record, is_stored) = find::<R, S, L>(service, id).await?;
         precondition.check(record.version())?;
         if !is_stored {
             return Err(missing::<R>());
         }
         let view = record.view();
-        let audit = desk.audit(
+        let audit = service.audit(
             R::NOUN,
             record.id(),
             record.name(),
@@ -371,16 +371,16 @@ pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
                 after: None,
             },
         );
-        match desk
+        match service
             .casting
             .store
             .delete_record(&record, Some(&audit))
             .await?
         {
             Saved::Done => {
-                desk.casting.forget();
+                service.casting.forget();
                 tracing::info!(
-                    actor.id = desk.actor.id,
+                    actor.id = service.actor.id,
                     record.id = record.id(),
                     "A {} was deleted",
                     R::WORDS.1
@@ -395,13 +395,13 @@ pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
 
 /// The record, and whether it is stored.
 pub(crate) async fn find<R: Editable, S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<(R, bool), Failure> {
     if !R::is_id(id) {
         return Err(missing::<R>());
     }
-    if let Some(record) = desk.casting.store.record::<R>(id).await? {
+    if let Some(record) = service.casting.store.record::<R>(id).await? {
         return Ok((record, true));
     }
     R::by_birth()

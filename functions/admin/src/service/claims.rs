@@ -5,17 +5,17 @@ use casting_core::FoundRefusal;
 use casting_core::denial::DenialCode;
 use casting_core::form::Spelled;
 use casting_core::ids::{CastId, Reference};
+use casting_core::json_schema;
 use casting_core::listing::{SessionQuery, SessionsOf};
 use casting_core::ports::{Launcher, Page, RefusalCount, RefusalSample, Store};
 use casting_core::session::Session;
-use casting_core::sketch;
 use casting_core::time::Timestamp;
 use futures_util::try_join;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
-use crate::desk::failure::Failure;
-use crate::desk::sessions::{self, Outcome, SessionsAsked};
+use crate::service::AdminService;
+use crate::service::failure::Failure;
+use crate::service::sessions::{self, Outcome, SessionsAsked};
 
 /// How many hourly rows of refusals one answer has at most.
 const REFUSED_ROWS: usize = 1000;
@@ -65,10 +65,10 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// As the API shows them.
-    pub(crate) fn view<S: Store, L: Launcher>(&self, desk: &Desk<'_, S, L>) -> Value {
+    pub(crate) fn view<S: Store, L: Launcher>(&self, service: &AdminService<'_, S, L>) -> Value {
         let accepted = self.accepted.items.iter();
         let accepted: Vec<Value> = accepted
-            .map(|session| sessions::view_of(desk, session))
+            .map(|session| sessions::view_of(service, session))
             .collect();
         let refused: Vec<Value> = self.refused.iter().map(view_refused).collect();
         json!({ "accepted": { "items": accepted, "next": self.accepted.next }, "refused": refused })
@@ -77,7 +77,7 @@ impl Claims {
 
 /// The claims. Works for deleted casts too.
 pub(crate) async fn list<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     asked: &ClaimsAsked,
     cursor: Option<&str>,
     limit: u32,
@@ -88,7 +88,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(
         cursor.is_none() && !matches!(asked.outcome, Some(ClaimOutcome::Accepted(_)));
     let accepted = async {
         if wants_accepted {
-            accepted(desk, asked, cursor, limit).await
+            accepted(service, asked, cursor, limit).await
         } else {
             Ok(Page {
                 items: Vec::new(),
@@ -98,7 +98,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     };
     let refused = async {
         if wants_refused {
-            refused(desk, asked).await
+            refused(service, asked).await
         } else {
             Ok(Vec::new())
         }
@@ -108,7 +108,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(
 }
 
 async fn accepted<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     asked: &ClaimsAsked,
     cursor: Option<&str>,
     limit: u32,
@@ -135,7 +135,11 @@ async fn accepted<S: Store, L: Launcher>(
     .between(asked.since, asked.until);
     if let Some(reference) = &asked.reference {
         // Whoever quotes a reference need not know when it was.
-        let mut items = desk.casting.store.sessions_by_reference(reference).await?;
+        let mut items = service
+            .casting
+            .store
+            .sessions_by_reference(reference)
+            .await?;
         items.retain(|session| {
             cast.is_none_or(|cast| session.cast_id == *cast)
                 && outcome.is_none_or(|outcome| Outcome::of(session) == outcome)
@@ -143,7 +147,7 @@ async fn accepted<S: Store, L: Launcher>(
         return Ok(Page { items, next: None });
     }
     sessions::list(
-        desk,
+        service,
         &SessionsAsked {
             query,
             outcome,
@@ -156,15 +160,15 @@ async fn accepted<S: Store, L: Launcher>(
 }
 
 async fn refused<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     asked: &ClaimsAsked,
 ) -> Result<Vec<RefusalCount>, Failure> {
     if let Some(reference) = &asked.reference
-        && let Some(found) = desk.casting.find_refusal(reference).await?
+        && let Some(found) = service.casting.find_refusal(reference).await?
     {
         return Ok(told_of(found, reference, &asked.of));
     }
-    let store = &desk.casting.store;
+    let store = &service.casting.store;
     let hour = casting_core::hours::hour_of;
     let (since, until) = (
         hour(asked.since),
@@ -255,26 +259,26 @@ pub(crate) fn view_refused(refused: &RefusalCount) -> Value {
 /// What JSON Schema says of [`Claims::view`]; `session` is the schema of an accepted one.
 pub(crate) fn schema(session: &Value) -> Value {
     let or_null = || json!({ "type": ["string", "null"] });
-    let sample = sketch::object(json!({
-        "at": sketch::time(), "ref": Reference::SPELLING.schema(), "referrer": or_null(),
+    let sample = json_schema::object(json!({
+        "at": json_schema::time(), "ref": Reference::SPELLING.schema(), "referrer": or_null(),
         "address_hash": {
             "type": ["string", "null"],
             "description": "A keyed hash of the address; null when only what the reference says is known.",
         },
     }));
-    let refused = sketch::object(json!({
+    let refused = json_schema::object(json!({
         "cast_id": {
             "anyOf": [CastId::SPELLING.schema(), { "type": "null" }],
             "description": "Null for keys that no cast has, and where a reference names a cast that is gone.",
         },
-        "hour": sketch::time(),
+        "hour": json_schema::time(),
         "code": { "type": "string", "description": "Why, as in a problem document." },
         "title": or_null(),
         "count": { "type": "integer", "minimum": 0 },
         "samples": { "type": "array", "items": sample },
     }));
-    sketch::object(json!({
-        "accepted": sketch::object(json!({ "items": { "type": "array", "items": session }, "next": or_null() })),
+    json_schema::object(json!({
+        "accepted": json_schema::object(json!({ "items": { "type": "array", "items": session }, "next": or_null() })),
         "refused": { "type": "array", "items": refused, "description": "By the hour; with the first page only." },
     }))
 }

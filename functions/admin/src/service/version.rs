@@ -7,7 +7,7 @@
 //! what a document was made from, so that a change of the number happens over that one.
 
 use casting_core::cast::Cast;
-use casting_web::{Mistake, Problem, Reply, Visit};
+use casting_web::{Mistake, Problem, Reply, RequestContext};
 use http::HeaderValue;
 use http::header::{ETAG, IF_MATCH};
 
@@ -32,7 +32,7 @@ impl Precondition {
     }
 
     /// Reads `If-Match`.
-    pub(crate) fn of(visit: &Visit) -> Self {
+    pub(crate) fn of(visit: &RequestContext) -> Self {
         match visit.header(&IF_MATCH).map(str::trim) {
             None | Some("*") => Self::None,
             Some(tags) => Self::AnyOf(tags.split(',').map(|tag| tag.trim().to_owned()).collect()),
@@ -122,7 +122,7 @@ mod tests {
             if let Some(header) = header {
                 request = request.header(IF_MATCH, header);
             }
-            let visit = Visit::parse(
+            let visit = RequestContext::parse(
                 &request.body(Body::Empty).expect("a request"),
                 &SeededEntropy::new(1),
             );

@@ -2,7 +2,7 @@
 //! HTTP, the API or the console; both call the same verbs.
 //!
 //! # How a verb is written
-//! A function of a [`Desk`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
+//! A function of a [`AdminService`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
 //! that the actor may do it (the route table says what that takes). A change is read by one form of `casting-core`, written over the version
 //! that was read, and told of by an audit entry in the very same write.
 
@@ -34,13 +34,13 @@ use casting_web::Problem;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
-use crate::desk::failure::Failure;
+use crate::service::failure::Failure;
 
 /// How long a request under an idempotency key is remembered, in seconds (a day).
 const REMEMBERED_SECONDS: u64 = 86_400;
 
 /// Where an administrator stands: the control plane, and who acts.
-pub(crate) struct Desk<'a, S, L> {
+pub(crate) struct AdminService<'a, S, L> {
     /// The control plane.
     pub(crate) casting: &'a Casting<S, L>,
     /// Who acts.
@@ -57,7 +57,7 @@ pub(crate) struct NewId {
     pub(crate) is_repeatable: bool,
 }
 
-impl<S: Store, L: Launcher> Desk<'_, S, L> {
+impl<S: Store, L: Launcher> AdminService<'_, S, L> {
     /// An id for something new of this kind. Under an idempotency key, the same request gets the same id again.
     ///
     /// # Errors

@@ -14,22 +14,22 @@ use casting_web::{FieldError, Mistake, Problem};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
-use crate::desk::failure::Failure;
-use crate::desk::version::Precondition;
-use crate::desk::{Desk, records};
+use crate::service::failure::Failure;
+use crate::service::version::Precondition;
+use crate::service::{AdminService, records};
 
 /// A new key, and its text for the `Authorization` header, which cannot be had again (but by the same request under the same idempotency key).
 pub(crate) async fn create<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     input: &Value,
 ) -> Result<(ApiKey, String), Failure> {
-    let casting = desk.casting;
+    let casting = service.casting;
     let settings: ApiKeySettings = api_key_form::create(input)?;
-    permit(None, &settings, &desk.actor)?;
-    let id = desk.new_id(Noun::ApiKey, input).await?;
+    permit(None, &settings, &service.actor)?;
+    let id = service.new_id(Noun::ApiKey, input).await?;
     let key_id = ApiKeyId::from_bytes(id.bytes);
     let secret = if id.is_repeatable {
-        secret_of_request(desk, &key_id)
+        secret_of_request(service, &key_id)
     } else {
         draw(&*casting.entropy)
     };
@@ -38,11 +38,11 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         && let Some(made) = casting.store.record::<ApiKey>(key.id.as_str()).await?
     {
         // Its secret is shown again: to whoever could make the key as it is now.
-        permit(None, &made.settings, &desk.actor)?;
+        permit(None, &made.settings, &service.actor)?;
         return Ok((made, text));
     }
     let view = api_key_form::view(&key);
-    let audit = desk.audit(
+    let audit = service.audit(
         Noun::ApiKey,
         key.id.as_str(),
         &key.settings.name,
@@ -55,7 +55,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         Saved::Done => {}
         Saved::Stale => return Err(Failure::contention("make an API key")),
     }
-    tracing::info!(actor.id = desk.actor.id, api_key.id = %key.id, "API key {} was made", key.id);
+    tracing::info!(actor.id = service.actor.id, api_key.id = %key.id, "API key {} was made", key.id);
     Ok((key, text))
 }
 
@@ -95,8 +95,11 @@ pub(crate) fn permit(
 }
 
 /// The secret that follows from a request under an idempotency key, for whoever has our signing key: 120 bits.
-fn secret_of_request<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ApiKeyId) -> [u8; 16] {
-    let text = desk
+fn secret_of_request<S: Store, L: Launcher>(
+    service: &AdminService<'_, S, L>,
+    id: &ApiKeyId,
+) -> [u8; 16] {
+    let text = service
         .casting
         .keys
         .fingerprint(&["api key secret", id.as_str()]);
@@ -112,14 +115,14 @@ fn secret_of_request<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &ApiKeyId
 
 /// Deletes a key; it opens nothing from now on.
 pub(crate) async fn delete<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
-    if desk.actor.kind == ActorKind::ApiKey && desk.actor.id == id {
+    if service.actor.kind == ActorKind::ApiKey && service.actor.id == id {
         return Err(Failure::conflict(
             "A key cannot delete itself; use another one, so that nobody is locked out.",
         ));
     }
-    records::delete::<ApiKey, S, L>(desk, id, precondition).await
+    records::delete::<ApiKey, S, L>(service, id, precondition).await
 }

@@ -3,16 +3,16 @@
 use casting_core::PoolView;
 use casting_core::form::Spelled;
 use casting_core::ids::StagingId;
+use casting_core::json_schema;
 use casting_core::pool_log::PoolSpan;
 use casting_core::ports::{Launcher, Store};
 use casting_core::session::{Session, State};
-use casting_core::sketch;
 use casting_core::staging::Staging;
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::desk::failure::Failure;
-use crate::desk::{Desk, records, sessions};
+use crate::service::failure::Failure;
+use crate::service::{AdminService, records, sessions};
 
 /// A day, in seconds.
 const DAY: i64 = 86_400;
@@ -63,23 +63,23 @@ pub(crate) fn cents(micros: u64) -> f64 {
 
 /// A pool as it is.
 pub(crate) async fn read<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<(Staging, PoolView), Failure> {
-    let (staging, _) = records::find::<Staging, S, L>(desk, id).await?;
-    let pool = desk.casting.pool_view(&staging).await?;
+    let (staging, _) = records::find::<Staging, S, L>(service, id).await?;
+    let pool = service.casting.pool_view(&staging).await?;
     Ok((staging, pool))
 }
 
 /// A pool as the API shows it.
 pub(crate) fn view<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     staging: &Staging,
     pool: &PoolView,
 ) -> Value {
     let waiting = pool.waiting.iter();
     let waiting: Vec<Value> = waiting
-        .map(|session| sessions::view_of(desk, session))
+        .map(|session| sessions::view_of(service, session))
         .collect();
     let numbers = Numbers::of(pool);
     let paused_until = pool.plan.paused_until;
@@ -121,24 +121,24 @@ pub(crate) fn schema(session: &Value) -> Value {
         "Visitors who were given one.",
         "Visitors whom it fitted, and for whom none was ready.",
     );
-    let span = sketch::object(json!({
-        "since": sketch::time(),
+    let span = json_schema::object(json!({
+        "since": json_schema::time(),
         "ready": count("The fewest that were ready at one time."),
         "starting": count("The most that were starting at one time."),
         "assigned": count(assigned),
         "missed": count(missed),
     }));
-    let mut hour = sketch::nullable(cents(""));
+    let mut hour = json_schema::nullable(cents(""));
     hour["description"] =
         "What one of its sessions costs in an hour, in US cents; null when only its task definition says how large it is.".into();
-    sketch::object(json!({
+    json_schema::object(json!({
         "id": StagingId::SPELLING.schema(),
-        "at": sketch::time(),
+        "at": json_schema::time(),
         "wanted": count("How many sessions there are to be at this moment."),
         "ready": count("How many can be had at once."),
         "starting": count("How many are on their way."),
         "rests_because": or_null("Why it keeps none now."),
-        "paused_until": sketch::nullable(sketch::time()),
+        "paused_until": json_schema::nullable(json_schema::time()),
         "refusal": or_null("Why the last start was in vain, while nothing is started because of that."),
         "spent_today_cents": cents("What waiting has cost since midnight (UTC), in US cents."),
         "cost_per_hour_cents": hour,

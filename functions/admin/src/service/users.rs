@@ -4,33 +4,37 @@
 use casting_core::audit::{Action, Difference, Noun};
 use casting_core::form::Spelled;
 use casting_core::ids::{CastId, CastKey, GroupId, SessionId, UserId};
+use casting_core::json_schema;
 use casting_core::listing::{SessionQuery, SessionsOf};
 use casting_core::ports::{Launcher, Page, Saved, Store};
 use casting_core::profile::Profile;
 use casting_core::session::{Owner, Session};
-use casting_core::sketch;
 use serde_json::{Value, json};
 
-use crate::desk::failure::{Failure, TRIES};
-use crate::desk::sessions::{self, SessionsAsked};
-use crate::desk::{Desk, filtered, profiles};
+use crate::service::failure::{Failure, TRIES};
+use crate::service::sessions::{self, SessionsAsked};
+use crate::service::{AdminService, filtered, profiles};
 
 /// Users who have logged in at least once, by id.
 pub(crate) async fn list<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Profile>, Failure> {
-    Ok(desk.casting.store.records::<Profile>(cursor, limit).await?)
+    Ok(service
+        .casting
+        .store
+        .records::<Profile>(cursor, limit)
+        .await?)
 }
 
 /// Anonymous users who have not been forgotten, as the sessions that they were minted for; the newest first.
 pub(crate) async fn list_anonymous<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
-    let store = &desk.casting.store;
+    let store = &service.casting.store;
     let read = |after: Option<String>, wanted| async move {
         store
             .sessions(&SessionQuery::default(), after.as_deref(), wanted)
@@ -44,10 +48,10 @@ pub(crate) async fn list_anonymous<S: Store, L: Launcher>(
 
 /// A user, of either kind, as the API shows it.
 pub(crate) async fn find<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Value, Failure> {
-    match locate(desk, id).await? {
+    match locate(service, id).await? {
         Found::Profile(profile) => Ok(profile.view()),
         Found::Session(session) => view_anonymous(&session).ok_or_else(no_such_user),
     }
@@ -58,12 +62,15 @@ enum Found {
     Session(Box<Session>),
 }
 
-async fn locate<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, id: &str) -> Result<Found, Failure> {
+async fn locate<S: Store, L: Launcher>(
+    service: &AdminService<'_, S, L>,
+    id: &str,
+) -> Result<Found, Failure> {
     let id = UserId::parse(id).ok_or_else(no_such_user)?;
-    if let Some(profile) = desk.casting.store.record::<Profile>(id.as_str()).await? {
+    if let Some(profile) = service.casting.store.record::<Profile>(id.as_str()).await? {
         return Ok(Found::Profile(profile));
     }
-    let session = desk
+    let session = service
         .casting
         .store
         .session(&id.minted_for())
@@ -100,29 +107,30 @@ pub(crate) fn view_anonymous(session: &Session) -> Option<Value> {
 /// What JSON Schema says of a user of either kind.
 pub(crate) fn schema() -> Value {
     let text = || json!({ "type": "string" });
-    let group = sketch::nullable(GroupId::SPELLING.schema());
+    let group = json_schema::nullable(GroupId::SPELLING.schema());
     let anonymous = json!({
         "id": UserId::SPELLING.schema(), "kind": { "const": "anonymous" }, "group_id": group, "session_id": SessionId::SPELLING.schema(),
-        "cast_id": CastId::SPELLING.schema(), "cast_key": CastKey::SPELLING.schema(), "cast_name": text(), "created_at": sketch::time(), "expires_at": sketch::nullable(sketch::time()),
+        "cast_id": CastId::SPELLING.schema(), "cast_key": CastKey::SPELLING.schema(), "cast_name": text(), "created_at": json_schema::time(), "expires_at": json_schema::nullable(json_schema::time()),
     });
     let user = json!({
         "id": UserId::SPELLING.schema(), "kind": { "const": "user" }, "name": text(), "roles": { "type": "array", "items": text() },
-        "groups": { "type": "array", "items": text() }, "created_at": sketch::time(), "last_login_at": sketch::time(),
+        "groups": { "type": "array", "items": text() }, "created_at": json_schema::time(), "last_login_at": json_schema::time(),
     });
-    json!({ "oneOf": [sketch::object(user), sketch::object(anonymous)] })
+    json!({ "oneOf": [json_schema::object(user), json_schema::object(anonymous)] })
 }
 
 /// Forgets a user: the profile goes, and no session that has ended says any more whose it was. Live sessions stand in the way, unless
 /// `terminate` ends them.
 pub(crate) async fn delete<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     terminate: bool,
 ) -> Result<(), Failure> {
-    match locate(desk, id).await? {
+    match locate(service, id).await? {
         Found::Session(session) => {
-            forget(desk, &session.id, terminate).await?;
-            desk.tell(Action::Deleted, Noun::User, id, "an anonymous user")
+            forget(service, &session.id, terminate).await?;
+            service
+                .tell(Action::Deleted, Noun::User, id, "an anonymous user")
                 .await?;
         }
         Found::Profile(profile) => {
@@ -136,21 +144,21 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
             };
             let mut cursor = None;
             loop {
-                let page = sessions::list(desk, &asked, cursor.as_deref(), 100).await?;
+                let page = sessions::list(service, &asked, cursor.as_deref(), 100).await?;
                 for session in &page.items {
-                    forget(desk, &session.id, terminate).await?;
+                    forget(service, &session.id, terminate).await?;
                 }
                 match page.next {
                     Some(next) => cursor = Some(next),
                     None => break,
                 }
             }
-            profiles::delete_all_of(desk, &profile.id).await?;
-            delete_profile(desk, &profile.id).await?;
+            profiles::delete_all_of(service, &profile.id).await?;
+            delete_profile(service, &profile.id).await?;
         }
     }
     tracing::info!(
-        actor.id = desk.actor.id,
+        actor.id = service.actor.id,
         user.id = id,
         "User {id} was forgotten"
     );
@@ -158,15 +166,15 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
 }
 
 async fn delete_profile<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &UserId,
 ) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let Some(profile) = desk.casting.store.record::<Profile>(id.as_str()).await? else {
+        let Some(profile) = service.casting.store.record::<Profile>(id.as_str()).await? else {
             return Ok(());
         };
         // The entry says that a user was deleted and by whom, not who it was: that is what is to be forgotten.
-        let audit = desk.audit(
+        let audit = service.audit(
             Noun::User,
             id.as_str(),
             "a user",
@@ -175,7 +183,7 @@ async fn delete_profile<S: Store, L: Launcher>(
                 after: None,
             },
         );
-        match desk
+        match service
             .casting
             .store
             .delete_record(&profile, Some(&audit))
@@ -190,12 +198,12 @@ async fn delete_profile<S: Store, L: Launcher>(
 
 /// Takes the owner out of a session's row.
 async fn forget<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &SessionId,
     terminate: bool,
 ) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let Some(before) = desk.casting.store.session(id).await? else {
+        let Some(before) = service.casting.store.session(id).await? else {
             return Ok(());
         };
         if before.is_live() {
@@ -204,7 +212,7 @@ async fn forget<S: Store, L: Launcher>(
                     "The user has a live session; end it first, or ask for that with terminate.",
                 ));
             }
-            let ended = sessions::stop(desk, id.as_str()).await?;
+            let ended = sessions::stop(service, id.as_str()).await?;
             if ended.is_live() {
                 return Err(Failure::conflict(
                     "The user's session is being ended; ask again in a moment.",
@@ -216,7 +224,7 @@ async fn forget<S: Store, L: Launcher>(
         let Ok(after) = before.forgotten() else {
             return Ok(());
         };
-        match desk.casting.store.save_session(&before, &after).await? {
+        match service.casting.store.save_session(&before, &after).await? {
             Saved::Done => return Ok(()),
             Saved::Stale => {}
         }

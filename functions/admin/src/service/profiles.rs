@@ -4,31 +4,32 @@ use casting_core::audit::{Difference, Noun};
 use casting_core::form::Spelled;
 use casting_core::form::{Form, line};
 use casting_core::ids::{ImageId, SessionId, UserId};
+use casting_core::json_schema::{self, SchemaBuilder};
 use casting_core::persistent_profile::{PersistentProfile, ProfileId};
 use casting_core::ports::{Launcher, Saved, Store};
-use casting_core::sketch::{self, Sketch};
 use serde_json::{Map, Value, json};
 
-use crate::desk::Desk;
-use crate::desk::failure::{Failure, TRIES};
-use crate::desk::users::no_such_user;
+use crate::service::AdminService;
+use crate::service::failure::{Failure, TRIES};
+use crate::service::users::no_such_user;
 
 /// The profiles of a user, one for each image.
 pub(crate) async fn list<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     user: &str,
 ) -> Result<Vec<PersistentProfile>, Failure> {
     let user = UserId::parse(user).ok_or_else(no_such_user)?;
-    Ok(desk.casting.profiles_of(&user).await?)
+    Ok(service.casting.profiles_of(&user).await?)
 }
 
 /// One profile.
 pub(crate) async fn find<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<PersistentProfile, Failure> {
     let id = ProfileId::parse(id).ok_or_else(no_such_profile)?;
-    desk.casting
+    service
+        .casting
         .store
         .record(id.as_str())
         .await?
@@ -37,7 +38,7 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 
 /// Lets an earlier archive hold again: `archive` is its name.
 pub(crate) async fn restore<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
 ) -> Result<PersistentProfile, Failure> {
@@ -46,12 +47,12 @@ pub(crate) async fn restore<S: Store, L: Launcher>(
     form.finish()?;
     let archive = archive.unwrap_or_default();
     for _ in 0..TRIES {
-        let before = find(desk, id).await?;
-        must_be_free(desk, &before).await?;
+        let before = find(service, id).await?;
+        must_be_free(service, &before).await?;
         let old = before.view();
         let tell = |after: &PersistentProfile| {
             let new = after.view();
-            desk.audit(
+            service.audit(
                 Noun::Profile,
                 id,
                 &before.image_name,
@@ -61,13 +62,13 @@ pub(crate) async fn restore<S: Store, L: Launcher>(
                 },
             )
         };
-        if let Some(after) = desk
+        if let Some(after) = service
             .casting
             .restore_profile(&before, &archive, tell)
             .await?
         {
             tracing::info!(
-                actor.id = desk.actor.id,
+                actor.id = service.actor.id,
                 profile = id,
                 "An earlier archive of profile {id} holds again"
             );
@@ -95,21 +96,21 @@ fn read(form: &mut Form) -> Option<String> {
 
 /// What JSON Schema says of what [`restore`] reads.
 pub(crate) fn restore_schema() -> Value {
-    Sketch::of(|form| _ = read(form))
+    SchemaBuilder::of(|form| _ = read(form))
         .described(&[("archive", "The name of an earlier archive.")])
         .whole()
 }
 
 /// Deletes a profile that no session has, with all of its archives.
 pub(crate) async fn delete<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let profile = find(desk, id).await?;
-        must_be_free(desk, &profile).await?;
+        let profile = find(service, id).await?;
+        must_be_free(service, &profile).await?;
         let view = profile.view();
-        let audit = desk.audit(
+        let audit = service.audit(
             Noun::Profile,
             id,
             &profile.image_name,
@@ -118,10 +119,14 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
                 after: None,
             },
         );
-        match desk.casting.delete_profile(&profile, Some(&audit)).await? {
+        match service
+            .casting
+            .delete_profile(&profile, Some(&audit))
+            .await?
+        {
             Saved::Done => {
                 tracing::info!(
-                    actor.id = desk.actor.id,
+                    actor.id = service.actor.id,
                     profile = id,
                     "Profile {id} was deleted"
                 );
@@ -135,21 +140,21 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
 
 /// Deletes everything that is kept for a user who is forgotten. Their sessions have ended by then.
 pub(crate) async fn delete_all_of<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     user: &UserId,
 ) -> Result<(), Failure> {
-    for profile in desk.casting.profiles_of(user).await? {
-        delete(desk, profile.id.as_str()).await?;
+    for profile in service.casting.profiles_of(user).await? {
+        delete(service, profile.id.as_str()).await?;
     }
     Ok(())
 }
 
 /// What a live session has would be replaced at its end, or come back.
 async fn must_be_free<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     profile: &PersistentProfile,
 ) -> Result<(), Failure> {
-    if desk.casting.is_profile_in_use(&profile.id).await? {
+    if service.casting.is_profile_in_use(&profile.id).await? {
         return Err(Failure::conflict(
             "A live session has this profile; end it first.",
         ));
@@ -159,23 +164,23 @@ async fn must_be_free<S: Store, L: Launcher>(
 
 /// What JSON Schema says of a profile.
 pub(crate) fn schema() -> Value {
-    let archive = sketch::object(json!({
+    let archive = json_schema::object(json!({
         "name": { "type": "string", "description": "What it is restored by." },
         "session_id": SessionId::SPELLING.schema(),
         "bytes": { "type": "integer", "minimum": 0 },
         "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
-        "saved_at": sketch::time(),
+        "saved_at": json_schema::time(),
     }));
-    sketch::object(json!({
+    json_schema::object(json!({
         "id": id_schema(),
         "user_id": UserId::SPELLING.schema(),
         "image_id": ImageId::SPELLING.schema(),
         "image_name": { "type": "string", "description": "What the image was called when the profile was last used." },
-        "session_id": sketch::nullable(SessionId::SPELLING.schema()),
+        "session_id": json_schema::nullable(SessionId::SPELLING.schema()),
         "current": { "anyOf": [archive.clone(), { "type": "null" }], "description": "What the next session gets." },
         "older": { "type": "array", "items": archive, "description": "Earlier ones, the newest first." },
         "version": { "type": "integer" },
-        "updated_at": sketch::time(),
+        "updated_at": json_schema::time(),
     }))
 }
 

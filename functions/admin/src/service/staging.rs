@@ -9,50 +9,50 @@ use casting_core::staging::{Staging, StagingSettings};
 use casting_core::staging_form;
 use serde_json::Value;
 
-use crate::desk::failure::Failure;
-use crate::desk::version::Precondition;
-use crate::desk::{Desk, records};
+use crate::service::failure::Failure;
+use crate::service::version::Precondition;
+use crate::service::{AdminService, records};
 
 /// A new staging config.
 pub(crate) async fn create<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     input: &Value,
 ) -> Result<Staging, Failure> {
-    require(desk, &staging_form::create(input)?).await?;
-    records::create::<Staging, S, L>(desk, input).await
+    require(service, &staging_form::create(input)?).await?;
+    records::create::<Staging, S, L>(service, input).await
 }
 
 /// Changes what the document names.
 pub(crate) async fn change<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Staging, Failure> {
-    let (before, _) = records::find::<Staging, S, L>(desk, id).await?;
-    require(desk, &staging_form::patch(&before, input)?).await?;
-    records::change::<Staging, S, L>(desk, id, input, precondition).await
+    let (before, _) = records::find::<Staging, S, L>(service, id).await?;
+    require(service, &staging_form::patch(&before, input)?).await?;
+    records::change::<Staging, S, L>(service, id, input, precondition).await
 }
 
 /// Deletes one, and stops what waits in its pool. What cannot be stopped now is stopped by the sweep.
 pub(crate) async fn delete<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
-    let (staging, _) = records::find::<Staging, S, L>(desk, id).await?;
-    records::delete::<Staging, S, L>(desk, id, precondition).await?;
-    if let Err(fault) = desk.casting.drain_pool(&staging.id).await {
+    let (staging, _) = records::find::<Staging, S, L>(service, id).await?;
+    records::delete::<Staging, S, L>(service, id, precondition).await?;
+    if let Err(fault) = service.casting.drain_pool(&staging.id).await {
         tracing::error!(pool.id = %staging.id, %fault, "Could not stop what waits in pool {}; the sweep tries again", staging.id);
     }
     Ok(())
 }
 
 async fn require<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     settings: &StagingSettings,
 ) -> Result<(), Failure> {
-    let store = &desk.casting.store;
+    let store = &service.casting.store;
     let Some(image) = store.record::<Image>(settings.image_id.as_str()).await? else {
         return Err(FieldErrors::one("/image_id", "is not the id of an image.").into());
     };

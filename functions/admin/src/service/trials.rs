@@ -2,27 +2,27 @@
 
 use casting_core::form::{FieldErrors, Form, line, shaped, spelled};
 use casting_core::ids::UserId;
-use casting_core::policy::{Step, Wishes};
+use casting_core::json_schema::{self, SchemaBuilder};
+use casting_core::policy::{LinkParameters, Step};
 use casting_core::ports::{Launcher, Store};
 use casting_core::shape;
-use casting_core::sketch::{self, Sketch};
 use casting_core::time::Timestamp;
 use casting_core::user::User;
 use casting_core::{Trial, Visitor, referrer};
 use serde_json::{Map, Value, json};
 
-use crate::desk::failure::Failure;
-use crate::desk::{Desk, casts};
+use crate::service::failure::Failure;
+use crate::service::{AdminService, casts};
 
 /// What every rule would say of this visit to the cast. Nothing is spent.
 pub(crate) async fn run<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
 ) -> Result<Vec<Step>, Failure> {
-    let cast = casts::find(desk, id).await?;
-    let trial = read(input, desk.casting.clock.now())?;
-    Ok(desk.casting.try_link(&cast, &trial).await?)
+    let cast = casts::find(service, id).await?;
+    let trial = read(input, service.casting.clock.now())?;
+    Ok(service.casting.try_link(&cast, &trial).await?)
 }
 
 /// The steps as the API shows them.
@@ -43,7 +43,7 @@ fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
 
 /// What JSON Schema says of a made-up visit.
 pub(crate) fn schema() -> Value {
-    Sketch::of(|form| _ = read_form(form, Timestamp::from_millis(0)))
+    SchemaBuilder::of(|form| _ = read_form(form, Timestamp::from_millis(0)))
         .described(WORDS)
         .whole()
 }
@@ -58,7 +58,7 @@ pub(crate) fn answer_schema() -> Value {
         "because": text("Why, in plain words."), "code": text("Why not, as in a problem document."), "retry_after": { "type": "integer" },
     });
     let step = json!({ "type": "object", "properties": step, "required": ["rule", "question", "passes", "because"] });
-    sketch::object(json!({
+    json_schema::object(json!({
         "admitted": { "type": "boolean" }, "code": { "type": ["string", "null"] }, "retry_after": seconds,
         "steps": { "type": "array", "items": step },
     }))
@@ -119,7 +119,7 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
             user,
             browser,
         },
-        wishes: Wishes {
+        wishes: LinkParameters {
             kasm_url,
             docker_network,
         },

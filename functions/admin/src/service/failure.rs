@@ -4,7 +4,7 @@ use casting_core::denial::{Denial, DenialCode};
 use casting_core::form::FieldErrors;
 use casting_core::ids::Reference;
 use casting_core::ports::{Fault, FaultKind};
-use casting_core::{Refusal, Stop};
+use casting_core::{FlowError, Refusal};
 use casting_web::{FieldError, Mistake, Problem};
 
 /// How often a change is tried again because somebody else wrote first.
@@ -50,9 +50,9 @@ impl Failure {
             Self::Problem(problem) => return *problem,
             Self::Fault(fault) => fault,
         };
-        match Stop::from(fault) {
-            Stop::Denied(denial) => Problem::denied(denial, None),
-            Stop::Fault(fault) => {
+        match FlowError::from(fault) {
+            FlowError::Denied(denial) => Problem::denied(denial, None),
+            FlowError::Fault(fault) => {
                 let reference = draw(DenialCode::Fault);
                 tracing::error!(%reference, %fault, "The admin API failed with reference {reference}");
                 let detail = "The log says more under this reference.";

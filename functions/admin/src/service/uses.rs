@@ -9,8 +9,8 @@ use casting_core::ports::{Launcher, Store};
 use casting_core::record::read_all;
 use casting_core::staging::Staging;
 
-use crate::desk::Desk;
-use crate::desk::failure::Failure;
+use crate::service::AdminService;
+use crate::service::failure::Failure;
 
 /// So many are named in one sentence.
 const NAMED: usize = 3;
@@ -35,11 +35,11 @@ pub(crate) struct Use {
 /// All that name it. One that comes to name it at this very moment is not among them, and is judged as
 /// one that names something that is gone.
 pub(crate) async fn of<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     named: Named<'_>,
 ) -> Result<Vec<Use>, Failure> {
-    let store = &desk.casting.store;
-    let mut uses = casts(desk, named).await?;
+    let store = &service.casting.store;
+    let mut uses = casts(service, named).await?;
     if let Named::Network(name) = named {
         let images = read_all::<Image, S>(store).await?;
         uses.extend(images.iter().filter_map(|image| {
@@ -76,7 +76,7 @@ pub(crate) async fn of<S: Store, L: Launcher>(
 }
 
 async fn casts<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     named: Named<'_>,
 ) -> Result<Vec<Use>, Failure> {
     let names_it = |cast: &Cast| match named {
@@ -90,7 +90,7 @@ async fn casts<S: Store, L: Launcher>(
         return Ok(uses);
     }
     loop {
-        let page = desk
+        let page = service
             .casting
             .store
             .casts(&CastQuery::default(), cursor.as_deref(), 100)

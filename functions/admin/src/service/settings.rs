@@ -7,51 +7,58 @@ use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
-use crate::desk::failure::{Failure, TRIES};
-use crate::desk::version::Precondition;
+use crate::service::AdminService;
+use crate::service::failure::{Failure, TRIES};
+use crate::service::version::Precondition;
 
 /// The settings as they are; of a new deployment, those that it begins with.
-pub(crate) async fn read<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<System, Failure> {
-    match find(desk).await? {
+pub(crate) async fn read<S: Store, L: Launcher>(
+    service: &AdminService<'_, S, L>,
+) -> Result<System, Failure> {
+    match find(service).await? {
         Some(system) => Ok(system),
-        None => unwritten(desk).await,
+        None => unwritten(service).await,
     }
 }
 
 /// Writes down what a new deployment begins with, before its first link is made.
-pub(crate) async fn begin<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<(), Failure> {
-    if desk.casting.first_limits.is_empty() || find(desk).await?.is_some() {
+pub(crate) async fn begin<S: Store, L: Launcher>(
+    service: &AdminService<'_, S, L>,
+) -> Result<(), Failure> {
+    if service.casting.first_limits.is_empty() || find(service).await?.is_some() {
         return Ok(());
     }
-    let (usual, first) = (System::default(), unwritten(desk).await?);
+    let (usual, first) = (System::default(), unwritten(service).await?);
     if first == usual {
         return Ok(());
     }
-    let after = System::new(1, first.settings, desk.casting.clock.now());
+    let after = System::new(1, first.settings, service.casting.clock.now());
     let (old, new) = (system_form::view(&usual), system_form::view(&after));
     let difference = Difference {
         before: Some(&old),
         after: Some(&new),
     };
-    let audit = desk.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
+    let audit = service.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
     // Whoever was faster has written settings, too.
-    desk.casting
+    service
+        .casting
         .store
         .put_record(&after, None, Some(&audit))
         .await?;
-    desk.casting.forget();
+    service.casting.forget();
     Ok(())
 }
 
 /// What holds as long as no settings are written: for a deployment without links, the limits that
 /// it begins with.
-async fn unwritten<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<System, Failure> {
+async fn unwritten<S: Store, L: Launcher>(
+    service: &AdminService<'_, S, L>,
+) -> Result<System, Failure> {
     let usual = System::default();
-    if desk.casting.first_limits.is_empty() {
+    if service.casting.first_limits.is_empty() {
         return Ok(usual);
     }
-    let page = desk
+    let page = service
         .casting
         .store
         .casts(&CastQuery::default(), None, 1)
@@ -59,22 +66,22 @@ async fn unwritten<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<Syste
     if !page.items.is_empty() || page.next.is_some() {
         return Ok(usual);
     }
-    let settings = desk.casting.first_limits.settings();
+    let settings = service.casting.first_limits.settings();
     Ok(System::new(0, settings, usual.updated_at))
 }
 
 /// Changes what the document names.
 pub(crate) async fn change<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<System, Failure> {
     for _ in 0..TRIES {
-        let stored = find(desk).await?;
+        let stored = find(service).await?;
         let expected = stored.as_ref().map(|system| system.version);
         let before = match stored {
             Some(system) => system,
-            None => unwritten(desk).await?,
+            None => unwritten(service).await?,
         };
         precondition.check(before.version)?;
         let settings = system_form::patch(&before, input)?;
@@ -82,13 +89,13 @@ pub(crate) async fn change<S: Store, L: Launcher>(
             return Ok(before);
         }
         let other_secret = settings.captcha.secret_key != before.settings.captcha.secret_key;
-        let after = System::new(before.version + 1, settings, desk.casting.clock.now());
+        let after = System::new(before.version + 1, settings, service.casting.clock.now());
         let (old, new) = (system_form::view(&before), system_form::view(&after));
         let difference = Difference {
             before: Some(&old),
             after: Some(&new),
         };
-        let mut audit = desk.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
+        let mut audit = service.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
         if other_secret {
             // That it changed, and nothing of what it was or is.
             let hidden = || json!("\u{2022}\u{2022}\u{2022}");
@@ -98,21 +105,21 @@ pub(crate) async fn change<S: Store, L: Launcher>(
                 after: hidden(),
             });
         }
-        match desk
+        match service
             .casting
             .store
             .put_record(&after, expected, Some(&audit))
             .await?
         {
             Saved::Done => {
-                desk.casting.forget();
+                service.casting.forget();
                 if after.settings.counted_since != before.settings.counted_since
-                    && let Err(fault) = desk.casting.count_of_system(&after).await
+                    && let Err(fault) = service.casting.count_of_system(&after).await
                 {
                     tracing::warn!(%fault, "Live sessions are not counted yet; the next claim does");
                 }
                 tracing::info!(
-                    actor.id = desk.actor.id,
+                    actor.id = service.actor.id,
                     version = after.version,
                     "The settings were changed"
                 );
@@ -127,6 +134,8 @@ pub(crate) async fn change<S: Store, L: Launcher>(
 /// The field that is written and never shown.
 pub(crate) const SECRET: &str = "captcha_secret_key";
 
-async fn find<S: Store, L: Launcher>(desk: &Desk<'_, S, L>) -> Result<Option<System>, Failure> {
-    Ok(desk.casting.store.record(SYSTEM_ID).await?)
+async fn find<S: Store, L: Launcher>(
+    service: &AdminService<'_, S, L>,
+) -> Result<Option<System>, Failure> {
+    Ok(service.casting.store.record(SYSTEM_ID).await?)
 }

@@ -6,16 +6,16 @@ use casting_core::form::Spelled;
 use casting_core::ids::{
     CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId,
 };
+use casting_core::json_schema;
 use casting_core::listing::SessionQuery;
 use casting_core::permission::Permission;
 use casting_core::ports::{Launcher, Page, Store};
 use casting_core::session::{EndReason, Owner, PoolPlace, Session, State};
-use casting_core::sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::desk::failure::Failure;
-use crate::desk::{Desk, filtered};
+use crate::service::failure::Failure;
+use crate::service::{AdminService, filtered};
 
 /// No session is live for longer than this, in seconds: the longest start, the longest time limit, and a day for what may come between.
 const LONGEST_LIFE: u64 = 1800 + 604_800 + 86_400;
@@ -49,12 +49,12 @@ impl SessionsAsked {
 
 /// A page of sessions. It may be shorter than asked for although more follow.
 pub(crate) async fn list<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     asked: &SessionsAsked,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
-    let store = &desk.casting.store;
+    let store = &service.casting.store;
     let read = |after: Option<String>, wanted| async move {
         store.sessions(&asked.query, after.as_deref(), wanted).await
     };
@@ -63,10 +63,11 @@ pub(crate) async fn list<S: Store, L: Launcher>(
 
 /// One session.
 pub(crate) async fn find<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Session, Failure> {
-    desk.casting
+    service
+        .casting
         .store
         .session(&parse_id(id)?)
         .await?
@@ -75,74 +76,77 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 
 /// Ends a session; one that has ended is left as it is.
 pub(crate) async fn stop<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Session, Failure> {
-    let before = find(desk, id).await?;
-    let session = desk.casting.end_as_administrator(&before.id).await?;
+    let before = find(service, id).await?;
+    let session = service.casting.end_as_administrator(&before.id).await?;
     if before.is_live() {
-        desk.tell(
-            Action::Ended,
-            Noun::Session,
-            session.id.as_str(),
-            &session.cast_name,
-        )
-        .await?;
+        service
+            .tell(
+                Action::Ended,
+                Noun::Session,
+                session.id.as_str(),
+                &session.cast_name,
+            )
+            .await?;
     }
-    tracing::info!(actor.id = desk.actor.id, session.id = %session.id, "Session {} was ended by an administrator", session.id);
+    tracing::info!(actor.id = service.actor.id, session.id = %session.id, "Session {} was ended by an administrator", session.id);
     Ok(session)
 }
 
 /// Takes a session's share link back; one that is not shared is left as it is.
 pub(crate) async fn unshare<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Session, Failure> {
-    let before = find(desk, id).await?;
-    let session = desk.casting.unshare(&before.id).await?;
+    let before = find(service, id).await?;
+    let session = service.casting.unshare(&before.id).await?;
     if before.sharing.token.is_some() {
-        desk.tell(
-            Action::Unshared,
-            Noun::Session,
-            session.id.as_str(),
-            &session.cast_name,
-        )
-        .await?;
+        service
+            .tell(
+                Action::Unshared,
+                Noun::Session,
+                session.id.as_str(),
+                &session.cast_name,
+            )
+            .await?;
     }
     Ok(session)
 }
 
 /// Where the administrator enters a session that is shared, to watch it.
 pub(crate) async fn watch<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<String, Failure> {
-    let session = find(desk, id).await?;
+    let session = find(service, id).await?;
     if session.sharing.token.is_none() || !matches!(session.state, State::Ready { .. }) {
         return Err(Failure::conflict(
             "Only a session that is ready and shared can be watched.",
         ));
     }
-    let url = desk
+    let url = service
         .casting
-        .watch_as_administrator(&session.id, &desk.actor.name)
+        .watch_as_administrator(&session.id, &service.actor.name)
         .await?;
-    desk.tell(
-        Action::Watched,
-        Noun::Session,
-        session.id.as_str(),
-        &session.cast_name,
-    )
-    .await?;
+    service
+        .tell(
+            Action::Watched,
+            Noun::Session,
+            session.id.as_str(),
+            &session.cast_name,
+        )
+        .await?;
     Ok(url)
 }
 
 /// Ends every live session of a cast and says how many there were.
 pub(crate) async fn end_all<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     cast: &CastId,
 ) -> Result<u32, Failure> {
-    let casting = desk.casting;
+    let casting = service.casting;
     let oldest = casting.clock.now().minus_seconds(LONGEST_LIFE);
     let query = SessionQuery {
         since: Some(oldest),
@@ -156,13 +160,14 @@ pub(crate) async fn end_all<S: Store, L: Launcher>(
             .await?;
         for session in page.items.iter().filter(|session| session.is_live()) {
             casting.end_as_administrator(&session.id).await?;
-            desk.tell(
-                Action::Ended,
-                Noun::Session,
-                session.id.as_str(),
-                &session.cast_name,
-            )
-            .await?;
+            service
+                .tell(
+                    Action::Ended,
+                    Noun::Session,
+                    session.id.as_str(),
+                    &session.cast_name,
+                )
+                .await?;
             ended += 1;
         }
         match page.next {
@@ -264,15 +269,20 @@ pub(crate) fn view(session: &Session) -> Value {
 }
 
 /// The same, with where its log is.
-pub(crate) fn view_of<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, session: &Session) -> Value {
+pub(crate) fn view_of<S: Store, L: Launcher>(
+    service: &AdminService<'_, S, L>,
+    session: &Session,
+) -> Value {
     let mut view = view(session);
-    view["log_url"] = json!(desk.casting.launcher.log_url(session));
+    view["log_url"] = json!(service.casting.launcher.log_url(session));
     view
 }
 
 /// What JSON Schema says of [`view`].
 pub(crate) fn schema() -> Value {
-    let (time, maybe) = (sketch::time(), || sketch::nullable(sketch::time()));
+    let (time, maybe) = (json_schema::time(), || {
+        json_schema::nullable(json_schema::time())
+    });
     let text = || json!({ "type": "string" });
     let or_null = || json!({ "type": ["string", "null"] });
     let states = ["reserved", "starting", "ready", "stopping", "ended"];
@@ -285,15 +295,15 @@ pub(crate) fn schema() -> Value {
         .into_iter()
         .chain([Value::Null])
         .collect::<Vec<_>>();
-    sketch::object(json!({
+    json_schema::object(json!({
         "id": SessionId::SPELLING.schema(),
         "reference": Reference::SPELLING.schema(),
         "state": { "type": "string", "enum": states },
         "outcome": { "type": "string", "enum": Outcome::ALL.map(Outcome::as_str), "description": "What became of the claim; refunded when its visitor never got the session." },
         "reason": { "type": ["string", "null"], "enum": reasons, "description": "Why it ended, or is ending." },
         "detail": or_null(),
-        "cast_id": sketch::nullable(CastId::SPELLING.schema()),
-        "cast_key": sketch::nullable(CastKey::SPELLING.schema()),
+        "cast_id": json_schema::nullable(CastId::SPELLING.schema()),
+        "cast_key": json_schema::nullable(CastKey::SPELLING.schema()),
         "cast_name": { "type": ["string", "null"], "description": "Null, as the link's id and key are, while the session waits in a pool." },
         "image_id": ImageId::SPELLING.schema(),
         "image_name": text(),
@@ -312,7 +322,7 @@ pub(crate) fn schema() -> Value {
         "pool": pool_schema(),
         "task": task,
         "created_at": time,
-        "ready_by": sketch::time(),
+        "ready_by": json_schema::time(),
         "ready_at": maybe(),
         "entered_at": maybe(),
         "ends_at": maybe(),
@@ -342,10 +352,10 @@ fn pool_schema() -> Value {
 fn owner_schema() -> Value {
     let id = || UserId::SPELLING.schema();
     let kind = |kind: &str| json!({ "const": kind });
-    let group = sketch::nullable(GroupId::SPELLING.schema());
-    let anonymous = json!({ "kind": kind("anonymous"), "id": id(), "group_id": group, "expires_at": sketch::nullable(sketch::time()) });
+    let group = json_schema::nullable(GroupId::SPELLING.schema());
+    let anonymous = json!({ "kind": kind("anonymous"), "id": id(), "group_id": group, "expires_at": json_schema::nullable(json_schema::time()) });
     let user = json!({ "kind": kind("user"), "id": id(), "name": { "type": "string" } });
-    json!({ "oneOf": [sketch::object(anonymous), sketch::object(user), sketch::object(json!({ "kind": kind("forgotten") })), sketch::object(json!({ "kind": kind("nobody") }))] })
+    json!({ "oneOf": [json_schema::object(anonymous), json_schema::object(user), json_schema::object(json!({ "kind": kind("forgotten") })), json_schema::object(json!({ "kind": kind("nobody") }))] })
 }
 
 /// Who a session belongs to: `anonymous`, `user`, `forgotten`, or `nobody` while it waits in a pool.

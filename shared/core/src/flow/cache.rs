@@ -34,15 +34,15 @@ const ENTRIES: usize = 2000;
 
 /// Casts by key, records by id, groups and settings as a whole.
 #[derive(Default)]
-pub(super) struct Book {
-    casts: Shelf<CastKey, Cast>,
-    images: Shelf<String, Image>,
-    networks: Shelf<String, Network>,
-    groups: Shelf<(), Vec<Group>>,
-    system: Shelf<(), System>,
-    full: Shelf<String, ()>,
-    pools: Shelf<(), Vec<Staging>>,
-    staged: Shelf<String, Vec<Session>>,
+pub(super) struct SettingsCache {
+    casts: TtlCache<CastKey, Cast>,
+    images: TtlCache<String, Image>,
+    networks: TtlCache<String, Network>,
+    groups: TtlCache<(), Vec<Group>>,
+    system: TtlCache<(), System>,
+    full: TtlCache<String, ()>,
+    pools: TtlCache<(), Vec<Staging>>,
+    staged: TtlCache<String, Vec<Session>>,
     /// Grows whenever everything is forgotten.
     age: AtomicU64,
 }
@@ -52,7 +52,7 @@ pub(super) struct Book {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark(u64);
 
-impl Book {
+impl SettingsCache {
     /// To be taken before a read whose result is to be kept.
     pub(super) fn mark(&self) -> Mark {
         Mark(self.age.load(Ordering::SeqCst))
@@ -61,7 +61,7 @@ impl Book {
     /// Keeps what a read that began at `mark` has brought.
     fn keep<K: Hash + Eq, V>(
         &self,
-        shelf: &Shelf<K, V>,
+        shelf: &TtlCache<K, V>,
         key: K,
         value: Option<Arc<V>>,
         (seconds, now): (u64, Timestamp),
@@ -229,7 +229,7 @@ impl Book {
 
     async fn record<R: Record, S: Store>(
         &self,
-        shelf: &Shelf<String, R>,
+        shelf: &TtlCache<String, R>,
         store: &S,
         id: &str,
         now: Timestamp,
@@ -270,15 +270,15 @@ struct Remembered<V> {
     until: Timestamp,
 }
 
-struct Shelf<K, V>(Mutex<HashMap<K, Remembered<V>>>);
+struct TtlCache<K, V>(Mutex<HashMap<K, Remembered<V>>>);
 
-impl<K, V> Default for Shelf<K, V> {
+impl<K, V> Default for TtlCache<K, V> {
     fn default() -> Self {
         Self(Mutex::new(HashMap::new()))
     }
 }
 
-impl<K: Hash + Eq, V> Shelf<K, V> {
+impl<K: Hash + Eq, V> TtlCache<K, V> {
     /// `None`: not remembered; `Some(None)`: remembered that there is none.
     fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: Timestamp) -> Option<Option<Arc<V>>>
     where
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept_after_it() {
-        let book = Book::default();
+        let book = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
         let stale = book.mark();
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_cast_is_remembered_for_as_long_as_is_promised() {
-        let book = Book::default();
+        let book = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
         book.learn(&key, Some(link.into()), NOON, book.mark());
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn one_cast_is_forgotten_under_each_of_its_keys() {
-        let book = Book::default();
+        let book = SettingsCache::default();
         let (link, other) = (cast(1), cast(2));
         let old = CastKey::parse("the-old-key").expect("a key");
         let keys = [link.settings.key.clone(), old];

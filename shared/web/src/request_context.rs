@@ -25,7 +25,7 @@ use crate::words::{self, Words};
 
 /// One request, as far as it is not its body.
 #[derive(Clone, Debug)]
-pub struct Visit {
+pub struct RequestContext {
     /// The method.
     pub method: Method,
     /// The path, percent-encoded as sent.
@@ -62,7 +62,7 @@ pub enum FetchSite {
     Unsaid,
 }
 
-impl Visit {
+impl RequestContext {
     /// Reads a request.
     pub fn parse(request: &Request, entropy: &dyn Entropy) -> Self {
         let headers = request.headers();
@@ -111,7 +111,7 @@ impl Visit {
     /// Who asks, for the rules. `secure` says that we are on https.
     ///
     /// # Errors
-    /// As [`Visit::source`].
+    /// As [`RequestContext::source`].
     pub fn visitor(
         &self,
         keys: &Keyring,
@@ -292,14 +292,14 @@ mod tests {
     use super::*;
     use casting_core::testing::{NOON, SeededEntropy, user};
 
-    fn visit(method: &str, headers: &[(&str, &str)]) -> Visit {
+    fn visit(method: &str, headers: &[(&str, &str)]) -> RequestContext {
         let mut request = http::Request::builder()
             .method(method)
             .uri("https://cast.example.com/cast/123abc?ref=a%20b&ref=c");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Visit::parse(
+        RequestContext::parse(
             &request.body(Body::Empty).expect("a request"),
             &SeededEntropy::new(1),
         )
@@ -505,7 +505,7 @@ mod tests {
 
     #[test]
     fn a_function_answers_its_own_routes_only() {
-        let status = |visit: &Visit, function| {
+        let status = |visit: &RequestContext, function| {
             visit
                 .route(function)
                 .map(|found| found.segment.to_owned())

@@ -4,34 +4,35 @@ use casting_core::actor::{ActorKind, Scope};
 use casting_core::audit::{Action, Audit, AuditId, Noun};
 use casting_core::form::Spelled;
 use casting_core::group::Group;
+use casting_core::json_schema;
 use casting_core::network::Network;
 use casting_core::ports::{Launcher, Page, Store};
-use casting_core::sketch;
 use serde_json::{Map, Value, json};
 
-use crate::desk::failure::Failure;
-use crate::desk::settings::SECRET;
-use crate::desk::version::Precondition;
-use crate::desk::{Desk, casts, images, records, settings, staging};
+use crate::service::failure::Failure;
+use crate::service::settings::SECRET;
+use crate::service::version::Precondition;
+use crate::service::{AdminService, casts, images, records, settings, staging};
 
 /// A page of changes, the newest first: of all, or of the thing with this id.
 pub(crate) async fn list<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     target: Option<&str>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Audit>, Failure> {
-    Ok(desk.casting.store.audits(target, cursor, limit).await?)
+    Ok(service.casting.store.audits(target, cursor, limit).await?)
 }
 
 /// One change.
 pub(crate) async fn find<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Audit, Failure> {
     let no_such_entry = || Failure::not_found("There is no such entry.");
     let id = AuditId::parse(id).ok_or_else(no_such_entry)?;
-    desk.casting
+    service
+        .casting
         .store
         .audit(&id)
         .await?
@@ -69,11 +70,11 @@ pub(crate) const fn scope_of(noun: Noun) -> Option<Scope> {
 
 /// Takes a change back, as a change of its own. What others have changed since in other fields stays.
 pub(crate) async fn undo<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<(), Failure> {
-    let audit = find(desk, id).await?;
-    let may = scope_of(audit.noun).is_some_and(|scope| desk.actor.may(scope));
+    let audit = find(service, id).await?;
+    let may = scope_of(audit.noun).is_some_and(|scope| service.actor.may(scope));
     if !may {
         return Err(Failure::forbidden(
             "Taking this back needs the right to change it.",
@@ -94,35 +95,35 @@ pub(crate) async fn undo<S: Store, L: Launcher>(
     }
     let (target, any) = (audit.target.as_str(), Precondition::None);
     match (audit.noun, audit.action) {
-        (Noun::Cast, Action::Changed) => {
-            casts::change(desk, target, &document, &any).await.map(drop)
-        }
-        (Noun::Cast, _) => casts::create(desk, &document).await.map(drop),
-        (Noun::Image, Action::Changed) => images::change(desk, target, &document, &any)
+        (Noun::Cast, Action::Changed) => casts::change(service, target, &document, &any)
             .await
             .map(drop),
-        (Noun::Image, _) => images::create(desk, &document).await.map(drop),
+        (Noun::Cast, _) => casts::create(service, &document).await.map(drop),
+        (Noun::Image, Action::Changed) => images::change(service, target, &document, &any)
+            .await
+            .map(drop),
+        (Noun::Image, _) => images::create(service, &document).await.map(drop),
         (Noun::Network, Action::Changed) => {
-            records::change::<Network, S, L>(desk, target, &document, &any)
+            records::change::<Network, S, L>(service, target, &document, &any)
                 .await
                 .map(drop)
         }
-        (Noun::Network, _) => records::create::<Network, S, L>(desk, &document)
+        (Noun::Network, _) => records::create::<Network, S, L>(service, &document)
             .await
             .map(drop),
         (Noun::Group, Action::Changed) => {
-            records::change::<Group, S, L>(desk, target, &document, &any)
+            records::change::<Group, S, L>(service, target, &document, &any)
                 .await
                 .map(drop)
         }
-        (Noun::Group, _) => records::create::<Group, S, L>(desk, &document)
+        (Noun::Group, _) => records::create::<Group, S, L>(service, &document)
             .await
             .map(drop),
-        (Noun::StagingConfig, Action::Changed) => staging::change(desk, target, &document, &any)
+        (Noun::StagingConfig, Action::Changed) => staging::change(service, target, &document, &any)
             .await
             .map(drop),
-        (Noun::StagingConfig, _) => staging::create(desk, &document).await.map(drop),
-        _ => settings::change(desk, &document, &any).await.map(drop),
+        (Noun::StagingConfig, _) => staging::create(service, &document).await.map(drop),
+        _ => settings::change(service, &document, &any).await.map(drop),
     }
 }
 
@@ -156,11 +157,11 @@ pub(crate) fn view(audit: &Audit) -> Value {
 /// What JSON Schema says of [`view`].
 pub(crate) fn schema() -> Value {
     let text = || json!({ "type": "string" });
-    let change = sketch::object(json!({ "field": text(), "before": {}, "after": {} }));
-    sketch::object(json!({
+    let change = json_schema::object(json!({ "field": text(), "before": {}, "after": {} }));
+    json_schema::object(json!({
         "id": AuditId::SPELLING.schema(),
-        "at": sketch::time(),
-        "actor": sketch::object(json!({ "kind": { "type": "string", "enum": ActorKind::ALL }, "id": text(), "name": text() })),
+        "at": json_schema::time(),
+        "actor": json_schema::object(json!({ "kind": { "type": "string", "enum": ActorKind::ALL }, "id": text(), "name": text() })),
         "address": { "type": ["string", "null"] },
         "action": { "type": "string", "enum": Action::ALL },
         "noun": { "type": "string", "enum": Noun::ALL },

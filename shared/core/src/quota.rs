@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 /// What is counted. The order is that of the rules: the first that is full is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum TallyKind {
+pub enum QuotaKind {
     /// Live sessions with one persistent profile.
     Profile,
     /// Live sessions of one user.
@@ -27,7 +27,7 @@ pub enum TallyKind {
     Pool,
 }
 
-impl TallyKind {
+impl QuotaKind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Profile => "profile",
@@ -54,9 +54,9 @@ impl TallyKind {
 
 /// One count, and how far it may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub struct Quota {
     /// What is counted.
-    pub kind: TallyKind,
+    pub kind: QuotaKind,
     /// Whose count it is: `{kind}/{of what}`.
     pub key: String,
     /// How many of it a claim takes: one, or millionths of a dollar.
@@ -64,7 +64,7 @@ pub struct Tally {
     /// Full at this; `None` is counted without a limit.
     pub most: Option<u64>,
     /// Where counting began only when a limit was set: the version of the settings that set it.
-    /// The count takes claims once it is complete, which [`crate::ports::Store::complete_tally`]
+    /// The count takes claims once it is complete, which [`crate::ports::Store::complete_quota`]
     /// says. `None`: counted from the first session on.
     pub counted_since: Option<u64>,
     /// When the count may be forgotten; `None` is never.
@@ -75,7 +75,7 @@ pub struct Tally {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// What is counted.
-    pub kind: TallyKind,
+    pub kind: QuotaKind,
     /// The count's key.
     pub key: String,
     /// How many of it.
@@ -95,9 +95,9 @@ const fn is_one(amount: &u64) -> bool {
     *amount == one()
 }
 
-impl Tally {
+impl Quota {
     /// A count that lives as long as what it counts, with a limit.
-    pub fn new(kind: TallyKind, of: &str, most: u32) -> Self {
+    pub fn new(kind: QuotaKind, of: &str, most: u32) -> Self {
         Self {
             most: Some(most.into()),
             ..Self::unlimited(kind, of)
@@ -105,7 +105,7 @@ impl Tally {
     }
 
     /// A count that is kept although nothing limits it now.
-    pub fn unlimited(kind: TallyKind, of: &str) -> Self {
+    pub fn unlimited(kind: QuotaKind, of: &str) -> Self {
         Self {
             kind,
             key: format!("{}/{of}", kind.as_str()),
@@ -133,7 +133,7 @@ impl Tally {
 
     /// The money that the sessions claimed in one window may cost, of which a claim takes `amount`;
     /// the window ends at `ends`. All in millionths of a dollar.
-    pub fn money(kind: TallyKind, ends: Timestamp, amount: u64, most: u64) -> Self {
+    pub fn money(kind: QuotaKind, ends: Timestamp, amount: u64, most: u64) -> Self {
         Self {
             amount,
             most: Some(most),
@@ -148,7 +148,7 @@ impl Tally {
         let forgotten_at = Some(Timestamp::from_millis((hour + 2) * 3_600_000));
         Self {
             forgotten_at,
-            ..Self::new(TallyKind::Minted, &hour.to_string(), most)
+            ..Self::new(QuotaKind::Minted, &hour.to_string(), most)
         }
     }
 

@@ -7,16 +7,16 @@ use casting_core::form::{FieldErrors, Form, Warning, spelled, whole};
 use casting_core::group::Group;
 use casting_core::ids::{CastId, CastKey, GroupId, ImageId};
 use casting_core::image::Image;
+use casting_core::json_schema::SchemaBuilder;
 use casting_core::listing::{self, CastOrder, CastQuery};
 use casting_core::ports::{Created, Launcher, Page, Replaced, Saved, Store};
 use casting_core::record::read_all;
-use casting_core::sketch::Sketch;
 use casting_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::desk::failure::{Failure, TRIES};
-use crate::desk::version::Precondition;
-use crate::desk::{Desk, filtered, sessions, settings};
+use crate::service::failure::{Failure, TRIES};
+use crate::service::version::Precondition;
+use crate::service::{AdminService, filtered, sessions, settings};
 
 /// The longest time that an old key opens a link after a rotation, in seconds (30 days).
 const LONGEST_GRACE: u64 = 2_592_000;
@@ -76,7 +76,7 @@ impl Edited {
 
 /// A page of casts. It may be shorter than asked for although more follow.
 pub(crate) async fn list<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     asked: &CastsAsked,
     cursor: Option<&str>,
     limit: u32,
@@ -94,7 +94,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(
         order: asked.order,
         backwards: asked.backwards,
     };
-    let (store, query) = (&desk.casting.store, &query);
+    let (store, query) = (&service.casting.store, &query);
     let read = |after: Option<String>, wanted| async move {
         store.casts(query, after.as_deref(), wanted).await
     };
@@ -103,14 +103,14 @@ pub(crate) async fn list<S: Store, L: Launcher>(
 
 /// A new cast.
 pub(crate) async fn create<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     input: &Value,
 ) -> Result<Edited, Failure> {
-    let casting = desk.casting;
+    let casting = service.casting;
     let draft = cast_form::create(input, &casting.terms.own_urls(), &*casting.entropy)?;
-    require_image(desk, &draft.settings).await?;
-    require_group(desk, draft.settings.anonymous_group_id.as_ref()).await?;
-    let id = desk.new_id(Noun::Cast, input).await?;
+    require_image(service, &draft.settings).await?;
+    require_group(service, draft.settings.anonymous_group_id.as_ref()).await?;
+    let id = service.new_id(Noun::Cast, input).await?;
     let (now, cast_id) = (casting.clock.now(), CastId::from_bytes(id.bytes));
     if id.is_repeatable
         && let Some(cast) = casting.store.cast(&cast_id).await?
@@ -130,7 +130,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         updated_at: now,
     };
     let view = cast_form::view(&cast, &casting.terms.public_url);
-    let audit = desk.audit(
+    let audit = service.audit(
         Noun::Cast,
         cast.id.as_str(),
         &cast.settings.name,
@@ -139,35 +139,36 @@ pub(crate) async fn create<S: Store, L: Launcher>(
             after: Some(&view),
         },
     );
-    settings::begin(desk).await?;
+    settings::begin(service).await?;
     match casting.store.create_cast(&cast, Some(&audit)).await? {
         Created::Done => {}
         Created::KeyTaken => return Err(key_taken(&cast)),
     }
     casting.forget();
-    count(desk, &cast).await;
-    tracing::info!(actor.id = desk.actor.id, cast.id = %cast.id, "Cast {} was made", cast.id);
+    count(service, &cast).await;
+    tracing::info!(actor.id = service.actor.id, cast.id = %cast.id, "Cast {} was made", cast.id);
     let mut warnings = draft.warnings;
-    warnings.extend(look_around(desk, &cast.settings, Some(&cast.id)).await?);
+    warnings.extend(look_around(service, &cast.settings, Some(&cast.id)).await?);
     Ok(Edited { cast, warnings })
 }
 
 /// One cast, and what is worth a second look in it.
 pub(crate) async fn read<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Edited, Failure> {
-    let cast = find(desk, id).await?;
-    let warnings = look_around(desk, &cast.settings, Some(&cast.id)).await?;
+    let cast = find(service, id).await?;
+    let warnings = look_around(service, &cast.settings, Some(&cast.id)).await?;
     Ok(Edited { cast, warnings })
 }
 
 /// One cast.
 pub(crate) async fn find<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Cast, Failure> {
-    desk.casting
+    service
+        .casting
         .store
         .cast(&parse_id(id)?)
         .await?
@@ -176,44 +177,44 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 
 /// How many wait in the cast's waiting room at this moment; `None` when it has none.
 pub(crate) async fn count_waiting<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     cast: &Cast,
 ) -> Result<Option<u64>, Failure> {
     if !cast.settings.waiting_room {
         return Ok(None);
     }
     let (room, now) = (
-        desk.casting.store.room(&cast.id).await?,
-        desk.casting.clock.now(),
+        service.casting.store.room(&cast.id).await?,
+        service.casting.clock.now(),
     );
     Ok(Some(room.waiting(now) as u64))
 }
 
 /// Changes what the document names. Without a precondition, a change that met another is made again on the row as it then is.
 pub(crate) async fn change<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Edited, Failure> {
-    let mut edited = edit(desk, id, precondition, |before| {
+    let mut edited = edit(service, id, precondition, |before| {
         Ok(cast_form::patch(
             before,
             input,
-            &desk.casting.terms.own_urls(),
+            &service.casting.terms.own_urls(),
             precondition.remaining(before.version),
         )?)
     })
     .await?;
     let cast = &edited.cast;
-    let around = look_around(desk, &cast.settings, Some(&cast.id)).await?;
+    let around = look_around(service, &cast.settings, Some(&cast.id)).await?;
     edited.warnings.extend(around);
     Ok(edited)
 }
 
 /// Another key: the old one opens nothing from now on, or for `grace_seconds` more. The document may name the new key; else one is drawn.
 pub(crate) async fn rotate_key<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
@@ -222,11 +223,11 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
     // Drawn once: a second try of the same call must not give out a third key.
     let key = match named {
         Some(key) => key,
-        None if desk.request_key.is_some() => key_of_request(desk, input).await?,
-        None => CastKey::draw(&*desk.casting.entropy),
+        None if service.request_key.is_some() => key_of_request(service, input).await?,
+        None => CastKey::draw(&*service.casting.entropy),
     };
-    let until = desk.casting.clock.now().plus_seconds(grace);
-    edit(desk, id, precondition, |before| {
+    let until = service.casting.clock.now().plus_seconds(grace);
+    edit(service, id, precondition, |before| {
         let mut settings = before.settings.clone();
         if settings.key != key {
             let previous = PreviousKey {
@@ -262,18 +263,18 @@ pub(crate) fn rotation_schema() -> Value {
             "For how long the old key opens the link too; not at all when it is left out.",
         ),
     ];
-    Sketch::of(|form| _ = read_rotation(form))
+    SchemaBuilder::of(|form| _ = read_rotation(form))
         .described(&words)
         .whole()
 }
 
 async fn key_of_request<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     input: &Value,
 ) -> Result<CastKey, Failure> {
-    let id = desk.new_id(Noun::Cast, input).await?;
+    let id = service.new_id(Noun::Cast, input).await?;
     // What follows from the request alone would follow for anybody who knows it, so our own key comes in.
-    let drawn = desk
+    let drawn = service
         .casting
         .keys
         .fingerprint(&["cast key", CastId::from_bytes(id.bytes).as_str()]);
@@ -283,11 +284,11 @@ async fn key_of_request<S: Store, L: Launcher>(
 
 /// A cast like this one, with a key of its own. What the document names is other than there.
 pub(crate) async fn copy<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
 ) -> Result<Edited, Failure> {
-    let original = find(desk, id).await?;
+    let original = find(service, id).await?;
     let Value::Object(named) = input else {
         return Err(FieldErrors::one("", "must be a JSON object.").into());
     };
@@ -300,25 +301,25 @@ pub(crate) async fn copy<S: Store, L: Launcher>(
             .iter()
             .map(|(name, value)| (name.clone(), value.clone())),
     );
-    create(desk, &Value::Object(document)).await
+    create(service, &Value::Object(document)).await
 }
 
 async fn edit<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
     draft: impl Fn(&Cast) -> Result<CastDraft, Failure>,
 ) -> Result<Edited, Failure> {
     for _ in 0..TRIES {
-        let before = find(desk, id).await?;
+        let before = find(service, id).await?;
         precondition.check(before.version)?;
         let draft = draft(&before)?;
         let shares = draft.settings.enable_sharing && !before.settings.enable_sharing;
         if draft.settings.image_id != before.settings.image_id || shares {
-            require_image(desk, &draft.settings).await?;
+            require_image(service, &draft.settings).await?;
         }
         if draft.settings.anonymous_group_id != before.settings.anonymous_group_id {
-            require_group(desk, draft.settings.anonymous_group_id.as_ref()).await?;
+            require_group(service, draft.settings.anonymous_group_id.as_ref()).await?;
         }
         if draft.settings == before.settings && draft.counter == CounterChange::Keep {
             return Ok(Edited {
@@ -326,31 +327,31 @@ async fn edit<S: Store, L: Launcher>(
                 warnings: draft.warnings,
             });
         }
-        let after = changed(&before, &draft, desk.casting.clock.now());
-        let view = |cast| cast_form::view(cast, &desk.casting.terms.public_url);
+        let after = changed(&before, &draft, service.casting.clock.now());
+        let view = |cast| cast_form::view(cast, &service.casting.terms.public_url);
         let (old, new) = (view(&before), view(&after));
         let difference = Difference {
             before: Some(&old),
             after: Some(&new),
         };
-        let audit = desk.audit(
+        let audit = service.audit(
             Noun::Cast,
             after.id.as_str(),
             &after.settings.name,
             difference,
         );
-        match desk
+        match service
             .casting
             .store
             .replace_cast(&before, &after, draft.counter, Some(&audit))
             .await?
         {
             Replaced::Done => {
-                desk.casting.forget();
+                service.casting.forget();
                 if after.settings.counted_since != before.settings.counted_since {
-                    count(desk, &after).await;
+                    count(service, &after).await;
                 }
-                tracing::info!(actor.id = desk.actor.id, cast.id = %after.id, version = after.version, "Cast {} was changed", after.id);
+                tracing::info!(actor.id = service.actor.id, cast.id = %after.id, version = after.version, "Cast {} was changed", after.id);
                 return Ok(Edited {
                     cast: after,
                     warnings: draft.warnings,
@@ -366,15 +367,15 @@ async fn edit<S: Store, L: Launcher>(
 /// What is worth a second look in a cast because of what else there is: its group is gone, or another
 /// cast has its name. `id` is its own, if it has one yet.
 pub(crate) async fn look_around<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     settings: &CastSettings,
     id: Option<&CastId>,
 ) -> Result<Vec<Warning>, Failure> {
     let mut warnings = Vec::new();
-    if is_group_gone(desk, settings.anonymous_group_id.as_ref()).await? {
+    if is_group_gone(service, settings.anonymous_group_id.as_ref()).await? {
         warnings.push(GROUP_IS_GONE);
     }
-    if has_namesake(desk, &settings.name, id).await? {
+    if has_namesake(service, &settings.name, id).await? {
         warnings.push(Warning {
             pointer: "/name",
             detail: "is the name of another cast too; lists tell the two apart by their keys.",
@@ -392,7 +393,7 @@ const GROUP_IS_GONE: Warning = Warning {
 const NAMESAKE_PAGES: usize = 5;
 
 async fn has_namesake<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     name: &str,
     id: Option<&CastId>,
 ) -> Result<bool, Failure> {
@@ -406,7 +407,7 @@ async fn has_namesake<S: Store, L: Launcher>(
     };
     let (mut cursor, name) = (None, name.to_lowercase());
     for _ in 0..NAMESAKE_PAGES {
-        let page = desk
+        let page = service
             .casting
             .store
             .casts(&query, cursor.as_deref(), 100)
@@ -426,12 +427,12 @@ async fn has_namesake<S: Store, L: Launcher>(
 
 /// Casts as lists show them: one that names a group that is gone says so.
 pub(crate) async fn views<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     casts: &[Cast],
 ) -> Result<Vec<Value>, Failure> {
     let names_one = |cast: &Cast| cast.settings.anonymous_group_id.is_some();
     let groups = if casts.iter().any(names_one) {
-        read_all::<Group, S>(&desk.casting.store).await?
+        read_all::<Group, S>(&service.casting.store).await?
     } else {
         Vec::new()
     };
@@ -444,14 +445,14 @@ pub(crate) async fn views<S: Store, L: Launcher>(
             cast: cast.clone(),
             warnings: is_gone.then_some(GROUP_IS_GONE).into_iter().collect(),
         };
-        edited.view(&desk.casting.terms.public_url)
+        edited.view(&service.casting.terms.public_url)
     };
     Ok(casts.iter().map(view).collect())
 }
 
 /// Counts the live sessions of a cast whose limit has just been set.
-async fn count<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &Cast) {
-    if let Err(fault) = desk.casting.count_of_cast(cast).await {
+async fn count<S: Store, L: Launcher>(service: &AdminService<'_, S, L>, cast: &Cast) {
+    if let Err(fault) = service.casting.count_of_cast(cast).await {
         tracing::warn!(cast.id = %cast.id, %fault, "Live sessions are not counted yet; the next claim does");
     }
 }
@@ -459,19 +460,19 @@ async fn count<S: Store, L: Launcher>(desk: &Desk<'_, S, L>, cast: &Cast) {
 /// Deletes a cast. Its live sessions live on, unless `terminate` ends them; then it can be sent again until all are ended, also when the cast
 /// itself is gone already.
 pub(crate) async fn delete<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
     terminate: bool,
 ) -> Result<(), Failure> {
     let id = parse_id(id)?;
-    let deleted = delete_row(desk, &id, precondition).await?;
+    let deleted = delete_row(service, &id, precondition).await?;
     if deleted {
-        desk.casting.forget();
-        tracing::info!(actor.id = desk.actor.id, cast.id = %id, "Cast {id} was deleted");
+        service.casting.forget();
+        tracing::info!(actor.id = service.actor.id, cast.id = %id, "Cast {id} was deleted");
     }
     let ended = if terminate {
-        sessions::end_all(desk, &id).await?
+        sessions::end_all(service, &id).await?
     } else {
         0
     };
@@ -483,17 +484,17 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
 }
 
 async fn delete_row<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &CastId,
     precondition: &Precondition,
 ) -> Result<bool, Failure> {
     for _ in 0..TRIES {
-        let Some(cast) = desk.casting.store.cast(id).await? else {
+        let Some(cast) = service.casting.store.cast(id).await? else {
             return Ok(false);
         };
         precondition.check(cast.version)?;
-        let view = cast_form::view(&cast, &desk.casting.terms.public_url);
-        let audit = desk.audit(
+        let view = cast_form::view(&cast, &service.casting.terms.public_url);
+        let audit = service.audit(
             Noun::Cast,
             id.as_str(),
             &cast.settings.name,
@@ -502,7 +503,12 @@ async fn delete_row<S: Store, L: Launcher>(
                 after: None,
             },
         );
-        match desk.casting.store.delete_cast(&cast, Some(&audit)).await? {
+        match service
+            .casting
+            .store
+            .delete_cast(&cast, Some(&audit))
+            .await?
+        {
             Saved::Done => return Ok(true),
             Saved::Stale => {}
         }
@@ -541,10 +547,10 @@ fn key_taken(cast: &Cast) -> Failure {
 
 /// The image must be there, and be one that can be only watched if the link shares its sessions.
 async fn require_image<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     settings: &CastSettings,
 ) -> Result<(), Failure> {
-    match desk
+    match service
         .casting
         .store
         .record::<Image>(settings.image_id.as_str())
@@ -560,10 +566,10 @@ async fn require_image<S: Store, L: Launcher>(
 }
 
 async fn require_group<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: Option<&GroupId>,
 ) -> Result<(), Failure> {
-    if is_group_gone(desk, id).await? {
+    if is_group_gone(service, id).await? {
         let detail = "is not the id of a group.";
         return Err(FieldErrors::one("/anonymous_user_group_id", detail).into());
     }
@@ -572,12 +578,12 @@ async fn require_group<S: Store, L: Launcher>(
 
 /// Whether a group is named that is not there.
 async fn is_group_gone<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: Option<&GroupId>,
 ) -> Result<bool, Failure> {
     let Some(id) = id.filter(|id| **id != Group::all_users_id()) else {
         return Ok(false);
     };
-    let group = desk.casting.store.record::<Group>(id.as_str()).await?;
+    let group = service.casting.store.record::<Group>(id.as_str()).await?;
     Ok(group.is_none())
 }

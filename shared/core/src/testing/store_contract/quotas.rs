@@ -5,28 +5,28 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::tally as count_answers;
+use super::quota as count_answers;
 use super::{Lab, NOON, ended, refunded, together};
 use crate::captcha::Proof;
 use crate::cast::Cast;
 use crate::ids::{SessionId, draw};
 use crate::ports::{Fault, Reservation, Reserved, Saved, Store};
+use crate::quota::{Quota, QuotaKind};
 use crate::session::{EndReason, Endpoint, Session};
-use crate::tally::{Tally, TallyKind};
 
 /// A count that nobody has used.
-fn fresh<S: Store>(lab: &Lab<'_, S>, kind: TallyKind, most: u32) -> Tally {
-    Tally::new(
+fn fresh<S: Store>(lab: &Lab<'_, S>, kind: QuotaKind, most: u32) -> Quota {
+    Quota::new(
         kind,
         SessionId::from_bytes(draw(&lab.entropy)).as_str(),
         most,
     )
 }
 
-fn claim<S: Store>(lab: &Lab<'_, S>, cast: &Cast, tallies: &[&Tally]) -> Reservation {
+fn claim<S: Store>(lab: &Lab<'_, S>, cast: &Cast, quotas: &[&Quota]) -> Reservation {
     let mut claim = lab.claim(cast, false, None);
-    claim.session.charge.held = tallies.iter().map(|tally| tally.held()).collect();
-    claim.tallies = tallies.iter().map(|tally| (*tally).clone()).collect();
+    claim.session.charge.held = quotas.iter().map(|quota| quota.held()).collect();
+    claim.quotas = quotas.iter().map(|quota| (*quota).clone()).collect();
     claim
 }
 
@@ -47,20 +47,20 @@ pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
 ) -> Result<(), Fault> {
     let cast = lab.cast(3).await?;
     let (wide, narrow) = (
-        fresh(lab, TallyKind::System, 9),
-        fresh(lab, TallyKind::Cast, 1),
+        fresh(lab, QuotaKind::System, 9),
+        fresh(lab, QuotaKind::Cast, 1),
     );
     lab.place(&claim(lab, &cast, &[&wide, &narrow])).await?;
     let mut second = claim(lab, &cast, &[&wide, &narrow]);
     second.session.charge.count = Some(cast.counter.epoch);
     assert_eq!(
         lab.store.reserve(&second).await?,
-        Reserved::Full(TallyKind::Cast)
+        Reserved::Full(QuotaKind::Cast)
     );
     assert_eq!(
         (
-            lab.store.tally(&wide.key).await?,
-            lab.store.tally(&narrow.key).await?
+            lab.store.quota(&wide.key).await?,
+            lab.store.quota(&narrow.key).await?
         ),
         (1, 1),
         "all or nothing"
@@ -73,7 +73,7 @@ pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
         (3, None),
         "all or nothing"
     );
-    let closed = fresh(lab, TallyKind::User, 0);
+    let closed = fresh(lab, QuotaKind::User, 0);
     assert_eq!(
         lab.store.reserve(&claim(lab, &cast, &[&closed])).await?,
         Reserved::Placed,
@@ -86,14 +86,14 @@ pub async fn a_count_that_began_late_takes_claims_once_it_is_complete<S: Store>(
     lab: &Lab<'_, S>,
 ) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
-    let late = |version| fresh(lab, TallyKind::Cast, 2).counted_since(version);
-    let (tally, later) = (late(3), |tally: &Tally| tally.clone().counted_since(5));
+    let late = |version| fresh(lab, QuotaKind::Cast, 2).counted_since(version);
+    let (quota, later) = (late(3), |quota: &Quota| quota.clone().counted_since(5));
     let earlier = lab.place(&claim(lab, &cast, &[])).await?;
-    let ask = async |tally: &Tally| lab.store.reserve(&claim(lab, &cast, &[tally])).await;
-    let uncounted = Reserved::Uncounted(TallyKind::Cast);
-    assert_eq!(ask(&tally).await?, uncounted, "never counted");
+    let ask = async |quota: &Quota| lab.store.reserve(&claim(lab, &cast, &[quota])).await;
+    let uncounted = Reserved::Uncounted(QuotaKind::Cast);
+    assert_eq!(ask(&quota).await?, uncounted, "never counted");
     let held = earlier
-        .holding(vec![tally.held()])
+        .holding(vec![quota.held()])
         .unwrap_or_else(|| earlier.clone());
     assert_eq!(
         lab.store.save_session(&earlier, &held).await?,
@@ -105,47 +105,47 @@ pub async fn a_count_that_began_late_takes_claims_once_it_is_complete<S: Store>(
         Saved::Stale,
         "once"
     );
-    assert_eq!(lab.store.tally(&tally.key).await?, 1);
-    assert_eq!(ask(&tally).await?, uncounted, "counted and not complete");
-    lab.store.complete_tally(&tally).await?;
-    assert_eq!(ask(&tally).await?, Reserved::Placed);
-    assert_eq!(ask(&tally).await?, Reserved::Full(TallyKind::Cast));
-    assert_eq!(ask(&later(&tally)).await?, uncounted, "a later limit");
-    lab.store.complete_tally(&later(&tally)).await?;
-    lab.store.complete_tally(&tally).await?;
+    assert_eq!(lab.store.quota(&quota.key).await?, 1);
+    assert_eq!(ask(&quota).await?, uncounted, "counted and not complete");
+    lab.store.complete_quota(&quota).await?;
+    assert_eq!(ask(&quota).await?, Reserved::Placed);
+    assert_eq!(ask(&quota).await?, Reserved::Full(QuotaKind::Cast));
+    assert_eq!(ask(&later(&quota)).await?, uncounted, "a later limit");
+    lab.store.complete_quota(&later(&quota)).await?;
+    lab.store.complete_quota(&quota).await?;
     assert_eq!(
-        ask(&later(&tally)).await?,
-        Reserved::Full(TallyKind::Cast),
+        ask(&later(&quota)).await?,
+        Reserved::Full(QuotaKind::Cast),
         "what is complete stays so"
     );
     let over = ended(&ready(&held), EndReason::Owner, NOON);
     assert_eq!(lab.store.save_session(&held, &over).await?, Saved::Done);
     assert_eq!(
-        lab.store.tally(&tally.key).await?,
+        lab.store.quota(&quota.key).await?,
         1,
         "it gave its one back"
     );
-    assert_eq!(ask(&tally).await?, Reserved::Placed);
+    assert_eq!(ask(&quota).await?, Reserved::Placed);
     let empty = late(1);
-    lab.store.complete_tally(&empty).await?;
-    assert_eq!(lab.store.tally(&empty.key).await?, 0, "nothing lives");
+    lab.store.complete_quota(&empty).await?;
+    assert_eq!(lab.store.quota(&empty.key).await?, 0, "nothing lives");
     assert_eq!(ask(&empty).await?, Reserved::Placed);
-    let unlimited = Tally {
+    let unlimited = Quota {
         most: None,
-        ..fresh(lab, TallyKind::User, 0)
+        ..fresh(lab, QuotaKind::User, 0)
     };
     for _ in 0..3 {
         assert_eq!(ask(&unlimited).await?, Reserved::Placed);
     }
-    assert_eq!(lab.store.tally(&unlimited.key).await?, 3);
+    assert_eq!(lab.store.quota(&unlimited.key).await?, 3);
     Ok(())
 }
 
 pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Store>(
     lab: &Lab<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, tally) = (lab.cast(0).await?, fresh(lab, TallyKind::Cast, 20));
-    let claims: Vec<_> = (0..50).map(|_| claim(lab, &cast, &[&tally])).collect();
+    let (cast, quota) = (lab.cast(0).await?, fresh(lab, QuotaKind::Cast, 20));
+    let claims: Vec<_> = (0..50).map(|_| claim(lab, &cast, &[&quota])).collect();
     let mut waiting: Vec<&Reservation> = claims.iter().collect();
     let (mut placed, mut full) = (0, 0);
     // Whoever meets too many others at once comes back, as a visitor does.
@@ -156,7 +156,7 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Sto
             .iter()
             .filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_))))
             .count();
-        full += count_answers(&answers, &Reserved::Full(TallyKind::Cast));
+        full += count_answers(&answers, &Reserved::Full(QuotaKind::Cast));
         waiting = waiting
             .into_iter()
             .zip(answers)
@@ -168,7 +168,7 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Sto
         }
     }
     assert_eq!(
-        (placed, full, lab.store.tally(&tally.key).await?),
+        (placed, full, lab.store.quota(&quota.key).await?),
         (20, 30, 20)
     );
     Ok(())
@@ -178,17 +178,17 @@ pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sess
     lab: &Lab<'_, S>,
 ) -> Result<(), Fault> {
     let cast = lab.cast(0).await?;
-    let hour = Tally {
+    let hour = Quota {
         forgotten_at: Some(NOON.plus_seconds(7200)),
-        ..fresh(lab, TallyKind::Minted, 9)
+        ..fresh(lab, QuotaKind::Minted, 9)
     };
-    let live = fresh(lab, TallyKind::Cast, 9);
+    let live = fresh(lab, QuotaKind::Cast, 9);
     let unserved = lab.place(&claim(lab, &cast, &[&hour, &live])).await?;
     let served = lab.place(&claim(lab, &cast, &[&hour, &live])).await?;
     let taken = || async {
         Ok::<_, Fault>((
-            lab.store.tally(&hour.key).await?,
-            lab.store.tally(&live.key).await?,
+            lab.store.quota(&hour.key).await?,
+            lab.store.quota(&live.key).await?,
         ))
     };
     assert_eq!(taken().await?, (2, 2));
@@ -220,20 +220,20 @@ pub async fn money_is_taken_by_amount_and_comes_back_unused_once<S: Store>(
     let cast = lab.cast(0).await?;
     // A window of its own, in which three sessions of 400 find 1,000.
     let ends = NOON.plus_seconds(3600);
-    let money = Tally {
+    let money = Quota {
         key: format!(
             "{}/{}",
-            fresh(lab, TallyKind::BudgetHour, 0).key,
+            fresh(lab, QuotaKind::BudgetHour, 0).key,
             ends.seconds()
         ),
-        ..Tally::money(TallyKind::BudgetHour, ends, 400, 1000)
+        ..Quota::money(QuotaKind::BudgetHour, ends, 400, 1000)
     };
-    let taken = || lab.store.tally(&money.key);
+    let taken = || lab.store.quota(&money.key);
     let unserved = lab.place(&claim(lab, &cast, &[&money])).await?;
     let served = lab.place(&claim(lab, &cast, &[&money])).await?;
     assert_eq!(
         lab.store.reserve(&claim(lab, &cast, &[&money])).await?,
-        Reserved::Full(TallyKind::BudgetHour)
+        Reserved::Full(QuotaKind::BudgetHour)
     );
     assert_eq!(taken().await?, 800);
     let over = refunded(&unserved, NOON);
@@ -258,7 +258,7 @@ pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(
     let cast = lab.cast(1).await?;
     // A session that says it holds one of a count which nobody has ever taken.
     let mut claim = lab.claim(&cast, true, None);
-    claim.session.charge.held = vec![fresh(lab, TallyKind::Minted, 9).held()];
+    claim.session.charge.held = vec![fresh(lab, QuotaKind::Minted, 9).held()];
     let session = lab.place(&claim).await?;
     assert_eq!(
         lab.store
@@ -271,7 +271,7 @@ pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(
         1,
         "the rest is given back all the same"
     );
-    assert_eq!(lab.store.tally(&session.charge.held[0].key).await?, 0);
+    assert_eq!(lab.store.quota(&session.charge.held[0].key).await?, 0);
     Ok(())
 }
 

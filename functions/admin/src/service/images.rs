@@ -9,21 +9,24 @@ use casting_core::network::Network;
 use casting_core::ports::{Launcher, Saved, Store};
 use serde_json::Value;
 
-use crate::desk::Desk;
-use crate::desk::failure::{Failure, TRIES};
-use crate::desk::uses::{self, Named};
-use crate::desk::version::Precondition;
+use crate::service::AdminService;
+use crate::service::failure::{Failure, TRIES};
+use crate::service::uses::{self, Named};
+use crate::service::version::Precondition;
 
 /// A new image. For a container image, a task definition is registered first.
 pub(crate) async fn create<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     input: &Value,
 ) -> Result<Image, Failure> {
-    let casting = desk.casting;
+    let casting = service.casting;
     let settings = image_form::create(input)?;
-    require_files(desk, &settings)?;
-    require_networks(desk, &settings).await?;
-    let (id, now) = (desk.new_id(Noun::Image, input).await?, casting.clock.now());
+    require_files(service, &settings)?;
+    require_networks(service, &settings).await?;
+    let (id, now) = (
+        service.new_id(Noun::Image, input).await?,
+        casting.clock.now(),
+    );
     let image_id = ImageId::from_bytes(id.bytes);
     if id.is_repeatable
         && let Some(image) = casting.store.record(image_id.as_str()).await?
@@ -38,9 +41,9 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         created_at: now,
         updated_at: now,
     };
-    image.task_definition = register(desk, &image).await?;
+    image.task_definition = register(service, &image).await?;
     let view = image_form::view(&image);
-    let audit = desk.audit(
+    let audit = service.audit(
         Noun::Image,
         image.id.as_str(),
         &image.settings.name,
@@ -54,33 +57,33 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         Saved::Stale => return Err(Failure::contention("make an image")),
     }
     casting.forget();
-    tracing::info!(actor.id = desk.actor.id, image.id = %image.id, "Image {} was made", image.id);
+    tracing::info!(actor.id = service.actor.id, image.id = %image.id, "Image {} was made", image.id);
     Ok(image)
 }
 
 /// Changes what the document names. Running sessions keep what they were started with.
 pub(crate) async fn change<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Image, Failure> {
-    save(desk, id, Some(input), precondition).await
+    save(service, id, Some(input), precondition).await
 }
 
 /// Registers the container image anew with nothing else changed, so that the next sessions have the deployment's gate of now. Sessions that run keep
 /// what they were started with.
 pub(crate) async fn register_anew<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<Image, Failure> {
-    save(desk, id, None, precondition).await
+    save(service, id, None, precondition).await
 }
 
 /// Writes the image with these changes; without any, with another registration.
 async fn save<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     input: Option<&Value>,
     precondition: &Precondition,
@@ -88,7 +91,7 @@ async fn save<S: Store, L: Launcher>(
     // Registered for the settings beside it; a second try with the same settings does not register again.
     let mut registered: Option<(ImageSettings, String)> = None;
     for _ in 0..TRIES {
-        let before = find(desk, id).await?;
+        let before = find(service, id).await?;
         precondition.check(before.version)?;
         let settings = match input {
             Some(input) => image_form::patch(&before, input)?,
@@ -102,18 +105,18 @@ async fn save<S: Store, L: Launcher>(
         if input.is_some() && settings == before.settings {
             return Ok(before);
         }
-        require_files(desk, &settings)?;
-        require_networks(desk, &settings).await?;
+        require_files(service, &settings)?;
+        require_networks(service, &settings).await?;
         let mut after = Image {
             version: before.version + 1,
             settings,
-            updated_at: desk.casting.clock.now(),
+            updated_at: service.casting.clock.now(),
             ..before.clone()
         };
         if input.is_none() || needs_definition(&before.settings, &after.settings) {
             after.task_definition = match registered.take() {
                 Some((settings, definition)) if settings == after.settings => definition,
-                _ => register(desk, &after).await?,
+                _ => register(service, &after).await?,
             };
             registered = Some((after.settings.clone(), after.task_definition.clone()));
         }
@@ -122,7 +125,7 @@ async fn save<S: Store, L: Launcher>(
             before: Some(&old),
             after: Some(&new),
         };
-        let mut audit = desk.audit(
+        let mut audit = service.audit(
             Noun::Image,
             after.id.as_str(),
             &after.settings.name,
@@ -131,16 +134,16 @@ async fn save<S: Store, L: Launcher>(
         if input.is_none() {
             audit.action = Action::Registered;
         }
-        match desk
+        match service
             .casting
             .store
             .put_record(&after, Some(before.version), Some(&audit))
             .await?
         {
             Saved::Done => {
-                desk.casting.forget();
+                service.casting.forget();
                 let done = audit.action.as_str();
-                tracing::info!(actor.id = desk.actor.id, image.id = %after.id, version = after.version, "Image {} was {done}", after.id);
+                tracing::info!(actor.id = service.actor.id, image.id = %after.id, version = after.version, "Image {} was {done}", after.id);
                 return Ok(after);
             }
             Saved::Stale => {}
@@ -151,10 +154,10 @@ async fn save<S: Store, L: Launcher>(
 
 /// Whoever is promised their files must find a place where these are kept.
 fn require_files<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     settings: &ImageSettings,
 ) -> Result<(), Failure> {
-    if settings.profile.path.is_some() && desk.casting.profiles.is_none() {
+    if settings.profile.path.is_some() && service.casting.profiles.is_none() {
         return Err(Failure::conflict(
             "This deployment has no bucket for profiles (CASTING_PROFILE_BUCKET).",
         ));
@@ -164,14 +167,14 @@ fn require_files<S: Store, L: Launcher>(
 
 /// Deletes an image that nothing uses.
 pub(crate) async fn delete<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let image = find(desk, id).await?;
+        let image = find(service, id).await?;
         precondition.check(image.version)?;
-        let uses = uses::of(desk, Named::Image(&image.id)).await?;
+        let uses = uses::of(service, Named::Image(&image.id)).await?;
         if !uses.is_empty() {
             let detail = "This image is still used by";
             return Err(Failure::conflict(format!(
@@ -180,7 +183,7 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
             )));
         }
         let view = image_form::view(&image);
-        let audit = desk.audit(
+        let audit = service.audit(
             Noun::Image,
             image.id.as_str(),
             &image.settings.name,
@@ -189,15 +192,15 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
                 after: None,
             },
         );
-        match desk
+        match service
             .casting
             .store
             .delete_record(&image, Some(&audit))
             .await?
         {
             Saved::Done => {
-                desk.casting.forget();
-                tracing::info!(actor.id = desk.actor.id, image.id = %image.id, "Image {} was deleted", image.id);
+                service.casting.forget();
+                tracing::info!(actor.id = service.actor.id, image.id = %image.id, "Image {} was deleted", image.id);
                 return Ok(());
             }
             Saved::Stale => {}
@@ -208,12 +211,13 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
 
 /// One image.
 pub(crate) async fn find<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     id: &str,
 ) -> Result<Image, Failure> {
     let no_such_image = || Failure::not_found("There is no such image.");
     let id = ImageId::parse(id).ok_or_else(no_such_image)?;
-    desk.casting
+    service
+        .casting
         .store
         .record(id.as_str())
         .await?
@@ -222,7 +226,7 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 
 /// Makes sure that the networks which the image names are there.
 async fn require_networks<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     settings: &ImageSettings,
 ) -> Result<(), Failure> {
     let own = settings
@@ -235,7 +239,7 @@ async fn require_networks<S: Store, L: Launcher>(
         .enumerate()
         .map(|(index, name)| (format!("/restrict_to_networks/{index}"), name));
     for (pointer, name) in own.chain(listed) {
-        if desk
+        if service
             .casting
             .store
             .record::<Network>(name.as_str())
@@ -262,13 +266,13 @@ const fn is_registered_elsewhere(settings: &ImageSettings) -> bool {
 
 /// The task definition to run: the one that was named, or a new one.
 async fn register<S: Store, L: Launcher>(
-    desk: &Desk<'_, S, L>,
+    service: &AdminService<'_, S, L>,
     image: &Image,
 ) -> Result<String, Failure> {
     if let ImageSource::TaskDefinition(name) = &image.settings.source {
         return Ok(name.clone());
     }
-    let answer = desk.casting.launcher.register(image).await?;
+    let answer = service.casting.launcher.register(image).await?;
     answer.map_err(|words| {
         FieldErrors::one("/container_image", format!("was refused by ECS: {words}")).into()
     })

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use casting_core::ports::{Fault, Page};
 
-use crate::desk::failure::Failure;
+use crate::service::failure::Failure;
 
 /// How many pages of the store are looked through for one page of a filtered list.
 const PAGES: u32 = 10;

@@ -11,19 +11,19 @@ use crate::ids::{CastId, CastKey, SessionId};
 use crate::image::Image;
 use crate::network::Network;
 use crate::permission::{Grant, Permission};
-use crate::policy::{self, Facts, Line, NotApplied, ProofFact, Wishes};
+use crate::policy::{self, Facts, Line, LinkParameters, NotApplied, ProofFact};
 use crate::ports::{Fault, Launcher, Store};
+use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
 use crate::room::{Room, Standing};
 use crate::session::Session;
 use crate::system::System;
-use crate::tally::TallyKind;
 use crate::time::Timestamp;
 use crate::viewing::Viewing;
 use crate::window::Window;
 
 /// All that facts are made of, as it was read.
-pub(super) struct Ground<'a> {
+pub(super) struct AdmissionContext<'a> {
     /// The key that the visitor came with; `None`: the one that the cast has.
     pub(super) key: Option<CastKey>,
     pub(super) cast: Option<Arc<Cast>>,
@@ -34,14 +34,14 @@ pub(super) struct Ground<'a> {
     pub(super) own_session: Option<Session>,
     /// What a resumed session did not take over of the link's parameters; `None` until one is.
     pub(super) not_applied: Option<Vec<NotApplied>>,
-    pub(super) full: BTreeSet<TallyKind>,
+    pub(super) full: BTreeSet<QuotaKind>,
     /// The link's waiting room, where it has one and somebody has looked.
     pub(super) room: Option<Room>,
     /// The place that is the visitor's, or would be, and whether the visitor's ticket says that it is.
     pub(super) place: Option<(SessionId, bool)>,
     pub(super) visitor: &'a Visitor,
     pub(super) referrer: Option<&'a str>,
-    pub(super) wishes: &'a Wishes,
+    pub(super) wishes: &'a LinkParameters,
     pub(super) consent: Option<bool>,
     pub(super) wait: Option<u64>,
     pub(super) proof: ProofFact,
@@ -49,7 +49,7 @@ pub(super) struct Ground<'a> {
     pub(super) left: Option<RateLimit>,
 }
 
-impl Ground<'_> {
+impl AdmissionContext<'_> {
     /// The facts at `now`, with the window as it was last seen.
     pub(super) fn facts<'a>(&'a self, window: Option<&'a Window>, now: Timestamp) -> Facts<'a> {
         Facts {
@@ -82,11 +82,11 @@ impl Ground<'_> {
     }
 }
 
-impl Ground<'_> {
+impl AdmissionContext<'_> {
     /// Leaves out that there are as many sessions as there may be, which is no reason to turn away whoever can wait.
     pub(super) fn forget_crowd(&mut self) {
         self.full
-            .retain(|kind| !matches!(kind, TallyKind::Cast | TallyKind::System));
+            .retain(|kind| !matches!(kind, QuotaKind::Cast | QuotaKind::System));
     }
 
     /// Whether whoever finds no session can wait for one.
@@ -135,11 +135,11 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         own_session: Option<Session>,
         visitor: &'a Visitor,
         referrer: Option<&'a str>,
-        wishes: &'a Wishes,
+        wishes: &'a LinkParameters,
         now: Timestamp,
-    ) -> Result<Ground<'a>, Fault> {
-        let system = self.book.system(&self.store, now).await?;
-        let mut ground = Ground {
+    ) -> Result<AdmissionContext<'a>, Fault> {
+        let system = self.cache.system(&self.store, now).await?;
+        let mut context = AdmissionContext {
             key: None,
             cast: cast.filter(|cast| cast.settings.enabled || own_session.is_some()),
             image: None,
@@ -159,53 +159,57 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             proof: ProofFact::NotAsked,
             left: None,
         };
-        if let Some(cast) = ground.cast.clone() {
-            self.gather_for(&cast, &mut ground, now).await?;
+        if let Some(cast) = context.cast.clone() {
+            self.gather_for(&cast, &mut context, now).await?;
         }
-        Ok(ground)
+        Ok(context)
     }
 
     /// What hangs on the cast; to be gathered again when the cast is read again.
     pub(super) async fn gather_for(
         &self,
         cast: &Arc<Cast>,
-        ground: &mut Ground<'_>,
+        context: &mut AdmissionContext<'_>,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        ground.image = self
-            .book
+        context.image = self
+            .cache
             .image(&self.store, &cast.settings.image_id, now)
             .await?;
-        let wanted = ground
+        let wanted = context
             .image
             .as_deref()
-            .and_then(|image| policy::wanted_network(cast, image, ground.wishes));
-        ground.network = match wanted {
-            Some(name) => self.book.network(&self.store, &name, now).await?,
+            .and_then(|image| policy::wanted_network(cast, image, context.wishes));
+        context.network = match wanted {
+            Some(name) => self.cache.network(&self.store, &name, now).await?,
             None => None,
         };
-        let user = ground.visitor.user.as_ref();
-        ground.grant = group::grant(cast, user, &self.book.groups(&self.store, now).await?);
-        let tallies = policy::live_limits::tallies(
+        let user = context.visitor.user.as_ref();
+        context.grant = group::grant(cast, user, &self.cache.groups(&self.store, now).await?);
+        let quotas = policy::live_limits::quotas(
             cast,
-            ground.image.as_deref(),
+            context.image.as_deref(),
             user,
-            &ground.grant,
-            &ground.system.settings,
+            &context.grant,
+            &context.system.settings,
             now,
         );
-        ground.full = tallies
+        context.full = quotas
             .iter()
-            .filter(|tally| self.book.is_full(&tally.key, now))
-            .map(|tally| tally.kind)
+            .filter(|quota| self.cache.is_full(&quota.key, now))
+            .map(|quota| quota.kind)
             .collect();
-        ground.cast = Some(cast.clone());
+        context.cast = Some(cast.clone());
         Ok(())
     }
 
     /// Looks at the link's waiting room, where it has one.
-    pub(super) async fn see_room(&self, cast: &Cast, ground: &mut Ground<'_>) -> Result<(), Fault> {
-        ground.room = if cast.settings.waiting_room {
+    pub(super) async fn see_room(
+        &self,
+        cast: &Cast,
+        context: &mut AdmissionContext<'_>,
+    ) -> Result<(), Fault> {
+        context.room = if cast.settings.waiting_room {
             Some(self.store.room(&cast.id).await?)
         } else {
             None
@@ -254,9 +258,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         match CastKey::parse(key) {
             Some(key) => {
                 let found = if wait.is_some() {
-                    self.book.remembered_cast(&key, now)
+                    self.cache.remembered_cast(&key, now)
                 } else {
-                    self.book.cast(&self.store, &key, now).await?
+                    self.cache.cast(&self.store, &key, now).await?
                 };
                 Ok(found.filter(|cast| cast.settings.answers_to(&key, now)))
             }
