@@ -1,24 +1,20 @@
 //! Owns how the gate gets its secret: in exchange for its bootstrap token, once, before the app starts. From then on the secret lives
 //! in this process's memory only, and the token in its environment is worth nothing.
 
-use std::time::Duration;
-
 use casting_core::Bootstrap;
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
 use reqwest::{Client, StatusCode};
 
-/// The pauses between attempts: doubled from the first to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+use crate::report::until_answered;
 
 /// The control plane gives this gate no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the control plane answered {0}: the token is wrong or used up, or the session is over")]
 pub struct NoSecret(StatusCode);
 
-/// Asks for the secret until somebody answers. A token whose answer was lost is used up: the session starts without this gate then, as a
-/// start that failed.
+/// Asks for the secret until the control plane answers. A token whose answer was lost is used up:
+/// this gate then ends, and the session counts as a start that failed.
 ///
 /// # Errors
 /// When the answer is no.
@@ -28,17 +24,16 @@ pub async fn exchange(
     session: &SessionId,
     token: &str,
 ) -> Result<SessionSecret, NoSecret> {
-    let url = format!("{report_url}/session/{session}/bootstrap");
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match client.post(&url).bearer_auth(token).send().await {
+    let url = &format!("{report_url}/session/{session}/bootstrap");
+    until_answered(|| async move {
+        match client.post(url).bearer_auth(token).send().await {
             Ok(reply) if reply.status().is_success() => match reply.json::<Bootstrap>().await {
-                Ok(given) => return Ok(SessionSecret::from_text(given.secret)),
+                Ok(given) => return Some(Ok(SessionSecret::from_text(given.secret))),
                 Err(error) => {
                     tracing::warn!(error = %error.without_url(), "The answer with the secret was lost");
                 }
             },
-            Ok(reply) if is_final(reply.status()) => return Err(NoSecret(reply.status())),
+            Ok(reply) if is_final(reply.status()) => return Some(Err(NoSecret(reply.status()))),
             Ok(reply) => {
                 tracing::warn!(status = %reply.status(), "The control plane has given no secret yet");
             }
@@ -46,9 +41,9 @@ pub async fn exchange(
                 tracing::warn!(error = %error.without_url(), "The control plane was not reached");
             }
         }
-        tokio::time::sleep(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
-    }
+        None
+    })
+    .await
 }
 
 fn is_final(status: StatusCode) -> bool {

@@ -18,6 +18,21 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Asks the control plane until there is an answer, with pauses that double up to the longest.
+pub(crate) async fn until_answered<T, F>(ask: impl Fn() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
 /// What the control plane makes of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -91,14 +106,8 @@ impl Reporter {
 
     /// Says that visitors can come to `port`; tries until it is heard. The control plane sees the task's address as this request's source.
     pub async fn ready(&self, port: u16) -> Heard {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            if let Some(heard) = self.ask(&Report::Ready { port }).await {
-                return heard;
-            }
-            tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
-        }
+        let report = Report::Ready { port };
+        until_answered(|| self.ask(&report)).await
     }
 
     /// Says that the app has ended, or is about to be, once: if nobody hears it, the control plane finds out by itself.
