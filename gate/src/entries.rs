@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_remembered_up_to_a_bound_and_never_forgotten_early() {
+    fn used_entries_are_kept_to_a_bound_and_until_their_end() {
         let entries = Entries::default();
         for n in 0..REMEMBERED {
             assert!(entries.use_up(&format!("{n}.1030000"), NOW));

@@ -187,7 +187,7 @@ async fn a_session_that_nobody_enters_is_ended_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn what_was_said_last_stands_with_the_session_for_administrators_alone() {
+async fn last_lines_are_shown_to_administrators_alone() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({})).await;
     let key = cast["key"].as_str().expect("a key");

@@ -185,7 +185,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Value {
 }
 
 #[tokio::test]
-async fn a_container_that_does_not_start_says_why_where_administrators_look() {
+async fn a_container_that_cannot_start_says_why() {
     if make_image().is_none() {
         eprintln!("There is no Docker engine here, or no busybox for it.");
         return;

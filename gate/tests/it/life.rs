@@ -182,7 +182,7 @@ async fn ready_is_said_once_the_app_answers_and_not_before() {
 }
 
 #[tokio::test]
-async fn an_app_that_fails_is_told_of_with_its_last_lines_and_without_secrets() {
+async fn a_failed_apps_last_lines_are_reported_without_secrets() {
     for (name, script, said) in [
         (
             "both outputs",

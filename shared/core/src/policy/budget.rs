@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_session_has_not_cost_comes_back_while_the_window_lasts() {
+    fn unused_budget_is_refunded_within_its_window() {
         let hour = |ends: Timestamp| Quota::money(QuotaKind::BudgetHour, ends, 396_000, 1_000_000);
         // 180 s to start, 3,600 s to live and 180 s to stop: 100 millionths of a dollar each second.
         let mut fresh = session(&cast(1), 1);
