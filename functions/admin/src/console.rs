@@ -6,7 +6,7 @@
 //! - around each page: `frame`, `shell`
 //! - parts of pages: `table`, `chart`, `qr`, `moment`, `preview`, `cast_words`
 //! - forms: `field` (what they are made of), `nouns` (every field there is), `form` (document to form), `answers` (form to document), `hours`
-//! - what stands behind them: `routes`, which asks the desk
+//! - what stands behind them: `routes`, which asks the service
 //! - pages: `sign_in`, `overview`, `casts`, `cast`, `claims`, `sessions`, `pool`, `trial`, `edit`, `records`, `audit`, `confirm`, `trouble`
 
 pub mod answers;

@@ -4,7 +4,7 @@
 //! # Layout
 //! - who acts: `door`
 //! - what can be done: `service`, verbs over documents
-//! - for programs: `api`; for people: `console`. Both call the desk, neither the other.
+//! - for programs: `api`; for people: `console`. Both call the service, neither the other.
 //! - what the API says of itself: `openapi`
 
 mod api;

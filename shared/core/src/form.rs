@@ -1,7 +1,7 @@
 //! Owns how a document from an administrator is read: field by field, with every mistake collected and none silently dropped.
 //! Must not know casts, images or HTTP; `cast_form` and `image_form` say which fields there are.
 //!
-//! The same reading function also runs over a form that only [sketches](crate::sketch): it collects what would be asked for, as JSON Schema.
+//! The same reading function also runs over a form that only [builds a schema](crate::json_schema): it collects what would be asked for, as JSON Schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -132,14 +132,14 @@ impl Form {
     }
 
     /// Reads nothing, and collects what is asked for.
-    pub(crate) fn sketching() -> Self {
+    pub(crate) fn building_schema() -> Self {
         Self {
             schema_builder: Some(SchemaBuilder::default()),
             ..Self::part(Map::new())
         }
     }
 
-    pub(crate) fn into_sketch(self) -> SchemaBuilder {
+    pub(crate) fn into_schema_builder(self) -> SchemaBuilder {
         self.schema_builder.unwrap_or_default()
     }
 
@@ -337,7 +337,7 @@ impl Form {
     fn part_of(&mut self, name: &'static str) -> Self {
         self.known.insert(name);
         if self.schema_builder.is_some() {
-            Self::sketching()
+            Self::building_schema()
         } else {
             Self::part(self.object_in(name).unwrap_or_default())
         }
@@ -345,7 +345,7 @@ impl Form {
 
     fn take_back(&mut self, name: &'static str, mut part: Form, need: Need) {
         if let Some(schema_builder) = &mut self.schema_builder {
-            schema_builder.note(name, part.into_sketch().whole(), need);
+            schema_builder.note(name, part.into_schema_builder().whole(), need);
         } else if let Err(FieldErrors(errors)) = part.finish()
             && !self.is_wrong(name)
         {
@@ -454,7 +454,7 @@ impl Form {
     /// To be called when every field has been read.
     ///
     /// # Errors
-    /// All mistakes that were noted, and every field that was named but never asked for. A sketch has nothing that could be returned.
+    /// All mistakes that were noted, and every field that was named but never asked for. A schema has nothing that could be returned.
     pub fn finish(&mut self) -> Result<(), FieldErrors> {
         if self.schema_builder.is_some() {
             return Err(FieldErrors(Vec::new()));

@@ -1,4 +1,4 @@
-//! Owns the sketch: what a form asks for, collected by running the form's own reading function over no document at all, and written down as JSON
+//! Owns the schema of a form: what it asks for, collected by running the form's own reading function over no document at all, and written down as JSON
 //! Schema. Must not know which fields there are; the forms say so, and so document and validator cannot differ.
 
 use serde_json::{Map, Value, json};
@@ -33,9 +33,9 @@ pub enum Need {
 impl SchemaBuilder {
     /// What `read` asks of the form that it is given.
     pub fn of(read: impl FnOnce(&mut Form)) -> Self {
-        let mut form = Form::sketching();
+        let mut form = Form::building_schema();
         read(&mut form);
-        form.into_sketch()
+        form.into_schema_builder()
     }
 
     /// Notes a field.

@@ -1,4 +1,4 @@
-//! Owns tallies: counts of things that there may only be so many of, of which a claim takes some and gives them back. Must not know how they are
+//! Owns quotas: counts of things that there may only be so many of, of which a claim takes some and gives them back. Must not know how they are
 //! stored, or which limits there are (see `policy::live_limits`).
 
 use serde::{Deserialize, Serialize};

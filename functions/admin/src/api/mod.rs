@@ -1,4 +1,4 @@
-//! The API under `/api/admin`: documents in, verbs of the desk, documents out. Must not know how a verb does what it does.
+//! The API under `/api/admin`: documents in, operations of the admin service, documents out. Must not know how a verb does what it does.
 //!
 //! # How an endpoint is written
 //! A function from a [`Call`] to a reply. A `Call` exists only for somebody whom the route lets in, so no endpoint can forget to ask.

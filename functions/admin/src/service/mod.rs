@@ -1,8 +1,8 @@
-//! Owns the desk: what an administrator can do, as verbs over documents, whoever asks and in whatever shape the answer is shown. Must not know
+//! Owns the admin service: what an administrator can do, as verbs over documents, whoever asks and in whatever shape the answer is shown. Must not know
 //! HTTP, the API or the console; both call the same verbs.
 //!
 //! # How a verb is written
-//! A function of a [`AdminService`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
+//! A function of an [`AdminService`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
 //! that the actor may do it (the route table says what that takes). A change is read by one form of `casting-core`, written over the version
 //! that was read, and told of by an audit entry in the very same write.
 

@@ -84,23 +84,23 @@ mod tests {
 
     #[test]
     fn an_address_that_tried_too_often_waits_for_the_next_minute() {
-        let book = AttemptLimiter::default();
+        let limiter = AttemptLimiter::default();
         for _ in 0..3 {
-            assert_eq!(book.wait("a", 3, NOON), None);
-            book.note("a", NOON);
+            assert_eq!(limiter.wait("a", 3, NOON), None);
+            limiter.note("a", NOON);
         }
-        assert_eq!(book.wait("a", 3, NOON.plus_seconds(10)), Some(50));
+        assert_eq!(limiter.wait("a", 3, NOON.plus_seconds(10)), Some(50));
         for (name, address, most, left) in [
             ("used up", "a", 3, (0, 50)),
             ("one is left", "a", 4, (1, 50)),
             ("another address", "b", 3, (3, 50)),
             ("lowered since", "a", 1, (0, 50)),
         ] {
-            let rate = book.rate(RateLimit::ATTEMPTS, address, most, NOON.plus_seconds(10));
+            let rate = limiter.rate(RateLimit::ATTEMPTS, address, most, NOON.plus_seconds(10));
             assert_eq!((rate.quota, rate.window), (u64::from(most), 60), "{name}");
             assert_eq!(rate.left, Some(left), "{name}");
         }
-        assert_eq!(book.wait("b", 3, NOON), None, "others need not wait");
-        assert_eq!(book.wait("a", 3, NOON.plus_seconds(60)), None);
+        assert_eq!(limiter.wait("b", 3, NOON), None, "others need not wait");
+        assert_eq!(limiter.wait("a", 3, NOON.plus_seconds(60)), None);
     }
 }

@@ -61,15 +61,15 @@ impl SettingsCache {
     /// Keeps what a read that began at `mark` has brought.
     fn keep<K: Hash + Eq, V>(
         &self,
-        shelf: &TtlCache<K, V>,
+        cache: &TtlCache<K, V>,
         key: K,
         value: Option<Arc<V>>,
         (seconds, now): (u64, Timestamp),
         mark: Mark,
     ) {
-        // Asked under the shelf's lock: whoever forgets grows the age before they take that lock.
+        // Asked under the cache's lock: whoever forgets grows the age before they take that lock.
         let current = || self.mark() == mark;
-        shelf.put(key, value, now.plus_seconds(seconds), now, current);
+        cache.put(key, value, now.plus_seconds(seconds), now, current);
     }
 
     /// The cast with this key, at most [`CHANGE_SECONDS`] old.
@@ -229,18 +229,18 @@ impl SettingsCache {
 
     async fn record<R: Record, S: Store>(
         &self,
-        shelf: &TtlCache<String, R>,
+        cache: &TtlCache<String, R>,
         store: &S,
         id: &str,
         now: Timestamp,
     ) -> Result<Option<Arc<R>>, Fault> {
-        if let Some(known) = shelf.find(id, now) {
+        if let Some(known) = cache.find(id, now) {
             return Ok(known);
         }
         let mark = self.mark();
         let read = store.record::<R>(id).await?.map(Arc::new);
         let until = (CHANGE_SECONDS, now);
-        self.keep(shelf, id.to_owned(), read.clone(), until, mark);
+        self.keep(cache, id.to_owned(), read.clone(), until, mark);
         Ok(read)
     }
 
@@ -284,8 +284,8 @@ impl<K: Hash + Eq, V> TtlCache<K, V> {
     where
         K: Borrow<Q>,
     {
-        let shelf = self.0.lock().ok()?;
-        let entry = shelf.get(key)?;
+        let entries = self.0.lock().ok()?;
+        let entry = entries.get(key)?;
         (now < entry.until).then(|| entry.value.clone())
     }
 
@@ -293,23 +293,23 @@ impl<K: Hash + Eq, V> TtlCache<K, V> {
     where
         K: Borrow<str>,
     {
-        if let Ok(mut shelf) = self.0.lock()
-            && let Some(value) = shelf.get_mut(key).and_then(|entry| entry.value.as_mut())
+        if let Ok(mut entries) = self.0.lock()
+            && let Some(value) = entries.get_mut(key).and_then(|entry| entry.value.as_mut())
         {
             change(value);
         }
     }
 
     fn clear(&self) {
-        if let Ok(mut shelf) = self.0.lock() {
-            shelf.clear();
+        if let Ok(mut entries) = self.0.lock() {
+            entries.clear();
         }
     }
 
     /// Forgets what does not pass.
     fn retain(&self, passes: impl Fn(&V) -> bool) {
-        if let Ok(mut shelf) = self.0.lock() {
-            shelf.retain(|_, entry| entry.value.as_deref().is_none_or(&passes));
+        if let Ok(mut entries) = self.0.lock() {
+            entries.retain(|_, entry| entry.value.as_deref().is_none_or(&passes));
         }
     }
 
@@ -321,16 +321,16 @@ impl<K: Hash + Eq, V> TtlCache<K, V> {
         now: Timestamp,
         current: impl Fn() -> bool,
     ) {
-        if let Ok(mut shelf) = self.0.lock()
+        if let Ok(mut entries) = self.0.lock()
             && current()
         {
-            if shelf.len() >= ENTRIES {
-                shelf.retain(|_, entry| now < entry.until);
+            if entries.len() >= ENTRIES {
+                entries.retain(|_, entry| now < entry.until);
             }
-            if shelf.len() >= ENTRIES {
-                shelf.clear();
+            if entries.len() >= ENTRIES {
+                entries.clear();
             }
-            shelf.insert(key, Remembered { value, until });
+            entries.insert(key, Remembered { value, until });
         }
     }
 }
@@ -342,49 +342,49 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept_after_it() {
-        let book = SettingsCache::default();
+        let cache = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
-        let stale = book.mark();
-        book.clear();
-        book.learn(&key, Some(link.clone().into()), NOON, stale);
+        let stale = cache.mark();
+        cache.clear();
+        cache.learn(&key, Some(link.clone().into()), NOON, stale);
         assert!(
-            book.casts.find(&key, NOON).is_none(),
+            cache.casts.find(&key, NOON).is_none(),
             "from before the change"
         );
-        book.learn_full("cast/1", NOON, stale);
-        assert!(!book.is_full("cast/1", NOON));
-        book.learn(&key, Some(link.into()), NOON, book.mark());
-        assert!(book.casts.find(&key, NOON).is_some(), "from after it");
+        cache.learn_full("cast/1", NOON, stale);
+        assert!(!cache.is_full("cast/1", NOON));
+        cache.learn(&key, Some(link.into()), NOON, cache.mark());
+        assert!(cache.casts.find(&key, NOON).is_some(), "from after it");
     }
 
     #[test]
     fn a_cast_is_remembered_for_as_long_as_is_promised() {
-        let book = SettingsCache::default();
+        let cache = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
-        book.learn(&key, Some(link.into()), NOON, book.mark());
+        cache.learn(&key, Some(link.into()), NOON, cache.mark());
         let last = NOON.plus_seconds(CHANGE_SECONDS);
         let before = Timestamp::from_millis(last.millis() - 1);
-        assert!(book.remembered_cast(&key, before).is_some());
-        assert!(book.remembered_cast(&key, last).is_none());
+        assert!(cache.remembered_cast(&key, before).is_some());
+        assert!(cache.remembered_cast(&key, last).is_none());
     }
 
     #[test]
     fn one_cast_is_forgotten_under_each_of_its_keys() {
-        let book = SettingsCache::default();
+        let cache = SettingsCache::default();
         let (link, other) = (cast(1), cast(2));
         let old = CastKey::parse("the-old-key").expect("a key");
         let keys = [link.settings.key.clone(), old];
         for key in &keys {
-            book.learn(key, Some(link.clone().into()), NOON, book.mark());
+            cache.learn(key, Some(link.clone().into()), NOON, cache.mark());
         }
         let kept = other.settings.key.clone();
-        book.learn(&kept, Some(other.into()), NOON, book.mark());
-        book.forget_cast(&link.id);
+        cache.learn(&kept, Some(other.into()), NOON, cache.mark());
+        cache.forget_cast(&link.id);
         for key in &keys {
-            assert!(book.casts.find(key, NOON).is_none(), "{key}");
+            assert!(cache.casts.find(key, NOON).is_none(), "{key}");
         }
-        assert!(book.casts.find(&kept, NOON).is_some());
+        assert!(cache.casts.find(&kept, NOON).is_some());
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct RefusalBuffer {
 }
 
 impl RefusalBuffer {
-    /// A book whose references are numbered from `first`, so that two processes seldom give the same one.
+    /// A buffer whose references are numbered from `first`, so that two processes seldom give the same one.
     pub(super) fn numbered_from(first: u32) -> Self {
         Self {
             pending: Mutex::default(),
@@ -264,19 +264,19 @@ mod tests {
     use crate::ids::SessionId;
     use crate::testing::NOON;
 
-    fn note(book: &RefusalBuffer, now: Timestamp) -> Vec<RefusalCount> {
+    fn note(buffer: &RefusalBuffer, now: Timestamp) -> Vec<RefusalCount> {
         let sample = RefusalSample {
             at: now,
             reference: Reference::of(&SessionId::from_bytes([1; 16])),
             address: "a".into(),
             referrer: None,
         };
-        book.note(None, DenialCode::UnknownCast, sample, now)
+        buffer.note(None, DenialCode::UnknownCast, sample, now)
     }
 
     /// How many writes `count` refusals at `now` lead to, and how many refusals these tell of.
-    fn written(book: &RefusalBuffer, count: u32, now: Timestamp) -> (usize, u64) {
-        let batches: Vec<_> = (0..count).map(|_| note(book, now)).collect();
+    fn written(buffer: &RefusalBuffer, count: u32, now: Timestamp) -> (usize, u64) {
+        let batches: Vec<_> = (0..count).map(|_| note(buffer, now)).collect();
         let rows = batches.concat();
         assert!(rows.iter().all(|row| row.samples.len() <= SAMPLES));
         let writes = batches.iter().filter(|batch| !batch.is_empty()).count();
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn ten_refusals_are_written_at_once_and_a_flood_in_batches() {
-        let book = RefusalBuffer::default();
+        let buffer = RefusalBuffer::default();
         let at = |seconds| NOON.plus_seconds(seconds);
         for (name, second, count, expected) in [
             ("the first ten one by one", 0, 10, (10, 10)),
@@ -297,29 +297,29 @@ mod tests {
             ("one every ten seconds", 20, 3, (1, 1)),
             ("after a quiet time", 1000, 11, (10, 12)),
         ] {
-            assert_eq!(written(&book, count, at(second)), expected, "{name}");
+            assert_eq!(written(&buffer, count, at(second)), expected, "{name}");
         }
-        assert_eq!(book.due(at(1000)), [], "no write is allowed");
-        assert_eq!(book.due(at(1010))[0].count, 1);
-        assert_eq!(book.due(at(2000)), [], "nothing waits");
-        assert_eq!(book.drain(at(2000)), []);
+        assert_eq!(buffer.due(at(1000)), [], "no write is allowed");
+        assert_eq!(buffer.due(at(1010))[0].count, 1);
+        assert_eq!(buffer.due(at(2000)), [], "nothing waits");
+        assert_eq!(buffer.drain(at(2000)), []);
     }
 
     #[test]
-    fn flushing_an_empty_book_uses_up_no_write() {
-        let book = RefusalBuffer::default();
+    fn flushing_an_empty_buffer_uses_up_no_write() {
+        let buffer = RefusalBuffer::default();
         for second in 0..100 {
-            assert_eq!(book.drain(NOON.plus_seconds(second)), []);
+            assert_eq!(buffer.drain(NOON.plus_seconds(second)), []);
         }
-        assert_eq!(written(&book, 10, NOON.plus_seconds(100)), (10, 10));
+        assert_eq!(written(&buffer, 10, NOON.plus_seconds(100)), (10, 10));
     }
 
     #[test]
     fn a_batch_that_was_not_written_is_written_with_the_next() {
-        let book = RefusalBuffer::default();
-        let batch = note(&book, NOON);
-        book.restore(batch.clone());
-        book.restore(batch);
-        assert_eq!(book.drain(NOON)[0].count, 2);
+        let buffer = RefusalBuffer::default();
+        let batch = note(&buffer, NOON);
+        buffer.restore(batch.clone());
+        buffer.restore(batch);
+        assert_eq!(buffer.drain(NOON)[0].count, 2);
     }
 }

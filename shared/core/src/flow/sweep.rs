@@ -34,7 +34,7 @@ enum Need {
     /// Find out what became of its task.
     Ask,
     /// It must end.
-    FlowError(EndReason),
+    Stop(EndReason),
     /// It should have stopped; ask again.
     StopAgain,
     /// It has ended, and its anonymous user's time is over.
@@ -72,9 +72,9 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 return Ok(());
             }
             Need::Ask => self.ask(session, now, swept).await?,
-            Need::FlowError(reason) => {
+            Need::Stop(reason) => {
                 swept.stopped += 1;
-                let wanted = Need::FlowError(reason.clone());
+                let wanted = Need::Stop(reason.clone());
                 let to_be = |row: &Session| need(row, now) == wanted;
                 Box::pin(self.stop_session_while(session, reason, to_be)).await?
             }
@@ -149,16 +149,14 @@ fn need(session: &Session, now: Timestamp) -> Need {
     }
     match &session.state {
         State::Reserved => Need::Ask,
-        State::Starting => Need::FlowError(EndReason::StartTimeout),
-        State::Ready { ends_at, .. } if now >= *ends_at => {
-            Need::FlowError(if session.is_nobodys() {
-                EndReason::Unused
-            } else {
-                EndReason::TimeLimit
-            })
-        }
+        State::Starting => Need::Stop(EndReason::StartTimeout),
+        State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(if session.is_nobodys() {
+            EndReason::Unused
+        } else {
+            EndReason::TimeLimit
+        }),
         State::Ready { .. } if session.entered_late_at().is_some_and(|late| now >= late) => {
-            Need::FlowError(EndReason::NotEntered)
+            Need::Stop(EndReason::NotEntered)
         }
         State::Ready { .. } => Need::Ask,
         State::Stopping { .. } => Need::StopAgain,
@@ -221,7 +219,7 @@ mod tests {
                 "starting too long",
                 &starting,
                 180,
-                Need::FlowError(EndReason::StartTimeout),
+                Need::Stop(EndReason::StartTimeout),
             ),
             (
                 "ready, lately checked",
@@ -239,14 +237,14 @@ mod tests {
                 "ready, time is up",
                 &ready,
                 3600,
-                Need::FlowError(EndReason::TimeLimit),
+                Need::Stop(EndReason::TimeLimit),
             ),
             ("ready, not entered", &deserted, 419, Need::Ask),
             (
                 "ready, not entered, and its gate let it be",
                 &deserted,
                 420,
-                Need::FlowError(EndReason::NotEntered),
+                Need::Stop(EndReason::NotEntered),
             ),
             ("ready, entered", &entered, 3599, Need::Ask),
             ("ready, waits in a pool", &waits, 3599, Need::Ask),
@@ -268,7 +266,7 @@ mod tests {
                 "alive, of a user whose time is over",
                 &guest_inside,
                 7200,
-                Need::FlowError(EndReason::TimeLimit),
+                Need::Stop(EndReason::TimeLimit),
             ),
         ] {
             assert_eq!(need(row, NOON.plus_seconds(age)), expected, "{name}");
