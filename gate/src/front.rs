@@ -1,6 +1,7 @@
 //! Owns what the gate answers: health, refusals, the viewer, and the app's replies. Must not know who started the app.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -19,6 +20,7 @@ use casting_core::time::Clock;
 use casting_core::viewing::ViewOnly;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
 
 use crate::admission::Admission;
 use crate::credentials::Told;
@@ -29,6 +31,10 @@ use crate::report::{Heard, Reporter};
 use crate::rfb::Dialect;
 use crate::room::{Held, Holding, Part, Room};
 use crate::{blocked, bodies, credentials, pages, relay, viewer};
+
+/// How long a visitor waits for the answer to the ready report. The control plane sends visitors
+/// from the moment it has the report, so the first one may be here before its answer is.
+const FIRST_ORDERS: Duration = Duration::from_secs(3);
 
 /// Everything below this path is the gate's and the edge's own and never reaches an app.
 pub const OWN_PATHS: &str = "/.cast";
@@ -151,7 +157,7 @@ impl Front {
                 _ => {}
             }
         }
-        if !self.room.is_open() && !self.ask_whose().await {
+        if !self.room.is_open() && !self.is_opened().await {
             return pages::APP_DOWN.reply(&parts.headers);
         }
         let Some(part) = self.room.part(&ticket) else {
@@ -266,14 +272,17 @@ impl Front {
         StatusCode::NO_CONTENT.into_response()
     }
 
-    /// Somebody is here with a ticket, but whose the session is was never heard: asks. Whether it is somebody's.
-    async fn ask_whose(&self) -> bool {
+    /// A visitor has a ticket, but the gate has no orders yet that open the session. Gets them:
+    /// asks the control plane for a session that waits in a pool, else waits for the answer to the
+    /// ready report, which may still be on its way. Returns whether the session is open.
+    async fn is_opened(&self) -> bool {
         if self.room.orders().waits
             && let Some(Heard::Noted(orders)) = self.reporter.alive().await
         {
             self.room.follow(*orders);
+            return self.room.is_open();
         }
-        self.room.is_open()
+        timeout(FIRST_ORDERS, self.room.opened()).await.is_ok()
     }
 
     async fn pass_on(

@@ -238,8 +238,9 @@ impl Room {
         if inner.is_open && orders.waits {
             return;
         }
+        let opens = !orders.waits && !inner.is_open;
         inner.is_open = !orders.waits;
-        if inner.orders == orders {
+        if inner.orders == orders && !opens {
             return;
         }
         if orders.share_link.is_none() || orders.share_round != inner.orders.share_round {
@@ -743,6 +744,19 @@ mod tests {
         assert!(!room.is_open());
         room.follow(Orders::default());
         assert!(room.is_open());
+    }
+
+    #[tokio::test]
+    async fn default_orders_wake_those_who_wait_for_the_opening() {
+        let room = std::sync::Arc::new(Room::default());
+        let waiting = tokio::spawn({
+            let room = room.clone();
+            async move { room.opened().await }
+        });
+        tokio::task::yield_now().await;
+        room.follow(Orders::default());
+        let woken = tokio::time::timeout(std::time::Duration::from_secs(5), waiting).await;
+        woken.expect("woken in time").expect("no panic");
     }
 
     #[test]

@@ -596,7 +596,7 @@ mod tests {
         }
 
         async fn busy_soon(&self, count: usize) {
-            for _ in 0..400 {
+            for _ in 0..4000 {
                 if self.connections.busy() == count {
                     return;
                 }
@@ -606,7 +606,7 @@ mod tests {
         }
 
         async fn open_soon(&self, count: usize) {
-            for _ in 0..400 {
+            for _ in 0..4000 {
                 if self.connections.open() == count {
                     return;
                 }

@@ -7,7 +7,7 @@ use casting_core::time::Clock;
 use casting_tests::processes::soon;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::{Duration, Instant};
+use tokio::time::Duration;
 
 use crate::lab::{Answer, From, Lab};
 
@@ -261,14 +261,13 @@ async fn watchers_are_out_at_once_whoever_ends_sharing_or_session() {
         let done = lab
             .admin(Method::POST, &format!("{session}/{verb}"), None)
             .await;
-        let answered = Instant::now();
         assert_eq!(done.status, 200, "{}", done.text);
-        // Broken off or ended in order, nothing more comes.
-        let ended = tokio::time::timeout(Duration::from_secs(10), async {
+        // Broken off or ended in order, nothing more comes; long before the gate asks by itself,
+        // which it does once a minute.
+        let ended = tokio::time::timeout(Duration::from_secs(20), async {
             while let Ok(Some(_)) = events.chunk().await {}
         });
         ended.await.expect("an end");
-        assert!(answered.elapsed() < Duration::from_secs(3), "{verb}");
     }
     lab.stack.stop().await;
 }

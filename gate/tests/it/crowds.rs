@@ -1,7 +1,7 @@
 //! What visitors can make a gate hold: WebSockets, memory, connections; and that whoever gets
 //! anything of a session is seen by its owner.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -280,14 +280,11 @@ async fn the_owner_gets_in_past_hundreds_of_half_open_connections() {
             stream.write_all(sent).await.expect("sent");
             open.push(stream);
         }
-        let began = Instant::now();
-        let reply = stage.asks("GET", "/seen").send().await.expect("an answer");
+        // Before the half-open connections time out.
+        let reply = stage.asks("GET", "/seen").send();
+        let reply = tokio::time::timeout(Limits::default().first_request / 2, reply).await;
+        let reply = reply.expect(name).expect("an answer");
         assert_eq!(reply.status().as_u16(), 200, "{name}");
-        assert!(
-            began.elapsed() < Duration::from_secs(2),
-            "{name}: {:?}",
-            began.elapsed()
-        );
     }
 }
 
@@ -370,7 +367,7 @@ async fn a_gate_that_takes_no_connection_is_not_said_to_have_ended() {
 }
 
 /// A ticket for the session of a gate that runs as a program.
-fn ticket(port: u16, watcher: Option<&str>) -> String {
+pub fn ticket(port: u16, watcher: Option<&str>) -> String {
     SessionTicket {
         session: session(),
         role: if watcher.is_some() {
@@ -507,20 +504,15 @@ async fn a_push_makes_what_ends_elsewhere_end_here_at_once() {
             202,
             "{name}: the owner's way only"
         );
-        let began = Instant::now();
         let pushed = push(ticket(port, None)).await.expect("an answer");
         assert_eq!(pushed.status().as_u16(), 202, "{name}");
         let mut frame = [0; 2];
         let end = watcher.read_exact(&mut frame);
-        let end = tokio::time::timeout(Duration::from_secs(5), end).await;
+        // Long before the gate asks by itself, which it does once a minute.
+        let end = tokio::time::timeout(Duration::from_secs(20), end).await;
         assert!(
             matches!(end, Ok(Ok(_))) && frame[0] == 0x88,
             "{name}: {end:?} {frame:?}"
-        );
-        assert!(
-            began.elapsed() < Duration::from_secs(3),
-            "{name}: {:?}",
-            began.elapsed()
         );
         let more = tokio::time::timeout(Duration::from_millis(500), owner.read(&mut frame)).await;
         assert_eq!(more.is_err(), owner_stays, "{name}");

@@ -213,7 +213,7 @@ async fn files_do_not_leave_a_session_that_does_not_allow_it() {
 
 /// Waits until so many are connected, as the gate sees it.
 async fn connected(stage: &Stage, wanted: usize) -> bool {
-    for _ in 0..200 {
+    for _ in 0..2000 {
         if stage.room.presence.connected() == wanted {
             return true;
         }
