@@ -272,17 +272,17 @@ impl Front {
         StatusCode::NO_CONTENT.into_response()
     }
 
-    /// A visitor has a ticket, but the gate has no orders yet that open the session. Gets them:
-    /// asks the control plane for a session that waits in a pool, else waits for the answer to the
-    /// ready report, which may still be on its way. Returns whether the session is open.
+    /// A visitor has a ticket, but the gate has no orders yet that open the session. Waits for the
+    /// answer to the ready report, which may still be on its way, and asks the control plane again
+    /// if the session waited in a pool by then. Returns whether the session is open.
     async fn is_opened(&self) -> bool {
+        let _ = timeout(FIRST_ORDERS, self.room.instructed()).await;
         if self.room.orders().waits
             && let Some(Heard::Noted(orders)) = self.reporter.alive().await
         {
             self.room.follow(*orders);
-            return self.room.is_open();
         }
-        timeout(FIRST_ORDERS, self.room.opened()).await.is_ok()
+        self.room.is_open()
     }
 
     async fn pass_on(

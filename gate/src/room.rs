@@ -271,6 +271,12 @@ impl Room {
         self.until(|inner| inner.is_open).await;
     }
 
+    /// Waits until the control plane has said whether visitors can be let in.
+    pub async fn instructed(&self) {
+        self.until(|inner| inner.is_open || inner.orders.waits)
+            .await;
+    }
+
     async fn until(&self, holds: impl Fn(&Inner) -> bool) {
         let mut changes = self.changes();
         while !holds(&self.lock()) {

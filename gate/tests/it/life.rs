@@ -122,18 +122,22 @@ async fn hear(
             &"Bearer hush-hush".parse().expect("a value")
         )
     );
-    let _ = answers.told.send(report);
-    let delay = *answers.delay.lock().expect("no panic");
-    tokio::time::sleep(delay).await;
-    let mut statuses = answers.statuses.lock().expect("no panic");
-    let status = if statuses.len() > 1 {
-        statuses.pop()
-    } else {
-        statuses.last().copied()
+    // The answer is fixed before the test hears of the report and goes on.
+    let status = {
+        let mut statuses = answers.statuses.lock().expect("no panic");
+        if statuses.len() > 1 {
+            statuses.pop()
+        } else {
+            statuses.last().copied()
+        }
     };
+    let orders = answers.orders.lock().expect("no panic").clone();
+    let delay = *answers.delay.lock().expect("no panic");
+    let _ = answers.told.send(report);
+    tokio::time::sleep(delay).await;
     (
         StatusCode::from_u16(status.expect("a status")).expect("a status"),
-        axum::Json(answers.orders.lock().expect("no panic").clone()),
+        axum::Json(orders),
     )
 }
 
