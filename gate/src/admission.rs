@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_edges_proof_and_a_ticket_are_both_needed() {
+    fn edge_proof_and_ticket_are_both_required() {
         let proof = |headers: Vec<(String, String)>| -> Vec<_> {
             let is_proof = |(name, _): &(String, String)| name == "x-cast-edge-proof";
             headers.into_iter().filter(is_proof).collect()
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_other_sites_get_nothing_done() {
+    fn cross_site_requests_are_refused() {
         let mut base = told(1, 1);
         base.push(("host".into(), "one.localhost:8300".to_owned()));
         let websocket = |origin: &str| {

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_of_the_downloads_is_found_and_nothing_else() {
+    fn download_paths_are_blocked_in_every_spelling() {
         for (path, found) in [
             ("/Downloads", true),
             ("/Downloads/", true),

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_come_breaks_off() {
+    async fn stalled_body_times_out() {
         let began = Instant::now();
         let body = unless_it_stalls(endless(), Duration::from_secs(60));
         assert!(body.collect().await.is_err());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_ends_with_what_it_hangs_on_and_lets_go_of_it() {
+    async fn body_ends_with_its_guard_and_releases_it() {
         let (out, is_out) = oneshot::channel::<()>();
         let (kept, mut let_go) = oneshot::channel::<()>();
         let body = until(

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn our_cookies_are_found_and_stripped_and_others_stay() {
+    fn own_cookies_are_stripped_and_others_kept() {
         for (name, lines, found, left) in [
             ("ours alone", vec!["cast-session=t"], vec!["t"], None),
             (
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_believes_what_its_own_edge_has_told() {
+    fn edge_headers_need_the_proof_of_this_gate() {
         let secret = SessionSecret::from_text("hush".into());
         let told = Told {
             visitor: "v".into(),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_outside_ascii_in_another_cookie_do_not_lock_the_visitor_out() {
+    fn non_ascii_foreign_cookie_is_tolerated() {
         let mut headers = request(&[]);
         headers.insert(
             COOKIE,
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ticket_is_bound_to_its_host_where_browsers_can_do_that() {
+    fn ticket_cookie_uses_host_prefix_over_https() {
         for (prefix, secure, cookie) in [
             (
                 "",
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_sets_cookies_for_itself_only() {
+    fn app_cookies_lose_their_domain() {
         for (name, cookie, prefix, tamed) in [
             (
                 "plain",

@@ -49,7 +49,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
     #[test]
-    fn each_address_is_good_once() {
+    fn entry_ticket_is_accepted_once() {
         let entries = Entries::default();
         for (name, told, after, good) in [
             ("one", "a.1030000", 0, true),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn used_entries_are_kept_to_a_bound_and_until_their_end() {
+    fn used_entries_are_bounded_and_expire() {
         let entries = Entries::default();
         for n in 0..REMEMBERED {
             assert!(entries.use_up(&format!("{n}.1030000"), NOW));

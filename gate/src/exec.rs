@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_runs_where_and_as_it_is_told_and_its_failure_is_words() {
+    async fn command_uses_its_user_and_folder_and_reports_failure() {
         let said = async |exec: &Exec| match run(
             exec,
             &[("KASM_URL", "https://a.example/")],

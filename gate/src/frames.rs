@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn frames_that_a_sender_may_not_send_are_refused() {
+    async fn invalid_frames_are_refused() {
         use Sender::{App, Visitor};
         let mut compressed = frame(2, true, None, b"x");
         compressed[0] |= 0x40;
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_in_many_frames_is_measured_as_one() {
+    async fn message_limit_spans_fragmented_frames() {
         let bytes = [
             frame(1, false, None, &[b'a'; 60]),
             frame(9, true, None, b"still there?"),
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_payload_comes_in_pieces_as_small_as_they_are_read() {
+    async fn payload_is_streamed_in_the_chunks_read() {
         let bytes = frame(2, true, Some(KEY), &[7; 1000]);
         let mut source = Source::new(bytes.as_slice(), Sender::Visitor, 64);
         assert!(source.fill().await);
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_sent_reads_as_it_was_meant() {
+    async fn written_frames_parse_back() {
         let (here, mut there) = tokio::io::duplex(1024);
         let mut sink = Sink::new(here);
         sink.whole(OpCode::Data(Data::Binary), Some(KEY), b"hello");

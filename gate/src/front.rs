@@ -406,7 +406,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_that_will_not_be_framed_is_framed_by_its_own_origin_only() {
+    fn framing_headers_are_relaxed_to_the_own_origin() {
         for (name, sent, kept) in [
             ("nothing said", vec![], vec![]),
             (

@@ -125,7 +125,7 @@ mod tests {
     ];
 
     #[test]
-    fn only_a_whole_upgrade_without_a_body_is_a_socket() {
+    fn only_a_complete_upgrade_without_body_is_a_websocket() {
         let with = |name: &str, value: &'static str| {
             SOCKET.map(|(known, kept)| (known, if known == name { value } else { kept }))
         };
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn ambiguous_requests_are_refused() {
         let host = ("host", "a.example");
         for (name, method, uri, headers, passes) in [
             ("a path", "GET", "/", vec![host], true),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_concerns_one_connection_is_taken_off() {
+    fn hop_by_hop_headers_are_removed() {
         let headers = [
             ("host", "a.example"),
             ("connection", "close, X-Cast-Role"),

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_flood_is_cut_and_says_so_once() {
+    async fn output_flood_is_cut_with_one_notice() {
         let allowance = Allowance::default();
         assert_eq!(kept_of(&allowance, 10_000), (512, vec![TOO_FAST]));
         tokio::time::advance(Duration::from_secs(2)).await;
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_output_is_kept_without_secrets() {
+    fn output_tail_is_kept_without_secrets() {
         let tail = Tail::default();
         assert_eq!(tail.text(&[]), "");
         tail.add(&[b'x'; 3 * TAIL]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_app_that_floods_never_waits_for_its_log() {
+    async fn log_flood_does_not_block_the_app() {
         let (mut app, pipe) = tokio::io::duplex(1024);
         let mut log = Vec::new();
         let flood = async move {

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_prefix_is_taken_off() {
+    fn path_prefix_is_removed() {
         for (uri, prefix, rest) in [
             ("/a?b", "", Some("/a?b")),
             ("/s/x/a?b=/s/x", "/s/x", Some("/a?b=/s/x")),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_stay_within_the_session() {
+    fn redirects_keep_the_session_prefix() {
         let mut asked = HeaderMap::new();
         asked.insert(HOST, "cast.example.com".parse().expect("a value"));
         for (location, moved) in [

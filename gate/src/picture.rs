@@ -730,7 +730,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_but_a_clipboard_is_passed_on() {
+    fn all_server_messages_but_clipboard_pass() {
         let fence = [&[248, 0, 0, 0, 0, 0, 0, 1, 3][..], b"abc"].concat();
         for (name, message) in [
             ("a bell", vec![2]),
@@ -787,7 +787,7 @@ mod tests {
     }
 
     #[test]
-    fn every_encoding_is_passed_on_whole() {
+    fn every_encoding_passes_unchanged() {
         use Dialect::{Kasm, Plain};
         let film = [&sized(b"12345678")[..4], &[0; 4], b"12345678"].concat();
         let vmware = |kind: u8, body: usize| [vec![kind, 0], vec![1; body]].concat();
@@ -879,7 +879,7 @@ mod tests {
     }
 
     #[test]
-    fn tight_is_measured_in_each_of_its_forms() {
+    fn tight_rectangles_of_each_form_are_measured() {
         use Dialect::{Kasm, Plain};
         let long = [vec![0x90, 0x81, 0x80, 0x01], vec![7; 1 + (1 << 14)]].concat();
         for (name, size, body) in [
@@ -948,7 +948,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_follow_the_format_that_the_client_has_set() {
+    fn lengths_follow_the_clients_pixel_format() {
         let set = |format: [u8; 16]| Terms {
             pixels: Some(PixelSize::of(&format).expect("a format")),
             ..terms(Version::V8)
@@ -977,7 +977,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_ends_with_its_last_rectangle() {
+    fn last_rect_ends_an_update() {
         let last = rect((0, 0), -224, &[]);
         let raw = rect((1, 1), 0, &[1; 4]);
         let counted = [[0, 0, 0xff, 0xff].as_slice(), &raw, &raw, &last].concat();
@@ -991,7 +991,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clipboard_that_may_not_be_copied_never_goes_on() {
+    fn forbidden_clipboard_copy_is_dropped() {
         use Dialect::{Kasm, Plain};
         let item = |text: &[u8]| [&[0, 0, 0, 9, 10][..], b"text/plain", &sized(text)].concat();
         let clips = [&[180, 2][..], &item(b"secret"), &item(b"")].concat();
@@ -1059,7 +1059,7 @@ mod tests {
     }
 
     #[test]
-    fn each_version_begins_in_its_own_way() {
+    fn each_rfb_version_has_its_handshake() {
         use Version::{V3, V7, V8};
         let init = [&[5, 0, 2, 208][..], &TRUE_COLOUR, &sized(NAME)].concat();
         let reason = sized(b"full");
@@ -1106,7 +1106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_passed_on() {
+    fn unreadable_server_stream_is_closed() {
         let hello = hello();
         let after = |message: &[u8]| [&hello, message].concat();
         let mut odd = hello.clone();
@@ -1148,7 +1148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_another_one_only_by_its_first_bytes() {
+    fn protocol_is_detected_by_the_first_bytes() {
         for (name, pieces, other) in [
             ("music", [&b""[..], b"OggS"], true),
             ("music in pieces", [b"RF", b"oam"], true),
@@ -1171,7 +1171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_offered_only_what_can_be_measured() {
+    fn only_measurable_encodings_are_offered() {
         use Dialect::{Kasm, Plain};
         for (encoding, plain, kasm) in [
             (0, true, true),
@@ -1198,7 +1198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_passed_on_is_all_but_the_cut_texts() {
+    fn output_equals_input_without_cut_texts() {
         for seed in 0..2000 {
             let mut row = seed;
             let mut said = hello();

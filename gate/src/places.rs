@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_reached_at_named_ports_only() {
+    fn loopback_is_reachable_at_listed_ports_only() {
         let named = Places::with_loopback(|port| port == 20_000);
         for (name, host, port, default, told) in [
             ("a gate", "192.0.2.7", GATE_PORT, true, true),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_read_as_a_list_of_ranges() {
+    fn port_ranges_are_parsed() {
         for (text, read) in [
             ("18080", Some(vec![(18_080, 18_080)])),
             (

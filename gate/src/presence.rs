@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_is_idle_so_long_after_the_last_touch_whoever_is_connected() {
+    async fn idle_timeout_counts_from_the_last_input() {
         let presence = Arc::new(Presence::default());
         let began = Instant::now();
         let touches = async {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_counts_as_left_so_long_after_the_last_visit() {
+    async fn keepalive_counts_from_the_last_connection() {
         let after = async |seconds| sleep(Duration::from_secs(seconds)).await;
         assert_eq!(left_after(async |_| {}).await, 3600, "nobody ever came");
         let asks = async |presence: Arc<Presence>| {

@@ -364,7 +364,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_visitors_address_goes_at_the_end_of_the_list() {
+    fn visitor_address_is_appended_to_x_forwarded_for() {
         let peer: IpAddr = [192, 0, 2, 7].into();
         let host = HeaderValue::from_static("a.example");
         let mut headers = HeaderMap::new();
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_a_host_and_a_port_and_nothing_more() {
+    fn target_must_be_host_and_port() {
         for (host, authority) in [
             ("127.0.0.1", Some("127.0.0.1:80")),
             ("fd00::1", Some("[fd00::1]:80")),

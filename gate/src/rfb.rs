@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn who_watches_says_how_to_draw_and_nothing_else() {
+    fn watcher_sends_only_display_messages() {
         use Dialect::{Kasm, Plain};
         let clipboard = [&[180, 1, 4][..], b"text", &5_u32.to_be_bytes(), b"hello"].concat();
         let relay = [&[183, 2][..], b"ab", &3_u32.to_be_bytes(), b"xyz"].concat();
@@ -713,7 +713,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_passed_on() {
+    fn unknown_client_messages_are_dropped() {
         for (name, said) in [
             ("an unknown message", vec![99, 0]),
             ("KasmVNC's in a plain stream", vec![185]),
@@ -740,7 +740,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_of_a_stream_that_turns_out_to_be_another() {
+    fn non_rfb_stream_is_passed_from_its_first_byte() {
         let mut stream = Stream::new(Dialect::Plain);
         assert_eq!(stream.push(b"RFB 0", ALL), Ok(Passed::default()));
         assert_eq!(stream.push(b"4.7 is music", ALL), Err(Unreadable));
@@ -752,7 +752,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watchers_client_is_not_offered_more_ways_of_input() {
+    fn watcher_is_offered_no_input_extensions() {
         let said = encoding_list(&[7, -316, 0xc0a1_e5ce_u32 as i32, -308]);
         assert_eq!(
             after_hello(Dialect::Plain, WATCH, &said),
@@ -762,7 +762,7 @@ mod tests {
     }
 
     #[test]
-    fn a_measured_client_asks_for_nothing_that_cannot_be_read() {
+    fn measured_client_requests_only_readable_encodings() {
         use Dialect::{Kasm, Plain};
         let measured = Rules {
             measured: true,
@@ -842,7 +842,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_version_has_no_choice_of_security() {
+    fn rfb_3_3_has_no_security_negotiation() {
         let picture = [3, 1, 0, 0, 0, 0, 5, 0, 2, 208];
         let said = [b"RFB 003.003\n\0".as_slice(), &picture].concat();
         let mut stream = Stream::new(Dialect::Plain);
@@ -867,7 +867,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clipboard_that_may_not_be_pasted_never_goes_on() {
+    fn forbidden_clipboard_paste_is_dropped() {
         use Dialect::{Kasm, Plain};
         let key = vec![4, 1, 0, 0, 0, 0, 0, 97];
         let binary = |text: &[u8]| {
@@ -908,7 +908,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_another_one_only_by_its_first_bytes() {
+    fn protocol_is_detected_by_the_first_bytes() {
         for (name, pieces, other) in [
             ("music", [&b""[..], b"OggS"], true),
             ("music in pieces", [b"RF", b"oam"], true),
@@ -926,7 +926,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_size_is_asked_for_whatever_is_wished() {
+    fn fixed_resolution_overrides_resize_requests() {
         let rules = Rules {
             size: Some((1280, 720)),
             ..ALL

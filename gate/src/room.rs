@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_lasts_as_long_as_the_sharing_that_gave_it() {
+    fn viewer_role_ends_with_its_share() {
         let room = Arc::new(Room::default());
         let viewer = || Some(Part::Viewer("ada".into()));
         assert_eq!(room.part(&ticket(Some(("ada", 1)))), None, "not shared");
@@ -624,7 +624,7 @@ mod tests {
     }
 
     #[test]
-    fn control_goes_to_somebody_who_is_there_and_comes_back_when_they_leave() {
+    fn control_is_given_to_a_present_viewer_and_returns() {
         let room = Arc::new(Room::default());
         room.follow(shared(1));
         let ada = ticket(Some(("ada", 1)));
@@ -664,7 +664,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_watch_and_each_has_only_so_much_open() {
+    fn viewers_and_their_connections_are_limited() {
         use Holding::{Events, Reply, Socket};
         for (what, most) in [
             (Socket, limits::SOCKETS_PER_WATCHER),
@@ -704,7 +704,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_only_asks_is_listed_for_a_while_and_keeps_no_control() {
+    async fn polling_viewer_is_listed_briefly_and_loses_control() {
         let room = Arc::new(Room::default());
         room.follow(shared(1));
         let ada = ticket(Some(("ada", 1)));
@@ -717,7 +717,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_is_out_hears_why() {
+    async fn removed_viewer_gets_the_reason() {
         let room = Arc::new(Room::default());
         let (ada, owner) = (ticket(Some(("ada", 1))), ticket(None));
         let there = room.hold(&ada, Holding::Events);
@@ -745,7 +745,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_let_in_before_it_is_known_what_they_may_do() {
+    fn session_opens_with_the_first_directives() {
         let room = Room::default();
         assert!(!room.is_open());
         room.follow(Orders::default());
@@ -766,7 +766,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_waits_is_closed_until_it_has_its_visitor_and_never_again() {
+    fn staged_session_is_closed_until_assigned() {
         let room = Room::default();
         let waits = || Orders {
             waits: true,
@@ -787,7 +787,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_carried_out_once() {
+    fn go_order_is_accepted_once() {
         let room = Room::default();
         let at = Timestamp::from_millis;
         assert_eq!(

@@ -637,7 +637,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn half_open_connections_give_way_to_requests() {
+    async fn half_open_connections_yield_to_requests() {
         let fixture = Fixture::start(limits(8, 100));
         let mut silent = Vec::new();
         for _ in 0..40 {
@@ -674,7 +674,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_request_has_a_timeout_of_its_own() {
+    async fn first_request_has_its_own_timeout() {
         let fixture = Fixture::start(Limits {
             first_request: Duration::from_millis(300),
             ..limits(100, 100)
@@ -710,7 +710,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn idle_connections_give_way_and_busy_ones_do_not() {
+    async fn idle_connections_are_evicted_busy_ones_are_not() {
         let fixture = Fixture::start(limits(2, 100));
         let mut busy = fixture.connect().await;
         busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -737,7 +737,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_peer_leaves_connections_for_others() {
+    async fn one_peer_cannot_use_all_connections() {
         let fixture = Fixture::start(Limits {
             per_peer: 2,
             ..limits(10, 10)
@@ -789,7 +789,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_an_address_or_an_ipv6_network() {
+    fn peers_are_addresses_or_ipv6_networks() {
         for (name, address, peer) in [
             ("IPv4", "192.0.2.1", "192.0.2.1"),
             ("IPv4 in IPv6", "::ffff:192.0.2.1", "192.0.2.1"),

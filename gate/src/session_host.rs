@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_reads_as_names_or_paths() {
+    fn session_url_template_parses_as_host_or_path() {
         let name = |before: &str, after: &str| {
             Some(SessionHost::Name {
                 before: before.into(),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_found_by_its_host_name() {
+    fn session_is_found_by_host_name() {
         let hosts = SessionHost::parse("{session}.localhost").expect("a template");
         let id = SessionId::from_bytes([1; 16]);
         for (name, host, found) in [
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_found_by_its_path_on_its_host_only() {
+    fn session_is_found_by_path_on_its_host_only() {
         let hosts = SessionHost::parse("https://cast.example.com/s/{session}").expect("a template");
         let id = SessionId::from_bytes([1; 16]);
         for (name, host, path, found) in [

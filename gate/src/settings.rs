@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_needs_little_and_has_defaults_for_the_rest() {
+    fn gate_settings_have_defaults() {
         let settings = GateSettings::read(with(None), false).expect("complete");
         assert_eq!(settings.report_url, "http://localhost:8300");
         assert_eq!(
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_to_the_app_is_whole_or_not_there() {
+    fn app_login_needs_user_and_password() {
         let told = |user: Option<&'static str>, password: Option<&'static str>| {
             let source = move |name: &str| match name {
                 "CAST_APP_USER" => user.map(str::to_owned),
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_setting_is_named() {
+    fn invalid_setting_is_named() {
         for (name, value, sentence) in [
             (
                 "CAST_SESSION_ID",
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn the_edges_cookies_are_for_https_unless_its_sessions_are_not() {
+    fn edge_cookies_are_secure_for_https_sessions() {
         for (host, secure) in [
             ("{session}.cast.example.com", true),
             ("https://a.example/s/{session}", true),

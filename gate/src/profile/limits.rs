@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_limit_holds_from_its_first_byte_on() {
+    fn each_profile_limit_is_exact() {
         const MIB: u64 = 1 << 20;
         let limits = Limits {
             archive_bytes: 100 * MIB,

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_leads_to_something_in_the_profile() {
+    fn symlinks_must_stay_inside_the_profile() {
         for (place, target, inside) in [
             ("a", "b", true),
             ("a/b", "../c", true),

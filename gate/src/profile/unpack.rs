@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_comes_back_as_it_was() {
+    fn pack_and_unpack_restore_a_folder() {
         let (from, to) = (tempdir().expect("a folder"), tempdir().expect("a folder"));
         fs::create_dir_all(from.path().join("a/closed")).expect("folders");
         fs::write(from.path().join("a/closed/run.sh"), "echo hello").expect("a file");
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_left_out_and_what_is_too_large_is_not_packed() {
+    fn excluded_paths_are_skipped_and_oversize_is_refused() {
         let from = tempdir().expect("a folder");
         for place in [
             "keep.txt",
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_archive_writes_nothing_outside() {
+    fn hostile_archive_writes_nothing_outside_the_folder() {
         use EntryType::{Block, Char, Directory, Fifo, Link, Regular, Symlink};
         let room = tempdir().expect("a folder");
         let folder = room.path().join("deep/profile");
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_archive_is_none() {
+    fn truncated_archive_is_refused() {
         let from = tempdir().expect("a folder");
         let noise: Vec<u8> = (0..100_000_u32)
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
@@ -540,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_archive_is_refused_before_anything_is_written() {
+    fn hostile_archive_is_refused_before_any_write() {
         use EntryType::{
             Fifo, GNULongLink, GNULongName, GNUSparse, Regular, XGlobalHeader, XHeader,
         };
@@ -620,7 +620,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_needs_much_memory_is_refused() {
+    fn archive_with_a_large_window_is_refused() {
         let mut packed = zstd::Encoder::new(Vec::new(), 1).expect("zstd");
         packed.window_log(27).expect("128 MiB");
         packed.write_all(&[0; 1024]).expect("writes");
@@ -632,7 +632,7 @@ mod tests {
     type Case = (&'static str, fn(&Path), NotSaved);
 
     #[test]
-    fn a_hostile_folder_is_refused_with_a_reason() {
+    fn hostile_folder_is_refused_with_a_reason() {
         let cases: [Case; 6] = [
             (
                 "a sparse file",
@@ -708,7 +708,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_keeps_the_limits_of_unpacking() {
+    fn packed_archives_satisfy_the_unpack_limits() {
         let (from, to) = (tempdir().expect("a folder"), tempdir().expect("a folder"));
         fs::create_dir_all(from.path().join("a/".repeat(limits::MAX_DEPTH - 1))).expect("folders");
         let file = File::create(from.path().join("empty")).expect("a file");

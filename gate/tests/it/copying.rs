@@ -156,7 +156,7 @@ fn said() -> (Vec<u8>, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn who_watches_gets_the_picture_and_no_clipboard() {
+async fn watcher_gets_the_screen_without_clipboard() {
     for view_only in [ViewOnly::Rfb, ViewOnly::Kasmvnc] {
         let mut screen = Screen::new(open(), view_only).await;
         let ticket = screen.stage.watcher("ada", 1);
@@ -174,7 +174,7 @@ async fn who_watches_gets_the_picture_and_no_clipboard() {
 }
 
 #[tokio::test]
-async fn a_closed_clipboard_reaches_nobody_and_an_open_one_its_owner() {
+async fn clipboard_reaches_only_the_owner_if_allowed() {
     for (clipboard, is_open) in [(closed(), false), (open(), true)] {
         let mut screen = Screen::new(clipboard, ViewOnly::Rfb).await;
         let owner = screen.stage.ticket(1);
@@ -201,7 +201,7 @@ async fn a_closed_clipboard_reaches_nobody_and_an_open_one_its_owner() {
 }
 
 #[tokio::test]
-async fn a_screen_that_cannot_be_read_is_not_seen() {
+async fn unreadable_screen_is_not_shown() {
     let unread = "only a screen's own stream may be seen here";
     for (name, messages) in [
         ("an unknown message", vec![[SCREEN, &[99]].concat()]),
@@ -244,7 +244,7 @@ async fn closes(name: &str, socket: &mut WebSocketStream<TcpStream>, why: &str) 
 }
 
 #[tokio::test]
-async fn another_stream_beside_the_picture_goes_on_as_it_comes() {
+async fn non_rfb_stream_is_passed_unchanged() {
     let screen = Screen::new(closed(), ViewOnly::Rfb).await;
     for ticket in [screen.stage.ticket(1), screen.stage.watcher("ada", 1)] {
         let mut socket = screen.socket(&ticket).await;
@@ -259,7 +259,7 @@ async fn another_stream_beside_the_picture_goes_on_as_it_comes() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_measured_asks_for_less() {
+async fn measured_client_requests_fewer_encodings() {
     let list = |encodings: &[i32]| {
         let count = u16::try_from(encodings.len()).expect("few").to_be_bytes();
         let codes = encodings.iter().flat_map(|one| one.to_be_bytes());
@@ -343,7 +343,7 @@ async fn real_screen(folder: &std::path::Path) -> Option<(tokio::process::Child,
 }
 
 #[tokio::test]
-async fn a_real_screen_is_read_to_its_end_in_each_encoding() {
+async fn real_x_server_is_parsed_in_every_encoding() {
     let folder = std::env::temp_dir().join(format!("casting-gate-screen-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let Some((mut server, port)) = real_screen(&folder).await else {

@@ -103,7 +103,7 @@ async fn watchers(stage: &Stage) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_or_says_too_much_ends_in_a_code() {
+async fn broken_or_oversized_sockets_end_with_a_close_code() {
     let large = [&[0x82, 127][..], &(65_u64 << 20).to_be_bytes()].concat();
     for (name, sent, closes, said, ends) in [
         ("the app is gone", vec![], true, None, CloseCode::Error),
@@ -165,7 +165,7 @@ async fn a_connection_that_breaks_or_says_too_much_ends_in_a_code() {
 }
 
 #[tokio::test]
-async fn a_message_of_many_megabytes_passes_as_it_is() {
+async fn large_websocket_message_passes_unchanged() {
     let stage = Stage::by_name().await;
     let mut socket = open(&stage, &stage.ticket(1)).await.expect("a socket");
     let message = Message::binary(vec![7; 5 << 20]);
@@ -183,7 +183,7 @@ async fn a_message_of_many_megabytes_passes_as_it_is() {
 }
 
 #[tokio::test]
-async fn whoever_gets_anything_is_listed_and_has_a_bounded_share() {
+async fn every_viewer_is_listed_and_bounded() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let ada = stage.watcher("ada", 1);
@@ -223,7 +223,7 @@ async fn whoever_gets_anything_is_listed_and_has_a_bounded_share() {
 }
 
 #[tokio::test]
-async fn a_reply_that_goes_on_is_seen_and_ends_with_the_sharing() {
+async fn streaming_reply_counts_and_ends_with_sharing() {
     let stage = Stage::by_name().await;
     for (name, view_only) in [("requests", ViewOnly::Requests), ("RFB", ViewOnly::Rfb)] {
         stage.share(view_only, 1);
@@ -256,7 +256,7 @@ async fn a_reply_that_goes_on_is_seen_and_ends_with_the_sharing() {
 }
 
 #[tokio::test]
-async fn the_owner_gets_in_past_hundreds_of_half_open_connections() {
+async fn owner_enters_despite_half_open_connections() {
     let stage = Stage::by_name().await;
     for (name, port, sent) in [
         ("silent, at the edge", stage.edge, &b""[..]),
@@ -289,7 +289,7 @@ async fn the_owner_gets_in_past_hundreds_of_half_open_connections() {
 }
 
 #[tokio::test]
-async fn a_connection_that_asks_for_nothing_is_closed_within_its_time() {
+async fn silent_connection_is_closed_after_timeout() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let router = Router::new().route("/", get(|| async { "hello" }));
@@ -336,7 +336,7 @@ async fn a_connection_that_asks_for_nothing_is_closed_within_its_time() {
 }
 
 #[tokio::test]
-async fn a_gate_that_takes_no_connection_is_not_said_to_have_ended() {
+async fn unreachable_gate_is_not_reported_as_ended() {
     let stage = Stage::by_name().await;
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
@@ -438,7 +438,7 @@ fn shared() -> Value {
 }
 
 #[tokio::test]
-async fn unfinished_messages_cost_a_gate_next_to_no_memory() {
+async fn unfinished_messages_use_bounded_memory() {
     let mut control = ControlPlane::ordering(&[200], shared()).await;
     let gate = control.gate(bare_app(vec![], false).await, "exec sleep 60");
     let port = control.next().await["port"].as_u64().expect("a port") as u16;
@@ -474,7 +474,7 @@ async fn unfinished_messages_cost_a_gate_next_to_no_memory() {
 }
 
 #[tokio::test]
-async fn a_push_makes_what_ends_elsewhere_end_here_at_once() {
+async fn push_ends_sharing_and_session_at_once() {
     for (name, status, after, owner_stays) in [
         (
             "sharing ends",
@@ -520,7 +520,7 @@ async fn a_push_makes_what_ends_elsewhere_end_here_at_once() {
 }
 
 #[tokio::test]
-async fn what_an_app_says_is_kept_within_bounds() {
+async fn app_output_is_bounded() {
     let control = ControlPlane::answering(&[204]).await;
     let flood = "head -c 4000000 /dev/zero | tr '\\0' x; echo; echo last words";
     let mut command = control.command(flood);

@@ -5,7 +5,7 @@ use casting_core::viewing::ViewOnly;
 use crate::stage::{CONTROL, Stage, UNLISTED, told_by_edge};
 
 #[tokio::test]
-async fn entering_keeps_the_ticket_and_forgets_the_address() {
+async fn entry_url_is_exchanged_for_a_cookie() {
     for (template, secure, name, prefixed) in [
         ("{session}.localhost", false, "cast-session", false),
         ("{session}.localhost", true, "__Host-cast-session", false),
@@ -70,7 +70,7 @@ async fn entering_keeps_the_ticket_and_forgets_the_address() {
 }
 
 #[tokio::test]
-async fn a_ticket_opens_its_own_session_only() {
+async fn ticket_opens_only_its_own_session() {
     let stage = Stage::by_name().await;
     for (name, path, status) in [
         ("no ticket", "/.cast/enter".to_owned(), 403),
@@ -127,7 +127,7 @@ async fn a_ticket_opens_its_own_session_only() {
 }
 
 #[tokio::test]
-async fn an_address_lets_somebody_in_once_and_in_time() {
+async fn entry_url_works_once_and_before_it_expires() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let (owner, watcher) = (stage.ticket(1), stage.watcher("ada", 1));
@@ -165,7 +165,7 @@ async fn an_address_lets_somebody_in_once_and_in_time() {
 }
 
 #[tokio::test]
-async fn two_who_open_an_address_at_once_are_one_let_in() {
+async fn concurrent_entries_admit_exactly_one() {
     let stage = Stage::by_name().await;
     let path = format!("/.cast/enter?ticket={}", stage.entry(&stage.ticket(1)));
     let ask = async || {
@@ -179,7 +179,7 @@ async fn two_who_open_an_address_at_once_are_one_let_in() {
 }
 
 #[tokio::test]
-async fn what_a_visitor_says_in_the_edges_name_is_dropped() {
+async fn edge_headers_sent_by_visitors_are_dropped() {
     let stage = Stage::by_name().await;
     let watcher = stage.watcher("ada", 1);
     stage.share(ViewOnly::Requests, 1);

@@ -162,7 +162,7 @@ fn tell(gate: &Child, signal: Signal) {
 }
 
 #[tokio::test]
-async fn ready_is_said_once_the_app_answers_and_not_before() {
+async fn ready_is_reported_when_the_app_answers() {
     let mut control = ControlPlane::answering(&[204]).await;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
@@ -196,7 +196,7 @@ async fn ready_is_said_once_the_app_answers_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_failed_apps_last_lines_are_reported_without_secrets() {
+async fn failed_apps_last_lines_are_reported_without_secrets() {
     for (name, script, said) in [
         (
             "both outputs",
@@ -248,7 +248,7 @@ async fn a_failed_apps_last_lines_are_reported_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_command_that_fails_is_told_of() {
+async fn failed_command_is_reported() {
     let fails = |line: &str| {
         Some(Exec {
             command: ["/bin/sh", "-c", line].map(str::to_owned).into(),
@@ -286,7 +286,7 @@ async fn a_command_that_fails_is_told_of() {
 }
 
 #[tokio::test]
-async fn the_apps_exit_code_is_the_gates() {
+async fn gate_exits_with_the_apps_exit_code() {
     for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)] {
         let mut control = ControlPlane::answering(&[204]).await;
         let gate = control.command(script).spawn().expect("the gate starts");
@@ -300,7 +300,7 @@ async fn the_apps_exit_code_is_the_gates() {
 }
 
 #[tokio::test]
-async fn the_app_gets_a_port_and_the_signal_but_not_the_secret() {
+async fn app_gets_port_and_signal_but_not_the_secret() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut control = ControlPlane::answering(&[204]).await;
         // The script answers HTTP through a gate's edge, a program that is at hand; its own exit code shows what it was told.
@@ -321,7 +321,7 @@ async fn the_app_gets_a_port_and_the_signal_but_not_the_secret() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_ends_the_app() {
+async fn ended_session_stops_the_app() {
     let mut control = ControlPlane::answering(&[410]).await;
     let gate = control.gate(answering_app().await, "exec sleep 60");
     assert_eq!(control.next().await["is"], "ready");
@@ -348,7 +348,7 @@ async fn first_visitor_waits_for_the_answer_to_the_ready_report() {
 }
 
 #[tokio::test]
-async fn ready_is_said_again_until_it_is_heard() {
+async fn ready_report_is_retried() {
     let mut control = ControlPlane::answering(&[503, 403, 204]).await;
     let gate = control.gate(answering_app().await, "exec sleep 60");
     let first = control.next().await;
@@ -361,7 +361,7 @@ async fn ready_is_said_again_until_it_is_heard() {
 }
 
 #[tokio::test]
-async fn an_app_that_does_not_listen_to_signals_is_killed() {
+async fn app_that_ignores_sigterm_is_killed() {
     let mut app = App::start(
         &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"].map(Into::into),
         1,
@@ -376,7 +376,7 @@ async fn an_app_that_does_not_listen_to_signals_is_killed() {
 }
 
 #[tokio::test]
-async fn what_cannot_run_says_why() {
+async fn unrunnable_command_reports_why() {
     let control = ControlPlane::answering(&[204]).await;
     let said = |output: Output| {
         (
@@ -421,7 +421,7 @@ async fn what_cannot_run_says_why() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_visits_and_one_whose_time_is_up_end_and_say_why() {
+async fn keepalive_and_time_limit_end_with_their_reason() {
     for (name, variable, cause) in [
         ("nobody there", "CAST_KEEPALIVE_SECONDS", "abandoned"),
         ("time is up", "CAST_TIME_LIMIT_SECONDS", "time-limit"),
@@ -449,7 +449,7 @@ async fn a_session_that_nobody_visits_and_one_whose_time_is_up_end_and_say_why()
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_has_entered_ends_and_says_so() {
+async fn entry_timeout_ends_the_session_with_its_reason() {
     for (name, orders, keepalive) in [
         (
             "the limit of entry",
@@ -484,7 +484,7 @@ async fn a_session_that_nobody_has_entered_ends_and_says_so() {
     reason = "the gate is a process, which goes by the machine's clock"
 )]
 #[tokio::test]
-async fn a_session_that_somebody_has_entered_is_left_to_its_keepalive() {
+async fn entered_session_ignores_the_entry_timeout() {
     let orders = json!({ "entry_timeout_seconds": 1 });
     let mut control = ControlPlane::ordering(&[200], orders).await;
     let mut command = control.command("exec sleep 60");
@@ -530,7 +530,7 @@ async fn a_session_that_somebody_has_entered_is_left_to_its_keepalive() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_touches_ends_and_so_does_one_that_the_control_plane_knows_no_more() {
+async fn idle_and_unknown_sessions_end() {
     let mut control = ControlPlane::ordering(&[200], json!({ "idle_seconds": 1 })).await;
     let gate = control.gate(answering_app().await, "exec sleep 60");
     assert_eq!(control.next().await["is"], "ready");
@@ -542,7 +542,7 @@ async fn a_session_that_nobody_touches_ends_and_so_does_one_that_the_control_pla
 }
 
 #[tokio::test]
-async fn a_machine_that_is_taken_back_leaves_a_little_time() {
+async fn reclaimed_machine_ends_with_a_grace_period() {
     for (name, statuses, told, reclaim_seconds, least) in [
         ("taken back", vec![204], json!("reclaimed"), "1", 1),
         (
@@ -575,7 +575,7 @@ async fn a_machine_that_is_taken_back_leaves_a_little_time() {
 }
 
 #[tokio::test]
-async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing() {
+async fn first_launch_command_runs_once_and_may_fail() {
     let mark = std::env::temp_dir().join(format!("casting-gate-first-{}", std::process::id()));
     let line = format!(
         "test -z \"$CAST_BOOTSTRAP_TOKEN\" && echo \"$PORT\" >> {}; exit 1",
@@ -612,7 +612,7 @@ async fn the_command_for_a_first_launch_runs_once_and_its_failure_ends_nothing()
 }
 
 #[tokio::test]
-async fn the_program_copies_itself_to_where_another_container_finds_it() {
+async fn gate_binary_copies_itself_to_the_shared_volume() {
     let folder = std::env::temp_dir().join(format!("casting-gate-install-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let install = async |folder: &std::path::Path| {
@@ -639,7 +639,7 @@ async fn the_program_copies_itself_to_where_another_container_finds_it() {
     clippy::disallowed_methods,
     reason = "the gate is a process, which goes by the machine's clock"
 )]
-async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor() {
+async fn staged_session_begins_with_its_assignment() {
     let mut control = ControlPlane::ordering(&[200], json!({ "waits": true })).await;
     let told = std::env::temp_dir().join(format!("casting-assign-{}", std::process::id()));
     // Nobody has been there for longer than its keepalive, and that is nobody's fault.
@@ -752,7 +752,7 @@ async fn a_session_that_was_started_ahead_begins_when_it_is_given_to_its_visitor
 }
 
 #[tokio::test]
-async fn what_the_app_can_read_lets_it_act_as_nobody() {
+async fn app_readable_data_grants_no_access() {
     let mut control = ControlPlane::ordering(&[200], json!({})).await;
     // Another user than root, who could read everything anyway; all that a process of the same user can try.
     let folder = std::env::temp_dir().join(format!("casting-secrets-{}", std::process::id()));
@@ -798,7 +798,7 @@ async fn what_the_app_can_read_lets_it_act_as_nobody() {
 }
 
 #[tokio::test]
-async fn a_gate_without_a_secret_starts_no_app() {
+async fn gate_without_secret_starts_no_app() {
     let started = std::env::temp_dir().join(format!("casting-started-{}", std::process::id()));
     // Answers from the last to the first.
     for (name, token, answers) in [

@@ -43,7 +43,7 @@ async fn bodies_stream_both_ways_at_once() {
 }
 
 #[tokio::test]
-async fn a_websocket_passes_and_keeps_its_protocol() {
+async fn websocket_keeps_its_subprotocol() {
     let stage = Stage::by_name().await;
     let mut socket = stage
         .socket("/ws", &format!("http://{}", stage.host()))
@@ -62,7 +62,7 @@ async fn a_websocket_passes_and_keeps_its_protocol() {
 }
 
 #[tokio::test]
-async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
+async fn app_sees_visitor_headers_but_no_ticket_or_secret() {
     let stage = Stage::by_name().await;
     let lies = [
         ("x-forwarded-for", "1.2.3.4"),
@@ -117,7 +117,7 @@ async fn the_app_sees_the_visitor_and_neither_ticket_nor_secret() {
 }
 
 #[tokio::test]
-async fn an_app_cannot_set_cookies_for_its_siblings() {
+async fn app_cannot_set_cookies_for_sibling_hosts() {
     let stage = Stage::by_name().await;
     let reply = stage.asks("GET", "/login").send().await.expect("an answer");
     assert_eq!(reply.headers()["set-cookie"], "a=1; Path=/");
@@ -125,7 +125,7 @@ async fn an_app_cannot_set_cookies_for_its_siblings() {
 }
 
 #[tokio::test]
-async fn under_a_path_the_app_still_lives_at_the_root() {
+async fn path_mode_app_sees_root_paths() {
     let stage = Stage::new("localhost/s/{session}", true).await;
     let prefix = format!("/s/{}", stage.session);
     let seen = stage
@@ -176,7 +176,7 @@ async fn under_a_path_the_app_still_lives_at_the_root() {
 }
 
 #[tokio::test]
-async fn files_do_not_leave_a_session_that_does_not_allow_it() {
+async fn downloads_are_blocked_without_permission() {
     let stage = Stage::by_name().await;
     let before = stage.reached.load(std::sync::atomic::Ordering::SeqCst);
     for path in [
@@ -223,7 +223,7 @@ async fn connected(stage: &Stage, wanted: usize) -> bool {
 }
 
 #[tokio::test]
-async fn whoever_holds_a_socket_is_there_until_it_closes_and_a_refused_one_never_was() {
+async fn open_socket_counts_as_presence_refused_one_does_not() {
     let stage = Stage::by_name().await;
     let origin = format!("http://{}", stage.host());
     let socket = stage.socket("/ws", &origin).await.expect("a socket");
@@ -257,7 +257,7 @@ async fn whoever_holds_a_socket_is_there_until_it_closes_and_a_refused_one_never
 }
 
 #[tokio::test]
-async fn an_app_with_a_certificate_and_a_login_of_its_own_is_shown_without_either() {
+async fn https_app_with_basic_auth_is_shown_directly() {
     let stage = Stage::before_https("Basic a2FzbV91c2VyOnBhc3M=").await;
     let seen = stage
         .asks("GET", "/seen")

@@ -196,7 +196,7 @@ impl Machine {
 const APP: &str = "trap 'echo last >> notes; exit 0' TERM; echo first > notes; mkdir cache; echo no > cache/file; sleep 60 & wait";
 
 #[tokio::test]
-async fn however_a_session_ends_what_the_app_wrote_at_the_end_is_saved() {
+async fn profile_is_saved_however_the_session_ends() {
     for (name, settings, is_terminated, told) in [
         (
             "time-limit",

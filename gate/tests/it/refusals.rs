@@ -9,7 +9,7 @@ use casting_core::keys::SessionSecret;
 use crate::stage::{CONTROL, Stage, UNLISTED, told_by_edge, visitor};
 
 #[tokio::test]
-async fn without_a_good_ticket_the_edge_passes_nothing_on() {
+async fn edge_refuses_invalid_tickets() {
     let stage = Stage::by_name().await;
     let good = stage.ticket(1);
     for (name, cookie) in [
@@ -67,7 +67,7 @@ async fn without_a_good_ticket_the_edge_passes_nothing_on() {
 }
 
 #[tokio::test]
-async fn the_gate_believes_nobody_but_the_edge() {
+async fn gate_accepts_only_requests_from_the_edge() {
     let stage = Stage::by_name().await;
     let secret = stage.keys.secret(&stage.session);
     let other = stage
@@ -139,7 +139,7 @@ async fn the_gate_believes_nobody_but_the_edge() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_opens_no_websocket() {
+async fn cross_origin_websocket_is_refused() {
     let stage = Stage::by_name().await;
     let sibling = stage.host().replacen('s', "t", 1);
     for origin in [
@@ -156,7 +156,7 @@ async fn a_page_of_another_origin_opens_no_websocket() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_gone_says_so() {
+async fn gone_session_has_its_own_page() {
     let stage = Stage::by_name().await;
     let nobody = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
@@ -183,7 +183,7 @@ async fn a_session_that_is_gone_says_so() {
 }
 
 #[tokio::test]
-async fn a_request_with_too_many_headers_is_cut_off() {
+async fn too_many_headers_are_refused() {
     let stage = Stage::by_name().await;
     let many = (0..200).fold(stage.asks("GET", "/seen"), |request, n| {
         request.header(format!("x-{n}"), "1")
@@ -199,7 +199,7 @@ async fn a_request_with_too_many_headers_is_cut_off() {
 }
 
 #[tokio::test]
-async fn what_is_announced_as_too_large_is_refused_before_it_is_sent() {
+async fn oversized_content_length_is_refused_early() {
     let stage = Stage::by_name().await;
     for (length, status) in [(3_u64 << 30, "413"), (2, "200")] {
         let mut stream = TcpStream::connect(("127.0.0.1", stage.edge))

@@ -87,7 +87,7 @@ const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocke
 const HIDDEN: &str = "POST /smuggled HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
 
 #[tokio::test]
-async fn no_watcher_smuggles_a_request_past_edge_or_gate() {
+async fn request_smuggling_by_watchers_is_refused() {
     let hidden = HIDDEN.len();
     let chunked = format!("{:x}\r\n{HIDDEN}\r\n0\r\n\r\n", hidden);
     let get = "GET /page HTTP/1.1";
@@ -331,7 +331,7 @@ async fn no_watcher_smuggles_a_request_past_edge_or_gate() {
 }
 
 #[tokio::test]
-async fn an_app_that_agrees_to_an_upgrade_nobody_asked_for_is_cut() {
+async fn unrequested_upgrade_by_the_app_is_cut() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {

@@ -30,7 +30,7 @@ const fn case(method: &'static str, path: &'static str, owner: u16, viewer: u16)
 }
 
 #[tokio::test]
-async fn what_is_the_owners_is_not_the_viewers() {
+async fn viewers_cannot_use_owner_endpoints() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Requests, 1);
     let watcher = stage.watcher("ada", 1);
@@ -88,7 +88,7 @@ async fn what_is_the_owners_is_not_the_viewers() {
 }
 
 #[tokio::test]
-async fn the_page_shows_each_part_what_it_may_do_and_can_be_framed_by_nobody_else() {
+async fn viewer_page_fits_the_role_and_forbids_framing() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let page = async |cookie: String| {
@@ -140,7 +140,7 @@ async fn the_page_shows_each_part_what_it_may_do_and_can_be_framed_by_nobody_els
 }
 
 #[tokio::test]
-async fn a_kasmvnc_screen_is_told_of_sound_and_input_method() {
+async fn kasmvnc_gets_sound_and_input_method_settings() {
     let stage = Stage::by_name().await;
     for (view_only, audio_on, ime_on, sound, ime) in [
         (ViewOnly::Kasmvnc, true, false, Some("true"), false),
@@ -167,7 +167,7 @@ async fn a_kasmvnc_screen_is_told_of_sound_and_input_method() {
 }
 
 #[tokio::test]
-async fn whoever_listens_hears_of_each_change_and_counts_as_there() {
+async fn event_stream_sends_changes_and_counts_as_presence() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let owner = stage
@@ -202,7 +202,7 @@ async fn whoever_listens_hears_of_each_change_and_counts_as_there() {
 }
 
 #[tokio::test]
-async fn an_order_to_open_an_address_is_carried_out_once_and_for_the_owner_only() {
+async fn go_ticket_works_once_for_the_owner_only() {
     let stage = Stage::by_name().await;
     let folder = std::env::temp_dir().join(format!("casting-gate-go-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -308,7 +308,7 @@ async fn an_order_to_open_an_address_is_carried_out_once_and_for_the_owner_only(
 }
 
 #[tokio::test]
-async fn whoever_ends_the_session_is_led_on_once_that_is_written_down() {
+async fn end_button_redirects_after_the_end_is_recorded() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let mut end = Box::pin(
@@ -340,7 +340,7 @@ async fn whoever_ends_the_session_is_led_on_once_that_is_written_down() {
 }
 
 #[tokio::test]
-async fn an_owner_who_opens_the_share_link_stays_the_owner() {
+async fn owner_opening_the_share_link_stays_owner() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let (owner, viewer) = (stage.ticket(1), stage.watcher("ada", 1));
@@ -369,7 +369,7 @@ async fn an_owner_who_opens_the_share_link_stays_the_owner() {
 }
 
 #[tokio::test]
-async fn an_app_that_will_not_be_framed_is_shown_in_the_viewer_all_the_same() {
+async fn app_with_x_frame_options_is_shown_in_the_viewer() {
     let stage = Stage::by_name().await;
     let reply = stage
         .asks("GET", "/framed")

@@ -47,8 +47,7 @@ fn why(message: &Message) -> Option<(CloseCode, &str)> {
 }
 
 #[tokio::test]
-async fn a_watchers_keys_never_reach_the_app_until_control_is_handed_over_and_not_after_it_is_taken_back()
- {
+async fn watcher_input_passes_only_while_having_control() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let ticket = stage.watcher("ada", 1);
@@ -90,7 +89,7 @@ async fn a_watchers_keys_never_reach_the_app_until_control_is_handed_over_and_no
 }
 
 #[tokio::test]
-async fn a_watchers_socket_ends_with_the_sharing_and_with_anything_that_is_no_watching() {
+async fn watcher_socket_ends_with_sharing_or_non_rfb_data() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let ticket = stage.watcher("ada", 1);
@@ -135,8 +134,7 @@ async fn a_watchers_socket_ends_with_the_sharing_and_with_anything_that_is_no_wa
 }
 
 #[tokio::test]
-async fn an_app_that_is_watched_by_requests_gives_watchers_no_sockets_and_one_that_cannot_be_watched_gives_nothing()
- {
+async fn watchers_get_only_what_the_apps_sharing_mode_allows() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Requests, 1);
     let ticket = stage.watcher("ada", 1);
@@ -173,7 +171,7 @@ async fn an_app_that_is_watched_by_requests_gives_watchers_no_sockets_and_one_th
 }
 
 #[tokio::test]
-async fn a_fixed_size_is_asked_of_the_screen_when_sharing_begins() {
+async fn fixed_resolution_is_requested_when_sharing_begins() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
     let mut orders = stage.room.orders();
@@ -219,7 +217,7 @@ async fn a_fixed_size_is_asked_of_the_screen_when_sharing_begins() {
 }
 
 #[tokio::test]
-async fn nobody_pastes_into_a_session_whose_clipboard_is_closed() {
+async fn closed_clipboard_blocks_pasting() {
     let stage = Stage::without_pasting().await;
     stage.share(ViewOnly::Rfb, 1);
     let mut owner = open(&stage, &stage.ticket(1)).await;
