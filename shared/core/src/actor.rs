@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scope_reads_back() {
+    fn scopes_round_trip() {
         for scope in Scope::ALL {
             assert_eq!(Scope::parse(scope.as_str()), Some(scope));
             assert_eq!(serde_json::to_value(scope).expect("JSON"), scope.as_str());
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_auditor_reads_and_an_administrator_does_everything() {
+    fn auditor_reads_and_administrator_has_all_scopes() {
         for scope in Scope::ALL {
             assert!(ConsoleRole::Admin.scopes().contains(&scope));
             assert_eq!(

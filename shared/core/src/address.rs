@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_one_visitor_can_choose_among_count_as_one() {
+    fn ipv6_addresses_of_one_network_count_as_one() {
         for (name, left, right, same) in [
             ("one address", "192.0.2.1", "192.0.2.1", true),
             ("two addresses", "192.0.2.1", "192.0.2.2", false),

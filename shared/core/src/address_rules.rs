@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_covers_its_block_and_nothing_else() {
+    fn rule_matches_exactly_its_block() {
         for (name, line, address, covered) in [
             ("a block", "192.0.2.0/24", "192.0.2.200", true),
             ("its neighbour", "192.0.2.0/24", "192.0.3.1", false),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_block_is_the_ipv4_block() {
+    fn ipv4_mapped_block_equals_the_ipv4_block() {
         for (line, written) in [
             ("::ffff:192.0.2.0/120", Ok("192.0.2.0/24")),
             ("::ffff:192.0.2.77/120", Ok("192.0.2.0/24")),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_agree_with_masks_over_numbers() {
+    fn rules_agree_with_bit_masks() {
         let mut random = fastrand::Rng::with_seed(22);
         for _ in 0..20_000 {
             let v4 = std::net::Ipv4Addr::from_bits(random.u32(..));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_reads_back_with_its_label() {
+    fn rule_with_label_round_trips() {
         for (line, label) in [
             ("192.0.2.0/24 Example  University", "Example  University"),
             ("2001:db8::/32", "2001:db8::/32"),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_names_no_block_is_refused() {
+    fn invalid_rule_is_refused() {
         for line in [
             "",
             "example.com",

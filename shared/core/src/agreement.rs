@@ -377,7 +377,7 @@ fn with(document: &Value, field: &str, value: Option<&Value>) -> Value {
 }
 
 #[test]
-fn each_field_takes_what_its_schema_says_and_nothing_else() {
+fn parsers_accept_exactly_what_schemas_allow() {
     let values = values();
     for subject in subjects() {
         let validator = validator(&subject.schema);
@@ -403,7 +403,7 @@ fn each_field_takes_what_its_schema_says_and_nothing_else() {
 }
 
 #[test]
-fn fields_go_together_as_the_schema_says() {
+fn field_dependencies_match_the_schema() {
     let mut dice = fastrand::Rng::with_seed(7);
     let choices: &[(&str, &[Value])] = &[
         (
@@ -483,7 +483,7 @@ fn fields_go_together_as_the_schema_says() {
 }
 
 #[test]
-fn what_is_shown_is_what_the_schema_says() {
+fn views_match_their_schemas() {
     let system = System::default();
     for (name, Schemas { shown, .. }, view) in [
         (
@@ -534,7 +534,7 @@ fn what_is_shown_is_what_the_schema_says() {
 }
 
 #[test]
-fn each_field_is_described() {
+fn each_field_has_a_description() {
     for (schema, words) in [
         (cast_form::schemas().create, field_words::CAST),
         (group_form::schemas().create, field_words::GROUP),

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_opens_with_its_own_secret_and_in_its_own_time_only() {
+    fn key_needs_its_secret_and_must_not_be_expired() {
         let (ours, text) = key(1, Some(NOON.plus_seconds(60)));
         let (_, other) = key(2, None);
         let secret = |text: &str| {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_grants_what_they_do_not_have() {
+    fn scopes_can_be_granted_only_if_held() {
         use Scope::{Casts, Keys, Read};
         let at = |hours: u64| Some(NOON.plus_seconds(hours * 3600));
         let settings = |scopes: &[Scope], expires_at| ApiKeySettings {
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_use_is_written_down_once_an_hour() {
+    fn last_use_is_written_once_an_hour() {
         let (fresh, _) = key(1, None);
         let used = fresh.used(NOON).expect("the first use");
         assert_eq!(

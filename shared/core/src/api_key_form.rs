@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_judged() {
+    fn each_field_is_validated() {
         for (name, input, wrong) in [
             ("a name is enough", json!({"name": "CI"}), vec![]),
             ("no name", json!({}), vec!["/name"]),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_names_no_scopes_only_reads_and_is_shown_without_its_secret() {
+    fn key_without_scopes_is_read_only_and_hides_its_secret() {
         let settings = create(&json!({"name": " CI "})).expect("is right");
         assert_eq!(
             (settings.name.as_str(), &settings.scopes),

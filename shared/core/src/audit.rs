@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_tells_who_did_what_and_what_it_was_before() {
+    fn audit_entry_has_actor_action_and_old_values() {
         let before =
             json!({"id": "c1", "name": "Old", "enabled": true, "version": 1, "kasm_url": null});
         let after = json!({"id": "c1", "name": "New", "enabled": true, "version": 2, "kasm_url": "https://example.com/"});
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_change_took_away_can_be_brought_back() {
+    fn removed_values_can_be_restored() {
         let (before, after) = (
             json!({"id": "c1", "name": "Old", "error_url": null}),
             json!({"id": "c1", "name": "New", "error_url": "https://a.example/"}),
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_sort_by_time_and_read_back() {
+    fn ids_sort_by_time_and_round_trip() {
         let entropy = SeededEntropy::new(1);
         let (first, second) = (
             AuditId::draw(NOON, &entropy),

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_reads_back() {
+    fn captcha_kinds_round_trip() {
         for kind in CaptchaKind::ALL {
             assert_eq!(CaptchaKind::parse(kind.as_str()), Some(kind));
             assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.as_str());
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_key_does_not_show_in_debug_output() {
+    fn debug_output_hides_the_secret_key() {
         let settings = CaptchaSettings {
             secret_key: Some("hush".into()),
             ..CaptchaSettings::default()

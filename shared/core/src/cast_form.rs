@@ -623,7 +623,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_and_an_image_make_a_cast_with_a_key_of_its_own() {
+    fn name_and_image_suffice_and_a_key_is_generated() {
         let draft = created(&json!({})).expect("is enough");
         assert!(draft.settings.enabled);
         assert_eq!(draft.settings.key, CastKey::draw(&SeededEntropy::new(1)));
@@ -634,7 +634,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_judged() {
+    fn each_field_is_validated() {
         for (name, fields, wrong) in [
             ("an empty name", json!({"name": "  "}), vec!["/name"]),
             (
@@ -783,7 +783,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_can_be_sent_back_and_changes_nothing() {
+    fn sending_back_the_view_changes_nothing() {
         let mut off = limited();
         off.settings.limit_total_sessions = false;
         off.settings.kept_ip_limit = KeptIpLimit::of(&off.settings);
@@ -807,7 +807,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_touches_what_it_names_and_nothing_else() {
+    fn patch_changes_only_named_fields() {
         let limited = limited();
         let changed = |input: Value| patch(&limited, &input, &own(), None).map_err(pointers);
         let mut renamed = limited.settings.clone();
@@ -851,7 +851,7 @@ mod tests {
     }
 
     #[test]
-    fn null_clears_what_may_be_empty() {
+    fn null_clears_optional_fields() {
         let mut before = cast(1);
         before.settings.valid_until = Some(Timestamp::from_millis(5));
         before.settings.error_url = Some("https://example.com/".into());
@@ -864,7 +864,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_moves_only_over_the_number_that_was_read() {
+    fn counter_is_set_only_over_the_number_read() {
         use CounterChange::{Add, Keep, Set};
         let mut off = limited();
         off.settings.limit_total_sessions = false;
@@ -1018,7 +1018,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_survives_its_switch() {
+    fn limit_values_survive_switching_off() {
         let mut before = limited();
         before.settings.enforced_client_settings = Some(ClientSettings {
             sessions_per_user: Some(2),
@@ -1044,7 +1044,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_a_limit_that_is_off_earn_a_warning() {
+    fn values_of_a_disabled_limit_cause_a_warning() {
         let draft =
             created(&json!({"sessions_remaining": 5, "sessions_allowed": 1})).expect("harmless");
         assert_eq!(
@@ -1055,7 +1055,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_starts_anew_when_a_limit_is_set() {
+    fn setting_a_limit_restarts_counting() {
         let mut limited = cast(1);
         limited.settings.max_live_sessions = Some(3);
         limited.settings.counted_since = 4;
@@ -1076,7 +1076,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_referrers_are_kept_once() {
+    fn duplicate_referrers_are_removed() {
         let draft = created(
             &json!({"restrict_to_referrers": ["acme.com", "https://ACME.com/x", "=acme.com"]}),
         )

@@ -71,7 +71,7 @@ mod tests {
     use crate::testing::cast;
 
     #[test]
-    fn a_link_without_limits_earns_warnings() {
+    fn link_without_limits_causes_warnings() {
         let mut short = cast(1);
         short.settings.key = CastKey::parse("123abc").expect("a key");
         let mut short_but_limited = cast(1);

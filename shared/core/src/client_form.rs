@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn each_setting_is_judged_where_it_stands() {
+    fn client_settings_are_validated_in_place() {
         for (name, value, wrong) in [
             ("nothing", json!({}), vec![]),
             (
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_sent_back() {
+    fn view_is_accepted_as_input() {
         let settings = read_one(&json!({"permissions": {"audio": false}, "idle_minutes": 20}))
             .expect("is right");
         assert_eq!(read_one(&view(&settings)), Ok(settings));

@@ -51,7 +51,7 @@ mod tests {
     use crate::testing::NOON;
 
     #[test]
-    fn a_ticket_is_good_for_its_time_and_under_its_key_only() {
+    fn console_ticket_is_bound_to_time_and_key() {
         let (ours, others) = (Keyring::new(&[1; 32]), Keyring::new(&[2; 32]));
         let expires = NOON.plus_seconds(60);
         let ticket = ConsoleTicket {

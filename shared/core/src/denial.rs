@@ -390,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_reads_back_and_says_something_of_its_own() {
+    fn denial_codes_round_trip_with_distinct_texts() {
         for code in DenialCode::ALL {
             assert_eq!(DenialCode::parse(code.as_str()), Some(code));
             assert!(code.sentence().ends_with('.'), "{code}");

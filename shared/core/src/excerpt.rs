@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_the_last_of_what_was_said_in_plain_lines() {
+    fn excerpt_is_the_tail_in_plain_lines() {
         for (name, raw, expected) in [
             ("nothing", "", None),
             ("blank lines", "\n  \n\r\n", None),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_bounded_in_lines_and_bytes() {
+    fn excerpt_is_bounded_in_lines_and_bytes() {
         let many: String = (0..100).map(|n| format!("line {n}\n")).collect();
         let kept = text(&many).expect("lines");
         assert_eq!(kept.lines().count(), LINES);

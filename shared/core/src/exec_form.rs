@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_in_a_command_is_named() {
+    fn command_errors_are_named() {
         for (name, value, wrong) in [
             ("nothing", json!({}), vec![]),
             (
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_sent_back() {
+    fn view_is_accepted_as_input() {
         let config =
             reading(&json!({"go": {"cmd": "x", "environment": {"A": "b"}}, "first_launch": {"cmd": ["y"], "user": "app"}})).expect("good");
         assert_eq!(

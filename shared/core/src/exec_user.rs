@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_spelling_of_a_user_is_root() {
+    fn every_spelling_of_root_is_refused() {
         for text in [
             "",
             "0",
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn other_users_are_read_by_name_or_number() {
+    fn users_are_parsed_by_name_or_id() {
         let name = |name: &str| Id::Name(name.to_owned());
         for (text, user, group) in [
             ("1000", Id::Number(1000), None),

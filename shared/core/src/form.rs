@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_reported_at_once() {
+    fn all_errors_are_reported_at_once() {
         let input = json!({"name": " ", "count": 11, "on": "true", "list": ["a", 5], "else": 1, "a/b~c": 2});
         let mut form = Form::over(Map::new(), &input, &[]).expect("an object");
         form.required("name", line(1..=5));
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn null_clears_only_what_may_be_empty() {
+    fn null_clears_only_optional_fields() {
         let current = json!({"a": 1, "b": 2, "c": 3})
             .as_object()
             .cloned()
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_stays_and_read_only_fields_are_left_out() {
+    fn unnamed_fields_stay_and_read_only_fields_are_ignored() {
         let current = json!({"a": 1}).as_object().cloned().expect("an object");
         let mut form = Form::over(current, &json!({"id": "x"}), &["id"]).expect("an object");
         assert_eq!(form.required::<u8>("a", whole(0..=9)), Some(1));
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_no_object_is_refused() {
+    fn non_object_document_is_refused() {
         for input in [json!([]), json!("a"), json!(null), json!(1)] {
             assert_eq!(
                 pointers(Form::over(Map::new(), &input, &[]).expect_err("no object")),
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_strictly() {
+    fn values_are_parsed_strictly() {
         for (name, accepted) in [
             ("a number in range", whole::<u32>(1..=5)(&json!(5)).is_ok()),
             ("out of range", whole::<u32>(1..=5)(&json!(6)).is_err()),

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sets_is_short_for_strangers() {
+    fn defaults_are_short_for_anonymous_users() {
         let user = User {
             id: UserId::from_bytes([1; 16]),
             name: "Ann".into(),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_number_among_ones_own_groups_wins() {
+    fn lowest_priority_number_of_own_groups_wins() {
         let user = |groups: &[&str]| User {
             id: UserId::from_bytes([1; 16]),
             name: "Ann".into(),

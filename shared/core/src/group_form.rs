@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_judged() {
+    fn each_field_is_validated() {
         for (name, input, wrong) in [
             ("a name is enough", json!({"name": "Staff"}), vec![]),
             ("no name", json!({}), vec!["/name"]),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn everybodys_group_keeps_its_name_and_changes_otherwise() {
+    fn all_users_group_keeps_its_name() {
         let group = Group::all_users();
         assert_eq!(
             pointers(patch(&group, &json!({"name": "Everybody"}))),

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_tells_what_became_of_its_claims() {
+    fn hour_counts_the_outcomes_of_its_claims() {
         let reserved = session(&cast(1), 1);
         let ready = session(&cast(1), 2)
             .ready(endpoint(), NOON.plus_seconds(8))

@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_and_nothing_else_reads() {
+    fn ids_round_trip_and_reject_other_text() {
         let id = SessionId::from_bytes([7; 16]);
         assert_eq!(SessionId::parse(id.as_str()), Some(id.clone()));
         for foreign in [
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_id_follows_from_cast_and_nonce() {
+    fn session_id_is_derived_from_cast_and_nonce() {
         let (cast, other) = (CastId::from_bytes([1; 16]), CastId::from_bytes([2; 16]));
         let nonce = Nonce::from_bytes([3; 16]);
         assert_eq!(
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_and_the_user_minted_for_it_are_found_by_each_other() {
+    fn session_and_its_anonymous_user_derive_from_each_other() {
         let session = SessionId::from_bytes([7; 16]);
         let user = UserId::of_session(&session);
         assert_eq!(UserId::parse(user.as_str()), Some(user.clone()));
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_six_to_64_plain_characters() {
+    fn cast_key_has_6_to_64_plain_characters() {
         for (text, fits) in [
             ("123abc", true),
             ("12345", false),
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_never_carries_foreign_text() {
+    fn reference_contains_no_foreign_text() {
         let of_session = Reference::of(&SessionId::from_bytes([1; 16]));
         assert_eq!(
             Reference::parse(of_session.as_str()),

@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_judged() {
+    fn each_field_is_validated() {
         for (name, fields, wrong) in [
             ("the least", json!({}), vec![]),
             ("an empty name", json!({"name": ""}), vec!["/name"]),
@@ -584,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_a_default() {
+    fn omitted_fields_have_defaults() {
         let settings = created(&json!({})).expect("is enough");
         assert_eq!(
             (settings.container.as_str(), settings.port),
@@ -608,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_can_be_sent_back_and_changes_nothing() {
+    fn sending_back_the_view_changes_nothing() {
         let mut defined = image(2);
         defined.settings.source = ImageSource::TaskDefinition("family".into());
         for before in [image(1), defined] {
@@ -620,7 +620,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_touches_what_it_names_and_nothing_else() {
+    fn patch_changes_only_named_fields() {
         let before = image(1);
         let mut after = before.settings.clone();
         after.port = Some(80);

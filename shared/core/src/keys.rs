@@ -431,7 +431,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_session_has_its_own_secret_and_the_edge_finds_the_same() {
+    fn session_secret_is_unique_and_derivable_by_the_edge() {
         let master = [9; 32];
         let keys = Keyring::new(&master);
         let (one, two) = (
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_addresses_meet_and_other_deployments_see_nothing() {
+    fn address_hash_is_stable_per_deployment() {
         let (ours, theirs) = (Keyring::new(&[1; 32]), Keyring::new(&[2; 32]));
         assert_eq!(
             ours.hash_address("192.0.2.1"),
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_keys_keeps_what_was_signed_before_until_the_old_key_is_dropped() {
+    fn previous_key_is_accepted_until_dropped() {
         let (old, new) = ([1; 32], [2; 32]);
         let before = Keyring::new(&old);
         let session = SessionId::from_bytes([1; 16]);
@@ -534,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_show_in_debug_output() {
+    fn debug_output_hides_keys() {
         let keys = Keyring::new(&[1; 32]);
         let secret = keys.sessions().secret(&SessionId::from_bytes([1; 16]));
         assert_eq!(

@@ -128,7 +128,7 @@ mod tests {
     use crate::ids::{CastKey, ImageId};
 
     #[test]
-    fn a_link_is_found_by_the_words_of_its_name_and_its_key() {
+    fn search_words_come_from_name_and_key() {
         let key = CastKey::parse("Spring_Class-26").expect("a key");
         let settings = CastSettings::open(
             "Übung, Teil 2: Chromium!".into(),

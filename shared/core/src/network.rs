@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_short_and_plain() {
+    fn network_name_is_short_and_plain() {
         for (text, fits) in [
             ("lab", true),
             ("lab-2_b", true),

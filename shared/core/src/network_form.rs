@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_field_is_judged() {
+    fn each_field_is_validated() {
         let with = |fields: Value| {
             let mut input =
                 json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_open_in_its_spans_and_says_when_it_opens() {
+    fn schedule_is_open_in_its_spans_and_gives_next_opening() {
         // 2026-11-23 is a Monday.
         for (name, zone, spans, now, opens) in [
             (
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_is_closed() {
+    fn schedule_is_closed_at_the_maximum_time() {
         let always = hours("UTC", &["mon-sun 00:00-24:00"]);
         let never = Timestamp::from_millis(i64::MAX);
         assert_eq!(
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn openings_agree_with_every_minute_around_changes_of_clocks() {
+    fn openings_agree_with_minute_scan_around_dst_changes() {
         let mut random = fastrand::Rng::with_seed(21);
         let zones = [
             "Africa/Cairo",
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_reads_back_and_nonsense_is_refused() {
+    fn span_round_trips_and_invalid_text_is_refused() {
         for (text, written) in [
             ("mon-fri 09:00-17:00", "mon,tue,wed,thu,fri 09:00-17:00"),
             ("Sat,Sun 10:00-24:00", "sat,sun 10:00-24:00"),
@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn time_zones_are_read_by_name() {
+    fn time_zones_are_parsed_by_name() {
         assert_eq!(
             OpenHours::read_time_zone("Europe/Berlin"),
             Ok("Europe/Berlin".into())

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_says_something_counts_for_each_setting() {
+    fn first_explicit_value_wins_per_setting() {
         let (staff, all) = (
             says(&[(Webcam, true)], Some(600), None),
             says(&[(Webcam, false), (Downloads, false)], Some(3600), Some(20)),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_container_is_told_what_is_allowed() {
+    fn permissions_are_passed_to_the_container() {
         let none = Grant {
             permissions: BTreeSet::new(),
             ..Grant::default()
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn every_permission_reads_back() {
+    fn permissions_round_trip() {
         for permission in Permission::ALL {
             assert_eq!(Permission::parse(permission.as_str()), Some(permission));
             assert_eq!(

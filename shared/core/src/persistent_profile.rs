@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whoever_must_log_in_has_a_profile() {
+    fn only_logged_in_users_have_a_profile() {
         for (name, logged_in, allow_anonymous, path, expected) in [
             ("a user of a link for users", true, false, true, true),
             ("a user of a link for everybody", true, true, true, false),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_names_one_user_and_one_image_and_reads_back() {
+    fn profile_id_names_user_and_image_and_round_trips() {
         let id = empty().id;
         assert_eq!(ProfileId::parse(id.as_str()), Some(id.clone()));
         for foreign in [
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_replaced_by_the_session_that_has_it_and_by_no_other() {
+    fn only_the_holding_session_replaces_a_profile() {
         let held = empty().taken_by(&session(1), "Image", NOON);
         assert_eq!(held.replaced(archive(2), NOON), Err(NotTheHolder));
         assert_eq!(held.announced(archive(2), NOON), Err(NotTheHolder));
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_on_its_way_holds_if_it_arrived_whole_and_is_given_up_if_not() {
+    fn announced_archive_counts_only_if_complete() {
         let (first, _) = empty()
             .taken_by(&session(1), "Image", NOON)
             .replaced(archive(1), NOON)
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_archive_can_hold_again() {
+    fn earlier_archive_can_be_restored() {
         let mut profile = empty().taken_by(&session(1), "Image", NOON);
         profile = profile.replaced(archive(1), NOON).expect("its own").0;
         profile = profile

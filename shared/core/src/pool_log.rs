@@ -221,7 +221,7 @@ mod tests {
     };
 
     #[test]
-    fn a_day_costs_what_its_sessions_have_cost_since_midnight() {
+    fn daily_cost_counts_sessions_since_midnight() {
         let one = log().noted(TWO, NOON.plus_seconds(60));
         assert_eq!(one.spent_today(NOON), 1200);
         let two = one.noted(TWO, NOON.plus_seconds(120));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_keeps_the_worst_of_its_time_and_counts_everybody() {
+    fn log_span_keeps_the_minimum_and_sums_visitors() {
         let more = Seen {
             ready: 3,
             starting: 0,
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pauses_grow_and_end_with_the_first_session_that_gets_ready_or_with_a_change() {
+    fn pauses_grow_until_a_ready_session_or_a_config_change() {
         let mut log = log();
         let (mut pauses, mut now) = (Vec::new(), NOON);
         for _ in 0..8 {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_of_nothing_is_not_written_again() {
+    fn unchanged_log_is_not_written() {
         let nothing = Seen::default();
         assert!(log().is_at_rest(nothing));
         let busy = log().noted(TWO, NOON);

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_is_filled_and_emptied_as_it_should_be() {
+    fn pool_is_filled_and_drained_to_its_size() {
         let other = |n| Member {
             fits: false,
             ..member(n, 60, true)
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_of_thirty_is_renewed_in_time_without_ever_being_empty() {
+    fn pool_of_thirty_is_renewed_without_running_empty() {
         let settings = settings(&json!({"desired_sessions": 30, "expiration_hours": 1}));
         let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
         let (mut members, mut made, mut fewest) = (Vec::new(), 0_u8, 30);
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_rests_for_a_reason() {
+    fn idle_pool_has_a_reason() {
         let spent = PoolLog {
             spent_micros: 10_000,
             ..PoolLog::new(StagingId::from_bytes([1; 16]), NOON)
@@ -540,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_stay_within_the_room_and_wait_while_they_are_in_vain() {
+    fn starts_stay_within_capacity_and_pause_after_failures() {
         let settings = settings(&json!({"desired_sessions": 100}));
         let mut log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
         let start = |log: &PoolLog, changed_at, now| {

@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_given_a_session_is_served_once_its_gate_has_heard_of_it() {
+    fn assigned_session_is_ready_after_the_gate_was_notified() {
         let (waiting, claim) = waiting_and_claim();
         let untold = waiting.assigned(&claim).expect("it is given away");
         let told = untold
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_in_vain_when_it_ends_by_itself_before_anybody_could_be_let_in() {
+    fn start_fails_if_it_ends_before_it_could_be_entered() {
         let (ready, claim) = waiting_and_claim();
         let starting = Session {
             state: State::Starting,
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_is_given_up_has_nothing_of_its_visitor_and_the_claim_keeps_all_it_took() {
+    fn abandoned_session_is_anonymous_and_claim_keeps_charges() {
         let (waiting, claim) = waiting_and_claim();
         let untold = waiting.assigned(&claim).expect("it is given away");
         let (given_up, alone) = (

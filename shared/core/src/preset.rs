@@ -66,7 +66,7 @@ mod tests {
     use crate::image_form;
 
     #[test]
-    fn each_preset_makes_an_image_of_a_name_and_a_reference_and_yields_to_what_is_said() {
+    fn preset_fills_an_image_and_explicit_fields_win() {
         for (preset, port, beside, watched, goes) in [
             ("kasmweb", 6901, false, true, true),
             ("kasmweb_chromium", 6901, false, true, true),

@@ -45,7 +45,7 @@ mod tests {
     use crate::testing::image;
 
     #[test]
-    fn an_hour_costs_what_its_size_costs() {
+    fn hourly_price_follows_the_task_size() {
         for (cpu, memory, micros) in [
             (256, 512, 17_342),
             (1024, 2048, 54_370),

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn each_address_class_is_told_apart() {
+    fn address_classes_are_recognised() {
         use Reach::{Inner, Public, ThisMachine};
         for (name, host, expected) in [
             ("public", "8.8.8.8", Public),
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_inside_are_told_apart() {
+    fn internal_names_are_recognised() {
         use Reach::{Inner, Public, ThisMachine};
         for (name, host, expected) in [
             ("public", "example.com", Public),
@@ -369,7 +369,7 @@ mod tests {
     ];
 
     #[test]
-    fn addresses_agree_with_the_registry_in_every_spelling() {
+    fn addresses_agree_with_the_iana_registry() {
         let number = |text: &str| u32::from(text.parse::<Ipv4Addr>().expect(text));
         let edges = RESERVED.iter().flat_map(|(first, last)| {
             let (first, last) = (number(first), number(last));

@@ -161,7 +161,7 @@ mod tests {
     use crate::testing::NOON;
 
     #[test]
-    fn a_reference_says_why_when_and_of_which_link() {
+    fn reference_encodes_reason_time_and_link() {
         let keys = Keyring::new(&[1; 32]);
         let cast = CastId::from_bytes([0xA7; 16]);
         let later = NOON.plus_seconds(399 * 86_400);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn alike_refusals_of_one_second_have_references_of_their_own() {
+    fn equal_refusals_of_one_second_have_distinct_references() {
         let keys = Keyring::new(&[1; 32]);
         let references: HashSet<String> = (0..4096)
             .map(|number| seal(DenialCode::IpLimit, None, NOON, number, &keys).to_string())
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_says_nothing() {
+    fn foreign_text_is_no_reference() {
         let keys = Keyring::new(&[1; 32]);
         let ours = seal(DenialCode::IpLimit, None, NOON, 1, &keys);
         let session = Reference::parse("k3f7-2mqa").expect("a session's reference");

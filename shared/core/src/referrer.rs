@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_accepts_its_hosts_and_no_others() {
+    fn rule_matches_exactly_its_hosts() {
         for (name, rule, referrer, accepted) in [
             (
                 "the host itself",
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_names_no_host_is_refused() {
+    fn rule_without_host_is_refused() {
         for line in [
             "",
             "=",
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_reads_back_as_it_was_written() {
+    fn referrer_rules_round_trip() {
         for line in [
             "acme.com",
             "=acme.com",

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_to_come_is_first_and_every_change_is_told_by_the_stamp() {
+    fn queue_is_fifo_and_every_change_moves_the_version() {
         use Standing::{Nobody, Served, Waits};
         let full = room(&[1, 2, 3]);
         let stamp = || "new".to_owned();
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_whose_session_could_not_start_is_what_it_was() {
+    fn entry_of_a_failed_start_is_restored() {
         let stamp = || "new".to_owned();
         let served = room(&[1, 2]).served(&id(1), &id(7), stamp(), at(5));
         for (name, claim, first, holds) in [
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_made_of_the_last_admissions_or_not_at_all() {
+    fn estimate_needs_recent_admissions() {
         for (name, admitted, now, position, expected) in [
             ("nobody", vec![], 100, 1, None),
             ("too few", vec![0, 10], 20, 1, None),
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_before_nobody_waited_says_nothing() {
+    fn admissions_before_an_empty_queue_are_ignored() {
         let mut room = room(&[1, 2, 3, 4]);
         for n in 1..=4 {
             room = room.served(&id(n), &id(n), String::new(), at(10));
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_full_at_last_and_has_room_again_when_somebody_is_gone() {
+    fn queue_has_a_limit_and_frees_abandoned_entries() {
         let mut room = Room::empty(CastId::from_bytes([1; 16]));
         for n in 0..=u8::try_from(MOST_PLACES - 1).expect("fits") {
             room = room

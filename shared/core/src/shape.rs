@@ -320,7 +320,7 @@ mod tests {
     use crate::time::Timestamp;
 
     #[test]
-    fn every_shape_can_be_read_and_fits_its_own_example() {
+    fn patterns_parse_and_match_their_examples() {
         for (name, shape) in all() {
             if let Looks::Pattern { text, regex } = &shape.looks {
                 assert!(regex.is_some(), "{name}: {text}");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_addresses_times_and_spans_have_their_shapes_and_no_others() {
+    fn address_time_and_span_patterns_are_exact() {
         for (name, shape, good, texts) in [
             (
                 "addresses",

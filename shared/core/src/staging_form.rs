@@ -114,7 +114,7 @@ mod tests {
     use crate::testing::{NOON, image};
 
     #[test]
-    fn each_field_is_judged() {
+    fn each_field_is_validated() {
         let with = |fields: Value| {
             let mut input = json!({"name": "Monday", "image_id": image(1).id});
             for (name, value) in fields.as_object().expect("an object") {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_sent_back() {
+    fn view_is_accepted_as_input() {
         let settings =
             create(&json!({"name": "Monday", "image_id": image(1).id})).expect("is right");
         let staging = Staging {

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_judged() {
+    fn each_field_is_validated() {
         for (name, input, wrong) in [
             ("nothing", json!({}), vec![]),
             (
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_key_is_kept_and_never_shown() {
+    fn secret_key_is_kept_and_hidden() {
         let set = json!({"captcha_kind": "hcaptcha", "captcha_site_key": "site", "captcha_secret_key": "hush"});
         let system = System::new(1, patch(&System::default(), &set).expect("is right"), NOON);
         let shown = view(&system);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn anonymous_users_who_are_never_forgotten_are_written_as_0_or_null() {
+    fn never_anonymise_is_written_as_0_or_null() {
         for value in [json!(0), json!(null)] {
             let settings = patch(
                 &System::default(),

@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_reads_back_until_it_expires() {
+    fn ticket_round_trips_until_it_expires() {
         let text = launch().sign(&keys());
         assert_eq!(LaunchTicket::open(&text, &keys(), NOW), Ok(launch()));
         let last = launch().expires;
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_did_not_sign_is_invalid() {
+    fn foreign_signatures_are_invalid() {
         let text = launch().sign(&keys());
         let owner = OwnerTicket {
             session: SessionId::from_bytes([1; 16]),
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_keeps_during_a_login_is_no_login() {
+    fn login_state_cookie_is_no_login() {
         let state = LoginState {
             state: "s".into(),
             nonce: "n".into(),

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_every_form_an_administrator_writes() {
+    fn times_are_parsed_in_all_accepted_formats() {
         for (name, text, millis) in [
             ("RFC 3339", "2026-01-01T00:00:00Z", Some(1_767_225_600_000)),
             (
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_rounded_up() {
+    fn waits_are_rounded_up() {
         let now = Timestamp::from_millis(10_000);
         assert_eq!(now.seconds_until(Timestamp::from_millis(10_001)), 1);
         assert_eq!(now.seconds_until(Timestamp::from_millis(12_000)), 2);

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_url_is_kept_as_it_was_parsed() {
+    fn session_url_is_stored_as_parsed() {
         let long = format!("https://example.com/{}", "a".repeat(MAX_URL_BYTES));
         for (name, text, kept) in [
             (
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitors_url_leads_to_the_public_internet_or_to_a_listed_host() {
+    fn dynamic_url_must_be_public_or_listed() {
         let listed = [
             ReferrerRule::parse("acme.com").expect("a host"),
             ReferrerRule::parse("10.0.0.7").expect("an address"),
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_cannot_break_out_of_a_header_or_a_style_sheet() {
+    fn image_url_cannot_inject_into_headers_or_css() {
         for (name, text, fits) in [
             ("https", "https://example.com/a.jpg?x=1&y=2", true),
             ("http", "http://example.com/a.jpg", false),
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_url_leads_elsewhere() {
+    fn error_url_must_not_lead_back_to_us() {
         let session = SessionId::from_bytes([1; 16]);
         let of_session = format!("https://S-{session}.example.org/");
         for (name, text, fits) in [
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn on_one_machine_no_name_of_it_leads_back() {
+    fn local_names_are_refused_on_one_machine() {
         let hosts = local("http://{session}.localhost:8300");
         let paths = local("http://localhost:8300/s/{session}");
         for (name, text, fits) in [

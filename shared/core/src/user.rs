@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_the_same_at_every_login_and_nobody_elses() {
+    fn user_id_is_stable_and_unique_per_login() {
         let id = UserId::of("https://login.example", "ann");
         assert_eq!(id, UserId::of("https://login.example", "ann"));
         for (issuer, subject) in [

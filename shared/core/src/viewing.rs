@@ -182,7 +182,7 @@ mod tests {
     use crate::testing::SeededEntropy;
 
     #[test]
-    fn each_sharing_has_a_link_of_its_own() {
+    fn each_share_has_its_own_link() {
         let entropy = SeededEntropy::new(1);
         let first = Sharing::default().begun(&entropy);
         let second = first.ended().begun(&entropy);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_from_before_there_were_viewers_reads_as_the_defaults() {
+    fn old_row_without_viewers_has_defaults() {
         assert_eq!(
             serde_json::from_str::<Viewing>("{}").expect("reads"),
             Viewing::default()

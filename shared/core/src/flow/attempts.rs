@@ -83,7 +83,7 @@ mod tests {
     use crate::testing::NOON;
 
     #[test]
-    fn an_address_that_tried_too_often_waits_for_the_next_minute() {
+    fn attempts_over_the_limit_wait_for_the_next_minute() {
         let limiter = AttemptLimiter::default();
         for _ in 0..3 {
             assert_eq!(limiter.wait("a", 3, NOON), None);

@@ -341,7 +341,7 @@ mod tests {
     use crate::testing::{NOON, cast};
 
     #[test]
-    fn what_was_read_before_a_change_is_not_kept_after_it() {
+    fn reads_from_before_a_change_are_not_cached() {
         let cache = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cast_is_remembered_for_as_long_as_is_promised() {
+    fn casts_are_cached_for_change_seconds() {
         let cache = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cast_is_forgotten_under_each_of_its_keys() {
+    fn invalidation_covers_all_keys_of_a_cast() {
         let cache = SettingsCache::default();
         let (link, other) = (cast(1), cast(2));
         let old = CastKey::parse("the-old-key").expect("a key");

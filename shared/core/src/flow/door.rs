@@ -201,7 +201,7 @@ mod tests {
     use crate::user::ConsoleRole;
 
     #[test]
-    fn a_login_is_let_in_by_its_roles() {
+    fn login_is_authorized_by_its_roles() {
         for (name, roles, may) in [
             ("nobody in particular", vec![], None),
             (

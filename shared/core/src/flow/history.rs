@@ -240,7 +240,7 @@ mod tests {
     use crate::testing::NOON;
 
     #[test]
-    fn an_hour_is_settled_when_it_has_been_over_for_an_hour() {
+    fn hour_is_final_one_hour_after_its_end() {
         let hours_back = |now: Timestamp| (NOON.seconds() - last_settled(now)) / HOUR_SECONDS;
         assert_eq!(hours_back(NOON), 2, "ten o'clock: over since eleven");
         assert_eq!(hours_back(NOON.minus_seconds(1)), 3);

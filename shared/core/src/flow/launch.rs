@@ -241,7 +241,7 @@ mod tests {
     use crate::testing::{cast, session};
 
     #[test]
-    fn a_container_is_told_of_sound_and_input_method() {
+    fn container_gets_sound_and_input_method() {
         for (audio_on, ime_on, audio, ime) in [(true, false, "1", "0"), (false, true, "0", "1")] {
             let mut session = session(&cast(1), 1);
             session.viewing.audio_on = audio_on;

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_refusals_are_written_at_once_and_a_flood_in_batches() {
+    fn first_refusals_are_written_at_once_and_a_flood_batched() {
         let buffer = RefusalBuffer::default();
         let at = |seconds| NOON.plus_seconds(seconds);
         for (name, second, count, expected) in [
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn flushing_an_empty_buffer_uses_up_no_write() {
+    fn flushing_an_empty_buffer_writes_nothing() {
         let buffer = RefusalBuffer::default();
         for second in 0..100 {
             assert_eq!(buffer.drain(NOON.plus_seconds(second)), []);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_was_not_written_is_written_with_the_next() {
+    fn failed_batch_is_written_with_the_next() {
         let buffer = RefusalBuffer::default();
         let batch = note(&buffer, NOON);
         buffer.restore(batch.clone());

@@ -122,7 +122,7 @@ mod tests {
     use crate::testing::{NOON, cast, session};
 
     #[test]
-    fn a_task_is_believed_gone_only_when_it_must_be() {
+    fn task_counts_as_gone_only_with_proof() {
         let task = |status| Task {
             task: TaskRef {
                 arn: "a".into(),

@@ -172,7 +172,7 @@ mod tests {
     use crate::testing::{NOON, cast, session};
 
     #[test]
-    fn a_due_session_gets_what_its_state_needs() {
+    fn sweep_action_depends_on_session_state() {
         let reserved = session(&cast(1), 1);
         let task = TaskRef {
             arn: "a".into(),

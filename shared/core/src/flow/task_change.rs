@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ecs_says_of_the_app_is_kept_beside_what_its_gate_said() {
+    fn ecs_reason_is_kept_beside_the_gates_reason() {
         let starting = session(&cast(1), 1)
             .started(task("a", Pending, 1).task)
             .expect("starts");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn news_moves_a_session_only_forward() {
+    fn task_events_move_sessions_only_forward() {
         let reserved = session(&cast(1), 1);
         let starting = reserved
             .started(task("a", Pending, 2).task)
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_unserved_session_is_refunded_and_the_first_reason_stays() {
+    fn only_unserved_sessions_are_refunded_first_reason_stays() {
         let starting = session(&cast(1), 1)
             .started(task("a", Pending, 1).task)
             .expect("starts");

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ban_wins_over_everything_and_names_whom_it_is_for() {
+    fn ban_wins_and_shows_its_label() {
         let list = |lines: &[&str]| {
             lines
                 .iter()

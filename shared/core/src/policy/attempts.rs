@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_must_wait_is_told_how_long() {
+    fn rate_limited_visitor_gets_retry_after() {
         assert_eq!(check(None), Ok(()));
         assert_eq!(
             check(Some(7)).err().and_then(|denial| denial.retry_after),

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_takes_what_its_session_can_cost_at_most() {
+    fn claim_takes_the_maximum_cost_of_its_session() {
         let mut small = image(1);
         if let ImageSource::Container(source) = &mut small.settings.source {
             (source.cpu, source.memory) = (1024, 2048);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reached_budget_says_when_its_window_is_over() {
+    fn reached_budget_says_when_its_window_ends() {
         let image = image(1);
         let both = budgets(Some(1000), Some(1000));
         let half_past = NOON.plus_seconds(1800);

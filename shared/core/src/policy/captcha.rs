@@ -46,7 +46,7 @@ mod tests {
     use crate::testing::user;
 
     #[test]
-    fn a_proof_is_wanted_of_anonymous_visitors_only() {
+    fn captcha_is_required_of_anonymous_visitors_only() {
         use ProofFact::{Failed, Missing, NotAsked, Passed, Unchecked};
         for (name, anonymous, required, logged_in, proof, code) in [
             ("not required", true, false, false, Missing, None),

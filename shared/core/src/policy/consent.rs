@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_visitors_own_address_needs_consent() {
+    fn only_a_dynamic_url_needs_consent() {
         for (name, by_visitor, consent, passes) in [
             ("the link's address", false, Some(false), true),
             ("the visitor's, agreed", true, Some(true), true),

@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_and_disabled_look_alike() {
+    fn unknown_and_disabled_links_look_alike() {
         let enabled = crate::testing::cast(1);
         let mut disabled = enabled.clone();
         disabled.settings.enabled = false;

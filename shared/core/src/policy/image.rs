@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_enabled_image_passes() {
+    fn only_enabled_images_pass() {
         let enabled = crate::testing::image(1);
         let mut disabled = enabled.clone();
         disabled.settings.enabled = false;

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_slides() {
+    fn rate_window_slides() {
         let limit = |sessions| {
             Some(IpLimit {
                 sessions,
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exempt_address_has_no_limit() {
+    fn exempt_address_has_no_limit() {
         let exempt = vec![AddressRule::parse("192.0.2.0/24 Classroom").expect("a block")];
         let limit = IpLimit {
             sessions: 1,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_added_and_old_ones_are_dropped() {
+    fn slot_is_added_and_old_ones_dropped() {
         let limit = &IpLimit {
             sessions: 2,
             within_seconds: 60,

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_visitor_chooses_only_where_the_link_lets_them() {
+    fn dynamic_url_needs_the_links_permission() {
         for (name, dynamic, wish, url, by_visitor, ignored) in [
             (
                 "no wish",

@@ -126,7 +126,7 @@ mod tests {
     use crate::testing::{NOON, cast, image, session, user};
 
     #[test]
-    fn only_limits_that_are_on_and_users_are_counted() {
+    fn only_active_limits_and_users_are_counted() {
         let grant = |most| Grant {
             sessions_per_user: most,
             ..Grant::default()
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_session_lacks_what_was_not_counted_when_it_was_claimed() {
+    fn session_lacks_counts_of_limits_set_after_its_claim() {
         let (mut capped, other) = (cast(1), cast(2));
         capped.settings.max_live_sessions = Some(3);
         let all = SystemSettings {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_counted_where_a_session_has_one() {
+    fn profile_is_counted_if_the_session_has_one() {
         let (mut cast, mut image, user) = (cast(1), image(1), user(1));
         cast.settings.allow_anonymous = false;
         image.settings.profile.path = Some("/home/app".into());
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_count_is_told_in_its_own_words() {
+    fn each_reached_limit_has_its_own_code() {
         let limited = |max_sessions| SystemSettings {
             max_sessions,
             ..SystemSettings::default()

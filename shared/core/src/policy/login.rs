@@ -21,7 +21,7 @@ mod tests {
     use crate::testing::user;
 
     #[test]
-    fn a_link_without_anonymous_users_wants_a_login() {
+    fn link_without_anonymous_access_requires_login() {
         for (name, allow, user, passes) in [
             ("anonymous, allowed", true, None, true),
             ("anonymous, not allowed", false, None, false),

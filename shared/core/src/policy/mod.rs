@@ -398,7 +398,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn rules_speak_in_the_order_of_the_design() {
+    fn policies_are_evaluated_in_design_order() {
         let window = Window {
             key: String::new(),
             stamp: "1".into(),
@@ -493,7 +493,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_cast_without_limits_takes_nothing() {
+    fn cast_without_limits_consumes_nothing() {
         let fixture = Fixture::plain();
         let Verdict::Admit(admission) = admit(&fixture.facts()) else {
             panic!("is admitted")
@@ -557,7 +557,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn own_session_x_state_of_link_x_login_x_parameters() {
+    fn resume_decision_table() {
         let (own, ann) = (session(&cast(1), 1), user(1));
         let wishes = |url: Option<&str>, network: Option<&str>| LinkParameters {
             kasm_url: url.map(str::to_owned),
@@ -620,7 +620,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_asked_before_a_resume() {
+    fn checks_before_a_resume() {
         let (own, ann) = (session(&cast(1), 1), user(1));
         let code = |fixture: &Fixture, user: Option<&User>, wait: Option<u64>| {
             let own_session = wait.is_none().then_some(&own);

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_must_be_allowed_by_the_link_and_by_the_image() {
+    fn network_must_be_allowed_by_link_and_image() {
         let name = |text: &str| NetworkName::parse(text).expect(text);
         let all: &[&str] = &[];
         for (case, dynamic, selection, restricted, own, wish, expected) in [
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_gone_is_never_replaced_by_another() {
+    fn deleted_network_is_never_replaced() {
         let lab = NetworkName::parse("lab");
         for (case, chosen, exists, wished, code) in [
             ("none", None, false, false, None),

@@ -28,7 +28,7 @@ mod tests {
     use crate::testing::NOON;
 
     #[test]
-    fn a_closed_link_says_when_it_opens() {
+    fn closed_link_gives_its_next_opening() {
         // Noon of a Monday.
         for (name, span, wait) in [
             ("open", "mon 09:00-17:00", None),

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_read_back() {
+    fn notice_codes_round_trip() {
         for reason in NotApplied::ALL {
             assert_eq!(NotApplied::parse(reason.as_str()), Some(reason));
         }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_opened_when_the_link_and_the_app_can() {
+    fn resume_opens_a_url_if_link_and_app_allow() {
         let mut settings = cast(1).settings;
         settings.kasm_url = Some("https://own.example/".into());
         let opened = "https://example.com/";
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_session_stays_in_its_network() {
+    fn resume_keeps_the_network() {
         let unchanged = &[NotApplied::NetworkUnchanged][..];
         for (name, wish, expected) in [
             ("no wish", None, &[][..]),

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limited_link_ends_at_zero() {
+    fn limited_link_is_refused_at_zero() {
         for (name, limited, remaining, passes) in [
             ("off, none", false, 0, true),
             ("off, some", false, 5, true),

@@ -234,7 +234,7 @@ mod tests {
     use crate::referrer::ReferrerRule;
 
     #[test]
-    fn every_rule_is_heard_and_the_first_refusal_is_the_answer() {
+    fn trace_has_every_rule_and_the_first_refusal_decides() {
         let mut fixture = Fixture::plain();
         fixture.cast.settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
         fixture.cast.settings.limit_total_sessions = true;
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_link_there_is_one_step() {
+    fn trace_without_a_link_has_one_step() {
         let fixture = Fixture::plain();
         let steps = trace(&Facts {
             cast: None,

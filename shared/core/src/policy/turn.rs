@@ -45,7 +45,7 @@ mod tests {
     use crate::testing::{NOON, cast};
 
     #[test]
-    fn nobody_overtakes_those_who_wait() {
+    fn new_claims_do_not_overtake_the_queue() {
         let id = |n| SessionId::from_bytes([n; 16]);
         let empty = Room::empty(cast(1).id);
         let two = empty

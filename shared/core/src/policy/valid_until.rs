@@ -20,7 +20,7 @@ mod tests {
     use crate::testing::NOON;
 
     #[test]
-    fn a_link_ends_on_the_dot() {
+    fn link_expires_exactly_at_valid_until() {
         for (name, valid_until, passes) in [
             ("for ever", None, true),
             ("in a second", Some(NOON.plus_seconds(1)), true),

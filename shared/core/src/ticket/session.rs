@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn tickets_are_taken_by_their_own_keys_and_in_time() {
+    fn session_tickets_are_bound_to_key_and_time() {
         let (old, new) = (Keyring::new(&[5; 32]), Keyring::new(&[6; 32]));
         let both = Keyring::changing(&[6; 32], Some(&[5; 32]));
         let key = old.sessions().named("");
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn no_kind_of_ticket_is_taken_for_another() {
+    fn ticket_kinds_are_not_interchangeable() {
         let keys = Keyring::new(&[5; 32]);
         let (keys, id) = (keys.sessions(), ticket().session);
         let key = keys.named("");
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_reads_what_it_is_told_of_its_own_session() {
+    fn gate_reads_headers_of_its_own_session() {
         let keys = Keyring::new(&[5; 32]);
         let text = ticket().sign(keys.sessions().named(""));
         let told = SessionTicket::told(&text);
