@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_set_is_enough() {
+    fn required_variables_suffice() {
         let settings = read(&complete()).expect("complete");
         assert_eq!(settings.terms.public_url, "https://cast.example.com");
         assert_eq!(settings.terms.report_url, settings.terms.public_url);
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_deployment_begins_with_what_is_set_and_0_is_nothing() {
+    fn first_limits_are_read_and_0_means_none() {
         for (name, value, expected) in [
             ("CASTING_FIRST_MAX_SESSIONS", "100", (Some(100), None, None)),
             ("CASTING_FIRST_MAX_SESSIONS", "0", (None, None, None)),
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_reported_in_one_go() {
+    fn all_missing_variables_are_reported_at_once() {
         let SettingsError(problems) = read(&Variables::new()).expect_err("nothing is set");
         let missing: Vec<_> = problems
             .iter()
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn each_variable_is_judged() {
+    fn each_variable_is_validated() {
         for (name, value) in [
             ("CASTING_PUBLIC_URL", ""),
             ("CASTING_PUBLIC_URL", "cast.example.com"),
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_secret_is_said_without_it() {
+    fn secret_errors_do_not_show_the_secret() {
         let text = read(&with("CASTING_SIGNING_KEY", "hunter2"))
             .expect_err("too short")
             .to_string();
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_provider_is_optional_and_needs_a_client_id() {
+    fn login_provider_is_optional_and_needs_a_client_id() {
         assert_eq!(read_login(&complete()), Ok(None));
         let has_logins = |variables: &Variables| read(variables).expect("complete").has_logins;
         assert!(!has_logins(&complete()) && !has_logins(&with("CASTING_OIDC_ISSUER", " ")));
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_in_front_is_optional_and_named_by_its_header() {
+    fn proxy_is_optional_and_named_by_its_header() {
         assert_eq!(read_hop(&complete()), Ok(None));
         let hop = |variables: &Variables| {
             read_hop(variables)
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_can_be_set_together_and_one_by_one() {
+    fn endpoints_can_be_set_together_or_separately() {
         let both = read(&with("AWS_ENDPOINT_URL", "http://localhost:1"))
             .expect("complete")
             .aws;

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_https_endpoint_is_greeted_with_a_tls_handshake() {
+    async fn https_endpoint_gets_a_tls_handshake() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("https://{}", listener.local_addr().expect("an address"));
         let client = clients::dynamodb(
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_certificate_of_nobody_is_trusted_only_when_the_bundle_names_it() {
+    async fn self_signed_certificate_needs_the_ca_bundle() {
         let (url, certificate) = secret_endpoint().await;
         let file = std::env::temp_dir().join(format!("casting-bundle-{}.pem", std::process::id()));
         std::fs::write(&file, certificate).expect("a file");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_endpoint_that_says_nothing_is_given_up() {
+    async fn silent_endpoint_times_out() {
         let (url, _served) = endpoint(false).await;
         let client = clients::dynamodb(
             &AwsSettings::local(&url, &url),

@@ -47,7 +47,7 @@ mod tests {
     use tracing::Level;
 
     #[test]
-    fn our_own_code_speaks_at_the_level_that_is_set_and_others_only_warn() {
+    fn log_level_applies_to_own_crates_and_others_warn() {
         for (name, level, target, at, logged) in [
             ("by default", None, "casting_core::flow", Level::INFO, true),
             (

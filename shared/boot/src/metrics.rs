@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_metrics_texts_dimensions_and_the_rest_is_said() {
+    fn event_fields_become_metrics_and_dimensions() {
         let kept = Arc::default();
         tracing::subscriber::with_default(
             tracing_subscriber::registry().with(Kept(Arc::clone(&kept))),

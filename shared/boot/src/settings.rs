@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_scheme_host_and_port() {
+    fn origin_is_scheme_host_and_port() {
         for (name, text, kept) in [
             (
                 "https",
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_url_has_one_place_for_the_session() {
+    fn session_url_template_needs_one_placeholder() {
         for (text, fits) in [
             ("https://{session}.example.com", true),
             ("https://example.com/s/{session}/", true),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signing_key_has_32_bytes() {
+    fn signing_key_has_32_bytes() {
         for (name, text, fits) in [
             ("zeros", "A".repeat(43), true),
             (

@@ -60,7 +60,7 @@ mod tests {
     use casting_core::ids::draw;
 
     #[test]
-    fn the_clock_is_past_2025_and_no_two_draws_are_alike() {
+    fn clock_is_plausible_and_random_bytes_differ() {
         assert!(SystemClock.now().seconds() > 1_735_689_600);
         let entropy = SystemEntropy::new();
         assert_ne!(draw(&entropy), draw(&entropy));

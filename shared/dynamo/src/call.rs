@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_cap() {
+    fn backoff_doubles_up_to_a_cap() {
         let waits = [1, 2, 3, 4, 5, 6, 100].map(|tries| longest_wait(tries).as_millis());
         assert_eq!(waits, [25, 50, 100, 200, 400, 400, 400]);
     }

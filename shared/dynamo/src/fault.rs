@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_part_decides_and_a_busy_part_makes_the_rest_provisional() {
+    fn first_failed_part_decides_unless_a_part_conflicts() {
         const FAILED: &str = "ConditionalCheckFailed";
         const BUSY: &str = "TransactionConflict";
         for (name, codes, expected) in [

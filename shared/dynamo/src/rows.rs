@@ -550,7 +550,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_claim_leads_to_the_session_that_it_was_given() {
+    fn claim_row_points_to_its_session() {
         let ready = staged()
             .ready(
                 Endpoint {
@@ -580,7 +580,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_row_reads_back_as_it_was_written() {
+    fn rows_round_trip() {
         for original in [cast(1), full_cast()] {
             assert_eq!(Cast::from(back(&CastRow::from(&original)).1), original);
         }
@@ -660,7 +660,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_refusal_reads_back_with_and_without_a_cast_and_samples() {
+    fn refusal_rows_round_trip_with_optional_parts() {
         let sample = RefusalSample {
             at: NOON,
             reference: Reference::of(&session(&cast(1), 1).id),
@@ -688,7 +688,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_open_sessions_are_due_and_only_ended_ones_expire() {
+    fn only_open_sessions_are_due_and_only_ended_expire() {
         for session in sessions() {
             let item = back(&SessionRow::from(&session)).0;
             let name = session.state.as_str();
@@ -707,7 +707,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_fields_of_the_rows_are_the_keys_of_the_schema() {
+    fn row_fields_match_the_schema_keys() {
         let open = back(&SessionRow::from(&sessions()[0])).0;
         let waiting = back(&SessionRow::from(&staged())).0;
         let window = Window {

@@ -396,7 +396,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_schema_meets_its_own_name() {
+    fn schemas_match_their_table_names() {
         let names = TableNames::with_prefix("casting-");
         assert_eq!(names.schemas().count(), TABLES.len());
         for (name, schema) in names.schemas() {

@@ -357,7 +357,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_reads_back_and_nothing_else_reads() {
+    fn cursor_round_trips_and_rejects_other_text() {
         let id = SessionId::from_bytes([7; 16]);
         for millis in [1_795_435_200_000i64, 0, -5] {
             let key: Item = [

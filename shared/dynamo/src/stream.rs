@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_news_exactly_when_it_leaves_its_pool() {
+    fn stream_reports_exactly_pool_departures() {
         let endpoint = || Endpoint {
             host: "10.0.0.1".into(),
             port: 8080,

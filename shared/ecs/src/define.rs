@@ -272,7 +272,7 @@ mod tests {
     use crate::scripted::{self, Reply};
 
     #[test]
-    fn a_session_of_our_definition_has_a_place_in_the_log() {
+    fn own_definition_has_a_log_stream() {
         use casting_core::session::{TaskRef, TaskStatus};
         let logs = LogSettings {
             group: "/casting/sessions".into(),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_container_becomes_a_definition_with_the_gate_first_and_no_task_role() {
+    async fn definition_puts_the_gate_first_without_task_role() {
         let reply = Reply::ok(json!({ "taskDefinition": { "taskDefinitionArn": "arn:def:1" } }));
         let (launcher, script) = scripted::launcher(vec![reply]);
         let image = testing::image(1);
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_gate_is_brought_into_the_apps_own_container() {
+    async fn gate_is_injected_into_the_app_container() {
         let body = registered(|_| {}, Capacity::FargateSpot).await;
         let mount = |read_only: Option<bool>| match read_only {
             Some(read_only) => {
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_that_starts_its_app_itself_has_the_gate_beside_it() {
+    async fn image_with_its_own_entrypoint_gets_a_sidecar_gate() {
         let beside = |image: &mut Image| {
             if let ImageSource::Container(source) = &mut image.settings.source {
                 (source.command, source.ephemeral_storage) = (Vec::new(), Some(50));
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_ecs_says_against_a_definition_is_for_the_administrator_and_the_rest_is_a_fault() {
+    async fn ecs_validation_errors_are_shown_and_others_are_faults() {
         for (code, words) in [
             ("ClientException", true),
             ("InvalidParameterException", true),
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_definition_that_exists_needs_no_call() {
+    async fn existing_definition_needs_no_call() {
         let (launcher, script) = scripted::launcher(vec![]);
         let mut image = testing::image(1);
         image.settings.source = ImageSource::TaskDefinition("mine:3".into());

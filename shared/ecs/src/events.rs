@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_is_one_of_five() {
+    fn ecs_statuses_map_to_five() {
         for (last, desired, expected) in [
             ("PROVISIONING", "RUNNING", TaskStatus::Provisioning),
             ("PENDING", "RUNNING", TaskStatus::Pending),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_read_and_what_we_do_not_know_is_ignored() {
+    fn events_are_parsed_and_unknown_ones_ignored() {
         let session = SessionId::from_bytes([7; 16]);
         let event = json!({
             "version": "0", "id": "1", "detail-type": "ECS Task State Change", "source": "aws.ecs", "time": "2026-11-23T12:00:00Z",
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_apps_own_end_is_told_from_its_neighbours() {
+    fn app_exit_is_distinguished_from_sidecars() {
         let told = |names: &[&str]| {
             let overrides = names.iter().map(|name| json!({ "name": name }));
             json!({ "containerOverrides": overrides.collect::<Vec<_>>() })
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_of_somebody_else_belongs_to_no_session() {
+    fn foreign_task_has_no_session() {
         for started_by in [json!(null), json!("ecs-svc/123"), json!("somebody")] {
             let event = json!({ "detail": { "taskArn": "arn:1", "lastStatus": "RUNNING", "startedBy": started_by } });
             assert_eq!(

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_judged_by_its_name_and_words() {
+    fn errors_are_classified_by_code_and_message() {
         for (name, status, code, message, kind) in [
             (
                 "throttled",

@@ -134,7 +134,7 @@ mod tests {
     use crate::scripted::{self, Reply};
 
     #[tokio::test]
-    async fn a_task_that_ecs_does_not_know_is_none() {
+    async fn unknown_task_is_none() {
         let unknown = Reply::error(
             "InvalidParameterException",
             "The referenced task was not found.",
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_stop_is_a_fault_and_a_long_reason_is_cut() {
+    async fn refused_stop_is_a_fault_and_long_reason_is_cut() {
         let (launcher, script) =
             scripted::launcher(vec![Reply::error("AccessDeniedException", "no", json!({}))]);
         assert!(launcher.stop_task("arn:1", &"ü".repeat(999)).await.is_err());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn running_and_stopped_tasks_are_found_each_once() {
+    async fn running_and_stopped_tasks_are_listed_once() {
         let listed = |arns: Value| Reply::ok(json!({ "taskArns": arns }));
         let described =
             Reply::ok(json!({ "tasks": [{ "taskArn": "arn:1" }, { "taskArn": "arn:2" }] }));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_the_edge_is_inside_the_network_the_gate_is_at_its_private_address() {
+    async fn inside_edge_uses_the_gates_private_address() {
         let (session, listed) = (SessionId::from_bytes([1; 16]), || {
             Reply::ok(json!({ "taskArns": ["arn:1"] }))
         });

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_answer_has_its_outcome() {
+    async fn each_run_task_answer_has_its_outcome() {
         let conflict = || {
             Reply::error(
                 "ConflictException",
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_never_lasts_longer_than_the_budget() {
+    async fn retries_stay_within_the_time_budget() {
         let (launcher, _) = scripted::launcher((0..9).map(|_| Reply::Silence).collect());
         let start = tokio::time::Instant::now();
         launcher.run_task(&spec()).await;
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_request_says_whose_task_it_is_and_nothing_more() {
+    async fn run_task_request_identifies_its_session_only() {
         let (launcher, script) = scripted::launcher(vec![started()]);
         launcher.run_task(&spec()).await;
         let (operation, body) = script.calls().remove(0);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gate_beside_the_app_has_an_environment_of_its_own() {
+    async fn sidecar_gate_has_its_own_environment() {
         let (launcher, script) = scripted::launcher(vec![started()]);
         let spec = TaskSpec {
             gate_environment: Some(vec![("CAST_BOOTSTRAP_TOKEN".into(), "hush".into())]),
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_environment_too_large_for_ecs_is_refused_before_the_call() {
+    async fn oversized_environment_is_refused_before_the_call() {
         let (launcher, script) = scripted::launcher(vec![]);
         let mut spec = spec();
         spec.environment

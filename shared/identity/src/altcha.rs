@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_solved_challenge_passes_for_whom_it_was_made_while_it_is_good() {
+    fn solved_challenge_passes_for_its_visitor_until_expiry() {
         let payload = solved(
             &altcha()
                 .challenge("cast/ticket", NOON)
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn one_challenge_has_one_name_however_it_was_solved() {
+    fn challenge_id_does_not_depend_on_the_solution() {
         let payload = solved(&altcha().challenge("a", NOON).expect("a challenge"));
         let mut later = payload.clone();
         later.solution.time = Some(9.0);

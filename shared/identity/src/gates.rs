@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_gate_is_reached_at_its_sessions_own_name_or_it_is_said_why_not() {
+    async fn gate_request_uses_the_session_host_or_explains_failure() {
         let take = async |headers: HeaderMap, order: String| {
             let text = |name| {
                 headers

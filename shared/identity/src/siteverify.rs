@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_passes_only_when_everything_in_it_is_right() {
+    fn only_a_fully_valid_answer_passes() {
         for (name, kind, fields, expected) in [
             ("v2", RecaptchaV2, json!({}), "passed"),
             ("v3", RecaptchaV3, json!({}), "passed"),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_error_blames_the_right_side() {
+    fn documented_errors_are_attributed_correctly() {
         for (kind, codes, expected) in [
             (
                 RecaptchaV2,
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_a_provider_does_nobody_is_let_through_by_it() {
+    async fn provider_failures_never_admit_visitors() {
         let good = json!({"success": true, "hostname": HOST}).to_string();
         let at_once = Duration::ZERO;
         let late = Duration::from_secs(2);
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_keys_or_with_a_huge_token_nobody_is_asked() {
+    async fn missing_keys_or_oversized_token_make_no_request() {
         let captchas = Captchas::new(&[[1; 32]]).expect("TLS");
         let without = CaptchaSettings {
             secret_key: None,
@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_deployments_own_secret_key_is_shown_and_not_the_settings() {
+    async fn deployment_secret_key_takes_precedence() {
         let url = provider(
             json!({"success": true, "hostname": HOST}).to_string(),
             Duration::ZERO,

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_signed_with_its_size_and_its_checksum() {
+    fn upload_signature_covers_size_and_checksum() {
         let upload = bucket(None)
             .upload("profiles/a/b/c", 7, &"ab".repeat(32))
             .expect("signs");
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_fetched_is_signed_for_one_key_and_one_moment() {
+    fn download_signature_covers_key_and_time() {
         let (here, there) = (bucket(Some("http://127.0.0.1:9/")), bucket(None));
         let url = here.download("profiles/a").expect("signs");
         assert!(

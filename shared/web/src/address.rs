@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_knows_the_address_and_headers_do_not_change_it() {
+    fn client_address_comes_from_the_gateway_not_headers() {
         for (name, source, expected) in [
             ("IPv4", Some("192.0.2.1"), Some("192.0.2.1")),
             ("IPv6", Some("2001:db8::1"), Some("2001:db8::1")),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_hop_is_believed_for_its_own_entry_only() {
+    fn trusted_proxy_header_uses_only_its_own_entry() {
         for (name, values, expected) in [
             ("one", &["192.0.2.1"][..], Some("192.0.2.1")),
             ("with a port", &["192.0.2.1:4711"], Some("192.0.2.1")),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_goes_around_the_hop_has_no_address() {
+    fn bypassing_the_trusted_proxy_gives_no_address() {
         let hop = TrustedHop {
             header: HeaderName::from_static("x-visitor"),
             proof: Some("hush".into()),

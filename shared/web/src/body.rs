@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_read_or_refused_with_the_right_status() {
+    fn form_body_is_parsed_or_refused_with_its_status() {
         for (name, content_type, body, expected) in [
             ("plain", FORM, Body::from("ticket=abc"), Ok(Some("abc"))),
             (
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_read_or_refused_with_the_right_status() {
+    fn json_body_is_parsed_or_refused_with_its_status() {
         for (name, content_type, body, expected) in [
             ("plain", JSON, Body::from("[1]"), Ok(vec![1])),
             (

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_an_error_of_its_own_and_reads_back() {
+    fn error_codes_are_distinct_and_round_trip() {
         let denials = DenialCode::ALL.into_iter().map(Code::Denial);
         let codes: Vec<_> = denials
             .chain(Mistake::ALL.iter().copied().map(Code::Mistake))

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_by_its_whole_name() {
+    fn cookie_is_found_by_exact_name() {
         let headers = headers(&[
             ("cookie", "a=1; cast-s1=v1.x.y;b=2"),
             ("cookie", "later=yes; a=2"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_is_read_whatever_the_case_of_its_scheme() {
+    fn bearer_scheme_is_case_insensitive() {
         for (value, expected) in [
             ("Bearer abc", Some("abc")),
             ("bearer  abc ", Some("abc")),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_set_out_of_reach_of_scripts() {
+    fn cookies_are_http_only() {
         let cookie = SetCookie {
             name: "cast-s1",
             value: "v1.x.y",

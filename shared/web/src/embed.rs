@@ -48,7 +48,7 @@ mod tests {
     use casting_core::testing::cast;
 
     #[test]
-    fn a_link_for_listed_sites_can_be_put_into_their_pages_and_no_other() {
+    fn only_listed_sites_may_embed_a_link() {
         let mut settings = cast(1).settings;
         assert_eq!(
             snippet(&settings, "Paint", "https://cast.example.com"),

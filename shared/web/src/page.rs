@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_small_and_loads_nothing_from_elsewhere() {
+    fn page_is_small_and_loads_no_external_resources() {
         let reply = Page::new("A title <&>", &"<p>Hello</p>").reply(&visit());
         let html = body(&reply);
         assert!(
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_lets_in_this_page_and_nothing_else() {
+    fn csp_allows_only_the_page_itself() {
         let reply = Page {
             script: "1",
             forms: Forms::LeadAway,
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_script_and_a_picture_are_let_in_by_name() {
+    fn csp_allows_named_scripts_and_images() {
         let foreign = Foreign {
             script: "https://captcha.example/api.js".into(),
             sources: "https://captcha.example",
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_passed_on_says_what_it_is() {
+    fn page_has_opengraph_tags() {
         let card = Card {
             description: "Five <minutes>",
             url: "https://cast.example.com/cast/123abc",
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sites_of_the_referrer_list_may_frame() {
+    fn csp_lets_listed_referrers_frame_the_page() {
         for (rules, expected) in [
             (&[][..], "'none'"),
             (&["acme.com"], "acme.com:* *.acme.com:*"),
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_told_in_words_with_reference_and_wait() {
+    fn problem_page_shows_reference_and_wait() {
         let known = Problem::denied(
             Denial::retry(DenialCode::IpLimit, 42),
             Reference::parse("k3f7-2mqa"),

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_when_to_come_back_and_what_to_quote() {
+    fn problem_has_retry_after_and_reference() {
         let reply = Problem::denied(
             Denial::retry(DenialCode::IpLimit, 42),
             Reference::parse("k3f7-2mqa"),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_not_possible_are_named() {
+    fn invalid_values_are_named() {
         let error = FieldError {
             pointer: "/name".into(),
             detail: "A cast needs a name.".into(),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_is_told_the_right_ones_and_a_stranger_how_to_sign_in() {
+    fn problems_set_allow_and_www_authenticate() {
         let reply = Problem::from(Miss::MethodNotAllowed("GET, HEAD".into())).reply();
         assert_eq!(
             (reply.status().as_u16(), &reply.headers()["allow"]),

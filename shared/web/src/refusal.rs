@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_sent_to_an_error_page() {
+    fn browser_is_redirected_to_an_error_page() {
         let plain = || Denial::new(DenialCode::NoSessionsLeft);
         let later = || Denial::retry(DenialCode::IpLimit, 42);
         for (name, denial, error_url, location) in [
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_in_particular_is_said_on_the_spot_and_escaped() {
+    fn specific_message_is_rendered_directly_and_escaped() {
         let denial = || {
             Denial::because(
                 DenialCode::AddressDenied,
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_frame_of_a_listed_site_a_refusal_is_said_where_it_stands() {
+    fn framed_refusal_is_rendered_in_the_frame() {
         let request = http::Request::builder()
             .uri("/cast/123abc")
             .header("sec-fetch-dest", "iframe")
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_gets_the_problem_whatever_the_link_says() {
+    fn api_client_gets_problem_json_despite_error_url() {
         let reply = visit("application/json").refuse(&refusal(
             Denial::new(DenialCode::CastExpired),
             Some("https://acme.com"),

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_told_as_structured_fields() {
+    fn rate_limit_headers_are_structured_fields() {
         let limit = |name, left| RateLimit {
             name,
             quota: 2,

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_and_people_are_told_apart() {
+    fn api_clients_and_browsers_are_distinguished() {
         for (name, accept, wants_json) in [
             (
                 "a browser",
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_gives_itself_away() {
+    fn cross_site_requests_are_detected() {
         for (name, headers, expected) in [
             (
                 "our page",
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_told_from_a_window() {
+    fn framed_requests_are_detected() {
         for (dest, framed) in [
             ("iframe", true),
             ("embed", true),
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn referrer_query_and_credentials_are_read() {
+    fn referrer_query_and_credentials_are_parsed() {
         let visit = visit(
             "GET",
             &[
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_and_a_browser_are_read_from_their_cookies() {
+    fn login_and_browser_cookies_are_parsed() {
         let (keys, now) = (Keyring::new(&[1; 32]), NOON);
         let ticket = LoginTicket {
             user: user(1),
@@ -497,14 +497,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_head_has_no_body() {
+    fn head_response_has_no_body() {
         let reply = || Problem::new(Mistake::NotFound).reply();
         assert_eq!(*visit("HEAD", &[]).finish(reply()).body(), Body::Empty);
         assert_ne!(*visit("GET", &[]).finish(reply()).body(), Body::Empty);
     }
 
     #[test]
-    fn a_function_answers_its_own_routes_only() {
+    fn function_serves_only_its_own_routes() {
         let status = |visit: &RequestContext, function| {
             visit
                 .route(function)

@@ -464,7 +464,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_of_the_table_is_found() {
+    fn every_route_of_the_table_matches() {
         for route in ROUTES {
             let path = route
                 .path
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_table_is_missed() {
+    fn unknown_paths_do_not_match() {
         for (method, path, miss) in [
             (Method::GET, "/", Some(Miss::NotFound)),
             (Method::GET, "/cast/", Some(Miss::NotFound)),

@@ -26,7 +26,7 @@ const PASSING: [&[Trouble]; 7] = [
 ];
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() {
+async fn lost_answer_of_a_write_is_recovered_exactly_once() {
     let database = Database::open().await;
     let still = database.store(Plan::default());
     for (n, troubles) in (0..).zip(PASSING) {
@@ -142,7 +142,7 @@ async fn a_write_whose_answer_is_lost_is_written_once_and_reported_as_written() 
 }
 
 #[tokio::test]
-async fn a_write_that_is_given_up_says_what_is_known() {
+async fn abandoned_write_reports_what_is_known() {
     let database = Database::open().await;
     let mut running = Vec::new();
     for (name, troubles, kind, calls) in [
@@ -182,7 +182,7 @@ async fn a_write_that_is_given_up_says_what_is_known() {
 }
 
 #[tokio::test]
-async fn a_claim_costs_one_call_and_so_does_a_link() {
+async fn claim_and_link_cost_one_call_each() {
     let database = Database::open().await;
     let plan = Plan::default();
     let store = database.store(plan.clone());
@@ -218,7 +218,7 @@ async fn a_claim_costs_one_call_and_so_does_a_link() {
 }
 
 #[tokio::test]
-async fn a_thousand_visitors_on_a_hundred_places_all_get_an_answer() {
+async fn a_thousand_claims_for_a_hundred_sessions_all_complete() {
     let database = Database::open().await;
     let store = database.store(Plan {
         conflict: 0.5,

@@ -20,7 +20,7 @@ fn seed() -> u64 {
 }
 
 #[tokio::test]
-async fn the_store_keeps_its_contract() {
+async fn store_passes_its_contract() {
     let database = Database::open().await;
     run_all(&database.store(Plan::default()), seed())
         .await
@@ -28,7 +28,7 @@ async fn the_store_keeps_its_contract() {
 }
 
 #[tokio::test]
-async fn the_store_keeps_its_contract_when_answers_are_lost_and_rows_are_busy() {
+async fn store_passes_its_contract_under_faults_and_contention() {
     let database = Database::open().await;
     let troubled = Plan {
         lose_answer: 0.06,
@@ -43,7 +43,7 @@ async fn the_store_keeps_its_contract_when_answers_are_lost_and_rows_are_busy() 
 }
 
 #[tokio::test]
-async fn tables_that_exist_are_left_alone() {
+async fn existing_tables_are_left_alone() {
     let database = Database::open().await;
     let store = database.store(Plan::default());
     let cast = casting_core::testing::cast(fastrand::u8(..));

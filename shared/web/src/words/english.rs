@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_told_in_units_that_people_use() {
+    fn waits_are_formatted_with_units() {
         for (seconds, words) in [
             (1, "1 second"),
             (90, "90 seconds"),

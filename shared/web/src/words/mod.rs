@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_accepted_language_is_spoken_and_english_to_everybody_else() {
+    fn best_accepted_language_wins_with_english_fallback() {
         static OTHER: Words = Words {
             language: "xx",
             ..ENGLISH
