@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sign_in_leads_into_the_console_and_nowhere_else() {
+    fn sign_in_redirects_only_into_the_console() {
         for (wanted, expected) in [
             (None, "/admin"),
             (Some("/admin/casts?search=x"), "/admin/casts?search=x"),

@@ -26,7 +26,7 @@ const FORBIDDEN: [&str; 9] = [
 ];
 
 #[test]
-fn every_page_keeps_the_rules_of_the_house() {
+fn all_console_pages_follow_the_layout_rules() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gallery");
     std::fs::create_dir_all(&folder).expect("a folder");
     for (name, frame, screen) in samples::pages() {

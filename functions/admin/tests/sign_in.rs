@@ -61,7 +61,7 @@ async fn page(has_logins: bool, user: Option<User>) -> String {
 }
 
 #[tokio::test]
-async fn a_login_is_offered_only_where_there_is_a_provider() {
+async fn login_button_needs_a_provider() {
     let (with, without) = (page(true, None).await, page(false, None).await);
     assert!(
         with.contains("Sign in with your account") && with.contains("/login?to=%2Fadmin%2Fcasts"),
@@ -80,7 +80,7 @@ async fn a_login_is_offered_only_where_there_is_a_provider() {
 }
 
 #[tokio::test]
-async fn whoever_has_logged_in_and_has_no_role_is_told_so() {
+async fn user_without_role_gets_an_explanation() {
     let stranger = User {
         roles: Default::default(),
         ..casting_core::testing::user(1)

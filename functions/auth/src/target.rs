@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_leads_nowhere_but_to_us() {
+    fn login_redirects_only_to_own_pages() {
         let long = format!("/cast/{}", "a".repeat(MAX_BYTES));
         for (name, to, kept) in [
             (

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_standing_has_its_word() {
+    fn every_link_status_has_badge_text() {
         for (refused, amount, word, status) in [
             (None, None, "open", 200),
             (None, Some(Amount::Many), "many left", 200),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn words_can_be_read_on_every_colour() {
+    fn badge_text_has_enough_contrast() {
         let channel = |hex: &str| {
             let c = f64::from(u8::from_str_radix(hex, 16).expect("a byte")) / 255.0;
             if c <= 0.04045 {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_has_not_changed_is_not_sent_again() {
+    fn unchanged_badge_is_answered_with_304() {
         let open = standing(None, None);
         let first = reply(&open, None);
         let tag = first.headers()["etag"].to_str().expect("text").to_owned();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_the_page_is_kept_for_that_page_only_and_trouble_by_nobody() {
+    fn badge_cache_headers_vary_by_referrer_and_skip_errors() {
         let listed = reply(
             &Standing {
                 by_referrer: true,

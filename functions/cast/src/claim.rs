@@ -170,7 +170,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_ticket_is_read_from_a_form_or_a_document() {
+    fn ticket_is_read_from_form_or_json() {
         const FORM: &str = "application/x-www-form-urlencoded";
         const JSON: &str = "application/json";
         for (name, content_type, text, expected) in [
@@ -206,7 +206,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_proof_is_read_from_whatever_field_its_widget_fills() {
+    fn captcha_proof_is_read_from_any_widget_field() {
         for (text, captcha, consent) in [
             ("ticket=t", None, false),
             ("ticket=t&captcha=p", Some("p"), false),
@@ -231,7 +231,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_is_plain_and_not_too_long() {
+    fn idempotency_key_charset_and_length_are_checked() {
         for (key, fits) in [("a-1", true), ("", false), (&"k".repeat(201), false)] {
             let request = http::Request::builder()
                 .header("content-type", "application/json")
@@ -244,7 +244,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_person_goes_on_with_a_cookie_and_a_program_with_a_token() {
+    fn browsers_get_a_cookie_and_api_clients_a_token() {
         let claimed = Claimed {
             session: session(&cast(1), 1),
             owner_ticket: "v1.owner.ticket".into(),
@@ -287,7 +287,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_not_applied_to_a_resumed_session_is_passed_on() {
+    fn resume_passes_on_parameters_not_applied() {
         let id = session(&cast(1), 1).id;
         for (name, resumed, location, document) in [
             ("a new session", None, "", None),

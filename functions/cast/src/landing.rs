@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_gets_one_button_and_nothing_of_the_administrators() {
+    fn landing_page_has_one_button_and_no_admin_data() {
         let reply = page(&opened(None, None));
         let html = body(&reply);
         assert_eq!(reply.status(), 200);
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_from_the_link_is_shown_and_nothing_starts_by_itself() {
+    fn dynamic_url_is_shown_and_disables_auto_submit() {
         let reply = page(&opened(None, Some("https://evil.example/<script>")));
         let html = body(&reply);
         assert!(
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn each_captcha_has_its_box_and_only_its_own_sources() {
+    fn each_captcha_widget_allows_only_its_own_sources() {
         for (kind, expected, source, starts) in [
             (
                 CaptchaKind::Altcha,
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_must_log_in_is_sent_there_and_keeps_what_the_link_asked_for() {
+    fn login_redirect_keeps_link_parameters() {
         let opened = Opened {
             next: Next::LogIn {
                 via: "v1.via.sig".into(),
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_gets_what_a_claim_needs() {
+    fn describe_lists_what_a_claim_needs() {
         let mut opened = opened(Some(CaptchaKind::Turnstile), Some("https://a.example/"));
         let settings = &mut std::sync::Arc::make_mut(&mut opened.cast).settings;
         settings.valid_until = Some(NOON);
@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_session_is_led_back_to() {
+    fn landing_page_offers_the_running_session() {
         let resumes = |opens: Option<&str>, not_applied: &[NotApplied]| {
             let mut opened = opened(None, opens);
             if let Next::Claim(claim) = &mut opened.next {
@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_sites_of_the_referrer_list_may_frame_it() {
+    fn only_listed_referrers_may_frame_the_page() {
         let mut opened = opened(None, None);
         let policy = |opened: &Opened| {
             page(opened).headers()["content-security-policy"]
@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_frame_a_click_opens_a_window_of_its_own_also_to_log_in() {
+    fn framed_page_opens_claim_and_login_in_a_new_window() {
         let mut opened = opened(Some(CaptchaKind::Altcha), None);
         std::sync::Arc::make_mut(&mut opened.cast)
             .settings
@@ -698,7 +698,7 @@ mod tests {
     }
 
     #[test]
-    fn the_administrators_words_for_visitors_are_shown_and_passed_on() {
+    fn link_description_is_shown_and_in_opengraph_tags() {
         let mut opened = opened(None, None);
         let settings = &mut std::sync::Arc::make_mut(&mut opened.cast).settings;
         settings.title = Some("Try <it>".into());
@@ -730,7 +730,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_gets_a_cookie_only_where_browsers_are_counted() {
+    fn browser_cookie_is_set_only_when_counting_browsers() {
         let mut opened = opened(None, None);
         let limit = casting_core::cast::IpLimit {
             sessions: 1,

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_number_and_estimate_and_gets_a_button_when_it_is_their_turn() {
+    fn waiting_page_shows_position_estimate_and_button() {
         for (name, waiting, words, hidden) in [
             (
                 "third",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_found_every_place_taken_leads_to_the_room() {
+    fn queued_claim_redirects_to_the_waiting_room() {
         let person = seated(
             &waiting(3, false),
             "some-key",

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_loads_only_what_its_sources_allow() {
+    fn captcha_widgets_load_only_their_sources() {
         for kind in CaptchaKind::ALL {
             let need = CaptchaNeed {
                 kind,

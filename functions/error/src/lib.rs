@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_its_page_with_the_right_status() {
+    fn every_error_code_has_a_page_with_its_status() {
         for code in DenialCode::ALL {
             let reply = reply(
                 "GET",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_repeats_nothing_that_it_does_not_know() {
+    fn error_page_echoes_no_unknown_input() {
         for (path, status, absent) in [
             (
                 "/error/busy?ref=%3Cscript%3E&retry_after=%3Cb%3E",
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_a_problem_and_head_gets_no_body() {
+    fn api_clients_get_problem_json_and_head_no_body() {
         let problem = reply(
             "GET",
             "/error/ip-limit?ref=k3f7-2mqa&retry_after=42",
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_is_told_the_right_ones() {
+    fn wrong_method_gets_405_with_allow_header() {
         let reply = reply("DELETE", "/error/busy", "text/html");
         assert_eq!(
             (reply.status().as_u16(), &reply.headers()["allow"]),

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_task_is_told_with_its_session_and_version() {
+    fn running_event_yields_session_and_version() {
         let arn =
             "arn:aws:ecs:eu-central-1:111122223333:task/casting/0123456789abcdef0123456789abcdef"
                 .to_owned();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_quirk_of_a_task_is_read() {
+    fn unusual_task_events_are_parsed() {
         for (name, event, status, session, exit_code, detail) in [
             (
                 "stopped",
@@ -241,18 +241,18 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_sweeps() {
+    fn schedule_event_runs_the_sweep() {
         assert_eq!(event!("schedule"), Event::Sweep);
         assert_eq!(event!("sweep"), Event::Sweep);
     }
 
     #[test]
-    fn a_session_that_left_its_pool_is_read_from_the_stream() {
+    fn stream_record_reports_a_session_leaving_its_pool() {
         assert_eq!(event!("session_left_pool"), Event::LeftPool);
     }
 
     #[test]
-    fn what_is_not_for_us_is_ignored() {
+    fn foreign_events_are_ignored() {
         for (name, event) in [
             ("another ECS event", event!("deployment_state_change")),
             (

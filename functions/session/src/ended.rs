@@ -42,7 +42,7 @@ mod tests {
     use crate::waiting::tests::{body, visit};
 
     #[test]
-    fn the_page_says_why_and_leads_back_to_the_link() {
+    fn ended_page_shows_the_reason_and_a_link_back() {
         let session = ready();
         for (reason, why) in [
             (EndReason::Owner, "You ended it."),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitor_from_a_website_is_told_where_the_link_was() {
+    fn ended_page_names_the_referring_site() {
         let mut session = ready();
         assert!(!body(&reply(&session, &EndReason::Owner, &visit())).contains("acme.com"));
         session.origin.referrer = Some("acme.com".into());

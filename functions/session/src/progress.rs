@@ -61,7 +61,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_state_is_shown_as_what_it_is() {
+    fn each_session_state_has_its_progress_step() {
         for (name, session, expected) in [
             ("reserved", reserved(), Stage::Starting(1)),
             (

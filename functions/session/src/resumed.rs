@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn only_known_reasons_are_shown_and_each_once() {
+    fn resume_notices_are_known_codes_without_duplicates() {
         for (query, expected) in [
             ("", 0),
             ("?not_applied=", 0),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_says_what_was_not_done_and_leads_on() {
+    fn resume_page_lists_unapplied_parameters() {
         let session = ready();
         let reply = reply(&session, &visit("?not_applied=kasm-url-invalid"));
         let html = body(&reply);

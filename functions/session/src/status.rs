@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_says_what_the_state_needs_and_no_more() {
+    fn status_document_has_only_fields_of_its_state() {
         insta::assert_snapshot!(written(&reserved()), @r#"{"id":"ID","state":"reserved","step":1,"ready_by":"2026-11-23T12:03:00Z"}"#);
         insta::assert_snapshot!(written(&starting(TaskStatus::Pending)), @r#"{"id":"ID","state":"starting","step":2,"task_status":"pending","ready_by":"2026-11-23T12:03:00Z"}"#);
         insta::assert_snapshot!(written(&ready()), @r#"{"id":"ID","state":"ready","step":5,"task_status":"running","ends_at":"2026-11-23T13:00:00Z","enter_url":"https://c.example/session/ID/enter"}"#);

@@ -84,7 +84,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_page_shows_the_step_that_lasts_and_the_time_waited() {
+    fn waiting_page_shows_current_step_and_elapsed_time() {
         let session = starting(TaskStatus::Pending);
         let reply = reply(&session, 2, NOON.plus_seconds(65), &visit());
         let html = body(&reply);
@@ -109,7 +109,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_a_slow_start_is_called_one() {
+    fn slow_start_notice_appears_only_after_its_threshold() {
         let slow = |waited| {
             let reply = reply(
                 &starting(TaskStatus::Running),

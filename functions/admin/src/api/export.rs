@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_column_stands_in_a_claims_document() {
+    fn every_export_column_is_a_field_of_a_claim() {
         let document = sessions::view(&session(&cast(1), 1));
         for (name, pointer) in COLUMNS
             .iter()
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_never_a_formula() {
+    fn csv_cells_are_never_formulas() {
         for (value, expected) in [
             (json!("plain"), "plain"),
             (
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_accepted_and_refused_claims_with_commas_and_quotes_in_them() {
+    fn export_escapes_commas_and_quotes_of_all_claims() {
         let mut served = session(&cast(1), 1);
         served.cast_name = "Spring, \u{201c}26\u{201d} \"quoted\"".into();
         let refused = RefusalCount {

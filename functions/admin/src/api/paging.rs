@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_asked_for_with_limit_and_cursor() {
+    fn page_is_selected_by_limit_and_cursor() {
         for (query, expected) in [
             ("", Some((None, 50))),
             ("limit=1", Some((None, 1))),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_cursor_is_the_callers_mistake_and_nothing_else_is() {
+    fn only_an_invalid_cursor_is_a_client_error() {
         let refused = || {
             Err::<Page<()>, _>(
                 Fault {

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_is_read_or_named_as_wrong() {
+    fn invalid_query_parameters_are_named() {
         for (text, found) in [
             ("", Ok((None, None, None))),
             ("few=9&on=true&word=b", Ok((Some(9), Some(true), Some(2)))),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_is_told() {
+    fn parsed_parameters_match_the_documented_ones() {
         let told = json_schema(|query| _ = asked(query));
         assert_eq!(
             told.iter()

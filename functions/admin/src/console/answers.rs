@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_read_as_its_field_takes_it() {
+    fn each_field_kind_is_parsed() {
         for (noun, name, typed, expected) in [
             (&CAST, "name", " Desk ", json!("Desk")),
             (&CAST, "name", "", json!("")),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_taken_away_by_a_box() {
+    fn checkbox_removes_a_secret() {
         let posted = Posted::new(vec![("captcha_secret_key.clear".into(), "on".into())]);
         assert_eq!(
             document(&SETTINGS, &posted)["captcha_secret_key"],
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_that_is_not_ticked_is_no() {
+    fn unticked_checkbox_means_false() {
         assert_eq!(document(&CAST, &Posted::default())["enabled"], json!(false));
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_what_differs_is_told_field_by_field() {
+    fn audit_diff_shows_only_changed_fields() {
         let before = json!({"name": "A", "on": false, "list": ["a"], "client": {"x": 1, "y": null}, "version": 1, "gone": "g"});
         let after = json!({"name": "A", "on": true, "list": ["a", "b"], "client": {"x": 1, "y": 2}, "version": 2});
         let told: Vec<_> = changes("", &before, &after)
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_thing_is_told_with_all_its_fields() {
+    fn audit_of_a_new_record_shows_all_fields() {
         assert_eq!(
             changes("", &Value::Null, &json!({"name": "A", "client": {"x": 1}})).len(),
             2

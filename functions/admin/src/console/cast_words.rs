@@ -207,7 +207,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn casts_of_one_name_are_told_apart() {
+    fn casts_with_equal_names_are_distinguishable() {
         for (name, key, expected) in [
             ("Demo", "short-key", "Demo (short-key)"),
             ("Demo", "a-key-that-is-long", "Demo (a-key-that\u{2026})"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stands_where_its_first_obstacle_is() {
+    fn link_status_is_its_first_blocker() {
         for (fields, word) in [
             (
                 json!({"enabled": false, "valid_until": "2020-01-01T00:00:00Z"}),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_told_in_sentences() {
+    fn link_is_summarised_in_sentences() {
         let plain = sentences(
             &json!({"image_id": "i1"}),
             &Choices::from([(Picked::Image, vec![("i1".into(), "Chromium".into())])]),

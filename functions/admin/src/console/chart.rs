@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_holds_no_colour_and_no_style_of_its_own() {
+    fn chart_svg_has_no_inline_colour_or_style() {
         for shape in [Shape::Bars, Shape::Lines] {
             let html = chart(shape, &[1.0, 3.0, 0.0]).to_string();
             assert!(
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_is_in_the_table() {
+    fn chart_table_has_every_number() {
         let html = chart(Shape::Bars, &[1.0, 3.25, 0.0, 0.04, 0.06]).to_string();
         for cell in [
             ">1<",
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn without_numbers_there_is_a_word_and_no_picture() {
+    fn chart_without_data_shows_a_message() {
         for values in [&[][..], &[0.0, 0.0]] {
             let html = chart(Shape::Bars, values).to_string();
             assert!(
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_ends_on_a_good_number() {
+    fn axis_ends_on_a_round_number() {
         for (highest, end) in [
             (0.0, 4.0),
             (3.0, 4.0),

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commonest_reasons_are_told_apart_and_the_rest_is_one() {
+    fn most_frequent_refusals_are_listed_and_the_rest_summed() {
         let chart = launches(&history(3));
         let names: Vec<&str> = chart
             .series
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_time_is_drawn_in_days() {
+    fn long_ranges_are_charted_by_day() {
         let chart = launches(&history(24 * 7));
         assert_eq!(
             (chart.axis, chart.labels.len(), chart.labels[0].as_str()),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_counted_backwards_from_what_is_left() {
+    fn remaining_sessions_are_reconstructed_backwards() {
         assert_eq!(
             places(&history(3), 10, NOON).series[0].values,
             [14.0, 12.0, 10.0]
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_told_by_the_bounds_they_stay_below() {
+    fn start_times_are_shown_as_upper_bounds() {
         let chart = starts(&history(2));
         assert_eq!(chart.summary, "50 % ready within 2 s, 95 % within 20 s.");
         assert_eq!(chart.series[0].values, [6.0, 6.0]);

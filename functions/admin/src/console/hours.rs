@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_become_lines_to_tick() {
+    fn schedule_spans_become_form_rows() {
         for (span, days, from, to) in [
             ("mon,tue 09:00-17:00", &["mon", "tue"][..], "09:00", "17:00"),
             (
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_more_lines_but_not_for_more_than_may_be() {
+    fn schedule_form_offers_spare_rows_up_to_the_limit() {
         let plan_of = |count: usize| {
             plan(&json!({"time_zone": "UTC", "spans": vec!["mon 09:00-17:00"; count]}))
                 .lines
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn days_in_a_row_are_told_as_one() {
+    fn consecutive_days_are_shown_as_a_range() {
         for (span, words) in [
             (
                 "mon,tue,wed,thu,fri 09:00-17:00",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_without_lines_is_none() {
+    fn empty_schedule_form_means_no_schedule() {
         let zone = vec![
             ("open_hours.zone".to_owned(), "UTC".to_owned()),
             ("open_hours.0.from".to_owned(), " ".to_owned()),

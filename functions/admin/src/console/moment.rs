@@ -120,7 +120,7 @@ mod tests {
     use casting_core::testing::NOON;
 
     #[test]
-    fn a_time_is_shown_as_people_say_it() {
+    fn times_are_formatted_for_people() {
         for (at, expected) in [
             (NOON, "now"),
             (NOON.minus_seconds(45), "45 s ago"),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_large_numbers_are_readable() {
+    fn durations_and_large_numbers_are_formatted() {
         for (seconds, expected) in [
             (0, "0 s"),
             (45, "45 s"),

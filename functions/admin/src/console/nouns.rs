@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_that_can_be_set_is_asked_for_and_nothing_else() {
+    fn forms_ask_for_exactly_the_settable_fields() {
         for (noun, document) in documents() {
             let mut known = BTreeSet::new();
             names("", &settable(&document), &mut known);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_is_sent_as_it_is_changes_nothing() {
+    fn unchanged_form_changes_nothing() {
         for (noun, document) in documents() {
             let parts = form::parts(
                 noun,
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_fields_are_there_under_the_seeds_names() {
+    fn cast_form_has_the_expected_labels() {
         for label in [
             "Name",
             "Description",
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_of_the_validator_finds_its_field() {
+    fn validation_errors_appear_at_their_field() {
         let wrong = json!({
             "name": "", "key": "x", "image_id": "?", "limit_total_sessions": true, "restrict_to_referrers": ["acme.com", "a b"],
             "open_hours": {"time_zone": "Mars", "spans": ["nonsense"]}, "client_settings": {"permissions": {"webcam": "on"}, "idle_minutes": 0},

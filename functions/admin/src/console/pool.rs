@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pools_state_is_told_in_words() {
+    fn pool_state_is_described_in_sentences() {
         let paused = |mut pool: PoolView| {
             pool.log
                 .note_failure(NOON, "RESOURCE:CPU.".into(), NOON.plus_seconds(180));
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_leaves_out_is_drawn_as_nothing() {
+    fn gaps_in_the_pool_log_are_drawn_as_zero() {
         let mut pool = pool(2, None);
         let seen = Seen {
             ready: 2,

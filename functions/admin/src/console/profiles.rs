@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_told_in_units_that_people_use() {
+    fn sizes_are_formatted_with_units() {
         for (bytes, words) in [
             (0, "0 B"),
             (1023, "1023 B"),

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_becomes_a_picture() {
+    fn link_is_encoded_as_qr_svg() {
         let link = "https://cast.example.com/cast/123abc";
         assert!(file(link).is_some_and(|file| file.starts_with("<?xml") && file.contains("<svg")));
         let picture = picture(link).expect("a picture");

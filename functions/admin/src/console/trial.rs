@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_becomes_a_visit() {
+    fn trial_form_becomes_a_simulated_visit() {
         let posted = [
             ("address", " 192.0.2.1 "),
             ("groups", "Staff, Guests,"),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_refusal_is_the_answer_and_the_rest_stands_back() {
+    fn trial_highlights_the_first_refusal() {
         let step = |passes: bool| json!({"passes": passes, "question": "?", "because": "."});
         let steps = steps(&json!({"steps": [step(true), step(false), step(true), step(false)]}));
         assert_eq!(

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_two_schemas_is_said_once_with_what_repeats_in_it() {
+    fn repeated_subschemas_are_shared() {
         let long = json!({ "enum": vec!["a long word"; 30] });
         let hours = json!({ "properties": { "time_zone": long, "other_zone": long } });
         let mut all = schemas(&json!({
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_schemas_get_the_same_name_and_what_is_no_schema_is_left_alone() {
+    fn schema_names_are_unique_and_other_values_unchanged() {
         let (one, two) = (
             json!({ "enum": vec!["a long word"; 30] }),
             json!({ "enum": vec!["another word"; 30] }),

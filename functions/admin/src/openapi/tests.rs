@@ -44,7 +44,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_route_for_programs_is_in_the_document_and_nothing_else() {
+fn document_lists_exactly_the_api_routes() {
     let document = whole();
     let said: BTreeSet<_> = operations_of(&document)
         .into_iter()
@@ -63,7 +63,7 @@ fn every_route_for_programs_is_in_the_document_and_nothing_else() {
 }
 
 #[test]
-fn each_operation_has_what_its_route_needs() {
+fn operations_declare_the_access_of_their_route() {
     let document = whole();
     let mut ids = BTreeSet::new();
     for route in ROUTES.iter().filter(|route| is_for_programs(route)) {
@@ -121,7 +121,7 @@ fn each_operation_has_what_its_route_needs() {
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_schema_is_used() {
+fn references_resolve_and_schemas_are_used() {
     let document = whole();
     let mut found = BTreeSet::new();
     references(&document, &mut found);
@@ -145,7 +145,7 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
 }
 
 #[test]
-fn links_lead_to_operations() {
+fn links_point_to_operations() {
     let document = whole();
     let ids: BTreeSet<String> = ROUTES.iter().map(id_of).collect();
     let mut count = 0;
@@ -168,7 +168,7 @@ fn links_lead_to_operations() {
 }
 
 #[test]
-fn every_example_is_as_its_schema_says_and_is_shown() {
+fn examples_match_their_schemas() {
     let document = whole();
     let text = document.to_string();
     for name in document["components"]["schemas"]
@@ -195,7 +195,7 @@ fn every_example_is_as_its_schema_says_and_is_shown() {
 }
 
 #[test]
-fn the_forms_take_the_examples() {
+fn forms_accept_the_examples() {
     let entropy = SeededEntropy::new(1);
     for (name, takes) in [
         (
@@ -240,7 +240,7 @@ fn the_forms_take_the_examples() {
 }
 
 #[test]
-fn a_session_is_shown_as_its_schema_says() {
+fn session_view_matches_its_schema() {
     let document = whole();
     let view = sessions::view(&session(&cast(1), 1));
     let errors: Vec<_> = validator(&document, "Session")
@@ -256,7 +256,7 @@ fn a_session_is_shown_as_its_schema_says() {
 }
 
 #[test]
-fn the_document_is_small_enough_to_be_sent() {
+fn document_fits_into_a_lambda_response() {
     let size = super::WRITTEN.text.len();
     assert!(size < 250_000, "{size} bytes");
 }

@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_hour_of_refusals_is_shown_with_its_samples() {
+    fn hourly_refusals_are_listed_with_samples() {
         let sample = RefusalSample {
             at: NOON,
             reference: Reference::parse("k3f7-2mqa").expect("a reference"),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_refusal_is_told_of_each_link_it_may_be_of() {
+    fn reference_lookup_lists_each_possible_link() {
         let reference = Reference::parse("k3f7-2mqa-x5cd-7b2e").expect("a reference");
         let (one, two) = (CastId::from_bytes([1; 16]), CastId::from_bytes([2; 16]));
         let tell = |link: Option<&str>, casts: &[&CastId], of: &ClaimsOf| {

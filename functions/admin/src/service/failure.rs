@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_has_its_status() {
+    fn failures_map_to_http_statuses() {
         let fault = |kind| {
             Failure::Fault(Fault {
                 kind,

@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_definition_is_registered_only_when_it_would_differ() {
+    fn new_revision_is_registered_only_if_it_differs() {
         let before = image(1).settings;
         let with = |change: fn(&mut ImageSettings)| {
             let mut after = before.clone();

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_needs_somebody_and_cents_are_rounded() {
+    fn hit_rate_needs_visitors_and_cents_are_rounded() {
         let of = |assigned, missed| {
             Numbers {
                 assigned,

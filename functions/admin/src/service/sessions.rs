@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_shows_where_it_stands_and_what_became_of_its_claim() {
+    fn session_view_shows_state_and_claim_outcome() {
         let stopped = EndReason::TaskStopped {
             detail: "EssentialContainerExited".into(),
             exit_code: Some(1),
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_app_said_last_stands_with_its_session() {
+    fn session_view_shows_the_apps_last_output() {
         let excerpt = Excerpt::of(Speaker::App, "no such file\n").expect("a line");
         let view = view(&ready().heard(excerpt).expect("is new"));
         assert_eq!(
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_shown() {
+    fn session_view_hides_secrets() {
         let text = view(&ready()).to_string();
         for word in ["10.0.0.1", "environment", "MOOD", "secret"] {
             assert!(!text.contains(word), "{word}: {text}");

@@ -133,7 +133,7 @@ mod tests {
     use casting_core::testing::NOON;
 
     #[test]
-    fn a_made_up_visit_is_read_field_by_field() {
+    fn trial_input_is_validated_per_field() {
         for (name, input, wrong) in [
             (
                 "an address is enough",

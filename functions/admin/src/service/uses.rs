@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uses_are_named_and_the_rest_is_counted() {
+    fn users_of_a_record_are_named_and_the_rest_counted() {
         let uses: Vec<Use> = (1..=5)
             .map(|n| Use {
                 words: format!("cast {n}"),

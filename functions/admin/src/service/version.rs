@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_bound_to_the_versions_that_are_named() {
+    fn if_match_binds_a_change_to_the_named_versions() {
         for (name, header, fits) in [
             ("nothing named", None, true),
             ("any", Some("*"), true),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_a_cast_says_what_remained() {
+    fn cast_etag_includes_sessions_remaining() {
         for (name, tags, remaining) in [
             ("of a cast", &["\"7-3\""][..], Some(3)),
             ("of another version", &["\"6-3\""], None),

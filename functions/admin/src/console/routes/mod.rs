@@ -528,7 +528,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_tells_only_what_we_say() {
+    fn flash_cookie_accepts_only_known_messages() {
         let undo = flash("saved.01795435200000-0123456789abcdef").expect("is told");
         assert_eq!(
             undo.undo.as_deref(),
@@ -540,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_mended_comes_back_to_the_form() {
+    fn correctable_errors_return_to_the_form() {
         let taken =
             remarks(Failure::conflict("Another cast has the key abc.")).expect("can be mended");
         assert_eq!(

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_left_alone_is_taken_over_and_what_was_typed_stays() {
+    fn stale_form_merges_untouched_fields_and_keeps_input() {
         for (name, typed, before, after, expected, agrees) in [
             (
                 "left alone",
