@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_process_is_told_where_the_first_one_answers() {
+    fn second_process_gets_the_address_of_the_first() {
         let path = scratch("second");
         let mut first = Folder::open(&path).expect("opens");
         first.announce("http://localhost:8300").expect("announces");
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_made_once_and_only_its_owner_can_read_it() {
+    fn secret_is_created_once_with_private_mode() {
         let path = scratch("secret");
         let folder = Folder::open(&path).expect("opens");
         assert_eq!(
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_can_read_is_closed_to_them() {
+    fn readable_folder_is_made_private() {
         let path = scratch("private");
         fs::create_dir_all(path.join("tasks/one")).expect("folders");
         for name in [
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_folder_is_private_from_the_start() {
+    fn new_folder_is_private() {
         let path = scratch("new");
         drop(Folder::open(&path.join("a/b")).expect("opens"));
         for name in ["a", "a/b"] {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_users_share_is_refused() {
+    fn shared_folder_is_refused() {
         let path = scratch("shared");
         fs::create_dir_all(&path).expect("a folder");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).expect("sets");
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_deletes_our_files_only() {
+    fn reset_deletes_only_own_files() {
         let path = scratch("reset");
         let folder = Folder::open(&path).expect("opens");
         fs::write(path.join("casting.db"), "x").expect("writes");
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_a_file_is_named_in_the_refusal() {
+    fn file_instead_of_folder_is_named() {
         let path = scratch("file");
         fs::write(&path, "x").expect("writes");
         let refusal = Folder::open(&path).expect_err("is a file").to_string();

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_one_host_of_this_stack() {
+    fn host_header_must_be_single_and_known() {
         for (host, expected) in [
             ("cast.example.com", 200),
             ("CAST.example.com.", 200),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_queries_and_headers_are_valid_text() {
+    fn paths_queries_and_headers_must_be_valid_utf8() {
         for (name, uri, expected) in [
             ("plain", "/cast/x?y=%20", 200),
             ("an escaped letter", "/cast/%C3%A9", 200),

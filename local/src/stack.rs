@@ -666,7 +666,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_never_share_a_host_with_the_console() {
+    fn sessions_and_console_use_different_hosts() {
         let public = "https://cast.example.com";
         for (name, public, session, expected) in [
             (
@@ -765,7 +765,7 @@ mod tests {
     }
 
     #[test]
-    fn demo_users_are_offered_to_this_machine_only() {
+    fn demo_users_are_available_on_loopback_only() {
         for (name, public, listen, demo_logins, expected) in [
             ("defaults", None, "127.0.0.1:0", false, true),
             ("IPv6 loopback", None, "[::1]:0", false, true),
@@ -795,7 +795,7 @@ mod tests {
     }
 
     #[test]
-    fn gates_report_to_an_address_that_is_listened_on() {
+    fn gate_report_address_is_bound() {
         for (listen, report) in [
             ("127.0.0.1:8300", "127.0.0.1:8300"),
             ("0.0.0.0:8300", "127.0.0.1:8300"),

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_named_by_its_package() {
+    fn missing_programs_are_named_by_package() {
         let all: Vec<_> = NEEDED.iter().map(|(_, package)| *package).collect();
         assert_eq!(missing("/nowhere:"), all);
         assert_eq!(

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_page_and_its_scripts_are_there_and_nothing_else() {
+    async fn only_the_page_and_its_scripts_are_served() {
         for (path, status, kind) in [
             ("/", 200, "text/html; charset=utf-8"),
             ("/page.js", 200, "text/javascript; charset=utf-8"),

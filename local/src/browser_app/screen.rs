@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_sessions_have_one_display() {
+    fn sessions_have_distinct_displays() {
         let first = Display::hold(59_998).expect("a lock file");
         assert!(first.is_some() && Display::hold(59_998).expect("a lock file").is_none());
         drop(first);

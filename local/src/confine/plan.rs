@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gates_own_variables_never_reach_the_command() {
+    fn gate_variables_are_hidden_from_the_command() {
         let given = GATES_OWN
             .iter()
             .chain(&["CAST_NAME"])
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_finds_programs_only_where_it_can_see_them() {
+    fn command_path_contains_only_visible_folders() {
         let path = "/root/.cargo/bin:/usr/local/bin:/usr/bin:/srv/apps/bin:/usrlocal";
         let given = [(OsString::from("PATH"), OsString::from(path))];
         let environment = plan(Level::Namespaces).environment_from(given.into_iter());

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_administrator_opens_addresses_one_by_one() {
+    fn private_addresses_are_allowed_one_by_one() {
         let reach: Vec<Reach> = ["127.0.0.1:3000", "10.1.0.0/16", "[fd00::1]:80"]
             .map(|text| text.parse().expect(text))
             .into();

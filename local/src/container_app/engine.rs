@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_of_sessions_that_are_over_is_found_by_its_name() {
+    fn leftover_containers_are_found_by_name() {
         let names = ["casting-a", "casting-b", "casting-c-2", "web", "a"].map(str::to_owned);
         let lives = HashSet::from(["a", "c"].map(str::to_owned));
         assert_eq!(leftovers(&names, &lives), ["casting-b", "casting-c-2"]);
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_taken_apart_as_engines_do() {
+    fn image_references_parse_as_in_docker() {
         let digest = "app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
         for (image, name, tag) in [
             ("busybox", "busybox", Some("latest")),
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_names_root_is_not_read() {
+    fn command_of_a_root_user_is_refused() {
         let words = |user: &str| ["--user", user, "--", "id"].map(str::to_owned).to_vec();
         for (user, is_read) in [
             ("1000", true),

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_within_the_range_for_trials() {
+    fn test_networks_use_the_benchmark_range() {
         assert_eq!(subnet(0), "198.18.0.0/29");
         assert_eq!(subnet(BLOCKS - 1), "198.19.255.248/29");
         assert_ne!(block_of("casting-a"), block_of("casting-b"));

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_numbers_that_are_not_roots() {
+    fn user_names_resolve_to_non_root_ids() {
         let users = "root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\nwheel:x:5:0::/:/bin/sh\nodd:x:0x0:1::/:/\n";
         let groups = "root:x:0:\nstaff:x:50:app\nadmin:x:0:\n";
         for (text, expected) in [

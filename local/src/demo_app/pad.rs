@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_writer_wins_and_nothing_written_apart_is_lost() {
+    fn last_writer_wins_and_separate_edits_merge() {
         let both = format!("here{SEAM}yonder");
         for (name, base, text, away, after, rev) in [
             ("typing on", 3, "here too", false, "here too", 4),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_does_not_fit_changes_nothing() {
+    fn oversized_text_changes_nothing() {
         let largest = "x".repeat(MAX_BYTES);
         for (name, base, text, away, outcome) in [
             ("just fits", 3, largest.clone(), false, Outcome::Kept),

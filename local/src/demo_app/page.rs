@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_shows_what_was_given_and_is_small() {
+    fn demo_page_shows_its_settings_and_is_small() {
         let html = render(
             Given {
                 url: Some("https://example.com/?a=1&b=2".into()),

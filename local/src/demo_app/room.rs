@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_one_window_writes_every_window_hears() {
+    async fn edits_reach_every_window() {
         let room = Arc::new(Room::new(Some(Duration::from_secs(60)), None));
         let (one, hello, mut heard_by_one) = room.join();
         assert_eq!(
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_and_windows_are_counted() {
+    async fn time_and_open_windows_are_counted() {
         let room = Arc::new(Room::new(Some(Duration::from_secs(60)), None));
         let (one, _, _) = room.join();
         let two = room.join();

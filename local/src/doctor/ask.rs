@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn why_there_is_no_answer_is_read_from_its_causes() {
+    fn connection_errors_are_explained() {
         for (causes, slow, expected) in [
             (
                 "error sending request: client error (Connect): dns error: failed to lookup address information",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn names_under_localhost_are_this_machine() {
+    fn localhost_subdomains_resolve_to_loopback() {
         for (url, called, host) in [
             (
                 "http://s1.localhost:8300/x",

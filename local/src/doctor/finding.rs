@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn findings_are_told_in_sentences_and_counted() {
+    fn findings_are_printed_and_counted() {
         assert_eq!(
             wrong("It is down.", "Start it.").to_string(),
             "  WRONG  It is down.\n         Start it."

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worth_a_look_is_said_of_the_link_that_it_is_about() {
+    fn warnings_name_their_link() {
         let image = json!({"id": "i1", "name": "Paint", "enabled": true});
         let off = json!({"id": "i1", "name": "Paint", "enabled": false});
         let other = json!({"id": "i2", "name": "Draw", "enabled": true});

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn http_is_for_this_machine_only() {
+    fn http_is_accepted_on_loopback_only() {
         for (url, grade) in [
             ("https://cast.example.com", Grade::Fine),
             ("http://localhost:8300", Grade::Fine),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_link_is_known_by_where_it_leads() {
+    fn unknown_link_is_recognised_by_its_redirect() {
         for (name, status, location, grade) in [
             (
                 "ours",
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_page_is_ours_with_all_its_headers() {
+    fn error_page_has_the_expected_headers() {
         let mut headers: Vec<_> = PAGE_HEADERS.to_vec();
         headers.push(("content-type", "text/html; charset=utf-8"));
         let grades = |answer: &Answer| {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_and_strangers_are_answered_as_they_must_be() {
+    fn api_and_anonymous_requests_get_expected_answers() {
         let problem = [("content-type", "application/problem+json")];
         for (name, finding, grade) in [
             (
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_may_be_a_minute_apart() {
+    fn clock_skew_up_to_a_minute_is_accepted() {
         for (date, grade) in [
             ("Mon, 23 Nov 2026 12:00:30 GMT", Some(Grade::Fine)),
             ("Mon, 23 Nov 2026 11:59:00 GMT", Some(Grade::Fine)),
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_leads_to_a_provider_and_back_to_where_one_asked() {
+    fn login_redirect_and_callback_are_checked() {
         let provider = |back: &str| {
             format!(
                 "https://id.example.com/authorize?client_id=c&state=s&nonce=n&code_challenge_method=S256&redirect_uri={back}"
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_is_wrong_where_it_was_named_and_worth_a_look_where_it_was_guessed() {
+    fn configured_edge_fails_and_guessed_edge_warns() {
         let ours = || Ok(answer(403, &[], "<h1>This session is not open to you</h1>"));
         for (name, told, outcome, grade) in [
             ("the edge", false, ours(), Grade::Fine),

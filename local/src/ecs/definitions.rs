@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_definition_is_checked_as_ecs_checks_it() {
+    fn task_definitions_are_validated_like_ecs() {
         let good = || {
             json!({
                 "family": "casting-x", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_a_gates_from_its_start_to_its_end() {
+    fn port_belongs_to_a_gate_while_it_runs() {
         let ports = GatePorts::default();
         let one = ports.take(u32::MAX).expect("a port");
         let two = ports.take(u32::MAX).expect("a port");

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_known_by_its_start_and_killed_only_as_itself() {
+    fn process_is_identified_by_its_start_time() {
         use std::os::unix::process::CommandExt;
         let mut child = Command::new("sleep")
             .arg("1000")

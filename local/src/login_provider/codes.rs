@@ -52,7 +52,7 @@ mod tests {
     use casting_core::testing::{NOON, SeededEntropy};
 
     #[test]
-    fn a_code_is_good_once_for_a_minute_and_for_whoever_began() {
+    fn code_works_once_within_a_minute_for_its_client() {
         let challenge = BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, b"secret").as_ref());
         let codes = Codes::default();
         let entropy = SeededEntropy::new(1);

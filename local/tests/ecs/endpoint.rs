@@ -23,17 +23,17 @@ async fn keeps_the_contract(lab: &Lab) {
 }
 
 #[tokio::test]
-async fn imaginary_tasks_keep_the_launchers_contract() {
+async fn simulated_tasks_pass_the_launcher_contract() {
     keeps_the_contract(&Lab::imaginary().await).await;
 }
 
 #[tokio::test]
-async fn processes_keep_the_launchers_contract() {
+async fn process_tasks_pass_the_launcher_contract() {
     keeps_the_contract(&Lab::processes().await).await;
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_with_a_start_there_is_at_most_one_task() {
+async fn failed_starts_leave_at_most_one_task() {
     use Trouble::{LostAnswer, NoCapacity, ServerError, Throttled};
     for (name, troubles, is_started) in [
         ("a lost answer", vec![LostAnswer], true),
@@ -69,7 +69,7 @@ async fn whatever_goes_wrong_with_a_start_there_is_at_most_one_task() {
 }
 
 #[tokio::test]
-async fn many_starts_at_once_under_a_limit_fill_it_exactly() {
+async fn concurrent_starts_fill_the_limit_exactly() {
     let lab = Lab::imaginary().await;
     let definition = lab
         .launcher
@@ -90,7 +90,7 @@ async fn many_starts_at_once_under_a_limit_fill_it_exactly() {
 }
 
 #[tokio::test]
-async fn an_imaginary_task_is_moved_by_hand_and_each_move_is_told() {
+async fn simulated_task_emits_an_event_per_transition() {
     let mut lab = Lab::imaginary().await;
     let definition = lab
         .launcher
@@ -131,7 +131,7 @@ async fn an_imaginary_task_is_moved_by_hand_and_each_move_is_told() {
 }
 
 #[tokio::test]
-async fn what_ecs_would_refuse_is_refused() {
+async fn requests_that_ecs_refuses_are_refused() {
     let lab = Lab::imaginary().await;
     let run = || {
         lab.client
@@ -179,7 +179,7 @@ async fn what_ecs_would_refuse_is_refused() {
 }
 
 #[tokio::test]
-async fn lists_come_in_pages_and_clusters_are_described() {
+async fn lists_are_paged_and_clusters_described() {
     let lab = Lab::imaginary().await;
     let definition = lab
         .launcher
@@ -220,7 +220,7 @@ async fn lists_come_in_pages_and_clusters_are_described() {
 }
 
 #[tokio::test]
-async fn a_definition_is_shown_as_it_was_registered_until_it_is_taken_back() {
+async fn definition_is_described_until_deregistered() {
     let lab = Lab::imaginary().await;
     let arn = lab
         .launcher
@@ -262,7 +262,7 @@ async fn a_definition_is_shown_as_it_was_registered_until_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_task_is_forgotten_an_hour_after_it_stopped() {
+async fn stopped_task_is_dropped_after_an_hour() {
     let lab = Lab::imaginary().await;
     let definition = lab
         .launcher

@@ -39,7 +39,7 @@ async fn define(lab: &Lab, command: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_task_has_its_environment_its_log_and_its_exit_code() {
+async fn task_has_environment_log_and_exit_code() {
     let mut lab = Lab::processes().await;
     let arn = lab.script("echo name=$CAST_NAME listen=$CAST_GATE_LISTEN cargo=$CARGO_PKG_NAME; echo oh >&2; exit 3").await;
     let ended = lab.until(&arn, TaskStatus::Stopped).await;
@@ -62,7 +62,7 @@ async fn a_task_has_its_environment_its_log_and_its_exit_code() {
 }
 
 #[tokio::test]
-async fn a_task_may_end_in_its_own_way_when_it_is_stopped() {
+async fn stopped_task_may_exit_gracefully() {
     let mut lab = Lab::processes().await;
     let arn = lab
         .script(
@@ -80,7 +80,7 @@ async fn a_task_may_end_in_its_own_way_when_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_task_that_does_not_listen_is_killed_after_the_grace() {
+async fn task_ignoring_sigterm_is_killed_after_grace() {
     let mut lab = Lab::processes().await;
     let script = "trap '' TERM; echo $$ > $FOLDER/pids; while :; do sleep 0.02; done";
     let definition = define(&lab, &["sh", "-c", script]).await;
@@ -100,7 +100,7 @@ async fn a_task_that_does_not_listen_is_killed_after_the_grace() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_task_started_outlives_it() {
+async fn child_processes_end_with_their_task() {
     let mut lab = Lab::processes().await;
     let script = "sleep 1000 & echo $! >> $FOLDER/pids; setsid sleep 1000 & echo $! >> $FOLDER/pids; \
                   (trap '' TERM HUP; setsid sh -c 'sleep 1000 & echo $! >> $FOLDER/pids; wait') & sleep 0.3; exit 0";
@@ -113,7 +113,7 @@ async fn nothing_that_a_task_started_outlives_it() {
 }
 
 #[tokio::test]
-async fn a_command_that_does_not_exist_ends_as_in_a_shell() {
+async fn missing_command_exits_with_127() {
     let mut lab = Lab::processes().await;
     let definition = define(&lab, &["no-such-command"]).await;
     let arn = lab.start(&definition).await.task.arn;
@@ -124,7 +124,7 @@ async fn a_command_that_does_not_exist_ends_as_in_a_shell() {
 }
 
 #[tokio::test]
-async fn a_task_stopped_at_once_never_runs_on() {
+async fn task_stopped_while_starting_ends() {
     let mut lab = Lab::processes().await;
     let definition = define(
         &lab,
@@ -140,7 +140,7 @@ async fn a_task_stopped_at_once_never_runs_on() {
 }
 
 #[tokio::test]
-async fn when_its_pipe_is_closed_a_supervisor_takes_its_tree_down() {
+async fn closed_pipe_makes_the_supervisor_kill_its_tree() {
     let folder = Folder::new();
     let script = "sleep 1000 & echo $! >> $FOLDER/pids; trap '' TERM; echo $$ >> $FOLDER/pids; while :; do sleep 0.02; done";
     let mut supervisor = Command::new(env!("CARGO_BIN_EXE_casting"))
@@ -163,7 +163,7 @@ async fn when_its_pipe_is_closed_a_supervisor_takes_its_tree_down() {
 }
 
 #[tokio::test]
-async fn when_a_supervisor_is_killed_its_task_is_killed_and_stopped() {
+async fn killed_supervisor_takes_its_task_down() {
     let mut lab = Lab::processes().await;
     let arn = lab.script("echo $$ >> $FOLDER/pids; sleep 1000").await;
     eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
@@ -191,7 +191,7 @@ fn is_zombie(pid: i32) -> bool {
 }
 
 #[tokio::test]
-async fn a_shutdown_leaves_no_process_and_tells_every_end() {
+async fn shutdown_leaves_no_process_and_reports_each_end() {
     let mut lab = Lab::processes().await;
     let definition = define(
         &lab,

@@ -8,7 +8,7 @@ use casting_core::session::TaskStatus;
 use crate::lab::{Folder, Lab, eventually, exists, image, spec};
 
 #[test]
-fn after_a_crash_running_tasks_are_gone_and_told_stopped_and_the_rest_is_as_it_was() {
+fn crash_recovery_stops_tasks_and_keeps_definitions() {
     // The first run ends without a goodbye: its runtime is dropped with everything in it, as when the process is killed.
     let first = tokio::runtime::Runtime::new().unwrap();
     let (folder, definition, spec, before, done) = first.block_on(async {
