@@ -233,7 +233,7 @@ def no_more_sessions_live_at_once_than_may(it):
     claimed(it, cast)
 
 
-def whoever_finds_every_place_taken_waits_and_gets_in_in_turn(it):
+def full_link_queues_visitors_and_admits_in_order(it):
     cast = made_cast(it, max_live_sessions=1, waiting_room=True)
     session = claimed(it, cast)
     waiting = it.claim(cast["key"])

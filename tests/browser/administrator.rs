@@ -48,8 +48,7 @@ async fn visit(driver: &Driver, link: &str, refusal: Option<&str>) -> Client {
 }
 
 #[tokio::test]
-async fn whoever_opens_the_console_for_the_first_time_gets_to_a_link_with_rules_and_can_take_everything_back()
- {
+async fn first_console_visit_creates_and_undoes_a_link() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
     let desk = Desk {
@@ -256,7 +255,7 @@ const PAGES: [(&str, &str); 31] = [
 ];
 
 #[tokio::test]
-async fn every_page_of_the_console_is_open_to_everybody_asks_no_stranger_and_is_small() {
+async fn console_pages_are_accessible_small_and_self_contained() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let link = casting
         .link(&json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600}))
@@ -369,7 +368,7 @@ async fn every_page_of_the_console_is_open_to_everybody_asks_no_stranger_and_is_
 }
 
 #[tokio::test]
-async fn without_scripting_a_cast_is_made_changed_and_deleted_all_the_same() {
+async fn cast_is_managed_without_javascript() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver
         .window(Look {

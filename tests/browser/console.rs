@@ -44,7 +44,7 @@ async fn run(window: &Client, script: &str, arguments: &[Value]) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change() {
+async fn read_only_user_sees_no_change_controls() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     casting.link(&json!({})).await;
     let cast = casting
@@ -165,7 +165,7 @@ async fn whoever_may_only_look_sees_everything_and_is_offered_nothing_to_change(
 }
 
 #[tokio::test]
-async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so() {
+async fn login_admits_administrators_and_rejects_others() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
     let desk = Desk {
@@ -212,7 +212,7 @@ async fn an_administrator_comes_in_by_a_login_and_whoever_has_no_role_is_told_so
 }
 
 #[tokio::test]
-async fn no_field_that_is_reached_by_keyboard_stands_under_the_bar_with_the_buttons() {
+async fn focused_fields_are_not_hidden_by_the_button_bar() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     // What is hidden of the focused element by the bar, in pixels; and whether it is in the window at all.
     let hidden = "const at = document.activeElement, bar = document.querySelector('.form-end'); \
@@ -285,8 +285,7 @@ async fn no_field_that_is_reached_by_keyboard_stands_under_the_bar_with_the_butt
 }
 
 #[tokio::test]
-async fn whoever_changes_what_another_has_changed_meanwhile_is_told_who_and_what_and_loses_nothing()
-{
+async fn stale_form_shows_conflict_and_keeps_input() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let fields = json!({"name": "Desk", "description": "Plain", "max_live_sessions": 5});
     casting.link(&fields).await;
@@ -378,7 +377,7 @@ async fn whoever_changes_what_another_has_changed_meanwhile_is_told_who_and_what
 }
 
 #[tokio::test]
-async fn a_shared_session_is_watched_and_unshared_from_the_console_and_its_owner_is_forgotten() {
+async fn console_watches_unshares_and_anonymises_a_session() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let fields =
         json!({"enable_sharing": true, "allow_anonymous_viewers": true, "disable_tips": true});

@@ -77,7 +77,7 @@ async fn sessions(casting: &Casting) -> usize {
 }
 
 #[tokio::test]
-async fn a_link_in_another_sites_page_opens_a_session_in_a_window_of_its_own() {
+async fn embedded_link_opens_the_session_in_a_new_window() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     for (name, fields, look) in [
         ("plain", json!({}), DESK),
@@ -154,7 +154,7 @@ async fn a_link_in_another_sites_page_opens_a_session_in_a_window_of_its_own() {
 }
 
 #[tokio::test]
-async fn in_another_sites_page_a_login_has_a_window_of_its_own_too() {
+async fn embedded_login_opens_a_new_window() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let port = other_site(
         &casting
@@ -194,7 +194,7 @@ async fn in_another_sites_page_a_login_has_a_window_of_its_own_too() {
 }
 
 #[tokio::test]
-async fn a_frame_says_why_a_link_gives_nothing_and_shows_nothing_to_sites_that_are_not_listed() {
+async fn embedded_refusal_is_shown_on_listed_sites_only() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let fields = json!({"restrict_to_referrers": ["127.0.0.1"], "limit_total_sessions": true, "sessions_remaining": 0});
     let port = other_site(&casting.link(&fields).await).await;

@@ -46,7 +46,7 @@ impl Round<'_> {
 }
 
 #[tokio::test]
-async fn every_page_of_a_visit_is_open_to_everybody_asks_no_stranger_and_is_small() {
+async fn visitor_pages_are_accessible_small_and_self_contained() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let captcha = json!({"captcha_kind": "turnstile", "captcha_site_key": "site", "captcha_secret_key": "hush",
         "captcha_verify_url": format!("{}/siteverify", provider().await)});

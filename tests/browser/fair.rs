@@ -139,7 +139,7 @@ fn is_near(url: &str, allowed: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn a_page_that_shuts_somebody_out_and_asks_a_stranger_is_found() {
+async fn inaccessible_page_with_external_request_is_detected() {
     let driver = crate::chrome::Driver::start().await;
     let window = driver
         .window(crate::chrome::Look {
@@ -163,7 +163,7 @@ async fn a_page_that_shuts_somebody_out_and_asks_a_stranger_is_found() {
 }
 
 #[test]
-fn strangers_are_told_from_this_machine() {
+fn external_hosts_are_distinguished_from_loopback() {
     for (url, near) in [
         ("http://localhost:8300/", true),
         ("ws://s1.localhost:8300/", true),

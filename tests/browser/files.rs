@@ -43,7 +43,7 @@ async fn enter(window: &Client, link: &str, host: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_a_user_leaves_in_a_streamed_browser_is_there_in_the_next_one() {
+async fn streamed_browser_profile_persists() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let inner = Inner::serve().await;
     let link = casting

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
 
 #[tokio::test]
-async fn the_proof_of_work_is_solved_by_the_page_itself_and_leads_into_a_session() {
+async fn page_solves_the_proof_of_work_and_claims() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let link = casting.link(&json!({"require_captcha": true})).await;
     let window = driver.window(DESK).await;
@@ -38,7 +38,7 @@ async fn the_proof_of_work_is_solved_by_the_page_itself_and_leads_into_a_session
 }
 
 #[tokio::test]
-async fn an_address_that_came_with_the_link_is_shown_before_anything_starts() {
+async fn dynamic_url_is_shown_before_the_start() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let link = casting.link(&json!({"allow_dynamic_kasm_url": true})).await;
     let window = driver.window(DESK).await;
@@ -61,7 +61,7 @@ async fn an_address_that_came_with_the_link_is_shown_before_anything_starts() {
 }
 
 #[tokio::test]
-async fn refusals_are_plain_words_on_every_screen_and_nothing_is_wrong_in_the_console() {
+async fn refusal_pages_are_readable_without_console_errors() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let limited =
         json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600});
@@ -140,7 +140,7 @@ fn closed() -> Value {
 }
 
 #[tokio::test]
-async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
+async fn login_link_goes_through_the_provider_and_back() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let link = casting
         .link(&json!({"allow_anonymous": false, "allow_resume": true}))
@@ -189,7 +189,7 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_and_back() {
 }
 
 #[tokio::test]
-async fn maintenance_is_said_in_words() {
+async fn maintenance_has_its_own_message() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     casting
         .admin(Method::PATCH, "settings", &json!({"max_sessions": 0}))
@@ -227,7 +227,7 @@ const PICTURE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="1100" h
 <stop stop-color="#0b3d5c"/><stop offset="1" stop-color="#c9702f"/></linearGradient></defs><rect width="1100" height="800" fill="url(#g)"/></svg>"##;
 
 #[tokio::test]
-async fn a_providers_box_must_be_solved_and_its_proof_travels_with_the_form() {
+async fn captcha_widget_must_be_solved_and_its_proof_is_sent() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let settings = json!({"captcha_kind": "turnstile", "captcha_site_key": "site", "captcha_secret_key": "hush",
         "captcha_verify_url": format!("{}/siteverify", provider().await)});
@@ -278,7 +278,7 @@ async fn a_providers_box_must_be_solved_and_its_proof_travels_with_the_form() {
 }
 
 #[tokio::test]
-async fn a_links_picture_stands_behind_its_page() {
+async fn background_image_is_shown() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let picture = format!("{}/background.svg", provider().await);
     let link = casting

@@ -17,7 +17,7 @@ async fn session_of(window: &Client) -> String {
 }
 
 #[tokio::test]
-async fn bob_resumes_the_last_session_of_a_sold_out_link() {
+async fn user_resumes_the_last_session_of_a_used_up_link() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let fields = json!({"allow_anonymous": false, "allow_resume": true, "disable_tips": true,
         "allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 1});

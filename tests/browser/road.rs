@@ -6,7 +6,7 @@ use fantoccini::Locator;
 use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
 
 #[tokio::test]
-async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() {
+async fn demo_link_opens_a_session_that_ends_cleanly() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
     window
@@ -107,7 +107,7 @@ async fn a_click_on_the_demo_link_leads_into_a_live_session_that_ends_cleanly() 
 }
 
 #[tokio::test]
-async fn without_scripting_a_button_leads_to_the_same_session() {
+async fn button_claims_without_javascript() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver
         .window(Look {

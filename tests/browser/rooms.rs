@@ -7,7 +7,7 @@ use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, wait_
 use crate::fair::judge;
 
 #[tokio::test]
-async fn the_second_of_two_browsers_waits_on_its_page_and_gets_in_by_itself() {
+async fn second_browser_waits_and_enters_automatically() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let link = casting
         .link(&json!({"max_live_sessions": 1, "waiting_room": true}))

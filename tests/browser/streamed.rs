@@ -8,7 +8,7 @@ use crate::chrome::{Casting, DESK, Driver, into_app, shoot, wait_for};
 use crate::inner::{Inner, shows, size, type_in};
 
 #[tokio::test]
-async fn a_browser_is_streamed_into_the_browser_opens_what_the_link_says_and_can_be_typed_into() {
+async fn streamed_browser_opens_the_url_and_takes_input() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let inner = Inner::serve().await;
     let fields = json!({"image_id": casting.image("Browser").await, "allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["127.0.0.1"]});

@@ -30,8 +30,7 @@ async fn is_there(window: &Client, selector: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_panel_and_the_tips_are_there_unless_the_link_says_otherwise_and_the_panel_ends_the_session()
- {
+async fn panel_and_tips_follow_the_link_and_end_the_session() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     for (name, look) in [
         ("desk", DESK),
@@ -100,7 +99,7 @@ async fn the_panel_and_the_tips_are_there_unless_the_link_says_otherwise_and_the
 }
 
 #[tokio::test]
-async fn others_watch_by_the_link_and_only_watch_until_they_are_handed_control() {
+async fn viewers_only_watch_until_given_control() {
     let (driver, casting, inner) = (
         Driver::start().await,
         Casting::start().await,
@@ -227,7 +226,7 @@ async fn others_watch_by_the_link_and_only_watch_until_they_are_handed_control()
 }
 
 #[tokio::test]
-async fn without_a_fixed_resolution_the_shared_screen_follows_the_owners_window() {
+async fn shared_screen_follows_the_owners_window() {
     let (driver, casting, inner) = (
         Driver::start().await,
         Casting::start().await,
@@ -257,7 +256,7 @@ async fn without_a_fixed_resolution_the_shared_screen_follows_the_owners_window(
 }
 
 #[tokio::test]
-async fn whoever_takes_up_a_session_again_with_another_address_finds_it_open() {
+async fn resume_with_another_url_opens_it() {
     let (driver, casting, inner) = (
         Driver::start().await,
         Casting::start().await,
@@ -316,7 +315,7 @@ async fn whoever_takes_up_a_session_again_with_another_address_finds_it_open() {
 }
 
 #[tokio::test]
-async fn a_session_warns_before_it_ends_by_itself_and_says_afterwards_why() {
+async fn session_warns_before_it_ends_and_shows_the_reason() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     // The shortest that can be set: a minute.
     let limits = [

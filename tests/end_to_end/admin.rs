@@ -7,7 +7,7 @@ use crate::lab::{Answer, From, Lab};
 
 /// What a document that was read does to the counter after a claim, with and without the ETag that it was read with.
 #[tokio::test]
-async fn a_counter_is_set_only_over_the_number_that_was_read() {
+async fn counter_change_requires_the_number_read() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 10}))
@@ -114,7 +114,7 @@ async fn a_counter_is_set_only_over_the_number_that_was_read() {
 }
 
 #[tokio::test]
-async fn what_was_set_survives_its_switch_and_its_undo() {
+async fn limit_values_survive_switch_and_undo() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({
@@ -163,7 +163,7 @@ async fn what_was_set_survives_its_switch_and_its_undo() {
 }
 
 #[tokio::test]
-async fn a_deletion_says_what_names_the_record() {
+async fn deletion_lists_referencing_records() {
     let lab = Lab::start().await;
     let make = async |path: &str, document: Value| {
         let made = lab.admin(Method::POST, path, Some(&document)).await;
@@ -233,7 +233,7 @@ async fn a_deletion_says_what_names_the_record() {
 }
 
 #[tokio::test]
-async fn casts_of_one_name_are_told_apart() {
+async fn casts_with_equal_names_are_distinguishable() {
     let lab = Lab::start().await;
     let namesake = async |path: &str| {
         let read = lab.admin(Method::GET, path, None).await.json();
@@ -253,7 +253,7 @@ async fn casts_of_one_name_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_cast_is_made_read_changed_and_deleted() {
+async fn cast_is_created_read_changed_and_deleted() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(
@@ -333,7 +333,7 @@ async fn a_cast_is_made_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_named_at_its_field_and_nothing_is_written() {
+async fn validation_errors_name_fields_and_write_nothing() {
     let lab = Lab::start().await;
     let image = lab.image().await;
     let before = lab.ledger().await;
@@ -425,7 +425,7 @@ async fn every_mistake_is_named_at_its_field_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn an_api_key_works_until_it_is_deleted_and_is_shown_once() {
+async fn api_key_is_shown_once_and_works_until_deleted() {
     let lab = Lab::start().await;
     let made = lab
         .admin(Method::POST, "api-keys", Some(&json!({"name": "ci"})))
@@ -471,7 +471,7 @@ async fn an_api_key_works_until_it_is_deleted_and_is_shown_once() {
 }
 
 #[tokio::test]
-async fn everybodys_group_is_always_there_and_settings_begin_with_defaults() {
+async fn all_users_group_exists_and_settings_have_defaults() {
     let lab = Lab::start().await;
     let groups = lab.admin(Method::GET, "groups", None).await.json();
     assert_eq!(
@@ -509,7 +509,7 @@ async fn everybodys_group_is_always_there_and_settings_begin_with_defaults() {
 }
 
 #[tokio::test]
-async fn a_trial_shows_what_every_rule_would_say_and_spends_nothing() {
+async fn trial_shows_every_rule_and_consumes_nothing() {
     let lab = Lab::start().await;
     let limits = json!({
         "restrict_to_referrers": ["acme.com"], "limit_total_sessions": true, "sessions_remaining": 1,

@@ -241,7 +241,7 @@ async fn switch(lab: &Lab, cast: &Value, change: &Value) {
 }
 
 #[tokio::test]
-async fn a_disabled_link_is_as_unknown_as_any_at_every_door() {
+async fn disabled_and_unknown_links_get_equal_answers() {
     let lab = Lab::start().await;
     let settings = json!({"attempts_per_minute": 100_000});
     lab.admin(Method::PATCH, "settings", Some(&settings)).await;
@@ -360,7 +360,7 @@ async fn a_disabled_link_is_as_unknown_as_any_at_every_door() {
 }
 
 #[tokio::test]
-async fn attempts_on_disabled_and_unknown_links_are_limited_alike() {
+async fn attempts_on_disabled_and_unknown_links_count_equally() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"enabled": false, "allow_resume": true}))
@@ -409,7 +409,7 @@ async fn attempts_on_disabled_and_unknown_links_are_limited_alike() {
 }
 
 #[tokio::test]
-async fn a_change_works_at_once_where_it_was_made() {
+async fn change_is_visible_at_once_in_its_instance() {
     let lab = Lab::start().await;
     let mut n = 20;
     let mut code = async |key: &str| {

@@ -14,7 +14,7 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
-async fn nonsense_is_refused_in_clear_words_and_writes_nothing() {
+async fn invalid_input_is_refused_clearly_and_writes_nothing() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 3}))
@@ -288,7 +288,7 @@ async fn nonsense_is_refused_in_clear_words_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones_on_every_route() {
+async fn wrong_method_gets_405_on_every_route() {
     let lab = Lab::start().await;
     for path in ROUTES.iter().map(|route| {
         route
@@ -313,7 +313,7 @@ async fn a_wrong_method_is_told_the_right_ones_on_every_route() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_gets_an_answer_and_breaks_nothing() {
+async fn invalid_client_address_is_handled() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let lab = Lab::start().await;
     for (name, head) in [

@@ -36,7 +36,7 @@ fn word(answer: &Answer) -> &str {
 }
 
 #[tokio::test]
-async fn a_badge_says_how_a_link_stands_and_looking_at_it_changes_nothing() {
+async fn badge_shows_link_status_without_side_effects() {
     let lab = Lab::start().await;
     let count =
         |remaining: u32| json!({"limit_total_sessions": true, "sessions_remaining": remaining});
@@ -95,7 +95,7 @@ async fn a_badge_says_how_a_link_stands_and_looking_at_it_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_for_some_sites_tells_its_state_on_their_pages_only() {
+async fn badge_of_a_restricted_link_needs_a_listed_referrer() {
     let lab = Lab::start().await;
     let fields = json!({"restrict_to_referrers": ["acme.com"], "limit_total_sessions": true, "sessions_remaining": 0});
     let cast = lab.cast(&fields).await;
@@ -121,7 +121,7 @@ async fn a_link_for_some_sites_tells_its_state_on_their_pages_only() {
 }
 
 #[tokio::test]
-async fn badges_of_unknown_and_disabled_links_look_alike_and_count_as_attempts() {
+async fn badges_hide_disabled_links_and_count_attempts() {
     let lab = Lab::start().await;
     lab.admin(
         Method::PATCH,

@@ -23,7 +23,7 @@ fn told(lab: &Lab, session: &SessionId, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_gates_token_is_exchanged_for_its_secret_once() {
+async fn bootstrap_token_is_exchanged_once() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({})).await;
     let key = cast["key"].as_str().expect("a key");

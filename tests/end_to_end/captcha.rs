@@ -31,7 +31,7 @@ fn solve(described: &Value) -> String {
 }
 
 #[tokio::test]
-async fn an_anonymous_visitor_proves_to_be_there_once_for_each_session() {
+async fn captcha_proof_is_needed_once_per_session() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
     let key = cast["key"].as_str().expect("a key");
@@ -110,7 +110,7 @@ async fn an_anonymous_visitor_proves_to_be_there_once_for_each_session() {
 }
 
 #[tokio::test]
-async fn a_provider_that_cannot_answer_lets_nobody_through_and_uses_nothing() {
+async fn captcha_outage_admits_no_one_and_consumes_nothing() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");

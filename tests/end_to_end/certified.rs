@@ -105,7 +105,7 @@ impl Browser<'_> {
 }
 
 #[tokio::test]
-async fn a_login_works_at_a_certified_provider() {
+async fn login_works_with_a_certified_provider() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a port")

@@ -29,7 +29,7 @@ fn set(fields: &mut [(String, String)], name: &str, typed: &str) {
 }
 
 #[tokio::test]
-async fn a_link_with_another_key_still_opens_by_the_old_one_until_the_grace_ends() {
+async fn old_key_works_until_the_grace_period_ends() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"key": "the-old-key"})).await;
     let home = format!("/admin/casts/{}", text(&cast, "id"));
@@ -78,7 +78,7 @@ async fn a_link_with_another_key_still_opens_by_the_old_one_until_the_grace_ends
 }
 
 #[tokio::test]
-async fn a_key_that_another_link_has_is_a_clash_and_said_at_its_field() {
+async fn duplicate_key_is_a_conflict_at_its_field() {
     let lab = Lab::start().await;
     lab.cast(&json!({"key": "taken-key"})).await;
     let cast = lab.cast(&json!({})).await;
@@ -129,7 +129,7 @@ async fn a_key_that_another_link_has_is_a_clash_and_said_at_its_field() {
 }
 
 #[tokio::test]
-async fn a_form_that_another_change_has_overtaken_says_whose_and_what_and_is_sent_again() {
+async fn stale_form_names_the_change_and_can_be_resent() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"name": "Desk", "max_live_sessions": 5}))
@@ -184,7 +184,7 @@ async fn a_form_that_another_change_has_overtaken_says_whose_and_what_and_is_sen
 }
 
 #[tokio::test]
-async fn visitors_who_come_while_a_form_is_open_are_not_given_back_by_it() {
+async fn claims_during_an_open_form_are_not_undone() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5}))

@@ -151,7 +151,7 @@ fn settled(cast: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn each_field_of_a_cast_is_changed_on_its_form_and_no_other_field_with_it() {
+async fn each_form_field_changes_only_itself() {
     use Typed::{Off, On, Text};
     let lab = Lab::start().await;
     let console = Console {
@@ -258,7 +258,7 @@ async fn each_field_of_a_cast_is_changed_on_its_form_and_no_other_field_with_it(
 }
 
 #[tokio::test]
-async fn a_form_that_is_not_right_or_too_old_changes_nothing_and_keeps_what_was_typed() {
+async fn invalid_or_stale_form_changes_nothing_and_keeps_input() {
     let lab = Lab::start().await;
     let console = Console {
         lab: &lab,

@@ -133,7 +133,7 @@ fn id(document: &Value, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_api_answers_as_its_document_says() {
+async fn api_responses_match_the_openapi_document() {
     let lab = Lab::start().await;
     let mut reader = Reader::of(&lab).await;
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
@@ -430,7 +430,7 @@ async fn the_api_answers_as_its_document_says() {
 }
 
 #[tokio::test]
-async fn whoever_has_the_document_is_not_sent_it_again() {
+async fn cached_document_is_answered_with_304() {
     let lab = Lab::start().await;
     let first = lab.get("/api/admin/openapi.json").await;
     let known = lab

@@ -69,7 +69,7 @@ pub async fn key(lab: &Lab, scopes: &[&str]) -> (String, String) {
 }
 
 #[tokio::test]
-async fn every_route_of_administration_refuses_whoever_has_not_signed_in() {
+async fn admin_routes_require_authentication() {
     let lab = Lab::start().await;
     let before = lab.ledger().await;
     let mut walked = 0;
@@ -121,7 +121,7 @@ async fn every_route_of_administration_refuses_whoever_has_not_signed_in() {
 }
 
 #[tokio::test]
-async fn every_route_that_changes_something_refuses_whoever_may_only_read() {
+async fn write_routes_refuse_read_only_users() {
     let lab = Lab::start().await;
     let (_, auditor) = key(&lab, &["read"]).await;
     let cookie = sign_in(&lab, &auditor).await;
@@ -174,7 +174,7 @@ async fn every_route_that_changes_something_refuses_whoever_may_only_read() {
 }
 
 #[tokio::test]
-async fn a_form_that_no_page_of_this_very_sign_in_made_changes_nothing() {
+async fn csrf_token_is_bound_to_the_console_session() {
     let lab = Lab::start().await;
     let cookie = sign_in(&lab, &lab.stack.admin_key).await;
     let other = sign_in(&lab, &lab.stack.admin_key).await;
@@ -216,7 +216,7 @@ async fn a_form_that_no_page_of_this_very_sign_in_made_changes_nothing() {
 }
 
 #[tokio::test]
-async fn each_scope_opens_its_own_part_and_no_other() {
+async fn each_scope_allows_only_its_routes() {
     let lab = Lab::start().await;
     for scope in casting_core::actor::Scope::ALL {
         let (_, text) = key(&lab, &[scope.as_str()]).await;
@@ -245,7 +245,7 @@ async fn each_scope_opens_its_own_part_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_sign_in_ends_with_its_key_with_its_time_and_when_asked() {
+async fn console_session_ends_with_key_time_or_sign_out() {
     let lab = Lab::start().await;
     let status = async |cookie: &str| {
         Answer::of(lab.request(Method::GET, "/admin").header("cookie", cookie))
@@ -297,7 +297,7 @@ async fn a_sign_in_ends_with_its_key_with_its_time_and_when_asked() {
 }
 
 #[tokio::test]
-async fn whoever_guesses_keys_waits() {
+async fn key_guessing_is_rate_limited() {
     let lab = Lab::start().await;
     let changed = lab
         .admin(

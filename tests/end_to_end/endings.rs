@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::lab::{From, Lab};
 
 #[tokio::test]
-async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served() {
+async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 9}))
@@ -72,7 +72,7 @@ async fn each_end_has_its_reason_in_the_ledger_and_is_never_refunded_once_served
 }
 
 #[tokio::test]
-async fn a_gate_is_told_after_how_long_without_a_touch_its_session_ends() {
+async fn idle_timeout_is_passed_to_the_gate() {
     let lab = Lab::start().await;
     let enforced = json!({"enforce_client_settings": true, "client_settings": {"idle_minutes": 5}});
     for (fields, seconds) in [(json!({}), json!(null)), (enforced, json!(300))] {
@@ -98,7 +98,7 @@ async fn a_gate_is_told_after_how_long_without_a_touch_its_session_ends() {
 }
 
 #[tokio::test]
-async fn a_session_is_told_after_how_long_without_a_visitor_it_ends() {
+async fn keepalive_is_passed_to_the_gate() {
     let lab = Lab::start().await;
     let enforced =
         json!({"enforce_client_settings": true, "client_settings": {"keepalive_seconds": 600}});
@@ -129,7 +129,7 @@ async fn a_session_is_told_after_how_long_without_a_visitor_it_ends() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_enters_is_ended_by_the_sweep() {
+async fn sweep_ends_sessions_that_are_not_entered() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({})).await;
     let key = cast["key"].as_str().expect("a key");
@@ -187,7 +187,7 @@ async fn a_session_that_nobody_enters_is_ended_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn last_lines_are_shown_to_administrators_alone() {
+async fn last_lines_are_shown_to_administrators_only() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({})).await;
     let key = cast["key"].as_str().expect("a key");

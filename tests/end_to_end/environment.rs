@@ -48,7 +48,7 @@ async fn read(session: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn an_app_is_told_what_is_documented_and_nothing_else() {
+async fn app_gets_exactly_the_documented_variables() {
     let lab = Lab::with_processes().await;
     let script = "(env; echo THE-END=1) | sed 's/^/TOLD:/'; sleep 60";
     let image = json!({

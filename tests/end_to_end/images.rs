@@ -21,7 +21,7 @@ async fn definition_of_the_next_session(lab: &Lab, from: From, key: &str) -> Val
 }
 
 #[tokio::test]
-async fn an_image_that_is_registered_again_gives_the_next_session_a_new_revision() {
+async fn next_session_uses_the_new_image_revision() {
     let lab = Lab::start().await;
     let (id, cast) = (lab.image().await, lab.cast(&json!({})).await);
     let key = cast["key"].as_str().expect("a key");
@@ -90,7 +90,7 @@ async fn an_image_that_is_registered_again_gives_the_next_session_a_new_revision
 }
 
 #[tokio::test]
-async fn the_console_registers_an_image_again_and_says_so() {
+async fn console_registers_an_image_again_and_confirms() {
     let lab = Lab::start().await;
     let (id, cookie) = (lab.image().await, sign_in(&lab, &lab.stack.admin_key).await);
     let home = format!("/admin/images/{id}");

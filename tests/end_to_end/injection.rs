@@ -44,7 +44,7 @@ fn is_clean(name: &str, answer: &Answer) {
 }
 
 #[tokio::test]
-async fn foreign_words_stay_words_on_every_page() {
+async fn foreign_text_is_escaped_on_every_page() {
     let lab = Lab::start().await;
     let image = lab.image().await;
     let renamed = lab

@@ -20,7 +20,7 @@ async fn audit(lab: &Lab, target: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_change_leaves_an_entry_and_can_be_taken_back() {
+async fn every_change_is_audited_and_can_be_undone() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"name": "Before", "key": "audited-link"}))
@@ -176,7 +176,7 @@ async fn every_change_leaves_an_entry_and_can_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_key_is_rotated_at_once_or_with_grace() {
+async fn key_rotation_is_immediate_or_with_grace() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"key": "first-key"})).await;
     let path = format!("casts/{}/key-rotations", id(&cast));
@@ -232,7 +232,7 @@ async fn a_key_is_rotated_at_once_or_with_grace() {
 }
 
 #[tokio::test]
-async fn a_request_under_an_idempotency_key_is_done_once() {
+async fn idempotent_request_is_executed_once() {
     let lab = Lab::start().await;
     let image = lab.image().await;
     let post = async |kind: &str, key: &str, document: &Value| {
@@ -300,7 +300,7 @@ async fn a_request_under_an_idempotency_key_is_done_once() {
 }
 
 #[tokio::test]
-async fn links_are_found_sorted_and_copied() {
+async fn links_can_be_searched_sorted_and_copied() {
     let lab = Lab::start().await;
     let mut made = Vec::new();
     for (name, key, enabled) in [
@@ -385,7 +385,7 @@ async fn links_are_found_sorted_and_copied() {
 }
 
 #[tokio::test]
-async fn claims_are_told_by_outcome_time_and_reference_and_as_files() {
+async fn claims_are_filtered_and_exported() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"name": "=Sum, of it", "key": "told-link", "limit_total_sessions": true, "sessions_remaining": 2})).await;
     let claims = async |query: &str| {
@@ -492,7 +492,7 @@ async fn claims_are_told_by_outcome_time_and_reference_and_as_files() {
 }
 
 #[tokio::test]
-async fn hours_tell_of_claims_before_and_after_they_are_made() {
+async fn hourly_stats_count_claims_before_and_after_aggregation() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"key": "hourly-link", "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600})).await;
     let began = lab.clock.now();
@@ -553,7 +553,7 @@ async fn hours_tell_of_claims_before_and_after_they_are_made() {
 }
 
 #[tokio::test]
-async fn a_user_is_forgotten_with_everything_that_says_who_it_was() {
+async fn anonymising_a_user_removes_all_personal_data() {
     let lab = Lab::start().await;
     lab.cast(&json!({"key": "users-link"})).await;
     let claimed = lab.claim(From(1), "users-link").await.json();

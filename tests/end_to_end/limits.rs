@@ -47,7 +47,7 @@ async fn crowd(
 }
 
 #[tokio::test]
-async fn of_two_hundred_claims_at_once_from_one_place_exactly_one_is_accepted() {
+async fn ip_limit_accepts_exactly_one_of_200_concurrent_claims() {
     let lab = Lab::start().await;
     lab.admin(
         Method::PATCH,
@@ -95,7 +95,7 @@ async fn of_two_hundred_claims_at_once_from_one_place_exactly_one_is_accepted() 
 }
 
 #[tokio::test]
-async fn a_claim_from_another_address_counts_for_that_one() {
+async fn claim_counts_for_the_address_it_came_from() {
     let lab = Lab::start().await;
     let limit = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
     let cast = lab.cast(&limit).await;
@@ -143,7 +143,7 @@ async fn a_claim_from_another_address_counts_for_that_one() {
 }
 
 #[tokio::test]
-async fn a_mapped_block_bans_and_exempts_ipv4_visitors() {
+async fn ipv4_mapped_block_bans_and_exempts_ipv4_visitors() {
     let lab = Lab::start().await;
     let banned = lab
         .cast(&json!({"banned_addresses": ["::ffff:192.0.2.0/120 Lab"]}))
@@ -180,7 +180,7 @@ async fn a_mapped_block_bans_and_exempts_ipv4_visitors() {
 }
 
 #[tokio::test]
-async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
+async fn live_session_limit_frees_on_end() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"max_live_sessions": 2})).await;
     let first = lab.claim(From(1), key(&cast)).await.json();
@@ -232,7 +232,7 @@ async fn only_so_many_sessions_live_at_once_and_an_end_makes_room() {
 }
 
 #[tokio::test]
-async fn a_budget_closes_the_links_and_opens_them_again() {
+async fn budget_closes_links_until_its_window_ends() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({})).await;
     let set = async |change: Value| {
@@ -279,7 +279,7 @@ async fn a_budget_closes_the_links_and_opens_them_again() {
 }
 
 #[tokio::test]
-async fn a_new_deployment_takes_its_limits_over_with_its_first_link() {
+async fn first_link_stores_the_initial_limits() {
     let lab = Lab::beginning_with(FirstLimits {
         max_sessions: Some(7),
         budget_per_hour_cents: Some(1000),
@@ -321,7 +321,7 @@ async fn a_new_deployment_takes_its_limits_over_with_its_first_link() {
 }
 
 #[tokio::test]
-async fn a_cap_that_is_set_counts_the_sessions_that_live() {
+async fn new_limit_counts_existing_sessions() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({})).await;
     let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
@@ -353,7 +353,7 @@ async fn a_cap_that_is_set_counts_the_sessions_that_live() {
 }
 
 #[tokio::test]
-async fn a_system_wide_cap_holds_anonymous_users_of_one_hour() {
+async fn hourly_limit_of_anonymous_users_holds() {
     let lab = Lab::start().await;
     lab.admin(
         Method::PATCH,
@@ -380,7 +380,7 @@ async fn a_system_wide_cap_holds_anonymous_users_of_one_hour() {
 }
 
 #[tokio::test]
-async fn a_classroom_behind_one_address_is_told_apart_by_browser_or_exempt() {
+async fn shared_address_is_counted_by_browser_or_exempt() {
     let lab = Lab::start().await;
     let limit = |fields: Value| {
         let mut limit =
@@ -444,7 +444,7 @@ async fn a_classroom_behind_one_address_is_told_apart_by_browser_or_exempt() {
 }
 
 #[tokio::test]
-async fn whoever_tries_too_often_waits_also_with_unknown_keys() {
+async fn attempts_are_rate_limited_for_unknown_keys_too() {
     let lab = Lab::start().await;
     lab.admin(
         Method::PATCH,
@@ -480,7 +480,7 @@ async fn whoever_tries_too_often_waits_also_with_unknown_keys() {
 }
 
 #[tokio::test]
-async fn an_anonymous_user_is_forgotten_in_time_but_never_while_the_session_lives() {
+async fn anonymous_user_is_anonymised_after_the_session_ends() {
     use casting_core::ids::SessionId;
     use casting_core::ports::Store;
     use casting_core::session::{Origin, Owner};
@@ -586,7 +586,7 @@ async fn claim_as(lab: &Lab, user: &User, cast: &Value, query: &str, consent: bo
 }
 
 #[tokio::test]
-async fn a_login_opens_what_is_closed_to_the_anonymous_and_groups_limit_it() {
+async fn login_grants_access_and_groups_limit_it() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"allow_anonymous": false})).await;
     let described = lab.describe(From(1), key(&cast), "").await.json();
@@ -628,7 +628,7 @@ async fn a_login_opens_what_is_closed_to_the_anonymous_and_groups_limit_it() {
 }
 
 #[tokio::test]
-async fn a_user_comes_back_to_the_same_session_for_free() {
+async fn resume_returns_the_same_session_for_free() {
     let lab = Lab::start().await;
     let image = format!("images/{}", lab.image().await);
     let go = json!({"exec_config": {"go": {"cmd": "true"}}});
@@ -671,7 +671,7 @@ async fn a_user_comes_back_to_the_same_session_for_free() {
 }
 
 #[tokio::test]
-async fn answers_say_what_is_left_of_the_limits_that_count_the_caller() {
+async fn responses_carry_rate_limit_headers() {
     let lab = Lab::start().await;
     let limit =
         json!({"limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 600});

@@ -92,7 +92,7 @@ async fn choose(lab: &Lab, login: &str, user: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_link_for_people_with_an_account_leads_through_the_login_into_a_session_and_out() {
+async fn login_link_leads_into_a_session_and_logout() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"allow_anonymous": false, "restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true})).await;
     let key = cast["key"].as_str().expect("a key");
@@ -186,7 +186,7 @@ async fn a_link_for_people_with_an_account_leads_through_the_login_into_a_sessio
 }
 
 #[tokio::test]
-async fn an_answer_to_a_login_that_this_browser_did_not_begin_is_refused() {
+async fn login_callback_of_another_browser_is_refused() {
     let lab = Lab::start().await;
     let login = format!("{}/login?to=%2F%2Fevil.example%2F", lab.stack.url);
     let (back, state) = choose(&lab, &login, "bob").await;
@@ -321,7 +321,7 @@ async fn liar() -> Liar {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_for_us_now_and_signed_by_the_provider_is_refused() {
+async fn invalid_id_tokens_are_refused() {
     let liar = liar().await;
     let entropy = casting_core::testing::SeededEntropy::new(1);
     let oidc = Oidc::new(OidcSettings::new(liar.issuer.clone(), "casting")).expect("TLS");

@@ -37,7 +37,7 @@ async fn claim(lab: &Lab, cast: &Value, query: &str, consent: bool) -> Answer {
 }
 
 #[tokio::test]
-async fn a_dynamic_address_is_shown_agreed_to_and_handed_over_as_it_was_parsed() {
+async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
     let lab = Lab::start().await;
     let fixed = lab.cast(&json!({"kasm_url": "https://own.example/"})).await;
     let dynamic = lab
@@ -145,7 +145,7 @@ async fn a_dynamic_address_is_shown_agreed_to_and_handed_over_as_it_was_parsed()
 }
 
 #[tokio::test]
-async fn a_network_is_named_by_the_link_only_where_link_and_image_allow_it() {
+async fn dynamic_network_needs_link_and_image_permission() {
     let lab = Lab::start().await;
     for name in ["lab", "dmz"] {
         let network = json!({"name": name, "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});
@@ -208,7 +208,7 @@ async fn a_network_is_named_by_the_link_only_where_link_and_image_allow_it() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_finds_its_session_and_another_one_under_its_key_is_refused() {
+async fn idempotency_key_is_bound_to_its_request() {
     let lab = Lab::start().await;
     let cast = lab.cast(&json!({"allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
     let key = cast["key"].as_str().expect("a key");

@@ -77,7 +77,7 @@ async fn claim(lab: &Lab, cast: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_pool_fills_gives_its_sessions_away_and_replaces_what_is_gone() {
+async fn pool_fills_assigns_and_replaces_sessions() {
     let lab = Lab::with_processes().await;
     let pool = demo_pool(&lab).await;
     let cast = lab
@@ -161,7 +161,7 @@ async fn a_pool_fills_gives_its_sessions_away_and_replaces_what_is_gone() {
 }
 
 #[tokio::test]
-async fn what_nobody_took_in_time_is_replaced_and_other_permissions_are_not_fitted() {
+async fn expired_staged_sessions_are_replaced_misfits_not_used() {
     let lab = Lab::start().await;
     let pool = demo_pool(&lab).await;
     lab.stack.control.refill().await.expect("a round");
@@ -217,8 +217,7 @@ async fn what_nobody_took_in_time_is_replaced_and_other_permissions_are_not_fitt
 }
 
 #[tokio::test]
-async fn a_pool_whose_sessions_end_before_they_are_ready_pauses_longer_each_time_until_something_is_changed()
- {
+async fn failing_pool_pauses_longer_until_its_config_changes() {
     let lab = Lab::with_processes().await;
     let image = json!({"name": "Falls", "container_image": "local/falls", "command": ["sh", "-c", "exit 3"], "cpu": 256, "memory": 512});
     let image = lab.admin(Method::POST, "images", Some(&image)).await.json()["id"]
@@ -293,7 +292,7 @@ async fn a_pool_whose_sessions_end_before_they_are_ready_pauses_longer_each_time
 }
 
 #[tokio::test]
-async fn a_budget_needs_a_price() {
+async fn pool_budget_needs_a_price() {
     let lab = Lab::start().await;
     let own = lab
         .admin(

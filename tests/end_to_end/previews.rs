@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::lab::{Answer, Lab};
 
 #[tokio::test]
-async fn a_preview_of_a_link_changes_nothing() {
+async fn link_preview_changes_nothing() {
     let lab = Lab::start().await;
     let limits = json!({"limit_total_sessions": true, "sessions_remaining": 1, "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
     let cast = lab.cast(&limits).await;

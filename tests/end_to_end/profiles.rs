@@ -227,7 +227,7 @@ async fn profiles(lab: &Lab, user: &User) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_a_user_writes_in_one_session_is_there_in_the_next_and_nowhere_else() {
+async fn profile_persists_for_its_user_only() {
     let lab = Lab::with_processes().await;
     let (ann, bob) = (
         Person::logged_in(&lab, user(1)),
@@ -294,7 +294,7 @@ async fn what_a_user_writes_in_one_session_is_there_in_the_next_and_nowhere_else
 }
 
 #[tokio::test]
-async fn a_gate_that_is_killed_loses_nothing_older_and_an_app_that_ends_by_itself_is_saved() {
+async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
     let lab = Lab::with_processes().await;
     let ann = Person::logged_in(&lab, user(1));
     let first = ann.enter("my-files").await;
@@ -421,7 +421,7 @@ async fn a_gate_that_is_killed_loses_nothing_older_and_an_app_that_ends_by_itsel
 }
 
 #[tokio::test]
-async fn a_session_whose_files_cannot_be_fetched_is_not_started_and_loses_nothing() {
+async fn failed_restore_starts_nothing_and_keeps_the_profile() {
     let lab = Lab::with_processes().await;
     let ann = Person::logged_in(&lab, user(1));
     let first = ann.enter("my-files").await;
@@ -474,7 +474,7 @@ async fn a_session_whose_files_cannot_be_fetched_is_not_started_and_loses_nothin
 }
 
 #[tokio::test]
-async fn a_profile_that_is_too_large_is_not_saved_and_the_session_says_so() {
+async fn oversized_profile_is_not_saved_and_reported() {
     let lab = Lab::with_processes().await;
     let images = lab.admin(Method::GET, "images", None).await.json();
     let keeps = |image: &&Value| image["name"] == "Demo app, with your own files";
@@ -510,7 +510,7 @@ async fn a_profile_that_is_too_large_is_not_saved_and_the_session_says_so() {
 }
 
 #[tokio::test]
-async fn administrators_see_restore_and_delete_profiles_and_forgetting_a_user_deletes_them() {
+async fn administrators_manage_profiles_and_anonymising_deletes() {
     let lab = Lab::with_processes().await;
     let ann = Person::logged_in(&lab, user(1));
     for text in ["one", "two"] {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::lab::{Answer, From, Lab};
 
 #[tokio::test]
-async fn each_rule_refuses_with_its_own_code_and_spends_nothing() {
+async fn each_policy_refuses_with_its_code_and_consumes_nothing() {
     let lab = Lab::start().await;
     for (name, fields, status, code) in [
         ("disabled", json!({"enabled": false}), 404, "unknown-cast"),
@@ -92,7 +92,7 @@ async fn each_rule_refuses_with_its_own_code_and_spends_nothing() {
 }
 
 #[tokio::test]
-async fn a_person_is_sent_to_the_links_error_page_or_to_ours() {
+async fn browser_is_redirected_to_the_error_url_or_our_page() {
     let lab = Lab::start().await;
     let sold_out = json!({"limit_total_sessions": true, "sessions_remaining": 0});
     let plain = lab.cast(&sold_out).await;
@@ -155,7 +155,7 @@ async fn a_person_is_sent_to_the_links_error_page_or_to_ours() {
 }
 
 #[tokio::test]
-async fn referrers_are_checked_on_the_first_request_and_carried_to_the_claim() {
+async fn referrer_is_checked_first_and_carried_to_the_claim() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"restrict_to_referrers": ["acme.com", "=shop.example"]}))
@@ -195,8 +195,7 @@ async fn referrers_are_checked_on_the_first_request_and_carried_to_the_claim() {
 }
 
 #[tokio::test]
-async fn a_page_that_was_opened_from_a_listed_site_can_be_loaded_afresh_for_a_while_and_from_nowhere_else()
- {
+async fn reload_keeps_the_referrer_for_a_limited_time() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true}))
@@ -273,7 +272,7 @@ async fn a_page_that_was_opened_from_a_listed_site_can_be_loaded_afresh_for_a_wh
 }
 
 #[tokio::test]
-async fn a_start_that_fails_gives_everything_back() {
+async fn failed_start_refunds_everything() {
     let lab = Lab::start().await;
     let limits = json!({
         "limit_total_sessions": true, "sessions_remaining": 2, "max_live_sessions": 1,
@@ -373,7 +372,7 @@ async fn a_start_that_fails_gives_everything_back() {
 }
 
 #[tokio::test]
-async fn each_reference_of_a_burst_is_found_at_once_and_counted() {
+async fn every_reference_of_a_burst_is_found_and_counted() {
     let lab = Lab::start().await;
     let fields =
         json!({"key": "burst-link", "limit_total_sessions": true, "sessions_remaining": 0});

@@ -168,7 +168,7 @@ const QUERIES: [(&str, &[&str]); 4] = [
 ];
 
 #[tokio::test]
-async fn own_session_is_resumed_in_every_state_of_a_link() {
+async fn own_session_is_resumed_in_every_link_state() {
     let lab = Lab::start().await;
     let settings = json!({"attempts_per_minute": 100_000});
     lab.admin(Method::PATCH, "settings", Some(&settings)).await;
@@ -276,7 +276,7 @@ async fn own_session_is_resumed_in_every_state_of_a_link() {
 }
 
 #[tokio::test]
-async fn own_session_is_resumed_while_the_deployment_is_full_or_closed() {
+async fn own_session_is_resumed_in_a_full_or_closed_deployment() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"allow_anonymous": false, "allow_resume": true}))
@@ -313,7 +313,7 @@ async fn own_session_is_resumed_while_the_deployment_is_full_or_closed() {
 }
 
 #[tokio::test]
-async fn bans_referrers_and_attempts_are_asked_before_a_resume() {
+async fn bans_referrers_and_attempts_apply_to_resumes() {
     let lab = Lab::start().await;
     let ann = user(1);
     let owner = Guest {
@@ -366,7 +366,7 @@ async fn bans_referrers_and_attempts_are_asked_before_a_resume() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_is_not_resumed() {
+async fn ended_session_is_not_resumed() {
     let lab = Lab::start().await;
     let fields = json!({"allow_anonymous": false, "allow_resume": true,
         "limit_total_sessions": true, "sessions_remaining": 1});
@@ -395,7 +395,7 @@ async fn a_session_that_has_ended_is_not_resumed() {
 }
 
 #[tokio::test]
-async fn what_was_not_applied_is_said_in_the_session() {
+async fn unapplied_parameters_are_shown_after_a_resume() {
     let lab = Lab::start().await;
     let image = lab.image().await;
     let go = json!({"exec_config": {"go": {"cmd": "true"}}});

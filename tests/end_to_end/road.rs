@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use crate::lab::{Answer, Lab};
 
 #[tokio::test]
-async fn a_person_walks_from_the_link_into_a_session_and_out_again() {
+async fn visitor_claims_enters_and_ends_a_session() {
     let lab = Lab::with_processes().await;
     let page = lab.get("/cast/welcome").await;
     let ticket = page

@@ -37,7 +37,7 @@ fn hours_ahead(lab: &Lab, hours: i64) -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_given_no_scope_that_its_giver_does_not_have() {
+async fn api_key_gets_no_scope_its_creator_lacks() {
     let lab = Lab::start().await;
     for (name, actor, granted, status) in [
         ("the same", vec!["keys"], vec!["keys"], 201),
@@ -82,7 +82,7 @@ async fn a_key_is_given_no_scope_that_its_giver_does_not_have() {
 }
 
 #[tokio::test]
-async fn a_key_never_outlives_its_giver() {
+async fn api_key_does_not_outlive_its_creator() {
     let lab = Lab::start().await;
     let (soon, later) = (hours_ahead(&lab, 1), hours_ahead(&lab, 2));
     let (id, key) = made(&lab, &["keys"], Some(&soon)).await;
@@ -153,7 +153,7 @@ async fn a_key_never_outlives_its_giver() {
 }
 
 #[tokio::test]
-async fn the_console_undo_and_a_repetition_grant_no_more_than_the_api() {
+async fn console_undo_and_replay_grant_no_extra_scope() {
     let lab = Lab::start().await;
     let (id, key) = made(&lab, &["keys", "images"], None).await;
     let console = Console {
@@ -255,7 +255,7 @@ async fn the_console_undo_and_a_repetition_grant_no_more_than_the_api() {
 }
 
 #[tokio::test]
-async fn no_door_gives_a_user_a_role() {
+async fn roles_cannot_be_gained_through_any_route() {
     let lab = Lab::start().await;
     let (_, key) = made(&lab, &["people", "settings", "keys"], None).await;
     let group = json!({"name": "Ours", "roles": ["admin"]});

@@ -38,7 +38,7 @@ async fn end(lab: &Lab, claimed: &Value) {
 }
 
 #[tokio::test]
-async fn whoever_finds_every_place_taken_waits_and_gets_in_in_turn() {
+async fn full_link_queues_visitors_and_admits_in_order() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"max_live_sessions": 1, "waiting_room": true}))
@@ -135,7 +135,7 @@ async fn whoever_finds_every_place_taken_waits_and_gets_in_in_turn() {
 }
 
 #[tokio::test]
-async fn a_browser_is_led_to_the_room_and_nobody_waits_for_what_they_would_not_get() {
+async fn only_admissible_visitors_are_queued() {
     let lab = Lab::start().await;
     let cast = lab
         .cast(&json!({"max_live_sessions": 1, "waiting_room": true, "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600}))

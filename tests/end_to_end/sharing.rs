@@ -63,7 +63,7 @@ impl Shared {
 }
 
 #[tokio::test]
-async fn a_shared_session_is_watched_by_its_link_until_that_is_taken_back() {
+async fn share_link_works_until_revoked() {
     let fields = json!({"enable_sharing": true, "allow_anonymous_viewers": true});
     let shared = Shared::with(&fields).await;
     let orders = shared.report(&Report::Ready { port: 9 }).await;
@@ -137,7 +137,7 @@ async fn a_shared_session_is_watched_by_its_link_until_that_is_taken_back() {
 }
 
 #[tokio::test]
-async fn whoever_watches_logs_in_unless_the_link_lets_anybody_watch() {
+async fn viewers_need_a_login_unless_anonymous_is_allowed() {
     let shared = Shared::with(&json!({"enable_sharing": true})).await;
     let link = shared.report(&Report::Ready { port: 9 }).await["share_link"]
         .as_str()
@@ -163,7 +163,7 @@ async fn whoever_watches_logs_in_unless_the_link_lets_anybody_watch() {
 }
 
 #[tokio::test]
-async fn a_session_is_shared_only_where_link_or_group_allow_it_and_its_app_can_be_watched() {
+async fn sharing_needs_permission_and_a_shareable_app() {
     let by_permission = json!({"enforce_client_settings": true, "client_settings": {"permissions": {"sharing": true}}});
     for (name, fields, at_start, may_share) in [
         (
@@ -213,7 +213,7 @@ async fn a_session_is_shared_only_where_link_or_group_allow_it_and_its_app_can_b
 }
 
 #[tokio::test]
-async fn watchers_are_out_at_once_whoever_ends_sharing_or_session() {
+async fn viewers_are_disconnected_when_sharing_or_session_ends() {
     let lab = Lab::with_processes().await;
     let image = lab.image().await;
     let watched = json!({"view_only": "rfb"});

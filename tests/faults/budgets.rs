@@ -73,7 +73,7 @@ async fn check(world: &World) -> Result<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crowd_spends_no_more_than_the_budget() {
+async fn concurrent_claims_stay_within_the_budget() {
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(&ground, 21, Limits::default())
         .await
@@ -120,7 +120,7 @@ async fn a_crowd_spends_no_more_than_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reached_budget_is_over_with_its_window() {
+async fn reached_budget_resets_with_its_window() {
     let ground = Ground::lay().await.expect("lays the ground");
     let world = World::make(&ground, 22, Limits::default())
         .await
@@ -205,7 +205,7 @@ async fn history(_: &Ground, seed: u64) -> Result<usize> {
 }
 
 #[test]
-fn money_is_exact_in_every_history() {
+fn budget_is_exact_in_random_histories() {
     let given = play(1..=40, &history).expect("holds");
     assert!(given > 80, "{given} sessions: too few to mean anything");
 }

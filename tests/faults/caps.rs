@@ -160,7 +160,7 @@ async fn walk(ground: &Ground, limit: Limit, seed: u64) -> Result<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_counts_what_lived_before_it_was_set() {
+async fn new_limit_counts_sessions_from_before() {
     let ground = Ground::lay().await.expect("ground");
     for (n, limit) in Limit::ALL.into_iter().enumerate() {
         let walked = walk(&ground, limit, 70_000 + n as u64).await;
@@ -169,7 +169,7 @@ async fn a_limit_counts_what_lived_before_it_was_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_the_version_before_counts_at_the_next_claim() {
+async fn limit_of_an_older_version_is_counted_at_the_next_claim() {
     let ground = Ground::lay().await.expect("ground");
     let mut world = World::make(&ground, 71_000, Limits::default())
         .await
@@ -213,7 +213,7 @@ async fn a_limit_of_the_version_before_counts_at_the_next_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_users_limit_counts_what_lived_before_it_was_set() {
+async fn new_user_limit_counts_sessions_from_before() {
     let ground = Ground::lay().await.expect("ground");
     let mut world = World::make(&ground, 72_000, Limits::default())
         .await
@@ -260,7 +260,7 @@ async fn taken_by(world: &World, user: &UserId) -> u64 {
 }
 
 #[test]
-fn no_history_brings_a_count_above_its_limit() {
+fn counts_stay_within_limits_in_random_histories() {
     let given = share_of_each_core(count().div_ceil(10), |seeds| {
         play(seeds, &async |ground, seed| {
             history(ground, 80_000 + seed).await

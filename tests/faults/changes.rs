@@ -44,7 +44,7 @@ async fn later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_reaches_other_instances_within_seconds() {
+async fn change_reaches_other_instances_within_seconds() {
     let ground = Ground::lay().await.expect("lays the ground");
     let one = |total, live| Limits {
         total,
@@ -102,7 +102,7 @@ async fn a_change_reaches_other_instances_within_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_that_comes_back_is_seen_at_once_where_it_did() {
+async fn refunded_session_is_visible_at_once_in_its_instance() {
     let ground = Ground::lay().await.expect("lays the ground");
     let limits = Limits {
         total: Some(1),
@@ -128,7 +128,7 @@ async fn a_place_that_comes_back_is_seen_at_once_where_it_did() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn opening_a_link_looks_for_a_session_only_if_it_may() {
+async fn link_open_looks_up_sessions_only_for_resumable_links() {
     let ground = Ground::lay().await.expect("lays the ground");
     let ann = Visitor {
         user: Some(user(1)),
@@ -159,7 +159,7 @@ async fn opening_a_link_looks_for_a_session_only_if_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disabled_link_costs_what_an_unknown_one_does() {
+async fn disabled_and_unknown_links_cost_the_same() {
     let ground = Ground::lay().await.expect("lays the ground");
     let limits = Limits {
         total: Some(1),

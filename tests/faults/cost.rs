@@ -69,7 +69,7 @@ async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_visit_costs_is_counted_and_said() {
+async fn documented_cost_of_a_visit_is_measured() {
     let ground = Ground::lay().await.expect("ground");
     let world = World::make(&ground, 1, Limits::default())
         .await
@@ -185,7 +185,7 @@ async fn what_a_visit_costs_is_counted_and_said() {
 }
 
 #[test]
-fn the_load_balancer_costs_its_parts_and_everybody_says_the_same() {
+fn load_balancer_cost_is_consistent_in_all_pages() {
     let page = include_str!("../../docs/cost.md");
     let (_, table) = page
         .split_once("The edge `load-balancer` runs always.")

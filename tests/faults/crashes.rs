@@ -276,7 +276,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
 }
 
 #[test]
-fn no_crash_and_no_lost_answer_at_any_call_breaks_the_ledger() {
+fn ledger_survives_crashes_and_lost_answers_at_every_call() {
     on_main_stack(no_call_breaks_the_ledger());
 }
 
@@ -321,7 +321,7 @@ async fn no_call_breaks_the_ledger() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
+async fn refused_ecs_start_refunds_and_reports() {
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(
         &ground,
@@ -369,7 +369,7 @@ async fn a_start_that_ecs_refuses_gives_everything_back_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_not_ready_in_time_is_stopped_and_refunded() {
+async fn start_timeout_stops_and_refunds() {
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(
         &ground,
@@ -423,7 +423,7 @@ async fn a_session_that_is_not_ready_in_time_is_stopped_and_refunded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_sweeps_at_once_and_news_that_comes_twice_release_once() {
+async fn concurrent_sweeps_and_duplicate_events_release_once() {
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(
         &ground,
@@ -471,7 +471,7 @@ async fn two_sweeps_at_once_and_news_that_comes_twice_release_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn opening_a_link_writes_nothing_however_often_it_is_previewed() {
+async fn repeated_previews_write_nothing() {
     let ground = Ground::lay().await.expect("lays the ground");
     let world = World::make(
         &ground,

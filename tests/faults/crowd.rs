@@ -6,7 +6,7 @@ use casting_tests::faults::{Luck, act};
 use casting_tests::world::{Ground, Limits, World, claim, open};
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_visitors_on_a_hundred_places_get_exactly_a_hundred_sessions() {
+async fn a_thousand_claims_get_exactly_a_hundred_sessions() {
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(
         &ground,

@@ -33,7 +33,7 @@ pub enum Done {
 }
 
 #[test]
-fn the_ledger_holds_in_every_history() {
+fn ledger_holds_in_random_histories() {
     let given: usize = share_of_each_core(count(), |seeds| {
         play(seeds, &async |ground, seed| history(ground, seed).await)
     });

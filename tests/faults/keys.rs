@@ -13,7 +13,7 @@ fn ticket_in(address: &str) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn open_pages_and_running_sessions_outlive_a_change_of_keys() {
+async fn pages_and_sessions_survive_a_key_rotation() {
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(&ground, 50, Limits::default())
         .await

@@ -22,7 +22,7 @@ use crate::histories::{count, play, share_of_each_core};
 const STEPS: usize = 6;
 
 #[test]
-fn a_pool_holds_in_every_history() {
+fn pool_invariants_hold_in_random_histories() {
     // These are longer than the others.
     let histories = count().div_ceil(4);
     let given: usize = share_of_each_core(histories, |seeds| {
@@ -346,7 +346,7 @@ async fn check(world: &World, given: &[Claimed]) -> Result<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_that_is_not_reached_costs_its_visitor_nothing() {
+async fn unreachable_gate_costs_the_visitor_nothing() {
     let ground = Ground::lay().await.expect("a ground");
     for (name, deaf, place) in [
         ("one of two", 1, PoolPlace::Assigned),
@@ -431,7 +431,7 @@ enum Vain {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_in_vain_makes_its_pool_pause_whoever_finds_it_out() {
+async fn failed_start_pauses_its_pool_however_detected() {
     for (seed, vain, why) in [
         (1, Vain::Refused, "ECS had no room."),
         (2, Vain::Told, "exit code 137"),
@@ -569,7 +569,7 @@ async fn stop_untold(world: &mut World, says_so: bool) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_is_whole_wherever_it_dies_on_the_way_to_a_session_that_was_started_ahead() {
+async fn staged_claim_survives_a_crash_at_every_call() {
     let fates = [
         Fate::CrashBefore,
         Fate::CrashAfter,

@@ -19,7 +19,7 @@ async fn sold_out(ground: &Ground, seed: u64) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_ends_after_its_answer_loses_no_reference() {
+async fn references_survive_a_process_exit() {
     let ground = Ground::lay().await.expect("ground");
     let world = sold_out(&ground, 60).await;
     let key = world.cast.settings.key.as_str();
@@ -54,7 +54,7 @@ async fn a_process_that_ends_after_its_answer_loses_no_reference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reference_is_found_also_when_nothing_could_be_written() {
+async fn reference_is_found_without_any_stored_row() {
     let ground = Ground::lay().await.expect("ground");
     let world = sold_out(&ground, 61).await;
     let key = world.cast.settings.key.as_str();
@@ -86,7 +86,7 @@ async fn count(world: &World) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_costs_next_to_nothing_and_each_reference_is_true() {
+async fn refusal_flood_is_cheap_and_references_stay_valid() {
     const SECONDS: usize = 10;
     const EACH: usize = 1000;
     let ground = Ground::lay().await.expect("ground");
@@ -138,7 +138,7 @@ async fn a_flood_costs_next_to_nothing_and_each_reference_is_true() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reference_of_no_refusal_is_not_found() {
+async fn invented_reference_is_not_found() {
     let ground = Ground::lay().await.expect("ground");
     let world = sold_out(&ground, 63).await;
     for text in ["aaaa-aaaa", "k3f7-2mqa", "aaaa-aaaa-aaaa-aaaa"] {

@@ -344,7 +344,7 @@ fn check_order(stories: &BTreeMap<u8, (Manner, Story)>) -> Result<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_visitors_of_five_places_are_served_in_order_and_once() {
+async fn fifty_visitors_for_five_places_are_served_once_in_order() {
     let ground = Ground::lay().await.expect("lays the ground");
     let plan = Plan {
         places: 5,
@@ -378,7 +378,7 @@ async fn fifty_visitors_of_five_places_are_served_in_order_and_once() {
 }
 
 #[test]
-fn a_room_holds_in_every_history() {
+fn queue_invariants_hold_in_random_histories() {
     // Each of these is a crowd.
     let histories = count().div_ceil(20);
     let waited: usize = share_of_each_core(histories, |seeds| {
@@ -420,7 +420,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_finds_no_machine_keeps_the_place_and_nobody_is_served_for_a_moment() {
+async fn failed_start_keeps_the_place_and_pauses_the_queue() {
     let ground = Ground::lay().await.expect("lays the ground");
     let mut world = World::make(
         &ground,

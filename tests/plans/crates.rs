@@ -112,7 +112,7 @@ fn tree<'a>(uses: &'a BTreeMap<String, BTreeSet<String>>, root: &str) -> BTreeSe
 }
 
 #[test]
-fn crates_use_each_other_only_in_the_directions_of_the_map() {
+fn crate_dependencies_follow_the_map() {
     let uses = uses(&metadata());
     for (name, allowed) in DIRECTIONS {
         let ours = uses[&format!("casting-{name}")]
@@ -140,7 +140,7 @@ fn crates_use_each_other_only_in_the_directions_of_the_map() {
 }
 
 #[test]
-fn nothing_heavy_or_foreign_is_in_a_tree_where_it_must_not_be() {
+fn dependency_trees_exclude_forbidden_crates() {
     let uses = uses(&metadata());
     for (roots, banned, why) in BANNED {
         for root in *roots {
@@ -152,7 +152,7 @@ fn nothing_heavy_or_foreign_is_in_a_tree_where_it_must_not_be() {
 }
 
 #[test]
-fn every_crate_has_the_workspaces_lints_and_every_shared_dependency_a_user() {
+fn crates_use_workspace_lints_and_dependencies() {
     let metadata = metadata();
     let mut used = BTreeSet::new();
     for package in metadata.workspace_packages() {
@@ -204,7 +204,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_source_file_says_first_what_it_owns() {
+fn every_source_file_has_a_header() {
     let mut files = Vec::new();
     sources(metadata().workspace_root.as_std_path(), &mut files);
     assert!(

@@ -52,7 +52,7 @@ fn is_logical_name(text: &str) -> bool {
 }
 
 #[test]
-fn every_link_of_the_pages_leads_to_a_file_and_every_page_is_in_the_index() {
+fn doc_links_resolve_and_pages_are_indexed() {
     let mut seen = 0;
     for (path, text) in pages() {
         for target in text
@@ -86,7 +86,7 @@ fn every_link_of_the_pages_leads_to_a_file_and_every_page_is_in_the_index() {
 }
 
 #[test]
-fn every_variable_that_the_pages_name_is_read_by_boot() {
+fn documented_variables_are_read_by_boot() {
     let source = include_str!("../../shared/boot/src/environment.rs")
         .split("#[cfg(test)]")
         .next()
@@ -110,7 +110,7 @@ fn every_variable_that_the_pages_name_is_read_by_boot() {
 }
 
 #[test]
-fn the_page_of_variables_has_all_that_an_app_is_told() {
+fn environment_page_lists_every_app_variable() {
     let page = include_str!("../../docs/environment.md");
     let listed: Vec<&str> = page
         .lines()
@@ -123,7 +123,7 @@ fn the_page_of_variables_has_all_that_an_app_is_told() {
 
 /// Whatever looks like a name of the template is one, so that a parameter, output or alarm that is renamed is found here.
 #[test]
-fn every_name_of_the_template_that_the_pages_quote_is_there() {
+fn quoted_template_names_exist() {
     let template = template();
     let known: BTreeSet<String> = ["Parameters", "Outputs", "Resources"]
         .into_iter()
@@ -152,7 +152,7 @@ fn every_name_of_the_template_that_the_pages_quote_is_there() {
 }
 
 #[test]
-fn the_runbook_knows_every_alarm_and_every_code_that_it_names_exists() {
+fn runbook_covers_every_alarm_and_names_real_codes() {
     let (template, runbook) = (template(), page("runbook.md"));
     let resources = template["Resources"].as_mapping().expect("resources");
     for (name, _) in resources
@@ -188,7 +188,7 @@ fn the_runbook_knows_every_alarm_and_every_code_that_it_names_exists() {
 }
 
 #[test]
-fn what_the_threat_model_names_as_its_hold_is_there() {
+fn files_named_by_the_threat_model_exist() {
     let mut seen = 0;
     for path in page("threats.md")
         .lines()
@@ -207,7 +207,7 @@ fn what_the_threat_model_names_as_its_hold_is_there() {
 }
 
 #[test]
-fn how_soon_a_change_holds_is_said_as_it_is() {
+fn documented_change_delay_matches_the_code() {
     let seconds = format!("{} seconds", casting_core::CHANGE_SECONDS);
     let pages = [
         ("limits.md", "remember links and settings for"),

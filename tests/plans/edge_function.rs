@@ -332,7 +332,7 @@ fn run_function(function: &str, cases: &[Value]) -> Vec<Value> {
 }
 
 #[test]
-fn both_edges_let_through_good_tickets_alone() {
+fn both_edges_accept_only_valid_tickets() {
     let both = format!(
         "{},{}",
         Keyring::edge_key(&NEXT_KEY),
@@ -435,7 +435,7 @@ fn both_edges_let_through_good_tickets_alone() {
 }
 
 #[test]
-fn both_edges_look_for_gates_where_gates_can_be() {
+fn both_edges_accept_only_possible_gate_addresses() {
     let rows = [
         ("a public address", "192.0.2.7", GATE_PORT, true),
         ("a private address", "10.0.0.7", GATE_PORT, true),
@@ -577,7 +577,7 @@ fn both_edges_exchange_an_entry_ticket_for_a_cookie() {
 }
 
 #[test]
-fn both_edges_drop_what_a_visitor_says_of_themselves() {
+fn both_edges_drop_forged_visitor_headers() {
     let said = [
         ("x-cast-edge-proof", "forged"),
         ("x-cast-edge-visitor", "forged"),
@@ -623,7 +623,7 @@ fn both_edges_drop_what_a_visitor_says_of_themselves() {
 }
 
 #[test]
-fn both_edges_find_a_session_by_its_host_or_path_alone() {
+fn both_edges_find_sessions_by_host_or_path_only() {
     let kept = sign(&KEY, &owner(1));
     let at = |name, host: &str, wanted| Case {
         host: host.to_owned(),
@@ -747,7 +747,7 @@ fn way_back(
 }
 
 #[test]
-fn replies_of_a_session_under_a_path_come_back_as_the_rust_edge_brings_them() {
+fn path_mode_responses_match_the_rust_edge() {
     let own = format!("/s/{}/login", session(1));
     for (name, cookies, location) in [
         ("a cookie", &[("a", "1", "Path=/; HttpOnly")][..], None),
@@ -789,7 +789,7 @@ fn replies_of_a_session_under_a_path_come_back_as_the_rust_edge_brings_them() {
 }
 
 #[test]
-fn on_hosts_of_their_own_and_after_entering_replies_are_left_as_they_are() {
+fn host_mode_and_entered_responses_are_unchanged() {
     let response = json!({"statusCode": 303, "headers": {"location": {"value": "/.cast/"}}, "cookies": {"cast-session": {"value": "t", "attributes": "Path=/"}}});
     for uri in ["/a".to_owned(), format!("/s/{}/.cast/enter", session(1))] {
         let case = json!({"store": {}, "now": 0, "request": {"uri": uri, "headers": {}}, "response": response});
@@ -802,7 +802,7 @@ fn on_hosts_of_their_own_and_after_entering_replies_are_left_as_they_are() {
 }
 
 #[test]
-fn the_function_keeps_to_what_cloudfront_runs() {
+fn edge_function_fits_the_cloudfront_runtime() {
     for function in [FUNCTION, WAY_BACK] {
         keeps_to_what_cloudfront_runs(&std::fs::read_to_string(function).expect("is there"));
     }

@@ -49,7 +49,7 @@ fn fit(key: &str, method: &str, path: &str) -> Option<(bool, usize, bool)> {
 }
 
 #[test]
-fn every_line_of_the_route_table_is_led_to_its_function_and_nothing_else_is_led_anywhere() {
+fn gateway_routes_equal_the_route_table() {
     let integration = |function| match function {
         Function::Cast => "CastIntegration",
         Function::Session => "SessionIntegration",
@@ -123,7 +123,7 @@ fn every_line_of_the_route_table_is_led_to_its_function_and_nothing_else_is_led_
 }
 
 #[test]
-fn a_route_is_chosen_as_the_gateway_does() {
+fn route_selection_matches_api_gateway() {
     let best = |keys: &[&'static str], request: &str| {
         let (method, path) = request.split_once(' ').expect("two words");
         keys.iter()
@@ -152,7 +152,7 @@ fn a_route_is_chosen_as_the_gateway_does() {
 }
 
 #[test]
-fn only_the_admin_api_may_ask_for_a_token_and_every_other_route_is_open() {
+fn only_admin_api_routes_have_an_authorizer() {
     let template = template();
     for (name, route) in resources(&template, "AWS::ApiGatewayV2::Route") {
         let asks = !route["AuthorizationType"].is_null() || !route["AuthorizerId"].is_null();
@@ -165,7 +165,7 @@ fn only_the_admin_api_may_ask_for_a_token_and_every_other_route_is_open() {
 }
 
 #[test]
-fn what_needs_no_key_needs_no_token_either_and_all_else_of_the_admin_api_does() {
+fn authorizer_covers_exactly_routes_that_need_a_key() {
     let template = template();
     let routes = gateway_routes(&template);
     let in_api = |line: &&casting_web::Route| line.path.starts_with("/api/admin/");
@@ -193,7 +193,7 @@ fn what_needs_no_key_needs_no_token_either_and_all_else_of_the_admin_api_does() 
 }
 
 #[test]
-fn the_gateway_may_call_the_functions_that_it_leads_to_and_only_this_gateway_may() {
+fn only_this_gateway_may_invoke_its_functions() {
     let template = template();
     let mut may: BTreeMap<String, &Value> = BTreeMap::new();
     for (name, permission) in resources(&template, "AWS::Lambda::Permission") {

@@ -12,3 +12,4 @@ mod edge_function;
 mod features;
 mod gateway;
 mod template;
+mod test_names;

@@ -43,7 +43,7 @@ pub(crate) fn text(value: &Value) -> &str {
 }
 
 #[test]
-fn the_first_key_is_where_an_output_says_and_is_shown_by_the_command_beside_it() {
+fn outputs_locate_and_print_the_first_key() {
     let template = template();
     let output = |name: &str| template["Outputs"][name]["Value"].clone();
     assert_eq!(output("AdminKeyArn")["!Ref"], "AdminKey");
@@ -63,7 +63,7 @@ fn the_first_key_is_where_an_output_says_and_is_shown_by_the_command_beside_it()
 }
 
 #[test]
-fn the_tables_are_those_of_the_schema() {
+fn template_tables_match_the_schema() {
     let template = template();
     let tables = resources(&template, "AWS::DynamoDB::Table");
     assert_eq!(tables.len(), TABLES.len());
@@ -166,7 +166,7 @@ fn the_tables_are_those_of_the_schema() {
 }
 
 #[test]
-fn the_stream_of_sessions_lets_through_who_leaves_a_pool_and_nobody_else() {
+fn stream_filter_passes_exactly_pool_departures() {
     let template = template();
     let mappings = resources(&template, "AWS::Lambda::EventSourceMapping");
     let [(_, mapping)] = &mappings[..] else {
@@ -227,7 +227,7 @@ fn key_of(value: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_function_finds_in_its_environment_what_boot_reads() {
+fn functions_have_every_variable_that_boot_requires() {
     let template = template();
     let common = &template["Globals"]["Function"]["Environment"]["Variables"];
     for (name, function) in resources(&template, "AWS::Serverless::Function") {
@@ -253,8 +253,7 @@ fn every_function_finds_in_its_environment_what_boot_reads() {
 }
 
 #[test]
-fn a_function_finds_nothing_in_its_environment_that_boot_does_not_read_and_boot_reads_what_is_there()
- {
+fn function_variables_are_all_read_by_boot() {
     // Where gates report (to the public URL); the provider's usual words. A deployment of its own mind sets them by hand.
     const LEFT_OUT: [&str; 4] = [
         "CASTING_REPORT_URL",
@@ -296,7 +295,7 @@ fn a_function_finds_nothing_in_its_environment_that_boot_does_not_read_and_boot_
 }
 
 #[test]
-fn secrets_go_to_the_functions_that_use_them() {
+fn only_functions_that_use_secrets_get_them() {
     let template = template();
     let holders = |variable: &str| {
         let functions = resources(&template, "AWS::Serverless::Function").into_iter();
@@ -336,7 +335,7 @@ fn secrets_go_to_the_functions_that_use_them() {
 }
 
 #[test]
-fn no_function_may_do_everything_and_only_the_execution_role_is_handed_over() {
+fn no_wildcard_actions_and_only_the_execution_role_passed() {
     let template = template();
     let functions = resources(&template, "AWS::Serverless::Function");
     let mut passed = 0;
@@ -371,7 +370,7 @@ fn no_function_may_do_everything_and_only_the_execution_role_is_handed_over() {
 }
 
 #[test]
-fn what_acts_on_tasks_is_bound_to_our_cluster_and_our_role() {
+fn task_permissions_are_bound_to_cluster_and_role() {
     let template = template();
     let tasks = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/${Cluster}/*";
     let definitions = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/";
@@ -422,7 +421,7 @@ fn what_acts_on_tasks_is_bound_to_our_cluster_and_our_role() {
 }
 
 #[test]
-fn the_files_of_users_are_kept_in_a_closed_bucket_and_only_two_functions_reach_them() {
+fn profile_bucket_is_private_to_two_functions() {
     let template = template();
     let bucket = &template["Resources"]["ProfileBucket"];
     assert_eq!(bucket["DeletionPolicy"], "Retain");
@@ -500,7 +499,7 @@ fn the_files_of_users_are_kept_in_a_closed_bucket_and_only_two_functions_reach_t
 }
 
 #[test]
-fn what_no_emulator_asks_for_is_granted() {
+fn permissions_the_emulator_ignores_are_granted() {
     let template = template();
     let granted = |function: &str, action: &str| {
         let policies = list(&template["Resources"][function]["Properties"]["Policies"]);
@@ -534,7 +533,7 @@ fn what_no_emulator_asks_for_is_granted() {
 }
 
 #[test]
-fn every_role_is_a_functions_or_one_of_three_and_no_session_has_one() {
+fn roles_belong_to_functions_and_sessions_have_none() {
     let template = template();
     let roles = resources(&template, "AWS::IAM::Role")
         .into_iter()
@@ -582,7 +581,7 @@ fn every_role_is_a_functions_or_one_of_three_and_no_session_has_one() {
 }
 
 #[test]
-fn what_a_function_could_not_do_is_kept_and_told() {
+fn failed_invocations_are_kept_and_alarmed() {
     let template = template();
     let functions = resources(&template, "AWS::Serverless::Function");
     let (_, lifecycle) = functions
@@ -617,7 +616,7 @@ fn what_a_function_could_not_do_is_kept_and_told() {
 }
 
 #[test]
-fn alarms_and_dashboard_look_at_what_is_counted() {
+fn alarms_and_dashboard_use_existing_metrics() {
     let counted = [
         include_str!("../../shared/core/src/flow/mod.rs"),
         include_str!("../../shared/core/src/flow/claim.rs"),
@@ -669,7 +668,7 @@ fn alarms_and_dashboard_look_at_what_is_counted() {
 }
 
 #[test]
-fn what_the_template_repeats_is_word_for_word_what_stands_in_its_file() {
+fn inlined_files_match_their_sources() {
     let template = template();
     let (resources, code) = (&template["Resources"], |text: &str| {
         format!("{}\n", text.trim_end())
@@ -701,7 +700,7 @@ fn what_the_template_repeats_is_word_for_word_what_stands_in_its_file() {
 }
 
 #[test]
-fn replies_of_sessions_keep_browsers_to_https() {
+fn session_responses_set_hsts() {
     let template = template();
     let resources = &template["Resources"];
     let behaviour =
@@ -716,7 +715,7 @@ fn replies_of_sessions_keep_browsers_to_https() {
 }
 
 #[test]
-fn an_edge_key_is_what_the_deployment_works_out() {
+fn edge_key_matches_the_deployment_computation() {
     // infra/tests/test_edge_settings.py holds the deployment's side to the same.
     assert_eq!(
         casting_core::keys::Keyring::edge_key(&[5; 32]),
@@ -728,7 +727,7 @@ fn an_edge_key_is_what_the_deployment_works_out() {
 const EDGE_KEY_OF_FIVES: &str = "_LioUV6TLcvv0P97FsWEILk3p6O0hvmJxiOqpsiBHxQ";
 
 #[test]
-fn the_event_rule_lets_through_what_the_lifecycle_function_reads() {
+fn event_rule_matches_what_lifecycle_reads() {
     let template = template();
     let functions = resources(&template, "AWS::Serverless::Function");
     let (_, lifecycle) = functions
@@ -765,7 +764,7 @@ fn the_event_rule_lets_through_what_the_lifecycle_function_reads() {
 }
 
 #[test]
-fn sessions_are_reached_at_their_gates_port_from_the_edge_and_nowhere_else() {
+fn only_the_edge_reaches_the_gate_port() {
     let template = template();
     for (name, group) in resources(&template, "AWS::EC2::SecurityGroup") {
         assert!(

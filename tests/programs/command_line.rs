@@ -138,7 +138,7 @@ async fn help_names_every_flag() {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_is_said_in_a_sentence_and_nothing_is_lost() {
+async fn startup_conflicts_are_explained_and_lose_nothing() {
     let scratch = Scratch::new("in-the-way");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
@@ -208,7 +208,7 @@ fn rights_of_others(folder: &Path) -> Vec<(PathBuf, u32)> {
 }
 
 #[tokio::test]
-async fn other_users_of_the_machine_can_read_nothing_of_the_data() {
+async fn data_folder_is_unreadable_for_other_users() {
     let scratch = Scratch::new("private");
     let folder = scratch.path("data");
     let first = start(&on(&folder)).await;
@@ -231,7 +231,7 @@ async fn other_users_of_the_machine_can_read_nothing_of_the_data() {
 }
 
 #[tokio::test]
-async fn sessions_on_the_consoles_host_are_refused_in_words() {
+async fn sessions_on_the_console_host_are_refused() {
     for (public, session) in [
         (
             "http://cast.lan:8300",
@@ -324,7 +324,7 @@ async fn keys(program: &Program) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn data_survives_a_restart_and_ends_with_a_reset() {
+async fn data_survives_restart_until_reset() {
     let scratch = Scratch::new("restart");
     let folder = scratch.path("data");
     let first = start(&on(&folder)).await;
@@ -363,7 +363,7 @@ async fn data_survives_a_restart_and_ends_with_a_reset() {
 }
 
 #[tokio::test]
-async fn the_demo_has_one_session_ready_and_a_click_takes_it() {
+async fn demo_has_a_staged_session_that_a_claim_takes() {
     let program = start(&["--memory".into(), "--port".into(), "0".into()]).await;
     let configs = read(&program, "staging-configs").await;
     let pool = format!(
@@ -390,7 +390,7 @@ async fn the_demo_has_one_session_ready_and_a_click_takes_it() {
 }
 
 #[tokio::test]
-async fn neither_ctrl_c_nor_a_kill_leaves_a_session_behind() {
+async fn ctrl_c_and_kill_leave_no_session_behind() {
     let scratch = Scratch::new("kill");
     let folder = scratch.path("data");
     let first = start(&on(&folder)).await;
@@ -424,7 +424,7 @@ async fn neither_ctrl_c_nor_a_kill_leaves_a_session_behind() {
 }
 
 #[tokio::test]
-async fn in_memory_it_leaves_nothing_on_disk() {
+async fn memory_mode_leaves_nothing_on_disk() {
     let scratch = Scratch::new("memory");
     let mut command = casting(["--memory", "--port", "0"]);
     let mut child = command.current_dir(&scratch.0).spawn().expect("starts");

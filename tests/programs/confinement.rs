@@ -142,7 +142,7 @@ async fn attack(name: &str, arguments: &[&str]) -> Vec<(String, bool, String)> {
 }
 
 #[tokio::test]
-async fn a_hostile_app_reaches_nothing_but_itself() {
+async fn hostile_app_reaches_nothing_but_itself() {
     let attempts = attack("hostile", &[]).await;
     assert!(attempts.len() > 80, "{} attempts", attempts.len());
     let breaches: Vec<_> = attempts.iter().filter(|(_, refused, _)| !refused).collect();
@@ -150,7 +150,7 @@ async fn a_hostile_app_reaches_nothing_but_itself() {
 }
 
 #[tokio::test]
-async fn the_same_attempts_succeed_where_nothing_confines() {
+async fn same_attempts_succeed_without_confinement() {
     let attempts = attack("unconfined", &["--unconfined"]).await;
     for (name, begins) in [
         ("a file of the stack", "open /tmp"),
@@ -219,7 +219,7 @@ fn listening_on_nothing() -> u16 {
 }
 
 #[tokio::test]
-async fn landlock_holds_all_but_addresses_and_udp() {
+async fn landlock_blocks_all_but_addresses_and_udp() {
     let (file, folder) = (
         std::env::current_exe().expect("a file"),
         Data::new("landlock"),
@@ -254,7 +254,7 @@ async fn landlock_holds_all_but_addresses_and_udp() {
 }
 
 #[tokio::test]
-async fn a_command_begins_in_an_empty_home() {
+async fn command_starts_in_an_empty_home() {
     let program = Program::start(["--memory", "--port", "0"])
         .await
         .expect("starts");
@@ -274,7 +274,7 @@ async fn a_command_begins_in_an_empty_home() {
 }
 
 #[tokio::test]
-async fn commands_beside_the_app_are_confined_with_it() {
+async fn exec_commands_are_confined_with_the_app() {
     let program = Program::start(["--memory", "--port", "0"])
         .await
         .expect("starts");
@@ -300,7 +300,7 @@ async fn commands_beside_the_app_are_confined_with_it() {
 }
 
 #[tokio::test]
-async fn an_opened_address_is_reached_by_the_proxy_alone() {
+async fn allowed_address_is_reached_through_the_proxy_only() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let open = listener.local_addr().expect("an address");
     let (reach, data) = (open.to_string(), Data::new("reach"));
@@ -332,7 +332,7 @@ async fn an_opened_address_is_reached_by_the_proxy_alone() {
 }
 
 #[tokio::test]
-async fn a_container_image_is_no_command_of_this_machine() {
+async fn image_reference_is_not_run_as_a_local_command() {
     let program = Program::start(["--memory", "--port", "0"])
         .await
         .expect("starts");

@@ -98,7 +98,7 @@ async fn make(program: &Program, path: &str, document: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_image_reference_becomes_a_container_that_ends_with_its_session() {
+async fn image_reference_runs_as_container_until_session_end() {
     if make_image().is_none() {
         eprintln!("There is no Docker engine here, or no busybox for it.");
         return;
@@ -185,7 +185,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Value {
 }
 
 #[tokio::test]
-async fn a_container_that_cannot_start_says_why() {
+async fn failed_container_start_is_explained() {
     if make_image().is_none() {
         eprintln!("There is no Docker engine here, or no busybox for it.");
         return;
@@ -285,7 +285,7 @@ async fn a_container_that_cannot_start_says_why() {
 }
 
 #[tokio::test]
-async fn a_container_whose_session_is_over_is_found_and_removed() {
+async fn leftover_container_is_removed() {
     if make_image().is_none() {
         eprintln!("There is no Docker engine here, or no busybox for it.");
         return;
@@ -341,7 +341,7 @@ async fn a_container_whose_session_is_over_is_found_and_removed() {
 }
 
 #[tokio::test]
-async fn a_hostile_container_reaches_no_other_session() {
+async fn hostile_container_reaches_no_other_session() {
     if make_hostile().is_none() {
         eprintln!("There is no Docker engine here.");
         return;

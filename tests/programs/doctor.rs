@@ -29,7 +29,7 @@ fn free_port() -> u16 {
 }
 
 #[tokio::test]
-async fn a_healthy_stack_is_told_so_and_what_is_worth_a_look_is_named() {
+async fn healthy_stack_passes_with_warnings() {
     let program = Program::start(["--memory", "--port", "0"])
         .await
         .expect("starts");
@@ -74,7 +74,7 @@ async fn a_healthy_stack_is_told_so_and_what_is_worth_a_look_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_with_what_to_do_and_ends_in_a_failure() {
+async fn errors_have_fixes_and_a_failing_exit_code() {
     let port = free_port();
     let public = [
         "--memory",

@@ -54,7 +54,7 @@ async fn answer(stream: &mut TcpStream) -> Option<(u16, String)> {
 }
 
 #[tokio::test]
-async fn malformed_requests_get_a_clear_refusal() {
+async fn malformed_requests_are_refused_clearly() {
     let (program, address) = start(&[]).await;
     let get =
         |line: &str, headers: &str| format!("GET {line} HTTP/1.1\r\n{headers}\r\n").into_bytes();
@@ -351,7 +351,7 @@ async fn visit(mut stream: TcpStream, host: &str, n: usize) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn no_port_answers_but_the_public_one_and_signed_requests() {
+async fn only_public_and_signed_ports_answer() {
     let (program, address) = start(&[]).await;
     let public: u16 = address
         .rsplit_once(':')

@@ -135,7 +135,7 @@ impl Visitor {
 }
 
 #[tokio::test]
-async fn a_killed_app_or_gate_ends_its_session_in_a_sentence_and_a_true_line_of_the_ledger() {
+async fn killed_app_or_gate_ends_the_session_with_a_reason() {
     let program = Program::start(["--memory", "--port", "0"])
         .await
         .expect("starts");
@@ -168,7 +168,7 @@ async fn a_killed_app_or_gate_ends_its_session_in_a_sentence_and_a_true_line_of_
 }
 
 #[tokio::test]
-async fn twenty_sessions_live_side_by_side() {
+async fn twenty_sessions_run_side_by_side() {
     let program = Program::start(["--memory", "--port", "0"])
         .await
         .expect("starts");

@@ -248,7 +248,7 @@ async fn every_function_answers_events_through_the_runtime_api() {
 }
 
 #[tokio::test]
-async fn a_function_without_its_environment_says_which_variable_is_missing() {
+async fn missing_variable_is_named_at_startup() {
     for name in ["cast", "session", "admin", "auth", "lifecycle"] {
         let output = tokio::time::timeout(
             Duration::from_secs(20),
