@@ -6,11 +6,11 @@ use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::admin_window::{AdminWindow, SEND};
 use crate::chrome::{
     Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
 };
-use crate::desk::{Desk, SEND};
-use crate::fair::{judge, weigh};
+use crate::page_audit::{check_accessibility, check_requests_and_size};
 
 const WATCHED: Look = Look {
     watched: true,
@@ -51,7 +51,7 @@ async fn visit(driver: &Driver, link: &str, refusal: Option<&str>) -> Client {
 async fn first_console_visit_creates_and_undoes_a_link() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
-    let desk = Desk {
+    let desk = AdminWindow {
         window: &window,
         url: casting.url(),
     };
@@ -315,14 +315,14 @@ async fn console_pages_are_accessible_small_and_self_contained() {
         ),
     ] {
         let window = driver.window(look).await;
-        let desk = Desk {
+        let desk = AdminWindow {
             window: &window,
             url: casting.url(),
         };
         desk.open("/admin/sign-in", "Sign in").await;
-        judge(&window, &format!("console-sign-in-{look_name}")).await;
+        check_accessibility(&window, &format!("console-sign-in-{look_name}")).await;
         shoot(&window, &format!("console-sign-in-{look_name}")).await;
-        weigh(&window, "console-sign-in", &[]).await;
+        check_requests_and_size(&window, "console-sign-in", &[]).await;
         desk.fill("#key", casting.key()).await;
         desk.lead("form[action='/admin/sign-in'] button", "h1", "Overview")
             .await;
@@ -344,8 +344,8 @@ async fn console_pages_are_accessible_small_and_self_contained() {
                 }
             );
             shoot(&window, &name).await;
-            judge(&window, &name).await;
-            weigh(&window, &name, &[]).await;
+            check_accessibility(&window, &name).await;
+            check_requests_and_size(&window, &name, &[]).await;
             let wide = window
                 .execute(
                     "return document.documentElement.scrollWidth - innerWidth",
@@ -376,7 +376,7 @@ async fn cast_is_managed_without_javascript() {
             ..DESK
         })
         .await;
-    let desk = Desk {
+    let desk = AdminWindow {
         window: &window,
         url: casting.url(),
     };

@@ -24,7 +24,7 @@ pub struct Look {
     pub dark: bool,
     pub phone: bool,
     pub scripting: bool,
-    /// Everything that it loads is noted, for `fair::judge`.
+    /// Everything that it loads is noted, for `page_audit::check_accessibility`.
     pub watched: bool,
 }
 

@@ -7,11 +7,11 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::admin_window::{AdminWindow, SEND};
 use crate::chrome::{
     Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
 };
-use crate::desk::{Desk, SEND};
-use crate::fair::judge;
+use crate::page_audit::check_accessibility;
 
 async fn count(window: &Client, selector: &str) -> usize {
     window
@@ -64,7 +64,7 @@ async fn read_only_user_sees_no_change_controls() {
         )
         .await;
     let window = signed_in(&driver, &casting, auditor["key"].as_str().expect("a key")).await;
-    let desk = Desk {
+    let desk = AdminWindow {
         window: &window,
         url: casting.url(),
     };
@@ -120,7 +120,7 @@ async fn read_only_user_sees_no_change_controls() {
             0,
             "{path} has a field to fill in"
         );
-        judge(
+        check_accessibility(
             &window,
             &format!("auditor{}", path.replace(['/', '?', '='], "-")),
         )
@@ -168,7 +168,7 @@ async fn read_only_user_sees_no_change_controls() {
 async fn login_admits_administrators_and_rejects_others() {
     let (driver, casting) = (Driver::start().await, Casting::start().await);
     let window = driver.window(DESK).await;
-    let desk = Desk {
+    let desk = AdminWindow {
         window: &window,
         url: casting.url(),
     };
@@ -182,7 +182,7 @@ async fn login_admits_administrators_and_rejects_others() {
         "You are signed in as Bob, which has no access to the console.",
     )
     .await;
-    judge(&window, "console-stranger").await;
+    check_accessibility(&window, "console-stranger").await;
     shoot(&window, "console-stranger").await;
     desk.press("Your account and sign-out").await;
     wait_for(&window, "body", "Bob").await;
@@ -230,7 +230,7 @@ async fn focused_fields_are_not_hidden_by_the_button_bar() {
         ),
     ] {
         let window = driver.window(look).await;
-        let desk = Desk {
+        let desk = AdminWindow {
             window: &window,
             url: casting.url(),
         };
@@ -306,11 +306,11 @@ async fn stale_form_shows_conflict_and_keeps_input() {
         signed_in(&driver, &casting, casting.key()).await,
     );
     let (first, second) = (
-        Desk {
+        AdminWindow {
             window: &first,
             url: casting.url(),
         },
-        Desk {
+        AdminWindow {
             window: &second,
             url: casting.url(),
         },
@@ -336,7 +336,7 @@ async fn stale_form_shows_conflict_and_keeps_input() {
         "{told}"
     );
     shoot(second.window, "console-met").await;
-    judge(second.window, "console-met").await;
+    check_accessibility(second.window, "console-met").await;
     let holds = async |field: &str| {
         run(
             second.window,
@@ -391,7 +391,7 @@ async fn console_watches_unshares_and_anonymises_a_session() {
     owner.enter_parent_frame().await.expect("the viewer");
 
     let window = signed_in(&driver, &casting, casting.key()).await;
-    let desk = Desk {
+    let desk = AdminWindow {
         window: &window,
         url: casting.url(),
     };

@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
-use crate::fair::judge;
+use crate::page_audit::check_accessibility;
 
 /// A page of another site with this link in it, by the lines that its administrator is given. Returns its port.
 async fn other_site(link: &str) -> u16 {
@@ -106,7 +106,7 @@ async fn embedded_link_opens_the_session_in_a_new_window() {
         into_frame(&window).await;
         wait_for(&window, "form", "It opens in a window of its own.").await;
         if look.scripting {
-            judge(&window, name).await;
+            check_accessibility(&window, name).await;
         }
         assert_eq!(
             sessions(&casting).await,
@@ -169,7 +169,7 @@ async fn embedded_login_opens_a_new_window() {
         .expect("opens");
     into_frame(&window).await;
     wait_for(&window, "body", "This link is for people with an account.").await;
-    judge(&window, "sign in").await;
+    check_accessibility(&window, "sign in").await;
     shoot(&window, "embedded-sign-in").await;
     window
         .find(Locator::Css("a.button"))
@@ -205,7 +205,7 @@ async fn embedded_refusal_is_shown_on_listed_sites_only() {
         .expect("opens");
     into_frame(&window).await;
     wait_for(&window, "h1", "All sessions are taken").await;
-    judge(&window, "sold out").await;
+    check_accessibility(&window, "sold out").await;
     window.enter_parent_frame().await.expect("the page");
     shoot(&window, "embedded-sold-out").await;
 

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::chrome::{Casting, DESK, Driver, Look, shoot, wait_for};
-use crate::fair::{judge, weigh};
+use crate::page_audit::{check_accessibility, check_requests_and_size};
 use crate::pages::provider;
 
 const WATCHED: Look = Look {
@@ -24,14 +24,14 @@ impl Round<'_> {
     async fn visit(&self, name: &str, url: &str, selector: &str, words: &str, allowed: &[&str]) {
         self.window.goto(url).await.expect("opens");
         self.look_at(name, selector, words).await;
-        weigh(self.window, &format!("{name}-{}", self.look), allowed).await;
+        check_requests_and_size(self.window, &format!("{name}-{}", self.look), allowed).await;
     }
 
     async fn look_at(&self, name: &str, selector: &str, words: &str) {
         wait_for(self.window, selector, words).await;
         let name = format!("{name}-{}", self.look);
         shoot(self.window, &format!("page-{name}")).await;
-        judge(self.window, &name).await;
+        check_accessibility(self.window, &name).await;
     }
 
     async fn click(&self, selector: &str) {
@@ -158,12 +158,12 @@ async fn visitor_pages_are_accessible_small_and_self_contained() {
             .await
             .expect("a frame");
         wait_for(&window, "#status", "live").await;
-        judge(&window, &format!("demo-app-{look_name}")).await;
+        check_accessibility(&window, &format!("demo-app-{look_name}")).await;
         window.enter_parent_frame().await.expect("the viewer");
         round.click(".end summary").await;
         round.click(".end button").await;
         round.look_at("ended", "body", "You ended it.").await;
-        weigh(&window, look_name, &[]).await;
+        check_requests_and_size(&window, look_name, &[]).await;
         window.close().await.expect("closes");
     }
 }

@@ -8,18 +8,18 @@
     reason = "equipment of tests fails by panicking, as tests do"
 )]
 
+mod admin_window;
 mod administrator;
 mod chrome;
 mod console;
-mod desk;
 mod embed;
 mod every_page;
-mod fair;
 mod files;
+mod happy_path;
 mod inner;
+mod page_audit;
 mod pages;
 mod resume;
-mod road;
 mod rooms;
 mod streamed;
 mod viewer;

@@ -4,7 +4,7 @@ use fantoccini::Locator;
 use serde_json::json;
 
 use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, wait_for};
-use crate::fair::judge;
+use crate::page_audit::check_accessibility;
 
 #[tokio::test]
 async fn second_browser_waits_and_enters_automatically() {
@@ -26,7 +26,7 @@ async fn second_browser_waits_and_enters_automatically() {
     second.goto(&link).await.expect("opens");
     wait_for(&second, "#told", "You are number 1.").await;
     shoot(&second, "waiting-room").await;
-    judge(&second, "waiting-room").await;
+    check_accessibility(&second, "waiting-room").await;
     second.refresh().await.expect("loads afresh");
     wait_for(&second, "#told", "You are number 1.").await;
 

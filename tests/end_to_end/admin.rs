@@ -3,28 +3,28 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 /// What a document that was read does to the counter after a claim, with and without the ETag that it was read with.
 #[tokio::test]
 async fn counter_change_requires_the_number_read() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 10}))
         .await;
     let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
     let key = cast["key"].as_str().expect("a key");
     let change = async |etag: Option<&str>, document: &Value| {
-        let mut request = lab
+        let mut request = stack
             .request(Method::PATCH, &format!("/api/admin/{path}"))
-            .bearer_auth(&lab.stack.admin_key);
+            .bearer_auth(&stack.local.admin_key);
         if let Some(etag) = etag {
             request = request.header("if-match", etag);
         }
         Answer::of(request.json(document)).await
     };
-    let read = lab.admin(Method::GET, &path, None).await;
-    assert_eq!(lab.claim(From(1), key).await.status, 202);
+    let read = stack.admin(Method::GET, &path, None).await;
+    assert_eq!(stack.claim(Caller(1), key).await.status, 202);
     let (etag, document) = (read.header("etag"), read.json());
     let mut renamed = document.clone();
     renamed["name"] = json!("Renamed");
@@ -91,12 +91,12 @@ async fn counter_change_requires_the_number_read() {
                 "{name}: {pointer}"
             );
         }
-        assert_eq!(lab.remaining(&cast).await, remaining, "{name}");
+        assert_eq!(stack.remaining(&cast).await, remaining, "{name}");
     }
 
     // What is undone is the difference: visitors have counted on.
-    assert_eq!(lab.claim(From(2), key).await.status, 202);
-    let entries = lab
+    assert_eq!(stack.claim(Caller(2), key).await.status, 202);
+    let entries = stack
         .admin(Method::GET, &format!("audit?target={}", &path[6..]), None)
         .await;
     let entries = entries.json();
@@ -107,16 +107,16 @@ async fn counter_change_requires_the_number_read() {
         .find(|entry| entry["changes"][0]["after"] == 25)
         .expect("the sum has its entry");
     let undo = format!("audit/{}/undo", added["id"].as_str().expect("an id"));
-    let undone = lab.admin(Method::POST, &undo, None).await;
+    let undone = stack.admin(Method::POST, &undo, None).await;
     assert_eq!(undone.status, 204, "{}", undone.text);
-    assert_eq!(lab.remaining(&cast).await, 19);
-    lab.stack.stop().await;
+    assert_eq!(stack.remaining(&cast).await, 19);
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn limit_values_survive_switch_and_undo() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({
             "limit_total_sessions": true, "sessions_remaining": 7,
             "limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 60,
@@ -136,37 +136,37 @@ async fn limit_values_survive_switch_and_undo() {
         "limit_requests_per_ip",
         "enforce_client_settings",
     ] {
-        let before = settled(lab.admin(Method::GET, &path, None).await.json());
+        let before = settled(stack.admin(Method::GET, &path, None).await.json());
         let mut off = before.clone();
         off[switch] = json!(false);
         for (to, expected) in [(false, &off), (true, &before)] {
             let change = json!({ switch: to });
-            let changed = lab.admin(Method::PATCH, &path, Some(&change)).await;
+            let changed = stack.admin(Method::PATCH, &path, Some(&change)).await;
             assert_eq!(changed.status, 200, "{switch} {to}: {}", changed.text);
             assert_eq!(&settled(changed.json()), expected, "{switch} {to}");
         }
         let change = json!({ switch: false });
         // The log lists the newest entry first, and entries of one moment in no order.
-        lab.clock.advance(1);
-        lab.admin(Method::PATCH, &path, Some(&change)).await;
+        stack.clock.advance(1);
+        stack.admin(Method::PATCH, &path, Some(&change)).await;
         let newest = format!("audit?target={}&limit=1", &path[6..]);
-        let newest = lab.admin(Method::GET, &newest, None).await.json();
+        let newest = stack.admin(Method::GET, &newest, None).await.json();
         let id = newest["items"][0]["id"].as_str().expect("an entry");
-        let undone = lab
+        let undone = stack
             .admin(Method::POST, &format!("audit/{id}/undo"), None)
             .await;
         assert_eq!(undone.status, 204, "{switch}: {}", undone.text);
-        let now = settled(lab.admin(Method::GET, &path, None).await.json());
+        let now = settled(stack.admin(Method::GET, &path, None).await.json());
         assert_eq!(now, before, "{switch}: undone");
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn deletion_lists_referencing_records() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let make = async |path: &str, document: Value| {
-        let made = lab.admin(Method::POST, path, Some(&document)).await;
+        let made = stack.admin(Method::POST, path, Some(&document)).await;
         assert_eq!(made.status, 201, "{path}: {}", made.text);
         made.json()
     };
@@ -184,7 +184,7 @@ async fn deletion_lists_referencing_records() {
             "name": format!("Open day {n}"), "key": format!("open-day-{n}"),
             "image_id": image, "anonymous_user_group_id": group,
         });
-        casts.push(lab.cast(&fields).await);
+        casts.push(stack.cast(&fields).await);
     }
     let pool = json!({"name": "Ready", "image_id": image, "group_id": group, "enabled": false});
     make("staging-configs", pool).await;
@@ -200,26 +200,26 @@ async fn deletion_lists_referencing_records() {
             "the image \u{201c}Networked\u{201d}",
         ),
     ] {
-        let refused = lab.admin(Method::DELETE, &path, None).await;
+        let refused = stack.admin(Method::DELETE, &path, None).await;
         let detail = refused.json()["detail"].as_str().expect("words").to_owned();
         assert_eq!(refused.status, 409, "{path}: {detail}");
         assert!(detail.contains(words), "{path}: {detail}");
-        let there = lab.admin(Method::GET, &path, None).await;
+        let there = stack.admin(Method::GET, &path, None).await;
         assert_eq!(there.status, 200, "{path} is still there");
     }
 
     let path = format!("casts/{}", id(&casts[0]));
     let warned = async |path: &str| {
-        let read = lab.admin(Method::GET, path, None).await.json();
+        let read = stack.admin(Method::GET, path, None).await.json();
         let warnings = read["warnings"].as_array().cloned().unwrap_or_default();
         let of_group = |warning: &Value| warning["pointer"] == "/anonymous_user_group_id";
         warnings.iter().any(of_group)
     };
     assert!(!warned(&path).await, "the group is there");
     let forced = format!("groups/{group}?force=true");
-    assert_eq!(lab.admin(Method::DELETE, &forced, None).await.status, 204);
+    assert_eq!(stack.admin(Method::DELETE, &forced, None).await.status, 204);
     assert!(warned(&path).await, "the group is gone");
-    let list = lab
+    let list = stack
         .admin(Method::GET, "casts?search=open+day+1", None)
         .await;
     assert!(
@@ -229,33 +229,35 @@ async fn deletion_lists_referencing_records() {
         "{}",
         list.text
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn casts_with_equal_names_are_distinguishable() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let namesake = async |path: &str| {
-        let read = lab.admin(Method::GET, path, None).await.json();
+        let read = stack.admin(Method::GET, path, None).await.json();
         read["warnings"].to_string().contains("another cast too")
     };
-    let one = lab.cast(&json!({"name": "Workshop: Rust"})).await;
+    let one = stack.cast(&json!({"name": "Workshop: Rust"})).await;
     let path = |cast: &Value| format!("casts/{}", cast["id"].as_str().expect("an id"));
     assert!(!one["warnings"].to_string().contains("another cast too"));
-    let two = lab.cast(&json!({"name": "workshop: rust"})).await;
+    let two = stack.cast(&json!({"name": "workshop: rust"})).await;
     assert!(two["warnings"].to_string().contains("another cast too"));
     assert!(namesake(&path(&one)).await && namesake(&path(&two)).await);
     let renamed = json!({"name": "Workshop: Go"});
-    let changed = lab.admin(Method::PATCH, &path(&two), Some(&renamed)).await;
+    let changed = stack
+        .admin(Method::PATCH, &path(&two), Some(&renamed))
+        .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert!(!namesake(&path(&one)).await && !namesake(&path(&two)).await);
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn cast_is_created_read_changed_and_deleted() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(
             &json!({"key": "my-first-link", "limit_total_sessions": true, "sessions_remaining": 3}),
         )
@@ -267,14 +269,14 @@ async fn cast_is_created_read_changed_and_deleted() {
             .expect("a link")
             .ends_with("/cast/my-first-link")
     );
-    assert_eq!(lab.claim(From(1), "my-first-link").await.status, 202);
+    assert_eq!(stack.claim(Caller(1), "my-first-link").await.status, 202);
 
-    let read = lab.admin(Method::GET, &path, None).await;
+    let read = stack.admin(Method::GET, &path, None).await;
     assert_eq!(
         (read.header("etag"), &read.json()["sessions_remaining"]),
         ("\"1-2\"", &json!(2))
     );
-    let changed = lab
+    let changed = stack
         .admin(Method::PATCH, &path, Some(&json!({"name": "Renamed"})))
         .await;
     assert_eq!(
@@ -283,18 +285,19 @@ async fn cast_is_created_read_changed_and_deleted() {
         "a change that does not name the counter leaves it"
     );
     assert_eq!(
-        lab.admin(
-            Method::PATCH,
-            &path,
-            Some(&json!({"sessions_remaining_add": 7}))
-        )
-        .await
-        .json()["sessions_remaining"],
+        stack
+            .admin(
+                Method::PATCH,
+                &path,
+                Some(&json!({"sessions_remaining_add": 7}))
+            )
+            .await
+            .json()["sessions_remaining"],
         9
     );
-    let stale = lab
+    let stale = stack
         .request(Method::PATCH, &format!("/api/admin/{path}"))
-        .bearer_auth(&lab.stack.admin_key)
+        .bearer_auth(&stack.local.admin_key)
         .header("if-match", "\"1\"");
     assert_eq!(
         Answer::of(stale.json(&json!({"name": "Late"})))
@@ -302,41 +305,42 @@ async fn cast_is_created_read_changed_and_deleted() {
             .status,
         412
     );
-    let read = lab.admin(Method::GET, &path, None).await;
+    let read = stack.admin(Method::GET, &path, None).await;
     assert_eq!(
-        lab.admin(Method::PATCH, &path, Some(&read.json()))
+        stack
+            .admin(Method::PATCH, &path, Some(&read.json()))
             .await
             .status,
         200,
         "what is read can be sent back"
     );
 
-    let taken = lab
+    let taken = stack
         .admin(
             Method::POST,
             "casts",
-            Some(&json!({"name": "Two", "key": "my-first-link", "image_id": lab.image().await})),
+            Some(&json!({"name": "Two", "key": "my-first-link", "image_id": stack.image().await})),
         )
         .await;
     assert_eq!(taken.status, 409);
-    let claims = lab
+    let claims = stack
         .admin(Method::GET, &format!("{path}/claims"), None)
         .await;
     assert_eq!(claims.status, 200, "{}", claims.text);
-    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 204);
-    assert_eq!(lab.admin(Method::GET, &path, None).await.status, 404);
+    assert_eq!(stack.admin(Method::DELETE, &path, None).await.status, 204);
+    assert_eq!(stack.admin(Method::GET, &path, None).await.status, 404);
     assert_eq!(
-        lab.claim(From(1), "my-first-link").await.code(),
+        stack.claim(Caller(1), "my-first-link").await.code(),
         "unknown-cast"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn validation_errors_name_fields_and_write_nothing() {
-    let lab = Lab::start().await;
-    let image = lab.image().await;
-    let before = lab.ledger().await;
+    let stack = TestStack::start().await;
+    let image = stack.image().await;
+    let before = stack.ledger().await;
     for (name, kind, document, pointers) in [
         (
             "no name",
@@ -371,7 +375,7 @@ async fn validation_errors_name_fields_and_write_nothing() {
         (
             "an error URL that leads back",
             "casts",
-            json!({"name": "x", "image_id": image, "error_url": format!("{}/cast/abcdef", lab.stack.url)}),
+            json!({"name": "x", "image_id": image, "error_url": format!("{}/cast/abcdef", stack.local.url)}),
             vec!["/error_url"],
         ),
         (
@@ -406,7 +410,7 @@ async fn validation_errors_name_fields_and_write_nothing() {
             vec!["/network"],
         ),
     ] {
-        let answer = lab.admin(Method::POST, kind, Some(&document)).await;
+        let answer = stack.admin(Method::POST, kind, Some(&document)).await;
         let found: Vec<String> = answer.json()["errors"]
             .as_array()
             .into_iter()
@@ -420,14 +424,14 @@ async fn validation_errors_name_fields_and_write_nothing() {
             answer.text
         );
     }
-    assert_eq!(lab.ledger().await, before);
-    lab.stack.stop().await;
+    assert_eq!(stack.ledger().await, before);
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn api_key_is_shown_once_and_works_until_deleted() {
-    let lab = Lab::start().await;
-    let made = lab
+    let stack = TestStack::start().await;
+    let made = stack
         .admin(Method::POST, "api-keys", Some(&json!({"name": "ci"})))
         .await;
     assert_eq!(made.status, 201, "{}", made.text);
@@ -442,14 +446,15 @@ async fn api_key_is_shown_once_and_works_until_deleted() {
         .to_owned();
     let list = async |key: &str| {
         Answer::of(
-            lab.request(Method::GET, "/api/admin/casts")
+            stack
+                .request(Method::GET, "/api/admin/casts")
                 .bearer_auth(key),
         )
         .await
         .status
     };
     assert_eq!(list(&text).await, 200);
-    let listed = lab.admin(Method::GET, "api-keys", None).await;
+    let listed = stack.admin(Method::GET, "api-keys", None).await;
     assert!(
         !listed
             .text
@@ -457,23 +462,24 @@ async fn api_key_is_shown_once_and_works_until_deleted() {
         "never shown again"
     );
     assert_eq!(
-        lab.admin(
-            Method::DELETE,
-            &format!("api-keys/{}", document["id"].as_str().expect("an id")),
-            None
-        )
-        .await
-        .status,
+        stack
+            .admin(
+                Method::DELETE,
+                &format!("api-keys/{}", document["id"].as_str().expect("an id")),
+                None
+            )
+            .await
+            .status,
         204
     );
     assert_eq!(list(&text).await, 401, "dead at once");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn all_users_group_exists_and_settings_have_defaults() {
-    let lab = Lab::start().await;
-    let groups = lab.admin(Method::GET, "groups", None).await.json();
+    let stack = TestStack::start().await;
+    let groups = stack.admin(Method::GET, "groups", None).await.json();
     assert_eq!(
         (
             groups["items"][0]["name"].as_str(),
@@ -485,19 +491,22 @@ async fn all_users_group_exists_and_settings_have_defaults() {
         "groups/{}",
         groups["items"][0]["id"].as_str().expect("an id")
     );
-    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 409);
+    assert_eq!(stack.admin(Method::DELETE, &path, None).await.status, 409);
     let change = json!({"client_settings": {"permissions": {"uploads": false}}});
     assert_eq!(
-        lab.admin(Method::PATCH, &path, Some(&change)).await.json()["version"],
+        stack
+            .admin(Method::PATCH, &path, Some(&change))
+            .await
+            .json()["version"],
         1
     );
-    let groups = lab.admin(Method::GET, "groups", None).await.json();
+    let groups = stack.admin(Method::GET, "groups", None).await.json();
     assert_eq!(
         groups["items"].as_array().map(Vec::len),
         Some(1),
         "once, now from the store"
     );
-    let settings = lab.admin(Method::GET, "settings", None).await.json();
+    let settings = stack.admin(Method::GET, "settings", None).await.json();
     assert_eq!(
         (
             settings["anonymous_user_hours"].as_u64(),
@@ -505,20 +514,20 @@ async fn all_users_group_exists_and_settings_have_defaults() {
         ),
         (Some(8), Some("altcha"))
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn trial_shows_every_rule_and_consumes_nothing() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let limits = json!({
         "restrict_to_referrers": ["acme.com"], "limit_total_sessions": true, "sessions_remaining": 1,
         "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60,
     });
-    let cast = lab.cast(&limits).await;
+    let cast = stack.cast(&limits).await;
     let path = format!("casts/{}/trials", cast["id"].as_str().expect("an id"));
-    let before = lab.ledger().await;
-    let passes = lab
+    let before = stack.ledger().await;
+    let passes = stack
         .admin(
             Method::POST,
             &path,
@@ -535,7 +544,7 @@ async fn trial_shows_every_rule_and_consumes_nothing() {
             .as_array()
             .is_some_and(|steps| steps.len() == 18)
     );
-    let refused = lab
+    let refused = stack
         .admin(
             Method::POST,
             &path,
@@ -548,11 +557,12 @@ async fn trial_shows_every_rule_and_consumes_nothing() {
         (json!(false), json!("referrer-denied"))
     );
     assert_eq!(
-        lab.admin(Method::POST, &path, Some(&json!({"address": "nowhere"})))
+        stack
+            .admin(Method::POST, &path, Some(&json!({"address": "nowhere"})))
             .await
             .status,
         422
     );
-    assert_eq!(lab.ledger().await, before);
-    lab.stack.stop().await;
+    assert_eq!(stack.ledger().await, before);
+    stack.local.stop().await;
 }

@@ -8,34 +8,34 @@ use casting_web::routes::{ROUTES, find};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
 async fn invalid_input_is_refused_clearly_and_writes_nothing() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 3}))
         .await;
     let key = cast["key"].as_str().expect("a key").to_owned();
-    let ticket = lab.describe(From(1), &key, "").await.json()["ticket"]
+    let ticket = stack.describe(Caller(1), &key, "").await.json()["ticket"]
         .as_str()
         .expect("a ticket")
         .to_owned();
-    let of_other_link = lab.describe(From(1), "welcome", "").await.json()["ticket"]
+    let of_other_link = stack.describe(Caller(1), "welcome", "").await.json()["ticket"]
         .as_str()
         .expect("a ticket")
         .to_owned();
-    let control = &lab.stack.control;
+    let control = &stack.local.control;
     let forged = LaunchTicket {
         cast: CastId::parse(cast["id"].as_str().expect("an id")).expect("an id"),
         version: 1,
         referrer: None,
         kasm_url: None,
         docker_network: None,
-        address: address::hash(From(1).address(), &control.keys),
+        address: address::hash(Caller(1).address(), &control.keys),
         nonce: Nonce::from_bytes([1; 16]),
         place: None,
         expires: testing::NOON.plus_seconds(9999),
@@ -52,7 +52,7 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
     let session = SessionId::from_bytes([3; 16]);
     let huge = "x".repeat(70_000);
     let body = |ticket: &str| json!({ "ticket": ticket }).to_string();
-    let before = lab.ledger().await;
+    let before = stack.ledger().await;
     for (name, method, path, content_type, text, status, code) in [
         (
             "an unknown key",
@@ -244,13 +244,13 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
             "not-found",
         ),
     ] {
-        let request = lab
+        let request = stack
             .request(method, path)
             .header("accept", JSON)
             .header("content-type", content_type)
             .body(text);
         let answer =
-            Answer::of(request.header("x-forwarded-for", From(1).address().to_string())).await;
+            Answer::of(request.header("x-forwarded-for", Caller(1).address().to_string())).await;
         assert_eq!(
             (answer.status, answer.code().as_str()),
             (status, code),
@@ -268,11 +268,12 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
         ("no key of ours", "x"),
         (
             "half a key",
-            lab.stack.admin_key.split('.').next().expect("a half"),
+            stack.local.admin_key.split('.').next().expect("a half"),
         ),
     ] {
         let answer = Answer::of(
-            lab.request(Method::GET, "/api/admin/casts")
+            stack
+                .request(Method::GET, "/api/admin/casts")
                 .bearer_auth(key),
         )
         .await;
@@ -282,14 +283,14 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
             "{name}"
         );
     }
-    assert_eq!(lab.ledger().await, before, "nothing was written");
-    assert!(lab.stack.ecs.tasks().is_empty(), "nothing was started");
-    lab.stack.stop().await;
+    assert_eq!(stack.ledger().await, before, "nothing was written");
+    assert!(stack.local.ecs.tasks().is_empty(), "nothing was started");
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn wrong_method_gets_405_on_every_route() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     for path in ROUTES.iter().map(|route| {
         route
             .path
@@ -301,21 +302,21 @@ async fn wrong_method_gets_405_on_every_route() {
             .into_iter()
             .find(|method| find(method, &path).is_err())
             .expect("a wrong method");
-        let request = lab
+        let request = stack
             .request(wrong, &path)
-            .bearer_auth(&lab.stack.admin_key)
+            .bearer_auth(&stack.local.admin_key)
             .header("accept", JSON);
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, 405, "{path}");
         assert!(!answer.header("allow").is_empty(), "{path}");
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn invalid_client_address_is_handled() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     for (name, head) in [
         (
             "a host with a space",
@@ -340,7 +341,7 @@ async fn invalid_client_address_is_handled() {
             "GET /cast/welcome HTTP/1.1\r\nhost: localhost\r\nx-forwarded-proto: %%%\r\n",
         ),
     ] {
-        let mut stream = tokio::net::TcpStream::connect(lab.stack.address)
+        let mut stream = tokio::net::TcpStream::connect(stack.local.address)
             .await
             .expect("connects");
         stream
@@ -360,6 +361,6 @@ async fn invalid_client_address_is_handled() {
             answer.lines().next().unwrap_or_default()
         );
     }
-    assert_eq!(lab.get("/cast/welcome").await.status, 200, "it lives on");
-    lab.stack.stop().await;
+    assert_eq!(stack.get("/cast/welcome").await.status, 200, "it lives on");
+    stack.local.stop().await;
 }

@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
-async fn badge(lab: &Lab, from: From, key: &str, header: Option<(&str, &str)>) -> Answer {
-    let mut request = lab
+async fn badge(stack: &TestStack, from: Caller, key: &str, header: Option<(&str, &str)>) -> Answer {
+    let mut request = stack
         .request(Method::GET, &format!("/cast/{key}/badge.svg"))
         .header("x-forwarded-for", from.address().to_string());
     if let Some((name, value)) = header {
@@ -37,7 +37,7 @@ fn word(answer: &Answer) -> &str {
 
 #[tokio::test]
 async fn badge_shows_link_status_without_side_effects() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let count =
         |remaining: u32| json!({"limit_total_sessions": true, "sessions_remaining": remaining});
     let mut casts = Vec::new();
@@ -64,11 +64,11 @@ async fn badge_shows_link_status_without_side_effects() {
         ),
         (json!({"allowed_addresses": ["192.0.2.0/24"]}), "restricted"),
     ] {
-        casts.push((lab.cast(&fields).await, expected));
+        casts.push((stack.cast(&fields).await, expected));
     }
-    let before = lab.ledger().await;
+    let before = stack.ledger().await;
     for (cast, expected) in &casts {
-        let answer = badge(&lab, From(1), key(cast), None).await;
+        let answer = badge(&stack, Caller(1), key(cast), None).await;
         assert_eq!((word(&answer), answer.status), (*expected, 200));
         assert_eq!(
             (
@@ -79,34 +79,35 @@ async fn badge_shows_link_status_without_side_effects() {
         );
         assert!(!answer.headers.contains_key("set-cookie"), "{expected}");
         let tag = answer.header("etag").to_owned();
-        let again = badge(&lab, From(2), key(cast), Some(("if-none-match", &tag))).await;
+        let again = badge(&stack, Caller(2), key(cast), Some(("if-none-match", &tag))).await;
         assert_eq!(
             (again.status, again.text.as_str()),
             (304, ""),
             "{expected}: the same for somebody else"
         );
         let head =
-            Answer::of(lab.request(Method::HEAD, &format!("/cast/{}/badge.svg", key(cast)))).await;
+            Answer::of(stack.request(Method::HEAD, &format!("/cast/{}/badge.svg", key(cast))))
+                .await;
         assert_eq!((head.status, head.text.as_str()), (200, ""), "{expected}");
     }
-    assert_eq!(lab.ledger().await, before);
-    assert!(lab.stack.ecs.tasks().is_empty());
-    lab.stack.stop().await;
+    assert_eq!(stack.ledger().await, before);
+    assert!(stack.local.ecs.tasks().is_empty());
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn badge_of_a_restricted_link_needs_a_listed_referrer() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let fields = json!({"restrict_to_referrers": ["acme.com"], "limit_total_sessions": true, "sessions_remaining": 0});
-    let cast = lab.cast(&fields).await;
+    let cast = stack.cast(&fields).await;
     for (referrer, expected) in [
         (None, "restricted"),
         (Some("https://acme.com/"), "sold out"),
         (Some("https://evilacme.com/"), "restricted"),
     ] {
         let answer = badge(
-            &lab,
-            From(1),
+            &stack,
+            Caller(1),
             key(&cast),
             referrer.map(|referrer| ("referer", referrer)),
         )
@@ -117,36 +118,37 @@ async fn badge_of_a_restricted_link_needs_a_listed_referrer() {
             "{referrer:?}"
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn badges_hide_disabled_links_and_count_attempts() {
-    let lab = Lab::start().await;
-    lab.admin(
-        Method::PATCH,
-        "settings",
-        Some(&json!({"attempts_per_minute": 3})),
-    )
-    .await;
+    let stack = TestStack::start().await;
+    stack
+        .admin(
+            Method::PATCH,
+            "settings",
+            Some(&json!({"attempts_per_minute": 3})),
+        )
+        .await;
     let (known, disabled) = (
-        lab.cast(&json!({})).await,
-        lab.cast(&json!({"enabled": false})).await,
+        stack.cast(&json!({})).await,
+        stack.cast(&json!({"enabled": false})).await,
     );
-    let before = lab
-        .stack
+    let before = stack
+        .local
         .control
         .store
         .client()
         .scan()
-        .table_name(claims(&lab))
+        .table_name(claims(&stack))
         .send()
         .await
         .expect("a scan")
         .count;
     let mut answers = Vec::new();
     for key in ["nosuchkey", key(&disabled), "a%20b"] {
-        let answer = badge(&lab, From(1), key, None).await;
+        let answer = badge(&stack, Caller(1), key, None).await;
         assert_eq!(
             (answer.status, word(&answer)),
             (404, "no such link"),
@@ -161,7 +163,7 @@ async fn badges_hide_disabled_links_and_count_attempts() {
         "{answers:?}"
     );
     for key in ["nosuchkey", key(&known)] {
-        let refused = badge(&lab, From(1), key, None).await;
+        let refused = badge(&stack, Caller(1), key, None).await;
         assert_eq!(
             (
                 refused.status,
@@ -174,33 +176,33 @@ async fn badges_hide_disabled_links_and_count_attempts() {
         assert_eq!(refused.header("cache-control"), "no-store");
     }
     assert_eq!(
-        lab.describe(From(1), "nosuchkey", "").await.status,
+        stack.describe(Caller(1), "nosuchkey", "").await.status,
         429,
         "elsewhere too"
     );
     assert_eq!(
-        badge(&lab, From(2), key(&known), None).await.status,
+        badge(&stack, Caller(2), key(&known), None).await.status,
         200,
         "others need not wait"
     );
-    let after = lab
-        .stack
+    let after = stack
+        .local
         .control
         .store
         .client()
         .scan()
-        .table_name(claims(&lab))
+        .table_name(claims(&stack))
         .send()
         .await
         .expect("a scan")
         .count;
     // The one refusal that was written is that of the page.
     assert_eq!(after - before, 1);
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
-fn claims(lab: &Lab) -> String {
-    let store = &lab.stack.control.store;
+fn claims(stack: &TestStack) -> String {
+    let store = &stack.local.control.store;
     let found = store
         .tables()
         .schemas()

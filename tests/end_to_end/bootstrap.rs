@@ -5,11 +5,11 @@ use casting_core::ids::SessionId;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 /// What the only task that runs for this session is told under this name.
-fn told(lab: &Lab, session: &SessionId, name: &str) -> Option<String> {
-    let tasks = lab.stack.ecs.tasks();
+fn told(stack: &TestStack, session: &SessionId, name: &str) -> Option<String> {
+    let tasks = stack.local.ecs.tasks();
     let task = tasks
         .iter()
         .find(|task| task["startedBy"] == session.as_str())?;
@@ -24,22 +24,22 @@ fn told(lab: &Lab, session: &SessionId, name: &str) -> Option<String> {
 
 #[tokio::test]
 async fn bootstrap_token_is_exchanged_once() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({})).await;
     let key = cast["key"].as_str().expect("a key");
     let mut ids = Vec::new();
     for n in 1..=3 {
-        let claimed = lab.claim(From(n), key).await.json();
+        let claimed = stack.claim(Caller(n), key).await.json();
         let id = claimed["session_id"].as_str().and_then(SessionId::parse);
         ids.push(id.expect("an id"));
     }
-    let keys = lab.stack.control.keys.sessions();
-    let token = |n: usize| told(&lab, &ids[n], "CAST_BOOTSTRAP_TOKEN").expect("a token");
+    let keys = stack.local.control.keys.sessions();
+    let token = |n: usize| told(&stack, &ids[n], "CAST_BOOTSTRAP_TOKEN").expect("a token");
     let secret = keys.secret(&ids[0]).expose().to_owned();
-    let everything = serde_json::to_string(&lab.stack.ecs.tasks()).expect("JSON");
+    let everything = serde_json::to_string(&stack.local.ecs.tasks()).expect("JSON");
     assert!(!everything.contains(&secret), "a task is told no secret");
 
-    let control = &lab.stack.control;
+    let control = &stack.local.control;
     control.end_as_administrator(&ids[2]).await.expect("ends");
     let other_attempt = keys.named("").bootstrap_token(&ids[0], 2);
     let signed_by_secret = format!("1.{secret}");
@@ -55,7 +55,7 @@ async fn bootstrap_token_is_exchanged_once() {
         ("the other's", 1, token(1), 200),
     ] {
         let path = format!("/session/{}/bootstrap", ids[session]);
-        let asked = lab.request(Method::POST, &path).bearer_auth(token);
+        let asked = stack.request(Method::POST, &path).bearer_auth(token);
         let answer = Answer::of(asked).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.text);
         let given = answer.text.contains("secret");
@@ -68,8 +68,8 @@ async fn bootstrap_token_is_exchanged_once() {
         &ids[0],
         &secret,
         Report::Ready { port: 1 },
-        From(9).address(),
+        Caller(9).address(),
     );
     ready.await.expect("the gate is believed by its secret");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 fn solve(described: &Value) -> String {
     let challenge: Challenge = serde_json::from_str(
@@ -32,10 +32,10 @@ fn solve(described: &Value) -> String {
 
 #[tokio::test]
 async fn captcha_proof_is_needed_once_per_session() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
     let key = cast["key"].as_str().expect("a key");
-    let described = lab.describe(From(1), key, "").await.json();
+    let described = stack.describe(Caller(1), key, "").await.json();
     assert_eq!(
         (
             described["needs"].clone(),
@@ -43,61 +43,63 @@ async fn captcha_proof_is_needed_once_per_session() {
         ),
         (json!(["captcha"]), Some("altcha"))
     );
-    let claim = async |from: From, described: &Value, proof: Option<&str>| {
-        lab.claim_with(
-            from,
-            key,
-            &json!({"ticket": described["ticket"], "captcha": proof}),
-        )
-        .await
+    let claim = async |from: Caller, described: &Value, proof: Option<&str>| {
+        stack
+            .claim_with(
+                from,
+                key,
+                &json!({"ticket": described["ticket"], "captcha": proof}),
+            )
+            .await
     };
-    let missing = claim(From(1), &described, None).await;
+    let missing = claim(Caller(1), &described, None).await;
     assert_eq!(
         (missing.status, missing.code().as_str()),
         (409, "captcha-required")
     );
-    let wrong = claim(From(1), &described, Some("bm90aGluZw==")).await;
+    let wrong = claim(Caller(1), &described, Some("bm90aGluZw==")).await;
     assert_eq!(
         (wrong.status, wrong.code().as_str()),
         (403, "captcha-failed")
     );
-    assert_eq!(lab.remaining(&cast).await, 5, "a refusal uses nothing");
+    assert_eq!(stack.remaining(&cast).await, 5, "a refusal uses nothing");
 
     let proof = solve(&described);
-    let solved = claim(From(1), &described, Some(&proof)).await;
+    let solved = claim(Caller(1), &described, Some(&proof)).await;
     assert_eq!(solved.status, 202, "{}", solved.text);
-    let again = claim(From(1), &described, Some(&proof)).await;
+    let again = claim(Caller(1), &described, Some(&proof)).await;
     assert_eq!(
         again.json()["session_id"],
         solved.json()["session_id"],
         "a double click finds its session"
     );
-    let other_page = lab.describe(From(1), key, "").await.json();
+    let other_page = stack.describe(Caller(1), key, "").await.json();
     assert_eq!(
-        claim(From(1), &other_page, Some(&proof)).await.code(),
+        claim(Caller(1), &other_page, Some(&proof)).await.code(),
         "captcha-failed",
         "one proof, one session"
     );
-    let third_page = lab.describe(From(1), key, "").await.json();
+    let third_page = stack.describe(Caller(1), key, "").await.json();
     assert_eq!(
-        claim(From(1), &third_page, Some(&solve(&other_page)))
+        claim(Caller(1), &third_page, Some(&solve(&other_page)))
             .await
             .code(),
         "captcha-failed",
         "solved for another page"
     );
-    assert_eq!(lab.remaining(&cast).await, 4);
-    let moved = claim(From(2), &third_page, Some(&solve(&third_page))).await;
+    assert_eq!(stack.remaining(&cast).await, 4);
+    let moved = claim(Caller(2), &third_page, Some(&solve(&third_page))).await;
     assert_eq!(moved.status, 202, "from another address: {}", moved.text);
-    assert_eq!(lab.remaining(&cast).await, 3);
+    assert_eq!(stack.remaining(&cast).await, 3);
 
     let login = LoginTicket {
         user: user(1),
         expires: NOON.plus_seconds(600),
     }
-    .sign(&lab.stack.control.keys);
+    .sign(&stack.local.control.keys);
     let known = Answer::of(
-        lab.request(Method::GET, &format!("/api/casts/{key}"))
+        stack
+            .request(Method::GET, &format!("/api/casts/{key}"))
             .header("cookie", format!("cast-login={login}")),
     )
     .await;
@@ -106,7 +108,7 @@ async fn captcha_proof_is_needed_once_per_session() {
         json!([]),
         "whoever has logged in is not asked"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
@@ -134,20 +136,22 @@ async fn captcha_outage_admits_no_one_and_consumes_nothing() {
         axum::serve(listener, Router::new().route("/siteverify", post(serve))).await
     });
 
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let settings = json!({"captcha_kind": "recaptcha-v2", "captcha_site_key": "site", "captcha_secret_key": "hush", "captcha_verify_url": url});
-    let changed = lab.admin(Method::PATCH, "settings", Some(&settings)).await;
+    let changed = stack
+        .admin(Method::PATCH, "settings", Some(&settings))
+        .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert!(!changed.text.contains("hush") && changed.json()["captcha_secret_key_is_set"] == true);
-    let cast = lab.cast(&json!({"require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
+    let cast = stack.cast(&json!({"require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
     let key = cast["key"].as_str().expect("a key");
     for (name, token, status, code) in [
         ("used", "used", 403, "captcha-failed"),
         ("nonsense", "odd", 503, "captcha-unavailable"),
     ] {
-        let ticket = lab.describe(From(1), key, "").await.json()["ticket"].clone();
-        let refused = lab
-            .claim_with(From(1), key, &json!({"ticket": ticket, "captcha": token}))
+        let ticket = stack.describe(Caller(1), key, "").await.json()["ticket"].clone();
+        let refused = stack
+            .claim_with(Caller(1), key, &json!({"ticket": ticket, "captcha": token}))
             .await;
         assert_eq!(
             (refused.status, refused.code().as_str()),
@@ -155,19 +159,24 @@ async fn captcha_outage_admits_no_one_and_consumes_nothing() {
             "{name}"
         );
     }
-    assert_eq!(lab.remaining(&cast).await, 5);
-    let ticket = lab.describe(From(1), key, "").await.json()["ticket"].clone();
+    assert_eq!(stack.remaining(&cast).await, 5);
+    let ticket = stack.describe(Caller(1), key, "").await.json()["ticket"].clone();
     assert_eq!(
-        lab.claim_with(From(1), key, &json!({"ticket": ticket, "captcha": "good"}))
+        stack
+            .claim_with(
+                Caller(1),
+                key,
+                &json!({"ticket": ticket, "captcha": "good"})
+            )
             .await
             .status,
         202
     );
-    let page = lab.get(&format!("/cast/{key}")).await;
+    let page = stack.get(&format!("/cast/{key}")).await;
     assert!(
         page.text
             .contains("class=\"g-recaptcha captcha\" data-sitekey=\"site\"")
             && !page.text.contains("hush")
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

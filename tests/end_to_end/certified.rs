@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use url::Url;
 
-use crate::lab::{Answer, Lab};
+use crate::test_stack::{Answer, TestStack};
 
 /// Starts the provider; npm has installed it before (`./test.sh` does).
 async fn provider(issuer: &str, redirect: &str) -> Child {
@@ -49,7 +49,7 @@ async fn provider(issuer: &str, redirect: &str) -> Child {
 
 /// A browser, as far as a login needs one: it keeps cookies and follows redirects.
 struct Browser<'a> {
-    lab: &'a Lab,
+    stack: &'a TestStack,
     cookies: BTreeMap<String, String>,
     at: Url,
 }
@@ -83,7 +83,7 @@ impl Browser<'_> {
                 return answer;
             }
             self.at = self.at.join(answer.header("location")).expect("an address");
-            let request = self.lab.http.get(self.at.clone());
+            let request = self.stack.http.get(self.at.clone());
             answer = self.send(request).await;
         }
         answer
@@ -98,7 +98,7 @@ impl Browser<'_> {
             .and_then(|rest| rest.split('"').next())
             .expect("a form");
         self.at = self.at.join(action).expect("an address");
-        let request = self.lab.http.post(self.at.clone()).form(fields);
+        let request = self.stack.http.post(self.at.clone()).form(fields);
         let answer = self.send(request).await;
         self.follow(answer).await
     }
@@ -111,17 +111,17 @@ async fn login_works_with_a_certified_provider() {
         .expect("a port")
         .port();
     let issuer = format!("http://localhost:{port}");
-    let lab = Lab::with_login(OidcSettings::new(issuer.clone(), "casting")).await;
-    let _provider = provider(&issuer, &format!("{}/login/callback", lab.stack.url)).await;
-    let cast = lab.cast(&json!({"allow_anonymous": false})).await;
+    let stack = TestStack::with_login(OidcSettings::new(issuer.clone(), "casting")).await;
+    let _provider = provider(&issuer, &format!("{}/login/callback", stack.local.url)).await;
+    let cast = stack.cast(&json!({"allow_anonymous": false})).await;
     let link = format!("/cast/{}", cast["key"].as_str().expect("a key"));
 
     let mut browser = Browser {
-        lab: &lab,
+        stack: &stack,
         cookies: BTreeMap::new(),
-        at: Url::parse(&lab.stack.url).expect("a URL"),
+        at: Url::parse(&stack.local.url).expect("a URL"),
     };
-    let first = browser.send(lab.request(Method::GET, &link)).await;
+    let first = browser.send(stack.request(Method::GET, &link)).await;
     let login = browser.follow(first).await;
     assert!(
         login.status == 200 && login.text.contains("name=\"login\""),
@@ -145,7 +145,8 @@ async fn login_works_with_a_certified_provider() {
     );
     let me = browser
         .send(
-            lab.request(Method::GET, "/login/me")
+            stack
+                .request(Method::GET, "/login/me")
                 .header("accept", "application/json"),
         )
         .await
@@ -154,5 +155,5 @@ async fn login_works_with_a_certified_provider() {
         (me["roles"].clone(), me["groups"].clone()),
         (json!(["auditor"]), json!(["Staff"]))
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::authorization::{key, sign_in};
 use crate::console_fields::{Console, form};
-use crate::doors::{key, sign_in};
-use crate::lab::{From, Lab};
+use crate::test_stack::{Caller, TestStack};
 
 fn text(value: &Value, field: &str) -> String {
     value[field].as_str().expect("a text").to_owned()
@@ -30,12 +30,12 @@ fn set(fields: &mut [(String, String)], name: &str, typed: &str) {
 
 #[tokio::test]
 async fn old_key_works_until_the_grace_period_ends() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"key": "the-old-key"})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"key": "the-old-key"})).await;
     let home = format!("/admin/casts/{}", text(&cast, "id"));
     let console = Console {
-        lab: &lab,
-        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
     };
     let fields = [
         (
@@ -53,7 +53,8 @@ async fn old_key_works_until_the_grace_period_ends() {
     );
 
     let new = text(
-        &lab.admin(Method::GET, &format!("casts/{}", text(&cast, "id")), None)
+        &stack
+            .admin(Method::GET, &format!("casts/{}", text(&cast, "id")), None)
             .await
             .json(),
         "key",
@@ -64,26 +65,26 @@ async fn old_key_works_until_the_grace_period_ends() {
         page.contains("<code>the-old-key</code>, works too until"),
         "the page says until when: {page}"
     );
-    let opens = async |key: &str| lab.claim(From(1), key).await.status;
+    let opens = async |key: &str| stack.claim(Caller(1), key).await.status;
     assert_eq!((opens("the-old-key").await, opens(&new).await), (202, 202));
-    lab.clock.advance(3599);
+    stack.clock.advance(3599);
     assert_eq!(opens("the-old-key").await, 202, "to the last second");
-    lab.clock.advance(2);
+    stack.clock.advance(2);
     assert_eq!((opens("the-old-key").await, opens(&new).await), (404, 202));
     assert!(
         !console.page(&home).await.contains("the-old-key"),
         "and the page says nothing of it any more"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn duplicate_key_is_a_conflict_at_its_field() {
-    let lab = Lab::start().await;
-    lab.cast(&json!({"key": "taken-key"})).await;
-    let cast = lab.cast(&json!({})).await;
+    let stack = TestStack::start().await;
+    stack.cast(&json!({"key": "taken-key"})).await;
+    let cast = stack.cast(&json!({})).await;
     let of_cast = format!("casts/{}", text(&cast, "id"));
-    let new = json!({"name": "Another", "image_id": lab.image().await, "key": "taken-key"});
+    let new = json!({"name": "Another", "image_id": stack.image().await, "key": "taken-key"});
     let taken = json!({"key": "taken-key"});
     for (name, method, path, document) in [
         ("a new one", Method::POST, "casts".to_owned(), &new),
@@ -96,7 +97,7 @@ async fn duplicate_key_is_a_conflict_at_its_field() {
             &taken,
         ),
     ] {
-        let answer = lab.admin(method, &path, Some(document)).await;
+        let answer = stack.admin(method, &path, Some(document)).await;
         assert_eq!(
             (
                 answer.status,
@@ -109,8 +110,8 @@ async fn duplicate_key_is_a_conflict_at_its_field() {
     }
     // In the console it stands at the field, and nothing that was typed is lost.
     let console = Console {
-        lab: &lab,
-        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
     };
     let (action, mut fields) = form(
         &console
@@ -125,27 +126,27 @@ async fn duplicate_key_is_a_conflict_at_its_field() {
         "{}",
         answer.text
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn stale_form_names_the_change_and_can_be_resent() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"name": "Desk", "max_live_sessions": 5}))
         .await;
     let of_cast = format!("casts/{}", text(&cast, "id"));
     let console = Console {
-        lab: &lab,
-        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
     };
     let edit = format!("/admin/casts/{}/edit", text(&cast, "id"));
     let (action, mut fields) = form(&console.page(&edit).await);
     // Two changes by somebody else, of which the second is what counts.
-    let (_, other) = key(&lab, &["read", "casts"]).await;
+    let (_, other) = key(&stack, &["read", "casts"]).await;
     for name in ["Table", "Chair"] {
-        lab.clock.advance(1);
-        let change = lab
+        stack.clock.advance(1);
+        let change = stack
             .request(Method::PATCH, &format!("/api/admin/{of_cast}"))
             .bearer_auth(&other)
             .json(&json!({"name": name}));
@@ -175,31 +176,34 @@ async fn stale_form_names_the_change_and_can_be_resent() {
         303,
         "sent again, it is saved"
     );
-    let stored = lab.admin(Method::GET, &of_cast, None).await.json();
+    let stored = stack.admin(Method::GET, &of_cast, None).await.json();
     assert_eq!(
         (stored["name"].as_str(), stored["description"].as_str()),
         (Some("Chair"), Some("Mine"))
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn claims_during_an_open_form_are_not_undone() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5}))
         .await;
     let console = Console {
-        lab: &lab,
-        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
     };
     let edit = format!("/admin/casts/{}/edit", text(&cast, "id"));
     let (action, mut fields) = form(&console.page(&edit).await);
-    assert_eq!(lab.claim(From(1), &text(&cast, "key")).await.status, 202);
+    assert_eq!(
+        stack.claim(Caller(1), &text(&cast, "key")).await.status,
+        202
+    );
     set(&mut fields, "name", "Another name");
     assert_eq!(console.send(&action, &fields).await.status, 303);
     assert_eq!(
-        lab.remaining(&cast).await,
+        stack.remaining(&cast).await,
         4,
         "the one who came is still counted"
     );
@@ -207,9 +211,9 @@ async fn claims_during_an_open_form_are_not_undone() {
     set(&mut fields, "sessions_remaining", "5");
     assert_eq!(console.send(&action, &fields).await.status, 303);
     assert_eq!(
-        lab.remaining(&cast).await,
+        stack.remaining(&cast).await,
         5,
         "a number that is typed is set"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

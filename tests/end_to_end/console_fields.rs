@@ -4,8 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::doors::sign_in;
-use crate::lab::{Answer, Lab};
+use crate::authorization::sign_in;
+use crate::test_stack::{Answer, TestStack};
 
 /// Turns back what pages write for signs that would end a text or an attribute.
 fn plain(text: &str) -> String {
@@ -96,14 +96,14 @@ enum Typed {
 }
 
 pub struct Console<'a> {
-    pub lab: &'a Lab,
+    pub stack: &'a TestStack,
     pub cookie: String,
 }
 
 impl Console<'_> {
     pub async fn page(&self, path: &str) -> String {
         let answer = Answer::of(
-            self.lab
+            self.stack
                 .request(Method::GET, path)
                 .header("cookie", &self.cookie),
         )
@@ -114,7 +114,7 @@ impl Console<'_> {
 
     pub async fn send(&self, action: &str, fields: &[(String, String)]) -> Answer {
         let sent = self
-            .lab
+            .stack
             .request(Method::POST, action)
             .header("cookie", &self.cookie)
             .header("sec-fetch-site", "same-origin");
@@ -153,10 +153,10 @@ fn settled(cast: &Value) -> Value {
 #[tokio::test]
 async fn each_form_field_changes_only_itself() {
     use Typed::{Off, On, Text};
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let console = Console {
-        lab: &lab,
-        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
     };
     let before = json!({
         "name": "Before", "key": "before-key", "background_url": "https://acme.com/a.jpg?b=c&d",
@@ -164,10 +164,10 @@ async fn each_form_field_changes_only_itself() {
         "limit_total_sessions": true, "sessions_remaining": 3,
         "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 30,
     });
-    let cast = lab.cast(&before).await;
+    let cast = stack.cast(&before).await;
     let id = cast["id"].as_str().expect("an id").to_owned();
     let made = async |path: &str, body: Value| {
-        let answer = lab.admin(Method::POST, path, Some(&body)).await;
+        let answer = stack.admin(Method::POST, path, Some(&body)).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()["id"].as_str().expect("an id").to_owned()
     };
@@ -236,7 +236,7 @@ async fn each_form_field_changes_only_itself() {
     ];
     let features = include_str!("../features.md");
     let (edit, path) = (format!("/admin/casts/{id}/edit"), format!("casts/{id}"));
-    let read = async || settled(&lab.admin(Method::GET, &path, None).await.json());
+    let read = async || settled(&stack.admin(Method::GET, &path, None).await.json());
     for (name, typed, expected, feature) in rows {
         assert!(
             features.contains(&format!("\n| {feature} | ")),
@@ -254,19 +254,19 @@ async fn each_form_field_changes_only_itself() {
         wanted[name] = expected;
         assert_eq!(read().await, wanted, "{name}");
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn invalid_or_stale_form_changes_nothing_and_keeps_input() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let console = Console {
-        lab: &lab,
-        cookie: sign_in(&lab, &lab.stack.admin_key).await,
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
     };
-    let cast = lab.cast(&json!({"name": "Before"})).await;
+    let cast = stack.cast(&json!({"name": "Before"})).await;
     let edit = format!("/admin/casts/{}/edit", cast["id"].as_str().expect("an id"));
-    let before = lab.ledger().await;
+    let before = stack.ledger().await;
     for (name, typed, words) in [
         ("name", "", "Name"),
         ("key", "no", "URL Key"),
@@ -295,7 +295,7 @@ async fn invalid_or_stale_form_changes_nothing_and_keeps_input() {
             "{name} is still there: {fields:?}"
         );
     }
-    assert_eq!(lab.ledger().await, before, "nothing has changed");
+    assert_eq!(stack.ledger().await, before, "nothing has changed");
 
     let (action, fields) = form(&console.page(&edit).await);
     let changed = console
@@ -309,5 +309,5 @@ async fn invalid_or_stale_form_changes_nothing_and_keeps_input() {
         late.status,
         late.text
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -5,16 +5,16 @@ use casting_core::{Cause, Report};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::lab::{From, Lab};
+use crate::test_stack::{Caller, TestStack};
 
 #[tokio::test]
 async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 9}))
         .await;
     let key = cast["key"].as_str().expect("a key");
-    let control = &lab.stack.control;
+    let control = &stack.local.control;
     for (n, because, reason) in [
         (1, Some(Cause::TimeLimit), "time-limit"),
         (2, Some(Cause::Abandoned), "abandoned"),
@@ -24,13 +24,13 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
         (6, Some(Cause::NotEntered), "not-entered"),
         (7, None, "task-stopped"),
     ] {
-        let id = lab.claim(From(n), key).await.json()["session_id"]
+        let id = stack.claim(Caller(n), key).await.json()["session_id"]
             .as_str()
             .and_then(SessionId::parse)
             .expect("an id");
         let secret = control.keys.sessions().secret(&id);
         let tell = async |what: &serde_json::Value| {
-            let request = lab
+            let request = stack
                 .request(Method::POST, &format!("/session/{id}/reports"))
                 .bearer_auth(secret.expose());
             request
@@ -57,59 +57,59 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
             "{reason}: told twice"
         );
         control.sweep().await.expect("sweeps");
-        let seen = lab
+        let seen = stack
             .admin(Method::GET, &format!("sessions/{id}"), None)
             .await
             .json();
         assert_eq!(seen["reason"], reason, "{seen}");
         assert_eq!(
-            lab.remaining(&cast).await,
+            stack.remaining(&cast).await,
             9 - u64::from(n),
             "{reason}: served is served"
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn idle_timeout_is_passed_to_the_gate() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let enforced = json!({"enforce_client_settings": true, "client_settings": {"idle_minutes": 5}});
     for (fields, seconds) in [(json!({}), json!(null)), (enforced, json!(300))] {
-        let cast = lab.cast(&fields).await;
-        let claimed = lab
-            .claim(From(1), cast["key"].as_str().expect("a key"))
+        let cast = stack.cast(&fields).await;
+        let claimed = stack
+            .claim(Caller(1), cast["key"].as_str().expect("a key"))
             .await
             .json();
         let id = claimed["session_id"]
             .as_str()
             .and_then(SessionId::parse)
             .expect("an id");
-        let secret = lab.stack.control.keys.sessions().secret(&id);
-        let report = lab
+        let secret = stack.local.control.keys.sessions().secret(&id);
+        let report = stack
             .request(Method::POST, &format!("/session/{id}/reports"))
             .bearer_auth(secret.expose());
-        let orders = crate::lab::Answer::of(report.json(&Report::Ready { port: 1 }))
+        let orders = crate::test_stack::Answer::of(report.json(&Report::Ready { port: 1 }))
             .await
             .json();
         assert_eq!(orders["idle_seconds"], seconds, "{orders}");
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn keepalive_is_passed_to_the_gate() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let enforced =
         json!({"enforce_client_settings": true, "client_settings": {"keepalive_seconds": 600}});
     for (fields, seconds) in [(json!({}), "300"), (enforced, "600")] {
-        let cast = lab.cast(&fields).await;
-        let id = lab
-            .claim(From(1), cast["key"].as_str().expect("a key"))
+        let cast = stack.cast(&fields).await;
+        let id = stack
+            .claim(Caller(1), cast["key"].as_str().expect("a key"))
             .await
             .json()["session_id"]
             .clone();
-        let tasks = lab.stack.ecs.tasks();
+        let tasks = stack.local.ecs.tasks();
         let task = tasks
             .iter()
             .find(|task| task["startedBy"] == id)
@@ -125,35 +125,35 @@ async fn keepalive_is_passed_to_the_gate() {
             "{fields}: {environment}"
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn sweep_ends_sessions_that_are_not_entered() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({})).await;
     let key = cast["key"].as_str().expect("a key");
     let mut sessions = Vec::new();
     for n in [1, 2] {
-        let claimed = lab.claim(From(n), key).await;
+        let claimed = stack.claim(Caller(n), key).await;
         let said = |field: &str| claimed.json()[field].as_str().map(str::to_owned);
         let id = said("session_id").expect("an id");
         let token = said("session_token").expect("a ticket");
         let session = SessionId::parse(&id).expect("an id");
-        let secret = lab.stack.control.keys.sessions().secret(&session);
-        let report = lab
+        let secret = stack.local.control.keys.sessions().secret(&session);
+        let report = stack
             .request(Method::POST, &format!("/session/{id}/reports"))
             .bearer_auth(secret.expose())
             .json(&Report::Ready { port: 1 });
-        let orders = crate::lab::Answer::of(report).await.json();
+        let orders = crate::test_stack::Answer::of(report).await.json();
         assert_eq!(orders["entry_timeout_seconds"], 300, "{orders}");
         sessions.push((id, token));
     }
     let (entered, token) = &sessions[0];
-    let entry = lab
+    let entry = stack
         .request(Method::GET, &format!("/session/{entered}/enter"))
         .bearer_auth(token);
-    let entry = crate::lab::Answer::of(entry).await;
+    let entry = crate::test_stack::Answer::of(entry).await;
     assert!(
         entry.header("location").contains("/.cast/enter?"),
         "{}",
@@ -164,10 +164,10 @@ async fn sweep_ends_sessions_that_are_not_entered() {
         (300, [json!(null), json!(null)]),
         (120, [json!(null), json!("not-entered")]),
     ] {
-        lab.clock.advance(after);
-        lab.stack.control.sweep().await.expect("sweeps");
+        stack.clock.advance(after);
+        stack.local.control.sweep().await.expect("sweeps");
         for ((id, _), reason) in sessions.iter().zip(reasons) {
-            let seen = lab
+            let seen = stack
                 .admin(Method::GET, &format!("sessions/{id}"), None)
                 .await;
             assert_eq!(
@@ -178,28 +178,28 @@ async fn sweep_ends_sessions_that_are_not_entered() {
             );
         }
     }
-    let seen = lab
+    let seen = stack
         .admin(Method::GET, &format!("sessions/{entered}"), None)
         .await
         .json();
     assert!(seen["entered_at"].is_string(), "{seen}");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn last_lines_are_shown_to_administrators_only() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({})).await;
     let key = cast["key"].as_str().expect("a key");
-    let claimed = lab.claim(From(1), key).await.json();
+    let claimed = stack.claim(Caller(1), key).await.json();
     let id = claimed["session_id"].as_str().expect("an id").to_owned();
     let session = SessionId::parse(&id).expect("an id");
-    let secret = lab.stack.control.keys.sessions().secret(&session);
+    let secret = stack.local.control.keys.sessions().secret(&session);
     let tell = async |what: &serde_json::Value| {
-        let report = lab
+        let report = stack
             .request(Method::POST, &format!("/session/{id}/reports"))
             .bearer_auth(secret.expose());
-        crate::lab::Answer::of(report.json(what)).await
+        crate::test_stack::Answer::of(report.json(what)).await
     };
     let failed = json!({"is": "failed", "command": "go", "said": "it ended with exit status: 3 and said: \u{1b}[31mno such page"});
     tell(&json!(Report::Ready { port: 1 })).await;
@@ -212,7 +212,7 @@ async fn last_lines_are_shown_to_administrators_only() {
     });
     tell(&ended).await;
     let path = format!("sessions/{id}");
-    let seen = lab.admin(Method::GET, &path, None).await.json();
+    let seen = stack.admin(Method::GET, &path, None).await.json();
     let expected = json!([
         {"by": "go", "text": "it ended with exit status: 3 and said: no such page"},
         {"by": "app", "text": "desk: <b>no</b> display"},
@@ -227,8 +227,8 @@ async fn last_lines_are_shown_to_administrators_only() {
     );
     let token = claimed["session_token"].as_str().expect("a token");
     for path in ["", "/status"] {
-        let request = lab.request(Method::GET, &format!("/session/{id}{path}"));
-        let told = crate::lab::Answer::of(request.bearer_auth(token)).await;
+        let request = stack.request(Method::GET, &format!("/session/{id}{path}"));
+        let told = crate::test_stack::Answer::of(request.bearer_auth(token)).await;
         assert!(
             [200, 410].contains(&told.status) && !told.text.contains("no such page"),
             "{path}: {} {}",
@@ -236,5 +236,5 @@ async fn last_lines_are_shown_to_administrators_only() {
             told.text
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

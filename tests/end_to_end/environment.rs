@@ -7,7 +7,7 @@ use casting_core::session_environment::{BESIDE_GATE, OF_APP, OF_GATE};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{From, Lab};
+use crate::test_stack::{Caller, TestStack};
 
 /// What the machine, the shell that runs the script, or what confines it has in every environment.
 const OF_MACHINE: [&str; 10] = [
@@ -49,20 +49,20 @@ async fn read(session: &str) -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn app_gets_exactly_the_documented_variables() {
-    let lab = Lab::with_processes().await;
+    let stack = TestStack::with_processes().await;
     let script = "(env; echo THE-END=1) | sed 's/^/TOLD:/'; sleep 60";
     let image = json!({
         "name": "Writes", "container_image": "local/writes", "command": ["sh", "-c", script],
         "environment": {"OF_THE_IMAGE": "1"}, "cpu": 256, "memory": 512,
     });
-    let image = lab.admin(Method::POST, "images", Some(&image)).await;
+    let image = stack.admin(Method::POST, "images", Some(&image)).await;
     assert_eq!(image.status, 201, "{}", image.text);
     let fields = json!({
         "name": "A secret name", "image_id": image.json()["id"], "kasm_url": "https://example.com/",
     });
-    let cast = lab.cast(&fields).await;
-    let claimed = lab
-        .claim(From(1), cast["key"].as_str().expect("a key"))
+    let cast = stack.cast(&fields).await;
+    let claimed = stack
+        .claim(Caller(1), cast["key"].as_str().expect("a key"))
         .await;
     assert_eq!(claimed.status, 202, "{}", claimed.text);
 
@@ -91,7 +91,7 @@ async fn app_gets_exactly_the_documented_variables() {
     assert!(!told.values().any(|value| value.contains("A secret name")));
 
     let id = cast["id"].as_str().expect("an id");
-    let claims = lab
+    let claims = stack
         .admin(Method::GET, &format!("casts/{id}/claims"), None)
         .await;
     let claims: Value = claims.json();

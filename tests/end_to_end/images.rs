@@ -3,16 +3,16 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::doors::sign_in;
-use crate::lab::{Answer, From, Lab};
+use crate::authorization::sign_in;
+use crate::test_stack::{Answer, Caller, TestStack};
 
 /// The task definition that a new claim's task runs.
-async fn definition_of_the_next_session(lab: &Lab, from: From, key: &str) -> Value {
-    let claimed = lab.claim(from, key).await;
+async fn definition_of_the_next_session(stack: &TestStack, from: Caller, key: &str) -> Value {
+    let claimed = stack.claim(from, key).await;
     assert_eq!(claimed.status, 202, "{}", claimed.text);
     let session = claimed.json()["session_id"].clone();
-    let task = lab
-        .stack
+    let task = stack
+        .local
         .ecs
         .tasks()
         .into_iter()
@@ -22,18 +22,18 @@ async fn definition_of_the_next_session(lab: &Lab, from: From, key: &str) -> Val
 
 #[tokio::test]
 async fn next_session_uses_the_new_image_revision() {
-    let lab = Lab::start().await;
-    let (id, cast) = (lab.image().await, lab.cast(&json!({})).await);
+    let stack = TestStack::start().await;
+    let (id, cast) = (stack.image().await, stack.cast(&json!({})).await);
     let key = cast["key"].as_str().expect("a key");
-    let image = lab
+    let image = stack
         .admin(Method::GET, &format!("images/{id}"), None)
         .await
         .json();
-    let old = definition_of_the_next_session(&lab, From(1), key).await;
+    let old = definition_of_the_next_session(&stack, Caller(1), key).await;
     assert_eq!(old, image["registered_task_definition"]);
 
-    lab.clock.advance(1);
-    let again = lab
+    stack.clock.advance(1);
+    let again = stack
         .admin(Method::POST, &format!("images/{id}/registrations"), None)
         .await;
     assert_eq!(again.status, 201, "{}", again.text);
@@ -44,11 +44,12 @@ async fn next_session_uses_the_new_image_revision() {
         image["version"].as_u64().map(|version| version + 1)
     );
     assert_eq!(
-        definition_of_the_next_session(&lab, From(2), key).await,
+        definition_of_the_next_session(&stack, Caller(2), key).await,
         new
     );
     assert!(
-        lab.stack
+        stack
+            .local
             .ecs
             .tasks()
             .iter()
@@ -56,7 +57,7 @@ async fn next_session_uses_the_new_image_revision() {
         "what runs goes on"
     );
 
-    let audit = lab
+    let audit = stack
         .admin(Method::GET, &format!("audit?target={id}"), None)
         .await
         .json()["items"][0]
@@ -68,9 +69,9 @@ async fn next_session_uses_the_new_image_revision() {
     );
 
     let path = format!("/api/admin/images/{id}/registrations");
-    let late = lab
+    let late = stack
         .request(Method::POST, &path)
-        .bearer_auth(&lab.stack.admin_key)
+        .bearer_auth(&stack.local.admin_key)
         .header("if-match", "\"1\"");
     assert_eq!(
         Answer::of(late).await.status,
@@ -78,23 +79,26 @@ async fn next_session_uses_the_new_image_revision() {
         "somebody else was faster"
     );
     let own = json!({"name": "Own", "task_definition": "own:1"});
-    let own = lab.admin(Method::POST, "images", Some(&own)).await.json()["id"]
+    let own = stack.admin(Method::POST, "images", Some(&own)).await.json()["id"]
         .as_str()
         .expect("an id")
         .to_owned();
-    let refused = lab
+    let refused = stack
         .admin(Method::POST, &format!("images/{own}/registrations"), None)
         .await;
     assert_eq!(refused.status, 409, "{}", refused.text);
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn console_registers_an_image_again_and_confirms() {
-    let lab = Lab::start().await;
-    let (id, cookie) = (lab.image().await, sign_in(&lab, &lab.stack.admin_key).await);
+    let stack = TestStack::start().await;
+    let (id, cookie) = (
+        stack.image().await,
+        sign_in(&stack, &stack.local.admin_key).await,
+    );
     let home = format!("/admin/images/{id}");
-    let page = Answer::of(lab.request(Method::GET, &home).header("cookie", &cookie))
+    let page = Answer::of(stack.request(Method::GET, &home).header("cookie", &cookie))
         .await
         .text;
     let form = page
@@ -108,7 +112,7 @@ async fn console_registers_an_image_again_and_confirms() {
         .split('"')
         .next()
         .expect("its end");
-    let sent = lab
+    let sent = stack
         .request(Method::POST, &format!("{home}/register"))
         .header("cookie", &cookie)
         .header("sec-fetch-site", "same-origin");
@@ -126,18 +130,20 @@ async fn console_registers_an_image_again_and_confirms() {
         .unwrap_or_default()
         .to_owned();
     let page = Answer::of(
-        lab.request(Method::GET, &home)
+        stack
+            .request(Method::GET, &home)
             .header("cookie", format!("{cookie}; {told}")),
     )
     .await
     .text;
     assert!(page.contains("Registered again."), "{page}");
     let log = Answer::of(
-        lab.request(Method::GET, &format!("/admin/audit?about={id}"))
+        stack
+            .request(Method::GET, &format!("/admin/audit?about={id}"))
             .header("cookie", &cookie),
     )
     .await
     .text;
     assert!(log.contains("registered again the image"), "{log}");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -6,7 +6,7 @@ use casting_core::user::User;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::lab::{Answer, Lab};
+use crate::test_stack::{Answer, TestStack};
 
 /// Would be markup, an attribute's end, a script's end, and a header.
 const NASTY: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>";
@@ -45,9 +45,9 @@ fn is_clean(name: &str, answer: &Answer) {
 
 #[tokio::test]
 async fn foreign_text_is_escaped_on_every_page() {
-    let lab = Lab::start().await;
-    let image = lab.image().await;
-    let renamed = lab
+    let stack = TestStack::start().await;
+    let image = stack.image().await;
+    let renamed = stack
         .admin(
             Method::PATCH,
             &format!("images/{image}"),
@@ -59,7 +59,7 @@ async fn foreign_text_is_escaped_on_every_page() {
         "name": NASTY, "description": NASTY, "image_id": image, "allow_anonymous": true, "allow_dynamic_kasm_url": true,
         "allow_dynamic_docker_network": true, "banned_addresses": [format!("203.0.113.1 {}", &NASTY[..50])],
     });
-    let cast = lab.admin(Method::POST, "casts", Some(&cast)).await;
+    let cast = stack.admin(Method::POST, "casts", Some(&cast)).await;
     assert_eq!(cast.status, 201, "{}", cast.text);
     let key = cast.json()["key"].as_str().expect("a key").to_owned();
     let nasty_user = User {
@@ -71,11 +71,12 @@ async fn foreign_text_is_escaped_on_every_page() {
         user: nasty_user,
         expires: NOON.plus_seconds(600),
     }
-    .sign(&lab.stack.control.keys);
+    .sign(&stack.local.control.keys);
     let login = format!("cast-login={login}");
 
     let landing = Answer::of(
-        lab.request(Method::GET, &format!("/cast/{key}"))
+        stack
+            .request(Method::GET, &format!("/cast/{key}"))
             .header("cookie", &login),
     )
     .await;
@@ -91,7 +92,8 @@ async fn foreign_text_is_escaped_on_every_page() {
         .and_then(|rest| rest.split('"').next())
         .expect("a ticket");
     let claimed = Answer::of(
-        lab.request(Method::POST, &format!("/cast/{key}/claims"))
+        stack
+            .request(Method::POST, &format!("/cast/{key}/claims"))
             .header("cookie", &login)
             .form(&[("ticket", ticket)]),
     )
@@ -103,21 +105,24 @@ async fn foreign_text_is_escaped_on_every_page() {
         .expect("a cookie")
         .to_owned();
     let waiting = Answer::of(
-        lab.request(Method::GET, claimed.header("location"))
+        stack
+            .request(Method::GET, claimed.header("location"))
             .header("cookie", &cookie),
     )
     .await;
     assert_eq!(waiting.status, 200);
     is_clean("waiting", &waiting);
     let ended = Answer::of(
-        lab.request(Method::POST, &format!("{}/end", claimed.header("location")))
+        stack
+            .request(Method::POST, &format!("{}/end", claimed.header("location")))
             .header("cookie", &cookie),
     )
     .await;
     is_clean(
         "ended",
         &Answer::of(
-            lab.request(Method::GET, ended.header("location"))
+            stack
+                .request(Method::GET, ended.header("location"))
                 .header("cookie", &cookie),
         )
         .await,
@@ -125,12 +130,13 @@ async fn foreign_text_is_escaped_on_every_page() {
     is_clean(
         "who am I",
         &Answer::of(
-            lab.request(Method::GET, "/login/me")
+            stack
+                .request(Method::GET, "/login/me")
                 .header("cookie", &login),
         )
         .await,
     );
-    let banned = lab
+    let banned = stack
         .request(Method::GET, &format!("/cast/{key}"))
         .header("x-forwarded-for", "203.0.113.1");
     is_clean("banned", &Answer::of(banned).await);
@@ -150,7 +156,8 @@ async fn foreign_text_is_escaped_on_every_page() {
         format!("/{IN_QUERY}"),
     ] {
         for accept in ["text/html", "application/json"] {
-            let answer = Answer::of(lab.request(Method::GET, &path).header("accept", accept)).await;
+            let answer =
+                Answer::of(stack.request(Method::GET, &path).header("accept", accept)).await;
             is_clean(&path, &answer);
             let location = answer.header("location");
             assert!(
@@ -159,5 +166,5 @@ async fn foreign_text_is_escaped_on_every_page() {
             );
         }
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -4,15 +4,15 @@ use casting_core::time::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::doors::key;
-use crate::lab::{Answer, From, Lab};
+use crate::authorization::key;
+use crate::test_stack::{Answer, Caller, TestStack};
 
 fn id(document: &Value) -> String {
     document["id"].as_str().expect("an id").to_owned()
 }
 
-async fn audit(lab: &Lab, target: &str) -> Vec<Value> {
-    let answer = lab
+async fn audit(stack: &TestStack, target: &str) -> Vec<Value> {
+    let answer = stack
         .admin(Method::GET, &format!("audit?target={target}"), None)
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -21,14 +21,14 @@ async fn audit(lab: &Lab, target: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn every_change_is_audited_and_can_be_undone() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"name": "Before", "key": "audited-link"}))
         .await;
     let path = format!("casts/{}", id(&cast));
-    let (key_id, other) = key(&lab, &["read", "casts"]).await;
-    lab.clock.advance(1);
-    let change = lab
+    let (key_id, other) = key(&stack, &["read", "casts"]).await;
+    stack.clock.advance(1);
+    let change = stack
         .request(Method::PATCH, &format!("/api/admin/{path}"))
         .bearer_auth(&other)
         .header("x-forwarded-for", "192.0.2.77");
@@ -38,12 +38,12 @@ async fn every_change_is_audited_and_can_be_undone() {
         ))
         .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
-    let same = lab
+    let same = stack
         .admin(Method::PATCH, &path, Some(&json!({"name": "After"})))
         .await;
     assert_eq!(same.status, 200);
 
-    let told = audit(&lab, &id(&cast)).await;
+    let told = audit(&stack, &id(&cast)).await;
     let summary: Vec<_> = told
         .iter()
         .map(|entry| {
@@ -77,18 +77,19 @@ async fn every_change_is_audited_and_can_be_undone() {
     );
 
     // Somebody changed another field meanwhile: that stays.
-    lab.clock.advance(1);
+    stack.clock.advance(1);
     assert_eq!(
-        lab.admin(Method::PATCH, &path, Some(&json!({"description": "kept"})))
+        stack
+            .admin(Method::PATCH, &path, Some(&json!({"description": "kept"})))
             .await
             .status,
         200
     );
-    let undone = lab
+    let undone = stack
         .admin(Method::POST, &format!("audit/{}/undo", id(entry)), None)
         .await;
     assert_eq!(undone.status, 204, "{}", undone.text);
-    let now = lab.admin(Method::GET, &path, None).await.json();
+    let now = stack.admin(Method::GET, &path, None).await.json();
     assert_eq!(
         (
             &now["name"],
@@ -99,13 +100,13 @@ async fn every_change_is_audited_and_can_be_undone() {
         (&json!("Before"), &json!(true), &json!(null), &json!("kept"))
     );
 
-    lab.clock.advance(1);
-    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 204);
+    stack.clock.advance(1);
+    assert_eq!(stack.admin(Method::DELETE, &path, None).await.status, 204);
     assert_eq!(
-        lab.claim(From(1), "audited-link").await.code(),
+        stack.claim(Caller(1), "audited-link").await.code(),
         "unknown-cast"
     );
-    let told = audit(&lab, &id(&cast)).await;
+    let told = audit(&stack, &id(&cast)).await;
     assert_eq!(
         (
             told[0]["action"].as_str(),
@@ -113,24 +114,26 @@ async fn every_change_is_audited_and_can_be_undone() {
         ),
         (Some("deleted"), Some(true))
     );
-    let reader = key(&lab, &["read", "settings"]).await.1;
+    let reader = key(&stack, &["read", "settings"]).await.1;
     let refused = Answer::of(
-        lab.request(
-            Method::POST,
-            &format!("/api/admin/audit/{}/undo", id(&told[0])),
-        )
-        .bearer_auth(&reader),
+        stack
+            .request(
+                Method::POST,
+                &format!("/api/admin/audit/{}/undo", id(&told[0])),
+            )
+            .bearer_auth(&reader),
     )
     .await;
     assert_eq!(refused.status, 403, "only whoever may change links");
     assert_eq!(
-        lab.admin(Method::POST, &format!("audit/{}/undo", id(&told[0])), None)
+        stack
+            .admin(Method::POST, &format!("audit/{}/undo", id(&told[0])), None)
             .await
             .status,
         204
     );
     assert_eq!(
-        lab.claim(From(1), "audited-link").await.status,
+        stack.claim(Caller(1), "audited-link").await.status,
         202,
         "the same link works again"
     );
@@ -139,7 +142,8 @@ async fn every_change_is_audited_and_can_be_undone() {
         .find(|entry| entry["action"] == "created")
         .expect("an entry");
     assert_eq!(
-        lab.admin(Method::POST, &format!("audit/{}/undo", id(made)), None)
+        stack
+            .admin(Method::POST, &format!("audit/{}/undo", id(made)), None)
             .await
             .status,
         409,
@@ -149,18 +153,19 @@ async fn every_change_is_audited_and_can_be_undone() {
     // The secret of a setting is told of, and not told.
     let set = json!({"captcha_kind": "hcaptcha", "captcha_site_key": "site", "captcha_secret_key": "hush-hush"});
     assert_eq!(
-        lab.admin(Method::PATCH, "settings", Some(&set))
+        stack
+            .admin(Method::PATCH, "settings", Some(&set))
             .await
             .status,
         200
     );
-    let told = lab.admin(Method::GET, "audit?target=system", None).await;
+    let told = stack.admin(Method::GET, "audit?target=system", None).await;
     assert!(
         told.text.contains("captcha_secret_key") && !told.text.contains("hush"),
         "{}",
         told.text
     );
-    let undone = lab
+    let undone = stack
         .admin(
             Method::POST,
             &format!("audit/{}/undo", id(&told.json()["items"][0])),
@@ -169,20 +174,20 @@ async fn every_change_is_audited_and_can_be_undone() {
         .await;
     assert_eq!(undone.status, 204, "{}", undone.text);
     assert_eq!(
-        lab.admin(Method::GET, "settings", None).await.json()["captcha_kind"],
+        stack.admin(Method::GET, "settings", None).await.json()["captcha_kind"],
         "altcha"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn key_rotation_is_immediate_or_with_grace() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"key": "first-key"})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"key": "first-key"})).await;
     let path = format!("casts/{}/key-rotations", id(&cast));
-    let claim = async |key: &str| lab.claim(From(1), key).await;
+    let claim = async |key: &str| stack.claim(Caller(1), key).await;
     assert_eq!(claim("first-key").await.status, 202);
-    let rotated = lab.admin(Method::POST, &path, None).await;
+    let rotated = stack.admin(Method::POST, &path, None).await;
     assert_eq!(rotated.status, 201, "{}", rotated.text);
     let second = rotated.json()["key"].as_str().expect("a key").to_owned();
     assert_eq!(
@@ -192,7 +197,7 @@ async fn key_rotation_is_immediate_or_with_grace() {
     );
     assert_eq!(claim(&second).await.status, 202);
 
-    let rotated = lab
+    let rotated = stack
         .admin(
             Method::POST,
             &path,
@@ -210,11 +215,11 @@ async fn key_rotation_is_immediate_or_with_grace() {
         "both, for a minute"
     );
     assert_eq!(
-        lab.cast_with_key_is_refused(&second).await,
+        stack.cast_with_key_is_refused(&second).await,
         409,
         "nobody else can take a key that still works"
     );
-    lab.clock.advance(61);
+    stack.clock.advance(61);
     assert_eq!(claim(&second).await.code(), "unknown-cast");
     assert_eq!(claim("third-key").await.status, 202);
     for (name, document) in [
@@ -223,22 +228,25 @@ async fn key_rotation_is_immediate_or_with_grace() {
         ("more", json!({"colour": 1})),
     ] {
         assert_eq!(
-            lab.admin(Method::POST, &path, Some(&document)).await.status,
+            stack
+                .admin(Method::POST, &path, Some(&document))
+                .await
+                .status,
             422,
             "{name}"
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn idempotent_request_is_executed_once() {
-    let lab = Lab::start().await;
-    let image = lab.image().await;
+    let stack = TestStack::start().await;
+    let image = stack.image().await;
     let post = async |kind: &str, key: &str, document: &Value| {
-        let request = lab
+        let request = stack
             .request(Method::POST, &format!("/api/admin/{kind}"))
-            .bearer_auth(&lab.stack.admin_key);
+            .bearer_auth(&stack.local.admin_key);
         Answer::of(request.header("idempotency-key", key).json(document)).await
     };
     let cast = json!({"name": "Once", "image_id": image});
@@ -296,12 +304,12 @@ async fn idempotent_request_is_executed_once() {
         "a request that was refused does not use its key up"
     );
     assert_eq!(post("casts", &"k".repeat(201), &cast).await.status, 400);
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn links_can_be_searched_sorted_and_copied() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let mut made = Vec::new();
     for (name, key, enabled) in [
         ("Alpha class", "alpha-class", true),
@@ -309,13 +317,14 @@ async fn links_can_be_searched_sorted_and_copied() {
         ("Gamma", "gamma-lesson", true),
     ] {
         made.push(
-            lab.cast(&json!({"name": name, "key": key, "enabled": enabled}))
+            stack
+                .cast(&json!({"name": name, "key": key, "enabled": enabled}))
                 .await,
         );
-        lab.clock.advance(1);
+        stack.clock.advance(1);
     }
     let names = async |query: &str| {
-        let answer = lab
+        let answer = stack
             .admin(Method::GET, &format!("casts?{query}"), None)
             .await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.text);
@@ -360,14 +369,15 @@ async fn links_can_be_searched_sorted_and_copied() {
         "cursor=x",
     ] {
         assert_eq!(
-            lab.admin(Method::GET, &format!("casts?{wrong}"), None)
+            stack
+                .admin(Method::GET, &format!("casts?{wrong}"), None)
                 .await
                 .status,
             400,
             "{wrong}"
         );
     }
-    let copy = lab
+    let copy = stack
         .admin(
             Method::POST,
             &format!("casts/{}/copies", id(&made[1])),
@@ -381,15 +391,15 @@ async fn links_can_be_searched_sorted_and_copied() {
         (&json!("Beta class (copy)"), &json!(true))
     );
     assert!(copy["key"] != made[1]["key"] && copy["id"] != made[1]["id"]);
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn claims_are_filtered_and_exported() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"name": "=Sum, of it", "key": "told-link", "limit_total_sessions": true, "sessions_remaining": 2})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"name": "=Sum, of it", "key": "told-link", "limit_total_sessions": true, "sessions_remaining": 2})).await;
     let claims = async |query: &str| {
-        let answer = lab
+        let answer = stack
             .admin(
                 Method::GET,
                 &format!("claims?cast={}&{query}", id(&cast)),
@@ -414,13 +424,13 @@ async fn claims_are_filtered_and_exported() {
             refused,
         )
     };
-    let first = lab.claim(From(1), "told-link").await.json();
-    lab.clock.advance(3600);
-    assert_eq!(lab.claim(From(2), "told-link").await.status, 202);
-    let refused = lab.claim(From(3), "told-link").await;
+    let first = stack.claim(Caller(1), "told-link").await.json();
+    stack.clock.advance(3600);
+    assert_eq!(stack.claim(Caller(2), "told-link").await.status, 202);
+    let refused = stack.claim(Caller(3), "told-link").await;
     assert_eq!(refused.code(), "no-sessions-left");
-    lab.stack.control.flush().await.expect("written");
-    let now = lab.clock.now();
+    stack.local.control.flush().await.expect("written");
+    let now = stack.clock.now();
     let before = now.minus_seconds(1800);
     for (query, expected) in [
         (String::new(), (2, 1)),
@@ -433,7 +443,7 @@ async fn claims_are_filtered_and_exported() {
         assert_eq!(count(&claims(&query).await), expected, "{query}");
     }
     let session = first["session_id"].as_str().expect("a session").to_owned();
-    let reference = lab
+    let reference = stack
         .admin(Method::GET, &format!("sessions/{session}"), None)
         .await
         .json()["reference"]
@@ -456,7 +466,7 @@ async fn claims_are_filtered_and_exported() {
     );
 
     let path = format!("claims/export?cast={}", id(&cast));
-    let file = lab
+    let file = stack
         .admin(Method::GET, &format!("{path}&format=csv"), None)
         .await;
     assert_eq!(
@@ -475,33 +485,37 @@ async fn claims_are_filtered_and_exported() {
         "a name is never a formula: {}",
         file.text
     );
-    let file = lab
+    let file = stack
         .admin(Method::GET, &format!("{path}&format=json"), None)
         .await;
     assert_eq!(count(&file.json()), (2, 1));
     for wrong in ["outcome=lost", "since=soon", "ref=x", "cast=x"] {
         assert_eq!(
-            lab.admin(Method::GET, &format!("claims?{wrong}"), None)
+            stack
+                .admin(Method::GET, &format!("claims?{wrong}"), None)
                 .await
                 .status,
             400,
             "{wrong}"
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn hourly_stats_count_claims_before_and_after_aggregation() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"key": "hourly-link", "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600})).await;
-    let began = lab.clock.now();
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"key": "hourly-link", "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600})).await;
+    let began = stack.clock.now();
     for (visitor, status) in [(1, 202), (2, 202), (1, 429)] {
-        assert_eq!(lab.claim(From(visitor), "hourly-link").await.status, status);
+        assert_eq!(
+            stack.claim(Caller(visitor), "hourly-link").await.status,
+            status
+        );
     }
-    lab.stack.control.flush().await.expect("written");
+    stack.local.control.flush().await.expect("written");
     let total = async |path: &str| {
-        let answer = lab
+        let answer = stack
             .admin(Method::GET, &format!("{path}?since={began}"), None)
             .await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -517,19 +531,19 @@ async fn hourly_stats_count_claims_before_and_after_aggregation() {
     assert_eq!(total(&of_cast).await, (json!(2), refused.clone(), 1));
     assert_eq!(total("statistics").await, (json!(2), refused.clone(), 1));
     assert_eq!(
-        lab.stack.control.write_hours().await,
+        stack.local.control.write_hours().await,
         Ok(1),
         "the hour before all of this"
     );
 
-    lab.clock.advance(3 * 3600);
+    stack.clock.advance(3 * 3600);
     assert_eq!(
-        lab.stack.control.write_hours().await,
+        stack.local.control.write_hours().await,
         Ok(3),
         "also this one"
     );
-    assert_eq!(lab.stack.control.write_hours().await, Ok(0), "each once");
-    assert_eq!(lab.claim(From(3), "hourly-link").await.status, 202);
+    assert_eq!(stack.local.control.write_hours().await, Ok(0), "each once");
+    assert_eq!(stack.claim(Caller(3), "hourly-link").await.status, 202);
     assert_eq!(
         total(&of_cast).await,
         (json!(3), refused.clone(), 4),
@@ -542,26 +556,27 @@ async fn hourly_stats_count_claims_before_and_after_aggregation() {
         "until=2020-01-01T00:00:00Z&since=2021-01-01T00:00:00Z",
     ] {
         assert_eq!(
-            lab.admin(Method::GET, &format!("statistics?{wrong}"), None)
+            stack
+                .admin(Method::GET, &format!("statistics?{wrong}"), None)
                 .await
                 .status,
             400,
             "{wrong}"
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn anonymising_a_user_removes_all_personal_data() {
-    let lab = Lab::start().await;
-    lab.cast(&json!({"key": "users-link"})).await;
-    let claimed = lab.claim(From(1), "users-link").await.json();
+    let stack = TestStack::start().await;
+    stack.cast(&json!({"key": "users-link"})).await;
+    let claimed = stack.claim(Caller(1), "users-link").await.json();
     let session = claimed["session_id"]
         .as_str()
         .expect("a session")
         .to_owned();
-    let users = lab
+    let users = stack
         .admin(Method::GET, "users?kind=anonymous", None)
         .await
         .json();
@@ -573,17 +588,17 @@ async fn anonymising_a_user_removes_all_personal_data() {
         .expect("the user")
         .clone();
     let path = format!("users/{}", id(&user));
-    assert_eq!(lab.admin(Method::GET, &path, None).await.json(), user);
+    assert_eq!(stack.admin(Method::GET, &path, None).await.json(), user);
     assert_eq!(
-        lab.admin(Method::DELETE, &path, None).await.status,
+        stack.admin(Method::DELETE, &path, None).await.status,
         409,
         "a live session stands in the way"
     );
-    let deleted = lab
+    let deleted = stack
         .admin(Method::DELETE, &format!("{path}?terminate=true"), None)
         .await;
     assert_eq!(deleted.status, 204, "{}", deleted.text);
-    let row = lab
+    let row = stack
         .admin(Method::GET, &format!("sessions/{session}"), None)
         .await
         .json();
@@ -591,13 +606,14 @@ async fn anonymising_a_user_removes_all_personal_data() {
         (&row["owner"]["kind"], &row["address_hash"], &row["state"]),
         (&json!("forgotten"), &json!(""), &json!("ended"))
     );
-    assert_eq!(lab.admin(Method::GET, &path, None).await.status, 404);
-    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 404);
+    assert_eq!(stack.admin(Method::GET, &path, None).await.status, 404);
+    assert_eq!(stack.admin(Method::DELETE, &path, None).await.status, 404);
     assert_eq!(
-        lab.admin(Method::GET, "users?kind=robot", None)
+        stack
+            .admin(Method::GET, "users?kind=robot", None)
             .await
             .status,
         400
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -8,7 +8,7 @@ use casting_core::user::User;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 fn key(cast: &Value) -> &str {
     cast["key"].as_str().expect("a key")
@@ -16,19 +16,19 @@ fn key(cast: &Value) -> &str {
 
 /// All at once; how many were accepted and which codes the others got.
 async fn crowd(
-    lab: &Lab,
+    stack: &TestStack,
     cast: &Value,
     addresses: impl Iterator<Item = String>,
 ) -> (usize, Vec<String>) {
     let visits = addresses.map(|address| async move {
-        let described = lab
+        let described = stack
             .request(Method::GET, &format!("/api/casts/{}", key(cast)))
             .header("x-forwarded-for", &address);
         let described = Answer::of(described).await;
         if described.status != 200 {
             return Err(described.code());
         }
-        let claim = lab
+        let claim = stack
             .request(Method::POST, &format!("/cast/{}/claims", key(cast)))
             .json(&json!({"ticket": described.json()["ticket"]}));
         let claimed = Answer::of(claim.header("x-forwarded-for", &address)).await;
@@ -48,28 +48,33 @@ async fn crowd(
 
 #[tokio::test]
 async fn ip_limit_accepts_exactly_one_of_200_concurrent_claims() {
-    let lab = Lab::start().await;
-    lab.admin(
-        Method::PATCH,
-        "settings",
-        Some(&json!({"attempts_per_minute": 100_000})),
-    )
-    .await;
+    let stack = TestStack::start().await;
+    stack
+        .admin(
+            Method::PATCH,
+            "settings",
+            Some(&json!({"attempts_per_minute": 100_000})),
+        )
+        .await;
     let limit = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
-    let (one_address, one_block) = (lab.cast(&limit).await, lab.cast(&limit).await);
+    let (one_address, one_block) = (stack.cast(&limit).await, stack.cast(&limit).await);
     let busy = |codes: &[String]| {
         codes
             .iter()
             .all(|code| code == "ip-limit" || code == "busy")
     };
-    let (accepted, codes) =
-        crowd(&lab, &one_address, (0..200).map(|_| "192.0.2.1".to_owned())).await;
+    let (accepted, codes) = crowd(
+        &stack,
+        &one_address,
+        (0..200).map(|_| "192.0.2.1".to_owned()),
+    )
+    .await;
     assert!(
         accepted == 1 && busy(&codes),
         "one address: {accepted} {codes:?}"
     );
     let (accepted, codes) = crowd(
-        &lab,
+        &stack,
         &one_block,
         (1..=200).map(|n| format!("2001:db8:1:2::{n:x}")),
     )
@@ -78,33 +83,33 @@ async fn ip_limit_accepts_exactly_one_of_200_concurrent_claims() {
         accepted == 1 && busy(&codes),
         "one /64: {accepted} {codes:?}"
     );
-    let refused = lab.claim(From(9), key(&one_address)).await;
+    let refused = stack.claim(Caller(9), key(&one_address)).await;
     assert_eq!(
         refused.status, 202,
         "another address has a window of its own"
     );
-    let again = lab.claim(From(9), key(&one_address)).await;
+    let again = stack.claim(Caller(9), key(&one_address)).await;
     assert_eq!((again.status, again.header("retry-after")), (429, "60"));
-    lab.clock.advance(60);
+    stack.clock.advance(60);
     assert_eq!(
-        lab.claim(From(9), key(&one_address)).await.status,
+        stack.claim(Caller(9), key(&one_address)).await.status,
         202,
         "the window slides"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn claim_counts_for_the_address_it_came_from() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let limit = json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
-    let cast = lab.cast(&limit).await;
+    let cast = stack.cast(&limit).await;
     let claim = async |page: &str, claim: &str, idempotency_key: Option<&str>| {
-        let described = lab
+        let described = stack
             .request(Method::GET, &format!("/api/casts/{}", key(&cast)))
             .header("x-forwarded-for", page);
         let ticket = Answer::of(described).await.json()["ticket"].clone();
-        let mut request = lab
+        let mut request = stack
             .request(Method::POST, &format!("/cast/{}/claims", key(&cast)))
             .header("x-forwarded-for", claim)
             .json(&json!({ "ticket": ticket }));
@@ -125,10 +130,10 @@ async fn claim_counts_for_the_address_it_came_from() {
     ] {
         assert_eq!(claim(page, from, None).await.0, status, "{name}");
     }
-    lab.clock.advance(60);
+    stack.clock.advance(60);
     let (status, session, ticket) = claim("192.0.2.6", "192.0.2.7", Some("mine")).await;
     assert_eq!(status, 202);
-    let again = lab
+    let again = stack
         .request(Method::POST, &format!("/cast/{}/claims", key(&cast)))
         .header("x-forwarded-for", "2001:db8:7::1")
         .header("idempotency-key", "mine")
@@ -139,20 +144,20 @@ async fn claim_counts_for_the_address_it_came_from() {
         (202, &session),
         "a repeated request finds its session from anywhere"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn ipv4_mapped_block_bans_and_exempts_ipv4_visitors() {
-    let lab = Lab::start().await;
-    let banned = lab
+    let stack = TestStack::start().await;
+    let banned = stack
         .cast(&json!({"banned_addresses": ["::ffff:192.0.2.0/120 Lab"]}))
         .await;
     assert_eq!(banned["banned_addresses"], json!(["192.0.2.0/24 Lab"]));
-    let allowed = lab
+    let allowed = stack
         .cast(&json!({"allowed_addresses": ["::ffff:198.51.100.0/120"]}))
         .await;
-    let exempt = lab
+    let exempt = stack
         .cast(&json!({
             "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60,
             "limit_exempt_addresses": ["::ffff:192.0.2.0/120"],
@@ -172,20 +177,22 @@ async fn ipv4_mapped_block_bans_and_exempts_ipv4_visitors() {
     ] {
         let mut count = 0;
         for _ in 0..2 {
-            count += crowd(&lab, cast, [address.to_owned()].into_iter()).await.0;
+            count += crowd(&stack, cast, [address.to_owned()].into_iter())
+                .await
+                .0;
         }
         assert_eq!(count, accepted, "{name}");
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn live_session_limit_frees_on_end() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"max_live_sessions": 2})).await;
-    let first = lab.claim(From(1), key(&cast)).await.json();
-    assert_eq!(lab.claim(From(2), key(&cast)).await.status, 202);
-    let full = lab.claim(From(3), key(&cast)).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"max_live_sessions": 2})).await;
+    let first = stack.claim(Caller(1), key(&cast)).await.json();
+    assert_eq!(stack.claim(Caller(2), key(&cast)).await.status, 202);
+    let full = stack.claim(Caller(3), key(&cast)).await;
     assert_eq!(
         (
             full.status,
@@ -194,7 +201,7 @@ async fn live_session_limit_frees_on_end() {
         ),
         (503, "cast-busy", "60")
     );
-    let end = lab.request(
+    let end = stack.request(
         Method::POST,
         &format!(
             "/session/{}/end",
@@ -208,43 +215,52 @@ async fn live_session_limit_frees_on_end() {
     .await;
     assert_eq!(ended.status, 200, "{}", ended.text);
     // That it was full is remembered for less than a second.
-    lab.clock.advance(1);
-    lab.stack.control.sweep().await.expect("sweeps");
-    let after = lab.claim(From(3), key(&cast)).await;
+    stack.clock.advance(1);
+    stack.local.control.sweep().await.expect("sweeps");
+    let after = stack.claim(Caller(3), key(&cast)).await;
     assert_eq!(after.status, 202, "{}", after.text);
 
-    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 0})))
-        .await;
-    assert_eq!(lab.claim(From(4), "welcome").await.code(), "maintenance");
-    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 1})))
+    stack
+        .admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 0})))
         .await;
     assert_eq!(
-        lab.claim(From(4), "welcome").await.code(),
+        stack.claim(Caller(4), "welcome").await.code(),
+        "maintenance"
+    );
+    stack
+        .admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 1})))
+        .await;
+    assert_eq!(
+        stack.claim(Caller(4), "welcome").await.code(),
         "system-busy",
         "what lived before the limit was set is counted"
     );
-    lab.admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 3})))
+    stack
+        .admin(Method::PATCH, "settings", Some(&json!({"max_sessions": 3})))
         .await;
-    lab.clock.advance(1);
-    assert_eq!(lab.claim(From(4), "welcome").await.status, 202);
-    assert_eq!(lab.claim(From(5), "welcome").await.code(), "system-busy");
-    lab.stack.stop().await;
+    stack.clock.advance(1);
+    assert_eq!(stack.claim(Caller(4), "welcome").await.status, 202);
+    assert_eq!(
+        stack.claim(Caller(5), "welcome").await.code(),
+        "system-busy"
+    );
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn budget_closes_links_until_its_window_ends() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({})).await;
     let set = async |change: Value| {
-        let set = lab.admin(Method::PATCH, "settings", Some(&change)).await;
+        let set = stack.admin(Method::PATCH, "settings", Some(&change)).await;
         assert_eq!(set.status, 200, "{}", set.text);
     };
     // A session of this image can cost just under two cents.
     set(json!({"budget_per_hour_cents": 2, "budget_per_day_cents": 4})).await;
-    lab.clock.advance(1800);
-    let first = lab.claim(From(1), key(&cast)).await;
+    stack.clock.advance(1800);
+    let first = stack.claim(Caller(1), key(&cast)).await;
     assert_eq!(first.status, 202, "{}", first.text);
-    let refused = lab.claim(From(2), key(&cast)).await;
+    let refused = stack.claim(Caller(2), key(&cast)).await;
     assert_eq!(
         (
             refused.status,
@@ -253,41 +269,41 @@ async fn budget_closes_links_until_its_window_ends() {
         ),
         (503, "budget-reached".to_owned(), "1800")
     );
-    let page = lab.get("/error/budget-reached").await;
+    let page = stack.get("/error/budget-reached").await;
     assert!(page.text.contains("Closed for now"), "{}", page.text);
     // What a session has not cost comes back with its end.
     let id = first.json()["session_id"].clone();
     let path = format!("sessions/{}/stop", id.as_str().expect("an id"));
-    assert_eq!(lab.admin(Method::POST, &path, None).await.status, 200);
-    lab.clock.advance(60);
-    lab.stack.control.sweep().await.expect("sweeps");
-    lab.clock.advance(5);
-    assert_eq!(lab.claim(From(3), key(&cast)).await.status, 202);
-    let refused = lab.claim(From(4), key(&cast)).await;
+    assert_eq!(stack.admin(Method::POST, &path, None).await.status, 200);
+    stack.clock.advance(60);
+    stack.local.control.sweep().await.expect("sweeps");
+    stack.clock.advance(5);
+    assert_eq!(stack.claim(Caller(3), key(&cast)).await.status, 202);
+    let refused = stack.claim(Caller(4), key(&cast)).await;
     assert_eq!(refused.code(), "budget-reached");
-    lab.clock.advance(3600);
-    let next_hour = lab.claim(From(4), key(&cast)).await;
+    stack.clock.advance(3600);
+    let next_hour = stack.claim(Caller(4), key(&cast)).await;
     assert_eq!(next_hour.status, 202, "{}", next_hour.text);
-    lab.clock.advance(3600);
-    let day = lab.claim(From(5), key(&cast)).await;
+    stack.clock.advance(3600);
+    let day = stack.claim(Caller(5), key(&cast)).await;
     assert_eq!(day.code(), "budget-reached", "the day's");
     let wait: u64 = day.header("retry-after").parse().expect("seconds");
     assert!(wait > 3600, "until midnight: {wait}");
     set(json!({"budget_per_hour_cents": null, "budget_per_day_cents": null})).await;
-    assert_eq!(lab.claim(From(4), key(&cast)).await.status, 202);
-    lab.stack.stop().await;
+    assert_eq!(stack.claim(Caller(4), key(&cast)).await.status, 202);
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn first_link_stores_the_initial_limits() {
-    let lab = Lab::beginning_with(FirstLimits {
+    let stack = TestStack::beginning_with(FirstLimits {
         max_sessions: Some(7),
         budget_per_hour_cents: Some(1000),
         budget_per_day_cents: None,
     })
     .await;
     let read = async || {
-        let settings = lab.admin(Method::GET, "settings", None).await.json();
+        let settings = stack.admin(Method::GET, "settings", None).await.json();
         let names = ["version", "max_sessions", "budget_per_hour_cents"];
         names.map(|name| settings[name].clone())
     };
@@ -296,36 +312,39 @@ async fn first_link_stores_the_initial_limits() {
         [json!(0), json!(null), json!(null)],
         "one that has links already is left alone"
     );
-    let casts = lab.admin(Method::GET, "casts", None).await.json();
+    let casts = stack.admin(Method::GET, "casts", None).await.json();
     for cast in casts["items"].as_array().expect("casts") {
         let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
-        assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 204);
+        assert_eq!(stack.admin(Method::DELETE, &path, None).await.status, 204);
     }
     let first = [json!(7), json!(1000)];
     assert_eq!(read().await[1..], first, "what it will begin with");
-    let cast = lab.cast(&json!({})).await;
+    let cast = stack.cast(&json!({})).await;
     assert_eq!(read().await, [json!(1), json!(7), json!(1000)]);
     for n in 1..=7 {
-        assert_eq!(lab.claim(From(n), key(&cast)).await.status, 202);
+        assert_eq!(stack.claim(Caller(n), key(&cast)).await.status, 202);
     }
-    assert_eq!(lab.claim(From(8), key(&cast)).await.code(), "system-busy");
+    assert_eq!(
+        stack.claim(Caller(8), key(&cast)).await.code(),
+        "system-busy"
+    );
     let change = json!({"max_sessions": null});
-    lab.admin(Method::PATCH, "settings", Some(&change)).await;
-    lab.cast(&json!({})).await;
+    stack.admin(Method::PATCH, "settings", Some(&change)).await;
+    stack.cast(&json!({})).await;
     assert_eq!(
         read().await,
         [json!(2), json!(null), json!(1000)],
         "what was changed stays changed"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn new_limit_counts_existing_sessions() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({})).await;
     let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
-    let claim = async |n| lab.claim(From(n), key(&cast)).await;
+    let claim = async |n| stack.claim(Caller(n), key(&cast)).await;
     for n in 1..=3 {
         assert_eq!(claim(n).await.status, 202);
     }
@@ -337,9 +356,9 @@ async fn new_limit_counts_existing_sessions() {
         ("on again", json!(7), 1),
     ] {
         let change = json!({ "max_live_sessions": most });
-        let changed = lab.admin(Method::PATCH, &path, Some(&change)).await;
+        let changed = stack.admin(Method::PATCH, &path, Some(&change)).await;
         assert_eq!(changed.status, 200, "{name}: {}", changed.text);
-        lab.clock.advance(1);
+        stack.clock.advance(1);
         for n in 0..2 {
             let answer = claim(10 + n).await;
             let is_in = n < admitted;
@@ -349,23 +368,24 @@ async fn new_limit_counts_existing_sessions() {
             }
         }
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn hourly_limit_of_anonymous_users_holds() {
-    let lab = Lab::start().await;
-    lab.admin(
-        Method::PATCH,
-        "settings",
-        Some(&json!({"anonymous_users_per_hour": 2})),
-    )
-    .await;
-    let cast = lab.cast(&json!({})).await;
+    let stack = TestStack::start().await;
+    stack
+        .admin(
+            Method::PATCH,
+            "settings",
+            Some(&json!({"anonymous_users_per_hour": 2})),
+        )
+        .await;
+    let cast = stack.cast(&json!({})).await;
     for n in 1..=2 {
-        assert_eq!(lab.claim(From(n), key(&cast)).await.status, 202);
+        assert_eq!(stack.claim(Caller(n), key(&cast)).await.status, 202);
     }
-    let refused = lab.claim(From(3), key(&cast)).await;
+    let refused = stack.claim(Caller(3), key(&cast)).await;
     assert_eq!(
         (
             refused.status,
@@ -374,14 +394,14 @@ async fn hourly_limit_of_anonymous_users_holds() {
         ),
         (429, "anonymous-limit", "3600")
     );
-    lab.clock.advance(3600);
-    assert_eq!(lab.claim(From(3), key(&cast)).await.status, 202);
-    lab.stack.stop().await;
+    stack.clock.advance(3600);
+    assert_eq!(stack.claim(Caller(3), key(&cast)).await.status, 202);
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn shared_address_is_counted_by_browser_or_exempt() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let limit = |fields: Value| {
         let mut limit =
             json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
@@ -391,22 +411,22 @@ async fn shared_address_is_counted_by_browser_or_exempt() {
             .extend(fields.as_object().expect("an object").clone());
         limit
     };
-    let by_browser = lab
+    let by_browser = stack
         .cast(&limit(json!({"limit_requests_by": "browser"})))
         .await;
     let claim = async |cookie: Option<&str>| {
-        let described = lab.describe(From(1), key(&by_browser), "").await;
-        let mut request = lab
+        let described = stack.describe(Caller(1), key(&by_browser), "").await;
+        let mut request = stack
             .request(Method::POST, &format!("/cast/{}/claims", key(&by_browser)))
             .json(&json!({"ticket": described.json()["ticket"]}));
         if let Some(cookie) = cookie {
             request = request.header("cookie", format!("cast-browser={cookie}"));
         }
-        Answer::of(request.header("x-forwarded-for", From(1).address().to_string()))
+        Answer::of(request.header("x-forwarded-for", Caller(1).address().to_string()))
             .await
             .status
     };
-    let page = lab.get(&format!("/cast/{}", key(&by_browser))).await;
+    let page = stack.get(&format!("/cast/{}", key(&by_browser))).await;
     assert!(
         page.header("set-cookie").starts_with("cast-browser="),
         "the page tells browsers apart: {}",
@@ -430,37 +450,39 @@ async fn shared_address_is_counted_by_browser_or_exempt() {
     );
     assert_eq!(claim(None).await, 429);
 
-    let exempt = lab
+    let exempt = stack
         .cast(&limit(
             json!({"limit_exempt_addresses": ["192.0.2.0/28 Classroom"]}),
         ))
         .await;
     for _ in 0..3 {
-        assert_eq!(lab.claim(From(1), key(&exempt)).await.status, 202);
+        assert_eq!(stack.claim(Caller(1), key(&exempt)).await.status, 202);
     }
-    assert_eq!(lab.claim(From(99), key(&exempt)).await.status, 202);
-    assert_eq!(lab.claim(From(99), key(&exempt)).await.status, 429);
-    lab.stack.stop().await;
+    assert_eq!(stack.claim(Caller(99), key(&exempt)).await.status, 202);
+    assert_eq!(stack.claim(Caller(99), key(&exempt)).await.status, 429);
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn attempts_are_rate_limited_for_unknown_keys_too() {
-    let lab = Lab::start().await;
-    lab.admin(
-        Method::PATCH,
-        "settings",
-        Some(&json!({"attempts_per_minute": 3})),
-    )
-    .await;
+    let stack = TestStack::start().await;
+    stack
+        .admin(
+            Method::PATCH,
+            "settings",
+            Some(&json!({"attempts_per_minute": 3})),
+        )
+        .await;
     for n in 0..3 {
         assert_eq!(
-            lab.describe(From(1), &format!("guess-{n}"), "")
+            stack
+                .describe(Caller(1), &format!("guess-{n}"), "")
                 .await
                 .status,
             404
         );
     }
-    let refused = lab.describe(From(1), "guess-9", "").await;
+    let refused = stack.describe(Caller(1), "guess-9", "").await;
     assert_eq!(
         (
             refused.status,
@@ -470,13 +492,13 @@ async fn attempts_are_rate_limited_for_unknown_keys_too() {
         (429, "too-many-attempts", "60")
     );
     assert_eq!(
-        lab.describe(From(2), "guess-9", "").await.status,
+        stack.describe(Caller(2), "guess-9", "").await.status,
         404,
         "others need not wait"
     );
-    lab.clock.advance(60);
-    assert_eq!(lab.describe(From(1), "guess-9", "").await.status, 404);
-    lab.stack.stop().await;
+    stack.clock.advance(60);
+    assert_eq!(stack.describe(Caller(1), "guess-9", "").await.status, 404);
+    stack.local.stop().await;
 }
 
 #[tokio::test]
@@ -484,31 +506,32 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
     use casting_core::ids::SessionId;
     use casting_core::ports::Store;
     use casting_core::session::{Origin, Owner};
-    let lab = Lab::start().await;
-    lab.admin(
-        Method::PATCH,
-        "settings",
-        Some(&json!({"anonymous_user_hours": 1})),
-    )
-    .await;
-    let group = lab
+    let stack = TestStack::start().await;
+    stack
+        .admin(
+            Method::PATCH,
+            "settings",
+            Some(&json!({"anonymous_user_hours": 1})),
+        )
+        .await;
+    let group = stack
         .admin(Method::POST, "groups", Some(&json!({"name": "Guests"})))
         .await
         .json()["id"]
         .clone();
-    let cast = lab.cast(&json!({"anonymous_user_group_id": group})).await;
-    let id = lab.claim(From(1), key(&cast)).await.json()["session_id"]
+    let cast = stack.cast(&json!({"anonymous_user_group_id": group})).await;
+    let id = stack.claim(Caller(1), key(&cast)).await.json()["session_id"]
         .as_str()
         .and_then(SessionId::parse)
         .expect("an id");
-    let control = &lab.stack.control;
+    let control = &stack.local.control;
     let secret = control.keys.sessions().secret(&id);
     control
         .report(
             &id,
             secret.expose(),
             casting_core::Report::Ready { port: 1 },
-            From(9).address(),
+            Caller(9).address(),
         )
         .await
         .expect("is ready");
@@ -531,21 +554,21 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
         ),
         "in the link's group"
     );
-    let entered = row().await.entered(lab.clock.now());
+    let entered = row().await.entered(stack.clock.now());
     let entered = entered.expect("is ready");
     let saved = control.store.save_session(&row().await, &entered).await;
     saved.expect("is entered");
-    lab.clock.advance(3590);
+    stack.clock.advance(3590);
     control.sweep().await.expect("sweeps");
     assert!(row().await.is_live());
     control.end_as_administrator(&id).await.expect("ends");
-    lab.clock.advance(5);
+    stack.clock.advance(5);
     control.sweep().await.expect("sweeps");
     assert!(
         matches!(row().await.owner, Owner::Anonymous { .. }),
         "not yet"
     );
-    lab.clock.advance(10);
+    stack.clock.advance(10);
     control.sweep().await.expect("sweeps");
     let forgotten = row().await;
     assert_eq!(
@@ -560,25 +583,33 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
         ),
         "what the ledger counts stays"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 /// A request of somebody who has logged in.
-async fn claim_as(lab: &Lab, user: &User, cast: &Value, query: &str, consent: bool) -> Answer {
+async fn claim_as(
+    stack: &TestStack,
+    user: &User,
+    cast: &Value,
+    query: &str,
+    consent: bool,
+) -> Answer {
     let ticket = LoginTicket {
         user: user.clone(),
-        expires: lab.clock.now().plus_seconds(3600),
+        expires: stack.clock.now().plus_seconds(3600),
     }
-    .sign(&lab.stack.control.keys);
+    .sign(&stack.local.control.keys);
     let cookie = format!("cast-login={ticket}");
     let described = Answer::of(
-        lab.request(Method::GET, &format!("/api/casts/{}{query}", key(cast)))
+        stack
+            .request(Method::GET, &format!("/api/casts/{}{query}", key(cast)))
             .header("cookie", &cookie),
     )
     .await;
     let document = json!({"ticket": described.json()["ticket"], "consent": consent});
     Answer::of(
-        lab.request(Method::POST, &format!("/cast/{}/claims", key(cast)))
+        stack
+            .request(Method::POST, &format!("/cast/{}/claims", key(cast)))
             .header("cookie", &cookie)
             .json(&document),
     )
@@ -587,33 +618,33 @@ async fn claim_as(lab: &Lab, user: &User, cast: &Value, query: &str, consent: bo
 
 #[tokio::test]
 async fn login_grants_access_and_groups_limit_it() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"allow_anonymous": false})).await;
-    let described = lab.describe(From(1), key(&cast), "").await.json();
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"allow_anonymous": false})).await;
+    let described = stack.describe(Caller(1), key(&cast), "").await.json();
     assert_eq!(
         (described["needs"].clone(), described["ticket"].clone()),
         (json!(["login"]), Value::Null)
     );
     let staff = json!({"name": "Staff", "priority": 10, "client_settings": {"sessions_per_user": 1, "permissions": {"downloads": false}}});
-    let made = lab.admin(Method::POST, "groups", Some(&staff)).await;
+    let made = stack.admin(Method::POST, "groups", Some(&staff)).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let ann = User {
         groups: vec!["Staff".into()],
         ..user(1)
     };
-    let first = claim_as(&lab, &ann, &cast, "", false).await;
+    let first = claim_as(&stack, &ann, &cast, "", false).await;
     assert_eq!(first.status, 202, "{}", first.text);
-    let second = claim_as(&lab, &ann, &cast, "", false).await;
+    let second = claim_as(&stack, &ann, &cast, "", false).await;
     assert_eq!((second.status, second.code().as_str()), (429, "user-limit"));
     assert_eq!(
-        claim_as(&lab, &user(2), &cast, "", false).await.status,
+        claim_as(&stack, &user(2), &cast, "", false).await.status,
         202,
         "in no group, without a limit"
     );
     let id =
         casting_core::ids::SessionId::parse(first.json()["session_id"].as_str().expect("an id"))
             .expect("an id");
-    let row = casting_core::ports::Store::session(&lab.stack.control.store, &id)
+    let row = casting_core::ports::Store::session(&stack.local.control.store, &id)
         .await
         .expect("reads")
         .expect("is there");
@@ -624,17 +655,17 @@ async fn login_grants_access_and_groups_limit_it() {
         "frozen into the session: {:?}",
         row.grant
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn resume_returns_the_same_session_for_free() {
-    let lab = Lab::start().await;
-    let image = format!("images/{}", lab.image().await);
+    let stack = TestStack::start().await;
+    let image = format!("images/{}", stack.image().await);
     let go = json!({"exec_config": {"go": {"cmd": "true"}}});
-    let changed = lab.admin(Method::PATCH, &image, Some(&go)).await;
+    let changed = stack.admin(Method::PATCH, &image, Some(&go)).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
-    let cast = lab
+    let cast = stack
         .cast(&json!({"allow_anonymous": false, "allow_resume": true, "allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 2}))
         .await;
     let session = |answer: &Answer| {
@@ -643,12 +674,12 @@ async fn resume_returns_the_same_session_for_free() {
             .expect("an id")
             .to_owned()
     };
-    let first = claim_as(&lab, &user(1), &cast, "", false).await;
-    let again = claim_as(&lab, &user(1), &cast, "?kasm_url=example.com", true).await;
+    let first = claim_as(&stack, &user(1), &cast, "", false).await;
+    let again = claim_as(&stack, &user(1), &cast, "?kasm_url=example.com", true).await;
     assert_eq!(session(&first), session(&again));
-    assert_eq!(lab.remaining(&cast).await, 1, "a resume uses no count");
+    assert_eq!(stack.remaining(&cast).await, 1, "a resume uses no count");
     let id = casting_core::ids::SessionId::parse(&session(&first)).expect("an id");
-    let row = casting_core::ports::Store::session(&lab.stack.control.store, &id)
+    let row = casting_core::ports::Store::session(&stack.local.control.store, &id)
         .await
         .expect("reads")
         .expect("is there");
@@ -658,38 +689,38 @@ async fn resume_returns_the_same_session_for_free() {
         "the address is to be opened there"
     );
     assert_ne!(
-        session(&claim_as(&lab, &user(2), &cast, "", false).await),
+        session(&claim_as(&stack, &user(2), &cast, "", false).await),
         session(&first),
         "somebody else gets another"
     );
     assert_eq!(
-        session(&claim_as(&lab, &user(1), &cast, "", false).await),
+        session(&claim_as(&stack, &user(1), &cast, "", false).await),
         session(&first),
         "also when none remain"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn responses_carry_rate_limit_headers() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let limit =
         json!({"limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 600});
-    let (limited, free) = (lab.cast(&limit).await, lab.cast(&json!({})).await);
+    let (limited, free) = (stack.cast(&limit).await, stack.cast(&json!({})).await);
     let told = |answer: &Answer| {
         let text = |name| answer.header(name).to_owned();
         (answer.status, text("ratelimit-policy"), text("ratelimit"))
     };
     let attempts = |left: u32| format!("\"attempts\";r={left};t=60");
     let policy = "\"attempts\";q=120;w=60, \"sessions\";q=2;w=600";
-    let described = lab.describe(From(1), key(&limited), "").await;
+    let described = stack.describe(Caller(1), key(&limited), "").await;
     assert_eq!(told(&described), (200, policy.to_owned(), attempts(120)));
     for (name, status, left, sessions) in [
         ("the first", 202, 119, "\"sessions\";r=1;t=600"),
         ("the second", 202, 118, "\"sessions\";r=0;t=600"),
         ("one too many", 429, 117, "\"sessions\";r=0;t=600"),
     ] {
-        let answer = lab.claim(From(1), key(&limited)).await;
+        let answer = stack.claim(Caller(1), key(&limited)).await;
         let expected = format!("{}, {sessions}", attempts(left));
         assert_eq!(
             told(&answer),
@@ -697,14 +728,14 @@ async fn responses_carry_rate_limit_headers() {
             "{name}"
         );
     }
-    let free = lab.claim(From(2), key(&free)).await;
+    let free = stack.claim(Caller(2), key(&free)).await;
     let only = "\"attempts\";q=120;w=60".to_owned();
     assert_eq!(told(&free), (202, only.clone(), attempts(119)));
-    let unknown = lab.claim(From(3), "no-such-link").await;
+    let unknown = stack.claim(Caller(3), "no-such-link").await;
     assert_eq!(told(&unknown), (404, only, attempts(119)));
-    let calls = lab.admin(Method::GET, "casts", None).await;
+    let calls = stack.admin(Method::GET, "casts", None).await;
     let (status, policy, left) = told(&calls);
     assert_eq!((status, policy.as_str()), (200, "\"calls\";q=1200;w=60"));
     assert!(left.starts_with("\"calls\";r=1"), "{left}");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

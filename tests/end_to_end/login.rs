@@ -14,7 +14,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::lab::{Answer, Lab};
+use crate::test_stack::{Answer, TestStack};
 
 fn cookies(answer: &Answer) -> Vec<String> {
     let of = |value: &reqwest::header::HeaderValue| {
@@ -42,11 +42,11 @@ fn field<'a>(page: &'a str, name: &str) -> &'a str {
 }
 
 /// Follows a login from `/login…` to the provider's page and chooses; returns the address and the cookies with which the browser comes back.
-async fn choose(lab: &Lab, login: &str, user: &str) -> (String, String) {
-    let sent = Answer::of(lab.http.get(login)).await;
+async fn choose(stack: &TestStack, login: &str, user: &str) -> (String, String) {
+    let sent = Answer::of(stack.http.get(login)).await;
     assert_eq!(sent.status, 303, "{}", sent.text);
     let state_cookie = cookies(&sent).join("; ");
-    let page = Answer::of(lab.http.get(sent.header("location"))).await;
+    let page = Answer::of(stack.http.get(sent.header("location"))).await;
     assert!(
         page.status == 200 && page.text.contains("Ann, an administrator"),
         "{}",
@@ -67,8 +67,8 @@ async fn choose(lab: &Lab, login: &str, user: &str) -> (String, String) {
         .collect();
     form.push(("user", user.to_owned()));
     let send = async |form: &[(&str, String)]| {
-        let url = format!("{}/provider/authorize", lab.stack.url);
-        Answer::of(lab.http.post(url).form(form)).await
+        let url = format!("{}/provider/authorize", stack.local.url);
+        Answer::of(stack.http.post(url).form(form)).await
     };
     if user == "ann" {
         // Only a user with a role has a password.
@@ -83,7 +83,7 @@ async fn choose(lab: &Lab, login: &str, user: &str) -> (String, String) {
                 refused.text
             );
         }
-        let password = lab.stack.demo_password.clone().expect("demo users");
+        let password = stack.local.demo_password.clone().expect("demo users");
         form.push(("password", password));
     }
     let chosen = send(&form).await;
@@ -93,10 +93,10 @@ async fn choose(lab: &Lab, login: &str, user: &str) -> (String, String) {
 
 #[tokio::test]
 async fn login_link_leads_into_a_session_and_logout() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"allow_anonymous": false, "restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"allow_anonymous": false, "restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true})).await;
     let key = cast["key"].as_str().expect("a key");
-    let first = lab
+    let first = stack
         .request(
             Method::GET,
             &format!("/cast/{key}?kasm_url=example.com%2F%3Fa%3Db%26c"),
@@ -105,12 +105,12 @@ async fn login_link_leads_into_a_session_and_logout() {
     let first = Answer::of(first).await;
     assert_eq!(first.status, 303, "{}", first.text);
     let (back, state) = choose(
-        &lab,
-        &format!("{}{}", lab.stack.url, first.header("location")),
+        &stack,
+        &format!("{}{}", stack.local.url, first.header("location")),
         "ann",
     )
     .await;
-    let done = Answer::of(lab.http.get(&back).header("cookie", &state)).await;
+    let done = Answer::of(stack.http.get(&back).header("cookie", &state)).await;
     assert_eq!(done.status, 303, "{}", done.text);
     let login = cookies(&done)
         .into_iter()
@@ -123,7 +123,8 @@ async fn login_link_leads_into_a_session_and_logout() {
 
     // Back at the link: the referrer and the address have survived the round trip.
     let page = Answer::of(
-        lab.request(Method::GET, done.header("location"))
+        stack
+            .request(Method::GET, done.header("location"))
             .header("cookie", &login),
     )
     .await;
@@ -136,7 +137,8 @@ async fn login_link_leads_into_a_session_and_logout() {
     );
     let form = [("ticket", field(&page.text, "ticket")), ("consent", "yes")];
     let claimed = Answer::of(
-        lab.request(Method::POST, &format!("/cast/{key}/claims"))
+        stack
+            .request(Method::POST, &format!("/cast/{key}/claims"))
             .header("cookie", &login)
             .form(&form),
     )
@@ -150,7 +152,8 @@ async fn login_link_leads_into_a_session_and_logout() {
 
     let me = async |cookie: &str| {
         Answer::of(
-            lab.request(Method::GET, "/login/me")
+            stack
+                .request(Method::GET, "/login/me")
                 .header("accept", "application/json")
                 .header("cookie", cookie),
         )
@@ -166,7 +169,8 @@ async fn login_link_leads_into_a_session_and_logout() {
         (json!("Ann"), json!(["admin"]), json!(["Staff"]))
     );
     let out = Answer::of(
-        lab.request(Method::POST, "/logout")
+        stack
+            .request(Method::POST, "/logout")
             .header("cookie", &login)
             .header("sec-fetch-site", "same-origin"),
     )
@@ -177,23 +181,25 @@ async fn login_link_leads_into_a_session_and_logout() {
     );
     assert_eq!(me("cast-login=").await.status, 401);
     let foreign = Answer::of(
-        lab.request(Method::POST, "/logout")
+        stack
+            .request(Method::POST, "/logout")
             .header("sec-fetch-site", "cross-site"),
     )
     .await;
     assert_eq!(foreign.status, 403, "no other site logs anybody out");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn login_callback_of_another_browser_is_refused() {
-    let lab = Lab::start().await;
-    let login = format!("{}/login?to=%2F%2Fevil.example%2F", lab.stack.url);
-    let (back, state) = choose(&lab, &login, "bob").await;
-    let (other_back, _) = choose(&lab, &login, "ann").await;
+    let stack = TestStack::start().await;
+    let login = format!("{}/login?to=%2F%2Fevil.example%2F", stack.local.url);
+    let (back, state) = choose(&stack, &login, "bob").await;
+    let (other_back, _) = choose(&stack, &login, "ann").await;
     let returns = async |url: &str, cookie: &str| {
         Answer::of(
-            lab.http
+            stack
+                .http
                 .get(url)
                 .header("cookie", cookie)
                 .header("accept", "application/json"),
@@ -204,7 +210,7 @@ async fn login_callback_of_another_browser_is_refused() {
         user: casting_core::testing::user(1),
         expires: NOON.plus_seconds(600),
     }
-    .sign(&lab.stack.control.keys);
+    .sign(&stack.local.control.keys);
     for (name, url, cookie) in [
         ("without a cookie", back.clone(), String::new()),
         ("another login's answer", other_back.clone(), state.clone()),
@@ -222,7 +228,7 @@ async fn login_callback_of_another_browser_is_refused() {
             "an error with markup",
             format!(
                 "{}/login/callback?error=%3Cscript%3E%0d%0aset-cookie:x&state=x",
-                lab.stack.url
+                stack.local.url
             ),
             state.clone(),
         ),
@@ -249,15 +255,15 @@ async fn login_callback_of_another_browser_is_refused() {
         "login-failed",
         "a code is good once"
     );
-    lab.clock.advance(601);
-    let (back, state) = choose(&lab, &login, "bob").await;
-    lab.clock.advance(601);
+    stack.clock.advance(601);
+    let (back, state) = choose(&stack, &login, "bob").await;
+    stack.clock.advance(601);
     assert_eq!(
         returns(&back, &state).await.code(),
         "login-failed",
         "too late"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 /// What a lying provider answers.

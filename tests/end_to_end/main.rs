@@ -8,7 +8,7 @@
 )]
 
 mod admin;
-mod alike;
+mod authorization;
 mod bad_input;
 mod badges;
 mod bootstrap;
@@ -16,23 +16,23 @@ mod captcha;
 mod certified;
 mod console;
 mod console_fields;
-mod document;
-mod doors;
 mod endings;
 mod environment;
+mod happy_path;
 mod images;
+mod indistinguishable;
 mod injection;
-mod lab;
 mod ledger;
 mod limits;
 mod login;
+mod openapi;
 mod parameters;
 mod pools;
 mod previews;
 mod profiles;
 mod refusals;
 mod resume;
-mod road;
 mod roles;
 mod rooms;
 mod sharing;
+mod test_stack;

@@ -6,13 +6,14 @@ use casting_core::session::Session;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
-async fn session(lab: &Lab, claimed: &Answer) -> Session {
+async fn session(stack: &TestStack, claimed: &Answer) -> Session {
     assert_eq!(claimed.status, 202, "{}", claimed.text);
     let id =
         SessionId::parse(claimed.json()["session_id"].as_str().expect("an id")).expect("an id");
-    lab.stack
+    stack
+        .local
         .control
         .store
         .session(&id)
@@ -22,41 +23,44 @@ async fn session(lab: &Lab, claimed: &Answer) -> Session {
 }
 
 /// Opens a link with these parameters and claims.
-async fn claim(lab: &Lab, cast: &Value, query: &str, consent: bool) -> Answer {
+async fn claim(stack: &TestStack, cast: &Value, query: &str, consent: bool) -> Answer {
     let key = cast["key"].as_str().expect("a key");
-    let described = lab.describe(From(1), key, query).await;
+    let described = stack.describe(Caller(1), key, query).await;
     if described.status != 200 {
         return described;
     }
-    lab.claim_with(
-        From(1),
-        key,
-        &json!({"ticket": described.json()["ticket"], "consent": consent}),
-    )
-    .await
+    stack
+        .claim_with(
+            Caller(1),
+            key,
+            &json!({"ticket": described.json()["ticket"], "consent": consent}),
+        )
+        .await
 }
 
 #[tokio::test]
 async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
-    let lab = Lab::start().await;
-    let fixed = lab.cast(&json!({"kasm_url": "https://own.example/"})).await;
-    let dynamic = lab
+    let stack = TestStack::start().await;
+    let fixed = stack
+        .cast(&json!({"kasm_url": "https://own.example/"}))
+        .await;
+    let dynamic = stack
         .cast(&json!({"kasm_url": "https://own.example/", "allow_dynamic_kasm_url": true}))
         .await;
-    let listed = lab
+    let listed = stack
         .cast(&json!({"allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["acme.com"]}))
         .await;
 
     let ignored = session(
-        &lab,
-        &claim(&lab, &fixed, "?kasm_url=example.com", false).await,
+        &stack,
+        &claim(&stack, &fixed, "?kasm_url=example.com", false).await,
     )
     .await;
     assert_eq!(
         ignored.launch.kasm_url.as_deref(),
         Some("https://own.example/")
     );
-    let shown = lab
+    let shown = stack
         .admin(Method::GET, &format!("sessions/{}", ignored.id), None)
         .await
         .json();
@@ -68,11 +72,11 @@ async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
         shown["owner"]["expires_at"], "2026-11-23T20:00:00Z",
         "eight hours after the claim"
     );
-    let own = session(&lab, &claim(&lab, &dynamic, "", false).await).await;
+    let own = session(&stack, &claim(&stack, &dynamic, "", false).await).await;
     assert_eq!(own.launch.kasm_url.as_deref(), Some("https://own.example/"));
-    let described = lab
+    let described = stack
         .describe(
-            From(1),
+            Caller(1),
             dynamic["key"].as_str().expect("a key"),
             "?kasm_url=Example.com%2Fa%20b",
         )
@@ -84,8 +88,8 @@ async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
     );
 
     let query = "?kasm_url=EXAMPLE.com/a%3Fb%3D1%26c";
-    let described = lab
-        .describe(From(1), dynamic["key"].as_str().expect("a key"), query)
+    let described = stack
+        .describe(Caller(1), dynamic["key"].as_str().expect("a key"), query)
         .await
         .json();
     assert_eq!(
@@ -93,15 +97,15 @@ async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
         (json!(["consent"]), Some("https://example.com/a?b=1&c"))
     );
     assert_eq!(
-        claim(&lab, &dynamic, query, false).await.code(),
+        claim(&stack, &dynamic, query, false).await.code(),
         "consent-required"
     );
-    let agreed = session(&lab, &claim(&lab, &dynamic, query, true).await).await;
+    let agreed = session(&stack, &claim(&stack, &dynamic, query, true).await).await;
     assert_eq!(
         agreed.launch.kasm_url.as_deref(),
         Some("https://example.com/a?b=1&c")
     );
-    let page = lab
+    let page = stack
         .get(&format!(
             "/cast/{}{query}",
             dynamic["key"].as_str().expect("a key")
@@ -118,7 +122,7 @@ async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
         ("not listed", "https://example.com/", false),
     ] {
         assert_eq!(
-            claim(&lab, &listed, &format!("?kasm_url={url}"), true)
+            claim(&stack, &listed, &format!("?kasm_url={url}"), true)
                 .await
                 .status
                 == 202,
@@ -134,43 +138,44 @@ async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
         "javascript:alert(1)",
     ] {
         assert_eq!(
-            claim(&lab, &dynamic, &format!("?kasm_url={inner}"), true)
+            claim(&stack, &dynamic, &format!("?kasm_url={inner}"), true)
                 .await
                 .code(),
             "parameter-invalid",
             "{inner}"
         );
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn dynamic_network_needs_link_and_image_permission() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     for name in ["lab", "dmz"] {
         let network = json!({"name": name, "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]});
         assert_eq!(
-            lab.admin(Method::POST, "networks", Some(&network))
+            stack
+                .admin(Method::POST, "networks", Some(&network))
                 .await
                 .status,
             201
         );
     }
     let image = json!({"name": "Networked", "container_image": "app:1", "command": ["demo-app"], "allow_network_selection": true, "restrict_to_networks": ["lab"]});
-    let image = lab.admin(Method::POST, "images", Some(&image)).await;
+    let image = stack.admin(Method::POST, "images", Some(&image)).await;
     assert_eq!(image.status, 201, "{}", image.text);
     let id = image.json()["id"].as_str().expect("an id").to_owned();
-    let free = lab
+    let free = stack
         .cast(&json!({"image_id": id, "allow_dynamic_docker_network": true}))
         .await;
-    let bound = lab.cast(&json!({"image_id": id})).await;
-    let other = lab
+    let bound = stack.cast(&json!({"image_id": id})).await;
+    let other = stack
         .cast(&json!({"allow_dynamic_docker_network": true}))
         .await;
 
     let placed = session(
-        &lab,
-        &claim(&lab, &free, "?docker_network=lab", false).await,
+        &stack,
+        &claim(&stack, &free, "?docker_network=lab", false).await,
     )
     .await;
     let network = placed.launch.network.expect("a network");
@@ -179,7 +184,7 @@ async fn dynamic_network_needs_link_and_image_permission() {
         ("lab", vec!["subnet-1a".to_owned()])
     );
     assert_eq!(
-        session(&lab, &claim(&lab, &free, "", false).await)
+        session(&stack, &claim(&stack, &free, "", false).await)
             .await
             .launch
             .network,
@@ -191,30 +196,33 @@ async fn dynamic_network_needs_link_and_image_permission() {
         ("the link does not let it", &bound, "?docker_network=lab"),
         ("the image does not let it", &other, "?docker_network=lab"),
     ] {
-        let refused = claim(&lab, cast, query, false).await;
+        let refused = claim(&stack, cast, query, false).await;
         assert_eq!(
             (refused.status, refused.code().as_str()),
             (422, "network-denied"),
             "{name}"
         );
     }
-    let in_use = lab.admin(Method::DELETE, "networks/lab", None).await;
+    let in_use = stack.admin(Method::DELETE, "networks/lab", None).await;
     assert_eq!(in_use.status, 409, "{}", in_use.text);
     assert_eq!(
-        lab.admin(Method::DELETE, "networks/dmz", None).await.status,
+        stack
+            .admin(Method::DELETE, "networks/dmz", None)
+            .await
+            .status,
         204
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn idempotency_key_is_bound_to_its_request() {
-    let lab = Lab::start().await;
-    let cast = lab.cast(&json!({"allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 5})).await;
     let key = cast["key"].as_str().expect("a key");
-    let claim = async |from: From, idempotency_key: &str, query: &str, consent: bool| {
-        let ticket = lab.describe(from, key, query).await.json()["ticket"].clone();
-        let request = lab
+    let claim = async |from: Caller, idempotency_key: &str, query: &str, consent: bool| {
+        let ticket = stack.describe(from, key, query).await.json()["ticket"].clone();
+        let request = stack
             .request(Method::POST, &format!("/cast/{key}/claims"))
             .json(&json!({"ticket": ticket, "consent": consent}));
         Answer::of(
@@ -224,41 +232,42 @@ async fn idempotency_key_is_bound_to_its_request() {
         )
         .await
     };
-    let first = claim(From(1), "order-1", "", false).await.json()["session_id"].clone();
+    let first = claim(Caller(1), "order-1", "", false).await.json()["session_id"].clone();
     assert_eq!(
-        claim(From(1), "order-1", "", false).await.json()["session_id"],
+        claim(Caller(1), "order-1", "", false).await.json()["session_id"],
         first,
         "the same again"
     );
-    let other = claim(From(1), "order-1", "?kasm_url=example.com", true).await;
+    let other = claim(Caller(1), "order-1", "?kasm_url=example.com", true).await;
     assert_eq!(
         (other.status, other.code().as_str()),
         (409, "request-differs")
     );
     assert_ne!(
-        claim(From(1), "order-2", "", false).await.json()["session_id"],
+        claim(Caller(1), "order-2", "", false).await.json()["session_id"],
         first
     );
     assert_ne!(
-        claim(From(2), "order-1", "", false).await.json()["session_id"],
+        claim(Caller(2), "order-1", "", false).await.json()["session_id"],
         first,
         "keys of others are others"
     );
-    assert_eq!(lab.remaining(&cast).await, 2);
+    assert_eq!(stack.remaining(&cast).await, 2);
 
-    let ticket = lab.describe(From(1), key, "").await.json()["ticket"].clone();
+    let ticket = stack.describe(Caller(1), key, "").await.json()["ticket"].clone();
     let page = json!({ "ticket": ticket });
     let twice =
-        futures_util::future::join_all((0..5).map(|_| lab.claim_with(From(1), key, &page))).await;
+        futures_util::future::join_all((0..5).map(|_| stack.claim_with(Caller(1), key, &page)))
+            .await;
     let mut sessions: Vec<String> = twice
         .iter()
         .map(|answer| answer.json()["session_id"].to_string())
         .collect();
     sessions.dedup();
     assert_eq!(
-        (sessions.len(), lab.remaining(&cast).await),
+        (sessions.len(), stack.remaining(&cast).await),
         (1, json!(1)),
         "five clicks on one page are one claim"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

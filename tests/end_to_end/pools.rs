@@ -9,27 +9,31 @@ use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{From, Lab};
+use crate::test_stack::{Caller, TestStack};
 
 /// The pool of the demo image.
-async fn demo_pool(lab: &Lab) -> String {
-    let pools = lab.admin(Method::GET, "staging-configs", None).await.json();
+async fn demo_pool(stack: &TestStack) -> String {
+    let pools = stack
+        .admin(Method::GET, "staging-configs", None)
+        .await
+        .json();
     pools["items"][0]["id"]
         .as_str()
         .unwrap_or_else(|| panic!("a pool: {pools}"))
         .to_owned()
 }
 
-async fn see(lab: &Lab, pool: &str) -> Value {
-    let answer = lab
+async fn see(stack: &TestStack, pool: &str) -> Value {
+    let answer = stack
         .admin(Method::GET, &format!("staging-configs/{pool}/pool"), None)
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
 
-async fn session(lab: &Lab, id: &str) -> Value {
-    lab.admin(Method::GET, &format!("sessions/{id}"), None)
+async fn session(stack: &TestStack, id: &str) -> Value {
+    stack
+        .admin(Method::GET, &format!("sessions/{id}"), None)
         .await
         .json()
 }
@@ -44,9 +48,9 @@ fn waiting(pool: &Value) -> Vec<String> {
         .collect()
 }
 
-async fn keep(lab: &Lab, pool: &str, desired: u32) {
+async fn keep(stack: &TestStack, pool: &str, desired: u32) {
     let change = json!({"desired_sessions": desired});
-    let answer = lab
+    let answer = stack
         .admin(
             Method::PATCH,
             &format!("staging-configs/{pool}"),
@@ -57,20 +61,20 @@ async fn keep(lab: &Lab, pool: &str, desired: u32) {
 }
 
 /// Rounds until so many are ready and nothing else waits.
-async fn fill(lab: &Lab, pool: &str, ready: u32) -> Value {
+async fn fill(stack: &TestStack, pool: &str, ready: u32) -> Value {
     let is_full = async || {
-        lab.stack.control.refill().await.expect("a round");
-        let seen = see(lab, pool).await;
+        stack.local.control.refill().await.expect("a round");
+        let seen = see(stack, pool).await;
         seen["ready"] == ready && seen["starting"] == 0
     };
-    assert!(soon(is_full).await, "{}", see(lab, pool).await);
-    lab.stack.control.forget();
-    see(lab, pool).await
+    assert!(soon(is_full).await, "{}", see(stack, pool).await);
+    stack.local.control.forget();
+    see(stack, pool).await
 }
 
-async fn claim(lab: &Lab, cast: &Value) -> Value {
-    let claimed = lab
-        .claim(From(1), cast["key"].as_str().expect("a key"))
+async fn claim(stack: &TestStack, cast: &Value) -> Value {
+    let claimed = stack
+        .claim(Caller(1), cast["key"].as_str().expect("a key"))
         .await;
     assert_eq!(claimed.status, 202, "{}", claimed.text);
     claimed.json()
@@ -78,13 +82,13 @@ async fn claim(lab: &Lab, cast: &Value) -> Value {
 
 #[tokio::test]
 async fn pool_fills_assigns_and_replaces_sessions() {
-    let lab = Lab::with_processes().await;
-    let pool = demo_pool(&lab).await;
-    let cast = lab
+    let stack = TestStack::with_processes().await;
+    let pool = demo_pool(&stack).await;
+    let cast = stack
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 5}))
         .await;
-    let first = waiting(&fill(&lab, &pool, 1).await).remove(0);
-    let row = session(&lab, &first).await;
+    let first = waiting(&fill(&stack, &pool, 1).await).remove(0);
+    let row = session(&stack, &first).await;
     assert_eq!(
         (
             &row["cast_id"],
@@ -94,43 +98,43 @@ async fn pool_fills_assigns_and_replaces_sessions() {
         (&json!(null), &json!("nobody"), &json!("waiting"))
     );
 
-    let claimed = claim(&lab, &cast).await;
+    let claimed = claim(&stack, &cast).await;
     assert_eq!(
         (claimed["session_id"].as_str(), claimed["state"].as_str()),
         (Some(first.as_str()), Some("ready")),
         "{claimed}"
     );
-    let row = session(&lab, &first).await;
+    let row = session(&stack, &first).await;
     assert_eq!(
         (&row["pool"]["place"], &row["cast_id"]),
         (&json!("assigned"), &cast["id"]),
         "{row}"
     );
-    assert_eq!(lab.remaining(&cast).await, 4);
+    assert_eq!(stack.remaining(&cast).await, 4);
 
-    let second = waiting(&fill(&lab, &pool, 1).await).remove(0);
+    let second = waiting(&fill(&stack, &pool, 1).await).remove(0);
     assert_ne!(second, first, "another one takes its place");
     for process in with_environment(&second) {
         let _ = kill(Pid::from_raw(process as i32), Signal::SIGKILL);
     }
     assert!(
-        soon(async || session(&lab, &second).await["state"] == "ended").await,
+        soon(async || session(&stack, &second).await["state"] == "ended").await,
         "{}",
-        session(&lab, &second).await
+        session(&stack, &second).await
     );
-    let third = waiting(&fill(&lab, &pool, 1).await).remove(0);
+    let third = waiting(&fill(&stack, &pool, 1).await).remove(0);
 
     // Whose gate does not answer is nobody's: the visitor gets another, and the link counts once.
     for process in with_environment(&third) {
         let _ = kill(Pid::from_raw(process as i32), Signal::SIGSTOP);
     }
-    let claimed = claim(&lab, &cast).await;
+    let claimed = claim(&stack, &cast).await;
     let other = claimed["session_id"].as_str().expect("an id").to_owned();
     assert_ne!(other, third);
     assert_eq!(
         (
-            &session(&lab, &other).await["pool"]["place"],
-            lab.remaining(&cast).await
+            &session(&stack, &other).await["pool"]["place"],
+            stack.remaining(&cast).await
         ),
         (&json!("missed"), json!(3))
     );
@@ -138,41 +142,42 @@ async fn pool_fills_assigns_and_replaces_sessions() {
         let _ = kill(Pid::from_raw(process as i32), Signal::SIGKILL);
     }
 
-    keep(&lab, &pool, 2).await;
-    let before = waiting(&fill(&lab, &pool, 2).await);
-    keep(&lab, &pool, 1).await;
+    keep(&stack, &pool, 2).await;
+    let before = waiting(&fill(&stack, &pool, 2).await);
+    keep(&stack, &pool, 1).await;
     assert!(
-        before.contains(&waiting(&fill(&lab, &pool, 1).await)[0]),
+        before.contains(&waiting(&fill(&stack, &pool, 1).await)[0]),
         "only what is too many is stopped"
     );
-    let last = waiting(&see(&lab, &pool).await).remove(0);
+    let last = waiting(&see(&stack, &pool).await).remove(0);
     assert_eq!(
-        lab.admin(Method::DELETE, &format!("staging-configs/{pool}"), None)
+        stack
+            .admin(Method::DELETE, &format!("staging-configs/{pool}"), None)
             .await
             .status,
         204
     );
     assert!(
-        soon(async || session(&lab, &last).await["state"] == "ended").await,
+        soon(async || session(&stack, &last).await["state"] == "ended").await,
         "a pool that is gone keeps nothing"
     );
-    assert_eq!(session(&lab, &last).await["reason"], "not-needed");
-    Box::pin(lab.stack.stop()).await;
+    assert_eq!(session(&stack, &last).await["reason"], "not-needed");
+    Box::pin(stack.local.stop()).await;
 }
 
 #[tokio::test]
 async fn expired_staged_sessions_are_replaced_misfits_not_used() {
-    let lab = Lab::start().await;
-    let pool = demo_pool(&lab).await;
-    lab.stack.control.refill().await.expect("a round");
-    let old = waiting(&see(&lab, &pool).await).remove(0);
-    let secret = lab
-        .stack
+    let stack = TestStack::start().await;
+    let pool = demo_pool(&stack).await;
+    stack.local.control.refill().await.expect("a round");
+    let old = waiting(&see(&stack, &pool).await).remove(0);
+    let secret = stack
+        .local
         .control
         .keys
         .sessions()
         .secret(&SessionId::parse(&old).expect("an id"));
-    let report = lab
+    let report = stack
         .request(Method::POST, &format!("/session/{old}/reports"))
         .bearer_auth(secret.expose())
         .json(&Report::Ready { port: 1 });
@@ -180,75 +185,82 @@ async fn expired_staged_sessions_are_replaced_misfits_not_used() {
         report.send().await.expect("an answer").status().as_u16(),
         200
     );
-    lab.stack.control.forget();
+    stack.local.control.forget();
 
-    let other = lab.cast(&json!({"enforce_client_settings": true, "client_settings": {"permissions": {"uploads": false}}})).await;
-    let cold = claim(&lab, &other).await;
+    let other = stack.cast(&json!({"enforce_client_settings": true, "client_settings": {"permissions": {"uploads": false}}})).await;
+    let cold = claim(&stack, &other).await;
     assert_eq!(
-        session(&lab, cold["session_id"].as_str().expect("an id")).await["pool"],
+        session(&stack, cold["session_id"].as_str().expect("an id")).await["pool"],
         json!(null),
         "the pool is not for them"
     );
-    assert_eq!(see(&lab, &pool).await["ready"], 1, "and keeps what it has");
+    assert_eq!(
+        see(&stack, &pool).await["ready"],
+        1,
+        "and keeps what it has"
+    );
 
-    lab.clock.advance(24 * 3600);
-    lab.stack.control.refill().await.expect("a round");
-    let seen = see(&lab, &pool).await;
+    stack.clock.advance(24 * 3600);
+    stack.local.control.refill().await.expect("a round");
+    let seen = see(&stack, &pool).await;
     assert_eq!(
         (seen["starting"].as_u64(), waiting(&seen).contains(&old)),
         (Some(1), false),
         "{seen}"
     );
-    assert_eq!(session(&lab, &old).await["reason"], "unused");
+    assert_eq!(session(&stack, &old).await["reason"], "unused");
 
     // The new one is never ready: it is ended, and the pool takes a rest.
     let new = waiting(&seen).remove(0);
-    lab.clock.advance(3600);
+    stack.clock.advance(3600);
     let is_ended = async || {
-        lab.stack.control.sweep().await.expect("a sweep");
-        session(&lab, &new).await["state"] == "ended"
+        stack.local.control.sweep().await.expect("a sweep");
+        session(&stack, &new).await["state"] == "ended"
     };
-    assert!(soon(is_ended).await, "{}", session(&lab, &new).await);
+    assert!(soon(is_ended).await, "{}", session(&stack, &new).await);
     assert_eq!(
-        see(&lab, &pool).await["refusal"],
+        see(&stack, &pool).await["refusal"],
         "It was not ready in time."
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn failing_pool_pauses_longer_until_its_config_changes() {
-    let lab = Lab::with_processes().await;
+    let stack = TestStack::with_processes().await;
     let image = json!({"name": "Falls", "container_image": "local/falls", "command": ["sh", "-c", "exit 3"], "cpu": 256, "memory": 512});
-    let image = lab.admin(Method::POST, "images", Some(&image)).await.json()["id"]
+    let image = stack
+        .admin(Method::POST, "images", Some(&image))
+        .await
+        .json()["id"]
         .as_str()
         .expect("an id")
         .to_owned();
     let document = json!({"name": "Falls", "image_id": image, "desired_sessions": 3});
-    let pool = lab
+    let pool = stack
         .admin(Method::POST, "staging-configs", Some(&document))
         .await
         .json()["id"]
         .as_str()
         .expect("an id")
         .to_owned();
-    let started = async || lab.stack.control.refill().await.expect("a round").started;
+    let started = async || stack.local.control.refill().await.expect("a round").started;
     // So many start, all of them fall, and the pool pauses for so many seconds.
     for (round, pause) in [(1, 30), (2, 60)] {
-        lab.clock.advance(1);
-        let failed = lab.clock.now();
+        stack.clock.advance(1);
+        let failed = stack.clock.now();
         assert!(started().await >= 3, "in round {round}");
         assert!(
-            soon(async || see(&lab, &pool).await["starting"] == 0).await,
+            soon(async || see(&stack, &pool).await["starting"] == 0).await,
             "{}",
-            see(&lab, &pool).await
+            see(&stack, &pool).await
         );
         assert!(
-            soon(async || !see(&lab, &pool).await["paused_until"].is_null()).await,
+            soon(async || !see(&stack, &pool).await["paused_until"].is_null()).await,
             "{}",
-            see(&lab, &pool).await
+            see(&stack, &pool).await
         );
-        let seen = see(&lab, &pool).await;
+        let seen = see(&stack, &pool).await;
         assert_eq!(
             seen["paused_until"],
             json!(failed.plus_seconds(pause).to_string()),
@@ -261,23 +273,23 @@ async fn failing_pool_pauses_longer_until_its_config_changes() {
             "{seen}"
         );
         assert_eq!(started().await, 0);
-        lab.clock.advance(pause);
+        stack.clock.advance(pause);
     }
-    lab.clock.advance(1);
-    let until = json!(lab.clock.now().plus_seconds(120).to_string());
+    stack.clock.advance(1);
+    let until = json!(stack.clock.now().plus_seconds(120).to_string());
     assert!(started().await >= 3);
     assert!(
         soon(async || {
-            let seen = see(&lab, &pool).await;
+            let seen = see(&stack, &pool).await;
             seen["starting"] == 0 && seen["paused_until"] == until
         })
         .await,
         "{}",
-        see(&lab, &pool).await
+        see(&stack, &pool).await
     );
     assert_eq!(started().await, 0);
-    lab.clock.advance(1);
-    let mended = lab
+    stack.clock.advance(1);
+    let mended = stack
         .admin(
             Method::PATCH,
             &format!("images/{image}"),
@@ -285,16 +297,16 @@ async fn failing_pool_pauses_longer_until_its_config_changes() {
         )
         .await;
     assert_eq!(mended.status, 200, "{}", mended.text);
-    lab.stack.control.forget();
-    assert_eq!(see(&lab, &pool).await["paused_until"], json!(null));
+    stack.local.control.forget();
+    assert_eq!(see(&stack, &pool).await["paused_until"], json!(null));
     assert_eq!(started().await, 3, "whoever has mended it does not wait");
-    Box::pin(lab.stack.stop()).await;
+    Box::pin(stack.local.stop()).await;
 }
 
 #[tokio::test]
 async fn pool_budget_needs_a_price() {
-    let lab = Lab::start().await;
-    let own = lab
+    let stack = TestStack::start().await;
+    let own = stack
         .admin(
             Method::POST,
             "images",
@@ -303,7 +315,7 @@ async fn pool_budget_needs_a_price() {
         .await
         .json();
     let document = json!({"name": "Own", "image_id": own["id"], "daily_budget_cents": 100});
-    let refused = lab
+    let refused = stack
         .admin(Method::POST, "staging-configs", Some(&document))
         .await;
     assert_eq!(
@@ -312,13 +324,13 @@ async fn pool_budget_needs_a_price() {
         "{}",
         refused.text
     );
-    let demo = json!({"name": "Demo", "image_id": lab.image().await, "daily_budget_cents": 100});
-    let made = lab
+    let demo = json!({"name": "Demo", "image_id": stack.image().await, "daily_budget_cents": 100});
+    let made = stack
         .admin(Method::POST, "staging-configs", Some(&demo))
         .await
         .json();
     let id = made["id"].as_str().expect("an id");
-    let seen = see(&lab, id).await;
+    let seen = see(&stack, id).await;
     assert!(
         seen["cost_per_hour_cents"]
             .as_f64()
@@ -333,17 +345,20 @@ async fn pool_budget_needs_a_price() {
         json!({"daily_budget_cents": null}),
         json!({"image_id": own["id"]}),
     ] {
-        lab.clock.advance(1);
+        stack.clock.advance(1);
         assert_eq!(
-            lab.admin(Method::PATCH, &path, Some(&change)).await.status,
+            stack
+                .admin(Method::PATCH, &path, Some(&change))
+                .await
+                .status,
             200
         );
     }
-    let told = lab
+    let told = stack
         .admin(Method::GET, &format!("audit?target={id}"), None)
         .await
         .json();
-    let undone = lab
+    let undone = stack
         .admin(
             Method::POST,
             &format!(
@@ -360,8 +375,8 @@ async fn pool_budget_needs_a_price() {
         undone.text
     );
     assert_eq!(
-        lab.admin(Method::GET, &path, None).await.json()["daily_budget_cents"],
+        stack.admin(Method::GET, &path, None).await.json()["daily_budget_cents"],
         json!(null)
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -3,15 +3,15 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::lab::{Answer, Lab};
+use crate::test_stack::{Answer, TestStack};
 
 #[tokio::test]
 async fn link_preview_changes_nothing() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let limits = json!({"limit_total_sessions": true, "sessions_remaining": 1, "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60});
-    let cast = lab.cast(&limits).await;
+    let cast = stack.cast(&limits).await;
     let path = format!("/cast/{}", cast["key"].as_str().expect("a key"));
-    let before = lab.ledger().await;
+    let before = stack.ledger().await;
     for (name, method, header) in [
         (
             "a person who only looks",
@@ -46,7 +46,7 @@ async fn link_preview_changes_nothing() {
         ("a crawler", Method::GET, ("user-agent", "Googlebot/2.1")),
     ] {
         let is_head = method == Method::HEAD;
-        let answer = Answer::of(lab.request(method, &path).header(header.0, header.1)).await;
+        let answer = Answer::of(stack.request(method, &path).header(header.0, header.1)).await;
         assert_eq!(
             (answer.status, answer.header("cache-control")),
             (200, "no-store"),
@@ -63,7 +63,7 @@ async fn link_preview_changes_nothing() {
             "{name}"
         );
     }
-    assert_eq!(lab.ledger().await, before);
-    assert!(lab.stack.ecs.tasks().is_empty());
-    lab.stack.stop().await;
+    assert_eq!(stack.ledger().await, before);
+    assert!(stack.local.ecs.tasks().is_empty());
+    stack.local.stop().await;
 }

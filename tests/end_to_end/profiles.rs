@@ -19,41 +19,41 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::lab::{Answer, Lab};
+use crate::test_stack::{Answer, TestStack};
 
 /// Somebody who has logged in, or has not.
 struct Person<'a> {
-    lab: &'a Lab,
+    stack: &'a TestStack,
     cookie: String,
 }
 
 /// A session of theirs.
 struct Visit<'a> {
-    lab: &'a Lab,
+    stack: &'a TestStack,
     id: String,
     token: String,
 }
 
 impl<'a> Person<'a> {
-    fn logged_in(lab: &'a Lab, user: User) -> Self {
-        let expires = casting_core::time::Clock::now(&*lab.clock).plus_seconds(3600);
-        let ticket = LoginTicket { user, expires }.sign(&lab.stack.control.keys);
+    fn logged_in(stack: &'a TestStack, user: User) -> Self {
+        let expires = casting_core::time::Clock::now(&*stack.clock).plus_seconds(3600);
+        let ticket = LoginTicket { user, expires }.sign(&stack.local.control.keys);
         Self {
-            lab,
+            stack,
             cookie: format!("cast-login={ticket}"),
         }
     }
 
-    const fn nobody(lab: &'a Lab) -> Self {
+    const fn nobody(stack: &'a TestStack) -> Self {
         Self {
-            lab,
+            stack,
             cookie: String::new(),
         }
     }
 
     async fn claim(&self, key: &str) -> Answer {
         let ask = |method, path: String| {
-            self.lab
+            self.stack
                 .request(method, &path)
                 .header("cookie", &self.cookie)
         };
@@ -76,7 +76,7 @@ impl<'a> Person<'a> {
         );
         let text = |name: &str| claimed.json()[name].as_str().expect("a text").to_owned();
         let visit = Visit {
-            lab: self.lab,
+            stack: self.stack,
             id: text("session_id"),
             token: text("session_token"),
         };
@@ -92,7 +92,7 @@ impl<'a> Person<'a> {
 impl Visit<'_> {
     async fn ask(&self, method: Method, path: &str) -> Answer {
         Answer::of(
-            self.lab
+            self.stack
                 .request(method, &format!("/session/{}{path}", self.id))
                 .bearer_auth(&self.token),
         )
@@ -104,7 +104,7 @@ impl Visit<'_> {
     }
 
     async fn ledger(&self) -> Value {
-        self.lab
+        self.stack
             .admin(Method::GET, &format!("sessions/{}", self.id), None)
             .await
             .json()
@@ -122,9 +122,9 @@ impl Visit<'_> {
             .and_then(|rest| rest.split_once('/'))
             .expect("a URL");
         let opened = Answer::of(
-            self.lab
+            self.stack
                 .http
-                .get(format!("{}/{rest}", self.lab.stack.url))
+                .get(format!("{}/{rest}", self.stack.local.url))
                 .header("host", host),
         )
         .await;
@@ -134,7 +134,7 @@ impl Visit<'_> {
             .next()
             .expect("a cookie")
             .to_owned();
-        let mut request = format!("ws://{}/ws", self.lab.stack.address)
+        let mut request = format!("ws://{}/ws", self.stack.local.address)
             .into_client_request()
             .expect("a request");
         for (name, value) in [
@@ -218,8 +218,8 @@ async fn hear<S: StreamExt<Item = Result<Message, Error>> + Unpin>(
     }
 }
 
-async fn profiles(lab: &Lab, user: &User) -> Vec<Value> {
-    let answer = lab
+async fn profiles(stack: &TestStack, user: &User) -> Vec<Value> {
+    let answer = stack
         .admin(Method::GET, &format!("users/{}/profiles", user.id), None)
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -228,10 +228,10 @@ async fn profiles(lab: &Lab, user: &User) -> Vec<Value> {
 
 #[tokio::test]
 async fn profile_persists_for_its_user_only() {
-    let lab = Lab::with_processes().await;
+    let stack = TestStack::with_processes().await;
     let (ann, bob) = (
-        Person::logged_in(&lab, user(1)),
-        Person::logged_in(&lab, user(2)),
+        Person::logged_in(&stack, user(1)),
+        Person::logged_in(&stack, user(2)),
     );
     let first = ann.enter("my-files").await;
     assert_eq!(first.pad(Some("Ann was here")).await, "");
@@ -247,7 +247,7 @@ async fn profile_persists_for_its_user_only() {
     );
     let of_bob = bob.enter("my-files").await;
     assert_eq!(of_bob.pad(None).await, "", "Bob has a profile of his own");
-    let anonymous = Person::nobody(&lab).enter("welcome").await;
+    let anonymous = Person::nobody(&stack).enter("welcome").await;
     assert!(
         !anonymous.process("demo-app").to_string().is_empty()
             && anonymous.status().await["state"] == "ready"
@@ -262,7 +262,7 @@ async fn profile_persists_for_its_user_only() {
         (json!(["profile-saved"]), json!("ended-by-owner"))
     );
     // For a moment it is remembered that the profile was taken.
-    lab.clock.advance(10);
+    stack.clock.advance(10);
     let again = ann.enter("my-files").await;
     assert!(
         !again.folder().join(".cache").exists(),
@@ -274,13 +274,13 @@ async fn profile_persists_for_its_user_only() {
     let third = ann.enter("my-files").await;
     assert_eq!(third.pad(None).await, "Ann was here twice");
 
-    let kept = profiles(&lab, &user(1)).await;
+    let kept = profiles(&stack, &user(1)).await;
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0]["current"]["session_id"], json!(again.id));
     assert_eq!(kept[0]["older"].as_array().map(Vec::len), Some(1));
     anonymous.ask(Method::POST, "/end").await;
     anonymous.over().await;
-    let ids: Vec<Value> = profiles(&lab, &user(2))
+    let ids: Vec<Value> = profiles(&stack, &user(2))
         .await
         .into_iter()
         .map(|profile| profile["current"].clone())
@@ -290,13 +290,13 @@ async fn profile_persists_for_its_user_only() {
         [Value::Null],
         "Bob has saved nothing yet, and nobody anonymous has a profile"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
-    let lab = Lab::with_processes().await;
-    let ann = Person::logged_in(&lab, user(1));
+    let stack = TestStack::with_processes().await;
+    let ann = Person::logged_in(&stack, user(1));
     let first = ann.enter("my-files").await;
     first.pad(Some("kept")).await;
     kill(first.process("demo-app"), Signal::SIGTERM).expect("the app ends by itself");
@@ -306,11 +306,12 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
     assert_eq!(torn.pad(Some("lost")).await, "kept");
     // It says what it is about to send, as it does at its end, and sends half of it. Then it is killed.
     let id = SessionId::parse(&torn.id).expect("an id");
-    let secret = lab.stack.control.keys.sessions().secret(&id);
+    let secret = stack.local.control.keys.sessions().secret(&id);
     let report = async |document: Value| {
         let path = format!("/session/{}/profile", torn.id);
         Answer::of(
-            lab.request(Method::POST, &path)
+            stack
+                .request(Method::POST, &path)
                 .bearer_auth(secret.expose())
                 .json(&document),
         )
@@ -321,7 +322,7 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
         .await
         .json()["upload"]
         .clone();
-    let mut put = lab
+    let mut put = stack
         .http
         .put(upload["url"].as_str().expect("a URL"))
         .body("x".repeat(50));
@@ -344,7 +345,7 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
         422,
         "what is not whole does not count"
     );
-    let stranger = lab
+    let stranger = stack
         .request(Method::POST, &format!("/session/{}/profile", torn.id))
         .bearer_auth("guess")
         .json(&json!({"is": "restore"}));
@@ -361,7 +362,7 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
 
     let next = ann.enter("my-files").await;
     assert_eq!(next.pad(Some("larger")).await, "kept");
-    assert_eq!(profiles(&lab, &user(1)).await[0]["older"], json!([]));
+    assert_eq!(profiles(&stack, &user(1)).await[0]["older"], json!([]));
 
     // The same with a gate that is killed while it really sends.
     let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
@@ -371,13 +372,14 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
     let gate = next.process("gate");
     kill(gate, Signal::SIGTERM).expect("asked to end");
     let id = ProfileId::parse(
-        profiles(&lab, &user(1)).await[0]["id"]
+        profiles(&stack, &user(1)).await[0]["id"]
             .as_str()
             .expect("an id"),
     )
     .expect("an id");
     let record = async || -> PersistentProfile {
-        lab.stack
+        stack
+            .local
             .control
             .store
             .record(id.as_str())
@@ -393,7 +395,7 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
     };
     kill(gate, Signal::SIGKILL).expect("killed");
     next.over().await;
-    let files = lab.stack.control.profiles.clone().expect("a bucket");
+    let files = stack.local.control.profiles.clone().expect("a bucket");
     let whole = Stored {
         bytes: coming.bytes,
         sha256: Some(coming.sha256.clone()),
@@ -417,26 +419,26 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
         if taken { "larger" } else { "kept" },
         "and nothing else does"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn failed_restore_starts_nothing_and_keeps_the_profile() {
-    let lab = Lab::with_processes().await;
-    let ann = Person::logged_in(&lab, user(1));
+    let stack = TestStack::with_processes().await;
+    let ann = Person::logged_in(&stack, user(1));
     let first = ann.enter("my-files").await;
     first.pad(Some("kept")).await;
     first.ask(Method::POST, "/end").await;
     first.over().await;
     // An administrator takes the archive away under the record.
-    let profile = profiles(&lab, &user(1)).await.remove(0);
+    let profile = profiles(&stack, &user(1)).await.remove(0);
     let key = format!(
         "profiles/{}/{}/{}",
         user(1).id,
         profile["image_id"].as_str().expect("an id"),
         profile["current"]["name"].as_str().expect("a name")
     );
-    let files = lab.stack.control.profiles.clone().expect("a bucket");
+    let files = stack.local.control.profiles.clone().expect("a bucket");
     files.delete(&key).await.expect("deletes");
     let claimed = ann.claim("my-files").await.json();
     let id = claimed["session_id"]
@@ -448,7 +450,7 @@ async fn failed_restore_starts_nothing_and_keeps_the_profile() {
         .expect("a token")
         .to_owned();
     let visit = Visit {
-        lab: &lab,
+        stack: &stack,
         id,
         token,
     };
@@ -466,24 +468,24 @@ async fn failed_restore_starts_nothing_and_keeps_the_profile() {
         (json!(EndReason::ProfileNotRestored.as_str()), json!([]))
     );
     assert_eq!(
-        profiles(&lab, &user(1)).await[0]["current"],
+        profiles(&stack, &user(1)).await[0]["current"],
         profile["current"],
         "the record still names what was saved"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn oversized_profile_is_not_saved_and_reported() {
-    let lab = Lab::with_processes().await;
-    let images = lab.admin(Method::GET, "images", None).await.json();
+    let stack = TestStack::with_processes().await;
+    let images = stack.admin(Method::GET, "images", None).await.json();
     let keeps = |image: &&Value| image["name"] == "Demo app, with your own files";
     let image = images["items"]
         .as_array()
         .and_then(|images| images.iter().find(keeps))
         .expect("an image that keeps files");
     let image = image["id"].as_str().expect("an id");
-    let changed = lab
+    let changed = stack
         .admin(
             Method::PATCH,
             &format!("images/{image}"),
@@ -491,7 +493,7 @@ async fn oversized_profile_is_not_saved_and_reported() {
         )
         .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
-    let ann = Person::logged_in(&lab, user(1));
+    let ann = Person::logged_in(&stack, user(1));
     let first = ann.enter("my-files").await;
     first.pad(Some("kept")).await;
     first.ask(Method::POST, "/end").await;
@@ -506,29 +508,30 @@ async fn oversized_profile_is_not_saved_and_reported() {
     assert_eq!(second.over().await["notes"], json!(["profile-too-large"]));
     let third = ann.enter("my-files").await;
     assert_eq!(third.pad(None).await, "kept");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn administrators_manage_profiles_and_anonymising_deletes() {
-    let lab = Lab::with_processes().await;
-    let ann = Person::logged_in(&lab, user(1));
+    let stack = TestStack::with_processes().await;
+    let ann = Person::logged_in(&stack, user(1));
     for text in ["one", "two"] {
         let visit = ann.enter("my-files").await;
         visit.pad(Some(text)).await;
-        lab.clock.advance(1);
+        stack.clock.advance(1);
         visit.ask(Method::POST, "/end").await;
         visit.over().await;
     }
-    let profile = profiles(&lab, &user(1)).await.remove(0);
+    let profile = profiles(&stack, &user(1)).await.remove(0);
     let path = format!("profiles/{}", profile["id"].as_str().expect("an id"));
     let restore = async |name: &Value| {
-        lab.admin(
-            Method::POST,
-            &format!("{path}/restore"),
-            Some(&json!({"archive": name})),
-        )
-        .await
+        stack
+            .admin(
+                Method::POST,
+                &format!("{path}/restore"),
+                Some(&json!({"archive": name})),
+            )
+            .await
     };
     let older = profile["older"][0]["name"].clone();
     let visit = ann.enter("my-files").await;
@@ -537,11 +540,11 @@ async fn administrators_manage_profiles_and_anonymising_deletes() {
         409,
         "while a session has it, it would be replaced at the end"
     );
-    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 409);
+    assert_eq!(stack.admin(Method::DELETE, &path, None).await.status, 409);
     visit.ask(Method::POST, "/end").await;
     visit.over().await;
     assert_eq!(restore(&json!("nothing")).await.status, 404);
-    lab.clock.advance(1);
+    stack.clock.advance(1);
     let restored = restore(&older).await;
     assert_eq!(
         (restored.status, &restored.json()["current"]["name"]),
@@ -554,7 +557,7 @@ async fn administrators_manage_profiles_and_anonymising_deletes() {
     visit.ask(Method::POST, "/end").await;
     visit.over().await;
 
-    let audit = lab
+    let audit = stack
         .admin(
             Method::GET,
             &format!("audit?target={}", profile["id"].as_str().expect("an id")),
@@ -567,7 +570,7 @@ async fn administrators_manage_profiles_and_anonymising_deletes() {
         (&json!("changed"), &json!("profile")),
         "{audit}"
     );
-    let files = lab.stack.control.profiles.clone().expect("a bucket");
+    let files = stack.local.control.profiles.clone().expect("a bucket");
     let key = |name: &Value| {
         format!(
             "profiles/{}/{}/{}",
@@ -580,17 +583,17 @@ async fn administrators_manage_profiles_and_anonymising_deletes() {
     // No login has left a record of this user, so one is written as a login does.
     let record =
         casting_core::profile::Profile::after_login(None, &user(1), casting_core::testing::NOON);
-    casting_core::ports::Store::put_record(&lab.stack.control.store, &record, None, None)
+    casting_core::ports::Store::put_record(&stack.local.control.store, &record, None, None)
         .await
         .expect("writes");
-    let forgotten = lab
+    let forgotten = stack
         .admin(Method::DELETE, &format!("users/{}", user(1).id), None)
         .await;
     assert_eq!(forgotten.status, 204, "{}", forgotten.text);
-    assert_eq!(profiles(&lab, &user(1)).await.len(), 0);
+    assert_eq!(profiles(&stack, &user(1)).await.len(), 0);
     assert!(
         files.stat(&key(&older)).await.expect("answers").is_none(),
         "nothing of theirs is left"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

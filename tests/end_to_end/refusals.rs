@@ -5,11 +5,11 @@ use casting_local::ecs::Trouble;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 #[tokio::test]
 async fn each_policy_refuses_with_its_code_and_consumes_nothing() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     for (name, fields, status, code) in [
         ("disabled", json!({"enabled": false}), 404, "unknown-cast"),
         (
@@ -55,10 +55,10 @@ async fn each_policy_refuses_with_its_code_and_consumes_nothing() {
             "maintenance",
         ),
     ] {
-        let cast = lab.cast(&fields).await;
-        let before = lab.ledger().await;
-        let answer = lab
-            .claim(From(1), cast["key"].as_str().expect("a key"))
+        let cast = stack.cast(&fields).await;
+        let before = stack.ledger().await;
+        let answer = stack
+            .claim(Caller(1), cast["key"].as_str().expect("a key"))
             .await;
         assert_eq!(
             (answer.status, answer.code().as_str()),
@@ -72,41 +72,42 @@ async fn each_policy_refuses_with_its_code_and_consumes_nothing() {
             "{name}: something to quote"
         );
         assert_eq!(
-            lab.ledger().await,
+            stack.ledger().await,
             before,
             "{name}: a refusal that a read can know writes nothing"
         );
     }
-    let closed = lab
+    let closed = stack
         .cast(&json!({"open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}))
         .await;
-    let answer = lab
-        .claim(From(1), closed["key"].as_str().expect("a key"))
+    let answer = stack
+        .claim(Caller(1), closed["key"].as_str().expect("a key"))
         .await;
     assert_eq!(
         answer.header("retry-after"),
         (21 * 3600).to_string(),
         "from noon to nine"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn browser_is_redirected_to_the_error_url_or_our_page() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let sold_out = json!({"limit_total_sessions": true, "sessions_remaining": 0});
-    let plain = lab.cast(&sold_out).await;
+    let plain = stack.cast(&sold_out).await;
     let mut own = sold_out.clone();
     own["error_url"] = json!("https://acme.com/sorry?from=cast#top");
-    let own = lab.cast(&own).await;
+    let own = stack.cast(&own).await;
     let open = async |cast: &Value| {
-        lab.get(&format!("/cast/{}", cast["key"].as_str().expect("a key")))
+        stack
+            .get(&format!("/cast/{}", cast["key"].as_str().expect("a key")))
             .await
     };
 
     let ours = open(&plain).await;
     assert_eq!(ours.status, 303);
-    let page = lab.get(ours.header("location")).await;
+    let page = stack.get(ours.header("location")).await;
     assert_eq!(page.status, 410);
     assert!(
         page.text.contains("All sessions are taken") && page.text.contains("Reference"),
@@ -122,14 +123,14 @@ async fn browser_is_redirected_to_the_error_url_or_our_page() {
         "{location}"
     );
 
-    let unknown = lab.get("/cast/nosuchkey").await;
+    let unknown = stack.get("/cast/nosuchkey").await;
     assert!(
         unknown
             .header("location")
             .starts_with("/error/unknown-cast?ref="),
         "an unknown key has no error page of its own"
     );
-    let disabled = lab
+    let disabled = stack
         .cast(&json!({"enabled": false, "error_url": "https://acme.com/sorry"}))
         .await;
     let disabled = open(&disabled).await;
@@ -140,7 +141,7 @@ async fn browser_is_redirected_to_the_error_url_or_our_page() {
         "a disabled link looks like none"
     );
 
-    let banned = lab
+    let banned = stack
         .cast(&json!({"banned_addresses": ["127.0.0.0/8 <b>Us</b>"]}))
         .await;
     let page = open(&banned).await;
@@ -151,13 +152,13 @@ async fn browser_is_redirected_to_the_error_url_or_our_page() {
         "{}",
         page.text
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn referrer_is_checked_first_and_carried_to_the_claim() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"restrict_to_referrers": ["acme.com", "=shop.example"]}))
         .await;
     let path = format!("/api/casts/{}", cast["key"].as_str().expect("a key"));
@@ -173,14 +174,14 @@ async fn referrer_is_checked_first_and_carried_to_the_claim() {
         ),
         ("silence", None, false),
     ] {
-        let mut request = lab.request(Method::GET, &path);
+        let mut request = stack.request(Method::GET, &path);
         if let Some(referrer) = referrer {
             request = request.header("referer", referrer);
         }
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, if accepted { 200 } else { 403 }, "{name}");
         if accepted {
-            let claim = lab.request(
+            let claim = stack.request(
                 Method::POST,
                 &format!("/cast/{}/claims", cast["key"].as_str().expect("a key")),
             );
@@ -191,18 +192,18 @@ async fn referrer_is_checked_first_and_carried_to_the_claim() {
             );
         }
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn reload_keeps_the_referrer_for_a_limited_time() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"restrict_to_referrers": ["acme.com"], "allow_dynamic_kasm_url": true}))
         .await;
     let path = format!("/cast/{}", cast["key"].as_str().expect("a key"));
-    let open = async |from: From, path: &str, referrer: Option<&str>| {
-        let mut request = lab
+    let open = async |from: Caller, path: &str, referrer: Option<&str>| {
+        let mut request = stack
             .request(Method::GET, path)
             .header("x-forwarded-for", from.address().to_string())
             .header("accept", "text/html");
@@ -212,7 +213,7 @@ async fn reload_keeps_the_referrer_for_a_limited_time() {
         Answer::of(request).await
     };
     let first = open(
-        From(1),
+        Caller(1),
         &format!("{path}?kasm_url=example.org"),
         Some("https://acme.com/"),
     )
@@ -225,14 +226,14 @@ async fn reload_keeps_the_referrer_for_a_limited_time() {
             .map(|(to, _)| to.replace("&#38;", "&"))
     };
     let to = again(&first).expect("where it is loaded afresh");
-    lab.clock.advance(600);
+    stack.clock.advance(600);
     assert_eq!(
-        open(From(3), &to, None).await.status,
+        open(Caller(3), &to, None).await.status,
         200,
         "people change networks"
     );
-    lab.clock.advance(3000);
-    let second = open(From(1), &to, Some(&format!("{}{path}", lab.stack.url))).await;
+    stack.clock.advance(3000);
+    let second = open(Caller(1), &to, Some(&format!("{}{path}", stack.local.url))).await;
     assert!(
         second.status == 200 && second.text.contains("https://example.org/"),
         "{} {}",
@@ -240,25 +241,25 @@ async fn reload_keeps_the_referrer_for_a_limited_time() {
         second.text
     );
     assert_eq!(
-        open(From(2), &to, None).await.status,
+        open(Caller(2), &to, None).await.status,
         303,
         "somebody else has not clicked there"
     );
     assert!(
-        open(From(2), &to, None)
+        open(Caller(2), &to, None)
             .await
             .header("location")
             .starts_with("/error/referrer-denied")
     );
-    lab.clock.advance(12 * 3600);
+    stack.clock.advance(12 * 3600);
     assert_eq!(
-        open(From(1), &to, None).await.status,
+        open(Caller(1), &to, None).await.status,
         303,
         "one click is not for ever"
     );
-    let open_to_all = lab.cast(&json!({})).await;
+    let open_to_all = stack.cast(&json!({})).await;
     let page = open(
-        From(1),
+        Caller(1),
         &format!("/cast/{}", open_to_all["key"].as_str().expect("a key")),
         None,
     )
@@ -268,44 +269,44 @@ async fn reload_keeps_the_referrer_for_a_limited_time() {
         None,
         "where nobody asks for it, the address is enough"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn failed_start_refunds_everything() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let limits = json!({
         "limit_total_sessions": true, "sessions_remaining": 2, "max_live_sessions": 1,
         "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600,
     });
-    let cast = lab.cast(&limits).await;
+    let cast = stack.cast(&limits).await;
     let key = cast["key"].as_str().expect("a key");
 
-    lab.stack.ecs.trouble([Trouble::NoCapacity]);
-    let refused = lab.claim(From(1), key).await;
+    stack.local.ecs.trouble([Trouble::NoCapacity]);
+    let refused = stack.claim(Caller(1), key).await;
     assert_eq!(
         (refused.status, refused.code().as_str()),
         (503, "no-capacity")
     );
-    assert_eq!(lab.remaining(&cast).await, 2, "the place is given back");
+    assert_eq!(stack.remaining(&cast).await, 2, "the place is given back");
 
-    let started = lab.claim(From(1), key).await;
+    let started = stack.claim(Caller(1), key).await;
     assert_eq!(
         started.status, 202,
         "and so are the slot and the count: {}",
         started.text
     );
-    assert_eq!(lab.remaining(&cast).await, 1);
+    assert_eq!(stack.remaining(&cast).await, 1);
 
     // Nobody ever reports it ready.
-    lab.clock.advance(181);
-    lab.stack.control.sweep().await.expect("sweeps");
-    lab.stack.control.sweep().await.expect("sweeps");
+    stack.clock.advance(181);
+    stack.local.control.sweep().await.expect("sweeps");
+    stack.local.control.sweep().await.expect("sweeps");
     let (id, token) = (
         started.json()["session_id"].clone(),
         started.json()["session_token"].clone(),
     );
-    let status = lab.request(
+    let status = stack.request(
         Method::GET,
         &format!("/session/{}/status", id.as_str().expect("an id")),
     );
@@ -317,17 +318,17 @@ async fn failed_start_refunds_everything() {
         (Some("ended"), Some("start-timeout")),
         "{status}"
     );
-    assert_eq!(lab.remaining(&cast).await, 2, "given back once more");
+    assert_eq!(stack.remaining(&cast).await, 2, "given back once more");
 
     // What the visitor can quote stays the same, and leads an administrator to the session.
     let id = id.as_str().expect("an id");
-    let known = lab
+    let known = stack
         .admin(Method::GET, &format!("sessions/{id}"), None)
         .await
         .json()["reference"]
         .clone();
     for _ in 0..2 {
-        let page = lab
+        let page = stack
             .request(Method::GET, &format!("/session/{id}"))
             .header("accept", "text/html");
         let shown = Answer::of(page.bearer_auth(token.as_str().expect("a token"))).await;
@@ -341,44 +342,46 @@ async fn failed_start_refunds_everything() {
         );
     }
 
-    let again = lab.claim(From(1), key).await;
+    let again = stack.claim(Caller(1), key).await;
     assert_eq!(again.status, 202);
     let id = again.json()["session_id"]
         .as_str()
         .and_then(casting_core::ids::SessionId::parse)
         .expect("an id");
-    let secret = lab.stack.control.keys.sessions().secret(&id);
-    lab.stack
+    let secret = stack.local.control.keys.sessions().secret(&id);
+    stack
+        .local
         .control
         .report(
             &id,
             secret.expose(),
             Report::Ready { port: 1 },
-            From(9).address(),
+            Caller(9).address(),
         )
         .await
         .expect("is ready");
-    lab.stack
+    stack
+        .local
         .control
         .end_as_administrator(&id)
         .await
         .expect("ends");
     assert_eq!(
-        lab.remaining(&cast).await,
+        stack.remaining(&cast).await,
         1,
         "whoever was served has used it"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn every_reference_of_a_burst_is_found_and_counted() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let fields =
         json!({"key": "burst-link", "limit_total_sessions": true, "sessions_remaining": 0});
-    let cast = lab.cast(&fields).await;
+    let cast = stack.cast(&fields).await;
     let found = async |query: String| {
-        let answer = lab
+        let answer = stack
             .admin(Method::GET, &format!("claims?{query}"), None)
             .await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.text);
@@ -386,7 +389,7 @@ async fn every_reference_of_a_burst_is_found_and_counted() {
     };
     let mut quoted = std::collections::BTreeSet::new();
     for _ in 0..12 {
-        let answer = lab.claim(From(1), "burst-link").await;
+        let answer = stack.claim(Caller(1), "burst-link").await;
         assert_eq!(answer.code(), "no-sessions-left");
         let reference = answer.json()["ref"].as_str().expect("a text").to_owned();
         let rows = found(format!("ref={reference}")).await;
@@ -411,9 +414,9 @@ async fn every_reference_of_a_burst_is_found_and_counted() {
     assert_eq!(counted, json!(12));
 
     // A day later, and after the link is gone.
-    lab.clock.advance(86_400);
+    stack.clock.advance(86_400);
     let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
-    assert_eq!(lab.admin(Method::DELETE, &path, None).await.status, 204);
+    assert_eq!(stack.admin(Method::DELETE, &path, None).await.status, 204);
     for reference in &quoted {
         let rows = found(format!("ref={reference}")).await;
         assert_eq!(rows[0]["cast_id"], cast["id"], "{reference}");
@@ -422,12 +425,12 @@ async fn every_reference_of_a_burst_is_found_and_counted() {
     assert_eq!(foreign, Vec::<Value>::new(), "made up");
 
     // Refusals of other doors are found as well.
-    let unknown = lab.claim(From(2), "no-such-link").await;
+    let unknown = stack.claim(Caller(2), "no-such-link").await;
     let reference = unknown.json()["ref"].as_str().expect("a text").to_owned();
     let rows = found(format!("ref={reference}")).await;
     assert_eq!(
         (&rows[0]["cast_id"], &rows[0]["code"]),
         (&json!(null), &json!("unknown-cast"))
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

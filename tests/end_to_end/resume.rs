@@ -9,7 +9,7 @@ use casting_core::user::User;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -27,40 +27,50 @@ struct Doors {
 /// Who comes to a link: from where, and as whom.
 #[derive(Clone, Copy)]
 struct Guest<'a> {
-    from: From,
+    from: Caller,
     user: Option<&'a User>,
 }
 
 impl Guest<'_> {
-    async fn get(&self, lab: &Lab, path: &str, accept: &str) -> Answer {
-        let request = lab.request(Method::GET, path).header("accept", accept);
-        self.send(lab, request).await
+    async fn get(&self, stack: &TestStack, path: &str, accept: &str) -> Answer {
+        let request = stack.request(Method::GET, path).header("accept", accept);
+        self.send(stack, request).await
     }
 
-    async fn claim(&self, lab: &Lab, key: &str, document: &Value) -> Answer {
-        let request = lab.request(Method::POST, &format!("/cast/{key}/claims"));
-        self.send(lab, request.json(document)).await
+    async fn claim(&self, stack: &TestStack, key: &str, document: &Value) -> Answer {
+        let request = stack.request(Method::POST, &format!("/cast/{key}/claims"));
+        self.send(stack, request.json(document)).await
     }
 
-    async fn send(&self, lab: &Lab, mut request: reqwest::RequestBuilder) -> Answer {
+    async fn send(&self, stack: &TestStack, mut request: reqwest::RequestBuilder) -> Answer {
         if let Some(user) = self.user {
-            request = request.header("cookie", lab.login(user));
+            request = request.header("cookie", stack.login(user));
         }
         Answer::of(request.header("x-forwarded-for", self.from.address().to_string())).await
     }
 
     /// Page, description, and a claim with the ticket of the description, or with `ticket`.
-    async fn visit(&self, lab: &Lab, key: &str, query: &str, ticket: Option<&Value>) -> Doors {
+    async fn visit(
+        &self,
+        stack: &TestStack,
+        key: &str,
+        query: &str,
+        ticket: Option<&Value>,
+    ) -> Doors {
         let page = self
-            .get(lab, &format!("/cast/{key}{query}"), "text/html")
+            .get(stack, &format!("/cast/{key}{query}"), "text/html")
             .await;
         let described = self
-            .get(lab, &format!("/api/casts/{key}{query}"), "application/json")
+            .get(
+                stack,
+                &format!("/api/casts/{key}{query}"),
+                "application/json",
+            )
             .await;
         let own = described.json()["ticket"].clone();
         let ticket = ticket.cloned().filter(|_| own.is_null()).unwrap_or(own);
         let document = json!({"ticket": ticket, "consent": true});
-        let claimed = self.claim(lab, key, &document).await;
+        let claimed = self.claim(stack, key, &document).await;
         Doors {
             page,
             described,
@@ -69,9 +79,9 @@ impl Guest<'_> {
     }
 }
 
-async fn row(lab: &Lab, id: &str) -> Session {
+async fn row(stack: &TestStack, id: &str) -> Session {
     let id = SessionId::parse(id).expect("an id");
-    let row = lab.stack.control.store.session(&id).await;
+    let row = stack.local.control.store.session(&id).await;
     row.expect("reads").expect("is there")
 }
 
@@ -169,15 +179,17 @@ const QUERIES: [(&str, &[&str]); 4] = [
 
 #[tokio::test]
 async fn own_session_is_resumed_in_every_link_state() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let settings = json!({"attempts_per_minute": 100_000});
-    lab.admin(Method::PATCH, "settings", Some(&settings)).await;
+    stack
+        .admin(Method::PATCH, "settings", Some(&settings))
+        .await;
     let document = json!({"name": "Other", "container_image": "local/other", "cpu": 256, "memory": 512, "command": ["sleep", "600"]});
-    let image = lab.admin(Method::POST, "images", Some(&document)).await;
+    let image = stack.admin(Method::POST, "images", Some(&document)).await;
     let image = image.json()["id"].as_str().expect("an id").to_owned();
     let (ann, ben) = (user(1), user(2));
     let owner = Guest {
-        from: From(1),
+        from: Caller(1),
         user: Some(&ann),
     };
     for Case {
@@ -191,9 +203,9 @@ async fn own_session_is_resumed_in_every_link_state() {
             json!({"allow_resume": true, "allow_anonymous": true, "allow_dynamic_kasm_url": true});
         let more = made.as_object().expect("an object").clone();
         fields.as_object_mut().expect("an object").extend(more);
-        let cast = lab.cast(&fields).await;
+        let cast = stack.cast(&fields).await;
         let key = key(&cast);
-        let first = owner.visit(&lab, &key, "", None).await.claimed;
+        let first = owner.visit(&stack, &key, "", None).await.claimed;
         assert_eq!(first.status, 202, "{name}: {}", first.text);
         let id = first.json()["session_id"]
             .as_str()
@@ -201,18 +213,18 @@ async fn own_session_is_resumed_in_every_link_state() {
             .to_owned();
         let others = [
             Guest {
-                from: From(1),
+                from: Caller(1),
                 user: Some(&ben),
             },
             Guest {
-                from: From(1),
+                from: Caller(1),
                 user: None,
             },
         ];
         let mut tickets = Vec::new();
         for other in &others {
             let path = format!("/api/casts/{key}");
-            let described = other.get(&lab, &path, "application/json").await;
+            let described = other.get(&stack, &path, "application/json").await;
             let ticket = described.json()["ticket"].clone();
             tickets.push((other, (!ticket.is_null()).then_some(ticket)));
         }
@@ -228,13 +240,13 @@ async fn own_session_is_resumed_in_every_link_state() {
                     format!("casts/{}", cast["id"].as_str().expect("an id")),
                 ),
             };
-            let answer = lab.admin(method, &path, Some(change)).await;
+            let answer = stack.admin(method, &path, Some(change)).await;
             assert!(answer.status < 300, "{name}: {}", answer.text);
         }
-        let before = lab.ledger().await;
+        let before = stack.ledger().await;
         for (query, not_applied) in QUERIES {
             let name = format!("{name}, {query}");
-            let doors = owner.visit(&lab, &key, query, None).await;
+            let doors = owner.visit(&stack, &key, query, None).await;
             assert_eq!(doors.page.status, 200, "{name}: {}", doors.page.text);
             let says = "Your session of this link is still running.";
             assert!(
@@ -260,9 +272,13 @@ async fn own_session_is_resumed_in_every_link_state() {
                 "{name}"
             );
         }
-        assert_eq!(lab.ledger().await, before, "{name}: a resume takes nothing");
+        assert_eq!(
+            stack.ledger().await,
+            before,
+            "{name}: a resume takes nothing"
+        );
         for (other, ticket) in &tickets {
-            let doors = other.visit(&lab, &key, "", ticket.as_ref()).await;
+            let doors = other.visit(&stack, &key, "", ticket.as_ref()).await;
             let name = format!("{name}, logged in: {}", other.user.is_some());
             let described = doors.described.json();
             assert_eq!(described["resume"], Value::Null, "{name}");
@@ -272,28 +288,28 @@ async fn own_session_is_resumed_in_every_link_state() {
             }
         }
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn own_session_is_resumed_in_a_full_or_closed_deployment() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"allow_anonymous": false, "allow_resume": true}))
         .await;
     let (key, ann, ben) = (key(&cast), user(1), user(2));
     let owner = Guest {
-        from: From(1),
+        from: Caller(1),
         user: Some(&ann),
     };
-    let first = owner.visit(&lab, &key, "", None).await.claimed.json();
+    let first = owner.visit(&stack, &key, "", None).await.claimed.json();
     for change in [
         json!({"max_sessions": 0}),
         json!({"max_sessions": 1}),
         json!({"budget_per_hour_cents": 1}),
     ] {
-        lab.admin(Method::PATCH, "settings", Some(&change)).await;
-        let again = owner.visit(&lab, &key, "", None).await;
+        stack.admin(Method::PATCH, "settings", Some(&change)).await;
+        let again = owner.visit(&stack, &key, "", None).await;
         assert_eq!(again.page.status, 200, "{change}");
         assert_eq!(
             again.claimed.json()["session_id"],
@@ -302,22 +318,22 @@ async fn own_session_is_resumed_in_a_full_or_closed_deployment() {
         );
     }
     let change = json!({"max_sessions": 0});
-    lab.admin(Method::PATCH, "settings", Some(&change)).await;
+    stack.admin(Method::PATCH, "settings", Some(&change)).await;
     let other = Guest {
-        from: From(2),
+        from: Caller(2),
         user: Some(&ben),
     };
-    let refused = other.visit(&lab, &key, "", None).await;
+    let refused = other.visit(&stack, &key, "", None).await;
     assert_eq!(refused.described.code(), "maintenance");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn bans_referrers_and_attempts_apply_to_resumes() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let ann = user(1);
     let owner = Guest {
-        from: From(1),
+        from: Caller(1),
         user: Some(&ann),
     };
     for (change, code) in [
@@ -327,118 +343,118 @@ async fn bans_referrers_and_attempts_apply_to_resumes() {
             "referrer-denied",
         ),
     ] {
-        let cast = lab
+        let cast = stack
             .cast(&json!({"allow_anonymous": false, "allow_resume": true}))
             .await;
         let key = key(&cast);
-        let opened = owner.visit(&lab, &key, "", None).await;
+        let opened = owner.visit(&stack, &key, "", None).await;
         assert_eq!(opened.claimed.status, 202, "{}", opened.claimed.text);
         // That of the first claim finds its session, whatever has become of the link.
         let again = format!("/api/casts/{key}");
-        let ticket = owner.get(&lab, &again, "application/json").await;
+        let ticket = owner.get(&stack, &again, "application/json").await;
         let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
-        let changed = lab.admin(Method::PATCH, &path, Some(&change)).await;
+        let changed = stack.admin(Method::PATCH, &path, Some(&change)).await;
         assert_eq!(changed.status, 200, "{}", changed.text);
         let ticket = ticket.json()["ticket"].clone();
-        let doors = owner.visit(&lab, &key, "", Some(&ticket)).await;
+        let doors = owner.visit(&stack, &key, "", Some(&ticket)).await;
         assert_eq!(doors.described.code(), code);
         assert_eq!(doors.claimed.code(), code);
     }
-    let cast = lab
+    let cast = stack
         .cast(&json!({"allow_anonymous": false, "allow_resume": true}))
         .await;
     let key = key(&cast);
-    let opened = owner.visit(&lab, &key, "", None).await;
+    let opened = owner.visit(&stack, &key, "", None).await;
     assert_eq!(opened.claimed.status, 202, "{}", opened.claimed.text);
     let change = json!({"attempts_per_minute": 1});
-    lab.admin(Method::PATCH, "settings", Some(&change)).await;
+    stack.admin(Method::PATCH, "settings", Some(&change)).await;
     let path = format!("/api/casts/{key}");
-    let limited = owner.get(&lab, &path, "application/json").await;
+    let limited = owner.get(&stack, &path, "application/json").await;
     assert!(
         limited.code() == "too-many-attempts" && !limited.header("retry-after").is_empty(),
         "{}",
         limited.text
     );
-    lab.clock.advance(60);
-    let again = owner.get(&lab, &path, "application/json").await;
+    stack.clock.advance(60);
+    let again = owner.get(&stack, &path, "application/json").await;
     assert_eq!(again.status, 200, "{}", again.text);
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn ended_session_is_not_resumed() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let fields = json!({"allow_anonymous": false, "allow_resume": true,
         "limit_total_sessions": true, "sessions_remaining": 1});
-    let cast = lab.cast(&fields).await;
+    let cast = stack.cast(&fields).await;
     let (key, ann) = (key(&cast), user(1));
     let owner = Guest {
-        from: From(1),
+        from: Caller(1),
         user: Some(&ann),
     };
-    let opened = owner.visit(&lab, &key, "", None).await;
+    let opened = owner.visit(&stack, &key, "", None).await;
     let id = opened.claimed.json()["session_id"].clone();
     let id = SessionId::parse(id.as_str().expect("an id")).expect("an id");
-    let control = &lab.stack.control;
+    let control = &stack.local.control;
     let secret = control.keys.sessions().secret(&id);
     let ready = casting_core::Report::Ready { port: 1 };
     control
-        .report(&id, secret.expose(), ready, From(9).address())
+        .report(&id, secret.expose(), ready, Caller(9).address())
         .await
         .expect("is ready");
     control.end_as_administrator(&id).await.expect("ends");
-    lab.clock.advance(casting_core::CHANGE_SECONDS);
-    let doors = owner.visit(&lab, &key, "", None).await;
+    stack.clock.advance(casting_core::CHANGE_SECONDS);
+    let doors = owner.visit(&stack, &key, "", None).await;
     assert_eq!(doors.described.code(), "no-sessions-left");
     assert_eq!(doors.page.status, 303, "{}", doors.page.text);
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn unapplied_parameters_are_shown_after_a_resume() {
-    let lab = Lab::start().await;
-    let image = lab.image().await;
+    let stack = TestStack::start().await;
+    let image = stack.image().await;
     let go = json!({"exec_config": {"go": {"cmd": "true"}}});
-    let changed = lab
+    let changed = stack
         .admin(Method::PATCH, &format!("images/{image}"), Some(&go))
         .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     let fields =
         json!({"allow_anonymous": false, "allow_resume": true, "allow_dynamic_kasm_url": true});
-    let cast = lab.cast(&fields).await;
+    let cast = stack.cast(&fields).await;
     let (key, ann) = (key(&cast), user(1));
     let owner = Guest {
-        from: From(1),
+        from: Caller(1),
         user: Some(&ann),
     };
-    let first = owner.visit(&lab, &key, "", None).await.claimed.json();
+    let first = owner.visit(&stack, &key, "", None).await.claimed.json();
     let id = first["session_id"].as_str().expect("an id");
     let claim = async |query: &str, consent: &str| {
         let path = format!("/api/casts/{key}{query}");
-        let described = owner.get(&lab, &path, "application/json").await.json();
+        let described = owner.get(&stack, &path, "application/json").await.json();
         let form = format!(
             "ticket={}{consent}",
             described["ticket"].as_str().expect("a ticket")
         );
-        let request = lab.request(Method::POST, &format!("/cast/{key}/claims"));
+        let request = stack.request(Method::POST, &format!("/cast/{key}/claims"));
         let request = request.header("content-type", FORM).body(form);
-        owner.send(&lab, request).await
+        owner.send(&stack, request).await
     };
     // The owner's cookie is good for the session's pages only; a browser sends it there.
     let cookie = claim("", "").await.header("set-cookie").to_owned();
     let cookie = cookie.split(';').next().expect("a cookie").to_owned();
     let see = async |path: &str| {
-        let request = lab.request(Method::GET, path).header("cookie", &cookie);
+        let request = stack.request(Method::GET, path).header("cookie", &cookie);
         Answer::of(request.header("accept", "text/html")).await
     };
     for ready in [false, true] {
         if ready {
-            let control = &lab.stack.control;
+            let control = &stack.local.control;
             let session = SessionId::parse(id).expect("an id");
             let secret = control.keys.sessions().secret(&session);
             let report = casting_core::Report::Ready { port: 1 };
             control
-                .report(&session, secret.expose(), report, From(9).address())
+                .report(&session, secret.expose(), report, Caller(9).address())
                 .await
                 .expect("is ready");
         }
@@ -470,7 +486,7 @@ async fn unapplied_parameters_are_shown_after_a_resume() {
             let claimed = claim(query, consent).await;
             let location = format!("/session/{id}{codes}");
             assert_eq!(claimed.header("location"), location, "{name}");
-            let opened = row(&lab, id).await.go.map(|go| go.url);
+            let opened = row(&stack, id).await.go.map(|go| go.url);
             if ready || go.is_some() {
                 assert!(
                     opened.as_deref() == go || go.is_none(),
@@ -500,5 +516,5 @@ async fn unapplied_parameters_are_shown_after_a_resume() {
             );
         }
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -4,41 +4,41 @@ use casting_core::time::{Clock, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::authorization::sign_in;
 use crate::console_fields::{Console, form};
-use crate::doors::sign_in;
-use crate::lab::{Answer, Lab};
+use crate::test_stack::{Answer, TestStack};
 
 /// A key that the deployment's own key makes: its id and its text.
-async fn made(lab: &Lab, scopes: &[&str], expires_at: Option<&str>) -> (String, String) {
+async fn made(stack: &TestStack, scopes: &[&str], expires_at: Option<&str>) -> (String, String) {
     let document = json!({"name": "Made", "scopes": scopes, "expires_at": expires_at});
-    let made = lab.admin(Method::POST, "api-keys", Some(&document)).await;
+    let made = stack.admin(Method::POST, "api-keys", Some(&document)).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let text = |name: &str| made.json()[name].as_str().expect("a text").to_owned();
     (text("id"), text("key"))
 }
 
 /// What the API answers to the holder of `key`.
-async fn ask(lab: &Lab, key: &str, method: Method, path: &str, body: &Value) -> Answer {
-    let request = lab.request(method, &format!("/api/admin/{path}"));
+async fn ask(stack: &TestStack, key: &str, method: Method, path: &str, body: &Value) -> Answer {
+    let request = stack.request(method, &format!("/api/admin/{path}"));
     Answer::of(request.bearer_auth(key).json(body)).await
 }
 
 /// What a key may do, and until when, as the deployment's own key reads it.
-async fn read(lab: &Lab, id: &str) -> (Value, Value) {
-    let key = lab
+async fn read(stack: &TestStack, id: &str) -> (Value, Value) {
+    let key = stack
         .admin(Method::GET, &format!("api-keys/{id}"), None)
         .await;
     let key = key.json();
     (key["scopes"].clone(), key["expires_at"].clone())
 }
 
-fn hours_ahead(lab: &Lab, hours: i64) -> String {
-    Timestamp::from_millis(lab.clock.now().millis() + hours * 3_600_000).to_string()
+fn hours_ahead(stack: &TestStack, hours: i64) -> String {
+    Timestamp::from_millis(stack.clock.now().millis() + hours * 3_600_000).to_string()
 }
 
 #[tokio::test]
 async fn api_key_gets_no_scope_its_creator_lacks() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     for (name, actor, granted, status) in [
         ("the same", vec!["keys"], vec!["keys"], 201),
         ("reading", vec!["keys"], vec!["read"], 201),
@@ -55,9 +55,9 @@ async fn api_key_gets_no_scope_its_creator_lacks() {
             403,
         ),
     ] {
-        let (id, key) = made(&lab, &actor, None).await;
+        let (id, key) = made(&stack, &actor, None).await;
         let document = json!({"name": "Granted", "scopes": granted});
-        let answer = ask(&lab, &key, Method::POST, "api-keys", &document).await;
+        let answer = ask(&stack, &key, Method::POST, "api-keys", &document).await;
         assert_eq!(
             answer.status, status,
             "made over the API, {name}: {}",
@@ -65,29 +65,33 @@ async fn api_key_gets_no_scope_its_creator_lacks() {
         );
 
         // The same grant to a key that only reads, and to the actor's own key.
-        let (other, _) = made(&lab, &["read"], None).await;
+        let (other, _) = made(&stack, &["read"], None).await;
         let changed = if status == 201 { 200 } else { 403 };
         for target in [&other, &id] {
-            let (path, before) = (format!("api-keys/{target}"), read(&lab, target).await);
+            let (path, before) = (format!("api-keys/{target}"), read(&stack, target).await);
             let change = json!({"scopes": granted});
-            let answer = ask(&lab, &key, Method::PATCH, &path, &change).await;
+            let answer = ask(&stack, &key, Method::PATCH, &path, &change).await;
             assert_eq!(answer.status, changed, "changed, {name}: {}", answer.text);
             if changed == 403 {
                 assert_eq!(answer.json()["errors"][0]["pointer"], "/scopes", "{name}");
-                assert_eq!(read(&lab, target).await, before, "{name}: nothing changed");
+                assert_eq!(
+                    read(&stack, target).await,
+                    before,
+                    "{name}: nothing changed"
+                );
             }
         }
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn api_key_does_not_outlive_its_creator() {
-    let lab = Lab::start().await;
-    let (soon, later) = (hours_ahead(&lab, 1), hours_ahead(&lab, 2));
-    let (id, key) = made(&lab, &["keys"], Some(&soon)).await;
-    let (wide, _) = made(&lab, &["casts"], Some(&soon)).await;
-    let (other, _) = made(&lab, &["read"], Some(&soon)).await;
+    let stack = TestStack::start().await;
+    let (soon, later) = (hours_ahead(&stack, 1), hours_ahead(&stack, 2));
+    let (id, key) = made(&stack, &["keys"], Some(&soon)).await;
+    let (wide, _) = made(&stack, &["casts"], Some(&soon)).await;
+    let (other, _) = made(&stack, &["read"], Some(&soon)).await;
     for (name, method, path, body, status) in [
         (
             "a key for ever",
@@ -146,19 +150,19 @@ async fn api_key_does_not_outlive_its_creator() {
             200,
         ),
     ] {
-        let answer = ask(&lab, &key, method, &path, &body).await;
+        let answer = ask(&stack, &key, method, &path, &body).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.text);
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn console_undo_and_replay_grant_no_extra_scope() {
-    let lab = Lab::start().await;
-    let (id, key) = made(&lab, &["keys", "images"], None).await;
+    let stack = TestStack::start().await;
+    let (id, key) = made(&stack, &["keys", "images"], None).await;
     let console = Console {
-        lab: &lab,
-        cookie: sign_in(&lab, &key).await,
+        stack: &stack,
+        cookie: sign_in(&stack, &key).await,
     };
     let all = |scopes: &[&str], mut fields: Vec<(String, String)>| {
         fields.retain(|(name, _)| name != "scopes" && name != "name");
@@ -204,16 +208,17 @@ async fn console_undo_and_replay_grant_no_extra_scope() {
     }
 
     // A key that was narrowed is not widened again by taking that back.
-    let (wide, _) = made(&lab, &["casts", "settings"], None).await;
+    let (wide, _) = made(&stack, &["casts", "settings"], None).await;
     let narrowed = json!({"scopes": ["read"]});
     let path = format!("api-keys/{wide}");
     assert_eq!(
-        lab.admin(Method::PATCH, &path, Some(&narrowed))
+        stack
+            .admin(Method::PATCH, &path, Some(&narrowed))
             .await
             .status,
         200
     );
-    let log = lab
+    let log = stack
         .admin(Method::GET, &format!("audit?target={wide}"), None)
         .await;
     let entries = log.json()["items"].as_array().expect("entries").clone();
@@ -222,21 +227,21 @@ async fn console_undo_and_replay_grant_no_extra_scope() {
         .as_str()
         .expect("an id")
         .to_owned();
-    for key in [&key, &lab.stack.admin_key] {
+    for key in [&key, &stack.local.admin_key] {
         let path = format!("audit/{entry}/undo");
-        let undone = ask(&lab, key, Method::POST, &path, &json!({})).await;
+        let undone = ask(&stack, key, Method::POST, &path, &json!({})).await;
         assert_eq!(
             undone.status, 409,
             "keys are never restored: {}",
             undone.text
         );
     }
-    assert_eq!(read(&lab, &wide).await.0, json!(["read"]));
+    assert_eq!(read(&stack, &wide).await.0, json!(["read"]));
 
     // A request that is repeated shows the key again, but not to an actor who has lost a right of that key since.
     let document = json!({"name": "Once", "scopes": ["images"]});
     let again = async || {
-        let request = lab
+        let request = stack
             .request(Method::POST, "/api/admin/api-keys")
             .bearer_auth(&key);
         Answer::of(request.header("idempotency-key", "once").json(&document)).await
@@ -247,17 +252,17 @@ async fn console_undo_and_replay_grant_no_extra_scope() {
     let wider = json!({"scopes": ["images", "casts"]});
     let path = format!("api-keys/{}", first.json()["id"].as_str().expect("an id"));
     assert_eq!(
-        lab.admin(Method::PATCH, &path, Some(&wider)).await.status,
+        stack.admin(Method::PATCH, &path, Some(&wider)).await.status,
         200
     );
     assert_eq!(again().await.status, 403, "widened by another since");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn roles_cannot_be_gained_through_any_route() {
-    let lab = Lab::start().await;
-    let (_, key) = made(&lab, &["people", "settings", "keys"], None).await;
+    let stack = TestStack::start().await;
+    let (_, key) = made(&stack, &["people", "settings", "keys"], None).await;
     let group = json!({"name": "Ours", "roles": ["admin"]});
     for (name, method, path, body, status) in [
         ("a group with a role", Method::POST, "groups", group, 422),
@@ -276,8 +281,8 @@ async fn roles_cannot_be_gained_through_any_route() {
             405,
         ),
     ] {
-        let answer = ask(&lab, &key, method, path, &body).await;
+        let answer = ask(&stack, &key, method, path, &body).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.text);
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -9,33 +9,33 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Duration;
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 /// A session of a link with these fields, and what its gate is told.
 struct Shared {
-    lab: Lab,
+    stack: TestStack,
     id: SessionId,
 }
 
 impl Shared {
     async fn with(fields: &Value) -> Self {
-        let lab = Lab::start().await;
-        let cast = lab.cast(fields).await;
-        let claimed = lab
-            .claim(From(1), cast["key"].as_str().expect("a key"))
+        let stack = TestStack::start().await;
+        let cast = stack.cast(fields).await;
+        let claimed = stack
+            .claim(Caller(1), cast["key"].as_str().expect("a key"))
             .await
             .json();
         let id = claimed["session_id"]
             .as_str()
             .and_then(SessionId::parse)
             .expect("an id");
-        Self { lab, id }
+        Self { stack, id }
     }
 
     async fn report(&self, report: &Report) -> Value {
-        let secret = self.lab.stack.control.keys.sessions().secret(&self.id);
+        let secret = self.stack.local.control.keys.sessions().secret(&self.id);
         let request = self
-            .lab
+            .stack
             .request(Method::POST, &format!("/session/{}/reports", self.id))
             .bearer_auth(secret.expose());
         Answer::of(request.json(report)).await.json()
@@ -44,10 +44,10 @@ impl Shared {
     /// Where this link leads: the path on our host, or the ticket.
     async fn open(&self, link: &str) -> (u16, String) {
         let path = link
-            .strip_prefix(&self.lab.stack.url)
+            .strip_prefix(&self.stack.local.url)
             .expect("a link of ours");
         let answer = Answer::of(
-            self.lab
+            self.stack
                 .request(Method::GET, path)
                 .header("accept", "text/html"),
         )
@@ -79,9 +79,9 @@ async fn share_link_works_until_revoked() {
     let (status, entrance) = shared.open(&link).await;
     assert_eq!(status, 303);
     let text = entrance.split_once("ticket=").expect("a ticket").1;
-    let keys = &shared.lab.stack.control.keys;
+    let keys = &shared.stack.local.control.keys;
     let (entry, _) =
-        EntryTicket::open(text, keys.sessions(), shared.lab.clock.now()).expect("ours");
+        EntryTicket::open(text, keys.sessions(), shared.stack.clock.now()).expect("ours");
     let ticket = entry.ticket;
     let watcher = ticket.watcher.expect("somebody");
     assert_eq!(
@@ -121,7 +121,7 @@ async fn share_link_works_until_revoked() {
     let link = again["share_link"].as_str().expect("a link").to_owned();
     assert_eq!(shared.open(&link).await.0, 303);
     shared
-        .lab
+        .stack
         .admin(
             Method::POST,
             &format!("sessions/{}/stop", shared.id),
@@ -133,7 +133,7 @@ async fn share_link_works_until_revoked() {
         "/error/share-ended",
         "the session is over"
     );
-    shared.lab.stack.stop().await;
+    shared.stack.local.stop().await;
 }
 
 #[tokio::test]
@@ -144,13 +144,13 @@ async fn viewers_need_a_login_unless_anonymous_is_allowed() {
         .expect("a link")
         .to_owned();
     let path = link
-        .strip_prefix(&shared.lab.stack.url)
+        .strip_prefix(&shared.stack.local.url)
         .expect("ours")
         .to_owned();
     assert_eq!(shared.open(&link).await, (303, format!("/login?to={path}")));
     let program = Answer::of(
         shared
-            .lab
+            .stack
             .request(Method::GET, &path)
             .header("accept", "application/json"),
     )
@@ -159,7 +159,7 @@ async fn viewers_need_a_login_unless_anonymous_is_allowed() {
         (program.status, program.code()),
         (401, "login-required".to_owned())
     );
-    shared.lab.stack.stop().await;
+    shared.stack.local.stop().await;
 }
 
 #[tokio::test]
@@ -187,11 +187,11 @@ async fn sharing_needs_permission_and_a_shareable_app() {
         );
         let on = shared.report(&Report::Share { on: true }).await;
         assert_eq!(on["share_link"].is_string(), may_share, "{name}");
-        shared.lab.stack.stop().await;
+        shared.stack.local.stop().await;
     }
-    let lab = Lab::start().await;
-    let image = lab.image().await;
-    let changed = lab
+    let stack = TestStack::start().await;
+    let image = stack.image().await;
+    let changed = stack
         .admin(
             Method::PATCH,
             &format!("images/{image}"),
@@ -201,7 +201,7 @@ async fn sharing_needs_permission_and_a_shareable_app() {
     assert_eq!(changed.status, 200, "{}", changed.text);
     let document =
         json!({"name": "Test", "image_id": image, "allow_anonymous": true, "enable_sharing": true});
-    let refused = lab.admin(Method::POST, "casts", Some(&document)).await;
+    let refused = stack.admin(Method::POST, "casts", Some(&document)).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
     assert_eq!(
         refused.json()["errors"][0]["pointer"],
@@ -209,30 +209,33 @@ async fn sharing_needs_permission_and_a_shareable_app() {
         "{}",
         refused.text
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn viewers_are_disconnected_when_sharing_or_session_ends() {
-    let lab = Lab::with_processes().await;
-    let image = lab.image().await;
+    let stack = TestStack::with_processes().await;
+    let image = stack.image().await;
     let watched = json!({"view_only": "rfb"});
     let path = format!("images/{image}");
     assert_eq!(
-        lab.admin(Method::PATCH, &path, Some(&watched)).await.status,
+        stack
+            .admin(Method::PATCH, &path, Some(&watched))
+            .await
+            .status,
         200
     );
     let fields = json!({"enable_sharing": true, "allow_anonymous_viewers": true});
-    let cast = lab.cast(&fields).await;
+    let cast = stack.cast(&fields).await;
     let key = cast["key"].as_str().expect("a key");
     for verb in ["unshare", "stop"] {
-        let claimed = lab.claim(From(1), key).await.json();
+        let claimed = stack.claim(Caller(1), key).await.json();
         let id = claimed["session_id"].as_str().expect("an id");
         let session = format!("sessions/{id}");
         let is_ready =
-            async || lab.admin(Method::GET, &session, None).await.json()["state"] == "ready";
+            async || stack.admin(Method::GET, &session, None).await.json()["state"] == "ready";
         assert!(soon(is_ready).await, "{verb}");
-        let watch = lab
+        let watch = stack
             .admin(Method::POST, &format!("{session}/watch"), None)
             .await;
         let url = watch.json()["url"].as_str().expect("a way in").to_owned();
@@ -240,16 +243,16 @@ async fn viewers_are_disconnected_when_sharing_or_session_ends() {
             .strip_prefix("http://")
             .and_then(|rest| rest.split_once('/'))
             .expect("a URL");
-        let entered = lab.http.get(format!("{}/{rest}", lab.stack.url));
+        let entered = stack.http.get(format!("{}/{rest}", stack.local.url));
         let entered = Answer::of(entered.header("host", host)).await;
         let cookie = entered
             .header("set-cookie")
             .split(';')
             .next()
             .expect("a cookie");
-        let mut events = lab
+        let mut events = stack
             .http
-            .get(format!("{}/.cast/events", lab.stack.url))
+            .get(format!("{}/.cast/events", stack.local.url))
             .header("host", host)
             .header("cookie", cookie)
             .send()
@@ -258,7 +261,7 @@ async fn viewers_are_disconnected_when_sharing_or_session_ends() {
         assert_eq!(events.status(), 200, "{verb}");
         let first = events.chunk().await.expect("a stream");
         assert!(first.is_some(), "{verb}");
-        let done = lab
+        let done = stack
             .admin(Method::POST, &format!("{session}/{verb}"), None)
             .await;
         assert_eq!(done.status, 200, "{}", done.text);
@@ -269,5 +272,5 @@ async fn viewers_are_disconnected_when_sharing_or_session_ends() {
         });
         ended.await.expect("an end");
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -13,8 +13,8 @@ use casting_core::session::Session;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
 use casting_core::{Claimed, Report, Visitor};
-use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
+use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -59,10 +59,10 @@ fn owed(rows: &[Session]) -> BTreeMap<String, u64> {
 }
 
 /// Every window says what its sessions cost; gives the largest sum.
-async fn check(world: &World) -> Result<u64> {
+async fn check(world: &SimWorld) -> Result<u64> {
     let mut largest = 0;
     for (key, owed) in owed(&world.sessions().await?) {
-        let taken = world.calm().store.quota(&key).await?;
+        let taken = world.stable_process().store.quota(&key).await?;
         ensure!(
             taken == owed,
             "{key} says {taken}, and its sessions cost {owed}"
@@ -74,17 +74,19 @@ async fn check(world: &World) -> Result<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_claims_stay_within_the_budget() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 21, Limits::default())
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(&shared_db, 21, Limits::default())
         .await
-        .expect("makes a world");
+        .expect("a world");
     let key = world.cast.settings.key.as_str().to_owned();
     for (name, hour, day) in [
         ("an hour", Some(14), None),
         ("a day", None, Some(14)),
         ("both", Some(14), Some(28)),
     ] {
-        set(world.calm(), hour, day).await.expect("is set");
+        set(world.stable_process(), hour, day)
+            .await
+            .expect("is set");
         let mut crowd = JoinSet::new();
         for n in 0..150_u32 {
             let (process, key) = (world.processes[n as usize % 3].clone(), key.clone());
@@ -92,7 +94,7 @@ async fn concurrent_claims_stay_within_the_budget() {
             crowd.spawn(async move {
                 let visitor = Visitor::from(std::net::Ipv4Addr::from(0x0a00_0000 + n).into());
                 let visit = visit(&process, &key, &visitor);
-                let acted = act(u64::from(n), Luck::Drawn { percent: 0 }, visit).await;
+                let acted = run_actor(u64::from(n), FaultPlan::Random { percent: 0 }, visit).await;
                 acted.result.expect("nobody crashes")
             });
         }
@@ -110,8 +112,8 @@ async fn concurrent_claims_stay_within_the_budget() {
         let left = check(&world).await.expect("is exact");
         assert!(left < spent / 10, "{name}: {left} of {spent} stay spent");
         // For a few seconds a process remembers what it found full.
-        world.calm().forget();
-        let again = visit(world.calm(), &key, &visitor(1)).await;
+        world.stable_process().forget();
+        let again = visit(world.stable_process(), &key, &visitor(1)).await;
         assert!(again.is_ok(), "{name}: what came back can be spent again");
         world.clear().await.expect("ends");
         // The next case has a day of its own.
@@ -121,11 +123,11 @@ async fn concurrent_claims_stay_within_the_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn reached_budget_resets_with_its_window() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let world = World::make(&ground, 22, Limits::default())
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = SimWorld::new(&shared_db, 22, Limits::default())
         .await
-        .expect("makes a world");
-    let (key, process) = (world.cast.settings.key.as_str(), world.calm());
+        .expect("a world");
+    let (key, process) = (world.cast.settings.key.as_str(), world.stable_process());
     set(process, Some(2), Some(4)).await.expect("is set");
     let ask = async || visit(process, key, &visitor(1)).await.map(drop);
     assert_eq!(ask().await, Ok(()), "the first of the hour");
@@ -141,13 +143,18 @@ async fn reached_budget_resets_with_its_window() {
 }
 
 /// Visitors, gates and administrators, whose calls fail and whose processes die.
-async fn history(_: &Ground, seed: u64) -> Result<usize> {
+async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
     // The windows are the deployment's: no other history may spend of them.
-    let ground = Ground::lay().await?;
-    let mut world = World::make(&ground, seed, Limits::default()).await?;
+    let shared_db = SharedDb::new().await?;
+    let mut world = SimWorld::new(&shared_db, seed, Limits::default()).await?;
     let mut rng = fastrand::Rng::with_seed(seed);
     let most = rng.u32(2..12);
-    set(world.calm(), Some(most), rng.bool().then_some(2 * most)).await?;
+    set(
+        world.stable_process(),
+        Some(most),
+        rng.bool().then_some(2 * most),
+    )
+    .await?;
     let key = world.cast.settings.key.as_str().to_owned();
     let mut given = 0;
     for step in 0..8_u64 {
@@ -183,8 +190,10 @@ async fn history(_: &Ground, seed: u64) -> Result<usize> {
                         _ => visit(&process, &key, &visitor).await.is_ok(),
                     }
                 };
-                let luck = Luck::Drawn { percent };
-                act(seed * 1000 + step * 10 + n, luck, deed).await.result
+                let faults = FaultPlan::Random { percent };
+                run_actor(seed * 1000 + step * 10 + n, faults, deed)
+                    .await
+                    .result
             });
         }
         while let Some(acted) = actors.join_next().await {

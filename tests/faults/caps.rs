@@ -13,9 +13,9 @@ use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::State;
 use casting_core::testing::user;
 use casting_core::{Claimed, Report, Visitor};
-use casting_tests::faults::{Luck, act};
-use casting_tests::world::{
-    Ground, Limits, LiveCount, World, claim, limit_deployment, limit_link, open, visitor,
+use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::sim_world::{
+    Limits, LiveCount, SharedDb, SimWorld, claim, limit_deployment, limit_link, open, visitor,
 };
 use tokio::task::JoinSet;
 
@@ -31,14 +31,14 @@ enum Limit {
 impl Limit {
     const ALL: [Self; 2] = [Self::Link, Self::Deployment];
 
-    async fn set(self, process: &Control, world: &World, most: Option<u32>) -> Result<()> {
+    async fn set(self, process: &Control, world: &SimWorld, most: Option<u32>) -> Result<()> {
         match self {
             Self::Link => limit_link(process, &world.cast.id, most).await,
             Self::Deployment => limit_deployment(process, most).await,
         }
     }
 
-    async fn counted(self, world: &World) -> Result<LiveCount> {
+    async fn counted(self, world: &SimWorld) -> Result<LiveCount> {
         let [link, deployment] = world.live_counts().await?;
         Ok(match self {
             Self::Link => link,
@@ -55,7 +55,11 @@ impl Limit {
 }
 
 /// A visitor of this process gets a session, which becomes ready; or is refused.
-async fn visit(process: &Control, world: &World, visitor: &Visitor) -> Result<Claimed, DenialCode> {
+async fn visit(
+    process: &Control,
+    world: &SimWorld,
+    visitor: &Visitor,
+) -> Result<Claimed, DenialCode> {
     let key = world.cast.settings.key.as_str();
     let claimed = async {
         let opened = open(process, key, visitor).await?;
@@ -76,15 +80,18 @@ async fn be_ready(process: &Control, claimed: &Claimed) -> Result<()> {
     Ok(())
 }
 
-async fn end(world: &mut World, claimed: &Claimed) -> Result<()> {
-    let ended = world.calm().end_as_administrator(&claimed.session.id).await;
+async fn end(world: &mut SimWorld, claimed: &Claimed) -> Result<()> {
+    let ended = world
+        .stable_process()
+        .end_as_administrator(&claimed.session.id)
+        .await;
     ended.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
     world.settle().await
 }
 
 /// A limit that is set while three sessions live counts them, in every process.
-async fn walk(ground: &Ground, limit: Limit, seed: u64) -> Result<()> {
-    let mut world = World::make(ground, seed, Limits::default()).await?;
+async fn walk(shared_db: &SharedDb, limit: Limit, seed: u64) -> Result<()> {
+    let mut world = SimWorld::new(shared_db, seed, Limits::default()).await?;
     world.is_limited_late = true;
     let mut live = Vec::new();
     for n in 0..3 {
@@ -95,7 +102,7 @@ async fn walk(ground: &Ground, limit: Limit, seed: u64) -> Result<()> {
                 .expect("no limit"),
         );
     }
-    let refused = async |world: &World, name: &str| -> Result<()> {
+    let refused = async |world: &SimWorld, name: &str| -> Result<()> {
         for (n, process) in world.processes.iter().enumerate() {
             let denied = visit(process, world, &visitor(7)).await.err();
             ensure!(
@@ -105,7 +112,7 @@ async fn walk(ground: &Ground, limit: Limit, seed: u64) -> Result<()> {
         }
         Ok(())
     };
-    let counted = async |world: &World, taken: u32| -> Result<()> {
+    let counted = async |world: &SimWorld, taken: u32| -> Result<()> {
         let is = limit.counted(world).await?;
         let expected = LiveCount {
             taken,
@@ -161,17 +168,17 @@ async fn walk(ground: &Ground, limit: Limit, seed: u64) -> Result<()> {
 
 #[tokio::test(start_paused = true)]
 async fn new_limit_counts_sessions_from_before() {
-    let ground = Ground::lay().await.expect("ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     for (n, limit) in Limit::ALL.into_iter().enumerate() {
-        let walked = walk(&ground, limit, 70_000 + n as u64).await;
+        let walked = walk(&shared_db, limit, 70_000 + n as u64).await;
         walked.unwrap_or_else(|error| panic!("{limit:?}: {error:#}"));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn limit_of_an_older_version_is_counted_at_the_next_claim() {
-    let ground = Ground::lay().await.expect("ground");
-    let mut world = World::make(&ground, 71_000, Limits::default())
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(&shared_db, 71_000, Limits::default())
         .await
         .expect("a world");
     world.is_limited_late = true;
@@ -214,8 +221,8 @@ async fn limit_of_an_older_version_is_counted_at_the_next_claim() {
 
 #[tokio::test(start_paused = true)]
 async fn new_user_limit_counts_sessions_from_before() {
-    let ground = Ground::lay().await.expect("ground");
-    let mut world = World::make(&ground, 72_000, Limits::default())
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(&shared_db, 72_000, Limits::default())
         .await
         .expect("a world");
     let ann = |n| Visitor {
@@ -254,16 +261,21 @@ async fn new_user_limit_counts_sessions_from_before() {
     }
 }
 
-async fn taken_by(world: &World, user: &UserId) -> u64 {
+async fn taken_by(world: &SimWorld, user: &UserId) -> u64 {
     let key = Quota::unlimited(QuotaKind::User, user.as_str()).key;
-    world.calm().store.quota(&key).await.expect("a count")
+    world
+        .stable_process()
+        .store
+        .quota(&key)
+        .await
+        .expect("a count")
 }
 
 #[test]
 fn counts_stay_within_limits_in_random_histories() {
     let given = share_of_each_core(count().div_ceil(10), |seeds| {
-        play(seeds, &async |ground, seed| {
-            history(ground, 80_000 + seed).await
+        play(seeds, &async |shared_db, seed| {
+            history(shared_db, 80_000 + seed).await
         })
     });
     assert!(given as u64 >= count() / 10, "{given} sessions are too few");
@@ -279,7 +291,7 @@ struct Watched {
 impl Watched {
     /// Whatever went on in a step, new sessions did not bring the count above the limit that held all through it; only those that lived
     /// without being counted may have come on top.
-    async fn check(&mut self, world: &World, most: Option<u32>, is_changed: bool) -> Result<()> {
+    async fn check(&mut self, world: &SimWorld, most: Option<u32>, is_changed: bool) -> Result<()> {
         let now = self.limit.counted(world).await?;
         if let (Some(most), false) = (most, is_changed) {
             let before = self.counted;
@@ -295,11 +307,11 @@ impl Watched {
     }
 }
 
-async fn history(ground: &Ground, seed: u64) -> Result<usize> {
+async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut world = World::make(ground, seed, Limits::default()).await?;
+    let mut world = SimWorld::new(shared_db, seed, Limits::default()).await?;
     world.is_limited_late = true;
-    limit_deployment(world.calm(), None).await?;
+    limit_deployment(world.stable_process(), None).await?;
     let mut watched = Limit::ALL.map(|limit| Watched {
         limit,
         most: None,
@@ -310,9 +322,9 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     });
     let (mut undelivered, mut claims) = (Vec::new(), Vec::new());
     for step in 0..6 {
-        undelivered.extend(world.news());
+        undelivered.extend(world.events());
         let faulty = rng.u8(0..3) == 0;
-        let luck = || Luck::Drawn {
+        let faults = || FaultPlan::Random {
             percent: if faulty { 15 } else { 0 },
         };
         let mut changed = [false; 2];
@@ -324,7 +336,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                 &mut rng,
                 &world,
                 process,
-                luck(),
+                faults(),
                 &claims,
                 &mut undelivered,
                 seed * 1000 + step * 10 + n,
@@ -340,10 +352,10 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                 world.processes[rng.usize(0..3)].clone(),
                 world.cast.id.clone(),
             );
-            let (luck, seed) = (luck(), seed * 1000 + step * 10 + 8);
+            let (faults, seed) = (faults(), seed * 1000 + step * 10 + 8);
             actors.spawn(async move {
                 // An administrator whose function dies may have changed the limit or not.
-                act(seed + n as u64, luck, async {
+                run_actor(seed + n as u64, faults, async {
                     match limit {
                         Limit::Link => limit_link(&process, &cast, most).await,
                         Limit::Deployment => limit_deployment(&process, most).await,
@@ -384,14 +396,14 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         tokio::time::sleep(Duration::from_secs(rng.u64(0..60))).await;
     }
     for event in undelivered {
-        casting_fn_lifecycle::handle(world.calm(), event)
+        casting_fn_lifecycle::handle(world.stable_process(), event)
             .await
             .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
     // Whatever crashed, all are counted once the sweep has looked after them.
     world.settle().await?;
     tokio::time::sleep(Duration::from_secs(301)).await;
-    world.calm().sweep().await?;
+    world.stable_process().sweep().await?;
     for watched in &watched {
         let now = watched.limit.counted(&world).await?;
         ensure!(
@@ -413,6 +425,6 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     for counted in world.live_counts().await? {
         ensure!(counted.taken == 0, "all have ended, and {counted:?}");
     }
-    limit_deployment(world.calm(), None).await?;
+    limit_deployment(world.stable_process(), None).await?;
     Ok(claims.len())
 }

@@ -8,11 +8,15 @@ use casting_core::ports::Store;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::testing::{SeededEntropy, user};
 use casting_core::{CHANGE_SECONDS, ClaimRequest, Visitor};
-use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
+use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 
 /// A change by an administrator that this instance is not told of.
-async fn change(world: &World, settings: impl FnOnce(&mut CastSettings), remaining: Option<u64>) {
+async fn change(
+    world: &SimWorld,
+    settings: impl FnOnce(&mut CastSettings),
+    remaining: Option<u64>,
+) {
     let before = world.cast_now().await.expect("is there");
     let mut after = Cast {
         version: before.version + 1,
@@ -21,7 +25,7 @@ async fn change(world: &World, settings: impl FnOnce(&mut CastSettings), remaini
     settings(&mut after.settings);
     let change = remaining.map_or(CounterChange::Keep, CounterChange::Set);
     after.counter = before.counter.changed(change);
-    let store = &world.calm().store;
+    let store = &world.stable_process().store;
     store
         .replace_cast(&before, &after, change, None)
         .await
@@ -29,7 +33,7 @@ async fn change(world: &World, settings: impl FnOnce(&mut CastSettings), remaini
 }
 
 /// What a visitor at another address is refused with; `None`: they get a session.
-async fn refused(world: &World, n: u8) -> Option<&'static str> {
+async fn refused(world: &SimWorld, n: u8) -> Option<&'static str> {
     let (process, key) = (&world.processes[1], world.cast.settings.key.as_str());
     let opened = match open(process, key, &visitor(n)).await {
         Ok(opened) => opened,
@@ -45,14 +49,14 @@ async fn later() {
 
 #[tokio::test(start_paused = true)]
 async fn change_reaches_other_instances_within_seconds() {
-    let ground = Ground::lay().await.expect("lays the ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     let one = |total, live| Limits {
         total,
         live,
         ..Limits::default()
     };
     // The last place is taken, then raised.
-    let world = World::make(&ground, 1, one(Some(1), None)).await;
+    let world = SimWorld::new(&shared_db, 1, one(Some(1), None)).await;
     let world = world.expect("a world");
     assert_eq!(refused(&world, 1).await, None);
     assert_eq!(refused(&world, 2).await, Some("no-sessions-left"));
@@ -70,7 +74,7 @@ async fn change_reaches_other_instances_within_seconds() {
     later().await;
     assert_eq!(refused(&world, 5).await, None, "raised once more");
 
-    let world = World::make(&ground, 2, one(None, Some(1))).await;
+    let world = SimWorld::new(&shared_db, 2, one(None, Some(1))).await;
     let world = world.expect("a world");
     assert_eq!(refused(&world, 1).await, None);
     assert_eq!(refused(&world, 2).await, Some("cast-busy"));
@@ -78,7 +82,7 @@ async fn change_reaches_other_instances_within_seconds() {
     later().await;
     assert_eq!(refused(&world, 3).await, None, "the cap was raised");
 
-    let world = World::make(&ground, 3, Limits::default()).await;
+    let world = SimWorld::new(&shared_db, 3, Limits::default()).await;
     let world = world.expect("a world");
     assert_eq!(refused(&world, 1).await, None);
     change(&world, |cast| cast.enabled = false, None).await;
@@ -88,7 +92,7 @@ async fn change_reaches_other_instances_within_seconds() {
     later().await;
     assert_eq!(refused(&world, 3).await, None, "on again");
 
-    let store = &world.calm().store;
+    let store = &world.stable_process().store;
     let mut system = System::default();
     let before = store.record::<System>(SYSTEM_ID).await.expect("reads");
     system.settings.max_sessions = Some(0);
@@ -103,12 +107,12 @@ async fn change_reaches_other_instances_within_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn refunded_session_is_visible_at_once_in_its_instance() {
-    let ground = Ground::lay().await.expect("lays the ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     let limits = Limits {
         total: Some(1),
         ..Limits::default()
     };
-    let world = World::make(&ground, 4, limits).await.expect("a world");
+    let world = SimWorld::new(&shared_db, 4, limits).await.expect("a world");
     let (process, key) = (&world.processes[1], world.cast.settings.key.as_str());
     let opened = open(process, key, &visitor(1)).await.expect("opens");
     let first = claim(process, key, &opened, &visitor(1)).await;
@@ -129,7 +133,7 @@ async fn refunded_session_is_visible_at_once_in_its_instance() {
 
 #[tokio::test(start_paused = true)]
 async fn link_open_looks_up_sessions_only_for_resumable_links() {
-    let ground = Ground::lay().await.expect("lays the ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     let ann = Visitor {
         user: Some(user(1)),
         ..visitor(1)
@@ -144,12 +148,19 @@ async fn link_open_looks_up_sessions_only_for_resumable_links() {
             resume,
             ..Limits::default()
         };
-        let world = World::make(&ground, 10 + u64::from(resume), limits).await;
+        let world = SimWorld::new(&shared_db, 10 + u64::from(resume), limits).await;
         let world = world.expect("a world");
         let key = world.cast.settings.key.as_str();
-        open(world.calm(), key, visitor).await.expect("opens");
+        open(world.stable_process(), key, visitor)
+            .await
+            .expect("opens");
         let before = world.snapshot().await.expect("reads everything");
-        let again = act(1, Luck::Good, open(world.calm(), key, visitor)).await;
+        let again = run_actor(
+            1,
+            FaultPlan::None,
+            open(world.stable_process(), key, visitor),
+        )
+        .await;
         again.result.expect("no crash").expect("opens");
         assert_eq!(again.spent.reads > 0.0, more, "{name}: {:?}", again.spent);
         assert_eq!(again.spent.writes, 0.0, "{name}");
@@ -160,7 +171,7 @@ async fn link_open_looks_up_sessions_only_for_resumable_links() {
 
 #[tokio::test(start_paused = true)]
 async fn disabled_and_unknown_links_cost_the_same() {
-    let ground = Ground::lay().await.expect("lays the ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     let limits = Limits {
         total: Some(1),
         live: Some(1),
@@ -169,10 +180,17 @@ async fn disabled_and_unknown_links_cost_the_same() {
         resume: true,
         ..Limits::default()
     };
-    let world = World::make(&ground, 20, limits).await.expect("a world");
-    let other = World::make(&ground, 21, Limits::default()).await;
+    let world = SimWorld::new(&shared_db, 20, limits)
+        .await
+        .expect("a world");
+    let other = SimWorld::new(&shared_db, 21, Limits::default()).await;
     let other = other.expect("a world");
-    let foreign = open(other.calm(), other.cast.settings.key.as_str(), &visitor(1)).await;
+    let foreign = open(
+        other.stable_process(),
+        other.cast.settings.key.as_str(),
+        &visitor(1),
+    )
+    .await;
     let foreign = foreign.expect("opens").ticket;
     change(&world, |cast| cast.enabled = false, None).await;
     let entropy = SeededEntropy::new(22);
@@ -206,9 +224,9 @@ async fn disabled_and_unknown_links_cost_the_same() {
                         }
                     }
                 };
-                let act = act(1, Luck::Good, visit).await;
-                assert_eq!(act.result.expect("no crash"), Some("unknown-cast"));
-                found.push((act.calls, act.spent.reads));
+                let run_actor = run_actor(1, FaultPlan::None, visit).await;
+                assert_eq!(run_actor.result.expect("no crash"), Some("unknown-cast"));
+                found.push((run_actor.calls, run_actor.spent.reads));
             }
             assert_eq!(found[0], found[1], "{who}, {name}");
         }
@@ -216,9 +234,9 @@ async fn disabled_and_unknown_links_cost_the_same() {
         for key in keys {
             let process = world.new_process();
             let seen = process.standing(key, visitor.address, None);
-            let act = act(1, Luck::Good, seen).await;
-            act.result.expect("no crash").expect("stands");
-            badges.push((act.calls, act.spent));
+            let run_actor = run_actor(1, FaultPlan::None, seen).await;
+            run_actor.result.expect("no crash").expect("stands");
+            badges.push((run_actor.calls, run_actor.spent));
         }
         assert_eq!(badges[0], badges[1], "{who}, badge");
     }

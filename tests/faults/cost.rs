@@ -3,8 +3,8 @@
 
 use casting_core::cast::{CountBy, IpLimit};
 use casting_core::{ClaimRequest, Claimed};
-use casting_tests::faults::{Luck, Spent, act};
-use casting_tests::world::{Ground, Limits, World, open, visitor};
+use casting_tests::faults::{FaultPlan, Spent, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
 
 use crate::pools::fill;
 
@@ -34,17 +34,17 @@ fn line(name: &str, requests: f64, milliseconds: f64, spent: Spent) -> String {
 }
 
 /// The first claim of a link with these limits, and its first status.
-async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
-    let mut world = World::make(ground, seed, limits.clone())
+async fn claim(shared_db: &SharedDb, seed: u64, limits: Limits) -> (Spent, Spent) {
+    let mut world = SimWorld::new(shared_db, seed, limits.clone())
         .await
         .expect("a world");
     fill(&mut world, 3).await.expect("its pool is filled");
-    let (process, key) = (world.calm(), world.cast.settings.key.as_str());
+    let (process, key) = (world.stable_process(), world.cast.settings.key.as_str());
     let opened = open(process, key, &visitor(1)).await.expect("is open");
     let captcha = limits.captcha.then(|| "good".to_owned());
-    let claimed = act(
+    let claimed = run_actor(
         1,
-        Luck::Good,
+        FaultPlan::None,
         process.claim(key, &ClaimRequest { captcha, ..opened }, &visitor(1)),
     )
     .await;
@@ -58,9 +58,9 @@ async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
         .expect("is accepted")
         .session()
         .expect("a session");
-    let asked = act(
+    let asked = run_actor(
         1,
-        Luck::Good,
+        FaultPlan::None,
         process.status(&session.id, Some(&owner_ticket)),
     )
     .await;
@@ -70,20 +70,28 @@ async fn claim(ground: &Ground, seed: u64, limits: Limits) -> (Spent, Spent) {
 
 #[tokio::test(start_paused = true)]
 async fn documented_cost_of_a_visit_is_measured() {
-    let ground = Ground::lay().await.expect("ground");
-    let world = World::make(&ground, 1, Limits::default())
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = SimWorld::new(&shared_db, 1, Limits::default())
         .await
         .expect("a world");
     let key = world.cast.settings.key.as_str();
-    let first = act(1, Luck::Good, open(world.calm(), key, &visitor(1)))
-        .await
-        .spent;
-    let again = act(1, Luck::Good, open(world.calm(), key, &visitor(2)))
-        .await
-        .spent;
+    let first = run_actor(
+        1,
+        FaultPlan::None,
+        open(world.stable_process(), key, &visitor(1)),
+    )
+    .await
+    .spent;
+    let again = run_actor(
+        1,
+        FaultPlan::None,
+        open(world.stable_process(), key, &visitor(2)),
+    )
+    .await
+    .spent;
 
-    let sold_out = World::make(
-        &ground,
+    let sold_out = SimWorld::new(
+        &shared_db,
         2,
         Limits {
             total: Some(0),
@@ -93,13 +101,23 @@ async fn documented_cost_of_a_visit_is_measured() {
     .await
     .expect("a world");
     let key = sold_out.cast.settings.key.as_str();
-    let _ = open(sold_out.calm(), key, &visitor(1)).await;
-    let told = act(1, Luck::Good, open(sold_out.calm(), key, &visitor(2))).await;
+    let _ = open(sold_out.stable_process(), key, &visitor(1)).await;
+    let told = run_actor(
+        1,
+        FaultPlan::None,
+        open(sold_out.stable_process(), key, &visitor(2)),
+    )
+    .await;
     assert!(told.result.expect("no crash").is_err());
     for _ in 0..8 {
-        let _ = open(sold_out.calm(), key, &visitor(2)).await;
+        let _ = open(sold_out.stable_process(), key, &visitor(2)).await;
     }
-    let refused = act(1, Luck::Good, open(sold_out.calm(), key, &visitor(2))).await;
+    let refused = run_actor(
+        1,
+        FaultPlan::None,
+        open(sold_out.stable_process(), key, &visitor(2)),
+    )
+    .await;
     assert!(refused.result.expect("no crash").is_err());
 
     let ip = Some(IpLimit {
@@ -108,9 +126,9 @@ async fn documented_cost_of_a_visit_is_measured() {
         by: CountBy::Address,
         exempt: Vec::new(),
     });
-    let (free, status) = claim(&ground, 3, Limits::default()).await;
+    let (free, status) = claim(&shared_db, 3, Limits::default()).await;
     let (full, _) = claim(
-        &ground,
+        &shared_db,
         4,
         Limits {
             total: Some(3),
@@ -122,7 +140,7 @@ async fn documented_cost_of_a_visit_is_measured() {
     )
     .await;
     let (staged, _) = claim(
-        &ground,
+        &shared_db,
         5,
         Limits {
             ready: Some(1),

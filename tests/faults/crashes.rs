@@ -9,8 +9,8 @@ use casting_core::ports::Store;
 use casting_core::session::{EndReason, State};
 use casting_core::testing::user;
 use casting_core::{ClaimRequest, Claimed, Next, Refusal, Report, Visitor};
-use casting_tests::faults::{Act, Fate, Luck, act};
-use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
+use casting_tests::faults::{CallFault, FaultPlan, Outcome, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 
 const LIMIT: IpLimit = IpLimit {
     sessions: 2,
@@ -43,15 +43,15 @@ const FLOWS: [Flow; 8] = [
     Flow::Sweep,
 ];
 
-/// Runs `flow` with this luck on a world of its own, lets everything settle, and checks the ledger at each step. Returns how many calls it made.
-async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
+/// Runs `flow` with this fault plan on a world of its own, lets everything settle, and checks the ledger at each step. Returns how many calls it made.
+async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usize> {
     // Each world draws ids of its own, else its tickets would find the sessions of the one before.
     static WORLDS: AtomicU64 = AtomicU64::new(1000);
     let seed = WORLDS.fetch_add(1, Ordering::Relaxed);
     // A session that is resumed has taken the last place of everything.
     let places = if flow == Flow::Resume { 1 } else { 3 };
-    let mut world = World::make(
-        ground,
+    let mut world = SimWorld::new(
+        shared_db,
         seed,
         Limits {
             total: Some(places),
@@ -67,10 +67,10 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
     .await?;
     // On the heap: unoptimised, each of them asks for more of the stack than a test's thread has to spare.
     let calls = match flow {
-        Flow::Claim => Box::pin(claim_twice(&mut world, luck)).await?,
-        Flow::Resume => Box::pin(resume_twice(&mut world, luck)).await?,
-        Flow::Bootstrap => Box::pin(bootstrap_thrice(&mut world, luck)).await?,
-        _ => Box::pin(set_in_motion(&mut world, flow, luck)).await?,
+        Flow::Claim => Box::pin(claim_twice(&mut world, faults)).await?,
+        Flow::Resume => Box::pin(resume_twice(&mut world, faults)).await?,
+        Flow::Bootstrap => Box::pin(bootstrap_thrice(&mut world, faults)).await?,
+        _ => Box::pin(set_in_motion(&mut world, flow, faults)).await?,
     };
     world
         .check_ledger()
@@ -80,13 +80,13 @@ async fn run(ground: &Ground, flow: Flow, luck: Luck) -> Result<usize> {
     Ok(calls)
 }
 
-async fn claim_twice(world: &mut World, luck: Luck) -> Result<usize> {
+async fn claim_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(&process, &key, &visitor(1))
         .await
         .map_err(|r| anyhow::anyhow!("{r:?}"))?;
-    let first = act(1, luck, claim(&process, &key, &opened, &visitor(1))).await;
+    let first = run_actor(1, faults, claim(&process, &key, &opened, &visitor(1))).await;
     // The visitor, who saw nothing or an error, clicks again: the same ticket.
     let again = claim(&process, &key, &opened, &visitor(1)).await;
     let again = again.map_err(|r| anyhow::anyhow!("the second click was refused: {r:?}"))?;
@@ -105,7 +105,7 @@ async fn claim_twice(world: &mut World, luck: Luck) -> Result<usize> {
 }
 
 /// A user whose session has taken the last place opens the link again, with an address.
-async fn resume_twice(world: &mut World, luck: Luck) -> Result<usize> {
+async fn resume_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
     let key = world.cast.settings.key.as_str().to_owned();
     let ann = Visitor {
         user: Some(user(1)),
@@ -136,7 +136,7 @@ async fn resume_twice(world: &mut World, luck: Luck) -> Result<usize> {
         };
         claim(&other, &key, &request, &ann).await.map(Some)
     };
-    let act = act(1, luck, resume()).await;
+    let run_actor = run_actor(1, faults, resume()).await;
     let again = resume().await.map_err(refused)?;
     let again = again.context("nobody must log in again")?;
     ensure!(again.session.id == id, "another session was given");
@@ -147,11 +147,11 @@ async fn resume_twice(world: &mut World, luck: Luck) -> Result<usize> {
     ensure!(now == taken, "a resume has taken something: {now:?}");
     let opened = rows[0].go.as_ref().map(|go| go.url.as_str());
     ensure!(opened == Some("https://example.com/"), "{opened:?}");
-    Ok(act.calls)
+    Ok(run_actor.calls)
 }
 
 /// A gate brings its token; then whoever has found it does, or the gate itself, which has seen no answer.
-async fn bootstrap_thrice(world: &mut World, luck: Luck) -> Result<usize> {
+async fn bootstrap_thrice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
     let [claimer, first, second] = [0, 1, 2].map(|n| world.processes[n].clone());
     let key = world.cast.settings.key.as_str().to_owned();
     let refused = |refusal: Refusal| anyhow::anyhow!("{refusal:?}");
@@ -165,8 +165,8 @@ async fn bootstrap_thrice(world: &mut World, luck: Luck) -> Result<usize> {
         .sessions()
         .named(&session.secret_key)
         .bootstrap_token(&id, session.launch.attempt);
-    let brought = act(1, luck, first.bootstrap(&id, &token)).await;
-    let row = world.calm().store.session(&id).await?;
+    let brought = run_actor(1, faults, first.bootstrap(&id, &token)).await;
+    let row = world.stable_process().store.session(&id).await?;
     let is_used = row.context("it has a row")?.bootstrapped.is_some();
     let again = second.bootstrap(&id, &token).await.is_ok();
     let last = first.bootstrap(&id, &token).await.is_ok();
@@ -190,14 +190,14 @@ async fn bootstrap_thrice(world: &mut World, luck: Luck) -> Result<usize> {
             .ecs
             .exit(&session.task.context("it has a task")?.arn, 4);
         world.settle().await?;
-        let row = world.calm().store.session(&id).await?;
+        let row = world.stable_process().store.session(&id).await?;
         let row = row.context("it has a row")?;
         ensure!(row.is_refunded(), "{row:?}");
     }
     Ok(brought.calls)
 }
 
-async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usize> {
+async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(&process, &key, &visitor(1))
@@ -218,16 +218,16 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
     let calls = match flow {
         Flow::Claim | Flow::Resume | Flow::Bootstrap => 0,
         Flow::Ready => {
-            let act = act(
+            let run_actor = run_actor(
                 1,
-                luck,
+                faults,
                 other.report(&id, &secret, Report::Ready { port: 1 }, here),
             )
             .await;
-            if act.result.is_some_and(|result| result.is_ok()) {
+            if run_actor.result.is_some_and(|result| result.is_ok()) {
                 world.served.insert(id);
             }
-            act.calls
+            run_actor.calls
         }
         Flow::End => {
             other
@@ -235,12 +235,12 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
                 .await
                 .map_err(|r| anyhow::anyhow!("{r:?}"))?;
             world.served.insert(id.clone());
-            act(1, luck, other.end(&id, Some(&owner_ticket)))
+            run_actor(1, faults, other.end(&id, Some(&owner_ticket)))
                 .await
                 .calls
         }
         Flow::EndWhileStarting => {
-            act(1, luck, other.end(&id, Some(&owner_ticket)))
+            run_actor(1, faults, other.end(&id, Some(&owner_ticket)))
                 .await
                 .calls
         }
@@ -248,15 +248,15 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
             let arn = session.task.context("it has a task")?.arn;
             world.ecs.exit(&arn, 3);
             let mut calls = 0;
-            for event in world.news() {
+            for event in world.events() {
                 // EventBridge carries an event again when the function did not take it.
-                let Act {
+                let Outcome {
                     result,
                     calls: made,
                     ..
-                } = act(
+                } = run_actor(
                     1,
-                    luck.clone(),
+                    faults.clone(),
                     casting_fn_lifecycle::handle(&other, event.clone()),
                 )
                 .await;
@@ -269,7 +269,7 @@ async fn set_in_motion(world: &mut World, flow: Flow, luck: Luck) -> Result<usiz
         }
         Flow::Sweep => {
             tokio::time::sleep(std::time::Duration::from_secs(200)).await;
-            act(1, luck, other.sweep()).await.calls
+            run_actor(1, faults, other.sweep()).await.calls
         }
     };
     Ok(calls)
@@ -298,22 +298,22 @@ fn on_main_stack(test: impl Future<Output = ()> + Send + 'static) {
 }
 
 async fn no_call_breaks_the_ledger() {
-    let ground = Ground::lay().await.expect("lays the ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     for flow in FLOWS {
-        let calls = run(&ground, flow, Luck::Good)
+        let calls = run(&shared_db, flow, FaultPlan::None)
             .await
             .unwrap_or_else(|error| panic!("{flow:?} without faults: {error:#}"));
         assert!(calls > 0, "{flow:?} makes no calls, so nothing was tested");
         for call in 0..calls {
-            for fate in [
-                Fate::CrashBefore,
-                Fate::CrashAfter,
-                Fate::LostBefore,
-                Fate::LostAfter,
+            for call_fault in [
+                CallFault::CrashBefore,
+                CallFault::CrashAfter,
+                CallFault::LostBefore,
+                CallFault::LostAfter,
             ] {
-                let luck = Luck::At(call, fate.clone());
-                run(&ground, flow, luck).await.unwrap_or_else(|error| {
-                    panic!("{flow:?}, {fate:?} at call {call} of {calls}: {error:#}")
+                let faults = FaultPlan::At(call, call_fault.clone());
+                run(&shared_db, flow, faults).await.unwrap_or_else(|error| {
+                    panic!("{flow:?}, {call_fault:?} at call {call} of {calls}: {error:#}")
                 });
             }
         }
@@ -322,9 +322,9 @@ async fn no_call_breaks_the_ledger() {
 
 #[tokio::test(start_paused = true)]
 async fn refused_ecs_start_refunds_and_reports() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(
-        &ground,
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(
+        &shared_db,
         2,
         Limits {
             total: Some(1),
@@ -333,9 +333,9 @@ async fn refused_ecs_start_refunds_and_reports() {
         },
     )
     .await
-    .expect("makes a world");
+    .expect("a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let process = world.calm();
+    let process = world.stable_process();
     world.refuse_starts(1);
     let opened = open(process, &key, &visitor(1)).await.expect("opens");
     let refusal = claim(process, &key, &opened, &visitor(1))
@@ -361,8 +361,10 @@ async fn refused_ecs_start_refunds_and_reports() {
     );
     world.check_ledger().await.expect("holds");
     // The place and the slot are free again.
-    let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    claim(world.calm(), &key, &opened, &visitor(1))
+    let opened = open(world.stable_process(), &key, &visitor(1))
+        .await
+        .expect("opens");
+    claim(world.stable_process(), &key, &opened, &visitor(1))
         .await
         .expect("is given a session");
     world.clear().await.expect("ends");
@@ -370,9 +372,9 @@ async fn refused_ecs_start_refunds_and_reports() {
 
 #[tokio::test(start_paused = true)]
 async fn start_timeout_stops_and_refunds() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(
-        &ground,
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(
+        &shared_db,
         3,
         Limits {
             total: Some(1),
@@ -381,10 +383,12 @@ async fn start_timeout_stops_and_refunds() {
         },
     )
     .await
-    .expect("makes a world");
+    .expect("a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let claimed = claim(world.calm(), &key, &opened, &visitor(1))
+    let opened = open(world.stable_process(), &key, &visitor(1))
+        .await
+        .expect("opens");
+    let claimed = claim(world.stable_process(), &key, &opened, &visitor(1))
         .await
         .expect("is given a session");
     assert_eq!(
@@ -394,7 +398,7 @@ async fn start_timeout_stops_and_refunds() {
     tokio::time::sleep(std::time::Duration::from_secs(181)).await;
     world.settle().await.expect("settles");
     let row = world
-        .calm()
+        .stable_process()
         .store
         .session(&claimed.session.id)
         .await
@@ -424,9 +428,9 @@ async fn start_timeout_stops_and_refunds() {
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_sweeps_and_duplicate_events_release_once() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(
-        &ground,
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(
+        &shared_db,
         4,
         Limits {
             total: Some(2),
@@ -435,32 +439,34 @@ async fn concurrent_sweeps_and_duplicate_events_release_once() {
         },
     )
     .await
-    .expect("makes a world");
+    .expect("a world");
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let claimed = claim(world.calm(), &key, &opened, &visitor(1))
+    let opened = open(world.stable_process(), &key, &visitor(1))
+        .await
+        .expect("opens");
+    let claimed = claim(world.stable_process(), &key, &opened, &visitor(1))
         .await
         .expect("is given a session");
     tokio::time::sleep(std::time::Duration::from_secs(200)).await;
     world
         .ecs
         .exit(&claimed.session.task.expect("has a task").arn, 1);
-    let mut news = world.news();
-    news.extend(news.clone());
-    news.reverse();
+    let mut events = world.events();
+    events.extend(events.clone());
+    events.reverse();
     let (a, b) = (world.processes[1].clone(), world.processes[2].clone());
-    let slow = || Luck::Drawn { percent: 0 };
+    let slow = || FaultPlan::Random { percent: 0 };
     let carry = async {
-        for event in news {
+        for event in events {
             casting_fn_lifecycle::handle(&a, event)
                 .await
                 .expect("takes it");
         }
     };
     let (one, two, _) = tokio::join!(
-        act(1, slow(), a.sweep()),
-        act(2, slow(), b.sweep()),
-        act(3, slow(), carry)
+        run_actor(1, slow(), a.sweep()),
+        run_actor(2, slow(), b.sweep()),
+        run_actor(3, slow(), carry)
     );
     assert!(one.result.is_some() && two.result.is_some());
     assert_eq!(
@@ -472,9 +478,9 @@ async fn concurrent_sweeps_and_duplicate_events_release_once() {
 
 #[tokio::test(start_paused = true)]
 async fn repeated_previews_write_nothing() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let world = World::make(
-        &ground,
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = SimWorld::new(
+        &shared_db,
         6,
         Limits {
             total: Some(1),
@@ -483,7 +489,7 @@ async fn repeated_previews_write_nothing() {
         },
     )
     .await
-    .expect("makes a world");
+    .expect("a world");
     let before = world.snapshot().await.expect("reads everything");
     assert!(
         before.len() >= 3,

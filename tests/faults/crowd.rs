@@ -2,14 +2,14 @@
 
 use casting_core::Visitor;
 use casting_core::denial::DenialCode;
-use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, Limits, World, claim, open};
+use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open};
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_claims_get_exactly_a_hundred_sessions() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(
-        &ground,
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(
+        &shared_db,
         5,
         Limits {
             total: Some(100),
@@ -17,7 +17,7 @@ async fn a_thousand_claims_get_exactly_a_hundred_sessions() {
         },
     )
     .await
-    .expect("makes a world");
+    .expect("a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let visitors: Vec<Visitor> = (0..1000u32)
         .map(|n| Visitor::from(std::net::Ipv4Addr::from(0x0a00_0000 + n).into()))
@@ -31,7 +31,7 @@ async fn a_thousand_claims_get_exactly_a_hundred_sessions() {
                 let opened = open(&process, &key, &visitor).await?;
                 claim(&process, &key, &opened, &visitor).await
             };
-            act(n as u64, Luck::Drawn { percent: 0 }, claim)
+            run_actor(n as u64, FaultPlan::Random { percent: 0 }, claim)
                 .await
                 .result
                 .expect("nobody crashes")

@@ -12,8 +12,8 @@ use casting_boot::Control;
 use casting_core::cast::{CountBy, IpLimit};
 use casting_core::ids::SessionId;
 use casting_core::{Claimed, Report};
-use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
+use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -35,7 +35,9 @@ pub enum Done {
 #[test]
 fn ledger_holds_in_random_histories() {
     let given: usize = share_of_each_core(count(), |seeds| {
-        play(seeds, &async |ground, seed| history(ground, seed).await)
+        play(seeds, &async |shared_db, seed| {
+            history(shared_db, seed).await
+        })
     });
     assert!(
         given as u64 >= count(),
@@ -76,27 +78,27 @@ pub fn share_of_each_core(
     })
 }
 
-/// How many histories share a ground. A round of the pools looks at every pool of the database, also those of histories that are over:
-/// on one ground for all, the time would grow with the square of their number.
+/// How many histories share a database. A round of the pools looks at every pool of the database, also those of histories that are over:
+/// on one database for all, the time would grow with the square of their number.
 const ON_ONE_GROUND: usize = 10;
 
 /// Plays these histories one after the other, in virtual time.
 pub fn play(
     seeds: impl Iterator<Item = u64>,
-    history: &impl AsyncFn(&Ground, u64) -> Result<usize>,
+    history: &impl AsyncFn(&SharedDb, u64) -> Result<usize>,
 ) -> Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()?;
     runtime.block_on(async {
-        let mut ground = Ground::lay().await?;
+        let mut shared_db = SharedDb::new().await?;
         let mut given = 0;
         for (n, seed) in seeds.enumerate() {
             if n > 0 && n % ON_ONE_GROUND == 0 {
-                ground = Ground::lay().await?;
+                shared_db = SharedDb::new().await?;
             }
-            given += history(&ground, seed)
+            given += history(&shared_db, seed)
                 .await
                 .with_context(|| format!("history with CASTING_TEST_SEED={seed} failed"))?;
         }
@@ -109,7 +111,7 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-async fn history(ground: &Ground, seed: u64) -> Result<usize> {
+async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let total = rng.bool().then(|| rng.u64(1..5));
     let ip = rng.bool().then(|| IpLimit {
@@ -120,8 +122,8 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     });
     let live = rng.bool().then(|| rng.u32(1..4));
     let captcha = rng.u8(0..3) == 0;
-    let mut world = World::make(
-        ground,
+    let mut world = SimWorld::new(
+        shared_db,
         seed,
         Limits {
             total,
@@ -142,11 +144,11 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         if rng.u8(0..8) == 0 {
             world.refuse_starts(rng.usize(1..3));
         }
-        undelivered.extend(world.news());
+        undelivered.extend(world.events());
         let mut actors = JoinSet::new();
         for n in 0..rng.u64(1..7) {
             let process = world.processes[rng.usize(0..3)].clone();
-            let luck = Luck::Drawn {
+            let faults = FaultPlan::Random {
                 percent: if rng.bool() { 0 } else { 15 },
             };
             send_actor(
@@ -154,7 +156,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
                 &mut rng,
                 &world,
                 process,
-                luck,
+                faults,
                 &claims,
                 &mut undelivered,
                 seed * 1000 + step as u64 * 10 + n,
@@ -189,7 +191,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
     }
     for event in undelivered {
-        casting_fn_lifecycle::handle(world.calm(), event)
+        casting_fn_lifecycle::handle(world.stable_process(), event)
             .await
             .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
@@ -202,9 +204,9 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
 pub fn send_actor(
     actors: &mut JoinSet<Done>,
     rng: &mut fastrand::Rng,
-    world: &World,
+    world: &SimWorld,
     process: Arc<Control>,
-    luck: Luck,
+    faults: FaultPlan,
     claims: &[Claimed],
     undelivered: &mut Vec<Value>,
     seed: u64,
@@ -215,7 +217,8 @@ pub fn send_actor(
         (0..=4, _) | (_, None) => {
             let (proof, again) = ((rng.u8(1..4), rng.u8(1..9)), rng.bool());
             let other = world.processes[rng.usize(0..3)].clone();
-            actors.spawn(async move { visit(process, other, key, proof, again, luck, seed).await });
+            actors
+                .spawn(async move { visit(process, other, key, proof, again, faults, seed).await });
         }
         (5..=6, Some(claimed)) => {
             // A gate speaks only out of a task that runs.
@@ -231,7 +234,10 @@ pub fn send_actor(
                     .named("")
                     .bootstrap_token(&id, launch);
                 actors.spawn(async move {
-                    match act(seed, luck, process.bootstrap(&id, &token)).await.result {
+                    match run_actor(seed, faults, process.bootstrap(&id, &token))
+                        .await
+                        .result
+                    {
                         Some(Ok(_)) => Done::HasSecret(id),
                         _ => Done::Nothing,
                     }
@@ -248,7 +254,7 @@ pub fn send_actor(
                 let id = claimed.session.id;
                 let report =
                     process.report(&id, &secret, Report::Ready { port: 1 }, visitor(9).address);
-                match act(seed, luck, report).await.result {
+                match run_actor(seed, faults, report).await.result {
                     Some(Ok(_)) => Done::Served(id),
                     _ => Done::Nothing,
                 }
@@ -256,9 +262,9 @@ pub fn send_actor(
         }
         (7, Some(claimed)) => {
             actors.spawn(async move {
-                act(
+                run_actor(
                     seed,
-                    luck,
+                    faults,
                     process.end(&claimed.session.id, Some(&claimed.owner_ticket)),
                 )
                 .await;
@@ -279,9 +285,9 @@ pub fn send_actor(
                 undelivered[at].clone()
             };
             actors.spawn(async move {
-                match act(
+                match run_actor(
                     seed,
-                    luck,
+                    faults,
                     casting_fn_lifecycle::handle(&process, event.clone()),
                 )
                 .await
@@ -294,7 +300,7 @@ pub fn send_actor(
         }
         _ => {
             actors.spawn(async move {
-                act(seed, luck, process.sweep()).await;
+                run_actor(seed, faults, process.sweep()).await;
                 Done::Nothing
             });
         }
@@ -308,7 +314,7 @@ async fn visit(
     key: String,
     proof: Proof,
     again: bool,
-    luck: Luck,
+    faults: FaultPlan,
     seed: u64,
 ) -> Done {
     let who = visitor(proof.0);
@@ -316,11 +322,11 @@ async fn visit(
         return Done::Nothing;
     };
     opened.captcha = Some(format!("good-{}", proof.1));
-    let first = act(seed, luck.clone(), claim(&process, &key, &opened, &who));
+    let first = run_actor(seed, faults.clone(), claim(&process, &key, &opened, &who));
     let claimed = if again {
         let (first, second) = tokio::join!(
             first,
-            act(seed + 7, luck, claim(&other, &key, &opened, &who))
+            run_actor(seed + 7, faults, claim(&other, &key, &opened, &who))
         );
         first
             .result

@@ -3,7 +3,7 @@
 use casting_core::denial::DenialCode;
 use casting_core::ticket::EntryTicket;
 use casting_core::{ClaimRequest, Report};
-use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 
 /// The ticket in the address through which a session is entered.
 fn ticket_in(address: &str) -> &str {
@@ -14,15 +14,17 @@ fn ticket_in(address: &str) -> &str {
 
 #[tokio::test(start_paused = true)]
 async fn pages_and_sessions_survive_a_key_rotation() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(&ground, 50, Limits::default())
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(&shared_db, 50, Limits::default())
         .await
-        .expect("makes a world");
+        .expect("a world");
     let key = world.cast.settings.key.as_str().to_owned();
     let here = |n| visitor(n).address;
-    let old = world.calm().keys.clone();
-    let page = open(world.calm(), &key, &visitor(1)).await.expect("opens");
-    let running = claim(world.calm(), &key, &page, &visitor(1))
+    let old = world.stable_process().keys.clone();
+    let page = open(world.stable_process(), &key, &visitor(1))
+        .await
+        .expect("opens");
+    let running = claim(world.stable_process(), &key, &page, &visitor(1))
         .await
         .expect("is given a session");
     let id = running.session.id.clone();
@@ -31,9 +33,13 @@ async fn pages_and_sessions_survive_a_key_rotation() {
     let token = old.sessions().named("").bootstrap_token(&id, attempt);
     let asked = ClaimRequest {
         idempotency_key: Some("once".into()),
-        ..open(world.calm(), &key, &visitor(2)).await.expect("opens")
+        ..open(world.stable_process(), &key, &visitor(2))
+            .await
+            .expect("opens")
     };
-    let unclaimed = open(world.calm(), &key, &visitor(3)).await.expect("opens");
+    let unclaimed = open(world.stable_process(), &key, &visitor(3))
+        .await
+        .expect("opens");
 
     world.change_keys(true);
     let now = world.processes[1].clone();
@@ -84,7 +90,9 @@ async fn pages_and_sessions_survive_a_key_rotation() {
         .await
         .expect_err("the first key is gone");
     assert_eq!(refused.denial().code, DenialCode::NotYourSession);
-    let stale = open(world.calm(), &key, &visitor(4)).await.expect("opens");
+    let stale = open(world.stable_process(), &key, &visitor(4))
+        .await
+        .expect("opens");
     world.change_keys(true);
     claim(&world.processes[1], &key, &stale, &visitor(4))
         .await

@@ -12,8 +12,8 @@ use casting_core::ports::{Saved, Store};
 use casting_core::session::{EndReason, PoolPlace, Session, State};
 use casting_core::staging::Staging;
 use casting_core::{Claimed, Report};
-use casting_tests::faults::{Fate, Luck, act};
-use casting_tests::world::{Ground, Limits, World, claim, open, visitor};
+use casting_tests::faults::{CallFault, FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 use tokio::task::JoinSet;
 
 use crate::histories::{count, play, share_of_each_core};
@@ -26,7 +26,9 @@ fn pool_invariants_hold_in_random_histories() {
     // These are longer than the others.
     let histories = count().div_ceil(4);
     let given: usize = share_of_each_core(histories, |seeds| {
-        play(seeds, &async |ground, seed| history(ground, seed).await)
+        play(seeds, &async |shared_db, seed| {
+            history(shared_db, seed).await
+        })
     });
     assert!(
         given as u64 >= histories,
@@ -41,7 +43,7 @@ enum Done {
 }
 
 /// Plays one history, and gives how many visitors were given a session that was started ahead.
-async fn history(ground: &Ground, seed: u64) -> Result<usize> {
+async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let desired = rng.u32(1..5);
     let limits = Limits {
@@ -50,7 +52,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         ready: Some(desired),
         ..Limits::default()
     };
-    let mut world = World::make(ground, seed + 1_000_000, limits).await?;
+    let mut world = SimWorld::new(shared_db, seed + 1_000_000, limits).await?;
     let (mut given, mut undelivered): (Vec<Claimed>, Vec<serde_json::Value>) =
         (Vec::new(), Vec::new());
     fill(&mut world, 3).await?;
@@ -61,17 +63,17 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         if rng.u8(0..8) == 0 {
             world.refuse_starts(rng.usize(1..3));
         }
-        undelivered.extend(world.news());
+        undelivered.extend(world.events());
         let mut actors = JoinSet::new();
         for n in 0..rng.u64(2..7) {
-            let luck = Luck::Drawn {
+            let faults = FaultPlan::Random {
                 percent: if rng.bool() { 0 } else { 15 },
             };
             send_actor(
                 &mut actors,
                 &mut rng,
                 &world,
-                luck,
+                faults,
                 &mut undelivered,
                 seed * 1000 + step as u64 * 10 + n,
             )
@@ -90,7 +92,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
     }
     for event in undelivered {
-        casting_fn_lifecycle::handle(world.calm(), event)
+        casting_fn_lifecycle::handle(world.stable_process(), event)
             .await
             .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
@@ -107,7 +109,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
         .as_ref()
         .map_or(0, |pool| pool.settings.desired_sessions);
     let ready = world
-        .nobodys()
+        .unassigned_sessions()
         .await?
         .iter()
         .filter(|row| matches!(row.state, State::Ready { .. }))
@@ -120,7 +122,11 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
     fill(&mut world, 5).await?;
     world.clear().await?;
     ensure!(
-        world.nobodys().await?.iter().all(|row| !row.is_live()),
+        world
+            .unassigned_sessions()
+            .await?
+            .iter()
+            .all(|row| !row.is_live()),
         "a pool of nothing keeps nothing"
     );
     check(&world, &given).await.context("at the end")?;
@@ -132,7 +138,7 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
 }
 
 /// Without faults: news, rounds and gates that answer, until the pool is as it is to be, or so many minutes are over.
-pub async fn fill(world: &mut World, minutes: u32) -> Result<()> {
+pub async fn fill(world: &mut SimWorld, minutes: u32) -> Result<()> {
     for _ in 0..minutes {
         if fill_round(world).await? {
             return Ok(());
@@ -143,15 +149,15 @@ pub async fn fill(world: &mut World, minutes: u32) -> Result<()> {
 }
 
 /// One round of that. Whether the pool was as it is to be.
-pub async fn fill_round(world: &mut World) -> Result<bool> {
-    for event in world.news() {
-        casting_fn_lifecycle::handle(world.calm(), event)
+pub async fn fill_round(world: &mut SimWorld) -> Result<bool> {
+    for event in world.events() {
+        casting_fn_lifecycle::handle(world.stable_process(), event)
             .await
             .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
-    world.calm().sweep().await?;
-    world.calm().refill().await?;
-    let rows = world.nobodys().await?;
+    world.stable_process().sweep().await?;
+    world.stable_process().refill().await?;
+    let rows = world.unassigned_sessions().await?;
     for row in rows
         .iter()
         .filter(|row| matches!(row.state, State::Starting) && world.gates.hears(&row.id))
@@ -170,15 +176,21 @@ pub async fn fill_round(world: &mut World) -> Result<bool> {
     Ok(ready == desired as usize && rows.iter().filter(|row| row.is_live()).count() == ready)
 }
 
-async fn report_ready(world: &World, id: &SessionId) {
-    let secret = world.calm().keys.sessions().secret(id).expose().to_owned();
+async fn report_ready(world: &SimWorld, id: &SessionId) {
+    let secret = world
+        .stable_process()
+        .keys
+        .sessions()
+        .secret(id)
+        .expose()
+        .to_owned();
     let _ = world
-        .calm()
+        .stable_process()
         .report(id, &secret, Report::Ready { port: 1 }, visitor(9).address)
         .await;
 }
 
-pub async fn set_desired(world: &mut World, desired: u32) -> Result<()> {
+pub async fn set_desired(world: &mut SimWorld, desired: u32) -> Result<()> {
     let Some(before) = &world.pool else {
         return Ok(());
     };
@@ -189,7 +201,7 @@ pub async fn set_desired(world: &mut World, desired: u32) -> Result<()> {
     after.settings.desired_sessions = desired;
     ensure!(
         world
-            .calm()
+            .stable_process()
             .store
             .put_record(&after, Some(before.version), None)
             .await?
@@ -203,8 +215,8 @@ pub async fn set_desired(world: &mut World, desired: u32) -> Result<()> {
 async fn send_actor(
     actors: &mut JoinSet<Done>,
     rng: &mut fastrand::Rng,
-    world: &World,
-    luck: Luck,
+    world: &SimWorld,
+    faults: FaultPlan,
     undelivered: &mut Vec<serde_json::Value>,
     seed: u64,
 ) -> Result<()> {
@@ -213,13 +225,14 @@ async fn send_actor(
         world.processes[rng.usize(0..3)].clone(),
     );
     let key = world.cast.settings.key.as_str().to_owned();
-    let nobodys: Vec<Session> = world
-        .nobodys()
+    let unassigned_sessions: Vec<Session> = world
+        .unassigned_sessions()
         .await?
         .into_iter()
         .filter(Session::is_live)
         .collect();
-    let chosen = (!nobodys.is_empty()).then(|| nobodys[rng.usize(0..nobodys.len())].clone());
+    let chosen = (!unassigned_sessions.is_empty())
+        .then(|| unassigned_sessions[rng.usize(0..unassigned_sessions.len())].clone());
     match (rng.u8(0..12), chosen) {
         (0..=4, _) => {
             let (who, again) = (visitor(rng.u8(1..200)), rng.bool());
@@ -227,12 +240,13 @@ async fn send_actor(
                 let Ok(opened) = open(&process, &key, &who).await else {
                     return Done::Nothing;
                 };
-                let mut claimed = act(seed, luck.clone(), claim(&process, &key, &opened, &who))
-                    .await
-                    .result
-                    .and_then(Result::ok);
+                let mut claimed =
+                    run_actor(seed, faults.clone(), claim(&process, &key, &opened, &who))
+                        .await
+                        .result
+                        .and_then(Result::ok);
                 if again {
-                    claimed = act(seed + 7, luck, claim(&other, &key, &opened, &who))
+                    claimed = run_actor(seed + 7, faults, claim(&other, &key, &opened, &who))
                         .await
                         .result
                         .and_then(Result::ok)
@@ -255,9 +269,9 @@ async fn send_actor(
         (9, _) if !undelivered.is_empty() => {
             let event = undelivered.swap_remove(rng.usize(0..undelivered.len()));
             actors.spawn(async move {
-                match act(
+                match run_actor(
                     seed,
-                    luck,
+                    faults,
                     casting_fn_lifecycle::handle(&process, event.clone()),
                 )
                 .await
@@ -270,7 +284,7 @@ async fn send_actor(
         }
         _ => {
             actors.spawn(async move {
-                act(seed, luck, process.refill()).await;
+                run_actor(seed, faults, process.refill()).await;
                 Done::Nothing
             });
         }
@@ -283,14 +297,18 @@ fn place(session: &Session) -> Option<PoolPlace> {
 }
 
 /// What must hold at every moment.
-async fn check(world: &World, given: &[Claimed]) -> Result<()> {
+async fn check(world: &SimWorld, given: &[Claimed]) -> Result<()> {
     world.check_ledger().await?;
     let Some(pool) = &world.pool else {
         return Ok(());
     };
-    let (rows, nobodys) = (world.sessions().await?, world.nobodys().await?);
-    let counted = world.calm().store.quota(&waiting(&pool.id, 0).key).await?;
-    let listed = nobodys
+    let (rows, unassigned_sessions) = (world.sessions().await?, world.unassigned_sessions().await?);
+    let counted = world
+        .stable_process()
+        .store
+        .quota(&waiting(&pool.id, 0).key)
+        .await?;
+    let listed = unassigned_sessions
         .iter()
         .filter(|row| row.waits_in().is_some())
         .count();
@@ -331,7 +349,7 @@ async fn check(world: &World, given: &[Claimed]) -> Result<()> {
             "the gate of {id} was never told of its visitor"
         );
         let row = world
-            .calm()
+            .stable_process()
             .store
             .session(id)
             .await?
@@ -347,7 +365,7 @@ async fn check(world: &World, given: &[Claimed]) -> Result<()> {
 
 #[tokio::test(start_paused = true)]
 async fn unreachable_gate_costs_the_visitor_nothing() {
-    let ground = Ground::lay().await.expect("a ground");
+    let shared_db = SharedDb::new().await.expect("a ground");
     for (name, deaf, place) in [
         ("one of two", 1, PoolPlace::Assigned),
         ("both", 2, PoolPlace::Missed),
@@ -358,11 +376,11 @@ async fn unreachable_gate_costs_the_visitor_nothing() {
             ready: Some(2),
             ..Limits::default()
         };
-        let mut world = World::make(&ground, 77 + deaf as u64, limits)
+        let mut world = SimWorld::new(&shared_db, 77 + deaf as u64, limits)
             .await
             .expect("a world");
         fill(&mut world, 3).await.expect("it fills");
-        let waiting = world.nobodys().await.expect("rows");
+        let waiting = world.unassigned_sessions().await.expect("rows");
         assert_eq!(waiting.len(), 2, "{name}");
         let key = world.cast.settings.key.as_str().to_owned();
         // Which one a claim reaches for first follows from its ticket.
@@ -371,10 +389,10 @@ async fn unreachable_gate_costs_the_visitor_nothing() {
             world.gates.deafen(&row.id);
         }
         for _ in 0..2 {
-            let opened = open(world.calm(), &key, &visitor(1))
+            let opened = open(world.stable_process(), &key, &visitor(1))
                 .await
                 .expect("it opens");
-            let claimed = claim(world.calm(), &key, &opened, &visitor(1))
+            let claimed = claim(world.stable_process(), &key, &opened, &visitor(1))
                 .await
                 .expect("a session");
             took.get_or_insert(claimed);
@@ -408,7 +426,7 @@ async fn unreachable_gate_costs_the_visitor_nothing() {
         fill(&mut world, 6).await.expect("it fills again");
         world.check_tasks().await.expect(name);
         let waiting = world
-            .calm()
+            .stable_process()
             .store
             .sessions(&SessionQuery::default(), None, 100)
             .await
@@ -437,25 +455,30 @@ async fn failed_start_pauses_its_pool_however_detected() {
         (2, Vain::Told, "exit code 137"),
         (3, Vain::Untold, "It was not ready in time."),
     ] {
-        let ground = Ground::lay().await.expect("a ground");
+        let shared_db = SharedDb::new().await.expect("a ground");
         let limits = Limits {
             ready: Some(2),
             ..Limits::default()
         };
-        let mut world = World::make(&ground, 900 + seed, limits)
+        let mut world = SimWorld::new(&shared_db, 900 + seed, limits)
             .await
             .expect("a world");
         if vain == Vain::Refused {
             world.refuse_starts(1);
         }
-        let started = world.calm().refill().await.expect("a round").started;
+        let started = world
+            .stable_process()
+            .refill()
+            .await
+            .expect("a round")
+            .started;
         assert_eq!(
             started,
             if vain == Vain::Refused { 0 } else { 2 },
             "{vain:?}"
         );
         for row in world
-            .nobodys()
+            .unassigned_sessions()
             .await
             .expect("rows")
             .iter()
@@ -463,19 +486,19 @@ async fn failed_start_pauses_its_pool_however_detected() {
         {
             world.ecs.exit(&row.task.as_ref().expect("a task").arn, 137);
         }
-        let news = world.news();
-        for event in news.into_iter().filter(|_| vain == Vain::Told) {
-            casting_fn_lifecycle::handle(world.calm(), event)
+        let events = world.events();
+        for event in events.into_iter().filter(|_| vain == Vain::Told) {
+            casting_fn_lifecycle::handle(world.stable_process(), event)
                 .await
                 .expect("is taken");
         }
         if vain == Vain::Untold {
             tokio::time::sleep(Duration::from_secs(3600)).await;
-            world.calm().sweep().await.expect("a sweep");
+            world.stable_process().sweep().await.expect("a sweep");
         }
         assert!(
             world
-                .nobodys()
+                .unassigned_sessions()
                 .await
                 .expect("rows")
                 .iter()
@@ -483,7 +506,7 @@ async fn failed_start_pauses_its_pool_however_detected() {
             "{vain:?}"
         );
         let view = world
-            .calm()
+            .stable_process()
             .pool_view(world.pool.as_ref().expect("a pool"))
             .await
             .expect("a view");
@@ -501,14 +524,19 @@ async fn failed_start_pauses_its_pool_however_detected() {
             view.log
         );
         assert_eq!(
-            world.calm().refill().await.expect("a round").started,
+            world
+                .stable_process()
+                .refill()
+                .await
+                .expect("a round")
+                .started,
             0,
             "{vain:?}"
         );
         fill(&mut world, 5).await.expect("it fills");
-        world.calm().refill().await.expect("a round");
+        world.stable_process().refill().await.expect("a round");
         let view = world
-            .calm()
+            .stable_process()
             .pool_view(world.pool.as_ref().expect("a pool"))
             .await
             .expect("a view");
@@ -533,14 +561,14 @@ enum Meanwhile {
 }
 
 /// The session that a claim took stops before its gate was told; whether there was one.
-async fn stop_untold(world: &mut World, says_so: bool) -> bool {
+async fn stop_untold(world: &mut SimWorld, says_so: bool) -> bool {
     let rows = world.sessions().await.expect("rows");
     let Some(untold) = rows.iter().find(|row| row.gate_to_tell().is_some()) else {
         return false;
     };
     if says_so {
         let secret = world
-            .calm()
+            .stable_process()
             .keys
             .sessions()
             .secret(&untold.id)
@@ -552,7 +580,7 @@ async fn stop_untold(world: &mut World, says_so: bool) -> bool {
             said: None,
         };
         world
-            .calm()
+            .stable_process()
             .report(&untold.id, &secret, report, visitor(9).address)
             .await
             .expect("is taken");
@@ -560,8 +588,8 @@ async fn stop_untold(world: &mut World, says_so: bool) -> bool {
     world
         .ecs
         .exit(&untold.task.as_ref().expect("a task").arn, 137);
-    for event in world.news() {
-        casting_fn_lifecycle::handle(world.calm(), event)
+    for event in world.events() {
+        casting_fn_lifecycle::handle(world.stable_process(), event)
             .await
             .expect("is taken");
     }
@@ -571,10 +599,10 @@ async fn stop_untold(world: &mut World, says_so: bool) -> bool {
 #[tokio::test(start_paused = true)]
 async fn staged_claim_survives_a_crash_at_every_call() {
     let fates = [
-        Fate::CrashBefore,
-        Fate::CrashAfter,
-        Fate::LostBefore,
-        Fate::LostAfter,
+        CallFault::CrashBefore,
+        CallFault::CrashAfter,
+        CallFault::LostBefore,
+        CallFault::LostAfter,
     ];
     let (mut number, mut deaths, mut stopped) = (0, 0, 0);
     for meanwhile in [
@@ -585,9 +613,9 @@ async fn staged_claim_survives_a_crash_at_every_call() {
     ] {
         // What is stopped here is stopped after a claim that died.
         let stops = matches!(meanwhile, Meanwhile::Stops | Meanwhile::SaysSo);
-        for fate in &fates[..if stops { 2 } else { 4 }] {
+        for call_fault in &fates[..if stops { 2 } else { 4 }] {
             // The rounds of one world look at the pools of all.
-            let ground = Ground::lay().await.expect("a ground");
+            let shared_db = SharedDb::new().await.expect("a ground");
             for call in 0.. {
                 number += 1;
                 let limits = Limits {
@@ -596,30 +624,30 @@ async fn staged_claim_survives_a_crash_at_every_call() {
                     ready: Some(2),
                     ..Limits::default()
                 };
-                let mut world = World::make(&ground, 5000 + number, limits)
+                let mut world = SimWorld::new(&shared_db, 5000 + number, limits)
                     .await
                     .expect("a world");
                 fill(&mut world, 3).await.expect("it fills");
                 if meanwhile == Meanwhile::Deaf {
                     world
-                        .nobodys()
+                        .unassigned_sessions()
                         .await
                         .expect("rows")
                         .iter()
                         .for_each(|row| world.gates.deafen(&row.id));
                 }
                 let key = world.cast.settings.key.as_str().to_owned();
-                let opened = open(world.calm(), &key, &visitor(1))
+                let opened = open(world.stable_process(), &key, &visitor(1))
                     .await
                     .expect("it opens");
                 let process = world.processes[1].clone();
-                let first = act(
+                let first = run_actor(
                     1,
-                    Luck::At(call, fate.clone()),
+                    FaultPlan::At(call, call_fault.clone()),
                     claim(&process, &key, &opened, &visitor(1)),
                 )
                 .await;
-                let name = format!("{meanwhile:?}, call {call}: {fate:?}");
+                let name = format!("{meanwhile:?}, call {call}: {call_fault:?}");
                 if stops {
                     stopped +=
                         u32::from(stop_untold(&mut world, meanwhile == Meanwhile::SaysSo).await);

@@ -6,22 +6,24 @@ use casting_core::denial::DenialCode;
 use casting_core::ids::Reference;
 use casting_core::ports::Store;
 use casting_core::reference;
-use casting_tests::faults::{Fate, Luck, act};
+use casting_tests::faults::{CallFault, FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
 use casting_tests::wire;
-use casting_tests::world::{Ground, Limits, World, open, visitor};
 
-async fn sold_out(ground: &Ground, seed: u64) -> World {
+async fn sold_out(shared_db: &SharedDb, seed: u64) -> SimWorld {
     let limits = Limits {
         total: Some(0),
         ..Limits::default()
     };
-    World::make(ground, seed, limits).await.expect("a world")
+    SimWorld::new(shared_db, seed, limits)
+        .await
+        .expect("a world")
 }
 
 #[tokio::test(start_paused = true)]
 async fn references_survive_a_process_exit() {
-    let ground = Ground::lay().await.expect("ground");
-    let world = sold_out(&ground, 60).await;
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = sold_out(&shared_db, 60).await;
     let key = world.cast.settings.key.as_str();
     let mut quoted: Vec<Reference> = Vec::new();
     for n in 1..=10 {
@@ -41,38 +43,54 @@ async fn references_survive_a_process_exit() {
     }
     drop(process);
     for reference in &quoted {
-        let found = world.calm().find_refusal(reference).await.expect("a look");
+        let found = world
+            .stable_process()
+            .find_refusal(reference)
+            .await
+            .expect("a look");
         let found = found.expect("is found");
         assert_eq!(found.facts.code, DenialCode::NoSessionsLeft);
         assert_eq!(found.casts, std::slice::from_ref(&world.cast.id));
         let sample = found.sample.expect("with its details");
         assert_eq!(sample.reference, *reference);
     }
-    let rows = world.calm().store.refusals(Some(&world.cast.id), 0).await;
+    let rows = world
+        .stable_process()
+        .store
+        .refusals(Some(&world.cast.id), 0)
+        .await;
     let rows = rows.expect("rows");
     assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 20);
 }
 
 #[tokio::test(start_paused = true)]
 async fn reference_is_found_without_any_stored_row() {
-    let ground = Ground::lay().await.expect("ground");
-    let world = sold_out(&ground, 61).await;
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = sold_out(&shared_db, 61).await;
     let key = world.cast.settings.key.as_str();
-    let throttled = Fate::Refused(wire::refusal("AccessDeniedException", "No."));
-    for (name, fate, ends, counted) in [
+    let throttled = CallFault::Refused(wire::refusal("AccessDeniedException", "No."));
+    for (name, call_fault, ends, counted) in [
         ("the store refuses", throttled, true, 0),
-        ("nothing arrives", Fate::LostBefore, true, 0),
-        ("the process dies before", Fate::CrashBefore, false, 0),
-        ("the process dies after", Fate::CrashAfter, false, 1),
+        ("nothing arrives", CallFault::LostBefore, true, 0),
+        ("the process dies before", CallFault::CrashBefore, false, 0),
+        ("the process dies after", CallFault::CrashAfter, false, 1),
     ] {
         let process = world.new_process();
         let _ = open(&process, key, &visitor(1)).await;
         let before = count(&world).await;
         // Everything is remembered by now, so the only call writes the refusal.
-        let refused = act(1, Luck::At(0, fate), open(&process, key, &visitor(2))).await;
+        let refused = run_actor(
+            1,
+            FaultPlan::At(0, call_fault),
+            open(&process, key, &visitor(2)),
+        )
+        .await;
         assert_eq!(refused.result.is_some(), ends, "{name}");
         if let Some(Err(refusal)) = refused.result {
-            let found = world.calm().find_refusal(&refusal.reference).await;
+            let found = world
+                .stable_process()
+                .find_refusal(&refusal.reference)
+                .await;
             let found = found.expect("a look").expect("is found");
             assert_eq!(found.casts, std::slice::from_ref(&world.cast.id), "{name}");
         }
@@ -80,8 +98,12 @@ async fn reference_is_found_without_any_stored_row() {
     }
 }
 
-async fn count(world: &World) -> u64 {
-    let rows = world.calm().store.refusals(Some(&world.cast.id), 0).await;
+async fn count(world: &SimWorld) -> u64 {
+    let rows = world
+        .stable_process()
+        .store
+        .refusals(Some(&world.cast.id), 0)
+        .await;
     rows.expect("rows").iter().map(|row| row.count).sum()
 }
 
@@ -89,11 +111,11 @@ async fn count(world: &World) -> u64 {
 async fn refusal_flood_is_cheap_and_references_stay_valid() {
     const SECONDS: usize = 10;
     const EACH: usize = 1000;
-    let ground = Ground::lay().await.expect("ground");
-    let world = sold_out(&ground, 62).await;
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = sold_out(&shared_db, 62).await;
     let key = world.cast.settings.key.as_str();
     let process = world.new_process();
-    let flood = act(1, Luck::Good, async {
+    let flood = run_actor(1, FaultPlan::None, async {
         let mut quoted = Vec::new();
         for _ in 0..SECONDS {
             for _ in 0..EACH {
@@ -113,7 +135,10 @@ async fn refusal_flood_is_cheap_and_references_stay_valid() {
     // the settings, image and groups), which is read again every five seconds.
     let reads = 5 * (SECONDS / 5 + 1);
     assert!(flood.calls <= 10 + SECONDS + reads, "{} calls", flood.calls);
-    let (each, now) = (flood.spent.writes / quoted.len() as f64, world.calm());
+    let (each, now) = (
+        flood.spent.writes / quoted.len() as f64,
+        world.stable_process(),
+    );
     assert!(each < 0.1, "{each} units of writing for a refusal");
     for (reference, at) in &quoted {
         let facts = reference::open(reference, &now.keys, now.clock.now()).expect("ours");
@@ -139,11 +164,11 @@ async fn refusal_flood_is_cheap_and_references_stay_valid() {
 
 #[tokio::test(start_paused = true)]
 async fn invented_reference_is_not_found() {
-    let ground = Ground::lay().await.expect("ground");
-    let world = sold_out(&ground, 63).await;
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = sold_out(&shared_db, 63).await;
     for text in ["aaaa-aaaa", "k3f7-2mqa", "aaaa-aaaa-aaaa-aaaa"] {
         let reference = Reference::parse(text).expect("looks like one");
-        let found = world.calm().find_refusal(&reference).await;
+        let found = world.stable_process().find_refusal(&reference).await;
         assert_eq!(found.expect("a look"), None, "{text}");
     }
 }

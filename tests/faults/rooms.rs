@@ -15,8 +15,8 @@ use casting_core::room::{GONE_SECONDS, HOLD_SECONDS};
 use casting_core::ticket::LaunchTicket;
 use casting_core::time::Timestamp;
 use casting_core::{ClaimRequest, Claimed, Received, Visitor};
-use casting_tests::faults::{Luck, act};
-use casting_tests::world::{Ground, Limits, World, open, visitor};
+use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
 use tokio::task::JoinSet;
 
 use crate::histories::{count, play, share_of_each_core};
@@ -80,10 +80,10 @@ impl Player {
         processes[self.rng.usize(0..processes.len())].clone()
     }
 
-    fn luck(&mut self) -> (u64, Luck) {
+    fn faults(&mut self) -> (u64, FaultPlan) {
         (
             self.rng.u64(..),
-            Luck::Drawn {
+            FaultPlan::Random {
                 percent: self.percent,
             },
         )
@@ -92,8 +92,8 @@ impl Player {
     /// Claims until there is an answer, as somebody does who sees an error and clicks again.
     async fn claim(&mut self, request: &ClaimRequest) -> Result<Option<Received>> {
         for _ in 0..200 {
-            let (process, (seed, luck)) = (self.process(), self.luck());
-            match act(seed, luck, process.claim(&self.key, request, &self.who))
+            let (process, (seed, faults)) = (self.process(), self.faults());
+            match run_actor(seed, faults, process.claim(&self.key, request, &self.who))
                 .await
                 .result
             {
@@ -180,11 +180,11 @@ impl Player {
                 ask_in
             };
             tokio::time::sleep(Duration::from_millis(away * 1000 + self.rng.u64(0..500))).await;
-            let (process, (seed, luck)) = (self.process(), self.luck());
+            let (process, (seed, faults)) = (self.process(), self.faults());
             if self.manner == Manner::Leaves && self.rng.bool() {
-                if let Some(Ok(_)) = act(
+                if let Some(Ok(_)) = run_actor(
                     seed,
-                    luck,
+                    faults,
                     process.leave(&self.key, &request.ticket, &self.who),
                 )
                 .await
@@ -194,9 +194,9 @@ impl Player {
                 }
                 continue;
             }
-            match act(
+            match run_actor(
                 seed,
-                luck,
+                faults,
                 process.wait(&self.key, &request.ticket, &self.who),
             )
             .await
@@ -215,7 +215,7 @@ impl Player {
 
 /// Lets a crowd come to a link and go again, and gives what became of each.
 async fn play_crowd(
-    ground: &Ground,
+    shared_db: &SharedDb,
     seed: u64,
     plan: &Plan,
     manner: impl Fn(u8) -> Manner,
@@ -226,7 +226,7 @@ async fn play_crowd(
         ready: plan.ready,
         ..Limits::default()
     };
-    let mut world = World::make(ground, seed, limits).await?;
+    let mut world = SimWorld::new(shared_db, seed, limits).await?;
     fill(&mut world, 3).await?;
     let processes: Processes = Arc::new(Mutex::new(world.processes.clone()));
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -261,7 +261,7 @@ async fn play_crowd(
             () = tokio::time::sleep(Duration::from_secs(1)) => second += 1,
         }
         ensure!(
-            world.calm().store.quota(&key).await? <= u64::from(plan.places),
+            world.stable_process().store.quota(&key).await? <= u64::from(plan.places),
             "more are counted than may be in"
         );
         let live = world
@@ -345,7 +345,7 @@ fn check_order(stories: &BTreeMap<u8, (Manner, Story)>) -> Result<usize> {
 
 #[tokio::test(start_paused = true)]
 async fn fifty_visitors_for_five_places_are_served_once_in_order() {
-    let ground = Ground::lay().await.expect("lays the ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     let plan = Plan {
         places: 5,
         visitors: 50,
@@ -361,7 +361,7 @@ async fn fifty_visitors_for_five_places_are_served_once_in_order() {
         }
     };
     for seed in 1..=3_u64 {
-        let stories = play_crowd(&ground, 7000 + seed, &plan, manner)
+        let stories = play_crowd(&shared_db, 7000 + seed, &plan, manner)
             .await
             .unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
         let waited = check_order(&stories).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
@@ -382,7 +382,9 @@ fn queue_invariants_hold_in_random_histories() {
     // Each of these is a crowd.
     let histories = count().div_ceil(20);
     let waited: usize = share_of_each_core(histories, |seeds| {
-        play(seeds, &async |ground, seed| history(ground, seed).await)
+        play(seeds, &async |shared_db, seed| {
+            history(shared_db, seed).await
+        })
     });
     assert!(
         waited as u64 >= histories,
@@ -391,7 +393,7 @@ fn queue_invariants_hold_in_random_histories() {
 }
 
 /// Plays one history, and gives how many waited and were served.
-async fn history(ground: &Ground, seed: u64) -> Result<usize> {
+async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let plan = Plan {
         places: rng.u32(1..5),
@@ -407,7 +409,10 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
             _ => Manner::Stays,
         })
         .collect();
-    let stories = play_crowd(ground, seed + 2_000_000, &plan, |n| manners[usize::from(n)]).await?;
+    let stories = play_crowd(shared_db, seed + 2_000_000, &plan, |n| {
+        manners[usize::from(n)]
+    })
+    .await?;
     // A session whose gate was not reached is exchanged, and says when that was.
     if plan.ready.is_none() {
         check_order(&stories)
@@ -421,9 +426,9 @@ async fn history(ground: &Ground, seed: u64) -> Result<usize> {
 
 #[tokio::test(start_paused = true)]
 async fn failed_start_keeps_the_place_and_pauses_the_queue() {
-    let ground = Ground::lay().await.expect("lays the ground");
-    let mut world = World::make(
-        &ground,
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(
+        &shared_db,
         7100,
         Limits {
             total: Some(2),
@@ -432,7 +437,7 @@ async fn failed_start_keeps_the_place_and_pauses_the_queue() {
         },
     )
     .await
-    .expect("makes a world");
+    .expect("a world");
     let key = world.cast.settings.key.as_str().to_owned();
     world.refuse_starts(2);
     let process = world.processes[1].clone();

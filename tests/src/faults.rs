@@ -12,7 +12,7 @@ use crate::wire;
 
 /// What happens to one call.
 #[derive(Clone, Debug)]
-pub enum Fate {
+pub enum CallFault {
     /// It is answered.
     Pass,
     /// It is refused with this body, and has no effect.
@@ -27,22 +27,22 @@ pub enum Fate {
     CrashAfter,
 }
 
-/// How an actor's calls fare.
+/// Which faults the calls of an actor meet.
 #[derive(Clone, Debug)]
-pub enum Luck {
+pub enum FaultPlan {
     /// Every call is answered at once.
-    Good,
-    /// Exactly this call (counted from 0) meets this fate.
-    At(usize, Fate),
-    /// Each call meets a fate drawn from the generator, so often in a hundred; and takes its time.
-    Drawn {
+    None,
+    /// Exactly this call (counted from 0) meets this fault.
+    At(usize, CallFault),
+    /// Each call meets a fault drawn from the generator, so often in a hundred; and takes its time.
+    Random {
         /// Of a hundred calls, this many meet a fault.
         percent: u8,
     },
 }
 
 struct Actor {
-    luck: Luck,
+    faults: FaultPlan,
     rng: Mutex<fastrand::Rng>,
     calls: AtomicUsize,
     spent: Mutex<Spent>,
@@ -62,25 +62,29 @@ tokio::task_local! {
     static ACTOR: Arc<Actor>;
 }
 
-/// What became of an actor.
+/// The outcome of an actor.
 #[derive(Debug)]
-pub struct Act<T> {
+pub struct Outcome<T> {
     /// Its result; `None` when it crashed.
     pub result: Option<T>,
     /// How many calls it made.
     pub calls: usize,
-    /// What these cost; counted only with [`Luck::Good`].
+    /// What these cost; counted only with [`FaultPlan::None`].
     pub spent: Spent,
 }
 
 /// Runs an actor until it is done or crashes.
-pub async fn act<T>(seed: u64, luck: Luck, flow: impl Future<Output = T>) -> Act<T> {
+pub async fn run_actor<T>(
+    seed: u64,
+    faults: FaultPlan,
+    flow: impl Future<Output = T>,
+) -> Outcome<T> {
     let (rng, calls) = (
         Mutex::new(fastrand::Rng::with_seed(seed)),
         AtomicUsize::new(0),
     );
     let actor = Arc::new(Actor {
-        luck,
+        faults,
         rng,
         calls,
         spent: Mutex::default(),
@@ -92,7 +96,7 @@ pub async fn act<T>(seed: u64, luck: Luck, flow: impl Future<Output = T>) -> Act
         () = crashed.crash.notified() => None,
     };
     let spent = *actor.spent.lock().unwrap_or_else(PoisonError::into_inner);
-    Act {
+    Outcome {
         result,
         calls: actor.calls.load(Ordering::Relaxed),
         spent,
@@ -102,7 +106,7 @@ pub async fn act<T>(seed: u64, luck: Luck, flow: impl Future<Output = T>) -> Act
 /// Whether somebody wants to know what calls cost.
 pub(crate) fn is_metered() -> bool {
     ACTOR
-        .try_with(|actor| matches!(actor.luck, Luck::Good))
+        .try_with(|actor| matches!(actor.faults, FaultPlan::None))
         .unwrap_or(false)
 }
 
@@ -114,46 +118,46 @@ pub(crate) fn spend(more: Spent) {
     });
 }
 
-pub(crate) fn tell_crash() {
+pub(crate) fn signal_crash() {
     let _ = ACTOR.try_with(|actor| actor.crash.notify_one());
 }
 
-pub(crate) async fn fate_of_next_call(operation: &str) -> Fate {
+pub(crate) async fn fault_of_next_call(operation: &str) -> CallFault {
     let Ok(actor) = ACTOR.try_with(Arc::clone) else {
-        return Fate::Pass;
+        return CallFault::Pass;
     };
     let number = actor.calls.fetch_add(1, Ordering::Relaxed);
-    match &actor.luck {
-        Luck::Good => Fate::Pass,
-        Luck::At(call, fate) => {
+    match &actor.faults {
+        FaultPlan::None => CallFault::Pass,
+        FaultPlan::At(call, call_fault) => {
             if *call == number {
-                fate.clone()
+                call_fault.clone()
             } else {
-                Fate::Pass
+                CallFault::Pass
             }
         }
-        Luck::Drawn { percent } => {
-            let (millis, fate) = {
+        FaultPlan::Random { percent } => {
+            let (millis, call_fault) = {
                 let mut rng = actor.rng.lock().unwrap_or_else(PoisonError::into_inner);
                 (rng.u64(0..40), draw(&mut rng, *percent, operation))
             };
             // Calls of different actors overtake each other.
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            fate
+            call_fault
         }
     }
 }
 
-fn draw(rng: &mut fastrand::Rng, percent: u8, operation: &str) -> Fate {
+fn draw(rng: &mut fastrand::Rng, percent: u8, operation: &str) -> CallFault {
     if rng.u8(0..100) >= percent {
-        return Fate::Pass;
+        return CallFault::Pass;
     }
     match rng.u8(0..6) {
-        0 if operation == "TransactWriteItems" => Fate::Refused(wire::conflict(3)),
-        0 | 1 => Fate::Refused(wire::refusal("ThrottlingException", "Rate exceeded")),
-        2 => Fate::LostBefore,
-        3 => Fate::LostAfter,
-        4 => Fate::CrashBefore,
-        _ => Fate::CrashAfter,
+        0 if operation == "TransactWriteItems" => CallFault::Refused(wire::conflict(3)),
+        0 | 1 => CallFault::Refused(wire::refusal("ThrottlingException", "Rate exceeded")),
+        2 => CallFault::LostBefore,
+        3 => CallFault::LostAfter,
+        4 => CallFault::CrashBefore,
+        _ => CallFault::CrashAfter,
     }
 }

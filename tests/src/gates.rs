@@ -13,7 +13,7 @@ use casting_core::testing::NOON;
 use casting_core::ticket::AssignTicket;
 use casting_local::ecs::Ecs;
 
-use crate::faults::{Fate, fate_of_next_call, tell_crash};
+use crate::faults::{CallFault, fault_of_next_call, signal_crash};
 
 /// The gates of all tasks.
 pub struct TestGates {
@@ -62,7 +62,7 @@ impl TestGates {
         if !self.hears(session) {
             return Err("nobody is there".into());
         }
-        let keys = Keyring::new(&crate::world::FIRST_KEY);
+        let keys = Keyring::new(&crate::sim_world::FIRST_KEY);
         let order = AssignTicket::open(order, session, &keys.sessions().secret(session), NOON)
             .map_err(|error| error.to_string())?;
         let assigned = order.orders.assigned.ok_or("an order for nobody")?;
@@ -101,17 +101,17 @@ impl Gates for TestGates {
 
 /// A call to a gate, with what the test has in store for it.
 async fn by_fate(name: &str, take: impl Fn() -> Result<(), String>) -> Result<(), String> {
-    match fate_of_next_call(name).await {
-        Fate::Pass => take(),
-        Fate::Refused(_) | Fate::LostBefore => Err("it was lost".into()),
-        Fate::LostAfter => take().and(Err("the answer was lost".into())),
-        Fate::CrashBefore => {
-            tell_crash();
+    match fault_of_next_call(name).await {
+        CallFault::Pass => take(),
+        CallFault::Refused(_) | CallFault::LostBefore => Err("it was lost".into()),
+        CallFault::LostAfter => take().and(Err("the answer was lost".into())),
+        CallFault::CrashBefore => {
+            signal_crash();
             std::future::pending().await
         }
-        Fate::CrashAfter => {
+        CallFault::CrashAfter => {
             let _ = take();
-            tell_crash();
+            signal_crash();
             std::future::pending().await
         }
     }

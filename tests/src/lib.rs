@@ -7,5 +7,5 @@ pub mod gates;
 pub mod instance;
 pub mod processes;
 pub mod program;
+pub mod sim_world;
 pub mod wire;
-pub mod world;

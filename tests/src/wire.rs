@@ -13,7 +13,7 @@ use casting_local::{database, in_process};
 use dynoxide::Database;
 use serde_json::Value;
 
-use crate::faults::{Fate, Spent, fate_of_next_call, is_metered, spend};
+use crate::faults::{CallFault, Spent, fault_of_next_call, is_metered, spend};
 
 /// A far side.
 #[derive(Clone)]
@@ -46,16 +46,16 @@ impl HttpConnector for Wire {
         HttpConnectorFuture::new(async move {
             let operation = in_process::operation(&request).to_owned();
             let body = request.body().bytes().unwrap_or_default().to_vec();
-            match fate_of_next_call(&operation).await {
-                Fate::Pass => wire.answer(&operation, request, body).await,
-                Fate::Refused(refusal) => reply(400, &refusal),
-                Fate::LostBefore => Err(lost()),
-                Fate::LostAfter => {
+            match fault_of_next_call(&operation).await {
+                CallFault::Pass => wire.answer(&operation, request, body).await,
+                CallFault::Refused(refusal) => reply(400, &refusal),
+                CallFault::LostBefore => Err(lost()),
+                CallFault::LostAfter => {
                     let _ = wire.answer(&operation, request, body).await;
                     Err(lost())
                 }
-                Fate::CrashBefore => crash().await,
-                Fate::CrashAfter => {
+                CallFault::CrashBefore => crash().await,
+                CallFault::CrashAfter => {
                     let _ = wire.answer(&operation, request, body).await;
                     crash().await
                 }
@@ -66,7 +66,7 @@ impl HttpConnector for Wire {
 
 /// The process is gone: whoever waits for this is dropped.
 async fn crash() -> Result<HttpResponse, ConnectorError> {
-    crate::faults::tell_crash();
+    crate::faults::signal_crash();
     std::future::pending().await
 }
 

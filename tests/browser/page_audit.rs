@@ -1,5 +1,5 @@
-//! Owns what every page must keep to, whoever made it: it shuts nobody out (as far as axe can tell), loads nothing from elsewhere, and little
-//! at all. Must not know which pages there are.
+//! Owns the audit that every page must pass: no accessibility violations (by axe), no requests to other hosts, and a small total size. Must not
+//! know which pages there are.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use url::{Host, Url};
 
 use crate::chrome::log;
 
-/// The most that a page takes, with everything that belongs to it and all that led to it, in bytes.
-const MOST_BYTES: u64 = 100 * 1024;
+/// The maximum size of a page with its resources and redirects, in bytes.
+const MAX_BYTES: u64 = 100 * 1024;
 
 /// The checker's own text; `npm ci --prefix tests/axe` puts it there.
 fn axe() -> String {
@@ -19,17 +19,17 @@ fn axe() -> String {
         .unwrap_or_else(|error| panic!("{}: {error}; npm ci --prefix tests/axe", path.display()))
 }
 
-/// Fails when the page in this window keeps somebody out. What stands in frames is judged by whoever enters them.
-pub async fn judge(window: &Client, name: &str) {
+/// Fails when the page in this window has accessibility violations. Frames are not included; check them from inside.
+pub async fn check_accessibility(window: &Client, name: &str) {
     let told: Vec<String> = violations(window).await.iter().map(tell).collect();
     assert!(
         told.is_empty(),
-        "{name} keeps people out:\n{}",
+        "{name} has accessibility violations:\n{}",
         told.join("\n")
     );
 }
 
-/// What is wrong, but for what axe calls minor.
+/// The violations, except those that axe calls minor.
 async fn violations(window: &Client) -> Vec<Value> {
     // Not by a script element: the page's own policy would rightly keep it out.
     window
@@ -70,30 +70,33 @@ fn tell(violation: &Value) -> String {
 struct Loaded {
     requests: usize,
     bytes: u64,
-    strangers: Vec<String>,
+    external_hosts: Vec<String>,
 }
 
-/// Fails when anything that this window loaded since the last time came from another machine than `allowed`, or was too much. The window must
-/// be watched.
-pub async fn weigh(window: &Client, name: &str, allowed: &[&str]) {
+/// Fails when this window made requests to hosts other than `allowed` since the last check, or loaded too much. The window must be watched.
+pub async fn check_requests_and_size(window: &Client, name: &str, allowed: &[&str]) {
     let Loaded {
         requests,
         bytes,
-        strangers,
+        external_hosts,
     } = loaded(window, allowed).await;
     assert!(
         requests > 0,
         "{name}: nothing was noted; is the window watched?"
     );
-    assert_eq!(strangers, Vec::<String>::new(), "{name} asks strangers");
-    assert!(bytes <= MOST_BYTES, "{name} takes {bytes} bytes");
+    assert_eq!(
+        external_hosts,
+        Vec::<String>::new(),
+        "{name} sends requests to other hosts"
+    );
+    assert!(bytes <= MAX_BYTES, "{name} takes {bytes} bytes");
 }
 
 async fn loaded(window: &Client, allowed: &[&str]) -> Loaded {
     let mut loaded = Loaded {
         requests: 0,
         bytes: 0,
-        strangers: Vec::new(),
+        external_hosts: Vec::new(),
     };
     for entry in log(window, "performance").await {
         let event: Value =
@@ -106,8 +109,8 @@ async fn loaded(window: &Client, allowed: &[&str]) -> Loaded {
                     .as_str()
                     .unwrap_or_default();
                 loaded
-                    .strangers
-                    .extend((!is_near(url, allowed)).then(|| url.to_owned()));
+                    .external_hosts
+                    .extend((!is_local_or_allowed(url, allowed)).then(|| url.to_owned()));
             }
             Some("Network.loadingFinished") => {
                 loaded.bytes += event["params"]["encodedDataLength"]
@@ -120,8 +123,8 @@ async fn loaded(window: &Client, allowed: &[&str]) -> Loaded {
     loaded
 }
 
-/// Whether an address is on this machine, or on an allowed host, or is none that anybody is asked for (such as `data:`).
-fn is_near(url: &str, allowed: &[&str]) -> bool {
+/// Whether a URL is on this machine, on an allowed host, or needs no request (such as `data:`).
+fn is_local_or_allowed(url: &str, allowed: &[&str]) -> bool {
     let Ok(url) = Url::parse(url) else {
         return false;
     };
@@ -156,7 +159,7 @@ async fn inaccessible_page_with_external_request_is_detected() {
     );
     assert!(label && image, "{found:?}");
     assert_eq!(
-        loaded(&window, &[]).await.strangers,
+        loaded(&window, &[]).await.external_hosts,
         ["https://pictures.example.invalid/a.png"]
     );
     window.close().await.expect("closes");
@@ -174,6 +177,10 @@ fn external_hosts_are_distinguished_from_loopback() {
         ("https://captcha.example/api.js", true),
         ("//", false),
     ] {
-        assert_eq!(is_near(url, &["captcha.example"]), near, "{url}");
+        assert_eq!(
+            is_local_or_allowed(url, &["captcha.example"]),
+            near,
+            "{url}"
+        );
     }
 }

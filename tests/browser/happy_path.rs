@@ -1,4 +1,4 @@
-//! Owns the road as a person walks it: a click on the demo link, a session that lives, and its end.
+//! Owns the happy path in a browser: a click on the demo link, a running session, and its end.
 
 use casting_tests::processes::{soon, with_environment};
 use fantoccini::Locator;

@@ -1,5 +1,4 @@
-//! Owns the proof that the API answers as its document says: a walk through all of it, and each answer is held against the schema that the document
-//! has for it.
+//! Owns the check of the API against its OpenAPI document: calls every operation and validates each response against its schema.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +6,7 @@ use jsonschema::options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 /// The document, and which of its operations have been asked.
 struct Reader {
@@ -16,8 +15,8 @@ struct Reader {
 }
 
 impl Reader {
-    async fn of(lab: &Lab) -> Self {
-        let answer = lab.get("/api/admin/openapi.json").await;
+    async fn of(stack: &TestStack) -> Self {
+        let answer = stack.get("/api/admin/openapi.json").await;
         assert_eq!(
             (answer.status, answer.header("cache-control")),
             (200, "no-cache")
@@ -112,13 +111,13 @@ impl Reader {
 
     async fn ask(
         &mut self,
-        lab: &Lab,
+        stack: &TestStack,
         method: Method,
         path: &str,
         body: Option<&Value>,
         expected: u16,
     ) -> Value {
-        let answer = lab.admin(method.clone(), path, body).await;
+        let answer = stack.admin(method.clone(), path, body).await;
         assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text);
         self.check(&method, &format!("/api/admin/{path}"), &answer);
         serde_json::from_str(&answer.text).unwrap_or(Value::Null)
@@ -134,10 +133,10 @@ fn id(document: &Value, name: &str) -> String {
 
 #[tokio::test]
 async fn api_responses_match_the_openapi_document() {
-    let lab = Lab::start().await;
-    let mut reader = Reader::of(&lab).await;
+    let stack = TestStack::start().await;
+    let mut reader = Reader::of(&stack).await;
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
-    let image = lab.image().await;
+    let image = stack.image().await;
 
     // What is made, read, changed and deleted.
     for (kind, new, change) in [
@@ -172,28 +171,30 @@ async fn api_responses_match_the_openapi_document() {
             json!({"enabled": false}),
         ),
     ] {
-        let made = reader.ask(&lab, post.clone(), kind, Some(&new), 201).await;
+        let made = reader
+            .ask(&stack, post.clone(), kind, Some(&new), 201)
+            .await;
         let path = format!(
             "{kind}/{}",
             id(&made, if kind == "networks" { "name" } else { "id" })
         );
-        reader.ask(&lab, get.clone(), &path, None, 200).await;
+        reader.ask(&stack, get.clone(), &path, None, 200).await;
         reader
-            .ask(&lab, patch.clone(), &path, Some(&change), 200)
+            .ask(&stack, patch.clone(), &path, Some(&change), 200)
             .await;
-        reader.ask(&lab, get.clone(), kind, None, 200).await;
+        reader.ask(&stack, get.clone(), kind, None, 200).await;
         reader
-            .ask(&lab, post.clone(), kind, Some(&json!({"x": 1})), 422)
+            .ask(&stack, post.clone(), kind, Some(&json!({"x": 1})), 422)
             .await;
         if kind == "staging-configs" {
             reader
-                .ask(&lab, get.clone(), &format!("{path}/pool"), None, 200)
+                .ask(&stack, get.clone(), &format!("{path}/pool"), None, 200)
                 .await;
         }
         if kind == "casts" {
             reader
                 .ask(
-                    &lab,
+                    &stack,
                     post.clone(),
                     &format!("{path}/copies"),
                     Some(&json!({"name": "Copy"})),
@@ -202,7 +203,7 @@ async fn api_responses_match_the_openapi_document() {
                 .await;
             reader
                 .ask(
-                    &lab,
+                    &stack,
                     post.clone(),
                     &format!("{path}/key-rotations"),
                     Some(&json!({"grace_seconds": 60})),
@@ -211,7 +212,7 @@ async fn api_responses_match_the_openapi_document() {
                 .await;
             reader
                 .ask(
-                    &lab,
+                    &stack,
                     post.clone(),
                     &format!("{path}/trials"),
                     Some(&json!({"address": "192.0.2.1"})),
@@ -220,7 +221,7 @@ async fn api_responses_match_the_openapi_document() {
                 .await;
             reader
                 .ask(
-                    &lab,
+                    &stack,
                     patch.clone(),
                     &path,
                     Some(&json!({"limit_total_sessions": true})),
@@ -228,30 +229,30 @@ async fn api_responses_match_the_openapi_document() {
                 )
                 .await;
         }
-        reader.ask(&lab, delete.clone(), &path, None, 204).await;
-        reader.ask(&lab, get.clone(), &path, None, 404).await;
+        reader.ask(&stack, delete.clone(), &path, None, 204).await;
+        reader.ask(&stack, get.clone(), &path, None, 404).await;
         reader
-            .ask(&lab, get.clone(), &format!("{kind}?limt=1"), None, 400)
+            .ask(&stack, get.clone(), &format!("{kind}?limt=1"), None, 400)
             .await;
         reader
-            .ask(&lab, get.clone(), &format!("{kind}?limit=0"), None, 400)
+            .ask(&stack, get.clone(), &format!("{kind}?limit=0"), None, 400)
             .await;
     }
-    reader.ask(&lab, get.clone(), "settings", None, 200).await;
+    reader.ask(&stack, get.clone(), "settings", None, 200).await;
     reader
         .ask(
-            &lab,
+            &stack,
             patch.clone(),
             "settings",
             Some(&json!({"attempts_per_minute": 100})),
             200,
         )
         .await;
-    reader.ask(&lab, get.clone(), "me", None, 200).await;
+    reader.ask(&stack, get.clone(), "me", None, 200).await;
 
     reader
         .ask(
-            &lab,
+            &stack,
             post.clone(),
             &format!("images/{image}/registrations"),
             None,
@@ -260,18 +261,18 @@ async fn api_responses_match_the_openapi_document() {
         .await;
 
     // A program claims a session.
-    let cast = lab.cast(&json!({"max_live_sessions": 1})).await;
+    let cast = stack.cast(&json!({"max_live_sessions": 1})).await;
     let (key, of_cast) = (id(&cast, "key"), format!("casts/{}", id(&cast, "id")));
-    let described = lab.describe(From(1), &key, "").await;
+    let described = stack.describe(Caller(1), &key, "").await;
     reader.check(&get, &format!("/api/casts/{key}"), &described);
-    let claimed = lab.claim(From(1), &key).await;
+    let claimed = stack.claim(Caller(1), &key).await;
     reader.check(&post, &format!("/cast/{key}/claims"), &claimed);
-    let refused = lab.claim(From(2), &key).await;
+    let refused = stack.claim(Caller(2), &key).await;
     reader.check(&get, &format!("/api/casts/{key}"), &refused);
     reader.check(
         &get,
         "/api/casts/nobody",
-        &lab.describe(From(1), "nobody", "").await,
+        &stack.describe(Caller(1), "nobody", "").await,
     );
     let (session, token) = (
         id(&claimed.json(), "session_id"),
@@ -279,7 +280,7 @@ async fn api_responses_match_the_openapi_document() {
     );
     for (method, what) in [(&get, "status"), (&post, "end")] {
         let path = format!("/session/{session}/{what}");
-        let asked = lab
+        let asked = stack
             .request(method.clone(), &path)
             .header("accept", "application/json");
         reader.check(
@@ -301,7 +302,7 @@ async fn api_responses_match_the_openapi_document() {
         "users?kind=anonymous",
         "audit",
     ] {
-        reader.ask(&lab, get.clone(), path, None, 200).await;
+        reader.ask(&stack, get.clone(), path, None, 200).await;
     }
     for path in [
         format!("{of_cast}/claims"),
@@ -309,22 +310,22 @@ async fn api_responses_match_the_openapi_document() {
         "casts/unknown/claims".into(),
         format!("sessions/{session}"),
     ] {
-        reader.ask(&lab, get.clone(), &path, None, 200).await;
+        reader.ask(&stack, get.clone(), &path, None, 200).await;
     }
     reader
         .ask(
-            &lab,
+            &stack,
             patch.clone(),
             &of_cast,
             Some(&json!({"max_live_sessions": null})),
             200,
         )
         .await;
-    let second = lab.claim(From(3), &key).await;
+    let second = stack.claim(Caller(3), &key).await;
     let of_session = format!("sessions/{}", id(&second.json(), "session_id"));
     reader
         .ask(
-            &lab,
+            &stack,
             post.clone(),
             &format!("{of_session}/unshare"),
             None,
@@ -333,7 +334,7 @@ async fn api_responses_match_the_openapi_document() {
         .await;
     reader
         .ask(
-            &lab,
+            &stack,
             post.clone(),
             &format!("{of_session}/watch"),
             None,
@@ -341,13 +342,19 @@ async fn api_responses_match_the_openapi_document() {
         )
         .await;
     let shown = reader
-        .ask(&lab, post.clone(), &format!("{of_session}/stop"), None, 200)
+        .ask(
+            &stack,
+            post.clone(),
+            &format!("{of_session}/stop"),
+            None,
+            200,
+        )
         .await;
     let user = format!("users/{}", id(&shown["owner"], "id"));
-    reader.ask(&lab, get.clone(), &user, None, 200).await;
+    reader.ask(&stack, get.clone(), &user, None, 200).await;
     reader
         .ask(
-            &lab,
+            &stack,
             delete.clone(),
             &format!("{user}?terminate=true"),
             None,
@@ -357,7 +364,7 @@ async fn api_responses_match_the_openapi_document() {
     let user = format!("u{}", "a".repeat(26));
     reader
         .ask(
-            &lab,
+            &stack,
             get.clone(),
             &format!("users/{user}/profiles"),
             None,
@@ -367,19 +374,21 @@ async fn api_responses_match_the_openapi_document() {
     let profile = format!("profiles/{user}-{image}");
     reader
         .ask(
-            &lab,
+            &stack,
             post.clone(),
             &format!("{profile}/restore"),
             Some(&json!({"archive": "x"})),
             404,
         )
         .await;
-    reader.ask(&lab, delete.clone(), &profile, None, 404).await;
+    reader
+        .ask(&stack, delete.clone(), &profile, None, 404)
+        .await;
     // Entries of one moment stand in no order; this one is to be the newest.
-    lab.clock.advance(1);
+    stack.clock.advance(1);
     reader
         .ask(
-            &lab,
+            &stack,
             patch.clone(),
             &of_cast,
             Some(&json!({"description": "x"})),
@@ -388,7 +397,7 @@ async fn api_responses_match_the_openapi_document() {
         .await;
     let audit = reader
         .ask(
-            &lab,
+            &stack,
             get.clone(),
             &format!("audit?target={}", id(&cast, "id")),
             None,
@@ -396,18 +405,18 @@ async fn api_responses_match_the_openapi_document() {
         )
         .await;
     let entry = format!("audit/{}", id(&audit["items"][0], "id"));
-    reader.ask(&lab, get.clone(), &entry, None, 200).await;
+    reader.ask(&stack, get.clone(), &entry, None, 200).await;
     reader
-        .ask(&lab, post.clone(), &format!("{entry}/undo"), None, 204)
+        .ask(&stack, post.clone(), &format!("{entry}/undo"), None, 204)
         .await;
 
     // Nobody else is let in.
-    let stranger = lab.get("/api/admin/casts").await;
+    let stranger = stack.get("/api/admin/casts").await;
     reader.check(&get, "/api/admin/casts", &stranger);
     reader.check(
         &get,
         "/api/admin/openapi.json",
-        &lab.get("/api/admin/openapi.json").await,
+        &stack.get("/api/admin/openapi.json").await,
     );
 
     let said: BTreeSet<String> = reader.document["paths"]
@@ -426,14 +435,14 @@ async fn api_responses_match_the_openapi_document() {
         Vec::<&String>::new(),
         "were not asked"
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn cached_document_is_answered_with_304() {
-    let lab = Lab::start().await;
-    let first = lab.get("/api/admin/openapi.json").await;
-    let known = lab
+    let stack = TestStack::start().await;
+    let first = stack.get("/api/admin/openapi.json").await;
+    let known = stack
         .request(Method::GET, "/api/admin/openapi.json")
         .header("if-none-match", first.header("etag"));
     let again = Answer::of(known).await;
@@ -441,5 +450,5 @@ async fn cached_document_is_answered_with_304() {
         (again.status, again.text.as_str(), again.header("etag")),
         (304, "", first.header("etag"))
     );
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Owns the lab: a stack of its own for each test, with a clock that the test sets, and people and programs that visit it.
+//! Owns the test stack: a local stack of its own for each test, with a clock that the test sets, and clients that call it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,9 +19,10 @@ use casting_tests::binaries;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-/// A stack and what a test needs to use it.
-pub struct Lab {
-    pub stack: Stack,
+/// A local stack and what a test needs to use it.
+pub struct TestStack {
+    /// The stack itself.
+    pub local: Stack,
     pub clock: Arc<SetClock>,
     /// A program that keeps no cookies and follows no redirects.
     pub http: Client,
@@ -68,17 +69,17 @@ impl Answer {
     }
 }
 
-/// A program or a person at an address.
+/// A client at its own IP address, 192.0.2.n.
 #[derive(Clone, Copy)]
-pub struct From(pub u8);
+pub struct Caller(pub u8);
 
-impl From {
+impl Caller {
     pub fn address(self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(192, 0, 2, self.0))
     }
 }
 
-impl Lab {
+impl TestStack {
     /// Tasks that are nothing but their rows.
     pub async fn start() -> Self {
         Self::with(TaskKind::Imaginary, NOON, None).await
@@ -135,14 +136,14 @@ impl Lab {
             sweep_every: None,
             first_limits,
         };
-        let stack = Box::pin(Stack::start(settings)).await.expect("a stack");
+        let local = Box::pin(Stack::start(settings)).await.expect("a stack");
         let http = web_client::build(Duration::from_secs(30)).expect("a client");
-        Self { stack, clock, http }
+        Self { local, clock, http }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
-            .request(method, format!("{}{path}", self.stack.url))
+            .request(method, format!("{}{path}", self.local.url))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -153,7 +154,7 @@ impl Lab {
     pub async fn admin(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let mut request = self
             .request(method, &format!("/api/admin/{path}"))
-            .bearer_auth(&self.stack.admin_key);
+            .bearer_auth(&self.local.admin_key);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -192,13 +193,13 @@ impl Lab {
     }
 
     /// What a program at this address is told of a link.
-    pub async fn describe(&self, from: From, key: &str, query: &str) -> Answer {
+    pub async fn describe(&self, from: Caller, key: &str, query: &str) -> Answer {
         let request = self.request(Method::GET, &format!("/api/casts/{key}{query}"));
         Answer::of(request.header("x-forwarded-for", from.address().to_string())).await
     }
 
     /// A program's claim with this document.
-    pub async fn claim_with(&self, from: From, key: &str, document: &Value) -> Answer {
+    pub async fn claim_with(&self, from: Caller, key: &str, document: &Value) -> Answer {
         let request = self
             .request(Method::POST, &format!("/cast/{key}/claims"))
             .json(document);
@@ -211,11 +212,11 @@ impl Lab {
             user: user.clone(),
             expires: self.clock.now().plus_seconds(3600),
         };
-        format!("cast-login={}", ticket.sign(&self.stack.control.keys))
+        format!("cast-login={}", ticket.sign(&self.local.control.keys))
     }
 
     /// A program opens a link and claims a session; the refusal may come at either.
-    pub async fn claim(&self, from: From, key: &str) -> Answer {
+    pub async fn claim(&self, from: Caller, key: &str) -> Answer {
         let described = self.describe(from, key, "").await;
         if described.status != 200 {
             return described;
@@ -235,7 +236,7 @@ impl Lab {
 
     /// Every row of every table that holds money, limits or settings. (Refusals are counted beside them.)
     pub async fn ledger(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
-        let store = &self.stack.control.store;
+        let store = &self.local.control.store;
         let mut rows = BTreeMap::new();
         for (name, schema) in store
             .tables()

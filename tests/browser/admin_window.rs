@@ -1,4 +1,4 @@
-//! Owns the hands of whoever administers in a browser: opening, clicking, filling in. Must not know which pages there are.
+//! Owns what an administrator does in a browser window: open pages, click, fill in forms. Must not know which pages there are.
 
 use fantoccini::{Client, Locator};
 use serde_json::json;
@@ -8,13 +8,13 @@ use crate::chrome::{text_of, wait_for};
 /// What sends a form of fields.
 pub const SEND: &str = "form.sheet .form-end button";
 
-/// A window in which somebody administers.
-pub struct Desk<'a> {
+/// The browser window of an administrator.
+pub struct AdminWindow<'a> {
     pub window: &'a Client,
     pub url: &'a str,
 }
 
-impl Desk<'_> {
+impl AdminWindow<'_> {
     pub async fn open(&self, path: &str, words: &str) {
         self.window
             .goto(&format!("{}{path}", self.url))

@@ -1,14 +1,17 @@
-//! Owns that nobody tells a disabled link from an unknown one, at whatever door, and that a change of
-//! a link works at once in the instance that made it.
+//! Owns that disabled and unknown links cannot be distinguished through any route, and that a change of a link is visible at once in the
+//! instance that made it.
 
 use casting_core::testing::user;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, From, Lab};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 /// A request of one door: what it is called, and how it is made for a key.
-type Door = (&'static str, Box<dyn Fn(&Lab, &str) -> RequestBuilder>);
+type Door = (
+    &'static str,
+    Box<dyn Fn(&TestStack, &str) -> RequestBuilder>,
+);
 
 /// Tickets that a visitor may bring to a claim of a disabled link.
 struct Tickets {
@@ -164,8 +167,8 @@ fn door(
     body: Option<&str>,
 ) -> Door {
     let (path, body) = (path.to_owned(), body.map(str::to_owned));
-    let make = move |lab: &Lab, key: &str| {
-        let mut request = lab.request(method.clone(), &path.replace("KEY", key));
+    let make = move |stack: &TestStack, key: &str| {
+        let mut request = stack.request(method.clone(), &path.replace("KEY", key));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -234,23 +237,25 @@ fn telling() -> Value {
         "allow_dynamic_kasm_url": true, "background_url": "https://acme.com/a.jpg"})
 }
 
-async fn switch(lab: &Lab, cast: &Value, change: &Value) {
+async fn switch(stack: &TestStack, cast: &Value, change: &Value) {
     let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
-    let changed = lab.admin(Method::PATCH, &path, Some(change)).await;
+    let changed = stack.admin(Method::PATCH, &path, Some(change)).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
 }
 
 #[tokio::test]
 async fn disabled_and_unknown_links_get_equal_answers() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let settings = json!({"attempts_per_minute": 100_000});
-    lab.admin(Method::PATCH, "settings", Some(&settings)).await;
+    stack
+        .admin(Method::PATCH, "settings", Some(&settings))
+        .await;
     let (ann, ben) = (user(1), user(2));
-    let from = From(1).address().to_string();
+    let from = Caller(1).address().to_string();
     let described = async |key: &str, user: Option<&casting_core::user::User>| {
-        let mut request = lab.request(Method::GET, &format!("/api/casts/{key}"));
+        let mut request = stack.request(Method::GET, &format!("/api/casts/{key}"));
         if let Some(user) = user {
-            request = request.header("cookie", lab.login(user));
+            request = request.header("cookie", stack.login(user));
         }
         let request = request.header("referer", "https://acme.com/");
         let answer = Answer::of(request.header("x-forwarded-for", &from)).await;
@@ -259,7 +264,7 @@ async fn disabled_and_unknown_links_get_equal_answers() {
             .expect("a ticket")
             .to_owned()
     };
-    let other = lab.cast(&json!({})).await;
+    let other = stack.cast(&json!({})).await;
     let mut protected = telling();
     protected["require_captcha"] = json!(true);
     let mut members = telling();
@@ -271,16 +276,16 @@ async fn disabled_and_unknown_links_get_equal_answers() {
         protected,
         members,
     ] {
-        let cast = lab.cast(&fields).await;
+        let cast = stack.cast(&fields).await;
         let key = cast["key"].as_str().expect("a key").to_owned();
         links.push((cast, key));
     }
     let (plain, key) = &links[0];
     // Ann's session takes the only place, so Ben waits.
     let claim = async |ticket: &str, user| {
-        let request = lab.request(Method::POST, &format!("/cast/{key}/claims"));
+        let request = stack.request(Method::POST, &format!("/cast/{key}/claims"));
         let request = request.json(&json!({"ticket": ticket}));
-        let request = request.header("cookie", lab.login(user));
+        let request = request.header("cookie", stack.login(user));
         Answer::of(request.header("x-forwarded-for", &from))
             .await
             .json()
@@ -293,7 +298,7 @@ async fn disabled_and_unknown_links_get_equal_answers() {
     let waiting = claim(&described(key, Some(&ben)).await, &ben).await;
     let place = waiting["ticket"].as_str().expect("a place").to_owned();
     let expired = described(key, None).await;
-    lab.clock.advance(301);
+    stack.clock.advance(301);
     let tickets = Tickets {
         foreign: described(other["key"].as_str().expect("a key"), None).await,
         good: described(key, None).await,
@@ -301,30 +306,30 @@ async fn disabled_and_unknown_links_get_equal_answers() {
         place,
     };
     for (cast, _) in &links {
-        switch(&lab, cast, &json!({"enabled": false})).await;
+        switch(&stack, cast, &json!({"enabled": false})).await;
     }
-    let gone = lab.cast(&json!({})).await;
+    let gone = stack.cast(&json!({})).await;
     let path = format!("casts/{}", gone["id"].as_str().expect("an id"));
-    lab.admin(Method::DELETE, &path, None).await;
-    let rotated = lab.cast(&telling()).await;
+    stack.admin(Method::DELETE, &path, None).await;
+    let rotated = stack.cast(&telling()).await;
     let path = format!(
         "casts/{}/key-rotations",
         rotated["id"].as_str().expect("an id")
     );
-    let turned = lab
+    let turned = stack
         .admin(Method::POST, &path, Some(&json!({"grace_seconds": 600})))
         .await;
     assert_eq!(turned.status, 201, "{}", turned.text);
-    switch(&lab, &rotated, &json!({"enabled": false})).await;
+    switch(&stack, &rotated, &json!({"enabled": false})).await;
 
     let mut keys: Vec<&str> = links.iter().map(|(_, key)| key.as_str()).collect();
     keys.extend([&gone, &rotated].map(|cast| cast["key"].as_str().expect("a key")));
     for (name, make) in doors(&tickets) {
         for user in [None, Some(&ben)] {
             let see = async |key: &str| {
-                let mut request = make(&lab, key).header("x-forwarded-for", &from);
+                let mut request = make(&stack, key).header("x-forwarded-for", &from);
                 if let Some(user) = user {
-                    request = request.header("cookie", lab.login(user));
+                    request = request.header("cookie", stack.login(user));
                 }
                 scrubbed(&Answer::of(request).await, key)
             };
@@ -341,36 +346,41 @@ async fn disabled_and_unknown_links_get_equal_answers() {
         }
     }
     // Its owner alone gets back into the session.
-    let request = lab.request(Method::GET, &format!("/api/casts/{key}"));
-    let request = request.header("cookie", lab.login(&ann));
+    let request = stack.request(Method::GET, &format!("/api/casts/{key}"));
+    let request = request.header("cookie", stack.login(&ann));
     let owner = Answer::of(request.header("x-forwarded-for", &from))
         .await
         .json();
     assert_eq!(owner["resume"]["session_id"], json!(session));
     // A share link tells nothing of the link either.
     let shared = async |session: &str| {
-        let answer = lab.get(&format!("/share/{session}.token")).await;
+        let answer = stack.get(&format!("/share/{session}.token")).await;
         scrubbed(&answer, session)
     };
     let nobodys = format!("s{}", &"a".repeat(session.len() - 1));
     assert_eq!(shared(&session).await, shared(&nobodys).await);
-    switch(&lab, plain, &json!({"enabled": true})).await;
-    assert_ne!(lab.describe(From(1), key, "").await.status, 404, "on again");
-    lab.stack.stop().await;
+    switch(&stack, plain, &json!({"enabled": true})).await;
+    assert_ne!(
+        stack.describe(Caller(1), key, "").await.status,
+        404,
+        "on again"
+    );
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn attempts_on_disabled_and_unknown_links_count_equally() {
-    let lab = Lab::start().await;
-    let cast = lab
+    let stack = TestStack::start().await;
+    let cast = stack
         .cast(&json!({"enabled": false, "allow_resume": true}))
         .await;
-    lab.admin(
-        Method::PATCH,
-        "settings",
-        Some(&json!({"attempts_per_minute": 2})),
-    )
-    .await;
+    stack
+        .admin(
+            Method::PATCH,
+            "settings",
+            Some(&json!({"attempts_per_minute": 2})),
+        )
+        .await;
     let disabled = cast["key"].as_str().expect("a key");
     let mut n = 10;
     for (name, path, method) in [
@@ -386,16 +396,16 @@ async fn attempts_on_disabled_and_unknown_links_count_equally() {
                 n += 1;
                 let mut statuses = Vec::new();
                 for _ in 0..4 {
-                    let mut request = lab
+                    let mut request = stack
                         .request(method.clone(), &path.replace("KEY", key))
                         .header("accept", "application/json");
                     if method == Method::POST {
                         request = request.json(&json!({"ticket": "v1.a.b"}));
                     }
                     if let Some(user) = &user {
-                        request = request.header("cookie", lab.login(user));
+                        request = request.header("cookie", stack.login(user));
                     }
-                    let from = From(n).address().to_string();
+                    let from = Caller(n).address().to_string();
                     let answer = Answer::of(request.header("x-forwarded-for", from)).await;
                     statuses.push(answer.status);
                 }
@@ -405,16 +415,16 @@ async fn attempts_on_disabled_and_unknown_links_count_equally() {
             assert!(heard[0].contains(&429), "{name}: {heard:?}");
         }
     }
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }
 
 #[tokio::test]
 async fn change_is_visible_at_once_in_its_instance() {
-    let lab = Lab::start().await;
+    let stack = TestStack::start().await;
     let mut n = 20;
     let mut code = async |key: &str| {
         n += 1;
-        let answer = lab.claim(From(n), key).await;
+        let answer = stack.claim(Caller(n), key).await;
         if answer.status == 202 {
             String::new()
         } else {
@@ -422,12 +432,12 @@ async fn change_is_visible_at_once_in_its_instance() {
         }
     };
     let limited = json!({"limit_total_sessions": true, "sessions_remaining": 1});
-    let cast = lab.cast(&limited).await;
+    let cast = stack.cast(&limited).await;
     let key = cast["key"].as_str().expect("a key");
     assert_eq!(code(key).await, "");
     for more in 1..4 {
         assert_eq!(code(key).await, "no-sessions-left");
-        switch(&lab, &cast, &json!({"sessions_remaining_add": 1})).await;
+        switch(&stack, &cast, &json!({"sessions_remaining_add": 1})).await;
         assert_eq!(code(key).await, "", "raised {more} times");
     }
     for (change, expected) in [
@@ -442,10 +452,10 @@ async fn change_is_visible_at_once_in_its_instance() {
         ),
         (json!({"valid_until": null}), ""),
     ] {
-        switch(&lab, &cast, &change).await;
+        switch(&stack, &cast, &change).await;
         assert_eq!(code(key).await, expected, "{change}");
     }
-    let image = lab.image().await;
+    let image = stack.image().await;
     for (path, change, expected) in [
         (
             "settings".to_owned(),
@@ -460,12 +470,12 @@ async fn change_is_visible_at_once_in_its_instance() {
         ),
         (format!("images/{image}"), json!({"enabled": true}), ""),
     ] {
-        let changed = lab.admin(Method::PATCH, &path, Some(&change)).await;
+        let changed = stack.admin(Method::PATCH, &path, Some(&change)).await;
         assert_eq!(changed.status, 200, "{}", changed.text);
         assert_eq!(code(key).await, expected, "{path} {change}");
     }
     let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
-    lab.admin(Method::DELETE, &path, None).await;
+    stack.admin(Method::DELETE, &path, None).await;
     assert_eq!(code(key).await, "unknown-cast", "deleted");
-    lab.stack.stop().await;
+    stack.local.stop().await;
 }

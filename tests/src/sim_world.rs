@@ -1,5 +1,5 @@
-//! Owns the small world of the fault suite: three processes of the control plane over one embedded DynamoDB and one imaginary ECS, with virtual time,
-//! and the questions that the ledger must always answer truthfully.
+//! Owns the simulated world of the fault suite: three processes of the control plane over one embedded DynamoDB and one simulated ECS, with virtual time,
+//! and the invariants of the ledger.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,15 +47,15 @@ impl Clock for VirtualClock {
     }
 }
 
-/// What outlives a history: the database is made once, because making tables costs more than a history.
-pub struct Ground {
+/// The database that histories share; it is created once, because creating tables takes longer than a history.
+pub struct SharedDb {
     database: Database,
     client: aws_sdk_dynamodb::Client,
 }
 
-impl Ground {
+impl SharedDb {
     /// A database with its tables.
-    pub async fn lay() -> Result<Self> {
+    pub async fn new() -> Result<Self> {
         let database = Database::memory().map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let client = dynamodb(&database);
         create_tables(&client, &TableNames::with_prefix("t-")).await?;
@@ -84,8 +84,8 @@ pub struct LiveCount {
     pub uncounted: u32,
 }
 
-/// One link and everybody around it.
-pub struct World {
+/// One link with its processes, its ECS and its gates.
+pub struct SimWorld {
     /// Processes of the control plane; each remembers for itself.
     pub processes: Vec<Arc<Control>>,
     /// The imaginary ECS.
@@ -106,16 +106,16 @@ pub struct World {
     pub bootstrapped: HashSet<SessionId>,
     /// Sessions that a visitor was given.
     pub given: HashSet<SessionId>,
-    news: UnboundedReceiver<Value>,
+    events: UnboundedReceiver<Value>,
     client: aws_sdk_dynamodb::Client,
-    house: House,
+    factory: ProcessFactory,
 }
 
 pub(crate) const FIRST_KEY: [u8; 32] = [7; 32];
 const SECOND_KEY: [u8; 32] = [8; 32];
 
-/// What all processes of a world share.
-struct House {
+/// What all processes of a world share, and what a new process is made from.
+struct ProcessFactory {
     database: Database,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -123,7 +123,7 @@ struct House {
     gates: Arc<TestGates>,
 }
 
-impl House {
+impl ProcessFactory {
     fn process(&self, keys: Keyring) -> Arc<Control> {
         let ecs_client = clients::ecs(
             &aws(),
@@ -170,9 +170,9 @@ pub struct Limits {
     pub resume: bool,
 }
 
-impl World {
+impl SimWorld {
     /// A link with these limits, on a world that no earlier history can be seen from.
-    pub async fn make(ground: &Ground, seed: u64, limits: Limits) -> Result<Self> {
+    pub async fn new(shared_db: &SharedDb, seed: u64, limits: Limits) -> Result<Self> {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock(tokio::time::Instant::now()));
         let options = EcsOptions {
@@ -183,17 +183,17 @@ impl World {
             runtime: Runtime::Imaginary { run_at_once: true },
             max_tasks: None,
         };
-        let (ecs, news) = Ecs::open(options, clock.clone(), entropy.clone())?;
+        let (ecs, events) = Ecs::open(options, clock.clone(), entropy.clone())?;
         let gates = Arc::new(TestGates::before(ecs.clone()));
-        let house = House {
-            database: ground.database.clone(),
+        let factory = ProcessFactory {
+            database: shared_db.database.clone(),
             clock,
             entropy: entropy.clone(),
             ecs: ecs.clone(),
             gates: gates.clone(),
         };
         let processes: Vec<_> = (0..3)
-            .map(|_| house.process(Keyring::new(&FIRST_KEY)))
+            .map(|_| factory.process(Keyring::new(&FIRST_KEY)))
             .collect();
         let mut cast = testing::cast(1);
         let mut image = testing::image(1);
@@ -243,21 +243,21 @@ impl World {
             served: HashSet::new(),
             bootstrapped: HashSet::new(),
             given: HashSet::new(),
-            news,
-            client: ground.client.clone(),
-            house,
+            events,
+            client: shared_db.client.clone(),
+            factory,
         })
     }
 
     /// All processes are started anew with another key; with the first one beside it or without.
     pub fn change_keys(&mut self, keep_first: bool) {
         let keys = Keyring::changing(&SECOND_KEY, keep_first.then_some(&FIRST_KEY));
-        self.processes = (0..3).map(|_| self.house.process(keys.clone())).collect();
+        self.processes = (0..3).map(|_| self.factory.process(keys.clone())).collect();
     }
 
     /// A process that remembers nothing of the ones before.
     pub fn new_process(&self) -> Arc<Control> {
-        self.house.process(Keyring::new(&FIRST_KEY))
+        self.factory.process(Keyring::new(&FIRST_KEY))
     }
 
     /// Somebody was given the secret of this session's gate.
@@ -272,14 +272,14 @@ impl World {
         Ok(())
     }
 
-    /// A process that nothing goes wrong in (outside an actor, every call is answered).
-    pub fn calm(&self) -> &Control {
+    /// A process for calls outside an actor, which meet no faults.
+    pub fn stable_process(&self) -> &Control {
         &self.processes[0]
     }
 
-    /// News from ECS since the last call, as EventBridge would carry it.
-    pub fn news(&mut self) -> Vec<Value> {
-        std::iter::from_fn(|| self.news.try_recv().ok()).collect()
+    /// Events from ECS since the last call, as EventBridge would carry it.
+    pub fn events(&mut self) -> Vec<Value> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
 
     /// Every session of the link.
@@ -287,8 +287,8 @@ impl World {
         self.sessions_of(&self.cast.id).await
     }
 
-    /// Every session that was started ahead and that no visitor has now.
-    pub async fn nobodys(&self) -> Result<Vec<Session>> {
+    /// Every staged session that is not assigned to a visitor.
+    pub async fn unassigned_sessions(&self) -> Result<Vec<Session>> {
         match &self.pool {
             Some(pool) => self.sessions_of(&CastId::of_pool(&pool.id)).await,
             None => Ok(Vec::new()),
@@ -299,7 +299,7 @@ impl World {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = self
-                .calm()
+                .stable_process()
                 .store
                 .sessions(&SessionQuery::cast(cast), after.as_deref(), 100)
                 .await?;
@@ -313,7 +313,7 @@ impl World {
 
     /// The link as it is.
     pub async fn cast_now(&self) -> Result<Cast> {
-        self.calm()
+        self.stable_process()
             .store
             .cast(&self.cast.id)
             .await?
@@ -328,7 +328,7 @@ impl World {
         let set = CounterChange::Set(remaining);
         after.counter = before.counter.changed(set);
         let replaced = self
-            .calm()
+            .stable_process()
             .store
             .replace_cast(&before, &after, set, None)
             .await?;
@@ -340,13 +340,13 @@ impl World {
     /// Without faults, and after all news has arrived: the clock runs and sweeps follow each other until every session is ready or has ended.
     pub async fn settle(&mut self) -> Result<()> {
         for _ in 0..12 {
-            let calm = self.processes[0].clone();
-            for event in self.news() {
-                casting_fn_lifecycle::handle(&calm, event)
+            let stable_process = self.processes[0].clone();
+            for event in self.events() {
+                casting_fn_lifecycle::handle(&stable_process, event)
                     .await
                     .map_err(|error| anyhow::anyhow!("{error}"))?;
             }
-            calm.sweep().await?;
+            stable_process.sweep().await?;
             let unsettled = self
                 .sessions()
                 .await?
@@ -417,7 +417,7 @@ impl World {
     pub async fn live_counts(&self) -> Result<[LiveCount; 2]> {
         let rows = self.sessions().await?;
         let of_kind = async |quota: Quota| {
-            let taken = self.calm().store.quota(&quota.key).await?;
+            let taken = self.stable_process().store.quota(&quota.key).await?;
             let live = rows.iter().filter(|row| row.is_live());
             let (holding, others): (Vec<_>, Vec<_>) =
                 live.partition(|row| row.charge.held.contains(&quota.held()));
@@ -448,7 +448,7 @@ impl World {
             .sessions()
             .await?
             .into_iter()
-            .chain(self.nobodys().await?);
+            .chain(self.unassigned_sessions().await?);
         let rows: HashMap<SessionId, Session> = all.map(|row| (row.id.clone(), row)).collect();
         let mut running = HashMap::new();
         for task in self
@@ -502,7 +502,7 @@ impl World {
     pub async fn clear(&mut self) -> Result<()> {
         for row in self.sessions().await? {
             if row.is_live() {
-                self.calm()
+                self.stable_process()
                     .end_as_administrator(&row.id)
                     .await
                     .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
@@ -524,7 +524,7 @@ impl World {
     /// Every row of every table, to see that nothing was written.
     pub async fn snapshot(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
         let mut all = Vec::new();
-        for (name, _) in self.calm().store.tables().schemas() {
+        for (name, _) in self.stable_process().store.tables().schemas() {
             all.extend(
                 self.client
                     .scan()

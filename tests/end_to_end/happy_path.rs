@@ -1,16 +1,16 @@
-//! Owns the road: from a click to a running session of real processes, through edge and gate to the app and its WebSocket, and to its end.
+//! Owns the happy path: from a click to a running session of real processes, through edge and gate to the app and its WebSocket, and to its end.
 
 use casting_tests::processes::{soon, with_environment};
 use futures_util::StreamExt;
 use reqwest::Method;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::lab::{Answer, Lab};
+use crate::test_stack::{Answer, TestStack};
 
 #[tokio::test]
 async fn visitor_claims_enters_and_ends_a_session() {
-    let lab = Lab::with_processes().await;
-    let page = lab.get("/cast/welcome").await;
+    let stack = TestStack::with_processes().await;
+    let page = stack.get("/cast/welcome").await;
     let ticket = page
         .text
         .split("name=\"ticket\" value=\"")
@@ -18,7 +18,8 @@ async fn visitor_claims_enters_and_ends_a_session() {
         .and_then(|rest| rest.split('"').next())
         .expect("a ticket");
     let claimed = Answer::of(
-        lab.request(Method::POST, "/cast/welcome/claims")
+        stack
+            .request(Method::POST, "/cast/welcome/claims")
             .form(&[("ticket", ticket)]),
     )
     .await;
@@ -41,10 +42,10 @@ async fn visitor_claims_enters_and_ends_a_session() {
                 .contains(&format!("Path={path}"))
     );
     let owner = async |method: Method, path: &str| {
-        Answer::of(lab.request(method, path).header("cookie", &cookie)).await
+        Answer::of(stack.request(method, path).header("cookie", &cookie)).await
     };
 
-    let stranger = lab.get(&path).await;
+    let stranger = stack.get(&path).await;
     assert!(
         stranger
             .header("location")
@@ -79,8 +80,9 @@ async fn visitor_claims_enters_and_ends_a_session() {
         .expect("a URL");
     let inside = async |path: &str, cookie: &str| {
         Answer::of(
-            lab.http
-                .get(format!("{}{path}", lab.stack.url))
+            stack
+                .http
+                .get(format!("{}{path}", stack.local.url))
                 .header("host", host)
                 .header("cookie", cookie),
         )
@@ -108,7 +110,7 @@ async fn visitor_claims_enters_and_ends_a_session() {
         refused.status
     );
 
-    let mut request = format!("ws://{}/ws", lab.stack.address)
+    let mut request = format!("ws://{}/ws", stack.local.address)
         .into_client_request()
         .expect("a request");
     request
@@ -146,5 +148,5 @@ async fn visitor_claims_enters_and_ends_a_session() {
     let last = owner(Method::GET, &path).await;
     assert_eq!(last.status, 410);
     assert!(last.text.contains("You ended it."), "{}", last.text);
-    Box::pin(lab.stack.stop()).await;
+    Box::pin(stack.local.stop()).await;
 }
