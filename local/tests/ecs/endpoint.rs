@@ -9,27 +9,31 @@ use casting_ecs::contract::Stage;
 use casting_local::ecs::Trouble;
 use serde_json::json;
 
-use crate::lab::{Lab, image, read, spec};
+use crate::fixture::{EcsFixture, image, read, spec};
 
-async fn keeps_the_contract(lab: &Lab) {
+async fn keeps_the_contract(fixture: &EcsFixture) {
     let stage = Stage {
-        launcher: &lab.launcher,
+        launcher: &fixture.launcher,
         image: image("exec sleep 1000"),
-        fill_up: || lab.ecs.trouble([Trouble::NoCapacity]),
+        fill_up: || fixture.ecs.trouble([Trouble::NoCapacity]),
         entropy: &SystemEntropy::new(),
     };
     stage.play().await.unwrap();
-    assert_eq!(lab.ecs.live(), 0, "the contract clears away what it starts");
+    assert_eq!(
+        fixture.ecs.live(),
+        0,
+        "the contract clears away what it starts"
+    );
 }
 
 #[tokio::test]
 async fn simulated_tasks_pass_the_launcher_contract() {
-    keeps_the_contract(&Lab::imaginary().await).await;
+    keeps_the_contract(&EcsFixture::imaginary().await).await;
 }
 
 #[tokio::test]
 async fn process_tasks_pass_the_launcher_contract() {
-    keeps_the_contract(&Lab::processes().await).await;
+    keeps_the_contract(&EcsFixture::processes().await).await;
 }
 
 #[tokio::test]
@@ -50,69 +54,69 @@ async fn failed_starts_leave_at_most_one_task() {
         ),
         ("no room", vec![NoCapacity], false),
     ] {
-        let lab = Lab::imaginary().await;
-        let definition = lab
+        let fixture = EcsFixture::imaginary().await;
+        let definition = fixture
             .launcher
             .register(&image("true"))
             .await
             .unwrap()
             .unwrap();
-        lab.ecs.trouble(troubles);
-        let run = lab.launcher.run(&spec(&definition)).await;
+        fixture.ecs.trouble(troubles);
+        let run = fixture.launcher.run(&spec(&definition)).await;
         assert_eq!(
             matches!(run, Run::Started(_)),
             is_started,
             "{name}: {run:?}"
         );
-        assert_eq!(lab.ecs.live(), usize::from(is_started), "{name}");
+        assert_eq!(fixture.ecs.live(), usize::from(is_started), "{name}");
     }
 }
 
 #[tokio::test]
 async fn concurrent_starts_fill_the_limit_exactly() {
-    let lab = Lab::imaginary().await;
-    let definition = lab
+    let fixture = EcsFixture::imaginary().await;
+    let definition = fixture
         .launcher
         .register(&image("true"))
         .await
         .unwrap()
         .unwrap();
-    lab.ecs.set_max_tasks(Some(20));
+    fixture.ecs.set_max_tasks(Some(20));
     let starts = (0..60).map(|_| {
-        let (launcher, spec) = (lab.launcher.clone(), spec(&definition));
+        let (launcher, spec) = (fixture.launcher.clone(), spec(&definition));
         tokio::spawn(async move { matches!(launcher.run(&spec).await, Run::Started(_)) })
     });
     let mut started = 0;
     for start in starts.collect::<Vec<_>>() {
         started += usize::from(start.await.unwrap());
     }
-    assert_eq!((started, lab.ecs.live()), (20, 20));
+    assert_eq!((started, fixture.ecs.live()), (20, 20));
 }
 
 #[tokio::test]
 async fn simulated_task_emits_an_event_per_transition() {
-    let mut lab = Lab::imaginary().await;
-    let definition = lab
+    let mut fixture = EcsFixture::imaginary().await;
+    let definition = fixture
         .launcher
         .register(&image("true"))
         .await
         .unwrap()
         .unwrap();
-    let started = lab.start(&definition).await;
+    let started = fixture.start(&definition).await;
     assert_eq!(
         started.task.status,
         TaskStatus::Provisioning,
         "the answer comes before the task runs"
     );
     let arn = &started.task.arn;
-    lab.ecs.exit(arn, 3);
-    let ended = lab.launcher.describe(arn).await.unwrap().unwrap();
+    fixture.ecs.exit(arn, 3);
+    let ended = fixture.launcher.describe(arn).await.unwrap().unwrap();
     assert_eq!(
         (ended.task.status, ended.exit_code),
         (TaskStatus::Stopped, Some(3))
     );
     let mut told = Vec::new();
-    while let Ok(event) = lab.events.try_recv() {
+    while let Ok(event) = fixture.events.try_recv() {
         told.push(read(event));
     }
     let statuses: Vec<_> = told.iter().map(|task| task.task.status).collect();
@@ -132,9 +136,10 @@ async fn simulated_task_emits_an_event_per_transition() {
 
 #[tokio::test]
 async fn requests_that_ecs_refuses_are_refused() {
-    let lab = Lab::imaginary().await;
+    let fixture = EcsFixture::imaginary().await;
     let run = || {
-        lab.client
+        fixture
+            .client
             .run_task()
             .cluster("casting")
             .task_definition("x")
@@ -173,24 +178,24 @@ async fn requests_that_ecs_refuses_are_refused() {
     let mut image = image("true");
     image.settings.container = String::new();
     assert!(
-        lab.launcher.register(&image).await.unwrap().is_err(),
+        fixture.launcher.register(&image).await.unwrap().is_err(),
         "a container without a name"
     );
 }
 
 #[tokio::test]
 async fn lists_are_paged_and_clusters_described() {
-    let lab = Lab::imaginary().await;
-    let definition = lab
+    let fixture = EcsFixture::imaginary().await;
+    let definition = fixture
         .launcher
         .register(&image("true"))
         .await
         .unwrap()
         .unwrap();
     for _ in 0..5 {
-        lab.start(&definition).await;
+        fixture.start(&definition).await;
     }
-    let mut pages = lab
+    let mut pages = fixture
         .client
         .list_tasks()
         .cluster("casting")
@@ -202,7 +207,7 @@ async fn lists_are_paged_and_clusters_described() {
         sizes.push(page.unwrap().task_arns().len());
     }
     assert_eq!(sizes, [2, 2, 1]);
-    let clusters = lab
+    let clusters = fixture
         .client
         .describe_clusters()
         .clusters("casting")
@@ -221,15 +226,15 @@ async fn lists_are_paged_and_clusters_described() {
 
 #[tokio::test]
 async fn definition_is_described_until_deregistered() {
-    let lab = Lab::imaginary().await;
-    let arn = lab
+    let fixture = EcsFixture::imaginary().await;
+    let arn = fixture
         .launcher
         .register(&image("true"))
         .await
         .unwrap()
         .unwrap();
     assert!(arn.ends_with(":1"), "{arn}");
-    let shown = lab
+    let shown = fixture
         .client
         .describe_task_definition()
         .task_definition(&arn)
@@ -241,18 +246,20 @@ async fn definition_is_described_until_deregistered() {
         json!(shown.container_definitions()[0].command()),
         json!(["--", "sh", "-c", "true"])
     );
-    lab.client
+    fixture
+        .client
         .deregister_task_definition()
         .task_definition(&arn)
         .send()
         .await
         .unwrap();
     assert!(matches!(
-        lab.launcher.run(&spec(&arn)).await,
+        fixture.launcher.run(&spec(&arn)).await,
         Run::Refused(_)
     ));
     assert!(
-        lab.launcher
+        fixture
+            .launcher
             .register(&image("true"))
             .await
             .unwrap()
@@ -263,26 +270,26 @@ async fn definition_is_described_until_deregistered() {
 
 #[tokio::test]
 async fn stopped_task_is_dropped_after_an_hour() {
-    let lab = Lab::imaginary().await;
-    let definition = lab
+    let fixture = EcsFixture::imaginary().await;
+    let definition = fixture
         .launcher
         .register(&image("true"))
         .await
         .unwrap()
         .unwrap();
     let (stopped, live) = (
-        lab.start(&definition).await.task.arn,
-        lab.start(&definition).await.task.arn,
+        fixture.start(&definition).await.task.arn,
+        fixture.start(&definition).await.task.arn,
     );
-    lab.ecs.exit(&stopped, 0);
+    fixture.ecs.exit(&stopped, 0);
     for (seconds, is_known) in [(3600, true), (1, false)] {
-        lab.clock.advance(seconds);
-        lab.start(&definition).await;
+        fixture.clock.advance(seconds);
+        fixture.start(&definition).await;
         assert_eq!(
-            lab.launcher.describe(&stopped).await.unwrap().is_some(),
+            fixture.launcher.describe(&stopped).await.unwrap().is_some(),
             is_known,
             "{seconds} seconds later"
         );
     }
-    assert!(lab.launcher.describe(&live).await.unwrap().is_some());
+    assert!(fixture.launcher.describe(&live).await.unwrap().is_some());
 }

@@ -6,6 +6,6 @@
 )]
 
 mod endpoint;
-mod lab;
+mod fixture;
 mod processes;
 mod restart;

@@ -11,10 +11,10 @@ use casting_local::ecs::supervisor;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::lab::{Folder, Lab, eventually, exists};
+use crate::fixture::{EcsFixture, Folder, eventually, exists};
 
 /// Registers a definition with a command, and a second between SIGTERM and SIGKILL.
-async fn define(lab: &Lab, command: &[&str]) -> String {
+async fn define(fixture: &EcsFixture, command: &[&str]) -> String {
     let command = command.iter().map(|part| (*part).to_owned()).collect();
     let container = ContainerDefinition::builder()
         .name("session")
@@ -22,7 +22,7 @@ async fn define(lab: &Lab, command: &[&str]) -> String {
         .set_command(Some(command))
         .stop_timeout(1)
         .build();
-    let answer = lab
+    let answer = fixture
         .client
         .register_task_definition()
         .family("script")
@@ -40,21 +40,21 @@ async fn define(lab: &Lab, command: &[&str]) -> String {
 
 #[tokio::test]
 async fn task_has_environment_log_and_exit_code() {
-    let mut lab = Lab::processes().await;
-    let arn = lab.script("echo name=$CAST_NAME listen=$CAST_GATE_LISTEN cargo=$CARGO_PKG_NAME; echo oh >&2; exit 3").await;
-    let ended = lab.until(&arn, TaskStatus::Stopped).await;
+    let mut fixture = EcsFixture::processes().await;
+    let arn = fixture.script("echo name=$CAST_NAME listen=$CAST_GATE_LISTEN cargo=$CARGO_PKG_NAME; echo oh >&2; exit 3").await;
+    let ended = fixture.until(&arn, TaskStatus::Stopped).await;
     assert_eq!(ended.exit_code, Some(3));
     assert!(
         ended.stop_detail.starts_with("EssentialContainerExited"),
         "{ended:?}"
     );
-    let log = lab.log(&arn);
+    let log = fixture.log(&arn);
     assert!(
         log.starts_with("name=a name listen= cargo=\noh\n[task] exited with code 3; peak memory "),
         "{log}"
     );
     assert!(
-        lab.ecs.tasks()[0]["local"]["peakMemoryKib"]
+        fixture.ecs.tasks()[0]["local"]["peakMemoryKib"]
             .as_u64()
             .unwrap()
             > 0
@@ -63,33 +63,33 @@ async fn task_has_environment_log_and_exit_code() {
 
 #[tokio::test]
 async fn stopped_task_may_exit_gracefully() {
-    let mut lab = Lab::processes().await;
-    let arn = lab
+    let mut fixture = EcsFixture::processes().await;
+    let arn = fixture
         .script(
             "trap 'echo bye; exit 7' TERM; echo $$ > $FOLDER/pids; while :; do sleep 0.02; done",
         )
         .await;
-    eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
-    lab.launcher.stop(&arn, "enough").await.unwrap();
-    let ended = lab.until(&arn, TaskStatus::Stopped).await;
+    eventually("it runs", || !fixture.folder.pids("pids").is_empty()).await;
+    fixture.launcher.stop(&arn, "enough").await.unwrap();
+    let ended = fixture.until(&arn, TaskStatus::Stopped).await;
     assert_eq!(
         (ended.exit_code, ended.stop_detail.as_str()),
         (Some(7), "UserInitiated: enough")
     );
-    assert!(lab.log(&arn).contains("bye"));
+    assert!(fixture.log(&arn).contains("bye"));
 }
 
 #[tokio::test]
 async fn task_ignoring_sigterm_is_killed_after_grace() {
-    let mut lab = Lab::processes().await;
+    let mut fixture = EcsFixture::processes().await;
     let script = "trap '' TERM; echo $$ > $FOLDER/pids; while :; do sleep 0.02; done";
-    let definition = define(&lab, &["sh", "-c", script]).await;
-    let arn = lab.start(&definition).await.task.arn;
-    eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
+    let definition = define(&fixture, &["sh", "-c", script]).await;
+    let arn = fixture.start(&definition).await.task.arn;
+    eventually("it runs", || !fixture.folder.pids("pids").is_empty()).await;
     let asked = Instant::now();
-    lab.launcher.stop(&arn, "enough").await.unwrap();
+    fixture.launcher.stop(&arn, "enough").await.unwrap();
     assert_eq!(
-        lab.until(&arn, TaskStatus::Stopped).await.exit_code,
+        fixture.until(&arn, TaskStatus::Stopped).await.exit_code,
         Some(137)
     );
     assert!(
@@ -101,42 +101,46 @@ async fn task_ignoring_sigterm_is_killed_after_grace() {
 
 #[tokio::test]
 async fn child_processes_end_with_their_task() {
-    let mut lab = Lab::processes().await;
+    let mut fixture = EcsFixture::processes().await;
     let script = "sleep 1000 & echo $! >> $FOLDER/pids; setsid sleep 1000 & echo $! >> $FOLDER/pids; \
                   (trap '' TERM HUP; setsid sh -c 'sleep 1000 & echo $! >> $FOLDER/pids; wait') & sleep 0.3; exit 0";
-    let arn = lab.script(script).await;
-    let ended = lab.until(&arn, TaskStatus::Stopped).await;
+    let arn = fixture.script(script).await;
+    let ended = fixture.until(&arn, TaskStatus::Stopped).await;
     assert_eq!(ended.exit_code, Some(0));
-    let pids = lab.folder.pids("pids");
+    let pids = fixture.folder.pids("pids");
     assert_eq!(pids.len(), 3);
     assert_eq!(pids.into_iter().filter(|pid| exists(*pid)).count(), 0);
 }
 
 #[tokio::test]
 async fn missing_command_exits_with_127() {
-    let mut lab = Lab::processes().await;
-    let definition = define(&lab, &["no-such-command"]).await;
-    let arn = lab.start(&definition).await.task.arn;
-    let ended = lab.until(&arn, TaskStatus::Stopped).await;
+    let mut fixture = EcsFixture::processes().await;
+    let definition = define(&fixture, &["no-such-command"]).await;
+    let arn = fixture.start(&definition).await.task.arn;
+    let ended = fixture.until(&arn, TaskStatus::Stopped).await;
     assert_eq!(ended.exit_code, Some(127), "{ended:?}");
-    let log = lab.log(&arn);
+    let log = fixture.log(&arn);
     assert!(log.contains("no-such-command: No such file"), "{log}");
 }
 
 #[tokio::test]
 async fn task_stopped_while_starting_ends() {
-    let mut lab = Lab::processes().await;
+    let mut fixture = EcsFixture::processes().await;
     let definition = define(
-        &lab,
+        &fixture,
         &["sh", "-c", "echo $$ >> $FOLDER/pids; exec sleep 1000"],
     )
     .await;
     for _ in 0..10 {
-        let arn = lab.start(&definition).await.task.arn;
-        lab.launcher.stop(&arn, "changed my mind").await.unwrap();
-        lab.until(&arn, TaskStatus::Stopped).await;
+        let arn = fixture.start(&definition).await.task.arn;
+        fixture
+            .launcher
+            .stop(&arn, "changed my mind")
+            .await
+            .unwrap();
+        fixture.until(&arn, TaskStatus::Stopped).await;
     }
-    assert!(!lab.folder.pids("pids").into_iter().any(exists));
+    assert!(!fixture.folder.pids("pids").into_iter().any(exists));
 }
 
 #[tokio::test]
@@ -164,18 +168,18 @@ async fn closed_pipe_makes_the_supervisor_kill_its_tree() {
 
 #[tokio::test]
 async fn killed_supervisor_takes_its_task_down() {
-    let mut lab = Lab::processes().await;
-    let arn = lab.script("echo $$ >> $FOLDER/pids; sleep 1000").await;
-    eventually("it runs", || !lab.folder.pids("pids").is_empty()).await;
-    let main = lab.ecs.tasks()[0]["local"]["process"]["pid"]
+    let mut fixture = EcsFixture::processes().await;
+    let arn = fixture.script("echo $$ >> $FOLDER/pids; sleep 1000").await;
+    eventually("it runs", || !fixture.folder.pids("pids").is_empty()).await;
+    let main = fixture.ecs.tasks()[0]["local"]["process"]["pid"]
         .as_i64()
         .unwrap();
     kill(Pid::from_raw(parent_of(main)), Signal::SIGKILL).unwrap();
     assert_eq!(
-        lab.until(&arn, TaskStatus::Stopped).await.exit_code,
+        fixture.until(&arn, TaskStatus::Stopped).await.exit_code,
         Some(137)
     );
-    let pid = lab.folder.pids("pids")[0];
+    let pid = fixture.folder.pids("pids")[0];
     // It has no parent of ours any more: init collects it.
     eventually("it is gone", || !exists(pid) || is_zombie(pid)).await;
 }
@@ -192,9 +196,9 @@ fn is_zombie(pid: i32) -> bool {
 
 #[tokio::test]
 async fn shutdown_leaves_no_process_and_reports_each_end() {
-    let mut lab = Lab::processes().await;
+    let mut fixture = EcsFixture::processes().await;
     let definition = define(
-        &lab,
+        &fixture,
         &[
             "sh",
             "-c",
@@ -203,16 +207,16 @@ async fn shutdown_leaves_no_process_and_reports_each_end() {
     )
     .await;
     for _ in 0..5 {
-        lab.start(&definition).await;
+        fixture.start(&definition).await;
     }
-    eventually("all run", || lab.folder.pids("pids").len() == 5).await;
-    let ecs = lab.ecs.clone();
+    eventually("all run", || fixture.folder.pids("pids").len() == 5).await;
+    let ecs = fixture.ecs.clone();
     tokio::time::timeout(Duration::from_secs(8), ecs.shutdown())
         .await
         .unwrap();
-    assert!(!lab.folder.pids("pids").into_iter().any(exists));
+    assert!(!fixture.folder.pids("pids").into_iter().any(exists));
     let mut ends = 0;
-    while let Ok(event) = lab.events.try_recv() {
+    while let Ok(event) = fixture.events.try_recv() {
         ends += usize::from(
             event["detail"]["lastStatus"] == "STOPPED"
                 && event["detail"]["stopCode"] == "TerminationNotice",
@@ -220,7 +224,8 @@ async fn shutdown_leaves_no_process_and_reports_each_end() {
     }
     assert_eq!(ends, 5);
     assert!(
-        lab.client
+        fixture
+            .client
             .run_task()
             .cluster("casting")
             .task_definition(definition)

@@ -34,8 +34,8 @@ macro_rules! cases {
         /// The first fault of the store. What it does wrong is a failed assertion that begins with the case's name.
         pub async fn run_all<S: Store>(store: &S, seed: u64) -> Result<(), Fault> {
             $($(
-                let lab = Lab::new(store, seed, stringify!($case));
-                if let Err(fault) = $case(&lab).await {
+                let fixture = Fixture::new(store, seed, stringify!($case));
+                if let Err(fault) = $case(&fixture).await {
                     return Err(Fault { detail: format!("{}: {}", stringify!($case), fault.detail), ..fault });
                 }
             )*)*
@@ -120,7 +120,7 @@ cases! {
 
 /// What a case works with: the store, and ids that no other case draws.
 #[derive(Debug)]
-pub struct Lab<'a, S> {
+pub struct Fixture<'a, S> {
     store: &'a S,
     entropy: SeededEntropy,
 }
@@ -153,8 +153,8 @@ impl Charges {
     ];
 }
 
-impl<'a, S: Store> Lab<'a, S> {
-    /// A lab for one case.
+impl<'a, S: Store> Fixture<'a, S> {
+    /// A fixture for one case.
     pub fn new(store: &'a S, seed: u64, case: &str) -> Self {
         let seed = case.bytes().fold(seed, |seed, byte| {
             (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

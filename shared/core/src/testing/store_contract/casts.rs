@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, quota, together};
+use super::{Fixture, quota, together};
 use crate::cast::{Cast, CounterChange, PreviousKey};
 use crate::ids::CastKey;
 use crate::ports::{Created, Fault, Replaced, Reserved, Saved, Store};
@@ -26,29 +26,37 @@ fn rekeyed(cast: &Cast, key: &CastKey) -> Cast {
     after
 }
 
-pub async fn a_cast_reads_back_by_id_and_by_key<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let (cast, other) = (lab.cast(3).await?, lab.draft(0));
-    assert_eq!(lab.store.cast(&cast.id).await?, Some(cast.clone()));
-    assert_eq!(lab.store.cast(&other.id).await?, None);
-    lab.soon(
-        Some(cast.clone()),
-        || lab.store.cast_by_key(&cast.settings.key),
-        "by its key",
-    )
-    .await?;
-    assert_eq!(lab.store.cast_by_key(&other.settings.key).await?, None);
+pub async fn a_cast_reads_back_by_id_and_by_key<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
+    let (cast, other) = (fixture.cast(3).await?, fixture.draft(0));
+    assert_eq!(fixture.store.cast(&cast.id).await?, Some(cast.clone()));
+    assert_eq!(fixture.store.cast(&other.id).await?, None);
+    fixture
+        .soon(
+            Some(cast.clone()),
+            || fixture.store.cast_by_key(&cast.settings.key),
+            "by its key",
+        )
+        .await?;
+    assert_eq!(fixture.store.cast_by_key(&other.settings.key).await?, None);
     Ok(())
 }
 
 pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let mut casts: Vec<Cast> = (0..8).map(|_| lab.draft(0)).collect();
+    let mut casts: Vec<Cast> = (0..8).map(|_| fixture.draft(0)).collect();
     let key = casts[0].settings.key.clone();
     for cast in &mut casts {
         cast.settings.key = key.clone();
     }
-    let answers = together(casts.iter().map(|cast| lab.store.create_cast(cast, None))).await;
+    let answers = together(
+        casts
+            .iter()
+            .map(|cast| fixture.store.create_cast(cast, None)),
+    )
+    .await;
     assert_eq!(
         (
             quota(&answers, &Created::Done),
@@ -59,7 +67,7 @@ pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store
     );
     for (cast, answer) in casts.iter().zip(answers) {
         assert_eq!(
-            lab.store.cast(&cast.id).await?.is_some(),
+            fixture.store.cast(&cast.id).await?.is_some(),
             answer? == Created::Done
         );
     }
@@ -67,66 +75,71 @@ pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store
 }
 
 pub async fn creating_the_same_cast_again_changes_nothing<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(5).await?;
-    lab.place(&lab.claim(&cast, true, None)).await?;
-    assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
-    assert_eq!(lab.remaining(&cast).await?, 4);
+    let cast = fixture.cast(5).await?;
+    fixture.place(&fixture.claim(&cast, true, None)).await?;
+    assert_eq!(fixture.store.create_cast(&cast, None).await?, Created::Done);
+    assert_eq!(fixture.remaining(&cast).await?, 4);
     Ok(())
 }
 
 pub async fn a_config_is_written_over_its_version_only<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
+    let cast = fixture.cast(0).await?;
     let first = renamed(&cast, "first");
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&cast, &first, CounterChange::Keep, None)
             .await?,
         Replaced::Done
     );
-    assert_eq!(lab.store.cast(&cast.id).await?, Some(first.clone()));
-    lab.soon(
-        Some(first.clone()),
-        || lab.store.cast_by_key(&cast.settings.key),
-        "by its key",
-    )
-    .await?;
+    assert_eq!(fixture.store.cast(&cast.id).await?, Some(first.clone()));
+    fixture
+        .soon(
+            Some(first.clone()),
+            || fixture.store.cast_by_key(&cast.settings.key),
+            "by its key",
+        )
+        .await?;
     for (name, key) in [
         ("the same key", cast.settings.key.clone()),
-        ("another key", lab.draft(0).settings.key),
+        ("another key", fixture.draft(0).settings.key),
     ] {
         let late = rekeyed(&renamed(&cast, "late"), &key);
         assert_eq!(
-            lab.store
+            fixture
+                .store
                 .replace_cast(&cast, &late, CounterChange::Set(0), None)
                 .await?,
             Replaced::Stale,
             "{name}"
         );
         assert_eq!(
-            lab.store.cast(&cast.id).await?,
+            fixture.store.cast(&cast.id).await?,
             Some(first.clone()),
             "{name}"
         );
     }
-    let nobody = lab.draft(0);
+    let nobody = fixture.draft(0);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&nobody, &renamed(&nobody, "new"), CounterChange::Keep, None)
             .await?,
         Replaced::Stale,
         "a cast that never was"
     );
-    assert_eq!(lab.store.cast(&nobody.id).await?, None);
+    assert_eq!(fixture.store.cast(&nobody.id).await?, None);
 
     let moves: Vec<Cast> = (0..5)
         .map(|n| renamed(&first, &format!("racer {n}")))
         .collect();
     let answers = together(moves.iter().map(|after| {
-        lab.store
+        fixture
+            .store
             .replace_cast(&first, after, CounterChange::Keep, None)
     }))
     .await;
@@ -135,10 +148,10 @@ pub async fn a_config_is_written_over_its_version_only<S: Store>(
 }
 
 pub async fn a_difference_is_added_whatever_claims_do<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let mut cast = lab.cast(5).await?;
-    lab.place(&lab.claim(&cast, true, None)).await?;
+    let mut cast = fixture.cast(5).await?;
+    fixture.place(&fixture.claim(&cast, true, None)).await?;
     for (name, added, answer, remaining) in [
         (
             "more, over what was read before a claim",
@@ -156,9 +169,12 @@ pub async fn a_difference_is_added_whatever_claims_do<S: Store>(
             counter: cast.counter.changed(change),
             ..renamed(&cast, name)
         };
-        let written = lab.store.replace_cast(&cast, &after, change, None).await?;
+        let written = fixture
+            .store
+            .replace_cast(&cast, &after, change, None)
+            .await?;
         assert_eq!(written, answer, "{name}");
-        let now = lab.cast_now(&cast).await?;
+        let now = fixture.cast_now(&cast).await?;
         assert_eq!(now.counter.remaining, remaining, "{name}");
         assert_eq!(now.counter.epoch, cast.counter.epoch, "{name}");
         assert_eq!(
@@ -172,20 +188,21 @@ pub async fn a_difference_is_added_whatever_claims_do<S: Store>(
 }
 
 pub async fn a_config_write_never_changes_the_counter<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let before = lab.cast(5).await?;
-    lab.place(&lab.claim(&before, true, None)).await?;
+    let before = fixture.cast(5).await?;
+    fixture.place(&fixture.claim(&before, true, None)).await?;
     let mut after = renamed(&before, "new name");
     after.counter.remaining = 99;
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&before, &after, CounterChange::Keep, None)
             .await?,
         Replaced::Done,
         "a claim does not make a config stale"
     );
-    let now = lab.cast_now(&before).await?;
+    let now = fixture.cast_now(&before).await?;
     assert_eq!(
         (now.settings.name.as_str(), now.version),
         ("new name", after.version)
@@ -195,63 +212,71 @@ pub async fn a_config_write_never_changes_the_counter<S: Store>(
         "the claim made meanwhile still counts"
     );
     assert_eq!(now.counter.epoch, before.counter.epoch);
-    let late = lab.store.reserve(&lab.claim(&before, true, None)).await?;
+    let late = fixture
+        .store
+        .reserve(&fixture.claim(&before, true, None))
+        .await?;
     assert_eq!(
         late,
         Reserved::ConfigChanged,
         "a decision on the old version"
     );
-    lab.place(&lab.claim(&now, true, None)).await?;
-    assert_eq!(lab.remaining(&before).await?, 3);
+    fixture.place(&fixture.claim(&now, true, None)).await?;
+    assert_eq!(fixture.remaining(&before).await?, 3);
     Ok(())
 }
 
 pub async fn a_counter_that_is_set_begins_a_new_epoch<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let opened = lab.cast(5).await?;
-    lab.place(&lab.claim(&opened, true, None)).await?;
+    let opened = fixture.cast(5).await?;
+    fixture.place(&fixture.claim(&opened, true, None)).await?;
     let set = CounterChange::Set(20);
     let after = |before: &Cast| Cast {
         counter: before.counter.changed(set),
         ..renamed(before, "more places")
     };
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&opened, &after(&opened), set, None)
             .await?,
         Replaced::Stale,
         "a claim has moved the number that this was decided on"
     );
-    let before = lab.cast_now(&opened).await?;
+    let before = fixture.cast_now(&opened).await?;
     assert_eq!(
         before.settings.name, opened.settings.name,
         "nothing written"
     );
     let after = after(&before);
     assert_eq!(
-        lab.store.replace_cast(&before, &after, set, None).await?,
+        fixture
+            .store
+            .replace_cast(&before, &after, set, None)
+            .await?,
         Replaced::Done
     );
-    assert_eq!(lab.cast_now(&before).await?.counter, after.counter);
-    let mut late = lab.claim(&after, true, None);
+    assert_eq!(fixture.cast_now(&before).await?.counter, after.counter);
+    let mut late = fixture.claim(&after, true, None);
     late.session.charge.count = Some(before.counter.epoch);
     assert_eq!(
-        lab.store.reserve(&late).await?,
+        fixture.store.reserve(&late).await?,
         Reserved::ConfigChanged,
         "a place of an epoch that is over"
     );
-    assert_eq!(lab.cast_now(&before).await?.counter, after.counter);
+    assert_eq!(fixture.cast_now(&before).await?.counter, after.counter);
     Ok(())
 }
 
 pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (one, two) = (lab.cast(0).await?, lab.cast(0).await?);
-    let (old, new) = (one.settings.key.clone(), lab.draft(0).settings.key);
+    let (one, two) = (fixture.cast(0).await?, fixture.cast(0).await?);
+    let (old, new) = (one.settings.key.clone(), fixture.draft(0).settings.key);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(
                 &one,
                 &rekeyed(&one, &two.settings.key),
@@ -262,42 +287,48 @@ pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
         Replaced::KeyTaken
     );
     assert_eq!(
-        lab.store.cast(&one.id).await?,
+        fixture.store.cast(&one.id).await?,
         Some(one.clone()),
         "nothing was written"
     );
     let moved = rekeyed(&one, &new);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&one, &moved, CounterChange::Keep, None)
             .await?,
         Replaced::Done
     );
-    lab.soon(
-        Some(moved.clone()),
-        || lab.store.cast_by_key(&new),
-        "the new key",
-    )
-    .await?;
-    lab.soon(None, || lab.store.cast_by_key(&old), "the old key")
+    fixture
+        .soon(
+            Some(moved.clone()),
+            || fixture.store.cast_by_key(&new),
+            "the new key",
+        )
+        .await?;
+    fixture
+        .soon(None, || fixture.store.cast_by_key(&old), "the old key")
         .await?;
     let heir = rekeyed(&two, &old);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&two, &heir, CounterChange::Keep, None)
             .await?,
         Replaced::Done,
         "a freed key can be taken"
     );
-    lab.soon(
-        Some(heir.clone()),
-        || lab.store.cast_by_key(&old),
-        "the freed key",
-    )
-    .await?;
+    fixture
+        .soon(
+            Some(heir.clone()),
+            || fixture.store.cast_by_key(&old),
+            "the freed key",
+        )
+        .await?;
     let back = rekeyed(&moved, &old);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&moved, &back, CounterChange::Keep, None)
             .await?,
         Replaced::KeyTaken,
@@ -307,14 +338,15 @@ pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
 }
 
 pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let key = lab.draft(0).settings.key;
-    let (one, two) = (lab.cast(0).await?, lab.cast(0).await?);
+    let key = fixture.draft(0).settings.key;
+    let (one, two) = (fixture.cast(0).await?, fixture.cast(0).await?);
     let (one_after, two_after) = (rekeyed(&one, &key), rekeyed(&two, &key));
     let moves = [(&one, &one_after), (&two, &two_after)];
     let answers = together(moves.map(|(before, after)| {
-        lab.store
+        fixture
+            .store
             .replace_cast(before, after, CounterChange::Keep, None)
     }))
     .await;
@@ -330,62 +362,68 @@ pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(
 }
 
 pub async fn a_deleted_cast_is_gone_and_its_key_is_free<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(1).await?;
+    let cast = fixture.cast(1).await?;
     let newer = renamed(&cast, "newer");
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&cast, &newer, CounterChange::Keep, None)
             .await?,
         Replaced::Done
     );
     assert_eq!(
-        lab.store.delete_cast(&cast, None).await?,
+        fixture.store.delete_cast(&cast, None).await?,
         Saved::Stale,
         "another version than seen"
     );
-    assert_eq!(lab.store.delete_cast(&newer, None).await?, Saved::Done);
+    assert_eq!(fixture.store.delete_cast(&newer, None).await?, Saved::Done);
     assert_eq!(
-        lab.store.delete_cast(&newer, None).await?,
+        fixture.store.delete_cast(&newer, None).await?,
         Saved::Stale,
         "a second time"
     );
-    assert_eq!(lab.store.cast(&cast.id).await?, None);
-    lab.soon(
-        None,
-        || lab.store.cast_by_key(&cast.settings.key),
-        "by its key",
-    )
-    .await?;
+    assert_eq!(fixture.store.cast(&cast.id).await?, None);
+    fixture
+        .soon(
+            None,
+            || fixture.store.cast_by_key(&cast.settings.key),
+            "by its key",
+        )
+        .await?;
     assert_eq!(
-        lab.store.reserve(&lab.claim(&newer, true, None)).await?,
+        fixture
+            .store
+            .reserve(&fixture.claim(&newer, true, None))
+            .await?,
         Reserved::ConfigChanged,
         "nothing to take from"
     );
-    let mut heir = lab.draft(0);
+    let mut heir = fixture.draft(0);
     heir.settings.key = cast.settings.key.clone();
     assert_eq!(
-        lab.store.create_cast(&heir, None).await?,
+        fixture.store.create_cast(&heir, None).await?,
         Created::Done,
         "its key is free"
     );
-    assert_eq!(lab.store.delete_cast(&newer, None).await?, Saved::Stale);
-    lab.soon(
-        Some(heir.clone()),
-        || lab.store.cast_by_key(&cast.settings.key),
-        "the heir's",
-    )
-    .await
+    assert_eq!(fixture.store.delete_cast(&newer, None).await?, Saved::Stale);
+    fixture
+        .soon(
+            Some(heir.clone()),
+            || fixture.store.cast_by_key(&cast.settings.key),
+            "the heir's",
+        )
+        .await
 }
 
 pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
+    let cast = fixture.cast(0).await?;
     let old = cast.settings.key.clone();
     let rotated = |from: &Cast, previous: Option<&CastKey>| {
-        let mut after = rekeyed(from, &lab.draft(0).settings.key);
+        let mut after = rekeyed(from, &fixture.draft(0).settings.key);
         after.settings.previous_key = previous.map(|key| PreviousKey {
             key: key.clone(),
             until: from.updated_at.plus_seconds(60),
@@ -394,27 +432,30 @@ pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
     };
     let first = rotated(&cast, Some(&old));
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&cast, &first, CounterChange::Keep, None)
             .await?,
         Replaced::Done
     );
-    lab.soon(
-        Some(first.clone()),
-        || lab.store.cast_by_key(&old),
-        "by its old key",
-    )
-    .await?;
-    lab.soon(
-        Some(first.clone()),
-        || lab.store.cast_by_key(&first.settings.key),
-        "by its new key",
-    )
-    .await?;
-    let mut thief = lab.draft(0);
+    fixture
+        .soon(
+            Some(first.clone()),
+            || fixture.store.cast_by_key(&old),
+            "by its old key",
+        )
+        .await?;
+    fixture
+        .soon(
+            Some(first.clone()),
+            || fixture.store.cast_by_key(&first.settings.key),
+            "by its new key",
+        )
+        .await?;
+    let mut thief = fixture.draft(0);
     thief.settings.key = old.clone();
     assert_eq!(
-        lab.store.create_cast(&thief, None).await?,
+        fixture.store.create_cast(&thief, None).await?,
         Created::KeyTaken,
         "still claimed"
     );
@@ -422,61 +463,68 @@ pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
     let mut back = rekeyed(&first, &old);
     back.settings.previous_key = None;
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&first, &back, CounterChange::Keep, None)
             .await?,
         Replaced::Done,
         "its own key again"
     );
-    lab.soon(
-        Some(back.clone()),
-        || lab.store.cast_by_key(&old),
-        "by the key that it has again",
-    )
-    .await?;
-    lab.soon(
-        None,
-        || lab.store.cast_by_key(&first.settings.key),
-        "not by the one it had between",
-    )
-    .await?;
+    fixture
+        .soon(
+            Some(back.clone()),
+            || fixture.store.cast_by_key(&old),
+            "by the key that it has again",
+        )
+        .await?;
+    fixture
+        .soon(
+            None,
+            || fixture.store.cast_by_key(&first.settings.key),
+            "not by the one it had between",
+        )
+        .await?;
 
     let second = rotated(&back, Some(&old));
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&back, &second, CounterChange::Keep, None)
             .await?,
         Replaced::Done
     );
     let third = rotated(&second, Some(&second.settings.key));
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&second, &third, CounterChange::Keep, None)
             .await?,
         Replaced::Done
     );
-    lab.soon(
-        None,
-        || lab.store.cast_by_key(&old),
-        "given up at the next rotation",
-    )
-    .await?;
+    fixture
+        .soon(
+            None,
+            || fixture.store.cast_by_key(&old),
+            "given up at the next rotation",
+        )
+        .await?;
     assert_eq!(
-        lab.store.create_cast(&thief, None).await?,
+        fixture.store.create_cast(&thief, None).await?,
         Created::Done,
         "and free for others"
     );
-    assert_eq!(lab.store.delete_cast(&third, None).await?, Saved::Done);
-    lab.soon(
-        None,
-        || lab.store.cast_by_key(&second.settings.key),
-        "gone with the cast",
-    )
-    .await?;
-    let mut heir = lab.draft(0);
+    assert_eq!(fixture.store.delete_cast(&third, None).await?, Saved::Done);
+    fixture
+        .soon(
+            None,
+            || fixture.store.cast_by_key(&second.settings.key),
+            "gone with the cast",
+        )
+        .await?;
+    let mut heir = fixture.draft(0);
     heir.settings.key = second.settings.key.clone();
     assert_eq!(
-        lab.store.create_cast(&heir, None).await?,
+        fixture.store.create_cast(&heir, None).await?,
         Created::Done,
         "and free for others too"
     );

@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, NOON, quota, together};
+use super::{Fixture, NOON, quota, together};
 use crate::denial::DenialCode;
 use crate::ids::{CastId, ImageId, Reference, SessionId, draw};
 use crate::image::Image;
@@ -16,41 +16,47 @@ const MOST_SAMPLES: usize = 20;
 const HOUR: i64 = NOON.seconds();
 
 pub async fn an_image_is_written_over_its_version_only<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     let mut image = crate::testing::image(0);
-    image.id = ImageId::from_bytes(draw(&lab.entropy));
+    image.id = ImageId::from_bytes(draw(&fixture.entropy));
     let version = |version: u64| Image {
         version,
         ..image.clone()
     };
-    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, None);
     assert_eq!(
-        lab.store.put_record(&version(2), Some(1), None).await?,
+        fixture.store.record::<Image>(image.id.as_str()).await?,
+        None
+    );
+    assert_eq!(
+        fixture.store.put_record(&version(2), Some(1), None).await?,
         Saved::Stale,
         "there is none yet"
     );
-    assert_eq!(lab.store.put_record(&image, None, None).await?, Saved::Done);
     assert_eq!(
-        lab.store.put_record(&version(7), None, None).await?,
+        fixture.store.put_record(&image, None, None).await?,
+        Saved::Done
+    );
+    assert_eq!(
+        fixture.store.put_record(&version(7), None, None).await?,
         Saved::Stale,
         "there is one already"
     );
     assert_eq!(
-        lab.store.record::<Image>(image.id.as_str()).await?,
+        fixture.store.record::<Image>(image.id.as_str()).await?,
         Some(image.clone())
     );
     assert_eq!(
-        lab.store.put_record(&version(2), Some(1), None).await?,
+        fixture.store.put_record(&version(2), Some(1), None).await?,
         Saved::Done
     );
     assert_eq!(
-        lab.store.put_record(&version(9), Some(1), None).await?,
+        fixture.store.put_record(&version(9), Some(1), None).await?,
         Saved::Stale,
         "an old version"
     );
     assert_eq!(
-        lab.store.record::<Image>(image.id.as_str()).await?,
+        fixture.store.record::<Image>(image.id.as_str()).await?,
         Some(version(2))
     );
 
@@ -62,7 +68,7 @@ pub async fn an_image_is_written_over_its_version_only<S: Store>(
     let answers = together(
         racers
             .iter()
-            .map(|image| lab.store.put_record(image, Some(2), None)),
+            .map(|image| fixture.store.put_record(image, Some(2), None)),
     )
     .await;
     assert_eq!(
@@ -75,22 +81,25 @@ pub async fn an_image_is_written_over_its_version_only<S: Store>(
     );
 
     assert_eq!(
-        lab.store.delete_record(&version(2), None).await?,
+        fixture.store.delete_record(&version(2), None).await?,
         Saved::Stale,
         "an old version"
     );
     assert_eq!(
-        lab.store.delete_record(&version(3), None).await?,
+        fixture.store.delete_record(&version(3), None).await?,
         Saved::Done
     );
     // Deleting it once more may say either: after a lost answer, a store cannot tell its own deletion from an earlier one.
-    assert_eq!(lab.store.record::<Image>(image.id.as_str()).await?, None);
+    assert_eq!(
+        fixture.store.record::<Image>(image.id.as_str()).await?,
+        None
+    );
     Ok(())
 }
 
 /// `count` refusals with as many samples as asked for.
 fn refused<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
     cast: &CastId,
     hour: i64,
     code: DenialCode,
@@ -99,7 +108,7 @@ fn refused<S: Store>(
 ) -> RefusalCount {
     let sample = |_| RefusalSample {
         at: NOON,
-        reference: Reference::of(&SessionId::from_bytes(draw(&lab.entropy))),
+        reference: Reference::of(&SessionId::from_bytes(draw(&fixture.entropy))),
         address: "a".into(),
         referrer: None,
     };
@@ -113,26 +122,26 @@ fn refused<S: Store>(
 }
 
 pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     use DenialCode::{IpLimit, NoSessionsLeft};
-    let (cast, other) = (lab.draft(0).id, lab.draft(0).id);
-    let first = refused(lab, &cast, HOUR, IpLimit, 40, 3);
+    let (cast, other) = (fixture.draft(0).id, fixture.draft(0).id);
+    let first = refused(fixture, &cast, HOUR, IpLimit, 40, 3);
     let batch = [
         first.clone(),
-        refused(lab, &cast, HOUR, NoSessionsLeft, 1, 0),
-        refused(lab, &cast, HOUR + 3600, IpLimit, 5, 1),
-        refused(lab, &other, HOUR, IpLimit, 7, 1),
+        refused(fixture, &cast, HOUR, NoSessionsLeft, 1, 0),
+        refused(fixture, &cast, HOUR + 3600, IpLimit, 5, 1),
+        refused(fixture, &other, HOUR, IpLimit, 7, 1),
     ];
-    lab.store.add_refusals(&batch).await?;
-    lab.store.add_refusals(&[]).await?;
+    fixture.store.add_refusals(&batch).await?;
+    fixture.store.add_refusals(&[]).await?;
     let tell = |rows: &[RefusalCount]| {
         rows.iter()
             .map(|row| (row.hour - HOUR, row.code.clone(), row.count))
             .collect::<Vec<_>>()
     };
     let row = |hour, code: DenialCode, count| (hour, code.to_string(), count);
-    let rows = lab.store.refusals(Some(&cast), HOUR).await?;
+    let rows = fixture.store.refusals(Some(&cast), HOUR).await?;
     let expected = [
         row(3600, IpLimit, 5),
         row(0, NoSessionsLeft, 1),
@@ -141,29 +150,31 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(
     assert_eq!(tell(&rows), expected, "newest first");
     assert_eq!(rows.last(), Some(&first), "samples and all");
     assert_eq!(
-        tell(&lab.store.refusals(Some(&cast), HOUR + 1).await?),
+        tell(&fixture.store.refusals(Some(&cast), HOUR + 1).await?),
         [row(3600, IpLimit, 5)],
         "since an hour"
     );
     assert_eq!(
-        tell(&lab.store.refusals(Some(&other), 0).await?),
+        tell(&fixture.store.refusals(Some(&other), 0).await?),
         [row(0, IpLimit, 7)],
         "of another cast"
     );
 
     // The same row twice in one batch, and far more samples than are kept.
-    lab.store
+    fixture
+        .store
         .add_refusals(&[
-            refused(lab, &cast, HOUR, IpLimit, 2, 10),
-            refused(lab, &cast, HOUR, IpLimit, 3, 5),
+            refused(fixture, &cast, HOUR, IpLimit, 2, 10),
+            refused(fixture, &cast, HOUR, IpLimit, 3, 5),
         ])
         .await?;
     for samples in [4, 50, 1] {
-        lab.store
-            .add_refusals(&[refused(lab, &cast, HOUR, IpLimit, 100, samples)])
+        fixture
+            .store
+            .add_refusals(&[refused(fixture, &cast, HOUR, IpLimit, 100, samples)])
             .await?;
     }
-    let rows = lab.store.refusals(Some(&cast), HOUR).await?;
+    let rows = fixture.store.refusals(Some(&cast), HOUR).await?;
     assert_eq!(
         tell(&rows),
         [
@@ -186,10 +197,10 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(
     // Refusals for keys that no cast has; another run may have counted some in the same hour.
     let unknown = |count| RefusalCount {
         cast_id: None,
-        ..refused(lab, &cast, HOUR, DenialCode::UnknownCast, count, 0)
+        ..refused(fixture, &cast, HOUR, DenialCode::UnknownCast, count, 0)
     };
     let count = || async {
-        let rows = lab.store.refusals(None, HOUR).await?;
+        let rows = fixture.store.refusals(None, HOUR).await?;
         Ok::<u64, Fault>(
             rows.iter()
                 .filter(|row| row.hour == HOUR && row.cast_id.is_none())
@@ -198,49 +209,71 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(
         )
     };
     let before = count().await?;
-    lab.store.add_refusals(&[unknown(9)]).await?;
+    fixture.store.add_refusals(&[unknown(9)]).await?;
     assert_eq!(count().await?, before + 9);
     Ok(())
 }
 
-pub async fn refusals_counted_at_once_all_count<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let cast = lab.draft(0).id;
+pub async fn refusals_counted_at_once_all_count<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
+    let cast = fixture.draft(0).id;
     let batches: Vec<_> = (0..20)
-        .map(|_| vec![refused(lab, &cast, HOUR, DenialCode::IpLimit, 3, 2)])
+        .map(|_| vec![refused(fixture, &cast, HOUR, DenialCode::IpLimit, 3, 2)])
         .collect();
-    let answers = together(batches.iter().map(|batch| lab.store.add_refusals(batch))).await;
+    let answers = together(
+        batches
+            .iter()
+            .map(|batch| fixture.store.add_refusals(batch)),
+    )
+    .await;
     assert_eq!(quota(&answers, &()), 20, "{answers:?}");
-    let rows = lab.store.refusals(Some(&cast), HOUR).await?;
+    let rows = fixture.store.refusals(Some(&cast), HOUR).await?;
     assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [60]);
     assert!(rows.iter().all(|row| row.samples.len() <= MOST_SAMPLES));
     // More rows than one transaction takes.
     let many: Vec<_> = (0..130)
-        .map(|n| refused(lab, &cast, HOUR + 3600 * (n + 1), DenialCode::IpLimit, 1, 0))
+        .map(|n| {
+            refused(
+                fixture,
+                &cast,
+                HOUR + 3600 * (n + 1),
+                DenialCode::IpLimit,
+                1,
+                0,
+            )
+        })
         .collect();
-    lab.store.add_refusals(&many).await?;
+    fixture.store.add_refusals(&many).await?;
     assert_eq!(
-        lab.store.refusals(Some(&cast), HOUR + 3600).await?.len(),
+        fixture
+            .store
+            .refusals(Some(&cast), HOUR + 3600)
+            .await?
+            .len(),
         130
     );
     Ok(())
 }
 
-pub async fn refusals_of_all_are_listed_by_hour<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn refusals_of_all_are_listed_by_hour<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
     // Hours that no other case counts in.
-    let hour = HOUR + 3600 * (1000 + i64::from(draw(&lab.entropy)[0]) * 10);
-    let (one, two) = (lab.draft(0).id, lab.draft(0).id);
+    let hour = HOUR + 3600 * (1000 + i64::from(draw(&fixture.entropy)[0]) * 10);
+    let (one, two) = (fixture.draft(0).id, fixture.draft(0).id);
     let batch = [
-        refused(lab, &one, hour, DenialCode::IpLimit, 1, 1),
-        refused(lab, &two, hour, DenialCode::IpLimit, 2, 0),
-        refused(lab, &one, hour, DenialCode::Busy, 3, 0),
-        refused(lab, &one, hour + 3600, DenialCode::Busy, 4, 0),
-        refused(lab, &one, hour + 7200, DenialCode::Busy, 5, 0),
+        refused(fixture, &one, hour, DenialCode::IpLimit, 1, 1),
+        refused(fixture, &two, hour, DenialCode::IpLimit, 2, 0),
+        refused(fixture, &one, hour, DenialCode::Busy, 3, 0),
+        refused(fixture, &one, hour + 3600, DenialCode::Busy, 4, 0),
+        refused(fixture, &one, hour + 7200, DenialCode::Busy, 5, 0),
     ];
-    lab.store.add_refusals(&batch).await?;
+    fixture.store.add_refusals(&batch).await?;
     let listed = || async {
         let (mut counts, mut after) = (Vec::new(), None::<String>);
         loop {
-            let page = lab
+            let page = fixture
                 .store
                 .all_refusals(hour, hour + 7200, after.as_deref(), 2)
                 .await?;
@@ -261,10 +294,11 @@ pub async fn refusals_of_all_are_listed_by_hour<S: Store>(lab: &Lab<'_, S>) -> R
         counts[1..].sort_unstable();
         Ok(counts)
     };
-    lab.soon(vec![4, 1, 2, 3], listed, "of two hours, the newest first")
+    fixture
+        .soon(vec![4, 1, 2, 3], listed, "of two hours, the newest first")
         .await?;
     assert_eq!(
-        lab.store.all_refusals(hour, hour, None, 5).await?.items,
+        fixture.store.all_refusals(hour, hour, None, 5).await?.items,
         [],
         "of no hours"
     );

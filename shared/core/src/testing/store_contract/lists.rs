@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, NOON, refunded};
+use super::{Fixture, NOON, refunded};
 use crate::cast::{Cast, CounterChange};
 use crate::hours::HOUR_SECONDS;
 use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, draw};
@@ -19,14 +19,14 @@ use crate::time::Timestamp;
 const DAWN: Timestamp = Timestamp::from_millis(1_000_000_000);
 
 pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
+    let cast = fixture.cast(0).await?;
     let mut sessions = Vec::new();
     for seconds in [30, 10, 20, 50] {
-        let mut claim = lab.claim(&cast, false, None);
+        let mut claim = fixture.claim(&cast, false, None);
         claim.session.due_at = Some(DAWN.plus_seconds(seconds));
-        sessions.push(lab.place(&claim).await?);
+        sessions.push(fixture.place(&claim).await?);
     }
     let [thirty, ten, twenty, fifty] = &sessions[..] else {
         return Ok(());
@@ -35,22 +35,24 @@ pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(
     let due = |now, limit| {
         let ids = &ids;
         async move {
-            let mut due = lab.store.due_sessions(now, limit).await?;
+            let mut due = fixture.store.due_sessions(now, limit).await?;
             // A database that was used before may hold others.
             due.retain(|id| ids.contains(&id));
             Ok(due)
         }
     };
     let id = |session: &Session| session.id.clone();
-    lab.soon(
-        vec![id(ten), id(twenty), id(thirty)],
-        || due(DAWN.plus_seconds(30), 100),
-        "due at half a minute",
-    )
-    .await?;
-    lab.soon(vec![], || due(DAWN, 100), "none yet").await?;
+    fixture
+        .soon(
+            vec![id(ten), id(twenty), id(thirty)],
+            || due(DAWN.plus_seconds(30), 100),
+            "due at half a minute",
+        )
+        .await?;
+    fixture.soon(vec![], || due(DAWN, 100), "none yet").await?;
     assert!(
-        lab.store
+        fixture
+            .store
             .due_sessions(DAWN.plus_seconds(60), 2)
             .await?
             .len()
@@ -59,41 +61,45 @@ pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(
     );
 
     let later = ten.checked(DAWN.plus_seconds(40));
-    assert_eq!(lab.store.save_session(ten, &later).await?, Saved::Done);
+    assert_eq!(fixture.store.save_session(ten, &later).await?, Saved::Done);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_session(twenty, &refunded(twenty, NOON))
             .await?,
         Saved::Done
     );
-    lab.soon(
-        vec![id(thirty), id(&later), id(fifty)],
-        || due(DAWN.plus_seconds(60), 100),
-        "one moved, one ended",
-    )
-    .await?;
+    fixture
+        .soon(
+            vec![id(thirty), id(&later), id(fifty)],
+            || due(DAWN.plus_seconds(60), 100),
+            "one moved, one ended",
+        )
+        .await?;
     for session in [thirty, &later, fifty] {
         assert_eq!(
-            lab.store
+            fixture
+                .store
                 .save_session(session, &refunded(session, NOON))
                 .await?,
             Saved::Done
         );
     }
-    lab.soon(vec![], || due(DAWN.plus_seconds(60), 100), "all ended")
+    fixture
+        .soon(vec![], || due(DAWN.plus_seconds(60), 100), "all ended")
         .await
 }
 
 pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let casts = [lab.cast(0).await?, lab.cast(0).await?];
+    let casts = [fixture.cast(0).await?, fixture.cast(0).await?];
     let mut all = Vec::new();
     for (n, second) in [4, 1, 3, 0, 2, 5].into_iter().enumerate() {
-        let mut claim = lab.claim(&casts[n % 2], false, None);
+        let mut claim = fixture.claim(&casts[n % 2], false, None);
         // Later than every other case's, so that they stand on the first pages.
         claim.session.created_at = NOON.plus_seconds(100_000 + second);
-        all.push(lab.place(&claim).await?);
+        all.push(fixture.place(&claim).await?);
     }
     all.sort_by_key(|session| std::cmp::Reverse(session.created_at));
     let of = |cast: &CastId| {
@@ -110,18 +116,19 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
     ] {
         let cast = &casts[cast].id;
         let query = SessionQuery::cast(cast);
-        lab.soon(of(cast), || listed(lab, &query, limit, 10), name)
+        fixture
+            .soon(of(cast), || listed(fixture, &query, limit, 10), name)
             .await?;
     }
     let ours: Vec<_> = all.iter().map(|session| session.id.clone()).collect();
     let of_all = || async {
-        let mut listed = listed(lab, &SessionQuery::default(), 4, 50).await?;
+        let mut listed = listed(fixture, &SessionQuery::default(), 4, 50).await?;
         listed.retain(|id| ours.contains(id));
         Ok(listed)
     };
-    lab.soon(ours.clone(), of_all, "of all casts").await?;
+    fixture.soon(ours.clone(), of_all, "of all casts").await?;
 
-    let page = lab
+    let page = fixture
         .store
         .sessions(&SessionQuery::cast(&casts[0].id), None, 3)
         .await?;
@@ -131,8 +138,11 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
         "a full page with nothing after it is the last"
     );
     let (before, after) = (&page.items[0], refunded(&page.items[0], NOON));
-    assert_eq!(lab.store.save_session(before, &after).await?, Saved::Done);
-    let page = lab
+    assert_eq!(
+        fixture.store.save_session(before, &after).await?,
+        Saved::Done
+    );
+    let page = fixture
         .store
         .sessions(&SessionQuery::cast(&casts[0].id), None, 1)
         .await?;
@@ -141,9 +151,9 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
         [after],
         "a listing shows sessions as they are now"
     );
-    let nobody = lab
+    let nobody = fixture
         .store
-        .sessions(&SessionQuery::cast(&lab.draft(0).id), None, 3)
+        .sessions(&SessionQuery::cast(&fixture.draft(0).id), None, 3)
         .await?;
     assert_eq!((nobody.items.len(), nobody.next), (0, None));
     Ok(())
@@ -151,14 +161,17 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
 
 /// The ids on at most `pages` pages of `limit` sessions.
 async fn listed<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
     query: &SessionQuery,
     limit: u32,
     pages: u32,
 ) -> Result<Vec<SessionId>, Fault> {
     let (mut ids, mut after) = (Vec::new(), None::<String>);
     for _ in 0..pages {
-        let page = lab.store.sessions(query, after.as_deref(), limit).await?;
+        let page = fixture
+            .store
+            .sessions(query, after.as_deref(), limit)
+            .await?;
         assert!(
             page.items.len() <= limit as usize,
             "no page is longer than asked for"
@@ -173,12 +186,12 @@ async fn listed<S: Store>(
 }
 
 pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let user = crate::ids::UserId::from_bytes(draw(&lab.entropy));
-    let (cast, other) = (lab.cast(0).await?, lab.cast(0).await?);
+    let user = crate::ids::UserId::from_bytes(draw(&fixture.entropy));
+    let (cast, other) = (fixture.cast(0).await?, fixture.cast(0).await?);
     let of_user = |cast: &Cast, seconds: u64| {
-        let mut claim = lab.claim(cast, false, None);
+        let mut claim = fixture.claim(cast, false, None);
         claim.session.owner = Owner::User {
             id: user.clone(),
             name: "Ann".into(),
@@ -187,35 +200,38 @@ pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(
         claim
     };
     let found = || async {
-        Ok(lab
+        Ok(fixture
             .store
             .live_session_of(&user, &cast.id)
             .await?
             .map(|session| session.id))
     };
-    lab.soon(None, found, "none yet").await?;
-    let older = lab.place(&of_user(&cast, 1)).await?;
-    let newer = lab.place(&of_user(&cast, 2)).await?;
-    lab.place(&of_user(&other, 3)).await?;
-    lab.place(&lab.claim(&cast, false, None)).await?;
-    lab.soon(Some(newer.id.clone()), found, "the newest of this cast")
+    fixture.soon(None, found, "none yet").await?;
+    let older = fixture.place(&of_user(&cast, 1)).await?;
+    let newer = fixture.place(&of_user(&cast, 2)).await?;
+    fixture.place(&of_user(&other, 3)).await?;
+    fixture.place(&fixture.claim(&cast, false, None)).await?;
+    fixture
+        .soon(Some(newer.id.clone()), found, "the newest of this cast")
         .await?;
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_session(&newer, &super::refunded(&newer, NOON))
             .await?,
         Saved::Done
     );
-    lab.soon(Some(older.id.clone()), found, "one that lives")
+    fixture
+        .soon(Some(older.id.clone()), found, "one that lives")
         .await?;
     Ok(())
 }
 
 /// Every cast that a query finds, two at a time.
-async fn found<S: Store>(lab: &Lab<'_, S>, query: &CastQuery) -> Result<Vec<Cast>, Fault> {
+async fn found<S: Store>(fixture: &Fixture<'_, S>, query: &CastQuery) -> Result<Vec<Cast>, Fault> {
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
-        let page = lab.store.casts(query, after.as_deref(), 2).await?;
+        let page = fixture.store.casts(query, after.as_deref(), 2).await?;
         assert!(page.items.len() <= 2, "no page is longer than asked for");
         all.extend(page.items);
         after = page.next;
@@ -226,17 +242,17 @@ async fn found<S: Store>(lab: &Lab<'_, S>, query: &CastQuery) -> Result<Vec<Cast
 }
 
 pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     let mut casts = Vec::new();
     for (n, name) in ["beta", "Alpha", "gamma", "ALPHA two", "ärger"]
         .into_iter()
         .enumerate()
     {
-        let mut cast = lab.draft(n as u64);
+        let mut cast = fixture.draft(n as u64);
         cast.settings.name = name.to_owned();
         cast.created_at = NOON.plus_seconds([50, 10, 30, 20, 40][n]);
-        assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
+        assert_eq!(fixture.store.create_cast(&cast, None).await?, Created::Done);
         casts.push(cast);
     }
     let id = casts[0].id.as_str();
@@ -245,10 +261,11 @@ pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(
         ("most of it", &id[..20], vec![casts[0].id.clone()]),
         ("nobody's", "c1", vec![]),
     ] {
-        lab.soon(expected, || lab.store.casts_from(prefix), name)
+        fixture
+            .soon(expected, || fixture.store.casts_from(prefix), name)
             .await?;
     }
-    lab.place(&lab.claim(&casts[4], true, None)).await?;
+    fixture.place(&fixture.claim(&casts[4], true, None)).await?;
     casts[4].counter.remaining -= 1;
     for (name, order, backwards, expected) in [
         ("by name", CastOrder::Name, false, [1, 3, 0, 2, 4]),
@@ -267,106 +284,127 @@ pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(
             backwards,
         };
         let ours = || async {
-            let mut all = found(lab, &query).await?;
+            let mut all = found(fixture, &query).await?;
             all.retain(|cast| casts.iter().any(|ours| ours.id == cast.id));
             Ok(all)
         };
-        lab.soon(
-            expected.map(|n: usize| casts[n].clone()).to_vec(),
-            ours,
-            name,
-        )
-        .await?;
+        fixture
+            .soon(
+                expected.map(|n: usize| casts[n].clone()).to_vec(),
+                ours,
+                name,
+            )
+            .await?;
     }
     Ok(())
 }
 
 pub async fn casts_are_found_by_the_words_of_their_names_and_keys<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     // A word that no other case uses.
-    let word: String = CastKey::draw(&lab.entropy)
+    let word: String = CastKey::draw(&fixture.entropy)
         .as_str()
         .chars()
         .take(10)
         .collect();
-    let mut cast = lab.draft(0);
+    let mut cast = fixture.draft(0);
     cast.settings.name = format!("Class {word}one, {word}two");
-    assert_eq!(lab.store.create_cast(&cast, None).await?, Created::Done);
-    let mut other = lab.draft(0);
+    assert_eq!(fixture.store.create_cast(&cast, None).await?, Created::Done);
+    let mut other = fixture.draft(0);
     other.settings.name = format!("{word}two");
-    assert_eq!(lab.store.create_cast(&other, None).await?, Created::Done);
+    assert_eq!(
+        fixture.store.create_cast(&other, None).await?,
+        Created::Done
+    );
     let search = |text: &str| CastQuery {
         word: Some(text.to_owned()),
         ..CastQuery::default()
     };
     let both = search(&word);
-    lab.soon(
-        vec![cast.clone(), other.clone()],
-        || found(lab, &both),
-        "each once, however many words fit",
-    )
-    .await?;
+    fixture
+        .soon(
+            vec![cast.clone(), other.clone()],
+            || found(fixture, &both),
+            "each once, however many words fit",
+        )
+        .await?;
     let (one, key) = (
         search(&format!("{word}one")),
         search(&cast.settings.key.as_str()[..12]),
     );
-    lab.soon(vec![cast.clone()], || found(lab, &one), "by a whole word")
+    fixture
+        .soon(
+            vec![cast.clone()],
+            || found(fixture, &one),
+            "by a whole word",
+        )
         .await?;
-    lab.soon(
-        vec![cast.clone()],
-        || found(lab, &key),
-        "by the beginning of its key",
-    )
-    .await?;
+    fixture
+        .soon(
+            vec![cast.clone()],
+            || found(fixture, &key),
+            "by the beginning of its key",
+        )
+        .await?;
     let none = search(&format!("{word}x"));
-    lab.soon(vec![], || found(lab, &none), "by a word of nobody's")
+    fixture
+        .soon(vec![], || found(fixture, &none), "by a word of nobody's")
         .await?;
 
     let mut renamed = cast.clone();
     renamed.version += 1;
     renamed.settings.name = format!("Class {word}three");
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&cast, &renamed, CounterChange::Keep, None)
             .await?,
         Replaced::Done
     );
-    lab.soon(
-        vec![],
-        || found(lab, &one),
-        "not by a word that it had before",
-    )
-    .await?;
+    fixture
+        .soon(
+            vec![],
+            || found(fixture, &one),
+            "not by a word that it had before",
+        )
+        .await?;
     let three = search(&format!("{word}three"));
-    lab.soon(
-        vec![renamed.clone()],
-        || found(lab, &three),
-        "by its new word",
-    )
-    .await?;
-    assert_eq!(lab.store.delete_cast(&renamed, None).await?, Saved::Done);
-    lab.soon(vec![], || found(lab, &three), "not when it is gone")
+    fixture
+        .soon(
+            vec![renamed.clone()],
+            || found(fixture, &three),
+            "by its new word",
+        )
         .await?;
-    lab.soon(vec![], || found(lab, &key), "nor by its key")
+    assert_eq!(
+        fixture.store.delete_cast(&renamed, None).await?,
+        Saved::Done
+    );
+    fixture
+        .soon(vec![], || found(fixture, &three), "not when it is gone")
         .await?;
-    lab.soon(
-        vec![other.clone()],
-        || found(lab, &both),
-        "the other is still there",
-    )
-    .await
+    fixture
+        .soon(vec![], || found(fixture, &key), "nor by its key")
+        .await?;
+    fixture
+        .soon(
+            vec![other.clone()],
+            || found(fixture, &both),
+            "the other is still there",
+        )
+        .await
 }
 
 pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
+    let cast = fixture.cast(0).await?;
     let mut sessions = Vec::new();
     for second in [10, 20, 30, 40] {
-        let mut claim = lab.claim(&cast, false, None);
+        let mut claim = fixture.claim(&cast, false, None);
         claim.session.created_at = NOON.plus_seconds(second);
-        sessions.push(lab.place(&claim).await?);
+        sessions.push(fixture.place(&claim).await?);
     }
     let ids = |of: &[usize]| {
         of.iter()
@@ -391,22 +429,24 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Stor
             until,
             ..SessionQuery::cast(&cast.id)
         };
-        lab.soon(ids(expected), || listed(lab, &query, 2, 10), name)
+        fixture
+            .soon(ids(expected), || listed(fixture, &query, 2, 10), name)
             .await?;
     }
-    lab.soon(
-        Counted {
-            count: 3,
-            more: false,
-        },
-        || lab.store.count_sessions(&cast.id, at(20)),
-        "counted since",
-    )
-    .await?;
+    fixture
+        .soon(
+            Counted {
+                count: 3,
+                more: false,
+            },
+            || fixture.store.count_sessions(&cast.id, at(20)),
+            "counted since",
+        )
+        .await?;
 
     let reference = Reference::of(&sessions[2].id);
     let by_reference = || async {
-        Ok(lab
+        Ok(fixture
             .store
             .sessions_by_reference(&reference)
             .await?
@@ -414,17 +454,18 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Stor
             .map(|session| session.id)
             .collect())
     };
-    lab.soon(ids(&[2]), by_reference, "by its reference")
+    fixture
+        .soon(ids(&[2]), by_reference, "by its reference")
         .await?;
-    let nobody = Reference::of(&SessionId::from_bytes(draw(&lab.entropy)));
-    assert_eq!(lab.store.sessions_by_reference(&nobody).await?, []);
+    let nobody = Reference::of(&SessionId::from_bytes(draw(&fixture.entropy)));
+    assert_eq!(fixture.store.sessions_by_reference(&nobody).await?, []);
 
     let living = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
     };
     let living = || async {
-        let mut all = listed(lab, &living, 7, 500).await?;
+        let mut all = listed(fixture, &living, 7, 500).await?;
         all.retain(|id| sessions.iter().any(|ours| ours.id == *id));
         all.sort_unstable();
         Ok(all)
@@ -434,38 +475,46 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Stor
         ids.sort_unstable();
         ids
     };
-    lab.soon(sorted(&[0, 1, 2, 3]), living, "all live").await?;
+    fixture
+        .soon(sorted(&[0, 1, 2, 3]), living, "all live")
+        .await?;
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_session(&sessions[1], &refunded(&sessions[1], NOON))
             .await?,
         Saved::Done
     );
-    lab.soon(sorted(&[0, 2, 3]), living, "one has ended")
+    fixture
+        .soon(sorted(&[0, 2, 3]), living, "one has ended")
         .await?;
     for n in [0, 2, 3] {
         assert_eq!(
-            lab.store
+            fixture
+                .store
                 .save_session(&sessions[n], &refunded(&sessions[n], NOON))
                 .await?,
             Saved::Done
         );
     }
-    lab.soon(vec![], living, "all have").await
+    fixture.soon(vec![], living, "all have").await
 }
 
-pub async fn images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn images_are_listed_by_id<S: Store>(fixture: &Fixture<'_, S>) -> Result<(), Fault> {
     let mut images = Vec::new();
     for _ in 0..5 {
         let mut image = crate::testing::image(0);
-        image.id = ImageId::from_bytes(draw(&lab.entropy));
-        assert_eq!(lab.store.put_record(&image, None, None).await?, Saved::Done);
+        image.id = ImageId::from_bytes(draw(&fixture.entropy));
+        assert_eq!(
+            fixture.store.put_record(&image, None, None).await?,
+            Saved::Done
+        );
         images.push(image);
     }
     images.sort_by(|a, b| a.id.cmp(&b.id));
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
-        let page = lab.store.records::<Image>(after.as_deref(), 2).await?;
+        let page = fixture.store.records::<Image>(after.as_deref(), 2).await?;
         all.extend(page.items);
         after = page.next;
         if after.is_none() {
@@ -478,11 +527,13 @@ pub async fn images_are_listed_by_id<S: Store>(lab: &Lab<'_, S>) -> Result<(), F
     Ok(())
 }
 
-pub async fn a_page_that_is_not_ours_is_refused<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_page_that_is_not_ours_is_refused<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
     let kind = |fault: Option<Fault>| fault.map(|fault| fault.kind);
     for text in ["", "../..", "\u{0}", "a b"] {
         assert_eq!(
-            kind(lab.store.records::<Image>(Some(text), 5).await.err()),
+            kind(fixture.store.records::<Image>(Some(text), 5).await.err()),
             Some(FaultKind::Refused),
             "images: {text}"
         );
@@ -494,25 +545,26 @@ pub async fn a_page_that_is_not_ours_is_refused<S: Store>(lab: &Lab<'_, S>) -> R
                 ..CastQuery::default()
             };
             assert_eq!(
-                kind(lab.store.casts(&query, Some(text), 5).await.err()),
+                kind(fixture.store.casts(&query, Some(text), 5).await.err()),
                 Some(FaultKind::Refused),
                 "casts: {text}"
             );
         }
         let all = SessionQuery::default();
         assert_eq!(
-            kind(lab.store.sessions(&all, Some(text), 5).await.err()),
+            kind(fixture.store.sessions(&all, Some(text), 5).await.err()),
             Some(FaultKind::Refused),
             "sessions: {text}"
         );
         assert_eq!(
-            kind(lab.store.audits(None, Some(text), 5).await.err()),
+            kind(fixture.store.audits(None, Some(text), 5).await.err()),
             Some(FaultKind::Refused),
             "audit: {text}"
         );
         assert_eq!(
             kind(
-                lab.store
+                fixture
+                    .store
                     .all_refusals(0, HOUR_SECONDS, Some(text), 5)
                     .await
                     .err()

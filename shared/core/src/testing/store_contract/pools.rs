@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, NOON, ended, quota, refunded, together};
+use super::{Fixture, NOON, ended, quota, refunded, together};
 use crate::cast::Cast;
 use crate::ids::{SessionId, StagingId, draw};
 use crate::permission::Grant;
@@ -15,7 +15,7 @@ use crate::session::{EndReason, Endpoint, Launch, Session};
 use crate::staging::{Staging, StagingSettings};
 
 /// A pool that nobody has used.
-fn pool<S: Store>(lab: &Lab<'_, S>) -> Staging {
+fn pool<S: Store>(fixture: &Fixture<'_, S>) -> Staging {
     let settings = StagingSettings {
         name: "Monday".into(),
         description: String::new(),
@@ -29,7 +29,7 @@ fn pool<S: Store>(lab: &Lab<'_, S>) -> Staging {
         daily_budget_cents: None,
     };
     Staging {
-        id: StagingId::from_bytes(draw(&lab.entropy)),
+        id: StagingId::from_bytes(draw(&fixture.entropy)),
         version: 1,
         settings,
         created_at: NOON,
@@ -37,9 +37,9 @@ fn pool<S: Store>(lab: &Lab<'_, S>) -> Staging {
     }
 }
 
-fn staged<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Session {
+fn staged<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Session {
     let (id, image) = (
-        SessionId::from_bytes(draw(&lab.entropy)),
+        SessionId::from_bytes(draw(&fixture.entropy)),
         super::super::image(1),
     );
     Session::staged(
@@ -54,9 +54,9 @@ fn staged<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Session {
 }
 
 /// A session that is ready in the pool.
-async fn ready<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<Session, Fault> {
-    let session = staged(lab, pool);
-    assert_eq!(lab.store.stage(&session, 9).await?, Staged::Placed);
+async fn ready<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Result<Session, Fault> {
+    let session = staged(fixture, pool);
+    assert_eq!(fixture.store.stage(&session, 9).await?, Staged::Placed);
     let ready = session
         .ready(
             Endpoint {
@@ -66,13 +66,16 @@ async fn ready<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<Session, Fa
             NOON,
         )
         .unwrap_or_else(|_| session.clone());
-    assert_eq!(lab.store.save_session(&session, &ready).await?, Saved::Done);
+    assert_eq!(
+        fixture.store.save_session(&session, &ready).await?,
+        Saved::Done
+    );
     Ok(ready)
 }
 
 /// A claim that charges a place and a slot in a window of its own, and takes this session.
-fn taking<S: Store>(lab: &Lab<'_, S>, cast: &Cast, staged: &Session) -> Reservation {
-    let mut claim = lab.claim(cast, true, Some(&lab.window_key(cast)));
+fn taking<S: Store>(fixture: &Fixture<'_, S>, cast: &Cast, staged: &Session) -> Reservation {
+    let mut claim = fixture.claim(cast, true, Some(&fixture.window_key(cast)));
     claim.session = staged
         .assigned(&claim.session)
         .unwrap_or_else(|_| claim.session.clone());
@@ -80,19 +83,19 @@ fn taking<S: Store>(lab: &Lab<'_, S>, cast: &Cast, staged: &Session) -> Reservat
     claim
 }
 
-async fn count<S: Store>(lab: &Lab<'_, S>, pool: &Staging) -> Result<u64, Fault> {
-    lab.store.quota(&waiting(&pool.id, 0).key).await
+async fn count<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Result<u64, Fault> {
+    fixture.store.quota(&waiting(&pool.id, 0).key).await
 }
 
 async fn listed<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
     pool: &Staging,
     expected: &[&Session],
     name: &str,
 ) -> Result<(), Fault> {
     let ids: Vec<_> = expected.iter().map(|session| session.id.clone()).collect();
     let ask = async || {
-        Ok(lab
+        Ok(fixture
             .store
             .pool(&pool.id)
             .await?
@@ -100,18 +103,18 @@ async fn listed<S: Store>(
             .map(|session| session.id)
             .collect::<Vec<_>>())
     };
-    lab.soon(ids, ask, name).await
+    fixture.soon(ids, ask, name).await
 }
 
 pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let pool = pool(lab);
-    let sessions: Vec<_> = (0..12).map(|_| staged(lab, &pool)).collect();
+    let pool = pool(fixture);
+    let sessions: Vec<_> = (0..12).map(|_| staged(fixture, &pool)).collect();
     let mut left: Vec<&Session> = sessions.iter().collect();
     let (mut placed, mut full) = (0, 0);
     for _ in 0..50 {
-        let answers = together(left.iter().map(|session| lab.store.stage(session, 5))).await;
+        let answers = together(left.iter().map(|session| fixture.store.stage(session, 5))).await;
         placed += quota(&answers, &Staged::Placed);
         full += quota(&answers, &Staged::Full);
         left = left
@@ -124,24 +127,24 @@ pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store
             break;
         }
     }
-    assert_eq!((placed, full, count(lab, &pool).await?), (5, 7, 5));
+    assert_eq!((placed, full, count(fixture, &pool).await?), (5, 7, 5));
     Ok(())
 }
 
 pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, pool) = (lab.cast(3).await?, pool(lab));
-    let (one, two) = (ready(lab, &pool).await?, staged(lab, &pool));
+    let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
+    let (one, two) = (ready(fixture, &pool).await?, staged(fixture, &pool));
     let mut two = Session {
         created_at: NOON.plus_seconds(1),
         ..two
     };
-    lab.store.stage(&two, 9).await?;
-    listed(lab, &pool, &[&one, &two], "both wait, the oldest first").await?;
-    lab.place(&taking(lab, &cast, &one)).await?;
-    listed(lab, &pool, &[&two], "the other one waits").await?;
-    assert_eq!(count(lab, &pool).await?, 1);
+    fixture.store.stage(&two, 9).await?;
+    listed(fixture, &pool, &[&one, &two], "both wait, the oldest first").await?;
+    fixture.place(&taking(fixture, &cast, &one)).await?;
+    listed(fixture, &pool, &[&two], "the other one waits").await?;
+    assert_eq!(count(fixture, &pool).await?, 1);
     for (step, held) in [
         (two.stopping(EndReason::NotNeeded, NOON), 0),
         (Ok(ended(&two, EndReason::TaskLost, NOON)), 0),
@@ -151,34 +154,34 @@ pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops<S: Stor
             rev: two.rev + 1,
             ..after
         };
-        assert_eq!(lab.store.save_session(&two, &after).await?, Saved::Done);
+        assert_eq!(fixture.store.save_session(&two, &after).await?, Saved::Done);
         assert_eq!(
-            count(lab, &pool).await?,
+            count(fixture, &pool).await?,
             held,
             "what stops leaves its pool once"
         );
         two = after;
     }
-    listed(lab, &pool, &[], "nobody waits").await
+    listed(fixture, &pool, &[], "nobody waits").await
 }
 
 pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, pool) = (lab.cast(3).await?, pool(lab));
-    let one = ready(lab, &pool).await?;
-    let claim = taking(lab, &cast, &one);
-    let taken = lab.place(&claim).await?;
+    let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
+    let one = ready(fixture, &pool).await?;
+    let claim = taking(fixture, &cast, &one);
+    let taken = fixture.place(&claim).await?;
     assert_eq!(taken.id, one.id);
     for id in [&taken.id, taken.claim_id()] {
         assert_eq!(
-            lab.store.session(id).await?.as_ref(),
+            fixture.store.session(id).await?.as_ref(),
             Some(&taken),
             "by its own id and by its claim's"
         );
     }
     assert_eq!(
-        lab.store.reserve(&claim).await?,
+        fixture.store.reserve(&claim).await?,
         Reserved::Already(Box::new(taken.clone()))
     );
     let cold = Reservation {
@@ -187,12 +190,15 @@ pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S
         ..claim.clone()
     };
     assert_eq!(
-        lab.store.reserve(&cold).await?,
+        fixture.store.reserve(&cold).await?,
         Reserved::Already(Box::new(taken.clone())),
         "whatever it would take now"
     );
     assert_eq!(
-        (lab.remaining(&cast).await?, count(lab, &pool).await?),
+        (
+            fixture.remaining(&cast).await?,
+            count(fixture, &pool).await?
+        ),
         (2, 0)
     );
     let endpoint = taken.gate_to_tell().cloned().unwrap_or_else(|| Endpoint {
@@ -202,30 +208,31 @@ pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S
     let told = taken
         .ready(endpoint, NOON)
         .unwrap_or_else(|_| taken.clone());
-    lab.store.save_session(&taken, &told).await?;
+    fixture.store.save_session(&taken, &told).await?;
     assert_eq!(
-        lab.store.session(taken.claim_id()).await?.as_ref(),
+        fixture.store.session(taken.claim_id()).await?.as_ref(),
         Some(&told)
     );
-    lab.store
+    fixture
+        .store
         .save_session(&told, &refunded(&told, NOON))
         .await?;
     let key = taken.charge.window.clone().unwrap_or_default();
-    assert_eq!(lab.remaining(&cast).await?, 2, "it was served");
-    assert_eq!(lab.window(&key).await?.slots.len(), 1);
+    assert_eq!(fixture.remaining(&cast).await?, 2, "it was served");
+    assert_eq!(fixture.window(&key).await?.slots.len(), 1);
     Ok(())
 }
 
 pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, pool) = (lab.cast(9).await?, pool(lab));
-    let one = ready(lab, &pool).await?;
-    let claims: Vec<_> = (0..4).map(|_| taking(lab, &cast, &one)).collect();
+    let (cast, pool) = (fixture.cast(9).await?, pool(fixture));
+    let one = ready(fixture, &pool).await?;
+    let claims: Vec<_> = (0..4).map(|_| taking(fixture, &cast, &one)).collect();
     let mut left: Vec<&Reservation> = claims.iter().collect();
     let (mut placed, mut late) = (0, 0);
     for _ in 0..50 {
-        let answers = together(left.iter().map(|claim| lab.store.reserve(claim))).await;
+        let answers = together(left.iter().map(|claim| fixture.store.reserve(claim))).await;
         placed += answers
             .iter()
             .filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_))))
@@ -245,8 +252,8 @@ pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(
         (
             placed,
             late,
-            lab.remaining(&cast).await?,
-            count(lab, &pool).await?
+            fixture.remaining(&cast).await?,
+            count(fixture, &pool).await?
         ),
         (1, 3, 8, 0),
         "the others took nothing"
@@ -255,75 +262,86 @@ pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(
 }
 
 pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, pool) = (lab.cast(3).await?, pool(lab));
-    let (one, two) = (ready(lab, &pool).await?, ready(lab, &pool).await?);
-    let first = lab.place(&taking(lab, &cast, &one)).await?;
+    let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
+    let (one, two) = (ready(fixture, &pool).await?, ready(fixture, &pool).await?);
+    let first = fixture.place(&taking(fixture, &cast, &one)).await?;
     let key = first.charge.window.clone().unwrap_or_default();
     let given_up = |session: &Session| session.given_up(NOON).unwrap_or_else(|_| session.clone());
 
     let alone = first.claim_alone(NOON);
     let second = two.assigned(&alone).unwrap_or_else(|_| alone.clone());
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .exchange(&first, &given_up(&first), &second, Some(&two))
             .await?,
         Exchanged::Done
     );
     assert_eq!(
-        lab.store.session(first.claim_id()).await?.as_ref(),
+        fixture.store.session(first.claim_id()).await?.as_ref(),
         Some(&second)
     );
     assert_eq!(
-        lab.store.session(&first.id).await?.as_ref(),
+        fixture.store.session(&first.id).await?.as_ref(),
         Some(&given_up(&first))
     );
     assert_eq!(
-        (lab.remaining(&cast).await?, count(lab, &pool).await?),
+        (
+            fixture.remaining(&cast).await?,
+            count(fixture, &pool).await?
+        ),
         (2, 0)
     );
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .exchange(&first, &given_up(&first), &alone, None)
             .await?,
         Exchanged::Stale,
         "again"
     );
 
-    let three = ready(lab, &pool).await?;
-    lab.place(&taking(lab, &cast, &three)).await?;
+    let three = ready(fixture, &pool).await?;
+    fixture.place(&taking(fixture, &cast, &three)).await?;
     let gone = three
         .assigned(&second.claim_alone(NOON))
         .unwrap_or_else(|_| second.clone());
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .exchange(&second, &given_up(&second), &gone, Some(&three))
             .await?,
         Exchanged::StagedGone
     );
     assert_eq!(
-        lab.store.session(second.claim_id()).await?.as_ref(),
+        fixture.store.session(second.claim_id()).await?.as_ref(),
         Some(&second),
         "nothing was written"
     );
 
     let alone = second.claim_alone(NOON);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .exchange(&second, &given_up(&second), &alone, None)
             .await?,
         Exchanged::Done
     );
-    assert_eq!(lab.store.session(&alone.id).await?.as_ref(), Some(&alone));
-    assert_eq!(lab.remaining(&cast).await?, 1, "one for each claim");
-    lab.store
+    assert_eq!(
+        fixture.store.session(&alone.id).await?.as_ref(),
+        Some(&alone)
+    );
+    assert_eq!(fixture.remaining(&cast).await?, 1, "one for each claim");
+    fixture
+        .store
         .save_session(&alone, &refunded(&alone, NOON))
         .await?;
     assert_eq!(
         (
-            lab.remaining(&cast).await?,
-            lab.window(&key).await?.slots.len()
+            fixture.remaining(&cast).await?,
+            fixture.window(&key).await?.slots.len()
         ),
         (2, 0),
         "a refund gives back what the claim took"
@@ -332,14 +350,14 @@ pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again<S
 }
 
 pub async fn sessions_that_are_nobodys_are_no_claims<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     use crate::listing::SessionQuery;
-    let (cast, pool) = (lab.cast(3).await?, pool(lab));
-    let (one, two) = (ready(lab, &pool).await?, ready(lab, &pool).await?);
-    let taken = lab.place(&taking(lab, &cast, &one)).await?;
+    let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
+    let (one, two) = (ready(fixture, &pool).await?, ready(fixture, &pool).await?);
+    let taken = fixture.place(&taking(fixture, &cast, &one)).await?;
     let of_all = async || {
-        let page = lab
+        let page = fixture
             .store
             .sessions(
                 &SessionQuery::default().between(NOON, NOON.plus_seconds(1)),
@@ -357,14 +375,14 @@ pub async fn sessions_that_are_nobodys_are_no_claims<S: Store>(
     };
     // Other cases claim at the same time, a hundred of them at most matter here.
     let of_cast = async || {
-        Ok(lab
+        Ok(fixture
             .store
             .sessions(&SessionQuery::cast(&cast.id), None, 10)
             .await?
             .items
             .len())
     };
-    lab.soon(1, of_cast, "of the link").await?;
+    fixture.soon(1, of_cast, "of the link").await?;
     assert!(!of_all().await?.contains(&two.id), "nobody has claimed it");
     Ok(())
 }

@@ -6,7 +6,7 @@
 )]
 
 use super::quota as count_answers;
-use super::{Lab, NOON, ended, refunded, together};
+use super::{Fixture, NOON, ended, refunded, together};
 use crate::captcha::Proof;
 use crate::cast::Cast;
 use crate::ids::{SessionId, draw};
@@ -15,16 +15,16 @@ use crate::quota::{Quota, QuotaKind};
 use crate::session::{EndReason, Endpoint, Session};
 
 /// A count that nobody has used.
-fn fresh<S: Store>(lab: &Lab<'_, S>, kind: QuotaKind, most: u32) -> Quota {
+fn fresh<S: Store>(fixture: &Fixture<'_, S>, kind: QuotaKind, most: u32) -> Quota {
     Quota::new(
         kind,
-        SessionId::from_bytes(draw(&lab.entropy)).as_str(),
+        SessionId::from_bytes(draw(&fixture.entropy)).as_str(),
         most,
     )
 }
 
-fn claim<S: Store>(lab: &Lab<'_, S>, cast: &Cast, quotas: &[&Quota]) -> Reservation {
-    let mut claim = lab.claim(cast, false, None);
+fn claim<S: Store>(fixture: &Fixture<'_, S>, cast: &Cast, quotas: &[&Quota]) -> Reservation {
+    let mut claim = fixture.claim(cast, false, None);
     claim.session.charge.held = quotas.iter().map(|quota| quota.held()).collect();
     claim.quotas = quotas.iter().map(|quota| (*quota).clone()).collect();
     claim
@@ -43,39 +43,44 @@ fn ready(session: &Session) -> Session {
 }
 
 pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(3).await?;
+    let cast = fixture.cast(3).await?;
     let (wide, narrow) = (
-        fresh(lab, QuotaKind::System, 9),
-        fresh(lab, QuotaKind::Cast, 1),
+        fresh(fixture, QuotaKind::System, 9),
+        fresh(fixture, QuotaKind::Cast, 1),
     );
-    lab.place(&claim(lab, &cast, &[&wide, &narrow])).await?;
-    let mut second = claim(lab, &cast, &[&wide, &narrow]);
+    fixture
+        .place(&claim(fixture, &cast, &[&wide, &narrow]))
+        .await?;
+    let mut second = claim(fixture, &cast, &[&wide, &narrow]);
     second.session.charge.count = Some(cast.counter.epoch);
     assert_eq!(
-        lab.store.reserve(&second).await?,
+        fixture.store.reserve(&second).await?,
         Reserved::Full(QuotaKind::Cast)
     );
     assert_eq!(
         (
-            lab.store.quota(&wide.key).await?,
-            lab.store.quota(&narrow.key).await?
+            fixture.store.quota(&wide.key).await?,
+            fixture.store.quota(&narrow.key).await?
         ),
         (1, 1),
         "all or nothing"
     );
     assert_eq!(
         (
-            lab.remaining(&cast).await?,
-            lab.store.session(&second.session.id).await?
+            fixture.remaining(&cast).await?,
+            fixture.store.session(&second.session.id).await?
         ),
         (3, None),
         "all or nothing"
     );
-    let closed = fresh(lab, QuotaKind::User, 0);
+    let closed = fresh(fixture, QuotaKind::User, 0);
     assert_eq!(
-        lab.store.reserve(&claim(lab, &cast, &[&closed])).await?,
+        fixture
+            .store
+            .reserve(&claim(fixture, &cast, &[&closed]))
+            .await?,
         Reserved::Placed,
         "the first of a count is the rules' to refuse"
     );
@@ -83,74 +88,79 @@ pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
 }
 
 pub async fn a_count_that_began_late_takes_claims_once_it_is_complete<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
-    let late = |version| fresh(lab, QuotaKind::Cast, 2).counted_since(version);
+    let cast = fixture.cast(0).await?;
+    let late = |version| fresh(fixture, QuotaKind::Cast, 2).counted_since(version);
     let (quota, later) = (late(3), |quota: &Quota| quota.clone().counted_since(5));
-    let earlier = lab.place(&claim(lab, &cast, &[])).await?;
-    let ask = async |quota: &Quota| lab.store.reserve(&claim(lab, &cast, &[quota])).await;
+    let earlier = fixture.place(&claim(fixture, &cast, &[])).await?;
+    let ask = async |quota: &Quota| {
+        fixture
+            .store
+            .reserve(&claim(fixture, &cast, &[quota]))
+            .await
+    };
     let uncounted = Reserved::Uncounted(QuotaKind::Cast);
     assert_eq!(ask(&quota).await?, uncounted, "never counted");
     let held = earlier
         .holding(vec![quota.held()])
         .unwrap_or_else(|| earlier.clone());
     assert_eq!(
-        lab.store.save_session(&earlier, &held).await?,
+        fixture.store.save_session(&earlier, &held).await?,
         Saved::Done,
         "one that lives takes one"
     );
     assert_eq!(
-        lab.store.save_session(&earlier, &held).await?,
+        fixture.store.save_session(&earlier, &held).await?,
         Saved::Stale,
         "once"
     );
-    assert_eq!(lab.store.quota(&quota.key).await?, 1);
+    assert_eq!(fixture.store.quota(&quota.key).await?, 1);
     assert_eq!(ask(&quota).await?, uncounted, "counted and not complete");
-    lab.store.complete_quota(&quota).await?;
+    fixture.store.complete_quota(&quota).await?;
     assert_eq!(ask(&quota).await?, Reserved::Placed);
     assert_eq!(ask(&quota).await?, Reserved::Full(QuotaKind::Cast));
     assert_eq!(ask(&later(&quota)).await?, uncounted, "a later limit");
-    lab.store.complete_quota(&later(&quota)).await?;
-    lab.store.complete_quota(&quota).await?;
+    fixture.store.complete_quota(&later(&quota)).await?;
+    fixture.store.complete_quota(&quota).await?;
     assert_eq!(
         ask(&later(&quota)).await?,
         Reserved::Full(QuotaKind::Cast),
         "what is complete stays so"
     );
     let over = ended(&ready(&held), EndReason::Owner, NOON);
-    assert_eq!(lab.store.save_session(&held, &over).await?, Saved::Done);
+    assert_eq!(fixture.store.save_session(&held, &over).await?, Saved::Done);
     assert_eq!(
-        lab.store.quota(&quota.key).await?,
+        fixture.store.quota(&quota.key).await?,
         1,
         "it gave its one back"
     );
     assert_eq!(ask(&quota).await?, Reserved::Placed);
     let empty = late(1);
-    lab.store.complete_quota(&empty).await?;
-    assert_eq!(lab.store.quota(&empty.key).await?, 0, "nothing lives");
+    fixture.store.complete_quota(&empty).await?;
+    assert_eq!(fixture.store.quota(&empty.key).await?, 0, "nothing lives");
     assert_eq!(ask(&empty).await?, Reserved::Placed);
     let unlimited = Quota {
         most: None,
-        ..fresh(lab, QuotaKind::User, 0)
+        ..fresh(fixture, QuotaKind::User, 0)
     };
     for _ in 0..3 {
         assert_eq!(ask(&unlimited).await?, Reserved::Placed);
     }
-    assert_eq!(lab.store.quota(&unlimited.key).await?, 3);
+    assert_eq!(fixture.store.quota(&unlimited.key).await?, 3);
     Ok(())
 }
 
 pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, quota) = (lab.cast(0).await?, fresh(lab, QuotaKind::Cast, 20));
-    let claims: Vec<_> = (0..50).map(|_| claim(lab, &cast, &[&quota])).collect();
+    let (cast, quota) = (fixture.cast(0).await?, fresh(fixture, QuotaKind::Cast, 20));
+    let claims: Vec<_> = (0..50).map(|_| claim(fixture, &cast, &[&quota])).collect();
     let mut waiting: Vec<&Reservation> = claims.iter().collect();
     let (mut placed, mut full) = (0, 0);
     // Whoever meets too many others at once comes back, as a visitor does.
     for _ in 0..50 {
-        let answers = together(waiting.iter().map(|claim| lab.store.reserve(claim))).await;
+        let answers = together(waiting.iter().map(|claim| fixture.store.reserve(claim))).await;
         // Whoever comes back because the answer was lost finds the session in its place.
         placed += answers
             .iter()
@@ -168,130 +178,163 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Sto
         }
     }
     assert_eq!(
-        (placed, full, lab.store.quota(&quota.key).await?),
+        (placed, full, fixture.store.quota(&quota.key).await?),
         (20, 30, 20)
     );
     Ok(())
 }
 
 pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
+    let cast = fixture.cast(0).await?;
     let hour = Quota {
         forgotten_at: Some(NOON.plus_seconds(7200)),
-        ..fresh(lab, QuotaKind::Minted, 9)
+        ..fresh(fixture, QuotaKind::Minted, 9)
     };
-    let live = fresh(lab, QuotaKind::Cast, 9);
-    let unserved = lab.place(&claim(lab, &cast, &[&hour, &live])).await?;
-    let served = lab.place(&claim(lab, &cast, &[&hour, &live])).await?;
+    let live = fresh(fixture, QuotaKind::Cast, 9);
+    let unserved = fixture
+        .place(&claim(fixture, &cast, &[&hour, &live]))
+        .await?;
+    let served = fixture
+        .place(&claim(fixture, &cast, &[&hour, &live]))
+        .await?;
     let taken = || async {
         Ok::<_, Fault>((
-            lab.store.quota(&hour.key).await?,
-            lab.store.quota(&live.key).await?,
+            fixture.store.quota(&hour.key).await?,
+            fixture.store.quota(&live.key).await?,
         ))
     };
     assert_eq!(taken().await?, (2, 2));
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_session(&unserved, &refunded(&unserved, NOON))
             .await?,
         Saved::Done
     );
     assert_eq!(taken().await?, (1, 1), "a refund gives everything back");
     let inside = ready(&served);
-    assert_eq!(lab.store.save_session(&served, &inside).await?, Saved::Done);
+    assert_eq!(
+        fixture.store.save_session(&served, &inside).await?,
+        Saved::Done
+    );
     assert_eq!(
         taken().await?,
         (1, 1),
         "nothing is given back while it lives"
     );
     let over = ended(&inside, EndReason::Owner, NOON);
-    assert_eq!(lab.store.save_session(&inside, &over).await?, Saved::Done);
+    assert_eq!(
+        fixture.store.save_session(&inside, &over).await?,
+        Saved::Done
+    );
     assert_eq!(taken().await?, (1, 0), "who has been served has come");
-    assert_eq!(lab.store.save_session(&inside, &over).await?, Saved::Stale);
+    assert_eq!(
+        fixture.store.save_session(&inside, &over).await?,
+        Saved::Stale
+    );
     assert_eq!(taken().await?, (1, 0), "once");
     Ok(())
 }
 
 pub async fn money_is_taken_by_amount_and_comes_back_unused_once<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
+    let cast = fixture.cast(0).await?;
     // A window of its own, in which three sessions of 400 find 1,000.
     let ends = NOON.plus_seconds(3600);
     let money = Quota {
         key: format!(
             "{}/{}",
-            fresh(lab, QuotaKind::BudgetHour, 0).key,
+            fresh(fixture, QuotaKind::BudgetHour, 0).key,
             ends.seconds()
         ),
         ..Quota::money(QuotaKind::BudgetHour, ends, 400, 1000)
     };
-    let taken = || lab.store.quota(&money.key);
-    let unserved = lab.place(&claim(lab, &cast, &[&money])).await?;
-    let served = lab.place(&claim(lab, &cast, &[&money])).await?;
+    let taken = || fixture.store.quota(&money.key);
+    let unserved = fixture.place(&claim(fixture, &cast, &[&money])).await?;
+    let served = fixture.place(&claim(fixture, &cast, &[&money])).await?;
     assert_eq!(
-        lab.store.reserve(&claim(lab, &cast, &[&money])).await?,
+        fixture
+            .store
+            .reserve(&claim(fixture, &cast, &[&money]))
+            .await?,
         Reserved::Full(QuotaKind::BudgetHour)
     );
     assert_eq!(taken().await?, 800);
     let over = refunded(&unserved, NOON);
-    assert_eq!(lab.store.save_session(&unserved, &over).await?, Saved::Done);
     assert_eq!(
-        lab.store.save_session(&unserved, &over).await?,
+        fixture.store.save_session(&unserved, &over).await?,
+        Saved::Done
+    );
+    assert_eq!(
+        fixture.store.save_session(&unserved, &over).await?,
         Saved::Stale
     );
     assert_eq!(taken().await?, 400, "no task ever ran");
     let inside = ready(&served);
-    assert_eq!(lab.store.save_session(&served, &inside).await?, Saved::Done);
+    assert_eq!(
+        fixture.store.save_session(&served, &inside).await?,
+        Saved::Done
+    );
     let over = ended(&inside, EndReason::Owner, NOON.plus_seconds(396));
-    assert_eq!(lab.store.save_session(&inside, &over).await?, Saved::Done);
-    assert_eq!(lab.store.save_session(&inside, &over).await?, Saved::Stale);
+    assert_eq!(
+        fixture.store.save_session(&inside, &over).await?,
+        Saved::Done
+    );
+    assert_eq!(
+        fixture.store.save_session(&inside, &over).await?,
+        Saved::Stale
+    );
     assert_eq!(taken().await?, 40, "a tenth of its longest life");
     Ok(())
 }
 
 pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(1).await?;
+    let cast = fixture.cast(1).await?;
     // A session that says it holds one of a count which nobody has ever taken.
-    let mut claim = lab.claim(&cast, true, None);
-    claim.session.charge.held = vec![fresh(lab, QuotaKind::Minted, 9).held()];
-    let session = lab.place(&claim).await?;
+    let mut claim = fixture.claim(&cast, true, None);
+    claim.session.charge.held = vec![fresh(fixture, QuotaKind::Minted, 9).held()];
+    let session = fixture.place(&claim).await?;
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_session(&session, &refunded(&session, NOON))
             .await?,
         Saved::Done
     );
     assert_eq!(
-        lab.remaining(&cast).await?,
+        fixture.remaining(&cast).await?,
         1,
         "the rest is given back all the same"
     );
-    assert_eq!(lab.store.quota(&session.charge.held[0].key).await?, 0);
+    assert_eq!(fixture.store.quota(&session.charge.held[0].key).await?, 0);
     Ok(())
 }
 
-pub async fn a_proof_is_used_once<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let cast = lab.cast(2).await?;
+pub async fn a_proof_is_used_once<S: Store>(fixture: &Fixture<'_, S>) -> Result<(), Fault> {
+    let cast = fixture.cast(2).await?;
     let proof = Proof {
-        id: SessionId::from_bytes(draw(&lab.entropy)).to_string(),
+        id: SessionId::from_bytes(draw(&fixture.entropy)).to_string(),
         until: NOON.plus_seconds(60),
     };
     let with_proof = || {
-        let mut claim = lab.claim(&cast, true, None);
+        let mut claim = fixture.claim(&cast, true, None);
         claim.proof = Some(proof.clone());
         claim
     };
     let first = with_proof();
-    lab.place(&first).await?;
-    assert_eq!(lab.store.reserve(&with_proof()).await?, Reserved::ProofUsed);
-    assert_eq!(lab.remaining(&cast).await?, 1, "all or nothing");
+    fixture.place(&first).await?;
     assert_eq!(
-        lab.store.reserve(&first).await?,
+        fixture.store.reserve(&with_proof()).await?,
+        Reserved::ProofUsed
+    );
+    assert_eq!(fixture.remaining(&cast).await?, 1, "all or nothing");
+    assert_eq!(
+        fixture.store.reserve(&first).await?,
         Reserved::Already(Box::new(first.session.clone())),
         "the claim that used it is found"
     );

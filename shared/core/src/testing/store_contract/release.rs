@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Charges, Lab, NOON, ended, quota, refunded, together, window_claim};
+use super::{Charges, Fixture, NOON, ended, quota, refunded, together, window_claim};
 use crate::cast::CounterChange;
 use crate::ports::{Fault, Replaced, Saved, Store};
 use crate::session::{EndReason, Endpoint, Session, TaskRef, TaskStatus};
@@ -21,27 +21,33 @@ fn started(session: &Session, arn: &str) -> Session {
     session.started(task).unwrap_or_else(|_| session.clone())
 }
 
-pub async fn a_refund_gives_back_place_and_slot<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_refund_gives_back_place_and_slot<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
     for charges in Charges::ALL {
-        let cast = lab.cast(3).await?;
-        let key = lab.window_key(&cast);
-        let session = lab
-            .place(&lab.claim(&cast, charges.count, charges.window.then_some(&key)))
+        let cast = fixture.cast(3).await?;
+        let key = fixture.window_key(&cast);
+        let session = fixture
+            .place(&fixture.claim(&cast, charges.count, charges.window.then_some(&key)))
             .await?;
-        let taken = lab.window(&key).await?;
+        let taken = fixture.window(&key).await?;
         let after = refunded(&session, NOON);
         assert_eq!(
-            lab.store.save_session(&session, &after).await?,
+            fixture.store.save_session(&session, &after).await?,
             Saved::Done,
             "{charges:?}"
         );
         assert_eq!(
-            lab.store.session(&session.id).await?,
+            fixture.store.session(&session.id).await?,
             Some(after),
             "{charges:?}"
         );
-        assert_eq!(lab.store.cast(&cast.id).await?, Some(cast), "{charges:?}");
-        let window = lab.window(&key).await?;
+        assert_eq!(
+            fixture.store.cast(&cast.id).await?,
+            Some(cast),
+            "{charges:?}"
+        );
+        let window = fixture.window(&key).await?;
         assert_eq!(window.slots.len(), 0, "{charges:?}");
         assert_eq!(
             window.stamp != taken.stamp,
@@ -52,39 +58,48 @@ pub async fn a_refund_gives_back_place_and_slot<S: Store>(lab: &Lab<'_, S>) -> R
     Ok(())
 }
 
-pub async fn a_freed_slot_can_be_taken_again<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
-    let key = lab.window_key(&cast);
-    let one = lab.place(&lab.claim(&cast, false, Some(&key))).await?;
-    let seen = lab.window(&key).await?;
-    let second = lab.claim_after(&cast, &seen);
-    let two = lab.place(&second).await?;
+pub async fn a_freed_slot_can_be_taken_again<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
+    let cast = fixture.cast(0).await?;
+    let key = fixture.window_key(&cast);
+    let one = fixture
+        .place(&fixture.claim(&cast, false, Some(&key)))
+        .await?;
+    let seen = fixture.window(&key).await?;
+    let second = fixture.claim_after(&cast, &seen);
+    let two = fixture.place(&second).await?;
     assert_eq!(
-        lab.store.save_session(&one, &refunded(&one, NOON)).await?,
+        fixture
+            .store
+            .save_session(&one, &refunded(&one, NOON))
+            .await?,
         Saved::Done
     );
-    let freed = lab.window(&key).await?;
+    let freed = fixture.window(&key).await?;
     assert_eq!(
         freed.slots,
         [(two.id.clone(), NOON)].into(),
         "the other's slot stays"
     );
-    let third = lab.claim_after(&cast, &freed);
-    let three = lab.place(&third).await?;
+    let third = fixture.claim_after(&cast, &freed);
+    let three = fixture.place(&third).await?;
     assert_eq!(
-        lab.window(&key).await?.slots,
+        fixture.window(&key).await?.slots,
         [(two.id, NOON), (three.id, NOON)].into()
     );
     Ok(())
 }
 
 pub async fn a_session_that_was_served_gives_nothing_back<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(3).await?;
-    let key = lab.window_key(&cast);
-    let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
-    let taken = lab.window(&key).await?;
+    let cast = fixture.cast(3).await?;
+    let key = fixture.window_key(&cast);
+    let session = fixture
+        .place(&fixture.claim(&cast, true, Some(&key)))
+        .await?;
+    let taken = fixture.window(&key).await?;
     let endpoint = Endpoint {
         host: "10.0.0.1".into(),
         port: 8080,
@@ -94,20 +109,27 @@ pub async fn a_session_that_was_served_gives_nothing_back<S: Store>(
         .unwrap_or_else(|_| session.clone());
     let over = ended(&ready, EndReason::Owner, NOON.plus_seconds(9));
     for (before, after) in [(&session, &ready), (&ready, &over)] {
-        assert_eq!(lab.store.save_session(before, after).await?, Saved::Done);
+        assert_eq!(
+            fixture.store.save_session(before, after).await?,
+            Saved::Done
+        );
     }
-    assert_eq!(lab.store.session(&session.id).await?, Some(over));
-    assert_eq!(lab.remaining(&cast).await?, 2);
-    assert_eq!(lab.window(&key).await?, taken);
+    assert_eq!(fixture.store.session(&session.id).await?, Some(over));
+    assert_eq!(fixture.remaining(&cast).await?, 2);
+    assert_eq!(fixture.window(&key).await?, taken);
     Ok(())
 }
 
-pub async fn a_refund_is_given_at_most_once<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let cast = lab.cast(9).await?;
-    let key = lab.window_key(&cast);
-    let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
+pub async fn a_refund_is_given_at_most_once<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
+    let cast = fixture.cast(9).await?;
+    let key = fixture.window_key(&cast);
+    let session = fixture
+        .place(&fixture.claim(&cast, true, Some(&key)))
+        .await?;
     let after = refunded(&session, NOON);
-    let answers = together((0..10).map(|_| lab.store.save_session(&session, &after))).await;
+    let answers = together((0..10).map(|_| fixture.store.save_session(&session, &after))).await;
     assert_eq!(
         (
             quota(&answers, &Saved::Done),
@@ -116,45 +138,51 @@ pub async fn a_refund_is_given_at_most_once<S: Store>(lab: &Lab<'_, S>) -> Resul
         (1, 9),
         "{answers:?}"
     );
-    assert_eq!(lab.remaining(&cast).await?, 9);
+    assert_eq!(fixture.remaining(&cast).await?, 9);
     assert_eq!(
-        lab.store.save_session(&session, &after).await?,
+        fixture.store.save_session(&session, &after).await?,
         Saved::Stale,
         "once more, later"
     );
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_session(&session, &refunded(&session, NOON.plus_seconds(5)))
             .await?,
         Saved::Stale,
         "as if decided again"
     );
-    assert_eq!(lab.remaining(&cast).await?, 9);
-    assert_eq!(lab.window(&key).await?.slots.len(), 0);
+    assert_eq!(fixture.remaining(&cast).await?, 9);
+    assert_eq!(fixture.window(&key).await?.slots.len(), 0);
     Ok(())
 }
 
 pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(9).await?;
-    let key = lab.window_key(&cast);
-    let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
-    let cast = lab.cast_now(&cast).await?;
+    let cast = fixture.cast(9).await?;
+    let key = fixture.window_key(&cast);
+    let session = fixture
+        .place(&fixture.claim(&cast, true, Some(&key)))
+        .await?;
+    let cast = fixture.cast_now(&cast).await?;
     let mut after = cast.clone();
     after.version += 1;
     let set = CounterChange::Set(4);
     after.counter = cast.counter.changed(set);
     assert_eq!(
-        lab.store.replace_cast(&cast, &after, set, None).await?,
+        fixture.store.replace_cast(&cast, &after, set, None).await?,
         Replaced::Done
     );
     let over = refunded(&session, NOON);
-    assert_eq!(lab.store.save_session(&session, &over).await?, Saved::Done);
-    assert_eq!(lab.store.session(&session.id).await?, Some(over));
-    assert_eq!(lab.cast_now(&cast).await?.counter, after.counter);
     assert_eq!(
-        lab.window(&key).await?.slots.len(),
+        fixture.store.save_session(&session, &over).await?,
+        Saved::Done
+    );
+    assert_eq!(fixture.store.session(&session.id).await?, Some(over));
+    assert_eq!(fixture.cast_now(&cast).await?.counter, after.counter);
+    assert_eq!(
+        fixture.window(&key).await?.slots.len(),
         0,
         "the slot is free all the same"
     );
@@ -162,19 +190,21 @@ pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(
 }
 
 pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     for (name, cast_gone, slot_gone) in [
         ("cast", true, false),
         ("slot", false, true),
         ("both", true, true),
     ] {
-        let cast = lab.cast(9).await?;
-        let key = lab.window_key(&cast);
-        let session = lab.place(&lab.claim(&cast, true, Some(&key))).await?;
+        let cast = fixture.cast(9).await?;
+        let key = fixture.window_key(&cast);
+        let session = fixture
+            .place(&fixture.claim(&cast, true, Some(&key)))
+            .await?;
         if slot_gone {
             // A later claim finds the window idle and begins a new one.
-            let mut later = lab.claim(&cast, false, Some(&key));
+            let mut later = fixture.claim(&cast, false, Some(&key));
             later.session.created_at = NOON.plus_seconds(600);
             let empty = Window {
                 key: key.clone(),
@@ -182,26 +212,31 @@ pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: S
                 slots: [].into(),
             };
             later.window = Some(window_claim(&later.session, None, &empty));
-            lab.place(&later).await?;
+            fixture.place(&later).await?;
         }
         if cast_gone {
             assert_eq!(
-                lab.store
-                    .delete_cast(&lab.cast_now(&cast).await?, None)
+                fixture
+                    .store
+                    .delete_cast(&fixture.cast_now(&cast).await?, None)
                     .await?,
                 Saved::Done,
                 "{name}"
             );
         }
-        let window = lab.window(&key).await?;
+        let window = fixture.window(&key).await?;
         let over = refunded(&session, NOON);
         assert_eq!(
-            lab.store.save_session(&session, &over).await?,
+            fixture.store.save_session(&session, &over).await?,
             Saved::Done,
             "{name}"
         );
-        assert_eq!(lab.store.session(&session.id).await?, Some(over), "{name}");
-        let places = lab
+        assert_eq!(
+            fixture.store.session(&session.id).await?,
+            Some(over),
+            "{name}"
+        );
+        let places = fixture
             .store
             .cast(&cast.id)
             .await?
@@ -209,29 +244,29 @@ pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: S
         assert_eq!(places, (!cast_gone).then_some(9), "{name}");
         if slot_gone {
             assert_eq!(
-                lab.window(&key).await?,
+                fixture.window(&key).await?,
                 window,
                 "{name}: the newer window is left alone"
             );
         } else {
-            assert_eq!(lab.window(&key).await?.slots.len(), 0, "{name}");
+            assert_eq!(fixture.window(&key).await?.slots.len(), 0, "{name}");
         }
     }
     Ok(())
 }
 
 pub async fn a_move_is_written_over_its_revision_only<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(1).await?;
-    let session = lab.place(&lab.claim(&cast, true, None)).await?;
+    let cast = fixture.cast(1).await?;
+    let session = fixture.place(&fixture.claim(&cast, true, None)).await?;
     let starting = started(&session, "task/1");
     assert_eq!(
-        lab.store.save_session(&session, &starting).await?,
+        fixture.store.save_session(&session, &starting).await?,
         Saved::Done
     );
     assert_eq!(
-        lab.store.session(&session.id).await?,
+        fixture.store.session(&session.id).await?,
         Some(starting.clone())
     );
     for (name, late) in [
@@ -239,32 +274,35 @@ pub async fn a_move_is_written_over_its_revision_only<S: Store>(
         ("a refund", refunded(&session, NOON)),
     ] {
         assert_eq!(
-            lab.store.save_session(&session, &late).await?,
+            fixture.store.save_session(&session, &late).await?,
             Saved::Stale,
             "{name}"
         );
         assert_eq!(
-            lab.store.session(&session.id).await?,
+            fixture.store.session(&session.id).await?,
             Some(starting.clone()),
             "{name}"
         );
-        assert_eq!(lab.remaining(&cast).await?, 0, "{name}");
+        assert_eq!(fixture.remaining(&cast).await?, 0, "{name}");
     }
-    let nobody = lab.session(&cast);
+    let nobody = fixture.session(&cast);
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_session(&nobody, &started(&nobody, "task/3"))
             .await?,
         Saved::Stale,
         "a session that never was"
     );
-    assert_eq!(lab.store.session(&nobody.id).await?, None);
+    assert_eq!(fixture.store.session(&nobody.id).await?, None);
     Ok(())
 }
 
-pub async fn of_two_moves_at_once_one_is_written<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let cast = lab.cast(1).await?;
-    let session = lab.place(&lab.claim(&cast, true, None)).await?;
+pub async fn of_two_moves_at_once_one_is_written<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
+    let cast = fixture.cast(1).await?;
+    let session = fixture.place(&fixture.claim(&cast, true, None)).await?;
     let mut moves: Vec<Session> = (0..6)
         .map(|n| started(&session, &format!("task/{n}")))
         .collect();
@@ -272,7 +310,7 @@ pub async fn of_two_moves_at_once_one_is_written<S: Store>(lab: &Lab<'_, S>) -> 
     let answers = together(
         moves
             .iter()
-            .map(|after| lab.store.save_session(&session, after)),
+            .map(|after| fixture.store.save_session(&session, after)),
     )
     .await;
     assert_eq!(
@@ -283,12 +321,15 @@ pub async fn of_two_moves_at_once_one_is_written<S: Store>(lab: &Lab<'_, S>) -> 
         (1, 6),
         "{answers:?}"
     );
-    let now = lab.session_now(&session).await?;
+    let now = fixture.session_now(&session).await?;
     let winner = answers
         .iter()
         .position(|answer| *answer == Ok(Saved::Done))
         .and_then(|index| moves.get(index));
     assert_eq!(Some(&now), winner);
-    assert_eq!(lab.remaining(&cast).await?, u64::from(now.is_refunded()));
+    assert_eq!(
+        fixture.remaining(&cast).await?,
+        u64::from(now.is_refunded())
+    );
     Ok(())
 }

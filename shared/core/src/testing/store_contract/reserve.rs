@@ -5,38 +5,38 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Charges, Lab, NOON, quota, refunded, together, window_claim};
+use super::{Charges, Fixture, NOON, quota, refunded, together, window_claim};
 use crate::cast::{Cast, CounterChange};
 use crate::ids::SessionId;
 use crate::ports::{Fault, Replaced, Reservation, Reserved, Saved, Store};
 use crate::window::Window;
 
 pub async fn a_claim_takes_what_it_charges_and_nothing_else<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     for charges in Charges::ALL {
-        let cast = lab.cast(3).await?;
-        let key = lab.window_key(&cast);
-        let claim = lab.claim(&cast, charges.count, charges.window.then_some(&key));
+        let cast = fixture.cast(3).await?;
+        let key = fixture.window_key(&cast);
+        let claim = fixture.claim(&cast, charges.count, charges.window.then_some(&key));
         assert_eq!(
-            lab.store.session(&claim.session.id).await?,
+            fixture.store.session(&claim.session.id).await?,
             None,
             "{charges:?}"
         );
-        let session = lab.place(&claim).await?;
+        let session = fixture.place(&claim).await?;
         assert_eq!(
-            lab.store.session(&session.id).await?,
+            fixture.store.session(&session.id).await?,
             Some(session.clone()),
             "{charges:?}"
         );
         let mut expected = cast.clone();
         expected.counter.remaining -= u64::from(charges.count);
         assert_eq!(
-            lab.store.cast(&cast.id).await?,
+            fixture.store.cast(&cast.id).await?,
             Some(expected),
             "{charges:?}"
         );
-        let slots: Vec<_> = lab.window(&key).await?.slots.into_iter().collect();
+        let slots: Vec<_> = fixture.window(&key).await?.slots.into_iter().collect();
         assert_eq!(
             slots,
             if charges.window {
@@ -61,7 +61,7 @@ enum CastTrouble {
 }
 
 /// Every combination of a session that exists or not, what may be wrong with the cast, and a window that moved or not.
-pub async fn a_claim_takes_all_or_nothing<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
+pub async fn a_claim_takes_all_or_nothing<S: Store>(fixture: &Fixture<'_, S>) -> Result<(), Fault> {
     use CastTrouble::{Changed, CounterSet, Gone, None, SoldOut};
     for charges in Charges::ALL {
         for exists in [false, true] {
@@ -72,7 +72,7 @@ pub async fn a_claim_takes_all_or_nothing<S: Store>(lab: &Lab<'_, S>) -> Result<
                         || (cast_trouble != None && !charges.count && !charges.window)
                         || (moved && !charges.window);
                     if !ignored {
-                        all_or_nothing(lab, charges, exists, cast_trouble, moved).await?;
+                        all_or_nothing(fixture, charges, exists, cast_trouble, moved).await?;
                     }
                 }
             }
@@ -82,7 +82,7 @@ pub async fn a_claim_takes_all_or_nothing<S: Store>(lab: &Lab<'_, S>) -> Result<
 }
 
 async fn all_or_nothing<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
     charges: Charges,
     exists: bool,
     trouble: CastTrouble,
@@ -90,15 +90,15 @@ async fn all_or_nothing<S: Store>(
 ) -> Result<(), Fault> {
     let name =
         format!("{charges:?}, session exists: {exists}, cast: {trouble:?}, window moved: {moved}");
-    let cast = lab
+    let cast = fixture
         .cast(if trouble == CastTrouble::SoldOut {
             0
         } else {
             3
         })
         .await?;
-    let key = lab.window_key(&cast);
-    let claim = lab.claim(&cast, charges.count, charges.window.then_some(&key));
+    let key = fixture.window_key(&cast);
+    let claim = fixture.claim(&cast, charges.count, charges.window.then_some(&key));
     if exists {
         // The same session, reserved before without a charge.
         let mut earlier = Reservation {
@@ -107,16 +107,21 @@ async fn all_or_nothing<S: Store>(
         };
         earlier.session.charge = Default::default();
         earlier.session.created_at = NOON.plus_seconds(1);
-        lab.place(&earlier).await?;
+        fixture.place(&earlier).await?;
     }
     if moved {
-        lab.place(&lab.claim(&cast, false, Some(&key))).await?;
+        fixture
+            .place(&fixture.claim(&cast, false, Some(&key)))
+            .await?;
     }
-    spoil(lab, &cast, trouble).await?;
-    let (cast_before, window_before) = (lab.store.cast(&cast.id).await?, lab.window(&key).await?);
-    let session_before = lab.store.session(&claim.session.id).await?;
+    spoil(fixture, &cast, trouble).await?;
+    let (cast_before, window_before) = (
+        fixture.store.cast(&cast.id).await?,
+        fixture.window(&key).await?,
+    );
+    let session_before = fixture.store.session(&claim.session.id).await?;
 
-    let answer = lab.store.reserve(&claim).await?;
+    let answer = fixture.store.reserve(&claim).await?;
 
     let expected = match (session_before.clone(), trouble, moved) {
         (Some(session), _, _) => Reserved::Already(Box::new(session)),
@@ -128,25 +133,30 @@ async fn all_or_nothing<S: Store>(
     assert_eq!(answer, expected, "{name}");
     if answer != Reserved::Placed {
         assert_eq!(
-            lab.store.session(&claim.session.id).await?,
+            fixture.store.session(&claim.session.id).await?,
             session_before,
             "{name}"
         );
-        assert_eq!(lab.store.cast(&cast.id).await?, cast_before, "{name}");
-        assert_eq!(lab.window(&key).await?, window_before, "{name}");
+        assert_eq!(fixture.store.cast(&cast.id).await?, cast_before, "{name}");
+        assert_eq!(fixture.window(&key).await?, window_before, "{name}");
     }
     Ok(())
 }
 
 /// Makes trouble at a cast that a decision was made on.
-async fn spoil<S: Store>(lab: &Lab<'_, S>, cast: &Cast, trouble: CastTrouble) -> Result<(), Fault> {
+async fn spoil<S: Store>(
+    fixture: &Fixture<'_, S>,
+    cast: &Cast,
+    trouble: CastTrouble,
+) -> Result<(), Fault> {
     let mut after = cast.clone();
     after.version += 1;
     match trouble {
         CastTrouble::None | CastTrouble::SoldOut => {}
-        CastTrouble::Gone => assert_eq!(lab.store.delete_cast(cast, None).await?, Saved::Done),
+        CastTrouble::Gone => assert_eq!(fixture.store.delete_cast(cast, None).await?, Saved::Done),
         CastTrouble::Changed => assert_eq!(
-            lab.store
+            fixture
+                .store
                 .replace_cast(cast, &after, CounterChange::Keep, None)
                 .await?,
             Replaced::Done
@@ -155,7 +165,7 @@ async fn spoil<S: Store>(lab: &Lab<'_, S>, cast: &Cast, trouble: CastTrouble) ->
             let set = CounterChange::Set(cast.counter.remaining);
             after.counter = cast.counter.changed(set);
             assert_eq!(
-                lab.store.replace_cast(cast, &after, set, None).await?,
+                fixture.store.replace_cast(cast, &after, set, None).await?,
                 Replaced::Done
             );
         }
@@ -164,43 +174,43 @@ async fn spoil<S: Store>(lab: &Lab<'_, S>, cast: &Cast, trouble: CastTrouble) ->
 }
 
 pub async fn a_session_that_exists_is_shown_as_it_is_now<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     for charges in Charges::ALL {
-        let cast = lab.cast(1).await?;
-        let key = lab.window_key(&cast);
-        let claim = lab.claim(&cast, charges.count, charges.window.then_some(&key));
-        let session = lab.place(&claim).await?;
+        let cast = fixture.cast(1).await?;
+        let key = fixture.window_key(&cast);
+        let claim = fixture.claim(&cast, charges.count, charges.window.then_some(&key));
+        let session = fixture.place(&claim).await?;
         // Decided on by itself, so a little different: after a lost answer a store cannot tell its own row from one exactly like it.
         let mut again = claim.clone();
         again.session.created_at = NOON.plus_seconds(1);
         assert_eq!(
-            lab.store.reserve(&again).await?,
+            fixture.store.reserve(&again).await?,
             Reserved::Already(Box::new(session.clone())),
             "{charges:?}: at once"
         );
         let after = refunded(&session, NOON);
         assert_eq!(
-            lab.store.save_session(&session, &after).await?,
+            fixture.store.save_session(&session, &after).await?,
             Saved::Done,
             "{charges:?}"
         );
         assert_eq!(
-            lab.store.reserve(&claim).await?,
+            fixture.store.reserve(&claim).await?,
             Reserved::Already(Box::new(after)),
             "{charges:?}: after it ended"
         );
-        assert_eq!(lab.remaining(&cast).await?, 1, "{charges:?}");
+        assert_eq!(fixture.remaining(&cast).await?, 1, "{charges:?}");
     }
     Ok(())
 }
 
 pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(20).await?;
-    let claims: Vec<Reservation> = (0..50).map(|_| lab.claim(&cast, true, None)).collect();
-    let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
+    let cast = fixture.cast(20).await?;
+    let claims: Vec<Reservation> = (0..50).map(|_| fixture.claim(&cast, true, None)).collect();
+    let answers = together(claims.iter().map(|claim| fixture.store.reserve(claim))).await;
     assert_eq!(
         (
             quota(&answers, &Reserved::Placed),
@@ -209,10 +219,10 @@ pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(
         (20, 30),
         "{answers:?}"
     );
-    assert_eq!(lab.remaining(&cast).await?, 0);
+    assert_eq!(fixture.remaining(&cast).await?, 0);
     for (claim, answer) in claims.iter().zip(answers) {
         assert_eq!(
-            lab.store.session(&claim.session.id).await?.is_some(),
+            fixture.store.session(&claim.session.id).await?.is_some(),
             answer? == Reserved::Placed
         );
     }
@@ -220,18 +230,19 @@ pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(
 }
 
 pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     for charges in Charges::ALL {
-        let cast = lab.cast(5).await?;
-        let key = lab.window_key(&cast);
+        let cast = fixture.cast(5).await?;
+        let key = fixture.window_key(&cast);
         // Each was decided on by itself, so each is a little different.
-        let mut claims = vec![lab.claim(&cast, charges.count, charges.window.then_some(&key)); 20];
+        let mut claims =
+            vec![fixture.claim(&cast, charges.count, charges.window.then_some(&key)); 20];
         for (n, claim) in (0..).zip(&mut claims) {
             claim.session.created_at = NOON.plus_seconds(n);
         }
-        let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
-        let stored = lab.session_now(&claims[0].session).await?;
+        let answers = together(claims.iter().map(|claim| fixture.store.reserve(claim))).await;
+        let stored = fixture.session_now(&claims[0].session).await?;
         assert_eq!(
             quota(&answers, &Reserved::Placed),
             1,
@@ -243,12 +254,12 @@ pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(
             "{charges:?}: {answers:?}"
         );
         assert_eq!(
-            lab.remaining(&cast).await?,
+            fixture.remaining(&cast).await?,
             5 - u64::from(charges.count),
             "{charges:?}"
         );
         assert_eq!(
-            lab.window(&key).await?.slots.len(),
+            fixture.window(&key).await?.slots.len(),
             usize::from(charges.window),
             "{charges:?}"
         );
@@ -257,7 +268,7 @@ pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(
 }
 
 pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     // The first claim is at noon, and slots count for a minute.
     for (name, seconds_later, idle) in [
@@ -266,11 +277,13 @@ pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(
         ("just in time", 60, true),
         ("later", 900, true),
     ] {
-        let cast = lab.cast(0).await?;
-        let key = lab.window_key(&cast);
-        let first = lab.place(&lab.claim(&cast, false, Some(&key))).await?;
-        let seen = lab.window(&key).await?;
-        let mut second = lab.claim(&cast, false, Some(&key));
+        let cast = fixture.cast(0).await?;
+        let key = fixture.window_key(&cast);
+        let first = fixture
+            .place(&fixture.claim(&cast, false, Some(&key)))
+            .await?;
+        let seen = fixture.window(&key).await?;
+        let mut second = fixture.claim(&cast, false, Some(&key));
         second.session.created_at = NOON.plus_seconds(seconds_later);
         let empty = Window {
             key: key.clone(),
@@ -283,65 +296,67 @@ pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(
         } else {
             Reserved::WindowMoved(seen)
         };
-        assert_eq!(lab.store.reserve(&second).await?, expected, "{name}");
+        assert_eq!(fixture.store.reserve(&second).await?, expected, "{name}");
         let holder = if idle { second.session.id } else { first.id };
-        let slots: Vec<SessionId> = lab.window(&key).await?.slots.into_keys().collect();
+        let slots: Vec<SessionId> = fixture.window(&key).await?.slots.into_keys().collect();
         assert_eq!(slots, [holder], "{name}");
     }
     Ok(())
 }
 
 pub async fn a_window_that_was_seen_is_taken_only_as_seen<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
-    let key = lab.window_key(&cast);
-    let one = lab.place(&lab.claim(&cast, false, Some(&key))).await?;
-    let seen = lab.window(&key).await?;
+    let cast = fixture.cast(0).await?;
+    let key = fixture.window_key(&cast);
+    let one = fixture
+        .place(&fixture.claim(&cast, false, Some(&key)))
+        .await?;
+    let seen = fixture.window(&key).await?;
 
-    let second = lab.claim_after(&cast, &seen);
-    let two = lab.place(&second).await?;
-    let both = lab.window(&key).await?;
+    let second = fixture.claim_after(&cast, &seen);
+    let two = fixture.place(&second).await?;
+    let both = fixture.window(&key).await?;
     assert_eq!(
         both.slots,
         [(one.id.clone(), NOON), (two.id.clone(), NOON)].into()
     );
     assert_ne!(both.stamp, seen.stamp);
 
-    let mut third = lab.claim_after(&cast, &seen);
+    let mut third = fixture.claim_after(&cast, &seen);
     assert_eq!(
-        lab.store.reserve(&third).await?,
+        fixture.store.reserve(&third).await?,
         Reserved::WindowMoved(both.clone()),
         "an old stamp"
     );
     third.window = Some(window_claim(&third.session, Some(&both.stamp), &both));
-    lab.place(&third).await?;
-    assert_eq!(lab.window(&key).await?.slots.len(), 3);
+    fixture.place(&third).await?;
+    assert_eq!(fixture.window(&key).await?.slots.len(), 3);
     Ok(())
 }
 
 pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
     for looked in [false, true] {
-        let cast = lab.cast(5).await?;
-        let key = lab.window_key(&cast);
+        let cast = fixture.cast(5).await?;
+        let key = fixture.window_key(&cast);
         let seen = if looked {
-            Some(lab.window(&key).await?.stamp)
+            Some(fixture.window(&key).await?.stamp)
         } else {
             None
         };
         let mut claims = vec![
-            lab.claim(&cast, true, Some(&key)),
-            lab.claim(&cast, true, Some(&key)),
+            fixture.claim(&cast, true, Some(&key)),
+            fixture.claim(&cast, true, Some(&key)),
         ];
         for claim in &mut claims {
             if let Some(claim) = &mut claim.window {
                 claim.seen.clone_from(&seen);
             }
         }
-        let answers = together(claims.iter().map(|claim| lab.store.reserve(claim))).await;
-        let window = lab.window(&key).await?;
+        let answers = together(claims.iter().map(|claim| fixture.store.reserve(claim))).await;
+        let window = fixture.window(&key).await?;
         assert_eq!(
             quota(&answers, &Reserved::Placed),
             1,
@@ -353,22 +368,22 @@ pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(
             "looked: {looked}: {answers:?}"
         );
         assert_eq!(window.slots.len(), 1, "looked: {looked}");
-        assert_eq!(lab.remaining(&cast).await?, 4, "looked: {looked}");
+        assert_eq!(fixture.remaining(&cast).await?, 4, "looked: {looked}");
     }
     Ok(())
 }
 
 pub async fn a_window_that_vanished_is_empty_and_can_be_taken<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(0).await?;
-    let key = lab.window_key(&cast);
-    let mut claim = lab.claim(&cast, false, Some(&key));
+    let cast = fixture.cast(0).await?;
+    let key = fixture.window_key(&cast);
+    let mut claim = fixture.claim(&cast, false, Some(&key));
     claim.window = claim.window.map(|window| crate::ports::WindowClaim {
         seen: Some("forgotten".into()),
         ..window
     });
-    let answer = lab.store.reserve(&claim).await?;
+    let answer = fixture.store.reserve(&claim).await?;
     let Reserved::WindowMoved(window) = answer else {
         return Err(super::gone(&format!(
             "the empty window (instead: {answer:?})"
@@ -376,11 +391,11 @@ pub async fn a_window_that_vanished_is_empty_and_can_be_taken<S: Store>(
     };
     assert_eq!((window.key.as_str(), window.slots.len()), (key.as_str(), 0));
     claim.window = Some(window_claim(&claim.session, Some(&window.stamp), &window));
-    lab.place(&claim).await?;
-    let late = lab.claim_after(&cast, &window);
+    fixture.place(&claim).await?;
+    let late = fixture.claim_after(&cast, &window);
     assert_eq!(
-        lab.store.reserve(&late).await?,
-        Reserved::WindowMoved(lab.window(&key).await?),
+        fixture.store.reserve(&late).await?,
+        Reserved::WindowMoved(fixture.window(&key).await?),
         "it is no longer empty"
     );
     Ok(())

@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, together};
+use super::{Fixture, together};
 use crate::captcha::Proof;
 use crate::cast::Cast;
 use crate::ids::{SessionId, draw};
@@ -13,8 +13,8 @@ use crate::ports::{Fault, Reservation, Reserved, RoomClaim, Seated, Store};
 use crate::room::{GONE_SECONDS, Room, Standing};
 use crate::testing::NOON;
 
-fn place<S: Store>(lab: &Lab<'_, S>) -> SessionId {
-    SessionId::from_bytes(draw(&lab.entropy))
+fn place<S: Store>(fixture: &Fixture<'_, S>) -> SessionId {
+    SessionId::from_bytes(draw(&fixture.entropy))
 }
 
 /// The room after this place was taken in it; the stamp is the place.
@@ -25,98 +25,107 @@ fn joined(room: &Room, place: &SessionId) -> Room {
 
 /// A stored room of one place.
 async fn room_of_one<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
     cast: &Cast,
     place: &SessionId,
 ) -> Result<Room, Fault> {
     let room = joined(&Room::empty(cast.id.clone()), place);
     assert_eq!(
-        lab.store.save_room("", &room, None).await?,
+        fixture.store.save_room("", &room, None).await?,
         Seated::Done,
         "the first one"
     );
     Ok(room)
 }
 
-pub async fn a_room_is_written_only_as_seen<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let (cast, one, two) = (lab.cast(1).await?, place(lab), place(lab));
+pub async fn a_room_is_written_only_as_seen<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
+    let (cast, one, two) = (fixture.cast(1).await?, place(fixture), place(fixture));
     let empty = Room::empty(cast.id.clone());
-    assert_eq!(lab.store.room(&cast.id).await?, empty, "never entered");
-    let first = room_of_one(lab, &cast, &one).await?;
-    assert_eq!(lab.store.room(&cast.id).await?, first);
+    assert_eq!(fixture.store.room(&cast.id).await?, empty, "never entered");
+    let first = room_of_one(fixture, &cast, &one).await?;
+    assert_eq!(fixture.store.room(&cast.id).await?, first);
     assert_eq!(
-        lab.store.save_room("", &joined(&empty, &two), None).await?,
+        fixture
+            .store
+            .save_room("", &joined(&empty, &two), None)
+            .await?,
         Seated::Moved(first.clone()),
         "somebody was faster"
     );
     let second = joined(&first, &two);
     assert_eq!(
-        lab.store.save_room(&first.stamp, &second, None).await?,
+        fixture.store.save_room(&first.stamp, &second, None).await?,
         Seated::Done
     );
     let late = first.left(&one, "late".into(), NOON);
     assert_eq!(
-        lab.store.save_room(&first.stamp, &late, None).await?,
+        fixture.store.save_room(&first.stamp, &late, None).await?,
         Seated::Moved(second.clone())
     );
     let left = second.left(&one, "left".into(), NOON);
     assert_eq!(
-        lab.store.save_room(&second.stamp, &left, None).await?,
+        fixture.store.save_room(&second.stamp, &left, None).await?,
         Seated::Done
     );
-    assert_eq!(lab.store.room(&cast.id).await?, left);
+    assert_eq!(fixture.store.room(&cast.id).await?, left);
     Ok(())
 }
 
-pub async fn a_sign_of_life_changes_nothing_else<S: Store>(lab: &Lab<'_, S>) -> Result<(), Fault> {
-    let (cast, one) = (lab.cast(1).await?, place(lab));
+pub async fn a_sign_of_life_changes_nothing_else<S: Store>(
+    fixture: &Fixture<'_, S>,
+) -> Result<(), Fault> {
+    let (cast, one) = (fixture.cast(1).await?, place(fixture));
     let touch = async |place: &SessionId, after: u64| {
         let now = NOON.plus_seconds(after);
-        lab.store
+        fixture
+            .store
             .touch_place(&cast.id, place, now.minus_seconds(GONE_SECONDS), now)
             .await
     };
     assert_eq!(touch(&one, 0).await?, None, "there is no room");
-    let room = room_of_one(lab, &cast, &one).await?;
+    let room = room_of_one(fixture, &cast, &one).await?;
     let seen = touch(&one, 59).await?;
     assert_eq!(
         seen,
         Some(room.touched(&one, NOON.plus_seconds(59))),
         "the stamp too is what it was"
     );
-    assert_eq!(touch(&place(lab), 59).await?, None, "a place of nobody");
+    assert_eq!(touch(&place(fixture), 59).await?, None, "a place of nobody");
     assert_eq!(touch(&one, 59 + GONE_SECONDS).await?, None, "too late");
     assert_eq!(
-        lab.store.room(&cast.id).await?,
+        fixture.store.room(&cast.id).await?,
         room.touched(&one, NOON.plus_seconds(59))
     );
     Ok(())
 }
 
 pub async fn whoever_joins_uses_a_proof_up_or_stays_outside<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, one, two) = (lab.cast(1).await?, place(lab), place(lab));
+    let (cast, one, two) = (fixture.cast(1).await?, place(fixture), place(fixture));
     let proof = Proof {
-        id: place(lab).to_string(),
+        id: place(fixture).to_string(),
         until: NOON.plus_seconds(60),
     };
     let first = joined(&Room::empty(cast.id.clone()), &one);
     assert_eq!(
-        lab.store.save_room("", &first, Some(&proof)).await?,
+        fixture.store.save_room("", &first, Some(&proof)).await?,
         Seated::Done
     );
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .save_room(&first.stamp, &joined(&first, &two), Some(&proof))
             .await?,
         Seated::ProofUsed
     );
-    assert_eq!(lab.store.room(&cast.id).await?, first, "all or nothing");
-    let mut claim = lab.claim(&cast, true, None);
+    assert_eq!(fixture.store.room(&cast.id).await?, first, "all or nothing");
+    let mut claim = fixture.claim(&cast, true, None);
     claim.proof = Some(proof);
     assert_eq!(
-        lab.store.reserve(&claim).await?,
+        fixture.store.reserve(&claim).await?,
         Reserved::ProofUsed,
         "it opens no session any more"
     );
@@ -133,31 +142,31 @@ fn serving(claim: &Reservation, room: &Room, place: &SessionId) -> RoomClaim {
 }
 
 pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let (cast, one) = (lab.cast(2).await?, place(lab));
+    let (cast, one) = (fixture.cast(2).await?, place(fixture));
     // A claim that takes nothing but its session is held to the room as well.
-    let mut stranger = lab.claim(&cast, false, None);
+    let mut stranger = fixture.claim(&cast, false, None);
     stranger.room = Some(RoomClaim {
         cast: cast.id.clone(),
         seen: String::new(),
         after: None,
     });
     assert_eq!(
-        lab.store.reserve(&stranger).await?,
+        fixture.store.reserve(&stranger).await?,
         Reserved::Placed,
         "nobody has ever waited"
     );
-    let room = room_of_one(lab, &cast, &one).await?;
-    let mut late = lab.claim(&cast, true, None);
+    let room = room_of_one(fixture, &cast, &one).await?;
+    let mut late = fixture.claim(&cast, true, None);
     late.room = stranger.room.clone();
     assert_eq!(
-        lab.store.reserve(&late).await?,
+        fixture.store.reserve(&late).await?,
         Reserved::RoomMoved(room.clone()),
         "somebody waits by now"
     );
 
-    let mut claim = lab.claim(&cast, true, None);
+    let mut claim = fixture.claim(&cast, true, None);
     claim.room = Some(serving(
         &claim,
         &Room {
@@ -167,13 +176,13 @@ pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all<S: St
         &one,
     ));
     assert_eq!(
-        lab.store.reserve(&claim).await?,
+        fixture.store.reserve(&claim).await?,
         Reserved::RoomMoved(room.clone())
     );
     assert_eq!(
         (
-            lab.remaining(&cast).await?,
-            lab.store.session(&claim.session.id).await?
+            fixture.remaining(&cast).await?,
+            fixture.store.session(&claim.session.id).await?
         ),
         (2, None),
         "all or nothing"
@@ -181,27 +190,31 @@ pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all<S: St
     let mut stale = claim.clone();
     stale.room = Some(serving(&claim, &room, &one));
     stale.cast_version += 1;
-    assert_eq!(lab.store.reserve(&stale).await?, Reserved::ConfigChanged);
-    assert_eq!(lab.store.room(&cast.id).await?, room, "all or nothing");
+    assert_eq!(
+        fixture.store.reserve(&stale).await?,
+        Reserved::ConfigChanged
+    );
+    assert_eq!(fixture.store.room(&cast.id).await?, room, "all or nothing");
 
-    lab.store
+    fixture
+        .store
         .touch_place(&cast.id, &one, NOON.minus_seconds(GONE_SECONDS), NOON)
         .await?;
     claim.room = Some(serving(&claim, &room, &one));
     assert_eq!(
-        lab.store.reserve(&claim).await?,
+        fixture.store.reserve(&claim).await?,
         Reserved::Placed,
         "a sign of life is in nobody's way"
     );
     assert_eq!(
         (
-            lab.remaining(&cast).await?,
-            lab.store.room(&cast.id).await?.standing(&one, NOON)
+            fixture.remaining(&cast).await?,
+            fixture.store.room(&cast.id).await?.standing(&one, NOON)
         ),
         (1, Standing::Served)
     );
     assert_eq!(
-        lab.store.reserve(&claim).await?,
+        fixture.store.reserve(&claim).await?,
         Reserved::Already(Box::new(claim.session.clone())),
         "once"
     );
@@ -209,14 +222,14 @@ pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all<S: St
 }
 
 pub async fn of_fifty_who_come_at_once_each_gets_a_number_of_their_own<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.cast(1).await?;
-    let places: Vec<SessionId> = (0..50).map(|_| place(lab)).collect();
+    let cast = fixture.cast(1).await?;
+    let places: Vec<SessionId> = (0..50).map(|_| place(fixture)).collect();
     let come = async |place: SessionId| {
         let mut room = Room::empty(cast.id.clone());
         loop {
-            match lab
+            match fixture
                 .store
                 .save_room(&room.stamp, &joined(&room, &place), None)
                 .await?
@@ -230,7 +243,7 @@ pub async fn of_fifty_who_come_at_once_each_gets_a_number_of_their_own<S: Store>
     for answer in together(places.into_iter().map(come)).await {
         answer?;
     }
-    let mut numbers: Vec<u64> = lab
+    let mut numbers: Vec<u64> = fixture
         .store
         .room(&cast.id)
         .await?

@@ -5,7 +5,7 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
-use super::{Lab, NOON, together};
+use super::{Fixture, NOON, together};
 use crate::actor::{Actor, ActorKind, Scope};
 use crate::audit::{Audit, AuditId, Difference, Noun};
 use crate::cast::CounterChange;
@@ -16,7 +16,7 @@ use crate::ports::{Created, Fault, Replaced, Saved, Store};
 use crate::time::Timestamp;
 
 /// An entry of somebody who changed the thing with this id at this second after noon.
-fn entry<S: Store>(lab: &Lab<'_, S>, target: &str, second: u64) -> Audit {
+fn entry<S: Store>(fixture: &Fixture<'_, S>, target: &str, second: u64) -> Audit {
     let actor = Actor {
         kind: ActorKind::User,
         id: "u1".into(),
@@ -37,14 +37,17 @@ fn entry<S: Store>(lab: &Lab<'_, S>, target: &str, second: u64) -> Audit {
         "It",
         difference,
         NOON.plus_seconds(second),
-        &lab.entropy,
+        &fixture.entropy,
     )
 }
 
-async fn told<S: Store>(lab: &Lab<'_, S>, target: &str) -> Result<Vec<AuditId>, Fault> {
+async fn told<S: Store>(fixture: &Fixture<'_, S>, target: &str) -> Result<Vec<AuditId>, Fault> {
     let (mut ids, mut after) = (Vec::new(), None::<String>);
     loop {
-        let page = lab.store.audits(Some(target), after.as_deref(), 2).await?;
+        let page = fixture
+            .store
+            .audits(Some(target), after.as_deref(), 2)
+            .await?;
         ids.extend(page.items.into_iter().map(|audit| audit.id));
         after = page.next;
         if after.is_none() {
@@ -54,105 +57,113 @@ async fn told<S: Store>(lab: &Lab<'_, S>, target: &str) -> Result<Vec<AuditId>, 
 }
 
 pub async fn a_change_and_its_entry_are_written_together_or_not_at_all<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast = lab.draft(1);
+    let cast = fixture.draft(1);
     let target = cast.id.to_string();
     let [made, lost, changed, late, deleted] =
-        [1, 2, 3, 4, 5].map(|second| entry(lab, &target, second));
+        [1, 2, 3, 4, 5].map(|second| entry(fixture, &target, second));
     assert_eq!(
-        lab.store.create_cast(&cast, Some(&made)).await?,
+        fixture.store.create_cast(&cast, Some(&made)).await?,
         Created::Done
     );
-    let mut thief = lab.draft(1);
+    let mut thief = fixture.draft(1);
     thief.settings.key = cast.settings.key.clone();
     assert_eq!(
-        lab.store.create_cast(&thief, Some(&lost)).await?,
+        fixture.store.create_cast(&thief, Some(&lost)).await?,
         Created::KeyTaken
     );
     let mut after = cast.clone();
     after.version += 1;
     after.settings.name = "Another".into();
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&cast, &after, CounterChange::Keep, Some(&changed))
             .await?,
         Replaced::Done
     );
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .replace_cast(&cast, &after, CounterChange::Keep, Some(&late))
             .await?,
         Replaced::Stale
     );
     assert_eq!(
-        lab.store.delete_cast(&cast, Some(&late)).await?,
+        fixture.store.delete_cast(&cast, Some(&late)).await?,
         Saved::Stale
     );
     assert_eq!(
-        lab.store.delete_cast(&after, Some(&deleted)).await?,
+        fixture.store.delete_cast(&after, Some(&deleted)).await?,
         Saved::Done
     );
     let expected = vec![deleted.id.clone(), changed.id.clone(), made.id.clone()];
-    lab.soon(
-        expected,
-        || told(lab, &target),
-        "of what was done, the newest first",
-    )
-    .await?;
-    assert_eq!(lab.store.audit(&changed.id).await?, Some(changed.clone()));
-    assert_eq!(lab.store.audit(&lost.id).await?, None);
+    fixture
+        .soon(
+            expected,
+            || told(fixture, &target),
+            "of what was done, the newest first",
+        )
+        .await?;
+    assert_eq!(
+        fixture.store.audit(&changed.id).await?,
+        Some(changed.clone())
+    );
+    assert_eq!(fixture.store.audit(&lost.id).await?, None);
 
     let mut image = crate::testing::image(0);
-    image.id = ImageId::from_bytes(draw(&lab.entropy));
+    image.id = ImageId::from_bytes(draw(&fixture.entropy));
     let target = image.id.to_string();
-    let [made, lost, changed, deleted] = [1, 2, 3, 4].map(|second| entry(lab, &target, second));
+    let [made, lost, changed, deleted] = [1, 2, 3, 4].map(|second| entry(fixture, &target, second));
     let newer = Image {
         version: 2,
         ..image.clone()
     };
     assert_eq!(
-        lab.store.put_record(&image, None, Some(&made)).await?,
+        fixture.store.put_record(&image, None, Some(&made)).await?,
         Saved::Done
     );
     assert_eq!(
-        lab.store.put_record(&newer, None, Some(&lost)).await?,
+        fixture.store.put_record(&newer, None, Some(&lost)).await?,
         Saved::Stale,
         "there is one already"
     );
     assert_eq!(
-        lab.store
+        fixture
+            .store
             .put_record(&newer, Some(1), Some(&changed))
             .await?,
         Saved::Done
     );
     assert_eq!(
-        lab.store.delete_record(&image, Some(&lost)).await?,
+        fixture.store.delete_record(&image, Some(&lost)).await?,
         Saved::Stale,
         "another version"
     );
     assert_eq!(
-        lab.store.delete_record(&newer, Some(&deleted)).await?,
+        fixture.store.delete_record(&newer, Some(&deleted)).await?,
         Saved::Done
     );
-    lab.soon(
-        vec![deleted.id, changed.id, made.id],
-        || told(lab, &target),
-        "of a record",
-    )
-    .await
+    fixture
+        .soon(
+            vec![deleted.id, changed.id, made.id],
+            || told(fixture, &target),
+            "of a record",
+        )
+        .await
 }
 
 pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let target = lab.draft(0).id.to_string();
+    let target = fixture.draft(0).id.to_string();
     // Later than every other case's, so that they stand on the first page.
-    let entries = [200_001, 200_003, 200_002].map(|second| entry(lab, &target, second));
+    let entries = [200_001, 200_003, 200_002].map(|second| entry(fixture, &target, second));
     for entry in &entries {
-        lab.store.add_audit(entry).await?;
+        fixture.store.add_audit(entry).await?;
     }
-    let page = lab.store.audits(None, None, 100).await?;
+    let page = fixture.store.audits(None, None, 100).await?;
     let ours: Vec<Audit> = page
         .items
         .into_iter()
@@ -163,16 +174,16 @@ pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all<S: Store>(
         [entries[1].clone(), entries[2].clone(), entries[0].clone()]
     );
     assert_eq!(
-        lab.store.audit(&entries[0].id).await?,
+        fixture.store.audit(&entries[0].id).await?,
         Some(entries[0].clone())
     );
     Ok(())
 }
 
 pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let cast: CastId = lab.draft(0).id;
+    let cast: CastId = fixture.draft(0).id;
     let first = NOON.seconds();
     let hour = |launched| Hour {
         launched,
@@ -187,9 +198,9 @@ pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(
             )
         })
         .collect();
-    lab.store.put_hours(&written).await?;
-    lab.store.put_hours(&written[5..6]).await?;
-    let all = lab
+    fixture.store.put_hours(&written).await?;
+    fixture.store.put_hours(&written[5..6]).await?;
+    let all = fixture
         .store
         .hours(Some(&cast), first, first + 100 * HOUR_SECONDS)
         .await?;
@@ -200,7 +211,7 @@ pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(
             .map(|((_, at), hour)| (*at, hour.clone()))
             .collect::<Vec<_>>()
     );
-    let some = lab
+    let some = fixture
         .store
         .hours(Some(&cast), first + HOUR_SECONDS, first + 3 * HOUR_SECONDS)
         .await?;
@@ -211,46 +222,59 @@ pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(
         [1, 2],
         "the end is left out"
     );
-    assert_eq!(lab.store.hours(Some(&cast), first, first).await?, []);
-    lab.store
+    assert_eq!(fixture.store.hours(Some(&cast), first, first).await?, []);
+    fixture
+        .store
         .put_hours(&[((Some(cast.clone()), first), hour(99))])
         .await?;
     assert_eq!(
-        lab.store.hours(Some(&cast), first, first + 1).await?,
+        fixture.store.hours(Some(&cast), first, first + 1).await?,
         [(first, hour(99))],
         "made again"
     );
 
     // The hours of all are there for every case, so only what is newer than all of them can be told apart.
-    let newest = lab
+    let newest = fixture
         .store
         .newest_hour()
         .await?
         .map_or(first, |hour| hour.max(first))
         + HOUR_SECONDS;
-    lab.store.put_hours(&[((None, newest), hour(7))]).await?;
-    assert_eq!(lab.store.newest_hour().await?, Some(newest));
+    fixture
+        .store
+        .put_hours(&[((None, newest), hour(7))])
+        .await?;
+    assert_eq!(fixture.store.newest_hour().await?, Some(newest));
     assert_eq!(
-        lab.store.hours(None, newest, newest + 1).await?,
+        fixture.store.hours(None, newest, newest + 1).await?,
         [(newest, hour(7))]
     );
     Ok(())
 }
 
 pub async fn a_request_is_remembered_as_it_came_first<S: Store>(
-    lab: &Lab<'_, S>,
+    fixture: &Fixture<'_, S>,
 ) -> Result<(), Fault> {
-    let key = lab.draft(0).id.to_string();
+    let key = fixture.draft(0).id.to_string();
     let until: Timestamp = NOON.plus_seconds(86_400);
-    assert_eq!(lab.store.first_request(&key, "one", until).await?, "one");
-    assert_eq!(lab.store.first_request(&key, "two", until).await?, "one");
-    assert_eq!(lab.store.first_request(&key, "one", until).await?, "one");
-    let other = lab.draft(0).id.to_string();
+    assert_eq!(
+        fixture.store.first_request(&key, "one", until).await?,
+        "one"
+    );
+    assert_eq!(
+        fixture.store.first_request(&key, "two", until).await?,
+        "one"
+    );
+    assert_eq!(
+        fixture.store.first_request(&key, "one", until).await?,
+        "one"
+    );
+    let other = fixture.draft(0).id.to_string();
     let prints = ["a", "b", "c", "d"];
     let answers = together(
         prints
             .iter()
-            .map(|print| lab.store.first_request(&other, print, until)),
+            .map(|print| fixture.store.first_request(&other, print, until)),
     )
     .await;
     let first = answers[0].clone()?;

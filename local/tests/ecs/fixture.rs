@@ -26,7 +26,7 @@ use tokio::time::timeout;
 const LONG: Duration = Duration::from_secs(20);
 
 /// An endpoint and all around it.
-pub struct Lab {
+pub struct EcsFixture {
     pub ecs: Ecs,
     pub events: UnboundedReceiver<Value>,
     pub launcher: EcsLauncher,
@@ -90,7 +90,7 @@ impl Drop for Folder {
     }
 }
 
-impl Lab {
+impl EcsFixture {
     pub async fn imaginary() -> Self {
         Self::open(
             Folder::new(),
@@ -104,7 +104,7 @@ impl Lab {
         Self::open(Folder::new(), Folder::runtime, None).await
     }
 
-    /// A lab whose tasks are kept in the folder.
+    /// A fixture whose tasks are kept in the folder.
     pub async fn kept(folder: Folder) -> Self {
         let journal = folder.0.join("ecs.jsonl");
         Self::open(folder, Folder::runtime, Some(&journal)).await
