@@ -27,6 +27,10 @@ need chromedriver chromium-driver
 need Xvnc tigervnc-standalone-server
 need matchbox-window-manager matchbox-window-manager
 need npm nodejs npm
+# Real containers: the suite starts an engine of its own where this machine runs none and lets it.
+need dockerd docker.io iptables
+command -v docker >/dev/null || install docker-cli
+dpkg -s busybox-static >/dev/null 2>&1 || install busybox-static
 python3 -c 'import ensurepip' 2>/dev/null || install python3 python3-venv
 
 say "A certified login provider, for the tests"

@@ -1,248 +1,338 @@
-//! Owns sessions that are real containers, where this machine has a Docker engine; where it has none, there is nothing to be seen.
+//! Owns sessions that are real containers: on the machine's Docker engine, or on one that the tests
+//! start. Skipped, with the reason on stderr, where there can be none.
 
-use std::process::{Command, Stdio};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
 
-use casting_local::options::engine_socket;
+use axum::Router;
+use axum::extract::Path as AxumPath;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
 use casting_tests::binaries;
+use casting_tests::engine::{self, Engine};
 use casting_tests::processes::soon;
 use casting_tests::program::Program;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::RwLock;
 
 use crate::kills::{Visitor, enter};
 
-const IMAGE: &str = "casting-test-busybox:1";
+/// One static program, as the package `busybox-static` brings it.
+const BUSYBOX: &str = "casting-test-busybox:1";
 /// The hostile app in an image, as a user who is not root.
 const HOSTILE: &str = "casting-test-hostile:1";
 
-/// Has the test's image: one file, as the package `busybox-static` brings it. `None` where that cannot be had.
-fn make_image() -> Option<()> {
-    engine_socket()?;
-    let docker = |arguments: &[&str]| {
-        Command::new("docker")
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|s| s.success())
-    };
-    if docker(&["image", "inspect", IMAGE]) {
-        return Some(());
-    }
-    let line = format!("tar -C /bin -c busybox | docker import - {IMAGE}");
-    Command::new("sh")
-        .args(["-c", &line])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
-        .then_some(())
+/// Held by every test that needs the engine alive; the one that kills it waits for the others.
+static ENGINE_IN_USE: RwLock<()> = RwLock::const_new(());
+
+/// A stack with an engine that has the test's image, for as long as the engine is left alone.
+struct Stack {
+    program: Program,
+    engine: &'static Engine,
+    /// The guard of [`ENGINE_IN_USE`].
+    _in_use: Box<dyn Any + Send>,
 }
 
-/// Has an image of the hostile app with the libraries that it needs, from this build.
-fn make_hostile() -> Option<()> {
-    engine_socket()?;
-    let program = binaries::path("hostile-app").display().to_string();
-    let folder = std::env::temp_dir().join(format!("casting-hostile-{}", std::process::id()));
-    let root = folder.display();
+fn make_busybox() -> bool {
+    static MADE: LazyLock<bool> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::copy("/bin/busybox", folder.path().join("busybox")).expect("busybox-static");
+        engine::shared().is_some_and(|engine| engine.import(folder.path(), "ENV A=b", BUSYBOX))
+    });
+    *MADE
+}
+
+fn make_hostile_app() -> bool {
+    static MADE: LazyLock<bool> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy_program(&binaries::path("hostile-app"), folder.path());
+        engine::shared().is_some_and(|engine| engine.import(folder.path(), "USER 1000", HOSTILE))
+    });
+    *MADE
+}
+
+impl Stack {
+    async fn with_busybox() -> Option<Self> {
+        let in_use = Box::new(ENGINE_IN_USE.read().await);
+        Self::start(make_busybox, in_use).await
+    }
+
+    async fn alone_with_busybox() -> Option<Self> {
+        let in_use = Box::new(ENGINE_IN_USE.write().await);
+        Self::start(make_busybox, in_use).await
+    }
+
+    async fn with_hostile_app() -> Option<Self> {
+        let in_use = Box::new(ENGINE_IN_USE.read().await);
+        Self::start(make_hostile_app, in_use).await
+    }
+
+    async fn start(make_image: fn() -> bool, in_use: Box<dyn Any + Send>) -> Option<Self> {
+        let engine = engine::shared()?;
+        assert!(make_image(), "the test's image can be made");
+        Some(Self {
+            program: Program::start_with(engine).await.expect("starts"),
+            engine,
+            _in_use: in_use,
+        })
+    }
+
+    /// Makes an image of these fields and an anonymous link to it, both named like its key.
+    async fn link(&self, key: &str, mut image: Value) {
+        image["name"] = key.into();
+        image["port"] = 8080.into();
+        image["cpu"] = 256.into();
+        image["memory"] = 512.into();
+        let image = self.make("images", image).await["id"].clone();
+        let cast = json!({"name": key, "key": key, "image_id": image, "allow_anonymous": true});
+        self.make("casts", cast).await;
+    }
+
+    async fn make(&self, path: &str, document: Value) -> Value {
+        let request = self.program.admin(Method::POST, path).json(&document);
+        let answer = request.send().await.expect("an answer");
+        let (status, text) = (answer.status(), answer.text().await.expect("text"));
+        assert_eq!(status, 201, "{text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// What the engine says of a session's container, by this format.
+    fn inspect(&self, session: &str, format: &str) -> String {
+        let name = format!("casting-{session}");
+        self.engine.says(&["inspect", "-f", format, &name])
+    }
+
+    /// Whether the engine has a container of this session, running or not.
+    fn has_container(&self, session: &str) -> bool {
+        let name = format!("name=casting-{session}");
+        !self
+            .engine
+            .says(&["ps", "-aq", "--filter", &name])
+            .is_empty()
+    }
+
+    async fn is_rid_of(&self, session: &str) -> bool {
+        soon(async || !self.has_container(session)).await
+    }
+
+    async fn stop_session(&self, session: &str) {
+        let path = format!("sessions/{session}/stop");
+        let request = self.program.admin(Method::POST, &path).json(&json!({}));
+        request.send().await.expect("an answer");
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.program.ask_to_end();
+    }
+}
+
+/// Copies a program of this build with the libraries that it is linked against.
+fn copy_program(program: &Path, root: &Path) {
+    let (program, root) = (program.display(), root.display());
     let line = format!(
-        "rm -rf {root} && mkdir -p {root}/bin && cp {program} {root}/bin/hostile-app \
-         && for library in $(ldd {program} | grep -o '/[^ ]*'); do mkdir -p {root}$(dirname $library) && cp -L $library {root}$library; done \
-         && tar -C {root} -c . | docker import -c 'USER 1000' - {HOSTILE}; ended=$?; rm -rf {root}; exit $ended"
+        "mkdir -p {root}/bin && cp {program} {root}/bin/ \
+         && for library in $(ldd {program} | grep -o '/[^ ]*'); do \
+              mkdir -p {root}$(dirname $library) && cp -L $library {root}$library; done"
     );
-    Command::new("sh")
-        .args(["-c", &line])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
-        .then_some(())
+    let copied = Command::new("sh").args(["-c", &line]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{program}");
 }
 
-/// What the engine says of a session's container, by this format.
-fn inspect(session: &str, format: &str) -> String {
-    let output = Command::new("docker")
-        .args(["inspect", "-f", format, &format!("casting-{session}")])
-        .output();
-    let output = output.expect("the engine answers");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+/// A web server of the image's own files.
+fn web_server() -> Value {
+    json!(["/busybox", "httpd", "-f", "-p", "8080"])
 }
 
-fn containers(session: &str) -> String {
-    let output = Command::new("docker")
-        .args([
-            "ps",
-            "-a",
-            "-q",
-            "--filter",
-            &format!("name=casting-{session}"),
-        ])
-        .output();
-    output
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default()
-}
-
-async fn make(program: &Program, path: &str, document: Value) -> Value {
-    let answer = program
-        .admin(Method::POST, path)
-        .json(&document)
-        .send()
-        .await
-        .expect("an answer");
-    let (status, text) = (answer.status(), answer.text().await.expect("text"));
-    assert_eq!(status, 201, "{text}");
-    serde_json::from_str(&text).expect("JSON")
-}
-
-#[tokio::test]
-async fn image_reference_runs_as_container_until_session_end() {
-    if make_image().is_none() {
-        eprintln!("There is no Docker engine here, or no busybox for it.");
-        return;
-    }
-    let program = Program::start(["--memory", "--port", "0"])
-        .await
-        .expect("starts");
-    let serve = "/busybox mkdir /www && echo \"$CAST_IMAGE:$CAST_BOOTSTRAP_TOKEN.\" > /www/index.html && exec /busybox httpd -f -p 8080 -h /www";
-    let go = "echo \"$KASM_URL $PORT\" > /www/gone";
-    let image = make(
-        &program,
-        "images",
-        json!({
-            "name": "Container", "container_image": IMAGE, "port": 8080, "cpu": 256, "memory": 512,
-            "command": ["/busybox", "sh", "-c", serve],
-            "exec_config": {"first_launch": {"cmd": ["/busybox", "sh", "-c", go], "environment": {"KASM_URL": "https://first.example/"}}},
-        }),
-    );
-    let image = image.await["id"].clone();
-    make(
-        &program,
-        "casts",
-        json!({"name": "Boxed", "key": "boxed-link", "image_id": image, "allow_anonymous": true}),
-    )
-    .await;
-    let visitor = enter(&program, "boxed-link").await;
-    assert_eq!(
-        visitor.read(&program, "/index.html").await,
-        (200, "Container:.\n".to_owned()),
-        "its own values, and not the gate's secret"
-    );
-    let ran = soon(async || {
-        visitor.read(&program, "/gone").await == (200, "https://first.example/ 8080\n".to_owned())
-    })
-    .await;
-    assert!(
-        ran,
-        "commands run inside the container: {:?}",
-        visitor.read(&program, "/gone").await
-    );
-    assert!(!containers(&visitor.session).is_empty());
-    program
-        .admin(Method::POST, &format!("sessions/{}/stop", visitor.session))
-        .json(&json!({}))
-        .send()
-        .await
-        .expect("an answer");
-    assert!(
-        soon(async || containers(&visitor.session).is_empty()).await,
-        "nothing stays"
-    );
-
-    // Killed without a word, the program that stands for the container leaves it to be removed.
-    let visitor: Visitor = enter(&program, "boxed-link").await;
-    kill(visitor.process("container-app"), Signal::SIGKILL).expect("killed");
-    assert!(
-        soon(async || containers(&visitor.session).is_empty()).await,
-        "nothing stays"
-    );
-    assert!(
-        soon(async || visitor.ledger(&program).await["reason"] == "task-stopped").await,
-        "{}",
-        visitor.ledger(&program).await
-    );
-    let pid =
-        Pid::from_raw(i32::try_from(program.child.id().expect("it runs")).expect("a process id"));
-    kill(pid, Signal::SIGTERM).expect("told");
-}
-
-/// Claims a link; gives the session's id.
-async fn claim(program: &Program, key: &str) -> String {
-    let describe = program.http.get(format!("{}/api/casts/{key}", program.url));
-    let described: Value = answer(describe).await;
-    let claim = program
-        .http
-        .post(format!("{}/cast/{key}/claims", program.url));
-    let claimed = answer(claim.json(&json!({"ticket": described["ticket"]}))).await;
-    claimed["session_id"].as_str().expect("a claim").to_owned()
-}
-
-async fn answer(request: reqwest::RequestBuilder) -> Value {
+async fn answer(request: RequestBuilder) -> Value {
     let answer = request.send().await.expect("an answer");
     answer.json().await.expect("JSON")
 }
 
-#[tokio::test]
-async fn failed_container_start_is_explained() {
-    if make_image().is_none() {
-        eprintln!("There is no Docker engine here, or no busybox for it.");
-        return;
-    }
-    let program = Program::start(["--memory", "--port", "0"])
-        .await
-        .expect("starts");
-    for name in ["casting-test-lab", "casting-test-none"] {
-        let network = json!({
-            "name": name, "subnets": ["subnet-0123456789abcdef0"],
-            "security_groups": ["sg-0123456789abcdef0"], "assign_public_ip": true,
+/// Claims a link; gives the session's id.
+async fn claim(program: &Program, key: &str) -> String {
+    let describe = format!("{}/api/casts/{key}", program.url);
+    let described = answer(program.http.get(describe)).await;
+    let claim = format!("{}/cast/{key}/claims", program.url);
+    let claim = program.http.post(claim);
+    let claimed = answer(claim.json(&json!({"ticket": described["ticket"]}))).await;
+    claimed["session_id"].as_str().expect("a claim").to_owned()
+}
+
+/// A registry that has one image, of one layer.
+struct Registry {
+    /// Host and port.
+    address: String,
+    /// Of its manifest.
+    digest: String,
+}
+
+impl Registry {
+    async fn with_busybox() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let layer = folder.path().join("layer.tar");
+        let packed = Command::new("tar")
+            .arg("-cf")
+            .arg(&layer)
+            .args(["-C", "/bin", "busybox"])
+            .status();
+        assert!(packed.is_ok_and(|status| status.success()));
+        let layer = std::fs::read(&layer).expect("a layer");
+        let config = json!({
+            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
         });
-        make(&program, "networks", network).await;
+        let config = config.to_string().into_bytes();
+        let blob = |kind: &str, bytes: &[u8]| {
+            let media_type = format!("application/vnd.docker.{kind}");
+            json!({"mediaType": media_type, "size": bytes.len(), "digest": digest(bytes)})
+        };
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": blob("container.image.v1+json", &config),
+            "layers": [blob("image.rootfs.diff.tar", &layer)],
+        });
+        let manifest = manifest.to_string().into_bytes();
+        let of_manifest = digest(&manifest);
+        let blobs = [
+            (of_manifest.clone(), manifest),
+            (digest(&config), config),
+            (digest(&layer), layer),
+        ];
+        let blobs = Arc::new(BTreeMap::from(blobs));
+        let give = async move |AxumPath(digest): AxumPath<String>| {
+            let blob = blobs.get(&digest).cloned().ok_or(StatusCode::NOT_FOUND)?;
+            Ok::<_, StatusCode>(
+                (
+                    [
+                        ("content-type", MANIFEST),
+                        ("docker-content-digest", digest.as_str()),
+                    ],
+                    blob,
+                )
+                    .into_response(),
+            )
+        };
+        let router = Router::new()
+            .route("/v2/", get(async || StatusCode::OK))
+            .route("/v2/busybox/manifests/{digest}", get(give.clone()))
+            .route("/v2/busybox/blobs/{digest}", get(give));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            address,
+            digest: of_manifest,
+        }
     }
-    let serve = json!(["/busybox", "httpd", "-f", "-p", "8080"]);
-    for (key, image, command, network, said) in [
+}
+
+/// The media type of an image's manifest.
+const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+
+/// The digest of these bytes, as registries write it.
+fn digest(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    format!("sha256:{}", data_encoding::HEXLOWER.encode(digest.as_ref()))
+}
+
+#[tokio::test]
+async fn container_ends_with_its_session() {
+    let Some(stack) = Stack::with_busybox().await else {
+        return;
+    };
+    let serve = "/busybox mkdir /www && echo \"$CAST_IMAGE:$CAST_BOOTSTRAP_TOKEN.\" > /www/index.html && exec /busybox httpd -f -p 8080 -h /www";
+    let go = "echo \"$KASM_URL $PORT\" > /www/gone";
+    let first_launch = json!({
+        "cmd": ["/busybox", "sh", "-c", go],
+        "environment": {"KASM_URL": "https://first.example/"},
+    });
+    let image = json!({
+        "container_image": BUSYBOX, "command": ["/busybox", "sh", "-c", serve],
+        "exec_config": {"first_launch": first_launch},
+    });
+    stack.link("boxed-link", image).await;
+    let visitor = enter(&stack.program, "boxed-link").await;
+    assert_eq!(
+        visitor.read(&stack.program, "/index.html").await,
+        (200, "boxed-link:.\n".to_owned()),
+        "its own values, and not the gate's token"
+    );
+    let ran = soon(async || {
+        visitor.read(&stack.program, "/gone").await
+            == (200, "https://first.example/ 8080\n".to_owned())
+    });
+    assert!(ran.await, "commands run inside the container");
+    assert!(stack.has_container(&visitor.session));
+    stack.stop_session(&visitor.session).await;
+    assert!(stack.is_rid_of(&visitor.session).await, "stopped");
+
+    // Killed without a word, the program that stands for the container leaves it to be removed.
+    let visitor: Visitor = enter(&stack.program, "boxed-link").await;
+    kill(visitor.process("container-app"), Signal::SIGKILL).expect("killed");
+    assert!(stack.is_rid_of(&visitor.session).await, "killed");
+    let reason = async || visitor.ledger(&stack.program).await["reason"] == "task-stopped";
+    assert!(
+        soon(reason).await,
+        "{}",
+        visitor.ledger(&stack.program).await
+    );
+}
+
+#[tokio::test]
+async fn container_that_cannot_start_says_why() {
+    let Some(stack) = Stack::with_busybox().await else {
+        return;
+    };
+    let network = json!({
+        "name": "casting-test-none", "subnets": ["subnet-0123456789abcdef0"],
+        "security_groups": ["sg-0123456789abcdef0"], "assign_public_ip": true,
+    });
+    stack.make("networks", network).await;
+    for (key, changes, said) in [
         (
             "missing-image",
-            "casting-test-missing:1",
-            &serve,
-            None,
+            json!({"container_image": "casting-test-missing:1"}),
             "cannot be fetched",
         ),
         (
             "wrong-command",
-            IMAGE,
-            &json!(["/no/such"]),
-            None,
+            json!({"command": ["/no/such"]}),
             "/no/such",
         ),
         (
             "it-fails",
-            IMAGE,
-            &json!(["/busybox", "sh", "-c", "echo no display; exit 3"]),
-            None,
+            json!({"command": ["/busybox", "sh", "-c", "echo no display; exit 3"]}),
             "no display",
         ),
         (
             "no-network",
-            IMAGE,
-            &serve,
-            Some("casting-test-none"),
+            json!({"network": "casting-test-none"}),
             "has no network casting-test-none",
         ),
     ] {
-        let image = json!({
-            "name": key, "container_image": image, "port": 8080, "cpu": 256, "memory": 512,
-            "command": command, "network": network,
-        });
-        let image = make(&program, "images", image).await["id"].clone();
-        let cast = json!({"name": key, "key": key, "image_id": image, "allow_anonymous": true});
-        make(&program, "casts", cast).await;
-        let session = claim(&program, key).await;
+        let mut image = json!({"container_image": BUSYBOX, "command": web_server()});
+        for (field, value) in changes.as_object().expect("fields") {
+            image[field] = value.clone();
+        }
+        stack.link(key, image).await;
+        let session = claim(&stack.program, key).await;
         let mut seen = Value::Null;
         for _ in 0..6 {
             soon(async || {
-                seen = answer(program.admin(Method::GET, &format!("sessions/{session}"))).await;
+                let path = format!("sessions/{session}");
+                seen = answer(stack.program.admin(Method::GET, &path)).await;
                 seen["state"] == "ended"
             })
             .await;
@@ -251,134 +341,134 @@ async fn failed_container_start_is_explained() {
         assert!(told.contains(said), "{key}: {seen}");
         assert_eq!(seen["outcome"], "refunded", "{key}: {seen}");
     }
-
-    // A network that the engine has is the container's own.
-    let docker = |arguments: &[&str]| {
-        let output = Command::new("docker").args(arguments).output();
-        assert!(
-            output.is_ok_and(|output| output.status.success()),
-            "{arguments:?}"
-        );
-    };
-    docker(&["network", "create", "casting-test-lab"]);
-    let image = json!({
-        "name": "Lab", "container_image": IMAGE, "port": 8080, "cpu": 256, "memory": 512,
-        "command": serve, "network": "casting-test-lab",
-    });
-    let image = make(&program, "images", image).await["id"].clone();
-    let cast =
-        json!({"name": "Lab", "key": "lab-link", "image_id": image, "allow_anonymous": true});
-    make(&program, "casts", cast).await;
-    let visitor = enter(&program, "lab-link").await;
-    let networks = inspect(
-        &visitor.session,
-        "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
-    );
-    let row = visitor.ledger(&program).await;
-    docker(&["rm", "-f", &format!("casting-{}", visitor.session)]);
-    docker(&["network", "rm", "casting-test-lab"]);
-    assert_eq!(networks.trim(), "casting-test-lab");
-    assert_eq!(row["network"], "casting-test-lab", "{row}");
-    let pid =
-        Pid::from_raw(i32::try_from(program.child.id().expect("it runs")).expect("a process id"));
-    kill(pid, Signal::SIGTERM).expect("told");
 }
 
 #[tokio::test]
-async fn leftover_container_is_removed() {
-    if make_image().is_none() {
-        eprintln!("There is no Docker engine here, or no busybox for it.");
+async fn container_joins_the_named_network() {
+    let Some(stack) = Stack::with_busybox().await else {
         return;
-    }
-    let program = Program::start(["--memory", "--port", "0"])
-        .await
-        .expect("starts");
-    let image = json!({
-        "name": "Container", "container_image": IMAGE, "port": 8080, "cpu": 256, "memory": 512,
-        "command": ["/busybox", "httpd", "-f", "-p", "8080"],
-    });
-    let image = make(&program, "images", image).await["id"].clone();
-    let cast = json!({"name": "Boxed", "key": "left-over-link", "image_id": image, "allow_anonymous": true});
-    make(&program, "casts", cast).await;
-    let visitor = enter(&program, "left-over-link").await;
-    // As one that an engine could not be asked to remove, because it was away.
-    let folder = inspect(
-        &visitor.session,
-        "{{index .Config.Labels \"session-casting.folder\"}}",
-    );
-    let begin = |name: &str, folder: &str| {
-        let label = format!("session-casting.folder={folder}");
-        let name = format!("casting-{name}");
-        let arguments = [
-            "run", "-d", "--label", &label, "--name", &name, IMAGE, "/busybox", "sleep", "600",
-        ];
-        let begun = Command::new("docker")
-            .args(arguments)
-            .stdout(Stdio::null())
-            .status();
-        assert!(begun.is_ok_and(|status| status.success()), "{name}");
     };
+    let network = "casting-test-lab";
+    let document = json!({
+        "name": network, "subnets": ["subnet-0123456789abcdef0"],
+        "security_groups": ["sg-0123456789abcdef0"], "assign_public_ip": true,
+    });
+    stack.make("networks", document).await;
+    stack.engine.docker(&["network", "create", network]);
+    let image = json!({"container_image": BUSYBOX, "command": web_server(), "network": network});
+    stack.link("lab-link", image).await;
+    let visitor = enter(&stack.program, "lab-link").await;
+    let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
+    let networks = stack.inspect(&visitor.session, networks);
+    let row = visitor.ledger(&stack.program).await;
+    let container = format!("casting-{}", visitor.session);
+    stack.engine.docker(&["rm", "-f", &container]);
+    stack.engine.docker(&["network", "rm", network]);
+    assert_eq!(networks, network);
+    assert_eq!(row["network"], network, "{row}");
+}
+
+#[tokio::test]
+async fn leftover_container_is_found_and_removed() {
+    let Some(stack) = Stack::with_busybox().await else {
+        return;
+    };
+    let image = json!({"container_image": BUSYBOX, "command": web_server()});
+    stack.link("left-over-link", image).await;
+    let visitor = enter(&stack.program, "left-over-link").await;
+    // As one that an engine could not be asked to remove, because it was away.
+    let label = "{{index .Config.Labels \"session-casting.folder\"}}";
+    let folder = stack.inspect(&visitor.session, label);
     let (left, other) = ("leftover-of-a-session", "of-another-stack");
-    begin(left, &folder);
-    begin(other, "/another/folder");
+    for (session, folder) in [(left, folder.as_str()), (other, "/another/folder")] {
+        let label = format!("session-casting.folder={folder}");
+        let name = format!("casting-{session}");
+        let begun = stack.engine.docker(&[
+            "run", "-d", "--label", &label, "--name", &name, BUSYBOX, "/busybox", "sleep", "600",
+        ]);
+        assert!(begun.status.success(), "{begun:?}");
+    }
     let mut is_gone = false;
     for _ in 0..10 {
-        is_gone = is_gone || soon(async || containers(left).is_empty()).await;
+        is_gone = is_gone || stack.is_rid_of(left).await;
     }
-    let (other_there, own_there) = (containers(other), containers(&visitor.session));
-    let _ = Command::new("docker")
-        .args(["rm", "-f", &format!("casting-{other}")])
-        .output();
-    let _ = Command::new("docker")
-        .args(["rm", "-f", &format!("casting-{left}")])
-        .output();
+    let (other_there, own_there) = (
+        stack.has_container(other),
+        stack.has_container(&visitor.session),
+    );
+    for session in [left, other] {
+        stack
+            .engine
+            .docker(&["rm", "-f", &format!("casting-{session}")]);
+    }
     assert!(is_gone, "it has no session");
-    assert!(!other_there.is_empty(), "another stack's");
-    assert!(!own_there.is_empty(), "its session lives");
-    let pid =
-        Pid::from_raw(i32::try_from(program.child.id().expect("it runs")).expect("a process id"));
-    kill(pid, Signal::SIGTERM).expect("told");
+    assert!(other_there, "another stack's");
+    assert!(own_there, "its session lives");
+}
+
+#[tokio::test]
+async fn container_of_a_crashed_engine_is_removed() {
+    let Some(stack) = Stack::alone_with_busybox().await else {
+        return;
+    };
+    if !stack.engine.is_own() {
+        eprintln!("Skipped: the engine is the machine's, and is not killed.");
+        return;
+    }
+    let image = json!({"container_image": BUSYBOX, "command": web_server()});
+    stack.link("crashed-link", image).await;
+    let visitor = enter(&stack.program, "crashed-link").await;
+    let Stack {
+        program, engine, ..
+    } = &stack;
+    engine.kill();
+    let reason = async || visitor.ledger(program).await["state"] == "ended";
+    let mut ended = false;
+    for _ in 0..6 {
+        ended = ended || soon(reason).await;
+    }
+    engine.start_again();
+    assert!(engine.answers_soon());
+    assert!(ended, "{}", visitor.ledger(program).await);
+    let mut is_gone = false;
+    for _ in 0..10 {
+        is_gone = is_gone || stack.is_rid_of(&visitor.session).await;
+    }
+    assert!(is_gone, "it has no session");
 }
 
 #[tokio::test]
 async fn hostile_container_reaches_no_other_session() {
-    if make_hostile().is_none() {
-        eprintln!("There is no Docker engine here.");
+    let Some(stack) = Stack::with_hostile_app().await else {
         return;
-    }
-    let program = Program::start(["--memory", "--port", "0"])
-        .await
-        .expect("starts");
+    };
+    let program = &stack.program;
     let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
     let gateway = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}";
     let session_of = async |key: &str, targets: Value| {
         let environment = json!({"TARGETS": targets.to_string(), "LISTEN": "0.0.0.0"});
         let image = json!({
-            "name": key, "container_image": HOSTILE, "port": 8080, "cpu": 256, "memory": 512,
-            "command": ["/bin/hostile-app"], "environment": environment,
+            "container_image": HOSTILE, "command": ["/bin/hostile-app"], "environment": environment,
             "exec_config": {"go": {"cmd": ["/bin/hostile-app"], "user": "1000"}},
         });
-        let image = make(&program, "images", image).await;
-        let cast =
-            json!({"name": key, "key": key, "image_id": image["id"], "allow_anonymous": true});
-        make(&program, "casts", cast).await;
-        enter(&program, key).await
+        stack.link(key, image).await;
+        enter(program, key).await
     };
     let neighbour = session_of("neighbour", json!({})).await;
     let (beside, bridge) = (
-        inspect(&neighbour.session, address),
-        inspect(&neighbour.session, gateway),
+        stack.inspect(&neighbour.session, address),
+        stack.inspect(&neighbour.session, gateway),
     );
-    let stack = program.url.rsplit_once(':').expect("a port").1.to_owned();
+    let port = program.url.rsplit_once(':').expect("a port").1.to_owned();
     let others = [
         format!("{beside}:8080"),
-        format!("{bridge}:{stack}"),
-        format!("172.17.0.1:{stack}"),
+        format!("{bridge}:{port}"),
+        format!("172.17.0.1:{port}"),
     ];
     let targets =
         json!({"addresses": others, "secrets": [program.key.chars().rev().collect::<String>()]});
     let visitor = session_of("attacker", targets).await;
-    let (status, text) = visitor.read(&program, "/report").await;
+    let (status, text) = visitor.read(program, "/report").await;
     assert_eq!(status, 200, "{text}");
     let attempts: Vec<Value> = serde_json::from_str(&text).expect("JSON");
     // What is its own container's it may look at: its init, its files, its ports.
@@ -418,25 +508,62 @@ async fn hostile_container_reaches_no_other_session() {
         ),
         ("{{.HostConfig.Privileged}}", "false"),
     ] {
-        assert_eq!(inspect(&visitor.session, format), expected, "{format}");
+        assert_eq!(
+            stack.inspect(&visitor.session, format),
+            expected,
+            "{format}"
+        );
     }
     assert_ne!(
-        inspect(&visitor.session, "{{.HostConfig.NetworkMode}}"),
-        inspect(&neighbour.session, "{{.HostConfig.NetworkMode}}")
+        stack.inspect(&visitor.session, "{{.HostConfig.NetworkMode}}"),
+        stack.inspect(&neighbour.session, "{{.HostConfig.NetworkMode}}")
     );
     let network = format!("casting-{}", visitor.session);
-    program
-        .admin(Method::POST, &format!("sessions/{}/stop", visitor.session))
-        .json(&json!({}))
-        .send()
-        .await
-        .expect("an answer");
+    stack.stop_session(&visitor.session).await;
+    let name = format!("name={network}");
     let is_gone = async || {
-        let name = format!("name={network}");
-        let listed = Command::new("docker")
-            .args(["network", "ls", "-q", "-f", &name])
-            .output();
-        listed.is_ok_and(|output| output.stdout.is_empty())
+        let listed = stack.engine.says(&["network", "ls", "-q", "-f", &name]);
+        listed.is_empty()
     };
     assert!(soon(is_gone).await, "its network goes with it");
+}
+
+#[tokio::test]
+async fn image_by_digest_is_fetched() {
+    let Some(stack) = Stack::with_busybox().await else {
+        return;
+    };
+    let registry = Registry::with_busybox().await;
+    let reference = format!("{}/busybox@{}", registry.address, registry.digest);
+    stack
+        .link(
+            "by-digest",
+            json!({"container_image": reference, "command": web_server()}),
+        )
+        .await;
+    let visitor = enter(&stack.program, "by-digest").await;
+    assert_eq!(
+        stack.inspect(&visitor.session, "{{.Config.Image}}"),
+        reference
+    );
+    stack.stop_session(&visitor.session).await;
+    assert!(stack.is_rid_of(&visitor.session).await);
+    stack.engine.docker(&["rmi", "-f", &reference]);
+    let wrong = format!("{}/busybox@{}", registry.address, digest(b"another"));
+    stack
+        .link(
+            "by-wrong-digest",
+            json!({"container_image": wrong, "command": web_server()}),
+        )
+        .await;
+    let session = claim(&stack.program, "by-wrong-digest").await;
+    let mut seen = Value::Null;
+    let has_ended = soon(async || {
+        let path = format!("sessions/{session}");
+        seen = answer(stack.program.admin(Method::GET, &path)).await;
+        seen["state"] == "ended"
+    });
+    assert!(has_ended.await, "{seen}");
+    let said = seen["said"][0]["text"].as_str().unwrap_or_default();
+    assert!(said.contains("cannot be fetched"), "{seen}");
 }

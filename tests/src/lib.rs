@@ -2,6 +2,7 @@
 //! processes of this machine. Must not hold rules of its own.
 
 pub mod binaries;
+pub mod engine;
 pub mod faults;
 pub mod gates;
 pub mod instance;

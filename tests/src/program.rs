@@ -1,16 +1,20 @@
 //! Owns `casting` as a suite starts it: the process, and what it prints of where it is.
 
+use std::borrow::BorrowMut;
 use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use casting_identity::web_client;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::{Client, Method, RequestBuilder};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::binaries;
+use crate::engine::Engine;
 
 /// How long it may take to say where it is.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -47,7 +51,21 @@ impl Program {
     /// # Errors
     /// When it ends before, or takes too long.
     pub async fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self> {
-        let mut child = casting(arguments).spawn()?;
+        Self::start_command(casting(arguments)).await
+    }
+
+    /// The same, with a Docker engine for its containers.
+    ///
+    /// # Errors
+    /// When it ends before, or takes too long.
+    pub async fn start_with(engine: &Engine) -> Result<Self> {
+        let mut command = casting(["--memory", "--port", "0"]);
+        let host = format!("unix://{}", engine.socket().display());
+        Self::start_command(command.env("DOCKER_HOST", host)).await
+    }
+
+    async fn start_command(mut command: impl BorrowMut<Command>) -> Result<Self> {
+        let mut child = command.borrow_mut().spawn()?;
         let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         let (mut url, mut key) = (String::new(), String::new());
         let mut demo_password = String::new();
@@ -80,6 +98,14 @@ impl Program {
             demo_password,
             http: web_client::build(LIMIT)?,
         })
+    }
+
+    /// Asks it to end, as Ctrl-C does: with its sessions.
+    pub fn ask_to_end(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(id) = id {
+            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
     }
 
     /// A request to the admin API.
