@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use casting_boot::Control;
+use casting_core::ControlPlane;
 use casting_core::ids::draw;
 use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::Oidc;
@@ -38,7 +38,7 @@ const AT_A_TIME: usize = 64;
 #[derive(Clone)]
 pub struct Front {
     /// The functions' common state.
-    pub control: Arc<Control>,
+    pub control_plane: Arc<ControlPlane>,
     /// Logins, for the auth function; `None` where there are none.
     pub oidc: Option<Arc<Oidc>>,
     /// The login provider of this machine, where it has one.
@@ -131,7 +131,7 @@ async fn serve(
     let Ok(_turn) = site.turns.acquire().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let event = event(&front.control, &parts, &body, source);
+    let event = event(&front.control_plane, &parts, &body, source);
     // As in the gateway: what no route names is the default route's, which is the error function.
     let function = routes::find(&parts.method, parts.uri.path())
         .map_or(Function::Error, |matched| matched.route.function);
@@ -149,13 +149,15 @@ async fn call(
     function: Function,
     request: lambda_http::Request,
 ) -> lambda_http::Response<lambda_http::Body> {
-    let control = &*front.control;
+    let control_plane = &*front.control_plane;
     match function {
-        Function::Auth => casting_fn_auth::handle(control, front.oidc.as_deref(), request).await,
-        Function::Cast => casting_fn_cast::handle(control, request).await,
-        Function::Session => casting_fn_session::handle(control, request).await,
-        Function::Admin => casting_fn_admin::handle(control, request).await,
-        Function::Error => casting_fn_error::handle(&*control.entropy, &request),
+        Function::Auth => {
+            casting_fn_auth::handle(control_plane, front.oidc.as_deref(), request).await
+        }
+        Function::Cast => casting_fn_cast::handle(control_plane, request).await,
+        Function::Session => casting_fn_session::handle(control_plane, request).await,
+        Function::Admin => casting_fn_admin::handle(control_plane, request).await,
+        Function::Error => casting_fn_error::handle(&*control_plane.entropy, &request),
     }
 }
 
@@ -190,12 +192,12 @@ fn visitor_address(headers: &HeaderMap, peer: IpAddr, behind_proxy: bool) -> IpA
 
 /// The event that API Gateway makes of a request.
 fn event(
-    control: &Control,
+    control_plane: &ControlPlane,
     parts: &axum::http::request::Parts,
     body: &[u8],
     source: IpAddr,
 ) -> Value {
-    let now = control.clock.now();
+    let now = control_plane.clock.now();
     let mut headers = Map::new();
     let mut cookies = Vec::new();
     for (name, value) in &parts.headers {
@@ -243,7 +245,7 @@ fn event(
                 "sourceIp": source.to_string(),
                 "userAgent": user_agent,
             },
-            "requestId": HEXLOWER.encode(&draw(&*control.entropy)),
+            "requestId": HEXLOWER.encode(&draw(&*control_plane.entropy)),
             "routeKey": "$default",
             "stage": "$default",
             "timeEpoch": now.millis(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use casting_boot::Control;
+use casting_core::ControlPlane;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
@@ -22,14 +22,14 @@ pub struct Pump {
 impl Pump {
     /// Starts to carry `events`, and fires the schedule every `sweep_every`.
     pub fn start(
-        control: Arc<Control>,
+        control_plane: Arc<ControlPlane>,
         events: UnboundedReceiver<Value>,
         sweep_every: Option<Duration>,
     ) -> Self {
-        let schedule = sweep_every.map(|every| tokio::spawn(fire(control.clone(), every)));
+        let schedule = sweep_every.map(|every| tokio::spawn(fire(control_plane.clone(), every)));
         let (finish, finished) = oneshot::channel();
         Self {
-            events: tokio::spawn(carry(control, events, finished)),
+            events: tokio::spawn(carry(control_plane, events, finished)),
             finish,
             schedule,
         }
@@ -46,35 +46,35 @@ impl Pump {
 }
 
 async fn carry(
-    control: Arc<Control>,
+    control_plane: Arc<ControlPlane>,
     mut events: UnboundedReceiver<Value>,
     mut finished: oneshot::Receiver<()>,
 ) {
     loop {
         tokio::select! {
             event = events.recv() => match event {
-                Some(event) => deliver(&control, event).await,
+                Some(event) => deliver(&control_plane, event).await,
                 None => return,
             },
             _ = &mut finished => break,
         }
     }
     while let Ok(event) = events.try_recv() {
-        deliver(&control, event).await;
+        deliver(&control_plane, event).await;
     }
 }
 
-async fn fire(control: Arc<Control>, every: Duration) {
+async fn fire(control_plane: Arc<ControlPlane>, every: Duration) {
     let mut interval = tokio::time::interval(every);
     loop {
         interval.tick().await;
-        deliver(&control, json!({ "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} })).await;
+        deliver(&control_plane, json!({ "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} })).await;
     }
 }
 
-async fn deliver(control: &Control, event: Value) {
+async fn deliver(control_plane: &ControlPlane, event: Value) {
     for attempt in 1..=TRIES {
-        match casting_fn_lifecycle::handle(control, event.clone()).await {
+        match casting_fn_lifecycle::handle(control_plane, event.clone()).await {
             Ok(()) => return,
             Err(error) => {
                 tracing::warn!(%error, attempt, "The lifecycle function failed on an event");

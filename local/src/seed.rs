@@ -2,7 +2,7 @@
 //! that the admin API uses.
 
 use anyhow::{Result, anyhow};
-use casting_boot::Control;
+use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::api_key::{ApiKey, ApiKeySettings};
 use casting_core::cast::{Cast, CastSettings, Counter};
@@ -10,7 +10,6 @@ use casting_core::ids::{CastId, CastKey, Entropy, ImageId, StagingId, draw};
 use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
 use casting_core::persistent_profile::ProfileSettings;
-use casting_core::ports::{Launcher, Store};
 use casting_core::staging::{Staging, StagingSettings};
 use casting_core::system::System;
 use casting_core::time::Timestamp;
@@ -56,10 +55,10 @@ struct Offer {
 ///
 /// # Errors
 /// When the store refuses.
-pub async fn limit(control: &Control) -> Result<()> {
-    let first = control.first_limits.settings();
-    let system = System::new(1, first, control.clock.now());
-    control.store.put_record(&system, None, None).await?;
+pub async fn limit(control_plane: &ControlPlane) -> Result<()> {
+    let first = control_plane.first_limits.settings();
+    let system = System::new(1, first, control_plane.clock.now());
+    control_plane.store.put_record(&system, None, None).await?;
     Ok(())
 }
 
@@ -67,7 +66,7 @@ pub async fn limit(control: &Control) -> Result<()> {
 ///
 /// # Errors
 /// When the store or the ECS endpoint refuses; both were started a moment ago.
-pub async fn seed_demo(control: &Control) -> Result<()> {
+pub async fn seed_demo(control_plane: &ControlPlane) -> Result<()> {
     let offer = Offer {
         name: "Demo app",
         description: "A small app that shows what its session was given.",
@@ -83,14 +82,14 @@ pub async fn seed_demo(control: &Control) -> Result<()> {
         assign: [DEMO_APP, "assign"],
         ready: 1,
     };
-    offer.make(control).await
+    offer.make(control_plane).await
 }
 
 /// Registers the browser app and makes its link, unless somebody has a link of this key.
 ///
 /// # Errors
 /// When the store or the ECS endpoint refuses.
-pub async fn seed_browser(control: &Control) -> Result<()> {
+pub async fn seed_browser(control_plane: &ControlPlane) -> Result<()> {
     let offer = Offer {
         name: "Browser",
         description: "Chromium on a screen of its own.",
@@ -106,18 +105,18 @@ pub async fn seed_browser(control: &Control) -> Result<()> {
         assign: [BROWSER_APP, "open"],
         ready: 0,
     };
-    offer.make(control).await
+    offer.make(control_plane).await
 }
 
 impl Offer {
-    async fn make(&self, control: &Control) -> Result<()> {
+    async fn make(&self, control_plane: &ControlPlane) -> Result<()> {
         let key = CastKey::parse(self.key).ok_or_else(|| anyhow!("{} is no key.", self.key))?;
-        if control.store.cast_by_key(&key).await?.is_some() {
+        if control_plane.store.cast_by_key(&key).await?.is_some() {
             return Ok(());
         }
-        let now = control.clock.now();
+        let now = control_plane.clock.now();
         let mut image = Image {
-            id: ImageId::from_bytes(draw(&*control.entropy)),
+            id: ImageId::from_bytes(draw(&*control_plane.entropy)),
             version: 1,
             settings: ImageSettings {
                 name: self.name.into(),
@@ -151,13 +150,13 @@ impl Offer {
             created_at: now,
             updated_at: now,
         };
-        image.task_definition = control
+        image.task_definition = control_plane
             .launcher
             .register(&image)
             .await?
             .map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
         let cast = Cast {
-            id: CastId::from_bytes(draw(&*control.entropy)),
+            id: CastId::from_bytes(draw(&*control_plane.entropy)),
             version: 1,
             settings: CastSettings {
                 description: "Made at the first start; change or delete it as you like.".into(),
@@ -169,30 +168,30 @@ impl Offer {
             created_at: now,
             updated_at: now,
         };
-        control.store.put_record(&image, None, None).await?;
-        control.store.create_cast(&cast, None).await?;
+        control_plane.store.put_record(&image, None, None).await?;
+        control_plane.store.create_cast(&cast, None).await?;
         if self.ready > 0 {
-            control
+            control_plane
                 .store
-                .put_record(&self.pool(control, &image), None, None)
+                .put_record(&self.pool(control_plane, &image), None, None)
                 .await?;
         }
         let mut keeping = Image {
-            id: ImageId::from_bytes(draw(&*control.entropy)),
+            id: ImageId::from_bytes(draw(&*control_plane.entropy)),
             ..image.clone()
         };
         keeping.settings.name = format!("{}, with your own files", self.name);
         keeping.settings.profile.path = Some("/home/session".into());
-        keeping.task_definition = control
+        keeping.task_definition = control_plane
             .launcher
             .register(&keeping)
             .await?
             .map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
-        control.store.put_record(&keeping, None, None).await?;
+        control_plane.store.put_record(&keeping, None, None).await?;
         let own_key =
             CastKey::parse(self.own_key).ok_or_else(|| anyhow!("{} is no key.", self.own_key))?;
         let own = Cast {
-            id: CastId::from_bytes(draw(&*control.entropy)),
+            id: CastId::from_bytes(draw(&*control_plane.entropy)),
             settings: CastSettings {
                 name: format!("{}, with your own files", self.link),
                 key: own_key,
@@ -203,19 +202,19 @@ impl Offer {
             },
             ..cast
         };
-        if control
+        if control_plane
             .store
             .cast_by_key(&own.settings.key)
             .await?
             .is_none()
         {
-            control.store.create_cast(&own, None).await?;
+            control_plane.store.create_cast(&own, None).await?;
         }
         Ok(())
     }
 
     /// Keeps some sessions of this image ready.
-    fn pool(&self, control: &Control, image: &Image) -> Staging {
+    fn pool(&self, control_plane: &ControlPlane, image: &Image) -> Staging {
         let settings = StagingSettings {
             name: format!("{} at once", self.name),
             description: "Made at the first start: the next visitor need not wait.".into(),
@@ -229,7 +228,7 @@ impl Offer {
             daily_budget_cents: None,
         };
         let (id, now) = (
-            StagingId::from_bytes(draw(&*control.entropy)),
+            StagingId::from_bytes(draw(&*control_plane.entropy)),
             image.created_at,
         );
         Staging {
@@ -268,11 +267,11 @@ fn admin_settings() -> ApiKeySettings {
 ///
 /// # Errors
 /// When the key's file was changed by hand, or the store does not take it.
-pub async fn admit_admin_key(control: &Control, text: &str) -> Result<()> {
+pub async fn admit_admin_key(control_plane: &ControlPlane, text: &str) -> Result<()> {
     let (id, secret) = ApiKey::parse(text)
         .ok_or_else(|| anyhow!("The file admin-key holds no key; delete it to get a new one."))?;
-    let now = control.clock.now();
-    let stored: Option<ApiKey> = control.store.record(id.as_str()).await?;
+    let now = control_plane.clock.now();
+    let stored: Option<ApiKey> = control_plane.store.record(id.as_str()).await?;
     let version = stored.as_ref().map(|key| key.version);
     let key = ApiKey {
         id,
@@ -283,6 +282,6 @@ pub async fn admit_admin_key(control: &Control, text: &str) -> Result<()> {
         updated_at: now,
         last_used_at: stored.and_then(|key| key.last_used_at),
     };
-    control.store.put_record(&key, version, None).await?;
+    control_plane.store.put_record(&key, version, None).await?;
     Ok(())
 }

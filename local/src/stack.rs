@@ -9,12 +9,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_boot::settings::{parse_origin, parse_session_url};
-use casting_boot::{Control, Settings};
-use casting_core::Terms;
+use casting_boot::{Settings, clients};
 use casting_core::ids::{CastKey, Entropy};
-use casting_core::ports::Store;
 use casting_core::system::FirstLimits;
 use casting_core::time::{Clock, Timestamp};
+use casting_core::{ControlPlane, Terms};
+use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::server::{self, Limits};
@@ -129,7 +129,9 @@ pub struct Stack {
     /// Whether images run as real containers.
     pub has_containers: bool,
     /// The functions' common state.
-    pub control: Arc<Control>,
+    pub control_plane: Arc<ControlPlane>,
+    /// The tables under the control plane, for tests that read rows.
+    pub dynamodb: DynamoStore,
     /// The ECS endpoint, for tests that make it fail.
     pub ecs: Ecs,
     /// Where visitors reach sessions: a URL with `{session}`.
@@ -182,7 +184,7 @@ impl Stack {
     /// The browser cast's link, as long as nobody has deleted or disabled it.
     pub async fn browser_link(&self) -> Option<String> {
         let key = CastKey::parse(seed::BROWSER_KEY)?;
-        let cast = self.control.store.cast_by_key(&key).await.ok()??;
+        let cast = self.control_plane.store.cast_by_key(&key).await.ok()??;
         cast.settings
             .enabled
             .then(|| format!("{}/cast/{key}", self.url))
@@ -264,23 +266,27 @@ impl Stack {
             .open_endpoints
             .then(|| Endpoints::open(&database.api(), &ecs))
             .transpose()?;
-        let transport = InProcess {
+        let transport = SharedHttpClient::new(InProcess {
             dynamodb: database.api(),
             ecs: ecs.router(),
-        };
+        });
         let has_demo_users = settings.login.is_none() && settings.has_demo_users();
-        let mut built = control_settings(&settings, &places, &keys, transport)?;
+        let mut built = control_settings(&settings, &places, &keys, transport.clone())?;
         built.has_logins = settings.login.is_some() || has_demo_users;
         built.aws.credentials = Credentials::new(s3_key.id, s3_key.secret, None, None, "local");
         built.aws.s3_endpoint = Some(s3.url().to_owned());
-        let control = Arc::new(casting_boot::build(built)?);
-        create_tables(control.store.client(), control.store.tables()).await?;
-        seed::admit_admin_key(&control, &keys.admin).await?;
+        let dynamodb = DynamoStore::new(
+            clients::dynamodb(&built.aws, &transport),
+            built.tables.clone(),
+        );
+        create_tables(dynamodb.client(), dynamodb.tables()).await?;
+        let control_plane = Arc::new(casting_boot::build(built)?);
+        seed::admit_admin_key(&control_plane, &keys.admin).await?;
         if keys.is_new {
             if matches!(settings.tasks, TaskKind::Processes { .. }) {
-                seed::limit(&control).await?;
+                seed::limit(&control_plane).await?;
             }
-            seed::seed_demo(&control).await?;
+            seed::seed_demo(&control_plane).await?;
         }
         let missing = match &settings.tasks {
             TaskKind::Processes { .. } => Some(packages::missing(&crate::options::search_path())),
@@ -293,10 +299,10 @@ impl Stack {
                 .as_ref()
                 .map_or(Ok(true), |folder| folder.once("browser-offered"))?
         {
-            seed::seed_browser(&control).await?;
+            seed::seed_browser(&control_plane).await?;
         }
-        let lifecycle = lifecycle::Pump::start(control.clone(), events, settings.sweep_every);
-        let refusals = tokio::spawn(write_refusals(control.clone()));
+        let lifecycle = lifecycle::Pump::start(control_plane.clone(), events, settings.sweep_every);
+        let refusals = tokio::spawn(write_refusals(control_plane.clone()));
 
         let session_host = SessionHost::parse(&places.session_url).ok_or_else(|| {
             anyhow!(
@@ -305,7 +311,7 @@ impl Stack {
             )
         })?;
         let edge = edge::router(EdgeSettings {
-            keys: control.keys.sessions().clone(),
+            keys: control_plane.keys.sessions().clone(),
             session_host: session_host.clone(),
             // All gates are on this machine, and nothing else of it is a gate.
             places: casting_gate::places::Places::with_loopback(move |port| gate_ports.has(port)),
@@ -330,7 +336,7 @@ impl Stack {
             )
         });
         let front = Front {
-            control: control.clone(),
+            control_plane: control_plane.clone(),
             oidc: login.map(Oidc::new).transpose()?.map(Arc::new),
             provider: provider.transpose()?,
             hosts: HostNames::new(&places.url, address.ip()),
@@ -347,7 +353,8 @@ impl Stack {
             confinement,
             confinement_faults: faults,
             has_containers: engine.is_some(),
-            control,
+            control_plane,
+            dynamodb,
             session_url: places.session_url,
             demo_password: has_demo_users.then_some(keys.demo_password),
             endpoints,
@@ -370,7 +377,7 @@ impl Stack {
         self.front.stop().await;
         self.lifecycle.finish().await;
         self.refusals.abort();
-        if let Err(fault) = self.control.flush().await {
+        if let Err(fault) = self.control_plane.flush().await {
             tracing::warn!(%fault, "Could not write the last refusal counts");
         }
         for server in self.endpoints.into_iter().flat_map(|open| open.servers) {
@@ -385,11 +392,11 @@ impl Stack {
 const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes what is counted of refusals, again and again: unlike a function, this process runs on between requests.
-async fn write_refusals(control: Arc<Control>) {
+async fn write_refusals(control_plane: Arc<ControlPlane>) {
     let mut interval = tokio::time::interval(REFUSALS_EVERY);
     loop {
         interval.tick().await;
-        if let Err(fault) = control.flush().await {
+        if let Err(fault) = control_plane.flush().await {
             tracing::warn!(%fault, "Could not write refusal counts");
         }
     }
@@ -523,7 +530,7 @@ fn control_settings(
     settings: &StackSettings,
     places: &Places,
     keys: &Keys,
-    transport: InProcess,
+    transport: SharedHttpClient,
 ) -> Result<Settings> {
     let terms = Terms {
         public_url: places.url.clone(),
@@ -546,7 +553,7 @@ fn control_settings(
         settings.clock.clone(),
         settings.entropy.clone(),
     )?;
-    settings.aws.transport = Some(SharedHttpClient::new(transport));
+    settings.aws.transport = Some(transport);
     settings.profile_bucket = Some(bucket::BUCKET.to_owned());
     settings.first_limits = first_limits;
     settings.ecs.gate_image = has_engine.then(|| "casting/gate".to_owned());

@@ -75,11 +75,7 @@ async fn main() {
 
 /// Casts, and claims of the last [`SPAN`] spread over them, with the hours that follow from them. Returns a cast that has some.
 async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
-    let (store, entropy, now) = (
-        &stack.control.store,
-        SeededEntropy::new(1),
-        SystemClock.now(),
-    );
+    let (store, entropy, now) = (&stack.dynamodb, SeededEntropy::new(1), SystemClock.now());
     let cast = |n: usize| {
         let mut cast = testing::cast(1);
         cast.id = CastId::from_bytes(draw(&entropy));
@@ -212,7 +208,7 @@ impl Visitor {
 
     async fn measure(&self, stack: &Stack, cast: Option<&Cast>) -> Vec<(&'static str, Taken)> {
         let demo = stack
-            .control
+            .control_plane
             .store
             .cast_by_key(&CastKey::parse("welcome").expect("a key"))
             .await

@@ -9,7 +9,6 @@
 
 use std::time::{Duration, Instant};
 
-use casting_core::ports::Store;
 use casting_core::session::State;
 use casting_core::staging::Staging;
 use casting_identity::web_client;
@@ -76,7 +75,7 @@ async fn main() {
 
 /// Keeps so many sessions ready, and waits until they are. Nothing is refilled meanwhile.
 async fn keep(stack: &Stack, desired: u32) {
-    let store = &stack.control.store;
+    let store = &stack.control_plane.store;
     let before = store
         .records::<Staging>(None, 1)
         .await
@@ -93,16 +92,16 @@ async fn keep(stack: &Stack, desired: u32) {
         .put_record(&after, Some(before.version), None)
         .await
         .expect("written");
-    stack.control.forget();
+    stack.control_plane.forget();
     loop {
-        stack.control.refill().await.expect("a round");
+        stack.control_plane.refill().await.expect("a round");
         let waiting = store.pool(&after.id).await.expect("a pool");
         if waiting.len() == desired as usize
             && waiting
                 .iter()
                 .all(|session| matches!(session.state, State::Ready { .. }))
         {
-            stack.control.forget();
+            stack.control_plane.forget();
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -28,14 +28,14 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
         .as_str()
         .expect("a ticket")
         .to_owned();
-    let control = &stack.local.control;
+    let control_plane = &stack.local.control_plane;
     let forged = LaunchTicket {
         cast: CastId::parse(cast["id"].as_str().expect("an id")).expect("an id"),
         version: 1,
         referrer: None,
         kasm_url: None,
         docker_network: None,
-        address: address::hash(Caller(1).address(), &control.keys),
+        address: address::hash(Caller(1).address(), &control_plane.keys),
         nonce: Nonce::from_bytes([1; 16]),
         place: None,
         expires: testing::NOON.plus_seconds(9999),
@@ -45,7 +45,7 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
             expires: testing::NOON,
             ..forged.clone()
         }
-        .sign(&control.keys),
+        .sign(&control_plane.keys),
         forged.sign(&Keyring::new(&[9; 32])),
     );
     let claims = format!("/cast/{key}/claims");

@@ -137,8 +137,7 @@ async fn badges_hide_disabled_links_and_count_attempts() {
     );
     let before = stack
         .local
-        .control
-        .store
+        .dynamodb
         .client()
         .scan()
         .table_name(claims(&stack))
@@ -187,8 +186,7 @@ async fn badges_hide_disabled_links_and_count_attempts() {
     );
     let after = stack
         .local
-        .control
-        .store
+        .dynamodb
         .client()
         .scan()
         .table_name(claims(&stack))
@@ -202,7 +200,7 @@ async fn badges_hide_disabled_links_and_count_attempts() {
 }
 
 fn claims(stack: &TestStack) -> String {
-    let store = &stack.local.control.store;
+    let store = &stack.local.dynamodb;
     let found = store
         .tables()
         .schemas()

@@ -33,14 +33,17 @@ async fn bootstrap_token_is_exchanged_once() {
         let id = claimed["session_id"].as_str().and_then(SessionId::parse);
         ids.push(id.expect("an id"));
     }
-    let keys = stack.local.control.keys.sessions();
+    let keys = stack.local.control_plane.keys.sessions();
     let token = |n: usize| told(&stack, &ids[n], "CAST_BOOTSTRAP_TOKEN").expect("a token");
     let secret = keys.secret(&ids[0]).expose().to_owned();
     let everything = serde_json::to_string(&stack.local.ecs.tasks()).expect("JSON");
     assert!(!everything.contains(&secret), "a task is told no secret");
 
-    let control = &stack.local.control;
-    control.end_as_administrator(&ids[2]).await.expect("ends");
+    let control_plane = &stack.local.control_plane;
+    control_plane
+        .end_as_administrator(&ids[2])
+        .await
+        .expect("ends");
     let other_attempt = keys.named("").bootstrap_token(&ids[0], 2);
     let signed_by_secret = format!("1.{secret}");
     for (name, session, token, status) in [
@@ -64,7 +67,7 @@ async fn bootstrap_token_is_exchanged_once() {
             assert_eq!(answer.json()["secret"], secret.as_str(), "{name}");
         }
     }
-    let ready = control.report(
+    let ready = control_plane.report(
         &ids[0],
         &secret,
         Report::Ready { port: 1 },

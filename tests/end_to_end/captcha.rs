@@ -96,7 +96,7 @@ async fn captcha_proof_is_needed_once_per_session() {
         user: user(1),
         expires: NOON.plus_seconds(600),
     }
-    .sign(&stack.local.control.keys);
+    .sign(&stack.local.control_plane.keys);
     let known = Answer::of(
         stack
             .request(Method::GET, &format!("/api/casts/{key}"))

@@ -14,7 +14,7 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
         .cast(&json!({"limit_total_sessions": true, "sessions_remaining": 9}))
         .await;
     let key = cast["key"].as_str().expect("a key");
-    let control = &stack.local.control;
+    let control_plane = &stack.local.control_plane;
     for (n, because, reason) in [
         (1, Some(Cause::TimeLimit), "time-limit"),
         (2, Some(Cause::Abandoned), "abandoned"),
@@ -28,7 +28,7 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
             .as_str()
             .and_then(SessionId::parse)
             .expect("an id");
-        let secret = control.keys.sessions().secret(&id);
+        let secret = control_plane.keys.sessions().secret(&id);
         let tell = async |what: &serde_json::Value| {
             let request = stack
                 .request(Method::POST, &format!("/session/{id}/reports"))
@@ -56,7 +56,7 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
             (204, 204),
             "{reason}: told twice"
         );
-        control.sweep().await.expect("sweeps");
+        control_plane.sweep().await.expect("sweeps");
         let seen = stack
             .admin(Method::GET, &format!("sessions/{id}"), None)
             .await
@@ -85,7 +85,7 @@ async fn idle_timeout_is_passed_to_the_gate() {
             .as_str()
             .and_then(SessionId::parse)
             .expect("an id");
-        let secret = stack.local.control.keys.sessions().secret(&id);
+        let secret = stack.local.control_plane.keys.sessions().secret(&id);
         let report = stack
             .request(Method::POST, &format!("/session/{id}/reports"))
             .bearer_auth(secret.expose());
@@ -140,7 +140,7 @@ async fn sweep_ends_sessions_that_are_not_entered() {
         let id = said("session_id").expect("an id");
         let token = said("session_token").expect("a ticket");
         let session = SessionId::parse(&id).expect("an id");
-        let secret = stack.local.control.keys.sessions().secret(&session);
+        let secret = stack.local.control_plane.keys.sessions().secret(&session);
         let report = stack
             .request(Method::POST, &format!("/session/{id}/reports"))
             .bearer_auth(secret.expose())
@@ -165,7 +165,7 @@ async fn sweep_ends_sessions_that_are_not_entered() {
         (120, [json!(null), json!("not-entered")]),
     ] {
         stack.clock.advance(after);
-        stack.local.control.sweep().await.expect("sweeps");
+        stack.local.control_plane.sweep().await.expect("sweeps");
         for ((id, _), reason) in sessions.iter().zip(reasons) {
             let seen = stack
                 .admin(Method::GET, &format!("sessions/{id}"), None)
@@ -194,7 +194,7 @@ async fn last_lines_are_shown_to_administrators_only() {
     let claimed = stack.claim(Caller(1), key).await.json();
     let id = claimed["session_id"].as_str().expect("an id").to_owned();
     let session = SessionId::parse(&id).expect("an id");
-    let secret = stack.local.control.keys.sessions().secret(&session);
+    let secret = stack.local.control_plane.keys.sessions().secret(&session);
     let tell = async |what: &serde_json::Value| {
         let report = stack
             .request(Method::POST, &format!("/session/{id}/reports"))

@@ -71,7 +71,7 @@ async fn foreign_text_is_escaped_on_every_page() {
         user: nasty_user,
         expires: NOON.plus_seconds(600),
     }
-    .sign(&stack.local.control.keys);
+    .sign(&stack.local.control_plane.keys);
     let login = format!("cast-login={login}");
 
     let landing = Answer::of(

@@ -429,7 +429,7 @@ async fn claims_are_filtered_and_exported() {
     assert_eq!(stack.claim(Caller(2), "told-link").await.status, 202);
     let refused = stack.claim(Caller(3), "told-link").await;
     assert_eq!(refused.code(), "no-sessions-left");
-    stack.local.control.flush().await.expect("written");
+    stack.local.control_plane.flush().await.expect("written");
     let now = stack.clock.now();
     let before = now.minus_seconds(1800);
     for (query, expected) in [
@@ -513,7 +513,7 @@ async fn hourly_stats_count_claims_before_and_after_aggregation() {
             status
         );
     }
-    stack.local.control.flush().await.expect("written");
+    stack.local.control_plane.flush().await.expect("written");
     let total = async |path: &str| {
         let answer = stack
             .admin(Method::GET, &format!("{path}?since={began}"), None)
@@ -531,18 +531,22 @@ async fn hourly_stats_count_claims_before_and_after_aggregation() {
     assert_eq!(total(&of_cast).await, (json!(2), refused.clone(), 1));
     assert_eq!(total("statistics").await, (json!(2), refused.clone(), 1));
     assert_eq!(
-        stack.local.control.write_hours().await,
+        stack.local.control_plane.write_hours().await,
         Ok(1),
         "the hour before all of this"
     );
 
     stack.clock.advance(3 * 3600);
     assert_eq!(
-        stack.local.control.write_hours().await,
+        stack.local.control_plane.write_hours().await,
         Ok(3),
         "also this one"
     );
-    assert_eq!(stack.local.control.write_hours().await, Ok(0), "each once");
+    assert_eq!(
+        stack.local.control_plane.write_hours().await,
+        Ok(0),
+        "each once"
+    );
     assert_eq!(stack.claim(Caller(3), "hourly-link").await.status, 202);
     assert_eq!(
         total(&of_cast).await,

@@ -216,7 +216,7 @@ async fn live_session_limit_frees_on_end() {
     assert_eq!(ended.status, 200, "{}", ended.text);
     // That it was full is remembered for less than a second.
     stack.clock.advance(1);
-    stack.local.control.sweep().await.expect("sweeps");
+    stack.local.control_plane.sweep().await.expect("sweeps");
     let after = stack.claim(Caller(3), key(&cast)).await;
     assert_eq!(after.status, 202, "{}", after.text);
 
@@ -276,7 +276,7 @@ async fn budget_closes_links_until_its_window_ends() {
     let path = format!("sessions/{}/stop", id.as_str().expect("an id"));
     assert_eq!(stack.admin(Method::POST, &path, None).await.status, 200);
     stack.clock.advance(60);
-    stack.local.control.sweep().await.expect("sweeps");
+    stack.local.control_plane.sweep().await.expect("sweeps");
     stack.clock.advance(5);
     assert_eq!(stack.claim(Caller(3), key(&cast)).await.status, 202);
     let refused = stack.claim(Caller(4), key(&cast)).await;
@@ -504,7 +504,6 @@ async fn attempts_are_rate_limited_for_unknown_keys_too() {
 #[tokio::test]
 async fn anonymous_user_is_anonymised_after_the_session_ends() {
     use casting_core::ids::SessionId;
-    use casting_core::ports::Store;
     use casting_core::session::{Origin, Owner};
     let stack = TestStack::start().await;
     stack
@@ -524,9 +523,9 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
         .as_str()
         .and_then(SessionId::parse)
         .expect("an id");
-    let control = &stack.local.control;
-    let secret = control.keys.sessions().secret(&id);
-    control
+    let control_plane = &stack.local.control_plane;
+    let secret = control_plane.keys.sessions().secret(&id);
+    control_plane
         .report(
             &id,
             secret.expose(),
@@ -536,7 +535,7 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
         .await
         .expect("is ready");
     let row = async || {
-        control
+        control_plane
             .store
             .session(&id)
             .await
@@ -556,20 +555,23 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
     );
     let entered = row().await.entered(stack.clock.now());
     let entered = entered.expect("is ready");
-    let saved = control.store.save_session(&row().await, &entered).await;
+    let saved = control_plane
+        .store
+        .save_session(&row().await, &entered)
+        .await;
     saved.expect("is entered");
     stack.clock.advance(3590);
-    control.sweep().await.expect("sweeps");
+    control_plane.sweep().await.expect("sweeps");
     assert!(row().await.is_live());
-    control.end_as_administrator(&id).await.expect("ends");
+    control_plane.end_as_administrator(&id).await.expect("ends");
     stack.clock.advance(5);
-    control.sweep().await.expect("sweeps");
+    control_plane.sweep().await.expect("sweeps");
     assert!(
         matches!(row().await.owner, Owner::Anonymous { .. }),
         "not yet"
     );
     stack.clock.advance(10);
-    control.sweep().await.expect("sweeps");
+    control_plane.sweep().await.expect("sweeps");
     let forgotten = row().await;
     assert_eq!(
         (forgotten.owner, forgotten.origin),
@@ -598,7 +600,7 @@ async fn claim_as(
         user: user.clone(),
         expires: stack.clock.now().plus_seconds(3600),
     }
-    .sign(&stack.local.control.keys);
+    .sign(&stack.local.control_plane.keys);
     let cookie = format!("cast-login={ticket}");
     let described = Answer::of(
         stack
@@ -644,7 +646,11 @@ async fn login_grants_access_and_groups_limit_it() {
     let id =
         casting_core::ids::SessionId::parse(first.json()["session_id"].as_str().expect("an id"))
             .expect("an id");
-    let row = casting_core::ports::Store::session(&stack.local.control.store, &id)
+    let row = stack
+        .local
+        .control_plane
+        .store
+        .session(&id)
         .await
         .expect("reads")
         .expect("is there");
@@ -679,7 +685,11 @@ async fn resume_returns_the_same_session_for_free() {
     assert_eq!(session(&first), session(&again));
     assert_eq!(stack.remaining(&cast).await, 1, "a resume uses no count");
     let id = casting_core::ids::SessionId::parse(&session(&first)).expect("an id");
-    let row = casting_core::ports::Store::session(&stack.local.control.store, &id)
+    let row = stack
+        .local
+        .control_plane
+        .store
+        .session(&id)
         .await
         .expect("reads")
         .expect("is there");

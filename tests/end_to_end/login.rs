@@ -210,7 +210,7 @@ async fn login_callback_of_another_browser_is_refused() {
         user: casting_core::testing::user(1),
         expires: NOON.plus_seconds(600),
     }
-    .sign(&stack.local.control.keys);
+    .sign(&stack.local.control_plane.keys);
     for (name, url, cookie) in [
         ("without a cookie", back.clone(), String::new()),
         ("another login's answer", other_back.clone(), state.clone()),

@@ -1,7 +1,6 @@
 //! Owns the parameters of a link: which address a session opens, in which network it runs, and requests that are repeated.
 
 use casting_core::ids::SessionId;
-use casting_core::ports::Store;
 use casting_core::session::Session;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ async fn session(stack: &TestStack, claimed: &Answer) -> Session {
         SessionId::parse(claimed.json()["session_id"].as_str().expect("an id")).expect("an id");
     stack
         .local
-        .control
+        .control_plane
         .store
         .session(&id)
         .await

@@ -63,12 +63,12 @@ async fn keep(stack: &TestStack, pool: &str, desired: u32) {
 /// Rounds until so many are ready and nothing else waits.
 async fn fill(stack: &TestStack, pool: &str, ready: u32) -> Value {
     let is_full = async || {
-        stack.local.control.refill().await.expect("a round");
+        stack.local.control_plane.refill().await.expect("a round");
         let seen = see(stack, pool).await;
         seen["ready"] == ready && seen["starting"] == 0
     };
     assert!(soon(is_full).await, "{}", see(stack, pool).await);
-    stack.local.control.forget();
+    stack.local.control_plane.forget();
     see(stack, pool).await
 }
 
@@ -169,11 +169,11 @@ async fn pool_fills_assigns_and_replaces_sessions() {
 async fn expired_staged_sessions_are_replaced_misfits_not_used() {
     let stack = TestStack::start().await;
     let pool = demo_pool(&stack).await;
-    stack.local.control.refill().await.expect("a round");
+    stack.local.control_plane.refill().await.expect("a round");
     let old = waiting(&see(&stack, &pool).await).remove(0);
     let secret = stack
         .local
-        .control
+        .control_plane
         .keys
         .sessions()
         .secret(&SessionId::parse(&old).expect("an id"));
@@ -185,7 +185,7 @@ async fn expired_staged_sessions_are_replaced_misfits_not_used() {
         report.send().await.expect("an answer").status().as_u16(),
         200
     );
-    stack.local.control.forget();
+    stack.local.control_plane.forget();
 
     let other = stack.cast(&json!({"enforce_client_settings": true, "client_settings": {"permissions": {"uploads": false}}})).await;
     let cold = claim(&stack, &other).await;
@@ -201,7 +201,7 @@ async fn expired_staged_sessions_are_replaced_misfits_not_used() {
     );
 
     stack.clock.advance(24 * 3600);
-    stack.local.control.refill().await.expect("a round");
+    stack.local.control_plane.refill().await.expect("a round");
     let seen = see(&stack, &pool).await;
     assert_eq!(
         (seen["starting"].as_u64(), waiting(&seen).contains(&old)),
@@ -214,7 +214,7 @@ async fn expired_staged_sessions_are_replaced_misfits_not_used() {
     let new = waiting(&seen).remove(0);
     stack.clock.advance(3600);
     let is_ended = async || {
-        stack.local.control.sweep().await.expect("a sweep");
+        stack.local.control_plane.sweep().await.expect("a sweep");
         session(&stack, &new).await["state"] == "ended"
     };
     assert!(soon(is_ended).await, "{}", session(&stack, &new).await);
@@ -244,7 +244,15 @@ async fn failing_pool_pauses_longer_until_its_config_changes() {
         .as_str()
         .expect("an id")
         .to_owned();
-    let started = async || stack.local.control.refill().await.expect("a round").started;
+    let started = async || {
+        stack
+            .local
+            .control_plane
+            .refill()
+            .await
+            .expect("a round")
+            .started
+    };
     // So many start, all of them fall, and the pool pauses for so many seconds.
     for (round, pause) in [(1, 30), (2, 60)] {
         stack.clock.advance(1);
@@ -297,7 +305,7 @@ async fn failing_pool_pauses_longer_until_its_config_changes() {
         )
         .await;
     assert_eq!(mended.status, 200, "{}", mended.text);
-    stack.local.control.forget();
+    stack.local.control_plane.forget();
     assert_eq!(see(&stack, &pool).await["paused_until"], json!(null));
     assert_eq!(started().await, 3, "whoever has mended it does not wait");
     Box::pin(stack.local.stop()).await;

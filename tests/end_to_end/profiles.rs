@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use casting_core::ids::SessionId;
 use casting_core::persistent_profile::{PersistentProfile, ProfileId};
-use casting_core::ports::{Store, Stored};
+use casting_core::ports::Stored;
 use casting_core::session::EndReason;
 use casting_core::testing::user;
 use casting_core::ticket::LoginTicket;
@@ -37,7 +37,7 @@ struct Visit<'a> {
 impl<'a> Person<'a> {
     fn logged_in(stack: &'a TestStack, user: User) -> Self {
         let expires = casting_core::time::Clock::now(&*stack.clock).plus_seconds(3600);
-        let ticket = LoginTicket { user, expires }.sign(&stack.local.control.keys);
+        let ticket = LoginTicket { user, expires }.sign(&stack.local.control_plane.keys);
         Self {
             stack,
             cookie: format!("cast-login={ticket}"),
@@ -306,7 +306,7 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
     assert_eq!(torn.pad(Some("lost")).await, "kept");
     // It says what it is about to send, as it does at its end, and sends half of it. Then it is killed.
     let id = SessionId::parse(&torn.id).expect("an id");
-    let secret = stack.local.control.keys.sessions().secret(&id);
+    let secret = stack.local.control_plane.keys.sessions().secret(&id);
     let report = async |document: Value| {
         let path = format!("/session/{}/profile", torn.id);
         Answer::of(
@@ -380,7 +380,7 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
     let record = async || -> PersistentProfile {
         stack
             .local
-            .control
+            .control_plane
             .store
             .record(id.as_str())
             .await
@@ -395,7 +395,12 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
     };
     kill(gate, Signal::SIGKILL).expect("killed");
     next.over().await;
-    let files = stack.local.control.profiles.clone().expect("a bucket");
+    let files = stack
+        .local
+        .control_plane
+        .profiles
+        .clone()
+        .expect("a bucket");
     let whole = Stored {
         bytes: coming.bytes,
         sha256: Some(coming.sha256.clone()),
@@ -438,7 +443,12 @@ async fn failed_restore_starts_nothing_and_keeps_the_profile() {
         profile["image_id"].as_str().expect("an id"),
         profile["current"]["name"].as_str().expect("a name")
     );
-    let files = stack.local.control.profiles.clone().expect("a bucket");
+    let files = stack
+        .local
+        .control_plane
+        .profiles
+        .clone()
+        .expect("a bucket");
     files.delete(&key).await.expect("deletes");
     let claimed = ann.claim("my-files").await.json();
     let id = claimed["session_id"]
@@ -570,7 +580,12 @@ async fn administrators_manage_profiles_and_anonymising_deletes() {
         (&json!("changed"), &json!("profile")),
         "{audit}"
     );
-    let files = stack.local.control.profiles.clone().expect("a bucket");
+    let files = stack
+        .local
+        .control_plane
+        .profiles
+        .clone()
+        .expect("a bucket");
     let key = |name: &Value| {
         format!(
             "profiles/{}/{}/{}",
@@ -583,7 +598,11 @@ async fn administrators_manage_profiles_and_anonymising_deletes() {
     // No login has left a record of this user, so one is written as a login does.
     let record =
         casting_core::profile::Profile::after_login(None, &user(1), casting_core::testing::NOON);
-    casting_core::ports::Store::put_record(&stack.local.control.store, &record, None, None)
+    stack
+        .local
+        .control_plane
+        .store
+        .put_record(&record, None, None)
         .await
         .expect("writes");
     let forgotten = stack

@@ -300,8 +300,8 @@ async fn failed_start_refunds_everything() {
 
     // Nobody ever reports it ready.
     stack.clock.advance(181);
-    stack.local.control.sweep().await.expect("sweeps");
-    stack.local.control.sweep().await.expect("sweeps");
+    stack.local.control_plane.sweep().await.expect("sweeps");
+    stack.local.control_plane.sweep().await.expect("sweeps");
     let (id, token) = (
         started.json()["session_id"].clone(),
         started.json()["session_token"].clone(),
@@ -348,10 +348,10 @@ async fn failed_start_refunds_everything() {
         .as_str()
         .and_then(casting_core::ids::SessionId::parse)
         .expect("an id");
-    let secret = stack.local.control.keys.sessions().secret(&id);
+    let secret = stack.local.control_plane.keys.sessions().secret(&id);
     stack
         .local
-        .control
+        .control_plane
         .report(
             &id,
             secret.expose(),
@@ -362,7 +362,7 @@ async fn failed_start_refunds_everything() {
         .expect("is ready");
     stack
         .local
-        .control
+        .control_plane
         .end_as_administrator(&id)
         .await
         .expect("ends");

@@ -2,7 +2,6 @@
 //! since: by its page, as programs are told, and by a claim.
 
 use casting_core::ids::SessionId;
-use casting_core::ports::Store;
 use casting_core::session::Session;
 use casting_core::testing::user;
 use casting_core::user::User;
@@ -81,7 +80,7 @@ impl Guest<'_> {
 
 async fn row(stack: &TestStack, id: &str) -> Session {
     let id = SessionId::parse(id).expect("an id");
-    let row = stack.local.control.store.session(&id).await;
+    let row = stack.local.control_plane.store.session(&id).await;
     row.expect("reads").expect("is there")
 }
 
@@ -395,14 +394,14 @@ async fn ended_session_is_not_resumed() {
     let opened = owner.visit(&stack, &key, "", None).await;
     let id = opened.claimed.json()["session_id"].clone();
     let id = SessionId::parse(id.as_str().expect("an id")).expect("an id");
-    let control = &stack.local.control;
-    let secret = control.keys.sessions().secret(&id);
+    let control_plane = &stack.local.control_plane;
+    let secret = control_plane.keys.sessions().secret(&id);
     let ready = casting_core::Report::Ready { port: 1 };
-    control
+    control_plane
         .report(&id, secret.expose(), ready, Caller(9).address())
         .await
         .expect("is ready");
-    control.end_as_administrator(&id).await.expect("ends");
+    control_plane.end_as_administrator(&id).await.expect("ends");
     stack.clock.advance(casting_core::CHANGE_SECONDS);
     let doors = owner.visit(&stack, &key, "", None).await;
     assert_eq!(doors.described.code(), "no-sessions-left");
@@ -449,11 +448,11 @@ async fn unapplied_parameters_are_shown_after_a_resume() {
     };
     for ready in [false, true] {
         if ready {
-            let control = &stack.local.control;
+            let control_plane = &stack.local.control_plane;
             let session = SessionId::parse(id).expect("an id");
-            let secret = control.keys.sessions().secret(&session);
+            let secret = control_plane.keys.sessions().secret(&session);
             let report = casting_core::Report::Ready { port: 1 };
-            control
+            control_plane
                 .report(&session, secret.expose(), report, Caller(9).address())
                 .await
                 .expect("is ready");

@@ -34,7 +34,7 @@ async fn end(stack: &TestStack, claimed: &Value) {
     let ended =
         Answer::of(request.bearer_auth(claimed["session_token"].as_str().expect("a token"))).await;
     assert_eq!(ended.status, 200, "{}", ended.text);
-    stack.local.control.sweep().await.expect("sweeps");
+    stack.local.control_plane.sweep().await.expect("sweeps");
 }
 
 #[tokio::test]

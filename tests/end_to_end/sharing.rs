@@ -33,7 +33,13 @@ impl Shared {
     }
 
     async fn report(&self, report: &Report) -> Value {
-        let secret = self.stack.local.control.keys.sessions().secret(&self.id);
+        let secret = self
+            .stack
+            .local
+            .control_plane
+            .keys
+            .sessions()
+            .secret(&self.id);
         let request = self
             .stack
             .request(Method::POST, &format!("/session/{}/reports", self.id))
@@ -79,7 +85,7 @@ async fn share_link_works_until_revoked() {
     let (status, entrance) = shared.open(&link).await;
     assert_eq!(status, 303);
     let text = entrance.split_once("ticket=").expect("a ticket").1;
-    let keys = &shared.stack.local.control.keys;
+    let keys = &shared.stack.local.control_plane.keys;
     let (entry, _) =
         EntryTicket::open(text, keys.sessions(), shared.stack.clock.now()).expect("ours");
     let ticket = entry.ticket;

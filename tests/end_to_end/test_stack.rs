@@ -212,7 +212,7 @@ impl TestStack {
             user: user.clone(),
             expires: self.clock.now().plus_seconds(3600),
         };
-        format!("cast-login={}", ticket.sign(&self.local.control.keys))
+        format!("cast-login={}", ticket.sign(&self.local.control_plane.keys))
     }
 
     /// A program opens a link and claims a session; the refusal may come at either.
@@ -236,7 +236,7 @@ impl TestStack {
 
     /// Every row of every table that holds money, limits or settings. (Refusals are counted beside them.)
     pub async fn ledger(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
-        let store = &self.local.control.store;
+        let store = &self.local.dynamodb;
         let mut rows = BTreeMap::new();
         for (name, schema) in store
             .tables()

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use casting_boot::Control;
+use casting_core::ControlPlane;
 use casting_core::denial::DenialCode;
 use casting_core::ids::SessionId;
 use casting_core::policy::budget;
-use casting_core::ports::{Saved, Store};
+use casting_core::ports::Saved;
 use casting_core::session::Session;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
@@ -25,7 +25,7 @@ use crate::histories::play;
 const SESSION: u64 = 19_077;
 
 /// An administrator sets the budgets, in cents.
-async fn set(process: &Control, hour: Option<u32>, day: Option<u32>) -> Result<()> {
+async fn set(process: &ControlPlane, hour: Option<u32>, day: Option<u32>) -> Result<()> {
     let stored = process.store.record::<System>(SYSTEM_ID).await?;
     let expected = stored.as_ref().map(|system| system.version);
     let before = stored.unwrap_or_default();
@@ -38,7 +38,11 @@ async fn set(process: &Control, hour: Option<u32>, day: Option<u32>) -> Result<(
     Ok(())
 }
 
-async fn visit(process: &Control, key: &str, visitor: &Visitor) -> Result<Claimed, DenialCode> {
+async fn visit(
+    process: &ControlPlane,
+    key: &str,
+    visitor: &Visitor,
+) -> Result<Claimed, DenialCode> {
     let claimed = async {
         let opened = open(process, key, visitor).await?;
         claim(process, key, &opened, visitor).await

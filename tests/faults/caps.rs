@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use casting_boot::Control;
+use casting_core::ControlPlane;
 use casting_core::cast::{Cast, CounterChange};
 use casting_core::denial::DenialCode;
 use casting_core::group::Group;
 use casting_core::ids::UserId;
-use casting_core::ports::{Replaced, Store};
+use casting_core::ports::Replaced;
 use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::State;
 use casting_core::testing::user;
@@ -31,7 +31,7 @@ enum Limit {
 impl Limit {
     const ALL: [Self; 2] = [Self::Link, Self::Deployment];
 
-    async fn set(self, process: &Control, world: &SimWorld, most: Option<u32>) -> Result<()> {
+    async fn set(self, process: &ControlPlane, world: &SimWorld, most: Option<u32>) -> Result<()> {
         match self {
             Self::Link => limit_link(process, &world.cast.id, most).await,
             Self::Deployment => limit_deployment(process, most).await,
@@ -56,7 +56,7 @@ impl Limit {
 
 /// A visitor of this process gets a session, which becomes ready; or is refused.
 async fn visit(
-    process: &Control,
+    process: &ControlPlane,
     world: &SimWorld,
     visitor: &Visitor,
 ) -> Result<Claimed, DenialCode> {
@@ -70,7 +70,7 @@ async fn visit(
     Ok(claimed)
 }
 
-async fn be_ready(process: &Control, claimed: &Claimed) -> Result<()> {
+async fn be_ready(process: &ControlPlane, claimed: &Claimed) -> Result<()> {
     let id = &claimed.session.id;
     let secret = process.keys.sessions().secret(id).expose().to_owned();
     process

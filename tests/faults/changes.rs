@@ -4,7 +4,6 @@
 use casting_core::cast::{Cast, CastSettings, CounterChange};
 use casting_core::ids::CastKey;
 use casting_core::policy::LinkParameters;
-use casting_core::ports::Store;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::testing::{SeededEntropy, user};
 use casting_core::{CHANGE_SECONDS, ClaimRequest, Visitor};
@@ -243,7 +242,7 @@ async fn disabled_and_unknown_links_cost_the_same() {
 }
 
 async fn visit(
-    process: &casting_boot::Control,
+    process: &casting_core::ControlPlane,
     key: &str,
     visitor: &Visitor,
 ) -> Option<&'static str> {

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, ensure};
 use casting_core::cast::{CountBy, IpLimit};
 use casting_core::policy::LinkParameters;
-use casting_core::ports::Store;
 use casting_core::session::{EndReason, State};
 use casting_core::testing::user;
 use casting_core::{ClaimRequest, Claimed, Next, Refusal, Report, Visitor};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use casting_boot::Control;
+use casting_core::ControlPlane;
 use casting_core::cast::{CountBy, IpLimit};
 use casting_core::ids::SessionId;
 use casting_core::{Claimed, Report};
@@ -205,7 +205,7 @@ pub fn send_actor(
     actors: &mut JoinSet<Done>,
     rng: &mut fastrand::Rng,
     world: &SimWorld,
-    process: Arc<Control>,
+    process: Arc<ControlPlane>,
     faults: FaultPlan,
     claims: &[Claimed],
     undelivered: &mut Vec<Value>,
@@ -309,8 +309,8 @@ pub fn send_actor(
 
 /// Opens the link and claims a session; sometimes clicks twice at once.
 async fn visit(
-    process: Arc<Control>,
-    other: Arc<Control>,
+    process: Arc<ControlPlane>,
+    other: Arc<ControlPlane>,
     key: String,
     proof: Proof,
     again: bool,

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use casting_core::ids::SessionId;
 use casting_core::listing::SessionQuery;
 use casting_core::pooled::waiting;
-use casting_core::ports::{Saved, Store};
+use casting_core::ports::Saved;
 use casting_core::session::{EndReason, PoolPlace, Session, State};
 use casting_core::staging::Staging;
 use casting_core::{Claimed, Report};

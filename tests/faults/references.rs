@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use casting_core::denial::DenialCode;
 use casting_core::ids::Reference;
-use casting_core::ports::Store;
 use casting_core::reference;
 use casting_tests::faults::{CallFault, FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use casting_boot::Control;
+use casting_core::ControlPlane;
 use casting_core::denial::DenialCode;
 use casting_core::ids::SessionId;
-use casting_core::ports::Store;
 use casting_core::quota::{Quota, QuotaKind};
 use casting_core::room::{GONE_SECONDS, HOLD_SECONDS};
 use casting_core::ticket::LaunchTicket;
@@ -62,7 +61,7 @@ struct Story {
 }
 
 /// The processes that there are at the moment.
-type Processes = Arc<Mutex<Vec<Arc<Control>>>>;
+type Processes = Arc<Mutex<Vec<Arc<ControlPlane>>>>;
 
 struct Player {
     who: Visitor,
@@ -75,7 +74,7 @@ struct Player {
 }
 
 impl Player {
-    fn process(&mut self) -> Arc<Control> {
+    fn process(&mut self) -> Arc<ControlPlane> {
         let processes = self.processes.lock().expect("nobody panics");
         processes[self.rng.usize(0..processes.len())].clone()
     }

@@ -4,10 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
 use casting_core::ids::{SessionId, StagingId};
 use casting_core::image::Image;
 use casting_core::keys::Keyring;
-use casting_core::ports::{Gates, Telling};
+use casting_core::ports::Gates;
 use casting_core::staging::{Staging, StagingSettings};
 use casting_core::testing::NOON;
 use casting_core::ticket::AssignTicket;
@@ -80,22 +81,19 @@ impl TestGates {
     }
 }
 
+#[async_trait]
 impl Gates for TestGates {
-    fn assign<'a>(
-        &'a self,
-        session: &'a SessionId,
-        _enter: &'a str,
-        order: &'a str,
-    ) -> Telling<'a> {
-        Box::pin(by_fate("Assign", || self.take(session, order)))
+    async fn assign(&self, session: &SessionId, _enter: &str, order: &str) -> Result<(), String> {
+        by_fate("Assign", || self.take(session, order)).await
     }
 
-    fn refresh<'a>(&'a self, session: &'a SessionId, _enter: &'a str) -> Telling<'a> {
-        Box::pin(by_fate("Refresh", || {
+    async fn refresh(&self, session: &SessionId, _enter: &str) -> Result<(), String> {
+        by_fate("Refresh", || {
             self.hears(session)
                 .then_some(())
                 .ok_or_else(|| "nobody is there".to_owned())
-        }))
+        })
+        .await
     }
 }
 

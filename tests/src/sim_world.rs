@@ -9,14 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use casting_boot::{AwsSettings, Control, clients};
+use casting_boot::{AwsSettings, clients};
 use casting_core::cast::{Cast, Counter, CounterChange, IpLimit};
 use casting_core::cast_form;
 use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, draw};
 use casting_core::keys::Keyring;
 use casting_core::listing::SessionQuery;
 use casting_core::policy::LinkParameters;
-use casting_core::ports::{Launcher, Replaced, Saved, Store};
+use casting_core::ports::{Replaced, Saved};
 use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::{Session, State};
 use casting_core::staging::Staging;
@@ -26,7 +26,7 @@ use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::url_rules::OwnUrls;
 use casting_core::viewing::Exec;
-use casting_core::{Casting, ClaimRequest, Claimed, Next, Refusal, Terms, Visitor};
+use casting_core::{ClaimRequest, Claimed, ControlPlane, Next, Refusal, Terms, Visitor};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
 use casting_ecs::{EcsLauncher, EcsSettings};
@@ -58,7 +58,7 @@ impl SharedDb {
     pub async fn new() -> Result<Self> {
         let database = Database::memory().map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let client = dynamodb(&database);
-        create_tables(&client, &TableNames::with_prefix("t-")).await?;
+        create_tables(&client, &tables()).await?;
         Ok(Self { database, client })
     }
 }
@@ -87,7 +87,7 @@ pub struct LiveCount {
 /// One link with its processes, its ECS and its gates.
 pub struct SimWorld {
     /// Processes of the control plane; each remembers for itself.
-    pub processes: Vec<Arc<Control>>,
+    pub processes: Vec<Arc<ControlPlane>>,
     /// The imaginary ECS.
     pub ecs: Ecs,
     /// The gates of its tasks.
@@ -114,6 +114,10 @@ pub struct SimWorld {
 pub(crate) const FIRST_KEY: [u8; 32] = [7; 32];
 const SECOND_KEY: [u8; 32] = [8; 32];
 
+fn tables() -> TableNames {
+    TableNames::with_prefix("t-")
+}
+
 /// What all processes of a world share, and what a new process is made from.
 struct ProcessFactory {
     database: Database,
@@ -124,20 +128,20 @@ struct ProcessFactory {
 }
 
 impl ProcessFactory {
-    fn process(&self, keys: Keyring) -> Arc<Control> {
+    fn process(&self, keys: Keyring) -> Arc<ControlPlane> {
         let ecs_client = clients::ecs(
             &aws(),
             &SharedHttpClient::new(Wire::Service(self.ecs.router())),
         );
-        let launcher = EcsLauncher::new(ecs_client, EcsSettings::local("casting"));
-        let store = DynamoStore::new(dynamodb(&self.database), TableNames::with_prefix("t-"));
+        let launcher = Arc::new(EcsLauncher::new(ecs_client, EcsSettings::local("casting")));
+        let store = Arc::new(DynamoStore::new(dynamodb(&self.database), tables()));
         let terms = Terms {
             public_url: "http://cast.test".into(),
             report_url: "http://cast.test".into(),
             session_url: "http://{session}.cast.test".into(),
         };
         let captcha = Arc::new(TokenVerifier);
-        let mut casting = Casting::new(
+        let mut control_plane = ControlPlane::new(
             store,
             launcher,
             captcha,
@@ -146,8 +150,8 @@ impl ProcessFactory {
             self.entropy.clone(),
             terms,
         );
-        casting.gates = Some(self.gates.clone());
-        Arc::new(casting)
+        control_plane.gates = Some(self.gates.clone());
+        Arc::new(control_plane)
     }
 }
 
@@ -256,7 +260,7 @@ impl SimWorld {
     }
 
     /// A process that remembers nothing of the ones before.
-    pub fn new_process(&self) -> Arc<Control> {
+    pub fn new_process(&self) -> Arc<ControlPlane> {
         self.factory.process(Keyring::new(&FIRST_KEY))
     }
 
@@ -273,7 +277,7 @@ impl SimWorld {
     }
 
     /// A process for calls outside an actor, which meet no faults.
-    pub fn stable_process(&self) -> &Control {
+    pub fn stable_process(&self) -> &ControlPlane {
         &self.processes[0]
     }
 
@@ -524,7 +528,7 @@ impl SimWorld {
     /// Every row of every table, to see that nothing was written.
     pub async fn snapshot(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
         let mut all = Vec::new();
-        for (name, _) in self.stable_process().store.tables().schemas() {
+        for (name, _) in tables().schemas() {
             all.extend(
                 self.client
                     .scan()
@@ -543,7 +547,7 @@ impl SimWorld {
 ///
 /// # Errors
 /// When the store does not answer, or the change is refused.
-pub async fn limit_link(process: &Control, cast: &CastId, most: Option<u32>) -> Result<()> {
+pub async fn limit_link(process: &ControlPlane, cast: &CastId, most: Option<u32>) -> Result<()> {
     for _ in 0..10 {
         let before = process
             .store
@@ -573,7 +577,7 @@ pub async fn limit_link(process: &Control, cast: &CastId, most: Option<u32>) -> 
 ///
 /// # Errors
 /// When the store does not answer, or the change is refused.
-pub async fn limit_deployment(process: &Control, most: Option<u32>) -> Result<()> {
+pub async fn limit_deployment(process: &ControlPlane, most: Option<u32>) -> Result<()> {
     for _ in 0..10 {
         let stored = process.store.record::<System>(SYSTEM_ID).await?;
         let expected = stored.as_ref().map(|system| system.version);
@@ -591,7 +595,7 @@ pub async fn limit_deployment(process: &Control, most: Option<u32>) -> Result<()
 
 /// Opens the link and prepares its claim.
 pub async fn open(
-    process: &Control,
+    process: &ControlPlane,
     key: &str,
     visitor: &Visitor,
 ) -> Result<ClaimRequest, Refusal> {
@@ -614,7 +618,7 @@ pub async fn open(
 /// The refusal.
 #[expect(clippy::expect_used, reason = "equipment of tests fails by panicking")]
 pub async fn claim(
-    process: &Control,
+    process: &ControlPlane,
     key: &str,
     request: &ClaimRequest,
     visitor: &Visitor,

@@ -3,8 +3,7 @@
 
 use casting_core::actor::Actor;
 use casting_core::keys::same_secret;
-use casting_core::ports::{Launcher, Store};
-use casting_core::{Casting, Credential, FlowError, Turned};
+use casting_core::{ControlPlane, Credential, FlowError, Turned};
 use casting_web::credentials::{console_cookie, login_cookie};
 use casting_web::{Mistake, Problem, RequestContext};
 
@@ -23,14 +22,14 @@ pub(crate) struct Admitted {
 ///
 /// # Errors
 /// 401 for everybody else, in the same words whatever was wrong.
-pub(crate) async fn by_key<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+pub(crate) async fn by_key(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
 ) -> Result<Admitted, Failure> {
     let key = visit
         .api_key()
         .ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
-    let actor = casting
+    let actor = control_plane
         .admit_actor(Credential::Key(key), visit.address)
         .await
         .map_err(turned)?;
@@ -44,14 +43,14 @@ pub(crate) async fn by_key<S: Store, L: Launcher>(
 ///
 /// # Errors
 /// 401 for everybody else.
-pub(crate) async fn by_cookie<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+pub(crate) async fn by_cookie(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
 ) -> Result<Admitted, Failure> {
-    let secure = casting.terms.is_secure();
-    let csrf_token = |text: &str| casting.keys.fingerprint(&["console form", text]);
+    let secure = control_plane.terms.is_secure();
+    let csrf_token = |text: &str| control_plane.keys.fingerprint(&["console form", text]);
     if let Some(text) = visit.cookie(console_cookie(secure)) {
-        match casting
+        match control_plane
             .admit_actor(Credential::Console(text), visit.address)
             .await
         {
@@ -67,12 +66,12 @@ pub(crate) async fn by_cookie<S: Store, L: Launcher>(
         }
     }
     let login = visit.cookie(login_cookie(secure)).zip(visit.login(
-        &casting.keys,
+        &control_plane.keys,
         secure,
-        casting.clock.now(),
+        control_plane.clock.now(),
     ));
     let (text, user) = login.ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
-    let actor = casting
+    let actor = control_plane
         .admit_actor(Credential::Login(&user), visit.address)
         .await
         .map_err(turned)?;

@@ -2,8 +2,7 @@
 
 use casting_core::actor::Scope;
 use casting_core::audit::{Action, Audit, Noun};
-use casting_core::ports::{Launcher, Store};
-use casting_core::{Casting, SIGNED_IN_SECONDS};
+use casting_core::{ControlPlane, SIGNED_IN_SECONDS};
 use casting_web::credentials::{SetCookie, console_cookie, login_cookie};
 use casting_web::{Matched, Mistake, Problem, Reply, Request, RequestContext, body, reply};
 use http::Method;
@@ -24,9 +23,9 @@ pub(crate) const CSRF_FIELD: &str = "csrf_token";
 const ONLY_LOOKS: &str = "You have read-only access to the console. Nothing has been changed.";
 
 /// Whoever has signed in.
-pub(crate) struct Seat<'a, S, L> {
+pub(crate) struct Seat<'a> {
     /// Where they stand.
-    pub(crate) service: AdminService<'a, S, L>,
+    pub(crate) service: AdminService<'a>,
     /// What every form on the page must carry in [`CSRF_FIELD`].
     pub(crate) csrf_token: String,
 }
@@ -35,14 +34,14 @@ pub(crate) struct Seat<'a, S, L> {
 ///
 /// # Errors
 /// 401 for everybody else.
-pub(crate) async fn admit<'a, S: Store, L: Launcher>(
-    casting: &'a Casting<S, L>,
+pub(crate) async fn admit<'a>(
+    control_plane: &'a ControlPlane,
     visit: &RequestContext,
-) -> Result<Seat<'a, S, L>, Failure> {
-    let Admitted { actor, csrf_token } = door::by_cookie(casting, visit).await?;
+) -> Result<Seat<'a>, Failure> {
+    let Admitted { actor, csrf_token } = door::by_cookie(control_plane, visit).await?;
     Ok(Seat {
         service: AdminService {
-            casting,
+            control_plane,
             actor,
             request_key: None,
         },
@@ -54,8 +53,8 @@ pub(crate) async fn admit<'a, S: Store, L: Launcher>(
 ///
 /// # Errors
 /// 403, and what is wrong with the form.
-pub(crate) fn read<S: Store, L: Launcher>(
-    seat: &Seat<'_, S, L>,
+pub(crate) fn read(
+    seat: &Seat<'_>,
     visit: &RequestContext,
     request: &Request,
     matched: &Matched<'_>,
@@ -90,15 +89,15 @@ pub(crate) fn read<S: Store, L: Launcher>(
 ///
 /// # Errors
 /// 401 when the key opens nothing, 403 when another site's page sent the form.
-pub(crate) async fn sign_in<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+pub(crate) async fn sign_in(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     request: &Request,
 ) -> Result<Reply, Failure> {
     visit.not_cross_site()?;
     let form = body::form(request)?;
     let key = form.field("key").unwrap_or_default().trim();
-    let (actor, ticket) = casting
+    let (actor, ticket) = control_plane
         .sign_in(key, visit.address)
         .await
         .map_err(door::turned)?;
@@ -111,25 +110,25 @@ pub(crate) async fn sign_in<S: Store, L: Launcher>(
         Noun::Console,
         "console",
         "Console",
-        casting.clock.now(),
-        &*casting.entropy,
+        control_plane.clock.now(),
+        &*control_plane.entropy,
     );
-    casting.store.add_audit(&audit).await?;
+    control_plane.store.add_audit(&audit).await?;
     tracing::info!(
         actor.id = actor.id,
         "{} has signed in to the console",
         actor.name
     );
     let mut reply = reply::see_other(target(form.field("to")));
-    set(&mut reply, casting, &ticket, SIGNED_IN_SECONDS);
+    set(&mut reply, control_plane, &ticket, SIGNED_IN_SECONDS);
     Ok(reply)
 }
 
 /// Ends a sign-in, whichever way it was made.
-pub(crate) fn sign_out<S: Store, L: Launcher>(casting: &Casting<S, L>) -> Reply {
-    let secure = casting.terms.is_secure();
+pub(crate) fn sign_out(control_plane: &ControlPlane) -> Reply {
+    let secure = control_plane.terms.is_secure();
     let mut reply = reply::see_other(SIGN_IN);
-    set(&mut reply, casting, "", 0);
+    set(&mut reply, control_plane, "", 0);
     reply::set_cookie(
         &mut reply,
         &SetCookie {
@@ -166,13 +165,8 @@ pub(crate) fn target(wanted: Option<&str>) -> &str {
     wanted.filter(is_ours).unwrap_or(HOME)
 }
 
-fn set<S: Store, L: Launcher>(
-    reply: &mut Reply,
-    casting: &Casting<S, L>,
-    value: &str,
-    max_age: u64,
-) {
-    let secure = casting.terms.is_secure();
+fn set(reply: &mut Reply, control_plane: &ControlPlane, value: &str, max_age: u64) {
+    let secure = control_plane.terms.is_secure();
     reply::set_cookie(
         reply,
         &SetCookie {

@@ -14,23 +14,23 @@ mod entry;
 mod openapi;
 mod service;
 
-use casting_core::Casting;
-use casting_core::ports::{Launcher, Store};
+use casting_core::ControlPlane;
 use casting_web::{Function, Reply, Request, RequestContext};
 
 /// Answers one request.
-pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
-    let visit = RequestContext::parse(&request, &*casting.entropy);
+pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
+    let visit = RequestContext::parse(&request, &*control_plane.entropy);
     let is_api = visit.path.starts_with("/api/");
     let reply = match visit.route(Function::Admin) {
         // The API answers programs: whatever they accept, a problem is a document.
-        Ok(matched) if is_api => match api::answer(casting, &visit, &request, &matched).await {
+        Ok(matched) if is_api => match api::answer(control_plane, &visit, &request, &matched).await
+        {
             Ok(reply) => reply,
             Err(failure) => failure
-                .into_problem(|code| casting.draw_reference(code, None))
+                .into_problem(|code| control_plane.draw_reference(code, None))
                 .reply(),
         },
-        Ok(matched) => console::answer(casting, &visit, &request, &matched).await,
+        Ok(matched) => console::answer(control_plane, &visit, &request, &matched).await,
         Err(problem) if is_api => problem.reply(),
         Err(problem) => visit.explain(&problem),
     };

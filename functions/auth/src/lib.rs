@@ -6,11 +6,11 @@ mod target;
 use askama::Template;
 use casting_core::denial::{Denial, DenialCode};
 use casting_core::keys::same_secret;
-use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::ports::Saved;
 use casting_core::profile::Profile;
 use casting_core::ticket::{LoginState, LoginTicket};
 use casting_core::user::{ConsoleRole, User};
-use casting_core::{Casting, FlowError, Refusal};
+use casting_core::{ControlPlane, FlowError, Refusal};
 use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
 use casting_web::credentials::{SetCookie, login_cookie, login_state_cookie};
 use casting_web::words::LoginWords;
@@ -25,99 +25,98 @@ use serde_json::json;
 const LOGGED_IN_SECONDS: u64 = 8 * 3600;
 
 /// Answers a request. Without a provider nobody can log in.
-pub async fn handle<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
-    oidc: Option<&Oidc>,
-    request: Request,
-) -> Reply {
-    let visit = RequestContext::parse(&request, &*casting.entropy);
-    let reply = answer(casting, oidc, &visit)
+pub async fn handle(control_plane: &ControlPlane, oidc: Option<&Oidc>, request: Request) -> Reply {
+    let visit = RequestContext::parse(&request, &*control_plane.entropy);
+    let reply = answer(control_plane, oidc, &visit)
         .await
         .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
     visit.finish(reply)
 }
 
-async fn answer<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn answer(
+    control_plane: &ControlPlane,
     oidc: Option<&Oidc>,
     visit: &RequestContext,
 ) -> Result<Reply, HandlerError> {
     match visit.route(Function::Auth)?.route.name {
-        RouteName::LogIn => begin(casting, oidc, visit).await,
-        RouteName::LoginCallback => finish(casting, oidc, visit).await,
-        RouteName::LogOut => log_out(casting, visit),
-        RouteName::WhoAmI => who_am_i(casting, visit),
+        RouteName::LogIn => begin(control_plane, oidc, visit).await,
+        RouteName::LoginCallback => finish(control_plane, oidc, visit).await,
+        RouteName::LogOut => log_out(control_plane, visit),
+        RouteName::WhoAmI => who_am_i(control_plane, visit),
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
 }
 
 /// Sends the browser to the provider.
-async fn begin<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn begin(
+    control_plane: &ControlPlane,
     oidc: Option<&Oidc>,
     visit: &RequestContext,
 ) -> Result<Reply, HandlerError> {
-    let now = casting.clock.now();
+    let now = control_plane.clock.now();
     let to = visit.query("to");
     let oidc = oidc.ok_or_else(|| {
         failed(
-            casting,
+            control_plane,
             &LoginFailure::Unavailable("no provider is set up".into()),
         )
     })?;
     let begun = oidc
         .begin(
-            &redirect(casting),
+            &redirect(control_plane),
             target::read(to.as_deref()),
-            &*casting.entropy,
+            &*control_plane.entropy,
             now,
         )
         .await;
-    let (url, state) = begun.map_err(|failure| failed(casting, &failure))?;
+    let (url, state) = begun.map_err(|failure| failed(control_plane, &failure))?;
     let mut reply = reply::see_other(&url);
     set(
         &mut reply,
-        casting,
+        control_plane,
         login_state_cookie,
-        &state.sign(&casting.keys),
+        &state.sign(&control_plane.keys),
         LOGIN_SECONDS,
     );
     Ok(reply)
 }
 
 /// Takes what the provider sent the browser back with.
-async fn finish<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn finish(
+    control_plane: &ControlPlane,
     oidc: Option<&Oidc>,
     visit: &RequestContext,
 ) -> Result<Reply, HandlerError> {
-    let now = casting.clock.now();
+    let now = control_plane.clock.now();
     let oidc = oidc.ok_or_else(|| {
         failed(
-            casting,
+            control_plane,
             &LoginFailure::Unavailable("no provider is set up".into()),
         )
     })?;
-    let kept = visit.cookie(login_state_cookie(casting.terms.is_secure()));
-    let state = kept.and_then(|text| LoginState::open(text, &casting.keys, now).ok());
+    let kept = visit.cookie(login_state_cookie(control_plane.terms.is_secure()));
+    let state = kept.and_then(|text| LoginState::open(text, &control_plane.keys, now).ok());
     let came_with = visit.query("state").unwrap_or_default();
     // An answer to a login that this browser did not begin, or began too long ago.
     let state = state.filter(|state| same_secret(&state.state, &came_with));
     let state = state.ok_or_else(|| {
         failed(
-            casting,
+            control_plane,
             &LoginFailure::Invalid("the state is not this browser's".into()),
         )
     })?;
     let user = match (visit.query("code"), visit.query("error")) {
-        (Some(code), None) => oidc.finish(&redirect(casting), &code, &state, now).await,
+        (Some(code), None) => {
+            oidc.finish(&redirect(control_plane), &code, &state, now)
+                .await
+        }
         (_, error) => Err(LoginFailure::Refused(
             error.map_or("no code".into(), |error| error.chars().take(60).collect()),
         )),
     };
-    let user = user.map_err(|failure| failed(casting, &failure))?;
+    let user = user.map_err(|failure| failed(control_plane, &failure))?;
     tracing::info!(user.id = %user.id, "User {} has logged in", user.id);
-    note(casting, &user).await;
+    note(control_plane, &user).await;
     let mut reply = reply::see_other(&state.to);
     let ticket = LoginTicket {
         user,
@@ -125,21 +124,21 @@ async fn finish<S: Store, L: Launcher>(
     };
     set(
         &mut reply,
-        casting,
+        control_plane,
         login_cookie,
-        &ticket.sign(&casting.keys),
+        &ticket.sign(&control_plane.keys),
         LOGGED_IN_SECONDS,
     );
-    set(&mut reply, casting, login_state_cookie, "", 0);
+    set(&mut reply, control_plane, login_state_cookie, "", 0);
     Ok(reply)
 }
 
 /// Keeps what administrators see of the user. Nobody is kept out because that could not be written.
-async fn note<S: Store, L: Launcher>(casting: &Casting<S, L>, user: &User) {
+async fn note(control_plane: &ControlPlane, user: &User) {
     let noted = async {
-        let before: Option<Profile> = casting.store.record(user.id.as_str()).await?;
-        let profile = Profile::after_login(before.as_ref(), user, casting.clock.now());
-        casting
+        let before: Option<Profile> = control_plane.store.record(user.id.as_str()).await?;
+        let profile = Profile::after_login(before.as_ref(), user, control_plane.clock.now());
+        control_plane
             .store
             .put_record(&profile, before.map(|profile| profile.version), None)
             .await
@@ -153,17 +152,14 @@ async fn note<S: Store, L: Launcher>(casting: &Casting<S, L>, user: &User) {
     }
 }
 
-fn log_out<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
-    visit: &RequestContext,
-) -> Result<Reply, HandlerError> {
+fn log_out(control_plane: &ControlPlane, visit: &RequestContext) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
     let mut reply = if visit.wants_json {
         reply::no_content()
     } else {
         reply::see_other(target::HOME)
     };
-    set(&mut reply, casting, login_cookie, "", 0);
+    set(&mut reply, control_plane, login_cookie, "", 0);
     Ok(reply)
 }
 
@@ -180,14 +176,11 @@ impl Me<'_> {
     }
 }
 
-fn who_am_i<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
-    visit: &RequestContext,
-) -> Result<Reply, HandlerError> {
+fn who_am_i(control_plane: &ControlPlane, visit: &RequestContext) -> Result<Reply, HandlerError> {
     let user = visit.login(
-        &casting.keys,
-        casting.terms.is_secure(),
-        casting.clock.now(),
+        &control_plane.keys,
+        control_plane.terms.is_secure(),
+        control_plane.clock.now(),
     );
     if visit.wants_json {
         let user = user.ok_or_else(|| Problem::new(DenialCode::LoginRequired))?;
@@ -219,18 +212,18 @@ fn who_am_i<S: Store, L: Launcher>(
     .reply(visit))
 }
 
-fn redirect<S: Store, L: Launcher>(casting: &Casting<S, L>) -> String {
-    format!("{}/login/callback", casting.terms.public_url)
+fn redirect(control_plane: &ControlPlane) -> String {
+    format!("{}/login/callback", control_plane.terms.public_url)
 }
 
-fn set<S: Store, L: Launcher>(
+fn set(
     reply: &mut Reply,
-    casting: &Casting<S, L>,
+    control_plane: &ControlPlane,
     name: fn(bool) -> &'static str,
     value: &str,
     max_age: u64,
 ) {
-    let secure = casting.terms.is_secure();
+    let secure = control_plane.terms.is_secure();
     reply::set_cookie(
         reply,
         &SetCookie {
@@ -244,12 +237,12 @@ fn set<S: Store, L: Launcher>(
 }
 
 /// Logs why, and tells the user no more than what can be done.
-fn failed<S: Store, L: Launcher>(casting: &Casting<S, L>, failure: &LoginFailure) -> Refusal {
+fn failed(control_plane: &ControlPlane, failure: &LoginFailure) -> Refusal {
     let denial = match failure {
         LoginFailure::Unavailable(_) => Denial::retry(DenialCode::LoginUnavailable, 30),
         LoginFailure::Refused(_) | LoginFailure::Invalid(_) => Denial::new(DenialCode::LoginFailed),
     };
-    let reference = casting.draw_reference(denial.code, None);
+    let reference = control_plane.draw_reference(denial.code, None);
     if matches!(failure, LoginFailure::Unavailable(_)) {
         tracing::error!(%reference, %failure, "Nobody can log in: reference {reference}");
     } else {

@@ -8,9 +8,8 @@ mod widget;
 
 use casting_core::denial::DenialCode;
 use casting_core::policy::LinkParameters;
-use casting_core::ports::{Launcher, Store};
 use casting_core::rate_limit::RateLimit;
-use casting_core::{Casting, Received, Visitor};
+use casting_core::{ControlPlane, Received, Visitor};
 use casting_web::{
     Function, HandlerError, Problem, Reply, Request, RequestContext, RouteName, code::Mistake,
     reply,
@@ -20,16 +19,16 @@ use http::header;
 use crate::landing::Look;
 
 /// Answers a request.
-pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
-    let mut visit = RequestContext::parse(&request, &*casting.entropy);
-    let reply = answer(casting, &request, &mut visit)
+pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
+    let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
+    let reply = answer(control_plane, &request, &mut visit)
         .await
         .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
     visit.finish(reply)
 }
 
-async fn answer<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn answer(
+    control_plane: &ControlPlane,
     request: &Request,
     visit: &mut RequestContext,
 ) -> Result<Reply, HandlerError> {
@@ -39,15 +38,15 @@ async fn answer<S: Store, L: Launcher>(
     let visit = &*visit;
     let key = visit.route(Function::Cast)?.segment;
     let visitor = visit.visitor(
-        &casting.keys,
-        casting.terms.is_secure(),
-        casting.clock.now(),
+        &control_plane.keys,
+        control_plane.terms.is_secure(),
+        control_plane.clock.now(),
     )?;
     match name {
         RouteName::OpenCast | RouteName::DescribeCast => {
-            let opened = open(casting, visit, key, &visitor).await;
+            let opened = open(control_plane, visit, key, &visitor).await;
             Ok(tell_limits(
-                casting,
+                control_plane,
                 visit,
                 key,
                 &visitor,
@@ -56,19 +55,19 @@ async fn answer<S: Store, L: Launcher>(
             .await)
         }
         RouteName::Claim => {
-            let claimed = claim(casting, request, visit, key, &visitor).await;
-            Ok(tell_limits(casting, visit, key, &visitor, claimed).await)
+            let claimed = claim(control_plane, request, visit, key, &visitor).await;
+            Ok(tell_limits(control_plane, visit, key, &visitor, claimed).await)
         }
-        RouteName::SeeRoom => see_room(casting, visit, key, &visitor).await,
-        RouteName::LeaveRoom => leave_room(casting, request, visit, key, &visitor).await,
-        RouteName::ShowBadge => Ok(show_badge(casting, visit, key, &visitor).await),
+        RouteName::SeeRoom => see_room(control_plane, visit, key, &visitor).await,
+        RouteName::LeaveRoom => leave_room(control_plane, request, visit, key, &visitor).await,
+        RouteName::ShowBadge => Ok(show_badge(control_plane, visit, key, &visitor).await),
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
 }
 
 /// The answer, with the limits that count its visitor.
-async fn tell_limits<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn tell_limits(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
@@ -84,15 +83,15 @@ async fn tell_limits<S: Store, L: Launcher>(
             (visit.stopped(&obstacle), refused, None)
         }
     };
-    let limits = casting
+    let limits = control_plane
         .rate_limits(key, visitor, refused.as_ref(), left)
         .await;
     reply::set_rate_limits(&mut reply, &limits);
     reply
 }
 
-async fn open<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn open(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
@@ -101,16 +100,16 @@ async fn open<S: Store, L: Launcher>(
         kasm_url: visit.query("kasm_url"),
         docker_network: visit.query("docker_network"),
     };
-    let opened = casting
+    let opened = control_plane
         .open(key, visitor, &wishes, visit.query("via").as_deref())
         .await?;
     let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
     let look = Look {
         visit,
-        terms: &casting.terms,
+        terms: &control_plane.terms,
         wishes: &wishes,
         user_name,
-        entropy: &*casting.entropy,
+        entropy: &*control_plane.entropy,
     };
     Ok(if visit.wants_json {
         landing::describe(&opened, &look)
@@ -120,62 +119,67 @@ async fn open<S: Store, L: Launcher>(
 }
 
 /// Always a picture: whatever shows it has no use for a page or a document.
-async fn show_badge<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn show_badge(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
 ) -> Reply {
-    match casting
+    match control_plane
         .standing(key, visitor.address, visitor.referrer.as_deref())
         .await
     {
         Ok(standing) => badge::reply(&standing, visit.header(&header::IF_NONE_MATCH)),
-        Err(stop) => badge::trouble(&casting.note_fault(stop)),
+        Err(stop) => badge::trouble(&control_plane.note_fault(stop)),
     }
 }
 
-async fn see_room<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn see_room(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
 ) -> Result<Reply, HandlerError> {
-    let waiting = casting
+    let waiting = control_plane
         .wait(key, &visit.query("ticket").unwrap_or_default(), visitor)
         .await?;
-    Ok(room::reply(&waiting, key, visit, &casting.terms))
+    Ok(room::reply(&waiting, key, visit, &control_plane.terms))
 }
 
-async fn leave_room<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn leave_room(
+    control_plane: &ControlPlane,
     request: &Request,
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
 ) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
-    casting.leave(key, &room::read(request)?, visitor).await?;
+    control_plane
+        .leave(key, &room::read(request)?, visitor)
+        .await?;
     Ok(room::left(key, visit))
 }
 
-async fn claim<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn claim(
+    control_plane: &ControlPlane,
     request: &Request,
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
 ) -> Result<(Reply, Option<RateLimit>), HandlerError> {
     visit.not_cross_site()?;
-    let claimed = casting.claim(key, &claim::read(request)?, visitor).await;
+    let claimed = control_plane
+        .claim(key, &claim::read(request)?, visitor)
+        .await;
     match claimed {
         Ok(Received::Session(claimed)) => {
-            let reply = claim::reply(&claimed, visit, &casting.terms);
+            let reply = claim::reply(&claimed, visit, &control_plane.terms);
             Ok((reply, claimed.left))
         }
-        Ok(Received::Place(waiting)) => {
-            Ok((room::seated(&waiting, key, visit, &casting.terms), None))
-        }
+        Ok(Received::Place(waiting)) => Ok((
+            room::seated(&waiting, key, visit, &control_plane.terms),
+            None,
+        )),
         // The login has run out while the page was open: the link itself leads there again.
         Err(refusal) if refusal.denial().code == DenialCode::LoginRequired && !visit.wants_json => {
             Ok((reply::see_other(&format!("/cast/{key}")), None))

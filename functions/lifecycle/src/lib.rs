@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use casting_core::ports::{Fault, Launcher, Store, Task};
-use casting_core::{Casting, Refilled};
+use casting_core::ports::{Fault, Task};
+use casting_core::{ControlPlane, Refilled};
 use casting_ecs::events::TaskStateChange;
 use serde_json::Value;
 
@@ -30,16 +30,13 @@ enum Event {
 ///
 /// # Errors
 /// When the store or ECS does not answer.
-pub async fn handle<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
-    event: Value,
-) -> Result<(), Fault> {
+pub async fn handle(control_plane: &ControlPlane, event: Value) -> Result<(), Fault> {
     match read(event) {
-        Event::Task(task) => casting.task_changed(*task).await,
+        Event::Task(task) => control_plane.task_changed(*task).await,
         Event::Sweep => {
-            let swept = casting.sweep().await?;
-            let refilled = refill(casting).await?;
-            let hours = casting.write_hours().await?;
+            let swept = control_plane.sweep().await?;
+            let refilled = refill(control_plane).await?;
+            let hours = control_plane.write_hours().await?;
             tracing::info!(
                 looked_at = swept.looked_at,
                 started = swept.started,
@@ -53,7 +50,7 @@ pub async fn handle<S: Store, L: Launcher>(
             Ok(())
         }
         Event::LeftPool => {
-            let refilled = refill(casting).await?;
+            let refilled = refill(control_plane).await?;
             tracing::info!(
                 staged = refilled.started,
                 unstaged = refilled.stopped,
@@ -69,10 +66,10 @@ pub async fn handle<S: Store, L: Launcher>(
 }
 
 /// Looks after the pools, round by round: ECS takes only so many starts in a second.
-async fn refill<S: Store, L: Launcher>(casting: &Casting<S, L>) -> Result<Refilled, Fault> {
+async fn refill(control_plane: &ControlPlane) -> Result<Refilled, Fault> {
     let mut all = Refilled::default();
     for _ in 0..ROUNDS {
-        let round = casting.refill().await?;
+        let round = control_plane.refill().await?;
         all.started += round.started;
         all.stopped += round.stopped;
         if !round.more {

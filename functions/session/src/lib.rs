@@ -9,8 +9,7 @@ mod waiting;
 
 use casting_core::denial::DenialCode;
 use casting_core::ids::{Reference, SessionId};
-use casting_core::ports::{Launcher, Store};
-use casting_core::{Bootstrap, Casting, FlowError, ProfileReport, Refusal, Report, outcome};
+use casting_core::{Bootstrap, ControlPlane, FlowError, ProfileReport, Refusal, Report, outcome};
 use casting_web::{
     Function, HandlerError, Problem, Reply, Request, RequestContext, RouteName, body,
     code::Mistake, reply,
@@ -18,16 +17,16 @@ use casting_web::{
 use http::StatusCode;
 
 /// Answers a request.
-pub async fn handle<S: Store, L: Launcher>(casting: &Casting<S, L>, request: Request) -> Reply {
-    let mut visit = RequestContext::parse(&request, &*casting.entropy);
-    let reply = answer(casting, &request, &mut visit)
+pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
+    let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
+    let reply = answer(control_plane, &request, &mut visit)
         .await
         .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
     visit.finish(reply)
 }
 
-async fn answer<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn answer(
+    control_plane: &ControlPlane,
     request: &Request,
     visit: &mut RequestContext,
 ) -> Result<Reply, HandlerError> {
@@ -42,23 +41,23 @@ async fn answer<S: Store, L: Launcher>(
             | RouteName::ReportProfile
     );
     if name == RouteName::WatchSession {
-        return watch(casting, visit).await;
+        return watch(control_plane, visit).await;
     }
     let id = id.ok_or(Problem::new(DenialCode::UnknownSession))?;
     match name {
-        RouteName::ShowSession => show(casting, visit, &id).await,
+        RouteName::ShowSession => show(control_plane, visit, &id).await,
         RouteName::SessionStatus => {
-            let session = casting.status(&id, visit.owner_ticket(&id)).await?;
+            let session = control_plane.status(&id, visit.owner_ticket(&id)).await?;
             Ok(reply::json(
                 StatusCode::OK,
-                &status::Status::of(&session, &casting.terms),
+                &status::Status::of(&session, &control_plane.terms),
             ))
         }
-        RouteName::EnterSession => enter(casting, visit, &id).await,
-        RouteName::EndSession => end(casting, visit, &id).await,
+        RouteName::EnterSession => enter(control_plane, visit, &id).await,
+        RouteName::EndSession => end(control_plane, visit, &id).await,
         RouteName::BootstrapSession => {
             let token = visit.bearer().unwrap_or_default();
-            let secret = casting.bootstrap(&id, token).await?;
+            let secret = control_plane.bootstrap(&id, token).await?;
             Ok(reply::json(
                 StatusCode::OK,
                 &Bootstrap {
@@ -68,29 +67,29 @@ async fn answer<S: Store, L: Launcher>(
         }
         RouteName::ReportProfile => {
             let report: ProfileReport = body::json(request)?;
-            let orders = casting
+            let orders = control_plane
                 .report_profile(&id, visit.bearer().unwrap_or_default(), report)
                 .await?;
             Ok(orders.map_or_else(reply::no_content, |orders| {
                 reply::json(StatusCode::OK, &orders)
             }))
         }
-        RouteName::ReportSession => report(casting, request, visit, &id).await,
+        RouteName::ReportSession => report(control_plane, request, visit, &id).await,
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
 }
 
 /// Wherever the session stands, this address shows it: waiting, on the way in, or how it ended.
-async fn show<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn show(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
-    let session = casting.status(id, visit.owner_ticket(id)).await?;
+    let session = control_plane.status(id, visit.owner_ticket(id)).await?;
     if visit.wants_json {
         return Ok(reply::json(
             StatusCode::OK,
-            &status::Status::of(&session, &casting.terms),
+            &status::Status::of(&session, &control_plane.terms),
         ));
     }
     match outcome(&session) {
@@ -100,15 +99,18 @@ async fn show<S: Store, L: Launcher>(
             Err(Refusal {
                 stop: FlowError::Denied(denial),
                 reference,
-                error_url: casting.terms.error_page(session.error_url.as_deref()),
+                error_url: control_plane.terms.error_page(session.error_url.as_deref()),
                 framed_by: Box::default(),
             }
             .into())
         }
         _ => match progress::stage(&session) {
-            progress::Stage::Starting(step) => {
-                Ok(waiting::reply(&session, step, casting.clock.now(), visit))
-            }
+            progress::Stage::Starting(step) => Ok(waiting::reply(
+                &session,
+                step,
+                control_plane.clock.now(),
+                visit,
+            )),
             progress::Stage::Ready if !resumed::not_applied(visit).is_empty() => {
                 Ok(resumed::reply(&session, visit))
             }
@@ -118,12 +120,12 @@ async fn show<S: Store, L: Launcher>(
     }
 }
 
-async fn enter<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn enter(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
-    match casting.enter(id, visit.owner_ticket(id)).await {
+    match control_plane.enter(id, visit.owner_ticket(id)).await {
         Ok(url) => Ok(reply::see_other(&url)),
         // Too early, or too late: the session's page says which.
         Err(refusal)
@@ -139,34 +141,34 @@ async fn enter<S: Store, L: Launcher>(
     }
 }
 
-async fn end<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn end(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
-    let session = casting.end(id, visit.owner_ticket(id)).await?;
+    let session = control_plane.end(id, visit.owner_ticket(id)).await?;
     if visit.wants_json {
         return Ok(reply::json(
             StatusCode::OK,
-            &status::Status::of(&session, &casting.terms),
+            &status::Status::of(&session, &control_plane.terms),
         ));
     }
     Ok(reply::see_other(&format!("/session/{id}")))
 }
 
 /// Whoever must log in first comes back here afterwards.
-async fn watch<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn watch(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
 ) -> Result<Reply, HandlerError> {
     let name = visit.route(Function::Session)?.segment;
     let user = visit.login(
-        &casting.keys,
-        casting.terms.is_secure(),
-        casting.clock.now(),
+        &control_plane.keys,
+        control_plane.terms.is_secure(),
+        control_plane.clock.now(),
     );
-    match casting.watch(name, user.as_ref()).await {
+    match control_plane.watch(name, user.as_ref()).await {
         Ok(url) => Ok(reply::see_other(&url)),
         Err(refusal) if !visit.wants_json && refusal.denial().code == DenialCode::LoginRequired => {
             Ok(reply::see_other(&format!("/login?to=/share/{name}")))
@@ -175,15 +177,15 @@ async fn watch<S: Store, L: Launcher>(
     }
 }
 
-async fn report<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+async fn report(
+    control_plane: &ControlPlane,
     request: &Request,
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
     let report: Report = body::json(request)?;
     // A gate without a secret is a gate with a wrong one.
-    let orders = casting
+    let orders = control_plane
         .report(
             id,
             visit.bearer().unwrap_or_default(),

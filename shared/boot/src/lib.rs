@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderName;
-use casting_core::Casting;
+use casting_core::ControlPlane;
 use casting_core::captcha::CaptchaVerifier;
 use casting_core::keys::Keyring;
 use casting_core::ports::ProfileFiles;
@@ -43,9 +43,6 @@ pub use crate::system::{SystemClock, SystemEntropy};
 
 /// How long S3 may take to tell of an archive, or to delete it.
 const S3_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The control plane as it runs in AWS and on one machine.
-pub type Control = Casting<DynamoStore, EcsLauncher>;
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +66,7 @@ pub enum BootError {
 ///
 /// # Errors
 /// Every variable that is missing or wrong, in one error; it is logged too, because a Lambda's main has nobody else to tell.
-pub async fn start() -> Result<Control, BootError> {
+pub async fn start() -> Result<ControlPlane, BootError> {
     start_with(|settings| assemble(settings, |_, _| Ok(Arc::new(NoCaptcha)))).await
 }
 
@@ -77,23 +74,23 @@ pub async fn start() -> Result<Control, BootError> {
 ///
 /// # Errors
 /// As [`start`], and when there is no client for calls to others.
-pub async fn start_calling_out() -> Result<Control, BootError> {
+pub async fn start_calling_out() -> Result<ControlPlane, BootError> {
     start_with(build).await
 }
 
 async fn start_with(
-    build: impl FnOnce(Settings) -> Result<Control, BootError>,
-) -> Result<Control, BootError> {
+    build: impl FnOnce(Settings) -> Result<ControlPlane, BootError>,
+) -> Result<ControlPlane, BootError> {
     let environment = environment::variables();
     log::to_stdout_as_json(environment.get(environment::LOG).map(String::as_str));
-    let control = environment::read(&environment)
+    let control_plane = environment::read(&environment)
         .map_err(BootError::from)
         .and_then(build);
-    match &control {
-        Ok(control) => warm::connect(control).await,
+    match &control_plane {
+        Ok(control_plane) => warm::connect(control_plane).await,
         Err(error) => tracing::error!(%error, "This function cannot start"),
     }
-    control
+    control_plane
 }
 
 /// The login provider that the environment names; `None` when it names none.
@@ -139,32 +136,38 @@ fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, 
 ///
 /// # Errors
 /// When there is no TLS.
-pub fn build(settings: Settings) -> Result<Control, BootError> {
+pub fn build(settings: Settings) -> Result<ControlPlane, BootError> {
     let gates = HttpGates::new(&settings.terms.session_url)?;
-    let mut control = assemble(settings, |keys, secret| {
+    let mut control_plane = assemble(settings, |keys, secret| {
         Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret)))
     })?;
-    control.gates = Some(Arc::new(gates));
-    Ok(control)
+    control_plane.gates = Some(Arc::new(gates));
+    Ok(control_plane)
 }
 
 /// The functions differ in whether they call out to others. Who checks proofs is handed in, so that a program holds only what it uses.
 fn assemble(
     settings: Settings,
     verifier: impl FnOnce(&Keyring, Option<String>) -> Result<Arc<dyn CaptchaVerifier>, BootError>,
-) -> Result<Control, BootError> {
+) -> Result<ControlPlane, BootError> {
     let http = match &settings.aws.transport {
         Some(transport) => transport.clone(),
         None => http::shared_client(settings.aws.ca_bundle.as_deref())?,
     };
-    let store = DynamoStore::new(clients::dynamodb(&settings.aws, &http), settings.tables);
-    let launcher = EcsLauncher::new(clients::ecs(&settings.aws, &http), settings.ecs);
+    let store = Arc::new(DynamoStore::new(
+        clients::dynamodb(&settings.aws, &http),
+        settings.tables,
+    ));
+    let launcher = Arc::new(EcsLauncher::new(
+        clients::ecs(&settings.aws, &http),
+        settings.ecs,
+    ));
     let keys = Keyring::changing(
         &settings.signing_key,
         settings.previous_signing_key.as_ref(),
     );
     let captcha = verifier(&keys, settings.captcha_secret)?;
-    let mut control = Casting::new(
+    let mut control_plane = ControlPlane::new(
         store,
         launcher,
         captcha,
@@ -173,12 +176,12 @@ fn assemble(
         settings.entropy,
         settings.terms,
     );
-    control.deployment_key = settings.deployment_key;
-    control.has_logins = settings.has_logins;
-    control.first_limits = settings.first_limits;
-    control.profiles = settings
+    control_plane.deployment_key = settings.deployment_key;
+    control_plane.has_logins = settings.has_logins;
+    control_plane.first_limits = settings.first_limits;
+    control_plane.profiles = settings
         .profile_bucket
         .map(|bucket| profiles(bucket, &settings.aws))
         .transpose()?;
-    Ok(control)
+    Ok(control_plane)
 }

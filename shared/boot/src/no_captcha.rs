@@ -1,13 +1,13 @@
 //! Owns the verifier of functions that open no links: they ask nobody for a proof, so the client that asks providers is no part of their programs.
 
-use casting_core::captcha::{
-    CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Verifying,
-};
+use async_trait::async_trait;
+use casting_core::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier};
 use casting_core::time::Timestamp;
 
 /// Makes no challenges, and says of every proof that it could not be checked.
 pub(crate) struct NoCaptcha;
 
+#[async_trait]
 impl CaptchaVerifier for NoCaptcha {
     fn challenge(
         &self,
@@ -18,7 +18,7 @@ impl CaptchaVerifier for NoCaptcha {
         None
     }
 
-    fn verify<'a>(&'a self, _check: CaptchaCheck<'a>) -> Verifying<'a> {
-        Box::pin(async { CaptchaVerdict::Unavailable("this function checks no proofs".into()) })
+    async fn verify(&self, _check: CaptchaCheck<'_>) -> CaptchaVerdict {
+        CaptchaVerdict::Unavailable("this function checks no proofs".into())
     }
 }

@@ -2,22 +2,20 @@
 
 use std::time::Duration;
 
+use casting_core::ControlPlane;
 use casting_core::ids::SessionId;
-use casting_core::ports::{Launcher, Store};
-
-use crate::Control;
 
 /// Longer than this, starting is not held up.
 const LIMIT: Duration = Duration::from_millis(1500);
 
 /// Asks DynamoDB and ECS for something that is not there. Whatever they answer, the connections stand, and endpoint, signature and
 /// parsers have been used once.
-pub(crate) async fn connect(control: &Control) {
+pub(crate) async fn connect(control_plane: &ControlPlane) {
     let nothing = SessionId::from_bytes([0; 16]);
     let calls = async {
         let (store, launcher) = tokio::join!(
-            control.store.session(&nothing),
-            control.launcher.describe("warm")
+            control_plane.store.session(&nothing),
+            control_plane.launcher.describe("warm")
         );
         for fault in [store.err(), launcher.err()].into_iter().flatten() {
             tracing::debug!(%fault, "A first call was not answered as usual");

@@ -2,10 +2,9 @@
 //! Must not know any provider's protocol (`casting-identity` does).
 
 use std::fmt;
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
@@ -143,10 +142,8 @@ pub struct Proof {
     pub until: Timestamp,
 }
 
-/// A verification under way.
-pub type Verifying<'a> = Pin<Box<dyn Future<Output = CaptchaVerdict> + Send + 'a>>;
-
 /// Makes challenges and checks proofs.
+#[async_trait]
 pub trait CaptchaVerifier: Send + Sync {
     /// What the page must hold besides the site key, as JSON; `None` for kinds whose widget asks its provider. `bound_to` says what it is for,
     /// and a proof of it is good for nothing else.
@@ -157,7 +154,7 @@ pub trait CaptchaVerifier: Send + Sync {
         now: Timestamp,
     ) -> Option<String>;
     /// Checks a proof. Takes three seconds at most.
-    fn verify<'a>(&'a self, check: CaptchaCheck<'a>) -> Verifying<'a>;
+    async fn verify(&self, check: CaptchaCheck<'_>) -> CaptchaVerdict;
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub mod window;
 pub const METRICS: &str = "casting_metrics";
 
 pub use flow::{
-    Bootstrap, CHANGE_SECONDS, CaptchaNeed, Casting, Cause, ClaimRequest, Claimable, Claimed,
+    Bootstrap, CHANGE_SECONDS, CaptchaNeed, Cause, ClaimRequest, Claimable, Claimed, ControlPlane,
     Credential, Download, FlowError, FoundRefusal, History, Next, NotSaved, Opened, PoolView,
     ProfileOrders, ProfileReport, Received, Refilled, Refusal, Report, Resumable,
     SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Swept, Terms, Trial, Turned, Upload, Visitor,

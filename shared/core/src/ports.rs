@@ -1,11 +1,13 @@
 //! Owns the ports: what the rules need from a store and from a launcher of tasks. Must not know DynamoDB or ECS.
 //!
+//! Every port is used as `dyn`, so its methods are not generic; typed records are read and written by [`crate::record`].
 //! A port exists only where the far side is a machine. To add a verb: name it for what it does to the ledger, say here what is atomic,
 //! add its case to the contract suite in `testing`, then write it in the adapter.
 
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
+
+use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
@@ -17,7 +19,6 @@ use crate::image::Image;
 use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
 use crate::quota::{Quota, QuotaKind};
-use crate::record::Record;
 use crate::room::Room;
 use crate::session::{EndReason, Session, TaskRef};
 use crate::time::Timestamp;
@@ -218,211 +219,173 @@ pub struct RefusalSample {
 /// Casts with their counters, sessions, IP windows, refusals and the catalog.
 ///
 /// Every write is atomic: it happens wholly or not at all, whoever else writes, and however often a lost answer makes it be sent again.
+#[async_trait]
 pub trait Store: Send + Sync {
     /// The cast with this key, now or before (see [`crate::cast::CastSettings::answers_to`]); may be a moment old.
-    fn cast_by_key(
-        &self,
-        key: &CastKey,
-    ) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
+    async fn cast_by_key(&self, key: &CastKey) -> Result<Option<Cast>, Fault>;
     /// The cast as it is now.
-    fn cast(&self, id: &CastId) -> impl Future<Output = Result<Option<Cast>, Fault>> + Send;
+    async fn cast(&self, id: &CastId) -> Result<Option<Cast>, Fault>;
     /// A page of casts. A word finds the casts by an index that may be a moment old.
-    fn casts(
+    async fn casts(
         &self,
         query: &CastQuery,
         after: Option<&str>,
         limit: u32,
-    ) -> impl Future<Output = Result<Page<Cast>, Fault>> + Send;
+    ) -> Result<Page<Cast>, Fault>;
     /// The ids of casts that begin like this, twenty at most; may be a moment old.
-    fn casts_from(&self, prefix: &str) -> impl Future<Output = Result<Vec<CastId>, Fault>> + Send;
+    async fn casts_from(&self, prefix: &str) -> Result<Vec<CastId>, Fault>;
     /// A new cast, and its claim to its key; with it, as with every change below, the entry that tells of it, if there is one.
-    fn create_cast(
-        &self,
-        cast: &Cast,
-        audit: Option<&Audit>,
-    ) -> impl Future<Output = Result<Created, Fault>> + Send;
+    async fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault>;
     /// Writes `after.settings` over the version of `before`, and does `change` to the counter: a number that is set is written only over
     /// the counter of `before`, and a difference only where enough remains; else `Stale`. Moves the claim to the key when it changed; one that became the previous key stays claimed and finds the cast.
-    fn replace_cast(
+    async fn replace_cast(
         &self,
         before: &Cast,
         after: &Cast,
         change: CounterChange,
         audit: Option<&Audit>,
-    ) -> impl Future<Output = Result<Replaced, Fault>> + Send;
+    ) -> Result<Replaced, Fault>;
     /// Deletes the cast of this version, and its claim to its key.
-    fn delete_cast(
-        &self,
-        cast: &Cast,
-        audit: Option<&Audit>,
-    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    async fn delete_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Saved, Fault>;
 
     /// Takes everything a claim takes, in one transaction.
-    fn reserve(
-        &self,
-        reservation: &Reservation,
-    ) -> impl Future<Output = Result<Reserved, Fault>> + Send;
+    async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, Fault>;
     /// The session as it is now; it is found by the id of its claim as well, where it has another.
-    fn session(
-        &self,
-        id: &SessionId,
-    ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>, Fault>;
     /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
     /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, the slot in the IP window if it still exists, and
     /// what it holds of every count. If `after` has just ended and was served, only counts of live sessions are given back. Of money, what
     /// the session has not cost is given back in either case.
     /// What `after` holds and `before` does not ([`Session::takes`]) is taken, whatever the limits.
-    fn save_session(
-        &self,
-        before: &Session,
-        after: &Session,
-    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    async fn save_session(&self, before: &Session, after: &Session) -> Result<Saved, Fault>;
     /// The newest session of this user and this cast that is neither stopping nor has ended; may be a moment old.
-    fn live_session_of(
-        &self,
-        user: &UserId,
-        cast: &CastId,
-    ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    async fn live_session_of(&self, user: &UserId, cast: &CastId)
+    -> Result<Option<Session>, Fault>;
     /// A session that is to be started ahead, if fewer than `most` wait in its pool.
-    fn stage(
-        &self,
-        session: &Session,
-        most: u32,
-    ) -> impl Future<Output = Result<Staged, Fault>> + Send;
+    async fn stage(&self, session: &Session, most: u32) -> Result<Staged, Fault>;
     /// The sessions that wait in a pool, the oldest first; may be a moment old.
-    fn pool(&self, pool: &StagingId) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
+    async fn pool(&self, pool: &StagingId) -> Result<Vec<Session>, Fault>;
     /// Exchanges the session that a claim was given for another one, in one transaction: `given_up` is written over `before`, and `after` is the
     /// claim's session from now on, with everything that the claim took. `staged` is the row that `after` was made of, if it was started ahead.
-    fn exchange(
+    async fn exchange(
         &self,
         before: &Session,
         given_up: &Session,
         after: &Session,
         staged: Option<&Session>,
-    ) -> impl Future<Output = Result<Exchanged, Fault>> + Send;
+    ) -> Result<Exchanged, Fault>;
     /// The IP window with this key; empty when there is none.
-    fn window(&self, key: &str) -> impl Future<Output = Result<Window, Fault>> + Send;
+    async fn window(&self, key: &str) -> Result<Window, Fault>;
     /// The waiting room of this cast as it is now; empty when there is none.
-    fn room(&self, cast: &CastId) -> impl Future<Output = Result<Room, Fault>> + Send;
+    async fn room(&self, cast: &CastId) -> Result<Room, Fault>;
     /// Writes a room over the one with the stamp `seen`, and uses the proof up in the same transaction, if one is given.
-    fn save_room(
+    async fn save_room(
         &self,
         seen: &str,
         after: &Room,
         proof: Option<&Proof>,
-    ) -> impl Future<Output = Result<Seated, Fault>> + Send;
+    ) -> Result<Seated, Fault>;
     /// A sign of life of whoever has this place and was seen after `gone`. Returns the room as it then is; `None` when there is no such place.
-    fn touch_place(
+    async fn touch_place(
         &self,
         cast: &CastId,
         place: &SessionId,
         gone: Timestamp,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Room>, Fault>> + Send;
+    ) -> Result<Option<Room>, Fault>;
     /// Says that a count has all live sessions: those from before its limit was set hold one of it.
-    fn complete_quota(&self, quota: &Quota) -> impl Future<Output = Result<(), Fault>> + Send;
+    async fn complete_quota(&self, quota: &Quota) -> Result<(), Fault>;
     /// How many of this count are taken.
-    fn quota(&self, key: &str) -> impl Future<Output = Result<u64, Fault>> + Send;
+    async fn quota(&self, key: &str) -> Result<u64, Fault>;
     /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
-    fn due_sessions(
-        &self,
-        now: Timestamp,
-        limit: u32,
-    ) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
+    async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault>;
     /// A page of sessions.
-    fn sessions(
+    async fn sessions(
         &self,
         query: &SessionQuery,
         after: Option<&str>,
         limit: u32,
-    ) -> impl Future<Output = Result<Page<Session>, Fault>> + Send;
+    ) -> Result<Page<Session>, Fault>;
     /// How many sessions of a cast were claimed at or after `since`; counts some thousands at most. May be a moment old.
-    fn count_sessions(
-        &self,
-        cast: &CastId,
-        since: Timestamp,
-    ) -> impl Future<Output = Result<Counted, Fault>> + Send;
+    async fn count_sessions(&self, cast: &CastId, since: Timestamp) -> Result<Counted, Fault>;
     /// The sessions with this reference (nearly always one, or none); may be a moment old.
-    fn sessions_by_reference(
-        &self,
-        reference: &Reference,
-    ) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
+    async fn sessions_by_reference(&self, reference: &Reference) -> Result<Vec<Session>, Fault>;
 
     /// Adds refusals to their hourly rows.
-    fn add_refusals(
-        &self,
-        refusals: &[RefusalCount],
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    async fn add_refusals(&self, refusals: &[RefusalCount]) -> Result<(), Fault>;
     /// The hourly rows of one cast (`None`: of keys that no cast has), newest first.
-    fn refusals(
+    async fn refusals(
         &self,
         cast: Option<&CastId>,
         since_hour: i64,
-    ) -> impl Future<Output = Result<Vec<RefusalCount>, Fault>> + Send;
+    ) -> Result<Vec<RefusalCount>, Fault>;
     /// A page of the hourly rows of all casts and of none, newest first, from `since_hour` until before `until_hour`; may be a moment old.
-    fn all_refusals(
+    async fn all_refusals(
         &self,
         since_hour: i64,
         until_hour: i64,
         after: Option<&str>,
         limit: u32,
-    ) -> impl Future<Output = Result<Page<RefusalCount>, Fault>> + Send;
+    ) -> Result<Page<RefusalCount>, Fault>;
 
     /// Writes hours, in this order; the same again changes nothing.
-    fn put_hours(&self, hours: &[(HourOf, Hour)])
-    -> impl Future<Output = Result<(), Fault>> + Send;
+    async fn put_hours(&self, hours: &[(HourOf, Hour)]) -> Result<(), Fault>;
     /// The hours of one cast, or of all together, that were written, the oldest first, from `since_hour` until before `until_hour`.
-    fn hours(
+    async fn hours(
         &self,
         cast: Option<&CastId>,
         since_hour: i64,
         until_hour: i64,
-    ) -> impl Future<Output = Result<Vec<(i64, Hour)>, Fault>> + Send;
+    ) -> Result<Vec<(i64, Hour)>, Fault>;
     /// The newest hour of all casts together that was written.
-    fn newest_hour(&self) -> impl Future<Output = Result<Option<i64>, Fault>> + Send;
+    async fn newest_hour(&self) -> Result<Option<i64>, Fault>;
 
-    /// The record as it is now.
-    fn record<R: Record>(&self, id: &str) -> impl Future<Output = Result<Option<R>, Fault>> + Send;
-    /// A page of all records of a kind, by id.
-    fn records<R: Record>(
+    /// The document of the record of this kind as it is now; callers read it by `record`.
+    async fn record_document(&self, kind: &str, id: &str) -> Result<Option<Value>, Fault>;
+    /// A page of the documents of all records of a kind, by id; callers read them by `records`.
+    async fn record_documents(
         &self,
+        kind: &str,
         after: Option<&str>,
         limit: u32,
-    ) -> impl Future<Output = Result<Page<R>, Fault>> + Send;
-    /// Writes a record over `expected_version`, or as a new one when `None`.
-    fn put_record<R: Record>(
+    ) -> Result<Page<Value>, Fault>;
+    /// Writes the document of a record, which has its `id` and `version`, over `expected_version`, or as a new one when `None`.
+    async fn put_record_document(
         &self,
-        record: &R,
+        kind: &str,
+        document: Value,
         expected_version: Option<u64>,
         audit: Option<&Audit>,
-    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
-    /// Deletes the record of this version.
-    fn delete_record<R: Record>(
+    ) -> Result<Saved, Fault>;
+    /// Deletes the record of this kind with this id and version.
+    async fn delete_record_document(
         &self,
-        record: &R,
+        kind: &str,
+        id: &str,
+        version: u64,
         audit: Option<&Audit>,
-    ) -> impl Future<Output = Result<Saved, Fault>> + Send;
+    ) -> Result<Saved, Fault>;
 
     /// Writes an entry of something that is no change of a cast or a record.
-    fn add_audit(&self, audit: &Audit) -> impl Future<Output = Result<(), Fault>> + Send;
+    async fn add_audit(&self, audit: &Audit) -> Result<(), Fault>;
     /// The entry.
-    fn audit(&self, id: &AuditId) -> impl Future<Output = Result<Option<Audit>, Fault>> + Send;
+    async fn audit(&self, id: &AuditId) -> Result<Option<Audit>, Fault>;
     /// A page of entries, newest first: of all, or of the thing with this id.
-    fn audits(
+    async fn audits(
         &self,
         target: Option<&str>,
         after: Option<&str>,
         limit: u32,
-    ) -> impl Future<Output = Result<Page<Audit>, Fault>> + Send;
+    ) -> Result<Page<Audit>, Fault>;
 
     /// Remembers until `forgotten_at` what was asked for under an idempotency key, and says what was asked for under it first: `print`, or
     /// what came earlier.
-    fn first_request(
+    async fn first_request(
         &self,
         key: &str,
         print: &str,
         forgotten_at: Timestamp,
-    ) -> impl Future<Output = Result<String, Fault>> + Send;
+    ) -> Result<String, Fault>;
 }
 
 /// What a task is started with.
@@ -484,46 +447,35 @@ pub enum Run {
     Unknown(String),
 }
 
-/// A gate being told.
-pub type Telling<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
-
 /// Reaches the gates of sessions that run.
+#[async_trait]
 pub trait Gates: Send + Sync {
     /// Tells the gate of a session that was started ahead whose it is now, by a signed order; again changes nothing. `enter` is the ticket that leads
     /// through the edge to it. Gives why it was not reached, or did not take the order.
-    fn assign<'a>(&'a self, session: &'a SessionId, enter: &'a str, order: &'a str) -> Telling<'a>;
+    async fn assign(&self, session: &SessionId, enter: &str, order: &str) -> Result<(), String>;
     /// Makes the gate of a session read its orders again now instead of at its next report. `enter`
     /// is the ticket that leads through the edge to it. Gives why it was not reached; the next
     /// report then does the same, within a minute.
-    fn refresh<'a>(&'a self, session: &'a SessionId, enter: &'a str) -> Telling<'a>;
+    async fn refresh(&self, session: &SessionId, enter: &str) -> Result<(), String>;
 }
 
 /// Runs tasks.
+#[async_trait]
 pub trait Launcher: Send + Sync {
     /// Starts a task, at most one for a client token.
-    fn run(&self, spec: &TaskSpec) -> impl Future<Output = Run> + Send;
+    async fn run(&self, spec: &TaskSpec) -> Run;
     /// Asks for a task to be stopped; `None` when ECS does not know it (any more).
-    fn stop(
-        &self,
-        arn: &str,
-        reason: &str,
-    ) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
+    async fn stop(&self, arn: &str, reason: &str) -> Result<Option<Task>, Fault>;
     /// The task, running or lately stopped; `None` when ECS does not know it.
-    fn describe(&self, arn: &str) -> impl Future<Output = Result<Option<Task>, Fault>> + Send;
+    async fn describe(&self, arn: &str) -> Result<Option<Task>, Fault>;
     /// All tasks that were started for a session, running or lately stopped.
-    fn find(&self, session: &SessionId) -> impl Future<Output = Result<Vec<Task>, Fault>> + Send;
+    async fn find(&self, session: &SessionId) -> Result<Vec<Task>, Fault>;
     /// The address at which the edge reaches the gate of a session; `None` when that is the address the gate reports from.
-    fn gate_address(
-        &self,
-        session: &SessionId,
-    ) -> impl Future<Output = Result<Option<IpAddr>, Fault>> + Send;
+    async fn gate_address(&self, session: &SessionId) -> Result<Option<IpAddr>, Fault>;
     /// Where administrators read what a session's task has written; `None` when nobody knows.
     fn log_url(&self, session: &Session) -> Option<String>;
     /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
-    fn register(
-        &self,
-        image: &Image,
-    ) -> impl Future<Output = Result<Result<String, String>, Fault>> + Send;
+    async fn register(&self, image: &Image) -> Result<Result<String, String>, Fault>;
 }
 
 /// What is known of a stored archive.
@@ -535,10 +487,8 @@ pub struct Stored {
     pub sha256: Option<String>,
 }
 
-/// An answer that is waited for.
-pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
-
 /// Where the archives of persistent profiles are kept. What is stored under a key is whole, or not there.
+#[async_trait]
 pub trait ProfileFiles: Send + Sync {
     /// A URL from which whoever has it fetches the archive (GET), for some minutes.
     ///
@@ -551,7 +501,7 @@ pub trait ProfileFiles: Send + Sync {
     /// When it cannot be signed.
     fn upload(&self, key: &str, bytes: u64, sha256: &str) -> Result<Upload, Fault>;
     /// What is known of the archive; `None` when it is not there.
-    fn stat<'a>(&'a self, key: &'a str) -> Answering<'a, Option<Stored>>;
+    async fn stat(&self, key: &str) -> Result<Option<Stored>, Fault>;
     /// Deletes the archive, if it is there.
-    fn delete<'a>(&'a self, key: &'a str) -> Answering<'a, ()>;
+    async fn delete(&self, key: &str) -> Result<(), Fault>;
 }

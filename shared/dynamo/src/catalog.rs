@@ -2,7 +2,7 @@
 
 use casting_core::audit::Audit;
 use casting_core::ports::{Fault, Page, Saved};
-use casting_core::record::Record;
+use serde_json::Value;
 
 use crate::audit;
 use crate::fault::{corrupt, refused};
@@ -12,24 +12,21 @@ use crate::rows::{RecordRow, from_item, number, text, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Clause};
 
-pub async fn record<R: Record>(store: &DynamoStore, id: &str) -> Result<Option<R>, Fault> {
+pub async fn record(store: &DynamoStore, kind: &str, id: &str) -> Result<Option<Value>, Fault> {
     let row = store
-        .get::<RecordRow<R>>(
-            "read a record",
-            &store.tables.catalog,
-            after_id(R::KIND, id),
-        )
+        .get::<RecordRow>("read a record", &store.tables.catalog, after_id(kind, id))
         .await?;
-    Ok(row.map(|row| row.record))
+    Ok(row.map(|row| row.document))
 }
 
-pub async fn records<R: Record>(
+pub async fn records(
     store: &DynamoStore,
+    kind: &str,
     after: Option<&str>,
     limit: u32,
-) -> Result<Page<R>, Fault> {
+) -> Result<Page<Value>, Fault> {
     const WHAT: &str = "list records";
-    let mut stretch = of_kind(store, R::KIND);
+    let mut stretch = of_kind(store, kind);
     if let Some(after) = after {
         let is_id = !after.is_empty()
             && after
@@ -38,23 +35,22 @@ pub async fn records<R: Record>(
         if !is_id {
             return Err(refused(WHAT, "not a page of ours"));
         }
-        stretch.after = Some(after_id(R::KIND, after));
+        stretch.after = Some(after_id(kind, after));
     }
     let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
     let items = items
         .into_iter()
-        .map(|item| from_item::<RecordRow<R>>(WHAT, item).map(|row| row.record))
+        .map(|item| from_item::<RecordRow>(WHAT, item))
         .collect::<Result<Vec<_>, _>>()?;
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|record| record.id().to_owned());
+    let next = items.last().filter(|_| more).and_then(RecordRow::id);
+    let items = items.into_iter().map(|row| row.document).collect();
     Ok(Page { items, next })
 }
 
-pub async fn put_record<R: Record>(
+pub async fn put_record(
     store: &DynamoStore,
-    record: &R,
+    kind: &str,
+    document: Value,
     expected_version: Option<u64>,
     audit: Option<&Audit>,
 ) -> Result<Saved, Fault> {
@@ -62,7 +58,7 @@ pub async fn put_record<R: Record>(
     let clause = expected_version.map_or_else(|| Clause::when(names::IS_NEW), is_version);
     let (catalog, row) = (
         &store.tables.catalog,
-        to_item(WHAT, &RecordRow::from(record))?,
+        to_item(WHAT, &RecordRow::new(kind, document))?,
     );
     let Some(audit) = audit else {
         return Ok(store.put(WHAT, catalog, row, clause).await?.into());
@@ -70,14 +66,16 @@ pub async fn put_record<R: Record>(
     told(WHAT, store, write::put(WHAT, catalog, row, clause)?, audit).await
 }
 
-pub async fn delete_record<R: Record>(
+pub async fn delete_record(
     store: &DynamoStore,
-    record: &R,
+    kind: &str,
+    id: &str,
+    version: u64,
     audit: Option<&Audit>,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "delete a record";
-    let (catalog, key) = (&store.tables.catalog, after_id(R::KIND, record.id()));
-    let clause = is_version(record.version());
+    let (catalog, key) = (&store.tables.catalog, after_id(kind, id));
+    let clause = is_version(version);
     let Some(audit) = audit else {
         return Ok(store.delete(WHAT, catalog, key, clause).await?.into());
     };

@@ -8,13 +8,13 @@ use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::hours::Hour;
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
-use casting_core::record::Record;
 use casting_core::room::Room;
 use casting_core::session::{LEDGER_SECONDS, Owner, Session};
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::fault::{corrupt, refused};
 use crate::names;
@@ -282,19 +282,22 @@ pub struct ProofRow {
 
 /// Table `catalog`: a record of any kind.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "R: DeserializeOwned"))]
-pub struct RecordRow<R> {
+pub struct RecordRow {
     kind: String,
     #[serde(flatten)]
-    pub record: R,
+    pub document: Value,
 }
 
-impl<R: Record> From<&R> for RecordRow<R> {
-    fn from(record: &R) -> Self {
+impl RecordRow {
+    pub fn new(kind: &str, document: Value) -> Self {
         Self {
-            kind: R::KIND.to_owned(),
-            record: record.clone(),
+            kind: kind.to_owned(),
+            document,
         }
+    }
+
+    pub fn id(&self) -> Option<String> {
+        Some(self.document.get("id")?.as_str()?.to_owned())
     }
 }
 
@@ -386,6 +389,7 @@ pub(crate) mod tests {
     use casting_core::ids::GroupId;
     use casting_core::network::{NetworkName, Placement};
     use casting_core::quota::{Held, QuotaKind};
+    use casting_core::record::Record;
     use casting_core::session::{
         Charge, EndReason, Endpoint, Go, Launch, LaunchNetwork, TaskRef, TaskStatus,
     };
@@ -399,6 +403,16 @@ pub(crate) mod tests {
     fn back<R: Serialize + DeserializeOwned>(row: &R) -> (Item, R) {
         let item = to_item("test", row).expect("written");
         (item.clone(), from_item("test", item).expect("read"))
+    }
+
+    fn record_back<R: Record>(record: &R) -> (Item, R) {
+        let document = serde_json::to_value(record).expect("JSON");
+        let (item, row) = back(&RecordRow::new(R::KIND, document));
+        assert_eq!(row.id().as_deref(), Some(record.id()));
+        (
+            item,
+            serde_json::from_value(row.document).expect("the record"),
+        )
     }
 
     fn audit() -> Audit {
@@ -602,22 +616,16 @@ pub(crate) mod tests {
         ] {
             assert_eq!(back(&RoomRow::new(&room, NOON)).1.room, room);
         }
-        assert_eq!(back(&RecordRow::from(&image(1))).1.record, image(1));
-        assert_eq!(
-            back(&RecordRow::from(&Group::all_users())).1.record,
-            Group::all_users()
-        );
-        assert_eq!(
-            back(&RecordRow::from(&System::default())).1.record,
-            System::default()
-        );
+        assert_eq!(record_back(&image(1)).1, image(1));
+        assert_eq!(record_back(&Group::all_users()).1, Group::all_users());
+        assert_eq!(record_back(&System::default()).1, System::default());
         let settings = ApiKeySettings {
             name: "ci".into(),
             scopes: [Scope::Read].into(),
             expires_at: Some(NOON),
         };
         let key = ApiKey::issue(&SeededEntropy::new(1), NOON, settings).0;
-        assert_eq!(back(&RecordRow::from(&key)).1.record, key);
+        assert_eq!(record_back(&key).1, key);
         let hour = Hour {
             launched: 3,
             refused: [("busy".to_owned(), 2)].into(),
@@ -729,7 +737,7 @@ pub(crate) mod tests {
             "claims" => vec![back(&refusal).0],
             "limits" => vec![back(&WindowRow::new(&window, NOON, NOON)).0],
             "audit" => vec![back(&AuditRow::new("test", &audit()).expect("written")).0],
-            _ => vec![back(&RecordRow::from(&image(1))).0],
+            _ => vec![record_back(&image(1)).0],
         };
         for table in TABLES {
             for attribute in table.attributes() {

@@ -1,5 +1,6 @@
 //! Owns `DynamoStore` and its list of verbs. Must not know how any of them is done: each noun has its file.
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use casting_core::audit::{Audit, AuditId};
 use casting_core::captcha::Proof;
@@ -12,11 +13,11 @@ use casting_core::ports::{
     Staged, Store,
 };
 use casting_core::quota::Quota;
-use casting_core::record::Record;
 use casting_core::room::Room;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::window::Window;
+use serde_json::Value;
 
 use crate::schema::TableNames;
 use crate::{audit, casts, catalog, hours, limits, pool, refusals, reserve, room, sessions};
@@ -56,6 +57,7 @@ impl DynamoStore {
     }
 }
 
+#[async_trait]
 impl Store for DynamoStore {
     async fn cast_by_key(&self, key: &CastKey) -> Result<Option<Cast>, Fault> {
         casts::by_key(self, key).await
@@ -229,29 +231,37 @@ impl Store for DynamoStore {
         hours::newest(self).await
     }
 
-    async fn record<R: Record>(&self, id: &str) -> Result<Option<R>, Fault> {
-        catalog::record(self, id).await
+    async fn record_document(&self, kind: &str, id: &str) -> Result<Option<Value>, Fault> {
+        catalog::record(self, kind, id).await
     }
 
-    async fn records<R: Record>(&self, after: Option<&str>, limit: u32) -> Result<Page<R>, Fault> {
-        catalog::records(self, after, limit).await
-    }
-
-    async fn put_record<R: Record>(
+    async fn record_documents(
         &self,
-        record: &R,
+        kind: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Value>, Fault> {
+        catalog::records(self, kind, after, limit).await
+    }
+
+    async fn put_record_document(
+        &self,
+        kind: &str,
+        document: Value,
         expected_version: Option<u64>,
         audit: Option<&Audit>,
     ) -> Result<Saved, Fault> {
-        catalog::put_record(self, record, expected_version, audit).await
+        catalog::put_record(self, kind, document, expected_version, audit).await
     }
 
-    async fn delete_record<R: Record>(
+    async fn delete_record_document(
         &self,
-        record: &R,
+        kind: &str,
+        id: &str,
+        version: u64,
         audit: Option<&Audit>,
     ) -> Result<Saved, Fault> {
-        catalog::delete_record(self, record, audit).await
+        catalog::delete_record(self, kind, id, version, audit).await
     }
 
     async fn add_audit(&self, audit: &Audit) -> Result<(), Fault> {

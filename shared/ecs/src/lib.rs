@@ -22,6 +22,7 @@ pub mod settings;
 
 use std::net::IpAddr;
 
+use async_trait::async_trait;
 use aws_sdk_ecs::Client;
 use casting_core::ids::SessionId;
 use casting_core::image::Image;
@@ -44,6 +45,7 @@ impl EcsLauncher {
     }
 }
 
+#[async_trait]
 impl Launcher for EcsLauncher {
     async fn run(&self, spec: &TaskSpec) -> Run {
         self.run_task(spec).await

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use casting_core::captcha::{
-    CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Verifying,
+    CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, CaptchaVerifier,
 };
 use casting_core::time::Timestamp;
 use data_encoding::BASE64URL_NOPAD;
@@ -50,6 +51,7 @@ impl Captchas {
     }
 }
 
+#[async_trait]
 impl CaptchaVerifier for Captchas {
     fn challenge(
         &self,
@@ -63,15 +65,13 @@ impl CaptchaVerifier for Captchas {
         }
     }
 
-    fn verify<'a>(&'a self, check: CaptchaCheck<'a>) -> Verifying<'a> {
-        Box::pin(async move {
-            if check.token.len() > MAX_TOKEN_BYTES {
-                return CaptchaVerdict::Failed("the token is too long".into());
-            }
-            match check.settings.kind {
-                CaptchaKind::Altcha => self.altcha.verify(check.token, check.bound_to, check.now),
-                _ => siteverify::verify(&self.client, self.secret.as_deref(), &check).await,
-            }
-        })
+    async fn verify(&self, check: CaptchaCheck<'_>) -> CaptchaVerdict {
+        if check.token.len() > MAX_TOKEN_BYTES {
+            return CaptchaVerdict::Failed("the token is too long".into());
+        }
+        match check.settings.kind {
+            CaptchaKind::Altcha => self.altcha.verify(check.token, check.bound_to, check.now),
+            _ => siteverify::verify(&self.client, self.secret.as_deref(), &check).await,
+        }
     }
 }

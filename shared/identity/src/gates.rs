@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use casting_core::ids::SessionId;
-use casting_core::ports::{Gates, Telling};
+use casting_core::ports::Gates;
 use http::header::COOKIE;
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -61,13 +62,16 @@ impl HttpGates {
     }
 }
 
+#[async_trait]
 impl Gates for HttpGates {
-    fn assign<'a>(&'a self, session: &'a SessionId, enter: &'a str, order: &'a str) -> Telling<'a> {
-        Box::pin(self.post(session, "/.cast/assign", enter, order.to_owned()))
+    async fn assign(&self, session: &SessionId, enter: &str, order: &str) -> Result<(), String> {
+        self.post(session, "/.cast/assign", enter, order.to_owned())
+            .await
     }
 
-    fn refresh<'a>(&'a self, session: &'a SessionId, enter: &'a str) -> Telling<'a> {
-        Box::pin(self.post(session, "/.cast/refresh", enter, String::new()))
+    async fn refresh(&self, session: &SessionId, enter: &str) -> Result<(), String> {
+        self.post(session, "/.cast/refresh", enter, String::new())
+            .await
     }
 }
 

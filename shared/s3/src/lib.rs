@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
@@ -14,7 +15,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use casting_core::Upload;
-use casting_core::ports::{Answering, Fault, FaultKind, ProfileFiles, Stored};
+use casting_core::ports::{Fault, FaultKind, ProfileFiles, Stored};
 use casting_core::time::Clock;
 use data_encoding::{BASE64, HEXLOWER};
 use reqwest::{Client, Method, Response, StatusCode};
@@ -151,6 +152,7 @@ impl Bucket {
     }
 }
 
+#[async_trait]
 impl ProfileFiles for Bucket {
     fn download(&self, key: &str) -> Result<String, Fault> {
         Ok(self.sign(&Method::GET, key, &[])?.into())
@@ -175,44 +177,40 @@ impl ProfileFiles for Bucket {
         })
     }
 
-    fn stat<'a>(&'a self, key: &'a str) -> Answering<'a, Option<Stored>> {
-        Box::pin(async move {
-            let answer = self
-                .ask(Method::HEAD, key, &[(CHECKSUM_MODE, "ENABLED")])
-                .await?;
-            match answer.status() {
-                StatusCode::OK => {
-                    let text = |name: &str| {
-                        answer
-                            .headers()
-                            .get(name)
-                            .and_then(|value| value.to_str().ok())
-                    };
-                    let bytes = text("content-length").and_then(|text| text.parse().ok());
-                    let sum = text(CHECKSUM).and_then(|text| BASE64.decode(text.as_bytes()).ok());
-                    let bytes = bytes.ok_or_else(|| unavailable("S3 told no size".to_owned()))?;
-                    Ok(Some(Stored {
-                        bytes,
-                        sha256: sum.map(|sum| HEXLOWER.encode(&sum)),
-                    }))
-                }
-                // Whoever may not list a bucket is told 403 of what is not there.
-                StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
-                status => Err(answered(status)),
+    async fn stat(&self, key: &str) -> Result<Option<Stored>, Fault> {
+        let answer = self
+            .ask(Method::HEAD, key, &[(CHECKSUM_MODE, "ENABLED")])
+            .await?;
+        match answer.status() {
+            StatusCode::OK => {
+                let text = |name: &str| {
+                    answer
+                        .headers()
+                        .get(name)
+                        .and_then(|value| value.to_str().ok())
+                };
+                let bytes = text("content-length").and_then(|text| text.parse().ok());
+                let sum = text(CHECKSUM).and_then(|text| BASE64.decode(text.as_bytes()).ok());
+                let bytes = bytes.ok_or_else(|| unavailable("S3 told no size".to_owned()))?;
+                Ok(Some(Stored {
+                    bytes,
+                    sha256: sum.map(|sum| HEXLOWER.encode(&sum)),
+                }))
             }
-        })
+            // Whoever may not list a bucket is told 403 of what is not there.
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
+            status => Err(answered(status)),
+        }
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> Answering<'a, ()> {
-        Box::pin(async move {
-            let answer = self.ask(Method::DELETE, key, &[]).await?;
-            let gone = answer.status().is_success() || answer.status() == StatusCode::NOT_FOUND;
-            if gone {
-                Ok(())
-            } else {
-                Err(answered(answer.status()))
-            }
-        })
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        let answer = self.ask(Method::DELETE, key, &[]).await?;
+        let gone = answer.status().is_success() || answer.status() == StatusCode::NOT_FOUND;
+        if gone {
+            Ok(())
+        } else {
+            Err(answered(answer.status()))
+        }
     }
 }
 

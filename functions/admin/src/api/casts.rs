@@ -3,7 +3,7 @@
 use casting_core::form::line;
 use casting_core::ids::ImageId;
 use casting_core::listing::CastOrder;
-use casting_core::ports::{Launcher, Page, Store};
+use casting_core::ports::Page;
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
@@ -16,7 +16,7 @@ use crate::service::trials;
 use crate::service::version::{self, Precondition};
 
 /// Casts, a page at a time.
-pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
     let (paging, asked) = query::read(call.visit, asked)?;
     let page = paging.checked(
         casts::list(
@@ -74,7 +74,7 @@ pub(crate) fn terminates(query: &mut Query) -> bool {
 }
 
 /// A new cast: 201 with its address.
-pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(made(
         call,
         &casts::create(&call.service, &call.document()?).await?,
@@ -82,7 +82,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 }
 
 /// A cast like this one: 201 with its address.
-pub(crate) async fn copy<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn copy(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(made(
         call,
         &casts::copy(&call.service, call.id, &call.optional_document()?).await?,
@@ -90,9 +90,7 @@ pub(crate) async fn copy<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 }
 
 /// Another key: 201 with the cast as it is then.
-pub(crate) async fn rotate_key<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn rotate_key(call: &Call<'_>) -> Result<Reply, Failure> {
     let edited = casts::rotate_key(
         &call.service,
         call.id,
@@ -104,13 +102,13 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
 }
 
 /// One cast.
-pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
     let read = casts::read(&call.service, call.id).await?;
     Ok(show(call, StatusCode::OK, &read))
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
     let edited = casts::change(
         &call.service,
         call.id,
@@ -122,7 +120,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 }
 
 /// Deletes a cast; `?terminate=true` ends its live sessions too.
-pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
     let terminate = query::read(call.visit, terminates)?;
     casts::delete(
         &call.service,
@@ -135,25 +133,22 @@ pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 }
 
 /// What every rule would say of a made-up visit.
-pub(crate) async fn try_link<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn try_link(call: &Call<'_>) -> Result<Reply, Failure> {
     let steps = trials::run(&call.service, call.id, &call.document()?).await?;
     Ok(reply::json(StatusCode::OK, &trials::view(&steps)))
 }
 
-fn made<S: Store, L: Launcher>(call: &Call<'_, S, L>, edited: &Edited) -> Reply {
+fn made(call: &Call<'_>, edited: &Edited) -> Reply {
     let mut reply = show(call, StatusCode::CREATED, edited);
     reply::set_location(&mut reply, &format!("/api/admin/casts/{}", edited.cast.id));
     reply
 }
 
-fn show<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-    status: StatusCode,
-    edited: &Edited,
-) -> Reply {
-    let mut reply = reply::json(status, &edited.view(&call.service.casting.terms.public_url));
+fn show(call: &Call<'_>, status: StatusCode, edited: &Edited) -> Reply {
+    let mut reply = reply::json(
+        status,
+        &edited.view(&call.service.control_plane.terms.public_url),
+    );
     version::set_cast(&mut reply, &edited.cast);
     reply
 }

@@ -5,7 +5,6 @@ use casting_core::cast::Cast;
 use casting_core::hours::{Hour, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
 use casting_core::json_schema;
-use casting_core::ports::{Launcher, Store};
 use casting_core::time::Timestamp;
 use casting_web::{Mistake, Problem, Reply, reply};
 use futures_util::try_join;
@@ -26,9 +25,7 @@ const DAY: u64 = 86_400;
 const LONGEST_SPAN: u64 = 92 * DAY;
 
 /// `/casts/{id}/claims`; the id `unknown` stands for keys that no cast has. Works for deleted casts too.
-pub(crate) async fn list_of_cast<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn list_of_cast(call: &Call<'_>) -> Result<Reply, Failure> {
     let of = if call.id == "unknown" {
         ClaimsOf::Unknown
     } else {
@@ -38,30 +35,26 @@ pub(crate) async fn list_of_cast<S: Store, L: Launcher>(
     show(
         call,
         &paging,
-        filters.of(of, call.service.casting.clock.now()),
+        filters.of(of, call.service.control_plane.clock.now()),
     )
     .await
 }
 
 /// `/claims`, of all casts or of `?cast=`.
-pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
     let ((paging, filters), cast) = query::read(call.visit, asked_of_all)?;
     show(
         call,
         &paging,
         filters.of(
             cast.map_or(ClaimsOf::All, ClaimsOf::Cast),
-            call.service.casting.clock.now(),
+            call.service.control_plane.clock.now(),
         ),
     )
     .await
 }
 
-async fn show<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-    paging: &Paging,
-    asked: ClaimsAsked,
-) -> Result<Reply, Failure> {
+async fn show(call: &Call<'_>, paging: &Paging, asked: ClaimsAsked) -> Result<Reply, Failure> {
     let found = paging.checked(
         claims::list(
             &call.service,
@@ -141,25 +134,18 @@ pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) 
 }
 
 /// `/casts/{id}/statistics`.
-pub(crate) async fn statistics_of_cast<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn statistics_of_cast(call: &Call<'_>) -> Result<Reply, Failure> {
     let cast = casts::find(&call.service, call.id).await?;
     tell(call, Some(&cast)).await
 }
 
 /// `/statistics`.
-pub(crate) async fn statistics<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn statistics(call: &Call<'_>) -> Result<Reply, Failure> {
     tell(call, None).await
 }
 
-async fn tell<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-    cast: Option<&Cast>,
-) -> Result<Reply, Failure> {
-    let now = call.service.casting.clock.now();
+async fn tell(call: &Call<'_>, cast: Option<&Cast>) -> Result<Reply, Failure> {
+    let now = call.service.control_plane.clock.now();
     let (since, until) = query::read(call.visit, span)?;
     let until = until.unwrap_or(now);
     let since = since.unwrap_or_else(|| until.minus_seconds(DAY - 1));
@@ -177,7 +163,7 @@ async fn tell<S: Store, L: Launcher>(
     let history = async {
         Ok(call
             .service
-            .casting
+            .control_plane
             .history(cast.map(|cast| &cast.id), since, until)
             .await?)
     };

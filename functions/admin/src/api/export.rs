@@ -1,7 +1,7 @@
 //! Owns claims as a file: CSV for spreadsheets, JSON for programs. Must not know how claims are found.
 
 use casting_core::ids::CastId;
-use casting_core::ports::{Launcher, Page, RefusalCount, Store};
+use casting_core::ports::{Page, RefusalCount};
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_web::{Reply, reply};
@@ -47,11 +47,11 @@ const COLUMNS: [(&str, &str); 22] = [
 ];
 
 /// `/claims/export?format=csv|json`, with the filters of `/claims`.
-pub(crate) async fn claims<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn claims(call: &Call<'_>) -> Result<Reply, Failure> {
     let (((paging, filters), cast), is_csv) = query::read(call.visit, asked)?;
     let asked = filters.of(
         cast.map_or(ClaimsOf::All, ClaimsOf::Cast),
-        call.service.casting.clock.now(),
+        call.service.control_plane.clock.now(),
     );
     let mut found =
         paging.checked(verbs::list(&call.service, &asked, paging.cursor.as_deref(), 100).await)?;

@@ -2,7 +2,6 @@
 
 use casting_core::image::Image;
 use casting_core::image_form;
-use casting_core::ports::{Launcher, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
@@ -13,11 +12,11 @@ use crate::service::images;
 use crate::service::version::{self, Precondition};
 
 /// All images, a page at a time.
-pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
     let paging = query::read(call.visit, Paging::asked)?;
     let page = call
         .service
-        .casting
+        .control_plane
         .store
         .records::<Image>(paging.cursor.as_deref(), paging.limit)
         .await;
@@ -26,14 +25,14 @@ pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 }
 
 /// A new image: 201 with its address.
-pub(crate) async fn create<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show_made(
         &images::create(&call.service, &call.document()?).await?,
     ))
 }
 
 /// One image.
-pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show(
         StatusCode::OK,
         &images::find(&call.service, call.id).await?,
@@ -41,7 +40,7 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show(
         StatusCode::OK,
         &images::change(
@@ -55,16 +54,14 @@ pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Resu
 }
 
 /// Registers its container anew: 201 with the image as it then is, and its address.
-pub(crate) async fn register<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn register(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show_made(
         &images::register_anew(&call.service, call.id, &Precondition::of(call.visit)).await?,
     ))
 }
 
 /// Deletes an image that nothing uses.
-pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
     images::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }

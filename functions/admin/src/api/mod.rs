@@ -14,12 +14,11 @@ pub(crate) mod records;
 pub(crate) mod sessions;
 mod settings;
 
-use casting_core::Casting;
+use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::api_key::ApiKey;
 use casting_core::group::Group;
 use casting_core::network::Network;
-use casting_core::ports::{Launcher, Store};
 use casting_core::staging::Staging;
 use casting_web::{
     Access, Matched, Problem, Reply, Request, RequestContext, RouteName, body, reply,
@@ -36,9 +35,9 @@ use crate::service::failure::Failure;
 const REQUEST_KEY: usize = 200;
 
 /// One request of somebody who may make it.
-pub(crate) struct Call<'a, S, L> {
+pub(crate) struct Call<'a> {
     /// Where they stand.
-    pub(crate) service: AdminService<'a, S, L>,
+    pub(crate) service: AdminService<'a>,
     /// The request, as far as it is not its body.
     pub(crate) visit: &'a RequestContext,
     /// What stands for `{id}` in the path, as sent.
@@ -46,19 +45,19 @@ pub(crate) struct Call<'a, S, L> {
     request: &'a Request,
 }
 
-impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
+impl<'a> Call<'a> {
     /// Lets in whoever the route lets in. Reading can also be asked for by somebody who has signed in to the console; whatever changes
     /// something needs a key in a header, which no other site's page can make a browser send.
     async fn admit(
-        casting: &'a Casting<S, L>,
+        control_plane: &'a ControlPlane,
         visit: &'a RequestContext,
         request: &'a Request,
         matched: &Matched<'a>,
     ) -> Result<Self, Failure> {
         let reads = matches!(visit.method, Method::GET | Method::HEAD);
         let admitted = match visit.api_key() {
-            None if reads => door::by_cookie(casting, visit).await?,
-            _ => door::by_key(casting, visit).await?,
+            None if reads => door::by_cookie(control_plane, visit).await?,
+            _ => door::by_key(control_plane, visit).await?,
         };
         if matched.route.access.admits(&admitted.actor) == Some(false) {
             return Err(Failure::forbidden(needed(matched.route.access)));
@@ -78,7 +77,7 @@ impl<'a, S: Store, L: Launcher> Call<'a, S, L> {
             },
         };
         let service = AdminService {
-            casting,
+            control_plane,
             actor: admitted.actor,
             request_key,
         };
@@ -131,8 +130,8 @@ pub(crate) fn needed(access: Access) -> String {
 ///
 /// # Errors
 /// What kept it from being done.
-pub(crate) async fn answer<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+pub(crate) async fn answer(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     request: &Request,
     matched: &Matched<'_>,
@@ -140,22 +139,19 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
     if matched.route.name == RouteName::ReadOpenApi {
         return Ok(openapi::show(visit));
     }
-    let call = Call::admit(casting, visit, request, matched).await?;
+    let call = Call::admit(control_plane, visit, request, matched).await?;
     let mut reply = match walk(&call, matched).await {
         Ok(reply) => reply,
         Err(failure) => failure
-            .into_problem(|code| casting.draw_reference(code, None))
+            .into_problem(|code| control_plane.draw_reference(code, None))
             .reply(),
     };
-    let limit = casting.calls_left(&call.service.actor).await;
+    let limit = control_plane.calls_left(&call.service.actor).await;
     reply::set_rate_limits(&mut reply, limit.as_slice());
     Ok(reply)
 }
 
-async fn walk<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-    matched: &Matched<'_>,
-) -> Result<Reply, Failure> {
+async fn walk(call: &Call<'_>, matched: &Matched<'_>) -> Result<Reply, Failure> {
     query::read(call.visit, |query| openapi::asks(matched.route.name)(query))?;
     match matched.route.name {
         RouteName::ReadMe => people::me(call),
@@ -172,19 +168,19 @@ async fn walk<S: Store, L: Launcher>(
         RouteName::ExportClaims => export::claims(call).await,
         RouteName::ReadCastStatistics => claims::statistics_of_cast(call).await,
         RouteName::ReadStatistics => claims::statistics(call).await,
-        RouteName::ListGroups => records::list::<Group, S, L>(call).await,
-        RouteName::CreateGroup => records::create::<Group, S, L>(call).await,
-        RouteName::ReadGroup => records::read::<Group, S, L>(call).await,
-        RouteName::ChangeGroup => records::change::<Group, S, L>(call).await,
+        RouteName::ListGroups => records::list::<Group>(call).await,
+        RouteName::CreateGroup => records::create::<Group>(call).await,
+        RouteName::ReadGroup => records::read::<Group>(call).await,
+        RouteName::ChangeGroup => records::change::<Group>(call).await,
         RouteName::DeleteGroup => records::delete_group(call).await,
-        RouteName::ListNetworks => records::list::<Network, S, L>(call).await,
-        RouteName::CreateNetwork => records::create::<Network, S, L>(call).await,
-        RouteName::ReadNetwork => records::read::<Network, S, L>(call).await,
-        RouteName::ChangeNetwork => records::change::<Network, S, L>(call).await,
+        RouteName::ListNetworks => records::list::<Network>(call).await,
+        RouteName::CreateNetwork => records::create::<Network>(call).await,
+        RouteName::ReadNetwork => records::read::<Network>(call).await,
+        RouteName::ChangeNetwork => records::change::<Network>(call).await,
         RouteName::DeleteNetwork => records::delete_network(call).await,
-        RouteName::ListStagingConfigs => records::list::<Staging, S, L>(call).await,
+        RouteName::ListStagingConfigs => records::list::<Staging>(call).await,
         RouteName::CreateStagingConfig => records::create_staging(call).await,
-        RouteName::ReadStagingConfig => records::read::<Staging, S, L>(call).await,
+        RouteName::ReadStagingConfig => records::read::<Staging>(call).await,
         RouteName::ChangeStagingConfig => records::change_staging(call).await,
         RouteName::DeleteStagingConfig => records::delete_staging(call).await,
         RouteName::ReadPool => records::read_pool(call).await,
@@ -207,10 +203,10 @@ async fn walk<S: Store, L: Launcher>(
         RouteName::StopSession => sessions::stop(call).await,
         RouteName::UnshareSession => sessions::unshare(call).await,
         RouteName::AdminWatchSession => sessions::watch(call).await,
-        RouteName::ListApiKeys => records::list::<ApiKey, S, L>(call).await,
+        RouteName::ListApiKeys => records::list::<ApiKey>(call).await,
         RouteName::CreateApiKey => people::create_api_key(call).await,
-        RouteName::ReadApiKey => records::read::<ApiKey, S, L>(call).await,
-        RouteName::ChangeApiKey => records::change::<ApiKey, S, L>(call).await,
+        RouteName::ReadApiKey => records::read::<ApiKey>(call).await,
+        RouteName::ChangeApiKey => records::change::<ApiKey>(call).await,
         RouteName::DeleteApiKey => people::delete_api_key(call).await,
         RouteName::ListAudit => people::list_audit(call).await,
         RouteName::ReadAudit => people::read_audit(call).await,

@@ -4,7 +4,7 @@ use casting_core::actor::{ActorKind, Scope};
 use casting_core::api_key_form;
 use casting_core::form::plain;
 use casting_core::persistent_profile::PersistentProfile;
-use casting_core::ports::{Launcher, Page, Store};
+use casting_core::ports::Page;
 use casting_core::profile::Profile;
 use casting_core::{json_schema, shape};
 use casting_web::{Reply, reply};
@@ -19,7 +19,7 @@ use crate::service::version::{self, Precondition};
 use crate::service::{api_keys, audits, profiles, users};
 
 /// Who calls, and what they may do.
-pub(crate) fn me<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) fn me(call: &Call<'_>) -> Result<Reply, Failure> {
     let actor = &call.service.actor;
     let scopes: Vec<&str> = actor.scopes.iter().copied().map(Scope::as_str).collect();
     Ok(reply::json(
@@ -39,7 +39,7 @@ pub(crate) fn me_schema() -> Value {
 }
 
 /// Users who have logged in, or with `?kind=anonymous` those who were minted for a claim.
-pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
     let (paging, is_anonymous) = query::read(call.visit, asked_users)?;
     if is_anonymous {
         let page = paging.checked(
@@ -68,7 +68,7 @@ pub(crate) fn asked_users(query: &mut Query) -> (Paging, bool) {
 }
 
 /// One user.
-pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
         &users::find(&call.service, call.id).await?,
@@ -76,16 +76,14 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 }
 
 /// Forgets a user; `?terminate=true` ends their live sessions first.
-pub(crate) async fn delete<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
     let terminate = query::read(call.visit, casts::terminates)?;
     users::delete(&call.service, call.id, terminate).await?;
     Ok(reply::no_content())
 }
 
 /// The profiles of a user; all of them, because there is one for each image at most.
-pub(crate) async fn profiles<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn profiles(call: &Call<'_>) -> Result<Reply, Failure> {
     let page = Page {
         items: profiles::list(&call.service, call.id).await?,
         next: None,
@@ -94,9 +92,7 @@ pub(crate) async fn profiles<S: Store, L: Launcher>(
 }
 
 /// Lets an earlier archive of a profile hold again.
-pub(crate) async fn restore_profile<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn restore_profile(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
         &profiles::restore(&call.service, call.id, &call.document()?)
@@ -106,17 +102,13 @@ pub(crate) async fn restore_profile<S: Store, L: Launcher>(
 }
 
 /// Deletes a profile and its archives.
-pub(crate) async fn delete_profile<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn delete_profile(call: &Call<'_>) -> Result<Reply, Failure> {
     profiles::delete(&call.service, call.id).await?;
     Ok(reply::no_content())
 }
 
 /// A new API key: 201 with its text in `key`, this once.
-pub(crate) async fn create_api_key<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn create_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
     let (key, text) = api_keys::create(&call.service, &call.document()?).await?;
     let mut view = api_key_form::view(&key);
     view["key"] = json!(text);
@@ -127,17 +119,13 @@ pub(crate) async fn create_api_key<S: Store, L: Launcher>(
 }
 
 /// Deletes an API key; it opens nothing from now on.
-pub(crate) async fn delete_api_key<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn delete_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
     api_keys::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
 /// Who changed what, the newest first; `?target=` is the id of what was changed.
-pub(crate) async fn list_audit<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn list_audit(call: &Call<'_>) -> Result<Reply, Failure> {
     let (paging, target) = query::read(call.visit, asked_audit)?;
     let page = paging.checked(
         audits::list(
@@ -164,9 +152,7 @@ pub(crate) fn asked_audit(query: &mut Query) -> (Paging, Option<String>) {
 }
 
 /// One change.
-pub(crate) async fn read_audit<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn read_audit(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
         &audits::view(&audits::find(&call.service, call.id).await?),
@@ -174,9 +160,7 @@ pub(crate) async fn read_audit<S: Store, L: Launcher>(
 }
 
 /// Takes a change back.
-pub(crate) async fn undo_audit<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn undo_audit(call: &Call<'_>) -> Result<Reply, Failure> {
     audits::undo(&call.service, call.id).await?;
     Ok(reply::no_content())
 }

@@ -1,6 +1,5 @@
 //! Owns the records of the API that are nothing but their settings. Must not know which values are possible, or how a record is written.
 
-use casting_core::ports::{Launcher, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
@@ -13,49 +12,38 @@ use crate::service::version::{self, Precondition};
 use crate::service::{pools, staging};
 
 /// All of a kind, a page at a time.
-pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn list<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
     let paging = query::read(call.visit, Paging::asked)?;
-    let page = paging.checked(
-        records::list::<R, S, L>(&call.service, paging.cursor.as_deref(), paging.limit).await,
-    )?;
+    let page = paging
+        .checked(records::list::<R>(&call.service, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, R::view))
 }
 
 /// A new one: 201 with its address.
-pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn create<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(made(
-        &records::create::<R, S, L>(&call.service, &call.document()?).await?,
+        &records::create::<R>(&call.service, &call.document()?).await?,
     ))
 }
 
 /// A new staging config: 201 with its address.
-pub(crate) async fn create_staging<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn create_staging(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(made(
         &staging::create(&call.service, &call.document()?).await?,
     ))
 }
 
 /// One of them.
-pub(crate) async fn read<R: Editable, S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn read<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show(
         StatusCode::OK,
-        &records::find::<R, S, L>(&call.service, call.id).await?.0,
+        &records::find::<R>(&call.service, call.id).await?.0,
     ))
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
-    let record = records::change::<R, S, L>(
+pub(crate) async fn change<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
+    let record = records::change::<R>(
         &call.service,
         call.id,
         &call.document()?,
@@ -66,9 +54,7 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
 }
 
 /// Changes what the document names of a staging config.
-pub(crate) async fn change_staging<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn change_staging(call: &Call<'_>) -> Result<Reply, Failure> {
     let record = staging::change(
         &call.service,
         call.id,
@@ -80,17 +66,13 @@ pub(crate) async fn change_staging<S: Store, L: Launcher>(
 }
 
 /// Deletes a staging config, with all that waits in its pool.
-pub(crate) async fn delete_staging<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn delete_staging(call: &Call<'_>) -> Result<Reply, Failure> {
     staging::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }
 
 /// What a staging config keeps ready, and how it has fared.
-pub(crate) async fn read_pool<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn read_pool(call: &Call<'_>) -> Result<Reply, Failure> {
     let (staging, pool) = pools::read(&call.service, call.id).await?;
     Ok(reply::json(
         StatusCode::OK,
@@ -106,18 +88,14 @@ pub(crate) fn forces(query: &mut Query) -> bool {
 }
 
 /// Deletes a group; `?force=true` also one that others name.
-pub(crate) async fn delete_group<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn delete_group(call: &Call<'_>) -> Result<Reply, Failure> {
     let force = query::read(call.visit, forces)?;
     records::delete_group(&call.service, call.id, &Precondition::of(call.visit), force).await?;
     Ok(reply::no_content())
 }
 
 /// Deletes a network that nothing uses.
-pub(crate) async fn delete_network<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn delete_network(call: &Call<'_>) -> Result<Reply, Failure> {
     records::delete_network(&call.service, call.id, &Precondition::of(call.visit)).await?;
     Ok(reply::no_content())
 }

@@ -2,7 +2,6 @@
 
 use casting_core::ids::{CastId, UserId};
 use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Launcher, Store};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 use serde_json::json;
@@ -14,7 +13,7 @@ use crate::service::failure::Failure;
 use crate::service::sessions::{self, SessionsAsked};
 
 /// All sessions, the newest first.
-pub(crate) async fn list<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
     let (paging, asked) = query::read(call.visit, asked)?;
     let page = paging.checked(
         sessions::list(
@@ -64,7 +63,7 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, SessionsAsked) {
 }
 
 /// One session.
-pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
         &sessions::view_of(
@@ -75,7 +74,7 @@ pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 }
 
 /// Ends a session.
-pub(crate) async fn stop<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn stop(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
         &sessions::view_of(
@@ -86,9 +85,7 @@ pub(crate) async fn stop<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result
 }
 
 /// Takes a session's share link back.
-pub(crate) async fn unshare<S: Store, L: Launcher>(
-    call: &Call<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(crate) async fn unshare(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
         &sessions::view_of(
@@ -99,7 +96,7 @@ pub(crate) async fn unshare<S: Store, L: Launcher>(
 }
 
 /// A way into a session that is shared, to watch it: an address that is good for one browser, for as long as the session is shared.
-pub(crate) async fn watch<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn watch(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::json(
         StatusCode::OK,
         &json!({ "url": sessions::watch(&call.service, call.id).await? }),

@@ -1,6 +1,5 @@
 //! Owns the deployment's settings of the API. Must not know which values are possible.
 
-use casting_core::ports::{Launcher, Store};
 use casting_core::system::System;
 use casting_core::system_form;
 use casting_web::{Reply, reply};
@@ -12,12 +11,12 @@ use crate::service::settings;
 use crate::service::version::{self, Precondition};
 
 /// The settings as they are.
-pub(crate) async fn read<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show(&settings::read(&call.service).await?))
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<S: Store, L: Launcher>(call: &Call<'_, S, L>) -> Result<Reply, Failure> {
+pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show(
         &settings::change(
             &call.service,

@@ -9,7 +9,7 @@ use casting_core::api_key::{ApiKey, ApiKeySettings, Excess};
 use casting_core::api_key_form;
 use casting_core::audit::{Difference, Noun};
 use casting_core::ids::{ApiKeyId, draw};
-use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::ports::Saved;
 use casting_web::{FieldError, Mistake, Problem};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
@@ -19,11 +19,11 @@ use crate::service::version::Precondition;
 use crate::service::{AdminService, records};
 
 /// A new key, and its text for the `Authorization` header, which cannot be had again (but by the same request under the same idempotency key).
-pub(crate) async fn create<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn create(
+    service: &AdminService<'_>,
     input: &Value,
 ) -> Result<(ApiKey, String), Failure> {
-    let casting = service.casting;
+    let control_plane = service.control_plane;
     let settings: ApiKeySettings = api_key_form::create(input)?;
     permit(None, &settings, &service.actor)?;
     let id = service.new_id(Noun::ApiKey, input).await?;
@@ -31,11 +31,14 @@ pub(crate) async fn create<S: Store, L: Launcher>(
     let secret = if id.is_repeatable {
         secret_of_request(service, &key_id)
     } else {
-        draw(&*casting.entropy)
+        draw(&*control_plane.entropy)
     };
-    let (key, text) = ApiKey::with_secret(key_id, &secret, casting.clock.now(), settings);
+    let (key, text) = ApiKey::with_secret(key_id, &secret, control_plane.clock.now(), settings);
     if id.is_repeatable
-        && let Some(made) = casting.store.record::<ApiKey>(key.id.as_str()).await?
+        && let Some(made) = control_plane
+            .store
+            .record::<ApiKey>(key.id.as_str())
+            .await?
     {
         // Its secret is shown again: to whoever could make the key as it is now.
         permit(None, &made.settings, &service.actor)?;
@@ -51,7 +54,11 @@ pub(crate) async fn create<S: Store, L: Launcher>(
             after: Some(&view),
         },
     );
-    match casting.store.put_record(&key, None, Some(&audit)).await? {
+    match control_plane
+        .store
+        .put_record(&key, None, Some(&audit))
+        .await?
+    {
         Saved::Done => {}
         Saved::Stale => return Err(Failure::contention("make an API key")),
     }
@@ -95,12 +102,9 @@ pub(crate) fn permit(
 }
 
 /// The secret that follows from a request under an idempotency key, for whoever has our signing key: 120 bits.
-fn secret_of_request<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &ApiKeyId,
-) -> [u8; 16] {
+fn secret_of_request(service: &AdminService<'_>, id: &ApiKeyId) -> [u8; 16] {
     let text = service
-        .casting
+        .control_plane
         .keys
         .fingerprint(&["api key secret", id.as_str()]);
     let mut secret = [0; 16];
@@ -114,8 +118,8 @@ fn secret_of_request<S: Store, L: Launcher>(
 }
 
 /// Deletes a key; it opens nothing from now on.
-pub(crate) async fn delete<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
@@ -124,5 +128,5 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
             "A key cannot delete itself; use another one, so that nobody is locked out.",
         ));
     }
-    records::delete::<ApiKey, S, L>(service, id, precondition).await
+    records::delete::<ApiKey>(service, id, precondition).await
 }

@@ -6,7 +6,7 @@ use casting_core::form::Spelled;
 use casting_core::group::Group;
 use casting_core::json_schema;
 use casting_core::network::Network;
-use casting_core::ports::{Launcher, Page, Store};
+use casting_core::ports::Page;
 use serde_json::{Map, Value, json};
 
 use crate::service::failure::Failure;
@@ -15,24 +15,25 @@ use crate::service::version::Precondition;
 use crate::service::{AdminService, casts, images, records, settings, staging};
 
 /// A page of changes, the newest first: of all, or of the thing with this id.
-pub(crate) async fn list<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list(
+    service: &AdminService<'_>,
     target: Option<&str>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Audit>, Failure> {
-    Ok(service.casting.store.audits(target, cursor, limit).await?)
+    Ok(service
+        .control_plane
+        .store
+        .audits(target, cursor, limit)
+        .await?)
 }
 
 /// One change.
-pub(crate) async fn find<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Audit, Failure> {
+pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, Failure> {
     let no_such_entry = || Failure::not_found("There is no such entry.");
     let id = AuditId::parse(id).ok_or_else(no_such_entry)?;
     service
-        .casting
+        .control_plane
         .store
         .audit(&id)
         .await?
@@ -69,10 +70,7 @@ pub(crate) const fn scope_of(noun: Noun) -> Option<Scope> {
 }
 
 /// Takes a change back, as a change of its own. What others have changed since in other fields stays.
-pub(crate) async fn undo<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<(), Failure> {
+pub(crate) async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), Failure> {
     let audit = find(service, id).await?;
     let may = scope_of(audit.noun).is_some_and(|scope| service.actor.may(scope));
     if !may {
@@ -104,21 +102,19 @@ pub(crate) async fn undo<S: Store, L: Launcher>(
             .map(drop),
         (Noun::Image, _) => images::create(service, &document).await.map(drop),
         (Noun::Network, Action::Changed) => {
-            records::change::<Network, S, L>(service, target, &document, &any)
+            records::change::<Network>(service, target, &document, &any)
                 .await
                 .map(drop)
         }
-        (Noun::Network, _) => records::create::<Network, S, L>(service, &document)
+        (Noun::Network, _) => records::create::<Network>(service, &document)
             .await
             .map(drop),
         (Noun::Group, Action::Changed) => {
-            records::change::<Group, S, L>(service, target, &document, &any)
+            records::change::<Group>(service, target, &document, &any)
                 .await
                 .map(drop)
         }
-        (Noun::Group, _) => records::create::<Group, S, L>(service, &document)
-            .await
-            .map(drop),
+        (Noun::Group, _) => records::create::<Group>(service, &document).await.map(drop),
         (Noun::StagingConfig, Action::Changed) => staging::change(service, target, &document, &any)
             .await
             .map(drop),

@@ -9,8 +9,7 @@ use casting_core::ids::{CastId, CastKey, GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::json_schema::SchemaBuilder;
 use casting_core::listing::{self, CastOrder, CastQuery};
-use casting_core::ports::{Created, Launcher, Page, Replaced, Saved, Store};
-use casting_core::record::read_all;
+use casting_core::ports::{Created, Page, Replaced, Saved};
 use casting_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -75,8 +74,8 @@ impl Edited {
 }
 
 /// A page of casts. It may be shorter than asked for although more follow.
-pub(crate) async fn list<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list(
+    service: &AdminService<'_>,
     asked: &CastsAsked,
     cursor: Option<&str>,
     limit: u32,
@@ -94,7 +93,7 @@ pub(crate) async fn list<S: Store, L: Launcher>(
         order: asked.order,
         backwards: asked.backwards,
     };
-    let (store, query) = (&service.casting.store, &query);
+    let (store, query) = (&service.control_plane.store, &query);
     let read = |after: Option<String>, wanted| async move {
         store.casts(query, after.as_deref(), wanted).await
     };
@@ -102,18 +101,19 @@ pub(crate) async fn list<S: Store, L: Launcher>(
 }
 
 /// A new cast.
-pub(crate) async fn create<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    input: &Value,
-) -> Result<Edited, Failure> {
-    let casting = service.casting;
-    let draft = cast_form::create(input, &casting.terms.own_urls(), &*casting.entropy)?;
+pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited, Failure> {
+    let control_plane = service.control_plane;
+    let draft = cast_form::create(
+        input,
+        &control_plane.terms.own_urls(),
+        &*control_plane.entropy,
+    )?;
     require_image(service, &draft.settings).await?;
     require_group(service, draft.settings.anonymous_group_id.as_ref()).await?;
     let id = service.new_id(Noun::Cast, input).await?;
-    let (now, cast_id) = (casting.clock.now(), CastId::from_bytes(id.bytes));
+    let (now, cast_id) = (control_plane.clock.now(), CastId::from_bytes(id.bytes));
     if id.is_repeatable
-        && let Some(cast) = casting.store.cast(&cast_id).await?
+        && let Some(cast) = control_plane.store.cast(&cast_id).await?
     {
         return Ok(Edited {
             cast,
@@ -129,7 +129,7 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         created_at: now,
         updated_at: now,
     };
-    let view = cast_form::view(&cast, &casting.terms.public_url);
+    let view = cast_form::view(&cast, &control_plane.terms.public_url);
     let audit = service.audit(
         Noun::Cast,
         cast.id.as_str(),
@@ -140,11 +140,11 @@ pub(crate) async fn create<S: Store, L: Launcher>(
         },
     );
     settings::begin(service).await?;
-    match casting.store.create_cast(&cast, Some(&audit)).await? {
+    match control_plane.store.create_cast(&cast, Some(&audit)).await? {
         Created::Done => {}
         Created::KeyTaken => return Err(key_taken(&cast)),
     }
-    casting.forget();
+    control_plane.forget();
     count(service, &cast).await;
     tracing::info!(actor.id = service.actor.id, cast.id = %cast.id, "Cast {} was made", cast.id);
     let mut warnings = draft.warnings;
@@ -153,22 +153,16 @@ pub(crate) async fn create<S: Store, L: Launcher>(
 }
 
 /// One cast, and what is worth a second look in it.
-pub(crate) async fn read<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Edited, Failure> {
+pub(crate) async fn read(service: &AdminService<'_>, id: &str) -> Result<Edited, Failure> {
     let cast = find(service, id).await?;
     let warnings = look_around(service, &cast.settings, Some(&cast.id)).await?;
     Ok(Edited { cast, warnings })
 }
 
 /// One cast.
-pub(crate) async fn find<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Cast, Failure> {
+pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Cast, Failure> {
     service
-        .casting
+        .control_plane
         .store
         .cast(&parse_id(id)?)
         .await?
@@ -176,23 +170,23 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 }
 
 /// How many wait in the cast's waiting room at this moment; `None` when it has none.
-pub(crate) async fn count_waiting<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn count_waiting(
+    service: &AdminService<'_>,
     cast: &Cast,
 ) -> Result<Option<u64>, Failure> {
     if !cast.settings.waiting_room {
         return Ok(None);
     }
     let (room, now) = (
-        service.casting.store.room(&cast.id).await?,
-        service.casting.clock.now(),
+        service.control_plane.store.room(&cast.id).await?,
+        service.control_plane.clock.now(),
     );
     Ok(Some(room.waiting(now) as u64))
 }
 
 /// Changes what the document names. Without a precondition, a change that met another is made again on the row as it then is.
-pub(crate) async fn change<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn change(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
@@ -201,7 +195,7 @@ pub(crate) async fn change<S: Store, L: Launcher>(
         Ok(cast_form::patch(
             before,
             input,
-            &service.casting.terms.own_urls(),
+            &service.control_plane.terms.own_urls(),
             precondition.remaining(before.version),
         )?)
     })
@@ -213,8 +207,8 @@ pub(crate) async fn change<S: Store, L: Launcher>(
 }
 
 /// Another key: the old one opens nothing from now on, or for `grace_seconds` more. The document may name the new key; else one is drawn.
-pub(crate) async fn rotate_key<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn rotate_key(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
@@ -224,9 +218,9 @@ pub(crate) async fn rotate_key<S: Store, L: Launcher>(
     let key = match named {
         Some(key) => key,
         None if service.request_key.is_some() => key_of_request(service, input).await?,
-        None => CastKey::draw(&*service.casting.entropy),
+        None => CastKey::draw(&*service.control_plane.entropy),
     };
-    let until = service.casting.clock.now().plus_seconds(grace);
+    let until = service.control_plane.clock.now().plus_seconds(grace);
     edit(service, id, precondition, |before| {
         let mut settings = before.settings.clone();
         if settings.key != key {
@@ -268,14 +262,11 @@ pub(crate) fn rotation_schema() -> Value {
         .whole()
 }
 
-async fn key_of_request<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    input: &Value,
-) -> Result<CastKey, Failure> {
+async fn key_of_request(service: &AdminService<'_>, input: &Value) -> Result<CastKey, Failure> {
     let id = service.new_id(Noun::Cast, input).await?;
     // What follows from the request alone would follow for anybody who knows it, so our own key comes in.
     let drawn = service
-        .casting
+        .control_plane
         .keys
         .fingerprint(&["cast key", CastId::from_bytes(id.bytes).as_str()]);
     let plain: String = drawn.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -283,8 +274,8 @@ async fn key_of_request<S: Store, L: Launcher>(
 }
 
 /// A cast like this one, with a key of its own. What the document names is other than there.
-pub(crate) async fn copy<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn copy(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
 ) -> Result<Edited, Failure> {
@@ -304,8 +295,8 @@ pub(crate) async fn copy<S: Store, L: Launcher>(
     create(service, &Value::Object(document)).await
 }
 
-async fn edit<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn edit(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
     draft: impl Fn(&Cast) -> Result<CastDraft, Failure>,
@@ -327,8 +318,8 @@ async fn edit<S: Store, L: Launcher>(
                 warnings: draft.warnings,
             });
         }
-        let after = changed(&before, &draft, service.casting.clock.now());
-        let view = |cast| cast_form::view(cast, &service.casting.terms.public_url);
+        let after = changed(&before, &draft, service.control_plane.clock.now());
+        let view = |cast| cast_form::view(cast, &service.control_plane.terms.public_url);
         let (old, new) = (view(&before), view(&after));
         let difference = Difference {
             before: Some(&old),
@@ -341,13 +332,13 @@ async fn edit<S: Store, L: Launcher>(
             difference,
         );
         match service
-            .casting
+            .control_plane
             .store
             .replace_cast(&before, &after, draft.counter, Some(&audit))
             .await?
         {
             Replaced::Done => {
-                service.casting.forget();
+                service.control_plane.forget();
                 if after.settings.counted_since != before.settings.counted_since {
                     count(service, &after).await;
                 }
@@ -366,8 +357,8 @@ async fn edit<S: Store, L: Launcher>(
 
 /// What is worth a second look in a cast because of what else there is: its group is gone, or another
 /// cast has its name. `id` is its own, if it has one yet.
-pub(crate) async fn look_around<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn look_around(
+    service: &AdminService<'_>,
     settings: &CastSettings,
     id: Option<&CastId>,
 ) -> Result<Vec<Warning>, Failure> {
@@ -392,8 +383,8 @@ const GROUP_IS_GONE: Warning = Warning {
 /// Casts with a name in common are looked through up to so many pages.
 const NAMESAKE_PAGES: usize = 5;
 
-async fn has_namesake<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn has_namesake(
+    service: &AdminService<'_>,
     name: &str,
     id: Option<&CastId>,
 ) -> Result<bool, Failure> {
@@ -408,7 +399,7 @@ async fn has_namesake<S: Store, L: Launcher>(
     let (mut cursor, name) = (None, name.to_lowercase());
     for _ in 0..NAMESAKE_PAGES {
         let page = service
-            .casting
+            .control_plane
             .store
             .casts(&query, cursor.as_deref(), 100)
             .await?;
@@ -426,13 +417,13 @@ async fn has_namesake<S: Store, L: Launcher>(
 }
 
 /// Casts as lists show them: one that names a group that is gone says so.
-pub(crate) async fn views<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn views(
+    service: &AdminService<'_>,
     casts: &[Cast],
 ) -> Result<Vec<Value>, Failure> {
     let names_one = |cast: &Cast| cast.settings.anonymous_group_id.is_some();
     let groups = if casts.iter().any(names_one) {
-        read_all::<Group, S>(&service.casting.store).await?
+        service.control_plane.store.all_records::<Group>().await?
     } else {
         Vec::new()
     };
@@ -445,22 +436,22 @@ pub(crate) async fn views<S: Store, L: Launcher>(
             cast: cast.clone(),
             warnings: is_gone.then_some(GROUP_IS_GONE).into_iter().collect(),
         };
-        edited.view(&service.casting.terms.public_url)
+        edited.view(&service.control_plane.terms.public_url)
     };
     Ok(casts.iter().map(view).collect())
 }
 
 /// Counts the live sessions of a cast whose limit has just been set.
-async fn count<S: Store, L: Launcher>(service: &AdminService<'_, S, L>, cast: &Cast) {
-    if let Err(fault) = service.casting.count_of_cast(cast).await {
+async fn count(service: &AdminService<'_>, cast: &Cast) {
+    if let Err(fault) = service.control_plane.count_of_cast(cast).await {
         tracing::warn!(cast.id = %cast.id, %fault, "Live sessions are not counted yet; the next claim does");
     }
 }
 
 /// Deletes a cast. Its live sessions live on, unless `terminate` ends them; then it can be sent again until all are ended, also when the cast
 /// itself is gone already.
-pub(crate) async fn delete<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
     terminate: bool,
@@ -468,7 +459,7 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
     let id = parse_id(id)?;
     let deleted = delete_row(service, &id, precondition).await?;
     if deleted {
-        service.casting.forget();
+        service.control_plane.forget();
         tracing::info!(actor.id = service.actor.id, cast.id = %id, "Cast {id} was deleted");
     }
     let ended = if terminate {
@@ -483,17 +474,17 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
     }
 }
 
-async fn delete_row<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn delete_row(
+    service: &AdminService<'_>,
     id: &CastId,
     precondition: &Precondition,
 ) -> Result<bool, Failure> {
     for _ in 0..TRIES {
-        let Some(cast) = service.casting.store.cast(id).await? else {
+        let Some(cast) = service.control_plane.store.cast(id).await? else {
             return Ok(false);
         };
         precondition.check(cast.version)?;
-        let view = cast_form::view(&cast, &service.casting.terms.public_url);
+        let view = cast_form::view(&cast, &service.control_plane.terms.public_url);
         let audit = service.audit(
             Noun::Cast,
             id.as_str(),
@@ -504,7 +495,7 @@ async fn delete_row<S: Store, L: Launcher>(
             },
         );
         match service
-            .casting
+            .control_plane
             .store
             .delete_cast(&cast, Some(&audit))
             .await?
@@ -546,12 +537,9 @@ fn key_taken(cast: &Cast) -> Failure {
 }
 
 /// The image must be there, and be one that can be only watched if the link shares its sessions.
-async fn require_image<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    settings: &CastSettings,
-) -> Result<(), Failure> {
+async fn require_image(service: &AdminService<'_>, settings: &CastSettings) -> Result<(), Failure> {
     match service
-        .casting
+        .control_plane
         .store
         .record::<Image>(settings.image_id.as_str())
         .await?
@@ -565,10 +553,7 @@ async fn require_image<S: Store, L: Launcher>(
     }
 }
 
-async fn require_group<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: Option<&GroupId>,
-) -> Result<(), Failure> {
+async fn require_group(service: &AdminService<'_>, id: Option<&GroupId>) -> Result<(), Failure> {
     if is_group_gone(service, id).await? {
         let detail = "is not the id of a group.";
         return Err(FieldErrors::one("/anonymous_user_group_id", detail).into());
@@ -577,13 +562,14 @@ async fn require_group<S: Store, L: Launcher>(
 }
 
 /// Whether a group is named that is not there.
-async fn is_group_gone<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: Option<&GroupId>,
-) -> Result<bool, Failure> {
+async fn is_group_gone(service: &AdminService<'_>, id: Option<&GroupId>) -> Result<bool, Failure> {
     let Some(id) = id.filter(|id| **id != Group::all_users_id()) else {
         return Ok(false);
     };
-    let group = service.casting.store.record::<Group>(id.as_str()).await?;
+    let group = service
+        .control_plane
+        .store
+        .record::<Group>(id.as_str())
+        .await?;
     Ok(group.is_none())
 }

@@ -7,7 +7,7 @@ use casting_core::form::Spelled;
 use casting_core::ids::{CastId, Reference};
 use casting_core::json_schema;
 use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Launcher, Page, RefusalCount, RefusalSample, Store};
+use casting_core::ports::{Page, RefusalCount, RefusalSample};
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use futures_util::try_join;
@@ -65,7 +65,7 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// As the API shows them.
-    pub(crate) fn view<S: Store, L: Launcher>(&self, service: &AdminService<'_, S, L>) -> Value {
+    pub(crate) fn view(&self, service: &AdminService<'_>) -> Value {
         let accepted = self.accepted.items.iter();
         let accepted: Vec<Value> = accepted
             .map(|session| sessions::view_of(service, session))
@@ -76,8 +76,8 @@ impl Claims {
 }
 
 /// The claims. Works for deleted casts too.
-pub(crate) async fn list<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list(
+    service: &AdminService<'_>,
     asked: &ClaimsAsked,
     cursor: Option<&str>,
     limit: u32,
@@ -107,8 +107,8 @@ pub(crate) async fn list<S: Store, L: Launcher>(
     Ok(Claims { accepted, refused })
 }
 
-async fn accepted<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn accepted(
+    service: &AdminService<'_>,
     asked: &ClaimsAsked,
     cursor: Option<&str>,
     limit: u32,
@@ -136,7 +136,7 @@ async fn accepted<S: Store, L: Launcher>(
     if let Some(reference) = &asked.reference {
         // Whoever quotes a reference need not know when it was.
         let mut items = service
-            .casting
+            .control_plane
             .store
             .sessions_by_reference(reference)
             .await?;
@@ -159,16 +159,16 @@ async fn accepted<S: Store, L: Launcher>(
     .await
 }
 
-async fn refused<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn refused(
+    service: &AdminService<'_>,
     asked: &ClaimsAsked,
 ) -> Result<Vec<RefusalCount>, Failure> {
     if let Some(reference) = &asked.reference
-        && let Some(found) = service.casting.find_refusal(reference).await?
+        && let Some(found) = service.control_plane.find_refusal(reference).await?
     {
         return Ok(told_of(found, reference, &asked.of));
     }
-    let store = &service.casting.store;
+    let store = &service.control_plane.store;
     let hour = casting_core::hours::hour_of;
     let (since, until) = (
         hour(asked.since),

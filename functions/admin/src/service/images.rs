@@ -6,7 +6,7 @@ use casting_core::ids::ImageId;
 use casting_core::image::{Image, ImageSettings, ImageSource};
 use casting_core::image_form;
 use casting_core::network::Network;
-use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::ports::Saved;
 use serde_json::Value;
 
 use crate::service::AdminService;
@@ -15,21 +15,18 @@ use crate::service::uses::{self, Named};
 use crate::service::version::Precondition;
 
 /// A new image. For a container image, a task definition is registered first.
-pub(crate) async fn create<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    input: &Value,
-) -> Result<Image, Failure> {
-    let casting = service.casting;
+pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<Image, Failure> {
+    let control_plane = service.control_plane;
     let settings = image_form::create(input)?;
     require_files(service, &settings)?;
     require_networks(service, &settings).await?;
     let (id, now) = (
         service.new_id(Noun::Image, input).await?,
-        casting.clock.now(),
+        control_plane.clock.now(),
     );
     let image_id = ImageId::from_bytes(id.bytes);
     if id.is_repeatable
-        && let Some(image) = casting.store.record(image_id.as_str()).await?
+        && let Some(image) = control_plane.store.record(image_id.as_str()).await?
     {
         return Ok(image);
     }
@@ -52,18 +49,22 @@ pub(crate) async fn create<S: Store, L: Launcher>(
             after: Some(&view),
         },
     );
-    match casting.store.put_record(&image, None, Some(&audit)).await? {
+    match control_plane
+        .store
+        .put_record(&image, None, Some(&audit))
+        .await?
+    {
         Saved::Done => {}
         Saved::Stale => return Err(Failure::contention("make an image")),
     }
-    casting.forget();
+    control_plane.forget();
     tracing::info!(actor.id = service.actor.id, image.id = %image.id, "Image {} was made", image.id);
     Ok(image)
 }
 
 /// Changes what the document names. Running sessions keep what they were started with.
-pub(crate) async fn change<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn change(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
@@ -73,8 +74,8 @@ pub(crate) async fn change<S: Store, L: Launcher>(
 
 /// Registers the container image anew with nothing else changed, so that the next sessions have the deployment's gate of now. Sessions that run keep
 /// what they were started with.
-pub(crate) async fn register_anew<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn register_anew(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<Image, Failure> {
@@ -82,8 +83,8 @@ pub(crate) async fn register_anew<S: Store, L: Launcher>(
 }
 
 /// Writes the image with these changes; without any, with another registration.
-async fn save<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn save(
+    service: &AdminService<'_>,
     id: &str,
     input: Option<&Value>,
     precondition: &Precondition,
@@ -110,7 +111,7 @@ async fn save<S: Store, L: Launcher>(
         let mut after = Image {
             version: before.version + 1,
             settings,
-            updated_at: service.casting.clock.now(),
+            updated_at: service.control_plane.clock.now(),
             ..before.clone()
         };
         if input.is_none() || needs_definition(&before.settings, &after.settings) {
@@ -135,13 +136,13 @@ async fn save<S: Store, L: Launcher>(
             audit.action = Action::Registered;
         }
         match service
-            .casting
+            .control_plane
             .store
             .put_record(&after, Some(before.version), Some(&audit))
             .await?
         {
             Saved::Done => {
-                service.casting.forget();
+                service.control_plane.forget();
                 let done = audit.action.as_str();
                 tracing::info!(actor.id = service.actor.id, image.id = %after.id, version = after.version, "Image {} was {done}", after.id);
                 return Ok(after);
@@ -153,11 +154,8 @@ async fn save<S: Store, L: Launcher>(
 }
 
 /// Whoever is promised their files must find a place where these are kept.
-fn require_files<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    settings: &ImageSettings,
-) -> Result<(), Failure> {
-    if settings.profile.path.is_some() && service.casting.profiles.is_none() {
+fn require_files(service: &AdminService<'_>, settings: &ImageSettings) -> Result<(), Failure> {
+    if settings.profile.path.is_some() && service.control_plane.profiles.is_none() {
         return Err(Failure::conflict(
             "This deployment has no bucket for profiles (CASTING_PROFILE_BUCKET).",
         ));
@@ -166,8 +164,8 @@ fn require_files<S: Store, L: Launcher>(
 }
 
 /// Deletes an image that nothing uses.
-pub(crate) async fn delete<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
@@ -193,13 +191,13 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
             },
         );
         match service
-            .casting
+            .control_plane
             .store
             .delete_record(&image, Some(&audit))
             .await?
         {
             Saved::Done => {
-                service.casting.forget();
+                service.control_plane.forget();
                 tracing::info!(actor.id = service.actor.id, image.id = %image.id, "Image {} was deleted", image.id);
                 return Ok(());
             }
@@ -210,14 +208,11 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
 }
 
 /// One image.
-pub(crate) async fn find<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Image, Failure> {
+pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Image, Failure> {
     let no_such_image = || Failure::not_found("There is no such image.");
     let id = ImageId::parse(id).ok_or_else(no_such_image)?;
     service
-        .casting
+        .control_plane
         .store
         .record(id.as_str())
         .await?
@@ -225,8 +220,8 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 }
 
 /// Makes sure that the networks which the image names are there.
-async fn require_networks<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn require_networks(
+    service: &AdminService<'_>,
     settings: &ImageSettings,
 ) -> Result<(), Failure> {
     let own = settings
@@ -240,7 +235,7 @@ async fn require_networks<S: Store, L: Launcher>(
         .map(|(index, name)| (format!("/restrict_to_networks/{index}"), name));
     for (pointer, name) in own.chain(listed) {
         if service
-            .casting
+            .control_plane
             .store
             .record::<Network>(name.as_str())
             .await?
@@ -265,14 +260,11 @@ const fn is_registered_elsewhere(settings: &ImageSettings) -> bool {
 }
 
 /// The task definition to run: the one that was named, or a new one.
-async fn register<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    image: &Image,
-) -> Result<String, Failure> {
+async fn register(service: &AdminService<'_>, image: &Image) -> Result<String, Failure> {
     if let ImageSource::TaskDefinition(name) = &image.settings.source {
         return Ok(name.clone());
     }
-    let answer = service.casting.launcher.register(image).await?;
+    let answer = service.control_plane.launcher.register(image).await?;
     answer.map_err(|words| {
         FieldErrors::one("/container_image", format!("was refused by ECS: {words}")).into()
     })

@@ -24,12 +24,11 @@ pub(crate) mod users;
 pub(crate) mod uses;
 pub(crate) mod version;
 
-use casting_core::Casting;
+use casting_core::ControlPlane;
 use casting_core::actor::Actor;
 use casting_core::audit::{Action, Audit, Difference, Noun};
 use casting_core::denial::DenialCode;
 use casting_core::ids::{Nonce, draw};
-use casting_core::ports::{Launcher, Store};
 use casting_web::Problem;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
@@ -40,9 +39,9 @@ use crate::service::failure::Failure;
 const REMEMBERED_SECONDS: u64 = 86_400;
 
 /// Where an administrator stands: the control plane, and who acts.
-pub(crate) struct AdminService<'a, S, L> {
+pub(crate) struct AdminService<'a> {
     /// The control plane.
-    pub(crate) casting: &'a Casting<S, L>,
+    pub(crate) control_plane: &'a ControlPlane,
     /// Who acts.
     pub(crate) actor: Actor,
     /// What the actor calls this request, so that it can be repeated (`Idempotency-Key`).
@@ -57,7 +56,7 @@ pub(crate) struct NewId {
     pub(crate) is_repeatable: bool,
 }
 
-impl<S: Store, L: Launcher> AdminService<'_, S, L> {
+impl AdminService<'_> {
     /// An id for something new of this kind. Under an idempotency key, the same request gets the same id again.
     ///
     /// # Errors
@@ -65,7 +64,7 @@ impl<S: Store, L: Launcher> AdminService<'_, S, L> {
     pub(crate) async fn new_id(&self, noun: Noun, input: &Value) -> Result<NewId, Failure> {
         let Some(key) = &self.request_key else {
             return Ok(NewId {
-                bytes: draw(&*self.casting.entropy),
+                bytes: draw(&*self.control_plane.entropy),
                 is_repeatable: false,
             });
         };
@@ -73,14 +72,18 @@ impl<S: Store, L: Launcher> AdminService<'_, S, L> {
         let nonce = Nonce::from_request(&caller, key);
         let content = input.to_string();
         let parts = ["admin", content.as_str()];
-        let print = self.casting.keys.fingerprint(&parts);
-        let until = self.casting.clock.now().plus_seconds(REMEMBERED_SECONDS);
+        let print = self.control_plane.keys.fingerprint(&parts);
+        let until = self
+            .control_plane
+            .clock
+            .now()
+            .plus_seconds(REMEMBERED_SECONDS);
         let first = self
-            .casting
+            .control_plane
             .store
             .first_request(nonce.as_str(), &print, until)
             .await?;
-        if !self.casting.keys.is_fingerprint(&parts, &first) {
+        if !self.control_plane.keys.is_fingerprint(&parts, &first) {
             return Err(Problem::new(DenialCode::RequestDiffers).into());
         }
         let mut bytes = [0; 16];
@@ -109,8 +112,8 @@ impl<S: Store, L: Launcher> AdminService<'_, S, L> {
             target,
             name,
             difference,
-            self.casting.clock.now(),
-            &*self.casting.entropy,
+            self.control_plane.clock.now(),
+            &*self.control_plane.entropy,
         )
     }
 
@@ -128,9 +131,9 @@ impl<S: Store, L: Launcher> AdminService<'_, S, L> {
             noun,
             target,
             name,
-            self.casting.clock.now(),
-            &*self.casting.entropy,
+            self.control_plane.clock.now(),
+            &*self.control_plane.entropy,
         );
-        Ok(self.casting.store.add_audit(&audit).await?)
+        Ok(self.control_plane.store.add_audit(&audit).await?)
     }
 }

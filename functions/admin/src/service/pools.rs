@@ -5,7 +5,6 @@ use casting_core::form::Spelled;
 use casting_core::ids::StagingId;
 use casting_core::json_schema;
 use casting_core::pool_log::PoolSpan;
-use casting_core::ports::{Launcher, Store};
 use casting_core::session::{Session, State};
 use casting_core::staging::Staging;
 use casting_core::time::Timestamp;
@@ -62,21 +61,17 @@ pub(crate) fn cents(micros: u64) -> f64 {
 }
 
 /// A pool as it is.
-pub(crate) async fn read<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn read(
+    service: &AdminService<'_>,
     id: &str,
 ) -> Result<(Staging, PoolView), Failure> {
-    let (staging, _) = records::find::<Staging, S, L>(service, id).await?;
-    let pool = service.casting.pool_view(&staging).await?;
+    let (staging, _) = records::find::<Staging>(service, id).await?;
+    let pool = service.control_plane.pool_view(&staging).await?;
     Ok((staging, pool))
 }
 
 /// A pool as the API shows it.
-pub(crate) fn view<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    staging: &Staging,
-    pool: &PoolView,
-) -> Value {
+pub(crate) fn view(service: &AdminService<'_>, staging: &Staging, pool: &PoolView) -> Value {
     let waiting = pool.waiting.iter();
     let waiting: Vec<Value> = waiting
         .map(|session| sessions::view_of(service, session))

@@ -6,7 +6,7 @@ use casting_core::form::{Form, line};
 use casting_core::ids::{ImageId, SessionId, UserId};
 use casting_core::json_schema::{self, SchemaBuilder};
 use casting_core::persistent_profile::{PersistentProfile, ProfileId};
-use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::ports::Saved;
 use serde_json::{Map, Value, json};
 
 use crate::service::AdminService;
@@ -14,22 +14,22 @@ use crate::service::failure::{Failure, TRIES};
 use crate::service::users::no_such_user;
 
 /// The profiles of a user, one for each image.
-pub(crate) async fn list<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list(
+    service: &AdminService<'_>,
     user: &str,
 ) -> Result<Vec<PersistentProfile>, Failure> {
     let user = UserId::parse(user).ok_or_else(no_such_user)?;
-    Ok(service.casting.profiles_of(&user).await?)
+    Ok(service.control_plane.profiles_of(&user).await?)
 }
 
 /// One profile.
-pub(crate) async fn find<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn find(
+    service: &AdminService<'_>,
     id: &str,
 ) -> Result<PersistentProfile, Failure> {
     let id = ProfileId::parse(id).ok_or_else(no_such_profile)?;
     service
-        .casting
+        .control_plane
         .store
         .record(id.as_str())
         .await?
@@ -37,8 +37,8 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 }
 
 /// Lets an earlier archive hold again: `archive` is its name.
-pub(crate) async fn restore<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn restore(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
 ) -> Result<PersistentProfile, Failure> {
@@ -63,7 +63,7 @@ pub(crate) async fn restore<S: Store, L: Launcher>(
             )
         };
         if let Some(after) = service
-            .casting
+            .control_plane
             .restore_profile(&before, &archive, tell)
             .await?
         {
@@ -102,10 +102,7 @@ pub(crate) fn restore_schema() -> Value {
 }
 
 /// Deletes a profile that no session has, with all of its archives.
-pub(crate) async fn delete<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<(), Failure> {
+pub(crate) async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let profile = find(service, id).await?;
         must_be_free(service, &profile).await?;
@@ -120,7 +117,7 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
             },
         );
         match service
-            .casting
+            .control_plane
             .delete_profile(&profile, Some(&audit))
             .await?
         {
@@ -139,22 +136,22 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
 }
 
 /// Deletes everything that is kept for a user who is forgotten. Their sessions have ended by then.
-pub(crate) async fn delete_all_of<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete_all_of(
+    service: &AdminService<'_>,
     user: &UserId,
 ) -> Result<(), Failure> {
-    for profile in service.casting.profiles_of(user).await? {
+    for profile in service.control_plane.profiles_of(user).await? {
         delete(service, profile.id.as_str()).await?;
     }
     Ok(())
 }
 
 /// What a live session has would be replaced at its end, or come back.
-async fn must_be_free<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn must_be_free(
+    service: &AdminService<'_>,
     profile: &PersistentProfile,
 ) -> Result<(), Failure> {
-    if service.casting.is_profile_in_use(&profile.id).await? {
+    if service.control_plane.is_profile_in_use(&profile.id).await? {
         return Err(Failure::conflict(
             "A live session has this profile; end it first.",
         ));

@@ -8,7 +8,7 @@ use casting_core::form::FieldErrors;
 use casting_core::group::Group;
 use casting_core::ids::{ApiKeyId, GroupId, StagingId};
 use casting_core::network::{Network, NetworkName};
-use casting_core::ports::{Launcher, Page, Saved, Store};
+use casting_core::ports::{Page, Saved};
 use casting_core::record::Record;
 use casting_core::staging::Staging;
 use casting_core::time::Timestamp;
@@ -198,12 +198,16 @@ impl Editable for ApiKey {
 }
 
 /// All of a kind, a page at a time.
-pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list<R: Editable>(
+    service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<R>, Failure> {
-    let mut page = service.casting.store.records::<R>(cursor, limit).await?;
+    let mut page = service
+        .control_plane
+        .store
+        .records::<R>(cursor, limit)
+        .await?;
     // What is there by birth comes first, as its id does; once it is stored, the store lists it.
     if let Some(born) = R::by_birth()
         .filter(|born| cursor.is_none() && page.items.iter().all(|record| record.id() != born.id()))
@@ -214,18 +218,18 @@ pub(crate) async fn list<R: Editable, S: Store, L: Launcher>(
 }
 
 /// A new one.
-pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn create<R: Editable>(
+    service: &AdminService<'_>,
     input: &Value,
 ) -> Result<R, Failure> {
-    let casting = service.casting;
+    let control_plane = service.control_plane;
     let word = R::WORDS.1;
     // Judged before an idempotency key is used up for it.
-    R::create(input, [0; 16], casting.clock.now())?;
+    R::create(input, [0; 16], control_plane.clock.now())?;
     let id = service.new_id(R::NOUN, input).await?;
-    let record = R::create(input, id.bytes, casting.clock.now())?;
+    let record = R::create(input, id.bytes, control_plane.clock.now())?;
     if id.is_repeatable
-        && let Some(made) = casting.store.record::<R>(record.id()).await?
+        && let Some(made) = control_plane.store.record::<R>(record.id()).await?
     {
         return Ok(made);
     }
@@ -239,7 +243,7 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
             after: Some(&view),
         },
     );
-    match casting
+    match control_plane
         .store
         .put_record(&record, None, Some(&audit))
         .await?
@@ -251,7 +255,7 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
             )));
         }
     }
-    casting.forget();
+    control_plane.forget();
     tracing::info!(
         actor.id = service.actor.id,
         record.id = record.id(),
@@ -261,16 +265,16 @@ pub(crate) async fn create<R: Editable, S: Store, L: Launcher>(
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn change<R: Editable>(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<R, Failure> {
     for _ in 0..TRIES {
-        let (before, is_stored) = find::<R, S, L>(service, id).await?;
+        let (before, is_stored) = find::<R>(service, id).await?;
         precondition.check(before.version())?;
-        let after = before.patch(input, service.casting.clock.now())?;
+        let after = before.patch(input, service.control_plane.clock.now())?;
         if after == before {
             return Ok(before);
         }
@@ -286,13 +290,13 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
             },
         );
         match service
-            .casting
+            .control_plane
             .store
             .put_record(&after, is_stored.then_some(before.version()), Some(&audit))
             .await?
         {
             Saved::Done => {
-                service.casting.forget();
+                service.control_plane.forget();
                 tracing::info!(
                     actor.id = service.actor.id,
                     record.id = after.id(),
@@ -309,8 +313,8 @@ pub(crate) async fn change<R: Editable, S: Store, L: Launcher>(
 }
 
 /// Deletes a group. What still names it goes on with *All Users* alone, so that takes `force`.
-pub(crate) async fn delete_group<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete_group(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
     force: bool,
@@ -330,12 +334,12 @@ pub(crate) async fn delete_group<S: Store, L: Launcher>(
             )));
         }
     }
-    delete::<Group, S, L>(service, id, precondition).await
+    delete::<Group>(service, id, precondition).await
 }
 
 /// Deletes a network that no image and no staging config uses.
-pub(crate) async fn delete_network<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete_network(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
@@ -346,17 +350,17 @@ pub(crate) async fn delete_network<S: Store, L: Launcher>(
             uses::sentence(&uses)
         )));
     }
-    delete::<Network, S, L>(service, id, precondition).await
+    delete::<Network>(service, id, precondition).await
 }
 
 /// Deletes one, whatever it is.
-pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete<R: Editable>(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let (record, is_stored) = find::<R, S, L>(service, id).await?;
+        let (record, is_stored) = find::<R>(service, id).await?;
         precondition.check(record.version())?;
         if !is_stored {
             return Err(missing::<R>());
@@ -372,13 +376,13 @@ pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
             },
         );
         match service
-            .casting
+            .control_plane
             .store
             .delete_record(&record, Some(&audit))
             .await?
         {
             Saved::Done => {
-                service.casting.forget();
+                service.control_plane.forget();
                 tracing::info!(
                     actor.id = service.actor.id,
                     record.id = record.id(),
@@ -394,14 +398,14 @@ pub(crate) async fn delete<R: Editable, S: Store, L: Launcher>(
 }
 
 /// The record, and whether it is stored.
-pub(crate) async fn find<R: Editable, S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn find<R: Editable>(
+    service: &AdminService<'_>,
     id: &str,
 ) -> Result<(R, bool), Failure> {
     if !R::is_id(id) {
         return Err(missing::<R>());
     }
-    if let Some(record) = service.casting.store.record::<R>(id).await? {
+    if let Some(record) = service.control_plane.store.record::<R>(id).await? {
         return Ok((record, true));
     }
     R::by_birth()

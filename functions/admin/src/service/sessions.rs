@@ -9,7 +9,7 @@ use casting_core::ids::{
 use casting_core::json_schema;
 use casting_core::listing::SessionQuery;
 use casting_core::permission::Permission;
-use casting_core::ports::{Launcher, Page, Store};
+use casting_core::ports::Page;
 use casting_core::session::{EndReason, Owner, PoolPlace, Session, State};
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -48,13 +48,13 @@ impl SessionsAsked {
 }
 
 /// A page of sessions. It may be shorter than asked for although more follow.
-pub(crate) async fn list<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list(
+    service: &AdminService<'_>,
     asked: &SessionsAsked,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
-    let store = &service.casting.store;
+    let store = &service.control_plane.store;
     let read = |after: Option<String>, wanted| async move {
         store.sessions(&asked.query, after.as_deref(), wanted).await
     };
@@ -62,12 +62,9 @@ pub(crate) async fn list<S: Store, L: Launcher>(
 }
 
 /// One session.
-pub(crate) async fn find<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Session, Failure> {
+pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Session, Failure> {
     service
-        .casting
+        .control_plane
         .store
         .session(&parse_id(id)?)
         .await?
@@ -75,12 +72,12 @@ pub(crate) async fn find<S: Store, L: Launcher>(
 }
 
 /// Ends a session; one that has ended is left as it is.
-pub(crate) async fn stop<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Session, Failure> {
+pub(crate) async fn stop(service: &AdminService<'_>, id: &str) -> Result<Session, Failure> {
     let before = find(service, id).await?;
-    let session = service.casting.end_as_administrator(&before.id).await?;
+    let session = service
+        .control_plane
+        .end_as_administrator(&before.id)
+        .await?;
     if before.is_live() {
         service
             .tell(
@@ -96,12 +93,9 @@ pub(crate) async fn stop<S: Store, L: Launcher>(
 }
 
 /// Takes a session's share link back; one that is not shared is left as it is.
-pub(crate) async fn unshare<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Session, Failure> {
+pub(crate) async fn unshare(service: &AdminService<'_>, id: &str) -> Result<Session, Failure> {
     let before = find(service, id).await?;
-    let session = service.casting.unshare(&before.id).await?;
+    let session = service.control_plane.unshare(&before.id).await?;
     if before.sharing.token.is_some() {
         service
             .tell(
@@ -116,10 +110,7 @@ pub(crate) async fn unshare<S: Store, L: Launcher>(
 }
 
 /// Where the administrator enters a session that is shared, to watch it.
-pub(crate) async fn watch<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<String, Failure> {
+pub(crate) async fn watch(service: &AdminService<'_>, id: &str) -> Result<String, Failure> {
     let session = find(service, id).await?;
     if session.sharing.token.is_none() || !matches!(session.state, State::Ready { .. }) {
         return Err(Failure::conflict(
@@ -127,7 +118,7 @@ pub(crate) async fn watch<S: Store, L: Launcher>(
         ));
     }
     let url = service
-        .casting
+        .control_plane
         .watch_as_administrator(&session.id, &service.actor.name)
         .await?;
     service
@@ -142,24 +133,21 @@ pub(crate) async fn watch<S: Store, L: Launcher>(
 }
 
 /// Ends every live session of a cast and says how many there were.
-pub(crate) async fn end_all<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    cast: &CastId,
-) -> Result<u32, Failure> {
-    let casting = service.casting;
-    let oldest = casting.clock.now().minus_seconds(LONGEST_LIFE);
+pub(crate) async fn end_all(service: &AdminService<'_>, cast: &CastId) -> Result<u32, Failure> {
+    let control_plane = service.control_plane;
+    let oldest = control_plane.clock.now().minus_seconds(LONGEST_LIFE);
     let query = SessionQuery {
         since: Some(oldest),
         ..SessionQuery::cast(cast)
     };
     let (mut ended, mut cursor) = (0, None);
     loop {
-        let page = casting
+        let page = control_plane
             .store
             .sessions(&query, cursor.as_deref(), 100)
             .await?;
         for session in page.items.iter().filter(|session| session.is_live()) {
-            casting.end_as_administrator(&session.id).await?;
+            control_plane.end_as_administrator(&session.id).await?;
             service
                 .tell(
                     Action::Ended,
@@ -269,12 +257,9 @@ pub(crate) fn view(session: &Session) -> Value {
 }
 
 /// The same, with where its log is.
-pub(crate) fn view_of<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    session: &Session,
-) -> Value {
+pub(crate) fn view_of(service: &AdminService<'_>, session: &Session) -> Value {
     let mut view = view(session);
-    view["log_url"] = json!(service.casting.launcher.log_url(session));
+    view["log_url"] = json!(service.control_plane.launcher.log_url(session));
     view
 }
 

@@ -2,7 +2,7 @@
 
 use casting_core::audit::{Difference, FieldChange, Noun};
 use casting_core::listing::CastQuery;
-use casting_core::ports::{Launcher, Saved, Store};
+use casting_core::ports::Saved;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
 use serde_json::{Value, json};
@@ -12,9 +12,7 @@ use crate::service::failure::{Failure, TRIES};
 use crate::service::version::Precondition;
 
 /// The settings as they are; of a new deployment, those that it begins with.
-pub(crate) async fn read<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-) -> Result<System, Failure> {
+pub(crate) async fn read(service: &AdminService<'_>) -> Result<System, Failure> {
     match find(service).await? {
         Some(system) => Ok(system),
         None => unwritten(service).await,
@@ -22,17 +20,15 @@ pub(crate) async fn read<S: Store, L: Launcher>(
 }
 
 /// Writes down what a new deployment begins with, before its first link is made.
-pub(crate) async fn begin<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-) -> Result<(), Failure> {
-    if service.casting.first_limits.is_empty() || find(service).await?.is_some() {
+pub(crate) async fn begin(service: &AdminService<'_>) -> Result<(), Failure> {
+    if service.control_plane.first_limits.is_empty() || find(service).await?.is_some() {
         return Ok(());
     }
     let (usual, first) = (System::default(), unwritten(service).await?);
     if first == usual {
         return Ok(());
     }
-    let after = System::new(1, first.settings, service.casting.clock.now());
+    let after = System::new(1, first.settings, service.control_plane.clock.now());
     let (old, new) = (system_form::view(&usual), system_form::view(&after));
     let difference = Difference {
         before: Some(&old),
@@ -41,38 +37,36 @@ pub(crate) async fn begin<S: Store, L: Launcher>(
     let audit = service.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
     // Whoever was faster has written settings, too.
     service
-        .casting
+        .control_plane
         .store
         .put_record(&after, None, Some(&audit))
         .await?;
-    service.casting.forget();
+    service.control_plane.forget();
     Ok(())
 }
 
 /// What holds as long as no settings are written: for a deployment without links, the limits that
 /// it begins with.
-async fn unwritten<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-) -> Result<System, Failure> {
+async fn unwritten(service: &AdminService<'_>) -> Result<System, Failure> {
     let usual = System::default();
-    if service.casting.first_limits.is_empty() {
+    if service.control_plane.first_limits.is_empty() {
         return Ok(usual);
     }
     let page = service
-        .casting
+        .control_plane
         .store
         .casts(&CastQuery::default(), None, 1)
         .await?;
     if !page.items.is_empty() || page.next.is_some() {
         return Ok(usual);
     }
-    let settings = service.casting.first_limits.settings();
+    let settings = service.control_plane.first_limits.settings();
     Ok(System::new(0, settings, usual.updated_at))
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn change(
+    service: &AdminService<'_>,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<System, Failure> {
@@ -89,7 +83,11 @@ pub(crate) async fn change<S: Store, L: Launcher>(
             return Ok(before);
         }
         let other_secret = settings.captcha.secret_key != before.settings.captcha.secret_key;
-        let after = System::new(before.version + 1, settings, service.casting.clock.now());
+        let after = System::new(
+            before.version + 1,
+            settings,
+            service.control_plane.clock.now(),
+        );
         let (old, new) = (system_form::view(&before), system_form::view(&after));
         let difference = Difference {
             before: Some(&old),
@@ -106,15 +104,15 @@ pub(crate) async fn change<S: Store, L: Launcher>(
             });
         }
         match service
-            .casting
+            .control_plane
             .store
             .put_record(&after, expected, Some(&audit))
             .await?
         {
             Saved::Done => {
-                service.casting.forget();
+                service.control_plane.forget();
                 if after.settings.counted_since != before.settings.counted_since
-                    && let Err(fault) = service.casting.count_of_system(&after).await
+                    && let Err(fault) = service.control_plane.count_of_system(&after).await
                 {
                     tracing::warn!(%fault, "Live sessions are not counted yet; the next claim does");
                 }
@@ -134,8 +132,6 @@ pub(crate) async fn change<S: Store, L: Launcher>(
 /// The field that is written and never shown.
 pub(crate) const SECRET: &str = "captcha_secret_key";
 
-async fn find<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-) -> Result<Option<System>, Failure> {
-    Ok(service.casting.store.record(SYSTEM_ID).await?)
+async fn find(service: &AdminService<'_>) -> Result<Option<System>, Failure> {
+    Ok(service.control_plane.store.record(SYSTEM_ID).await?)
 }

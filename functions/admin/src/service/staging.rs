@@ -4,7 +4,6 @@ use casting_core::form::FieldErrors;
 use casting_core::group::Group;
 use casting_core::image::{Image, ImageSource};
 use casting_core::network::Network;
-use casting_core::ports::{Launcher, Store};
 use casting_core::staging::{Staging, StagingSettings};
 use casting_core::staging_form;
 use serde_json::Value;
@@ -14,45 +13,39 @@ use crate::service::version::Precondition;
 use crate::service::{AdminService, records};
 
 /// A new staging config.
-pub(crate) async fn create<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    input: &Value,
-) -> Result<Staging, Failure> {
+pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<Staging, Failure> {
     require(service, &staging_form::create(input)?).await?;
-    records::create::<Staging, S, L>(service, input).await
+    records::create::<Staging>(service, input).await
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn change(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Staging, Failure> {
-    let (before, _) = records::find::<Staging, S, L>(service, id).await?;
+    let (before, _) = records::find::<Staging>(service, id).await?;
     require(service, &staging_form::patch(&before, input)?).await?;
-    records::change::<Staging, S, L>(service, id, input, precondition).await
+    records::change::<Staging>(service, id, input, precondition).await
 }
 
 /// Deletes one, and stops what waits in its pool. What cannot be stopped now is stopped by the sweep.
-pub(crate) async fn delete<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete(
+    service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
-    let (staging, _) = records::find::<Staging, S, L>(service, id).await?;
-    records::delete::<Staging, S, L>(service, id, precondition).await?;
-    if let Err(fault) = service.casting.drain_pool(&staging.id).await {
+    let (staging, _) = records::find::<Staging>(service, id).await?;
+    records::delete::<Staging>(service, id, precondition).await?;
+    if let Err(fault) = service.control_plane.drain_pool(&staging.id).await {
         tracing::error!(pool.id = %staging.id, %fault, "Could not stop what waits in pool {}; the sweep tries again", staging.id);
     }
     Ok(())
 }
 
-async fn require<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    settings: &StagingSettings,
-) -> Result<(), Failure> {
-    let store = &service.casting.store;
+async fn require(service: &AdminService<'_>, settings: &StagingSettings) -> Result<(), Failure> {
+    let store = &service.control_plane.store;
     let Some(image) = store.record::<Image>(settings.image_id.as_str()).await? else {
         return Err(FieldErrors::one("/image_id", "is not the id of an image.").into());
     };

@@ -4,7 +4,6 @@ use casting_core::form::{FieldErrors, Form, line, shaped, spelled};
 use casting_core::ids::UserId;
 use casting_core::json_schema::{self, SchemaBuilder};
 use casting_core::policy::{LinkParameters, Step};
-use casting_core::ports::{Launcher, Store};
 use casting_core::shape;
 use casting_core::time::Timestamp;
 use casting_core::user::User;
@@ -15,14 +14,14 @@ use crate::service::failure::Failure;
 use crate::service::{AdminService, casts};
 
 /// What every rule would say of this visit to the cast. Nothing is spent.
-pub(crate) async fn run<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn run(
+    service: &AdminService<'_>,
     id: &str,
     input: &Value,
 ) -> Result<Vec<Step>, Failure> {
     let cast = casts::find(service, id).await?;
-    let trial = read(input, service.casting.clock.now())?;
-    Ok(service.casting.try_link(&cast, &trial).await?)
+    let trial = read(input, service.control_plane.clock.now())?;
+    Ok(service.control_plane.try_link(&cast, &trial).await?)
 }
 
 /// The steps as the API shows them.

@@ -6,7 +6,7 @@ use casting_core::form::Spelled;
 use casting_core::ids::{CastId, CastKey, GroupId, SessionId, UserId};
 use casting_core::json_schema;
 use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Launcher, Page, Saved, Store};
+use casting_core::ports::{Page, Saved};
 use casting_core::profile::Profile;
 use casting_core::session::{Owner, Session};
 use serde_json::{Value, json};
@@ -16,25 +16,25 @@ use crate::service::sessions::{self, SessionsAsked};
 use crate::service::{AdminService, filtered, profiles};
 
 /// Users who have logged in at least once, by id.
-pub(crate) async fn list<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list(
+    service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Profile>, Failure> {
     Ok(service
-        .casting
+        .control_plane
         .store
         .records::<Profile>(cursor, limit)
         .await?)
 }
 
 /// Anonymous users who have not been forgotten, as the sessions that they were minted for; the newest first.
-pub(crate) async fn list_anonymous<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn list_anonymous(
+    service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Session>, Failure> {
-    let store = &service.casting.store;
+    let store = &service.control_plane.store;
     let read = |after: Option<String>, wanted| async move {
         store
             .sessions(&SessionQuery::default(), after.as_deref(), wanted)
@@ -47,10 +47,7 @@ pub(crate) async fn list_anonymous<S: Store, L: Launcher>(
 }
 
 /// A user, of either kind, as the API shows it.
-pub(crate) async fn find<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Value, Failure> {
+pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Value, Failure> {
     match locate(service, id).await? {
         Found::Profile(profile) => Ok(profile.view()),
         Found::Session(session) => view_anonymous(&session).ok_or_else(no_such_user),
@@ -62,16 +59,18 @@ enum Found {
     Session(Box<Session>),
 }
 
-async fn locate<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &str,
-) -> Result<Found, Failure> {
+async fn locate(service: &AdminService<'_>, id: &str) -> Result<Found, Failure> {
     let id = UserId::parse(id).ok_or_else(no_such_user)?;
-    if let Some(profile) = service.casting.store.record::<Profile>(id.as_str()).await? {
+    if let Some(profile) = service
+        .control_plane
+        .store
+        .record::<Profile>(id.as_str())
+        .await?
+    {
         return Ok(Found::Profile(profile));
     }
     let session = service
-        .casting
+        .control_plane
         .store
         .session(&id.minted_for())
         .await?
@@ -121,8 +120,8 @@ pub(crate) fn schema() -> Value {
 
 /// Forgets a user: the profile goes, and no session that has ended says any more whose it was. Live sessions stand in the way, unless
 /// `terminate` ends them.
-pub(crate) async fn delete<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+pub(crate) async fn delete(
+    service: &AdminService<'_>,
     id: &str,
     terminate: bool,
 ) -> Result<(), Failure> {
@@ -165,12 +164,14 @@ pub(crate) async fn delete<S: Store, L: Launcher>(
     Ok(())
 }
 
-async fn delete_profile<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    id: &UserId,
-) -> Result<(), Failure> {
+async fn delete_profile(service: &AdminService<'_>, id: &UserId) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let Some(profile) = service.casting.store.record::<Profile>(id.as_str()).await? else {
+        let Some(profile) = service
+            .control_plane
+            .store
+            .record::<Profile>(id.as_str())
+            .await?
+        else {
             return Ok(());
         };
         // The entry says that a user was deleted and by whom, not who it was: that is what is to be forgotten.
@@ -184,7 +185,7 @@ async fn delete_profile<S: Store, L: Launcher>(
             },
         );
         match service
-            .casting
+            .control_plane
             .store
             .delete_record(&profile, Some(&audit))
             .await?
@@ -197,13 +198,13 @@ async fn delete_profile<S: Store, L: Launcher>(
 }
 
 /// Takes the owner out of a session's row.
-async fn forget<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+async fn forget(
+    service: &AdminService<'_>,
     id: &SessionId,
     terminate: bool,
 ) -> Result<(), Failure> {
     for _ in 0..TRIES {
-        let Some(before) = service.casting.store.session(id).await? else {
+        let Some(before) = service.control_plane.store.session(id).await? else {
             return Ok(());
         };
         if before.is_live() {
@@ -224,7 +225,12 @@ async fn forget<S: Store, L: Launcher>(
         let Ok(after) = before.forgotten() else {
             return Ok(());
         };
-        match service.casting.store.save_session(&before, &after).await? {
+        match service
+            .control_plane
+            .store
+            .save_session(&before, &after)
+            .await?
+        {
             Saved::Done => return Ok(()),
             Saved::Stale => {}
         }

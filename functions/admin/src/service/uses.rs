@@ -5,8 +5,6 @@ use casting_core::cast::Cast;
 use casting_core::ids::{GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::listing::CastQuery;
-use casting_core::ports::{Launcher, Store};
-use casting_core::record::read_all;
 use casting_core::staging::Staging;
 
 use crate::service::AdminService;
@@ -34,14 +32,11 @@ pub(crate) struct Use {
 
 /// All that name it. One that comes to name it at this very moment is not among them, and is judged as
 /// one that names something that is gone.
-pub(crate) async fn of<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    named: Named<'_>,
-) -> Result<Vec<Use>, Failure> {
-    let store = &service.casting.store;
+pub(crate) async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, Failure> {
+    let store = &service.control_plane.store;
     let mut uses = casts(service, named).await?;
     if let Named::Network(name) = named {
-        let images = read_all::<Image, S>(store).await?;
+        let images = store.all_records::<Image>().await?;
         uses.extend(images.iter().filter_map(|image| {
             let settings = &image.settings;
             let mut networks = settings
@@ -56,7 +51,7 @@ pub(crate) async fn of<S: Store, L: Launcher>(
                 })
         }));
     }
-    let pools = read_all::<Staging, S>(store).await?;
+    let pools = store.all_records::<Staging>().await?;
     uses.extend(pools.iter().filter_map(|pool| {
         let settings = &pool.settings;
         let names_it = match named {
@@ -75,10 +70,7 @@ pub(crate) async fn of<S: Store, L: Launcher>(
     Ok(uses)
 }
 
-async fn casts<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
-    named: Named<'_>,
-) -> Result<Vec<Use>, Failure> {
+async fn casts(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, Failure> {
     let names_it = |cast: &Cast| match named {
         Named::Image(id) => cast.settings.image_id == *id,
         Named::Group(id) => cast.settings.anonymous_group_id.as_ref() == Some(id),
@@ -91,7 +83,7 @@ async fn casts<S: Store, L: Launcher>(
     }
     loop {
         let page = service
-            .casting
+            .control_plane
             .store
             .casts(&CastQuery::default(), cursor.as_deref(), 100)
             .await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use casting_boot::{Settings, SystemClock, SystemEntropy};
 use casting_core::keys::Keyring;
-use casting_core::{Casting, Terms};
+use casting_core::{ControlPlane, Terms};
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
@@ -18,10 +18,10 @@ async fn main() -> Result<(), Error> {
     let key = std::env::var("CASTING_SIGNING_KEY")?;
     let settings = Settings::local(terms, &key, "", "", Arc::new(SystemClock), Arc::new(SystemEntropy::new()))?;
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), settings.tables);
-    let launcher = EcsLauncher::new(aws_sdk_ecs::Client::new(&aws), settings.ecs);
+    let store = Arc::new(DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), settings.tables));
+    let launcher = Arc::new(EcsLauncher::new(aws_sdk_ecs::Client::new(&aws), settings.ecs));
     let keys = Keyring::changing(&settings.signing_key, None);
     let captcha = Arc::new(Captchas::new(keys.captcha())?);
-    let control = &Casting::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
-    run(service_fn(async move |request: Request| Ok::<_, Error>(casting_fn_cast::handle(control, request).await))).await
+    let control_plane = &ControlPlane::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.terms);
+    run(service_fn(async move |request: Request| Ok::<_, Error>(casting_fn_cast::handle(control_plane, request).await))).await
 }

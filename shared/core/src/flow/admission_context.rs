@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Casting, Visitor};
+use super::{ControlPlane, Visitor};
 use crate::address;
 use crate::cast::{Cast, CountBy};
 use crate::group;
@@ -12,7 +12,7 @@ use crate::image::Image;
 use crate::network::Network;
 use crate::permission::{Grant, Permission};
 use crate::policy::{self, Facts, Line, LinkParameters, NotApplied, ProofFact};
-use crate::ports::{Fault, Launcher, Store};
+use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
 use crate::room::{Room, Standing};
@@ -126,7 +126,7 @@ impl AdmissionContext<'_> {
     }
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Gathers what the rules need to judge this visitor of this cast, of which they have the session
     /// `own_session`. A disabled cast is none to everybody else.
     pub(super) async fn gather<'a>(
@@ -138,7 +138,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         wishes: &'a LinkParameters,
         now: Timestamp,
     ) -> Result<AdmissionContext<'a>, Fault> {
-        let system = self.cache.system(&self.store, now).await?;
+        let system = self.cache.system(&*self.store, now).await?;
         let mut context = AdmissionContext {
             key: None,
             cast: cast.filter(|cast| cast.settings.enabled || own_session.is_some()),
@@ -174,18 +174,18 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<(), Fault> {
         context.image = self
             .cache
-            .image(&self.store, &cast.settings.image_id, now)
+            .image(&*self.store, &cast.settings.image_id, now)
             .await?;
         let wanted = context
             .image
             .as_deref()
             .and_then(|image| policy::wanted_network(cast, image, context.wishes));
         context.network = match wanted {
-            Some(name) => self.cache.network(&self.store, &name, now).await?,
+            Some(name) => self.cache.network(&*self.store, &name, now).await?,
             None => None,
         };
         let user = context.visitor.user.as_ref();
-        context.grant = group::grant(cast, user, &self.cache.groups(&self.store, now).await?);
+        context.grant = group::grant(cast, user, &self.cache.groups(&*self.store, now).await?);
         let quotas = policy::live_limits::quotas(
             cast,
             context.image.as_deref(),
@@ -260,7 +260,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 let found = if wait.is_some() {
                     self.cache.remembered_cast(&key, now)
                 } else {
-                    self.cache.cast(&self.store, &key, now).await?
+                    self.cache.cast(&*self.store, &key, now).await?
                 };
                 Ok(found.filter(|cast| cast.settings.answers_to(&key, now)))
             }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Casting, TRIES};
+use super::{ControlPlane, TRIES};
 use crate::group;
 use crate::ids::{self, SessionId, StagingId};
-use crate::ports::{Exchanged, Fault, FaultKind, Launcher, Store};
+use crate::ports::{Exchanged, Fault, FaultKind};
 use crate::session::{Endpoint, PoolPlace, Pooled, Session};
 use crate::staging::Staging;
 use crate::ticket::AssignTicket;
@@ -26,7 +26,7 @@ pub(super) struct Offer {
     pub(super) staged: Option<Box<Session>>,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Looks for a session that was started ahead and is what this claim asks for, except those in `lost`.
     pub(super) async fn find_staged(
         &self,
@@ -39,7 +39,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         if self.gates.is_none() || lost.len() >= LOST_RACES || claim.profile.is_some() {
             return Ok(offer);
         }
-        let pools = self.cache.pools(&self.store, now).await?;
+        let pools = self.cache.pools(&*self.store, now).await?;
         let of_image = |pool: &&Staging| {
             pool.settings.enabled && pool.settings.image_id == claim.launch.image_id
         };
@@ -48,7 +48,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
                 continue;
             }
             offer.pool.get_or_insert_with(|| pool.id.clone());
-            let waiting = self.cache.staged(&self.store, &pool.id, now).await?;
+            let waiting = self.cache.staged(&*self.store, &pool.id, now).await?;
             // Each claim has an order of its own, so that not everybody reaches for the same one.
             let rank = |session: &&Session| ids::mix(claim.claim_id(), &session.id);
             let fitting = waiting
@@ -74,12 +74,12 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<bool, Fault> {
         let Some(image) = self
             .cache
-            .image(&self.store, &pool.settings.image_id, now)
+            .image(&*self.store, &pool.settings.image_id, now)
             .await?
         else {
             return Ok(false);
         };
-        let groups = self.cache.groups(&self.store, now).await?;
+        let groups = self.cache.groups(&*self.store, now).await?;
         let network = pool
             .settings
             .network

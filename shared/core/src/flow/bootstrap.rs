@@ -4,11 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Casting, FlowError, Refusal};
+use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::ids::{Nonce, SessionId, draw};
 use crate::keys::SessionSecret;
-use crate::ports::{Launcher, Store};
 use crate::session::State;
 
 /// The answer to a gate that brings its bootstrap token.
@@ -18,7 +17,7 @@ pub struct Bootstrap {
     pub secret: String,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Exchanges the bootstrap token of a session's task for the secret of its gate.
     ///
     /// # Errors

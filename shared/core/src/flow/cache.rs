@@ -13,7 +13,7 @@ use crate::ids::{CastId, CastKey, ImageId, SessionId, StagingId};
 use crate::image::Image;
 use crate::network::{Network, NetworkName};
 use crate::ports::{Fault, Store};
-use crate::record::{Record, read_all};
+use crate::record::Record;
 use crate::session::Session;
 use crate::staging::Staging;
 use crate::system::{SYSTEM_ID, System};
@@ -73,9 +73,9 @@ impl SettingsCache {
     }
 
     /// The cast with this key, at most [`CHANGE_SECONDS`] old.
-    pub(super) async fn cast<S: Store>(
+    pub(super) async fn cast(
         &self,
-        store: &S,
+        store: &dyn Store,
         key: &CastKey,
         now: Timestamp,
     ) -> Result<Option<Arc<Cast>>, Fault> {
@@ -113,9 +113,9 @@ impl SettingsCache {
     }
 
     /// The image with this id, at most [`CHANGE_SECONDS`] old.
-    pub(super) async fn image<S: Store>(
+    pub(super) async fn image(
         &self,
-        store: &S,
+        store: &dyn Store,
         id: &ImageId,
         now: Timestamp,
     ) -> Result<Option<Arc<Image>>, Fault> {
@@ -123,9 +123,9 @@ impl SettingsCache {
     }
 
     /// The network of this name, at most [`CHANGE_SECONDS`] old.
-    pub(super) async fn network<S: Store>(
+    pub(super) async fn network(
         &self,
-        store: &S,
+        store: &dyn Store,
         name: &NetworkName,
         now: Timestamp,
     ) -> Result<Option<Arc<Network>>, Fault> {
@@ -133,9 +133,9 @@ impl SettingsCache {
     }
 
     /// The deployment's settings, at most [`CHANGE_SECONDS`] old.
-    pub(super) async fn system<S: Store>(
+    pub(super) async fn system(
         &self,
-        store: &S,
+        store: &dyn Store,
         now: Timestamp,
     ) -> Result<Arc<System>, Fault> {
         if let Some(Some(known)) = self.system.find(&(), now) {
@@ -145,9 +145,9 @@ impl SettingsCache {
     }
 
     /// The deployment's settings as they are now.
-    pub(super) async fn read_system<S: Store>(
+    pub(super) async fn read_system(
         &self,
-        store: &S,
+        store: &dyn Store,
         now: Timestamp,
     ) -> Result<Arc<System>, Fault> {
         let mark = self.mark();
@@ -158,16 +158,16 @@ impl SettingsCache {
     }
 
     /// Every group, *All Users* among them, at most [`CHANGE_SECONDS`] old.
-    pub(super) async fn groups<S: Store>(
+    pub(super) async fn groups(
         &self,
-        store: &S,
+        store: &dyn Store,
         now: Timestamp,
     ) -> Result<Arc<Vec<Group>>, Fault> {
         if let Some(Some(known)) = self.groups.find(&(), now) {
             return Ok(known);
         }
         let mark = self.mark();
-        let mut read = read_all::<Group, S>(store).await?;
+        let mut read = store.all_records::<Group>().await?;
         if read.iter().all(|group| group.id != Group::all_users_id()) {
             read.push(Group::all_users());
         }
@@ -178,25 +178,25 @@ impl SettingsCache {
     }
 
     /// Every pool, at most [`CHANGE_SECONDS`] old.
-    pub(super) async fn pools<S: Store>(
+    pub(super) async fn pools(
         &self,
-        store: &S,
+        store: &dyn Store,
         now: Timestamp,
     ) -> Result<Arc<Vec<Staging>>, Fault> {
         if let Some(Some(known)) = self.pools.find(&(), now) {
             return Ok(known);
         }
         let mark = self.mark();
-        let read = Arc::new(read_all::<Staging, S>(store).await?);
+        let read = Arc::new(store.all_records::<Staging>().await?);
         let until = (CHANGE_SECONDS, now);
         self.keep(&self.pools, (), Some(read.clone()), until, mark);
         Ok(read)
     }
 
     /// What waits in a pool, at most [`STAGED_SECONDS`] old, without those that were given away here.
-    pub(super) async fn staged<S: Store>(
+    pub(super) async fn staged(
         &self,
-        store: &S,
+        store: &dyn Store,
         pool: &StagingId,
         now: Timestamp,
     ) -> Result<Arc<Vec<Session>>, Fault> {
@@ -227,10 +227,10 @@ impl SettingsCache {
         });
     }
 
-    async fn record<R: Record, S: Store>(
+    async fn record<R: Record>(
         &self,
         cache: &TtlCache<String, R>,
-        store: &S,
+        store: &dyn Store,
         id: &str,
         now: Timestamp,
     ) -> Result<Option<Arc<R>>, Fault> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::admission_context::AdmissionContext;
 use super::open::captcha_bond;
 use super::room::Waiting;
-use super::{Casting, FlowError, Refusal, TRIES, Visitor, outcome};
+use super::{ControlPlane, FlowError, Refusal, TRIES, Visitor, outcome};
 use crate::METRICS;
 use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
@@ -16,7 +16,7 @@ use crate::ids::{CastId, CastKey, Nonce, SessionId, UserId};
 use crate::image::Image;
 use crate::persistent_profile;
 use crate::policy::{self, Admission, LinkParameters, NotApplied, ProofFact, Resumption, Verdict};
-use crate::ports::{Fault, FaultKind, Launcher, RefusalSample, Reservation, Reserved, Store};
+use crate::ports::{Fault, FaultKind, RefusalSample, Reservation, Reserved};
 use crate::rate_limit::RateLimit;
 use crate::session::{Charge, Launch, Origin, Owner, Pooled, RESERVED_SECONDS, Session, State};
 use crate::ticket::{LaunchTicket, OwnerTicket, TicketError};
@@ -90,7 +90,7 @@ struct Known<'a> {
     wait: Option<u64>,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task; where there is none to be had now and the link
     /// has a waiting room, the visitor gets a place in it. The same ticket always leads to the same session,
     /// and so does the same idempotency key of the same caller.
@@ -111,7 +111,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
             let address = address::hash(visitor.address, &self.keys);
             let most = self
                 .cache
-                .system(&self.store, now)
+                .system(&*self.store, now)
                 .await?
                 .settings
                 .attempts_per_minute;
@@ -474,7 +474,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         context: &mut AdmissionContext<'_>,
     ) -> Result<(), Fault> {
         let now = self.clock.now();
-        let read = self.cache.read_system(&self.store, now).await?;
+        let read = self.cache.read_system(&*self.store, now).await?;
         if read.version != context.system.version {
             context.system = read;
             self.gather_for(cast, context, now).await?;

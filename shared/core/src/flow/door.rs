@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::Casting;
+use super::ControlPlane;
 use crate::actor::{Actor, ActorKind, Scope};
 use crate::address;
 use crate::api_key::ApiKey;
@@ -12,7 +12,7 @@ use crate::denial::{Denial, DenialCode};
 use crate::ids::{ApiKeyId, Nonce, draw};
 use crate::keys::{hash_secret, same_secret};
 use crate::policy;
-use crate::ports::{Fault, Launcher, Saved, Store};
+use crate::ports::{Fault, Saved};
 use crate::rate_limit::RateLimit;
 use crate::time::Timestamp;
 use crate::user::User;
@@ -52,7 +52,7 @@ impl From<Fault> for Turned {
     }
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Who it is that shows this credential, from this address.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     ) -> Result<Actor, Turned> {
         let now = self.clock.now();
         let place = address.map(|address| address::hash(address, &self.keys));
-        let system = self.cache.system(&self.store, now).await?;
+        let system = self.cache.system(&*self.store, now).await?;
         if let (Some(place), Credential::Key(_)) = (&place, credential) {
             let most = system.settings.attempts_per_minute;
             let rate = self.attempts.rate(RateLimit::ATTEMPTS, place, most, now);
@@ -95,7 +95,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// A console ticket for whoever holds this key.
     ///
     /// # Errors
-    /// As [`Casting::admit_actor`].
+    /// As [`ControlPlane::admit_actor`].
     pub async fn sign_in(
         &self,
         key: &str,

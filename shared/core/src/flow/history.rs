@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::try_join;
 
-use super::Casting;
+use super::ControlPlane;
 use crate::hours::{HOUR_SECONDS, Hour, HourOf, SETTLED_AFTER_SECONDS, hour_of, sum};
 use crate::ids::CastId;
 use crate::listing::{SessionQuery, SessionsOf};
-use crate::ports::{Fault, Launcher, RefusalCount, Store};
+use crate::ports::{Fault, RefusalCount};
 use crate::session::Session;
 use crate::time::Timestamp;
 
@@ -63,7 +63,7 @@ struct Ledger {
     is_partial: bool,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Makes the hours that are settled and not made yet, and says how many these were.
     ///
     /// # Errors

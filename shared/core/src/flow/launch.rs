@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Casting, FlowError, outcome};
+use super::{ControlPlane, FlowError, outcome};
 use crate::denial::DenialCode;
 use crate::ids::UserId;
 use crate::keys::SessionKey;
 use crate::network::DEFAULT_NETWORK;
 use crate::permission::PERMISSIONS_VARIABLE;
-use crate::ports::{Fault, Launcher, Run, Store, Task, TaskSpec};
+use crate::ports::{Fault, Run, Task, TaskSpec};
 use crate::session::{EndReason, Owner, Session, State};
 use crate::session_environment as variables;
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
     /// reserved: the visitor waits, and the sweep asks ECS what became of it.
     pub(super) async fn launch(&self, session: Session) -> Result<Session, FlowError> {

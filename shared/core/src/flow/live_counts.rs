@@ -10,11 +10,11 @@
 //! that may be a moment behind, and a claim may have been judged just before the limit was set: such
 //! sessions are counted when they become ready, or when the sweep looks after them.
 
-use super::Casting;
+use super::ControlPlane;
 use crate::cast::Cast;
 use crate::listing::{SessionQuery, SessionsOf};
 use crate::policy::live_limits;
-use crate::ports::{Fault, Launcher, Store};
+use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::session::Session;
 use crate::system::{SYSTEM_ID, System};
@@ -22,7 +22,7 @@ use crate::system::{SYSTEM_ID, System};
 /// Sessions read at once.
 const PAGE: u32 = 200;
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Counts the live sessions of a link that has a limit of them; without one there is nothing to
     /// count.
     ///

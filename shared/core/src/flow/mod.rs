@@ -156,11 +156,11 @@ impl Visitor {
 }
 
 /// The control plane: the flows, with all they need.
-pub struct Casting<S, L> {
+pub struct ControlPlane {
     /// Casts, sessions, limits, catalog.
-    pub store: S,
+    pub store: Arc<dyn Store>,
     /// Tasks.
-    pub launcher: L,
+    pub launcher: Arc<dyn Launcher>,
     /// Signs and hashes.
     pub keys: Keyring,
     /// Tells the time.
@@ -188,11 +188,11 @@ pub struct Casting<S, L> {
     frontier: history::HourCursor,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// A control plane over these ports.
     pub fn new(
-        store: S,
-        launcher: L,
+        store: Arc<dyn Store>,
+        launcher: Arc<dyn Launcher>,
         captcha: Arc<dyn CaptchaVerifier>,
         keys: Keyring,
         clock: Arc<dyn Clock>,

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use super::admission_context::AdmissionContext;
-use super::{Casting, FlowError, Refusal, Visitor};
+use super::{ControlPlane, FlowError, Refusal, Visitor};
 use crate::address;
 use crate::captcha::CaptchaKind;
 use crate::cast::Cast;
 use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
 use crate::policy::{self, LinkParameters, NotApplied, Resumption, Verdict};
-use crate::ports::{Launcher, Store};
 use crate::session::Session;
 use crate::ticket::{
     LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket,
@@ -77,7 +76,7 @@ pub struct CaptchaNeed {
     pub challenge: Option<String>,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Judges a visitor who opens a link, for free and without a trace in the ledger, and hands out a launch ticket. `via` is what the visitor
     /// brings back from logging in.
     ///
@@ -116,7 +115,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let address = address::hash(visitor.address, &self.keys);
         let most = self
             .cache
-            .system(&self.store, now)
+            .system(&*self.store, now)
             .await?
             .settings
             .attempts_per_minute;

@@ -1,9 +1,9 @@
 //! Owns what the owner of a session can ask: how it stands, the way in, and its end.
 
-use super::{Casting, FlowError, Refusal};
+use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::{Denial, DenialCode};
 use crate::ids::{Nonce, SessionId, draw};
-use crate::ports::{Fault, Launcher, Store};
+use crate::ports::Fault;
 use crate::session::{EndReason, Session, State};
 use crate::ticket::{ENTRY_SECONDS, EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket};
 
@@ -41,7 +41,7 @@ pub fn outcome(session: &Session) -> Option<Denial> {
     })
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// The owner's session as it stands.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// The owner ends the session. Ending an ended one changes nothing.
     ///
     /// # Errors
-    /// As [`Casting::status`].
+    /// As [`ControlPlane::status`].
     pub async fn end(
         &self,
         id: &SessionId,

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Casting, FlowError, Refusal, TRIES};
+use super::{ControlPlane, FlowError, Refusal, TRIES};
 use crate::audit::Audit;
 use crate::denial::DenialCode;
 use crate::ids::{SessionId, UserId};
 use crate::persistent_profile::{
     Archive, CarriedProfile, PersistentProfile, ProfileId, USUAL_EXCLUDE,
 };
-use crate::ports::{Fault, FaultKind, Launcher, ProfileFiles, Saved, Store, Stored};
+use crate::ports::{Fault, FaultKind, ProfileFiles, Saved, Stored};
 use crate::quota::{Quota, QuotaKind};
 use crate::session::Session;
 
@@ -112,7 +112,7 @@ pub struct Upload {
     pub headers: BTreeMap<String, String>,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Answers a gate about the profile of its session. Everything may be asked and told again.
     ///
     /// # Errors

@@ -1,14 +1,13 @@
 //! Owns what callers are told of the limits that count them. Reads nothing that is not remembered: telling costs nothing.
 
-use super::{Casting, Visitor};
+use super::{ControlPlane, Visitor};
 use crate::actor::Actor;
 use crate::address;
 use crate::denial::{Denial, DenialCode};
 use crate::policy::ip_window;
-use crate::ports::{Launcher, Store};
 use crate::rate_limit::RateLimit;
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// The limits of a link that count this visitor, after an answer: `refused` is why there was none, `taken` what an accepted claim has left of the
     /// link's own limit.
     pub async fn rate_limits(
@@ -19,7 +18,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         taken: Option<RateLimit>,
     ) -> Vec<RateLimit> {
         let now = self.clock.now();
-        let Ok(system) = self.cache.system(&self.store, now).await else {
+        let Ok(system) = self.cache.system(&*self.store, now).await else {
             return Vec::new();
         };
         let place = address::hash(visitor.address, &self.keys);
@@ -49,7 +48,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// What this administrator, or this API key, may still ask in this minute; `None` when the settings cannot be read.
     pub async fn calls_left(&self, actor: &Actor) -> Option<RateLimit> {
         let now = self.clock.now();
-        let system = self.cache.system(&self.store, now).await.ok()?;
+        let system = self.cache.system(&*self.store, now).await.ok()?;
         let (caller, most) = (actor.caller(), system.settings.calls_per_minute);
         Some(self.calls.rate(RateLimit::CALLS, &caller, most, now))
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Casting, FlowError, TRIES};
+use super::{ControlPlane, FlowError, TRIES};
 use crate::METRICS;
 use crate::group::{self, Group};
 use crate::ids::{SessionId, StagingId, draw};
@@ -12,9 +12,8 @@ use crate::listing::SessionQuery;
 use crate::permission::Grant;
 use crate::pool_log::{PoolLog, Seen};
 use crate::pool_plan::{Member, PoolFacts, PoolPlan, Rest, plan};
-use crate::ports::{Fault, FaultKind, Launcher, Saved, Staged, Store};
+use crate::ports::{Fault, FaultKind, Saved, Staged};
 use crate::price;
-use crate::record::read_all;
 use crate::session::{EndReason, Launch, PoolPlace, Session, State};
 use crate::staging::Staging;
 use crate::time::Timestamp;
@@ -60,18 +59,18 @@ struct Kind {
     changed_at: Timestamp,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Looks after every pool once.
     ///
     /// # Errors
     /// When the pools cannot be listed. One that cannot be looked after now is looked after in the next round.
     pub async fn refill(&self) -> Result<Refilled, Fault> {
         let mut refilled = Refilled::default();
-        let pools = read_all::<Staging, S>(&self.store).await?;
+        let pools = self.store.all_records::<Staging>().await?;
         if pools.is_empty() {
             return Ok(refilled);
         }
-        let groups = read_all::<Group, S>(&self.store).await?;
+        let groups = self.store.all_records::<Group>().await?;
         for pool in pools {
             if let Err(fault) = self.refill_pool(&pool, &groups, &mut refilled).await {
                 tracing::error!(pool.id = %pool.id, %fault, "Could not look after pool {}; the next round tries again", pool.id);
@@ -85,7 +84,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
     /// # Errors
     /// When it cannot be read.
     pub async fn pool_view(&self, pool: &Staging) -> Result<PoolView, Fault> {
-        let groups = read_all::<Group, S>(&self.store).await?;
+        let groups = self.store.all_records::<Group>().await?;
         let at = self.clock.now();
         let kind = self.kind_of(pool, &groups).await?;
         let waiting = self.store.pool(&pool.id).await?;

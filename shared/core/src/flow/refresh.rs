@@ -2,14 +2,13 @@
 //! reports at once and acts on the answer, so a push carries no orders of its own and cannot arrive
 //! out of order. A push that is lost costs time only: every gate reports once a minute.
 
-use super::Casting;
+use super::ControlPlane;
 use super::assign::ORDER_SECONDS;
-use crate::ports::{Launcher, Store};
 use crate::session::{Endpoint, Session, State};
 use crate::ticket::{Role, SessionTicket};
 use crate::time::Timestamp;
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Makes the gate of a session that was ready as `known` read its orders again. Waits until the
     /// gate has been reached, for a few seconds at most.
     pub(super) async fn refresh_gate(&self, known: &Session) {

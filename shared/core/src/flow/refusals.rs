@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Casting;
+use super::ControlPlane;
 use crate::denial::DenialCode;
 use crate::hours::{HOUR_SECONDS, hour_of};
 use crate::ids::{CastId, Reference};
-use crate::ports::{Fault, FaultKind, Launcher, RefusalCount, RefusalSample, Store};
+use crate::ports::{Fault, FaultKind, RefusalCount, RefusalSample};
 use crate::reference::{self, RefusalFacts};
 use crate::time::Timestamp;
 
@@ -173,7 +173,7 @@ pub struct FoundRefusal {
     pub sample: Option<RefusalSample>,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// A reference for a refusal of this moment.
     pub fn draw_reference(&self, code: DenialCode, cast: Option<&CastId>) -> Reference {
         let number = self.refusals.next_number();

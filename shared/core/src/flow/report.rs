@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::launch::assigned_environment;
-use super::{Casting, FlowError, Refusal};
+use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::excerpt::{Excerpt, Speaker};
 use crate::ids::SessionId;
-use crate::ports::{Launcher, Store};
 use crate::session::{EndReason, Endpoint, PoolPlace, Session, State};
 use crate::time::Timestamp;
 use crate::viewing::{Assigned, Orders};
@@ -85,7 +84,7 @@ impl From<Cause> for EndReason {
     }
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Takes a report, and says what holds for a session that goes on. Repeating a report changes nothing.
     ///
     /// # Errors

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::admission_context::AdmissionContext;
 use super::claim::Terms;
-use super::{Casting, ClaimRequest, FlowError, Refusal, Visitor, outcome};
+use super::{ClaimRequest, ControlPlane, FlowError, Refusal, Visitor, outcome};
 use crate::METRICS;
 use crate::address;
 use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::{self, SessionId};
 use crate::policy::{self, Verdict};
-use crate::ports::{Fault, FaultKind, Launcher, RoomClaim, Seated, Store};
+use crate::ports::{Fault, FaultKind, RoomClaim, Seated};
 use crate::quota::QuotaKind;
 use crate::room::{GONE_SECONDS, MOST_PLACES, Room, Standing};
 use crate::ticket::{LaunchTicket, ROOM_TICKET_SECONDS};
@@ -38,7 +38,7 @@ pub struct Waiting {
     pub ask_in: u64,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// How the one with this ticket stands; asking keeps the place.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let address = address::hash(visitor.address, &self.keys);
         let most = self
             .cache
-            .system(&self.store, now)
+            .system(&*self.store, now)
             .await?
             .settings
             .attempts_per_minute;
@@ -348,7 +348,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
 
     /// Whether there are as many sessions as there may be, as far as a look says.
     async fn is_crowded(&self, cast: &Cast, now: Timestamp) -> Result<bool, Fault> {
-        let system = self.cache.system(&self.store, now).await?;
+        let system = self.cache.system(&*self.store, now).await?;
         for quota in policy::live_limits::quotas(
             cast,
             None,

@@ -1,10 +1,9 @@
 //! Owns how somebody is let in to watch another's session. Must not know what the gate lets them do there.
 
-use super::{Casting, FlowError, Refusal};
+use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::ids::{SessionId, draw};
 use crate::keys::same_secret;
-use crate::ports::{Launcher, Store};
 use crate::session::{Session, State};
 use crate::ticket::{Role, SessionTicket, Watcher};
 use crate::user::User;
@@ -14,7 +13,7 @@ const GUEST: &str = "Guest";
 /// The most of a name that is shown, in characters.
 const NAME_CHARS: usize = 40;
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Where whoever opens a share link enters the session, to watch: a URL on the session's own origin that is good once, for half a minute. `name` is
     /// what stands in the link: the session and the link's token.
     ///

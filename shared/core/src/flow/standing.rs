@@ -3,12 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Casting, FlowError, Visitor};
+use super::{ControlPlane, FlowError, Visitor};
 use crate::address;
 use crate::cast::Amount;
 use crate::denial::{Denial, DenialCode};
 use crate::policy::{self, LinkParameters, Verdict};
-use crate::ports::{Launcher, Store};
 
 /// How a link stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub struct Standing {
 /// Nobody comes from here: what is the same for everybody cannot look at addresses, so a link for some addresses only is closed to it.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// How the link with this key stands for whoever sees it on a page of the site `referrer`. `asker` is only counted: unknown keys are attempts.
     ///
     /// # Errors
@@ -39,7 +38,7 @@ impl<S: Store, L: Launcher> Casting<S, L> {
         let asker = address::hash(asker, &self.keys);
         let most = self
             .cache
-            .system(&self.store, now)
+            .system(&*self.store, now)
             .await?
             .settings
             .attempts_per_minute;

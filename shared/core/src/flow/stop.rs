@@ -2,15 +2,15 @@
 
 use futures_util::future;
 
-use super::Casting;
-use crate::ports::{Fault, Launcher, Store, Task};
+use super::ControlPlane;
+use crate::ports::{Fault, Task};
 use crate::session::{EndReason, LAUNCH_WINDOW_SECONDS, Session, State, TaskStatus};
 use crate::time::Timestamp;
 
 /// ECS may not know a task in its first moments, even to describe it; only after so many seconds is «unknown» believed.
 const BELIEVE_MISSING_SECONDS: u64 = 60;
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Stops a live session for `reason`; one that is stopping or has ended is left as it is.
     pub(super) async fn stop_session(
         &self,

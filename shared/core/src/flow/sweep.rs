@@ -1,9 +1,9 @@
 //! Owns the sweep: the one place that makes good what a crash, a lost answer or lost news left behind. Any number may run at once.
 
-use super::Casting;
+use super::ControlPlane;
 use super::stop::gone;
 use crate::ids::SessionId;
-use crate::ports::{Fault, Launcher, Store, Task};
+use crate::ports::{Fault, Task};
 use crate::session::{CHECK_SECONDS, EndReason, STOPPING_SECONDS, Session, State, TaskStatus};
 use crate::staging::Staging;
 use crate::time::Timestamp;
@@ -41,7 +41,7 @@ enum Need {
     Forget,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Looks after the sessions that are due. One that cannot be settled now stays due.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! Owns what news from ECS does to a session. News may come twice, late and out of order.
 
-use super::Casting;
+use super::ControlPlane;
 use crate::excerpt::{Excerpt, Speaker};
-use crate::ports::{Fault, Launcher, Store, Task};
+use crate::ports::{Fault, Task};
 use crate::session::{Session, State, TaskStatus};
 use crate::time::Timestamp;
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// Takes news of a task. A task of ours whose session has ended, or never was, is stopped.
     ///
     /// # Errors

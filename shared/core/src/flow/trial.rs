@@ -1,10 +1,10 @@
 //! Owns the trial of a link («test this link»): the same judgement as for a real visitor, of a made-up one. Spends nothing, counts nothing.
 
-use super::{Casting, Visitor};
+use super::{ControlPlane, Visitor};
 use crate::cast::Cast;
 use crate::ids::SessionId;
 use crate::policy::{self, LinkParameters, ProofFact, Step};
-use crate::ports::{Fault, Launcher, Store};
+use crate::ports::Fault;
 use crate::time::Timestamp;
 
 /// A made-up visit.
@@ -18,7 +18,7 @@ pub struct Trial {
     pub at: Timestamp,
 }
 
-impl<S: Store, L: Launcher> Casting<S, L> {
+impl ControlPlane {
     /// What every rule would say of this visit, with limits as they are now.
     ///
     /// # Errors

@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::captcha::{
-    CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof, Verifying,
-};
+use async_trait::async_trait;
+
+use crate::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof};
 use crate::cast::{Cast, CastSettings, Counter};
 use crate::ids::{CastId, CastKey, Entropy, ImageId, Nonce, SessionId, UserId};
 use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
@@ -68,22 +68,21 @@ impl Entropy for SeededEntropy {
 #[derive(Debug, Default)]
 pub struct TokenVerifier;
 
+#[async_trait]
 impl CaptchaVerifier for TokenVerifier {
     fn challenge(&self, _: &CaptchaSettings, bound_to: &str, _: Timestamp) -> Option<String> {
         Some(format!("{{\"for\":\"{bound_to}\"}}"))
     }
 
-    fn verify<'a>(&'a self, check: CaptchaCheck<'a>) -> Verifying<'a> {
-        Box::pin(async move {
-            match check.token {
-                "down" => CaptchaVerdict::Unavailable("it is down".into()),
-                good if good.starts_with("good") => CaptchaVerdict::Passed(Proof {
-                    id: good.to_owned(),
-                    until: check.now.plus_seconds(300),
-                }),
-                _ => CaptchaVerdict::Failed("not a good token".into()),
-            }
-        })
+    async fn verify(&self, check: CaptchaCheck<'_>) -> CaptchaVerdict {
+        match check.token {
+            "down" => CaptchaVerdict::Unavailable("it is down".into()),
+            good if good.starts_with("good") => CaptchaVerdict::Passed(Proof {
+                id: good.to_owned(),
+                until: check.now.plus_seconds(300),
+            }),
+            _ => CaptchaVerdict::Failed("not a good token".into()),
+        }
     }
 }
 

@@ -32,7 +32,7 @@ macro_rules! cases {
         ///
         /// # Errors
         /// The first fault of the store. What it does wrong is a failed assertion that begins with the case's name.
-        pub async fn run_all<S: Store>(store: &S, seed: u64) -> Result<(), Fault> {
+        pub async fn run_all(store: &dyn Store, seed: u64) -> Result<(), Fault> {
             $($(
                 let fixture = Fixture::new(store, seed, stringify!($case));
                 if let Err(fault) = $case(&fixture).await {
@@ -108,6 +108,7 @@ cases! {
         a_page_that_is_not_ours_is_refused;
     catalog:
         an_image_is_written_over_its_version_only
+        a_record_of_another_form_is_corrupt
         refusals_add_up_by_hour_and_reason_with_a_few_samples
         refusals_counted_at_once_all_count
         refusals_of_all_are_listed_by_hour;
@@ -119,9 +120,8 @@ cases! {
 }
 
 /// What a case works with: the store, and ids that no other case draws.
-#[derive(Debug)]
-pub struct Fixture<'a, S> {
-    store: &'a S,
+pub struct Fixture<'a> {
+    store: &'a dyn Store,
     entropy: SeededEntropy,
 }
 
@@ -153,9 +153,9 @@ impl Charges {
     ];
 }
 
-impl<'a, S: Store> Fixture<'a, S> {
+impl<'a> Fixture<'a> {
     /// A fixture for one case.
-    pub fn new(store: &'a S, seed: u64, case: &str) -> Self {
+    pub fn new(store: &'a dyn Store, seed: u64, case: &str) -> Self {
         let seed = case.bytes().fold(seed, |seed, byte| {
             (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

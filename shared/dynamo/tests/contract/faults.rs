@@ -111,12 +111,14 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
 
         let image = image(n);
         assert_eq!(
-            store().put_record(&image, None, None).await,
+            (&store() as &dyn Store)
+                .put_record(&image, None, None)
+                .await,
             Ok(Saved::Done),
             "{troubles:?}: image"
         );
         assert_eq!(
-            store().delete_record(&image, None).await,
+            (&store() as &dyn Store).delete_record(&image, None).await,
             Ok(Saved::Done),
             "{troubles:?}: no image"
         );

@@ -6,7 +6,6 @@ use casting_core::cast_form;
 use casting_core::form::{FieldError, Warning};
 use casting_core::image::Image;
 use casting_core::listing::{Counted, SessionQuery, SessionsOf};
-use casting_core::ports::{Launcher, Store};
 use casting_core::time::Timestamp;
 use casting_web::{Mistake, Problem, Reply, reply};
 use futures_util::future::try_join_all;
@@ -36,7 +35,7 @@ use crate::service::version::Precondition;
 /// A day, in seconds.
 const DAY: u64 = 86_400;
 
-pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
     let (service, now) = (&round.service, round.frame.now);
     let search = round.visit.query("search").unwrap_or_default();
     let state = round
@@ -57,7 +56,7 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     let page = verbs::list(service, &asked, round.cursor().as_deref(), ROWS / 2).await?;
     let counts = page.items.iter().map(|cast| async {
         Ok(service
-            .casting
+            .control_plane
             .store
             .count_sessions(&cast.id, now.minus_seconds(DAY))
             .await?)
@@ -93,18 +92,18 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     )))
 }
 
-async fn find<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Value, Failure> {
+async fn find(round: &Round<'_>) -> Result<Value, Failure> {
     let read = verbs::read(&round.service, round.id).await?;
     Ok(read.view(&round.frame.public_url))
 }
 
-pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
-    let (casting, now) = (round.service.casting, round.frame.now);
+pub(super) async fn show(round: &Round<'_>) -> Result<Reply, Failure> {
+    let (control_plane, now) = (round.service.control_plane, round.frame.now);
     let found = verbs::read(&round.service, round.id).await?;
     let cast = found.view(&round.frame.public_url);
     let found = found.cast;
     let told = async {
-        Ok(casting
+        Ok(control_plane
             .history(Some(&found.id), now.minus_seconds(DAY - 3600), now)
             .await?)
     };
@@ -152,7 +151,7 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 }
 
 /// How many sessions of the cast live, as far as a page of them tells.
-async fn count_live<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<String, Failure> {
+async fn count_live(round: &Round<'_>) -> Result<String, Failure> {
     let query = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
@@ -177,9 +176,7 @@ async fn count_live<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<St
     ))
 }
 
-pub(super) async fn qr_code<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn qr_code(round: &Round<'_>) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let file = qr::file(text(&cast, "url"))
         .ok_or_else(|| Failure::conflict("This link is too long for a QR code."))?;
@@ -191,12 +188,12 @@ fn blank() -> Value {
     json!({ "enabled": true, "limit_requests_by": "address", "kasm_audio_default_on": true })
 }
 
-pub(super) async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn ask(round: &Round<'_>) -> Result<Reply, Failure> {
     let choices = round.choices().await?;
     Ok(round.show(&page(round, None, &blank(), Remarks::default(), &choices)))
 }
 
-pub(super) async fn edit<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn edit(round: &Round<'_>) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let warnings = cast["warnings"]
         .as_array()
@@ -213,8 +210,8 @@ pub(super) async fn edit<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 }
 
 /// The form of a cast, new or there.
-fn page<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
+fn page(
+    round: &Round<'_>,
     stored: Option<&Value>,
     document: &Value,
     remarks: Remarks,
@@ -259,7 +256,7 @@ fn page<S: Store, L: Launcher>(
     edit::page(&round.frame, &edit)
 }
 
-pub(super) async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn make(round: &Round<'_>) -> Result<Reply, Failure> {
     let typed = answers::document(&CAST, &round.posted);
     match verbs::create(&round.service, &typed).await {
         Ok(Edited { cast, .. }) => {
@@ -278,7 +275,7 @@ pub(super) async fn make<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     }
 }
 
-pub(super) async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn save(round: &Round<'_>) -> Result<Reply, Failure> {
     let mut typed = answers::document(&CAST, &round.posted);
     let number = |name: &str| -> Option<u64> { round.posted.first(name)?.parse().ok() };
     // Visitors count on while the form is open: the number that it was made with is no wish.
@@ -318,19 +315,17 @@ pub(super) async fn save<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
 }
 
 /// What is typed so far: what is wrong with it, what is worth a look, and how it would look.
-pub(super) async fn check<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn check(round: &Round<'_>) -> Result<Reply, Failure> {
     let typed = answers::document(&CAST, &round.posted);
     let stored = match round.posted.first("id") {
         Some(id) => Some(verbs::find(&round.service, id).await?),
         None => None,
     };
-    let casting = round.service.casting;
-    let own = casting.terms.own_urls();
+    let control_plane = round.service.control_plane;
+    let own = control_plane.terms.own_urls();
     let draft = match &stored {
         Some(cast) => cast_form::patch(cast, &typed, &own, Some(cast.counter.remaining)),
-        None => cast_form::create(&typed, &own, &*casting.entropy),
+        None => cast_form::create(&typed, &own, &*control_plane.entropy),
     };
     let at_field = |pointer: &str, detail: &str| {
         let (field, rest) = CAST.field_at(pointer)?;
@@ -359,9 +354,7 @@ pub(super) async fn check<S: Store, L: Launcher>(
     Ok(reply::json(StatusCode::OK, &document))
 }
 
-pub(super) async fn switch<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn switch(round: &Round<'_>) -> Result<Reply, Failure> {
     let enabled = match round.posted.first("enabled") {
         Some("true") => true,
         Some("false") => false,
@@ -398,9 +391,7 @@ pub(super) async fn switch<S: Store, L: Launcher>(
         .await
 }
 
-pub(super) async fn rotate<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn rotate(round: &Round<'_>) -> Result<Reply, Failure> {
     let grace: u64 = round
         .posted
         .first("grace_seconds")
@@ -423,7 +414,7 @@ pub(super) async fn rotate<S: Store, L: Launcher>(
         .await
 }
 
-pub(super) async fn copy<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn copy(round: &Round<'_>) -> Result<Reply, Failure> {
     let made = verbs::copy(&round.service, round.id, &json!({})).await?;
     round
         .lead(
@@ -434,10 +425,7 @@ pub(super) async fn copy<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         .await
 }
 
-pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    refused: &str,
-) -> Result<Reply, Failure> {
+pub(super) async fn ask_to_delete(round: &Round<'_>, refused: &str) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let (name, home) = (text(&cast, "name"), format!("/admin/casts/{}", round.id));
     let live = count_live(round).await?;
@@ -478,9 +466,7 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-pub(super) async fn delete<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn delete(round: &Round<'_>) -> Result<Reply, Failure> {
     let terminate = round.posted.first("terminate").is_some();
     match verbs::delete(&round.service, round.id, &round.precondition(), terminate).await {
         Ok(()) => {
@@ -502,9 +488,7 @@ pub(super) async fn delete<S: Store, L: Launcher>(
     }
 }
 
-pub(super) async fn show_trial<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn show_trial(round: &Round<'_>) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let address = round
         .visit
@@ -523,9 +507,7 @@ pub(super) async fn show_trial<S: Store, L: Launcher>(
     )))
 }
 
-pub(super) async fn run_trial<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn run_trial(round: &Round<'_>) -> Result<Reply, Failure> {
     let cast = find(round).await?;
     let typed = trial::typed(&round.posted);
     let mut errors = BTreeMap::new();

@@ -5,8 +5,7 @@ use casting_core::excerpt::Excerpt;
 use casting_core::ids::{CastId, Reference};
 use casting_core::image::Image;
 use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Launcher, RefusalCount, Store};
-use casting_core::record::read_all;
+use casting_core::ports::RefusalCount;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_web::Reply;
@@ -33,15 +32,11 @@ const HOUR: u64 = 3600;
 /// How many casts the first page looks at.
 const CASTS: u32 = 100;
 
-pub(super) async fn of_all<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn of_all(round: &Round<'_>) -> Result<Reply, Failure> {
     page(round, ClaimsOf::All, None).await
 }
 
-pub(super) async fn of_cast<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn of_cast(round: &Round<'_>) -> Result<Reply, Failure> {
     let cast = cast_verbs::find(&round.service, round.id).await?;
     page(
         round,
@@ -51,8 +46,8 @@ pub(super) async fn of_cast<S: Store, L: Launcher>(
     .await
 }
 
-async fn page<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
+async fn page(
+    round: &Round<'_>,
     of: ClaimsOf,
     cast: Option<(String, String)>,
 ) -> Result<Reply, Failure> {
@@ -104,7 +99,7 @@ async fn page<S: Store, L: Launcher>(
         async {
             Ok(round
                 .service
-                .casting
+                .control_plane
                 .history(id, since.plus_seconds(HOUR), now)
                 .await?)
         },
@@ -174,10 +169,7 @@ fn export(cast: Option<&CastId>, since: Timestamp, asked: &ClaimsAsked, format: 
 }
 
 /// The last claims of a cast or of all: of a week at most.
-pub(super) async fn last<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    cast: Option<&CastId>,
-) -> Result<Vec<Claim>, Failure> {
+pub(super) async fn last(round: &Round<'_>, cast: Option<&CastId>) -> Result<Vec<Claim>, Failure> {
     let now = round.frame.now;
     let of = cast.map_or(ClaimsOf::All, |cast| ClaimsOf::Cast(cast.clone()));
     let asked = ClaimsAsked {
@@ -201,10 +193,7 @@ pub(super) async fn last<S: Store, L: Launcher>(
 }
 
 /// The ids and names of casts, unless it is known which one it is; refusals know ids only.
-async fn names_unless<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    is_known: bool,
-) -> Result<Vec<(String, String)>, Failure> {
+async fn names_unless(round: &Round<'_>, is_known: bool) -> Result<Vec<(String, String)>, Failure> {
     if is_known {
         return Ok(Vec::new());
     }
@@ -221,8 +210,8 @@ async fn names_unless<S: Store, L: Launcher>(
 }
 
 /// Accepted claims and samples of refused ones, the newest first.
-fn together<S: Store, L: Launcher>(
-    service: &AdminService<'_, S, L>,
+fn together(
+    service: &AdminService<'_>,
     accepted: &[Session],
     refused: &[RefusalCount],
     names: &[(String, String)],
@@ -292,9 +281,7 @@ fn said(session: &Value) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-pub(super) async fn overview<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn overview(round: &Round<'_>) -> Result<Reply, Failure> {
     let (service, now) = (&round.service, round.frame.now);
     let query = SessionQuery {
         of: SessionsOf::Living,
@@ -308,10 +295,10 @@ pub(super) async fn overview<S: Store, L: Launcher>(
     let of_casts = CastsAsked::default();
     let (page, images, told, living, system, claims) = try_join!(
         cast_verbs::list(service, &of_casts, None, CASTS),
-        async { Ok(read_all::<Image, S>(&service.casting.store).await?) },
+        async { Ok(service.control_plane.store.all_records::<Image>().await?) },
         async {
             Ok(service
-                .casting
+                .control_plane
                 .history(None, now.minus_seconds(23 * HOUR), now)
                 .await?)
         },

@@ -11,13 +11,11 @@ mod records;
 mod sessions;
 mod stale;
 
-use casting_core::Casting;
+use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::group::Group;
 use casting_core::image::Image;
 use casting_core::network::Network;
-use casting_core::ports::{Launcher, Store};
-use casting_core::record::read_all;
 use casting_web::credentials::SetCookie;
 use casting_web::{
     Code, Matched, Mistake, Problem, Reply, Request, RequestContext, RouteName, reply,
@@ -44,9 +42,9 @@ const TOLD: &str = "cast-told";
 const ROWS: u32 = 50;
 
 /// One request of somebody who has signed in and may make it.
-pub(super) struct Round<'a, S, L> {
+pub(super) struct Round<'a> {
     /// Where they stand.
-    pub(super) service: AdminService<'a, S, L>,
+    pub(super) service: AdminService<'a>,
     /// The request, as far as it is not its body.
     pub(super) visit: &'a RequestContext,
     /// What stands for `{id}` in the path.
@@ -58,18 +56,20 @@ pub(super) struct Round<'a, S, L> {
 }
 
 /// Answers one request to the console.
-pub(crate) async fn answer<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+pub(crate) async fn answer(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     request: &Request,
     matched: &Matched<'_>,
 ) -> Reply {
     match matched.route.name {
-        RouteName::ShowSignIn => show_sign_in(casting, visit, visit.query("to").as_deref(), None),
-        RouteName::SignIn => match entry::sign_in(casting, visit, request).await {
+        RouteName::ShowSignIn => {
+            show_sign_in(control_plane, visit, visit.query("to").as_deref(), None)
+        }
+        RouteName::SignIn => match entry::sign_in(control_plane, visit, request).await {
             Ok(reply) => reply,
             Err(failure) => {
-                let problem = failure.into_problem(|code| casting.draw_reference(code, None));
+                let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
                 let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
                 let words = "Invalid key. It may have been deleted, or a character is missing.";
                 let words = if is_unknown {
@@ -79,15 +79,20 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
                 };
                 let form = casting_web::body::form(request).ok();
                 let to = form.as_ref().and_then(|form| form.field("to"));
-                show_sign_in(casting, visit, to, Some((problem.code.status(), words)))
+                show_sign_in(
+                    control_plane,
+                    visit,
+                    to,
+                    Some((problem.code.status(), words)),
+                )
             }
         },
-        name => match entry::admit(casting, visit).await {
+        name => match entry::admit(control_plane, visit).await {
             Ok(seat) => {
                 let fields = entry::read(&seat, visit, request, matched);
                 let mut round = Round::of(seat, visit, matched.segment);
                 let answered = match fields {
-                    Ok(_) if name == RouteName::SignOut => Ok(entry::sign_out(casting)),
+                    Ok(_) if name == RouteName::SignOut => Ok(entry::sign_out(control_plane)),
                     Ok(fields) => {
                         round.posted = Posted::new(fields);
                         walk(&round, name).await
@@ -95,21 +100,25 @@ pub(crate) async fn answer<S: Store, L: Launcher>(
                     Err(failure) => Err(failure),
                 };
                 answered.unwrap_or_else(|failure| {
-                    round.explain(&failure.into_problem(|code| casting.draw_reference(code, None)))
+                    round.explain(
+                        &failure.into_problem(|code| control_plane.draw_reference(code, None)),
+                    )
                 })
             }
-            Err(failure) => match failure.into_problem(|code| casting.draw_reference(code, None)) {
-                problem if problem.code.status() == StatusCode::UNAUTHORIZED => {
-                    entry::sign_in_first(visit)
+            Err(failure) => {
+                match failure.into_problem(|code| control_plane.draw_reference(code, None)) {
+                    problem if problem.code.status() == StatusCode::UNAUTHORIZED => {
+                        entry::sign_in_first(visit)
+                    }
+                    problem => visit.explain(&problem),
                 }
-                problem => visit.explain(&problem),
-            },
+            }
         },
     }
 }
 
-fn show_sign_in<S: Store, L: Launcher>(
-    casting: &Casting<S, L>,
+fn show_sign_in(
+    control_plane: &ControlPlane,
     visit: &RequestContext,
     to: Option<&str>,
     refusal: Option<(StatusCode, &str)>,
@@ -118,8 +127,8 @@ fn show_sign_in<S: Store, L: Launcher>(
         nonce: visit.nonce.clone(),
         csrf_token: String::new(),
         who: None,
-        public_url: casting.terms.public_url.clone(),
-        now: casting.clock.now(),
+        public_url: control_plane.terms.public_url.clone(),
+        now: control_plane.clock.now(),
         flash: None,
     };
     let home = entry::target(to);
@@ -128,12 +137,12 @@ fn show_sign_in<S: Store, L: Launcher>(
         .finish();
     // Whoever may come in is led on; who is shown this page with a login has none of the roles that let in.
     let login = visit.login(
-        &casting.keys,
-        casting.terms.is_secure(),
-        casting.clock.now(),
+        &control_plane.keys,
+        control_plane.terms.is_secure(),
+        control_plane.clock.now(),
     );
     let page = SignIn {
-        provider: casting.has_logins.then(|| format!("/login?{query}")),
+        provider: control_plane.has_logins.then(|| format!("/login?{query}")),
         stranger: login
             .filter(|user| user.roles.is_empty())
             .map(|user| user.name),
@@ -150,10 +159,7 @@ fn show_sign_in<S: Store, L: Launcher>(
     )
 }
 
-async fn walk<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    name: RouteName,
-) -> Result<Reply, Failure> {
+async fn walk(round: &Round<'_>, name: RouteName) -> Result<Reply, Failure> {
     match name {
         RouteName::Console => claims::overview(round).await,
         RouteName::ShowCasts => casts::list(round).await,
@@ -290,8 +296,8 @@ fn flash(told: &str) -> Option<Flash> {
     })
 }
 
-impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
-    fn of(seat: Seat<'a, S, L>, visit: &'a RequestContext, id: &'a str) -> Self {
+impl<'a> Round<'a> {
+    fn of(seat: Seat<'a>, visit: &'a RequestContext, id: &'a str) -> Self {
         let Seat {
             service,
             csrf_token,
@@ -321,8 +327,8 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
                 role,
                 scopes,
             }),
-            public_url: service.casting.terms.public_url.clone(),
-            now: service.casting.clock.now(),
+            public_url: service.control_plane.terms.public_url.clone(),
+            now: service.control_plane.clock.now(),
             flash: visit.cookie(TOLD).and_then(flash),
         };
         Self {
@@ -369,7 +375,7 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
     }
 
     fn tell(&self, reply: &mut Reply, value: &str, max_age: u64) {
-        let secure = self.service.casting.terms.is_secure();
+        let secure = self.service.control_plane.terms.is_secure();
         reply::set_cookie(
             reply,
             &SetCookie {
@@ -392,11 +398,11 @@ impl<'a, S: Store, L: Launcher> Round<'a, S, L> {
 
     /// What there is to pick from.
     pub(super) async fn choices(&self) -> Result<Choices, Failure> {
-        let store = &self.service.casting.store;
+        let store = &self.service.control_plane.store;
         let (images, mut groups, networks) = try_join!(
-            read_all::<Image, S>(store),
-            read_all::<Group, S>(store),
-            read_all::<Network, S>(store)
+            store.all_records::<Image>(),
+            store.all_records::<Group>(),
+            store.all_records::<Network>()
         )?;
         if groups.iter().all(|group| group.id != Group::all_users_id()) {
             groups.insert(0, Group::all_users());

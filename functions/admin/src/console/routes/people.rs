@@ -1,7 +1,6 @@
 //! Owns the pages of users, settings and the audit log. Must not know what the verbs do.
 
 use casting_core::audit::{Action, Audit, Noun};
-use casting_core::ports::{Launcher, Store};
 use casting_core::profile::Profile;
 use casting_core::system_form;
 use casting_web::Reply;
@@ -20,9 +19,7 @@ use crate::console::shell::{Place, Screen};
 use crate::service::failure::Failure;
 use crate::service::{audits, settings as verbs, users};
 
-pub(super) async fn users<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn users(round: &Round<'_>) -> Result<Reply, Failure> {
     if round.visit.query("kind").as_deref() == Some("anonymous") {
         let page = users::list_anonymous(&round.service, round.cursor().as_deref(), ROWS).await?;
         let views: Vec<Value> = page
@@ -39,10 +36,7 @@ pub(super) async fn users<S: Store, L: Launcher>(
     Ok(round.show(&records::users(&round.frame, &views, next)))
 }
 
-pub(super) async fn ask_to_forget<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    refused: &str,
-) -> Result<Reply, Failure> {
+pub(super) async fn ask_to_forget(round: &Round<'_>, refused: &str) -> Result<Reply, Failure> {
     let user = users::find(&round.service, round.id).await?;
     let name = [text(&user, "name"), text(&user, "id")]
         .into_iter()
@@ -73,9 +67,7 @@ pub(super) async fn ask_to_forget<S: Store, L: Launcher>(
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-pub(super) async fn forget<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn forget(round: &Round<'_>) -> Result<Reply, Failure> {
     match users::delete(
         &round.service,
         round.id,
@@ -98,18 +90,12 @@ pub(super) async fn forget<S: Store, L: Launcher>(
     }
 }
 
-pub(super) async fn settings<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn settings(round: &Round<'_>) -> Result<Reply, Failure> {
     let document = system_form::view(&verbs::read(&round.service).await?);
     Ok(round.show(&settings_page(round, &document, Remarks::default())))
 }
 
-fn settings_page<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    document: &Value,
-    remarks: Remarks,
-) -> Screen {
+fn settings_page(round: &Round<'_>, document: &Value, remarks: Remarks) -> Screen {
     let edit = Edit {
         noun: &SETTINGS,
         place: Place::Settings,
@@ -133,9 +119,7 @@ fn settings_page<S: Store, L: Launcher>(
     edit::page(&round.frame, &edit)
 }
 
-pub(super) async fn save_settings<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn save_settings(round: &Round<'_>) -> Result<Reply, Failure> {
     let typed = answers::document(&SETTINGS, &round.posted);
     match verbs::change(&round.service, &typed, &round.precondition()).await {
         Ok(_) => {
@@ -164,9 +148,7 @@ pub(super) async fn save_settings<S: Store, L: Launcher>(
     }
 }
 
-pub(super) async fn audit<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn audit(round: &Round<'_>) -> Result<Reply, Failure> {
     let about = round.visit.query("about").unwrap_or_default();
     let target = Some(about.as_str()).filter(|about| !about.is_empty() && about.len() <= 100);
     let page = audits::list(&round.service, target, round.cursor().as_deref(), ROWS).await?;
@@ -243,9 +225,7 @@ const fn words(noun: Noun) -> (Option<&'static str>, &'static str) {
     }
 }
 
-pub(super) async fn take_back<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn take_back(round: &Round<'_>) -> Result<Reply, Failure> {
     let audit = audits::find(&round.service, round.id).await?;
     audits::undo(&round.service, round.id).await?;
     let to = match (words(audit.noun).0, audit.action) {

@@ -1,7 +1,6 @@
 //! Owns the page of one user, and what can be done with their profiles there. Must not know what the verbs do.
 
 use casting_core::persistent_profile::PersistentProfile;
-use casting_core::ports::{Launcher, Store};
 use casting_web::Reply;
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ use crate::console::shell::Place;
 use crate::service::failure::Failure;
 use crate::service::{profiles as verbs, users};
 
-pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn show(round: &Round<'_>) -> Result<Reply, Failure> {
     let user = users::find(&round.service, round.id).await?;
     let views: Vec<Value> = verbs::list(&round.service, round.id)
         .await?
@@ -24,9 +23,7 @@ pub(super) async fn show<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     Ok(round.show(&screen))
 }
 
-pub(super) async fn restore<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn restore(round: &Round<'_>) -> Result<Reply, Failure> {
     let document = json!({ "archive": round.posted.first("archive") });
     let profile = verbs::restore(&round.service, round.id, &document).await?;
     round
@@ -38,10 +35,7 @@ pub(super) async fn restore<S: Store, L: Launcher>(
         .await
 }
 
-pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    refused: &str,
-) -> Result<Reply, Failure> {
+pub(super) async fn ask_to_delete(round: &Round<'_>, refused: &str) -> Result<Reply, Failure> {
     let profile = verbs::find(&round.service, round.id).await?;
     let page = Confirm {
         place: Place::Users,
@@ -65,9 +59,7 @@ pub(super) async fn ask_to_delete<S: Store, L: Launcher>(
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-pub(super) async fn delete<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn delete(round: &Round<'_>) -> Result<Reply, Failure> {
     let user = verbs::find(&round.service, round.id).await?.user;
     match verbs::delete(&round.service, round.id).await {
         Ok(()) => {

@@ -9,7 +9,7 @@ use casting_core::image::Image;
 use casting_core::image_form;
 use casting_core::network::Network;
 use casting_core::persistent_profile::ProfileSettings;
-use casting_core::ports::{Launcher, Page, Store};
+use casting_core::ports::Page;
 use casting_core::staging::Staging;
 use casting_core::{api_key_form, preset};
 use casting_web::{Reply, RouteName};
@@ -215,10 +215,7 @@ struct NewKey<'a> {
     public_url: &'a str,
 }
 
-pub(super) async fn walk<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    name: RouteName,
-) -> Result<Reply, Failure> {
+pub(super) async fn walk(round: &Round<'_>, name: RouteName) -> Result<Reply, Failure> {
     let Some((kind, wish)) = read(name) else {
         return Err(Failure::not_found("Nothing here."));
     };
@@ -234,15 +231,12 @@ pub(super) async fn walk<S: Store, L: Launcher>(
     }
 }
 
-async fn list<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-) -> Result<Reply, Failure> {
+async fn list(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, cursor, frame) = (&round.service, round.cursor(), &round.frame);
     let screen = match kind {
         Kind::Image => {
             let page = service
-                .casting
+                .control_plane
                 .store
                 .records::<Image>(cursor.as_deref(), ROWS)
                 .await?;
@@ -252,23 +246,23 @@ async fn list<S: Store, L: Launcher>(
         Kind::Network => {
             let (views, next) = views(
                 round,
-                &verbs::list::<Network, S, L>(service, cursor.as_deref(), ROWS).await?,
+                &verbs::list::<Network>(service, cursor.as_deref(), ROWS).await?,
             );
             records::networks(frame, &views, next)
         }
         Kind::Group => {
             let (views, next) = views(
                 round,
-                &verbs::list::<Group, S, L>(service, cursor.as_deref(), ROWS).await?,
+                &verbs::list::<Group>(service, cursor.as_deref(), ROWS).await?,
             );
             records::groups(frame, &views, next)
         }
         Kind::Staging => {
-            let page = verbs::list::<Staging, S, L>(service, cursor.as_deref(), ROWS).await?;
+            let page = verbs::list::<Staging>(service, cursor.as_deref(), ROWS).await?;
             let pools = try_join_all(
                 page.items
                     .iter()
-                    .map(|staging| service.casting.pool_view(staging)),
+                    .map(|staging| service.control_plane.pool_view(staging)),
             )
             .await?;
             let (views, next) = views(round, &page);
@@ -284,7 +278,7 @@ async fn list<S: Store, L: Launcher>(
         Kind::ApiKey => {
             let (views, next) = views(
                 round,
-                &verbs::list::<ApiKey, S, L>(service, cursor.as_deref(), ROWS).await?,
+                &verbs::list::<ApiKey>(service, cursor.as_deref(), ROWS).await?,
             );
             records::api_keys(frame, &views, next)
         }
@@ -292,31 +286,25 @@ async fn list<S: Store, L: Launcher>(
     Ok(round.show(&screen))
 }
 
-fn views<R: Editable, S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    page: &Page<R>,
-) -> (Vec<Value>, Option<String>) {
+fn views<R: Editable>(round: &Round<'_>, page: &Page<R>) -> (Vec<Value>, Option<String>) {
     (
         page.items.iter().map(Editable::view).collect(),
         round.next(page.next.as_ref(), &[]),
     )
 }
 
-async fn find<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-) -> Result<Value, Failure> {
+async fn find(round: &Round<'_>, kind: Kind) -> Result<Value, Failure> {
     let (service, id) = (&round.service, round.id);
     Ok(match kind {
         Kind::Image => image_form::view(&images::find(service, id).await?),
-        Kind::Network => verbs::find::<Network, S, L>(service, id).await?.0.view(),
-        Kind::Group => verbs::find::<Group, S, L>(service, id).await?.0.view(),
-        Kind::Staging => verbs::find::<Staging, S, L>(service, id).await?.0.view(),
-        Kind::ApiKey => api_key_form::view(&verbs::find::<ApiKey, S, L>(service, id).await?.0),
+        Kind::Network => verbs::find::<Network>(service, id).await?.0.view(),
+        Kind::Group => verbs::find::<Group>(service, id).await?.0.view(),
+        Kind::Staging => verbs::find::<Staging>(service, id).await?.0.view(),
+        Kind::ApiKey => api_key_form::view(&verbs::find::<ApiKey>(service, id).await?.0),
     })
 }
 
-async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Result<Reply, Failure> {
+async fn ask(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let mut document = kind.blank();
     let mut above = String::new();
     if kind == Kind::Image {
@@ -332,10 +320,7 @@ async fn ask<S: Store, L: Launcher>(round: &Round<'_, S, L>, kind: Kind) -> Resu
     Ok(round.show(&page(round, kind, None, &document, Remarks::default(), above).await?))
 }
 
-async fn show<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-) -> Result<Reply, Failure> {
+async fn show(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let mut above = String::new();
     let document = if kind == Kind::Staging {
         let (staging, view) = pools::read(&round.service, round.id).await?;
@@ -358,8 +343,8 @@ async fn show<S: Store, L: Launcher>(
     ))
 }
 
-async fn page<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
+async fn page(
+    round: &Round<'_>,
     kind: Kind,
     stored: Option<&Value>,
     document: &Value,
@@ -422,10 +407,7 @@ async fn page<S: Store, L: Launcher>(
     Ok(screen)
 }
 
-async fn make<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-) -> Result<Reply, Failure> {
+async fn make(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, typed) = (
         &round.service,
         answers::document(kind.noun(), &round.posted),
@@ -434,10 +416,10 @@ async fn make<S: Store, L: Launcher>(
         Kind::Image => images::create(service, &typed)
             .await
             .map(|_| Done::ImageCreated),
-        Kind::Network => verbs::create::<Network, S, L>(service, &typed)
+        Kind::Network => verbs::create::<Network>(service, &typed)
             .await
             .map(|_| Done::NetworkCreated),
-        Kind::Group => verbs::create::<Group, S, L>(service, &typed)
+        Kind::Group => verbs::create::<Group>(service, &typed)
             .await
             .map(|_| Done::GroupCreated),
         Kind::Staging => staging::create(service, &typed)
@@ -458,7 +440,7 @@ async fn make<S: Store, L: Launcher>(
     }
 }
 
-fn new_key<S: Store, L: Launcher>(round: &Round<'_, S, L>, key: &ApiKey, secret: &str) -> Screen {
+fn new_key(round: &Round<'_>, key: &ApiKey, secret: &str) -> Screen {
     let main = shown(&NewKey {
         key: secret,
         public_url: &round.frame.public_url,
@@ -474,10 +456,7 @@ fn new_key<S: Store, L: Launcher>(round: &Round<'_, S, L>, key: &ApiKey, secret:
     }
 }
 
-async fn save<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-) -> Result<Reply, Failure> {
+async fn save(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, id, typed) = (
         &round.service,
         round.id,
@@ -492,15 +471,15 @@ async fn save<S: Store, L: Launcher>(
             if let Value::Object(fields) = &mut typed {
                 fields.shift_remove("name");
             }
-            verbs::change::<Network, S, L>(service, id, &typed, &over)
+            verbs::change::<Network>(service, id, &typed, &over)
                 .await
                 .map(drop)
         }
-        Kind::Group => verbs::change::<Group, S, L>(service, id, &typed, &over)
+        Kind::Group => verbs::change::<Group>(service, id, &typed, &over)
             .await
             .map(drop),
         Kind::Staging => staging::change(service, id, &typed, &over).await.map(drop),
-        Kind::ApiKey => verbs::change::<ApiKey, S, L>(service, id, &typed, &over)
+        Kind::ApiKey => verbs::change::<ApiKey>(service, id, &typed, &over)
             .await
             .map(drop),
     };
@@ -534,7 +513,7 @@ async fn save<S: Store, L: Launcher>(
 }
 
 /// Another task definition for an image; what stands in the way is said above its form.
-async fn register<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+async fn register(round: &Round<'_>) -> Result<Reply, Failure> {
     match images::register_anew(&round.service, round.id, &Precondition::None).await {
         Ok(image) => {
             round
@@ -563,10 +542,7 @@ async fn register<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Repl
 }
 
 /// What names the record.
-async fn uses_of<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-) -> Result<Vec<Use>, Failure> {
+async fn uses_of(round: &Round<'_>, kind: Kind) -> Result<Vec<Use>, Failure> {
     match kind {
         Kind::Image => match ImageId::parse(round.id) {
             Some(id) => uses::of(&round.service, Named::Image(&id)).await,
@@ -581,11 +557,7 @@ async fn uses_of<S: Store, L: Launcher>(
     }
 }
 
-async fn ask_to_delete<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-    refused: &str,
-) -> Result<Reply, Failure> {
+async fn ask_to_delete(round: &Round<'_>, kind: Kind, refused: &str) -> Result<Reply, Failure> {
     let stored = find(round, kind).await?;
     let (name, home) = (
         text(&stored, "name"),
@@ -620,10 +592,7 @@ async fn ask_to_delete<S: Store, L: Launcher>(
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-async fn delete<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-    kind: Kind,
-) -> Result<Reply, Failure> {
+async fn delete(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, id, over) = (&round.service, round.id, round.precondition());
     let deleted = match kind {
         Kind::Image => images::delete(service, id, &over).await,

@@ -1,7 +1,6 @@
 //! Owns the page of live sessions and what can be done there. Must not know what the verbs do.
 
 use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Launcher, Store};
 use casting_web::{Reply, reply};
 use serde_json::Value;
 
@@ -12,7 +11,7 @@ use crate::service::sessions::{self as verbs, SessionsAsked};
 
 const PAGE: &str = "/admin/sessions";
 
-pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
     let query = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
@@ -31,13 +30,18 @@ pub(super) async fn list<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
         .items
         .iter()
         .filter(|session| session.sharing.token.is_some());
-    let origins =
-        shared.filter_map(|session| round.service.casting.terms.session_origin(&session.id));
+    let origins = shared.filter_map(|session| {
+        round
+            .service
+            .control_plane
+            .terms
+            .session_origin(&session.id)
+    });
     screen.forms_lead_to = origins.collect();
     Ok(round.show(&screen))
 }
 
-pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Result<Reply, Failure> {
+pub(super) async fn stop(round: &Round<'_>) -> Result<Reply, Failure> {
     let session = verbs::stop(&round.service, round.id).await?;
     match session.pooled.as_ref().filter(|_| session.is_nobodys()) {
         Some(pooled) => {
@@ -53,16 +57,12 @@ pub(super) async fn stop<S: Store, L: Launcher>(round: &Round<'_, S, L>) -> Resu
     }
 }
 
-pub(super) async fn unshare<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn unshare(round: &Round<'_>) -> Result<Reply, Failure> {
     verbs::unshare(&round.service, round.id).await?;
     round.lead(PAGE, Done::Unshared, None).await
 }
 
-pub(super) async fn watch<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
-) -> Result<Reply, Failure> {
+pub(super) async fn watch(round: &Round<'_>) -> Result<Reply, Failure> {
     Ok(reply::see_other(
         &verbs::watch(&round.service, round.id).await?,
     ))

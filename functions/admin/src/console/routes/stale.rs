@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use casting_core::audit::{Action, Audit};
 use casting_core::form::FieldError;
-use casting_core::ports::{Launcher, Store};
 use casting_core::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -23,8 +22,8 @@ const TOLD: u32 = 20;
 
 /// What was typed, over what others have changed; `remarks` then say what that was, and the form can be sent again. Remarks that are about
 /// something else leave all as it is.
-pub(super) async fn meet<S: Store, L: Launcher>(
-    round: &Round<'_, S, L>,
+pub(super) async fn meet(
+    round: &Round<'_>,
     noun: &Noun,
     target: &str,
     stored: &Value,
@@ -75,7 +74,7 @@ pub(super) async fn meet<S: Store, L: Launcher>(
 }
 
 /// Who changed what, in sentences.
-fn told<S: Store, L: Launcher>(entries: &[Audit], round: &Round<'_, S, L>) -> String {
+fn told(entries: &[Audit], round: &Round<'_>) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for entry in entries.iter().rev() {
         let changes = entry

@@ -8,7 +8,7 @@
 use super::{Fixture, quota, together};
 use crate::cast::{Cast, CounterChange, PreviousKey};
 use crate::ids::CastKey;
-use crate::ports::{Created, Fault, Replaced, Reserved, Saved, Store};
+use crate::ports::{Created, Fault, Replaced, Reserved, Saved};
 
 /// The next version of a cast, with another name.
 fn renamed(cast: &Cast, name: &str) -> Cast {
@@ -26,9 +26,7 @@ fn rekeyed(cast: &Cast, key: &CastKey) -> Cast {
     after
 }
 
-pub async fn a_cast_reads_back_by_id_and_by_key<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_cast_reads_back_by_id_and_by_key(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let (cast, other) = (fixture.cast(3).await?, fixture.draft(0));
     assert_eq!(fixture.store.cast(&cast.id).await?, Some(cast.clone()));
     assert_eq!(fixture.store.cast(&other.id).await?, None);
@@ -43,8 +41,8 @@ pub async fn a_cast_reads_back_by_id_and_by_key<S: Store>(
     Ok(())
 }
 
-pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let mut casts: Vec<Cast> = (0..8).map(|_| fixture.draft(0)).collect();
     let key = casts[0].settings.key.clone();
@@ -74,8 +72,8 @@ pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once<S: Store
     Ok(())
 }
 
-pub async fn creating_the_same_cast_again_changes_nothing<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn creating_the_same_cast_again_changes_nothing(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(5).await?;
     fixture.place(&fixture.claim(&cast, true, None)).await?;
@@ -84,9 +82,7 @@ pub async fn creating_the_same_cast_again_changes_nothing<S: Store>(
     Ok(())
 }
 
-pub async fn a_config_is_written_over_its_version_only<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_config_is_written_over_its_version_only(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let first = renamed(&cast, "first");
     assert_eq!(
@@ -147,9 +143,7 @@ pub async fn a_config_is_written_over_its_version_only<S: Store>(
     Ok(())
 }
 
-pub async fn a_difference_is_added_whatever_claims_do<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_difference_is_added_whatever_claims_do(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let mut cast = fixture.cast(5).await?;
     fixture.place(&fixture.claim(&cast, true, None)).await?;
     for (name, added, answer, remaining) in [
@@ -187,9 +181,7 @@ pub async fn a_difference_is_added_whatever_claims_do<S: Store>(
     Ok(())
 }
 
-pub async fn a_config_write_never_changes_the_counter<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_config_write_never_changes_the_counter(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let before = fixture.cast(5).await?;
     fixture.place(&fixture.claim(&before, true, None)).await?;
     let mut after = renamed(&before, "new name");
@@ -226,9 +218,7 @@ pub async fn a_config_write_never_changes_the_counter<S: Store>(
     Ok(())
 }
 
-pub async fn a_counter_that_is_set_begins_a_new_epoch<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_counter_that_is_set_begins_a_new_epoch(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let opened = fixture.cast(5).await?;
     fixture.place(&fixture.claim(&opened, true, None)).await?;
     let set = CounterChange::Set(20);
@@ -269,9 +259,7 @@ pub async fn a_counter_that_is_set_begins_a_new_epoch<S: Store>(
     Ok(())
 }
 
-pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_changed_key_moves_and_frees_the_old_one(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let (one, two) = (fixture.cast(0).await?, fixture.cast(0).await?);
     let (old, new) = (one.settings.key.clone(), fixture.draft(0).settings.key);
     assert_eq!(
@@ -337,8 +325,8 @@ pub async fn a_changed_key_moves_and_frees_the_old_one<S: Store>(
     Ok(())
 }
 
-pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let key = fixture.draft(0).settings.key;
     let (one, two) = (fixture.cast(0).await?, fixture.cast(0).await?);
@@ -361,8 +349,8 @@ pub async fn two_casts_that_want_one_key_at_once_do_not_both_get_it<S: Store>(
     Ok(())
 }
 
-pub async fn a_deleted_cast_is_gone_and_its_key_is_free<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_deleted_cast_is_gone_and_its_key_is_free(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(1).await?;
     let newer = renamed(&cast, "newer");
@@ -417,8 +405,8 @@ pub async fn a_deleted_cast_is_gone_and_its_key_is_free<S: Store>(
         .await
 }
 
-pub async fn a_previous_key_finds_its_cast_until_it_is_given_up<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_previous_key_finds_its_cast_until_it_is_given_up(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let old = cast.settings.key.clone();

@@ -5,19 +5,46 @@
     reason = "the name of a case says what it holds the store to"
 )]
 
+use serde_json::json;
+
 use super::{Fixture, NOON, quota, together};
 use crate::denial::DenialCode;
 use crate::ids::{CastId, ImageId, Reference, SessionId, draw};
 use crate::image::Image;
-use crate::ports::{Fault, RefusalCount, RefusalSample, Saved, Store};
+use crate::ports::{Fault, FaultKind, RefusalCount, RefusalSample, Saved};
+use crate::record::Record;
 
 /// A row of refusals shows at most so many samples.
 const MOST_SAMPLES: usize = 20;
 const HOUR: i64 = NOON.seconds();
 
-pub async fn an_image_is_written_over_its_version_only<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+/// Deletes its record again, because other cases list all images.
+pub async fn a_record_of_another_form_is_corrupt(fixture: &Fixture<'_>) -> Result<(), Fault> {
+    let store = fixture.store;
+    let id = ImageId::from_bytes(draw(&fixture.entropy));
+    let document = json!({"id": id.as_str(), "version": 1, "settings": 5});
+    assert_eq!(
+        store
+            .put_record_document(Image::KIND, document.clone(), None, None)
+            .await?,
+        Saved::Done
+    );
+    assert_eq!(
+        store.record_document(Image::KIND, id.as_str()).await?,
+        Some(document)
+    );
+    let read = store.record::<Image>(id.as_str()).await;
+    assert_eq!(read.map_err(|fault| fault.kind), Err(FaultKind::Corrupt));
+    assert_eq!(
+        store
+            .delete_record_document(Image::KIND, id.as_str(), 1, None)
+            .await?,
+        Saved::Done
+    );
+    Ok(())
+}
+
+pub async fn an_image_is_written_over_its_version_only(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let mut image = crate::testing::image(0);
     image.id = ImageId::from_bytes(draw(&fixture.entropy));
     let version = |version: u64| Image {
@@ -98,8 +125,8 @@ pub async fn an_image_is_written_over_its_version_only<S: Store>(
 }
 
 /// `count` refusals with as many samples as asked for.
-fn refused<S: Store>(
-    fixture: &Fixture<'_, S>,
+fn refused(
+    fixture: &Fixture<'_>,
     cast: &CastId,
     hour: i64,
     code: DenialCode,
@@ -121,8 +148,8 @@ fn refused<S: Store>(
     }
 }
 
-pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     use DenialCode::{IpLimit, NoSessionsLeft};
     let (cast, other) = (fixture.draft(0).id, fixture.draft(0).id);
@@ -214,9 +241,7 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples<S: Store>(
     Ok(())
 }
 
-pub async fn refusals_counted_at_once_all_count<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn refusals_counted_at_once_all_count(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.draft(0).id;
     let batches: Vec<_> = (0..20)
         .map(|_| vec![refused(fixture, &cast, HOUR, DenialCode::IpLimit, 3, 2)])
@@ -256,9 +281,7 @@ pub async fn refusals_counted_at_once_all_count<S: Store>(
     Ok(())
 }
 
-pub async fn refusals_of_all_are_listed_by_hour<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn refusals_of_all_are_listed_by_hour(fixture: &Fixture<'_>) -> Result<(), Fault> {
     // Hours that no other case counts in.
     let hour = HOUR + 3600 * (1000 + i64::from(draw(&fixture.entropy)[0]) * 10);
     let (one, two) = (fixture.draft(0).id, fixture.draft(0).id);

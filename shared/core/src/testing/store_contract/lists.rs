@@ -11,15 +11,15 @@ use crate::hours::HOUR_SECONDS;
 use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, draw};
 use crate::image::Image;
 use crate::listing::{CastOrder, CastQuery, Counted, SessionQuery, SessionsOf};
-use crate::ports::{Created, Fault, FaultKind, Replaced, Saved, Store};
+use crate::ports::{Created, Fault, FaultKind, Replaced, Saved};
 use crate::session::{Owner, Session};
 use crate::time::Timestamp;
 
 /// Long before every other case's sessions, so that only those of this case are due by then.
 const DAWN: Timestamp = Timestamp::from_millis(1_000_000_000);
 
-pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn sessions_are_due_longest_first_and_only_while_they_live(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let mut sessions = Vec::new();
@@ -90,8 +90,8 @@ pub async fn sessions_are_due_longest_first_and_only_while_they_live<S: Store>(
         .await
 }
 
-pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let casts = [fixture.cast(0).await?, fixture.cast(0).await?];
     let mut all = Vec::new();
@@ -160,8 +160,8 @@ pub async fn sessions_are_listed_newest_first_of_a_cast_and_of_all<S: Store>(
 }
 
 /// The ids on at most `pages` pages of `limit` sessions.
-async fn listed<S: Store>(
-    fixture: &Fixture<'_, S>,
+async fn listed(
+    fixture: &Fixture<'_>,
     query: &SessionQuery,
     limit: u32,
     pages: u32,
@@ -185,9 +185,7 @@ async fn listed<S: Store>(
     Ok(ids)
 }
 
-pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_users_live_session_of_a_cast_is_found(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let user = crate::ids::UserId::from_bytes(draw(&fixture.entropy));
     let (cast, other) = (fixture.cast(0).await?, fixture.cast(0).await?);
     let of_user = |cast: &Cast, seconds: u64| {
@@ -228,7 +226,7 @@ pub async fn a_users_live_session_of_a_cast_is_found<S: Store>(
 }
 
 /// Every cast that a query finds, two at a time.
-async fn found<S: Store>(fixture: &Fixture<'_, S>, query: &CastQuery) -> Result<Vec<Cast>, Fault> {
+async fn found(fixture: &Fixture<'_>, query: &CastQuery) -> Result<Vec<Cast>, Fault> {
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
         let page = fixture.store.casts(query, after.as_deref(), 2).await?;
@@ -241,8 +239,8 @@ async fn found<S: Store>(fixture: &Fixture<'_, S>, query: &CastQuery) -> Result<
     }
 }
 
-pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn casts_are_listed_in_the_order_that_is_asked_for(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let mut casts = Vec::new();
     for (n, name) in ["beta", "Alpha", "gamma", "ALPHA two", "ärger"]
@@ -299,8 +297,8 @@ pub async fn casts_are_listed_in_the_order_that_is_asked_for<S: Store>(
     Ok(())
 }
 
-pub async fn casts_are_found_by_the_words_of_their_names_and_keys<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn casts_are_found_by_the_words_of_their_names_and_keys(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     // A word that no other case uses.
     let word: String = CastKey::draw(&fixture.entropy)
@@ -396,8 +394,8 @@ pub async fn casts_are_found_by_the_words_of_their_names_and_keys<S: Store>(
         .await
 }
 
-pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn sessions_are_found_by_time_by_reference_and_while_they_live(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let mut sessions = Vec::new();
@@ -500,7 +498,7 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live<S: Stor
     fixture.soon(vec![], living, "all have").await
 }
 
-pub async fn images_are_listed_by_id<S: Store>(fixture: &Fixture<'_, S>) -> Result<(), Fault> {
+pub async fn images_are_listed_by_id(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let mut images = Vec::new();
     for _ in 0..5 {
         let mut image = crate::testing::image(0);
@@ -527,9 +525,7 @@ pub async fn images_are_listed_by_id<S: Store>(fixture: &Fixture<'_, S>) -> Resu
     Ok(())
 }
 
-pub async fn a_page_that_is_not_ours_is_refused<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_page_that_is_not_ours_is_refused(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let kind = |fault: Option<Fault>| fault.map(|fault| fault.kind);
     for text in ["", "../..", "\u{0}", "a b"] {
         assert_eq!(

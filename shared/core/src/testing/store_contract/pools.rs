@@ -10,12 +10,12 @@ use crate::cast::Cast;
 use crate::ids::{SessionId, StagingId, draw};
 use crate::permission::Grant;
 use crate::pooled::waiting;
-use crate::ports::{Exchanged, Fault, Reservation, Reserved, Saved, Staged, Store};
+use crate::ports::{Exchanged, Fault, Reservation, Reserved, Saved, Staged};
 use crate::session::{EndReason, Endpoint, Launch, Session};
 use crate::staging::{Staging, StagingSettings};
 
 /// A pool that nobody has used.
-fn pool<S: Store>(fixture: &Fixture<'_, S>) -> Staging {
+fn pool(fixture: &Fixture<'_>) -> Staging {
     let settings = StagingSettings {
         name: "Monday".into(),
         description: String::new(),
@@ -37,7 +37,7 @@ fn pool<S: Store>(fixture: &Fixture<'_, S>) -> Staging {
     }
 }
 
-fn staged<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Session {
+fn staged(fixture: &Fixture<'_>, pool: &Staging) -> Session {
     let (id, image) = (
         SessionId::from_bytes(draw(&fixture.entropy)),
         super::super::image(1),
@@ -54,7 +54,7 @@ fn staged<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Session {
 }
 
 /// A session that is ready in the pool.
-async fn ready<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Result<Session, Fault> {
+async fn ready(fixture: &Fixture<'_>, pool: &Staging) -> Result<Session, Fault> {
     let session = staged(fixture, pool);
     assert_eq!(fixture.store.stage(&session, 9).await?, Staged::Placed);
     let ready = session
@@ -74,7 +74,7 @@ async fn ready<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Result<Ses
 }
 
 /// A claim that charges a place and a slot in a window of its own, and takes this session.
-fn taking<S: Store>(fixture: &Fixture<'_, S>, cast: &Cast, staged: &Session) -> Reservation {
+fn taking(fixture: &Fixture<'_>, cast: &Cast, staged: &Session) -> Reservation {
     let mut claim = fixture.claim(cast, true, Some(&fixture.window_key(cast)));
     claim.session = staged
         .assigned(&claim.session)
@@ -83,12 +83,12 @@ fn taking<S: Store>(fixture: &Fixture<'_, S>, cast: &Cast, staged: &Session) -> 
     claim
 }
 
-async fn count<S: Store>(fixture: &Fixture<'_, S>, pool: &Staging) -> Result<u64, Fault> {
+async fn count(fixture: &Fixture<'_>, pool: &Staging) -> Result<u64, Fault> {
     fixture.store.quota(&waiting(&pool.id, 0).key).await
 }
 
-async fn listed<S: Store>(
-    fixture: &Fixture<'_, S>,
+async fn listed(
+    fixture: &Fixture<'_>,
     pool: &Staging,
     expected: &[&Session],
     name: &str,
@@ -106,8 +106,8 @@ async fn listed<S: Store>(
     fixture.soon(ids, ask, name).await
 }
 
-pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let pool = pool(fixture);
     let sessions: Vec<_> = (0..12).map(|_| staged(fixture, &pool)).collect();
@@ -131,8 +131,8 @@ pub async fn a_pool_takes_no_more_than_it_may_however_many_come_at_once<S: Store
     Ok(())
 }
 
-pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
     let (one, two) = (ready(fixture, &pool).await?, staged(fixture, &pool));
@@ -165,8 +165,8 @@ pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops<S: Stor
     listed(fixture, &pool, &[], "nobody waits").await
 }
 
-pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
     let one = ready(fixture, &pool).await?;
@@ -223,8 +223,8 @@ pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again<S
     Ok(())
 }
 
-pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn of_two_claims_at_once_one_gets_the_session(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, pool) = (fixture.cast(9).await?, pool(fixture));
     let one = ready(fixture, &pool).await?;
@@ -261,8 +261,8 @@ pub async fn of_two_claims_at_once_one_gets_the_session<S: Store>(
     Ok(())
 }
 
-pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
     let (one, two) = (ready(fixture, &pool).await?, ready(fixture, &pool).await?);
@@ -349,9 +349,7 @@ pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again<S
     Ok(())
 }
 
-pub async fn sessions_that_are_nobodys_are_no_claims<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn sessions_that_are_nobodys_are_no_claims(fixture: &Fixture<'_>) -> Result<(), Fault> {
     use crate::listing::SessionQuery;
     let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
     let (one, two) = (ready(fixture, &pool).await?, ready(fixture, &pool).await?);

@@ -10,12 +10,12 @@ use super::{Fixture, NOON, ended, refunded, together};
 use crate::captcha::Proof;
 use crate::cast::Cast;
 use crate::ids::{SessionId, draw};
-use crate::ports::{Fault, Reservation, Reserved, Saved, Store};
+use crate::ports::{Fault, Reservation, Reserved, Saved};
 use crate::quota::{Quota, QuotaKind};
 use crate::session::{EndReason, Endpoint, Session};
 
 /// A count that nobody has used.
-fn fresh<S: Store>(fixture: &Fixture<'_, S>, kind: QuotaKind, most: u32) -> Quota {
+fn fresh(fixture: &Fixture<'_>, kind: QuotaKind, most: u32) -> Quota {
     Quota::new(
         kind,
         SessionId::from_bytes(draw(&fixture.entropy)).as_str(),
@@ -23,7 +23,7 @@ fn fresh<S: Store>(fixture: &Fixture<'_, S>, kind: QuotaKind, most: u32) -> Quot
     )
 }
 
-fn claim<S: Store>(fixture: &Fixture<'_, S>, cast: &Cast, quotas: &[&Quota]) -> Reservation {
+fn claim(fixture: &Fixture<'_>, cast: &Cast, quotas: &[&Quota]) -> Reservation {
     let mut claim = fixture.claim(cast, false, None);
     claim.session.charge.held = quotas.iter().map(|quota| quota.held()).collect();
     claim.quotas = quotas.iter().map(|quota| (*quota).clone()).collect();
@@ -42,9 +42,7 @@ fn ready(session: &Session) -> Session {
         .unwrap_or_else(|_| session.clone())
 }
 
-pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_count_is_taken_only_while_there_is_room(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(3).await?;
     let (wide, narrow) = (
         fresh(fixture, QuotaKind::System, 9),
@@ -87,8 +85,8 @@ pub async fn a_count_is_taken_only_while_there_is_room<S: Store>(
     Ok(())
 }
 
-pub async fn a_count_that_began_late_takes_claims_once_it_is_complete<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_count_that_began_late_takes_claims_once_it_is_complete(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let late = |version| fresh(fixture, QuotaKind::Cast, 2).counted_since(version);
@@ -151,8 +149,8 @@ pub async fn a_count_that_began_late_takes_claims_once_it_is_complete<S: Store>(
     Ok(())
 }
 
-pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, quota) = (fixture.cast(0).await?, fresh(fixture, QuotaKind::Cast, 20));
     let claims: Vec<_> = (0..50).map(|_| claim(fixture, &cast, &[&quota])).collect();
@@ -184,8 +182,8 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty<S: Sto
     Ok(())
 }
 
-pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let hour = Quota {
@@ -238,8 +236,8 @@ pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sess
     Ok(())
 }
 
-pub async fn money_is_taken_by_amount_and_comes_back_unused_once<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn money_is_taken_by_amount_and_comes_back_unused_once(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     // A window of its own, in which three sessions of 400 find 1,000.
@@ -291,8 +289,8 @@ pub async fn money_is_taken_by_amount_and_comes_back_unused_once<S: Store>(
     Ok(())
 }
 
-pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_count_that_was_forgotten_does_not_stop_a_release(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(1).await?;
     // A session that says it holds one of a count which nobody has ever taken.
@@ -315,7 +313,7 @@ pub async fn a_count_that_was_forgotten_does_not_stop_a_release<S: Store>(
     Ok(())
 }
 
-pub async fn a_proof_is_used_once<S: Store>(fixture: &Fixture<'_, S>) -> Result<(), Fault> {
+pub async fn a_proof_is_used_once(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(2).await?;
     let proof = Proof {
         id: SessionId::from_bytes(draw(&fixture.entropy)).to_string(),

@@ -7,7 +7,7 @@
 
 use super::{Charges, Fixture, NOON, ended, quota, refunded, together, window_claim};
 use crate::cast::CounterChange;
-use crate::ports::{Fault, Replaced, Saved, Store};
+use crate::ports::{Fault, Replaced, Saved};
 use crate::session::{EndReason, Endpoint, Session, TaskRef, TaskStatus};
 use crate::window::Window;
 
@@ -21,9 +21,7 @@ fn started(session: &Session, arn: &str) -> Session {
     session.started(task).unwrap_or_else(|_| session.clone())
 }
 
-pub async fn a_refund_gives_back_place_and_slot<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_refund_gives_back_place_and_slot(fixture: &Fixture<'_>) -> Result<(), Fault> {
     for charges in Charges::ALL {
         let cast = fixture.cast(3).await?;
         let key = fixture.window_key(&cast);
@@ -58,9 +56,7 @@ pub async fn a_refund_gives_back_place_and_slot<S: Store>(
     Ok(())
 }
 
-pub async fn a_freed_slot_can_be_taken_again<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_freed_slot_can_be_taken_again(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let key = fixture.window_key(&cast);
     let one = fixture
@@ -91,8 +87,8 @@ pub async fn a_freed_slot_can_be_taken_again<S: Store>(
     Ok(())
 }
 
-pub async fn a_session_that_was_served_gives_nothing_back<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_session_that_was_served_gives_nothing_back(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(3).await?;
     let key = fixture.window_key(&cast);
@@ -120,9 +116,7 @@ pub async fn a_session_that_was_served_gives_nothing_back<S: Store>(
     Ok(())
 }
 
-pub async fn a_refund_is_given_at_most_once<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_refund_is_given_at_most_once(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(9).await?;
     let key = fixture.window_key(&cast);
     let session = fixture
@@ -157,8 +151,8 @@ pub async fn a_refund_is_given_at_most_once<S: Store>(
     Ok(())
 }
 
-pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_place_is_not_given_back_into_another_epoch(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(9).await?;
     let key = fixture.window_key(&cast);
@@ -189,8 +183,8 @@ pub async fn a_place_is_not_given_back_into_another_epoch<S: Store>(
     Ok(())
 }
 
-pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     for (name, cast_gone, slot_gone) in [
         ("cast", true, false),
@@ -255,9 +249,7 @@ pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to<S: S
     Ok(())
 }
 
-pub async fn a_move_is_written_over_its_revision_only<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_move_is_written_over_its_revision_only(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(1).await?;
     let session = fixture.place(&fixture.claim(&cast, true, None)).await?;
     let starting = started(&session, "task/1");
@@ -298,9 +290,7 @@ pub async fn a_move_is_written_over_its_revision_only<S: Store>(
     Ok(())
 }
 
-pub async fn of_two_moves_at_once_one_is_written<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn of_two_moves_at_once_one_is_written(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(1).await?;
     let session = fixture.place(&fixture.claim(&cast, true, None)).await?;
     let mut moves: Vec<Session> = (0..6)

@@ -8,11 +8,11 @@
 use super::{Charges, Fixture, NOON, quota, refunded, together, window_claim};
 use crate::cast::{Cast, CounterChange};
 use crate::ids::SessionId;
-use crate::ports::{Fault, Replaced, Reservation, Reserved, Saved, Store};
+use crate::ports::{Fault, Replaced, Reservation, Reserved, Saved};
 use crate::window::Window;
 
-pub async fn a_claim_takes_what_it_charges_and_nothing_else<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_claim_takes_what_it_charges_and_nothing_else(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     for charges in Charges::ALL {
         let cast = fixture.cast(3).await?;
@@ -61,7 +61,7 @@ enum CastTrouble {
 }
 
 /// Every combination of a session that exists or not, what may be wrong with the cast, and a window that moved or not.
-pub async fn a_claim_takes_all_or_nothing<S: Store>(fixture: &Fixture<'_, S>) -> Result<(), Fault> {
+pub async fn a_claim_takes_all_or_nothing(fixture: &Fixture<'_>) -> Result<(), Fault> {
     use CastTrouble::{Changed, CounterSet, Gone, None, SoldOut};
     for charges in Charges::ALL {
         for exists in [false, true] {
@@ -81,8 +81,8 @@ pub async fn a_claim_takes_all_or_nothing<S: Store>(fixture: &Fixture<'_, S>) ->
     Ok(())
 }
 
-async fn all_or_nothing<S: Store>(
-    fixture: &Fixture<'_, S>,
+async fn all_or_nothing(
+    fixture: &Fixture<'_>,
     charges: Charges,
     exists: bool,
     trouble: CastTrouble,
@@ -144,11 +144,7 @@ async fn all_or_nothing<S: Store>(
 }
 
 /// Makes trouble at a cast that a decision was made on.
-async fn spoil<S: Store>(
-    fixture: &Fixture<'_, S>,
-    cast: &Cast,
-    trouble: CastTrouble,
-) -> Result<(), Fault> {
+async fn spoil(fixture: &Fixture<'_>, cast: &Cast, trouble: CastTrouble) -> Result<(), Fault> {
     let mut after = cast.clone();
     after.version += 1;
     match trouble {
@@ -173,8 +169,8 @@ async fn spoil<S: Store>(
     Ok(())
 }
 
-pub async fn a_session_that_exists_is_shown_as_it_is_now<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_session_that_exists_is_shown_as_it_is_now(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     for charges in Charges::ALL {
         let cast = fixture.cast(1).await?;
@@ -205,8 +201,8 @@ pub async fn a_session_that_exists_is_shown_as_it_is_now<S: Store>(
     Ok(())
 }
 
-pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(20).await?;
     let claims: Vec<Reservation> = (0..50).map(|_| fixture.claim(&cast, true, None)).collect();
@@ -229,8 +225,8 @@ pub async fn fifty_claims_at_once_on_twenty_places_get_exactly_twenty<S: Store>(
     Ok(())
 }
 
-pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn one_claim_sent_twenty_times_at_once_takes_one_place(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     for charges in Charges::ALL {
         let cast = fixture.cast(5).await?;
@@ -267,8 +263,8 @@ pub async fn one_claim_sent_twenty_times_at_once_takes_one_place<S: Store>(
     Ok(())
 }
 
-pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     // The first claim is at noon, and slots count for a minute.
     for (name, seconds_later, idle) in [
@@ -304,8 +300,8 @@ pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle<S: Store>(
     Ok(())
 }
 
-pub async fn a_window_that_was_seen_is_taken_only_as_seen<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_window_that_was_seen_is_taken_only_as_seen(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let key = fixture.window_key(&cast);
@@ -335,8 +331,8 @@ pub async fn a_window_that_was_seen_is_taken_only_as_seen<S: Store>(
     Ok(())
 }
 
-pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn two_claims_that_saw_one_window_do_not_both_get_in(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     for looked in [false, true] {
         let cast = fixture.cast(5).await?;
@@ -373,8 +369,8 @@ pub async fn two_claims_that_saw_one_window_do_not_both_get_in<S: Store>(
     Ok(())
 }
 
-pub async fn a_window_that_vanished_is_empty_and_can_be_taken<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_window_that_vanished_is_empty_and_can_be_taken(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;
     let key = fixture.window_key(&cast);

@@ -9,11 +9,11 @@ use super::{Fixture, together};
 use crate::captcha::Proof;
 use crate::cast::Cast;
 use crate::ids::{SessionId, draw};
-use crate::ports::{Fault, Reservation, Reserved, RoomClaim, Seated, Store};
+use crate::ports::{Fault, Reservation, Reserved, RoomClaim, Seated};
 use crate::room::{GONE_SECONDS, Room, Standing};
 use crate::testing::NOON;
 
-fn place<S: Store>(fixture: &Fixture<'_, S>) -> SessionId {
+fn place(fixture: &Fixture<'_>) -> SessionId {
     SessionId::from_bytes(draw(&fixture.entropy))
 }
 
@@ -24,11 +24,7 @@ fn joined(room: &Room, place: &SessionId) -> Room {
 }
 
 /// A stored room of one place.
-async fn room_of_one<S: Store>(
-    fixture: &Fixture<'_, S>,
-    cast: &Cast,
-    place: &SessionId,
-) -> Result<Room, Fault> {
+async fn room_of_one(fixture: &Fixture<'_>, cast: &Cast, place: &SessionId) -> Result<Room, Fault> {
     let room = joined(&Room::empty(cast.id.clone()), place);
     assert_eq!(
         fixture.store.save_room("", &room, None).await?,
@@ -38,9 +34,7 @@ async fn room_of_one<S: Store>(
     Ok(room)
 }
 
-pub async fn a_room_is_written_only_as_seen<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_room_is_written_only_as_seen(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let (cast, one, two) = (fixture.cast(1).await?, place(fixture), place(fixture));
     let empty = Room::empty(cast.id.clone());
     assert_eq!(fixture.store.room(&cast.id).await?, empty, "never entered");
@@ -73,9 +67,7 @@ pub async fn a_room_is_written_only_as_seen<S: Store>(
     Ok(())
 }
 
-pub async fn a_sign_of_life_changes_nothing_else<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_sign_of_life_changes_nothing_else(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let (cast, one) = (fixture.cast(1).await?, place(fixture));
     let touch = async |place: &SessionId, after: u64| {
         let now = NOON.plus_seconds(after);
@@ -101,8 +93,8 @@ pub async fn a_sign_of_life_changes_nothing_else<S: Store>(
     Ok(())
 }
 
-pub async fn whoever_joins_uses_a_proof_up_or_stays_outside<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn whoever_joins_uses_a_proof_up_or_stays_outside(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, one, two) = (fixture.cast(1).await?, place(fixture), place(fixture));
     let proof = Proof {
@@ -141,8 +133,8 @@ fn serving(claim: &Reservation, room: &Room, place: &SessionId) -> RoomClaim {
     }
 }
 
-pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, one) = (fixture.cast(2).await?, place(fixture));
     // A claim that takes nothing but its session is held to the room as well.
@@ -221,8 +213,8 @@ pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all<S: St
     Ok(())
 }
 
-pub async fn of_fifty_who_come_at_once_each_gets_a_number_of_their_own<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn of_fifty_who_come_at_once_each_gets_a_number_of_their_own(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(1).await?;
     let places: Vec<SessionId> = (0..50).map(|_| place(fixture)).collect();

@@ -12,11 +12,11 @@ use crate::cast::CounterChange;
 use crate::hours::{HOUR_SECONDS, Hour};
 use crate::ids::{CastId, ImageId, draw};
 use crate::image::Image;
-use crate::ports::{Created, Fault, Replaced, Saved, Store};
+use crate::ports::{Created, Fault, Replaced, Saved};
 use crate::time::Timestamp;
 
 /// An entry of somebody who changed the thing with this id at this second after noon.
-fn entry<S: Store>(fixture: &Fixture<'_, S>, target: &str, second: u64) -> Audit {
+fn entry(fixture: &Fixture<'_>, target: &str, second: u64) -> Audit {
     let actor = Actor {
         kind: ActorKind::User,
         id: "u1".into(),
@@ -41,7 +41,7 @@ fn entry<S: Store>(fixture: &Fixture<'_, S>, target: &str, second: u64) -> Audit
     )
 }
 
-async fn told<S: Store>(fixture: &Fixture<'_, S>, target: &str) -> Result<Vec<AuditId>, Fault> {
+async fn told(fixture: &Fixture<'_>, target: &str) -> Result<Vec<AuditId>, Fault> {
     let (mut ids, mut after) = (Vec::new(), None::<String>);
     loop {
         let page = fixture
@@ -56,8 +56,8 @@ async fn told<S: Store>(fixture: &Fixture<'_, S>, target: &str) -> Result<Vec<Au
     }
 }
 
-pub async fn a_change_and_its_entry_are_written_together_or_not_at_all<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn a_change_and_its_entry_are_written_together_or_not_at_all(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.draft(1);
     let target = cast.id.to_string();
@@ -154,8 +154,8 @@ pub async fn a_change_and_its_entry_are_written_together_or_not_at_all<S: Store>
         .await
 }
 
-pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let target = fixture.draft(0).id.to_string();
     // Later than every other case's, so that they stand on the first page.
@@ -180,8 +180,8 @@ pub async fn entries_are_listed_newest_first_of_one_thing_and_of_all<S: Store>(
     Ok(())
 }
 
-pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(
-    fixture: &Fixture<'_, S>,
+pub async fn hours_are_read_back_in_order_and_written_over(
+    fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast: CastId = fixture.draft(0).id;
     let first = NOON.seconds();
@@ -252,9 +252,7 @@ pub async fn hours_are_read_back_in_order_and_written_over<S: Store>(
     Ok(())
 }
 
-pub async fn a_request_is_remembered_as_it_came_first<S: Store>(
-    fixture: &Fixture<'_, S>,
-) -> Result<(), Fault> {
+pub async fn a_request_is_remembered_as_it_came_first(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let key = fixture.draft(0).id.to_string();
     let until: Timestamp = NOON.plus_seconds(86_400);
     assert_eq!(
