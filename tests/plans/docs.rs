@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use casting_core::denial::DenialCode;
+use casting_core::image::ImageSource;
+use casting_core::price::session_hour;
+use casting_core::session::ENTRY_TIMEOUT_SECONDS;
 use casting_core::session_environment::{BESIDE_GATE, OF_APP};
 use casting_web::{Code, Mistake};
 use serde_yaml_ng::Value;
@@ -233,4 +236,115 @@ fn documented_change_delay_matches_the_code() {
     ] {
         assert!(text.contains(&said), "{name}: {said}");
     }
+}
+
+/// The cells of the row of a page that begins with this label.
+fn row(page: &str, label: &str) -> Vec<String> {
+    let start = format!("| {label}");
+    let line = page.lines().find(|line| line.starts_with(&start));
+    line.unwrap_or_else(|| panic!("no row {label:?}"))
+        .trim_matches('|')
+        .split('|')
+        .skip(1)
+        .map(|cell| cell.trim().to_owned())
+        .collect()
+}
+
+/// Dollars and cents, of millionths of a dollar.
+fn dollars(micros: u64) -> String {
+    let cents = (micros + 5_000) / 10_000;
+    format!("${}.{:02}", cents / 100, cents % 100)
+}
+
+#[test]
+fn table_of_attacks_is_what_code_and_template_make() {
+    const QUOTA: u64 = 1_000;
+    const TIME_LIMIT: u64 = 3_600;
+    let page = page("cost.md");
+    let template = template();
+    let default = |name: &str| {
+        let value = &template["Parameters"][name]["Default"];
+        value.as_u64().unwrap_or_else(|| panic!("{name}"))
+    };
+    let mut image = casting_core::testing::image(1);
+    if let ImageSource::Container(source) = &mut image.settings.source {
+        (source.cpu, source.memory) = (1024, 2048);
+    }
+    let hour = session_hour(&image).expect("a size");
+    let (lives, most) = (u64::from(ENTRY_TIMEOUT_SECONDS), default("MaxSessions"));
+    let claims = default("ClaimsPerSecond") * 3_600;
+    let of_claim: f64 = row(&page, "a claim with every limit and a proof")
+        .last()
+        .and_then(|cell| cell.strip_prefix('$')?.parse().ok())
+        .expect("a price");
+    let requests = (of_claim * 1e6) as u64 * claims / 1_000_000;
+    let turns = 3_600 / lives;
+    let thousands = |number: u64| match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1_000, number % 1_000),
+    };
+    for (label, expected) in [
+        (
+            "a session nobody enters lives",
+            [
+                format!("{} s", thousands(TIME_LIMIT)),
+                format!("{lives} s"),
+                format!("{lives} s"),
+            ],
+        ),
+        (
+            "sessions at once",
+            [
+                format!("{} (quota)", thousands(QUOTA)),
+                format!("{most} (`max_sessions`)"),
+                format!("{} (quota)", thousands(QUOTA)),
+            ],
+        ),
+        (
+            "tasks, an hour",
+            [QUOTA, most, QUOTA].map(|live| format!("= {}", dollars(live * hour))),
+        ),
+        (
+            "claims in the hour",
+            [
+                format!("{}, then", thousands(QUOTA)),
+                format!("{most} × {turns} = {}", thousands(most * turns)),
+                format!(
+                    "{} × {turns} = {}",
+                    thousands(QUOTA),
+                    thousands(QUOTA * turns)
+                ),
+            ],
+        ),
+        (
+            "held by the budgets",
+            [
+                "–".to_owned(),
+                format!(
+                    "{} an hour, {} a day",
+                    dollars(default("BudgetPerHour") * 1_000_000),
+                    dollars(default("BudgetPerDay") * 1_000_000)
+                ),
+                "–".to_owned(),
+            ],
+        ),
+        (
+            "after the attacker has left",
+            [(QUOTA, TIME_LIMIT), (most, lives), (QUOTA, lives)].map(|(live, seconds)| {
+                let left = dollars(live * hour * seconds / 3_600);
+                format!("up to {} s: {left}", thousands(seconds))
+            }),
+        ),
+        ("72,000 claims", [requests, requests, requests].map(dollars)),
+    ] {
+        let cells = row(&page, label);
+        for (cell, expected) in cells.iter().zip(&expected) {
+            assert!(
+                cell.contains(expected.as_str()),
+                "{label}: {cell:?}, not {expected:?}"
+            );
+        }
+        assert_eq!(cells.len(), expected.len(), "{label}");
+    }
+    assert_eq!(claims, 72_000);
 }
