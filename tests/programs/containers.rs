@@ -20,7 +20,7 @@ use nix::sys::signal::{Signal, kill};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::kills::{Visitor, enter};
 
@@ -135,8 +135,14 @@ impl Drop for Stack {
     }
 }
 
+/// The engine, for as long as it is left alone.
+pub async fn with_engine() -> Option<(&'static Engine, RwLockReadGuard<'static, ()>)> {
+    let in_use = ENGINE_IN_USE.read().await;
+    Some((engine::shared()?, in_use))
+}
+
 /// Copies a program of this build with the libraries that it is linked against.
-fn copy_program(program: &Path, root: &Path) {
+pub fn copy_program(program: &Path, root: &Path) {
     let (program, root) = (program.display(), root.display());
     let line = format!(
         "mkdir -p {root}/bin && cp {program} {root}/bin/ \

@@ -13,3 +13,4 @@ mod front;
 mod kills;
 mod open_api;
 mod runtime_api;
+mod task_layout;
