@@ -165,10 +165,12 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
     let (words, ticket_seconds, framed) =
         (look.visit.words, LAUNCH_TICKET_SECONDS, look.visit.framed);
-    let (title, summary) = (
-        title(opened),
-        settings.summary.as_deref().unwrap_or(words.landing.about),
-    );
+    let about = if opened.keeps_files {
+        words.landing.about_kept_files
+    } else {
+        words.landing.about
+    };
+    let (title, summary) = (title(opened), settings.summary.as_deref().unwrap_or(about));
     let claim = match &opened.next {
         Next::LogIn { via } if framed && !settings.referrers.is_empty() => {
             let main = SignIn {
@@ -372,6 +374,7 @@ mod tests {
         Opened {
             cast: cast.into(),
             image_name: "Paint <&> Draw".into(),
+            keeps_files: false,
             next: Next::Claim(claim.into()),
         }
     }
@@ -695,6 +698,22 @@ mod tests {
             303,
             "nobody may frame it anyway"
         );
+    }
+
+    #[test]
+    fn landing_page_says_what_is_kept() {
+        for (keeps_files, said, unsaid) in [
+            (false, "Everything in it is deleted", "Your files are kept"),
+            (true, "Your files are kept", "Everything in it is deleted"),
+        ] {
+            let opened = Opened {
+                keeps_files,
+                ..opened(None, None)
+            };
+            let html = page(&opened);
+            let html = body(&html);
+            assert!(html.contains(said) && !html.contains(unsaid), "{html}");
+        }
     }
 
     #[test]

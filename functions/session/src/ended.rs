@@ -1,8 +1,9 @@
 //! Owns the page of a session that is over: why, and how to start again. Must not know of starts that failed; these are refusals.
 
 use askama::Template;
+use casting_core::persistent_profile::PROFILE_SAVED;
 use casting_core::session::{EndReason, Session};
-use casting_web::words::EndedWords;
+use casting_web::words::{EndedWords, KeptFiles};
 use casting_web::{Page, Reply, RequestContext};
 use http::StatusCode;
 
@@ -11,6 +12,7 @@ use http::StatusCode;
 struct Ended<'a> {
     session: &'a Session,
     why: &'static str,
+    files: &'static str,
     words: &'static EndedWords,
 }
 
@@ -26,6 +28,7 @@ pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &RequestContex
     let main = Ended {
         session,
         why: (words.why)(reason),
+        files: (words.files)(files_of(session)),
         words,
     };
     Page {
@@ -35,11 +38,23 @@ pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &RequestContex
     .reply(visit)
 }
 
+fn files_of(session: &Session) -> KeptFiles {
+    let of_profile = |note: &&String| note.starts_with("profile-");
+    match session.notes.iter().rfind(of_profile) {
+        _ if session.profile.is_none() => KeptFiles::None,
+        None => KeptFiles::Saving,
+        Some(note) if note == PROFILE_SAVED => KeptFiles::Saved,
+        Some(_) => KeptFiles::NotSaved,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::progress::tests::ready;
     use crate::waiting::tests::{body, visit};
+    use casting_core::persistent_profile::{CarriedProfile, ProfileId};
+    use casting_core::testing::{image, user};
 
     #[test]
     fn ended_page_shows_the_reason_and_a_link_back() {
@@ -73,6 +88,36 @@ mod tests {
                 !html.contains("OutOfMemory") && !html.contains("Essential"),
                 "ECS's words are for administrators"
             );
+        }
+    }
+
+    #[test]
+    fn ended_page_says_what_became_of_files() {
+        for (has_profile, notes, said) in [
+            (false, vec![], "Everything in it has been deleted."),
+            (true, vec![], "Your files are being saved"),
+            (true, vec!["profile-saved"], "Your files are saved"),
+            (
+                true,
+                vec!["kasm-url-ignored", "profile-too-large"],
+                "could not be saved",
+            ),
+            (
+                true,
+                vec!["profile-not-saved", "profile-saved"],
+                "Your files are saved",
+            ),
+        ] {
+            let mut session = ready();
+            session.profile = has_profile.then(|| CarriedProfile {
+                id: ProfileId::of(&user(1).id, &image(1).id),
+                path: "/home/user".into(),
+                max_mib: 1,
+                exclude: vec![],
+            });
+            session.notes = notes.iter().map(|note| (*note).to_owned()).collect();
+            let html = reply(&session, &EndReason::Owner, &visit());
+            assert!(body(&html).contains(said), "{notes:?}: {}", body(&html));
         }
     }
 

@@ -103,10 +103,20 @@ impl CarriedProfile {
     }
 }
 
+/// The note of a session whose profile was saved; every other note of its profile begins with
+/// `profile-` too.
+pub const PROFILE_SAVED: &str = "profile-saved";
+
+/// Whether sessions of this link keep files: those of users who have logged in, where the link is
+/// for such users only and the image has a profile path.
+pub const fn is_kept(cast: &Cast, image: &Image) -> bool {
+    !cast.settings.allow_anonymous && image.settings.profile.path.is_some()
+}
+
 /// The profile that a session of this link has: one of a user who has logged in, where the link is for such users only and the image keeps files.
 /// Anonymous users never have one.
 pub fn carried(cast: &Cast, image: &Image, user: Option<&User>) -> Option<CarriedProfile> {
-    let user = user.filter(|_| !cast.settings.allow_anonymous)?;
+    let user = user.filter(|_| is_kept(cast, image))?;
     let ProfileSettings {
         path,
         max_mib,

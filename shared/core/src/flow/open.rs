@@ -9,6 +9,7 @@ use crate::captcha::CaptchaKind;
 use crate::cast::Cast;
 use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
+use crate::persistent_profile;
 use crate::policy::{self, LinkParameters, NotApplied, Resumption, Verdict};
 use crate::session::Session;
 use crate::ticket::{
@@ -23,6 +24,8 @@ pub struct Opened {
     pub cast: Arc<Cast>,
     /// What it starts.
     pub image_name: String,
+    /// Whether files in its sessions are kept for their user.
+    pub keeps_files: bool,
     /// What the visitor does next.
     pub next: Next,
 }
@@ -198,8 +201,13 @@ impl ControlPlane {
             .or_else(|| running.map(|own| own.launch.image_name.clone()))
             // The name of the cast is the administrator's; its key is known to the visitor.
             .unwrap_or_else(|| cast.settings.key.to_string());
+        let keeps_files = context
+            .image
+            .as_ref()
+            .is_some_and(|image| persistent_profile::is_kept(&cast, image));
         Ok(Opened {
             cast,
+            keeps_files,
             image_name,
             next,
         })

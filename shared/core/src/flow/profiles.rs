@@ -10,7 +10,7 @@ use crate::audit::Audit;
 use crate::denial::DenialCode;
 use crate::ids::{SessionId, UserId};
 use crate::persistent_profile::{
-    Archive, CarriedProfile, PersistentProfile, ProfileId, USUAL_EXCLUDE,
+    Archive, CarriedProfile, PROFILE_SAVED, PersistentProfile, ProfileId, USUAL_EXCLUDE,
 };
 use crate::ports::{Fault, FaultKind, ProfileFiles, Saved, Stored};
 use crate::quota::{Quota, QuotaKind};
@@ -74,9 +74,6 @@ impl NotSaved {
         }
     }
 }
-
-/// The note of a session whose profile was saved.
-const SAVED: &str = "profile-saved";
 
 /// What a gate is told of the profile of its session.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -164,7 +161,7 @@ impl ControlPlane {
                 .map(Some),
             ProfileReport::Saved { bytes, sha256 } => {
                 self.take_archive(&session, &carried, bytes, sha256).await?;
-                self.note(session, SAVED).await?;
+                self.note(session, PROFILE_SAVED).await?;
                 Ok(None)
             }
             ProfileReport::NotSaved { why } => {

@@ -4,7 +4,8 @@ use casting_core::policy::NotApplied;
 use casting_core::session::EndReason;
 
 use super::{
-    EndedWords, LandingWords, LoginWords, ResumedWords, RoomWords, Step, WaitingWords, Words,
+    EndedWords, KeptFiles, LandingWords, LoginWords, ResumedWords, RoomWords, Step, WaitingWords,
+    Words,
 };
 use crate::code::Code;
 
@@ -16,6 +17,8 @@ pub const ENGLISH: Words = Words {
     reference: "Reference",
     landing: LandingWords {
         about: "Your own session, started just for you. Everything in it is deleted when it ends.",
+        about_kept_files: "Your own session, started just for you. Your files are kept for next time; \
+            everything else is deleted when it ends.",
         opens: "This link asks the session to open an address that its sender chose:",
         opens_care: "Continue only if you recognise it, or trust who sent you the link.",
         agree: "Open it",
@@ -85,7 +88,7 @@ pub const ENGLISH: Words = Words {
     ended: EndedWords {
         title: "This session has ended",
         why,
-        nothing_kept: "Everything in it has been deleted.",
+        files,
         start_again: "Start again",
         from_site: |site| format!("If that does not work, click the link on {site} again."),
     },
@@ -117,6 +120,17 @@ const fn not_applied(what: NotApplied) -> &'static str {
         }
         NotApplied::NetworkUnchanged => {
             "The network in the link was not used, because a running session keeps its network."
+        }
+    }
+}
+
+const fn files(files: KeptFiles) -> &'static str {
+    match files {
+        KeptFiles::None => "Everything in it has been deleted.",
+        KeptFiles::Saving => "Your files are being saved; everything else is deleted.",
+        KeptFiles::Saved => "Your files are saved; everything else has been deleted.",
+        KeptFiles::NotSaved => {
+            "Your files could not be saved. What was saved before is still there."
         }
     }
 }

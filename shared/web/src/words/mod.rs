@@ -46,6 +46,8 @@ pub struct Words {
 pub struct LandingWords {
     /// What will happen.
     pub about: &'static str,
+    /// The same, where the user's files are kept.
+    pub about_kept_files: &'static str,
     /// Stands before an address that came with the link.
     pub opens: &'static str,
     /// Stands behind it.
@@ -148,6 +150,19 @@ pub struct ResumedWords {
     pub enter: &'static str,
 }
 
+/// What has become of the files of a session that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFiles {
+    /// The session kept none.
+    None,
+    /// Its gate has not reported yet.
+    Saving,
+    /// They are saved.
+    Saved,
+    /// They could not be saved, or not be brought back at its start: the last version stays.
+    NotSaved,
+}
+
 /// The words of the page of a session that is over.
 #[derive(Debug)]
 pub struct EndedWords {
@@ -155,8 +170,8 @@ pub struct EndedWords {
     pub title: &'static str,
     /// Why it ended.
     pub why: fn(&EndReason) -> &'static str,
-    /// What becomes of it.
-    pub nothing_kept: &'static str,
+    /// What becomes of its files.
+    pub files: fn(KeptFiles) -> &'static str,
     /// Leads back to the link.
     pub start_again: &'static str,
     /// What to do when that link works only from the site of this name.
