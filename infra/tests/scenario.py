@@ -8,7 +8,7 @@ import uuid
 IMAGE = {"image": "registry.example/app:1", "command": ["app"], "cpu": 256, "memory": 512}
 
 
-# As in shared/core/src/hours.rs.
+# As in shared/core/src/records/hours.rs.
 SETTLED_AFTER_SECONDS = 3600
 
 

@@ -227,7 +227,7 @@ fn documented_change_delay_matches_the_code() {
     for (name, text) in [
         (
             "the API",
-            include_str!("../../shared/core/src/field_words.rs"),
+            include_str!("../../shared/core/src/input/field_words.rs"),
         ),
         (
             "the console",

@@ -2,91 +2,37 @@
 //! Must not know AWS, HTTP, the environment, or a clock or keys of its own: all of these come in as arguments.
 //!
 //! # Layout
-//! - nouns: [`cast`], [`image`], [`session`], [`user`], [`captcha`], [`window`], [`room`], [`referrer`], [`address`], [`ids`], [`time`]
-//! - who runs it: [`actor`], [`api_key`], [`audit`], [`profile`]
-//! - what is kept for users: [`persistent_profile`]
-//! - what is looked up: [`listing`], [`hours`]
-//! - what is signed: [`keys`], [`ticket`]
-//! - what is refused: [`denial`], [`reference`]
-//! - the far sides: [`ports`]
-//! - what is decided: [`policy`]
-//! - what is set in motion: [`flow`]
+//! - `admission/`: what decides whether a visitor gets a session
+//! - `records/`: what administrators keep
+//! - `input/`: how documents and forms are read and described
+//! - `sessions/`: a session, from its start to its end
+//! - `pool/`: sessions that are started ahead; [`room`]: the waiting room
+//! - `signing/`: keys and tickets
+//! - [`flow`]: what is set in motion, over [`ports`]: databases, ECS and others
+//! - [`ids`], [`time`]: what everything is named and dated by
 
-pub mod actor;
-pub mod address;
-pub mod address_rules;
-#[cfg(test)]
-mod agreement;
-pub mod api_key;
-pub mod api_key_form;
-pub mod audit;
-pub mod captcha;
-pub mod cast;
-pub mod cast_form;
-pub mod cast_warnings;
-pub mod client_form;
-mod console_ticket;
-pub mod denial;
-mod end_reason;
-pub mod excerpt;
-mod exec_form;
-pub mod exec_user;
-pub mod field_words;
+mod admission;
 pub mod flow;
-pub mod form;
-pub mod group;
-pub mod group_form;
-pub mod hours;
 pub mod ids;
-pub mod image;
-pub mod image_form;
-mod image_rules;
-pub mod json_schema;
-pub mod keys;
-mod launch;
-pub mod listing;
-pub mod network;
-pub mod network_form;
-pub mod open_hours;
-mod open_hours_form;
-mod owner;
-pub mod permission;
-pub mod persistent_profile;
-pub mod policy;
-pub mod pool_log;
-pub mod pool_plan;
-pub mod pooled;
+mod input;
+mod pool;
 pub mod ports;
-pub mod preset;
-pub mod price;
-pub mod profile;
-pub mod public_host;
-pub mod quota;
-pub mod rate_limit;
-mod reader;
-pub mod record;
-pub mod reference;
-pub mod referrer;
+mod records;
 pub mod room;
-pub mod session;
-pub mod session_environment;
-pub mod shape;
-pub mod staging;
-pub mod staging_form;
-pub mod system;
-pub mod system_form;
+mod sessions;
+mod signing;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod ticket;
 pub mod time;
-pub mod url_rules;
-pub mod user;
-pub mod viewing;
-pub mod window;
 
 /// The target of events that are counted rather than read: their numbers are metrics, their texts dimensions.
 pub const METRICS: &str = "casting_metrics";
 
+// Modules are named without their folder: `casting_core::cast`.
+pub use admission::{
+    address, address_rules, captcha, denial, open_hours, policy, public_host, quota, rate_limit,
+    reference, referrer, url_rules, window,
+};
 pub use flow::{
     Bootstrap, CHANGE_SECONDS, CaptchaNeed, Cause, ClaimRequest, Claimable, Claimed, ControlPlane,
     Credential, Download, FlowError, FoundRefusal, History, Next, NotSaved, Opened, PoolView,
@@ -94,3 +40,19 @@ pub use flow::{
     SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Swept, Terms, Trial, Turned, Upload, Visitor,
     Waiting, outcome,
 };
+pub use input::{
+    api_key_form, cast_form, client_form, field_words, form, group_form, image_form, json_schema,
+    network_form, shape, staging_form, system_form,
+};
+pub(crate) use input::{exec_form, image_rules, open_hours_form, reader};
+pub use pool::{pool_log, pool_plan, pooled, staging};
+pub use records::{
+    actor, api_key, audit, cast, cast_warnings, group, hours, image, listing, network, permission,
+    preset, profile, record, system, user,
+};
+pub(crate) use sessions::{end_reason, launch, owner};
+pub use sessions::{
+    excerpt, exec_user, persistent_profile, price, session, session_environment, viewing,
+};
+pub(crate) use signing::console_ticket;
+pub use signing::{keys, ticket};

@@ -1,0 +1,15 @@
+//! Owns what decides whether a visitor gets a session: policies, limits, and what is known of where visitors come from.
+
+pub mod address;
+pub mod address_rules;
+pub mod captcha;
+pub mod denial;
+pub mod open_hours;
+pub mod policy;
+pub mod public_host;
+pub mod quota;
+pub mod rate_limit;
+pub mod reference;
+pub mod referrer;
+pub mod url_rules;
+pub mod window;
