@@ -1,5 +1,5 @@
 //! Owns the front door of the local stack: what API Gateway and CloudFront are in AWS. A request for a session's own host or path goes to the edge;
-//! every other one becomes an API Gateway event (payload 2.0) and is given to the function that the route table names.
+//! every other one becomes an API Gateway event (payload 2.0) and is given to the function whose route table has its path.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use casting_core::ControlPlane;
 use casting_core::ids::draw;
 use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::Oidc;
-use casting_web::routes::{self, Function};
+use casting_web::{Function, PUBLIC_ROUTER, PUBLIC_ROUTES, Route};
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
@@ -132,9 +132,7 @@ async fn serve(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let event = event(&front.control_plane, &parts, &body, source);
-    // As in the gateway: what no route names is the default route's, which is the error function.
-    let function = routes::find(&parts.method, parts.uri.path())
-        .map_or(Function::Error, |matched| matched.route.function);
+    let function = function_of(&parts.method, parts.uri.path());
     match lambda_http::request::from_str(&event.to_string()) {
         Ok(request) => reply(call(front, function, request).await),
         Err(error) => {
@@ -142,6 +140,23 @@ async fn serve(
             (StatusCode::BAD_REQUEST, "The request could not be read.\n").into_response()
         }
     }
+}
+
+/// Who answers. As in the gateway, what no route names is the default route's, which is the error function.
+fn function_of(method: &Method, path: &str) -> Function {
+    match PUBLIC_ROUTER.find(method, path) {
+        Ok(matched) => matched.line.function,
+        Err(_) if casting_fn_admin::has_path(path) => Function::Admin,
+        Err(_) => Function::Error,
+    }
+}
+
+/// Every route of the control plane, and who answers it.
+pub fn routes() -> impl Iterator<Item = (Function, &'static Route)> {
+    let public = PUBLIC_ROUTES
+        .iter()
+        .map(|line| (line.function, &line.route));
+    public.chain(casting_fn_admin::routes().map(|route| (Function::Admin, route)))
 }
 
 async fn call(

@@ -1,7 +1,7 @@
-//! Owns authentication and authorization of all admin routes from end to end. The tests walk the route table, so a new route is covered without
+//! Owns authentication and authorization of all admin routes from end to end. The tests walk the route tables, so a new route is covered without
 //! a change here.
 
-use casting_web::routes::{Access, Function, ROUTES, Route};
+use casting_web::routes::{Access, Route};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -26,9 +26,7 @@ fn path_of(route: &Route) -> String {
 
 /// Every route of the admin function that is not for everybody.
 fn guarded() -> impl Iterator<Item = &'static Route> {
-    ROUTES
-        .iter()
-        .filter(|route| route.function == Function::Admin && route.access != Access::Public)
+    casting_fn_admin::routes().filter(|route| route.access != Access::Public)
 }
 
 fn is_api(route: &Route) -> bool {

@@ -1,8 +1,9 @@
-//! Owns the comparison of the gateway in `infra/template.yaml` with the route table: which route leads where, which asks for a token, and who may be called.
+//! Owns the comparison of the gateway in `infra/template.yaml` with the route tables: which route leads where, which asks for a token, and who may be called.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casting_web::routes::{Access, Function, ROUTES};
+use casting_local::front::routes as all_routes;
+use casting_web::routes::{Access, Function, Route};
 use http::Method;
 use serde_yaml_ng::Value;
 
@@ -65,7 +66,7 @@ fn gateway_routes_equal_the_route_table() {
         "whatever nobody answers is an error"
     );
     let mut used = BTreeSet::new();
-    for line in ROUTES {
+    for (function, line) in all_routes() {
         let path = line
             .path
             .replace("{key}", "k1")
@@ -84,7 +85,7 @@ fn gateway_routes_equal_the_route_table() {
             let (_, key) = best.unwrap_or_else(|| panic!("{method} {} is led nowhere", line.path));
             assert_eq!(
                 routes[key],
-                integration(line.function),
+                integration(function),
                 "{method} {} is led by {key}",
                 line.path
             );
@@ -96,14 +97,14 @@ fn gateway_routes_equal_the_route_table() {
         let root = key
             .split_once(' ')
             .and_then(|(_, path)| path.strip_suffix("/{proxy+}"));
-        let below = |line: &&casting_web::Route| {
+        let below = |(_, line): &(Function, &Route)| {
             root.is_some_and(|root| {
                 line.path
                     .strip_prefix(root)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
         };
-        let lines: Vec<_> = ROUTES.iter().filter(below).collect();
+        let lines: Vec<_> = all_routes().filter(below).collect();
         assert!(
             used.contains(key.as_str()) || !lines.is_empty(),
             "{key} leads to {target}, which has no such line"
@@ -111,7 +112,7 @@ fn gateway_routes_equal_the_route_table() {
         assert!(
             lines
                 .iter()
-                .all(|line| integration(line.function) == target),
+                .all(|(function, _)| integration(*function) == target),
             "{key} leads lines of others to {target}"
         );
     }
@@ -168,8 +169,8 @@ fn only_admin_api_routes_have_an_authorizer() {
 fn authorizer_covers_exactly_routes_that_need_a_key() {
     let template = template();
     let routes = gateway_routes(&template);
-    let in_api = |line: &&casting_web::Route| line.path.starts_with("/api/admin/");
-    for line in ROUTES.iter().filter(in_api) {
+    let in_api = |(_, line): &(Function, &Route)| line.path.starts_with("/api/admin/");
+    for (_, line) in all_routes().filter(in_api) {
         let path = line.path.replace("{id}", "x1");
         let methods: &[&str] = if line.method == Method::GET {
             &["GET", "HEAD"]

@@ -41,7 +41,7 @@ mod trouble;
 
 use askama::Template;
 
-pub(crate) use routes::answer;
+pub(crate) use routes::{CONSOLE_ROUTER, CONSOLE_ROUTES, answer};
 
 /// A part of a page as HTML. A template that cannot be written leaves a gap, and the log says so.
 fn shown(template: &impl Template) -> String {

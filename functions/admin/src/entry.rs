@@ -4,7 +4,7 @@ use casting_core::actor::Scope;
 use casting_core::audit::{Action, Audit, Noun};
 use casting_core::{ControlPlane, SIGNED_IN_SECONDS};
 use casting_web::credentials::{SetCookie, console_cookie, login_cookie};
-use casting_web::{Matched, Mistake, Problem, Reply, Request, RequestContext, body, reply};
+use casting_web::{Access, Mistake, Problem, Reply, Request, RequestContext, body, reply};
 use http::Method;
 
 use crate::api::needed;
@@ -57,10 +57,10 @@ pub(crate) fn read(
     seat: &Seat<'_>,
     visit: &RequestContext,
     request: &Request,
-    matched: &Matched<'_>,
+    access: Access,
 ) -> Result<Vec<(String, String)>, Failure> {
-    if matched.route.access.admits(&seat.service.actor) == Some(false) {
-        return Err(Failure::forbidden(match matched.route.access {
+    if access.admits(&seat.service.actor) == Some(false) {
+        return Err(Failure::forbidden(match access {
             _ if seat
                 .service
                 .actor

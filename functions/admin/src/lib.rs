@@ -15,24 +15,46 @@ mod openapi;
 mod service;
 
 use casting_core::ControlPlane;
-use casting_web::{Function, Reply, Request, RequestContext};
+use casting_web::{Line, Miss, Reply, Request, RequestContext, Route};
+use http::Method;
+
+use crate::api::routes::{API_ROUTER, API_ROUTES};
+use crate::console::{CONSOLE_ROUTER, CONSOLE_ROUTES};
 
 /// Answers one request.
 pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let visit = RequestContext::parse(&request, &*control_plane.entropy);
-    let is_api = visit.path.starts_with("/api/");
-    let reply = match visit.route(Function::Admin) {
+    let reply = if is_api(&visit.path) {
         // The API answers programs: whatever they accept, a problem is a document.
-        Ok(matched) if is_api => match api::answer(control_plane, &visit, &request, &matched).await
-        {
-            Ok(reply) => reply,
-            Err(failure) => failure
-                .into_problem(|code| control_plane.draw_reference(code, None))
-                .reply(),
-        },
-        Ok(matched) => console::answer(control_plane, &visit, &request, &matched).await,
-        Err(problem) if is_api => problem.reply(),
-        Err(problem) => visit.explain(&problem),
+        api::answer(control_plane, &visit, &request)
+            .await
+            .unwrap_or_else(|failure| {
+                failure
+                    .into_problem(|code| control_plane.draw_reference(code, None))
+                    .reply()
+            })
+    } else {
+        console::answer(control_plane, &visit, &request).await
     };
     visit.finish(reply)
+}
+
+fn is_api(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+/// Every route of the API and the console.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    let api = API_ROUTES.iter().map(Line::route);
+    api.chain(CONSOLE_ROUTES.iter().map(Line::route))
+}
+
+/// Whether one of them has this path, with whatever method.
+pub fn has_path(path: &str) -> bool {
+    let miss = if is_api(path) {
+        API_ROUTER.find(&Method::GET, path).err()
+    } else {
+        CONSOLE_ROUTER.find(&Method::GET, path).err()
+    };
+    miss != Some(Miss::NotFound)
 }

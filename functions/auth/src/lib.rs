@@ -15,7 +15,7 @@ use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
 use casting_web::credentials::{SetCookie, login_cookie, login_state_cookie};
 use casting_web::words::LoginWords;
 use casting_web::{
-    Forms, Function, HandlerError, Page, Problem, Reply, Request, RequestContext, RouteName,
+    Forms, Function, HandlerError, Page, Problem, PublicRouteName, Reply, Request, RequestContext,
     code::Mistake, reply,
 };
 use http::StatusCode;
@@ -38,11 +38,11 @@ async fn answer(
     oidc: Option<&Oidc>,
     visit: &RequestContext,
 ) -> Result<Reply, HandlerError> {
-    match visit.route(Function::Auth)?.route.name {
-        RouteName::LogIn => begin(control_plane, oidc, visit).await,
-        RouteName::LoginCallback => finish(control_plane, oidc, visit).await,
-        RouteName::LogOut => log_out(control_plane, visit),
-        RouteName::WhoAmI => who_am_i(control_plane, visit),
+    match visit.route(Function::Auth)?.line.name {
+        PublicRouteName::LogIn => begin(control_plane, oidc, visit).await,
+        PublicRouteName::LoginCallback => finish(control_plane, oidc, visit).await,
+        PublicRouteName::LogOut => log_out(control_plane, visit),
+        PublicRouteName::WhoAmI => who_am_i(control_plane, visit),
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
 }

@@ -11,8 +11,8 @@ use casting_core::policy::LinkParameters;
 use casting_core::rate_limit::RateLimit;
 use casting_core::{ControlPlane, Received, Visitor};
 use casting_web::{
-    Function, HandlerError, Problem, Reply, Request, RequestContext, RouteName, code::Mistake,
-    reply,
+    Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext,
+    code::Mistake, reply,
 };
 use http::header;
 
@@ -32,9 +32,9 @@ async fn answer(
     request: &Request,
     visit: &mut RequestContext,
 ) -> Result<Reply, HandlerError> {
-    let name = visit.route(Function::Cast)?.route.name;
+    let name = visit.route(Function::Cast)?.line.name;
     // This one is for programs only, whatever they accept.
-    visit.wants_json |= name == RouteName::DescribeCast;
+    visit.wants_json |= name == PublicRouteName::DescribeCast;
     let visit = &*visit;
     let key = visit.route(Function::Cast)?.segment;
     let visitor = visit.visitor(
@@ -43,7 +43,7 @@ async fn answer(
         control_plane.clock.now(),
     )?;
     match name {
-        RouteName::OpenCast | RouteName::DescribeCast => {
+        PublicRouteName::OpenCast | PublicRouteName::DescribeCast => {
             let opened = open(control_plane, visit, key, &visitor).await;
             Ok(tell_limits(
                 control_plane,
@@ -54,13 +54,15 @@ async fn answer(
             )
             .await)
         }
-        RouteName::Claim => {
+        PublicRouteName::Claim => {
             let claimed = claim(control_plane, request, visit, key, &visitor).await;
             Ok(tell_limits(control_plane, visit, key, &visitor, claimed).await)
         }
-        RouteName::SeeRoom => see_room(control_plane, visit, key, &visitor).await,
-        RouteName::LeaveRoom => leave_room(control_plane, request, visit, key, &visitor).await,
-        RouteName::ShowBadge => Ok(show_badge(control_plane, visit, key, &visitor).await),
+        PublicRouteName::SeeRoom => see_room(control_plane, visit, key, &visitor).await,
+        PublicRouteName::LeaveRoom => {
+            leave_room(control_plane, request, visit, key, &visitor).await
+        }
+        PublicRouteName::ShowBadge => Ok(show_badge(control_plane, visit, key, &visitor).await),
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
 }

@@ -11,7 +11,7 @@ use casting_core::denial::DenialCode;
 use casting_core::ids::{Reference, SessionId};
 use casting_core::{Bootstrap, ControlPlane, FlowError, ProfileReport, Refusal, Report, outcome};
 use casting_web::{
-    Function, HandlerError, Problem, Reply, Request, RequestContext, RouteName, body,
+    Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext, body,
     code::Mistake, reply,
 };
 use http::StatusCode;
@@ -31,31 +31,31 @@ async fn answer(
     visit: &mut RequestContext,
 ) -> Result<Reply, HandlerError> {
     let matched = visit.route(Function::Session)?;
-    let (name, id) = (matched.route.name, SessionId::parse(matched.segment));
+    let (name, id) = (matched.line.name, SessionId::parse(matched.segment));
     // These are for programs only, whatever they accept.
     visit.wants_json |= matches!(
         name,
-        RouteName::SessionStatus
-            | RouteName::BootstrapSession
-            | RouteName::ReportSession
-            | RouteName::ReportProfile
+        PublicRouteName::SessionStatus
+            | PublicRouteName::BootstrapSession
+            | PublicRouteName::ReportSession
+            | PublicRouteName::ReportProfile
     );
-    if name == RouteName::WatchSession {
+    if name == PublicRouteName::WatchSession {
         return watch(control_plane, visit).await;
     }
     let id = id.ok_or(Problem::new(DenialCode::UnknownSession))?;
     match name {
-        RouteName::ShowSession => show(control_plane, visit, &id).await,
-        RouteName::SessionStatus => {
+        PublicRouteName::ShowSession => show(control_plane, visit, &id).await,
+        PublicRouteName::SessionStatus => {
             let session = control_plane.status(&id, visit.owner_ticket(&id)).await?;
             Ok(reply::json(
                 StatusCode::OK,
                 &status::Status::of(&session, &control_plane.terms),
             ))
         }
-        RouteName::EnterSession => enter(control_plane, visit, &id).await,
-        RouteName::EndSession => end(control_plane, visit, &id).await,
-        RouteName::BootstrapSession => {
+        PublicRouteName::EnterSession => enter(control_plane, visit, &id).await,
+        PublicRouteName::EndSession => end(control_plane, visit, &id).await,
+        PublicRouteName::BootstrapSession => {
             let token = visit.bearer().unwrap_or_default();
             let secret = control_plane.bootstrap(&id, token).await?;
             Ok(reply::json(
@@ -65,7 +65,7 @@ async fn answer(
                 },
             ))
         }
-        RouteName::ReportProfile => {
+        PublicRouteName::ReportProfile => {
             let report: ProfileReport = body::json(request)?;
             let orders = control_plane
                 .report_profile(&id, visit.bearer().unwrap_or_default(), report)
@@ -74,7 +74,7 @@ async fn answer(
                 reply::json(StatusCode::OK, &orders)
             }))
         }
-        RouteName::ReportSession => report(control_plane, request, visit, &id).await,
+        PublicRouteName::ReportSession => report(control_plane, request, visit, &id).await,
         _ => Err(Problem::new(Mistake::NotFound).into()),
     }
 }

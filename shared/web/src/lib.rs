@@ -2,7 +2,7 @@
 //!
 //! # How a door is written
 //! 1. [`RequestContext::parse`] reads everything but the body, once.
-//! 2. [`routes::find`] (or [`RequestContext::route`]) says which line of the one route table was meant.
+//! 2. [`routes::Router`] (or [`RequestContext::route`], for public routes) says which line of the route table was meant.
 //! 3. [`body`] reads a form or a JSON document.
 //! 4. A flow of `casting-core` does the work.
 //! 5. [`reply`] and [`page`] say so; whatever stopped it is an [`HandlerError`], which [`RequestContext::stopped`] turns into a redirect, a page or a problem.
@@ -29,4 +29,7 @@ pub use problem::{FieldError, Problem};
 pub use refusal::HandlerError;
 pub use reply::Reply;
 pub use request_context::{FetchSite, RequestContext};
-pub use routes::{Access, Function, Matched, Miss, ROUTES, Route, RouteName};
+pub use routes::{
+    Access, Function, Line, Matched, Miss, PUBLIC_ROUTER, PUBLIC_ROUTES, PublicRoute,
+    PublicRouteName, Route, Router,
+};

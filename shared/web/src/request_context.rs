@@ -20,7 +20,7 @@ use crate::code::Mistake;
 use crate::credentials;
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::routes::{self, Function, Matched};
+use crate::routes::{Function, Matched, PUBLIC_ROUTER, PublicRoute};
 use crate::words::{self, Words};
 
 /// One request, as far as it is not its body.
@@ -83,13 +83,13 @@ impl RequestContext {
         }
     }
 
-    /// The route that was meant.
+    /// The public route that was meant.
     ///
     /// # Errors
     /// 404 when there is none or it is another function's, 405 when the method is another one.
-    pub fn route(&self, function: Function) -> Result<Matched<'_>, Problem> {
-        let matched = routes::find(&self.method, &self.path)?;
-        if matched.route.function == function {
+    pub fn route(&self, function: Function) -> Result<Matched<'_, PublicRoute>, Problem> {
+        let matched = PUBLIC_ROUTER.find(&self.method, &self.path)?;
+        if matched.line.function == function {
             Ok(matched)
         } else {
             Err(Problem::new(Mistake::NotFound))

@@ -19,7 +19,7 @@ use crate::service::version::{self, Precondition};
 use crate::service::{api_keys, audits, profiles, users};
 
 /// Who calls, and what they may do.
-pub(crate) fn me(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn me(call: &Call<'_>) -> Result<Reply, Failure> {
     let actor = &call.service.actor;
     let scopes: Vec<&str> = actor.scopes.iter().copied().map(Scope::as_str).collect();
     Ok(reply::json(

@@ -1,15 +1,16 @@
-//! Owns how the document is put together from the route table and what `operations` and `schemas` say. Must not know any single route.
+//! Owns how the document is put together from the route tables and what `operations` and `schemas` say. Must not know any single route.
 
 use casting_core::CHANGE_SECONDS;
 use casting_core::denial::DenialCode;
 use casting_web::code::Code;
-use casting_web::{Access, Mistake, ROUTES, Route, RouteName};
+use casting_web::{Access, Mistake, PUBLIC_ROUTES, PublicRouteName, Route};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::operations::{self, Answer, Keys, Operation};
+use super::operations::{Answer, Keys, Operation, of_public};
 use super::{examples, schemas, shared};
 use crate::api::query;
+use crate::api::routes::API_ROUTES;
 
 /// The headings, and what stands under them.
 const TAGS: [(&str, &str); 10] = [
@@ -31,11 +32,10 @@ const TAGS: [(&str, &str); 10] = [
 /// The whole document.
 pub(super) fn whole() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
-        if let Some(operation) = operations::of(route.name) {
-            let path = paths.entry(route.path).or_insert_with(|| json!({}));
-            path[route.method.as_str().to_ascii_lowercase()] = write(route, &operation);
-        }
+    for documented in documented() {
+        let route = documented.route;
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_ascii_lowercase()] = write(&documented);
     }
     let mut all_schemas = schemas::all();
     shared::name_what_repeats(&mut all_schemas);
@@ -74,9 +74,33 @@ pub(super) fn whole() -> Value {
     })
 }
 
-/// What code that is made from the document calls the route.
-pub(super) fn id_of(route: &Route) -> String {
-    let name = format!("{:?}", route.name);
+/// A route for programs.
+pub(super) struct Documented {
+    /// What code that is made from the document calls it.
+    pub(super) operation_id: String,
+    /// Path, method, access and summary.
+    pub(super) route: &'static Route,
+    operation: Operation,
+}
+
+/// Every route for programs: those of links and sessions first.
+pub(super) fn documented() -> impl Iterator<Item = Documented> {
+    let public = PUBLIC_ROUTES.iter().filter_map(|line| {
+        Some(Documented {
+            operation_id: camel_case(line.name),
+            route: &line.route,
+            operation: of_public(line.name)?,
+        })
+    });
+    public.chain(API_ROUTES.iter().map(|line| Documented {
+        operation_id: line.operation_id.to_owned(),
+        route: &line.route,
+        operation: (line.operation)(),
+    }))
+}
+
+fn camel_case(name: PublicRouteName) -> String {
+    let name = format!("{name:?}");
     let mut letters = name.chars();
     letters
         .next()
@@ -86,9 +110,10 @@ pub(super) fn id_of(route: &Route) -> String {
         .collect()
 }
 
-fn write(route: &Route, operation: &Operation) -> Value {
+fn write(documented: &Documented) -> Value {
+    let (route, operation) = (documented.route, &documented.operation);
     let mut written = json!({
-        "operationId": id_of(route),
+        "operationId": documented.operation_id,
         "summary": route.summary.trim().trim_end_matches('.'),
         "tags": [operation.tag],
         "responses": responses(route, operation),
@@ -162,7 +187,7 @@ fn add_limits(headers: &mut Value) {
 fn responses(route: &Route, operation: &Operation) -> Value {
     let mut responses = Map::new();
     let mut headers = json!({ "Cache-Control": header("CacheControl") });
-    if matches!(route.name, RouteName::DescribeCast | RouteName::Claim) {
+    if is_of_link(route) {
         add_limits(&mut headers);
     }
     match &operation.answer {
@@ -251,17 +276,20 @@ fn links(operation: &Operation, schema: &str) -> Value {
         "Accepted" => "$response.body#/session_id",
         _ => "$response.body#/id",
     };
-    let routes = ROUTES
-        .iter()
-        .filter(|route| operation.links.contains(&route.name));
-    let written = routes.filter_map(|route| {
-        let parameters = json!({ format!("path.{}", segment_of(route.path)?): id });
-        Some((
-            id_of(route),
-            json!({ "operationId": id_of(route), "parameters": parameters }),
-        ))
+    let written = documented().filter_map(|next| {
+        if !operation.links.contains(&next.operation_id.as_str()) {
+            return None;
+        }
+        let parameters = json!({ format!("path.{}", segment_of(next.route.path)?): id });
+        let link = json!({ "operationId": next.operation_id, "parameters": parameters });
+        Some((next.operation_id, link))
     });
     written.collect::<Map<_, _>>().into()
+}
+
+/// Whether visitors of a link ask for it, with the link's key.
+fn is_of_link(route: &Route) -> bool {
+    segment_of(route.path) == Some("key")
 }
 
 /// What may keep a route from giving what it gives.
@@ -271,7 +299,7 @@ fn statuses(route: &Route, operation: &Operation) -> Vec<u16> {
         // Whoever asks for what is not there, says too much, or may not.
         statuses.extend([400, 401, 403]);
     }
-    if operation.keys == Keys::None && route.name != RouteName::ReadOpenApi {
+    if is_of_link(route) {
         statuses.push(400);
     }
     if operation.segment.is_some() {
@@ -376,18 +404,6 @@ fn headers() -> Value {
         "ContentDisposition": { "description": "The file's name.", "required": true, "schema": { "type": "string", "pattern": "^attachment; filename=" } },
         "Link": { "description": "Where the rest begins, if there is more.", "schema": { "type": "string" } },
     })
-}
-
-/// What a route that is written here may not be: one that the API has and the document has not.
-#[cfg(test)]
-pub(super) fn is_for_programs(route: &Route) -> bool {
-    let public = [
-        RouteName::DescribeCast,
-        RouteName::Claim,
-        RouteName::SessionStatus,
-        RouteName::EndSession,
-    ];
-    route.path.starts_with("/api/admin/") || public.contains(&route.name)
 }
 
 /// Methods whose bodies are read.

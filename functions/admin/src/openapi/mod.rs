@@ -1,7 +1,7 @@
 //! The OpenAPI document of everything that programs can ask for. Owns when it is made and how it is given out: once in a process, and again only to
-//! whoever has another one. It follows from the route table, the forms and the views, so it cannot say anything else than they do.
+//! whoever has another one. It follows from the route tables, the forms and the views, so it cannot say anything else than they do.
 //!
-//! To add a route: its line in the route table, and its entry in `operations`; a schema of its own gets its name in `schemas`.
+//! To add a route: its line in `api/routes.rs`; a schema of its own gets its name in `schemas`.
 
 mod document;
 mod examples;
@@ -17,6 +17,11 @@ use casting_core::keys::hash_secret;
 use casting_web::{Reply, RequestContext, reply};
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
+
+pub(crate) use self::operations::{
+    API_KEY, Answer, CAST, GROUP, IF_MATCH, IMAGE, Keys, NETWORK, Operation, STAGING,
+    cast_or_unknown, lists, of_session, pages, plain, shows,
+};
 
 /// The document as it is sent, and its ETag.
 struct Written {
@@ -55,11 +60,4 @@ pub(crate) fn show(visit: &RequestContext) -> Reply {
         headers.insert(ETAG, tag);
     }
     reply
-}
-
-/// Which parameters a route asks of the query.
-pub(crate) fn asks(name: casting_web::RouteName) -> fn(&mut crate::api::query::Query) {
-    operations::of(name)
-        .and_then(|operation| operation.query)
-        .unwrap_or(|_| {})
 }

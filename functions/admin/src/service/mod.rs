@@ -3,7 +3,7 @@
 //!
 //! # How a verb is written
 //! A function of an [`AdminService`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
-//! that the actor may do it (the route table says what that takes). A change is read by one form of `casting-core`, written over the version
+//! that the actor may do it (the route tables say what that takes). A change is read by one form of `casting-core`, written over the version
 //! that was read, and told of by an audit entry in the very same write.
 
 pub(crate) mod api_keys;

@@ -10,6 +10,7 @@ mod profiles;
 mod records;
 mod sessions;
 mod stale;
+mod table;
 
 use casting_core::ControlPlane;
 use casting_core::actor::Scope;
@@ -17,19 +18,19 @@ use casting_core::group::Group;
 use casting_core::image::Image;
 use casting_core::network::Network;
 use casting_web::credentials::SetCookie;
-use casting_web::{
-    Code, Matched, Mistake, Problem, Reply, Request, RequestContext, RouteName, reply,
-};
+use casting_web::{Code, Mistake, Problem, Reply, Request, RequestContext, reply};
 use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
+use self::table::Handler;
+pub(crate) use self::table::{CONSOLE_ROUTER, CONSOLE_ROUTES};
 use super::answers::Posted;
 use super::field::Picked;
 use super::form::{Choices, Remarks};
 use super::frame::{Flash, Frame, Tone, Who};
 use super::shell::{self, Place, Screen};
-use super::sign_in::{self, SignIn};
+use super::sign_in::{self as sign_in_form, SignIn};
 use super::trouble;
 use crate::entry::{self, Seat};
 use crate::service::failure::Failure;
@@ -60,64 +61,77 @@ pub(crate) async fn answer(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     request: &Request,
-    matched: &Matched<'_>,
 ) -> Reply {
-    match matched.route.name {
-        RouteName::ShowSignIn => {
-            show_sign_in(control_plane, visit, visit.query("to").as_deref(), None)
+    let matched = match CONSOLE_ROUTER.find(&visit.method, &visit.path) {
+        Ok(matched) => matched,
+        Err(miss) => return visit.explain(&miss.into()),
+    };
+    let handler = match matched.line.handler {
+        Handler::Open(handler) => return handler(control_plane, visit, request).await,
+        Handler::SignedIn(handler) => handler,
+    };
+    let seat = match entry::admit(control_plane, visit).await {
+        Ok(seat) => seat,
+        Err(failure) => return turned_away(control_plane, visit, failure),
+    };
+    let fields = entry::read(&seat, visit, request, matched.line.route.access);
+    let mut round = Round::of(seat, visit, matched.segment);
+    let answered = match fields {
+        Ok(fields) => {
+            round.posted = Posted::new(fields);
+            handler(&round).await
         }
-        RouteName::SignIn => match entry::sign_in(control_plane, visit, request).await {
-            Ok(reply) => reply,
-            Err(failure) => {
-                let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
-                let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
-                let words = "Invalid key. It may have been deleted, or a character is missing.";
-                let words = if is_unknown {
-                    words
-                } else {
-                    problem.sentence()
-                };
-                let form = casting_web::body::form(request).ok();
-                let to = form.as_ref().and_then(|form| form.field("to"));
-                show_sign_in(
-                    control_plane,
-                    visit,
-                    to,
-                    Some((problem.code.status(), words)),
-                )
-            }
-        },
-        name => match entry::admit(control_plane, visit).await {
-            Ok(seat) => {
-                let fields = entry::read(&seat, visit, request, matched);
-                let mut round = Round::of(seat, visit, matched.segment);
-                let answered = match fields {
-                    Ok(_) if name == RouteName::SignOut => Ok(entry::sign_out(control_plane)),
-                    Ok(fields) => {
-                        round.posted = Posted::new(fields);
-                        walk(&round, name).await
-                    }
-                    Err(failure) => Err(failure),
-                };
-                answered.unwrap_or_else(|failure| {
-                    round.explain(
-                        &failure.into_problem(|code| control_plane.draw_reference(code, None)),
-                    )
-                })
-            }
-            Err(failure) => {
-                match failure.into_problem(|code| control_plane.draw_reference(code, None)) {
-                    problem if problem.code.status() == StatusCode::UNAUTHORIZED => {
-                        entry::sign_in_first(visit)
-                    }
-                    problem => visit.explain(&problem),
-                }
-            }
-        },
+        Err(failure) => Err(failure),
+    };
+    answered.unwrap_or_else(|failure| {
+        round.explain(&failure.into_problem(|code| control_plane.draw_reference(code, None)))
+    })
+}
+
+fn turned_away(control_plane: &ControlPlane, visit: &RequestContext, failure: Failure) -> Reply {
+    let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
+    if problem.code.status() == StatusCode::UNAUTHORIZED {
+        entry::sign_in_first(visit)
+    } else {
+        visit.explain(&problem)
     }
 }
 
-fn show_sign_in(
+async fn show_sign_in(
+    control_plane: &ControlPlane,
+    visit: &RequestContext,
+    _request: &Request,
+) -> Reply {
+    sign_in_page(control_plane, visit, visit.query("to").as_deref(), None)
+}
+
+async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: &Request) -> Reply {
+    let failure = match entry::sign_in(control_plane, visit, request).await {
+        Ok(reply) => return reply,
+        Err(failure) => failure,
+    };
+    let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
+    let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
+    let words = if is_unknown {
+        "Invalid key. It may have been deleted, or a character is missing."
+    } else {
+        problem.sentence()
+    };
+    let form = casting_web::body::form(request).ok();
+    let to = form.as_ref().and_then(|form| form.field("to"));
+    sign_in_page(
+        control_plane,
+        visit,
+        to,
+        Some((problem.code.status(), words)),
+    )
+}
+
+async fn sign_out(round: &Round<'_>) -> Result<Reply, Failure> {
+    Ok(entry::sign_out(round.service.control_plane))
+}
+
+fn sign_in_page(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     to: Option<&str>,
@@ -154,48 +168,9 @@ fn show_sign_in(
         &frame,
         &Screen {
             status,
-            ..sign_in::page(&page)
+            ..sign_in_form::page(&page)
         },
     )
-}
-
-async fn walk(round: &Round<'_>, name: RouteName) -> Result<Reply, Failure> {
-    match name {
-        RouteName::Console => claims::overview(round).await,
-        RouteName::ShowCasts => casts::list(round).await,
-        RouteName::ShowNewCast => casts::ask(round).await,
-        RouteName::MakeCast => casts::make(round).await,
-        RouteName::ShowCast => casts::show(round).await,
-        RouteName::EditCast => casts::edit(round).await,
-        RouteName::SaveCast => casts::save(round).await,
-        RouteName::AskToDeleteCast => casts::ask_to_delete(round, "").await,
-        RouteName::RemoveCast => casts::delete(round).await,
-        RouteName::SwitchCast => casts::switch(round).await,
-        RouteName::GiveCastAnotherKey => casts::rotate(round).await,
-        RouteName::MakeCastLike => casts::copy(round).await,
-        RouteName::CheckCast => casts::check(round).await,
-        RouteName::ShowQrCode => casts::qr_code(round).await,
-        RouteName::ShowTrial => casts::show_trial(round).await,
-        RouteName::RunTrial => casts::run_trial(round).await,
-        RouteName::ShowCastClaims => claims::of_cast(round).await,
-        RouteName::ShowClaims => claims::of_all(round).await,
-        RouteName::ShowSessions => sessions::list(round).await,
-        RouteName::EndSessionOf => sessions::stop(round).await,
-        RouteName::UnshareSessionOf => sessions::unshare(round).await,
-        RouteName::WatchSessionOf => sessions::watch(round).await,
-        RouteName::ShowUsers => people::users(round).await,
-        RouteName::ShowUser => profiles::show(round).await,
-        RouteName::BringProfileBack => profiles::restore(round).await,
-        RouteName::AskToDeleteProfile => profiles::ask_to_delete(round, "").await,
-        RouteName::RemoveProfile => profiles::delete(round).await,
-        RouteName::AskToDeleteUser => people::ask_to_forget(round, "").await,
-        RouteName::RemoveUser => people::forget(round).await,
-        RouteName::ShowSettings => people::settings(round).await,
-        RouteName::SaveSettings => people::save_settings(round).await,
-        RouteName::ShowAudit => people::audit(round).await,
-        RouteName::TakeBack => people::take_back(round).await,
-        name => records::walk(round, name).await,
-    }
 }
 
 /// What has been done, in a cookie and in a sentence.

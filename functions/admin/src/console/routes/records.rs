@@ -12,7 +12,7 @@ use casting_core::persistent_profile::ProfileSettings;
 use casting_core::ports::Page;
 use casting_core::staging::Staging;
 use casting_core::{api_key_form, preset};
-use casting_web::{Reply, RouteName};
+use casting_web::Reply;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
@@ -36,67 +36,12 @@ use crate::service::{api_keys, images, pools, sessions, staging};
 
 /// One kind of thing, as the console calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Image,
     Network,
     Group,
     Staging,
     ApiKey,
-}
-
-/// What somebody wants of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
-    List,
-    Ask,
-    Make,
-    Show,
-    Save,
-    AskToDelete,
-    Delete,
-    Register,
-}
-
-const fn read(name: RouteName) -> Option<(Kind, Wish)> {
-    Some(match name {
-        RouteName::ShowImages => (Kind::Image, Wish::List),
-        RouteName::ShowNewImage => (Kind::Image, Wish::Ask),
-        RouteName::MakeImage => (Kind::Image, Wish::Make),
-        RouteName::ShowImage => (Kind::Image, Wish::Show),
-        RouteName::SaveImage => (Kind::Image, Wish::Save),
-        RouteName::AskToDeleteImage => (Kind::Image, Wish::AskToDelete),
-        RouteName::RemoveImage => (Kind::Image, Wish::Delete),
-        RouteName::RegisterImageAnew => (Kind::Image, Wish::Register),
-        RouteName::ShowNetworks => (Kind::Network, Wish::List),
-        RouteName::ShowNewNetwork => (Kind::Network, Wish::Ask),
-        RouteName::MakeNetwork => (Kind::Network, Wish::Make),
-        RouteName::ShowNetwork => (Kind::Network, Wish::Show),
-        RouteName::SaveNetwork => (Kind::Network, Wish::Save),
-        RouteName::AskToDeleteNetwork => (Kind::Network, Wish::AskToDelete),
-        RouteName::RemoveNetwork => (Kind::Network, Wish::Delete),
-        RouteName::ShowGroups => (Kind::Group, Wish::List),
-        RouteName::ShowNewGroup => (Kind::Group, Wish::Ask),
-        RouteName::MakeGroup => (Kind::Group, Wish::Make),
-        RouteName::ShowGroup => (Kind::Group, Wish::Show),
-        RouteName::SaveGroup => (Kind::Group, Wish::Save),
-        RouteName::AskToDeleteGroup => (Kind::Group, Wish::AskToDelete),
-        RouteName::RemoveGroup => (Kind::Group, Wish::Delete),
-        RouteName::ShowStagingConfigs => (Kind::Staging, Wish::List),
-        RouteName::ShowNewStagingConfig => (Kind::Staging, Wish::Ask),
-        RouteName::MakeStagingConfig => (Kind::Staging, Wish::Make),
-        RouteName::ShowStagingConfig => (Kind::Staging, Wish::Show),
-        RouteName::SaveStagingConfig => (Kind::Staging, Wish::Save),
-        RouteName::AskToDeleteStagingConfig => (Kind::Staging, Wish::AskToDelete),
-        RouteName::RemoveStagingConfig => (Kind::Staging, Wish::Delete),
-        RouteName::ShowApiKeys => (Kind::ApiKey, Wish::List),
-        RouteName::ShowNewApiKey => (Kind::ApiKey, Wish::Ask),
-        RouteName::MakeApiKey => (Kind::ApiKey, Wish::Make),
-        RouteName::ShowApiKey => (Kind::ApiKey, Wish::Show),
-        RouteName::SaveApiKey => (Kind::ApiKey, Wish::Save),
-        RouteName::AskToDeleteApiKey => (Kind::ApiKey, Wish::AskToDelete),
-        RouteName::RemoveApiKey => (Kind::ApiKey, Wish::Delete),
-        _ => return None,
-    })
 }
 
 impl Kind {
@@ -215,23 +160,7 @@ struct NewKey<'a> {
     public_url: &'a str,
 }
 
-pub(super) async fn walk(round: &Round<'_>, name: RouteName) -> Result<Reply, Failure> {
-    let Some((kind, wish)) = read(name) else {
-        return Err(Failure::not_found("Nothing here."));
-    };
-    match wish {
-        Wish::List => list(round, kind).await,
-        Wish::Ask => ask(round, kind).await,
-        Wish::Make => make(round, kind).await,
-        Wish::Show => show(round, kind).await,
-        Wish::Save => save(round, kind).await,
-        Wish::AskToDelete => ask_to_delete(round, kind, "").await,
-        Wish::Delete => delete(round, kind).await,
-        Wish::Register => register(round).await,
-    }
-}
-
-async fn list(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn list(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, cursor, frame) = (&round.service, round.cursor(), &round.frame);
     let screen = match kind {
         Kind::Image => {
@@ -304,7 +233,7 @@ async fn find(round: &Round<'_>, kind: Kind) -> Result<Value, Failure> {
     })
 }
 
-async fn ask(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn ask(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let mut document = kind.blank();
     let mut above = String::new();
     if kind == Kind::Image {
@@ -320,7 +249,7 @@ async fn ask(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     Ok(round.show(&page(round, kind, None, &document, Remarks::default(), above).await?))
 }
 
-async fn show(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn show(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let mut above = String::new();
     let document = if kind == Kind::Staging {
         let (staging, view) = pools::read(&round.service, round.id).await?;
@@ -407,7 +336,7 @@ async fn page(
     Ok(screen)
 }
 
-async fn make(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn make(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, typed) = (
         &round.service,
         answers::document(kind.noun(), &round.posted),
@@ -456,7 +385,7 @@ fn new_key(round: &Round<'_>, key: &ApiKey, secret: &str) -> Screen {
     }
 }
 
-async fn save(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn save(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, id, typed) = (
         &round.service,
         round.id,
@@ -513,7 +442,7 @@ async fn save(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
 }
 
 /// Another task definition for an image; what stands in the way is said above its form.
-async fn register(round: &Round<'_>) -> Result<Reply, Failure> {
+pub(super) async fn register(round: &Round<'_>) -> Result<Reply, Failure> {
     match images::register_anew(&round.service, round.id, &Precondition::None).await {
         Ok(image) => {
             round
@@ -557,7 +486,11 @@ async fn uses_of(round: &Round<'_>, kind: Kind) -> Result<Vec<Use>, Failure> {
     }
 }
 
-async fn ask_to_delete(round: &Round<'_>, kind: Kind, refused: &str) -> Result<Reply, Failure> {
+pub(super) async fn ask_to_delete(
+    round: &Round<'_>,
+    kind: Kind,
+    refused: &str,
+) -> Result<Reply, Failure> {
     let stored = find(round, kind).await?;
     let (name, home) = (
         text(&stored, "name"),
@@ -592,7 +525,7 @@ async fn ask_to_delete(round: &Round<'_>, kind: Kind, refused: &str) -> Result<R
     Ok(round.show(&confirm::page(&round.frame, &page)))
 }
 
-async fn delete(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn delete(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, id, over) = (&round.service, round.id, round.precondition());
     let deleted = match kind {
         Kind::Image => images::delete(service, id, &over).await,

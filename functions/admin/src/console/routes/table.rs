@@ -1,0 +1,231 @@
+//! Owns the routes of the console: each with who may come, and its page or its action. Must not know what either does.
+
+use std::sync::LazyLock;
+
+use casting_core::ControlPlane;
+use casting_core::actor::Scope;
+use casting_web::{Access, Line, Reply, Request, RequestContext, Route, Router};
+use futures_util::future::BoxFuture;
+use http::Method;
+
+use super::records::Kind;
+use super::{
+    Round, casts, claims, people, profiles, records, sessions, show_sign_in, sign_in, sign_out,
+};
+use crate::service::failure::Failure;
+
+/// A route of the console.
+pub(crate) struct ConsoleRoute {
+    /// Path, method, access and summary.
+    pub(crate) route: Route,
+    /// Who answers.
+    pub(super) handler: Handler,
+}
+
+impl Line for ConsoleRoute {
+    fn route(&self) -> &Route {
+        &self.route
+    }
+}
+
+/// Who answers a request to the console.
+pub(super) enum Handler {
+    /// Anybody is answered.
+    Open(for<'a> fn(&'a ControlPlane, &'a RequestContext, &'a Request) -> BoxFuture<'a, Reply>),
+    /// Somebody who has signed in and whom the route lets in is answered.
+    SignedIn(for<'a> fn(&'a Round<'a>) -> BoxFuture<'a, Result<Reply, Failure>>),
+}
+
+macro_rules! console_routes {
+    ($(
+        #[doc = $summary:literal]
+        $method:ident $path:literal, $access:ident $(($scope:ident))? => $handler:path $(, $argument:expr)*;
+    )*) => {
+        /// Every route of the console.
+        pub(crate) static CONSOLE_ROUTES: &[ConsoleRoute] = &[
+            $(ConsoleRoute {
+                route: Route {
+                    method: Method::$method,
+                    path: $path,
+                    access: Access::$access $((Scope::$scope))?,
+                    summary: $summary,
+                },
+                handler: console_routes!(@handler $access $handler $(, $argument)*),
+            },)*
+        ];
+    };
+    (@handler Public $handler:path) => {
+        Handler::Open(|control_plane, visit, request| Box::pin($handler(control_plane, visit, request)))
+    };
+    (@handler $access:ident $handler:path $(, $argument:expr)*) => {
+        Handler::SignedIn(|round| Box::pin($handler(round $(, $argument)*)))
+    };
+}
+
+console_routes! {
+    /// Where administrators sign in to the console.
+    GET "/admin/sign-in", Public => show_sign_in;
+    /// They sign in.
+    POST "/admin/sign-in", Public => sign_in;
+    /// They sign out.
+    POST "/admin/sign-out", SignedIn => sign_out;
+    /// The console's first page.
+    GET "/admin", Read => claims::overview;
+    /// All casts.
+    GET "/admin/casts", Read => casts::list;
+    /// The form for a new cast.
+    GET "/admin/new-cast", Write(Casts) => casts::ask;
+    /// A new cast.
+    POST "/admin/casts", Write(Casts) => casts::make;
+    /// One cast.
+    GET "/admin/casts/{id}", Read => casts::show;
+    /// Changes a cast.
+    POST "/admin/casts/{id}", Write(Casts) => casts::save;
+    /// Whether to delete a cast.
+    GET "/admin/casts/{id}/delete", Write(Casts) => casts::ask_to_delete, "";
+    /// Deletes a cast.
+    POST "/admin/casts/{id}/delete", Write(Casts) => casts::delete;
+    /// The form of a cast.
+    GET "/admin/casts/{id}/edit", Write(Casts) => casts::edit;
+    /// Where a link is tested.
+    GET "/admin/casts/{id}/test", Read => casts::show_trial;
+    /// Tests a link.
+    POST "/admin/casts/{id}/test", Read => casts::run_trial;
+    /// A cast's claims.
+    GET "/admin/casts/{id}/claims", Read => claims::of_cast;
+    /// A link as a QR code.
+    GET "/admin/casts/{id}/qr.svg", Read => casts::qr_code;
+    /// Switches a cast on or off.
+    POST "/admin/casts/{id}/enabled", Write(Casts) => casts::switch;
+    /// Another key for a cast.
+    POST "/admin/casts/{id}/rotate", Write(Casts) => casts::rotate;
+    /// A cast like this one.
+    POST "/admin/casts/{id}/copy", Write(Casts) => casts::copy;
+    /// What a form's contents would lead to, while it is being filled in.
+    POST "/admin/check-cast", Write(Casts) => casts::check;
+    /// All claims.
+    GET "/admin/claims", Read => claims::of_all;
+    /// Sessions that live.
+    GET "/admin/sessions", Read => sessions::list;
+    /// Ends a session.
+    POST "/admin/sessions/{id}/stop", Write(Sessions) => sessions::stop;
+    /// Takes a session's share link back.
+    POST "/admin/sessions/{id}/unshare", Write(Sessions) => sessions::unshare;
+    /// Goes into a session to watch.
+    POST "/admin/sessions/{id}/watch", Write(Sessions) => sessions::watch;
+    /// All images.
+    GET "/admin/images", Read => records::list, Kind::Image;
+    /// The form for a new image.
+    GET "/admin/new-image", Write(Images) => records::ask, Kind::Image;
+    /// A new image.
+    POST "/admin/images", Write(Images) => records::make, Kind::Image;
+    /// One image, to be changed.
+    GET "/admin/images/{id}", Read => records::show, Kind::Image;
+    /// Changes an image.
+    POST "/admin/images/{id}", Write(Images) => records::save, Kind::Image;
+    /// Whether to delete an image.
+    GET "/admin/images/{id}/delete", Write(Images) => records::ask_to_delete, Kind::Image, "";
+    /// Deletes an image.
+    POST "/admin/images/{id}/delete", Write(Images) => records::delete, Kind::Image;
+    /// Registers an image's container anew, with the gate of now.
+    POST "/admin/images/{id}/register", Write(Images) => records::register;
+    /// All networks.
+    GET "/admin/networks", Read => records::list, Kind::Network;
+    /// The form for a new network.
+    GET "/admin/new-network", Write(Images) => records::ask, Kind::Network;
+    /// A new network.
+    POST "/admin/networks", Write(Images) => records::make, Kind::Network;
+    /// One network, to be changed.
+    GET "/admin/networks/{id}", Read => records::show, Kind::Network;
+    /// Changes a network.
+    POST "/admin/networks/{id}", Write(Images) => records::save, Kind::Network;
+    /// Whether to delete a network.
+    GET "/admin/networks/{id}/delete", Write(Images) => records::ask_to_delete, Kind::Network, "";
+    /// Deletes a network.
+    POST "/admin/networks/{id}/delete", Write(Images) => records::delete, Kind::Network;
+    /// All groups.
+    GET "/admin/groups", Read => records::list, Kind::Group;
+    /// The form for a new group.
+    GET "/admin/new-group", Write(People) => records::ask, Kind::Group;
+    /// A new group.
+    POST "/admin/groups", Write(People) => records::make, Kind::Group;
+    /// One group, to be changed.
+    GET "/admin/groups/{id}", Read => records::show, Kind::Group;
+    /// Changes a group.
+    POST "/admin/groups/{id}", Write(People) => records::save, Kind::Group;
+    /// Whether to delete a group.
+    GET "/admin/groups/{id}/delete", Write(People) => records::ask_to_delete, Kind::Group, "";
+    /// Deletes a group.
+    POST "/admin/groups/{id}/delete", Write(People) => records::delete, Kind::Group;
+    /// All staging configs.
+    GET "/admin/staging", Read => records::list, Kind::Staging;
+    /// The form for a new staging config.
+    GET "/admin/new-staging", Write(Casts) => records::ask, Kind::Staging;
+    /// A new staging config.
+    POST "/admin/staging", Write(Casts) => records::make, Kind::Staging;
+    /// One staging config, to be changed.
+    GET "/admin/staging/{id}", Read => records::show, Kind::Staging;
+    /// Changes a staging config.
+    POST "/admin/staging/{id}", Write(Casts) => records::save, Kind::Staging;
+    /// Whether to delete a staging config.
+    GET "/admin/staging/{id}/delete", Write(Casts) => records::ask_to_delete, Kind::Staging, "";
+    /// Deletes a staging config.
+    POST "/admin/staging/{id}/delete", Write(Casts) => records::delete, Kind::Staging;
+    /// All API keys.
+    GET "/admin/api-keys", Read => records::list, Kind::ApiKey;
+    /// The form for a new API key.
+    GET "/admin/new-api-key", Write(Keys) => records::ask, Kind::ApiKey;
+    /// A new API key.
+    POST "/admin/api-keys", Write(Keys) => records::make, Kind::ApiKey;
+    /// One API key, to be changed.
+    GET "/admin/api-keys/{id}", Read => records::show, Kind::ApiKey;
+    /// Changes an API key.
+    POST "/admin/api-keys/{id}", Write(Keys) => records::save, Kind::ApiKey;
+    /// Whether to delete an API key.
+    GET "/admin/api-keys/{id}/delete", Write(Keys) => records::ask_to_delete, Kind::ApiKey, "";
+    /// Deletes an API key.
+    POST "/admin/api-keys/{id}/delete", Write(Keys) => records::delete, Kind::ApiKey;
+    /// Users who have been here.
+    GET "/admin/users", Read => people::users;
+    /// One user, and the files that are kept for them.
+    GET "/admin/users/{id}", Read => profiles::show;
+    /// Lets an earlier archive of a profile hold again.
+    POST "/admin/profiles/{id}/restore", Write(People) => profiles::restore;
+    /// Whether to delete a profile.
+    GET "/admin/profiles/{id}/delete", Write(People) => profiles::ask_to_delete, "";
+    /// Deletes a profile.
+    POST "/admin/profiles/{id}/delete", Write(People) => profiles::delete;
+    /// Whether to forget a user.
+    GET "/admin/users/{id}/delete", Write(People) => people::ask_to_forget, "";
+    /// Forgets a user.
+    POST "/admin/users/{id}/delete", Write(People) => people::forget;
+    /// The deployment's settings.
+    GET "/admin/settings", Read => people::settings;
+    /// Changes them.
+    POST "/admin/settings", Write(Settings) => people::save_settings;
+    /// Who changed what.
+    GET "/admin/audit", Read => people::audit;
+    /// Takes a change back.
+    POST "/admin/audit/{id}/undo", Change => people::take_back;
+}
+
+/// Finds routes of the console.
+pub(crate) static CONSOLE_ROUTER: LazyLock<Router<ConsoleRoute>> =
+    LazyLock::new(|| Router::new(CONSOLE_ROUTES));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_console_is_found_by_its_path() {
+        for line in CONSOLE_ROUTES {
+            let path = line.route.path.replace("{id}", "x1");
+            let found = CONSOLE_ROUTER
+                .find(&line.route.method, &path)
+                .unwrap_or_else(|miss| panic!("{path}: {miss:?}"));
+            assert_eq!(found.line.route.path, line.route.path, "{path}");
+            assert_eq!(found.line.route.method, line.route.method, "{path}");
+        }
+    }
+}
