@@ -13,23 +13,24 @@ use tokio::task::JoinHandle;
 const TRIES: u32 = 5;
 
 /// What carries the events.
-pub struct Pump {
+pub struct EventPump {
     events: JoinHandle<()>,
     finish: oneshot::Sender<()>,
     schedule: Option<JoinHandle<()>>,
 }
 
-impl Pump {
+impl EventPump {
     /// Starts to carry `events`, and fires the schedule every `sweep_every`.
     pub fn start(
         control_plane: Arc<ControlPlane>,
         events: UnboundedReceiver<Value>,
         sweep_every: Option<Duration>,
     ) -> Self {
-        let schedule = sweep_every.map(|every| tokio::spawn(fire(control_plane.clone(), every)));
+        let schedule =
+            sweep_every.map(|every| tokio::spawn(run_schedule(control_plane.clone(), every)));
         let (finish, finished) = oneshot::channel();
         Self {
-            events: tokio::spawn(carry(control_plane, events, finished)),
+            events: tokio::spawn(forward_events(control_plane, events, finished)),
             finish,
             schedule,
         }
@@ -45,7 +46,7 @@ impl Pump {
     }
 }
 
-async fn carry(
+async fn forward_events(
     control_plane: Arc<ControlPlane>,
     mut events: UnboundedReceiver<Value>,
     mut finished: oneshot::Receiver<()>,
@@ -64,7 +65,7 @@ async fn carry(
     }
 }
 
-async fn fire(control_plane: Arc<ControlPlane>, every: Duration) {
+async fn run_schedule(control_plane: Arc<ControlPlane>, every: Duration) {
     let mut interval = tokio::time::interval(every);
     loop {
         interval.tick().await;

@@ -89,7 +89,7 @@ pub enum TaskKind {
         freedom: Freedom,
     },
     /// Nothing but its row: for tests with more tasks than a machine has room for.
-    Imaginary,
+    Simulated,
 }
 
 /// What commands of sessions may do on this machine.
@@ -144,7 +144,7 @@ pub struct Stack {
     pub s3_url: String,
     front: Server,
     s3: Server,
-    lifecycle: lifecycle::Pump,
+    lifecycle: lifecycle::EventPump,
     refusals: JoinHandle<()>,
     database: database::Endpoint,
     _folder: Option<Folder>,
@@ -199,12 +199,12 @@ impl Stack {
         // The port comes before anything is deleted or made: whoever is turned away has changed nothing.
         let listener = listen(settings.address)?;
         let address = listener.local_addr()?;
-        let places = Places::new(&settings, address)?;
+        let urls = Urls::new(&settings, address)?;
         if let Some(folder) = &mut folder {
             if settings.reset {
                 folder.reset()?;
             }
-            folder.announce(&places.url)?;
+            folder.announce(&urls.url)?;
         }
         let keys = Keys::read(folder.as_ref(), &*settings.entropy, settings.clock.now())?;
 
@@ -238,15 +238,15 @@ impl Stack {
         };
         let confinement = match &options.runtime {
             Runtime::Processes(processes) => processes.confinement.as_ref().map(|held| held.level),
-            Runtime::Imaginary { .. } => None,
+            Runtime::Simulated { .. } => None,
         };
         let gate_ports = match &options.runtime {
             Runtime::Processes(processes) => processes.gate_ports.clone(),
-            Runtime::Imaginary { .. } => GatePorts::default(),
+            Runtime::Simulated { .. } => GatePorts::default(),
         };
         let engine = match &settings.tasks {
             TaskKind::Processes { engine, .. } => engine.clone(),
-            TaskKind::Imaginary => None,
+            TaskKind::Simulated => None,
         };
         if let Some(socket) = &engine {
             // What an earlier run left when it was killed.
@@ -271,7 +271,7 @@ impl Stack {
             ecs: ecs.router(),
         });
         let has_demo_users = settings.login.is_none() && settings.has_demo_users();
-        let mut built = control_settings(&settings, &places, &keys, transport.clone())?;
+        let mut built = control_settings(&settings, &urls, &keys, transport.clone())?;
         built.has_logins = settings.login.is_some() || has_demo_users;
         built.aws.credentials = Credentials::new(s3_key.id, s3_key.secret, None, None, "local");
         built.aws.s3_endpoint = Some(s3.url().to_owned());
@@ -290,7 +290,7 @@ impl Stack {
         }
         let missing = match &settings.tasks {
             TaskKind::Processes { .. } => Some(packages::missing(&crate::options::search_path())),
-            TaskKind::Imaginary => None,
+            TaskKind::Simulated => None,
         };
         let runs_browsers = missing.as_ref().is_some_and(Vec::is_empty);
         // Once: whoever deletes the browser's link does not find it again after the next start.
@@ -301,13 +301,14 @@ impl Stack {
         {
             seed::seed_browser(&control_plane).await?;
         }
-        let lifecycle = lifecycle::Pump::start(control_plane.clone(), events, settings.sweep_every);
+        let lifecycle =
+            lifecycle::EventPump::start(control_plane.clone(), events, settings.sweep_every);
         let refusals = tokio::spawn(write_refusals(control_plane.clone()));
 
-        let session_host = SessionHost::parse(&places.session_url).ok_or_else(|| {
+        let session_host = SessionHost::parse(&urls.session_url).ok_or_else(|| {
             anyhow!(
                 "{} is not a URL under which sessions can be found.",
-                places.session_url
+                urls.session_url
             )
         })?;
         let edge = edge::router(EdgeSettings {
@@ -315,21 +316,21 @@ impl Stack {
             session_host: session_host.clone(),
             // All gates are on this machine, and nothing else of it is a gate.
             places: casting_gate::places::Places::with_loopback(move |port| gate_ports.has(port)),
-            control_url: Some(url::Url::parse(&places.url).context("The public URL is none.")?),
-            secure_cookies: places.url.starts_with("https:"),
+            control_url: Some(url::Url::parse(&urls.url).context("The public URL is none.")?),
+            secure_cookies: urls.url.starts_with("https:"),
             clock: settings.clock.clone(),
         });
         let login = settings.login.clone().or_else(|| {
             has_demo_users.then(|| {
                 OidcSettings::new(
-                    format!("{}{}", places.url, login_provider::PATH),
+                    format!("{}{}", urls.url, login_provider::PATH),
                     login_provider::CLIENT_ID,
                 )
             })
         });
         let provider = has_demo_users.then(|| {
             login_provider::router(
-                &places.url,
+                &urls.url,
                 &keys.demo_password,
                 settings.clock.clone(),
                 settings.entropy.clone(),
@@ -339,14 +340,14 @@ impl Stack {
             control_plane: control_plane.clone(),
             oidc: login.map(Oidc::new).transpose()?.map(Arc::new),
             provider: provider.transpose()?,
-            hosts: HostNames::new(&places.url, address.ip()),
+            hosts: HostNames::new(&urls.url, address.ip()),
             session_host,
             edge,
             behind_proxy: settings.behind_proxy,
         };
         let front = Server::start(listener, front::router(front), settings.front_limits())?;
         Ok(Self {
-            url: places.url,
+            url: urls.url,
             address,
             admin_key: keys.admin,
             missing_packages: missing.unwrap_or_default(),
@@ -355,7 +356,7 @@ impl Stack {
             has_containers: engine.is_some(),
             control_plane,
             dynamodb,
-            session_url: places.session_url,
+            session_url: urls.session_url,
             demo_password: has_demo_users.then_some(keys.demo_password),
             endpoints,
             s3_url: s3.url().to_owned(),
@@ -457,13 +458,13 @@ impl StackSettings {
 }
 
 /// Where everything is reached.
-struct Places {
+struct Urls {
     url: String,
     report_url: String,
     session_url: String,
 }
 
-impl Places {
+impl Urls {
     fn new(settings: &StackSettings, address: SocketAddr) -> Result<Self> {
         let port = address.port();
         let url = match &settings.public_url {
@@ -528,14 +529,14 @@ fn check_origins(url: &str, session_url: &str) -> Result<()> {
 /// The settings of the control plane, but for its logins and its S3.
 fn control_settings(
     settings: &StackSettings,
-    places: &Places,
+    urls: &Urls,
     keys: &Keys,
     transport: SharedHttpClient,
 ) -> Result<Settings> {
     let terms = Terms {
-        public_url: places.url.clone(),
-        report_url: places.report_url.clone(),
-        session_url: places.session_url.clone(),
+        public_url: urls.url.clone(),
+        report_url: urls.report_url.clone(),
+        session_url: urls.session_url.clone(),
     };
     let has_engine = matches!(
         settings.tasks,
@@ -570,7 +571,7 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
             TaskKind::Processes {
                 executable, engine, ..
             } => Runtime::Processes(Box::new(lay_out_tasks(executable, engine.clone(), root)?)),
-            TaskKind::Imaginary => Runtime::Imaginary { run_at_once: true },
+            TaskKind::Simulated => Runtime::Simulated { run_at_once: true },
         },
         max_tasks: None,
     })
@@ -664,7 +665,7 @@ mod tests {
             open_endpoints: false,
             behind_proxy: false,
             login: None,
-            tasks: TaskKind::Imaginary,
+            tasks: TaskKind::Simulated,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new()),
             sweep_every: None,
@@ -753,10 +754,10 @@ mod tests {
             ),
         ] {
             let settings = settings(public, session, "127.0.0.1:8300");
-            let places = Places::new(&settings, settings.address);
-            match (&places, expected) {
-                (Ok(places), Some(expected)) => {
-                    assert_eq!(places.session_url, expected, "{name}");
+            let urls = Urls::new(&settings, settings.address);
+            match (&urls, expected) {
+                (Ok(urls), Some(expected)) => {
+                    assert_eq!(urls.session_url, expected, "{name}");
                     assert!(SessionHost::parse(expected).is_some(), "{name}");
                 }
                 (Err(error), None) => {
@@ -766,7 +767,7 @@ mod tests {
                         "{text}"
                     );
                 }
-                (places, _) => panic!("{name}: {:?}", places.as_ref().map(|p| &p.session_url)),
+                (urls, _) => panic!("{name}: {:?}", urls.as_ref().map(|p| &p.session_url)),
             }
         }
     }

@@ -21,7 +21,7 @@ use casting_core::testing::{self, SeededEntropy};
 use casting_core::time::{Clock, Timestamp};
 use casting_identity::web_client;
 use casting_local::stack::Stack;
-use casting_tests::instance::imaginary_stack;
+use casting_tests::instance::simulated_stack;
 use futures_util::StreamExt;
 use reqwest::Client;
 
@@ -48,7 +48,7 @@ async fn main() {
         numbers.first().copied().unwrap_or(10_000),
         numbers.get(1).copied().unwrap_or(1_000_000),
     );
-    let stack = imaginary_stack().await.expect("a stack");
+    let stack = simulated_stack().await.expect("a stack");
     let visitor = Visitor::sign_in(&stack).await;
     let empty = visitor.measure(&stack, None).await;
     let began = Instant::now();

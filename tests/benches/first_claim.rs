@@ -22,7 +22,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use casting_local::stack::Stack;
-use casting_tests::instance::{environment, event, imaginary_stack, invocation};
+use casting_tests::instance::{environment, event, invocation, simulated_stack};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,7 +44,7 @@ async fn main() {
         println!("Name the programs to be measured.");
         return;
     }
-    let stack = imaginary_stack().await.expect("a stack");
+    let stack = simulated_stack().await.expect("a stack");
     let far = Far::start(&stack).await;
     let mut environment = environment(&stack, &far.dynamodb, &far.ecs);
     let bundle = far.bundle.display().to_string();

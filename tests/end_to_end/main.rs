@@ -1,4 +1,4 @@
-//! End to end over the local stack: real HTTP through the same handlers as in AWS, the embedded database, and an ECS whose tasks are imaginary or
+//! End to end over the local stack: real HTTP through the same handlers as in AWS, the embedded database, and an ECS whose tasks are simulated or
 //! real processes.
 
 #![expect(

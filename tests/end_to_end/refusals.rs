@@ -1,7 +1,7 @@
 //! Owns how refusals reach people and programs: the right status, the link's own error page, and nothing spent.
 
 use casting_core::Report;
-use casting_local::ecs::Trouble;
+use casting_local::ecs::InjectedFault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -282,7 +282,7 @@ async fn failed_start_refunds_everything() {
     let cast = stack.cast(&limits).await;
     let key = cast["key"].as_str().expect("a key");
 
-    stack.local.ecs.trouble([Trouble::NoCapacity]);
+    stack.local.ecs.inject_faults([InjectedFault::NoCapacity]);
     let refused = stack.claim(Caller(1), key).await;
     assert_eq!(
         (refused.status, refused.code().as_str()),

@@ -82,12 +82,12 @@ impl Caller {
 impl TestStack {
     /// Tasks that are nothing but their rows.
     pub async fn start() -> Self {
-        Self::with(TaskKind::Imaginary, NOON, None).await
+        Self::with(TaskKind::Simulated, NOON, None).await
     }
 
     /// The same, of a deployment that begins with these limits.
     pub async fn beginning_with(first_limits: FirstLimits) -> Self {
-        Self::limited(TaskKind::Imaginary, NOON, None, first_limits).await
+        Self::limited(TaskKind::Simulated, NOON, None, first_limits).await
     }
 
     /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the machine's time.
@@ -106,7 +106,7 @@ impl TestStack {
 
     /// Logins at this provider, whose clock is the machine's.
     pub async fn with_login(login: OidcSettings) -> Self {
-        Self::with(TaskKind::Imaginary, SystemClock.now(), Some(login)).await
+        Self::with(TaskKind::Simulated, SystemClock.now(), Some(login)).await
     }
 
     async fn with(tasks: TaskKind, now: Timestamp, login: Option<OidcSettings>) -> Self {

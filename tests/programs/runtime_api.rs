@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use casting_local::stack::Stack;
 use casting_tests::binaries;
-use casting_tests::instance::{environment, event, imaginary_stack, invocation};
+use casting_tests::instance::{environment, event, invocation, simulated_stack};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -103,7 +103,7 @@ fn command(name: &str) -> Command {
 
 /// What the functions need: tables and a cluster of a stack on this machine.
 async fn backend() -> (Stack, Vec<(String, String)>) {
-    let stack = imaginary_stack().await.expect("a stack");
+    let stack = simulated_stack().await.expect("a stack");
     let far = stack.endpoints.as_ref().expect("open endpoints");
     let environment = environment(&stack, &far.dynamodb_url, &far.ecs_url);
     (stack, environment)

@@ -1,4 +1,4 @@
-//! Owns what an instance of a function meets when it starts outside Lambda: a stack whose tasks are imaginary, its environment, and events as API
+//! Owns what an instance of a function meets when it starts outside Lambda: a stack whose tasks are simulated, its environment, and events as API
 //! Gateway and the Runtime API hand them out.
 
 use std::net::SocketAddr;
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// When it does not start.
-pub async fn imaginary_stack() -> anyhow::Result<Stack> {
-    stack_of(TaskKind::Imaginary).await
+pub async fn simulated_stack() -> anyhow::Result<Stack> {
+    stack_of(TaskKind::Simulated).await
 }
 
 /// The same with tasks of this kind.

@@ -30,7 +30,7 @@ use casting_core::{ClaimRequest, Claimed, ControlPlane, Next, Refusal, Terms, Vi
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
 use casting_ecs::{EcsLauncher, EcsSettings};
-use casting_local::ecs::{Ecs, EcsOptions, Runtime, Trouble};
+use casting_local::ecs::{Ecs, EcsOptions, InjectedFault, Runtime};
 use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -88,7 +88,7 @@ pub struct LiveCount {
 pub struct SimWorld {
     /// Processes of the control plane; each remembers for itself.
     pub processes: Vec<Arc<ControlPlane>>,
-    /// The imaginary ECS.
+    /// The simulated ECS.
     pub ecs: Ecs,
     /// The gates of its tasks.
     pub gates: Arc<TestGates>,
@@ -184,7 +184,7 @@ impl SimWorld {
             account: "000000000000".into(),
             cluster: "casting".into(),
             journal: None,
-            runtime: Runtime::Imaginary { run_at_once: true },
+            runtime: Runtime::Simulated { run_at_once: true },
             max_tasks: None,
         };
         let (ecs, events) = Ecs::open(options, clock.clone(), entropy.clone())?;
@@ -499,7 +499,7 @@ impl SimWorld {
     /// The next `count` RunTask calls find no room.
     pub fn refuse_starts(&self, count: usize) {
         self.ecs
-            .trouble(std::iter::repeat_n(Trouble::NoCapacity, count));
+            .inject_faults(std::iter::repeat_n(InjectedFault::NoCapacity, count));
     }
 
     /// Ends what is left, so that the next history's sweeps see none of this one.

@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::told::{Told, name_of};
+use super::container_env::{ContainerEnv, name_of};
 
 /// How long one call may take, in seconds.
 const PATIENCE: u64 = 120;
@@ -149,32 +149,32 @@ impl Engine {
     }
 
     /// Starts the container, in place of one that an earlier attempt has left.
-    pub(super) async fn start(&self, told: &Told) -> anyhow::Result<()> {
-        let name = told.place.name();
+    pub(super) async fn start(&self, env: &ContainerEnv) -> anyhow::Result<()> {
+        let name = env.place.name();
         self.remove(&name).await;
-        let inner = format!("{}/tcp", told.inner_port);
+        let inner = format!("{}/tcp", env.inner_port);
         let binding = PortBinding {
             host_ip: Some("127.0.0.1".to_owned()),
-            host_port: Some(told.port.to_string()),
+            host_port: Some(env.port.to_string()),
         };
-        if let Some((here, _)) = &told.files {
+        if let Some((here, _)) = &env.files {
             // The container's user is not this one.
             std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o777))
                 .with_context(|| format!("{here} cannot be shared"))?;
         }
         let host = HostConfig {
-            binds: told
+            binds: env
                 .files
                 .as_ref()
                 .map(|(here, inside)| vec![format!("{here}:{inside}")]),
             port_bindings: Some(HashMap::from([(inner.clone(), Some(vec![binding]))])),
-            memory: Some(i64::from(told.memory) << 20),
-            nano_cpus: Some(i64::from(told.cpu) * 1_000_000_000 / 1024),
-            memory_swap: Some(i64::from(told.memory) << 20),
-            network_mode: Some(self.join_network(told).await?),
+            memory: Some(i64::from(env.memory) << 20),
+            nano_cpus: Some(i64::from(env.cpu) * 1_000_000_000 / 1024),
+            memory_swap: Some(i64::from(env.memory) << 20),
+            network_mode: Some(self.join_network(env).await?),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: self
-                .is_roots(&told.image)
+                .is_roots(&env.image)
                 .await
                 .then(|| INIT_CAPABILITIES.iter().map(ToString::to_string).collect()),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
@@ -192,15 +192,15 @@ impl Engine {
                         .into(),
                 ),
             }),
-            init: Some(!told.command.is_empty()),
+            init: Some(!env.command.is_empty()),
             ..HostConfig::default()
         };
         let body = ContainerCreateBody {
-            image: Some(told.image.clone()),
-            env: Some(told.environment.clone()),
-            entrypoint: (!told.command.is_empty()).then(|| told.command.clone()),
+            image: Some(env.image.clone()),
+            env: Some(env.environment.clone()),
+            entrypoint: (!env.command.is_empty()).then(|| env.command.clone()),
             exposed_ports: Some(vec![inner]),
-            labels: Some(HashMap::from([(LABEL.to_owned(), told.folder.clone())])),
+            labels: Some(HashMap::from([(LABEL.to_owned(), env.folder.clone())])),
             host_config: Some(host),
             ..ContainerCreateBody::default()
         };

@@ -4,21 +4,22 @@
 //! # Layout
 //! - [`engine`]: where a Docker (or Podman) engine is, and what is done there
 //! - `network`: where it is; `users`: who runs commands in it
-//! - `told`: what the app is told by its environment
+//! - `container_env`: the settings in its environment
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use engine::{Command, Engine};
-pub use told::{
-    COMMAND, CONTAINER_ENVIRONMENT, CONTAINER_PORT, FOLDER, IMAGE, LIMITS, Place, SOCKET, Told,
+pub use container_env::{
+    COMMAND, CONTAINER_ENVIRONMENT, CONTAINER_PORT, ContainerEnv, ContainerRef, FOLDER, IMAGE,
+    LIMITS, SOCKET,
 };
+use engine::{Command, Engine};
 
+mod container_env;
 pub mod engine;
 mod network;
-mod told;
 mod users;
 
 /// The argument with which a second process runs a command in the container of the first.
@@ -57,11 +58,11 @@ async fn run() -> anyhow::Result<i64> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let told = Told::from_environment()?;
-    let (engine, name) = (Engine::at(&told.place.socket)?, told.place.name());
+    let env = ContainerEnv::from_environment()?;
+    let (engine, name) = (Engine::at(&env.place.socket)?, env.place.name());
     let running = async {
-        engine.fetch(&told.image).await?;
-        engine.start(&told).await?;
+        engine.fetch(&env.image).await?;
+        engine.start(&env).await?;
         engine.follow(&name).await
     };
     let ended = tokio::select! {
@@ -83,8 +84,8 @@ async fn exec(arguments: &[String]) -> anyhow::Result<i64> {
         .retain(|pair| !pair.starts_with("PORT="));
     command
         .environment
-        .push(format!("PORT={}", told::inner_port()?));
-    let place = Place::from_environment()?;
+        .push(format!("PORT={}", container_env::inner_port()?));
+    let place = ContainerRef::from_environment()?;
     Engine::at(&place.socket)?
         .exec(&place.name(), command)
         .await

@@ -10,8 +10,8 @@ use casting_core::network::DEFAULT_NETWORK;
 use data_encoding::HEXLOWER;
 use ring::digest;
 
+use super::container_env::ContainerEnv;
 use super::engine::{Engine, LABEL};
-use super::told::Told;
 
 /// Sessions' networks are blocks of eight addresses of 198.18.0.0/15, which is for trials of
 /// networks and so in use by none: an engine has few networks of its own to give.
@@ -22,9 +22,9 @@ const TRIES: u32 = 32;
 impl Engine {
     /// The network that a session's container is to be in: one that it is alone in, so that there
     /// is no way from session to session.
-    pub(super) async fn join_network(&self, told: &Told) -> anyhow::Result<String> {
-        match told.network.as_deref() {
-            None | Some(DEFAULT_NETWORK) => self.make_network(told).await,
+    pub(super) async fn join_network(&self, env: &ContainerEnv) -> anyhow::Result<String> {
+        match env.network.as_deref() {
+            None | Some(DEFAULT_NETWORK) => self.make_network(env).await,
             Some(name) => {
                 let found = self.0.inspect_network(name, None::<InspectNetworkOptions>);
                 found.await.with_context(|| {
@@ -37,8 +37,8 @@ impl Engine {
         }
     }
 
-    async fn make_network(&self, told: &Told) -> anyhow::Result<String> {
-        let name = told.place.name();
+    async fn make_network(&self, env: &ContainerEnv) -> anyhow::Result<String> {
+        let name = env.place.name();
         self.remove_network(&name).await;
         let first = block_of(&name);
         for block in (first..first + TRIES).map(|block| block % BLOCKS) {
@@ -53,7 +53,7 @@ impl Engine {
                 name: name.clone(),
                 driver: Some("bridge".to_owned()),
                 ipam: Some(ipam),
-                labels: Some(HashMap::from([(LABEL.to_owned(), told.folder.clone())])),
+                labels: Some(HashMap::from([(LABEL.to_owned(), env.folder.clone())])),
                 ..NetworkCreateRequest::default()
             };
             match self.0.create_network(request).await {

@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::page::Page;
-use super::room::Room;
 use super::settings::Settings;
+use super::shared_state::SharedState;
 
 /// What the command is called.
 pub const ASSIGN: &str = "assign";
@@ -21,12 +21,12 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// The gate says in this header of every visitor's request who asks; the command says nothing.
 const ROLE: &str = "x-cast-role";
 
-/// Tells the app that listens on the command's own `PORT` what the command was told.
-pub async fn tell(told: &Settings) -> anyhow::Result<()> {
+/// Sends the command's settings to the app that listens on its `PORT`.
+pub async fn assign(settings: &Settings) -> anyhow::Result<()> {
     let client = casting_identity::web_client::build(LIMIT)?;
     let reply = client
-        .post(format!("http://127.0.0.1:{}{PATH}", told.port))
-        .json(told)
+        .post(format!("http://127.0.0.1:{}{PATH}", settings.port))
+        .json(settings)
         .send()
         .await;
     let status = reply.context("the app was not reached")?.status();
@@ -36,14 +36,14 @@ pub async fn tell(told: &Settings) -> anyhow::Result<()> {
 
 /// Takes what the command says; no visitor can say it.
 pub async fn take(
-    State((page, room)): State<(Arc<Page>, Arc<Room>)>,
+    State((page, shared_state)): State<(Arc<Page>, Arc<SharedState>)>,
     headers: HeaderMap,
-    Json(told): Json<Settings>,
+    Json(settings): Json<Settings>,
 ) -> StatusCode {
     if headers.contains_key(ROLE) {
         return StatusCode::FORBIDDEN;
     }
-    room.begin(told.time_limit());
-    page.give(told.given);
+    shared_state.begin(settings.time_limit());
+    page.give(settings.given);
     StatusCode::NO_CONTENT
 }

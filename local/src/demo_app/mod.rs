@@ -1,5 +1,5 @@
 //! The demo app: what the first link of a new installation opens. Shows what its session was given, ticks, and keeps a pad that all windows of
-//! the session share. Must not know casts, tickets or gates: it is an app like any other, told by its environment.
+//! the session share. Must not know casts, tickets or gates: it is an app like any other, configured by its environment.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -15,17 +15,17 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use page::Page;
-use room::Room;
 use settings::Settings;
+use shared_state::SharedState;
 
 mod handover;
 mod pad;
 mod page;
-mod room;
 mod settings;
+mod shared_state;
 mod socket;
 
-/// Runs the app until it is told to end, or, as `demo-app assign`, tells an app that runs whose it is. Everything else stands in the environment.
+/// Runs the app until a signal ends it, or, as `demo-app assign`, sends its settings to a running app. All settings come from the environment.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let assigns = arguments
         .into_iter()
@@ -34,7 +34,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let work = async {
         let settings = Settings::from_environment()?;
         if assigns {
-            handover::tell(&settings).await
+            handover::assign(&settings).await
         } else {
             run(settings).await
         }
@@ -60,23 +60,26 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("port {} cannot be listened on", settings.port))?;
-    let room = Arc::new(Room::new(settings.time_limit(), settings.folder.as_deref()));
+    let shared_state = Arc::new(SharedState::new(
+        settings.time_limit(),
+        settings.folder.as_deref(),
+    ));
     let page = Arc::new(Page::new(settings.given));
     let router = Router::new()
         .route("/", get(show))
         .route(handover::PATH, post(handover::take))
-        .with_state((page, room.clone()))
-        .route("/ws", get(socket::open).with_state(room.clone()));
+        .with_state((page, shared_state.clone()))
+        .route("/ws", get(socket::open).with_state(shared_state.clone()));
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served.context("the server broke off"),
-        never = room.tick() => match never {},
+        never = shared_state.tick() => match never {},
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     }
 }
 
-async fn show(State((page, room)): State<(Arc<Page>, Arc<Room>)>) -> Response {
-    match page.render(&room.moment()) {
+async fn show(State((page, shared_state)): State<(Arc<Page>, Arc<SharedState>)>) -> Response {
+    match page.render(&shared_state.status()) {
         Ok(html) => {
             let headers = [
                 (CONTENT_SECURITY_POLICY, page.policy.clone()),

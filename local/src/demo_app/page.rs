@@ -6,8 +6,8 @@ use askama::Template;
 use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
 
-use super::room::Moment;
 use super::settings::Given;
+use super::shared_state::Status;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -44,7 +44,7 @@ impl Page {
     ///
     /// # Errors
     /// Never in practice: the template has been checked at compile time and writes to memory.
-    pub fn render(&self, now: &Moment) -> askama::Result<String> {
+    pub fn render(&self, now: &Status) -> askama::Result<String> {
         let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
         Markup {
             given: &given,
@@ -169,7 +169,7 @@ mod tests {
 
     fn render(given: Given, left: Option<u64>) -> String {
         Page::new(given)
-            .render(&Moment {
+            .render(&Status {
                 clock: 0,
                 windows: 0,
                 uptime: 0,

@@ -1,4 +1,4 @@
-//! Owns what the demo app is told: the one place of it that reads the environment. Must not know how it is shown.
+//! Owns the settings of the demo app: the only place of it that reads the environment. Must not know how they are shown.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-/// What the app is told.
+/// The settings of the app.
 #[derive(Serialize, Deserialize)]
 pub struct Settings {
     /// The loopback port to listen on (`PORT`).
@@ -40,17 +40,18 @@ impl Settings {
     /// # Errors
     /// When there is no port to listen on.
     pub fn from_environment() -> anyhow::Result<Self> {
-        let port = told("PORT").and_then(|text| text.parse().ok());
+        let port = variable("PORT").and_then(|text| text.parse().ok());
         Ok(Self {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
-            time_limit_seconds: told("CAST_TIME_LIMIT_SECONDS").and_then(|text| text.parse().ok()),
-            folder: told("CAST_PROFILE_PATH").map(PathBuf::from),
+            time_limit_seconds: variable("CAST_TIME_LIMIT_SECONDS")
+                .and_then(|text| text.parse().ok()),
+            folder: variable("CAST_PROFILE_PATH").map(PathBuf::from),
             given: Given {
-                url: told("KASM_URL"),
-                user: told("CAST_USER"),
-                image: told("CAST_IMAGE"),
-                network: told("CAST_NETWORK"),
-                session: told("CAST_SESSION_ID"),
+                url: variable("KASM_URL"),
+                user: variable("CAST_USER"),
+                image: variable("CAST_IMAGE"),
+                network: variable("CAST_NETWORK"),
+                session: variable("CAST_SESSION_ID"),
             },
         })
     }
@@ -65,8 +66,8 @@ impl Settings {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the demo app is a program of its own, and this is where it reads what it is told"
+    reason = "the demo app is a program of its own, and this is where it reads its settings"
 )]
-fn told(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }

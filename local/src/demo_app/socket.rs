@@ -8,23 +8,26 @@ use axum::response::Response;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::pad::{Edit, MAX_BYTES};
-use super::room::Room;
+use super::shared_state::SharedState;
 
 /// The longest message of a window, in bytes: in JSON, a letter takes up to six.
 const MAX_MESSAGE_BYTES: usize = 6 * MAX_BYTES + 1024;
 
 /// Opens a window's connection.
-pub async fn open(State(room): State<Arc<Room>>, upgrade: WebSocketUpgrade) -> Response {
+pub async fn open(
+    State(shared_state): State<Arc<SharedState>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade
         .max_message_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(|socket| attend(socket, room))
+        .on_upgrade(|socket| attend(socket, shared_state))
 }
 
-async fn attend(mut socket: WebSocket, room: Arc<Room>) {
-    let (window, hello, mut news) = room.join();
-    let mut tell = Some(hello);
+async fn attend(mut socket: WebSocket, shared_state: Arc<SharedState>) {
+    let (window, hello, mut updates) = shared_state.join();
+    let mut broadcast = Some(hello);
     loop {
-        if let Some(text) = tell.take()
+        if let Some(text) = broadcast.take()
             && socket
                 .send(Message::Text(Utf8Bytes::from(&*text)))
                 .await
@@ -32,8 +35,8 @@ async fn attend(mut socket: WebSocket, room: Arc<Room>) {
         {
             return;
         }
-        tell = tokio::select! {
-            heard = news.recv() => match heard {
+        broadcast = tokio::select! {
+            heard = updates.recv() => match heard {
                 Ok(text) => Some(text),
                 Err(RecvError::Lagged(_)) => Some(window.catch_up()),
                 Err(RecvError::Closed) => return,

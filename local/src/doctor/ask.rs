@@ -41,10 +41,10 @@ impl Answer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// Nobody knows the name.
+pub enum AskError {
+    /// The name cannot be resolved.
     Name,
-    /// Nobody listens there.
+    /// The connection was refused.
     Refused,
     /// TLS did not work out.
     Tls(String),
@@ -54,7 +54,7 @@ pub enum Lost {
     Other(String),
 }
 
-impl Lost {
+impl AskError {
     /// What the causes of a failed call, put together, mean.
     fn of(causes: &str, slow: bool) -> Self {
         let says = |words: &[&str]| {
@@ -90,11 +90,16 @@ impl Asker {
         })
     }
 
-    /// What is at this address for whoever accepts this type and has this key.
+    /// Requests this address with this `Accept` header and key.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn get(&self, url: &Url, accept: &str, key: Option<&str>) -> Result<Answer, Lost> {
+    pub async fn get(
+        &self,
+        url: &Url,
+        accept: &str,
+        key: Option<&str>,
+    ) -> Result<Answer, AskError> {
         let (near, host) = near(url);
         let mut request = self.http.request(Method::GET, near).header(ACCEPT, accept);
         if let Some(host) = host {
@@ -103,21 +108,21 @@ impl Asker {
         if let Some(key) = key {
             request = request.bearer_auth(key);
         }
-        let lost = |error: reqwest::Error| {
+        let ask_error = |error: reqwest::Error| {
             let mut causes = error.to_string();
             let mut cause = error.source();
             while let Some(one) = cause {
                 causes = format!("{causes}: {one}");
                 cause = one.source();
             }
-            Lost::of(&causes, error.is_timeout())
+            AskError::of(&causes, error.is_timeout())
         };
-        let response = request.send().await.map_err(lost)?;
+        let response = request.send().await.map_err(ask_error)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Answer {
             status,
             headers,
-            body: response.text().await.map_err(lost)?,
+            body: response.text().await.map_err(ask_error)?,
         })
     }
 }
@@ -151,30 +156,30 @@ mod tests {
             (
                 "error sending request: client error (Connect): dns error: failed to lookup address information",
                 false,
-                Lost::Name,
+                AskError::Name,
             ),
             (
                 "error sending request: tcp connect error: Connection refused (os error 111)",
                 false,
-                Lost::Refused,
+                AskError::Refused,
             ),
             (
                 "error sending request: invalid peer certificate: UnknownIssuer",
                 false,
-                Lost::Tls("UnknownIssuer".into()),
+                AskError::Tls("UnknownIssuer".into()),
             ),
             (
                 "error sending request: operation timed out",
                 true,
-                Lost::Slow,
+                AskError::Slow,
             ),
             (
                 "something else",
                 false,
-                Lost::Other("something else".into()),
+                AskError::Other("something else".into()),
             ),
         ] {
-            assert_eq!(Lost::of(causes, slow), expected, "{causes}");
+            assert_eq!(AskError::of(causes, slow), expected, "{causes}");
         }
     }
 

@@ -1,51 +1,51 @@
-//! Owns what a look from outside finds, and how it is told: plain sentences, and what to do. Must not know how anything is found.
+//! Owns the findings of `casting doctor` and how they are printed: a sentence, and how to fix it. Must not know how anything is found.
 
 use std::fmt;
 
 /// How much something matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
+pub enum Severity {
     /// As it should be.
-    Fine,
-    /// Worth a look; it may be meant.
-    Look,
-    /// It keeps visitors or administrators from what they come for, or is not safe.
-    Wrong,
+    Ok,
+    /// A possible problem; it may be intended.
+    Warning,
+    /// It does not work, or is not safe.
+    Error,
 }
 
-/// One thing that was found.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// How much it matters.
-    pub grade: Grade,
-    /// What is so.
+    pub severity: Severity,
+    /// What was found.
     pub what: String,
     /// What to do about it; empty when there is nothing to do.
     pub todo: String,
 }
 
 /// As it should be.
-pub fn fine(what: impl Into<String>) -> Finding {
+pub fn ok(what: impl Into<String>) -> Finding {
     Finding {
-        grade: Grade::Fine,
+        severity: Severity::Ok,
         what: what.into(),
         todo: String::new(),
     }
 }
 
-/// Worth a look.
-pub fn look(what: impl Into<String>, todo: impl Into<String>) -> Finding {
+/// A possible problem.
+pub fn warning(what: impl Into<String>, todo: impl Into<String>) -> Finding {
     Finding {
-        grade: Grade::Look,
+        severity: Severity::Warning,
         what: what.into(),
         todo: todo.into(),
     }
 }
 
-/// Not as it must be.
-pub fn wrong(what: impl Into<String>, todo: impl Into<String>) -> Finding {
+/// A problem.
+pub fn error(what: impl Into<String>, todo: impl Into<String>) -> Finding {
     Finding {
-        grade: Grade::Wrong,
+        severity: Severity::Error,
         what: what.into(),
         todo: todo.into(),
     }
@@ -53,50 +53,42 @@ pub fn wrong(what: impl Into<String>, todo: impl Into<String>) -> Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let grade = match self.grade {
-            Grade::Fine => "ok   ",
-            Grade::Look => "look ",
-            Grade::Wrong => "WRONG",
+        let severity = match self.severity {
+            Severity::Ok => "ok     ",
+            Severity::Warning => "warning",
+            Severity::Error => "ERROR  ",
         };
-        write!(f, "  {grade}  {}", self.what)?;
+        write!(f, "  {severity}  {}", self.what)?;
         if self.todo.is_empty() {
             Ok(())
         } else {
-            write!(f, "\n         {}", self.todo)
+            write!(f, "\n           {}", self.todo)
         }
     }
 }
 
-/// The last line: how much of it matters.
+/// The last line: how many errors and warnings there are.
 pub fn summary(findings: &[Finding]) -> String {
-    let count = |grade| {
-        findings
+    let count = |severity, one: &str| {
+        let count = findings
             .iter()
-            .filter(|finding| finding.grade == grade)
-            .count()
-    };
-    let (wrong, look) = (count(Grade::Wrong), count(Grade::Look));
-    let things = |n: usize, one: &str, many: &str| {
-        if n == 1 {
-            format!("1 thing {one}")
-        } else {
-            format!("{n} things {many}")
+            .filter(|finding| finding.severity == severity)
+            .count();
+        match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {one}s")),
         }
     };
-    match (wrong, look) {
-        (0, 0) => "Everything that can be seen from here is as it should be.".to_owned(),
-        (0, look) => format!(
-            "Nothing is wrong; {}.",
-            things(look, "is worth a look", "are worth a look")
-        ),
-        (wrong, 0) => format!("{}.", things(wrong, "is wrong", "are wrong")),
-        (wrong, look) => {
-            format!(
-                "{}, and {}.",
-                things(wrong, "is wrong", "are wrong"),
-                things(look, "is worth a look", "are worth a look")
-            )
-        }
+    let counts = [
+        count(Severity::Error, "error"),
+        count(Severity::Warning, "warning"),
+    ];
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    if counts.is_empty() {
+        "No problems found.".to_owned()
+    } else {
+        format!("{}.", counts.join(", "))
     }
 }
 
@@ -107,26 +99,17 @@ mod tests {
     #[test]
     fn findings_are_printed_and_counted() {
         assert_eq!(
-            wrong("It is down.", "Start it.").to_string(),
-            "  WRONG  It is down.\n         Start it."
+            error("It is down.", "Start it.").to_string(),
+            "  ERROR    It is down.\n           Start it."
         );
-        assert_eq!(fine("It answers.").to_string(), "  ok     It answers.");
+        assert_eq!(ok("It answers.").to_string(), "  ok       It answers.");
         for (findings, line) in [
+            (vec![ok("a")], "No problems found."),
+            (vec![warning("a", "b")], "1 warning."),
+            (vec![error("a", "b"), error("a", "b")], "2 errors."),
             (
-                vec![fine("a")],
-                "Everything that can be seen from here is as it should be.",
-            ),
-            (
-                vec![look("a", "b")],
-                "Nothing is wrong; 1 thing is worth a look.",
-            ),
-            (
-                vec![wrong("a", "b"), wrong("a", "b")],
-                "2 things are wrong.",
-            ),
-            (
-                vec![wrong("a", "b"), look("a", "b"), look("a", "b")],
-                "1 thing is wrong, and 2 things are worth a look.",
+                vec![error("a", "b"), warning("a", "b"), warning("a", "b")],
+                "1 error, 2 warnings.",
             ),
         ] {
             assert_eq!(summary(&findings), line);

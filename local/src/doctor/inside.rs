@@ -1,13 +1,13 @@
-//! Owns what an administrator's key shows of a deployment, and what of it is worth a look. Judges documents of the API; must not ask for any.
+//! Owns the checks that need an administrator's key: problems in settings, images and links. Evaluates documents of the API; must not request any.
 
 use serde_json::Value;
 use url::Url;
 
-use super::finding::{Finding, fine, look, wrong};
+use super::finding::{Finding, error, ok, warning};
 
-/// What the API tells, as far as it matters here.
+/// The documents of the API that are checked.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct Deployment {
     /// The deployment's settings.
     pub settings: Value,
     /// Every link.
@@ -16,12 +16,12 @@ pub struct Told {
     pub images: Vec<Value>,
 }
 
-/// Everything that is worth a word.
-pub fn judge(told: &Told, base: &Url) -> Vec<Finding> {
-    let mut findings = settings(told);
-    findings.extend(images(told));
-    for cast in &told.casts {
-        findings.extend(link(cast, told, base));
+/// All findings.
+pub fn evaluate(deployment: &Deployment, base: &Url) -> Vec<Finding> {
+    let mut findings = settings(deployment);
+    findings.extend(images(deployment));
+    for cast in &deployment.casts {
+        findings.extend(link(cast, deployment, base));
     }
     findings
 }
@@ -30,11 +30,11 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-fn settings(told: &Told) -> Vec<Finding> {
-    let settings = &told.settings;
+fn settings(deployment: &Deployment) -> Vec<Finding> {
+    let settings = &deployment.settings;
     let mut findings = Vec::new();
     if settings["max_sessions"] == 0 {
-        findings.push(look(
+        findings.push(warning(
             "The deployment is in maintenance: max_sessions is 0.",
             "Set it to a number, or to null, when links shall work again.",
         ));
@@ -42,7 +42,7 @@ fn settings(told: &Told) -> Vec<Finding> {
     let kind = text(settings, "captcha_kind");
     let has_keys = !text(settings, "captcha_site_key").is_empty()
         && settings["captcha_secret_key_is_set"] == true;
-    let asking = told
+    let asking = deployment
         .casts
         .iter()
         .filter(|cast| cast["require_captcha"] == true)
@@ -50,34 +50,38 @@ fn settings(told: &Told) -> Vec<Finding> {
     if asking > 0 && kind != "altcha" && !has_keys {
         let what =
             format!("{asking} links ask for a CAPTCHA of the kind {kind}, which has no keys.");
-        findings.push(wrong(what, "Set captcha_site_key and captcha_secret_key, or captcha_kind to altcha, which needs none."));
+        findings.push(error(what, "Set captcha_site_key and captcha_secret_key, or captcha_kind to altcha, which needs none."));
     } else if asking > 0 {
-        findings.push(fine("Links that ask for a CAPTCHA can have it."));
+        findings.push(ok("Links that ask for a CAPTCHA can have it."));
     }
     findings
 }
 
-fn images(told: &Told) -> Vec<Finding> {
-    if told.images.is_empty() {
-        return vec![look(
+fn images(deployment: &Deployment) -> Vec<Finding> {
+    if deployment.images.is_empty() {
+        return vec![warning(
             "There is no image: no link can start anything.",
             "Make one with POST /api/admin/images.",
         )];
     }
-    if told.images.iter().all(|image| image["enabled"] == false) {
-        return vec![look(
+    if deployment
+        .images
+        .iter()
+        .all(|image| image["enabled"] == false)
+    {
+        return vec![warning(
             "Every image is disabled: no link can start anything.",
             "Enable one with PATCH /api/admin/images/ID.",
         )];
     }
-    vec![fine(format!(
+    vec![ok(format!(
         "Images: {}; links: {}.",
-        told.images.len(),
-        told.casts.len()
+        deployment.images.len(),
+        deployment.casts.len()
     ))]
 }
 
-fn link(cast: &Value, told: &Told, base: &Url) -> Vec<Finding> {
+fn link(cast: &Value, deployment: &Deployment, base: &Url) -> Vec<Finding> {
     let name = format!("The link \u{201c}{}\u{201d}", text(cast, "name"));
     let mut findings = Vec::new();
     let url = text(cast, "url");
@@ -86,7 +90,7 @@ fn link(cast: &Value, told: &Told, base: &Url) -> Vec<Finding> {
         .is_none_or(|url| url.origin() != base.origin())
     {
         let todo = "Set the deployment's public URL to the address that visitors use.";
-        findings.push(wrong(
+        findings.push(error(
             format!("{name} is given out as {url}, which is not where you asked."),
             todo,
         ));
@@ -94,12 +98,12 @@ fn link(cast: &Value, told: &Told, base: &Url) -> Vec<Finding> {
     if cast["enabled"] == false {
         return findings;
     }
-    match told
+    match deployment
         .images
         .iter()
         .find(|image| image["id"] == cast["image_id"])
     {
-        None => findings.push(wrong(
+        None => findings.push(error(
             format!("{name} starts an image that is not there."),
             "Give it another one, or disable it.",
         )),
@@ -108,14 +112,14 @@ fn link(cast: &Value, told: &Told, base: &Url) -> Vec<Finding> {
                 "{name} starts \u{201c}{}\u{201d}, which is disabled.",
                 text(image, "name")
             );
-            findings.push(look(what, "Enable the image, or disable the link."));
+            findings.push(warning(what, "Enable the image, or disable the link."));
         }
         Some(_) => {}
     }
-    for warning in cast["warnings"].as_array().into_iter().flatten() {
-        let field = text(warning, "pointer").trim_start_matches('/');
-        findings.push(look(
-            format!("{name}: {field} {}", text(warning, "detail")),
+    for cast_warning in cast["warnings"].as_array().into_iter().flatten() {
+        let field = text(cast_warning, "pointer").trim_start_matches('/');
+        findings.push(warning(
+            format!("{name}: {field} {}", text(cast_warning, "detail")),
             format!(
                 "Change it with PATCH /api/admin/casts/{}, if it is not meant.",
                 text(cast, "id")
@@ -128,13 +132,17 @@ fn link(cast: &Value, told: &Told, base: &Url) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Grade;
+    use crate::doctor::finding::Severity;
     use serde_json::json;
 
-    fn told(settings: Value, casts: Vec<Value>, images: Vec<Value>) -> Vec<(Grade, String)> {
+    fn deployment(
+        settings: Value,
+        casts: Vec<Value>,
+        images: Vec<Value>,
+    ) -> Vec<(Severity, String)> {
         let base = Url::parse("https://cast.example.com").expect("an address");
-        judge(
-            &Told {
+        evaluate(
+            &Deployment {
                 settings,
                 casts,
                 images,
@@ -142,7 +150,7 @@ mod tests {
             &base,
         )
         .into_iter()
-        .map(|finding| (finding.grade, finding.what))
+        .map(|finding| (finding.severity, finding.what))
         .collect()
     }
 
@@ -163,13 +171,13 @@ mod tests {
         let fine = json!({"captcha_kind": "altcha", "max_sessions": null});
         let turnstile = json!({"captcha_kind": "turnstile", "captcha_site_key": null, "captcha_secret_key_is_set": false});
         let warned = json!({"warnings": [{"pointer": "/limit_total_sessions", "detail": "nothing limits it."}]});
-        for (name, settings, fields, images, grade, words) in [
+        for (name, settings, fields, images, severity, words) in [
             (
                 "nothing",
                 fine.clone(),
                 json!({}),
                 vec![image.clone()],
-                Grade::Fine,
+                Severity::Ok,
                 "Images: 1; links: 1.",
             ),
             (
@@ -177,7 +185,7 @@ mod tests {
                 json!({"max_sessions": 0}),
                 json!({}),
                 vec![image.clone()],
-                Grade::Look,
+                Severity::Warning,
                 "maintenance",
             ),
             (
@@ -185,7 +193,7 @@ mod tests {
                 turnstile,
                 json!({"require_captcha": true}),
                 vec![image.clone()],
-                Grade::Wrong,
+                Severity::Error,
                 "of the kind turnstile",
             ),
             (
@@ -193,7 +201,7 @@ mod tests {
                 fine.clone(),
                 json!({"require_captcha": true}),
                 vec![image.clone()],
-                Grade::Fine,
+                Severity::Ok,
                 "can have it",
             ),
             (
@@ -201,7 +209,7 @@ mod tests {
                 fine.clone(),
                 json!({}),
                 vec![],
-                Grade::Wrong,
+                Severity::Error,
                 "starts an image that is not there",
             ),
             (
@@ -209,7 +217,7 @@ mod tests {
                 fine.clone(),
                 json!({}),
                 vec![off.clone(), other],
-                Grade::Look,
+                Severity::Warning,
                 "\u{201c}Paint\u{201d}, which is disabled",
             ),
             (
@@ -217,7 +225,7 @@ mod tests {
                 fine.clone(),
                 json!({"enabled": false}),
                 vec![off],
-                Grade::Look,
+                Severity::Warning,
                 "Every image is disabled",
             ),
             (
@@ -225,7 +233,7 @@ mod tests {
                 fine.clone(),
                 warned,
                 vec![image.clone()],
-                Grade::Look,
+                Severity::Warning,
                 "limit_total_sessions nothing limits it.",
             ),
             (
@@ -233,20 +241,20 @@ mod tests {
                 fine,
                 json!({"url": "http://old.example.com/cast/x"}),
                 vec![image],
-                Grade::Wrong,
+                Severity::Error,
                 "not where you asked",
             ),
         ] {
-            let findings = told(settings, vec![cast(&fields)], images);
+            let findings = deployment(settings, vec![cast(&fields)], images);
             assert_eq!(
-                findings.iter().map(|(grade, _)| *grade).max(),
-                Some(grade),
+                findings.iter().map(|(severity, _)| *severity).max(),
+                Some(severity),
                 "{name}: {findings:?}"
             );
             assert!(
                 findings
                     .iter()
-                    .any(|(found, what)| *found == grade && what.contains(words)),
+                    .any(|(found, what)| *found == severity && what.contains(words)),
                 "{name}: {findings:?}"
             );
         }

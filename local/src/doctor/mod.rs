@@ -1,5 +1,5 @@
-//! Owns the look at a deployment from outside (`casting doctor`): what is asked in which order. Changes nothing there; must not judge, which
-//! [`outside`] and [`inside`] do.
+//! Owns the check of a deployment from the outside (`casting doctor`): which requests are sent in which order. It only reads. The evaluation is in
+//! [`outside`] and [`inside`].
 
 pub mod ask;
 pub mod finding;
@@ -14,15 +14,15 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use crate::options::Doctor;
-use ask::{Answer, Asker, Lost};
-use finding::{Finding, Grade, look, summary, wrong};
+use ask::{Answer, AskError, Asker};
+use finding::{Finding, Severity, error, summary, warning};
 
 const PAGE: &str = "text/html";
 const DOCUMENT: &str = "application/json";
-/// Pages of a list that are read; whoever has more links than these hold is not told of all.
+/// The maximum number of pages of a list that are read; links beyond these are not checked.
 const PAGES: usize = 20;
 
-/// Looks, and tells what it sees as it goes. Whether nothing is wrong.
+/// Runs all checks and prints each finding at once. Returns whether there are no errors.
 ///
 /// # Errors
 /// When the addresses on the command line are none, or there is no TLS.
@@ -36,36 +36,36 @@ pub async fn run(options: &Doctor) -> Result<bool> {
             options.url
         )
     })?;
-    println!("Looking at {base}\n");
-    let mut round = Round {
+    println!("Checking {base}\n");
+    let mut checkup = Checkup {
         asker: Asker::new()?,
         base,
         findings: Vec::new(),
     };
-    if round.outside().await? {
-        round.edge(options.session_url.as_deref()).await?;
+    if checkup.outside().await? {
+        checkup.edge(options.session_url.as_deref()).await?;
         match &options.key {
-            Some(key) => round.inside(key).await?,
+            Some(key) => checkup.inside(key).await?,
             None => println!(
-                "\n  With an administrator's key (--key) it could look at links and settings too."
+                "\n  With an administrator's key (--key), links and settings are checked too."
             ),
         }
     }
-    println!("\n{}", summary(&round.findings));
-    Ok(round
+    println!("\n{}", summary(&checkup.findings));
+    Ok(checkup
         .findings
         .iter()
-        .all(|finding| finding.grade != Grade::Wrong))
+        .all(|finding| finding.severity != Severity::Error))
 }
 
-struct Round {
+struct Checkup {
     asker: Asker,
     base: Url,
     findings: Vec<Finding>,
 }
 
-impl Round {
-    fn tell(&mut self, finding: Finding) {
+impl Checkup {
+    fn report(&mut self, finding: Finding) {
         println!("{finding}");
         self.findings.push(finding);
     }
@@ -75,36 +75,36 @@ impl Round {
         path: &str,
         accept: &str,
         key: Option<&str>,
-    ) -> Result<Result<Answer, Lost>> {
+    ) -> Result<Result<Answer, AskError>> {
         Ok(self.asker.get(&self.base.join(path)?, accept, key).await)
     }
 
     /// What anybody can see. Whether it answers at all.
     async fn outside(&mut self) -> Result<bool> {
-        self.tell(outside::address(&self.base));
-        // Nobody has made a link of this key: there are 2^128 of them.
+        self.report(outside::address(&self.base));
+        // No link has this key: there are 2^128 keys.
         let key = CastKey::draw(&SystemEntropy::new());
         let first = match self.get(&format!("/cast/{key}"), PAGE, None).await? {
             Ok(answer) => answer,
-            Err(lost) => {
-                self.tell(outside::unreachable(&self.base, &lost));
+            Err(ask_error) => {
+                self.report(outside::unreachable(&self.base, &ask_error));
                 return Ok(false);
             }
         };
         if let Some(finding) = outside::clock(&first, SystemClock.now()) {
-            self.tell(finding);
+            self.report(finding);
         }
         let (finding, error_page) = outside::unknown_link(&first, &self.base);
-        self.tell(finding);
+        self.report(finding);
         if let Some(url) = error_page {
             match self.asker.get(&url, PAGE, None).await {
                 Ok(answer) => outside::error_page(&answer)
                     .into_iter()
-                    .for_each(|finding| self.tell(finding)),
-                Err(lost) => self.tell(outside::unreachable(&url, &lost)),
+                    .for_each(|finding| self.report(finding)),
+                Err(ask_error) => self.report(outside::unreachable(&url, &ask_error)),
             }
         }
-        for (path, accept, judge) in [
+        for (path, accept, evaluate) in [
             (
                 format!("/api/casts/{key}"),
                 DOCUMENT,
@@ -117,15 +117,19 @@ impl Round {
             ),
         ] {
             match self.get(&path, accept, None).await? {
-                Ok(answer) => self.tell(judge(&answer)),
-                Err(lost) => self.tell(outside::unreachable(&self.base.join(&path)?, &lost)),
+                Ok(answer) => self.report(evaluate(&answer)),
+                Err(ask_error) => {
+                    self.report(outside::unreachable(&self.base.join(&path)?, &ask_error));
+                }
             }
         }
         match self.get("/login", PAGE, None).await? {
             Ok(answer) => outside::login(&answer, &self.base)
                 .into_iter()
-                .for_each(|finding| self.tell(finding)),
-            Err(lost) => self.tell(outside::unreachable(&self.base.join("/login")?, &lost)),
+                .for_each(|finding| self.report(finding)),
+            Err(ask_error) => {
+                self.report(outside::unreachable(&self.base.join("/login")?, &ask_error));
+            }
         }
         Ok(true)
     }
@@ -142,7 +146,7 @@ impl Round {
                 format!("{}://{{session}}.{host}{port}", self.base.scheme())
             }
             (None, _) => {
-                self.tell(look(
+                self.report(warning(
                     "Where sessions are cannot be guessed from an address without a name.",
                     outside::NAME_IT,
                 ));
@@ -154,11 +158,11 @@ impl Round {
                 "{template} does not say where the session's id stands: https://{{session}}.sessions.example.com."
             );
         }
-        let nobody = SessionId::from_bytes([0; 16]);
-        let url = Url::parse(&template.replace("{session}", nobody.as_str()))
+        let unknown = SessionId::from_bytes([0; 16]);
+        let url = Url::parse(&template.replace("{session}", unknown.as_str()))
             .with_context(|| format!("{template} is no web address."))?;
         let outcome = self.asker.get(&url, PAGE, None).await;
-        self.tell(outside::edge(&url, named.is_some(), &outcome));
+        self.report(outside::edge(&url, named.is_some(), &outcome));
         Ok(())
     }
 
@@ -173,14 +177,14 @@ impl Round {
         ) else {
             return Ok(());
         };
-        let told = inside::Told {
+        let deployment = inside::Deployment {
             settings,
             casts,
             images,
         };
-        inside::judge(&told, &self.base)
+        inside::evaluate(&deployment, &self.base)
             .into_iter()
-            .for_each(|finding| self.tell(finding));
+            .for_each(|finding| self.report(finding));
         Ok(())
     }
 
@@ -209,26 +213,26 @@ impl Round {
                 None => return Ok(Some(items)),
             }
         }
-        self.tell(look(
+        self.report(warning(
             format!("There are more {name} than are looked at."),
             "What is said of them is said of the first ones.",
         ));
         Ok(Some(items))
     }
 
-    /// A document of the admin API; what keeps it from us is told.
+    /// A document of the admin API; an error becomes a finding.
     async fn read(&mut self, path: &str, key: &str) -> Result<Option<Value>> {
         match self.get(path, DOCUMENT, Some(key)).await? {
             Ok(answer) if answer.status == 200 => return Ok(Some(answer.json())),
             Ok(answer) if matches!(answer.status, 401 | 403) => {
-                self.tell(wrong(
+                self.report(error(
                     "The key is not let in.",
                     "Check that it is whole, an administrator's, and of this deployment.",
                 ));
             }
             Ok(answer) => {
                 let what = format!("{path} answers {} to an administrator.", answer.status);
-                self.tell(wrong(
+                self.report(error(
                     what,
                     format!(
                         "See the admin function's log. It says: {}",
@@ -236,7 +240,7 @@ impl Round {
                     ),
                 ));
             }
-            Err(lost) => self.tell(outside::unreachable(&self.base.join(path)?, &lost)),
+            Err(ask_error) => self.report(outside::unreachable(&self.base.join(path)?, &ask_error)),
         }
         Ok(None)
     }

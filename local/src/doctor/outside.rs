@@ -4,8 +4,8 @@ use casting_core::time::Timestamp;
 use jiff::fmt::rfc2822;
 use url::{Host, Url};
 
-use super::ask::{Answer, Lost};
-use super::finding::{Finding, fine, look, wrong};
+use super::ask::{Answer, AskError};
+use super::finding::{Finding, error, ok, warning};
 
 /// The headers that every page carries, and what must stand in them.
 const PAGE_HEADERS: [(&str, &str); 6] = [
@@ -29,43 +29,43 @@ pub fn address(url: &Url) -> Finding {
         None => false,
     };
     match url.scheme() {
-        "https" => fine("Visitors come over https."),
-        _ if near => fine("It is on this machine, where http will do."),
-        _ => wrong(
-            "Visitors come over http: whoever is on the way can read their tickets.",
+        "https" => ok("Visitors come over https."),
+        _ if near => ok("It is on this machine, where http will do."),
+        _ => error(
+            "Visitors use http: their tickets can be read on the network.",
             "Put TLS in front of it, and give it an https address.",
         ),
     }
 }
 
 /// Why nothing answered.
-pub fn unreachable(url: &Url, lost: &Lost) -> Finding {
+pub fn unreachable(url: &Url, ask_error: &AskError) -> Finding {
     let host = url.host_str().unwrap_or_default();
-    match lost {
-        Lost::Name => wrong(
-            format!("Nobody knows the name {host}."),
+    match ask_error {
+        AskError::Name => error(
+            format!("The name {host} cannot be resolved."),
             "Check the address; a new name takes a while to be known everywhere.",
         ),
-        Lost::Refused => wrong(
+        AskError::Refused => error(
             format!("Nothing listens at {url}."),
             "Check host and port, and that it is running.",
         ),
-        Lost::Tls(why) => wrong(
+        AskError::Tls(why) => error(
             format!("TLS with {host} does not work out: {why}."),
             "Its certificate must be for this name, in date, and from an authority that browsers know.",
         ),
-        Lost::Slow => wrong(
+        AskError::Slow => error(
             format!("{url} takes too long to answer."),
             "See whether a firewall drops the connection, or the functions time out.",
         ),
-        Lost::Other(why) => wrong(
+        AskError::Other(why) => error(
             format!("{url} does not answer: {why}."),
             "Check the address and what stands between here and there.",
         ),
     }
 }
 
-/// The page of a link that nobody has made: sent on to the error page, which must be this same deployment's. Returns where that is, too.
+/// The page of an unknown link: a redirect to the error page of the same deployment, whose address is returned too.
 pub fn unknown_link(answer: &Answer, base: &Url) -> (Finding, Option<Url>) {
     let location = base
         .join(answer.header("location"))
@@ -74,29 +74,26 @@ pub fn unknown_link(answer: &Answer, base: &Url) -> (Finding, Option<Url>) {
     let todo = "Check that this is the control plane's address, and that nothing in front of it answers in its place.";
     match (answer.status, location) {
         (303, Some(to)) if to.origin() == base.origin() && to.path() == "/error/unknown-cast" => (
-            fine("A link that nobody has made is refused like a disabled one."),
+            ok("An unknown link is refused like a disabled one."),
             Some(to),
         ),
         (429, _) => (too_many(), None),
         (status, Some(to)) => (
-            wrong(
-                format!("A link that nobody has made answers {status} and leads to {to}."),
+            error(
+                format!("An unknown link answers {status} and redirects to {to}."),
                 todo,
             ),
             None,
         ),
         (status, None) => (
-            wrong(
-                format!("A link that nobody has made answers {status}."),
-                todo,
-            ),
+            error(format!("An unknown link answers {status}."), todo),
             None,
         ),
     }
 }
 
 fn too_many() -> Finding {
-    look(
+    warning(
         "It refuses to be asked more often for the moment.",
         "Wait a minute, then look again.",
     )
@@ -109,13 +106,13 @@ pub fn error_page(answer: &Answer) -> Vec<Finding> {
         && answer.header("content-type").starts_with("text/html")
         && answer.body.contains("<dd>")
     {
-        findings.push(fine("The error page says what happened, with a reference."));
+        findings.push(ok("The error page says what happened, with a reference."));
     } else {
         let what = format!(
             "The error page answers {} and is no page of ours.",
             answer.status
         );
-        findings.push(wrong(
+        findings.push(error(
             what,
             "Check that the paths below /error/ reach the error function.",
         ));
@@ -126,9 +123,9 @@ pub fn error_page(answer: &Answer) -> Vec<Finding> {
         .map(|(name, _)| *name)
         .collect();
     findings.push(if missing.is_empty() {
-        fine("Pages carry the headers that protect them.")
+        ok("Pages carry the headers that protect them.")
     } else {
-        wrong(
+        error(
             format!(
                 "Pages come without what they should say in {}.",
                 missing.join(", ")
@@ -139,18 +136,18 @@ pub fn error_page(answer: &Answer) -> Vec<Finding> {
     findings
 }
 
-/// What programs are told of a link that nobody has made.
+/// The answer to API clients for an unknown link.
 pub fn described(answer: &Answer) -> Finding {
     let kind = answer
         .header("content-type")
         .starts_with("application/problem+json");
     match answer.status {
         404 if kind && answer.json()["code"] == "unknown-cast" => {
-            fine("Programs are told problems in documents.")
+            ok("API clients get problem documents.")
         }
         429 => too_many(),
-        status => wrong(
-            format!("Programs that ask for a link get {status}, and no document."),
+        status => error(
+            format!("API clients that request a link get {status} instead of a document."),
             "Check that the paths below /api/ reach the cast function, and that nothing in front of it writes error pages of its own.",
         ),
     }
@@ -160,14 +157,14 @@ pub fn described(answer: &Answer) -> Finding {
 pub fn admin_without_key(answer: &Answer) -> Finding {
     match answer.status {
         401 if answer.header("www-authenticate").starts_with("Bearer") => {
-            fine("The admin API lets nobody in without a key.")
+            ok("The admin API requires a key.")
         }
-        200..=299 => wrong(
+        200..=299 => error(
             "The admin API answers without a key.",
             "Take it off the network at once: anybody can change every link.",
         ),
-        status => wrong(
-            format!("The admin API answers {status} to whoever has no key, where 401 is right."),
+        status => error(
+            format!("The admin API answers {status} without a key instead of 401."),
             "Check that the paths below /api/admin/ reach the admin function.",
         ),
     }
@@ -181,9 +178,9 @@ pub fn clock(answer: &Answer, now: Timestamp) -> Option<Finding> {
         .as_second();
     let apart = theirs.abs_diff(now.seconds());
     Some(if apart <= CLOCKS_APART_SECONDS {
-        fine("Its clock and this machine's agree.")
+        ok("Its clock and this machine's agree.")
     } else {
-        look(
+        warning(
             format!("Its clock and this machine's are {apart} seconds apart."),
             "Set the one that is wrong: tickets and logins expire by the deployment's, and providers allow a minute.",
         )
@@ -193,9 +190,9 @@ pub fn clock(answer: &Answer, now: Timestamp) -> Option<Finding> {
 /// The way to the login. That it leads to the provider shows that the provider's own description was found.
 pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
     let none = || {
-        look(
-            "Nobody can log in: there is no login provider, or it does not answer.",
-            "Links without allow_anonymous open for nobody. Set OidcIssuer and OidcClientId, or see the auth function's log.",
+        warning(
+            "Logins do not work: there is no login provider, or it does not answer.",
+            "Links without allow_anonymous cannot be opened. Set OidcIssuer and OidcClientId, or see the auth function's log.",
         )
     };
     let Some(to) = base
@@ -214,7 +211,7 @@ pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
     if to.path().starts_with("/error/") && to.origin() == base.origin() {
         return vec![none()];
     }
-    let mut findings = vec![fine(format!(
+    let mut findings = vec![ok(format!(
         "Logins go to {}.",
         to.host_str().unwrap_or_default()
     ))];
@@ -225,13 +222,13 @@ pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
     {
         let what =
             format!("Whoever has logged in is sent back to {back}, which is not where you asked.");
-        findings.push(wrong(what, "Set the deployment's public URL to the address that visitors use, and tell the provider."));
+        findings.push(error(what, "Set the deployment's public URL to the address that visitors use, and tell the provider."));
     }
     if query("code_challenge_method") != "S256"
         || query("state").is_empty()
         || query("nonce").is_empty()
     {
-        findings.push(wrong(
+        findings.push(error(
             "The way to the login lacks what protects it.",
             "See what in front of the deployment rewrites its redirects.",
         ));
@@ -239,24 +236,24 @@ pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
     findings
 }
 
-/// What the edge says to a stranger at a session that is not there.
-pub fn edge(url: &Url, told: bool, outcome: &Result<Answer, Lost>) -> Finding {
+/// The answer of the edge to a request without a ticket at an unknown session.
+pub fn edge(url: &Url, is_configured: bool, outcome: &Result<Answer, AskError>) -> Finding {
     match outcome {
         Ok(answer)
             if answer.status == 403 && answer.body.contains("This session is not open to you") =>
         {
-            fine("The edge answers where sessions are, and lets no stranger in.")
+            ok("The edge answers at session addresses and refuses requests without a ticket.")
         }
         Ok(answer) => {
             let what = format!("{url} answers {}, and not as the edge does.", answer.status);
-            if told {
-                wrong(what, "Check that the sessions' names reach the edge.")
+            if is_configured {
+                error(what, "Check that the sessions' names reach the edge.")
             } else {
-                look(what, NAME_IT)
+                warning(what, NAME_IT)
             }
         }
-        Err(lost) if told => unreachable(url, lost),
-        Err(_) => look(format!("Sessions are not found at {url}."), NAME_IT),
+        Err(ask_error) if is_configured => unreachable(url, ask_error),
+        Err(_) => warning(format!("Sessions are not found at {url}."), NAME_IT),
     }
 }
 
@@ -267,7 +264,7 @@ pub const NAME_IT: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Grade;
+    use crate::doctor::finding::Severity;
     use casting_core::testing::NOON;
     use reqwest::header::{HeaderName, HeaderValue};
 
@@ -291,40 +288,44 @@ mod tests {
 
     #[test]
     fn http_is_accepted_on_loopback_only() {
-        for (url, grade) in [
-            ("https://cast.example.com", Grade::Fine),
-            ("http://localhost:8300", Grade::Fine),
-            ("http://127.0.0.1", Grade::Fine),
-            ("http://cast.example.com", Grade::Wrong),
-            ("http://10.0.0.1", Grade::Wrong),
+        for (url, severity) in [
+            ("https://cast.example.com", Severity::Ok),
+            ("http://localhost:8300", Severity::Ok),
+            ("http://127.0.0.1", Severity::Ok),
+            ("http://cast.example.com", Severity::Error),
+            ("http://10.0.0.1", Severity::Error),
         ] {
-            assert_eq!(address(&Url::parse(url).expect(url)).grade, grade, "{url}");
+            assert_eq!(
+                address(&Url::parse(url).expect(url)).severity,
+                severity,
+                "{url}"
+            );
         }
     }
 
     #[test]
     fn unknown_link_is_recognised_by_its_redirect() {
-        for (name, status, location, grade) in [
+        for (name, status, location, severity) in [
             (
                 "ours",
                 303,
                 Some("/error/unknown-cast?ref=k3f7-2mqa"),
-                Grade::Fine,
+                Severity::Ok,
             ),
             (
                 "another host",
                 303,
                 Some("https://evil.org/error/unknown-cast"),
-                Grade::Wrong,
+                Severity::Error,
             ),
             (
                 "to https first",
                 301,
                 Some("https://cast.example.com/cast/x"),
-                Grade::Wrong,
+                Severity::Error,
             ),
-            ("a parking page", 200, None, Grade::Wrong),
-            ("asked too often", 429, None, Grade::Look),
+            ("a parking page", 200, None, Severity::Error),
+            ("asked too often", 429, None, Severity::Warning),
         ] {
             let headers: Vec<_> = location
                 .map(|location| ("location", location))
@@ -332,8 +333,8 @@ mod tests {
                 .collect();
             let (finding, to) = unknown_link(&answer(status, &headers, ""), &base());
             assert_eq!(
-                (finding.grade, to.is_some()),
-                (grade, grade == Grade::Fine),
+                (finding.severity, to.is_some()),
+                (severity, severity == Severity::Ok),
                 "{name}"
             );
         }
@@ -346,20 +347,20 @@ mod tests {
         let grades = |answer: &Answer| {
             error_page(answer)
                 .iter()
-                .map(|finding| finding.grade)
+                .map(|finding| finding.severity)
                 .collect::<Vec<_>>()
         };
         assert_eq!(
             grades(&answer(404, &headers, "<dd>k3f7-2mqa</dd>")),
-            [Grade::Fine, Grade::Fine]
+            [Severity::Ok, Severity::Ok]
         );
         assert_eq!(
             grades(&answer(200, &headers, "<dd>k3f7-2mqa</dd>")),
-            [Grade::Wrong, Grade::Fine]
+            [Severity::Error, Severity::Ok]
         );
         let bare = error_page(&answer(404, &headers[1..], "<dd>k3f7-2mqa</dd>"));
         assert!(
-            bare[1].grade == Grade::Wrong
+            bare[1].severity == Severity::Error
                 && bare[1].what.contains("cache-control")
                 && !bare[1].what.contains("nosniff"),
             "{bare:?}"
@@ -369,53 +370,53 @@ mod tests {
     #[test]
     fn api_and_anonymous_requests_get_expected_answers() {
         let problem = [("content-type", "application/problem+json")];
-        for (name, finding, grade) in [
+        for (name, finding, severity) in [
             (
                 "a problem",
                 described(&answer(404, &problem, r#"{"code":"unknown-cast"}"#)),
-                Grade::Fine,
+                Severity::Ok,
             ),
             (
                 "a page",
                 described(&answer(404, &[("content-type", "text/html")], "")),
-                Grade::Wrong,
+                Severity::Error,
             ),
             (
                 "too often",
                 described(&answer(429, &problem, "{}")),
-                Grade::Look,
+                Severity::Warning,
             ),
             (
                 "no key",
                 admin_without_key(&answer(401, &[("www-authenticate", "Bearer")], "")),
-                Grade::Fine,
+                Severity::Ok,
             ),
             (
                 "open to all",
                 admin_without_key(&answer(200, &[], "{}")),
-                Grade::Wrong,
+                Severity::Error,
             ),
             (
                 "not there",
                 admin_without_key(&answer(404, &[], "")),
-                Grade::Wrong,
+                Severity::Error,
             ),
         ] {
-            assert_eq!(finding.grade, grade, "{name}");
+            assert_eq!(finding.severity, severity, "{name}");
         }
     }
 
     #[test]
     fn clock_skew_up_to_a_minute_is_accepted() {
-        for (date, grade) in [
-            ("Mon, 23 Nov 2026 12:00:30 GMT", Some(Grade::Fine)),
-            ("Mon, 23 Nov 2026 11:59:00 GMT", Some(Grade::Fine)),
-            ("Mon, 23 Nov 2026 12:05:00 GMT", Some(Grade::Look)),
+        for (date, severity) in [
+            ("Mon, 23 Nov 2026 12:00:30 GMT", Some(Severity::Ok)),
+            ("Mon, 23 Nov 2026 11:59:00 GMT", Some(Severity::Ok)),
+            ("Mon, 23 Nov 2026 12:05:00 GMT", Some(Severity::Warning)),
             ("yesterday", None),
         ] {
             assert_eq!(
-                clock(&answer(200, &[("date", date)], ""), NOON).map(|finding| finding.grade),
-                grade,
+                clock(&answer(200, &[("date", date)], ""), NOON).map(|finding| finding.severity),
+                severity,
                 "{date}"
             );
         }
@@ -429,41 +430,41 @@ mod tests {
             )
         };
         let whole = provider("https://cast.example.com/login/callback");
-        for (name, status, location, grade) in [
-            ("a provider", 303, whole.clone(), Grade::Fine),
+        for (name, status, location, severity) in [
+            ("a provider", 303, whole.clone(), Severity::Ok),
             (
                 "back to elsewhere",
                 303,
                 provider("https://old.example.com/login/callback"),
-                Grade::Wrong,
+                Severity::Error,
             ),
             (
                 "without PKCE",
                 303,
                 whole.replace("S256", "plain"),
-                Grade::Wrong,
+                Severity::Error,
             ),
             (
                 "without state",
                 303,
                 whole.replace("state=s&", ""),
-                Grade::Wrong,
+                Severity::Error,
             ),
             (
                 "no provider",
                 303,
                 "/error/login-unavailable?ref=k3f7-2mqa".into(),
-                Grade::Look,
+                Severity::Warning,
             ),
-            ("no redirect", 500, String::new(), Grade::Look),
+            ("no redirect", 500, String::new(), Severity::Warning),
         ] {
             let findings = login(
                 &answer(status, &[("location", location.as_str())], ""),
                 &base(),
             );
             assert_eq!(
-                findings.iter().map(|finding| finding.grade).max(),
-                Some(grade),
+                findings.iter().map(|finding| finding.severity).max(),
+                Some(severity),
                 "{name}"
             );
         }
@@ -472,25 +473,29 @@ mod tests {
     #[test]
     fn configured_edge_fails_and_guessed_edge_warns() {
         let ours = || Ok(answer(403, &[], "<h1>This session is not open to you</h1>"));
-        for (name, told, outcome, grade) in [
-            ("the edge", false, ours(), Grade::Fine),
-            ("the edge, named", true, ours(), Grade::Fine),
+        for (name, is_configured, outcome, severity) in [
+            ("the edge", false, ours(), Severity::Ok),
+            ("the edge, named", true, ours(), Severity::Ok),
             (
                 "something else",
                 false,
                 Ok(answer(404, &[], "")),
-                Grade::Look,
+                Severity::Warning,
             ),
             (
                 "something else, named",
                 true,
                 Ok(answer(404, &[], "")),
-                Grade::Wrong,
+                Severity::Error,
             ),
-            ("nothing", false, Err(Lost::Name), Grade::Look),
-            ("nothing, named", true, Err(Lost::Name), Grade::Wrong),
+            ("nothing", false, Err(AskError::Name), Severity::Warning),
+            ("nothing, named", true, Err(AskError::Name), Severity::Error),
         ] {
-            assert_eq!(edge(&base(), told, &outcome).grade, grade, "{name}");
+            assert_eq!(
+                edge(&base(), is_configured, &outcome).severity,
+                severity,
+                "{name}"
+            );
         }
     }
 }

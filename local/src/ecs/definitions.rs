@@ -7,8 +7,8 @@ use casting_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::fleet::{Fleet, State};
 use super::journal::Line;
+use super::task_store::{State, TaskStore};
 use super::wire::ApiError;
 
 /// A task definition.
@@ -58,7 +58,7 @@ struct Registration {
     memory: Option<String>,
 }
 
-pub(super) fn register(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
+pub(super) fn register(store: &TaskStore, body: Value) -> Result<Value, ApiError> {
     let registration: Registration = ApiError::read(body.clone())?;
     let container = check(&registration)?.clone();
     let Value::Object(mut document) = body else {
@@ -66,18 +66,18 @@ pub(super) fn register(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     };
     let tags = document.remove("tags").unwrap_or_else(|| json!([]));
     let family = registration.family;
-    let state = &mut fleet.lock();
+    let state = &mut store.lock();
     let revision = state
         .definitions
         .get(&family)
         .and_then(|known| known.keys().next_back())
         .map_or(1, |newest| newest + 1);
     let definition = Definition {
-        arn: fleet.arn(&format!("task-definition/{family}:{revision}")),
+        arn: store.arn(&format!("task-definition/{family}:{revision}")),
         family: family.clone(),
         revision,
         is_active: true,
-        registered_at: fleet.clock.now(),
+        registered_at: store.clock.now(),
         cpu: json!(registration.cpu),
         memory: json!(registration.memory),
         container,
@@ -93,15 +93,15 @@ pub(super) fn register(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     Ok(answer)
 }
 
-pub(super) fn describe(fleet: &Fleet, body: &Value) -> Result<Value, ApiError> {
-    let state = fleet.lock();
+pub(super) fn describe(store: &TaskStore, body: &Value) -> Result<Value, ApiError> {
+    let state = store.lock();
     let definition = find(&state, &name_in(body)?)
         .ok_or_else(|| ApiError::client("Unable to describe task definition."))?;
     Ok(json!({ "taskDefinition": definition.to_json(), "tags": [] }))
 }
 
-pub(super) fn deregister(fleet: &Fleet, body: &Value) -> Result<Value, ApiError> {
-    let (state, name) = (&mut fleet.lock(), name_in(body)?);
+pub(super) fn deregister(store: &TaskStore, body: &Value) -> Result<Value, ApiError> {
+    let (state, name) = (&mut store.lock(), name_in(body)?);
     let unknown = || ApiError::client("The specified task definition does not exist.");
     let (family, revision) = find(state, &name)
         .map(|found| (found.family.clone(), found.revision))

@@ -1,23 +1,23 @@
-//! Owns an ECS endpoint for one machine: it speaks ECS's wire protocol to the real SDK, its tasks are real processes (or imaginary ones, in
-//! tests), and it tells of every change with the event that EventBridge would deliver. Must not know what a session, a cast or a gate is.
+//! Owns an ECS endpoint for one machine: it speaks ECS's wire protocol to the real SDK, its tasks are real processes (or simulated ones, in
+//! tests), and it emits the event that EventBridge would deliver for every change. Must not know what a session, a cast or a gate is.
 //!
 //! # Layout
 //! - `wire`: HTTP in, JSON out, errors as ECS words them
-//! - `definitions`, `starts`, `looks`: the operations
-//! - `fleet`: all tasks and their changes; `task`: one task, and its two JSON forms; `journal`: what survives a restart
+//! - `definitions`, `run_task`, `describe`: the operations
+//! - `task_store`: all tasks and their changes; `task`: one task, and its two JSON forms; `journal`: what survives a restart
 //! - `gate_ports`: where the gates of tasks listen
 //! - `processes`: a task as a process tree; [`supervisor`]: the small process at its root; `proc_table`: what Linux says of processes
 
 mod definitions;
-mod fleet;
+mod describe;
 mod gate_ports;
 mod journal;
-mod looks;
 mod proc_table;
 mod processes;
-mod starts;
+mod run_task;
 pub mod supervisor;
 mod task;
+mod task_store;
 mod wire;
 
 use std::path::PathBuf;
@@ -30,10 +30,10 @@ use casting_core::time::Clock;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use self::fleet::Fleet;
 pub use self::gate_ports::GatePorts;
 pub use self::processes::{Containers, Processes};
 use self::task::{StopCode, Times};
+use self::task_store::TaskStore;
 
 /// How the endpoint is set up.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub enum Runtime {
     /// A tree of processes on this machine.
     Processes(Box<Processes>),
     /// Nothing but its state, which the handle moves.
-    Imaginary {
+    Simulated {
         /// Whether a task goes to RUNNING by itself, at once.
         run_at_once: bool,
     },
@@ -66,7 +66,7 @@ pub enum Runtime {
 
 /// What may go wrong with a RunTask when a test asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum InjectedFault {
     /// No room: answered with a failure, nothing is started.
     NoCapacity,
     /// Answered with a ThrottlingException, nothing is started.
@@ -80,7 +80,7 @@ pub enum Trouble {
 /// A running endpoint.
 #[derive(Clone, Debug)]
 pub struct Ecs {
-    fleet: Arc<Fleet>,
+    store: Arc<TaskStore>,
 }
 
 impl Ecs {
@@ -99,60 +99,60 @@ impl Ecs {
         if let Runtime::Processes(processes) = &options.runtime {
             processes.prepare()?;
         }
-        let (fleet, events) = Fleet::open(options, clock, entropy)?;
-        let fleet = Arc::new(fleet);
-        if let Runtime::Processes(processes) = &fleet.options.runtime {
-            tokio::spawn(processes::look_at_memory(Arc::downgrade(&fleet)));
+        let (store, events) = TaskStore::open(options, clock, entropy)?;
+        let store = Arc::new(store);
+        if let Runtime::Processes(processes) = &store.options.runtime {
+            tokio::spawn(processes::look_at_memory(Arc::downgrade(&store)));
             if let Some(containers) = &processes.containers {
-                let (fleet, containers) = (Arc::downgrade(&fleet), containers.clone());
-                tokio::spawn(processes::clear_leftovers(fleet, containers));
+                let (store, containers) = (Arc::downgrade(&store), containers.clone());
+                tokio::spawn(processes::clear_leftovers(store, containers));
             }
         }
-        Ok((Self { fleet }, events))
+        Ok((Self { store }, events))
     }
 
     /// The endpoint as a router: everything is a POST to `/`.
     pub fn router(&self) -> Router {
-        wire::router(Arc::clone(&self.fleet))
+        wire::router(Arc::clone(&self.store))
     }
 
     /// Stops every task, as a machine does that is shut down, and returns once none is left and each end has been told. No task starts
     /// any more.
     pub async fn shutdown(&self) {
-        self.fleet.close();
-        for arn in self.fleet.live() {
-            self.fleet.stop(
+        self.store.close();
+        for arn in self.store.live() {
+            self.store.stop(
                 &arn,
                 StopCode::TerminationNotice,
                 "The machine that ran this task was shut down.",
             );
         }
-        self.fleet.wait_until_empty().await;
+        self.store.wait_until_empty().await;
     }
 
     /// The next RunTask calls meet these troubles, one each, and none that were to come before.
-    pub fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
-        self.fleet.lock().troubles = troubles.into_iter().collect();
+    pub fn inject_faults(&self, injected: impl IntoIterator<Item = InjectedFault>) {
+        self.store.lock().injected = injected.into_iter().collect();
     }
 
     /// From now on at most this many tasks run at once.
     pub fn set_max_tasks(&self, max: Option<usize>) {
-        self.fleet.lock().max_tasks = max;
+        self.store.lock().max_tasks = max;
     }
 
     /// From now on, tasks take so long before their processes start, as they do where an image must be fetched first.
     pub fn set_start_delay(&self, delay: Duration) {
-        self.fleet.lock().start_delay = delay;
+        self.store.lock().start_delay = delay;
     }
 
     /// How many tasks are not stopped.
     pub fn live(&self) -> usize {
-        self.fleet.live().len()
+        self.store.live().len()
     }
 
     /// Every known task as DescribeTasks shows it, with a field `local` that ECS has not: process id, start time, peak memory in KiB.
     pub fn tasks(&self) -> Vec<Value> {
-        self.fleet
+        self.store
             .lock()
             .tasks
             .values()
@@ -162,19 +162,19 @@ impl Ecs {
 
     /// Where a task's output goes; `None` for a task that is no process.
     pub fn log(&self, arn: &str) -> Option<PathBuf> {
-        match &self.fleet.options.runtime {
+        match &self.store.options.runtime {
             Runtime::Processes(processes) => Some(processes.log(arn)),
-            Runtime::Imaginary { .. } => None,
+            Runtime::Simulated { .. } => None,
         }
     }
 
-    /// An imaginary task begins to run.
+    /// A simulated task begins to run.
     pub fn set_running(&self, arn: &str) {
-        self.fleet.running(arn, None);
+        self.store.running(arn, None);
     }
 
-    /// An imaginary task's container exits.
+    /// A simulated task's container exits.
     pub fn exit(&self, arn: &str, code: i32) {
-        self.fleet.exited(arn, Some(code), None);
+        self.store.exited(arn, Some(code), None);
     }
 }

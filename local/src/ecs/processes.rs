@@ -15,11 +15,11 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::fleet::Fleet;
 use super::gate_ports::{GatePorts, Taken};
 use super::proc_table::{self, Tree};
 use super::supervisor::{self, Report};
 use super::task::id_of;
+use super::task_store::TaskStore;
 use crate::confine::plan::{FIRST_USER, GATES_OWN, USERS, VARIABLE};
 use crate::confine::{self, Confinement, Level, Plan};
 use crate::container_app::{self, engine::Engine};
@@ -259,23 +259,23 @@ impl Order {
 
 /// Carries a task from its start to its end. `stop` is answered, or dropped, when the task is to stop.
 pub(super) async fn carry(
-    fleet: Arc<Fleet>,
+    store: Arc<TaskStore>,
     processes: Processes,
     arn: String,
     order: Order,
     mut stop: oneshot::Receiver<()>,
 ) {
-    fleet.pending(&arn);
+    store.pending(&arn);
     if !matches!(stop.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
-        return fleet.exited(&arn, None, None);
+        return store.exited(&arn, None, None);
     }
     let gate = processes.gate_ports.take(number_of(&arn));
     let started = gate.and_then(|gate| Ok((processes.spawn(&arn, &order, &gate)?, gate)));
     let (mut child, gate) = match started {
         Ok(started) => started,
-        Err(error) => return fleet.failed_to_start(&arn, &error.to_string()),
+        Err(error) => return store.failed_to_start(&arn, &error.to_string()),
     };
-    let end = follow(&fleet, &mut child, &arn, order.grace(), stop).await;
+    let end = follow(&store, &mut child, &arn, order.grace(), stop).await;
     // Whoever gets this port next is another session's gate.
     drop(gate);
     // Whoever stood for a container may have been killed before it could end it.
@@ -289,10 +289,10 @@ pub(super) async fn carry(
     }
     let _ = tokio::fs::remove_dir_all(processes.home(&arn)).await;
     match end {
-        End::Failed(why) => fleet.failed_to_start(&arn, &why),
+        End::Failed(why) => store.failed_to_start(&arn, &why),
         End::Ended { code, largest_kib } => {
             // A task too short to be looked at is known by its largest process.
-            let peak_kib = fleet.peak_memory_kib(&arn).or(largest_kib);
+            let peak_kib = store.peak_memory_kib(&arn).or(largest_kib);
             let memory = peak_kib.map_or_else(String::new, |kib| {
                 format!("; peak memory {} MiB", kib.div_ceil(1024))
             });
@@ -303,7 +303,7 @@ pub(super) async fn carry(
                 id_of(&arn)
             );
             processes.note(&arn, &format!("exited with code {code}{memory}"));
-            fleet.exited(&arn, Some(code), peak_kib);
+            store.exited(&arn, Some(code), peak_kib);
         }
         End::Vanished => {
             tracing::warn!(
@@ -311,7 +311,7 @@ pub(super) async fn carry(
                 "The supervisor of task {} is gone; what it left was killed",
                 id_of(&arn)
             );
-            fleet.exited(&arn, Some(137), None);
+            store.exited(&arn, Some(137), None);
         }
     }
 }
@@ -329,7 +329,7 @@ enum End {
 
 /// Follows a supervisor until it is gone. Closing its standard input is how it is told to stop the task.
 async fn follow(
-    fleet: &Fleet,
+    store: &TaskStore,
     child: &mut Child,
     arn: &str,
     grace: Duration,
@@ -346,7 +346,7 @@ async fn follow(
             match report {
                 Report::Started(started) => {
                     process = Some(started);
-                    fleet.running(arn, Some(started));
+                    store.running(arn, Some(started));
                 }
                 Report::Failed(why) => end = End::Failed(why),
                 Report::Ended { code, largest_kib } => end = End::Ended { code, largest_kib },
@@ -377,16 +377,16 @@ async fn next_report(lines: &mut Option<Lines<BufReader<ChildStdout>>>) -> Optio
     serde_json::from_str(&line).ok()
 }
 
-/// Removes the containers of tasks that have ended, now and then, as long as there is a fleet: an
+/// Removes the containers of tasks that have ended, now and then, as long as there is a task store: an
 /// engine that was away when they ended could not be told.
-pub(super) async fn clear_leftovers(fleet: Weak<Fleet>, containers: Containers) {
+pub(super) async fn clear_leftovers(store: Weak<TaskStore>, containers: Containers) {
     let mut was_there = true;
     loop {
         tokio::time::sleep(CLEARING).await;
-        let Some(fleet) = fleet.upgrade() else { return };
+        let Some(store) = store.upgrade() else { return };
         let removed = match Engine::at(&containers.socket) {
             Ok(engine) => {
-                let lives = || fleet.starters();
+                let lives = || store.starters();
                 engine.remove_leftovers(&containers.folder, lives).await
             }
             Err(error) => Err(error),
@@ -411,16 +411,16 @@ pub(super) async fn clear_leftovers(fleet: Weak<Fleet>, containers: Containers) 
     }
 }
 
-/// Looks at the memory of all tasks now and then, as long as there is a fleet.
-pub(super) async fn look_at_memory(fleet: Weak<Fleet>) {
+/// Looks at the memory of all tasks now and then, as long as there is a task store.
+pub(super) async fn look_at_memory(store: Weak<TaskStore>) {
     loop {
         tokio::time::sleep(LOOK).await;
-        let Some(fleet) = fleet.upgrade() else { return };
+        let Some(store) = store.upgrade() else { return };
         let look = tokio::task::spawn_blocking(move || {
-            let running = fleet.processes();
+            let running = store.processes();
             if !running.is_empty() {
                 let tree = Tree::read();
-                fleet.saw_memory(
+                store.saw_memory(
                     running
                         .into_iter()
                         .filter_map(|(arn, process)| Some((arn, tree.peak_memory_kib(process)?))),

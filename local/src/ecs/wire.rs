@@ -11,8 +11,8 @@ use axum::routing::post;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::fleet::Fleet;
-use super::{definitions, looks, starts};
+use super::task_store::TaskStore;
+use super::{definitions, describe, run_task};
 
 /// What every operation's name begins with.
 const PREFIX: &str = "AmazonEC2ContainerServiceV20141113.";
@@ -111,17 +111,17 @@ fn answer(status: StatusCode, body: &Value) -> Response {
 }
 
 /// The endpoint.
-pub(super) fn router(fleet: Arc<Fleet>) -> Router {
-    Router::new().route("/", post(serve)).with_state(fleet)
+pub(super) fn router(store: Arc<TaskStore>) -> Router {
+    Router::new().route("/", post(serve)).with_state(store)
 }
 
-async fn serve(State(fleet): State<Arc<Fleet>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn serve(State(store): State<Arc<TaskStore>>, headers: HeaderMap, body: Bytes) -> Response {
     let operation = headers
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok())
         .and_then(|target| target.strip_prefix(PREFIX));
     let result = match serde_json::from_slice(&body) {
-        Ok(body) => call(&fleet, operation.unwrap_or_default(), body),
+        Ok(body) => call(&store, operation.unwrap_or_default(), body),
         Err(error) => Err(ApiError::serialization(error.to_string())),
     };
     match result {
@@ -130,16 +130,16 @@ async fn serve(State(fleet): State<Arc<Fleet>>, headers: HeaderMap, body: Bytes)
     }
 }
 
-fn call(fleet: &Arc<Fleet>, operation: &str, body: Value) -> Result<Value, ApiError> {
+fn call(store: &Arc<TaskStore>, operation: &str, body: Value) -> Result<Value, ApiError> {
     match operation {
-        "RunTask" => starts::run(fleet, &body),
-        "StopTask" => looks::stop(fleet, body),
-        "DescribeTasks" => looks::describe(fleet, body),
-        "ListTasks" => looks::list(fleet, body),
-        "DescribeClusters" => looks::describe_clusters(fleet, body),
-        "RegisterTaskDefinition" => definitions::register(fleet, body),
-        "DescribeTaskDefinition" => definitions::describe(fleet, &body),
-        "DeregisterTaskDefinition" => definitions::deregister(fleet, &body),
+        "RunTask" => run_task::run(store, &body),
+        "StopTask" => describe::stop(store, body),
+        "DescribeTasks" => describe::describe(store, body),
+        "ListTasks" => describe::list(store, body),
+        "DescribeClusters" => describe::describe_clusters(store, body),
+        "RegisterTaskDefinition" => definitions::register(store, body),
+        "DescribeTaskDefinition" => definitions::describe(store, &body),
+        "DeregisterTaskDefinition" => definitions::deregister(store, &body),
         other => Err(ApiError::new(
             StatusCode::BAD_REQUEST,
             "UnknownOperationException",

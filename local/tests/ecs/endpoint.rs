@@ -6,7 +6,7 @@ use casting_boot::system::SystemEntropy;
 use casting_core::ports::{Launcher, Run};
 use casting_core::session::TaskStatus;
 use casting_ecs::contract::Stage;
-use casting_local::ecs::Trouble;
+use casting_local::ecs::InjectedFault;
 use serde_json::json;
 
 use crate::fixture::{EcsFixture, image, read, spec};
@@ -15,7 +15,7 @@ async fn keeps_the_contract(fixture: &EcsFixture) {
     let stage = Stage {
         launcher: &fixture.launcher,
         image: image("exec sleep 1000"),
-        fill_up: || fixture.ecs.trouble([Trouble::NoCapacity]),
+        fill_up: || fixture.ecs.inject_faults([InjectedFault::NoCapacity]),
         entropy: &SystemEntropy::new(),
     };
     stage.play().await.unwrap();
@@ -28,7 +28,7 @@ async fn keeps_the_contract(fixture: &EcsFixture) {
 
 #[tokio::test]
 async fn simulated_tasks_pass_the_launcher_contract() {
-    keeps_the_contract(&EcsFixture::imaginary().await).await;
+    keeps_the_contract(&EcsFixture::simulated().await).await;
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn process_tasks_pass_the_launcher_contract() {
 
 #[tokio::test]
 async fn failed_starts_leave_at_most_one_task() {
-    use Trouble::{LostAnswer, NoCapacity, ServerError, Throttled};
+    use InjectedFault::{LostAnswer, NoCapacity, ServerError, Throttled};
     for (name, troubles, is_started) in [
         ("a lost answer", vec![LostAnswer], true),
         ("two lost answers", vec![LostAnswer, LostAnswer], true),
@@ -54,14 +54,14 @@ async fn failed_starts_leave_at_most_one_task() {
         ),
         ("no room", vec![NoCapacity], false),
     ] {
-        let fixture = EcsFixture::imaginary().await;
+        let fixture = EcsFixture::simulated().await;
         let definition = fixture
             .launcher
             .register(&image("true"))
             .await
             .unwrap()
             .unwrap();
-        fixture.ecs.trouble(troubles);
+        fixture.ecs.inject_faults(troubles);
         let run = fixture.launcher.run(&spec(&definition)).await;
         assert_eq!(
             matches!(run, Run::Started(_)),
@@ -74,7 +74,7 @@ async fn failed_starts_leave_at_most_one_task() {
 
 #[tokio::test]
 async fn concurrent_starts_fill_the_limit_exactly() {
-    let fixture = EcsFixture::imaginary().await;
+    let fixture = EcsFixture::simulated().await;
     let definition = fixture
         .launcher
         .register(&image("true"))
@@ -95,7 +95,7 @@ async fn concurrent_starts_fill_the_limit_exactly() {
 
 #[tokio::test]
 async fn simulated_task_emits_an_event_per_transition() {
-    let mut fixture = EcsFixture::imaginary().await;
+    let mut fixture = EcsFixture::simulated().await;
     let definition = fixture
         .launcher
         .register(&image("true"))
@@ -136,7 +136,7 @@ async fn simulated_task_emits_an_event_per_transition() {
 
 #[tokio::test]
 async fn requests_that_ecs_refuses_are_refused() {
-    let fixture = EcsFixture::imaginary().await;
+    let fixture = EcsFixture::simulated().await;
     let run = || {
         fixture
             .client
@@ -185,7 +185,7 @@ async fn requests_that_ecs_refuses_are_refused() {
 
 #[tokio::test]
 async fn lists_are_paged_and_clusters_described() {
-    let fixture = EcsFixture::imaginary().await;
+    let fixture = EcsFixture::simulated().await;
     let definition = fixture
         .launcher
         .register(&image("true"))
@@ -226,7 +226,7 @@ async fn lists_are_paged_and_clusters_described() {
 
 #[tokio::test]
 async fn definition_is_described_until_deregistered() {
-    let fixture = EcsFixture::imaginary().await;
+    let fixture = EcsFixture::simulated().await;
     let arn = fixture
         .launcher
         .register(&image("true"))
@@ -270,7 +270,7 @@ async fn definition_is_described_until_deregistered() {
 
 #[tokio::test]
 async fn stopped_task_is_dropped_after_an_hour() {
-    let fixture = EcsFixture::imaginary().await;
+    let fixture = EcsFixture::simulated().await;
     let definition = fixture
         .launcher
         .register(&image("true"))

@@ -91,10 +91,10 @@ impl Drop for Folder {
 }
 
 impl EcsFixture {
-    pub async fn imaginary() -> Self {
+    pub async fn simulated() -> Self {
         Self::open(
             Folder::new(),
-            |_| Runtime::Imaginary { run_at_once: true },
+            |_| Runtime::Simulated { run_at_once: true },
             None,
         )
         .await

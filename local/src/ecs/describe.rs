@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fleet::{Fleet, State};
 use super::task::{Status, StopCode, Task, Times, id_of};
+use super::task_store::{State, TaskStore};
 use super::wire::ApiError;
 
 /// ECS's bound on the tasks of one request, and on a page of a list.
@@ -12,7 +12,7 @@ const MAX_TASKS: usize = 100;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Looked {
+struct Request {
     cluster: Option<String>,
     clusters: Vec<String>,
     tasks: Vec<String>,
@@ -26,31 +26,31 @@ struct Looked {
     next_token: Option<String>,
 }
 
-pub(super) fn describe(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
-    let asked = read(fleet, body)?;
-    if asked.tasks.is_empty() || asked.tasks.len() > MAX_TASKS {
+pub(super) fn describe(store: &TaskStore, body: Value) -> Result<Value, ApiError> {
+    let request = read(store, body)?;
+    if request.tasks.is_empty() || request.tasks.len() > MAX_TASKS {
         return Err(ApiError::parameter(
             "Tasks can not be empty, and there can be at most 100.",
         ));
     }
-    let with_tags = asked.include.iter().any(|what| what == "TAGS");
-    let state = fleet.lock();
+    let with_tags = request.include.iter().any(|what| what == "TAGS");
+    let state = store.lock();
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
-    for name in &asked.tasks {
-        match find(fleet, &state, name) {
+    for name in &request.tasks {
+        match find(store, &state, name) {
             Some(task) => tasks.push(task.to_json(Times::Epoch, with_tags)),
-            None => failures.push(json!({ "arn": arn_of(fleet, name), "reason": "MISSING" })),
+            None => failures.push(json!({ "arn": arn_of(store, name), "reason": "MISSING" })),
         }
     }
     Ok(json!({ "tasks": tasks, "failures": failures }))
 }
 
-pub(super) fn list(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
-    let asked = read(fleet, body)?;
-    if asked.started_by.is_some() && asked.family.is_some() {
+pub(super) fn list(store: &TaskStore, body: Value) -> Result<Value, ApiError> {
+    let request = read(store, body)?;
+    if request.started_by.is_some() && request.family.is_some() {
         return Err(ApiError::parameter("startedBy must be the only filter."));
     }
-    let wants_stopped = match asked.desired_status.as_deref() {
+    let wants_stopped = match request.desired_status.as_deref() {
         None | Some("RUNNING" | "PENDING") => false,
         Some("STOPPED") => true,
         Some(other) => {
@@ -61,21 +61,21 @@ pub(super) fn list(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     };
     let fits = |task: &&Task| {
         task.progress.is_to_stop == wants_stopped
-            && asked
+            && request
                 .started_by
                 .as_ref()
                 .is_none_or(|name| task.started_by.as_ref() == Some(name))
-            && asked
+            && request
                 .family
                 .as_ref()
                 .is_none_or(|name| task.family == *name)
-            && asked
+            && request
                 .next_token
                 .as_ref()
                 .is_none_or(|last| task.arn > *last)
     };
-    let limit = asked.max_results.unwrap_or(MAX_TASKS).clamp(1, MAX_TASKS);
-    let state = fleet.lock();
+    let limit = request.max_results.unwrap_or(MAX_TASKS).clamp(1, MAX_TASKS);
+    let state = store.lock();
     let mut found = state
         .tasks
         .values()
@@ -89,16 +89,16 @@ pub(super) fn list(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     })
 }
 
-pub(super) fn stop(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
-    let asked = read(fleet, body)?;
-    let known = find(fleet, &fleet.lock(), &asked.task).map(|task| task.arn.clone());
+pub(super) fn stop(store: &TaskStore, body: Value) -> Result<Value, ApiError> {
+    let request = read(store, body)?;
+    let known = find(store, &store.lock(), &request.task).map(|task| task.arn.clone());
     let arn = known.ok_or_else(|| ApiError::parameter("The referenced task was not found."))?;
-    fleet.stop(
+    store.stop(
         &arn,
         StopCode::UserInitiated,
-        asked.reason.as_deref().unwrap_or("Task stopped by user"),
+        request.reason.as_deref().unwrap_or("Task stopped by user"),
     );
-    let task = fleet
+    let task = store
         .lock()
         .tasks
         .get(&arn)
@@ -106,17 +106,17 @@ pub(super) fn stop(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
     Ok(json!({ "task": task }))
 }
 
-pub(super) fn describe_clusters(fleet: &Fleet, body: Value) -> Result<Value, ApiError> {
-    let asked: Looked = ApiError::read(body)?;
-    let names = if asked.clusters.is_empty() {
+pub(super) fn describe_clusters(store: &TaskStore, body: Value) -> Result<Value, ApiError> {
+    let request: Request = ApiError::read(body)?;
+    let names = if request.clusters.is_empty() {
         vec!["default".to_owned()]
     } else {
-        asked.clusters
+        request.clusters
     };
     let (ours, others): (Vec<_>, Vec<_>) = names
         .into_iter()
-        .partition(|name| id_of(name) == fleet.options.cluster);
-    let state = fleet.lock();
+        .partition(|name| id_of(name) == store.options.cluster);
+    let state = store.lock();
     let count = |running: bool| {
         state
             .tasks
@@ -126,8 +126,8 @@ pub(super) fn describe_clusters(fleet: &Fleet, body: Value) -> Result<Value, Api
     };
     let cluster = || {
         json!({
-            "clusterArn": fleet.arn(&format!("cluster/{}", fleet.options.cluster)),
-            "clusterName": fleet.options.cluster,
+            "clusterArn": store.arn(&format!("cluster/{}", store.options.cluster)),
+            "clusterName": store.options.cluster,
             "status": "ACTIVE",
             "runningTasksCount": count(true),
             "pendingTasksCount": count(false),
@@ -143,15 +143,15 @@ pub(super) fn describe_clusters(fleet: &Fleet, body: Value) -> Result<Value, Api
     )
 }
 
-fn read(fleet: &Fleet, body: Value) -> Result<Looked, ApiError> {
-    let asked: Looked = ApiError::read(body)?;
-    check_cluster(fleet, asked.cluster.as_deref())?;
-    Ok(asked)
+fn read(store: &TaskStore, body: Value) -> Result<Request, ApiError> {
+    let request: Request = ApiError::read(body)?;
+    check_cluster(store, request.cluster.as_deref())?;
+    Ok(request)
 }
 
 /// There is one cluster, by name or ARN; without a name ECS means `default`.
-pub(super) fn check_cluster(fleet: &Fleet, name: Option<&str>) -> Result<(), ApiError> {
-    let is_ours = id_of(name.unwrap_or("default")) == fleet.options.cluster;
+pub(super) fn check_cluster(store: &TaskStore, name: Option<&str>) -> Result<(), ApiError> {
+    let is_ours = id_of(name.unwrap_or("default")) == store.options.cluster;
     if is_ours {
         Ok(())
     } else {
@@ -159,15 +159,15 @@ pub(super) fn check_cluster(fleet: &Fleet, name: Option<&str>) -> Result<(), Api
     }
 }
 
-fn find<'a>(fleet: &Fleet, state: &'a State, name: &str) -> Option<&'a Task> {
-    state.tasks.get(&arn_of(fleet, name))
+fn find<'a>(store: &TaskStore, state: &'a State, name: &str) -> Option<&'a Task> {
+    state.tasks.get(&arn_of(store, name))
 }
 
 /// Tasks may be named by ARN or by its last part.
-fn arn_of(fleet: &Fleet, name: &str) -> String {
+fn arn_of(store: &TaskStore, name: &str) -> String {
     if name.starts_with("arn:") {
         name.to_owned()
     } else {
-        fleet.arn(&format!("task/{}/{name}", fleet.options.cluster))
+        store.arn(&format!("task/{}/{name}", store.options.cluster))
     }
 }

@@ -1,4 +1,4 @@
-//! Owns what the container app is told: the one place of it that reads the environment. Must not know what is done with it.
+//! Owns the settings of the container app: the only place of it that reads the environment. Must not know how they are used.
 
 use std::path::PathBuf;
 
@@ -28,23 +28,23 @@ const NETWORK: &str = "CAST_NETWORK";
 
 /// Where a session's container is.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ContainerRef {
     /// See [`SOCKET`].
     pub socket: PathBuf,
     /// The session (`CAST_SESSION_ID`).
     pub session: SessionId,
 }
 
-impl Place {
+impl ContainerRef {
     /// Reads the environment.
     ///
     /// # Errors
     /// The first variable that is missing or wrong.
     pub(super) fn from_environment() -> anyhow::Result<Self> {
-        let session = SessionId::parse(&told("CAST_SESSION_ID")?)
+        let session = SessionId::parse(&required_variable("CAST_SESSION_ID")?)
             .context("CAST_SESSION_ID must hold a session id")?;
         Ok(Self {
-            socket: told(SOCKET)?.into(),
+            socket: required_variable(SOCKET)?.into(),
             session,
         })
     }
@@ -55,11 +55,11 @@ impl Place {
     }
 }
 
-/// What the app is told.
+/// The settings of the container app.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ContainerEnv {
     /// Where the container is.
-    pub place: Place,
+    pub place: ContainerRef,
     /// See [`IMAGE`].
     pub image: String,
     /// See [`COMMAND`].
@@ -82,18 +82,18 @@ pub struct Told {
     pub files: Option<(String, String)>,
 }
 
-impl Told {
+impl ContainerEnv {
     /// Reads the environment.
     ///
     /// # Errors
     /// The first variable that is missing or wrong.
     pub(super) fn from_environment() -> anyhow::Result<Self> {
         let list = |name: &'static str| -> anyhow::Result<Vec<String>> {
-            serde_json::from_str(&told(name)?).with_context(|| {
+            serde_json::from_str(&required_variable(name)?).with_context(|| {
                 format!("the environment variable {name} must hold a JSON list of texts")
             })
         };
-        let limits = told(LIMITS)?;
+        let limits = required_variable(LIMITS)?;
         let (cpu, memory) = limits
             .split_once(' ')
             .and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?)))
@@ -106,17 +106,17 @@ impl Told {
         };
         let (inside, network) = (given(PROFILE_PATH), given(NETWORK));
         Ok(Self {
-            files: told(PROFILE_PATH).ok().zip(inside),
+            files: required_variable(PROFILE_PATH).ok().zip(inside),
             network,
-            place: Place::from_environment()?,
-            image: told(IMAGE)?,
+            place: ContainerRef::from_environment()?,
+            image: required_variable(IMAGE)?,
             command: list(COMMAND)?,
             environment,
             inner_port: inner_port()?,
             port: port("PORT")?,
             cpu: cpu.context("the CPU units must be a number")?,
             memory: memory.context("the memory must be a number")?,
-            folder: told(FOLDER)?,
+            folder: required_variable(FOLDER)?,
         })
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn inner_port() -> anyhow::Result<u16> {
 }
 
 fn port(name: &'static str) -> anyhow::Result<u16> {
-    told(name)?
+    required_variable(name)?
         .parse()
         .with_context(|| format!("the environment variable {name} must hold a port"))
 }
@@ -142,8 +142,8 @@ pub(super) fn name_of(session: &str) -> String {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the container app is a program of its own, and this is where it reads what it is told"
+    reason = "the container app is a program of its own, and this is where it reads its settings"
 )]
-fn told(name: &'static str) -> anyhow::Result<String> {
+fn required_variable(name: &'static str) -> anyhow::Result<String> {
     std::env::var(name).with_context(|| format!("the environment variable {name} is not set"))
 }

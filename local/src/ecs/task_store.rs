@@ -1,4 +1,4 @@
-//! Owns all tasks and every change of one: a change counts up the version, is written down, and is told as an event, in this order and under
+//! Owns all tasks and every change of one: a change increments the version, is written to the journal, and is emitted as an event, in this order and under
 //! one lock. Must not know the wire format of requests.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -15,13 +15,13 @@ use tokio::sync::{oneshot, watch};
 use super::definitions::Definition;
 use super::journal::{Journal, Line};
 use super::task::{Process, Progress, Status, StopCode, Task};
-use super::{EcsOptions, Runtime, Trouble, proc_table};
+use super::{EcsOptions, InjectedFault, Runtime, proc_table};
 
 /// How long a stopped task can be seen, in seconds; so it is in ECS.
 const STOPPED_SECONDS: u64 = 3600;
 
 /// All tasks.
-pub(super) struct Fleet {
+pub(super) struct TaskStore {
     pub options: EcsOptions,
     pub clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -30,7 +30,7 @@ pub(super) struct Fleet {
     live: watch::Sender<usize>,
 }
 
-impl std::fmt::Debug for Fleet {
+impl std::fmt::Debug for TaskStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fleet")
             .field("options", &self.options)
@@ -47,7 +47,7 @@ pub(super) struct State {
     pub definitions: BTreeMap<String, BTreeMap<u32, Definition>>,
     /// What each client token stands for: a digest of the parameters, and the tasks.
     pub tokens: HashMap<String, (String, Vec<String>)>,
-    pub troubles: VecDeque<Trouble>,
+    pub injected: VecDeque<InjectedFault>,
     pub max_tasks: Option<usize>,
     /// How long a task takes before its process starts.
     pub start_delay: Duration,
@@ -80,7 +80,7 @@ impl State {
     }
 }
 
-impl Fleet {
+impl TaskStore {
     pub(super) fn open(
         options: EcsOptions,
         clock: Arc<dyn Clock>,
@@ -108,7 +108,7 @@ impl Fleet {
         }
         state.stopped.make_contiguous().sort();
         let (events, received) = mpsc::unbounded_channel();
-        let fleet = Self {
+        let store = Self {
             options,
             clock,
             entropy,
@@ -116,10 +116,10 @@ impl Fleet {
             state: Mutex::new(state),
             live: watch::Sender::new(0),
         };
-        fleet.settle_leftovers();
-        fleet.forget_old();
-        fleet.compact()?;
-        Ok((fleet, received))
+        store.settle_leftovers();
+        store.forget_old();
+        store.compact()?;
+        Ok((store, received))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -293,7 +293,7 @@ impl Fleet {
         });
         match (state.stops.remove(arn), &self.options.runtime) {
             (Some(stop), _) => drop(stop),
-            (None, Runtime::Imaginary { .. }) => self.change(state, arn, |progress, now| {
+            (None, Runtime::Simulated { .. }) => self.change(state, arn, |progress, now| {
                 progress.exit_code = progress.started_at.map(|_| 143);
                 finish(progress, now);
             }),

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::definitions::{self, Definition, Pair};
-use super::fleet::{Fleet, State};
-use super::looks::check_cluster;
+use super::describe::check_cluster;
 use super::processes::{self, Order, PROFILE_PATH, Processes};
 use super::task::{Progress, Task, Times};
+use super::task_store::{State, TaskStore};
 use super::wire::ApiError;
-use super::{Runtime, Trouble};
+use super::{InjectedFault, Runtime};
 use crate::confine;
 
 /// ECS's words when Fargate has no room.
@@ -87,21 +87,21 @@ struct ContainerOverride {
     environment: Vec<Pair>,
 }
 
-pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
+pub(super) fn run(store: &Arc<TaskStore>, body: &Value) -> Result<Value, ApiError> {
     let start: Start = ApiError::read(body.clone())?;
-    check_cluster(fleet, start.cluster.as_deref())?;
+    check_cluster(store, start.cluster.as_deref())?;
     check(&start, body)?;
-    fleet.forget_old();
-    let mut state = fleet.lock();
+    store.forget_old();
+    let mut state = store.lock();
     let state = &mut *state;
     if state.is_closed {
         return Err(ApiError::server());
     }
-    let trouble = state.troubles.pop_front();
-    match trouble {
-        Some(Trouble::Throttled) => return Err(ApiError::throttling()),
-        Some(Trouble::ServerError) => return Err(ApiError::server()),
-        Some(Trouble::NoCapacity | Trouble::LostAnswer) | None => {}
+    let inject_faults = state.injected.pop_front();
+    match inject_faults {
+        Some(InjectedFault::Throttled) => return Err(ApiError::throttling()),
+        Some(InjectedFault::ServerError) => return Err(ApiError::server()),
+        Some(InjectedFault::NoCapacity | InjectedFault::LostAnswer) | None => {}
     }
     let digest = start.client_token.as_ref().map(|_| digest_of(body));
     if let Some((seen, arns)) = start
@@ -121,9 +121,9 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
         return Err(ApiError::client("TaskDefinition is inactive"));
     }
     let definition = definition.clone();
-    let order = match &fleet.options.runtime {
+    let order = match &store.options.runtime {
         Runtime::Processes(processes) => Some(order(&start, &definition, processes)?),
-        Runtime::Imaginary { .. } => None,
+        Runtime::Simulated { .. } => None,
     };
     let known = [definition.container.name.as_str(), GATE_CONTAINER];
     if let Some(other) = start
@@ -144,7 +144,7 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
         .values()
         .filter(|task| !task.is_stopped())
         .count();
-    let room = if trouble == Some(Trouble::NoCapacity) {
+    let room = if inject_faults == Some(InjectedFault::NoCapacity) {
         0
     } else {
         state
@@ -156,7 +156,7 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
     for _ in 0..count.min(room) {
         let order = order.clone();
         arns.push(add(
-            fleet,
+            store,
             state,
             &start,
             &definition,
@@ -166,15 +166,15 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
         ));
     }
     let answer = answer(state, &arns, count - arns.len());
-    if let Runtime::Imaginary { run_at_once: true } = fleet.options.runtime {
+    if let Runtime::Simulated { run_at_once: true } = store.options.runtime {
         for arn in &arns {
-            fleet.change(state, arn, |progress, now| {
+            store.change(state, arn, |progress, now| {
                 progress.status = super::task::Status::Running;
                 progress.started_at = Some(now);
             });
         }
     }
-    if trouble == Some(Trouble::LostAnswer) {
+    if inject_faults == Some(InjectedFault::LostAnswer) {
         Err(ApiError::server())
     } else {
         Ok(answer)
@@ -183,7 +183,7 @@ pub(super) fn run(fleet: &Arc<Fleet>, body: &Value) -> Result<Value, ApiError> {
 
 /// Adds one task and gives it to the runtime.
 fn add(
-    fleet: &Arc<Fleet>,
+    store: &Arc<TaskStore>,
     state: &mut State,
     start: &Start,
     definition: &Definition,
@@ -191,10 +191,10 @@ fn add(
     token: Option<(String, String)>,
     body: &Value,
 ) -> String {
-    let cluster = &fleet.options.cluster;
+    let cluster = &store.options.cluster;
     let task = Task {
-        arn: fleet.arn(&format!("task/{cluster}/{}", fleet.draw_id())),
-        cluster: fleet.arn(&format!("cluster/{cluster}")),
+        arn: store.arn(&format!("task/{cluster}/{}", store.draw_id())),
+        cluster: store.arn(&format!("cluster/{cluster}")),
         definition: definition.arn.clone(),
         family: definition.family.clone(),
         cpu: definition.cpu.clone(),
@@ -214,18 +214,18 @@ fn add(
         },
         container: definition.container.name.clone(),
         image: definition.container.image.clone(),
-        created_at: fleet.clock.now(),
+        created_at: store.clock.now(),
         progress: Progress::default(),
     };
     let arn = task.arn.clone();
-    match (&fleet.options.runtime, order) {
-        (Runtime::Imaginary { .. }, _) | (_, None) => fleet.add(state, task, None),
+    match (&store.options.runtime, order) {
+        (Runtime::Simulated { .. }, _) | (_, None) => store.add(state, task, None),
         (Runtime::Processes(processes), Some(order)) => {
             let (stop, stopped) = oneshot::channel();
-            fleet.add(state, task, Some(stop));
+            store.add(state, task, Some(stop));
             let delay = state.start_delay;
             let carried = processes::carry(
-                Arc::clone(fleet),
+                Arc::clone(store),
                 processes.as_ref().clone(),
                 arn.clone(),
                 order,

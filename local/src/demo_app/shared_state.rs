@@ -13,13 +13,13 @@ use super::pad::{Edit, Outcome, Pad};
 
 /// The file with the pad, where files are kept.
 const PAD_FILE: &str = "pad.txt";
-/// How many messages a slow window may fall behind before it is told the pad anew.
+/// How many messages a slow window may fall behind before the pad is sent to it again.
 const BACKLOG: usize = 32;
 
-/// What windows are told.
+/// A message to the windows.
 #[derive(Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-pub enum News<'a> {
+pub enum Update<'a> {
     /// To a window that has just come: which one it is, and how things stand.
     Hello {
         /// The window's number.
@@ -30,7 +30,7 @@ pub enum News<'a> {
         text: &'a str,
     },
     /// Every second.
-    Tick(Moment),
+    Tick(Status),
     /// The pad has changed, or an edit changed nothing.
     Pad {
         /// The pad's revision.
@@ -46,7 +46,7 @@ pub enum News<'a> {
 
 /// How things stand now.
 #[derive(Clone, Copy, Serialize)]
-pub struct Moment {
+pub struct Status {
     /// The session's clock, in milliseconds since 1970.
     pub clock: u64,
     /// How many windows are open.
@@ -58,43 +58,43 @@ pub struct Moment {
 }
 
 /// What all windows share.
-pub struct Room {
+pub struct SharedState {
     started: Instant,
     kept_in: Option<PathBuf>,
-    inside: Mutex<Inside>,
-    news: broadcast::Sender<Arc<str>>,
+    inner: Mutex<Inner>,
+    updates: broadcast::Sender<Arc<str>>,
 }
 
 #[derive(Default)]
-struct Inside {
+struct Inner {
     pad: Pad,
     windows: usize,
     last_number: u64,
     ends_at: Option<Instant>,
 }
 
-impl Room {
+impl SharedState {
     /// A room that opens now, with the pad that is kept in `folder`.
     pub fn new(time_limit: Option<Duration>, folder: Option<&Path>) -> Self {
         let kept_in = folder.map(|folder| folder.join(PAD_FILE));
         let pad = kept_in.as_deref().map(Pad::read).unwrap_or_default();
-        let inside = Mutex::new(Inside {
+        let inner = Mutex::new(Inner {
             pad,
-            ..Inside::default()
+            ..Inner::default()
         });
-        let room = Self {
+        let shared_state = Self {
             started: Instant::now(),
             kept_in,
-            inside,
-            news: broadcast::channel(BACKLOG).0,
+            inner,
+            updates: broadcast::channel(BACKLOG).0,
         };
-        room.begin(time_limit);
-        room
+        shared_state.begin(time_limit);
+        shared_state
     }
 
     /// From now on, the app may run for so long.
     pub fn begin(&self, time_limit: Option<Duration>) {
-        self.inside().ends_at = time_limit.map(|limit| Instant::now() + limit);
+        self.inner().ends_at = time_limit.map(|limit| Instant::now() + limit);
     }
 
     /// Tells every window the time each second.
@@ -105,107 +105,108 @@ impl Room {
         );
         loop {
             seconds.tick().await;
-            self.tell(&News::Tick(self.moment()));
+            self.broadcast(&Update::Tick(self.status()));
         }
     }
 
-    /// A new window: what it is told first, and where it hears the rest.
+    /// A new window, its first message, and the channel of all later ones.
     pub fn join(self: &Arc<Self>) -> (Window, Arc<str>, broadcast::Receiver<Arc<str>>) {
-        let mut inside = self.inside();
-        inside.windows += 1;
-        inside.last_number += 1;
-        let me = inside.last_number;
-        let hello = spell(&News::Hello {
+        let mut inner = self.inner();
+        inner.windows += 1;
+        inner.last_number += 1;
+        let me = inner.last_number;
+        let hello = to_json(&Update::Hello {
             me,
-            rev: inside.pad.rev,
-            text: &inside.pad.text,
+            rev: inner.pad.rev,
+            text: &inner.pad.text,
         });
-        let news = self.news.subscribe();
-        drop(inside);
-        self.tell(&News::Tick(self.moment()));
+        let updates = self.updates.subscribe();
+        drop(inner);
+        self.broadcast(&Update::Tick(self.status()));
         (
             Window {
-                room: self.clone(),
+                shared_state: self.clone(),
                 number: me,
             },
             hello,
-            news,
+            updates,
         )
     }
 
     /// How things stand now.
-    pub fn moment(&self) -> Moment {
-        let inside = self.inside();
-        Moment {
+    pub fn status(&self) -> Status {
+        let inner = self.inner();
+        Status {
             clock: milliseconds_since_1970(),
-            windows: inside.windows,
+            windows: inner.windows,
             uptime: self.started.elapsed().as_secs(),
-            left: inside
+            left: inner
                 .ends_at
                 .map(|at| at.saturating_duration_since(Instant::now()).as_secs()),
         }
     }
 
-    fn tell(&self, news: &News<'_>) {
+    fn broadcast(&self, updates: &Update<'_>) {
         // Nobody hears it when no window is open; that is no error.
-        let _ = self.news.send(spell(news));
+        let _ = self.updates.send(to_json(updates));
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
         // What is inside is whole after every statement, so a panic elsewhere has not harmed it.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One open window; closes when dropped.
 pub struct Window {
-    room: Arc<Room>,
+    shared_state: Arc<SharedState>,
     number: u64,
 }
 
 impl Window {
     /// Applies an edit and tells every window, in the order in which the pad took them; an answer is for this window alone.
     pub fn write(&self, edit: Edit) -> Option<Arc<str>> {
-        let mut inside = self.room.inside();
-        match inside.pad.write(edit) {
+        let mut inner = self.shared_state.inner();
+        match inner.pad.write(edit) {
             Outcome::Kept => {
-                if let Some(file) = &self.room.kept_in
-                    && let Err(error) = std::fs::write(file, &inside.pad.text)
+                if let Some(file) = &self.shared_state.kept_in
+                    && let Err(error) = std::fs::write(file, &inner.pad.text)
                 {
                     eprintln!("demo-app: the pad cannot be kept: {error}");
                 }
-                self.room.tell(&News::Pad {
-                    rev: inside.pad.rev,
-                    text: &inside.pad.text,
+                self.shared_state.broadcast(&Update::Pad {
+                    rev: inner.pad.rev,
+                    text: &inner.pad.text,
                     by: self.number,
                 });
                 None
             }
-            Outcome::TooLong => Some(spell(&News::Full)),
+            Outcome::TooLong => Some(to_json(&Update::Full)),
         }
     }
 
     /// The pad as it stands, for a window that fell behind.
     pub fn catch_up(&self) -> Arc<str> {
-        let inside = self.room.inside();
-        spell(&News::Hello {
+        let inner = self.shared_state.inner();
+        to_json(&Update::Hello {
             me: self.number,
-            rev: inside.pad.rev,
-            text: &inside.pad.text,
+            rev: inner.pad.rev,
+            text: &inner.pad.text,
         })
     }
 }
 
 impl Drop for Window {
     fn drop(&mut self) {
-        self.room.inside().windows -= 1;
-        self.room.tell(&News::Tick(self.room.moment()));
+        self.shared_state.inner().windows -= 1;
+        self.shared_state
+            .broadcast(&Update::Tick(self.shared_state.status()));
     }
 }
 
-fn spell(news: &News<'_>) -> Arc<str> {
+fn to_json(updates: &Update<'_>) -> Arc<str> {
     // Numbers and strings always make JSON.
-    serde_json::to_string(news).unwrap_or_default().into()
+    serde_json::to_string(updates).unwrap_or_default().into()
 }
 
 #[expect(
@@ -229,13 +230,13 @@ mod tests {
 
     #[tokio::test]
     async fn edits_reach_every_window() {
-        let room = Arc::new(Room::new(Some(Duration::from_secs(60)), None));
-        let (one, hello, mut heard_by_one) = room.join();
+        let shared_state = Arc::new(SharedState::new(Some(Duration::from_secs(60)), None));
+        let (one, hello, mut heard_by_one) = shared_state.join();
         assert_eq!(
             read(&hello),
             serde_json::json!({ "is": "hello", "me": 1, "rev": 0, "text": "" })
         );
-        let (two, _, mut heard_by_two) = room.join();
+        let (two, _, mut heard_by_two) = shared_state.join();
         assert!(
             two.write(Edit {
                 base: 0,
@@ -265,18 +266,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn time_and_open_windows_are_counted() {
-        let room = Arc::new(Room::new(Some(Duration::from_secs(60)), None));
-        let (one, _, _) = room.join();
-        let two = room.join();
+        let shared_state = Arc::new(SharedState::new(Some(Duration::from_secs(60)), None));
+        let (one, _, _) = shared_state.join();
+        let two = shared_state.join();
         tokio::time::advance(Duration::from_secs(5)).await;
-        let moment = room.moment();
+        let status = shared_state.status();
         assert_eq!(
-            (moment.windows, moment.uptime, moment.left),
+            (status.windows, status.uptime, status.left),
             (2, 5, Some(55))
         );
         drop((one, two));
         tokio::time::advance(Duration::from_secs(100)).await;
-        let moment = room.moment();
-        assert_eq!((moment.windows, moment.left), (0, Some(0)));
+        let status = shared_state.status();
+        assert_eq!((status.windows, status.left), (0, Some(0)));
     }
 }
