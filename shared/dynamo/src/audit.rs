@@ -6,10 +6,10 @@ use casting_core::ports::{Fault, Page};
 
 use crate::fault::refused;
 use crate::names;
-use crate::read::{Stretch, after_id, page_size};
+use crate::read::{QueryRange, after_id, page_size};
 use crate::rows::{AuditRow, from_item, text, to_item};
 use crate::store::DynamoStore;
-use crate::write::{self, Clause};
+use crate::write::{self, Condition};
 
 /// The part of a transaction that adds the entry.
 pub fn part(
@@ -18,7 +18,12 @@ pub fn part(
     audit: &Audit,
 ) -> Result<TransactWriteItem, Fault> {
     let row = to_item(what, &AuditRow::new(what, audit)?)?;
-    write::put(what, &store.tables.audit, row, Clause::when(names::IS_NEW))
+    write::put(
+        what,
+        &store.tables.audit,
+        row,
+        Condition::when(names::IS_NEW),
+    )
 }
 
 pub async fn add(store: &DynamoStore, audit: &Audit) -> Result<(), Fault> {
@@ -28,7 +33,7 @@ pub async fn add(store: &DynamoStore, audit: &Audit) -> Result<(), Fault> {
             WHAT,
             &store.tables.audit,
             to_item(WHAT, &AuditRow::new(WHAT, audit)?)?,
-            Clause::when(names::IS_NEW),
+            Condition::when(names::IS_NEW),
         )
         .await?;
     Ok(())
@@ -54,19 +59,19 @@ pub async fn page(
 ) -> Result<Page<Audit>, Fault> {
     const WHAT: &str = "list audit entries";
     let table = &store.tables.audit;
-    let mut stretch = match target {
-        None => Stretch::new(table, None, names::OF_KIND).value(":kind", text(names::AUDIT)),
-        Some(target) => Stretch::new(table, Some(names::BY_TARGET), names::OF_TARGET)
+    let mut range = match target {
+        None => QueryRange::new(table, None, names::OF_KIND).value(":kind", text(names::AUDIT)),
+        Some(target) => QueryRange::new(table, Some(names::BY_TARGET), names::OF_TARGET)
             .value(":target", text(target)),
     };
-    stretch.newest_first = true;
+    range.newest_first = true;
     if let Some(after) = after {
         let id = AuditId::parse(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
         let mut start = after_id(names::AUDIT, id.as_str());
         start.extend(target.map(|target| (names::TARGET.to_owned(), text(target))));
-        stretch.after = Some(start);
+        range.after = Some(start);
     }
-    let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
+    let (items, more) = store.query(WHAT, &range, Some(page_size(limit))).await?;
     let entry = |item| from_item::<AuditRow>(WHAT, item)?.into_audit(WHAT);
     let items = items
         .into_iter()

@@ -12,21 +12,21 @@ use casting_core::ports::{Created, Fault, Page, Replaced, Saved};
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::audit;
-use crate::call::Refusal;
 use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::{Stretch, after_id, page_size};
+use crate::read::{QueryRange, after_id, page_size};
+use crate::retry::ConditionFailure;
 use crate::rows::{
     CastRow, Item, KeyRow, WordRow, from_item, key, name_sort, number, text, to_item, to_value,
 };
 use crate::store::DynamoStore;
-use crate::write::{self, Clause};
+use crate::write::{self, Condition};
 
 pub async fn by_key(store: &DynamoStore, key: &CastKey) -> Result<Option<Cast>, Fault> {
     const WHAT: &str = "find a cast by its key";
-    let stretch = Stretch::new(&store.tables.casts, Some(names::BY_KEY), names::OF_KEY)
+    let range = QueryRange::new(&store.tables.casts, Some(names::BY_KEY), names::OF_KEY)
         .value(":key", text(key.as_str()));
-    let (items, _) = store.query(WHAT, &stretch, None).await?;
+    let (items, _) = store.query(WHAT, &range, None).await?;
     let (claims, casts): (Vec<Item>, Vec<Item>) = items
         .into_iter()
         .partition(|item| !item.contains_key(names::KIND));
@@ -71,16 +71,16 @@ pub async fn page(
         CastOrder::Name => (names::BY_NAME, names::NAME_SORT),
         CastOrder::Made => (names::BY_MADE, names::CREATED_AT),
     };
-    let mut stretch = Stretch::new(&store.tables.casts, Some(index), names::OF_KIND)
+    let mut range = QueryRange::new(&store.tables.casts, Some(index), names::OF_KIND)
         .value(":kind", text(names::CAST));
-    stretch.newest_first = query.backwards;
+    range.newest_first = query.backwards;
     if let Some(after) = after {
-        stretch.after = Some(
+        range.after = Some(
             read_cursor(query.order, sort, after)
                 .ok_or_else(|| refused(WHAT, "not a page of ours"))?,
         );
     }
-    let (rows, next) = store.rows::<CastRow>(WHAT, &stretch, limit).await?;
+    let (rows, next) = store.rows::<CastRow>(WHAT, &range, limit).await?;
     let next = next.and_then(|key| cursor(&key, sort));
     Ok(Page {
         items: rows.into_iter().map(Cast::from).collect(),
@@ -95,11 +95,11 @@ const FIRST_IDS: u32 = 20;
 pub async fn ids_from(store: &DynamoStore, prefix: &str) -> Result<Vec<CastId>, Fault> {
     const WHAT: &str = "find casts by how their ids begin";
     let (index, condition) = (Some(names::BY_KIND), names::OF_KIND_FROM);
-    let stretch = Stretch::new(&store.tables.casts, index, condition)
+    let range = QueryRange::new(&store.tables.casts, index, condition)
         .value(":kind", text(names::CAST))
         .value(":from", text(prefix));
     let (keys, _) = store
-        .query(WHAT, &stretch, Some(page_size(FIRST_IDS)))
+        .query(WHAT, &range, Some(page_size(FIRST_IDS)))
         .await?;
     let ids = keys
         .iter()
@@ -116,7 +116,7 @@ async fn found_by(
 ) -> Result<Page<Cast>, Fault> {
     const WHAT: &str = "search for casts";
     let prefix = names::word_prefix(word);
-    let mut stretch = Stretch::new(
+    let mut range = QueryRange::new(
         &store.tables.casts,
         Some(names::BY_KIND),
         names::OF_KIND_FROM,
@@ -128,9 +128,9 @@ async fn found_by(
         if !is_ours {
             return Err(refused(WHAT, "not a page of ours"));
         }
-        stretch.after = Some(after_id(names::WORD, after));
+        range.after = Some(after_id(names::WORD, after));
     }
-    let (keys, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
+    let (keys, more) = store.query(WHAT, &range, Some(page_size(limit))).await?;
     let ids: Vec<&str> = keys
         .iter()
         .filter_map(|key| key.get(names::ID)?.as_s().ok().map(String::as_str))
@@ -191,7 +191,12 @@ pub async fn create(
     const WHAT: &str = "create a cast";
     let row = to_item(WHAT, &CastRow::from(cast))?;
     let mut parts = vec![
-        write::put(WHAT, &store.tables.casts, row, Clause::when(names::IS_NEW))?,
+        write::put(
+            WHAT,
+            &store.tables.casts,
+            row,
+            Condition::when(names::IS_NEW),
+        )?,
         claim_key(WHAT, store, cast)?,
     ];
     parts.extend(moved_words(
@@ -206,10 +211,10 @@ pub async fn create(
             .map(|audit| audit::part(WHAT, store, audit))
             .transpose()?,
     );
-    let Err(refusal) = store.transact(WHAT, parts).await? else {
+    let Err(failure) = store.transact(WHAT, parts).await? else {
         return Ok(Created::Done);
     };
-    match (key_owner(WHAT, &refusal, 1)?, refusal.failed(0)) {
+    match (key_owner(WHAT, &failure, 1)?, failure.failed(0)) {
         // The very cast, written by a call before this one.
         (Some(owner), Some(_)) if owner == cast.id => Ok(Created::Done),
         (Some(_), _) => Ok(Created::KeyTaken),
@@ -226,18 +231,18 @@ pub async fn replace(
 ) -> Result<Replaced, Fault> {
     const WHAT: &str = "change a cast";
     let table = &store.tables.casts;
-    let (update, clause) = match change {
-        CounterChange::Keep => (names::SET_CONFIG, Clause::when(names::IS_VERSION)),
+    let (update, condition) = match change {
+        CounterChange::Keep => (names::SET_CONFIG, Condition::when(names::IS_VERSION)),
         CounterChange::Set(remaining) => (
             names::SET_CONFIG_AND_COUNTER,
-            Clause::when(names::IS_VERSION_AND_COUNTER)
+            Condition::when(names::IS_VERSION_AND_COUNTER)
                 .value(":seen", number(before.counter.remaining))
                 .value(":remaining", number(remaining))
                 .value(":epoch", number(after.counter.epoch)),
         ),
         CounterChange::Add(added) => (
             names::SET_CONFIG_AND_ADD,
-            Clause::when(names::IS_VERSION_AND_FITS)
+            Condition::when(names::IS_VERSION_AND_FITS)
                 .value(":least", number(added.min(0).unsigned_abs()))
                 .value(
                     ":most",
@@ -246,7 +251,7 @@ pub async fn replace(
                 .value(":added", number(added)),
         ),
     };
-    let clause = clause
+    let condition = condition
         .value(":version", number(before.version))
         .value(":after", number(after.version))
         .value(":key", text(after.settings.key.as_str()))
@@ -258,7 +263,7 @@ pub async fn replace(
         table,
         key(names::ID, after.id.as_str()),
         update,
-        clause,
+        condition,
     )?];
     let (key_before, key_after) = (&before.settings.key, &after.settings.key);
     if key_before != key_after {
@@ -292,13 +297,13 @@ pub async fn replace(
             .map(|audit| audit::part(WHAT, store, audit))
             .transpose()?,
     );
-    let Err(refusal) = store.transact(WHAT, parts).await? else {
+    let Err(failure) = store.transact(WHAT, parts).await? else {
         return Ok(Replaced::Done);
     };
-    if refusal.failed(0).is_some() {
+    if failure.failed(0).is_some() {
         return Ok(Replaced::Stale);
     }
-    match key_owner(WHAT, &refusal, 1)? {
+    match key_owner(WHAT, &failure, 1)? {
         Some(_) => Ok(Replaced::KeyTaken),
         None => Err(corrupt(WHAT, "the old key belongs to another cast")),
     }
@@ -310,7 +315,7 @@ pub async fn delete(
     audit: Option<&Audit>,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "delete a cast";
-    let is_version = Clause::when(names::IS_VERSION).value(":version", number(cast.version));
+    let is_version = Condition::when(names::IS_VERSION).value(":version", number(cast.version));
     let row = write::delete(
         WHAT,
         &store.tables.casts,
@@ -335,7 +340,7 @@ pub async fn delete(
     );
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Saved::Done),
-        Err(refusal) if refusal.failed(0).is_some() => Ok(Saved::Stale),
+        Err(failure) if failure.failed(0).is_some() => Ok(Saved::Stale),
         Err(_) => Err(corrupt(WHAT, "the key belongs to another cast")),
     }
 }
@@ -357,7 +362,7 @@ fn moved_words(
             what,
             table,
             key(names::ID, names::word(word, cast)),
-            Clause::none(),
+            Condition::none(),
         )
     });
     let new = after.iter().filter(|word| !before.contains(word));
@@ -366,7 +371,7 @@ fn moved_words(
             what,
             table,
             to_item(what, &WordRow::new(word, cast))?,
-            Clause::none(),
+            Condition::none(),
         )
     });
     gone.chain(new).collect()
@@ -390,7 +395,7 @@ fn claim_key(what: &'static str, store: &DynamoStore, cast: &Cast) -> Result<Par
         what,
         &store.tables.casts,
         to_item(what, &row)?,
-        Clause::when(names::IS_NEW),
+        Condition::when(names::IS_NEW),
     )
 }
 
@@ -443,13 +448,17 @@ fn free_key(
     )
 }
 
-fn key_is_ours(cast: &Cast) -> Clause {
-    Clause::when(names::KEY_IS_OURS).value(":cast", text(cast.id.as_str()))
+fn key_is_ours(cast: &Cast) -> Condition {
+    Condition::when(names::KEY_IS_OURS).value(":cast", text(cast.id.as_str()))
 }
 
 /// Whose key it is, if the part that wanted it failed.
-fn key_owner(what: &'static str, refusal: &Refusal, index: usize) -> Result<Option<CastId>, Fault> {
-    let row: Option<&Item> = refusal.failed(index).flatten();
+fn key_owner(
+    what: &'static str,
+    failure: &ConditionFailure,
+    index: usize,
+) -> Result<Option<CastId>, Fault> {
+    let row: Option<&Item> = failure.failed(index).flatten();
     row.map(|item| from_item::<KeyRow>(what, item.clone()).map(|row| row.cast_id))
         .transpose()
 }

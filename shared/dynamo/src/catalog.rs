@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::audit;
 use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::{Stretch, after_id, page_size};
+use crate::read::{QueryRange, after_id, page_size};
 use crate::rows::{RecordRow, from_item, number, text, to_item};
 use crate::store::DynamoStore;
-use crate::write::{self, Clause};
+use crate::write::{self, Condition};
 
 pub async fn record(store: &DynamoStore, kind: &str, id: &str) -> Result<Option<Value>, Fault> {
     let row = store
@@ -26,7 +26,7 @@ pub async fn records(
     limit: u32,
 ) -> Result<Page<Value>, Fault> {
     const WHAT: &str = "list records";
-    let mut stretch = of_kind(store, kind);
+    let mut range = of_kind(store, kind);
     if let Some(after) = after {
         let is_id = !after.is_empty()
             && after
@@ -35,9 +35,9 @@ pub async fn records(
         if !is_id {
             return Err(refused(WHAT, "not a page of ours"));
         }
-        stretch.after = Some(after_id(kind, after));
+        range.after = Some(after_id(kind, after));
     }
-    let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
+    let (items, more) = store.query(WHAT, &range, Some(page_size(limit))).await?;
     let items = items
         .into_iter()
         .map(|item| from_item::<RecordRow>(WHAT, item))
@@ -55,15 +55,21 @@ pub async fn put_record(
     audit: Option<&Audit>,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "save a record";
-    let clause = expected_version.map_or_else(|| Clause::when(names::IS_NEW), is_version);
+    let condition = expected_version.map_or_else(|| Condition::when(names::IS_NEW), is_version);
     let (catalog, row) = (
         &store.tables.catalog,
         to_item(WHAT, &RecordRow::new(kind, document))?,
     );
     let Some(audit) = audit else {
-        return Ok(store.put(WHAT, catalog, row, clause).await?.into());
+        return Ok(store.put(WHAT, catalog, row, condition).await?.into());
     };
-    told(WHAT, store, write::put(WHAT, catalog, row, clause)?, audit).await
+    told(
+        WHAT,
+        store,
+        write::put(WHAT, catalog, row, condition)?,
+        audit,
+    )
+    .await
 }
 
 pub async fn delete_record(
@@ -75,14 +81,14 @@ pub async fn delete_record(
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "delete a record";
     let (catalog, key) = (&store.tables.catalog, after_id(kind, id));
-    let clause = is_version(version);
+    let condition = is_version(version);
     let Some(audit) = audit else {
-        return Ok(store.delete(WHAT, catalog, key, clause).await?.into());
+        return Ok(store.delete(WHAT, catalog, key, condition).await?.into());
     };
     told(
         WHAT,
         store,
-        write::delete(WHAT, catalog, key, clause)?,
+        write::delete(WHAT, catalog, key, condition)?,
         audit,
     )
     .await
@@ -100,15 +106,15 @@ async fn told(
         .await?
     {
         Ok(()) => Ok(Saved::Done),
-        Err(refusal) if refusal.failed(0).is_some() => Ok(Saved::Stale),
+        Err(failure) if failure.failed(0).is_some() => Ok(Saved::Stale),
         Err(_) => Err(corrupt(what, "another entry has this id")),
     }
 }
 
-fn of_kind<'a>(store: &'a DynamoStore, kind: &str) -> Stretch<'a> {
-    Stretch::new(&store.tables.catalog, None, names::OF_KIND).value(":kind", text(kind))
+fn of_kind<'a>(store: &'a DynamoStore, kind: &str) -> QueryRange<'a> {
+    QueryRange::new(&store.tables.catalog, None, names::OF_KIND).value(":kind", text(kind))
 }
 
-fn is_version(version: u64) -> Clause {
-    Clause::when(names::IS_VERSION).value(":version", number(version))
+fn is_version(version: u64) -> Condition {
+    Condition::when(names::IS_VERSION).value(":version", number(version))
 }

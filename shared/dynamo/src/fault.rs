@@ -7,9 +7,9 @@ use casting_core::ports::{Fault, FaultKind};
 
 use crate::rows::Item;
 
-/// What became of the condition of one part of a write.
+/// The outcome of the condition of one part of a write.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Check {
+pub enum ConditionOutcome {
     /// It held, or was not looked at.
     Held,
     /// It failed; with the row as it is, if there is one.
@@ -18,19 +18,19 @@ pub enum Check {
 
 /// Why one call did not succeed.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum CallError {
     /// Too many at once; nothing was written, and another try may do better.
     Busy(String),
     /// No answer, or none that says what happened.
     Lost(String),
     /// Conditions failed, part by part; nothing was written.
-    Conditions(Vec<Check>),
+    Conditions(Vec<ConditionOutcome>),
     /// Trying again would not help.
     Final(String),
 }
 
 /// Sorts an SDK error.
-pub fn sort<E>(error: SdkError<E>) -> Trouble
+pub fn sort<E>(error: SdkError<E>) -> CallError
 where
     E: ProvideErrorMetadata,
     Error: From<E>,
@@ -43,27 +43,27 @@ where
             let words = format!("{code}: {}", error.message().unwrap_or_default());
             sort_answer(error.into(), &code, status, words)
         }
-        SdkError::TimeoutError(_) => Trouble::Lost("no answer in time".to_owned()),
+        SdkError::TimeoutError(_) => CallError::Lost("no answer in time".to_owned()),
         SdkError::DispatchFailure(failure) => {
             let words = failure
                 .as_connector_error()
                 .map_or_else(|| "not dispatched".to_owned(), |error| chain(error));
             if failure.is_user() {
-                Trouble::Final(words)
+                CallError::Final(words)
             } else {
-                Trouble::Lost(words)
+                CallError::Lost(words)
             }
         }
-        SdkError::ResponseError(_) => Trouble::Lost("an answer that cannot be read".to_owned()),
-        _ => Trouble::Final("the request could not be built".to_owned()),
+        SdkError::ResponseError(_) => CallError::Lost("an answer that cannot be read".to_owned()),
+        _ => CallError::Final("the request could not be built".to_owned()),
     }
 }
 
 /// Sorts most by code, because not every operation of the SDK knows every error that all of them can meet.
-fn sort_answer(error: Error, code: &str, status: u16, words: String) -> Trouble {
+fn sort_answer(error: Error, code: &str, status: u16, words: String) -> CallError {
     match error {
         Error::ConditionalCheckFailedException(failed) => {
-            return Trouble::Conditions(vec![Check::Failed(failed.item)]);
+            return CallError::Conditions(vec![ConditionOutcome::Failed(failed.item)]);
         }
         Error::TransactionCanceledException(cancelled) => {
             return sort_reasons(cancelled.cancellation_reasons.unwrap_or_default(), words);
@@ -75,16 +75,16 @@ fn sort_answer(error: Error, code: &str, status: u16, words: String) -> Trouble 
         | "ThrottlingException"
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
-        | "ReplicatedWriteConflictException" => Trouble::Busy(words),
-        "TransactionInProgressException" => Trouble::Lost(words),
-        _ if status >= 500 => Trouble::Lost(words),
-        _ => Trouble::Final(words),
+        | "ReplicatedWriteConflictException" => CallError::Busy(words),
+        "TransactionInProgressException" => CallError::Lost(words),
+        _ if status >= 500 => CallError::Lost(words),
+        _ => CallError::Final(words),
     }
 }
 
 /// The first part decides: once its condition has failed, the others do not matter. Otherwise one busy part makes the whole answer
 /// provisional, because the conditions of busy parts were not looked at.
-fn sort_reasons(reasons: Vec<CancellationReason>, words: String) -> Trouble {
+fn sort_reasons(reasons: Vec<CancellationReason>, words: String) -> CallError {
     const FAILED: &str = "ConditionalCheckFailed";
     let code = |reason: &CancellationReason| reason.code.clone().unwrap_or_default();
     let is_busy = |reason: &CancellationReason| {
@@ -95,19 +95,19 @@ fn sort_reasons(reasons: Vec<CancellationReason>, words: String) -> Trouble {
     };
     let decided = reasons.first().is_some_and(|first| code(first) == FAILED);
     if !decided && reasons.iter().any(is_busy) {
-        return Trouble::Busy(words);
+        return CallError::Busy(words);
     }
     if !reasons.iter().any(|reason| code(reason) == FAILED) {
-        return Trouble::Final(words);
+        return CallError::Final(words);
     }
     let check = |reason: CancellationReason| {
         if code(&reason) == FAILED {
-            Check::Failed(reason.item)
+            ConditionOutcome::Failed(reason.item)
         } else {
-            Check::Held
+            ConditionOutcome::Held
         }
     };
-    Trouble::Conditions(reasons.into_iter().map(check).collect())
+    CallError::Conditions(reasons.into_iter().map(check).collect())
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -178,21 +178,21 @@ mod tests {
             ("no reasons", vec![], "final"),
         ] {
             let sorted = match sort_reasons(reasons(&codes), String::new()) {
-                Trouble::Conditions(checks) => {
+                CallError::Conditions(outcomes) => {
                     let failed: Vec<_> = codes.iter().map(|code| *code == FAILED).collect();
                     assert_eq!(
-                        checks
+                        outcomes
                             .iter()
-                            .map(|check| *check != Check::Held)
+                            .map(|check| *check != ConditionOutcome::Held)
                             .collect::<Vec<_>>(),
                         failed,
                         "{name}"
                     );
                     "conditions"
                 }
-                Trouble::Busy(_) => "busy",
-                Trouble::Lost(_) => "lost",
-                Trouble::Final(_) => "final",
+                CallError::Busy(_) => "busy",
+                CallError::Lost(_) => "lost",
+                CallError::Final(_) => "final",
             };
             assert_eq!(sorted, expected, "{name}");
         }

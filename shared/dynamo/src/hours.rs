@@ -6,7 +6,7 @@ use casting_core::ports::Fault;
 
 use crate::fault::corrupt;
 use crate::names;
-use crate::read::Stretch;
+use crate::read::QueryRange;
 use crate::rows::{HourRow, Item, from_item, text, to_item};
 use crate::store::DynamoStore;
 
@@ -38,22 +38,22 @@ pub async fn between(
     if until_hour <= since_hour {
         return Ok(Vec::new());
     }
-    let stretch = Stretch::new(&store.tables.claims, None, names::OF_HOURS)
+    let range = QueryRange::new(&store.tables.claims, None, names::OF_HOURS)
         .value(":link", text(names::hours_of(cast)))
         .value(":since", text(names::hour_mark(since_hour)))
         .value(":until", text(names::hour_mark(until_hour - 1)));
-    let (items, _) = store.query(WHAT, &stretch, None).await?;
+    let (items, _) = store.query(WHAT, &range, None).await?;
     items.into_iter().map(|item| read(WHAT, item)).collect()
 }
 
 pub async fn newest(store: &DynamoStore) -> Result<Option<i64>, Fault> {
     const WHAT: &str = "find the newest hour";
-    let mut stretch = Stretch::new(&store.tables.claims, None, names::OF_HOURS)
+    let mut range = QueryRange::new(&store.tables.claims, None, names::OF_HOURS)
         .value(":link", text(names::ALL_LINKS))
         .value(":since", text(names::hour_mark(0)))
         .value(":until", text(names::hour_mark(i64::MAX)));
-    stretch.newest_first = true;
-    let (items, _) = store.query(WHAT, &stretch, Some(1)).await?;
+    range.newest_first = true;
+    let (items, _) = store.query(WHAT, &range, Some(1)).await?;
     Ok(items
         .into_iter()
         .map(|item| read(WHAT, item))

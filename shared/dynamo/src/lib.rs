@@ -11,7 +11,6 @@
 //! (`RetryConfig::disabled()`), else the two multiply.
 
 mod audit;
-mod call;
 mod casts;
 mod catalog;
 mod fault;
@@ -22,6 +21,7 @@ mod pool;
 mod read;
 mod refusals;
 mod reserve;
+mod retry;
 mod room;
 mod rows;
 pub mod schema;

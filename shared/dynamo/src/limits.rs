@@ -15,7 +15,7 @@ use crate::rows::{
     Item, ProofRow, QuotaRow, RequestRow, WindowRow, from_item, key, number, text, to_item,
 };
 use crate::store::DynamoStore;
-use crate::write::{self, Clause, Written};
+use crate::write::{self, Condition, Written};
 
 /// The stamp of a window or a room that has no row. A claim that saw it is written only if there still is none.
 const NO_ROW: &str = "";
@@ -59,7 +59,7 @@ pub async fn first_request(
             WHAT,
             &store.tables.limits,
             to_item(WHAT, &row)?,
-            Clause::when(names::IS_NEW),
+            Condition::when(names::IS_NEW),
         )
         .await?
     {
@@ -79,11 +79,11 @@ pub fn empty_window(key: &str) -> Window {
 }
 
 /// The row is the one with this stamp.
-pub fn as_seen(stamp: &str) -> Clause {
+pub fn as_seen(stamp: &str) -> Condition {
     if stamp == NO_ROW {
-        Clause::when(names::IS_NEW)
+        Condition::when(names::IS_NEW)
     } else {
-        Clause::when(names::IS_AS_SEEN).value(":seen", text(stamp))
+        Condition::when(names::IS_AS_SEEN).value(":seen", text(stamp))
     }
 }
 
@@ -98,11 +98,13 @@ pub fn take_slot(
         claim.after.newest().unwrap_or(claim.cutoff),
         claim.forgotten_at,
     );
-    let clause = match claim.seen.as_deref() {
-        None => Clause::when(names::WINDOW_IS_IDLE).value(":cutoff", number(claim.cutoff.millis())),
+    let condition = match claim.seen.as_deref() {
+        None => {
+            Condition::when(names::WINDOW_IS_IDLE).value(":cutoff", number(claim.cutoff.millis()))
+        }
         Some(seen) => as_seen(seen),
     };
-    write::put(what, &store.tables.limits, to_item(what, &row)?, clause)
+    write::put(what, &store.tables.limits, to_item(what, &row)?, condition)
 }
 
 /// Gives a session's slot back, if the window still has it.
@@ -113,7 +115,7 @@ pub fn give_slot(
     session: &SessionId,
 ) -> Result<TransactWriteItem, Fault> {
     // A session gives back once, so its id makes a stamp that the window never had.
-    let has_slot = Clause::when(names::HAS_SLOT)
+    let has_slot = Condition::when(names::HAS_SLOT)
         .name("#session", session.as_str())
         .value(":stamp", text(format!("released-{session}")));
     write::update(
@@ -133,19 +135,19 @@ pub fn take_quota(
 ) -> Result<TransactWriteItem, Fault> {
     // Below 0 where one claim takes more than there may be: then only the rules refuse the first.
     let room = |most: u64| number(i128::from(most) - i128::from(quota.amount));
-    let clause = match (quota.most, quota.counted_since) {
-        (None, _) => Clause::none(),
-        (Some(most), None) => Clause::when(names::TALLY_HAS_ROOM).value(":room", room(most)),
-        (Some(most), Some(since)) => Clause::when(names::TALLY_IS_COMPLETE_AND_HAS_ROOM)
+    let condition = match (quota.most, quota.counted_since) {
+        (None, _) => Condition::none(),
+        (Some(most), None) => Condition::when(names::TALLY_HAS_ROOM).value(":room", room(most)),
+        (Some(most), Some(since)) => Condition::when(names::TALLY_IS_COMPLETE_AND_HAS_ROOM)
             .value(":room", room(most))
             .value(":since", number(since)),
     };
-    let mut clause = clause
+    let mut condition = condition
         .value(":zero", number(0))
         .value(":amount", number(quota.amount));
     let mut change = names::TAKE_TALLY;
     if let Some(at) = quota.forgotten_at {
-        clause = clause.value(":expires", number(at.seconds()));
+        condition = condition.value(":expires", number(at.seconds()));
         change = names::TAKE_TALLY_FOR_A_TIME;
     }
     write::update(
@@ -153,7 +155,7 @@ pub fn take_quota(
         &store.tables.limits,
         key(names::ID, names::quota(&quota.key)),
         change,
-        clause,
+        condition,
     )
 }
 
@@ -163,7 +165,7 @@ pub fn hold_quota(
     store: &DynamoStore,
     held: &Held,
 ) -> Result<TransactWriteItem, Fault> {
-    let amount = Clause::none()
+    let amount = Condition::none()
         .value(":zero", number(0))
         .value(":amount", number(held.amount));
     write::update(
@@ -197,7 +199,7 @@ pub async fn complete_quota(store: &DynamoStore, quota: &Quota) -> Result<(), Fa
     let Some(since) = quota.counted_since else {
         return Ok(());
     };
-    let is_older = Clause::when(names::TALLY_IS_OLDER)
+    let is_older = Condition::when(names::TALLY_IS_OLDER)
         .value(":since", number(since))
         .value(":zero", number(0));
     let complete = write::update(
@@ -218,7 +220,7 @@ pub fn give_quota(
     store: &DynamoStore,
     held: &Held,
 ) -> Result<TransactWriteItem, Fault> {
-    let is_taken = Clause::when(names::TALLY_IS_TAKEN).value(":amount", number(held.amount));
+    let is_taken = Condition::when(names::TALLY_IS_TAKEN).value(":amount", number(held.amount));
     write::update(
         what,
         &store.tables.limits,
@@ -243,6 +245,6 @@ pub fn use_proof(
         what,
         &store.tables.limits,
         to_item(what, &row)?,
-        Clause::when(names::IS_NEW),
+        Condition::when(names::IS_NEW),
     )
 }

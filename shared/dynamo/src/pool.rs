@@ -6,10 +6,10 @@ use casting_core::ports::{Exchanged, Fault, Staged};
 use casting_core::session::Session;
 
 use crate::fault::corrupt;
-use crate::read::Stretch;
+use crate::read::QueryRange;
 use crate::rows::{ClaimRow, Item, SessionRow, number, text, to_item};
 use crate::store::DynamoStore;
-use crate::write::{self, Clause};
+use crate::write::{self, Condition};
 use crate::{limits, names, sessions};
 
 pub async fn stage(store: &DynamoStore, session: &Session, most: u32) -> Result<Staged, Fault> {
@@ -23,13 +23,13 @@ pub async fn stage(store: &DynamoStore, session: &Session, most: u32) -> Result<
             WHAT,
             &store.tables.sessions,
             row,
-            Clause::when(names::IS_NEW),
+            Condition::when(names::IS_NEW),
         )?,
         limits::take_quota(WHAT, store, &casting_core::pooled::waiting(pool, most))?,
     ];
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Staged::Placed),
-        Err(refusal) if refusal.failed(0).is_some() => {
+        Err(failure) if failure.failed(0).is_some() => {
             Err(corrupt(WHAT, "its id was drawn before"))
         }
         Err(_) => Ok(Staged::Full),
@@ -38,9 +38,9 @@ pub async fn stage(store: &DynamoStore, session: &Session, most: u32) -> Result<
 
 pub async fn waiting(store: &DynamoStore, pool: &StagingId) -> Result<Vec<Session>, Fault> {
     const WHAT: &str = "list a pool";
-    let stretch = Stretch::new(&store.tables.sessions, Some(names::BY_POOL), names::OF_POOL)
+    let range = QueryRange::new(&store.tables.sessions, Some(names::BY_POOL), names::OF_POOL)
         .value(":pool", text(pool.as_str()));
-    let (rows, _) = store.query(WHAT, &stretch, None).await?;
+    let (rows, _) = store.query(WHAT, &range, None).await?;
     rows.into_iter()
         .map(|row| sessions::read(WHAT, row))
         .collect()
@@ -54,7 +54,7 @@ pub fn take(
     staged: &Session,
     row: Item,
 ) -> Result<[TransactWriteItem; 2], Fault> {
-    let is_rev = Clause::when(names::IS_REV).value(":rev", number(staged.rev));
+    let is_rev = Condition::when(names::IS_REV).value(":rev", number(staged.rev));
     let held = staged
         .held_in_pool()
         .ok_or_else(|| corrupt(what, "it waits in no pool"))?;
@@ -73,8 +73,8 @@ pub async fn exchange(
 ) -> Result<Exchanged, Fault> {
     const WHAT: &str = "exchange a session";
     let table = &store.tables.sessions;
-    let is_rev = Clause::when(names::IS_REV).value(":rev", number(before.rev));
-    let leads_to_it = Clause::when(names::LEADS_TO).value(":session", text(before.id.as_str()));
+    let is_rev = Condition::when(names::IS_REV).value(":rev", number(before.rev));
+    let leads_to_it = Condition::when(names::LEADS_TO).value(":session", text(before.id.as_str()));
     let row = to_item(WHAT, &SessionRow::from(after))?;
     let first = match staged {
         Some(_) => to_item(WHAT, &ClaimRow::of(after))?,
@@ -94,7 +94,7 @@ pub async fn exchange(
     }
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Exchanged::Done),
-        Err(refusal) if refusal.failed(0).is_some() || refusal.failed(1).is_some() => {
+        Err(failure) if failure.failed(0).is_some() || failure.failed(1).is_some() => {
             Ok(Exchanged::Stale)
         }
         Err(_) => Ok(Exchanged::StagedGone),

@@ -1,4 +1,4 @@
-//! Owns how rows are read: one by key, many by key, a stretch of an index. Must not know what the rows mean.
+//! Owns how rows are read: one by key, many by key, a range of an index. Must not know what the rows mean.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use casting_core::listing::Counted;
 use casting_core::ports::{Fault, FaultKind};
 use serde::de::DeserializeOwned;
 
-use crate::call::{Refusal, call, pause};
 use crate::fault::{corrupt, incomplete};
 use crate::names;
+use crate::retry::{ConditionFailure, call, pause};
 use crate::rows::{Item, from_item, text};
 use crate::store::DynamoStore;
 
@@ -19,9 +19,9 @@ const MAX_PAGE: u32 = 100;
 /// At most so many rows are counted.
 const MAX_COUNT: i32 = 5000;
 
-/// A stretch of a table or an index.
+/// A range of a table or an index.
 #[derive(Clone, Debug)]
-pub struct Stretch<'a> {
+pub struct QueryRange<'a> {
     pub table: &'a str,
     pub index: Option<&'static str>,
     pub of: &'static str,
@@ -31,7 +31,7 @@ pub struct Stretch<'a> {
     pub after: Option<Item>,
 }
 
-impl<'a> Stretch<'a> {
+impl<'a> QueryRange<'a> {
     /// The rows of `table` (or of its `index`) for which `of` holds, in order.
     pub fn new(table: &'a str, index: Option<&'static str>, of: &'static str) -> Self {
         Self {
@@ -84,33 +84,33 @@ impl DynamoStore {
         Ok(answer.item)
     }
 
-    /// Which rows a stretch is.
-    fn ask(&self, stretch: &Stretch<'_>) -> QueryFluentBuilder {
+    /// Which rows a range is.
+    fn ask(&self, range: &QueryRange<'_>) -> QueryFluentBuilder {
         self.client
             .query()
-            .table_name(stretch.table)
-            .set_index_name(stretch.index.map(str::to_owned))
-            .key_condition_expression(stretch.of)
-            .set_expression_attribute_values(Some(stretch.values.clone()))
+            .table_name(range.table)
+            .set_index_name(range.index.map(str::to_owned))
+            .key_condition_expression(range.of)
+            .set_expression_attribute_values(Some(range.values.clone()))
     }
 
-    /// The first rows of a stretch, at most `limit` of them, and whether more follow.
+    /// The first rows of a range, at most `limit` of them, and whether more follow.
     /// A table is read as it is now, an index as it was a moment ago.
     pub(crate) async fn query(
         &self,
         what: &'static str,
-        stretch: &Stretch<'_>,
+        range: &QueryRange<'_>,
         limit: Option<u32>,
     ) -> Result<(Vec<Item>, bool), Fault> {
         let mut items = Vec::new();
-        let mut after = stretch.after.clone();
+        let mut after = range.after.clone();
         // One more than asked for, because DynamoDB names a next key even when nothing follows.
         let wanted = limit.map_or(usize::MAX, |limit| limit as usize + 1);
         loop {
             let request = self
-                .ask(stretch)
-                .scan_index_forward(!stretch.newest_first)
-                .consistent_read(stretch.index.is_none())
+                .ask(range)
+                .scan_index_forward(!range.newest_first)
+                .consistent_read(range.index.is_none())
                 .set_exclusive_start_key(after)
                 .set_limit(limit.map(|_| i32::try_from(wanted - items.len()).unwrap_or(i32::MAX)));
             let answer = call(what, || request.clone().send())
@@ -127,20 +127,20 @@ impl DynamoStore {
         Ok((items, more))
     }
 
-    /// The rows that a stretch of a keys-only index names, in its order and as they are now; with the last key if more follow.
+    /// The rows that a range of a keys-only index names, in its order and as they are now; with the last key if more follow.
     pub(crate) async fn rows<R: DeserializeOwned>(
         &self,
         what: &'static str,
-        stretch: &Stretch<'_>,
+        range: &QueryRange<'_>,
         limit: u32,
     ) -> Result<(Vec<R>, Option<Item>), Fault> {
-        let (keys, more) = self.query(what, stretch, Some(page_size(limit))).await?;
+        let (keys, more) = self.query(what, range, Some(page_size(limit))).await?;
         let next = if more { keys.last().cloned() } else { None };
         let ids: Vec<AttributeValue> = keys
             .into_iter()
             .filter_map(|mut key| key.remove(names::ID))
             .collect();
-        let mut found = self.get_all(what, stretch.table, &ids).await?;
+        let mut found = self.get_all(what, range.table, &ids).await?;
         // A row that was deleted since the index was written is left out.
         let rows = ids
             .iter()
@@ -149,13 +149,13 @@ impl DynamoStore {
         Ok((rows.collect::<Result<_, _>>()?, next))
     }
 
-    /// How many rows a stretch has, as far as one answer counts.
+    /// How many rows a range has, as far as one answer counts.
     pub(crate) async fn count(
         &self,
         what: &'static str,
-        stretch: &Stretch<'_>,
+        range: &QueryRange<'_>,
     ) -> Result<Counted, Fault> {
-        let request = self.ask(stretch).select(Select::Count).limit(MAX_COUNT);
+        let request = self.ask(range).select(Select::Count).limit(MAX_COUNT);
         let answer = call(what, || request.clone().send())
             .await?
             .map_err(unconditional(what))?;
@@ -235,6 +235,6 @@ pub fn after_id(kind: &str, id: &str) -> Item {
 }
 
 /// The fault of a read that was answered as only a conditional write can be.
-fn unconditional(what: &'static str) -> impl Fn(Refusal) -> Fault {
+fn unconditional(what: &'static str) -> impl Fn(ConditionFailure) -> Fault {
     move |_| corrupt(what, "a read was answered like a conditional write")
 }

@@ -7,10 +7,10 @@ use casting_core::ports::{Fault, Page, RefusalCount};
 
 use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::{Stretch, page_size};
+use crate::read::{QueryRange, page_size};
 use crate::rows::{Item, RefusalRow, from_item, number, text, to_value};
 use crate::store::DynamoStore;
-use crate::write::{self, Clause};
+use crate::write::{self, Condition};
 
 const ADD: &str = "add refusals";
 /// The most parts that one transaction takes.
@@ -49,11 +49,11 @@ async fn add_rows(store: &DynamoStore, rows: &mut [RefusalCount]) -> Result<(), 
             .iter()
             .map(|row| part(store, row))
             .collect::<Result<_, _>>()?;
-        let Err(refusal) = store.transact(ADD, parts).await? else {
+        let Err(failure) = store.transact(ADD, parts).await? else {
             break;
         };
         for (index, row) in rows.iter_mut().enumerate() {
-            if let Some(found) = refusal.failed(index) {
+            if let Some(found) = failure.failed(index) {
                 let taken = found.map_or(Ok(0), |found| {
                     from_item::<RefusalRow>(ADD, found.clone()).map(|found| found.samples.len())
                 })?;
@@ -86,24 +86,24 @@ fn part(
         ),
     ]
     .into();
-    let (change, clause) = if row.samples.is_empty() {
-        (names::COUNT, Clause::none())
+    let (change, condition) = if row.samples.is_empty() {
+        (names::COUNT, Condition::none())
     } else {
         let room = names::MAX_SAMPLES.saturating_sub(row.samples.len());
-        let fits = Clause::when(names::SAMPLES_FIT)
+        let fits = Condition::when(names::SAMPLES_FIT)
             .value(":room", number(room as u64))
             .value(":samples", to_value(ADD, &row.samples)?)
             .value(":none", to_value(ADD, &[(); 0])?);
         (names::COUNT_AND_SAMPLE, fits)
     };
-    let clause = clause
+    let condition = condition
         .value(":count", number(row.count))
         .value(":kind", text(names::REFUSAL))
         .value(
             ":expires",
             number(row.hour.saturating_add(names::REFUSALS_SECONDS)),
         );
-    write::update(ADD, &store.tables.claims, key, change, clause)
+    write::update(ADD, &store.tables.claims, key, change, condition)
 }
 
 pub async fn since(
@@ -112,12 +112,12 @@ pub async fn since(
     hour: i64,
 ) -> Result<Vec<RefusalCount>, Fault> {
     const WHAT: &str = "list refusals";
-    let mut stretch = Stretch::new(&store.tables.claims, None, names::REFUSED_SINCE)
+    let mut range = QueryRange::new(&store.tables.claims, None, names::REFUSED_SINCE)
         .value(":link", text(names::link(cast)))
         .value(":since", text(names::hour_prefix(hour)))
         .value(":end", text(names::LAST_REFUSAL));
-    stretch.newest_first = true;
-    let (items, _) = store.query(WHAT, &stretch, None).await?;
+    range.newest_first = true;
+    let (items, _) = store.query(WHAT, &range, None).await?;
     items.into_iter().map(|item| read(WHAT, item)).collect()
 }
 
@@ -142,7 +142,7 @@ pub async fn of_all(
         });
     }
     // No code begins with a character behind `~`, and none is longer than this.
-    let mut stretch = Stretch::new(
+    let mut range = QueryRange::new(
         &store.tables.claims,
         Some(names::BY_HOUR),
         names::REFUSED_BETWEEN,
@@ -150,12 +150,11 @@ pub async fn of_all(
     .value(":kind", text(names::REFUSAL))
     .value(":since", text(names::hour_prefix(since_hour)))
     .value(":until", text(names::hour_code(until_hour - 1, "~")));
-    stretch.newest_first = true;
+    range.newest_first = true;
     if let Some(after) = after {
-        stretch.after =
-            Some(read_cursor(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?);
+        range.after = Some(read_cursor(after).ok_or_else(|| refused(WHAT, "not a page of ours"))?);
     }
-    let (items, more) = store.query(WHAT, &stretch, Some(page_size(limit))).await?;
+    let (items, more) = store.query(WHAT, &range, Some(page_size(limit))).await?;
     let next = items.last().filter(|_| more).and_then(cursor);
     let items = items
         .into_iter()

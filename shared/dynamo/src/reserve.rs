@@ -5,13 +5,13 @@ use casting_core::ports::{Fault, Reservation, Reserved};
 use casting_core::quota::Quota;
 use casting_core::window::Window;
 
-use crate::call::Refusal;
 use crate::fault::corrupt;
+use crate::retry::ConditionFailure;
 use crate::rows::{
     CastRow, ClaimRow, Item, SessionRow, WindowRow, from_item, key, number, to_item,
 };
 use crate::store::DynamoStore;
-use crate::write::{self, Clause, Written};
+use crate::write::{self, Condition, Written};
 use crate::{limits, names, pool, room, sessions};
 
 const WHAT: &str = "reserve a session";
@@ -21,7 +21,7 @@ const WHAT: &str = "reserve a session";
 pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<Reserved, Fault> {
     let session = &reservation.session;
     let row = to_item(WHAT, &SessionRow::from(session))?;
-    let (sessions, is_new) = (&store.tables.sessions, Clause::when(names::IS_NEW));
+    let (sessions, is_new) = (&store.tables.sessions, Condition::when(names::IS_NEW));
     if reservation.staged.is_none()
         && session.charge.is_free()
         && reservation.proof.is_none()
@@ -29,7 +29,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed),
-            Written::Failed(found) => already(store, found).await,
+            Written::Failed(found) => existing_session(store, found).await,
         };
     }
     // The session comes first, because the first part that stands in the way is the answer; one that was started ahead comes last, because another
@@ -40,39 +40,48 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
         row.clone()
     };
     let mut parts = vec![
-        (Guard::Session, write::put(WHAT, sessions, first, is_new)?),
-        (Guard::Cast, cast_part(store, reservation)?),
+        (
+            TransactPart::Session,
+            write::put(WHAT, sessions, first, is_new)?,
+        ),
+        (TransactPart::Cast, cast_part(store, reservation)?),
     ];
     if let Some(claim) = &reservation.room {
-        parts.push((Guard::Room(&claim.cast), room::part(WHAT, store, claim)?));
+        parts.push((
+            TransactPart::Room(&claim.cast),
+            room::part(WHAT, store, claim)?,
+        ));
     }
     if let Some(claim) = &reservation.window {
         parts.push((
-            Guard::Window(&claim.after.key),
+            TransactPart::Window(&claim.after.key),
             limits::take_slot(WHAT, store, claim)?,
         ));
     }
     for quota in &reservation.quotas {
-        parts.push((Guard::Quota(quota), limits::take_quota(WHAT, store, quota)?));
+        parts.push((
+            TransactPart::Quota(quota),
+            limits::take_quota(WHAT, store, quota)?,
+        ));
     }
     if let Some(proof) = &reservation.proof {
-        parts.push((Guard::Proof, limits::use_proof(WHAT, store, proof)?));
+        parts.push((TransactPart::Proof, limits::use_proof(WHAT, store, proof)?));
     }
     if let Some(staged) = &reservation.staged {
         let [put, give] = pool::take(WHAT, store, staged, row)?;
-        parts.extend([(Guard::Staged, put), (Guard::Staged, give)]);
+        parts.extend([(TransactPart::Staged, put), (TransactPart::Staged, give)]);
     }
-    let (guards, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let (kinds, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Reserved::Placed),
-        Err(refusal) => match first_in_the_way(&guards, &refusal)? {
-            (Guard::Session, found) => already(store, found.cloned()).await,
-            (Guard::Cast, found) => cast_refused(reservation, found),
-            (Guard::Room(cast), found) => {
+        Err(failure) => match first_failed(&kinds, &failure)? {
+            (TransactPart::Session, found) => existing_session(store, found.cloned()).await,
+            (TransactPart::Cast, found) => cast_refused(reservation, found),
+            (TransactPart::Room(cast), found) => {
                 Ok(Reserved::RoomMoved(room::found_room(WHAT, cast, found)?))
             }
-            (Guard::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
-            (Guard::Quota(quota), found) => {
+            (TransactPart::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
+            (TransactPart::Quota(quota), found) => {
                 let kind = quota.kind;
                 let lacks = limits::lacks_sessions(WHAT, quota, found)?;
                 Ok(if lacks {
@@ -81,14 +90,14 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
                     Reserved::Full(kind)
                 })
             }
-            (Guard::Proof, _) => Ok(Reserved::ProofUsed),
-            (Guard::Staged, _) => Ok(Reserved::StagedGone),
+            (TransactPart::Proof, _) => Ok(Reserved::ProofUsed),
+            (TransactPart::Staged, _) => Ok(Reserved::StagedGone),
         },
     }
 }
 
-/// What a part of the transaction stands guard over.
-enum Guard<'a> {
+/// What each part of the transaction checks.
+enum TransactPart<'a> {
     Session,
     Cast,
     Room(&'a CastId),
@@ -116,10 +125,10 @@ fn cast_part(
             WHAT,
             casts,
             id,
-            Clause::when(names::IS_VERSION).value(":version", number(*cast_version)),
+            Condition::when(names::IS_VERSION).value(":version", number(*cast_version)),
         ),
         Some(epoch) => {
-            let has_place = Clause::when(names::HAS_PLACE)
+            let has_place = Condition::when(names::HAS_PLACE)
                 .value(":version", number(*cast_version))
                 .value(":epoch", number(epoch))
                 .value(":zero", number(0))
@@ -129,19 +138,19 @@ fn cast_part(
     }
 }
 
-fn first_in_the_way<'a, 'b>(
-    guards: &'a [Guard<'b>],
-    refusal: &'a Refusal,
-) -> Result<(&'a Guard<'b>, Option<&'a Item>), Fault> {
-    let first = guards
+fn first_failed<'a, 'b>(
+    kinds: &'a [TransactPart<'b>],
+    failure: &'a ConditionFailure,
+) -> Result<(&'a TransactPart<'b>, Option<&'a Item>), Fault> {
+    let first = kinds
         .iter()
         .enumerate()
-        .find_map(|(index, guard)| Some((guard, refusal.failed(index)?)));
+        .find_map(|(index, kind)| Some((kind, failure.failed(index)?)));
     first.ok_or_else(|| corrupt(WHAT, "refused without a reason"))
 }
 
 /// The claim's session that is there already; its row, or the one that leads to it, stood in the way.
-async fn already(store: &DynamoStore, found: Option<Item>) -> Result<Reserved, Fault> {
+async fn existing_session(store: &DynamoStore, found: Option<Item>) -> Result<Reserved, Fault> {
     let found = found.ok_or_else(|| corrupt(WHAT, "the session exists, but is not shown"))?;
     let session = match ClaimRow::read(WHAT, &found)? {
         None => sessions::read(WHAT, found)?,

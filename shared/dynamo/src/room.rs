@@ -9,8 +9,8 @@ use casting_core::ports::{Fault, RoomClaim, Seated};
 use casting_core::room::Room;
 use casting_core::time::Timestamp;
 
-use crate::call::call;
 use crate::fault::corrupt;
+use crate::retry::call;
 use crate::rows::{Item, RoomRow, from_item, key, number, to_item};
 use crate::store::DynamoStore;
 use crate::write;
@@ -43,7 +43,7 @@ pub async fn save(
     }
     match store.transact(WHAT, parts).await? {
         Ok(()) => Ok(Seated::Done),
-        Err(refusal) => match (refusal.failed(0), refusal.failed(1)) {
+        Err(failure) => match (failure.failed(0), failure.failed(1)) {
             (Some(found), _) => Ok(Seated::Moved(found_room(WHAT, &after.cast, found)?)),
             (None, Some(_)) => Ok(Seated::ProofUsed),
             (None, None) => Err(corrupt(WHAT, "refused without a reason")),

@@ -13,9 +13,9 @@ use aws_sdk_dynamodb::types::{
 };
 use casting_core::ports::{Fault, FaultKind};
 
-use crate::call::call;
 use crate::fault::{incomplete, refused};
 use crate::names;
+use crate::retry::call;
 
 /// One table.
 #[derive(Clone, Copy, Debug)]

@@ -11,10 +11,10 @@ use casting_core::time::Timestamp;
 use crate::fault::{corrupt, refused};
 use crate::limits;
 use crate::names;
-use crate::read::{Stretch, page_size};
+use crate::read::{QueryRange, page_size};
 use crate::rows::{ClaimRow, Item, SessionRow, from_item, key, number, text, to_item};
 use crate::store::DynamoStore;
-use crate::write::{self, Clause};
+use crate::write::{self, Condition};
 
 pub async fn by_id(store: &DynamoStore, id: &SessionId) -> Result<Option<Session>, Fault> {
     const WHAT: &str = "read a session";
@@ -47,7 +47,7 @@ pub async fn import(store: &DynamoStore, sessions: &[Session]) -> Result<(), Fau
 pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Result<Saved, Fault> {
     const WHAT: &str = "save a session";
     let row = to_item(WHAT, &SessionRow::from(after))?;
-    let is_rev = Clause::when(names::IS_REV).value(":rev", number(before.rev));
+    let is_rev = Condition::when(names::IS_REV).value(":rev", number(before.rev));
     let gift = after.gives_back(before);
     let taken = after.takes(before);
     if !taken.is_empty() {
@@ -67,7 +67,7 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
 async fn hold(
     store: &DynamoStore,
     row: Item,
-    is_rev: Clause,
+    is_rev: Condition,
     taken: &[Held],
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "count a session";
@@ -86,14 +86,14 @@ async fn hold(
 async fn release(
     store: &DynamoStore,
     row: Item,
-    is_rev: Clause,
+    is_rev: Condition,
     after: &Session,
     gift: &Charge,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "release a session";
     let mut gifts = Vec::new();
     if let Some(epoch) = gift.count {
-        let is_epoch = Clause::when(names::IS_EPOCH)
+        let is_epoch = Condition::when(names::IS_EPOCH)
             .value(":epoch", number(epoch))
             .value(":one", number(1));
         gifts.push(write::update(
@@ -118,17 +118,17 @@ async fn release(
             is_rev.clone(),
         )?];
         parts.extend(gifts.iter().cloned());
-        let Err(refusal) = store.transact(WHAT, parts).await? else {
+        let Err(failure) = store.transact(WHAT, parts).await? else {
             return Ok(Saved::Done);
         };
-        if refusal.failed(0).is_some() {
+        if failure.failed(0).is_some() {
             return Ok(Saved::Stale);
         }
         let before = gifts.len();
         let mut index = 0;
         gifts.retain(|_| {
             index += 1;
-            refusal.failed(index).is_none()
+            failure.failed(index).is_none()
         });
         if gifts.len() == before {
             return Err(corrupt(WHAT, "refused without a reason"));
@@ -142,15 +142,15 @@ pub async fn live_of(
     user: &UserId,
     cast: &CastId,
 ) -> Result<Option<Session>, Fault> {
-    let mut stretch = Stretch::new(
+    let mut range = QueryRange::new(
         &store.tables.sessions,
         Some(names::BY_OWNER),
         names::OF_OWNER,
     )
     .value(":owner", text(user.as_str()));
-    stretch.newest_first = true;
+    range.newest_first = true;
     let (rows, _) = store
-        .rows::<SessionRow>("find a user's session", &stretch, LATEST)
+        .rows::<SessionRow>("find a user's session", &range, LATEST)
         .await?;
     Ok(rows
         .into_iter()
@@ -172,14 +172,14 @@ pub async fn due(store: &DynamoStore, now: Timestamp, limit: u32) -> Result<Vec<
         if room == 0 {
             break;
         }
-        let stretch = Stretch::new(
+        let range = QueryRange::new(
             &store.tables.sessions,
             Some(names::BY_DUE),
             names::DUE_UNTIL,
         )
         .value(":due", text(value))
         .value(":now", number(now.millis()));
-        let (keys, _) = store.query(WHAT, &stretch, Some(room)).await?;
+        let (keys, _) = store.query(WHAT, &range, Some(room)).await?;
         for key in &keys {
             due.push(session_id(key).ok_or_else(|| corrupt(WHAT, "a key without id"))?);
         }
@@ -195,15 +195,15 @@ pub async fn page(
 ) -> Result<Page<Session>, Fault> {
     const WHAT: &str = "list sessions";
     let order = Order::of(query);
-    let mut stretch = order.stretch(&store.tables.sessions, query);
+    let mut range = order.range(&store.tables.sessions, query);
     if let Some(after) = after {
         let mut start =
             read_cursor(after, order.sort).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
         start.insert(order.partition.to_owned(), order.value.clone());
-        stretch.after = Some(start);
+        range.after = Some(start);
     }
     let (rows, next) = store
-        .rows::<SessionRow>(WHAT, &stretch, page_size(limit))
+        .rows::<SessionRow>(WHAT, &range, page_size(limit))
         .await?;
     let items = rows
         .into_iter()
@@ -225,7 +225,7 @@ pub async fn count(store: &DynamoStore, cast: &CastId, since: Timestamp) -> Resu
     store
         .count(
             WHAT,
-            &Order::of(&query).stretch(&store.tables.sessions, &query),
+            &Order::of(&query).range(&store.tables.sessions, &query),
         )
         .await
 }
@@ -234,14 +234,14 @@ pub async fn by_reference(
     store: &DynamoStore,
     reference: &Reference,
 ) -> Result<Vec<Session>, Fault> {
-    let stretch = Stretch::new(
+    let range = QueryRange::new(
         &store.tables.sessions,
         Some(names::BY_REFERENCE),
         names::OF_QUOTED,
     )
     .value(":quoted", text(reference.as_str()));
     let (rows, _) = store
-        .rows::<SessionRow>("find a session by its reference", &stretch, LATEST)
+        .rows::<SessionRow>("find a session by its reference", &range, LATEST)
         .await?;
     Ok(rows.into_iter().map(|row| row.session).collect())
 }
@@ -305,22 +305,23 @@ impl Order {
         }
     }
 
-    fn stretch<'a>(&self, table: &'a str, query: &SessionQuery) -> Stretch<'a> {
+    fn range<'a>(&self, table: &'a str, query: &SessionQuery) -> QueryRange<'a> {
         let [whole, span] = self.of;
         let bounded =
             self.sort == names::CREATED_AT && (query.since.is_some() || query.until.is_some());
-        let mut stretch = Stretch::new(table, Some(self.index), if bounded { span } else { whole });
-        stretch = stretch.value(self.placeholder, self.value.clone());
-        stretch.newest_first = self.sort == names::CREATED_AT;
+        let mut range =
+            QueryRange::new(table, Some(self.index), if bounded { span } else { whole });
+        range = range.value(self.placeholder, self.value.clone());
+        range.newest_first = self.sort == names::CREATED_AT;
         if bounded {
             let since = query.since.map_or(0, Timestamp::millis);
             let until = query.until.map_or(FAR_MILLIS, |until| until.millis() - 1);
             // A span that ends before it begins is empty, but DynamoDB refuses to be asked for it.
-            stretch = stretch
+            range = range
                 .value(":since", number(since))
                 .value(":until", number(until.max(since)));
         }
-        stretch
+        range
     }
 }
 

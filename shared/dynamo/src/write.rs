@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::{
 };
 use casting_core::ports::{Fault, FaultKind, Saved};
 
-use crate::call::{Refusal, call, pause};
 use crate::fault::{corrupt, incomplete};
+use crate::retry::{ConditionFailure, call, pause};
 use crate::rows::Item;
 use crate::store::DynamoStore;
 
@@ -18,22 +18,22 @@ const MAX_BATCH: usize = 25;
 
 /// A condition, and what the placeholders in it (and in the change beside it) stand for.
 #[derive(Clone, Default)]
-pub struct Clause {
-    condition: Option<&'static str>,
+pub struct Condition {
+    expression: Option<&'static str>,
     names: Option<HashMap<String, String>>,
     values: Option<HashMap<String, AttributeValue>>,
 }
 
-impl Clause {
+impl Condition {
     /// Write in any case.
     pub fn none() -> Self {
         Self::default()
     }
 
     /// Write only if this holds.
-    pub fn when(condition: &'static str) -> Self {
+    pub fn when(expression: &'static str) -> Self {
         Self {
-            condition: Some(condition),
+            expression: Some(expression),
             ..Self::default()
         }
     }
@@ -55,18 +55,18 @@ impl Clause {
     }
 }
 
-/// The request with the clause; a failed condition shows the row that it failed on.
+/// The request with the condition; a failed condition shows the row that it failed on.
 macro_rules! guarded {
-    ($request:expr, $clause:expr) => {
+    ($request:expr, $condition:expr) => {
         $request
             .set_return_values_on_condition_check_failure(
-                $clause
-                    .condition
+                $condition
+                    .expression
                     .map(|_| ReturnValuesOnConditionCheckFailure::AllOld),
             )
-            .set_condition_expression($clause.condition.map(str::to_owned))
-            .set_expression_attribute_names($clause.names)
-            .set_expression_attribute_values($clause.values)
+            .set_condition_expression($condition.expression.map(str::to_owned))
+            .set_expression_attribute_names($condition.names)
+            .set_expression_attribute_values($condition.values)
     };
 }
 
@@ -94,21 +94,21 @@ impl DynamoStore {
         what: &'static str,
         table: &str,
         row: Item,
-        clause: Clause,
+        condition: Condition,
     ) -> Result<Written, Fault> {
         let request = guarded!(
             self.client
                 .put_item()
                 .table_name(table)
                 .set_item(Some(row.clone())),
-            clause
+            condition
         );
         Ok(match call(what, || request.clone().send()).await? {
             Ok(_) => Written::Done,
-            Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(Some(&row)) => {
+            Err(failure) if failure.after_loss && failure.failed(0) == Some(Some(&row)) => {
                 Written::Done
             }
-            Err(refusal) => Written::Failed(refusal.failed(0).flatten().cloned()),
+            Err(failure) => Written::Failed(failure.failed(0).flatten().cloned()),
         })
     }
 
@@ -118,19 +118,19 @@ impl DynamoStore {
         what: &'static str,
         table: &str,
         key: Item,
-        clause: Clause,
+        condition: Condition,
     ) -> Result<Written, Fault> {
         let request = guarded!(
             self.client
                 .delete_item()
                 .table_name(table)
                 .set_key(Some(key)),
-            clause
+            condition
         );
         Ok(match call(what, || request.clone().send()).await? {
             Ok(_) => Written::Done,
-            Err(refusal) if refusal.after_loss && refusal.failed(0) == Some(None) => Written::Done,
-            Err(refusal) => Written::Failed(refusal.failed(0).flatten().cloned()),
+            Err(failure) if failure.after_loss && failure.failed(0) == Some(None) => Written::Done,
+            Err(failure) => Written::Failed(failure.failed(0).flatten().cloned()),
         })
     }
 
@@ -188,7 +188,7 @@ impl DynamoStore {
         &self,
         what: &'static str,
         parts: Vec<TransactWriteItem>,
-    ) -> Result<Result<(), Refusal>, Fault> {
+    ) -> Result<Result<(), ConditionFailure>, Fault> {
         let token = format!("{:032x}", fastrand::u128(..));
         let request = self
             .client
@@ -204,11 +204,14 @@ pub fn put(
     what: &'static str,
     table: &str,
     row: Item,
-    clause: Clause,
+    condition: Condition,
 ) -> Result<TransactWriteItem, Fault> {
-    let put = guarded!(Put::builder().table_name(table).set_item(Some(row)), clause)
-        .build()
-        .map_err(incomplete(what))?;
+    let put = guarded!(
+        Put::builder().table_name(table).set_item(Some(row)),
+        condition
+    )
+    .build()
+    .map_err(incomplete(what))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
@@ -218,14 +221,14 @@ pub fn update(
     table: &str,
     key: Item,
     change: &'static str,
-    clause: Clause,
+    condition: Condition,
 ) -> Result<TransactWriteItem, Fault> {
     let update = guarded!(
         Update::builder()
             .table_name(table)
             .set_key(Some(key))
             .update_expression(change),
-        clause
+        condition
     )
     .build()
     .map_err(incomplete(what))?;
@@ -237,11 +240,11 @@ pub fn delete(
     what: &'static str,
     table: &str,
     key: Item,
-    clause: Clause,
+    condition: Condition,
 ) -> Result<TransactWriteItem, Fault> {
     let delete = guarded!(
         Delete::builder().table_name(table).set_key(Some(key)),
-        clause
+        condition
     )
     .build()
     .map_err(incomplete(what))?;
@@ -253,13 +256,13 @@ pub fn check(
     what: &'static str,
     table: &str,
     key: Item,
-    clause: Clause,
+    condition: Condition,
 ) -> Result<TransactWriteItem, Fault> {
     let check = guarded!(
         ConditionCheck::builder()
             .table_name(table)
             .set_key(Some(key)),
-        clause
+        condition
     )
     .build()
     .map_err(incomplete(what))?;

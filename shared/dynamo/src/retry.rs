@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Error;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use casting_core::ports::{Fault, FaultKind};
 
-use crate::fault::{self, Check, Trouble};
+use crate::fault::{self, CallError, ConditionOutcome};
 use crate::rows::Item;
 
 /// Transactions on one row conflict instead of queueing. Twenty tries with these waits (2.8 s on average when all are used) see a
@@ -21,18 +21,18 @@ const LONGEST_WAIT: Duration = Duration::from_millis(400);
 
 /// A write whose conditions failed.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct ConditionFailure {
     /// Part by part, in the order sent.
-    pub checks: Vec<Check>,
+    pub outcomes: Vec<ConditionOutcome>,
     /// An answer was lost before: what stands in the way may be our own write. Never so for a transaction, whose token settles that.
     pub after_loss: bool,
 }
 
-impl Refusal {
+impl ConditionFailure {
     /// The row that the part at `index` met, if that part's condition failed.
     pub fn failed(&self, index: usize) -> Option<Option<&Item>> {
-        match self.checks.get(index) {
-            Some(Check::Failed(item)) => Some(item.as_ref()),
+        match self.outcomes.get(index) {
+            Some(ConditionOutcome::Failed(item)) => Some(item.as_ref()),
             _ => None,
         }
     }
@@ -45,7 +45,7 @@ impl Refusal {
 pub async fn call<O, E, F>(
     what: &'static str,
     send: impl Fn() -> F + Send,
-) -> Result<Result<O, Refusal>, Fault>
+) -> Result<Result<O, ConditionFailure>, Fault>
 where
     E: ProvideErrorMetadata,
     Error: From<E>,
@@ -54,23 +54,23 @@ where
     let (mut busy, mut lost) = (0, 0);
     loop {
         // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a place for each of its calls.
-        let trouble = match Box::pin(send()).await {
+        let error = match Box::pin(send()).await {
             Ok(output) => return Ok(Ok(output)),
             Err(error) => fault::sort(error),
         };
-        let detail = match trouble {
-            Trouble::Conditions(checks) => {
-                return Ok(Err(Refusal {
-                    checks,
+        let detail = match error {
+            CallError::Conditions(outcomes) => {
+                return Ok(Err(ConditionFailure {
+                    outcomes,
                     after_loss: lost > 0,
                 }));
             }
-            Trouble::Final(detail) => return Err(fault::refused(what, detail)),
-            Trouble::Busy(detail) => {
+            CallError::Final(detail) => return Err(fault::refused(what, detail)),
+            CallError::Busy(detail) => {
                 busy += 1;
                 detail
             }
-            Trouble::Lost(detail) => {
+            CallError::Lost(detail) => {
                 lost += 1;
                 detail
             }
