@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
-use casting_core::ids::{Entropy, draw};
+use casting_core::ids::{Entropy, random_bytes};
 use data_encoding::HEXLOWER;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -32,10 +32,10 @@ pub struct AccessKey {
 
 impl AccessKey {
     /// A new key of 256 random bits.
-    pub fn draw(entropy: &dyn Entropy) -> Self {
+    pub fn random(entropy: &dyn Entropy) -> Self {
         Self {
-            id: HEXLOWER.encode(&draw(entropy)),
-            secret: HEXLOWER.encode(&[draw(entropy), draw(entropy)].concat()),
+            id: HEXLOWER.encode(&random_bytes(entropy)),
+            secret: HEXLOWER.encode(&[random_bytes(entropy), random_bytes(entropy)].concat()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use casting_core::ids::{Entropy, draw};
+use casting_core::ids::{Entropy, random_bytes};
 use data_encoding::BASE64URL_NOPAD;
 
 /// Everything that a run may leave in the folder; `--reset` deletes these and nothing else.
@@ -227,7 +227,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 
 /// A new master key: 32 bytes in base64url.
 pub fn draw_signing_key(entropy: &dyn Entropy) -> String {
-    let halves = [draw(entropy), draw(entropy)];
+    let halves = [random_bytes(entropy), random_bytes(entropy)];
     BASE64URL_NOPAD.encode(&halves.concat())
 }
 

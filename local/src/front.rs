@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use casting_core::ControlPlane;
-use casting_core::ids::draw;
+use casting_core::ids::random_bytes;
 use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::Oidc;
 use casting_web::{Function, PUBLIC_ROUTER, PUBLIC_ROUTES, Route};
@@ -260,7 +260,7 @@ fn event(
                 "sourceIp": source.to_string(),
                 "userAgent": user_agent,
             },
-            "requestId": HEXLOWER.encode(&draw(&*control_plane.entropy)),
+            "requestId": HEXLOWER.encode(&random_bytes(&*control_plane.entropy)),
             "routeKey": "$default",
             "stage": "$default",
             "timeEpoch": now.millis(),

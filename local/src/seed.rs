@@ -6,11 +6,11 @@ use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::api_key::{ApiKey, ApiKeySettings};
 use casting_core::cast::{Cast, CastSettings, Counter};
-use casting_core::ids::{CastId, CastKey, Entropy, ImageId, StagingId, draw};
+use casting_core::ids::{CastId, CastKey, Entropy, ImageId, StagingId, random_bytes};
 use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
 use casting_core::persistent_profile::ProfileSettings;
-use casting_core::staging::{Staging, StagingSettings};
+use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::system::System;
 use casting_core::time::Timestamp;
 use casting_core::viewing::{Exec, ExecConfig, ViewOnly};
@@ -116,7 +116,7 @@ impl Offer {
         }
         let now = control_plane.clock.now();
         let mut image = Image {
-            id: ImageId::from_bytes(draw(&*control_plane.entropy)),
+            id: ImageId::from_bytes(random_bytes(&*control_plane.entropy)),
             version: 1,
             settings: ImageSettings {
                 name: self.name.into(),
@@ -156,7 +156,7 @@ impl Offer {
             .await?
             .map_err(|words| anyhow!("The image {} was refused: {words}", self.name))?;
         let cast = Cast {
-            id: CastId::from_bytes(draw(&*control_plane.entropy)),
+            id: CastId::from_bytes(random_bytes(&*control_plane.entropy)),
             version: 1,
             settings: CastSettings {
                 description: "Made at the first start; change or delete it as you like.".into(),
@@ -177,7 +177,7 @@ impl Offer {
                 .await?;
         }
         let mut keeping = Image {
-            id: ImageId::from_bytes(draw(&*control_plane.entropy)),
+            id: ImageId::from_bytes(random_bytes(&*control_plane.entropy)),
             ..image.clone()
         };
         keeping.settings.name = format!("{}, with your own files", self.name);
@@ -191,7 +191,7 @@ impl Offer {
         let own_key =
             CastKey::parse(self.own_key).ok_or_else(|| anyhow!("{} is no key.", self.own_key))?;
         let own = Cast {
-            id: CastId::from_bytes(draw(&*control_plane.entropy)),
+            id: CastId::from_bytes(random_bytes(&*control_plane.entropy)),
             settings: CastSettings {
                 name: format!("{}, with your own files", self.link),
                 key: own_key,
@@ -214,7 +214,7 @@ impl Offer {
     }
 
     /// Keeps some sessions of this image ready.
-    fn pool(&self, control_plane: &ControlPlane, image: &Image) -> Staging {
+    fn pool(&self, control_plane: &ControlPlane, image: &Image) -> StagingConfig {
         let settings = StagingSettings {
             name: format!("{} at once", self.name),
             description: "Made at the first start: the next visitor need not wait.".into(),
@@ -228,10 +228,10 @@ impl Offer {
             daily_budget_cents: None,
         };
         let (id, now) = (
-            StagingId::from_bytes(draw(&*control_plane.entropy)),
+            StagingId::from_bytes(random_bytes(&*control_plane.entropy)),
             image.created_at,
         );
-        Staging {
+        StagingConfig {
             id,
             version: 1,
             settings,

@@ -13,7 +13,7 @@ use casting_boot::{Settings, clients};
 use casting_core::ids::{CastKey, Entropy};
 use casting_core::system::FirstLimits;
 use casting_core::time::{Clock, Timestamp};
-use casting_core::{ControlPlane, Terms};
+use casting_core::{ControlPlane, PublicUrls};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
@@ -256,7 +256,7 @@ impl Stack {
         }
         let (ecs, events) = Ecs::open(options, settings.clock.clone(), settings.entropy.clone())
             .context("The ECS endpoint did not start.")?;
-        let s3_key = AccessKey::draw(&*settings.entropy);
+        let s3_key = AccessKey::random(&*settings.entropy);
         let s3 = Server::start(
             listen(loopback())?,
             bucket::router(&root, &s3_key)?,
@@ -533,7 +533,7 @@ fn control_settings(
     keys: &Keys,
     transport: SharedHttpClient,
 ) -> Result<Settings> {
-    let terms = Terms {
+    let urls = PublicUrls {
         public_url: urls.url.clone(),
         report_url: urls.report_url.clone(),
         session_url: urls.session_url.clone(),
@@ -547,7 +547,7 @@ fn control_settings(
     );
     let first_limits = settings.first_limits;
     let mut settings = Settings::local(
-        terms,
+        urls,
         &keys.signing,
         in_process::DYNAMODB_URL,
         in_process::ECS_URL,

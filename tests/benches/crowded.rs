@@ -14,7 +14,7 @@ use casting_boot::SystemClock;
 use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
 use casting_core::hours::{HOUR_SECONDS, Hour, HourOf, hour_of, sum};
-use casting_core::ids::{CastId, CastKey, Nonce, SessionId, draw};
+use casting_core::ids::{CastId, CastKey, Nonce, SessionId, random_bytes};
 use casting_core::ports::{Created, Fault, FaultKind, RefusalCount, Store};
 use casting_core::session::{EndReason, Endpoint, Session};
 use casting_core::testing::{self, SeededEntropy};
@@ -78,8 +78,8 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     let (store, entropy, now) = (&stack.dynamodb, SeededEntropy::new(1), SystemClock.now());
     let cast = |n: usize| {
         let mut cast = testing::cast(1);
-        cast.id = CastId::from_bytes(draw(&entropy));
-        cast.settings.key = CastKey::draw(&entropy);
+        cast.id = CastId::from_bytes(random_bytes(&entropy));
+        cast.settings.key = CastKey::random(&entropy);
         cast.settings.name = format!(
             "{} class {n}",
             ["Spring", "Summer", "Autumn", "Winter"][n % 4]
@@ -153,7 +153,7 @@ fn refusals(casts: &[Cast], sessions: &[Session]) -> Vec<RefusalCount> {
 /// A session that was served and has ended.
 fn session(cast: &Cast, entropy: &SeededEntropy, at: Timestamp) -> Session {
     let mut session = testing::session(cast, 1);
-    session.id = SessionId::from_nonce(&cast.id, &Nonce::from_bytes(draw(entropy)));
+    session.id = SessionId::from_nonce(&cast.id, &Nonce::from_bytes(random_bytes(entropy)));
     session.created_at = at;
     let endpoint = Endpoint {
         host: "10.0.0.1".into(),

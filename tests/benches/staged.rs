@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use casting_core::session::State;
-use casting_core::staging::Staging;
+use casting_core::staging::StagingConfig;
 use casting_identity::web_client;
 use casting_local::stack::{Freedom, Stack, TaskKind};
 use casting_tests::{binaries, instance};
@@ -77,13 +77,13 @@ async fn main() {
 async fn keep(stack: &Stack, desired: u32) {
     let store = &stack.control_plane.store;
     let before = store
-        .records::<Staging>(None, 1)
+        .records::<StagingConfig>(None, 1)
         .await
         .expect("pools")
         .items
         .pop()
         .expect("the demo's");
-    let mut after = Staging {
+    let mut after = StagingConfig {
         version: before.version + 1,
         ..before.clone()
     };

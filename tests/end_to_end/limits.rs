@@ -575,7 +575,7 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
     let forgotten = row().await;
     assert_eq!(
         (forgotten.owner, forgotten.origin),
-        (Owner::Forgotten, Origin::default()),
+        (Owner::Anonymised, Origin::default()),
         "who it was and where from is gone"
     );
     assert!(

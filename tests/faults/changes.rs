@@ -193,7 +193,7 @@ async fn disabled_and_unknown_links_cost_the_same() {
     let foreign = foreign.expect("opens").ticket;
     change(&world, |cast| cast.enabled = false, None).await;
     let entropy = SeededEntropy::new(22);
-    let unknown = CastKey::draw(&entropy);
+    let unknown = CastKey::random(&entropy);
     let ann = Visitor {
         user: Some(user(1)),
         ..visitor(1)
@@ -232,7 +232,7 @@ async fn disabled_and_unknown_links_cost_the_same() {
         let mut badges = Vec::new();
         for key in keys {
             let process = world.new_process();
-            let seen = process.standing(key, visitor.address, None);
+            let seen = process.link_status(key, visitor.address, None);
             let run_actor = run_actor(1, FaultPlan::None, seen).await;
             run_actor.result.expect("no crash").expect("stands");
             badges.push((run_actor.calls, run_actor.spent));

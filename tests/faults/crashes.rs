@@ -7,7 +7,7 @@ use casting_core::cast::{CountBy, IpLimit};
 use casting_core::policy::LinkParameters;
 use casting_core::session::{EndReason, State};
 use casting_core::testing::user;
-use casting_core::{ClaimRequest, Claimed, Next, Refusal, Report, Visitor};
+use casting_core::{ClaimRequest, Claimed, NextStep, Refusal, Report, Visitor};
 use casting_tests::faults::{CallFault, FaultPlan, Outcome, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 
@@ -125,7 +125,7 @@ async fn resume_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> 
     let other = world.processes[1].clone();
     let resume = async || {
         let opened = other.open(&key, &ann, &wishes, None).await?;
-        let Next::Claim(claimable) = opened.next else {
+        let NextStep::Claim(claimable) = opened.next else {
             return Ok(None);
         };
         let request = ClaimRequest {

@@ -9,8 +9,8 @@ use casting_core::ids::SessionId;
 use casting_core::listing::SessionQuery;
 use casting_core::pooled::waiting;
 use casting_core::ports::Saved;
-use casting_core::session::{EndReason, PoolPlace, Session, State};
-use casting_core::staging::Staging;
+use casting_core::session::{EndReason, PoolRole, Session, State};
+use casting_core::staging::StagingConfig;
 use casting_core::{Claimed, Report};
 use casting_tests::faults::{CallFault, FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
@@ -133,7 +133,7 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
     world.check_tasks().await?;
     Ok(given
         .iter()
-        .filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned))
+        .filter(|claimed| place(&claimed.session) == Some(PoolRole::Assigned))
         .count())
 }
 
@@ -194,7 +194,7 @@ pub async fn set_desired(world: &mut SimWorld, desired: u32) -> Result<()> {
     let Some(before) = &world.pool else {
         return Ok(());
     };
-    let mut after = Staging {
+    let mut after = StagingConfig {
         version: before.version + 1,
         ..before.clone()
     };
@@ -292,8 +292,8 @@ async fn send_actor(
     Ok(())
 }
 
-fn place(session: &Session) -> Option<PoolPlace> {
-    session.pooled.as_ref().map(|pooled| pooled.place)
+fn place(session: &Session) -> Option<PoolRole> {
+    session.pooled.as_ref().map(|pooled| pooled.role)
 }
 
 /// What must hold at every moment.
@@ -310,7 +310,7 @@ async fn check(world: &SimWorld, given: &[Claimed]) -> Result<()> {
         .await?;
     let listed = unassigned_sessions
         .iter()
-        .filter(|row| row.waits_in().is_some())
+        .filter(|row| row.idle_pool().is_some())
         .count();
     ensure!(
         counted as usize == listed,
@@ -340,7 +340,7 @@ async fn check(world: &SimWorld, given: &[Claimed]) -> Result<()> {
     // Whoever was given a session that was started ahead has one that nobody else had, and whose gate knows.
     for claimed in given
         .iter()
-        .filter(|claimed| place(&claimed.session) == Some(PoolPlace::Assigned))
+        .filter(|claimed| place(&claimed.session) == Some(PoolRole::Assigned))
     {
         let (id, owner) = (&claimed.session.id, claimed.session.owner.id());
         let told = world.gates.told().get(id).cloned().unwrap_or_default();
@@ -367,8 +367,8 @@ async fn check(world: &SimWorld, given: &[Claimed]) -> Result<()> {
 async fn unreachable_gate_costs_the_visitor_nothing() {
     let shared_db = SharedDb::new().await.expect("a ground");
     for (name, deaf, place) in [
-        ("one of two", 1, PoolPlace::Assigned),
-        ("both", 2, PoolPlace::Missed),
+        ("one of two", 1, PoolRole::Assigned),
+        ("both", 2, PoolRole::Missed),
     ] {
         let limits = Limits {
             total: Some(5),
@@ -400,7 +400,7 @@ async fn unreachable_gate_costs_the_visitor_nothing() {
         let claimed = took.expect("somebody came");
         if deaf == 2 {
             assert_eq!(
-                claimed.session.pooled.as_ref().map(|pooled| pooled.place),
+                claimed.session.pooled.as_ref().map(|pooled| pooled.role),
                 Some(place),
                 "{name}"
             );
@@ -563,7 +563,7 @@ enum Meanwhile {
 /// The session that a claim took stops before its gate was told; whether there was one.
 async fn stop_untold(world: &mut SimWorld, says_so: bool) -> bool {
     let rows = world.sessions().await.expect("rows");
-    let Some(untold) = rows.iter().find(|row| row.gate_to_tell().is_some()) else {
+    let Some(untold) = rows.iter().find(|row| row.pending_notification().is_some()) else {
         return false;
     };
     if says_so {

@@ -10,10 +10,10 @@ use casting_core::ControlPlane;
 use casting_core::denial::DenialCode;
 use casting_core::ids::SessionId;
 use casting_core::quota::{Quota, QuotaKind};
-use casting_core::room::{GONE_SECONDS, HOLD_SECONDS};
 use casting_core::ticket::LaunchTicket;
 use casting_core::time::Timestamp;
-use casting_core::{ClaimRequest, Claimed, Received, Visitor};
+use casting_core::waiting_queue::{GONE_SECONDS, PAUSE_SECONDS};
+use casting_core::{ClaimOutcome, ClaimRequest, Claimed, Visitor};
 use casting_tests::faults::{FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
 use tokio::task::JoinSet;
@@ -89,7 +89,7 @@ impl Player {
     }
 
     /// Claims until there is an answer, as somebody does who sees an error and clicks again.
-    async fn claim(&mut self, request: &ClaimRequest) -> Result<Option<Received>> {
+    async fn claim(&mut self, request: &ClaimRequest) -> Result<Option<ClaimOutcome>> {
         for _ in 0..200 {
             let (process, (seed, faults)) = (self.process(), self.faults());
             match run_actor(seed, faults, process.claim(&self.key, request, &self.who))
@@ -127,17 +127,17 @@ impl Player {
         let mut received = self.claim(&request).await?;
         loop {
             let waiting = match received {
-                Some(Received::Session(claimed)) => {
+                Some(ClaimOutcome::Session(claimed)) => {
                     story.served_at = Some(claimed.session.created_at);
                     story.sessions.insert(claimed.session.id.clone());
                     // A second click changes nothing.
-                    if let Some(Received::Session(again)) = self.claim(&request).await? {
+                    if let Some(ClaimOutcome::Session(again)) = self.claim(&request).await? {
                         story.sessions.insert(again.session.id);
                     }
                     self.live_through(*claimed).await?;
                     return Ok(story);
                 }
-                Some(Received::Place(waiting)) => waiting,
+                Some(ClaimOutcome::Queued(waiting)) => waiting,
                 None => {
                     story.lost = true;
                     return Ok(story);
@@ -150,7 +150,7 @@ impl Player {
                 .context("the ticket is of a place")?;
             if let Some(place) = process
                 .store
-                .room(&waiting.cast.id)
+                .queue(&waiting.cast.id)
                 .await?
                 .places
                 .get(&place)
@@ -442,13 +442,13 @@ async fn failed_start_keeps_the_place_and_pauses_the_queue() {
     let process = world.processes[1].clone();
     let mut first = open(&process, &key, &visitor(1)).await.expect("opens");
     let original = first.clone();
-    let position = |received: &Received| match received {
-        Received::Place(waiting) => (waiting.position, waiting.turn),
-        Received::Session(claimed) => panic!("no session: {claimed:?}"),
+    let position = |received: &ClaimOutcome| match received {
+        ClaimOutcome::Queued(waiting) => (waiting.position, waiting.turn),
+        ClaimOutcome::Session(claimed) => panic!("no session: {claimed:?}"),
     };
-    let ticket = |received: Received| match received {
-        Received::Place(waiting) => waiting.ticket,
-        Received::Session(claimed) => panic!("no session: {claimed:?}"),
+    let ticket = |received: ClaimOutcome| match received {
+        ClaimOutcome::Queued(waiting) => waiting.ticket,
+        ClaimOutcome::Session(claimed) => panic!("no session: {claimed:?}"),
     };
     for attempt in 1..=2 {
         let received = process
@@ -468,7 +468,7 @@ async fn failed_start_keeps_the_place_and_pauses_the_queue() {
             .await
             .expect("a place");
         assert_eq!(position(&second).0, attempt + 1, "attempt {attempt}");
-        tokio::time::sleep(Duration::from_secs(HOLD_SECONDS)).await;
+        tokio::time::sleep(Duration::from_secs(PAUSE_SECONDS)).await;
         assert!(
             process
                 .wait(&key, &first.ticket, &visitor(1))

@@ -9,7 +9,7 @@ use casting_core::ids::{SessionId, StagingId};
 use casting_core::image::Image;
 use casting_core::keys::Keyring;
 use casting_core::ports::Gates;
-use casting_core::staging::{Staging, StagingSettings};
+use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::testing::NOON;
 use casting_core::ticket::AssignTicket;
 use casting_local::ecs::Ecs;
@@ -116,7 +116,7 @@ async fn by_fate(name: &str, take: impl Fn() -> Result<(), String>) -> Result<()
 }
 
 /// A pool that keeps so many sessions of this image ready.
-pub fn pool_of(image: &Image, id: StagingId, desired_sessions: u32) -> Staging {
+pub fn pool_of(image: &Image, id: StagingId, desired_sessions: u32) -> StagingConfig {
     let settings = StagingSettings {
         name: "Ready".into(),
         description: String::new(),
@@ -129,7 +129,7 @@ pub fn pool_of(image: &Image, id: StagingId, desired_sessions: u32) -> Staging {
         schedule: None,
         daily_budget_cents: None,
     };
-    Staging {
+    StagingConfig {
         id,
         version: 1,
         settings,

@@ -12,21 +12,21 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_boot::{AwsSettings, clients};
 use casting_core::cast::{Cast, Counter, CounterChange, IpLimit};
 use casting_core::cast_form;
-use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, draw};
+use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, random_bytes};
 use casting_core::keys::Keyring;
 use casting_core::listing::SessionQuery;
 use casting_core::policy::LinkParameters;
 use casting_core::ports::{Replaced, Saved};
 use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::{Session, State};
-use casting_core::staging::Staging;
+use casting_core::staging::StagingConfig;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::url_rules::OwnUrls;
 use casting_core::viewing::Exec;
-use casting_core::{ClaimRequest, Claimed, ControlPlane, Next, Refusal, Terms, Visitor};
+use casting_core::{ClaimRequest, Claimed, ControlPlane, NextStep, PublicUrls, Refusal, Visitor};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
 use casting_ecs::{EcsLauncher, EcsSettings};
@@ -93,7 +93,7 @@ pub struct SimWorld {
     /// The gates of its tasks.
     pub gates: Arc<TestGates>,
     /// The pool that keeps sessions of the link ready, if there is one.
-    pub pool: Option<Staging>,
+    pub pool: Option<StagingConfig>,
     /// The link.
     pub cast: Cast,
     /// How many sessions the counter was last set to.
@@ -135,7 +135,7 @@ impl ProcessFactory {
         );
         let launcher = Arc::new(EcsLauncher::new(ecs_client, EcsSettings::local("casting")));
         let store = Arc::new(DynamoStore::new(dynamodb(&self.database), tables()));
-        let terms = Terms {
+        let urls = PublicUrls {
             public_url: "http://cast.test".into(),
             report_url: "http://cast.test".into(),
             session_url: "http://{session}.cast.test".into(),
@@ -148,7 +148,7 @@ impl ProcessFactory {
             keys,
             self.clock.clone(),
             self.entropy.clone(),
-            terms,
+            urls,
         );
         control_plane.gates = Some(self.gates.clone());
         Arc::new(control_plane)
@@ -201,9 +201,9 @@ impl SimWorld {
             .collect();
         let mut cast = testing::cast(1);
         let mut image = testing::image(1);
-        cast.id = CastId::from_bytes(draw(&*entropy));
-        cast.settings.key = CastKey::draw(&*entropy);
-        image.id = casting_core::ids::ImageId::from_bytes(draw(&*entropy));
+        cast.id = CastId::from_bytes(random_bytes(&*entropy));
+        cast.settings.key = CastKey::random(&*entropy);
+        image.id = casting_core::ids::ImageId::from_bytes(random_bytes(&*entropy));
         cast.settings.image_id = image.id.clone();
         let total = limits.total.unwrap_or(0);
         cast.settings.limit_total_sessions = limits.total.is_some();
@@ -230,9 +230,13 @@ impl SimWorld {
         processes[0].store.put_record(&image, None, None).await?;
         processes[0].store.create_cast(&cast, None).await?;
         processes[0].count_of_cast(&cast).await?;
-        let pool = limits
-            .ready
-            .map(|ready| pool_of(&image, StagingId::from_bytes(draw(&*entropy)), ready));
+        let pool = limits.ready.map(|ready| {
+            pool_of(
+                &image,
+                StagingId::from_bytes(random_bytes(&*entropy)),
+                ready,
+            )
+        });
         if let Some(pool) = &pool {
             processes[0].store.put_record(pool, None, None).await?;
         }
@@ -604,11 +608,11 @@ pub async fn open(
         .await?
         .next
     {
-        Next::Claim(claim) => Ok(ClaimRequest {
+        NextStep::Claim(claim) => Ok(ClaimRequest {
             ticket: claim.ticket,
             ..ClaimRequest::default()
         }),
-        Next::LogIn { .. } => Ok(ClaimRequest::default()),
+        NextStep::LogIn { .. } => Ok(ClaimRequest::default()),
     }
 }
 

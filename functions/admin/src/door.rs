@@ -3,7 +3,7 @@
 
 use casting_core::actor::Actor;
 use casting_core::keys::same_secret;
-use casting_core::{ControlPlane, Credential, FlowError, Turned};
+use casting_core::{AuthError, ControlPlane, Credential, FlowError};
 use casting_web::credentials::{console_cookie, login_cookie};
 use casting_web::{Mistake, Problem, RequestContext};
 
@@ -30,7 +30,7 @@ pub(crate) async fn by_key(
         .api_key()
         .ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
     let actor = control_plane
-        .admit_actor(Credential::Key(key), visit.address)
+        .authenticate(Credential::Key(key), visit.address)
         .await
         .map_err(turned)?;
     Ok(Admitted {
@@ -47,11 +47,11 @@ pub(crate) async fn by_cookie(
     control_plane: &ControlPlane,
     visit: &RequestContext,
 ) -> Result<Admitted, Failure> {
-    let secure = control_plane.terms.is_secure();
+    let secure = control_plane.urls.is_secure();
     let csrf_token = |text: &str| control_plane.keys.fingerprint(&["console form", text]);
     if let Some(text) = visit.cookie(console_cookie(secure)) {
         match control_plane
-            .admit_actor(Credential::Console(text), visit.address)
+            .authenticate(Credential::Console(text), visit.address)
             .await
         {
             Ok(actor) => {
@@ -61,7 +61,7 @@ pub(crate) async fn by_cookie(
                 });
             }
             // The ticket is over; a login may still be good.
-            Err(Turned::Away) => {}
+            Err(AuthError::Invalid) => {}
             Err(other) => return Err(turned(other)),
         }
     }
@@ -72,7 +72,7 @@ pub(crate) async fn by_cookie(
     ));
     let (text, user) = login.ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
     let actor = control_plane
-        .admit_actor(Credential::Login(&user), visit.address)
+        .authenticate(Credential::Login(&user), visit.address)
         .await
         .map_err(turned)?;
     Ok(Admitted {
@@ -100,11 +100,13 @@ pub(crate) fn check_form(
 }
 
 /// What whoever was not let in is told.
-pub(crate) fn turned(turned: Turned) -> Failure {
+pub(crate) fn turned(turned: AuthError) -> Failure {
     match turned {
-        Turned::Away => Problem::new(Mistake::Unauthorized).into(),
-        Turned::Off(denial, limit) => Problem::denied(denial, None).by_limit(limit).into(),
-        Turned::Fault(fault) => match FlowError::from(fault) {
+        AuthError::Invalid => Problem::new(Mistake::Unauthorized).into(),
+        AuthError::RateLimited(denial, limit) => {
+            Problem::denied(denial, None).by_limit(limit).into()
+        }
+        AuthError::Fault(fault) => match FlowError::from(fault) {
             FlowError::Denied(denial) => Problem::denied(denial, None).into(),
             FlowError::Fault(fault) => Failure::Fault(fault),
         },

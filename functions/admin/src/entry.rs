@@ -126,7 +126,7 @@ pub(crate) async fn sign_in(
 
 /// Ends a sign-in, whichever way it was made.
 pub(crate) fn sign_out(control_plane: &ControlPlane) -> Reply {
-    let secure = control_plane.terms.is_secure();
+    let secure = control_plane.urls.is_secure();
     let mut reply = reply::see_other(SIGN_IN);
     set(&mut reply, control_plane, "", 0);
     reply::set_cookie(
@@ -166,7 +166,7 @@ pub(crate) fn target(wanted: Option<&str>) -> &str {
 }
 
 fn set(reply: &mut Reply, control_plane: &ControlPlane, value: &str, max_age: u64) {
-    let secure = control_plane.terms.is_secure();
+    let secure = control_plane.urls.is_secure();
     reply::set_cookie(
         reply,
         &SetCookie {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use casting_boot::Settings;
-use casting_core::Terms;
+use casting_core::PublicUrls;
 use casting_core::testing::{NOON, SeededEntropy, SetClock};
 use casting_core::ticket::LoginTicket;
 use casting_core::user::{ConsoleRole, User};
@@ -19,7 +19,7 @@ const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// The page, as somebody with this login sees it.
 async fn page(has_logins: bool, user: Option<User>) -> String {
-    let terms = Terms {
+    let urls = PublicUrls {
         public_url: OURS.into(),
         report_url: OURS.into(),
         session_url: "https://{session}.example.com".into(),
@@ -29,8 +29,7 @@ async fn page(has_logins: bool, user: Option<User>) -> String {
         Arc::new(SetClock::at(NOON)),
         Arc::new(SeededEntropy::new(1)),
     );
-    let settings =
-        Settings::local(terms, KEY, nowhere, nowhere, clock, entropy).expect("are right");
+    let settings = Settings::local(urls, KEY, nowhere, nowhere, clock, entropy).expect("are right");
     let control = casting_boot::build(Settings {
         has_logins,
         ..settings

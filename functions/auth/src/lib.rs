@@ -94,7 +94,7 @@ async fn finish(
             &LoginFailure::Unavailable("no provider is set up".into()),
         )
     })?;
-    let kept = visit.cookie(login_state_cookie(control_plane.terms.is_secure()));
+    let kept = visit.cookie(login_state_cookie(control_plane.urls.is_secure()));
     let state = kept.and_then(|text| LoginState::open(text, &control_plane.keys, now).ok());
     let came_with = visit.query("state").unwrap_or_default();
     // An answer to a login that this browser did not begin, or began too long ago.
@@ -179,7 +179,7 @@ impl Me<'_> {
 fn who_am_i(control_plane: &ControlPlane, visit: &RequestContext) -> Result<Reply, HandlerError> {
     let user = visit.login(
         &control_plane.keys,
-        control_plane.terms.is_secure(),
+        control_plane.urls.is_secure(),
         control_plane.clock.now(),
     );
     if visit.wants_json {
@@ -213,7 +213,7 @@ fn who_am_i(control_plane: &ControlPlane, visit: &RequestContext) -> Result<Repl
 }
 
 fn redirect(control_plane: &ControlPlane) -> String {
-    format!("{}/login/callback", control_plane.terms.public_url)
+    format!("{}/login/callback", control_plane.urls.public_url)
 }
 
 fn set(
@@ -223,7 +223,7 @@ fn set(
     value: &str,
     max_age: u64,
 ) {
-    let secure = control_plane.terms.is_secure();
+    let secure = control_plane.urls.is_secure();
     reply::set_cookie(
         reply,
         &SetCookie {
@@ -249,7 +249,7 @@ fn failed(control_plane: &ControlPlane, failure: &LoginFailure) -> Refusal {
         tracing::warn!(%reference, %failure, "A login failed: reference {reference}");
     }
     Refusal {
-        stop: FlowError::Denied(denial),
+        error: FlowError::Denied(denial),
         reference,
         error_url: None,
         framed_by: Box::default(),

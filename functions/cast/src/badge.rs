@@ -6,7 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use askama::Template;
-use casting_core::Standing;
+use casting_core::LinkStatus;
 use casting_core::cast::Amount;
 use casting_core::denial::{Denial, DenialCode};
 use casting_web::{Code, Reply, reply};
@@ -41,9 +41,9 @@ struct Badge<'a> {
 }
 
 /// The picture for a link that stands so, or that it has not changed since `seen` (the request's `If-None-Match`).
-pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
-    let (word, colour) = say(standing);
-    let status = if standing.refused == Some(DenialCode::UnknownCast) {
+pub(crate) fn reply(link_status: &LinkStatus, seen: Option<&str>) -> Reply {
+    let (word, colour) = say(link_status);
+    let status = if link_status.refused == Some(DenialCode::UnknownCast) {
         StatusCode::NOT_FOUND
     } else {
         StatusCode::OK
@@ -61,7 +61,7 @@ pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
     let headers = reply.headers_mut();
     headers.insert(
         CACHE_CONTROL,
-        if standing.by_referrer {
+        if link_status.by_referrer {
             KEPT_BY_BROWSERS
         } else {
             KEPT
@@ -70,7 +70,7 @@ pub(crate) fn reply(standing: &Standing, seen: Option<&str>) -> Reply {
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
     }
-    if standing.by_referrer {
+    if link_status.by_referrer {
         headers.insert(VARY, HeaderValue::from(REFERER));
     }
     reply
@@ -88,9 +88,9 @@ pub(crate) fn trouble(denial: &Denial) -> Reply {
     reply
 }
 
-const fn say(standing: &Standing) -> (&'static str, &'static str) {
-    match standing.refused {
-        None => match standing.amount {
+const fn say(link_status: &LinkStatus) -> (&'static str, &'static str) {
+    match link_status.refused {
+        None => match link_status.amount {
             None => ("open", GREEN),
             Some(Amount::Many) => ("many left", GREEN),
             Some(Amount::Some) => ("some left", GREEN),
@@ -167,8 +167,8 @@ mod tests {
     use super::*;
     use crate::claim::tests::body;
 
-    fn standing(refused: Option<DenialCode>, amount: Option<Amount>) -> Standing {
-        Standing {
+    fn link_status(refused: Option<DenialCode>, amount: Option<Amount>) -> LinkStatus {
+        LinkStatus {
             refused,
             amount,
             by_referrer: false,
@@ -193,7 +193,7 @@ mod tests {
             (Some(DenialCode::ImageUnavailable), None, "unavailable", 200),
             (Some(DenialCode::UnknownCast), None, "no such link", 404),
         ] {
-            let reply = reply(&standing(refused, amount), None);
+            let reply = reply(&link_status(refused, amount), None);
             assert_eq!(reply.status(), status, "{word}");
             assert!(
                 body(&reply).contains(&format!("<title>cast: {word}</title>")),
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn unchanged_badge_is_answered_with_304() {
-        let open = standing(None, None);
+        let open = link_status(None, None);
         let first = reply(&open, None);
         let tag = first.headers()["etag"].to_str().expect("text").to_owned();
         for (seen, status) in [
@@ -250,7 +250,7 @@ mod tests {
             assert_eq!(again.headers()["etag"], tag, "{seen}");
         }
         assert_eq!(
-            reply(&standing(None, Some(Amount::Few)), Some(&tag)).status(),
+            reply(&link_status(None, Some(Amount::Few)), Some(&tag)).status(),
             200,
             "another word is another picture"
         );
@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn badge_cache_headers_vary_by_referrer_and_skip_errors() {
         let listed = reply(
-            &Standing {
+            &LinkStatus {
                 by_referrer: true,
-                ..standing(None, None)
+                ..link_status(None, None)
             },
             None,
         );
@@ -273,7 +273,7 @@ mod tests {
             (&"referer".parse().expect("text"), &KEPT_BY_BROWSERS)
         );
         assert!(
-            !reply(&standing(None, None), None)
+            !reply(&link_status(None, None), None)
                 .headers()
                 .contains_key("vary")
         );

@@ -2,7 +2,7 @@
 
 use casting_core::ids::SessionId;
 use casting_core::policy::NotApplied;
-use casting_core::{ClaimRequest, Claimed, Terms};
+use casting_core::{ClaimRequest, Claimed, PublicUrls};
 use casting_web::credentials::{SetCookie, owner_cookie};
 use casting_web::{Mistake, Problem, Reply, Request, RequestContext, body, reply};
 use http::StatusCode;
@@ -90,12 +90,12 @@ fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
 }
 
 /// Where programs ask how a session stands.
-pub(crate) fn status_url(terms: &Terms, session: &SessionId) -> String {
-    format!("{}/session/{session}/status", terms.public_url)
+pub(crate) fn status_url(urls: &PublicUrls, session: &SessionId) -> String {
+    format!("{}/session/{session}/status", urls.public_url)
 }
 
 /// People go on to the waiting page, with a cookie that lets only them in; programs get the token and where to ask.
-pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, terms: &Terms) -> Reply {
+pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, urls: &PublicUrls) -> Reply {
     let session = &claimed.session;
     let path = format!("/session/{}", session.id);
     let not_applied = |reasons: &[NotApplied]| {
@@ -103,7 +103,7 @@ pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, terms: &Terms) ->
         codes.collect::<Vec<_>>()
     };
     if visit.wants_json {
-        let status_url = status_url(terms, &session.id);
+        let status_url = status_url(urls, &session.id);
         let accepted = Accepted {
             session_id: session.id.as_str(),
             state: session.state.as_str(),
@@ -137,7 +137,7 @@ pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, terms: &Terms) ->
         max_age: session.created_at.seconds_until(session.ready_by)
             + u64::from(session.time_limit_seconds)
             + 3600,
-        secure: terms.is_secure(),
+        secure: urls.is_secure(),
     };
     reply::set_cookie(&mut reply, &cookie);
     reply
@@ -161,8 +161,8 @@ pub(crate) mod tests {
         std::str::from_utf8(reply.body().as_ref()).expect("text")
     }
 
-    pub(crate) fn terms() -> Terms {
-        Terms {
+    pub(crate) fn urls() -> PublicUrls {
+        PublicUrls {
             public_url: "https://cast.example.com".into(),
             report_url: "https://cast.example.com".into(),
             session_url: "https://{session}.cast.example.com".into(),
@@ -253,7 +253,7 @@ pub(crate) mod tests {
         };
         let id = claimed.session.id.as_str();
 
-        let person = reply(&claimed, &visit("text/html"), &terms());
+        let person = reply(&claimed, &visit("text/html"), &urls());
         assert_eq!(person.status(), 303);
         assert_eq!(person.headers()["location"], format!("/session/{id}"));
         let cookie = format!(
@@ -262,7 +262,7 @@ pub(crate) mod tests {
         assert_eq!(person.headers()["set-cookie"], cookie);
         assert_eq!(person.headers()["cache-control"], "no-store");
 
-        let program = reply(&claimed, &visit("application/json"), &terms());
+        let program = reply(&claimed, &visit("application/json"), &urls());
         assert_eq!(program.status(), 202);
         let status_url = format!("https://cast.example.com/session/{id}/status");
         assert_eq!(program.headers()["location"], status_url);
@@ -272,9 +272,9 @@ pub(crate) mod tests {
         );
         assert_eq!(body(&program), expected);
 
-        let local = Terms {
+        let local = PublicUrls {
             public_url: "http://localhost:8300".into(),
-            ..terms()
+            ..urls()
         };
         let person = reply(&claimed, &visit("text/html"), &local);
         assert!(
@@ -311,10 +311,10 @@ pub(crate) mod tests {
                 resumed,
                 left: None,
             };
-            let person = reply(&claimed, &visit("text/html"), &terms());
+            let person = reply(&claimed, &visit("text/html"), &urls());
             let expected = format!("/session/{id}{location}");
             assert_eq!(person.headers()["location"], expected, "{name}");
-            let program = reply(&claimed, &visit("application/json"), &terms());
+            let program = reply(&claimed, &visit("application/json"), &urls());
             let found = body(&program).split_once(r#""resumed":"#);
             let expected = document.map(|codes| format!(r#"{{"not_applied":{codes}}}}}"#));
             assert_eq!(found.map(|(_, rest)| rest), expected.as_deref(), "{name}");

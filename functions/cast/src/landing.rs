@@ -1,10 +1,10 @@
 //! Owns the landing page: what a visitor, or a program, sees of a link before anything is taken. Must not show what is the administrator's.
 
 use askama::Template;
-use casting_core::ids::{Entropy, draw};
+use casting_core::ids::{Entropy, random_bytes};
 use casting_core::policy::LinkParameters;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
-use casting_core::{Claimable, Next, Opened, Terms};
+use casting_core::{ClaimOffer, LandingInfo, NextStep, PublicUrls};
 use casting_web::credentials::{SetCookie, browser_cookie};
 use casting_web::page::Card;
 use casting_web::words::Words;
@@ -22,10 +22,10 @@ const BROWSER_SECONDS: u64 = 30 * 86_400;
 #[derive(Template)]
 #[template(path = "landing.html")]
 struct Landing<'a> {
-    opened: &'a Opened,
+    opened: &'a LandingInfo,
     title: &'a str,
     summary: &'a str,
-    claim: &'a Claimable,
+    claim: &'a ClaimOffer,
     proof: Option<&'a Widget<'a>>,
     user_name: Option<&'a str>,
     ticket_seconds: u64,
@@ -85,7 +85,7 @@ impl Landing<'_> {
 }
 
 /// What visitors read as the heading: the administrator's words for them, or else what the link starts.
-pub(crate) fn title(opened: &Opened) -> &str {
+pub(crate) fn title(opened: &LandingInfo) -> &str {
     opened
         .cast
         .settings
@@ -154,14 +154,14 @@ struct Captcha<'a> {
 /// Who looks at a link, and how.
 pub(crate) struct Look<'a> {
     pub(crate) visit: &'a RequestContext,
-    pub(crate) terms: &'a Terms,
+    pub(crate) urls: &'a PublicUrls,
     pub(crate) wishes: &'a LinkParameters,
     pub(crate) user_name: Option<&'a str>,
     pub(crate) entropy: &'a dyn Entropy,
 }
 
 /// The page, or the way to log in.
-pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
+pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
     let (words, ticket_seconds, framed) =
         (look.visit.words, LAUNCH_TICKET_SECONDS, look.visit.framed);
@@ -172,7 +172,7 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
     };
     let (title, summary) = (title(opened), settings.summary.as_deref().unwrap_or(about));
     let claim = match &opened.next {
-        Next::LogIn { via } if framed && !settings.referrers.is_empty() => {
+        NextStep::LogIn { via } if framed && !settings.referrers.is_empty() => {
             let main = SignIn {
                 title,
                 summary,
@@ -187,8 +187,8 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
             }
             .reply(look.visit);
         }
-        Next::LogIn { via } => return reply::see_other(&login_path(opened, look.wishes, via)),
-        Next::Claim(claim) => claim,
+        NextStep::LogIn { via } => return reply::see_other(&login_path(opened, look.wishes, via)),
+        NextStep::Claim(claim) => claim,
     };
     let proof = claim.captcha.as_ref().map(Widget::of);
     let again = claim
@@ -208,7 +208,7 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
         again,
         words,
     };
-    let url = format!("{}/cast/{}", look.terms.public_url, settings.key);
+    let url = format!("{}/cast/{}", look.urls.public_url, settings.key);
     let solves = proof.is_some_and(|proof| proof.challenge.is_some());
     let page = Page {
         style: include_str!("../templates/landing.css"),
@@ -232,13 +232,13 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
         ..Page::new(title, &main)
     };
     let mut reply = page.reply(look.visit);
-    let secure = look.terms.is_secure();
+    let secure = look.urls.is_secure();
     let by_browser = settings
         .ip_limit
         .as_ref()
         .is_some_and(|limit| limit.by == casting_core::cast::CountBy::Browser);
     if by_browser && look.visit.browser(secure).is_none() {
-        let value = format!("{:032x}", u128::from_be_bytes(draw(look.entropy)));
+        let value = format!("{:032x}", u128::from_be_bytes(random_bytes(look.entropy)));
         let cookie = SetCookie {
             name: browser_cookie(secure),
             value: &value,
@@ -252,18 +252,18 @@ pub(crate) fn show(opened: &Opened, look: &Look<'_>) -> Reply {
 }
 
 /// What a program needs to claim.
-pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
+pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
     let (claim, login_url) = match &opened.next {
-        Next::LogIn { via } => (
+        NextStep::LogIn { via } => (
             None,
             Some(format!(
                 "{}{}",
-                look.terms.public_url,
+                look.urls.public_url,
                 login_path(opened, look.wishes, via)
             )),
         ),
-        Next::Claim(claim) => (Some(claim), None),
+        NextStep::Claim(claim) => (Some(claim), None),
     };
     let captcha = claim.and_then(|claim| claim.captcha.as_ref());
     let opens = claim.and_then(|claim| claim.opens.as_deref());
@@ -300,7 +300,7 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
         resume: resumes.map(|own| Resume {
             session_id: own.session.id.as_str(),
             state: own.session.state.as_str(),
-            status_url: status_url(look.terms, &own.session.id),
+            status_url: status_url(look.urls, &own.session.id),
             not_applied: own
                 .not_applied
                 .iter()
@@ -313,7 +313,7 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
             .then(|| opened.cast.counter.amount().as_str()),
         ticket: claim.map(|claim| claim.ticket.as_str()),
         ticket_expires_in: claim.map(|_| LAUNCH_TICKET_SECONDS),
-        claim_url: format!("{}/cast/{}/claims", look.terms.public_url, settings.key),
+        claim_url: format!("{}/cast/{}/claims", look.urls.public_url, settings.key),
         login_url,
         valid_until: settings.valid_until.map(|until| until.to_string()),
     };
@@ -321,7 +321,7 @@ pub(crate) fn describe(opened: &Opened, look: &Look<'_>) -> Reply {
 }
 
 /// To the login, and back here with everything that the link asked for.
-fn login_path(opened: &Opened, wishes: &LinkParameters, via: &str) -> String {
+fn login_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String {
     format!(
         "/login?{}",
         Serializer::new(String::new())
@@ -331,7 +331,7 @@ fn login_path(opened: &Opened, wishes: &LinkParameters, via: &str) -> String {
 }
 
 /// The link, with what its parameters ask for and where its visitor came from.
-fn link_path(opened: &Opened, wishes: &LinkParameters, via: &str) -> String {
+fn link_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String {
     let mut query = Serializer::new(String::new());
     for (name, value) in [
         ("kasm_url", &wishes.kasm_url),
@@ -348,14 +348,14 @@ fn link_path(opened: &Opened, wishes: &LinkParameters, via: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::tests::{body, terms, visit};
+    use crate::claim::tests::{body, urls, visit};
     use casting_core::captcha::CaptchaKind;
     use casting_core::policy::NotApplied;
     use casting_core::referrer::ReferrerRule;
     use casting_core::testing::{NOON, SeededEntropy, cast, session};
     use casting_core::{CaptchaNeed, Resumable};
 
-    fn opened(captcha: Option<CaptchaKind>, opens: Option<&str>) -> Opened {
+    fn opened(captcha: Option<CaptchaKind>, opens: Option<&str>) -> LandingInfo {
         let mut cast = cast(1);
         cast.settings.name = "Internal name".into();
         cast.settings.description = "Internal notes".into();
@@ -364,33 +364,33 @@ mod tests {
             site_key: kind.needs_keys().then(|| "site-key".into()),
             challenge: (!kind.needs_keys()).then(|| r#"{"a":"<b>"}"#.into()),
         });
-        let claim = Claimable {
+        let claim = ClaimOffer {
             ticket: "v1.ticket.signature".into(),
             captcha,
             opens: opens.map(str::to_owned),
             resumes: None,
             via: None,
         };
-        Opened {
+        LandingInfo {
             cast: cast.into(),
             image_name: "Paint <&> Draw".into(),
             keeps_files: false,
-            next: Next::Claim(claim.into()),
+            next: NextStep::Claim(claim.into()),
         }
     }
 
     fn looked_at<T>(accept: &str, wishes: &LinkParameters, see: impl FnOnce(&Look<'_>) -> T) -> T {
-        let (visit, terms, entropy) = (visit(accept), terms(), SeededEntropy::new(1));
+        let (visit, urls, entropy) = (visit(accept), urls(), SeededEntropy::new(1));
         see(&Look {
             visit: &visit,
-            terms: &terms,
+            urls: &urls,
             wishes,
             user_name: None,
             entropy: &entropy,
         })
     }
 
-    fn page(opened: &Opened) -> Reply {
+    fn page(opened: &LandingInfo) -> Reply {
         looked_at("text/html", &LinkParameters::default(), |look| {
             show(opened, look)
         })
@@ -485,8 +485,8 @@ mod tests {
 
     #[test]
     fn login_redirect_keeps_link_parameters() {
-        let opened = Opened {
-            next: Next::LogIn {
+        let opened = LandingInfo {
+            next: NextStep::LogIn {
                 via: "v1.via.sig".into(),
             },
             ..opened(None, None)
@@ -537,7 +537,7 @@ mod tests {
     fn landing_page_offers_the_running_session() {
         let resumes = |opens: Option<&str>, not_applied: &[NotApplied]| {
             let mut opened = opened(None, opens);
-            if let Next::Claim(claim) = &mut opened.next {
+            if let NextStep::Claim(claim) = &mut opened.next {
                 claim.resumes = Some(Resumable {
                     session: session(&cast(1), 1),
                     not_applied: not_applied.to_vec(),
@@ -608,7 +608,7 @@ mod tests {
     #[test]
     fn only_listed_referrers_may_frame_the_page() {
         let mut opened = opened(None, None);
-        let policy = |opened: &Opened| {
+        let policy = |opened: &LandingInfo| {
             page(opened).headers()["content-security-policy"]
                 .to_str()
                 .map(str::to_owned)
@@ -638,14 +638,14 @@ mod tests {
             .header("sec-fetch-dest", "iframe")
             .body(casting_web::Body::Empty)
             .expect("a request");
-        let (visit, terms, entropy) = (
+        let (visit, urls, entropy) = (
             RequestContext::parse(&request, &SeededEntropy::new(1)),
-            terms(),
+            urls(),
             SeededEntropy::new(1),
         );
         let look = Look {
             visit: &visit,
-            terms: &terms,
+            urls: &urls,
             wishes: &LinkParameters::default(),
             user_name: None,
             entropy: &entropy,
@@ -661,7 +661,7 @@ mod tests {
             !html.contains(" data-auto") && !html.contains("_top") && !html.contains("data-again"),
             "{html}"
         );
-        if let Next::Claim(claim) = &mut opened.next {
+        if let NextStep::Claim(claim) = &mut opened.next {
             claim.via = Some("v1.via".into());
         }
         let again = format!(
@@ -673,7 +673,7 @@ mod tests {
             "browsers forget where a page that loads itself was opened from"
         );
 
-        opened.next = Next::LogIn {
+        opened.next = NextStep::LogIn {
             via: "v1.via".into(),
         };
         let reply = show(&opened, &look);
@@ -706,7 +706,7 @@ mod tests {
             (false, "Everything in it is deleted", "Your files are kept"),
             (true, "Your files are kept", "Everything in it is deleted"),
         ] {
-            let opened = Opened {
+            let opened = LandingInfo {
                 keeps_files,
                 ..opened(None, None)
             };

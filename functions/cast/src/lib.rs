@@ -9,7 +9,7 @@ mod widget;
 use casting_core::denial::DenialCode;
 use casting_core::policy::LinkParameters;
 use casting_core::rate_limit::RateLimit;
-use casting_core::{ControlPlane, Received, Visitor};
+use casting_core::{ClaimOutcome, ControlPlane, Visitor};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext,
     code::Mistake, reply,
@@ -39,7 +39,7 @@ async fn answer(
     let key = visit.route(Function::Cast)?.segment;
     let visitor = visit.visitor(
         &control_plane.keys,
-        control_plane.terms.is_secure(),
+        control_plane.urls.is_secure(),
         control_plane.clock.now(),
     )?;
     match name {
@@ -58,7 +58,7 @@ async fn answer(
             let claimed = claim(control_plane, request, visit, key, &visitor).await;
             Ok(tell_limits(control_plane, visit, key, &visitor, claimed).await)
         }
-        PublicRouteName::SeeRoom => see_room(control_plane, visit, key, &visitor).await,
+        PublicRouteName::SeeRoom => load_queue(control_plane, visit, key, &visitor).await,
         PublicRouteName::LeaveRoom => {
             leave_room(control_plane, request, visit, key, &visitor).await
         }
@@ -108,7 +108,7 @@ async fn open(
     let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
     let look = Look {
         visit,
-        terms: &control_plane.terms,
+        urls: &control_plane.urls,
         wishes: &wishes,
         user_name,
         entropy: &*control_plane.entropy,
@@ -128,15 +128,15 @@ async fn show_badge(
     visitor: &Visitor,
 ) -> Reply {
     match control_plane
-        .standing(key, visitor.address, visitor.referrer.as_deref())
+        .link_status(key, visitor.address, visitor.referrer.as_deref())
         .await
     {
-        Ok(standing) => badge::reply(&standing, visit.header(&header::IF_NONE_MATCH)),
-        Err(stop) => badge::trouble(&control_plane.note_fault(stop)),
+        Ok(link_status) => badge::reply(&link_status, visit.header(&header::IF_NONE_MATCH)),
+        Err(error) => badge::trouble(&control_plane.note_fault(error)),
     }
 }
 
-async fn see_room(
+async fn load_queue(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,
@@ -145,7 +145,7 @@ async fn see_room(
     let waiting = control_plane
         .wait(key, &visit.query("ticket").unwrap_or_default(), visitor)
         .await?;
-    Ok(room::reply(&waiting, key, visit, &control_plane.terms))
+    Ok(room::reply(&waiting, key, visit, &control_plane.urls))
 }
 
 async fn leave_room(
@@ -174,12 +174,12 @@ async fn claim(
         .claim(key, &claim::read(request)?, visitor)
         .await;
     match claimed {
-        Ok(Received::Session(claimed)) => {
-            let reply = claim::reply(&claimed, visit, &control_plane.terms);
+        Ok(ClaimOutcome::Session(claimed)) => {
+            let reply = claim::reply(&claimed, visit, &control_plane.urls);
             Ok((reply, claimed.left))
         }
-        Ok(Received::Place(waiting)) => Ok((
-            room::seated(&waiting, key, visit, &control_plane.terms),
+        Ok(ClaimOutcome::Queued(waiting)) => Ok((
+            room::seated(&waiting, key, visit, &control_plane.urls),
             None,
         )),
         // The login has run out while the page was open: the link itself leads there again.

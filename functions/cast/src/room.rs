@@ -1,7 +1,7 @@
 //! Owns how somebody who waits is shown where they stand, as a page and for programs. Must not know whose turn it is.
 
 use askama::Template;
-use casting_core::{Terms, Waiting};
+use casting_core::{PublicUrls, Waiting};
 use casting_web::words::RoomWords;
 use casting_web::{Forms, Page, Problem, Reply, Request, RequestContext, body, reply};
 use http::StatusCode;
@@ -69,19 +69,29 @@ pub(crate) fn read(request: &Request) -> Result<String, Problem> {
 }
 
 /// How a claim is answered that found every place taken: people go on to the room, programs are told where they stand.
-pub(crate) fn seated(waiting: &Waiting, key: &str, visit: &RequestContext, terms: &Terms) -> Reply {
+pub(crate) fn seated(
+    waiting: &Waiting,
+    key: &str,
+    visit: &RequestContext,
+    urls: &PublicUrls,
+) -> Reply {
     if !visit.wants_json {
         return reply::see_other(&path(waiting, key));
     }
-    let mut reply = describe(waiting, key, visit, terms, StatusCode::ACCEPTED);
+    let mut reply = describe(waiting, key, visit, urls, StatusCode::ACCEPTED);
     reply::set_retry_after(&mut reply, Some(waiting.ask_in));
     reply
 }
 
 /// Where somebody stands.
-pub(crate) fn reply(waiting: &Waiting, key: &str, visit: &RequestContext, terms: &Terms) -> Reply {
+pub(crate) fn reply(
+    waiting: &Waiting,
+    key: &str,
+    visit: &RequestContext,
+    urls: &PublicUrls,
+) -> Reply {
     if visit.wants_json {
-        return describe(waiting, key, visit, terms, StatusCode::OK);
+        return describe(waiting, key, visit, urls, StatusCode::OK);
     }
     let (settings, words) = (&waiting.cast.settings, &visit.words.room);
     let told = tell(waiting, words);
@@ -117,7 +127,7 @@ fn describe(
     waiting: &Waiting,
     key: &str,
     visit: &RequestContext,
-    terms: &Terms,
+    urls: &PublicUrls,
     status: StatusCode,
 ) -> Reply {
     let place = Place {
@@ -127,7 +137,7 @@ fn describe(
         turn: waiting.turn,
         ask_in_seconds: waiting.ask_in,
         told: &tell(waiting, &visit.words.room),
-        room_url: &format!("{}{}", terms.public_url, path(waiting, key)),
+        room_url: &format!("{}{}", urls.public_url, path(waiting, key)),
         ticket: &waiting.ticket,
     };
     reply::json(status, &place)
@@ -154,7 +164,7 @@ fn path(waiting: &Waiting, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::tests::{body, terms, visit};
+    use crate::claim::tests::{body, urls, visit};
     use casting_core::testing::cast;
 
     fn waiting(position: usize, turn: bool) -> Waiting {
@@ -185,7 +195,7 @@ mod tests {
             ),
             ("their turn", waiting(1, true), "It is your turn.", false),
         ] {
-            let reply = reply(&waiting, "some-key", &visit("text/html"), &terms());
+            let reply = reply(&waiting, "some-key", &visit("text/html"), &urls());
             let html = body(&reply);
             assert!(html.contains(words), "{name}: {html}");
             assert_eq!(html.contains("<div id=\"turn\" hidden>"), hidden, "{name}");
@@ -210,12 +220,7 @@ mod tests {
 
     #[test]
     fn queued_claim_redirects_to_the_waiting_room() {
-        let person = seated(
-            &waiting(3, false),
-            "some-key",
-            &visit("text/html"),
-            &terms(),
-        );
+        let person = seated(&waiting(3, false), "some-key", &visit("text/html"), &urls());
         assert_eq!(
             (
                 person.status().as_u16(),
@@ -227,7 +232,7 @@ mod tests {
             &waiting(3, false),
             "some-key",
             &visit("application/json"),
-            &terms(),
+            &urls(),
         );
         assert_eq!(
             (

@@ -50,7 +50,7 @@ async fn answer(
             let session = control_plane.status(&id, visit.owner_ticket(&id)).await?;
             Ok(reply::json(
                 StatusCode::OK,
-                &status::Status::of(&session, &control_plane.terms),
+                &status::Status::of(&session, &control_plane.urls),
             ))
         }
         PublicRouteName::EnterSession => enter(control_plane, visit, &id).await,
@@ -89,7 +89,7 @@ async fn show(
     if visit.wants_json {
         return Ok(reply::json(
             StatusCode::OK,
-            &status::Status::of(&session, &control_plane.terms),
+            &status::Status::of(&session, &control_plane.urls),
         ));
     }
     match outcome(&session) {
@@ -97,9 +97,9 @@ async fn show(
         Some(denial) if denial.code != DenialCode::SessionEnded => {
             let reference = Reference::of(id);
             Err(Refusal {
-                stop: FlowError::Denied(denial),
+                error: FlowError::Denied(denial),
                 reference,
-                error_url: control_plane.terms.error_page(session.error_url.as_deref()),
+                error_url: control_plane.urls.error_page(session.error_url.as_deref()),
                 framed_by: Box::default(),
             }
             .into())
@@ -151,7 +151,7 @@ async fn end(
     if visit.wants_json {
         return Ok(reply::json(
             StatusCode::OK,
-            &status::Status::of(&session, &control_plane.terms),
+            &status::Status::of(&session, &control_plane.urls),
         ));
     }
     Ok(reply::see_other(&format!("/session/{id}")))
@@ -165,7 +165,7 @@ async fn watch(
     let name = visit.route(Function::Session)?.segment;
     let user = visit.login(
         &control_plane.keys,
-        control_plane.terms.is_secure(),
+        control_plane.urls.is_secure(),
         control_plane.clock.now(),
     );
     match control_plane.watch(name, user.as_ref()).await {

@@ -1,7 +1,7 @@
 //! Owns the status document: where a session stands, for the waiting page's script and for programs. Must stay small; it is asked for often.
 
 use casting_core::session::{Session, State, TaskStatus};
-use casting_core::{Terms, outcome};
+use casting_core::{PublicUrls, outcome};
 use casting_web::words::START_STEPS;
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ pub(crate) struct Status<'a> {
 
 impl<'a> Status<'a> {
     /// Of this session.
-    pub(crate) fn of(session: &'a Session, terms: &Terms) -> Self {
+    pub(crate) fn of(session: &'a Session, urls: &PublicUrls) -> Self {
         let stage = stage(session);
         let denial = outcome(session);
         Self {
@@ -67,7 +67,7 @@ impl<'a> Status<'a> {
                 None
             },
             enter_url: (stage == Stage::Ready)
-                .then(|| format!("{}/session/{}/enter", terms.public_url, session.id)),
+                .then(|| format!("{}/session/{}/enter", urls.public_url, session.id)),
         }
     }
 }
@@ -80,12 +80,12 @@ mod tests {
     use casting_core::testing::NOON;
 
     fn written(session: &Session) -> String {
-        let terms = Terms {
+        let urls = PublicUrls {
             public_url: "https://c.example".into(),
             report_url: String::new(),
             session_url: String::new(),
         };
-        serde_json::to_string(&Status::of(session, &terms))
+        serde_json::to_string(&Status::of(session, &urls))
             .expect("JSON")
             .replace(session.id.as_str(), "ID")
     }

@@ -83,7 +83,7 @@ impl Checkup {
     async fn outside(&mut self) -> Result<bool> {
         self.report(outside::address(&self.base));
         // No link has this key: there are 2^128 keys.
-        let key = CastKey::draw(&SystemEntropy::new());
+        let key = CastKey::random(&SystemEntropy::new());
         let first = match self.get(&format!("/cast/{key}"), PAGE, None).await? {
             Ok(answer) => answer,
             Err(ask_error) => {

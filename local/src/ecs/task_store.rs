@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use casting_core::ids::{Entropy, draw};
+use casting_core::ids::{Entropy, random_bytes};
 use casting_core::time::{Clock, Timestamp};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
@@ -168,7 +168,7 @@ impl TaskStore {
 
     /// A new id: 32 hexadecimal digits.
     pub(super) fn draw_id(&self) -> String {
-        HEXLOWER.encode(&draw(&*self.entropy))
+        HEXLOWER.encode(&random_bytes(&*self.entropy))
     }
 
     pub(super) fn arn(&self, resource: &str) -> String {

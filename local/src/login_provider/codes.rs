@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use casting_core::ids::{Entropy, draw};
+use casting_core::ids::{Entropy, random_bytes};
 use casting_core::time::Timestamp;
 use data_encoding::BASE64URL_NOPAD;
 use ring::digest;
@@ -29,7 +29,7 @@ pub(super) struct Codes(Mutex<HashMap<String, (Grant, Timestamp)>>);
 impl Codes {
     /// A new code.
     pub(super) fn issue(&self, grant: Grant, entropy: &dyn Entropy, now: Timestamp) -> String {
-        let code = BASE64URL_NOPAD.encode(&draw(entropy));
+        let code = BASE64URL_NOPAD.encode(&random_bytes(entropy));
         if let Ok(mut codes) = self.0.lock() {
             codes.retain(|_, (_, until)| now < *until);
             codes.insert(code.clone(), (grant, now.plus_seconds(GOOD_SECONDS)));

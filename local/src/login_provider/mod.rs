@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use casting_core::ids::{Entropy, draw};
+use casting_core::ids::{Entropy, random_bytes};
 use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
 use casting_web::{Body, Forms, Page, Reply, Request, RequestContext};
@@ -76,7 +76,7 @@ const USERS: [DemoUser; 2] = [
 /// A new password: 80 random bits, which cannot be guessed however often it is tried.
 pub fn draw_password(entropy: &dyn Entropy) -> String {
     BASE32_NOPAD
-        .encode(&draw(entropy)[..PASSWORD_BYTES])
+        .encode(&random_bytes(entropy)[..PASSWORD_BYTES])
         .to_ascii_lowercase()
 }
 

@@ -1,7 +1,7 @@
 //! Owns the ID tokens: what they say, and the key that signs them. Must not know who asked for one.
 
 use anyhow::{Result, anyhow};
-use casting_core::ids::{Entropy, draw};
+use casting_core::ids::{Entropy, random_bytes};
 use casting_core::time::Timestamp;
 use data_encoding::BASE64URL_NOPAD;
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -21,7 +21,7 @@ pub(super) struct Signer {
 impl Signer {
     /// A new key.
     pub(super) fn new(entropy: &dyn Entropy) -> Result<Self> {
-        let seed = [draw(entropy), draw(entropy)].concat();
+        let seed = [random_bytes(entropy), random_bytes(entropy)].concat();
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed)
             .map_err(|error| anyhow!("The login provider has no key: {error}."))?;
         let id = BASE64URL_NOPAD.encode(&pair.public_key().as_ref()[..9]);

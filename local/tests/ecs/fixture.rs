@@ -9,7 +9,7 @@ use std::time::Duration;
 use casting_boot::settings::AwsSettings;
 use casting_boot::system::SystemEntropy;
 use casting_boot::{clients, http};
-use casting_core::ids::{SessionId, draw};
+use casting_core::ids::{SessionId, random_bytes};
 use casting_core::image::{ContainerSource, Image, ImageSource};
 use casting_core::ports::{Launcher, Run, Task, TaskSpec};
 use casting_core::session::TaskStatus;
@@ -42,7 +42,7 @@ impl Folder {
     pub fn new() -> Self {
         let path = std::env::temp_dir().join(format!(
             "casting-ecs-{}",
-            SessionId::from_bytes(draw(&SystemEntropy::new()))
+            SessionId::from_bytes(random_bytes(&SystemEntropy::new()))
         ));
         std::fs::create_dir_all(path.join("bin")).unwrap();
         // A gate that is nothing but the app behind it: `gate run -- app…`.
@@ -203,7 +203,7 @@ pub fn image(script: &str) -> Image {
 
 /// A spec for a session that nobody has seen.
 pub fn spec(definition: &str) -> TaskSpec {
-    let session = SessionId::from_bytes(draw(&SystemEntropy::new()));
+    let session = SessionId::from_bytes(random_bytes(&SystemEntropy::new()));
     TaskSpec {
         client_token: format!("{session}-1"),
         session,

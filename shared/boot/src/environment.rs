@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use casting_core::Terms;
+use casting_core::PublicUrls;
 use casting_core::system::FirstLimits;
 use casting_core::system_form::MAX_CENTS;
 use casting_dynamo::TableNames;
@@ -69,7 +69,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         return Err(SettingsError(reader.problems));
     }
     Ok(Settings {
-        terms: Terms {
+        urls: PublicUrls {
             report_url: report_url.unwrap_or_else(|| public_url.clone()),
             public_url,
             session_url,
@@ -336,8 +336,8 @@ mod tests {
     #[test]
     fn required_variables_suffice() {
         let settings = read(&complete()).expect("complete");
-        assert_eq!(settings.terms.public_url, "https://cast.example.com");
-        assert_eq!(settings.terms.report_url, settings.terms.public_url);
+        assert_eq!(settings.urls.public_url, "https://cast.example.com");
+        assert_eq!(settings.urls.report_url, settings.urls.public_url);
         assert_eq!(settings.ecs.subnets, ["subnet-1", "subnet-2"]);
         assert_eq!(
             (settings.ecs.assign_public_ip, settings.ecs.capacity),

@@ -137,7 +137,7 @@ fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, 
 /// # Errors
 /// When there is no TLS.
 pub fn build(settings: Settings) -> Result<ControlPlane, BootError> {
-    let gates = HttpGates::new(&settings.terms.session_url)?;
+    let gates = HttpGates::new(&settings.urls.session_url)?;
     let mut control_plane = assemble(settings, |keys, secret| {
         Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret)))
     })?;
@@ -174,7 +174,7 @@ fn assemble(
         keys,
         settings.clock,
         settings.entropy,
-        settings.terms,
+        settings.urls,
     );
     control_plane.deployment_key = settings.deployment_key;
     control_plane.has_logins = settings.has_logins;

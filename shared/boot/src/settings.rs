@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use casting_core::Terms;
+use casting_core::PublicUrls;
 use casting_core::ids::Entropy;
 use casting_core::keys::hash_secret;
 use casting_core::system::FirstLimits;
@@ -22,7 +22,7 @@ pub const LOCAL_TABLE_PREFIX: &str = "casting-";
 #[derive(Clone)]
 pub struct Settings {
     /// Where control plane and sessions are.
-    pub terms: Terms,
+    pub urls: PublicUrls,
     /// The master key, from which all keys are derived.
     pub signing_key: [u8; 32],
     /// The master key before that one, while keys are changed.
@@ -52,14 +52,14 @@ pub struct Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            terms,
+            urls,
             tables,
             ecs,
             aws,
             ..
         } = self;
         f.debug_struct("Settings")
-            .field("terms", terms)
+            .field("urls", urls)
             .field("tables", tables)
             .field("ecs", ecs)
             .field("aws", aws)
@@ -110,9 +110,9 @@ impl Settings {
     /// Settings for one machine: the given endpoints, tables under [`LOCAL_TABLE_PREFIX`], a cluster named `local`.
     ///
     /// # Errors
-    /// When `terms` or `signing_key` are not as in [`parse_origin`], [`parse_session_url`] and [`parse_signing_key`].
+    /// When `urls` or `signing_key` are not as in [`parse_origin`], [`parse_session_url`] and [`parse_signing_key`].
     pub fn local(
-        terms: Terms,
+        urls: PublicUrls,
         signing_key: &str,
         dynamodb_endpoint: &str,
         ecs_endpoint: &str,
@@ -123,18 +123,18 @@ impl Settings {
             let what = what.to_owned();
             move |detail: String| SettingsError(vec![format!("{what} {detail}")])
         };
-        let Terms {
+        let PublicUrls {
             public_url,
             report_url,
             session_url,
-        } = terms;
-        let terms = Terms {
+        } = urls;
+        let urls = PublicUrls {
             public_url: parse_origin(&public_url).map_err(one("The public URL"))?,
             report_url: parse_origin(&report_url).map_err(one("The report URL"))?,
             session_url: parse_session_url(&session_url).map_err(one("The session URL"))?,
         };
         Ok(Self {
-            terms,
+            urls,
             signing_key: parse_signing_key(signing_key).map_err(one("The signing key"))?,
             previous_signing_key: None,
             deployment_key: None,

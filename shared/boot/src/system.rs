@@ -57,12 +57,12 @@ impl Entropy for SystemEntropy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use casting_core::ids::draw;
+    use casting_core::ids::random_bytes;
 
     #[test]
     fn clock_is_plausible_and_random_bytes_differ() {
         assert!(SystemClock.now().seconds() > 1_735_689_600);
         let entropy = SystemEntropy::new();
-        assert_ne!(draw(&entropy), draw(&entropy));
+        assert_ne!(random_bytes(&entropy), random_bytes(&entropy));
     }
 }

@@ -13,7 +13,7 @@ pub trait Entropy: Send + Sync {
 }
 
 /// Sixteen bytes from `entropy`: enough that no two ids ever meet and none can be guessed.
-pub fn draw(entropy: &dyn Entropy) -> [u8; 16] {
+pub fn random_bytes(entropy: &dyn Entropy) -> [u8; 16] {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes);
     bytes
@@ -239,8 +239,8 @@ impl CastKey {
     }
 
     /// A key that nobody can guess.
-    pub fn draw(entropy: &dyn Entropy) -> Self {
-        Self(spell(&draw(entropy)))
+    pub fn random(entropy: &dyn Entropy) -> Self {
+        Self(spell(&random_bytes(entropy)))
     }
 
     /// Stands where a session has no link (yet). Too short for a link's.

@@ -6,7 +6,7 @@
 //! - `records/`: what administrators keep
 //! - `input/`: how documents and forms are read and described
 //! - `sessions/`: a session, from its start to its end
-//! - `pool/`: sessions that are started ahead; [`room`]: the waiting room
+//! - `pool/`: sessions that are started ahead; [`waiting_queue`]: the waiting room
 //! - `signing/`: keys and tickets
 //! - [`flow`]: what is set in motion, over [`ports`]: databases, ECS and others
 //! - [`ids`], [`time`]: what everything is named and dated by
@@ -18,12 +18,12 @@ mod input;
 mod pool;
 pub mod ports;
 mod records;
-pub mod room;
 mod sessions;
 mod signing;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod waiting_queue;
 
 /// The target of events that are counted rather than read: their numbers are metrics, their texts dimensions.
 pub const METRICS: &str = "casting_metrics";
@@ -34,11 +34,11 @@ pub use admission::{
     reference, referrer, url_rules, window,
 };
 pub use flow::{
-    Bootstrap, CHANGE_SECONDS, CaptchaNeed, Cause, ClaimRequest, Claimable, Claimed, ControlPlane,
-    Credential, Download, FlowError, FoundRefusal, History, Next, NotSaved, Opened, PoolView,
-    ProfileOrders, ProfileReport, Received, Refilled, Refusal, Report, Resumable,
-    SIGNED_IN_SECONDS, STARTS_AT_ONCE, Standing, Swept, Terms, Trial, Turned, Upload, Visitor,
-    Waiting, outcome,
+    AuthError, Bootstrap, CHANGE_SECONDS, CaptchaNeed, Cause, ClaimOffer, ClaimOutcome,
+    ClaimRequest, Claimed, ControlPlane, Credential, Download, FlowError, FoundRefusal, History,
+    LandingInfo, LinkStatus, NextStep, NotSaved, PoolView, ProfileOrders, ProfileReport,
+    PublicUrls, Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Swept,
+    Trial, Upload, Visitor, Waiting, outcome,
 };
 pub use input::{
     api_key_form, cast_form, client_form, field_words, form, group_form, image_form, json_schema,

@@ -19,9 +19,9 @@ use crate::image::Image;
 use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
 use crate::quota::{Quota, QuotaKind};
-use crate::room::Room;
 use crate::session::{EndReason, Session, TaskRef};
 use crate::time::Timestamp;
+use crate::waiting_queue::WaitingQueue;
 use crate::window::Window;
 
 /// Something that nobody planned for: logged once, shown to the visitor as a reference id only.
@@ -74,18 +74,18 @@ pub struct Reservation {
     /// The row that `session` was made of, when it was started ahead: it must still be this one, and no longer counts in its pool.
     pub staged: Option<Box<Session>>,
     /// The waiting room that the decision was made on, where the link has one.
-    pub room: Option<RoomClaim>,
+    pub queue: Option<QueueClaim>,
 }
 
 /// What a claim asks of the waiting room.
 #[derive(Clone, Debug)]
-pub struct RoomClaim {
+pub struct QueueClaim {
     /// The link.
     pub cast: CastId,
     /// The stamp of the room that the decision was made on: it must still be this one.
     pub seen: String,
     /// The room with the visitor's place served; `None` for a visitor who has none.
-    pub after: Option<Room>,
+    pub after: Option<WaitingQueue>,
 }
 
 /// How to take a slot in an IP window.
@@ -122,7 +122,7 @@ pub enum Reserved {
     /// The proof has been used for another session: judge again.
     ProofUsed,
     /// The waiting room is not as seen; here it is: judge again.
-    RoomMoved(Room),
+    QueueMoved(WaitingQueue),
     /// The session that was started ahead is another visitor's by now, or gone: take another.
     StagedGone,
 }
@@ -158,11 +158,11 @@ pub enum Saved {
 
 /// What became of a change of a waiting room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seated {
+pub enum QueueSaved {
     /// Written.
     Done,
     /// The room is not as seen; here it is. Nothing was written.
-    Moved(Room),
+    Moved(WaitingQueue),
     /// The proof has been used before; nothing was written.
     ProofUsed,
 }
@@ -277,22 +277,22 @@ pub trait Store: Send + Sync {
     /// The IP window with this key; empty when there is none.
     async fn window(&self, key: &str) -> Result<Window, Fault>;
     /// The waiting room of this cast as it is now; empty when there is none.
-    async fn room(&self, cast: &CastId) -> Result<Room, Fault>;
+    async fn queue(&self, cast: &CastId) -> Result<WaitingQueue, Fault>;
     /// Writes a room over the one with the stamp `seen`, and uses the proof up in the same transaction, if one is given.
-    async fn save_room(
+    async fn save_queue(
         &self,
         seen: &str,
-        after: &Room,
+        after: &WaitingQueue,
         proof: Option<&Proof>,
-    ) -> Result<Seated, Fault>;
+    ) -> Result<QueueSaved, Fault>;
     /// A sign of life of whoever has this place and was seen after `gone`. Returns the room as it then is; `None` when there is no such place.
-    async fn touch_place(
+    async fn touch_entry(
         &self,
         cast: &CastId,
-        place: &SessionId,
+        entry: &SessionId,
         gone: Timestamp,
         now: Timestamp,
-    ) -> Result<Option<Room>, Fault>;
+    ) -> Result<Option<WaitingQueue>, Fault>;
     /// Says that a count has all live sessions: those from before its limit was set hold one of it.
     async fn complete_quota(&self, quota: &Quota) -> Result<(), Fault>;
     /// How many of this count are taken.

@@ -15,7 +15,7 @@ use crate::{limits, names, sessions};
 pub async fn stage(store: &DynamoStore, session: &Session, most: u32) -> Result<Staged, Fault> {
     const WHAT: &str = "start a session ahead";
     let pool = session
-        .waits_in()
+        .idle_pool()
         .ok_or_else(|| corrupt(WHAT, "it waits in no pool"))?;
     let row = to_item(WHAT, &SessionRow::from(session))?;
     let parts = vec![

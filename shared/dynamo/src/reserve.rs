@@ -12,7 +12,7 @@ use crate::rows::{
 };
 use crate::store::DynamoStore;
 use crate::write::{self, Condition, Written};
-use crate::{limits, names, pool, room, sessions};
+use crate::{limits, names, pool, queue, sessions};
 
 const WHAT: &str = "reserve a session";
 
@@ -25,7 +25,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     if reservation.staged.is_none()
         && session.charge.is_free()
         && reservation.proof.is_none()
-        && reservation.room.is_none()
+        && reservation.queue.is_none()
     {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed),
@@ -46,10 +46,10 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
         ),
         (TransactPart::Cast, cast_part(store, reservation)?),
     ];
-    if let Some(claim) = &reservation.room {
+    if let Some(claim) = &reservation.queue {
         parts.push((
-            TransactPart::Room(&claim.cast),
-            room::part(WHAT, store, claim)?,
+            TransactPart::Queue(&claim.cast),
+            queue::part(WHAT, store, claim)?,
         ));
     }
     if let Some(claim) = &reservation.window {
@@ -77,8 +77,8 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
         Err(failure) => match first_failed(&kinds, &failure)? {
             (TransactPart::Session, found) => existing_session(store, found.cloned()).await,
             (TransactPart::Cast, found) => cast_refused(reservation, found),
-            (TransactPart::Room(cast), found) => {
-                Ok(Reserved::RoomMoved(room::found_room(WHAT, cast, found)?))
+            (TransactPart::Queue(cast), found) => {
+                Ok(Reserved::QueueMoved(queue::found_queue(WHAT, cast, found)?))
             }
             (TransactPart::Window(key), found) => Ok(Reserved::WindowMoved(window(key, found)?)),
             (TransactPart::Quota(quota), found) => {
@@ -100,7 +100,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
 enum TransactPart<'a> {
     Session,
     Cast,
-    Room(&'a CastId),
+    Queue(&'a CastId),
     Window(&'a str),
     Quota(&'a Quota),
     Proof,

@@ -8,9 +8,9 @@ use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::hours::Hour;
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
-use casting_core::room::Room;
 use casting_core::session::{LEDGER_SECONDS, Owner, Session};
 use casting_core::time::Timestamp;
+use casting_core::waiting_queue::WaitingQueue;
 use casting_core::window::Window;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,7 @@ impl From<&Session> for SessionRow {
     fn from(session: &Session) -> Self {
         Self {
             session: session.clone(),
-            kind: if session.is_nobodys() {
+            kind: if session.is_unassigned() {
                 names::STAGED
             } else {
                 names::SESSION
@@ -143,7 +143,7 @@ impl From<&Session> for SessionRow {
             } else {
                 None
             },
-            waits_in: session.waits_in().cloned(),
+            waits_in: session.idle_pool().cloned(),
             expires_at: session.forgotten_at().map(Timestamp::seconds),
         }
     }
@@ -246,19 +246,19 @@ impl RefusalRow {
 
 /// Table `limits`: who waits for a link.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct RoomRow {
+pub struct QueueRow {
     id: String,
     #[serde(flatten)]
-    pub room: Room,
+    pub queue: WaitingQueue,
     expires_at: i64,
 }
 
-impl RoomRow {
+impl QueueRow {
     /// The row of this room, kept until `forgotten_at`.
-    pub fn new(room: &Room, forgotten_at: Timestamp) -> Self {
+    pub fn new(queue: &WaitingQueue, forgotten_at: Timestamp) -> Self {
         Self {
-            id: names::room(&room.cast),
-            room: room.clone(),
+            id: names::room(&queue.cast),
+            queue: queue.clone(),
             expires_at: forgotten_at.seconds(),
         }
     }
@@ -393,7 +393,7 @@ pub(crate) mod tests {
     use casting_core::session::{
         Charge, EndReason, Endpoint, Go, Launch, LaunchNetwork, TaskRef, TaskStatus,
     };
-    use casting_core::staging::Staging;
+    use casting_core::staging::StagingConfig;
     use casting_core::system::System;
     use casting_core::testing::{NOON, SeededEntropy, cast, image, session};
 
@@ -544,7 +544,7 @@ pub(crate) mod tests {
     pub(crate) fn staged() -> Session {
         let input = serde_json::json!({"name": "Monday", "image_id": image(1).id});
         let settings = casting_core::staging_form::create(&input).expect("is right");
-        let pool = Staging {
+        let pool = StagingConfig {
             id: StagingId::from_bytes([1; 16]),
             version: 1,
             settings,
@@ -608,13 +608,13 @@ pub(crate) mod tests {
         }
         let one = session(&cast(1), 1).id;
         for room in [
-            Room::empty(cast(1).id),
-            Room::empty(cast(1).id)
+            WaitingQueue::empty(cast(1).id),
+            WaitingQueue::empty(cast(1).id)
                 .joined(&one, "1".into(), NOON)
                 .expect("there is room")
                 .served(&one, &one, "2".into(), NOON),
         ] {
-            assert_eq!(back(&RoomRow::new(&room, NOON)).1.room, room);
+            assert_eq!(back(&QueueRow::new(&room, NOON)).1.queue, room);
         }
         assert_eq!(record_back(&image(1)).1, image(1));
         assert_eq!(record_back(&Group::all_users()).1, Group::all_users());

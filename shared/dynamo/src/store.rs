@@ -9,18 +9,18 @@ use casting_core::hours::{Hour, HourOf};
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::listing::{CastQuery, Counted, SessionQuery};
 use casting_core::ports::{
-    Created, Exchanged, Fault, Page, RefusalCount, Replaced, Reservation, Reserved, Saved, Seated,
-    Staged, Store,
+    Created, Exchanged, Fault, Page, QueueSaved, RefusalCount, Replaced, Reservation, Reserved,
+    Saved, Staged, Store,
 };
 use casting_core::quota::Quota;
-use casting_core::room::Room;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
+use casting_core::waiting_queue::WaitingQueue;
 use casting_core::window::Window;
 use serde_json::Value;
 
 use crate::schema::TableNames;
-use crate::{audit, casts, catalog, hours, limits, pool, refusals, reserve, room, sessions};
+use crate::{audit, casts, catalog, hours, limits, pool, queue, refusals, reserve, sessions};
 
 /// The store port on DynamoDB. Cheap to clone.
 ///
@@ -140,27 +140,27 @@ impl Store for DynamoStore {
         limits::window(self, key).await
     }
 
-    async fn room(&self, cast: &CastId) -> Result<Room, Fault> {
-        room::room(self, cast).await
+    async fn queue(&self, cast: &CastId) -> Result<WaitingQueue, Fault> {
+        queue::queue(self, cast).await
     }
 
-    async fn save_room(
+    async fn save_queue(
         &self,
         seen: &str,
-        after: &Room,
+        after: &WaitingQueue,
         proof: Option<&Proof>,
-    ) -> Result<Seated, Fault> {
-        room::save(self, seen, after, proof).await
+    ) -> Result<QueueSaved, Fault> {
+        queue::save(self, seen, after, proof).await
     }
 
-    async fn touch_place(
+    async fn touch_entry(
         &self,
         cast: &CastId,
-        place: &SessionId,
+        entry: &SessionId,
         gone: Timestamp,
         now: Timestamp,
-    ) -> Result<Option<Room>, Fault> {
-        room::touch(self, cast, place, gone, now).await
+    ) -> Result<Option<WaitingQueue>, Fault> {
+        queue::touch(self, cast, entry, gone, now).await
     }
 
     async fn complete_quota(&self, quota: &Quota) -> Result<(), Fault> {

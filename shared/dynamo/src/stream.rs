@@ -100,7 +100,7 @@ mod tests {
             ("a visitor's own gets ready", &own, &own_ready),
             ("a visitor's own ends", &own_ready, &lost(&own_ready)),
         ] {
-            let left = before.waits_in().is_some() && after.waits_in().is_none();
+            let left = before.idle_pool().is_some() && after.idle_pool().is_none();
             assert_eq!(is_news(before, after), left, "{name}");
         }
         assert!(

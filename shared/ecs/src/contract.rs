@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use casting_core::ids::{Entropy, SessionId, draw};
+use casting_core::ids::{Entropy, SessionId, random_bytes};
 use casting_core::image::Image;
 use casting_core::ports::{Fault, Launcher, Run, Task, TaskSpec};
 use casting_core::session::TaskStatus;
@@ -51,7 +51,7 @@ impl<L: Launcher, F: Fn()> Stage<'_, L, F> {
     }
 
     fn spec(&self, definition: &str) -> TaskSpec {
-        let session = SessionId::from_bytes(draw(self.entropy));
+        let session = SessionId::from_bytes(random_bytes(self.entropy));
         TaskSpec {
             client_token: format!("{session}-1"),
             session,
@@ -198,7 +198,7 @@ impl<L: Launcher, F: Fn()> Stage<'_, L, F> {
         assert_eq!(self.launcher.stop(&unknown, "").await?, None);
         assert_eq!(
             self.launcher
-                .find(&SessionId::from_bytes(draw(self.entropy)))
+                .find(&SessionId::from_bytes(random_bytes(self.entropy)))
                 .await?,
             []
         );

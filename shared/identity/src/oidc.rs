@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::time::Duration;
 
-use casting_core::ids::{Entropy, UserId, draw};
+use casting_core::ids::{Entropy, UserId, random_bytes};
 use casting_core::ticket::LoginState;
 use casting_core::time::Timestamp;
 use casting_core::user::{ConsoleRole, MAX_GROUPS, User};
@@ -175,7 +175,8 @@ impl Oidc {
         now: Timestamp,
     ) -> Result<(String, LoginState), LoginFailure> {
         let metadata = self.metadata(now, None).await?;
-        let secret = || BASE64URL_NOPAD.encode(&[draw(entropy), draw(entropy)].concat());
+        let secret =
+            || BASE64URL_NOPAD.encode(&[random_bytes(entropy), random_bytes(entropy)].concat());
         let (state, nonce, verifier) = (secret(), secret(), secret());
         let challenge =
             PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));

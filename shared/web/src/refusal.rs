@@ -123,7 +123,7 @@ mod tests {
     fn refusal(denial: Denial, error_url: Option<&str>) -> Refusal {
         let reference = Reference::parse("k3f7-2mqa").expect("a reference");
         Refusal {
-            stop: FlowError::Denied(denial),
+            error: FlowError::Denied(denial),
             reference,
             error_url: error_url.map(str::to_owned),
             framed_by: Box::default(),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use casting_core::Visitor;
-use casting_core::ids::{Entropy, SessionId, draw};
+use casting_core::ids::{Entropy, SessionId, random_bytes};
 use casting_core::keys::Keyring;
 use casting_core::referrer;
 use casting_core::ticket::LoginTicket;
@@ -76,7 +76,7 @@ impl RequestContext {
             framed: headers
                 .get("sec-fetch-dest")
                 .is_some_and(|dest| FRAMES.iter().any(|frame| dest == frame)),
-            nonce: format!("{:032x}", u128::from_be_bytes(draw(entropy))),
+            nonce: format!("{:032x}", u128::from_be_bytes(random_bytes(entropy))),
             words: words::choose(text(headers, &header::ACCEPT_LANGUAGE).unwrap_or_default()),
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers: headers.clone(),

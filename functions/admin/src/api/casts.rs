@@ -147,7 +147,7 @@ fn made(call: &Call<'_>, edited: &Edited) -> Reply {
 fn show(call: &Call<'_>, status: StatusCode, edited: &Edited) -> Reply {
     let mut reply = reply::json(
         status,
-        &edited.view(&call.service.control_plane.terms.public_url),
+        &edited.view(&call.service.control_plane.urls.public_url),
     );
     version::set_cast(&mut reply, &edited.cast);
     reply

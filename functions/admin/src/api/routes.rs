@@ -11,7 +11,7 @@ use casting_core::form::Spelled;
 use casting_core::group::Group;
 use casting_core::ids::UserId;
 use casting_core::network::Network;
-use casting_core::staging::Staging;
+use casting_core::staging::StagingConfig;
 use casting_web::{Access, Line, Reply, RequestContext, Route, Router};
 use futures_util::future::BoxFuture;
 use http::Method;
@@ -204,13 +204,13 @@ api_routes! {
             ..IMAGE.read()
         };
     /// All staging configs.
-    "listStagingConfigs" = GET "/api/admin/staging-configs", Read => records::list::<Staging>,
+    "listStagingConfigs" = GET "/api/admin/staging-configs", Read => records::list::<StagingConfig>,
         lists(STAGING.tag, "StagingConfigs", pages);
     /// A new staging config.
     "createStagingConfig" = POST "/api/admin/staging-configs", Write(Casts) => records::create_staging,
         STAGING.create();
     /// One staging config.
-    "readStagingConfig" = GET "/api/admin/staging-configs/{id}", Read => records::read::<Staging>,
+    "readStagingConfig" = GET "/api/admin/staging-configs/{id}", Read => records::read::<StagingConfig>,
         STAGING.read();
     /// Changes a staging config.
     "changeStagingConfig" = PATCH "/api/admin/staging-configs/{id}", Write(Casts) => records::change_staging,

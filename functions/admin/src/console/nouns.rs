@@ -46,7 +46,7 @@ mod tests {
     use casting_core::image_form;
     use casting_core::network::Network;
     use casting_core::network_form;
-    use casting_core::staging::Staging;
+    use casting_core::staging::StagingConfig;
     use casting_core::staging_form;
     use casting_core::system::System;
     use casting_core::system_form;
@@ -115,7 +115,7 @@ mod tests {
 
     fn staging(fields: &Value) -> Value {
         let settings = staging_form::create(fields).expect("a staging config");
-        staging_form::view(&Staging {
+        staging_form::view(&StagingConfig {
             id: StagingId::from_bytes([1; 16]),
             version: 1,
             settings,

@@ -250,12 +250,12 @@ fn whole(pool: &PoolView, numbers: Numbers) -> Vec<PoolSpan> {
 mod tests {
     use casting_core::ids::StagingId;
     use casting_core::pool_log::{PoolLog, Seen};
-    use casting_core::pool_plan::{PoolPlan, Rest};
+    use casting_core::pool_plan::{IdleReason, PoolPlan};
     use casting_core::testing::NOON;
 
     use super::*;
 
-    fn pool(wanted: u32, rest: Option<Rest>) -> PoolView {
+    fn pool(wanted: u32, rest: Option<IdleReason>) -> PoolView {
         let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
         let plan = PoolPlan {
             wanted,
@@ -290,7 +290,7 @@ mod tests {
             ),
             (
                 "resting",
-                pool(0, Some(Rest::OutsideSchedule)),
+                pool(0, Some(IdleReason::OutsideSchedule)),
                 (0, 0),
                 "The pool is paused. It is outside of its schedule.",
                 "Paused",

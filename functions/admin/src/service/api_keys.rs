@@ -8,7 +8,7 @@ use casting_core::actor::{Actor, ActorKind, Scope};
 use casting_core::api_key::{ApiKey, ApiKeySettings, Excess};
 use casting_core::api_key_form;
 use casting_core::audit::{Difference, Noun};
-use casting_core::ids::{ApiKeyId, draw};
+use casting_core::ids::{ApiKeyId, random_bytes};
 use casting_core::ports::Saved;
 use casting_web::{FieldError, Mistake, Problem};
 use data_encoding::BASE64URL_NOPAD;
@@ -31,7 +31,7 @@ pub(crate) async fn create(
     let secret = if id.is_repeatable {
         secret_of_request(service, &key_id)
     } else {
-        draw(&*control_plane.entropy)
+        random_bytes(&*control_plane.entropy)
     };
     let (key, text) = ApiKey::with_secret(key_id, &secret, control_plane.clock.now(), settings);
     if id.is_repeatable

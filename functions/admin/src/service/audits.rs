@@ -44,12 +44,7 @@ pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, 
 pub(crate) fn can_be_undone(audit: &Audit) -> bool {
     let is_kept = matches!(
         audit.noun,
-        Noun::Cast
-            | Noun::Image
-            | Noun::Network
-            | Noun::Group
-            | Noun::StagingConfig
-            | Noun::Settings
+        Noun::Cast | Noun::Image | Noun::Network | Noun::Group | Noun::Staging | Noun::Settings
     );
     is_kept
         && matches!(audit.action, Action::Changed | Action::Deleted)
@@ -59,7 +54,7 @@ pub(crate) fn can_be_undone(audit: &Audit) -> bool {
 /// What somebody needs to change things of this kind.
 pub(crate) const fn scope_of(noun: Noun) -> Option<Scope> {
     match noun {
-        Noun::Cast | Noun::StagingConfig => Some(Scope::Casts),
+        Noun::Cast | Noun::Staging => Some(Scope::Casts),
         Noun::Image | Noun::Network => Some(Scope::Images),
         Noun::Group | Noun::User | Noun::Profile => Some(Scope::People),
         Noun::Settings => Some(Scope::Settings),
@@ -115,10 +110,10 @@ pub(crate) async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), Fai
                 .map(drop)
         }
         (Noun::Group, _) => records::create::<Group>(service, &document).await.map(drop),
-        (Noun::StagingConfig, Action::Changed) => staging::change(service, target, &document, &any)
+        (Noun::Staging, Action::Changed) => staging::change(service, target, &document, &any)
             .await
             .map(drop),
-        (Noun::StagingConfig, _) => staging::create(service, &document).await.map(drop),
+        (Noun::Staging, _) => staging::create(service, &document).await.map(drop),
         _ => settings::change(service, &document, &any).await.map(drop),
     }
 }

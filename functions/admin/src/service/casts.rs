@@ -105,7 +105,7 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
     let control_plane = service.control_plane;
     let draft = cast_form::create(
         input,
-        &control_plane.terms.own_urls(),
+        &control_plane.urls.own_urls(),
         &*control_plane.entropy,
     )?;
     require_image(service, &draft.settings).await?;
@@ -129,7 +129,7 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
         created_at: now,
         updated_at: now,
     };
-    let view = cast_form::view(&cast, &control_plane.terms.public_url);
+    let view = cast_form::view(&cast, &control_plane.urls.public_url);
     let audit = service.audit(
         Noun::Cast,
         cast.id.as_str(),
@@ -178,7 +178,7 @@ pub(crate) async fn count_waiting(
         return Ok(None);
     }
     let (room, now) = (
-        service.control_plane.store.room(&cast.id).await?,
+        service.control_plane.store.queue(&cast.id).await?,
         service.control_plane.clock.now(),
     );
     Ok(Some(room.waiting(now) as u64))
@@ -195,7 +195,7 @@ pub(crate) async fn change(
         Ok(cast_form::patch(
             before,
             input,
-            &service.control_plane.terms.own_urls(),
+            &service.control_plane.urls.own_urls(),
             precondition.remaining(before.version),
         )?)
     })
@@ -218,7 +218,7 @@ pub(crate) async fn rotate_key(
     let key = match named {
         Some(key) => key,
         None if service.request_key.is_some() => key_of_request(service, input).await?,
-        None => CastKey::draw(&*service.control_plane.entropy),
+        None => CastKey::random(&*service.control_plane.entropy),
     };
     let until = service.control_plane.clock.now().plus_seconds(grace);
     edit(service, id, precondition, |before| {
@@ -319,7 +319,7 @@ async fn edit(
             });
         }
         let after = changed(&before, &draft, service.control_plane.clock.now());
-        let view = |cast| cast_form::view(cast, &service.control_plane.terms.public_url);
+        let view = |cast| cast_form::view(cast, &service.control_plane.urls.public_url);
         let (old, new) = (view(&before), view(&after));
         let difference = Difference {
             before: Some(&old),
@@ -436,7 +436,7 @@ pub(crate) async fn views(
             cast: cast.clone(),
             warnings: is_gone.then_some(GROUP_IS_GONE).into_iter().collect(),
         };
-        edited.view(&service.control_plane.terms.public_url)
+        edited.view(&service.control_plane.urls.public_url)
     };
     Ok(casts.iter().map(view).collect())
 }
@@ -484,7 +484,7 @@ async fn delete_row(
             return Ok(false);
         };
         precondition.check(cast.version)?;
-        let view = cast_form::view(&cast, &service.control_plane.terms.public_url);
+        let view = cast_form::view(&cast, &service.control_plane.urls.public_url);
         let audit = service.audit(
             Noun::Cast,
             id.as_str(),

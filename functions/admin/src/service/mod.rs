@@ -28,7 +28,7 @@ use casting_core::ControlPlane;
 use casting_core::actor::Actor;
 use casting_core::audit::{Action, Audit, Difference, Noun};
 use casting_core::denial::DenialCode;
-use casting_core::ids::{Nonce, draw};
+use casting_core::ids::{Nonce, random_bytes};
 use casting_web::Problem;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
@@ -64,7 +64,7 @@ impl AdminService<'_> {
     pub(crate) async fn new_id(&self, noun: Noun, input: &Value) -> Result<NewId, Failure> {
         let Some(key) = &self.request_key else {
             return Ok(NewId {
-                bytes: draw(&*self.control_plane.entropy),
+                bytes: random_bytes(&*self.control_plane.entropy),
                 is_repeatable: false,
             });
         };

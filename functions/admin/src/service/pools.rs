@@ -6,7 +6,7 @@ use casting_core::ids::StagingId;
 use casting_core::json_schema;
 use casting_core::pool_log::PoolSpan;
 use casting_core::session::{Session, State};
-use casting_core::staging::Staging;
+use casting_core::staging::StagingConfig;
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -64,14 +64,14 @@ pub(crate) fn cents(micros: u64) -> f64 {
 pub(crate) async fn read(
     service: &AdminService<'_>,
     id: &str,
-) -> Result<(Staging, PoolView), Failure> {
-    let (staging, _) = records::find::<Staging>(service, id).await?;
+) -> Result<(StagingConfig, PoolView), Failure> {
+    let (staging, _) = records::find::<StagingConfig>(service, id).await?;
     let pool = service.control_plane.pool_view(&staging).await?;
     Ok((staging, pool))
 }
 
 /// A pool as the API shows it.
-pub(crate) fn view(service: &AdminService<'_>, staging: &Staging, pool: &PoolView) -> Value {
+pub(crate) fn view(service: &AdminService<'_>, staging: &StagingConfig, pool: &PoolView) -> Value {
     let waiting = pool.waiting.iter();
     let waiting: Vec<Value> = waiting
         .map(|session| sessions::view_of(service, session))
@@ -84,7 +84,7 @@ pub(crate) fn view(service: &AdminService<'_>, staging: &Staging, pool: &PoolVie
         "wanted": pool.plan.wanted,
         "ready": numbers.ready,
         "starting": numbers.starting,
-        "rests_because": pool.plan.rest.map(casting_core::pool_plan::Rest::sentence),
+        "rests_because": pool.plan.rest.map(casting_core::pool_plan::IdleReason::sentence),
         "paused_until": paused_until.map(|until| until.to_string()),
         "refusal": paused_until.and(pool.log.refusal.as_deref()),
         "spent_today_cents": cents(pool.log.spent_today(pool.at)),

@@ -10,7 +10,7 @@ use casting_core::ids::{ApiKeyId, GroupId, StagingId};
 use casting_core::network::{Network, NetworkName};
 use casting_core::ports::{Page, Saved};
 use casting_core::record::Record;
-use casting_core::staging::Staging;
+use casting_core::staging::StagingConfig;
 use casting_core::time::Timestamp;
 use casting_core::{api_key_form, group_form, network_form, staging_form};
 use serde_json::Value;
@@ -126,8 +126,8 @@ impl Editable for Network {
     }
 }
 
-impl Editable for Staging {
-    const NOUN: Noun = Noun::StagingConfig;
+impl Editable for StagingConfig {
+    const NOUN: Noun = Noun::Staging;
     const WORDS: (&'static str, &'static str) = ("staging-configs", "staging config");
     fn is_id(text: &str) -> bool {
         StagingId::parse(text).is_some()

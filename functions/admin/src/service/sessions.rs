@@ -10,7 +10,7 @@ use casting_core::json_schema;
 use casting_core::listing::SessionQuery;
 use casting_core::permission::Permission;
 use casting_core::ports::Page;
-use casting_core::session::{EndReason, Owner, PoolPlace, Session, State};
+use casting_core::session::{EndReason, Owner, PoolRole, Session, State};
 use casting_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -220,7 +220,7 @@ impl Outcome {
 pub(crate) fn view(session: &Session) -> Value {
     let times = Times::of(&session.state);
     let reason = reason_of(&session.state);
-    let of_cast = !session.is_nobodys();
+    let of_cast = !session.is_unassigned();
     json!({
         "id": session.id,
         "reference": Reference::of(&session.id),
@@ -245,7 +245,7 @@ pub(crate) fn view(session: &Session) -> Value {
         "said": session.said.iter().map(|excerpt| json!({ "by": excerpt.by.as_str(), "text": excerpt.text })).collect::<Vec<_>>(),
         "log_url": null,
         "shared": session.sharing.token.is_some(),
-        "pool": session.pooled.as_ref().map(|pooled| json!({ "id": pooled.pool, "place": pooled.place.as_str(), "name": session.is_nobodys().then_some(&session.cast_name) })),
+        "pool": session.pooled.as_ref().map(|pooled| json!({ "id": pooled.pool, "place": pooled.role.as_str(), "name": session.is_unassigned().then_some(&session.cast_name) })),
         "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
         "created_at": session.created_at.to_string(),
         "ready_by": session.ready_by.to_string(),
@@ -325,8 +325,7 @@ fn said_schema() -> Value {
 }
 
 fn pool_schema() -> Value {
-    let places =
-        [PoolPlace::Waiting, PoolPlace::Assigned, PoolPlace::Missed].map(PoolPlace::as_str);
+    let places = [PoolRole::Waiting, PoolRole::Assigned, PoolRole::Missed].map(PoolRole::as_str);
     json!({
         "type": ["object", "null"], "required": ["id", "place", "name"],
         "description": "The pool that it waits in, was taken from, or would have been taken from had one been ready.",
@@ -354,8 +353,8 @@ fn owner(owner: &Owner) -> Value {
             json!({ "kind": "anonymous", "id": id, "group_id": group, "expires_at": expires_at.map(|time| time.to_string()) })
         }
         Owner::User { id, name } => json!({ "kind": "user", "id": id, "name": name }),
-        Owner::Forgotten => json!({ "kind": "forgotten" }),
-        Owner::Nobody => json!({ "kind": "nobody" }),
+        Owner::Anonymised => json!({ "kind": "forgotten" }),
+        Owner::Unassigned => json!({ "kind": "nobody" }),
     }
 }
 

@@ -4,7 +4,7 @@ use casting_core::form::FieldErrors;
 use casting_core::group::Group;
 use casting_core::image::{Image, ImageSource};
 use casting_core::network::Network;
-use casting_core::staging::{Staging, StagingSettings};
+use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::staging_form;
 use serde_json::Value;
 
@@ -13,9 +13,12 @@ use crate::service::version::Precondition;
 use crate::service::{AdminService, records};
 
 /// A new staging config.
-pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<Staging, Failure> {
+pub(crate) async fn create(
+    service: &AdminService<'_>,
+    input: &Value,
+) -> Result<StagingConfig, Failure> {
     require(service, &staging_form::create(input)?).await?;
-    records::create::<Staging>(service, input).await
+    records::create::<StagingConfig>(service, input).await
 }
 
 /// Changes what the document names.
@@ -24,10 +27,10 @@ pub(crate) async fn change(
     id: &str,
     input: &Value,
     precondition: &Precondition,
-) -> Result<Staging, Failure> {
-    let (before, _) = records::find::<Staging>(service, id).await?;
+) -> Result<StagingConfig, Failure> {
+    let (before, _) = records::find::<StagingConfig>(service, id).await?;
     require(service, &staging_form::patch(&before, input)?).await?;
-    records::change::<Staging>(service, id, input, precondition).await
+    records::change::<StagingConfig>(service, id, input, precondition).await
 }
 
 /// Deletes one, and stops what waits in its pool. What cannot be stopped now is stopped by the sweep.
@@ -36,8 +39,8 @@ pub(crate) async fn delete(
     id: &str,
     precondition: &Precondition,
 ) -> Result<(), Failure> {
-    let (staging, _) = records::find::<Staging>(service, id).await?;
-    records::delete::<Staging>(service, id, precondition).await?;
+    let (staging, _) = records::find::<StagingConfig>(service, id).await?;
+    records::delete::<StagingConfig>(service, id, precondition).await?;
     if let Err(fault) = service.control_plane.drain_pool(&staging.id).await {
         tracing::error!(pool.id = %staging.id, %fault, "Could not stop what waits in pool {}; the sweep tries again", staging.id);
     }

@@ -5,7 +5,7 @@ use casting_core::cast::Cast;
 use casting_core::ids::{GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::listing::CastQuery;
-use casting_core::staging::Staging;
+use casting_core::staging::StagingConfig;
 
 use crate::service::AdminService;
 use crate::service::failure::Failure;
@@ -51,7 +51,7 @@ pub(crate) async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<V
                 })
         }));
     }
-    let pools = store.all_records::<Staging>().await?;
+    let pools = store.all_records::<StagingConfig>().await?;
     uses.extend(pools.iter().filter_map(|pool| {
         let settings = &pool.settings;
         let names_it = match named {

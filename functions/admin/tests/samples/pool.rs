@@ -7,7 +7,7 @@ use casting_core::permission::Grant;
 use casting_core::pool_log::{PoolLog, SPAN_SECONDS, Seen};
 use casting_core::pool_plan::PoolPlan;
 use casting_core::session::{Endpoint, Launch, Session, State};
-use casting_core::staging::{Staging, StagingSettings};
+use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::testing::{self, NOON};
 use casting_core::time::Timestamp;
 use casting_fn_admin::console::frame::Frame;
@@ -24,7 +24,7 @@ const REFUSED_AGO: u64 = 20;
 /// The state of the pool, as it stands over its form.
 pub fn state(frame: &Frame) -> String {
     let made = NOON.minus_seconds(SPANS * SPAN_SECONDS.unsigned_abs());
-    let pool = Staging {
+    let pool = StagingConfig {
         id: StagingId::from_bytes([7; 16]),
         version: 4,
         settings: settings(),
@@ -65,7 +65,7 @@ fn settings() -> StagingSettings {
 }
 
 /// The second newest is still starting, the others are ready.
-fn session(pool: &Staging, number: u32) -> Session {
+fn session(pool: &StagingConfig, number: u32) -> Session {
     let image = testing::image(1);
     let id = SessionId::from_bytes([u8::try_from(number).unwrap_or_default(); 16]);
     let begun = NOON.minus_seconds(u64::from(DESIRED - number) * 4000);

@@ -11,15 +11,15 @@ use crate::ids::{CastId, CastKey, SessionId};
 use crate::image::Image;
 use crate::network::Network;
 use crate::permission::{Grant, Permission};
-use crate::policy::{self, Facts, Line, LinkParameters, NotApplied, ProofFact};
+use crate::policy::{self, Facts, LinkParameters, NotApplied, ProofFact, QueueView};
 use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
-use crate::room::{Room, Standing};
 use crate::session::Session;
 use crate::system::System;
 use crate::time::Timestamp;
 use crate::viewing::Viewing;
+use crate::waiting_queue::{QueuePosition, WaitingQueue};
 use crate::window::Window;
 
 /// All that facts are made of, as it was read.
@@ -36,9 +36,9 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) not_applied: Option<Vec<NotApplied>>,
     pub(super) full: BTreeSet<QuotaKind>,
     /// The link's waiting room, where it has one and somebody has looked.
-    pub(super) room: Option<Room>,
+    pub(super) queue: Option<WaitingQueue>,
     /// The place that is the visitor's, or would be, and whether the visitor's ticket says that it is.
-    pub(super) place: Option<(SessionId, bool)>,
+    pub(super) entry: Option<(SessionId, bool)>,
     pub(super) visitor: &'a Visitor,
     pub(super) referrer: Option<&'a str>,
     pub(super) wishes: &'a LinkParameters,
@@ -66,13 +66,13 @@ impl AdmissionContext<'_> {
             consent: self.consent,
             wait: self.wait,
             proof: self.proof,
-            line: self
-                .room
+            queue: self
+                .queue
                 .as_ref()
-                .zip(self.place.as_ref())
-                .map(|(room, (place, held))| Line {
-                    room,
-                    place,
+                .zip(self.entry.as_ref())
+                .map(|(queue, (entry, held))| QueueView {
+                    queue,
+                    entry,
                     held: *held,
                 }),
             full: &self.full,
@@ -90,7 +90,7 @@ impl AdmissionContext<'_> {
     }
 
     /// Whether whoever finds no session can wait for one.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_waiting_room(&self) -> bool {
         self.cast
             .as_ref()
             .is_some_and(|cast| cast.settings.waiting_room)
@@ -98,12 +98,12 @@ impl AdmissionContext<'_> {
 
     /// Whether the visitor waits in the room.
     pub(super) fn waits(&self, now: Timestamp) -> bool {
-        let standing = self
-            .room
+        let position = self
+            .queue
             .as_ref()
-            .zip(self.place.as_ref())
-            .map(|(room, (place, _))| room.standing(place, now));
-        matches!(standing, Some(Standing::Waits(_)))
+            .zip(self.entry.as_ref())
+            .map(|(queue, (entry, _))| queue.position(entry, now));
+        matches!(position, Some(QueuePosition::Waiting(_)))
     }
 
     /// What the visitors of a session of this cast and this image see around its app.
@@ -149,8 +149,8 @@ impl ControlPlane {
             own_session,
             not_applied: None,
             full: BTreeSet::new(),
-            room: None,
-            place: None,
+            queue: None,
+            entry: None,
             visitor,
             referrer,
             wishes,
@@ -204,13 +204,13 @@ impl ControlPlane {
     }
 
     /// Looks at the link's waiting room, where it has one.
-    pub(super) async fn see_room(
+    pub(super) async fn load_queue(
         &self,
         cast: &Cast,
         context: &mut AdmissionContext<'_>,
     ) -> Result<(), Fault> {
-        context.room = if cast.settings.waiting_room {
-            Some(self.store.room(&cast.id).await?)
+        context.queue = if cast.settings.waiting_room {
+            Some(self.store.queue(&cast.id).await?)
         } else {
             None
         };

@@ -7,8 +7,8 @@ use super::{ControlPlane, TRIES};
 use crate::group;
 use crate::ids::{self, SessionId, StagingId};
 use crate::ports::{Exchanged, Fault, FaultKind};
-use crate::session::{Endpoint, PoolPlace, Pooled, Session};
-use crate::staging::Staging;
+use crate::session::{Endpoint, PoolMembership, PoolRole, Session};
+use crate::staging::StagingConfig;
 use crate::ticket::AssignTicket;
 use crate::time::Timestamp;
 
@@ -40,7 +40,7 @@ impl ControlPlane {
             return Ok(offer);
         }
         let pools = self.cache.pools(&*self.store, now).await?;
-        let of_image = |pool: &&Staging| {
+        let of_image = |pool: &&StagingConfig| {
             pool.settings.enabled && pool.settings.image_id == claim.launch.image_id
         };
         for pool in pools.iter().filter(of_image) {
@@ -68,7 +68,7 @@ impl ControlPlane {
     /// Whether a pool of the claim's image keeps what this claim asks for.
     async fn is_of_kind(
         &self,
-        pool: &Staging,
+        pool: &StagingConfig,
         claim: &Session,
         now: Timestamp,
     ) -> Result<bool, Fault> {
@@ -96,7 +96,7 @@ impl ControlPlane {
     }
 
     /// The session of a claim as it is to be reserved: one that was started ahead, where there is one, or one of its own.
-    pub(super) async fn choose(
+    pub(super) async fn pick_staged(
         &self,
         claim: Session,
         lost: &BTreeSet<SessionId>,
@@ -106,22 +106,24 @@ impl ControlPlane {
             .staged
             .and_then(|staged| Some((staged.assigned(&claim).ok()?, Some(staged))));
         Ok(given.unwrap_or_else(|| {
-            let pooled = offer.pool.map(|pool| Pooled::new(pool, PoolPlace::Missed));
+            let pooled = offer
+                .pool
+                .map(|pool| PoolMembership::new(pool, PoolRole::Missed));
             (Session { pooled, ..claim }, None)
         }))
     }
 
     /// Tells the gate of a session that was given away a moment ago whose it is, and writes down that it is ready; only then is its visitor told. One
     /// whose gate is not reached is given up, and its visitor gets another, with everything that the claim has taken: nothing is taken twice.
-    pub(super) async fn hand_in(&self, mut session: Session) -> Result<Session, Fault> {
+    pub(super) async fn deliver_assignment(&self, mut session: Session) -> Result<Session, Fault> {
         let mut lost = BTreeSet::new();
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let Some(endpoint) = session.gate_to_tell().cloned() else {
+            let Some(endpoint) = session.pending_notification().cloned() else {
                 return Ok(session);
             };
-            session = match self.tell_gate(&session, &endpoint, now).await {
-                Ok(()) => self.note_told(session, &endpoint).await?,
+            session = match self.notify_gate(&session, &endpoint, now).await {
+                Ok(()) => self.mark_notified(session, &endpoint).await?,
                 Err(why) => {
                     let id = &session.id;
                     tracing::warn!(session.id = %id, why, "The gate of session {id} was not reached; its visitor gets another one");
@@ -137,14 +139,14 @@ impl ControlPlane {
     }
 
     /// The session of its claim, after its gate has heard of it: ready, unless it has ended or was given up in the meantime.
-    async fn note_told(&self, session: Session, endpoint: &Endpoint) -> Result<Session, Fault> {
+    async fn mark_notified(&self, session: Session, endpoint: &Endpoint) -> Result<Session, Fault> {
         let (id, claim, now) = (
             session.id.clone(),
             session.claim_id().clone(),
             self.clock.now(),
         );
         let told = |row: &Session| {
-            row.gate_to_tell()
+            row.pending_notification()
                 .and_then(|_| row.ready(endpoint.clone(), now).ok())
         };
         let known = session.clone();
@@ -155,7 +157,7 @@ impl ControlPlane {
     }
 
     /// Tells it, and once more when no answer comes: one lost answer is not yet a lost gate.
-    async fn tell_gate(
+    async fn notify_gate(
         &self,
         session: &Session,
         endpoint: &Endpoint,
@@ -196,7 +198,7 @@ impl ControlPlane {
         decide: impl Fn(&Session) -> Option<Session> + Send + Sync,
     ) -> Result<Option<Session>, Fault> {
         let ends_untold = |row: &Session, after: &Session| {
-            row.gate_to_tell().is_some() && !after.can_be_entered()
+            row.pending_notification().is_some() && !after.can_be_entered()
         };
         let row = self
             .move_session(id, None, |row| {
@@ -230,7 +232,7 @@ impl ControlPlane {
         };
         lost.insert(session.id.clone());
         let alone = session.claim_alone(now);
-        let (after, staged) = self.choose(alone, lost).await?;
+        let (after, staged) = self.pick_staged(alone, lost).await?;
         match self
             .store
             .exchange(&session, &given_up, &after, staged.as_deref())
@@ -239,7 +241,7 @@ impl ControlPlane {
             Exchanged::Done => {
                 tracing::info!(session.id = %after.id, lost = %session.id, "Session {} takes the place of {}", after.id, session.id);
                 // The sweep stops it as well; whoever waits does not wait for that.
-                if let Err(fault) = self.finish_stop(given_up).await {
+                if let Err(fault) = self.complete_stop(given_up).await {
                     tracing::warn!(session.id = %session.id, %fault, "Could not stop session {}; the sweep tries again", session.id);
                 }
                 Ok(after)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
-use crate::ids::{Nonce, SessionId, draw};
+use crate::ids::{Nonce, SessionId, random_bytes};
 use crate::keys::SessionSecret;
 use crate::session::State;
 
@@ -25,7 +25,7 @@ impl ControlPlane {
     pub async fn bootstrap(&self, id: &SessionId, token: &str) -> Result<SessionSecret, Refusal> {
         self.exchange_token(id, token)
             .await
-            .map_err(|stop| self.refuse_quietly(stop))
+            .map_err(|error| self.refuse_quietly(error))
     }
 
     async fn exchange_token(
@@ -39,7 +39,7 @@ impl ControlPlane {
             .attempt_of(token, id)
             .ok_or(DenialCode::NotYourSession)?;
         // A write whose answer was lost is found again by its mark.
-        let mark = Nonce::from_bytes(draw(&*self.entropy));
+        let mark = Nonce::from_bytes(random_bytes(&*self.entropy));
         let row = self
             .move_session(id, None, |row| {
                 (row.launch.attempt == attempt)

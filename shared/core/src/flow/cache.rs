@@ -15,7 +15,7 @@ use crate::network::{Network, NetworkName};
 use crate::ports::{Fault, Store};
 use crate::record::Record;
 use crate::session::Session;
-use crate::staging::Staging;
+use crate::staging::StagingConfig;
 use crate::system::{SYSTEM_ID, System};
 use crate::time::Timestamp;
 
@@ -41,7 +41,7 @@ pub(super) struct SettingsCache {
     groups: TtlCache<(), Vec<Group>>,
     system: TtlCache<(), System>,
     full: TtlCache<String, ()>,
-    pools: TtlCache<(), Vec<Staging>>,
+    pools: TtlCache<(), Vec<StagingConfig>>,
     staged: TtlCache<String, Vec<Session>>,
     /// Grows whenever everything is forgotten.
     age: AtomicU64,
@@ -182,12 +182,12 @@ impl SettingsCache {
         &self,
         store: &dyn Store,
         now: Timestamp,
-    ) -> Result<Arc<Vec<Staging>>, Fault> {
+    ) -> Result<Arc<Vec<StagingConfig>>, Fault> {
         if let Some(Some(known)) = self.pools.find(&(), now) {
             return Ok(known);
         }
         let mark = self.mark();
-        let read = Arc::new(store.all_records::<Staging>().await?);
+        let read = Arc::new(store.all_records::<StagingConfig>().await?);
         let until = (CHANGE_SECONDS, now);
         self.keep(&self.pools, (), Some(read.clone()), until, mark);
         Ok(read)
@@ -219,7 +219,8 @@ impl SettingsCache {
 
     /// A session that was taken and not given away can be taken again, by the same claim too.
     pub(super) fn return_staged(&self, taken: Option<&Session>) {
-        let Some((session, pool)) = taken.and_then(|taken| Some((taken, taken.waits_in()?))) else {
+        let Some((session, pool)) = taken.and_then(|taken| Some((taken, taken.idle_pool()?)))
+        else {
             return;
         };
         self.staged.change(pool.as_str(), |waiting| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::admission_context::AdmissionContext;
 use super::open::captcha_bond;
-use super::room::Waiting;
+use super::waiting_room::Waiting;
 use super::{ControlPlane, FlowError, Refusal, TRIES, Visitor, outcome};
 use crate::METRICS;
 use crate::address;
@@ -18,7 +18,9 @@ use crate::persistent_profile;
 use crate::policy::{self, Admission, LinkParameters, NotApplied, ProofFact, Resumption, Verdict};
 use crate::ports::{Fault, FaultKind, RefusalSample, Reservation, Reserved};
 use crate::rate_limit::RateLimit;
-use crate::session::{Charge, Launch, Origin, Owner, Pooled, RESERVED_SECONDS, Session, State};
+use crate::session::{
+    Charge, Launch, Origin, Owner, PoolMembership, RESERVED_SECONDS, Session, State,
+};
 use crate::ticket::{LaunchTicket, OwnerTicket, TicketError};
 use crate::time::Timestamp;
 use crate::viewing::Sharing;
@@ -50,27 +52,27 @@ pub struct Claimed {
     pub left: Option<RateLimit>,
 }
 
-/// What a claim is answered with.
+/// The outcome of a claim.
 #[derive(Clone, Debug)]
-pub enum Received {
+pub enum ClaimOutcome {
     /// A session.
     Session(Box<Claimed>),
-    /// None yet, but a place in the link's waiting room.
-    Place(Waiting),
+    /// No session yet, but an entry in the link's waiting queue.
+    Queued(Waiting),
 }
 
-impl Received {
+impl ClaimOutcome {
     /// The session, if it is one.
     pub fn session(self) -> Option<Claimed> {
         match self {
             Self::Session(claimed) => Some(*claimed),
-            Self::Place(_) => None,
+            Self::Queued(_) => None,
         }
     }
 }
 
-/// What stays the same through all attempts of one claim.
-pub(super) struct Terms<'a> {
+/// The parts of a claim that stay the same through all its tries.
+pub(super) struct ClaimAttempt<'a> {
     pub(super) id: SessionId,
     /// The id follows from it.
     pub(super) nonce: Nonce,
@@ -102,7 +104,7 @@ impl ControlPlane {
         key: &str,
         request: &ClaimRequest,
         visitor: &Visitor,
-    ) -> Result<Received, Refusal> {
+    ) -> Result<ClaimOutcome, Refusal> {
         self.settle_refusals().await;
         let now = self.clock.now();
         let mut found = None;
@@ -147,7 +149,9 @@ impl ControlPlane {
         };
         match claimed.await {
             Ok(received) => Ok(received),
-            Err(stop) => Err(self.refuse(stop, found.as_deref(), referrer, visitor).await),
+            Err(error) => Err(self
+                .refuse(error, found.as_deref(), referrer, visitor)
+                .await),
         }
     }
 
@@ -177,7 +181,7 @@ impl ControlPlane {
         ticket: &LaunchTicket,
         request: &ClaimRequest,
         visitor: &Visitor,
-    ) -> Result<Received, FlowError> {
+    ) -> Result<ClaimOutcome, FlowError> {
         let now = self.clock.now();
         let wishes = LinkParameters {
             kasm_url: ticket.kasm_url.clone(),
@@ -195,34 +199,34 @@ impl ControlPlane {
             .await?;
         (context.consent, context.wait) = (Some(request.consent), known.wait);
         context.key = CastKey::parse(known.key);
-        let mut terms = self.name_session(&cast, ticket, request, visitor);
-        context.place = Some(
+        let mut attempt = self.derive_session_id(&cast, ticket, request, visitor);
+        context.entry = Some(
             ticket
                 .place
                 .clone()
-                .map_or_else(|| (terms.id.clone(), false), |place| (place, true)),
+                .map_or_else(|| (attempt.id.clone(), false), |place| (place, true)),
         );
-        self.see_room(&cast, &mut context).await?;
+        self.load_queue(&cast, &mut context).await?;
         if context.waits(now) {
             // Whoever was told that it is their turn asks the counts themselves.
             context.forget_crowd();
         }
         let given = async {
             let session = self
-                .take(cast, &mut context, &mut terms, request, now)
+                .take(cast, &mut context, &mut attempt, request, now)
                 .await?;
-            let session = Box::pin(self.hand_in(session)).await?;
+            let session = Box::pin(self.deliver_assignment(session)).await?;
             self.launch(session).await
         };
-        let stop = match given.await {
+        let error = match given.await {
             // A claim that comes again finds what the first one did; those who can wait do not end there.
-            Ok(session) => match outcome(&session)
-                .filter(|denial| context.has_room() && denial.code == DenialCode::NoCapacity)
-            {
+            Ok(session) => match outcome(&session).filter(|denial| {
+                context.has_waiting_room() && denial.code == DenialCode::NoCapacity
+            }) {
                 Some(denial) => denial.into(),
                 None => {
                     let owner_ticket = self.sign_owner(&session);
-                    return Ok(Received::Session(Box::new(Claimed {
+                    return Ok(ClaimOutcome::Session(Box::new(Claimed {
                         session,
                         owner_ticket,
                         resumed: context.not_applied.take(),
@@ -230,11 +234,11 @@ impl ControlPlane {
                     })));
                 }
             },
-            Err(stop) => stop,
+            Err(error) => error,
         };
-        Box::pin(self.seat(stop, &mut context, &mut terms, request))
+        Box::pin(self.enqueue(error, &mut context, &mut attempt, request))
             .await
-            .map(Received::Place)
+            .map(ClaimOutcome::Queued)
     }
 
     /// Asks for the proof where one is needed, and reserves.
@@ -242,7 +246,7 @@ impl ControlPlane {
         &self,
         cast: Arc<Cast>,
         context: &mut AdmissionContext<'_>,
-        terms: &mut Terms<'_>,
+        attempt: &mut ClaimAttempt<'_>,
         request: &ClaimRequest,
         now: Timestamp,
     ) -> Result<Session, FlowError> {
@@ -252,24 +256,25 @@ impl ControlPlane {
         {
             // Whoever is refused anyway, or was let in before, is not worth a check.
             if let Verdict::Deny(denial) = policy::admit(&context.facts(None, now)) {
-                return self.find_earlier(terms, denial.into()).await;
+                return self.find_earlier(attempt, denial.into()).await;
             }
-            if let Some(session) = self.store.session(&terms.id).await? {
-                return self.same_request(session, terms);
+            if let Some(session) = self.store.session(&attempt.id).await? {
+                return self.same_request(session, attempt);
             }
-            self.check_proof(&cast, context, terms, request, now).await;
+            self.check_proof(&cast, context, attempt, request, now)
+                .await;
         }
-        self.reserve(cast, context, terms).await
+        self.reserve(cast, context, attempt).await
     }
 
     /// Which session this claim is for.
-    fn name_session<'a>(
+    fn derive_session_id<'a>(
         &self,
         cast: &Cast,
         ticket: &'a LaunchTicket,
         request: &ClaimRequest,
         visitor: &Visitor,
-    ) -> Terms<'a> {
+    ) -> ClaimAttempt<'a> {
         // The ticket of a place stands for the claim that came for it, whatever that was called.
         let Some(key) = request
             .idempotency_key
@@ -277,7 +282,7 @@ impl ControlPlane {
             .filter(|_| ticket.place.is_none())
         else {
             let nonce = ticket.nonce.clone();
-            return Terms {
+            return ClaimAttempt {
                 id: SessionId::from_nonce(&cast.id, &nonce),
                 nonce,
                 ticket,
@@ -299,7 +304,7 @@ impl ControlPlane {
             network.unwrap_or_default(),
             if request.consent { "agreed" } else { "" },
         ];
-        Terms {
+        ClaimAttempt {
             id,
             nonce,
             ticket,
@@ -313,14 +318,14 @@ impl ControlPlane {
         &self,
         cast: &Cast,
         context: &mut AdmissionContext<'_>,
-        terms: &mut Terms<'_>,
+        attempt: &mut ClaimAttempt<'_>,
         request: &ClaimRequest,
         now: Timestamp,
     ) {
         let token = request.captcha.as_deref().filter(|token| !token.is_empty());
-        (context.proof, terms.proof) = match token {
+        (context.proof, attempt.proof) = match token {
             Some(token) => {
-                self.ask_verifier(cast, context, token, terms.ticket, now)
+                self.ask_verifier(cast, context, token, attempt.ticket, now)
                     .await
             }
             None => (ProofFact::Missing, None),
@@ -343,7 +348,7 @@ impl ControlPlane {
             token,
             bound_to: &[&ticket, &address],
             address: context.visitor.address,
-            hostname: self.terms.host(),
+            hostname: self.urls.host(),
             now,
         };
         match self.captcha.verify(check).await {
@@ -364,7 +369,7 @@ impl ControlPlane {
         &self,
         mut cast: Arc<Cast>,
         context: &mut AdmissionContext<'_>,
-        terms: &Terms<'_>,
+        attempt: &ClaimAttempt<'_>,
     ) -> Result<Session, FlowError> {
         let mut window: Option<Window> = None;
         let (mut fresh, mut lost) = (false, BTreeSet::new());
@@ -378,29 +383,31 @@ impl ControlPlane {
             ) {
                 (Verdict::Admit(admission), Some(image)) => (admission, image),
                 (Verdict::Resume(how), _) => return self.resume(context, how, now).await,
-                (Verdict::Deny(denial), _) => return self.find_earlier(terms, denial.into()).await,
+                (Verdict::Deny(denial), _) => {
+                    return self.find_earlier(attempt, denial.into()).await;
+                }
                 // The image rule comes before any admission.
                 (Verdict::Admit(_), None) => {
                     return self
-                        .find_earlier(terms, DenialCode::ImageUnavailable.into())
+                        .find_earlier(attempt, DenialCode::ImageUnavailable.into())
                         .await;
                 }
             };
             let limit = admission.window.clone();
-            let mut reservation = self.draw_up(
+            let mut reservation = self.build_reservation(
                 &cast,
                 context,
                 admission,
                 &image,
-                terms,
+                attempt,
                 window.as_ref(),
                 now,
             );
-            reservation.room = self.room_claim(context, terms, now);
+            reservation.queue = self.queue_claim(context, attempt, now);
             if !fresh
                 && reservation.session.charge.is_free()
                 && reservation.proof.is_none()
-                && reservation.room.is_none()
+                && reservation.queue.is_none()
             {
                 // No condition guards this reservation, so the settings themselves must be fresh.
                 cast = self.read_again(&cast, context).await?;
@@ -408,7 +415,7 @@ impl ControlPlane {
                 continue;
             }
             (reservation.session, reservation.staged) =
-                self.choose(reservation.session, &lost).await?;
+                self.pick_staged(reservation.session, &lost).await?;
             let mark = self.cache.mark();
             let reserved = self.store.reserve(&reservation).await?;
             if !matches!(reserved, Reserved::Placed | Reserved::StagedGone) {
@@ -424,13 +431,13 @@ impl ControlPlane {
                     let (id, key) = (&reservation.session.id, &cast.settings.key);
                     tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
                     tracing::info!(target: METRICS, claims = 1_u64, outcome = "accepted");
-                    if let Some(Pooled { place, .. }) = &reservation.session.pooled {
-                        tracing::info!(target: METRICS, staged = 1_u64, place = place.as_str());
+                    if let Some(PoolMembership { role, .. }) = &reservation.session.pooled {
+                        tracing::info!(target: METRICS, staged = 1_u64, place = role.as_str());
                     }
                     return Ok(reservation.session);
                 }
                 Reserved::StagedGone => lost.extend(reservation.staged.map(|staged| staged.id)),
-                Reserved::Already(session) => return self.same_request(*session, terms),
+                Reserved::Already(session) => return self.same_request(*session, attempt),
                 Reserved::ConfigChanged => {
                     cast = self.read_again(&cast, context).await?;
                     fresh = true;
@@ -443,7 +450,7 @@ impl ControlPlane {
                     let key = context.key.as_ref().unwrap_or(&cast.settings.key);
                     self.cache.learn(key, Some(cast.clone()), now, mark);
                 }
-                Reserved::RoomMoved(seen) => context.room = Some(seen),
+                Reserved::QueueMoved(seen) => context.queue = Some(seen),
                 Reserved::WindowMoved(seen) => window = Some(seen),
                 Reserved::Full(kind) => {
                     context.full.insert(kind);
@@ -461,7 +468,7 @@ impl ControlPlane {
         Err(Fault {
             kind: FaultKind::Contention,
             what: "reserve a session",
-            detail: format!("{TRIES} tries on {}", terms.id),
+            detail: format!("{TRIES} tries on {}", attempt.id),
         }
         .into())
     }
@@ -504,10 +511,14 @@ impl ControlPlane {
     }
 
     /// A claim that was accepted before is never refused afterwards: whoever comes back with its ticket finds its session.
-    async fn find_earlier(&self, terms: &Terms<'_>, stop: FlowError) -> Result<Session, FlowError> {
-        match self.store.session(&terms.id).await? {
-            Some(session) => self.same_request(session, terms),
-            None => Err(stop),
+    async fn find_earlier(
+        &self,
+        attempt: &ClaimAttempt<'_>,
+        error: FlowError,
+    ) -> Result<Session, FlowError> {
+        match self.store.session(&attempt.id).await? {
+            Some(session) => self.same_request(session, attempt),
+            None => Err(error),
         }
     }
 
@@ -529,7 +540,7 @@ impl ControlPlane {
         self.cache.learn(key, read.clone(), now, mark);
         let read = read.ok_or(DenialCode::UnknownCast)?;
         self.gather_for(&read, context, now).await?;
-        self.see_room(&read, context).await?;
+        self.load_queue(&read, context).await?;
         Ok(read)
     }
 
@@ -537,17 +548,17 @@ impl ControlPlane {
         clippy::too_many_arguments,
         reason = "everything a session is made of meets here, once"
     )]
-    fn draw_up(
+    fn build_reservation(
         &self,
         cast: &Cast,
         context: &AdmissionContext<'_>,
         admission: Admission,
         image: &Image,
-        terms: &Terms<'_>,
+        attempt: &ClaimAttempt<'_>,
         window: Option<&Window>,
         now: Timestamp,
     ) -> Reservation {
-        let (settings, ticket, id) = (&image.settings, terms.ticket, &terms.id);
+        let (settings, ticket, id) = (&image.settings, attempt.ticket, &attempt.id);
         let key = admission
             .window
             .as_ref()
@@ -566,7 +577,7 @@ impl ControlPlane {
             cast_key: cast.settings.key.clone(),
             cast_name: cast.settings.name.clone(),
             error_url: cast.settings.error_url.clone(),
-            owner: self.mint_owner(cast, context, id, now),
+            owner: self.make_owner(cast, context, id, now),
             charge: Charge {
                 count: admission.count,
                 window: key.clone(),
@@ -591,7 +602,9 @@ impl ControlPlane {
                 Vec::new()
             },
             said: Vec::new(),
-            request: terms.request.map(|content| self.keys.fingerprint(&content)),
+            request: attempt
+                .request
+                .map(|content| self.keys.fingerprint(&content)),
             secret_key: self.keys.sessions().name().to_owned(),
             bootstrapped: None,
             go: None,
@@ -616,14 +629,14 @@ impl ControlPlane {
             cast_version: cast.version,
             window,
             quotas: admission.quotas,
-            proof: terms.proof.clone(),
+            proof: attempt.proof.clone(),
             staged: None,
-            room: None,
+            queue: None,
         }
     }
 
     /// The user who has logged in, or a new anonymous one.
-    fn mint_owner(
+    fn make_owner(
         &self,
         cast: &Cast,
         context: &AdmissionContext<'_>,
@@ -659,19 +672,19 @@ impl ControlPlane {
     /// Counts a refusal, logs a fault, and says where the visitor goes.
     pub(super) async fn refuse(
         &self,
-        stop: FlowError,
+        error: FlowError,
         cast: Option<&Cast>,
         referrer: Option<String>,
         visitor: &Visitor,
     ) -> Refusal {
         let now = self.clock.now();
         let cast = cast.filter(|cast| cast.settings.enabled);
-        let mut refusal = self.refuse_of(stop, cast.map(|cast| &cast.id));
+        let mut refusal = self.refuse_of(error, cast.map(|cast| &cast.id));
         if let Some(cast) = cast {
-            refusal.error_url = self.terms.error_page(cast.settings.error_url.as_deref());
+            refusal.error_url = self.urls.error_page(cast.settings.error_url.as_deref());
             refusal.framed_by = cast.settings.referrers.as_slice().into();
         }
-        let outcome = if matches!(refusal.stop, FlowError::Fault(_)) {
+        let outcome = if matches!(refusal.error, FlowError::Fault(_)) {
             "failed"
         } else {
             "refused"
@@ -701,21 +714,21 @@ impl ControlPlane {
     }
 
     /// Logs a fault under the reference that the visitor will see.
-    pub(super) fn refuse_quietly(&self, stop: FlowError) -> Refusal {
-        self.refuse_of(stop, None)
+    pub(super) fn refuse_quietly(&self, error: FlowError) -> Refusal {
+        self.refuse_of(error, None)
     }
 
-    fn refuse_of(&self, stop: FlowError, cast: Option<&CastId>) -> Refusal {
-        let code = match &stop {
+    fn refuse_of(&self, error: FlowError, cast: Option<&CastId>) -> Refusal {
+        let code = match &error {
             FlowError::Denied(denial) => denial.code,
             FlowError::Fault(_) => DenialCode::Fault,
         };
         let reference = self.draw_reference(code, cast);
-        if let FlowError::Fault(fault) = &stop {
+        if let FlowError::Fault(fault) = &error {
             tracing::error!(%reference, %fault, "Refused with reference {reference}");
         }
         Refusal {
-            stop,
+            error,
             reference,
             error_url: None,
             framed_by: Box::default(),
@@ -723,8 +736,12 @@ impl ControlPlane {
     }
 
     /// A session that an idempotency key led to must have been asked for in the same way.
-    fn same_request(&self, session: Session, terms: &Terms<'_>) -> Result<Session, FlowError> {
-        let same = match (&session.request, &terms.request) {
+    fn same_request(
+        &self,
+        session: Session,
+        attempt: &ClaimAttempt<'_>,
+    ) -> Result<Session, FlowError> {
+        let same = match (&session.request, &attempt.request) {
             (None, None) => true,
             (Some(print), Some(content)) => self.keys.is_fingerprint(content, print),
             _ => false,

@@ -70,7 +70,7 @@ impl ControlPlane {
     /// When the store does not answer; what was not made is made at the next call.
     pub async fn write_hours(&self) -> Result<u32, Fault> {
         let settled = last_settled(self.clock.now());
-        if self.frontier.0.load(Ordering::Relaxed) >= settled {
+        if self.hour_cursor.0.load(Ordering::Relaxed) >= settled {
             return Ok(0);
         }
         // A deployment that is new has no hours to make up for.
@@ -82,11 +82,11 @@ impl ControlPlane {
         let mut made = 0;
         while hour <= settled && made < HOURS_AT_ONCE {
             self.write_hour(hour).await?;
-            self.frontier.0.fetch_max(hour, Ordering::Relaxed);
+            self.hour_cursor.0.fetch_max(hour, Ordering::Relaxed);
             made += 1;
             hour += HOUR_SECONDS;
         }
-        self.frontier
+        self.hour_cursor
             .0
             .fetch_max(hour - HOUR_SECONDS, Ordering::Relaxed);
         Ok(made)

@@ -67,7 +67,7 @@ impl ControlPlane {
                     && row.is_live() =>
             {
                 if let State::Stopping { .. } = row.state {
-                    return self.finish_stop(row).await;
+                    return self.complete_stop(row).await;
                 }
                 Ok(row)
             }
@@ -170,7 +170,7 @@ impl ControlPlane {
         // The gate's secret itself never leaves the control plane before its gate asks for it.
         let token = key.bootstrap_token(&session.id, session.launch.attempt);
         set(variables::BOOTSTRAP_TOKEN, &token);
-        set("CAST_REPORT_URL", &self.terms.report_url);
+        set("CAST_REPORT_URL", &self.urls.report_url);
         set(
             variables::TIME_LIMIT_SECONDS,
             &session.time_limit_seconds.to_string(),
@@ -204,7 +204,7 @@ impl ControlPlane {
 /// What a session is told of the visitor whose it is, and of what they came for; nothing as long as it is nobody's.
 fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
-    if session.is_nobodys() {
+    if session.is_unassigned() {
         return environment;
     }
     let user = session.owner.id().map_or("", UserId::as_str);

@@ -91,7 +91,7 @@ impl ControlPlane {
 
     /// Lets a live session take the counts that it lacks, by the limits as they are now.
     pub(super) async fn catch_up(&self, session: Session) -> Result<Session, Fault> {
-        if !session.is_live() || session.is_nobodys() {
+        if !session.is_live() || session.is_unassigned() {
             return Ok(session);
         }
         let holds = |kind| session.charge.held.iter().any(|held| held.kind == kind);

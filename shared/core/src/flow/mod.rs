@@ -6,12 +6,13 @@
 mod admission_context;
 mod assign;
 mod attempts;
+mod authn;
 mod bootstrap;
 mod cache;
 mod claim;
-mod door;
 mod history;
 mod launch;
+mod link_status;
 mod live_counts;
 mod open;
 mod owner;
@@ -22,33 +23,32 @@ mod refresh;
 mod refusal;
 mod refusals;
 mod report;
-mod room;
 mod share;
-mod standing;
 mod stop;
 mod sweep;
 mod task_change;
 mod trial;
+mod waiting_room;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use authn::{AuthError, Credential, SIGNED_IN_SECONDS};
 pub use bootstrap::Bootstrap;
 pub use cache::CHANGE_SECONDS;
-pub use claim::{ClaimRequest, Claimed, Received};
-pub use door::{Credential, SIGNED_IN_SECONDS, Turned};
+pub use claim::{ClaimOutcome, ClaimRequest, Claimed};
 pub use history::History;
-pub use open::{CaptchaNeed, Claimable, Next, Opened, Resumable};
+pub use link_status::LinkStatus;
+pub use open::{CaptchaNeed, ClaimOffer, LandingInfo, NextStep, Resumable};
 pub use owner::outcome;
 pub use profiles::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
 pub use refusal::{FlowError, Refusal};
 pub use refusals::FoundRefusal;
 pub use report::{Cause, Report};
-pub use room::Waiting;
-pub use standing::Standing;
 pub use sweep::Swept;
 pub use trial::Trial;
+pub use waiting_room::Waiting;
 
 use crate::METRICS;
 use crate::captcha::CaptchaVerifier;
@@ -66,7 +66,7 @@ const TRIES: u32 = 10;
 
 /// Where the parts of a deployment are.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct PublicUrls {
     /// The control plane's origin, without a trailing slash: `https://cast.example.com`.
     pub public_url: String,
     /// Where gates report to; usually the same.
@@ -90,7 +90,7 @@ fn count_move(before: &Session, session: &Session) {
     }
 }
 
-impl Terms {
+impl PublicUrls {
     /// Where this deployment itself answers.
     pub fn own_urls(&self) -> OwnUrls {
         OwnUrls {
@@ -168,7 +168,7 @@ pub struct ControlPlane {
     /// Draws ids and nonces.
     pub entropy: Arc<dyn Entropy>,
     /// Where everything is.
-    pub terms: Terms,
+    pub urls: PublicUrls,
     /// Makes and checks challenges.
     pub captcha: Arc<dyn CaptchaVerifier>,
     /// The hash of the key that the deployment itself was given, with which the first API key is made; `None` where there is none.
@@ -185,7 +185,7 @@ pub struct ControlPlane {
     calls: attempts::AttemptLimiter,
     cache: cache::SettingsCache,
     refusals: refusals::RefusalBuffer,
-    frontier: history::HourCursor,
+    hour_cursor: history::HourCursor,
 }
 
 impl ControlPlane {
@@ -197,9 +197,9 @@ impl ControlPlane {
         keys: Keyring,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        terms: Terms,
+        urls: PublicUrls,
     ) -> Self {
-        let (deployment_key, gates, has_logins, profiles, attempts, calls, cache, frontier) =
+        let (deployment_key, gates, has_logins, profiles, attempts, calls, cache, hour_cursor) =
             Default::default();
         let first_limits = FirstLimits::default();
         let mut first = [0; 4];
@@ -211,7 +211,7 @@ impl ControlPlane {
             keys,
             clock,
             entropy,
-            terms,
+            urls,
             captcha,
             deployment_key,
             gates,
@@ -222,7 +222,7 @@ impl ControlPlane {
             calls,
             cache,
             refusals,
-            frontier,
+            hour_cursor,
         }
     }
 

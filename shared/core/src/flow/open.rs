@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 
 /// What a landing page needs.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct LandingInfo {
     /// The link.
     pub cast: Arc<Cast>,
     /// What it starts.
@@ -27,24 +27,24 @@ pub struct Opened {
     /// Whether files in its sessions are kept for their user.
     pub keeps_files: bool,
     /// What the visitor does next.
-    pub next: Next,
+    pub next: NextStep,
 }
 
 /// What the visitor of an opened link does next.
 #[derive(Clone, Debug)]
-pub enum Next {
+pub enum NextStep {
     /// Log in, and come back with this ticket (parameter `via`), so that nobody forgets where they came from.
     LogIn {
         /// Good for [`VIA_TICKET_SECONDS`].
         via: String,
     },
     /// Claim a session.
-    Claim(Box<Claimable>),
+    Claim(Box<ClaimOffer>),
 }
 
 /// What a claim needs.
 #[derive(Clone, Debug)]
-pub struct Claimable {
+pub struct ClaimOffer {
     /// The launch ticket, good for [`LAUNCH_TICKET_SECONDS`].
     pub ticket: String,
     /// The proof that somebody is there, if one is needed.
@@ -91,7 +91,7 @@ impl ControlPlane {
         visitor: &Visitor,
         wishes: &LinkParameters,
         via: Option<&str>,
-    ) -> Result<Opened, Refusal> {
+    ) -> Result<LandingInfo, Refusal> {
         self.settle_refusals().await;
         let now = self.clock.now();
         let mut found = None;
@@ -100,8 +100,8 @@ impl ControlPlane {
             .await
         {
             Ok(opened) => Ok(opened),
-            Err(stop) => Err(self
-                .refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor)
+            Err(error) => Err(self
+                .refuse(error, found.as_deref(), visitor.referrer.clone(), visitor)
                 .await),
         }
     }
@@ -114,7 +114,7 @@ impl ControlPlane {
         via: Option<&str>,
         now: Timestamp,
         found: &mut Option<Arc<Cast>>,
-    ) -> Result<Opened, FlowError> {
+    ) -> Result<LandingInfo, FlowError> {
         let address = address::hash(visitor.address, &self.keys);
         let most = self
             .cache
@@ -161,7 +161,7 @@ impl ControlPlane {
         let next = match verdict {
             Verdict::Deny(denial) if denial.code == DenialCode::LoginRequired => {
                 let expires = now.plus_seconds(VIA_TICKET_SECONDS);
-                Next::LogIn {
+                NextStep::LogIn {
                     via: ViaTicket {
                         cast: cast.id.clone(),
                         referrer: referrer.clone(),
@@ -178,18 +178,18 @@ impl ControlPlane {
                     .kasm_url
                     .url
                     .filter(|_| admission.kasm_url.by_visitor);
-                Next::Claim(Box::new(
-                    self.draw_claimable(&cast, &context, address, opens, now),
+                NextStep::Claim(Box::new(
+                    self.offer_claim(&cast, &context, address, opens, now),
                 ))
             }
             Verdict::Resume(Resumption { opens, not_applied }) => {
-                Next::Claim(Box::new(Claimable {
+                NextStep::Claim(Box::new(ClaimOffer {
                     captcha: None,
                     resumes: context.own_session.clone().map(|session| Resumable {
                         session,
                         not_applied,
                     }),
-                    ..self.draw_claimable(&cast, &context, address, opens, now)
+                    ..self.offer_claim(&cast, &context, address, opens, now)
                 }))
             }
         };
@@ -205,7 +205,7 @@ impl ControlPlane {
             .image
             .as_ref()
             .is_some_and(|image| persistent_profile::is_kept(&cast, image));
-        Ok(Opened {
+        Ok(LandingInfo {
             cast,
             keeps_files,
             image_name,
@@ -213,15 +213,15 @@ impl ControlPlane {
         })
     }
 
-    fn draw_claimable(
+    fn offer_claim(
         &self,
         cast: &Cast,
         context: &AdmissionContext<'_>,
         address: String,
         opens: Option<String>,
         now: Timestamp,
-    ) -> Claimable {
-        let nonce = Nonce::from_bytes(ids::draw(&*self.entropy));
+    ) -> ClaimOffer {
+        let nonce = Nonce::from_bytes(ids::random_bytes(&*self.entropy));
         let bound_to = captcha_bond(cast, nonce.as_str());
         let via = (!cast.settings.referrers.is_empty()).then(|| {
             let (referrer, expires) = (
@@ -257,7 +257,7 @@ impl ControlPlane {
                     challenge: self.captcha.challenge(settings, &bound_to, now),
                 }
             });
-        Claimable {
+        ClaimOffer {
             ticket: ticket.sign(&self.keys),
             captcha,
             opens,

@@ -2,7 +2,7 @@
 
 use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::{Denial, DenialCode};
-use crate::ids::{Nonce, SessionId, draw};
+use crate::ids::{Nonce, SessionId, random_bytes};
 use crate::ports::Fault;
 use crate::session::{EndReason, Session, State};
 use crate::ticket::{ENTRY_SECONDS, EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket};
@@ -53,7 +53,7 @@ impl ControlPlane {
     ) -> Result<Session, Refusal> {
         self.find_owned(id, owner_ticket)
             .await
-            .map_err(|stop| self.refuse_quietly(stop))
+            .map_err(|error| self.refuse_quietly(error))
     }
 
     /// Where the owner enters the session: a URL on the session's own origin that is good once, for half a minute.
@@ -69,7 +69,7 @@ impl ControlPlane {
         let session = Box::pin(self.let_in(session))
             .await
             .map_err(|fault| self.refuse_quietly(fault.into()))?;
-        let stop: FlowError = match session.state {
+        let error: FlowError = match session.state {
             State::Ready {
                 endpoint, ends_at, ..
             } if self.clock.now() < ends_at => {
@@ -104,7 +104,7 @@ impl ControlPlane {
         };
         Err(Refusal {
             error_url: session.error_url,
-            ..self.refuse_quietly(stop)
+            ..self.refuse_quietly(error)
         })
     }
 
@@ -129,13 +129,13 @@ impl ControlPlane {
         go: Option<&str>,
     ) -> String {
         let origin = self
-            .terms
+            .urls
             .session_url
             .replace("{session}", ticket.session.as_str());
         let go = go.map_or_else(String::new, |go| format!("&go={go}"));
         let entry = EntryTicket {
             ticket,
-            nonce: Nonce::from_bytes(draw(&*self.entropy)),
+            nonce: Nonce::from_bytes(random_bytes(&*self.entropy)),
             expires: self.clock.now().plus_seconds(ENTRY_SECONDS),
         };
         let entry = entry.sign(self.keys.sessions().named(secret_key));
@@ -158,7 +158,7 @@ impl ControlPlane {
                 .await
                 .map_err(FlowError::from)
         };
-        ended.await.map_err(|stop| self.refuse_quietly(stop))
+        ended.await.map_err(|error| self.refuse_quietly(error))
     }
 
     /// An administrator ends the session.
@@ -176,7 +176,7 @@ impl ControlPlane {
                 .await
                 .map_err(FlowError::from)
         };
-        ended.await.map_err(|stop| self.refuse_quietly(stop))
+        ended.await.map_err(|error| self.refuse_quietly(error))
     }
 
     async fn find_owned(

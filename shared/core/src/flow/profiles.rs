@@ -122,7 +122,7 @@ impl ControlPlane {
     ) -> Result<Option<ProfileOrders>, Refusal> {
         self.take_profile_report(id, secret, report)
             .await
-            .map_err(|stop| self.refuse_quietly(stop))
+            .map_err(|error| self.refuse_quietly(error))
     }
 
     async fn take_profile_report(

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use super::{ControlPlane, FlowError, TRIES};
 use crate::METRICS;
 use crate::group::{self, Group};
-use crate::ids::{SessionId, StagingId, draw};
+use crate::ids::{SessionId, StagingId, random_bytes};
 use crate::image::Image;
 use crate::listing::SessionQuery;
 use crate::permission::Grant;
 use crate::pool_log::{PoolLog, Seen};
-use crate::pool_plan::{Member, PoolFacts, PoolPlan, Rest, plan};
+use crate::pool_plan::{IdleReason, Member, PoolFacts, PoolPlan, plan};
 use crate::ports::{Fault, FaultKind, Saved, Staged};
 use crate::price;
-use crate::session::{EndReason, Launch, PoolPlace, Session, State};
-use crate::staging::Staging;
+use crate::session::{EndReason, Launch, PoolRole, Session, State};
+use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 
 /// ECS takes so many starts in a second; a round starts no more, and the next one begins a second later.
@@ -54,7 +54,7 @@ struct Kind {
     image: Option<Arc<Image>>,
     launch: Option<Launch>,
     grant: Grant,
-    obstacle: Option<Rest>,
+    blocked_by: Option<IdleReason>,
     /// When any of it was changed last.
     changed_at: Timestamp,
 }
@@ -66,7 +66,7 @@ impl ControlPlane {
     /// When the pools cannot be listed. One that cannot be looked after now is looked after in the next round.
     pub async fn refill(&self) -> Result<Refilled, Fault> {
         let mut refilled = Refilled::default();
-        let pools = self.store.all_records::<Staging>().await?;
+        let pools = self.store.all_records::<StagingConfig>().await?;
         if pools.is_empty() {
             return Ok(refilled);
         }
@@ -83,7 +83,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn pool_view(&self, pool: &Staging) -> Result<PoolView, Fault> {
+    pub async fn pool_view(&self, pool: &StagingConfig) -> Result<PoolView, Fault> {
         let groups = self.store.all_records::<Group>().await?;
         let at = self.clock.now();
         let kind = self.kind_of(pool, &groups).await?;
@@ -113,7 +113,7 @@ impl ControlPlane {
 
     async fn refill_pool(
         &self,
-        pool: &Staging,
+        pool: &StagingConfig,
         groups: &[Group],
         refilled: &mut Refilled,
     ) -> Result<(), Fault> {
@@ -144,7 +144,7 @@ impl ControlPlane {
     }
 
     /// What this pool keeps ready.
-    async fn kind_of(&self, pool: &Staging, groups: &[Group]) -> Result<Kind, Fault> {
+    async fn kind_of(&self, pool: &StagingConfig, groups: &[Group]) -> Result<Kind, Fault> {
         let settings = &pool.settings;
         let grant = group::grant_of(settings.group_id.as_ref(), groups);
         let image = self
@@ -158,7 +158,7 @@ impl ControlPlane {
                 image: None,
                 launch: None,
                 grant,
-                obstacle: Some(Rest::NoImage),
+                blocked_by: Some(IdleReason::NoImage),
                 changed_at: pool.updated_at,
             });
         };
@@ -174,25 +174,25 @@ impl ControlPlane {
             }
             None => None,
         };
-        let obstacle = (name.is_some() && network.is_none()).then_some(Rest::NoNetwork);
+        let blocked_by = (name.is_some() && network.is_none()).then_some(IdleReason::NoNetwork);
         let changed_at = pool.updated_at.max(found.updated_at).max(
             network
                 .as_ref()
                 .map_or(pool.updated_at, |network| network.updated_at),
         );
-        let launch = obstacle
+        let launch = blocked_by
             .is_none()
             .then(|| Launch::of(&found, network, None));
         Ok(Kind {
             image,
             launch,
             grant,
-            obstacle,
+            blocked_by,
             changed_at,
         })
     }
 
-    async fn log_of(&self, pool: &Staging, now: Timestamp) -> Result<PoolLog, Fault> {
+    async fn log_of(&self, pool: &StagingConfig, now: Timestamp) -> Result<PoolLog, Fault> {
         Ok(self
             .store
             .record::<PoolLog>(pool.id.as_str())
@@ -204,12 +204,12 @@ impl ControlPlane {
     async fn stop_waiting(&self, session: Session, reason: EndReason) -> Result<bool, Fault> {
         let (id, now) = (session.id.clone(), self.clock.now());
         let stops = |row: &Session| {
-            row.waits_in()
+            row.idle_pool()
                 .and_then(|_| row.stopping(reason.clone(), now).ok())
         };
         match self.move_session(&id, Some(session), stops).await? {
-            Some(row) if row.is_nobodys() && matches!(row.state, State::Stopping { .. }) => {
-                self.finish_stop(row).await?;
+            Some(row) if row.is_unassigned() && matches!(row.state, State::Stopping { .. }) => {
+                self.complete_stop(row).await?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -219,7 +219,7 @@ impl ControlPlane {
     /// Starts what the plan asks for, until ECS has no room; gives how many.
     async fn start_ahead(
         &self,
-        pool: &Staging,
+        pool: &StagingConfig,
         kind: &Kind,
         plan: &PoolPlan,
     ) -> Result<u32, Fault> {
@@ -229,7 +229,7 @@ impl ControlPlane {
         let mut started = 0;
         for _ in 0..plan.start {
             let (id, now) = (
-                SessionId::from_bytes(draw(&*self.entropy)),
+                SessionId::from_bytes(random_bytes(&*self.entropy)),
                 self.clock.now(),
             );
             let secret_key = self.keys.sessions().name();
@@ -251,7 +251,7 @@ impl ControlPlane {
                 Err(FlowError::Fault(fault)) => return Err(fault),
                 Err(FlowError::Denied(_)) => {
                     if let Some(row) = self.store.session(&id).await? {
-                        self.note_vain_start(&row).await?;
+                        self.record_failed_start(&row).await?;
                     }
                     break;
                 }
@@ -261,8 +261,8 @@ impl ControlPlane {
     }
 
     /// Makes a pool pause when this session was started for it in vain. May be told again, and of every session: nothing is noted twice.
-    pub(super) async fn note_vain_start(&self, session: &Session) -> Result<(), Fault> {
-        let Some((pool, why)) = session.started_in_vain() else {
+    pub(super) async fn record_failed_start(&self, session: &Session) -> Result<(), Fault> {
+        let Some((pool, why)) = session.failed_start() else {
             return Ok(());
         };
         for _ in 0..TRIES {
@@ -288,7 +288,7 @@ impl ControlPlane {
 
     async fn write_log(
         &self,
-        pool: &Staging,
+        pool: &StagingConfig,
         kind: &Kind,
         waiting: &[Session],
         log: PoolLog,
@@ -354,10 +354,10 @@ impl ControlPlane {
                 .filter_map(|session| session.pooled.as_ref())
                 .filter(|pooled| pooled.pool == *pool)
             {
-                match pooled.place {
-                    PoolPlace::Assigned => assigned += 1,
-                    PoolPlace::Missed => missed += 1,
-                    PoolPlace::Waiting => {}
+                match pooled.role {
+                    PoolRole::Assigned => assigned += 1,
+                    PoolRole::Missed => missed += 1,
+                    PoolRole::Waiting => {}
                 }
             }
             match page.next {
@@ -369,7 +369,7 @@ impl ControlPlane {
 }
 
 fn plan_for(
-    pool: &Staging,
+    pool: &StagingConfig,
     kind: &Kind,
     waiting: &[Session],
     log: &PoolLog,
@@ -388,7 +388,7 @@ fn plan_for(
     let members: Vec<Member> = waiting.iter().map(member).collect();
     plan(&PoolFacts {
         settings: &pool.settings,
-        obstacle: kind.obstacle,
+        blocked_by: kind.blocked_by,
         hour_micros: kind.image.as_deref().and_then(price::session_hour),
         members: &members,
         log,

@@ -40,7 +40,7 @@ impl From<Fault> for FlowError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Why.
-    pub stop: FlowError,
+    pub error: FlowError,
     /// What the visitor can quote, and the log says.
     pub reference: Reference,
     /// Where the link wants its refused visitors to be sent (seed: Error URL).
@@ -52,7 +52,7 @@ pub struct Refusal {
 impl Refusal {
     /// What the visitor is told.
     pub fn denial(&self) -> Denial {
-        match &self.stop {
+        match &self.error {
             FlowError::Denied(denial) => denial.clone(),
             FlowError::Fault(_) => Denial::new(DenialCode::Fault),
         }

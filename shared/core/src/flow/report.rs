@@ -9,7 +9,7 @@ use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::excerpt::{Excerpt, Speaker};
 use crate::ids::SessionId;
-use crate::session::{EndReason, Endpoint, PoolPlace, Session, State};
+use crate::session::{EndReason, Endpoint, PoolRole, Session, State};
 use crate::time::Timestamp;
 use crate::viewing::{Assigned, Orders};
 
@@ -98,7 +98,7 @@ impl ControlPlane {
     ) -> Result<Option<Orders>, Refusal> {
         self.take_report(id, secret, report, reporter)
             .await
-            .map_err(|stop| self.refuse_quietly(stop))
+            .map_err(|error| self.refuse_quietly(error))
     }
 
     async fn take_report(
@@ -191,14 +191,14 @@ impl ControlPlane {
         let assigned = session
             .pooled
             .as_ref()
-            .is_some_and(|pooled| pooled.place == PoolPlace::Assigned)
+            .is_some_and(|pooled| pooled.role == PoolRole::Assigned)
             .then(|| Assigned {
                 time_limit_seconds: session.time_limit_seconds,
                 keepalive_seconds: session.keepalive_seconds(),
                 environment: assigned_environment(&session),
             });
-        let public_url = &self.terms.public_url;
-        let waits = session.is_nobodys();
+        let public_url = &self.urls.public_url;
+        let waits = session.is_unassigned();
         let share_link = session
             .sharing
             .token

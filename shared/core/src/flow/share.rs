@@ -2,7 +2,7 @@
 
 use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
-use crate::ids::{SessionId, draw};
+use crate::ids::{SessionId, random_bytes};
 use crate::keys::same_secret;
 use crate::session::{Session, State};
 use crate::ticket::{Role, SessionTicket, Watcher};
@@ -30,7 +30,7 @@ impl ControlPlane {
                 .ok_or(DenialCode::ShareEnded)?;
             self.admit_watcher(session, token, user).await
         };
-        found.await.map_err(|stop| self.refuse_quietly(stop))
+        found.await.map_err(|error| self.refuse_quietly(error))
     }
 
     /// Where an administrator of this name enters a session that is shared, to watch it. Its owner sees the name among those who watch.
@@ -53,7 +53,7 @@ impl ControlPlane {
             }
             self.viewer_entrance(session, name)
         };
-        found.await.map_err(|stop| self.refuse_quietly(stop))
+        found.await.map_err(|error| self.refuse_quietly(error))
     }
 
     /// Takes the share link of a session back: it opens nothing from now on, and the gate is made
@@ -76,7 +76,7 @@ impl ControlPlane {
         if let Ok(row) = &row {
             self.refresh_gate(row).await;
         }
-        row.map_err(|stop| self.refuse_quietly(stop))
+        row.map_err(|error| self.refuse_quietly(error))
     }
 
     async fn admit_watcher(
@@ -112,7 +112,10 @@ impl ControlPlane {
             return Err(DenialCode::ShareEnded.into());
         };
         let watcher = Watcher {
-            id: format!("{:016x}", u128::from_be_bytes(draw(&*self.entropy)) >> 64),
+            id: format!(
+                "{:016x}",
+                u128::from_be_bytes(random_bytes(&*self.entropy)) >> 64
+            ),
             name: name.chars().take(NAME_CHARS).collect(),
             round: session.sharing.round,
         };

@@ -46,14 +46,14 @@ impl ControlPlane {
                         self.refresh_gate(&known).await;
                     }
                 };
-                future::join(self.finish_stop(row), tell).await.0
+                future::join(self.complete_stop(row), tell).await.0
             }
             row => Ok(row.unwrap_or(known)),
         }
     }
 
     /// Asks ECS to stop the task of a stopping session, and closes the row as soon as no task runs.
-    pub(super) async fn finish_stop(&self, session: Session) -> Result<Session, Fault> {
+    pub(super) async fn complete_stop(&self, session: Session) -> Result<Session, Fault> {
         let now = self.clock.now();
         let tasks = match &session.task {
             Some(task) => self
@@ -64,7 +64,7 @@ impl ControlPlane {
                 .collect(),
             None => self.stop_all(&session).await?,
         };
-        if gone(&session, &tasks, now) {
+        if is_gone(&session, &tasks, now) {
             self.close(session, EndReason::TaskLost, now).await
         } else {
             Ok(session)
@@ -104,7 +104,7 @@ impl ControlPlane {
 }
 
 /// Whether it is certain that no task of this session runs, or will come to run.
-pub(super) fn gone(session: &Session, tasks: &[Task], now: Timestamp) -> bool {
+pub(super) fn is_gone(session: &Session, tasks: &[Task], now: Timestamp) -> bool {
     let all_stopped = tasks
         .iter()
         .all(|task| task.task.status == TaskStatus::Stopped);
@@ -149,7 +149,7 @@ mod tests {
             ("unknown, old", vec![], 60, true),
         ] {
             assert_eq!(
-                gone(&session(&cast(1), 1), &tasks, NOON.plus_seconds(age)),
+                is_gone(&session(&cast(1), 1), &tasks, NOON.plus_seconds(age)),
                 expected,
                 "{name}"
             );

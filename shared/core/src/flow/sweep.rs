@@ -1,11 +1,11 @@
 //! Owns the sweep: the one place that makes good what a crash, a lost answer or lost news left behind. Any number may run at once.
 
 use super::ControlPlane;
-use super::stop::gone;
+use super::stop::is_gone;
 use crate::ids::SessionId;
 use crate::ports::{Fault, Task};
 use crate::session::{CHECK_SECONDS, EndReason, STOPPING_SECONDS, Session, State, TaskStatus};
-use crate::staging::Staging;
+use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 
 /// Sessions looked at in one sweep.
@@ -28,7 +28,7 @@ pub struct Swept {
 
 /// What a due session needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Need {
+enum NextAction {
     /// It is not due (any more).
     Nothing,
     /// Find out what became of its task.
@@ -51,36 +51,36 @@ impl ControlPlane {
         let mut swept = Swept::default();
         for id in due {
             swept.looked_at += 1;
-            if let Err(fault) = self.settle(&id, &mut swept).await {
+            if let Err(fault) = self.reconcile(&id, &mut swept).await {
                 tracing::error!(session.id = %id, %fault, "Could not settle session {id}; the next sweep tries again");
             }
         }
         Ok(swept)
     }
 
-    async fn settle(&self, id: &SessionId, swept: &mut Swept) -> Result<(), Fault> {
+    async fn reconcile(&self, id: &SessionId, swept: &mut Swept) -> Result<(), Fault> {
         let Some(session) = self.store.session(id).await? else {
             return Ok(());
         };
         let now = self.clock.now();
-        let settled = match need(&session, now) {
-            Need::Nothing => return Ok(()),
-            Need::Forget => {
+        let settled = match next_action(&session, now) {
+            NextAction::Nothing => return Ok(()),
+            NextAction::Forget => {
                 swept.forgotten += 1;
                 self.move_session(id, Some(session), |row| row.forgotten().ok())
                     .await?;
                 return Ok(());
             }
-            Need::Ask => self.ask(session, now, swept).await?,
-            Need::Stop(reason) => {
+            NextAction::Ask => self.check_task(session, now, swept).await?,
+            NextAction::Stop(reason) => {
                 swept.stopped += 1;
-                let wanted = Need::Stop(reason.clone());
-                let to_be = |row: &Session| need(row, now) == wanted;
+                let wanted = NextAction::Stop(reason.clone());
+                let to_be = |row: &Session| next_action(row, now) == wanted;
                 Box::pin(self.stop_session_while(session, reason, to_be)).await?
             }
-            Need::StopAgain => {
+            NextAction::StopAgain => {
                 swept.stopped += 1;
-                let session = self.finish_stop(session).await?;
+                let session = self.complete_stop(session).await?;
                 if session.is_live() {
                     self.postpone(session, now.plus_seconds(STOPPING_SECONDS))
                         .await?
@@ -91,24 +91,28 @@ impl ControlPlane {
         };
         let settled = self.catch_up(settled).await?;
         swept.released += u32::from(!settled.is_live());
-        self.note_vain_start(&settled).await
+        self.record_failed_start(&settled).await
     }
 
     /// Asks ECS by `startedBy`, and adopts the task or closes the row. What waits in a pool that is gone is stopped.
-    async fn ask(
+    async fn check_task(
         &self,
         session: Session,
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<Session, Fault> {
-        if let Some(pool) = session.waits_in()
-            && self.store.record::<Staging>(pool.as_str()).await?.is_none()
+        if let Some(pool) = session.idle_pool()
+            && self
+                .store
+                .record::<StagingConfig>(pool.as_str())
+                .await?
+                .is_none()
         {
             swept.stopped += 1;
             return self.stop_session(session, EndReason::NotNeeded).await;
         }
         let tasks = self.launcher.find(&session.id).await?;
-        if gone(&session, &tasks, now) {
+        if is_gone(&session, &tasks, now) {
             let reason = tasks.first().map_or(EndReason::TaskLost, Task::reason);
             return self.close(session, reason, now).await;
         }
@@ -143,24 +147,26 @@ impl ControlPlane {
     }
 }
 
-fn need(session: &Session, now: Timestamp) -> Need {
+fn next_action(session: &Session, now: Timestamp) -> NextAction {
     if session.due_at.is_none_or(|due| now < due) {
-        return Need::Nothing;
+        return NextAction::Nothing;
     }
     match &session.state {
-        State::Reserved => Need::Ask,
-        State::Starting => Need::Stop(EndReason::StartTimeout),
-        State::Ready { ends_at, .. } if now >= *ends_at => Need::Stop(if session.is_nobodys() {
-            EndReason::Unused
-        } else {
-            EndReason::TimeLimit
-        }),
-        State::Ready { .. } if session.entered_late_at().is_some_and(|late| now >= late) => {
-            Need::Stop(EndReason::NotEntered)
+        State::Reserved => NextAction::Ask,
+        State::Starting => NextAction::Stop(EndReason::StartTimeout),
+        State::Ready { ends_at, .. } if now >= *ends_at => {
+            NextAction::Stop(if session.is_unassigned() {
+                EndReason::Unused
+            } else {
+                EndReason::TimeLimit
+            })
         }
-        State::Ready { .. } => Need::Ask,
-        State::Stopping { .. } => Need::StopAgain,
-        State::Ended { .. } => Need::Forget,
+        State::Ready { .. } if session.entered_late_at().is_some_and(|late| now >= late) => {
+            NextAction::Stop(EndReason::NotEntered)
+        }
+        State::Ready { .. } => NextAction::Ask,
+        State::Stopping { .. } => NextAction::StopAgain,
+        State::Ended { .. } => NextAction::Forget,
     }
 }
 
@@ -168,7 +174,7 @@ fn need(session: &Session, now: Timestamp) -> Need {
 mod tests {
     use super::*;
     use crate::ids::{StagingId, UserId};
-    use crate::session::{Endpoint, Owner, PoolPlace, Pooled, RESERVED_SECONDS, TaskRef};
+    use crate::session::{Endpoint, Owner, PoolMembership, PoolRole, RESERVED_SECONDS, TaskRef};
     use crate::testing::{NOON, cast, session};
 
     #[test]
@@ -193,9 +199,9 @@ mod tests {
         deserted.grant.entry_timeout_seconds = Some(300);
         let entered = deserted.entered(NOON).expect("is ready");
         let mut waits = deserted.clone();
-        waits.pooled = Some(Pooled::new(
+        waits.pooled = Some(PoolMembership::new(
             StagingId::from_bytes([1; 16]),
-            PoolPlace::Waiting,
+            PoolRole::Waiting,
         ));
         let stopping = ready.stopping(EndReason::Owner, NOON).expect("stops");
         let ended = stopping.ended(EndReason::TaskLost, NOON).expect("ends");
@@ -211,65 +217,75 @@ mod tests {
                 "reserved, young",
                 &reserved,
                 RESERVED_SECONDS - 1,
-                Need::Nothing,
+                NextAction::Nothing,
             ),
-            ("reserved, old", &reserved, RESERVED_SECONDS, Need::Ask),
-            ("starting in time", &starting, 179, Need::Nothing),
+            (
+                "reserved, old",
+                &reserved,
+                RESERVED_SECONDS,
+                NextAction::Ask,
+            ),
+            ("starting in time", &starting, 179, NextAction::Nothing),
             (
                 "starting too long",
                 &starting,
                 180,
-                Need::Stop(EndReason::StartTimeout),
+                NextAction::Stop(EndReason::StartTimeout),
             ),
             (
                 "ready, lately checked",
                 &ready,
                 CHECK_SECONDS - 1,
-                Need::Nothing,
+                NextAction::Nothing,
             ),
             (
                 "ready, not checked for a while",
                 &ready,
                 CHECK_SECONDS,
-                Need::Ask,
+                NextAction::Ask,
             ),
             (
                 "ready, time is up",
                 &ready,
                 3600,
-                Need::Stop(EndReason::TimeLimit),
+                NextAction::Stop(EndReason::TimeLimit),
             ),
-            ("ready, not entered", &deserted, 419, Need::Ask),
+            ("ready, not entered", &deserted, 419, NextAction::Ask),
             (
                 "ready, not entered, and its gate let it be",
                 &deserted,
                 420,
-                Need::Stop(EndReason::NotEntered),
+                NextAction::Stop(EndReason::NotEntered),
             ),
-            ("ready, entered", &entered, 3599, Need::Ask),
-            ("ready, waits in a pool", &waits, 3599, Need::Ask),
-            ("stopping", &stopping, STOPPING_SECONDS, Need::StopAgain),
-            ("ended", &ended, 1_000_000, Need::Nothing),
+            ("ready, entered", &entered, 3599, NextAction::Ask),
+            ("ready, waits in a pool", &waits, 3599, NextAction::Ask),
+            (
+                "stopping",
+                &stopping,
+                STOPPING_SECONDS,
+                NextAction::StopAgain,
+            ),
+            ("ended", &ended, 1_000_000, NextAction::Nothing),
             (
                 "ended, of a user who may be kept",
                 &of_a_guest,
                 7199,
-                Need::Nothing,
+                NextAction::Nothing,
             ),
             (
                 "ended, of a user who must be forgotten",
                 &of_a_guest,
                 7200,
-                Need::Forget,
+                NextAction::Forget,
             ),
             (
                 "alive, of a user whose time is over",
                 &guest_inside,
                 7200,
-                Need::Stop(EndReason::TimeLimit),
+                NextAction::Stop(EndReason::TimeLimit),
             ),
         ] {
-            assert_eq!(need(row, NOON.plus_seconds(age)), expected, "{name}");
+            assert_eq!(next_action(row, NOON.plus_seconds(age)), expected, "{name}");
         }
     }
 }

@@ -18,7 +18,7 @@ impl ControlPlane {
         let now = self.clock.now();
         let row = Box::pin(self.move_or_exchange(&id, now, |row| advance(row, &task, now))).await?;
         if let Some(row) = &row {
-            self.note_vain_start(row).await?;
+            self.record_failed_start(row).await?;
         }
         let wanted = row.is_some_and(|row| row.is_live() && is_own(&row, &task));
         if !wanted && task.task.status < TaskStatus::Stopping {

@@ -37,8 +37,8 @@ impl ControlPlane {
             .await?;
         let cast = std::sync::Arc::new(cast.clone());
         self.gather_for(&cast, &mut context, now).await?;
-        context.place = Some((SessionId::from_bytes([0; 16]), false));
-        self.see_room(&cast, &mut context).await?;
+        context.entry = Some((SessionId::from_bytes([0; 16]), false));
+        self.load_queue(&cast, &mut context).await?;
         context.own_session = self.find_own(Some(&cast), visitor, None).await?;
         context.proof = ProofFact::NotAsked;
         for quota in policy::live_limits::quotas(

@@ -71,7 +71,7 @@ pub fn create(
     own: &OwnUrls,
     entropy: &dyn Entropy,
 ) -> Result<CastDraft, FieldErrors> {
-    let drawn = [("key".to_owned(), json!(CastKey::draw(entropy)))];
+    let drawn = [("key".to_owned(), json!(CastKey::random(entropy)))];
     read(
         &mut Form::over(drawn.into_iter().collect(), input, &[])?,
         None,
@@ -626,7 +626,7 @@ mod tests {
     fn name_and_image_suffice_and_a_key_is_generated() {
         let draft = created(&json!({})).expect("is enough");
         assert!(draft.settings.enabled);
-        assert_eq!(draft.settings.key, CastKey::draw(&SeededEntropy::new(1)));
+        assert_eq!(draft.settings.key, CastKey::random(&SeededEntropy::new(1)));
         assert_eq!(
             (draft.counter, draft.settings.ip_limit),
             (CounterChange::Keep, None)

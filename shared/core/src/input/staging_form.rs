@@ -8,7 +8,7 @@ use crate::ids::{GroupId, ImageId, StagingId};
 use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::network_form;
 use crate::open_hours_form;
-use crate::staging::{Staging, StagingSettings};
+use crate::staging::{StagingConfig, StagingSettings};
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -27,7 +27,7 @@ pub fn create(input: &Value) -> Result<StagingSettings, FieldErrors> {
 ///
 /// # Errors
 /// Every mistake in the document.
-pub fn patch(staging: &Staging, input: &Value) -> Result<StagingSettings, FieldErrors> {
+pub fn patch(staging: &StagingConfig, input: &Value) -> Result<StagingSettings, FieldErrors> {
     read(&mut Form::change(
         fields(&staging.settings),
         input,
@@ -98,7 +98,7 @@ fn fields(settings: &StagingSettings) -> Map<String, Value> {
 }
 
 /// The staging config as the API shows it; what is read can be sent back as a change.
-pub fn view(staging: &Staging) -> Value {
+pub fn view(staging: &StagingConfig) -> Value {
     let mut view = Map::new();
     view.insert("id".into(), json!(staging.id));
     view.extend(fields(&staging.settings));
@@ -168,7 +168,7 @@ mod tests {
     fn view_is_accepted_as_input() {
         let settings =
             create(&json!({"name": "Monday", "image_id": image(1).id})).expect("is right");
-        let staging = Staging {
+        let staging = StagingConfig {
             id: StagingId::from_bytes([1; 16]),
             version: 1,
             settings,

@@ -19,7 +19,7 @@ pub struct PoolFacts<'a> {
     /// What the administrator set.
     pub settings: &'a StagingSettings,
     /// Why its sessions cannot be started at all, if they cannot.
-    pub obstacle: Option<Rest>,
+    pub blocked_by: Option<IdleReason>,
     /// What one of its sessions costs in an hour, in millionths of a dollar; `None` when nobody knows.
     pub hour_micros: Option<u64>,
     /// Its sessions that wait for visitors, the oldest first.
@@ -49,7 +49,7 @@ pub struct Member {
 
 /// Why a pool keeps nothing ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum IdleReason {
     /// It is switched off.
     Disabled,
     /// Its image is gone or disabled.
@@ -64,7 +64,7 @@ pub enum Rest {
     NoPrice,
 }
 
-impl Rest {
+impl IdleReason {
     /// The reason in one plain sentence, for administrators.
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ pub struct PoolPlan {
     /// How many sessions there should be.
     pub wanted: u32,
     /// Why none should be.
-    pub rest: Option<Rest>,
+    pub rest: Option<IdleReason>,
     /// Until when none is started, because starts have been in vain.
     pub paused_until: Option<Timestamp>,
     /// How many are to be started now.
@@ -174,29 +174,29 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn rest(facts: &PoolFacts<'_>) -> Option<Rest> {
+fn rest(facts: &PoolFacts<'_>) -> Option<IdleReason> {
     let settings = facts.settings;
     if !settings.enabled {
-        return Some(Rest::Disabled);
+        return Some(IdleReason::Disabled);
     }
-    if facts.obstacle.is_some() {
-        return facts.obstacle;
+    if facts.blocked_by.is_some() {
+        return facts.blocked_by;
     }
     if settings
         .schedule
         .as_ref()
         .is_some_and(|schedule| !schedule.is_open(facts.now))
     {
-        return Some(Rest::OutsideSchedule);
+        return Some(IdleReason::OutsideSchedule);
     }
     let cents = u64::from(settings.daily_budget_cents?);
     match facts.hour_micros {
-        None => Some(Rest::NoPrice),
+        None => Some(IdleReason::NoPrice),
         // What it would cost until the next round must fit as well.
         Some(hour) => {
             let next_minute = u64::from(settings.desired_sessions) * hour / 60;
             (facts.log.spent_today(facts.now) + next_minute >= cents * 10_000)
-                .then_some(Rest::BudgetSpent)
+                .then_some(IdleReason::BudgetSpent)
         }
     }
 }
@@ -236,7 +236,7 @@ mod tests {
     ) -> PoolFacts<'a> {
         PoolFacts {
             settings,
-            obstacle: None,
+            blocked_by: None,
             hour_micros: None,
             members,
             log,
@@ -446,23 +446,23 @@ mod tests {
             ..PoolLog::new(StagingId::from_bytes([1; 16]), NOON)
         };
         let mondays = json!({"schedule": {"time_zone": "UTC", "spans": ["mon 13:00-14:00"]}});
-        for (name, fields, obstacle, price, minutes, rest) in [
+        for (name, fields, blocked_by, price, minutes, rest) in [
             ("nothing in the way", json!({}), None, None, 0, None),
             (
                 "no image",
                 json!({}),
-                Some(Rest::NoImage),
+                Some(IdleReason::NoImage),
                 None,
                 0,
-                Some(Rest::NoImage),
+                Some(IdleReason::NoImage),
             ),
             (
                 "switched off, and no image",
                 json!({"enabled": false}),
-                Some(Rest::NoImage),
+                Some(IdleReason::NoImage),
                 None,
                 0,
-                Some(Rest::Disabled),
+                Some(IdleReason::Disabled),
             ),
             (
                 "before its time",
@@ -470,7 +470,7 @@ mod tests {
                 None,
                 None,
                 59,
-                Some(Rest::OutsideSchedule),
+                Some(IdleReason::OutsideSchedule),
             ),
             ("in its time", mondays.clone(), None, None, 60, None),
             (
@@ -479,7 +479,7 @@ mod tests {
                 None,
                 None,
                 120,
-                Some(Rest::OutsideSchedule),
+                Some(IdleReason::OutsideSchedule),
             ),
             (
                 "budget left",
@@ -495,7 +495,7 @@ mod tests {
                 None,
                 Some(1),
                 0,
-                Some(Rest::BudgetSpent),
+                Some(IdleReason::BudgetSpent),
             ),
             (
                 "budget spent within the next minute",
@@ -503,7 +503,7 @@ mod tests {
                 None,
                 Some(200_000),
                 0,
-                Some(Rest::BudgetSpent),
+                Some(IdleReason::BudgetSpent),
             ),
             (
                 "budget spent, but yesterday",
@@ -519,14 +519,14 @@ mod tests {
                 None,
                 None,
                 0,
-                Some(Rest::NoPrice),
+                Some(IdleReason::NoPrice),
             ),
         ] {
             let settings = settings(&fields);
             // NOON is a Monday's.
             let now = NOON.plus_seconds(minutes * 60);
             let plan = plan(&PoolFacts {
-                obstacle,
+                blocked_by,
                 hour_micros: price,
                 ..facts(&settings, &[], &spent, now)
             });

@@ -11,40 +11,41 @@ use crate::session::{
     Charge, EndReason, Endpoint, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS,
     STOPPING_SECONDS, Session, State,
 };
-use crate::staging::Staging;
+use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 use crate::viewing::{Sharing, Viewing};
 
 /// Nobody is given a session that is to be replaced within so many seconds.
 pub const EXPIRY_MARGIN_SECONDS: u64 = 15;
 
-/// What a pool has to do with a session.
+/// The relation of a session to a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pooled {
+pub struct PoolMembership {
     /// The pool.
     pub pool: StagingId,
-    /// What it has to do with it.
-    pub place: PoolPlace,
+    /// The session's role in it.
+    #[serde(rename = "place")]
+    pub role: PoolRole,
     /// Where its gate listens, which has yet to hear whose it is; `None` once that is known to be done, and where there is nothing to hear.
     #[serde(default)]
     pub tell: Option<Endpoint>,
 }
 
-impl Pooled {
+impl PoolMembership {
     /// Of this pool, with no gate to be told.
-    pub const fn new(pool: StagingId, place: PoolPlace) -> Self {
+    pub const fn new(pool: StagingId, role: PoolRole) -> Self {
         Self {
             pool,
-            place,
+            role,
             tell: None,
         }
     }
 }
 
-/// See [`Pooled`].
+/// The role of a session in its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PoolPlace {
+pub enum PoolRole {
     /// Started ahead, for nobody yet. What its row says of link and claim are placeholders.
     Waiting,
     /// Started ahead, and given to the visitor whose it is.
@@ -53,8 +54,8 @@ pub enum PoolPlace {
     Missed,
 }
 
-impl PoolPlace {
-    /// The place in one word, as the API says it.
+impl PoolRole {
+    /// The role in one word, as the API says it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -80,7 +81,7 @@ impl Session {
     /// A session of a pool, to be started at `now` for nobody yet. Unless somebody is given it, it lives for as long as the pool keeps one.
     pub fn staged(
         id: SessionId,
-        pool: &Staging,
+        pool: &StagingConfig,
         image: &Image,
         launch: Launch,
         grant: Grant,
@@ -95,7 +96,7 @@ impl Session {
             cast_key: CastKey::of_nobody(),
             cast_name: pool.settings.name.clone(),
             error_url: None,
-            owner: Owner::Nobody,
+            owner: Owner::Unassigned,
             charge: Charge::default(),
             launch,
             origin: Origin::default(),
@@ -117,7 +118,7 @@ impl Session {
                 ..Viewing::default()
             },
             sharing: Sharing::default(),
-            pooled: Some(Pooled::new(pool.id.clone(), PoolPlace::Waiting)),
+            pooled: Some(PoolMembership::new(pool.id.clone(), PoolRole::Waiting)),
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
@@ -130,29 +131,29 @@ impl Session {
     }
 
     /// The pool it is in, while it is there to be given to somebody, or will be.
-    pub fn waits_in(&self) -> Option<&StagingId> {
+    pub fn idle_pool(&self) -> Option<&StagingId> {
         let pooled = self
             .pooled
             .as_ref()
-            .filter(|pooled| pooled.place == PoolPlace::Waiting)?;
+            .filter(|pooled| pooled.role == PoolRole::Waiting)?;
         self.can_be_entered().then_some(&pooled.pool)
     }
 
     /// Whether no visitor has ever been given it: its row is no claim.
-    pub fn is_nobodys(&self) -> bool {
+    pub fn is_unassigned(&self) -> bool {
         self.pooled
             .as_ref()
-            .is_some_and(|pooled| pooled.place == PoolPlace::Waiting)
+            .is_some_and(|pooled| pooled.role == PoolRole::Waiting)
     }
 
     /// One of the count of its pool, while it counts there.
     pub fn held_in_pool(&self) -> Option<Held> {
-        Some(waiting(self.waits_in()?, 0).held())
+        Some(waiting(self.idle_pool()?, 0).held())
     }
 
     /// The pool that it was started for in vain, and why: it ended before it was ever ready, and neither pool nor administrator wanted it to.
-    pub fn started_in_vain(&self) -> Option<(&StagingId, String)> {
-        let pooled = self.pooled.as_ref().filter(|_| self.is_nobodys())?;
+    pub fn failed_start(&self) -> Option<(&StagingId, String)> {
+        let pooled = self.pooled.as_ref().filter(|_| self.is_unassigned())?;
         let State::Ended {
             reason,
             refunded: true,
@@ -195,7 +196,7 @@ impl Session {
             return false;
         };
         let opens = claim.launch.kasm_url.is_none() || claim.viewing.exec.assign.is_some();
-        self.waits_in().is_some()
+        self.idle_pool().is_some()
             && now.plus_seconds(EXPIRY_MARGIN_SECONDS) < *ends_at
             && opens
             && self.runs_as(&claim.launch, &claim.grant)
@@ -217,7 +218,7 @@ impl Session {
     /// # Errors
     /// When it is not ready, or not to be given away (any more).
     pub fn assigned(&self, claim: &Self) -> Result<Self, InvalidTransition> {
-        let (State::Ready { endpoint, .. }, Some(pool)) = (&self.state, self.waits_in()) else {
+        let (State::Ready { endpoint, .. }, Some(pool)) = (&self.state, self.idle_pool()) else {
             return Err(self.invalid("assigned"));
         };
         let tell = Some(endpoint.clone());
@@ -232,9 +233,9 @@ impl Session {
             },
             secret_key: self.secret_key.clone(),
             bootstrapped: self.bootstrapped.clone(),
-            pooled: Some(Pooled {
+            pooled: Some(PoolMembership {
                 tell,
-                ..Pooled::new(pool.clone(), PoolPlace::Assigned)
+                ..PoolMembership::new(pool.clone(), PoolRole::Assigned)
             }),
             state: State::Starting,
             task: self.task.clone(),
@@ -244,7 +245,7 @@ impl Session {
     }
 
     /// Where its gate listens, while that has yet to hear whose it is: it was given away a moment ago.
-    pub fn gate_to_tell(&self) -> Option<&Endpoint> {
+    pub fn pending_notification(&self) -> Option<&Endpoint> {
         let tell = self.pooled.as_ref()?.tell.as_ref()?;
         matches!(self.state, State::Starting).then_some(tell)
     }
@@ -268,7 +269,7 @@ impl Session {
             pooled: self
                 .pooled
                 .as_ref()
-                .map(|pooled| Pooled::new(pooled.pool.clone(), PoolPlace::Missed)),
+                .map(|pooled| PoolMembership::new(pooled.pool.clone(), PoolRole::Missed)),
             state: State::Reserved,
             task: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
@@ -282,7 +283,9 @@ impl Session {
     /// # Errors
     /// When it was not given away, or its gate has heard of it, or it is being stopped.
     pub fn given_up(&self, now: Timestamp) -> Result<Self, InvalidTransition> {
-        let (Some(Pooled { pool, .. }), Some(_)) = (&self.pooled, self.gate_to_tell()) else {
+        let (Some(PoolMembership { pool, .. }), Some(_)) =
+            (&self.pooled, self.pending_notification())
+        else {
             return Err(self.invalid("given up"));
         };
         Ok(Self {
@@ -292,7 +295,7 @@ impl Session {
             cast_key: CastKey::of_nobody(),
             cast_name: String::new(),
             error_url: None,
-            owner: Owner::Nobody,
+            owner: Owner::Unassigned,
             charge: Charge::default(),
             launch: Launch {
                 kasm_url: None,
@@ -303,7 +306,7 @@ impl Session {
             said: Vec::new(),
             request: None,
             go: None,
-            pooled: Some(Pooled::new(pool.clone(), PoolPlace::Waiting)),
+            pooled: Some(PoolMembership::new(pool.clone(), PoolRole::Waiting)),
             state: State::Stopping {
                 at: now,
                 reason: EndReason::GateLost,
@@ -332,7 +335,7 @@ fn owner_of(claim: &Session, id: &SessionId) -> Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{StagingId, draw};
+    use crate::ids::{StagingId, random_bytes};
     use crate::staging::StagingSettings;
     use crate::testing::{self, NOON, SeededEntropy};
 
@@ -352,14 +355,14 @@ mod tests {
             schedule: None,
             daily_budget_cents: None,
         };
-        let pool = Staging {
-            id: StagingId::from_bytes(draw(&entropy)),
+        let pool = StagingConfig {
+            id: StagingId::from_bytes(random_bytes(&entropy)),
             version: 1,
             settings,
             created_at: NOON,
             updated_at: NOON,
         };
-        let id = SessionId::from_bytes(draw(&entropy));
+        let id = SessionId::from_bytes(random_bytes(&entropy));
         let staged = Session::staged(
             id,
             &pool,
@@ -432,7 +435,7 @@ mod tests {
             ),
         ] {
             let found = (
-                row.gate_to_tell().is_some(),
+                row.pending_notification().is_some(),
                 row.is_refunded(),
                 row.given_up(NOON).is_ok(),
             );
@@ -510,7 +513,7 @@ mod tests {
                 )
             });
             assert_eq!(
-                row.started_in_vain()
+                row.failed_start()
                     .map(|(pool, why)| (CastId::of_pool(pool), why)),
                 expected,
                 "{name}"
@@ -527,7 +530,9 @@ mod tests {
             untold.claim_alone(NOON),
         );
         assert!(
-            given_up.is_nobodys() && given_up.charge.is_free() && given_up.owner == Owner::Nobody
+            given_up.is_unassigned()
+                && given_up.charge.is_free()
+                && given_up.owner == Owner::Unassigned
         );
         assert_eq!((&given_up.id, &given_up.task), (&waiting.id, &waiting.task));
         assert_eq!(

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// A pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Staging {
+pub struct StagingConfig {
     /// Never changes.
     pub id: StagingId,
     /// Grows with every change.
@@ -54,7 +54,7 @@ pub struct StagingSettings {
     pub daily_budget_cents: Option<u32>,
 }
 
-impl Record for Staging {
+impl Record for StagingConfig {
     const KIND: &'static str = "staging";
     fn id(&self) -> &str {
         self.id.as_str()

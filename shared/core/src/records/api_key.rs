@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::actor::{Actor, ActorKind, Scope};
-use crate::ids::{ApiKeyId, Entropy, draw};
+use crate::ids::{ApiKeyId, Entropy, random_bytes};
 use crate::keys::{hash_secret, same_secret};
 use crate::record::Record;
 use crate::time::Timestamp;
@@ -105,8 +105,8 @@ impl ApiKey {
         now: Timestamp,
         settings: ApiKeySettings,
     ) -> (Self, String) {
-        let id = ApiKeyId::from_bytes(draw(entropy));
-        Self::with_secret(id, &draw(entropy), now, settings)
+        let id = ApiKeyId::from_bytes(random_bytes(entropy));
+        Self::with_secret(id, &random_bytes(entropy), now, settings)
     }
 
     /// The key of this id and secret, and its text.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::actor::{Actor, ActorKind};
-use crate::ids::{Entropy, draw};
+use crate::ids::{Entropy, random_bytes};
 use crate::time::Timestamp;
 
 /// How long entries are kept, in seconds (400 days: a year, and the time to look back at it).
@@ -31,11 +31,11 @@ pub struct AuditId(String);
 
 impl AuditId {
     /// A new id for an entry of this time.
-    pub fn draw(at: Timestamp, entropy: &dyn Entropy) -> Self {
+    pub fn random(at: Timestamp, entropy: &dyn Entropy) -> Self {
         Self(format!(
             "{:014}-{}",
             at.millis().max(0),
-            HEXLOWER.encode(&draw(entropy)[..8])
+            HEXLOWER.encode(&random_bytes(entropy)[..8])
         ))
     }
 
@@ -130,7 +130,7 @@ pub enum Noun {
     /// The files that are kept for somebody.
     Profile,
     /// A pool of sessions that are started ahead.
-    StagingConfig,
+    Staging,
     /// The deployment's settings.
     Settings,
     /// A key for the API.
@@ -150,7 +150,7 @@ impl Noun {
         Self::Group,
         Self::User,
         Self::Profile,
-        Self::StagingConfig,
+        Self::Staging,
         Self::Settings,
         Self::ApiKey,
         Self::Session,
@@ -166,7 +166,7 @@ impl Noun {
             Self::Group => "group",
             Self::User => "user",
             Self::Profile => "profile",
-            Self::StagingConfig => "staging-config",
+            Self::Staging => "staging-config",
             Self::Settings => "settings",
             Self::ApiKey => "api-key",
             Self::Session => "session",
@@ -257,7 +257,7 @@ impl Audit {
         entropy: &dyn Entropy,
     ) -> Self {
         Self {
-            id: AuditId::draw(at, entropy),
+            id: AuditId::random(at, entropy),
             at,
             actor_kind: actor.kind,
             actor_id: actor.id.clone(),
@@ -418,8 +418,8 @@ mod tests {
     fn ids_sort_by_time_and_round_trip() {
         let entropy = SeededEntropy::new(1);
         let (first, second) = (
-            AuditId::draw(NOON, &entropy),
-            AuditId::draw(NOON.plus_seconds(1), &entropy),
+            AuditId::random(NOON, &entropy),
+            AuditId::random(NOON.plus_seconds(1), &entropy),
         );
         assert!(first < second);
         assert_eq!(AuditId::parse(first.as_str()), Some(first));

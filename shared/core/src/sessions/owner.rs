@@ -20,17 +20,19 @@ pub enum Owner {
         #[serde(default)]
         expires_at: Option<Timestamp>,
     },
-    /// Somebody who has logged in.
+    /// A user who has logged in.
     User {
         /// Who.
         id: UserId,
         /// What they are called.
         name: String,
     },
-    /// An anonymous user who has been forgotten.
-    Forgotten,
-    /// Nobody yet: it was started ahead, and waits for its visitor.
-    Nobody,
+    /// An anonymous user whose data was removed.
+    #[serde(rename = "forgotten")]
+    Anonymised,
+    /// No visitor yet: the session waits in a pool.
+    #[serde(rename = "nobody")]
+    Unassigned,
 }
 
 impl Owner {
@@ -38,7 +40,7 @@ impl Owner {
     pub const fn id(&self) -> Option<&UserId> {
         match self {
             Self::Anonymous { id, .. } | Self::User { id, .. } => Some(id),
-            Self::Forgotten | Self::Nobody => None,
+            Self::Anonymised | Self::Unassigned => None,
         }
     }
 }

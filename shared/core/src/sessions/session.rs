@@ -11,7 +11,7 @@ pub use crate::owner::Owner;
 use crate::permission::Grant;
 use crate::persistent_profile::CarriedProfile;
 use crate::policy::budget;
-pub use crate::pooled::{PoolPlace, Pooled};
+pub use crate::pooled::{PoolMembership, PoolRole};
 use crate::quota::Held;
 use crate::time::Timestamp;
 use crate::viewing::{Sharing, Viewing};
@@ -107,7 +107,7 @@ pub struct Session {
     pub sharing: Sharing,
     /// What a pool has to do with it; `None` when none fits it.
     #[serde(default)]
-    pub pooled: Option<Pooled>,
+    pub pooled: Option<PoolMembership>,
     /// Where it stands.
     pub state: State,
     /// The ECS task, once known.
@@ -308,7 +308,7 @@ impl Session {
             (gift.count, gift.window) = (charge.count, charge.window.clone());
         }
         gift.held
-            .extend(before.held_in_pool().filter(|_| self.waits_in().is_none()));
+            .extend(before.held_in_pool().filter(|_| self.idle_pool().is_none()));
         gift
     }
 
@@ -381,7 +381,7 @@ impl Session {
             endpoint,
             ends_at,
         };
-        after.pooled = self.pooled.clone().map(|pooled| Pooled {
+        after.pooled = self.pooled.clone().map(|pooled| PoolMembership {
             tell: None,
             ..pooled
         });
@@ -477,7 +477,7 @@ impl Session {
             return Err(self.invalid("forgotten"));
         }
         let mut after = self.clone();
-        after.owner = Owner::Forgotten;
+        after.owner = Owner::Anonymised;
         after.origin = Origin::default();
         after.launch.kasm_url = None;
         after.said = Vec::new();
@@ -540,7 +540,7 @@ impl Session {
         let State::Ready { at, .. } = &self.state else {
             return None;
         };
-        if self.entered_at.is_some() || self.is_nobodys() {
+        if self.entered_at.is_some() || self.is_unassigned() {
             return None;
         }
         let limit = u64::from(self.grant.entry_timeout_seconds?);

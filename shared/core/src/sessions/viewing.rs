@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Entropy, draw};
+use crate::ids::{Entropy, random_bytes};
 use crate::referrer::ReferrerRule;
 
 /// The screen's size while a session is shared (seed: Disable Shared Fixed Resolution), in pixels.
@@ -126,7 +126,10 @@ impl Sharing {
     pub fn begun(&self, entropy: &dyn Entropy) -> Self {
         Self {
             round: self.round + 1,
-            token: Some(format!("{:032x}", u128::from_be_bytes(draw(entropy)))),
+            token: Some(format!(
+                "{:032x}",
+                u128::from_be_bytes(random_bytes(entropy))
+            )),
         }
     }
 

@@ -15,7 +15,7 @@ pub struct ConsoleTicket {
     pub key: String,
     /// The beginning of the hash of the key's secret: with another secret, the ticket is void.
     #[serde(rename = "h")]
-    pub print: String,
+    pub fingerprint: String,
     /// Makes every sign-in another one.
     #[serde(rename = "n")]
     pub nonce: Nonce,
@@ -56,7 +56,7 @@ mod tests {
         let expires = NOON.plus_seconds(60);
         let ticket = ConsoleTicket {
             key: "k1".into(),
-            print: "print".into(),
+            fingerprint: "print".into(),
             nonce: Nonce::from_bytes([1; 16]),
             expires,
         };

@@ -96,7 +96,7 @@ pub fn cast(n: u8) -> Cast {
         version: 1,
         settings: CastSettings::open(
             format!("Cast {n}"),
-            CastKey::draw(&SeededEntropy::new(u64::from(n))),
+            CastKey::random(&SeededEntropy::new(u64::from(n))),
             image(n).id,
         ),
         counter: Counter::new(0),

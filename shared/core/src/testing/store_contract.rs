@@ -18,7 +18,7 @@ use std::task::Poll;
 
 use super::{NOON, SeededEntropy};
 use crate::cast::Cast;
-use crate::ids::{CastId, CastKey, Nonce, SessionId, draw};
+use crate::ids::{CastId, CastKey, Nonce, SessionId, random_bytes};
 use crate::ports::{Created, Fault, FaultKind, Reservation, Reserved, Store, WindowClaim};
 use crate::session::{Charge, EndReason, Session};
 use crate::time::Timestamp;
@@ -168,8 +168,8 @@ impl<'a> Fixture<'a> {
     /// A cast that is not stored yet, with `remaining` places.
     fn draft(&self, remaining: u64) -> Cast {
         let mut cast = super::cast(0);
-        cast.id = CastId::from_bytes(draw(&self.entropy));
-        cast.settings.key = CastKey::draw(&self.entropy);
+        cast.id = CastId::from_bytes(random_bytes(&self.entropy));
+        cast.settings.key = CastKey::random(&self.entropy);
         cast.counter.remaining = remaining;
         cast
     }
@@ -188,7 +188,8 @@ impl<'a> Fixture<'a> {
     /// A session of the cast that charges nothing; not stored yet.
     fn session(&self, cast: &Cast) -> Session {
         let mut session = super::session(cast, 1);
-        session.id = SessionId::from_nonce(&cast.id, &Nonce::from_bytes(draw(&self.entropy)));
+        session.id =
+            SessionId::from_nonce(&cast.id, &Nonce::from_bytes(random_bytes(&self.entropy)));
         session
     }
 
@@ -196,7 +197,7 @@ impl<'a> Fixture<'a> {
     fn window_key(&self, cast: &Cast) -> String {
         Window::key(
             &cast.id,
-            SessionId::from_bytes(draw(&self.entropy)).as_str(),
+            SessionId::from_bytes(random_bytes(&self.entropy)).as_str(),
         )
     }
 
@@ -226,7 +227,7 @@ impl<'a> Fixture<'a> {
             quotas: Vec::new(),
             proof: None,
             staged: None,
-            room: None,
+            queue: None,
         }
     }
 

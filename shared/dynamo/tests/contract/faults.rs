@@ -64,7 +64,7 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
                 quotas: Vec::new(),
                 proof: None,
                 staged: None,
-                room: None,
+                queue: None,
             };
             assert_eq!(
                 store().reserve(&reservation).await,
@@ -211,7 +211,7 @@ async fn claim_and_link_cost_one_call_each() {
                 quotas: Vec::new(),
                 proof: None,
                 staged: None,
-                room: None,
+                queue: None,
             })
             .await
             .expect("an answer");
@@ -244,7 +244,7 @@ async fn a_thousand_claims_for_a_hundred_sessions_all_complete() {
                 quotas: Vec::new(),
                 proof: None,
                 staged: None,
-                room: None,
+                queue: None,
             },
         );
         tokio::spawn(async move { store.reserve(&reservation).await })

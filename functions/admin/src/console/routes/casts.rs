@@ -322,7 +322,7 @@ pub(super) async fn check(round: &Round<'_>) -> Result<Reply, Failure> {
         None => None,
     };
     let control_plane = round.service.control_plane;
-    let own = control_plane.terms.own_urls();
+    let own = control_plane.urls.own_urls();
     let draft = match &stored {
         Some(cast) => cast_form::patch(cast, &typed, &own, Some(cast.counter.remaining)),
         None => cast_form::create(&typed, &own, &*control_plane.entropy),

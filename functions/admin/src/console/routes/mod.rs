@@ -141,7 +141,7 @@ fn sign_in_page(
         nonce: visit.nonce.clone(),
         csrf_token: String::new(),
         who: None,
-        public_url: control_plane.terms.public_url.clone(),
+        public_url: control_plane.urls.public_url.clone(),
         now: control_plane.clock.now(),
         flash: None,
     };
@@ -152,7 +152,7 @@ fn sign_in_page(
     // Whoever may come in is led on; who is shown this page with a login has none of the roles that let in.
     let login = visit.login(
         &control_plane.keys,
-        control_plane.terms.is_secure(),
+        control_plane.urls.is_secure(),
         control_plane.clock.now(),
     );
     let page = SignIn {
@@ -302,7 +302,7 @@ impl<'a> Round<'a> {
                 role,
                 scopes,
             }),
-            public_url: service.control_plane.terms.public_url.clone(),
+            public_url: service.control_plane.urls.public_url.clone(),
             now: service.control_plane.clock.now(),
             flash: visit.cookie(TOLD).and_then(flash),
         };
@@ -350,7 +350,7 @@ impl<'a> Round<'a> {
     }
 
     fn tell(&self, reply: &mut Reply, value: &str, max_age: u64) {
-        let secure = self.service.control_plane.terms.is_secure();
+        let secure = self.service.control_plane.urls.is_secure();
         reply::set_cookie(
             reply,
             &SetCookie {

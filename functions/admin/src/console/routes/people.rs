@@ -217,7 +217,7 @@ const fn words(noun: Noun) -> (Option<&'static str>, &'static str) {
         Noun::Group => (Some("groups"), "the group"),
         Noun::User => (None, "the user"),
         Noun::Profile => (None, "a profile for"),
-        Noun::StagingConfig => (Some("staging"), "the staging config"),
+        Noun::Staging => (Some("staging"), "the staging config"),
         Noun::Settings => (Some("settings"), "the settings"),
         Noun::ApiKey => (Some("api-keys"), "the API key"),
         Noun::Session => (None, "a session of"),

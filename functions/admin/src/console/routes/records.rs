@@ -10,7 +10,7 @@ use casting_core::image_form;
 use casting_core::network::Network;
 use casting_core::persistent_profile::ProfileSettings;
 use casting_core::ports::Page;
-use casting_core::staging::Staging;
+use casting_core::staging::StagingConfig;
 use casting_core::{api_key_form, preset};
 use casting_web::Reply;
 use futures_util::future::try_join_all;
@@ -187,7 +187,7 @@ pub(super) async fn list(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure
             records::groups(frame, &views, next)
         }
         Kind::Staging => {
-            let page = verbs::list::<Staging>(service, cursor.as_deref(), ROWS).await?;
+            let page = verbs::list::<StagingConfig>(service, cursor.as_deref(), ROWS).await?;
             let pools = try_join_all(
                 page.items
                     .iter()
@@ -228,7 +228,7 @@ async fn find(round: &Round<'_>, kind: Kind) -> Result<Value, Failure> {
         Kind::Image => image_form::view(&images::find(service, id).await?),
         Kind::Network => verbs::find::<Network>(service, id).await?.0.view(),
         Kind::Group => verbs::find::<Group>(service, id).await?.0.view(),
-        Kind::Staging => verbs::find::<Staging>(service, id).await?.0.view(),
+        Kind::Staging => verbs::find::<StagingConfig>(service, id).await?.0.view(),
         Kind::ApiKey => api_key_form::view(&verbs::find::<ApiKey>(service, id).await?.0),
     })
 }

@@ -30,20 +30,15 @@ pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
         .items
         .iter()
         .filter(|session| session.sharing.token.is_some());
-    let origins = shared.filter_map(|session| {
-        round
-            .service
-            .control_plane
-            .terms
-            .session_origin(&session.id)
-    });
+    let origins =
+        shared.filter_map(|session| round.service.control_plane.urls.session_origin(&session.id));
     screen.forms_lead_to = origins.collect();
     Ok(round.show(&screen))
 }
 
 pub(super) async fn stop(round: &Round<'_>) -> Result<Reply, Failure> {
     let session = verbs::stop(&round.service, round.id).await?;
-    match session.pooled.as_ref().filter(|_| session.is_nobodys()) {
+    match session.pooled.as_ref().filter(|_| session.is_unassigned()) {
         Some(pooled) => {
             round
                 .lead(

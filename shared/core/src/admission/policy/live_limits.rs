@@ -72,12 +72,12 @@ pub fn of_system(system: &SystemSettings) -> Option<Quota> {
 /// The counts that a live session must hold and does not: it was claimed before the limit was set,
 /// or before all sessions of users were counted. `cast` is its link, where that is in question.
 pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) -> Vec<Held> {
-    if !session.is_live() || session.is_nobodys() {
+    if !session.is_live() || session.is_unassigned() {
         return Vec::new();
     }
     let user = match &session.owner {
         Owner::User { id, .. } => Some(Quota::unlimited(QuotaKind::User, id.as_str())),
-        Owner::Anonymous { .. } | Owner::Forgotten | Owner::Nobody => None,
+        Owner::Anonymous { .. } | Owner::Anonymised | Owner::Unassigned => None,
     };
     [
         user,

@@ -1,6 +1,6 @@
 //! Owns the decision whether a visitor gets a session: one pure function over facts, and the order of its rules. Must not read, write or know the time.
 //!
-//! To add a rule: a file beside this one with `check` and a table of named cases, its name in [`Rule`] and its place in `judge`, its setting in
+//! To add a rule: a file beside this one with `check` and a table of named cases, its name in [`RuleId`] and its place in `evaluate`, its setting in
 //! `cast`, its field in `cast_form`, and an end-to-end test.
 
 pub mod addresses;
@@ -42,7 +42,7 @@ pub use captcha::ProofFact;
 pub use kasm_url::Chosen;
 pub use resume::{NotApplied, Resumption};
 pub use trace::{Step, trace};
-pub use turn::Line;
+pub use turn::QueueView;
 
 /// All that the decision depends on.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub struct Facts<'a> {
     /// What is known of the visitor's proof of being there.
     pub proof: ProofFact,
     /// The link's waiting room, where it has one and somebody has looked.
-    pub line: Option<Line<'a>>,
+    pub queue: Option<QueueView<'a>>,
     /// The counts that were found full a moment ago.
     pub full: &'a BTreeSet<QuotaKind>,
     /// The visitor's IP window as last read; `None` while nobody has looked, which lets the reservation find out.
@@ -132,7 +132,7 @@ pub struct Admission {
 
 /// The rules, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub enum RuleId {
     /// The link exists and is enabled, or the visitor has a session of it.
     Enabled,
     /// The link has not expired.
@@ -173,7 +173,7 @@ pub enum Rule {
 
 /// Judges a visitor. The first rule that says no is the answer.
 pub fn admit(facts: &Facts<'_>) -> Verdict {
-    match judge(facts, &mut |_, verdict| verdict) {
+    match evaluate(facts, &mut |_, verdict| verdict) {
         Ok(verdict) => verdict,
         Err(denial) => Verdict::Deny(denial),
     }
@@ -189,14 +189,14 @@ pub fn wanted_network(cast: &Cast, image: &Image, wishes: &LinkParameters) -> Op
     .ok()?
 }
 
-/// Asks every rule in order. `hear` learns what each says and decides whether that ends the matter: it gives the denial back, or swallows it.
-fn judge(
+/// Asks every rule in order. `observer` learns what each says and decides whether that ends the matter: it gives the denial back, or swallows it.
+fn evaluate(
     facts: &Facts<'_>,
-    hear: &mut dyn FnMut(Rule, Result<(), Denial>) -> Result<(), Denial>,
+    observer: &mut dyn FnMut(RuleId, Result<(), Denial>) -> Result<(), Denial>,
 ) -> Result<Verdict, Denial> {
     let own = facts.resumable();
     let found = enabled::check(facts.cast, own.is_some());
-    hear(Rule::Enabled, found.clone().map(drop))?;
+    observer(RuleId::Enabled, found.clone().map(drop))?;
     // Without a link no other rule has anything to judge.
     let cast = found?;
     let settings = &cast.settings;
@@ -204,17 +204,17 @@ fn judge(
     // nobody has looked for a session of theirs: then the limiter answers, not these two.
     let excused = own.is_some() || facts.may_resume() && facts.wait.is_some();
     let begins = |verdict: Result<(), Denial>| if excused { Ok(()) } else { verdict };
-    hear(
-        Rule::ValidUntil,
+    observer(
+        RuleId::ValidUntil,
         begins(valid_until::check(settings.valid_until, facts.now)),
     )?;
-    hear(
-        Rule::OpenHours,
+    observer(
+        RuleId::OpenHours,
         begins(open_hours::check(settings.open_hours.as_ref(), facts.now)),
     )?;
     let banned = &facts.system.banned_addresses;
-    hear(
-        Rule::Addresses,
+    observer(
+        RuleId::Addresses,
         addresses::check(
             banned,
             &settings.banned_addresses,
@@ -222,16 +222,16 @@ fn judge(
             facts.address,
         ),
     )?;
-    hear(
-        Rule::Referrer,
+    observer(
+        RuleId::Referrer,
         referrer::check(&settings.referrers, facts.referrer),
     )?;
-    hear(
-        Rule::Login,
+    observer(
+        RuleId::Login,
         login::check(settings.allow_anonymous, facts.user),
     )?;
-    hear(Rule::Attempts, attempts::check(facts.wait))?;
-    hear(Rule::Resume, Ok(()))?;
+    observer(RuleId::Attempts, attempts::check(facts.wait))?;
+    observer(RuleId::Resume, Ok(()))?;
     if let Some(own) = own {
         return Ok(Verdict::Resume(resume::plan(
             settings,
@@ -241,25 +241,25 @@ fn judge(
         )));
     }
     let chosen = kasm_url::check(settings, facts.wishes.kasm_url.as_deref());
-    hear(Rule::Image, image::check(facts.image))?;
-    hear(Rule::KasmUrl, chosen.clone().map(drop))?;
-    hear(Rule::Network, judge_network(facts, cast))?;
+    observer(RuleId::Image, image::check(facts.image))?;
+    observer(RuleId::KasmUrl, chosen.clone().map(drop))?;
+    observer(RuleId::Network, judge_network(facts, cast))?;
     let chosen = chosen.unwrap_or_default();
-    hear(
-        Rule::Consent,
+    observer(
+        RuleId::Consent,
         consent::check(chosen.by_visitor, facts.consent),
     )?;
-    hear(
-        Rule::Captcha,
+    observer(
+        RuleId::Captcha,
         captcha::check(settings, facts.user, facts.proof),
     )?;
-    hear(Rule::Turn, turn::check(settings, facts.line, facts.now))?;
-    hear(
-        Rule::LiveLimits,
+    observer(RuleId::Turn, turn::check(settings, facts.queue, facts.now))?;
+    observer(
+        RuleId::LiveLimits,
         live_limits::check(cast, facts.system, facts.full, facts.now),
     )?;
-    hear(
-        Rule::Budget,
+    observer(
+        RuleId::Budget,
         budget::check(
             facts.image,
             facts.grant,
@@ -269,11 +269,11 @@ fn judge(
         ),
     )?;
     let limit = ip_window::applies(settings.ip_limit.as_ref(), facts.address);
-    hear(
-        Rule::IpWindow,
+    observer(
+        RuleId::IpWindow,
         ip_window::check(limit, facts.window, facts.now),
     )?;
-    hear(Rule::Total, total::check(cast))?;
+    observer(RuleId::Total, total::check(cast))?;
     Ok(Verdict::Admit(Admission {
         count: settings.limit_total_sessions.then_some(cast.counter.epoch),
         window: limit.cloned(),
@@ -316,8 +316,8 @@ pub(crate) mod tests {
     use crate::address_rules::AddressRule;
     use crate::open_hours::{OpenHours, Span};
     use crate::referrer::ReferrerRule;
-    use crate::room::Room;
     use crate::testing::{NOON, cast, image, session, user};
+    use crate::waiting_queue::WaitingQueue;
 
     /// Everything that facts borrow from.
     pub(crate) struct Fixture {
@@ -357,7 +357,7 @@ pub(crate) mod tests {
                 consent: None,
                 wait: None,
                 proof: ProofFact::NotAsked,
-                line: None,
+                queue: None,
                 full: &self.full,
                 window: None,
                 now: NOON,
@@ -405,13 +405,13 @@ pub(crate) mod tests {
             slots: [(session(&cast(1), 1).id, NOON)].into(),
         };
         let mut fixture = hopeless();
-        let place = session(&cast(1), 1).id;
-        let room = Room::empty(cast(1).id)
+        let entry = session(&cast(1), 1).id;
+        let queue = WaitingQueue::empty(cast(1).id)
             .joined(&session(&cast(1), 2).id, "1".into(), NOON)
             .expect("there is room");
-        let mut line = Some(Line {
-            room: &room,
-            place: &place,
+        let mut view = Some(QueueView {
+            queue: &queue,
+            entry: &entry,
             held: false,
         });
         let (mut referrer, mut consent, mut wait, mut proof, mut seen) = (
@@ -429,7 +429,7 @@ pub(crate) mod tests {
                 consent,
                 wait,
                 proof,
-                line,
+                queue: view,
                 window: seen,
                 ..fixture.facts()
             });
@@ -464,7 +464,7 @@ pub(crate) mod tests {
                 DenialCode::ConsentRequired => consent = Some(true),
                 DenialCode::TooManyAttempts => wait = None,
                 DenialCode::CaptchaRequired => proof = ProofFact::Passed,
-                DenialCode::Waiting => line = None,
+                DenialCode::Waiting => view = None,
                 DenialCode::SystemBusy => fixture.full.clear(),
                 DenialCode::IpLimit => seen = None,
                 DenialCode::NoSessionsLeft => fixture.cast.counter.remaining = 1,

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Facts, Rule, judge};
+use super::{Facts, RuleId, evaluate};
 use crate::denial::Denial;
 use crate::quota::QuotaKind;
 
@@ -29,21 +29,21 @@ pub struct Step {
 /// Asks every rule, also those after a refusal.
 pub fn trace(facts: &Facts<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut hear = |rule: Rule, verdict: Result<(), Denial>| {
+    let mut observer = |rule: RuleId, verdict: Result<(), Denial>| {
         steps.push(step(rule, facts, verdict.err()));
         Ok(())
     };
     // Only a link that is not there ends it early, and that step has been heard.
-    let _ = judge(facts, &mut hear);
+    let _ = evaluate(facts, &mut observer);
     steps
 }
 
-fn step(rule: Rule, facts: &Facts<'_>, denial: Option<Denial>) -> Step {
-    let grounds = grounds(rule, facts);
+fn step(rule: RuleId, facts: &Facts<'_>, denial: Option<Denial>) -> Step {
+    let explain = explain(rule, facts);
     let because = match &denial {
-        None => grounds,
+        None => explain,
         Some(denial) => format!(
-            "{} {grounds}",
+            "{} {explain}",
             denial.detail.as_deref().unwrap_or(denial.code.sentence())
         ),
     };
@@ -59,7 +59,7 @@ fn step(rule: Rule, facts: &Facts<'_>, denial: Option<Denial>) -> Step {
 }
 
 /// What the rule had before it.
-fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
+fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
     let Some(cast) = facts.cast else {
         return "There is no link with this key.".to_owned();
     };
@@ -72,22 +72,22 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
         }
     };
     match rule {
-        Rule::Enabled if !settings.enabled && facts.resumable().is_some() => {
+        RuleId::Enabled if !settings.enabled && facts.resumable().is_some() => {
             "Off; the visitor's own session goes on.".to_owned()
         }
-        Rule::Enabled => on(settings.enabled, "The link is enabled."),
-        Rule::ValidUntil => settings.valid_until.map_or_else(
+        RuleId::Enabled => on(settings.enabled, "The link is enabled."),
+        RuleId::ValidUntil => settings.valid_until.map_or_else(
             || "No end is set.".to_owned(),
             |end| format!("It ends at {end}."),
         ),
-        Rule::OpenHours => settings.open_hours.as_ref().map_or_else(
+        RuleId::OpenHours => settings.open_hours.as_ref().map_or_else(
             || "Always open.".to_owned(),
             |hours| {
                 let spans: Vec<String> = hours.spans.iter().map(ToString::to_string).collect();
                 format!("Open {} ({}).", spans.join("; "), hours.time_zone)
             },
         ),
-        Rule::Addresses => {
+        RuleId::Addresses => {
             let bans = facts.system.banned_addresses.len() + settings.banned_addresses.len();
             format!(
                 "{} against {bans} bans and {} allowed blocks.",
@@ -95,8 +95,8 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
                 settings.allowed_addresses.len()
             )
         }
-        Rule::Referrer if settings.referrers.is_empty() => "Every site is accepted.".to_owned(),
-        Rule::Referrer => {
+        RuleId::Referrer if settings.referrers.is_empty() => "Every site is accepted.".to_owned(),
+        RuleId::Referrer => {
             let rules: Vec<String> = settings.referrers.iter().map(ToString::to_string).collect();
             format!(
                 "Came from {}; accepted are {}.",
@@ -104,29 +104,29 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
                 rules.join(", ")
             )
         }
-        Rule::Login => match (settings.allow_anonymous, facts.user) {
+        RuleId::Login => match (settings.allow_anonymous, facts.user) {
             (_, Some(user)) => format!("Signed in as {}.", user.name),
             (true, None) => "Anonymous users are allowed.".to_owned(),
             (false, None) => "Nobody is signed in, and anonymous users are not allowed.".to_owned(),
         },
-        Rule::Resume => match (settings.allow_resume, facts.own_session) {
+        RuleId::Resume => match (settings.allow_resume, facts.own_session) {
             (false, _) => "Off.".to_owned(),
             (true, Some(session)) => {
                 format!("Session {} is theirs and is resumed.", session.id)
             }
             (true, None) => "No session to resume.".to_owned(),
         },
-        Rule::Image => facts.image.map_or_else(
+        RuleId::Image => facts.image.map_or_else(
             || "The image is gone.".to_owned(),
             |image| format!("Image {}.", image.settings.name),
         ),
-        Rule::KasmUrl => match (&facts.wishes.kasm_url, &settings.kasm_url) {
+        RuleId::KasmUrl => match (&facts.wishes.kasm_url, &settings.kasm_url) {
             (Some(wish), _) if settings.dynamic_kasm_url => format!("The visitor asks for {wish}."),
             (Some(_), _) => "The link takes no kasm_url, so the visitor's is left out.".to_owned(),
             (None, Some(own)) => format!("The link's own: {own}."),
             (None, None) => "None.".to_owned(),
         },
-        Rule::Network => facts.wishes.docker_network.as_ref().map_or_else(
+        RuleId::Network => facts.wishes.docker_network.as_ref().map_or_else(
             || {
                 facts.network.map_or_else(
                     || "The deployment's own.".to_owned(),
@@ -135,24 +135,24 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
             },
             |wish| format!("The visitor asks for {wish}."),
         ),
-        Rule::Consent => match facts.consent {
+        RuleId::Consent => match facts.consent {
             None => "Asked on the landing page when the visitor brings an address.".to_owned(),
             Some(given) => on(given, "Given."),
         },
-        Rule::Attempts => format!("At most {} in a minute.", facts.system.attempts_per_minute),
-        Rule::Captcha if super::captcha::applies(settings, facts.user) => {
+        RuleId::Attempts => format!("At most {} in a minute.", facts.system.attempts_per_minute),
+        RuleId::Captcha if super::captcha::applies(settings, facts.user) => {
             format!(
                 "Asked for on the landing page ({}).",
                 facts.system.captcha.kind.as_str()
             )
         }
-        Rule::Captcha => "Not asked for.".to_owned(),
-        Rule::Turn if !settings.waiting_room => "Off.".to_owned(),
-        Rule::Turn => {
-            let waiting = facts.line.map_or(0, |line| line.room.waiting(facts.now));
+        RuleId::Captcha => "Not asked for.".to_owned(),
+        RuleId::Turn if !settings.waiting_room => "Off.".to_owned(),
+        RuleId::Turn => {
+            let waiting = facts.queue.map_or(0, |view| view.queue.waiting(facts.now));
             format!("In the waiting room: {waiting}.")
         }
-        Rule::LiveLimits => {
+        RuleId::LiveLimits => {
             let most = |most: Option<u32>| {
                 most.map_or_else(|| "no limit".to_owned(), |most| most.to_string())
             };
@@ -163,7 +163,7 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
                 most(facts.system.max_sessions)
             )
         }
-        Rule::Budget => {
+        RuleId::Budget => {
             let budget = |window| super::budget::budget(facts.system, window);
             match (budget(QuotaKind::BudgetHour), budget(QuotaKind::BudgetDay)) {
                 (None, None) => "No budget.".to_owned(),
@@ -177,7 +177,7 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
                     .join(" "),
             }
         }
-        Rule::IpWindow => match &settings.ip_limit {
+        RuleId::IpWindow => match &settings.ip_limit {
             None => "Off.".to_owned(),
             Some(limit) if super::ip_window::applies(Some(limit), facts.address).is_none() => {
                 "This address is exempt.".to_owned()
@@ -190,14 +190,14 @@ fn grounds(rule: Rule, facts: &Facts<'_>) -> String {
                 )
             }
         },
-        Rule::Total if settings.limit_total_sessions => {
+        RuleId::Total if settings.limit_total_sessions => {
             format!("{} remain.", cast.counter.remaining)
         }
-        Rule::Total => "Off.".to_owned(),
+        RuleId::Total => "Off.".to_owned(),
     }
 }
 
-impl Rule {
+impl RuleId {
     /// The rule in one word, and as a question.
     const fn words(self) -> (&'static str, &'static str) {
         match self {

@@ -3,16 +3,16 @@
 use crate::cast::CastSettings;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::SessionId;
-use crate::room::{Room, Standing};
 use crate::time::Timestamp;
+use crate::waiting_queue::{QueuePosition, WaitingQueue};
 
 /// The waiting room as a visitor finds it.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a> {
+pub struct QueueView<'a> {
     /// The room.
-    pub room: &'a Room,
+    pub queue: &'a WaitingQueue,
     /// The place that is this visitor's, or would be.
-    pub place: &'a SessionId,
+    pub entry: &'a SessionId,
     /// Whether the visitor was given it before.
     pub held: bool,
 }
@@ -23,19 +23,21 @@ pub struct Line<'a> {
 /// `Waiting` when others come first, `PlaceLost` for a place that is no more.
 pub fn check(
     settings: &CastSettings,
-    line: Option<Line<'_>>,
+    view: Option<QueueView<'_>>,
     now: Timestamp,
 ) -> Result<(), Denial> {
-    let Some(Line { room, place, held }) = line.filter(|_| settings.waiting_room) else {
+    let Some(QueueView { queue, entry, held }) = view.filter(|_| settings.waiting_room) else {
         return Ok(());
     };
     let waiting = || Err(Denial::retry(DenialCode::Waiting, 60));
-    match room.standing(place, now) {
-        Standing::Waits(1) if !room.holds(now) => Ok(()),
-        Standing::Waits(_) => waiting(),
-        Standing::Served | Standing::Nobody if held => super::refuse(DenialCode::PlaceLost),
-        Standing::Served | Standing::Nobody if room.waiting(now) == 0 => Ok(()),
-        Standing::Served | Standing::Nobody => waiting(),
+    match queue.position(entry, now) {
+        QueuePosition::Waiting(1) if !queue.is_paused(now) => Ok(()),
+        QueuePosition::Waiting(_) => waiting(),
+        QueuePosition::Served | QueuePosition::Absent if held => {
+            super::refuse(DenialCode::PlaceLost)
+        }
+        QueuePosition::Served | QueuePosition::Absent if queue.waiting(now) == 0 => Ok(()),
+        QueuePosition::Served | QueuePosition::Absent => waiting(),
     }
 }
 
@@ -47,15 +49,15 @@ mod tests {
     #[test]
     fn new_claims_do_not_overtake_the_queue() {
         let id = |n| SessionId::from_bytes([n; 16]);
-        let empty = Room::empty(cast(1).id);
+        let empty = WaitingQueue::empty(cast(1).id);
         let two = empty
             .joined(&id(1), "1".into(), NOON)
-            .and_then(|room| room.joined(&id(2), "2".into(), NOON))
+            .and_then(|queue| queue.joined(&id(2), "2".into(), NOON))
             .expect("there is room");
         let held = two.returned(&id(9), &id(9), "3".into(), NOON);
         let served = two.served(&id(1), &id(1), "3".into(), NOON);
         let (waits, lost) = (Some(DenialCode::Waiting), Some(DenialCode::PlaceLost));
-        for (name, on, room, place, has_place, seconds, expected) in [
+        for (name, on, queue, entry, has_place, seconds, expected) in [
             ("off", false, &two, 9, false, 0, None),
             ("nobody waits", true, &empty, 9, false, 0, None),
             ("others wait", true, &two, 9, false, 0, waits),
@@ -96,13 +98,13 @@ mod tests {
         ] {
             let mut cast = cast(1);
             cast.settings.waiting_room = on;
-            let place = id(place);
-            let line = Line {
-                room,
-                place: &place,
+            let entry = id(entry);
+            let view = QueueView {
+                queue,
+                entry: &entry,
                 held: has_place,
             };
-            let found = check(&cast.settings, Some(line), NOON.plus_seconds(seconds))
+            let found = check(&cast.settings, Some(view), NOON.plus_seconds(seconds))
                 .err()
                 .map(|denial| denial.code);
             assert_eq!(found, expected, "{name}");

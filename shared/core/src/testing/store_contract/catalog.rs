@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Fixture, NOON, quota, together};
 use crate::denial::DenialCode;
-use crate::ids::{CastId, ImageId, Reference, SessionId, draw};
+use crate::ids::{CastId, ImageId, Reference, SessionId, random_bytes};
 use crate::image::Image;
 use crate::ports::{Fault, FaultKind, RefusalCount, RefusalSample, Saved};
 use crate::record::Record;
@@ -21,7 +21,7 @@ const HOUR: i64 = NOON.seconds();
 /// Deletes its record again, because other cases list all images.
 pub async fn a_record_of_another_form_is_corrupt(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let store = fixture.store;
-    let id = ImageId::from_bytes(draw(&fixture.entropy));
+    let id = ImageId::from_bytes(random_bytes(&fixture.entropy));
     let document = json!({"id": id.as_str(), "version": 1, "settings": 5});
     assert_eq!(
         store
@@ -46,7 +46,7 @@ pub async fn a_record_of_another_form_is_corrupt(fixture: &Fixture<'_>) -> Resul
 
 pub async fn an_image_is_written_over_its_version_only(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let mut image = crate::testing::image(0);
-    image.id = ImageId::from_bytes(draw(&fixture.entropy));
+    image.id = ImageId::from_bytes(random_bytes(&fixture.entropy));
     let version = |version: u64| Image {
         version,
         ..image.clone()
@@ -135,7 +135,7 @@ fn refused(
 ) -> RefusalCount {
     let sample = |_| RefusalSample {
         at: NOON,
-        reference: Reference::of(&SessionId::from_bytes(draw(&fixture.entropy))),
+        reference: Reference::of(&SessionId::from_bytes(random_bytes(&fixture.entropy))),
         address: "a".into(),
         referrer: None,
     };
@@ -283,7 +283,7 @@ pub async fn refusals_counted_at_once_all_count(fixture: &Fixture<'_>) -> Result
 
 pub async fn refusals_of_all_are_listed_by_hour(fixture: &Fixture<'_>) -> Result<(), Fault> {
     // Hours that no other case counts in.
-    let hour = HOUR + 3600 * (1000 + i64::from(draw(&fixture.entropy)[0]) * 10);
+    let hour = HOUR + 3600 * (1000 + i64::from(random_bytes(&fixture.entropy)[0]) * 10);
     let (one, two) = (fixture.draft(0).id, fixture.draft(0).id);
     let batch = [
         refused(fixture, &one, hour, DenialCode::IpLimit, 1, 1),

@@ -8,7 +8,7 @@
 use super::{Fixture, NOON, refunded};
 use crate::cast::{Cast, CounterChange};
 use crate::hours::HOUR_SECONDS;
-use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, draw};
+use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, random_bytes};
 use crate::image::Image;
 use crate::listing::{CastOrder, CastQuery, Counted, SessionQuery, SessionsOf};
 use crate::ports::{Created, Fault, FaultKind, Replaced, Saved};
@@ -186,7 +186,7 @@ async fn listed(
 }
 
 pub async fn a_users_live_session_of_a_cast_is_found(fixture: &Fixture<'_>) -> Result<(), Fault> {
-    let user = crate::ids::UserId::from_bytes(draw(&fixture.entropy));
+    let user = crate::ids::UserId::from_bytes(random_bytes(&fixture.entropy));
     let (cast, other) = (fixture.cast(0).await?, fixture.cast(0).await?);
     let of_user = |cast: &Cast, seconds: u64| {
         let mut claim = fixture.claim(cast, false, None);
@@ -301,7 +301,7 @@ pub async fn casts_are_found_by_the_words_of_their_names_and_keys(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     // A word that no other case uses.
-    let word: String = CastKey::draw(&fixture.entropy)
+    let word: String = CastKey::random(&fixture.entropy)
         .as_str()
         .chars()
         .take(10)
@@ -455,7 +455,7 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live(
     fixture
         .soon(ids(&[2]), by_reference, "by its reference")
         .await?;
-    let nobody = Reference::of(&SessionId::from_bytes(draw(&fixture.entropy)));
+    let nobody = Reference::of(&SessionId::from_bytes(random_bytes(&fixture.entropy)));
     assert_eq!(fixture.store.sessions_by_reference(&nobody).await?, []);
 
     let living = SessionQuery {
@@ -502,7 +502,7 @@ pub async fn images_are_listed_by_id(fixture: &Fixture<'_>) -> Result<(), Fault>
     let mut images = Vec::new();
     for _ in 0..5 {
         let mut image = crate::testing::image(0);
-        image.id = ImageId::from_bytes(draw(&fixture.entropy));
+        image.id = ImageId::from_bytes(random_bytes(&fixture.entropy));
         assert_eq!(
             fixture.store.put_record(&image, None, None).await?,
             Saved::Done

@@ -7,15 +7,15 @@
 
 use super::{Fixture, NOON, ended, quota, refunded, together};
 use crate::cast::Cast;
-use crate::ids::{SessionId, StagingId, draw};
+use crate::ids::{SessionId, StagingId, random_bytes};
 use crate::permission::Grant;
 use crate::pooled::waiting;
 use crate::ports::{Exchanged, Fault, Reservation, Reserved, Saved, Staged};
 use crate::session::{EndReason, Endpoint, Launch, Session};
-use crate::staging::{Staging, StagingSettings};
+use crate::staging::{StagingConfig, StagingSettings};
 
 /// A pool that nobody has used.
-fn pool(fixture: &Fixture<'_>) -> Staging {
+fn pool(fixture: &Fixture<'_>) -> StagingConfig {
     let settings = StagingSettings {
         name: "Monday".into(),
         description: String::new(),
@@ -28,8 +28,8 @@ fn pool(fixture: &Fixture<'_>) -> Staging {
         schedule: None,
         daily_budget_cents: None,
     };
-    Staging {
-        id: StagingId::from_bytes(draw(&fixture.entropy)),
+    StagingConfig {
+        id: StagingId::from_bytes(random_bytes(&fixture.entropy)),
         version: 1,
         settings,
         created_at: NOON,
@@ -37,9 +37,9 @@ fn pool(fixture: &Fixture<'_>) -> Staging {
     }
 }
 
-fn staged(fixture: &Fixture<'_>, pool: &Staging) -> Session {
+fn staged(fixture: &Fixture<'_>, pool: &StagingConfig) -> Session {
     let (id, image) = (
-        SessionId::from_bytes(draw(&fixture.entropy)),
+        SessionId::from_bytes(random_bytes(&fixture.entropy)),
         super::super::image(1),
     );
     Session::staged(
@@ -54,7 +54,7 @@ fn staged(fixture: &Fixture<'_>, pool: &Staging) -> Session {
 }
 
 /// A session that is ready in the pool.
-async fn ready(fixture: &Fixture<'_>, pool: &Staging) -> Result<Session, Fault> {
+async fn ready(fixture: &Fixture<'_>, pool: &StagingConfig) -> Result<Session, Fault> {
     let session = staged(fixture, pool);
     assert_eq!(fixture.store.stage(&session, 9).await?, Staged::Placed);
     let ready = session
@@ -83,13 +83,13 @@ fn taking(fixture: &Fixture<'_>, cast: &Cast, staged: &Session) -> Reservation {
     claim
 }
 
-async fn count(fixture: &Fixture<'_>, pool: &Staging) -> Result<u64, Fault> {
+async fn count(fixture: &Fixture<'_>, pool: &StagingConfig) -> Result<u64, Fault> {
     fixture.store.quota(&waiting(&pool.id, 0).key).await
 }
 
 async fn listed(
     fixture: &Fixture<'_>,
-    pool: &Staging,
+    pool: &StagingConfig,
     expected: &[&Session],
     name: &str,
 ) -> Result<(), Fault> {
@@ -201,10 +201,13 @@ pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again(
         ),
         (2, 0)
     );
-    let endpoint = taken.gate_to_tell().cloned().unwrap_or_else(|| Endpoint {
-        host: String::new(),
-        port: 0,
-    });
+    let endpoint = taken
+        .pending_notification()
+        .cloned()
+        .unwrap_or_else(|| Endpoint {
+            host: String::new(),
+            port: 0,
+        });
     let told = taken
         .ready(endpoint, NOON)
         .unwrap_or_else(|_| taken.clone());

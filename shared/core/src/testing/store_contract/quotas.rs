@@ -9,7 +9,7 @@ use super::quota as count_answers;
 use super::{Fixture, NOON, ended, refunded, together};
 use crate::captcha::Proof;
 use crate::cast::Cast;
-use crate::ids::{SessionId, draw};
+use crate::ids::{SessionId, random_bytes};
 use crate::ports::{Fault, Reservation, Reserved, Saved};
 use crate::quota::{Quota, QuotaKind};
 use crate::session::{EndReason, Endpoint, Session};
@@ -18,7 +18,7 @@ use crate::session::{EndReason, Endpoint, Session};
 fn fresh(fixture: &Fixture<'_>, kind: QuotaKind, most: u32) -> Quota {
     Quota::new(
         kind,
-        SessionId::from_bytes(draw(&fixture.entropy)).as_str(),
+        SessionId::from_bytes(random_bytes(&fixture.entropy)).as_str(),
         most,
     )
 }
@@ -316,7 +316,7 @@ pub async fn a_count_that_was_forgotten_does_not_stop_a_release(
 pub async fn a_proof_is_used_once(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(2).await?;
     let proof = Proof {
-        id: SessionId::from_bytes(draw(&fixture.entropy)).to_string(),
+        id: SessionId::from_bytes(random_bytes(&fixture.entropy)).to_string(),
         until: NOON.plus_seconds(60),
     };
     let with_proof = || {

@@ -8,87 +8,95 @@
 use super::{Fixture, together};
 use crate::captcha::Proof;
 use crate::cast::Cast;
-use crate::ids::{SessionId, draw};
-use crate::ports::{Fault, Reservation, Reserved, RoomClaim, Seated};
-use crate::room::{GONE_SECONDS, Room, Standing};
+use crate::ids::{SessionId, random_bytes};
+use crate::ports::{Fault, QueueClaim, QueueSaved, Reservation, Reserved};
 use crate::testing::NOON;
+use crate::waiting_queue::{GONE_SECONDS, QueuePosition, WaitingQueue};
 
-fn place(fixture: &Fixture<'_>) -> SessionId {
-    SessionId::from_bytes(draw(&fixture.entropy))
+fn entry(fixture: &Fixture<'_>) -> SessionId {
+    SessionId::from_bytes(random_bytes(&fixture.entropy))
 }
 
 /// The room after this place was taken in it; the stamp is the place.
-fn joined(room: &Room, place: &SessionId) -> Room {
-    room.joined(place, place.to_string(), NOON)
-        .unwrap_or_else(|| room.clone())
+fn joined(queue: &WaitingQueue, entry: &SessionId) -> WaitingQueue {
+    queue
+        .joined(entry, entry.to_string(), NOON)
+        .unwrap_or_else(|| queue.clone())
 }
 
 /// A stored room of one place.
-async fn room_of_one(fixture: &Fixture<'_>, cast: &Cast, place: &SessionId) -> Result<Room, Fault> {
-    let room = joined(&Room::empty(cast.id.clone()), place);
+async fn queue_of_one(
+    fixture: &Fixture<'_>,
+    cast: &Cast,
+    entry: &SessionId,
+) -> Result<WaitingQueue, Fault> {
+    let queue = joined(&WaitingQueue::empty(cast.id.clone()), entry);
     assert_eq!(
-        fixture.store.save_room("", &room, None).await?,
-        Seated::Done,
+        fixture.store.save_queue("", &queue, None).await?,
+        QueueSaved::Done,
         "the first one"
     );
-    Ok(room)
+    Ok(queue)
 }
 
 pub async fn a_room_is_written_only_as_seen(fixture: &Fixture<'_>) -> Result<(), Fault> {
-    let (cast, one, two) = (fixture.cast(1).await?, place(fixture), place(fixture));
-    let empty = Room::empty(cast.id.clone());
-    assert_eq!(fixture.store.room(&cast.id).await?, empty, "never entered");
-    let first = room_of_one(fixture, &cast, &one).await?;
-    assert_eq!(fixture.store.room(&cast.id).await?, first);
+    let (cast, one, two) = (fixture.cast(1).await?, entry(fixture), entry(fixture));
+    let empty = WaitingQueue::empty(cast.id.clone());
+    assert_eq!(fixture.store.queue(&cast.id).await?, empty, "never entered");
+    let first = queue_of_one(fixture, &cast, &one).await?;
+    assert_eq!(fixture.store.queue(&cast.id).await?, first);
     assert_eq!(
         fixture
             .store
-            .save_room("", &joined(&empty, &two), None)
+            .save_queue("", &joined(&empty, &two), None)
             .await?,
-        Seated::Moved(first.clone()),
+        QueueSaved::Moved(first.clone()),
         "somebody was faster"
     );
     let second = joined(&first, &two);
     assert_eq!(
-        fixture.store.save_room(&first.stamp, &second, None).await?,
-        Seated::Done
+        fixture
+            .store
+            .save_queue(&first.stamp, &second, None)
+            .await?,
+        QueueSaved::Done
     );
     let late = first.left(&one, "late".into(), NOON);
     assert_eq!(
-        fixture.store.save_room(&first.stamp, &late, None).await?,
-        Seated::Moved(second.clone())
+        fixture.store.save_queue(&first.stamp, &late, None).await?,
+        QueueSaved::Moved(second.clone())
     );
     let left = second.left(&one, "left".into(), NOON);
     assert_eq!(
-        fixture.store.save_room(&second.stamp, &left, None).await?,
-        Seated::Done
+        fixture.store.save_queue(&second.stamp, &left, None).await?,
+        QueueSaved::Done
     );
-    assert_eq!(fixture.store.room(&cast.id).await?, left);
+    assert_eq!(fixture.store.queue(&cast.id).await?, left);
     Ok(())
 }
 
 pub async fn a_sign_of_life_changes_nothing_else(fixture: &Fixture<'_>) -> Result<(), Fault> {
-    let (cast, one) = (fixture.cast(1).await?, place(fixture));
-    let touch = async |place: &SessionId, after: u64| {
+    let (cast, one) = (fixture.cast(1).await?, entry(fixture));
+    let touch = async |entry: &SessionId, after: u64| {
         let now = NOON.plus_seconds(after);
         fixture
             .store
-            .touch_place(&cast.id, place, now.minus_seconds(GONE_SECONDS), now)
+            .touch_entry(&cast.id, entry, now.minus_seconds(GONE_SECONDS), now)
             .await
     };
     assert_eq!(touch(&one, 0).await?, None, "there is no room");
-    let room = room_of_one(fixture, &cast, &one).await?;
+    let queue = queue_of_one(fixture, &cast, &one).await?;
     let seen = touch(&one, 59).await?;
     assert_eq!(
         seen,
-        Some(room.touched(&one, NOON.plus_seconds(59))),
+        Some(queue.touched(&one, NOON.plus_seconds(59))),
         "the stamp too is what it was"
     );
-    assert_eq!(touch(&place(fixture), 59).await?, None, "a place of nobody");
+    assert_eq!(touch(&entry(fixture), 59).await?, None, "a place of nobody");
     assert_eq!(touch(&one, 59 + GONE_SECONDS).await?, None, "too late");
     assert_eq!(
-        fixture.store.room(&cast.id).await?,
-        room.touched(&one, NOON.plus_seconds(59))
+        fixture.store.queue(&cast.id).await?,
+        queue.touched(&one, NOON.plus_seconds(59))
     );
     Ok(())
 }
@@ -96,24 +104,28 @@ pub async fn a_sign_of_life_changes_nothing_else(fixture: &Fixture<'_>) -> Resul
 pub async fn whoever_joins_uses_a_proof_up_or_stays_outside(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
-    let (cast, one, two) = (fixture.cast(1).await?, place(fixture), place(fixture));
+    let (cast, one, two) = (fixture.cast(1).await?, entry(fixture), entry(fixture));
     let proof = Proof {
-        id: place(fixture).to_string(),
+        id: entry(fixture).to_string(),
         until: NOON.plus_seconds(60),
     };
-    let first = joined(&Room::empty(cast.id.clone()), &one);
+    let first = joined(&WaitingQueue::empty(cast.id.clone()), &one);
     assert_eq!(
-        fixture.store.save_room("", &first, Some(&proof)).await?,
-        Seated::Done
+        fixture.store.save_queue("", &first, Some(&proof)).await?,
+        QueueSaved::Done
     );
     assert_eq!(
         fixture
             .store
-            .save_room(&first.stamp, &joined(&first, &two), Some(&proof))
+            .save_queue(&first.stamp, &joined(&first, &two), Some(&proof))
             .await?,
-        Seated::ProofUsed
+        QueueSaved::ProofUsed
     );
-    assert_eq!(fixture.store.room(&cast.id).await?, first, "all or nothing");
+    assert_eq!(
+        fixture.store.queue(&cast.id).await?,
+        first,
+        "all or nothing"
+    );
     let mut claim = fixture.claim(&cast, true, None);
     claim.proof = Some(proof);
     assert_eq!(
@@ -124,11 +136,11 @@ pub async fn whoever_joins_uses_a_proof_up_or_stays_outside(
     Ok(())
 }
 
-fn serving(claim: &Reservation, room: &Room, place: &SessionId) -> RoomClaim {
-    let after = room.served(place, &claim.session.id, claim.session.id.to_string(), NOON);
-    RoomClaim {
-        cast: room.cast.clone(),
-        seen: room.stamp.clone(),
+fn serving(claim: &Reservation, queue: &WaitingQueue, entry: &SessionId) -> QueueClaim {
+    let after = queue.served(entry, &claim.session.id, claim.session.id.to_string(), NOON);
+    QueueClaim {
+        cast: queue.cast.clone(),
+        seen: queue.stamp.clone(),
         after: Some(after),
     }
 }
@@ -136,10 +148,10 @@ fn serving(claim: &Reservation, room: &Room, place: &SessionId) -> RoomClaim {
 pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
-    let (cast, one) = (fixture.cast(2).await?, place(fixture));
+    let (cast, one) = (fixture.cast(2).await?, entry(fixture));
     // A claim that takes nothing but its session is held to the room as well.
     let mut stranger = fixture.claim(&cast, false, None);
-    stranger.room = Some(RoomClaim {
+    stranger.queue = Some(QueueClaim {
         cast: cast.id.clone(),
         seen: String::new(),
         after: None,
@@ -149,27 +161,27 @@ pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all(
         Reserved::Placed,
         "nobody has ever waited"
     );
-    let room = room_of_one(fixture, &cast, &one).await?;
+    let queue = queue_of_one(fixture, &cast, &one).await?;
     let mut late = fixture.claim(&cast, true, None);
-    late.room = stranger.room.clone();
+    late.queue = stranger.queue.clone();
     assert_eq!(
         fixture.store.reserve(&late).await?,
-        Reserved::RoomMoved(room.clone()),
+        Reserved::QueueMoved(queue.clone()),
         "somebody waits by now"
     );
 
     let mut claim = fixture.claim(&cast, true, None);
-    claim.room = Some(serving(
+    claim.queue = Some(serving(
         &claim,
-        &Room {
+        &WaitingQueue {
             stamp: "another".into(),
-            ..room.clone()
+            ..queue.clone()
         },
         &one,
     ));
     assert_eq!(
         fixture.store.reserve(&claim).await?,
-        Reserved::RoomMoved(room.clone())
+        Reserved::QueueMoved(queue.clone())
     );
     assert_eq!(
         (
@@ -180,19 +192,23 @@ pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all(
         "all or nothing"
     );
     let mut stale = claim.clone();
-    stale.room = Some(serving(&claim, &room, &one));
+    stale.queue = Some(serving(&claim, &queue, &one));
     stale.cast_version += 1;
     assert_eq!(
         fixture.store.reserve(&stale).await?,
         Reserved::ConfigChanged
     );
-    assert_eq!(fixture.store.room(&cast.id).await?, room, "all or nothing");
+    assert_eq!(
+        fixture.store.queue(&cast.id).await?,
+        queue,
+        "all or nothing"
+    );
 
     fixture
         .store
-        .touch_place(&cast.id, &one, NOON.minus_seconds(GONE_SECONDS), NOON)
+        .touch_entry(&cast.id, &one, NOON.minus_seconds(GONE_SECONDS), NOON)
         .await?;
-    claim.room = Some(serving(&claim, &room, &one));
+    claim.queue = Some(serving(&claim, &queue, &one));
     assert_eq!(
         fixture.store.reserve(&claim).await?,
         Reserved::Placed,
@@ -201,9 +217,9 @@ pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all(
     assert_eq!(
         (
             fixture.remaining(&cast).await?,
-            fixture.store.room(&cast.id).await?.standing(&one, NOON)
+            fixture.store.queue(&cast.id).await?.position(&one, NOON)
         ),
-        (1, Standing::Served)
+        (1, QueuePosition::Served)
     );
     assert_eq!(
         fixture.store.reserve(&claim).await?,
@@ -217,18 +233,18 @@ pub async fn of_fifty_who_come_at_once_each_gets_a_number_of_their_own(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(1).await?;
-    let places: Vec<SessionId> = (0..50).map(|_| place(fixture)).collect();
-    let come = async |place: SessionId| {
-        let mut room = Room::empty(cast.id.clone());
+    let places: Vec<SessionId> = (0..50).map(|_| entry(fixture)).collect();
+    let come = async |entry: SessionId| {
+        let mut queue = WaitingQueue::empty(cast.id.clone());
         loop {
             match fixture
                 .store
-                .save_room(&room.stamp, &joined(&room, &place), None)
+                .save_queue(&queue.stamp, &joined(&queue, &entry), None)
                 .await?
             {
-                Seated::Done => return Ok::<(), Fault>(()),
-                Seated::Moved(seen) => room = seen,
-                Seated::ProofUsed => return Err(super::gone("a proof that nobody brought")),
+                QueueSaved::Done => return Ok::<(), Fault>(()),
+                QueueSaved::Moved(seen) => queue = seen,
+                QueueSaved::ProofUsed => return Err(super::gone("a proof that nobody brought")),
             }
         }
     };
@@ -237,11 +253,11 @@ pub async fn of_fifty_who_come_at_once_each_gets_a_number_of_their_own(
     }
     let mut numbers: Vec<u64> = fixture
         .store
-        .room(&cast.id)
+        .queue(&cast.id)
         .await?
         .places
         .values()
-        .map(|place| place.number)
+        .map(|entry| entry.number)
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=50).collect::<Vec<_>>());

@@ -10,7 +10,7 @@ use crate::actor::{Actor, ActorKind, Scope};
 use crate::audit::{Audit, AuditId, Difference, Noun};
 use crate::cast::CounterChange;
 use crate::hours::{HOUR_SECONDS, Hour};
-use crate::ids::{CastId, ImageId, draw};
+use crate::ids::{CastId, ImageId, random_bytes};
 use crate::image::Image;
 use crate::ports::{Created, Fault, Replaced, Saved};
 use crate::time::Timestamp;
@@ -113,7 +113,7 @@ pub async fn a_change_and_its_entry_are_written_together_or_not_at_all(
     assert_eq!(fixture.store.audit(&lost.id).await?, None);
 
     let mut image = crate::testing::image(0);
-    image.id = ImageId::from_bytes(draw(&fixture.entropy));
+    image.id = ImageId::from_bytes(random_bytes(&fixture.entropy));
     let target = image.id.to_string();
     let [made, lost, changed, deleted] = [1, 2, 3, 4].map(|second| entry(fixture, &target, second));
     let newer = Image {

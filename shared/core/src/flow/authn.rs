@@ -1,5 +1,5 @@
-//! Owns who is let in to administer: by an API key, by the deployment's own key, by a console ticket, by a login with a role. Must not know which
-//! header or cookie held them, or what is asked for.
+//! Owns authentication of administrators: by an API key, the deployment's own key, a console ticket, or a login with a role. Must not know which
+//! header or cookie held them, or what is requested.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::address;
 use crate::api_key::ApiKey;
 use crate::console_ticket::ConsoleTicket;
 use crate::denial::{Denial, DenialCode};
-use crate::ids::{ApiKeyId, Nonce, draw};
+use crate::ids::{ApiKeyId, Nonce, random_bytes};
 use crate::keys::{hash_secret, same_secret};
 use crate::policy;
 use crate::ports::{Fault, Saved};
@@ -20,11 +20,11 @@ use crate::user::User;
 /// How long somebody who has signed in with a key stays signed in, in seconds (8 hours, as a login).
 pub const SIGNED_IN_SECONDS: u64 = 8 * 3600;
 /// How much of a hash a console ticket repeats, in characters.
-const PRINT: usize = 16;
+const FINGERPRINT_CHARS: usize = 16;
 /// What the deployment's own key is called.
 const DEPLOYMENT: &str = "deployment";
 
-/// What somebody shows.
+/// A credential as it was presented.
 #[derive(Clone, Copy, Debug)]
 pub enum Credential<'a> {
     /// The text of an API key, or the deployment's own key.
@@ -35,33 +35,33 @@ pub enum Credential<'a> {
     Login(&'a User),
 }
 
-/// Why nobody was let in.
+/// Why authentication failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turned {
-    /// The credential opens nothing (any more).
-    Away,
-    /// Too many of them were tried, or too much was asked; by this limit.
-    Off(Denial, RateLimit),
+pub enum AuthError {
+    /// The credential is not valid (any more).
+    Invalid,
+    /// Too many attempts or too many requests, by this limit.
+    RateLimited(Denial, RateLimit),
     /// It could not be checked.
     Fault(Fault),
 }
 
-impl From<Fault> for Turned {
+impl From<Fault> for AuthError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
 impl ControlPlane {
-    /// Who it is that shows this credential, from this address.
+    /// Authenticates the holder of this credential at this address.
     ///
     /// # Errors
-    /// `Away` in the same way for everything that opens nothing; each wrong key counts as an attempt of its address.
-    pub async fn admit_actor(
+    /// `Invalid` for every credential that is not valid; each wrong key counts as an attempt of its address.
+    pub async fn authenticate(
         &self,
         credential: Credential<'_>,
         address: Option<IpAddr>,
-    ) -> Result<Actor, Turned> {
+    ) -> Result<Actor, AuthError> {
         let now = self.clock.now();
         let place = address.map(|address| address::hash(address, &self.keys));
         let system = self.cache.system(&*self.store, now).await?;
@@ -69,7 +69,7 @@ impl ControlPlane {
             let most = system.settings.attempts_per_minute;
             let rate = self.attempts.rate(RateLimit::ATTEMPTS, place, most, now);
             policy::attempts::check(self.attempts.wait(place, most, now))
-                .map_err(|denial| Turned::Off(denial, rate))?;
+                .map_err(|denial| AuthError::RateLimited(denial, rate))?;
         }
         let actor = match credential {
             Credential::Key(text) => self.actor_of_key(text, now).await?,
@@ -80,13 +80,13 @@ impl ControlPlane {
             if let (Some(place), Credential::Key(_)) = (&place, credential) {
                 self.attempts.note(place, now);
             }
-            return Err(Turned::Away);
+            return Err(AuthError::Invalid);
         };
         let (caller, most) = (actor.caller(), system.settings.calls_per_minute);
         if let Some(wait) = self.calls.wait(&caller, most, now) {
             let denial = Denial::retry(DenialCode::TooManyAttempts, wait);
             let rate = self.calls.rate(RateLimit::CALLS, &caller, most, now);
-            return Err(Turned::Off(denial, rate));
+            return Err(AuthError::RateLimited(denial, rate));
         }
         self.calls.note(&caller, now);
         Ok(Actor { address, ..actor })
@@ -95,21 +95,21 @@ impl ControlPlane {
     /// A console ticket for whoever holds this key.
     ///
     /// # Errors
-    /// As [`ControlPlane::admit_actor`].
+    /// As [`ControlPlane::authenticate`].
     pub async fn sign_in(
         &self,
         key: &str,
         address: Option<IpAddr>,
-    ) -> Result<(Actor, String), Turned> {
-        let actor = self.admit_actor(Credential::Key(key), address).await?;
+    ) -> Result<(Actor, String), AuthError> {
+        let actor = self.authenticate(Credential::Key(key), address).await?;
         let (key, hash) = match ApiKey::parse(key) {
             Some((id, secret)) => (id.to_string(), hash_secret(secret)),
             None => (String::new(), hash_secret(key)),
         };
         let ticket = ConsoleTicket {
             key,
-            print: print_of(&hash).to_owned(),
-            nonce: Nonce::from_bytes(draw(&*self.entropy)),
+            fingerprint: fingerprint_of(&hash).to_owned(),
+            nonce: Nonce::from_bytes(random_bytes(&*self.entropy)),
             expires: self.clock.now().plus_seconds(SIGNED_IN_SECONDS),
         };
         Ok((actor, ticket.sign(&self.keys)))
@@ -136,14 +136,16 @@ impl ControlPlane {
             let is_current = self
                 .deployment_key
                 .as_deref()
-                .is_some_and(|hash| print_of(hash) == ticket.print);
+                .is_some_and(|hash| fingerprint_of(hash) == ticket.fingerprint);
             return Ok(is_current.then(deployment));
         }
         let Some(id) = ApiKeyId::parse(&ticket.key) else {
             return Ok(None);
         };
         let key: Option<ApiKey> = self.store.record(id.as_str()).await?;
-        let key = key.filter(|key| key.is_valid(now) && print_of(&key.secret_hash) == ticket.print);
+        let key = key.filter(|key| {
+            key.is_valid(now) && fingerprint_of(&key.secret_hash) == ticket.fingerprint
+        });
         Ok(match key {
             Some(key) => Some(self.use_key(&key, now).await?),
             None => None,
@@ -165,8 +167,8 @@ impl ControlPlane {
     }
 }
 
-fn print_of(hash: &str) -> &str {
-    hash.get(..PRINT).unwrap_or(hash)
+fn fingerprint_of(hash: &str) -> &str {
+    hash.get(..FINGERPRINT_CHARS).unwrap_or(hash)
 }
 
 fn deployment() -> Actor {

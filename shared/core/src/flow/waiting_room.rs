@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::admission_context::AdmissionContext;
-use super::claim::Terms;
+use super::claim::ClaimAttempt;
 use super::{ClaimRequest, ControlPlane, FlowError, Refusal, Visitor, outcome};
 use crate::METRICS;
 use crate::address;
@@ -12,14 +12,14 @@ use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::{self, SessionId};
 use crate::policy::{self, Verdict};
-use crate::ports::{Fault, FaultKind, RoomClaim, Seated};
+use crate::ports::{Fault, FaultKind, QueueClaim, QueueSaved};
 use crate::quota::QuotaKind;
-use crate::room::{GONE_SECONDS, MOST_PLACES, Room, Standing};
 use crate::ticket::{LaunchTicket, ROOM_TICKET_SECONDS};
 use crate::time::Timestamp;
+use crate::waiting_queue::{GONE_SECONDS, MAX_ENTRIES, QueuePosition, WaitingQueue};
 
 /// How often a change is tried: when all come at once, one of them gets in each time.
-const SEAT_TRIES: usize = MOST_PLACES;
+const ENQUEUE_TRIES: usize = MAX_ENTRIES;
 
 /// How somebody who waits stands.
 #[derive(Clone, Debug)]
@@ -51,14 +51,14 @@ impl ControlPlane {
     ) -> Result<Waiting, Refusal> {
         let mut found = None;
         let waiting = async {
-            let (cast, ticket, place) = self.find_place(key, ticket, visitor, &mut found).await?;
+            let (cast, ticket, entry) = self.find_entry(key, ticket, visitor, &mut found).await?;
             let now = self.clock.now();
             let touched = self
                 .store
-                .touch_place(&cast.id, &place, now.minus_seconds(GONE_SECONDS), now)
+                .touch_entry(&cast.id, &entry, now.minus_seconds(GONE_SECONDS), now)
                 .await?;
-            if let Some(room) = touched {
-                return Ok(self.tell(cast, &room, &place, ticket, now).await?);
+            if let Some(queue) = touched {
+                return Ok(self.tell(cast, &queue, &entry, ticket, now).await?);
             }
             // Whoever was served and did not hear of it still finds the session.
             let session = self
@@ -69,8 +69,8 @@ impl ControlPlane {
                 Some(_) => Ok(self
                     .tell(
                         cast.clone(),
-                        &Room::empty(cast.id.clone()),
-                        &place,
+                        &WaitingQueue::empty(cast.id.clone()),
+                        &entry,
                         ticket,
                         now,
                     )
@@ -80,8 +80,8 @@ impl ControlPlane {
         };
         match waiting.await {
             Ok(waiting) => Ok(waiting),
-            Err(stop) => Err(self
-                .refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor)
+            Err(error) => Err(self
+                .refuse(error, found.as_deref(), visitor.referrer.clone(), visitor)
                 .await),
         }
     }
@@ -98,29 +98,29 @@ impl ControlPlane {
     ) -> Result<Arc<Cast>, Refusal> {
         let mut found = None;
         let left = async {
-            let (cast, _, place) = self.find_place(key, ticket, visitor, &mut found).await?;
-            let mut room = self.store.room(&cast.id).await?;
-            for _ in 0..SEAT_TRIES {
-                if !room.places.contains_key(&place) {
+            let (cast, _, entry) = self.find_entry(key, ticket, visitor, &mut found).await?;
+            let mut queue = self.store.queue(&cast.id).await?;
+            for _ in 0..ENQUEUE_TRIES {
+                if !queue.places.contains_key(&entry) {
                     return Ok(cast);
                 }
-                let after = room.left(&place, self.draw_stamp(), self.clock.now());
-                match self.store.save_room(&room.stamp, &after, None).await? {
-                    Seated::Moved(seen) => room = seen,
-                    Seated::Done | Seated::ProofUsed => return Ok(cast),
+                let after = queue.left(&entry, self.random_stamp(), self.clock.now());
+                match self.store.save_queue(&queue.stamp, &after, None).await? {
+                    QueueSaved::Moved(seen) => queue = seen,
+                    QueueSaved::Done | QueueSaved::ProofUsed => return Ok(cast),
                 }
             }
             Err(contention().into())
         };
         match left.await {
             Ok(cast) => Ok(cast),
-            Err(stop) => Err(self
-                .refuse(stop, found.as_deref(), visitor.referrer.clone(), visitor)
+            Err(error) => Err(self
+                .refuse(error, found.as_deref(), visitor.referrer.clone(), visitor)
                 .await),
         }
     }
 
-    async fn find_place(
+    async fn find_entry(
         &self,
         key: &str,
         ticket: &str,
@@ -148,122 +148,122 @@ impl ControlPlane {
         };
         match known {
             Ok((cast, ticket)) => {
-                let place = ticket.place.clone().ok_or(DenialCode::TicketInvalid)?;
-                Ok((cast, ticket, place))
+                let entry = ticket.place.clone().ok_or(DenialCode::TicketInvalid)?;
+                Ok((cast, ticket, entry))
             }
-            Err(stop) => {
+            Err(error) => {
                 // Those who wait ask often, and are no attempts; whoever guesses is.
                 self.attempts.note(&address, now);
                 policy::attempts::check(wait)?;
-                Err(stop)
+                Err(error)
             }
         }
     }
 
     /// What a reservation asks of the waiting room.
-    pub(super) fn room_claim(
+    pub(super) fn queue_claim(
         &self,
         context: &AdmissionContext<'_>,
-        terms: &Terms<'_>,
+        attempt: &ClaimAttempt<'_>,
         now: Timestamp,
-    ) -> Option<RoomClaim> {
-        let (room, (place, _)) = context.room.as_ref().zip(context.place.as_ref())?;
+    ) -> Option<QueueClaim> {
+        let (queue, (entry, _)) = context.queue.as_ref().zip(context.entry.as_ref())?;
         let after = context
             .waits(now)
-            .then(|| room.served(place, &terms.id, self.draw_stamp(), now));
-        Some(RoomClaim {
-            cast: room.cast.clone(),
-            seen: room.stamp.clone(),
+            .then(|| queue.served(entry, &attempt.id, self.random_stamp(), now));
+        Some(QueueClaim {
+            cast: queue.cast.clone(),
+            seen: queue.stamp.clone(),
             after,
         })
     }
 
     /// A place for whoever was stopped by nothing but that all sessions are taken; everybody else is stopped.
-    pub(super) async fn seat(
+    pub(super) async fn enqueue(
         &self,
-        stop: FlowError,
+        error: FlowError,
         context: &mut AdmissionContext<'_>,
-        terms: &mut Terms<'_>,
+        attempt: &mut ClaimAttempt<'_>,
         request: &ClaimRequest,
     ) -> Result<Waiting, FlowError> {
-        let (FlowError::Denied(Denial { code, .. }), Some((place, held))) =
-            (&stop, context.place.clone())
+        let (FlowError::Denied(Denial { code, .. }), Some((entry, held))) =
+            (&error, context.entry.clone())
         else {
-            return Err(stop);
+            return Err(error);
         };
         let no_machine = match code {
             DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::Waiting => false,
             DenialCode::NoCapacity => true,
-            _ => return Err(stop),
+            _ => return Err(error),
         };
-        let Some(cast) = context.cast.clone().filter(|_| context.has_room()) else {
-            return Err(stop);
+        let Some(cast) = context.cast.clone().filter(|_| context.has_waiting_room()) else {
+            return Err(error);
         };
-        let mut room = self.store.room(&cast.id).await?;
+        let mut queue = self.store.queue(&cast.id).await?;
         let mut welcome = false;
-        for _ in 0..SEAT_TRIES {
-            let (now, stamp) = (self.clock.now(), self.draw_stamp());
-            let serves = room
+        for _ in 0..ENQUEUE_TRIES {
+            let (now, stamp) = (self.clock.now(), self.random_stamp());
+            let serves = queue
                 .places
-                .get(&place)
-                .and_then(|place| place.served.as_ref());
-            let after = match room.standing(&place, now) {
-                Standing::Served if no_machine && serves == Some(&terms.id) => {
-                    Some(room.returned(&place, &terms.id, stamp, now))
+                .get(&entry)
+                .and_then(|entry| entry.served.as_ref());
+            let after = match queue.position(&entry, now) {
+                QueuePosition::Served if no_machine && serves == Some(&attempt.id) => {
+                    Some(queue.returned(&entry, &attempt.id, stamp, now))
                 }
-                Standing::Served | Standing::Waits(_) => None,
-                Standing::Nobody if held => return Err(DenialCode::PlaceLost.into()),
-                Standing::Nobody => {
+                QueuePosition::Served | QueuePosition::Waiting(_) => None,
+                QueuePosition::Absent if held => return Err(DenialCode::PlaceLost.into()),
+                QueuePosition::Absent => {
                     if !welcome {
-                        self.check_welcome(&cast, context, terms, request, no_machine)
+                        self.check_welcome(&cast, context, attempt, request, no_machine)
                             .await?;
                         welcome = true;
                     }
-                    let Some(mut after) = room.joined(&place, stamp, now) else {
-                        return Err(stop);
+                    let Some(mut after) = queue.joined(&entry, stamp, now) else {
+                        return Err(error);
                     };
                     if no_machine {
-                        after.hold(now);
+                        after.pause(now);
                     }
                     Some(after)
                 }
             };
             let written = match &after {
-                None => Seated::Done,
+                None => QueueSaved::Done,
                 // A session that found no machine has used its proof up already.
                 Some(after) => {
                     self.store
-                        .save_room(
-                            &room.stamp,
+                        .save_queue(
+                            &queue.stamp,
                             after,
-                            terms.proof.as_ref().filter(|_| !no_machine && welcome),
+                            attempt.proof.as_ref().filter(|_| !no_machine && welcome),
                         )
                         .await?
                 }
             };
             match written {
-                Seated::Moved(seen) => room = seen,
-                Seated::ProofUsed => return Err(DenialCode::CaptchaFailed.into()),
-                Seated::Done => {
+                QueueSaved::Moved(seen) => queue = seen,
+                QueueSaved::ProofUsed => return Err(DenialCode::CaptchaFailed.into()),
+                QueueSaved::Done => {
                     if welcome {
                         tracing::info!(target: METRICS, claims = 1_u64, outcome = "waiting");
-                        tracing::info!(cast.key = %cast.settings.key, place = %place, "Somebody waits for cast {}", cast.settings.key);
+                        tracing::info!(cast.key = %cast.settings.key, entry = %entry, "Somebody waits for cast {}", cast.settings.key);
                     }
                     // The session of an attempt that found no machine has ended, so the next attempt needs another.
                     let nonce = if no_machine {
-                        terms.nonce.another()
+                        attempt.nonce.another()
                     } else {
-                        terms.nonce.clone()
+                        attempt.nonce.clone()
                     };
                     let expires = now.plus_seconds(ROOM_TICKET_SECONDS);
                     let ticket = LaunchTicket {
                         nonce,
-                        place: Some(place.clone()),
+                        place: Some(entry.clone()),
                         expires,
-                        ..terms.ticket.clone()
+                        ..attempt.ticket.clone()
                     };
                     return Ok(self
-                        .tell(cast, &after.unwrap_or(room), &place, ticket, now)
+                        .tell(cast, &after.unwrap_or(queue), &entry, ticket, now)
                         .await?);
                 }
             }
@@ -276,7 +276,7 @@ impl ControlPlane {
         &self,
         cast: &Cast,
         context: &mut AdmissionContext<'_>,
-        terms: &mut Terms<'_>,
+        attempt: &mut ClaimAttempt<'_>,
         request: &ClaimRequest,
         no_machine: bool,
     ) -> Result<(), FlowError> {
@@ -308,9 +308,11 @@ impl ControlPlane {
             None => None,
         };
         context.forget_crowd();
-        context.room = None;
-        if policy::captcha::applies(&cast.settings, user) && terms.proof.is_none() && !no_machine {
-            self.check_proof(&cast, context, terms, request, now).await;
+        context.queue = None;
+        if policy::captcha::applies(&cast.settings, user) && attempt.proof.is_none() && !no_machine
+        {
+            self.check_proof(&cast, context, attempt, request, now)
+                .await;
         }
         match policy::admit(&context.facts(window.as_ref(), now)) {
             Verdict::Deny(denial) => Err(denial.into()),
@@ -321,15 +323,18 @@ impl ControlPlane {
     async fn tell(
         &self,
         cast: Arc<Cast>,
-        room: &Room,
-        place: &SessionId,
+        queue: &WaitingQueue,
+        entry: &SessionId,
         ticket: LaunchTicket,
         now: Timestamp,
     ) -> Result<Waiting, Fault> {
-        let (position, turn) = match room.standing(place, now) {
-            Standing::Waits(1) => (1, !room.holds(now) && !self.is_crowded(&cast, now).await?),
-            Standing::Waits(position) => (position, false),
-            Standing::Served | Standing::Nobody => (0, true),
+        let (position, turn) = match queue.position(entry, now) {
+            QueuePosition::Waiting(1) => (
+                1,
+                !queue.is_paused(now) && !self.is_crowded(&cast, now).await?,
+            ),
+            QueuePosition::Waiting(position) => (position, false),
+            QueuePosition::Served | QueuePosition::Absent => (0, true),
         };
         let ask_in = match position {
             0..=5 => 2,
@@ -339,7 +344,7 @@ impl ControlPlane {
         Ok(Waiting {
             ticket: ticket.sign(&self.keys),
             position,
-            estimate: room.estimate(position, now),
+            estimate: queue.estimate(position, now),
             turn,
             ask_in,
             cast,
@@ -366,8 +371,11 @@ impl ControlPlane {
         Ok(false)
     }
 
-    fn draw_stamp(&self) -> String {
-        format!("{:032x}", u128::from_be_bytes(ids::draw(&*self.entropy)))
+    fn random_stamp(&self) -> String {
+        format!(
+            "{:032x}",
+            u128::from_be_bytes(ids::random_bytes(&*self.entropy))
+        )
     }
 }
 
@@ -375,6 +383,6 @@ fn contention() -> Fault {
     Fault {
         kind: FaultKind::Contention,
         what: "change a waiting room",
-        detail: format!("{SEAT_TRIES} tries"),
+        detail: format!("{ENQUEUE_TRIES} tries"),
     }
 }

@@ -1,5 +1,5 @@
-//! Owns how a link stands in the eyes of everybody: what its badge says. Judges as opening the link does, for a stranger without an address,
-//! changes nothing, writes nothing, and says no more than the link's own page would.
+//! Owns the public status of a link, as its badge shows it. Evaluates the policies as opening the link does, for an anonymous visitor without an
+//! address. It writes nothing and reveals no more than the link's own page.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,9 +9,9 @@ use crate::cast::Amount;
 use crate::denial::{Denial, DenialCode};
 use crate::policy::{self, LinkParameters, Verdict};
 
-/// How a link stands.
+/// The public status of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct LinkStatus {
     /// What a stranger's claim would meet; `None` when sessions are to be had.
     pub refused: Option<DenialCode>,
     /// Roughly how many sessions there still are, where they are counted and strangers get any.
@@ -28,12 +28,12 @@ impl ControlPlane {
     ///
     /// # Errors
     /// `TooManyAttempts`, whatever the key, and faults.
-    pub async fn standing(
+    pub async fn link_status(
         &self,
         key: &str,
         asker: IpAddr,
         referrer: Option<&str>,
-    ) -> Result<Standing, FlowError> {
+    ) -> Result<LinkStatus, FlowError> {
         let now = self.clock.now();
         let asker = address::hash(asker, &self.keys);
         let most = self
@@ -50,7 +50,7 @@ impl ControlPlane {
             .await?;
         let Some(cast) = context.cast.clone() else {
             self.attempts.note(&asker, now);
-            return Ok(Standing {
+            return Ok(LinkStatus {
                 refused: Some(DenialCode::UnknownCast),
                 amount: None,
                 by_referrer: false,
@@ -62,7 +62,7 @@ impl ControlPlane {
         };
         let amount = (refused.is_none() && cast.settings.limit_total_sessions)
             .then(|| cast.counter.amount());
-        Ok(Standing {
+        Ok(LinkStatus {
             refused,
             amount,
             by_referrer: !cast.settings.referrers.is_empty(),
@@ -70,7 +70,7 @@ impl ControlPlane {
     }
 
     /// Writes a fault into the log, for doors that tell nobody more than that there is one.
-    pub fn note_fault(&self, stop: FlowError) -> Denial {
-        self.refuse_quietly(stop).denial()
+    pub fn note_fault(&self, error: FlowError) -> Denial {
+        self.refuse_quietly(error).denial()
     }
 }
