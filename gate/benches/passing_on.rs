@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use casting_core::ids::SessionId;
 use casting_core::keys::Keyring;
+use casting_core::session_origin::SessionOrigin;
 use casting_core::testing::NOON;
 use casting_core::ticket::{Role, SessionTicket};
 use casting_gate::credentials::Told;
@@ -117,6 +118,7 @@ async fn gate(app: u16) -> (Child, Way) {
         session,
         role: Role::Owner,
         watcher: None,
+        origin: Some(SessionOrigin::App),
         host: "127.0.0.1".into(),
         port,
         expires: NOON.plus_seconds(100 * 365 * 86_400),

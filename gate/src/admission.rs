@@ -1,15 +1,17 @@
-//! Owns whether the gate lets a request through: what the edge tells of it, and that no other site's page sent it. Must not know where the
-//! request goes then.
+//! Owns whether the gate lets a request through: what the edge tells of it, and that no other origin's page sent it, the session's own app
+//! included. Must not know where the request goes then.
 
 use axum::http::header::{HOST, ORIGIN, UPGRADE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
+use casting_core::session_origin::SessionOrigin;
 use casting_core::ticket::SessionTicket;
 use casting_core::time::Timestamp;
 
 use crate::credentials::Told;
+use crate::front::{ENTER_PATH, OWN_PATHS, VIEWER_PATH, is_own};
 
 /// Why a request goes no further. Visitors are told the same for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +45,14 @@ impl Admission {
         let told = Told::read(headers, &self.secret).ok_or(Refused::NotFromTheEdge)?;
         let ticket = SessionTicket::read_told(&told.visitor, &self.session, now)
             .map_err(|_| Refused::NoTicket)?;
-        let own_page = if is_websocket(headers) {
+        let expected = if is_websocket(headers) {
             origin_is_host(headers)
+        } else if ticket.origin == Some(SessionOrigin::Viewer) {
+            is_by_own_page(headers) || is_visit(request)
         } else {
-            own_page_or_navigation(request)
+            may_be_by_own_page(headers) || is_navigation(request)
         };
-        if own_page {
+        if expected {
             Ok((ticket, told))
         } else {
             Err(Refused::ForeignPage)
@@ -72,7 +76,7 @@ fn origin_is_host(headers: &HeaderMap) -> bool {
     let text = |name| {
         headers
             .get(name)
-            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+            .and_then(|value: &HeaderValue| value.to_str().ok())
     };
     let origin = text(ORIGIN).and_then(|origin| {
         origin
@@ -82,21 +86,40 @@ fn origin_is_host(headers: &HeaderMap) -> bool {
     matches!((origin, text(HOST)), (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host))
 }
 
-/// What browsers say about who sent a request; others say nothing, and have no cookies to abuse.
-fn own_page_or_navigation(request: &Parts) -> bool {
-    let said = |name| {
-        request
-            .headers
-            .get(name)
-            .map(|value: &axum::http::HeaderValue| value.as_bytes())
-    };
-    match said("sec-fetch-site") {
-        None | Some(b"same-origin" | b"none") => true,
-        Some(_) => {
-            said("sec-fetch-mode") == Some(b"navigate")
-                && matches!(request.method, Method::GET | Method::HEAD)
-        }
+fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    headers.get(name).map(HeaderValue::as_bytes)
+}
+
+/// Whether a page of this very origin sent this request, or no page at all: by what browsers say of it, and over plain http, where many say less,
+/// by its origin. Programs say nothing, and have no cookies to abuse.
+pub fn is_by_own_page(headers: &HeaderMap) -> bool {
+    match said(headers, "sec-fetch-site") {
+        Some(site) => matches!(site, b"same-origin" | b"none"),
+        None => !headers.contains_key(ORIGIN) || origin_is_host(headers),
     }
+}
+
+/// The same, also for a form of a page that names itself to nobody.
+fn may_be_by_own_page(headers: &HeaderMap) -> bool {
+    let unnamed =
+        said(headers, "sec-fetch-site").is_none() && said(headers, "origin") == Some(b"null");
+    unnamed || is_by_own_page(headers)
+}
+
+/// Whether this is a link that was followed to a page, from wherever.
+fn is_navigation(request: &Parts) -> bool {
+    said(&request.headers, "sec-fetch-mode") == Some(b"navigate")
+        && matches!(request.method, Method::GET | Method::HEAD)
+}
+
+/// Whether this is a link to the viewer's page that was followed in a window of its own: in a frame, and for what the page itself asks for, no
+/// other page may use the visitor's cookies.
+fn is_visit(request: &Parts) -> bool {
+    let path = request.uri.path();
+    let to_page = !is_own(path) || [VIEWER_PATH, OWN_PATHS, ENTER_PATH].contains(&path);
+    to_page
+        && is_navigation(request)
+        && said(&request.headers, "sec-fetch-dest").is_none_or(|dest| dest == b"document")
 }
 
 #[cfg(test)]
@@ -122,6 +145,7 @@ mod tests {
             session: session(ticket),
             role: Role::Owner,
             watcher: None,
+            origin: Some(SessionOrigin::Viewer),
             host: "192.0.2.7".into(),
             port: 1,
             expires: NOW.plus_seconds(1),

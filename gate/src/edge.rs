@@ -1,5 +1,6 @@
-//! Owns the edge: exchanges a visitor's entry ticket for a session ticket, which lives in a cookie of the session's own origin, and passes every
-//! request on to the gate that the ticket names. Must not keep state, and must not believe anything but tickets.
+//! Owns the edge: exchanges a visitor's entry ticket for a session ticket, which lives in a cookie of one of the session's origins, passes every
+//! request on to the gate that the ticket names, and leads the viewer's frame on to the app's origin. Must not keep state, and must not believe
+//! anything but tickets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::header::{FORWARDED, HOST, STRICT_TRANSPORT_SECURITY};
+use axum::http::header::{FORWARDED, STRICT_TRANSPORT_SECURITY};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use casting_core::ids::{Entropy, Nonce, random_bytes};
 use casting_core::keys::{SessionKey, SessionKeys, SessionSecret};
-use casting_core::ticket::{EntryTicket, Role, SessionTicket, TicketError};
+use casting_core::session_origin::{self, SessionOrigin};
+use casting_core::ticket::{ENTRY_SECONDS, EntryTicket, Role, SessionTicket, TicketError};
 use casting_core::time::Clock;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -23,7 +26,8 @@ use url::Url;
 
 use crate::credentials::Told;
 use crate::front::{
-    ENTER_PATH, FORWARDED_PREFIX, FORWARDED_PROTO, HEALTH_PATH, last_on_connection,
+    APP_PATH, ENTER_PATH, FORWARDED_HOST, FORWARDED_PREFIX, FORWARDED_PROTO, HEALTH_PATH,
+    last_on_connection, let_the_viewer_frame,
 };
 use crate::hop::{self, Asked};
 use crate::pages::Notice;
@@ -31,12 +35,11 @@ use crate::places::Places;
 use crate::proxy::{Lost, Passed, Proxy, Target};
 use crate::session_host::{Found, SessionHost};
 use crate::settings::EdgeServer;
-use crate::{bodies, credentials, limits, pages, path_mode, server};
+use crate::{admission, bodies, credentials, limits, pages, path_mode, server};
 
 /// How long one end of a WebSocket may live on when the other is gone.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
-const FORWARDED_HOST: &str = "x-forwarded-host";
 /// For a year, the host alone.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -55,6 +58,8 @@ pub struct EdgeSettings {
     pub secure_cookies: bool,
     /// Tells when tickets expire.
     pub clock: Arc<dyn Clock>,
+    /// Tells the addresses apart that lead on to the app's origin.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 struct Edge {
@@ -107,10 +112,30 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Entry {
     ticket: String,
     /// An address to be opened, for the gate.
     go: Option<String>,
+    /// What of the app is shown first, for the gate.
+    to: Option<String>,
+}
+
+impl Entry {
+    /// What the gate is told of where this leads, as a query. It is base64url and dots; what is not goes no further.
+    fn leads(self, origin: SessionOrigin) -> String {
+        let (name, value) = match origin {
+            SessionOrigin::App => ("to", self.to),
+            SessionOrigin::Shared | SessionOrigin::Viewer => ("go", self.go),
+        };
+        let is_plain = |text: &String| {
+            text.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        value
+            .filter(is_plain)
+            .map_or_else(String::new, |value| format!("{name}={value}"))
+    }
 }
 
 /// A request that may go on: to which gate, and what that is told.
@@ -149,8 +174,6 @@ impl Edge {
             found,
         } = onward;
         let asked = parts.headers.clone();
-        let page = self.settings.session_page(&found);
-        let page = page.as_deref();
         let visitor = parts.extensions.remove::<OnUpgrade>();
         let request = Request::from_parts(parts, body);
         match self.proxy.to(gate).pass_on(request, wanted).await {
@@ -167,11 +190,16 @@ impl Edge {
                 }
                 reply
             }
-            Err(Lost::Unreachable) => pages::ENDED.reply_with(&asked, page),
-            Err(Lost::Unanswered) => pages::NOT_ANSWERING.reply_with(&asked, page),
-            Err(Lost::BrokeOff | Lost::Late) => pages::LOST.reply(&asked),
-            Err(Lost::Unreadable) => pages::UNREADABLE.reply(&asked),
-            Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&asked),
+            Err(why) => {
+                let notice = match why {
+                    Lost::Unreachable => pages::ENDED,
+                    Lost::Unanswered => pages::NOT_ANSWERING,
+                    Lost::BrokeOff | Lost::Late => pages::LOST,
+                    Lost::Unreadable => pages::UNREADABLE,
+                    Lost::TooLarge => pages::TOO_LARGE,
+                };
+                self.settings.say(&notice, &asked, &found)
+            }
         }
     }
 }
@@ -185,11 +213,12 @@ impl EdgeSettings {
         self.decide(request.into_parts().0, true)
     }
 
-    /// The ticket and its key, if it is ours, still good, and for the session that the address names.
+    /// The ticket and its key, if it is ours, still good, and for the session and the origin that the address names.
     fn open(&self, text: &str, found: &Found) -> Option<(SessionTicket, &SessionKey)> {
         let keys = &self.keys;
         let (ticket, key) = SessionTicket::open(text, keys, self.clock.now()).ok()?;
-        (ticket.session == found.session).then_some((ticket, key))
+        let here = ticket.session == found.session && found.origin.takes(ticket.origin);
+        here.then_some((ticket, key))
     }
 
     fn admit(&self, ticket: &SessionTicket, key: &SessionKey, told: Told) -> Option<Admitted> {
@@ -202,14 +231,15 @@ impl EdgeSettings {
 
     /// Exchanges an entry ticket for a session ticket, which the gate gives to whoever comes first.
     fn enter(&self, parts: &mut Parts, found: &Found) -> Result<Admitted, Notice> {
-        let Query(Entry { ticket: text, go }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
+        let Query(asked) = Query::<Entry>::try_from_uri(&parts.uri).unwrap_or_default();
         let now = self.clock.now();
-        let (entry, key) = EntryTicket::open(&text, &self.keys, now).map_err(|why| match why {
+        let opened = EntryTicket::open(&asked.ticket, &self.keys, now);
+        let (entry, key) = opened.map_err(|why| match why {
             TicketError::Expired => pages::USED,
             TicketError::Invalid => pages::NOT_YOURS,
         })?;
         let ticket = &entry.ticket;
-        if ticket.session != found.session {
+        if ticket.session != found.session || !found.origin.takes(ticket.origin) {
             return Err(pages::NOT_YOURS);
         }
         let kept = ticket.sign(key);
@@ -230,26 +260,68 @@ impl EdgeSettings {
                 credentials::ticket_cookie(&kept, &found.prefix, secure, max_age)
             },
         };
-        // A signed text is base64url and dots; what is not goes no further.
-        let go = go.filter(|go| {
-            go.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        });
-        let go = go.map_or_else(String::new, |go| format!("?go={go}"));
+        let mut leads = asked.leads(found.origin);
+        if !leads.is_empty() {
+            leads.insert(0, '?');
+        }
         let mut uri = parts.uri.clone().into_parts();
-        uri.path_and_query = format!("{ENTER_PATH}{go}").parse().ok();
+        uri.path_and_query = format!("{ENTER_PATH}{leads}").parse().ok();
         parts.uri = Uri::from_parts(uri).map_err(|_| pages::UNREADABLE)?;
         self.admit(ticket, key, told).ok_or(pages::ENDED)
     }
 
-    /// What the request's cookies open.
-    fn known(&self, parts: &Parts, found: &Found) -> Result<Admitted, Notice> {
+    /// The ticket among the request's cookies that opens this origin of the session, with its text and its key.
+    fn known<'a>(
+        &self,
+        parts: &'a Parts,
+        found: &Found,
+    ) -> Result<(&'a str, SessionTicket, &SessionKey), Notice> {
         let mut opened: Vec<_> = credentials::tickets(&parts.headers)
-            .filter_map(|text| Some((text, self.open(text, found)?)))
+            .filter_map(|text| {
+                let (ticket, key) = self.open(text, found)?;
+                Some((text, ticket, key))
+            })
             .collect();
         // The owner's before a watcher's.
-        opened.sort_by_key(|(_, (ticket, _))| ticket.role != Role::Owner);
-        let (text, (ticket, key)) = opened.into_iter().next().ok_or(pages::NOT_YOURS)?;
+        opened.sort_by_key(|(_, ticket, _)| ticket.role != Role::Owner);
+        opened.into_iter().next().ok_or(pages::NOT_YOURS)
+    }
+
+    /// Leads the viewer's frame on to the app's origin, with an address that lets it in there once.
+    fn lead_to_app(&self, parts: &Parts, found: &Found) -> Result<Response, Notice> {
+        let (_, ticket, key) = self.known(parts, found)?;
+        if !admission::is_by_own_page(&parts.headers) || ticket.origin.is_none() {
+            return Err(pages::NOT_YOURS);
+        }
+        let Query(asked) = Query::<Entry>::try_from_uri(&parts.uri).unwrap_or_default();
+        let host = session_origin::app_host(&found.authority, &found.session);
+        let host = host.ok_or(pages::UNREADABLE)?;
+        let entry = EntryTicket {
+            ticket: SessionTicket {
+                origin: Some(SessionOrigin::App),
+                ..ticket
+            },
+            nonce: Nonce::from_bytes(random_bytes(&*self.entropy)),
+            expires: self.clock.now().plus_seconds(ENTRY_SECONDS),
+        };
+        let entry = entry.sign(key);
+        let mut leads = asked.leads(SessionOrigin::App);
+        if !leads.is_empty() {
+            leads.insert(0, '&');
+        }
+        let scheme = self.scheme();
+        Ok(pages::led_to(&format!(
+            "{scheme}://{host}{ENTER_PATH}?ticket={entry}{leads}"
+        )))
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.secure_cookies { "https" } else { "http" }
+    }
+
+    /// What the gate is told of a request with a good cookie.
+    fn pass(&self, parts: &Parts, found: &Found) -> Result<Admitted, Notice> {
+        let (text, ticket, key) = self.known(parts, found)?;
         let told = Told {
             visitor: SessionTicket::told(text).to_owned(),
             ..Told::default()
@@ -272,19 +344,30 @@ impl EdgeSettings {
         };
         let mut parts = parts;
         parts.uri = uri;
-        let enters = parts.uri.path() == ENTER_PATH && parts.method == Method::GET;
+        let refuse = |notice: Notice, parts: &Parts| {
+            Box::new(last_on_connection(self.say(
+                &notice,
+                &parts.headers,
+                &found,
+            )))
+        };
+        let gets = parts.method == Method::GET;
+        if gets && found.origin == SessionOrigin::Viewer && parts.uri.path() == APP_PATH {
+            let led = self.lead_to_app(&parts, &found);
+            return Err(match led {
+                Ok(reply) => Box::new(reply),
+                Err(notice) => refuse(notice, &parts),
+            });
+        }
+        let enters = gets && parts.uri.path() == ENTER_PATH;
         let admitted = if enters {
             self.enter(&mut parts, &found)
         } else {
-            self.known(&parts, &found)
+            self.pass(&parts, &found)
         };
-        let admitted = admitted.map_err(|notice| {
-            let page = self.session_page(&found);
-            let reply = notice.reply_with(&parts.headers, page.as_deref());
-            Box::new(last_on_connection(reply))
-        })?;
-        let wanted = hop::judge(&parts, body_is_empty)
-            .map_err(|_| Box::new(last_on_connection(pages::UNREADABLE.reply(&parts.headers))))?;
+        let admitted = admitted.map_err(|notice| refuse(notice, &parts))?;
+        let wanted =
+            hop::judge(&parts, body_is_empty).map_err(|_| refuse(pages::UNREADABLE, &parts))?;
         // First, so that nothing that a visitor names in `Connection` takes off what the edge says.
         hop::strip(&mut parts.headers);
         credentials::forget_told(&mut parts.headers);
@@ -299,6 +382,17 @@ impl EdgeSettings {
         })
     }
 
+    /// Tells somebody at one of a session's origins why there is no app to show, with the way to the session's page.
+    fn say(&self, notice: &Notice, asked: &HeaderMap, found: &Found) -> Response {
+        let page = self.session_page(found);
+        let mut reply = notice.reply_with(asked, page.as_deref());
+        if let Some(viewer) = found.viewer() {
+            let viewer = format!("{}://{viewer}", self.scheme());
+            let_the_viewer_frame(reply.headers_mut(), Some(&viewer));
+        }
+        reply
+    }
+
     fn session_page(&self, found: &Found) -> Option<String> {
         let page = self
             .control_url
@@ -310,10 +404,6 @@ impl EdgeSettings {
 
     /// Sets what is said about the visitor. The edge is where visitors arrive: what they say about themselves is dropped.
     fn tell_who_asks(&self, parts: &mut Parts, found: &Found) {
-        let authority = parts
-            .uri
-            .authority()
-            .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
         let headers = &mut parts.headers;
         let said: Vec<HeaderName> = headers
             .keys()
@@ -326,11 +416,8 @@ impl EdgeSettings {
         {
             headers.remove(name);
         }
-        headers.insert(
-            FORWARDED_PROTO,
-            HeaderValue::from_static(if self.secure_cookies { "https" } else { "http" }),
-        );
-        if let Some(host) = headers.get(HOST).cloned().or(authority) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(self.scheme()));
+        if let Ok(host) = HeaderValue::from_str(&found.authority) {
             headers.insert(FORWARDED_HOST, host);
         }
         if let Ok(prefix) = HeaderValue::from_str(&found.prefix)

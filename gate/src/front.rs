@@ -1,4 +1,5 @@
-//! Owns what the gate answers: health, refusals, the viewer, and the app's replies. Must not know who started the app.
+//! Owns what the gate answers at each origin of the session: health, refusals, the viewer, and the app's replies. Must not know who started the
+//! app.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE,
+    AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, HOST, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE,
     X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
@@ -15,9 +16,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
+use casting_core::session_origin::{self, SessionOrigin};
 use casting_core::ticket::{AssignTicket, MAX_ASSIGN_BYTES, Role, SessionTicket};
 use casting_core::time::Clock;
 use casting_core::viewing::ViewOnly;
+use data_encoding::BASE64URL_NOPAD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -43,6 +46,8 @@ pub const OWN_PATHS: &str = "/.cast";
 pub const ENTER_PATH: &str = "/.cast/enter";
 /// The viewer's page: where visitors are led when they enter.
 pub const VIEWER_PATH: &str = "/.cast/";
+/// On the viewer's origin, where its frame begins: the edge leads it on to the app's origin.
+pub const APP_PATH: &str = "/.cast/app";
 /// Where a session that was started ahead hears whose it is.
 pub const ASSIGN_PATH: &str = "/.cast/assign";
 /// Where a gate is made to read its orders again, because the control plane has new ones.
@@ -52,6 +57,8 @@ pub const HEALTH_PATH: &str = "/.cast/health";
 
 /// Which scheme the visitor used, for the app.
 pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// The host that the visitor asked for, for the app.
+pub const FORWARDED_HOST: &str = "x-forwarded-host";
 /// The path that the visitor finds the session under, without a slash at its end; not there on a host of its own.
 pub(crate) const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
 /// Who asks, for the app: `owner`, `controller` or `viewer`.
@@ -82,7 +89,7 @@ pub struct Front {
 }
 
 /// Whether `path` is the gate's or the edge's own.
-fn is_own(path: &str) -> bool {
+pub(crate) fn is_own(path: &str) -> bool {
     path.strip_prefix(OWN_PATHS)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -104,7 +111,12 @@ async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
             return last_on_connection(pages::NOT_YOURS.reply(&parts.headers));
         }
     };
-    front.let_in(parts, body, ticket, &told).await
+    let viewer = front.viewer_of(&parts.headers, &ticket);
+    let mut reply = front.let_in(parts, body, ticket, &told).await;
+    if viewer.is_some() {
+        let_the_viewer_frame(reply.headers_mut(), viewer.as_deref());
+    }
+    reply
 }
 
 /// A reply after which the connection is closed.
@@ -147,7 +159,11 @@ impl Front {
         let Ok(asked) = hop::judge(&parts, bodies::is_empty(&body)) else {
             return last_on_connection(pages::UNREADABLE.reply(&parts.headers));
         };
-        if parts.method == Method::POST && ticket.role == Role::Owner {
+        let origin = ticket.origin.unwrap_or(SessionOrigin::Shared);
+        if parts.method == Method::POST
+            && ticket.role == Role::Owner
+            && origin != SessionOrigin::App
+        {
             match parts.uri.path() {
                 ASSIGN_PATH => return self.assign(&parts, body).await,
                 REFRESH_PATH => {
@@ -166,6 +182,11 @@ impl Front {
         if parts.uri.path() == ENTER_PATH {
             return self.enter(&parts, &ticket, told);
         }
+        match (origin, is_own(parts.uri.path())) {
+            (SessionOrigin::Viewer, false) => return to_viewer(&parts, asked),
+            (SessionOrigin::App, true) => return pages::NOTHING_HERE.reply(&parts.headers),
+            _ => {}
+        }
         let what = match asked {
             Asked::Socket => Holding::Socket,
             Asked::Reply => Holding::Reply,
@@ -179,7 +200,7 @@ impl Front {
             return pages::TOO_MANY_WATCH.reply(&parts.headers);
         };
         if is_own(parts.uri.path()) {
-            return viewer::answer(self, &parts, body, &part).await;
+            return viewer::answer(self, &parts, body, &part, &ticket).await;
         }
         if ticket.role != Role::Owner && self.room.is_over() {
             return pages::ENDED.reply(&parts.headers);
@@ -233,7 +254,27 @@ impl Front {
         }
     }
 
-    /// Leads somebody on to the viewer, with the cookie that the edge has made for them, once.
+    /// The origin of the viewer that frames what is answered, where that is another.
+    fn viewer_of(&self, headers: &HeaderMap, ticket: &SessionTicket) -> Option<String> {
+        if ticket.origin != Some(SessionOrigin::App) {
+            return None;
+        }
+        let (scheme, host) = asked_for(headers)?;
+        let host = session_origin::viewer_host(host, &self.session)?;
+        Some(format!("{scheme}://{host}"))
+    }
+
+    /// The origin of the app beside the viewer that this was asked of, where it has one.
+    pub(crate) fn app_of(&self, headers: &HeaderMap, ticket: &SessionTicket) -> Option<String> {
+        if ticket.origin != Some(SessionOrigin::Viewer) {
+            return None;
+        }
+        let (scheme, host) = asked_for(headers)?;
+        let host = session_origin::app_host(host, &self.session)?;
+        Some(format!("{scheme}://{host}"))
+    }
+
+    /// Leads somebody on to the viewer, or to the app that it frames, with the cookie that the edge has made for them, once.
     fn enter(&self, parts: &Parts, ticket: &SessionTicket, told: &Told) -> Response {
         if !self.entries.use_up(&told.entry, self.clock.now()) {
             let page = self.room.orders().session_page;
@@ -243,9 +284,14 @@ impl Front {
         // The edge says both, or nothing.
         let prefix = parts.headers.get(FORWARDED_PREFIX);
         let prefix = prefix.and_then(|prefix| prefix.to_str().ok());
-        let go = parts.uri.query().map(|query| format!("?{query}"));
-        let [prefix, go] = [prefix, go.as_deref()].map(Option::unwrap_or_default);
-        let mut reply = pages::led_to(&format!("{prefix}{VIEWER_PATH}{go}"));
+        let query = parts.uri.query().unwrap_or_default();
+        let to = if ticket.origin == Some(SessionOrigin::App) {
+            first_of_app(query).unwrap_or_else(|| "/".to_owned())
+        } else {
+            let go = if query.is_empty() { "" } else { "?" };
+            format!("{}{VIEWER_PATH}{go}{query}", prefix.unwrap_or_default())
+        };
+        let mut reply = pages::led_to(&to);
         if let Ok(cookie) = HeaderValue::from_str(&told.cookie)
             && !cookie.is_empty()
         {
@@ -296,12 +342,8 @@ impl Front {
         // First, so that nothing that a visitor names in `Connection` takes off what the gate says.
         hop::strip(headers);
         if !headers.contains_key(FORWARDED_PROTO) {
-            let scheme = if credentials::came_over_https(headers) {
-                "https"
-            } else {
-                "http"
-            };
-            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+            let scheme = HeaderValue::from_static(scheme_of(headers));
+            headers.insert(FORWARDED_PROTO, scheme);
         }
         credentials::strip(headers);
         headers.insert(ROLE, HeaderValue::from_static(part.as_str()));
@@ -328,10 +370,48 @@ impl Front {
     }
 }
 
-/// Makes an app's reply one of this origin's.
+/// What is asked of the viewer's origin outside its own paths: people are led to the viewer, there is nothing else.
+fn to_viewer(parts: &Parts, asked: Asked) -> Response {
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if reads && asked == Asked::Reply {
+        pages::led_to(VIEWER_PATH)
+    } else {
+        pages::NOTHING_HERE.reply(&parts.headers)
+    }
+}
+
+/// By which scheme and at which host a visitor asked: as the edge tells it, or as it is to be seen.
+fn asked_for(headers: &HeaderMap) -> Option<(&str, &str)> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let scheme = text(FORWARDED_PROTO).unwrap_or_else(|| scheme_of(headers));
+    Some((
+        scheme,
+        text(FORWARDED_HOST).or_else(|| text(HOST.as_str()))?,
+    ))
+}
+
+fn scheme_of(headers: &HeaderMap) -> &'static str {
+    if credentials::came_over_https(headers) {
+        "https"
+    } else {
+        "http"
+    }
+}
+
+/// The path on the app's origin that its frame begins with: `to`, in base64url.
+fn first_of_app(query: &str) -> Option<String> {
+    let to = query.strip_prefix("to=")?;
+    let path = String::from_utf8(BASE64URL_NOPAD.decode(to.as_bytes()).ok()?).ok()?;
+    let plain = path
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (plain && path.starts_with('/') && !path.starts_with("//")).then_some(path)
+}
+
+/// Makes an app's reply one of its origin's.
 fn adjust(reply: &mut Response) {
     credentials::tame_app_cookies(reply.headers_mut(), "");
-    let_the_viewer_frame(reply.headers_mut());
+    let_the_viewer_frame(reply.headers_mut(), None);
 }
 
 /// An old form of RFB in WebSockets is base64 in texts, which is not read; no client of today needs
@@ -353,9 +433,10 @@ fn only_binary(headers: &mut HeaderMap) {
     }
 }
 
-/// Apps that will not be framed by anybody are framed by the viewer, which is on their own origin, and by nobody else.
-fn let_the_viewer_frame(headers: &mut HeaderMap) {
-    let mut framed = headers.remove(X_FRAME_OPTIONS).is_some();
+/// An app is framed by the viewer and by its own pages, and by nobody else. Where all of these are one origin, only an app is held to it that will
+/// not be framed by anybody. Applied again, the last word holds.
+pub(crate) fn let_the_viewer_frame(headers: &mut HeaderMap, viewer: Option<&str>) {
+    let mut framed = headers.remove(X_FRAME_OPTIONS).is_some() || viewer.is_some();
     let policies: Vec<HeaderValue> = headers
         .get_all(CONTENT_SECURITY_POLICY)
         .iter()
@@ -394,10 +475,10 @@ fn let_the_viewer_frame(headers: &mut HeaderMap) {
         }
     }
     if framed {
-        headers.append(
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("frame-ancestors 'self'"),
-        );
+        let viewer = viewer.map_or_else(String::new, |viewer| format!(" {viewer}"));
+        let policy = HeaderValue::from_str(&format!("frame-ancestors 'self'{viewer}"))
+            .unwrap_or(HeaderValue::from_static("frame-ancestors 'self'"));
+        headers.append(CONTENT_SECURITY_POLICY, policy);
     }
 }
 
@@ -445,7 +526,7 @@ mod tests {
             for (name, value) in sent {
                 headers.append(name, HeaderValue::from_static(value));
             }
-            let_the_viewer_frame(&mut headers);
+            let_the_viewer_frame(&mut headers, None);
             let left: Vec<_> = headers
                 .get_all(CONTENT_SECURITY_POLICY)
                 .iter()

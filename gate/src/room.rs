@@ -570,6 +570,7 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use casting_core::ids::SessionId;
+    use casting_core::session_origin::SessionOrigin;
     use casting_core::ticket::Watcher;
 
     use super::*;
@@ -587,6 +588,7 @@ mod tests {
                 name: id.to_uppercase(),
                 round,
             }),
+            origin: Some(SessionOrigin::Viewer),
             host: "127.0.0.1".into(),
             port: 1,
             expires: Timestamp::from_millis(1),

@@ -3,13 +3,15 @@
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Uri};
 use casting_core::ids::SessionId;
+use casting_core::session_origin::{self, SessionOrigin};
 
 /// How a session's address is formed.
 ///
 /// A path mode must not share its host with the control plane when sessions run apps that are not trusted: they would be one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionHost {
-    /// `{session}.cast.example.com`: what stands before and after the session.
+    /// `{session}.cast.example.com`: what stands before and after the session. The session's app has a host of its own beside it: see
+    /// [`session_origin::app_host`].
     Name {
         /// Usually empty.
         before: String,
@@ -28,11 +30,25 @@ pub enum SessionHost {
 pub struct Found {
     /// The session named by host or path.
     pub session: SessionId,
+    /// Which of its origins.
+    pub origin: SessionOrigin,
+    /// The host that was asked for, with its port.
+    pub authority: String,
     /// What the edge takes off the path: `/s/{session}` in path mode, empty otherwise.
     pub prefix: String,
 }
 
 const PATH: &str = "/s/";
+
+impl Found {
+    /// The host and port of the viewer that frames what is shown here, where that is another origin.
+    pub fn viewer(&self) -> Option<String> {
+        let is_app = self.origin == SessionOrigin::App;
+        is_app
+            .then(|| session_origin::viewer_host(&self.authority, &self.session))
+            .flatten()
+    }
+}
 
 impl SessionHost {
     /// Reads a template: `{session}.cast.example.com`, `cast.example.com/s/{session}` or `/s/{session}`. A scheme and a port may be there,
@@ -70,15 +86,15 @@ impl SessionHost {
 
     /// The session that a request asks for; `None` when its host and path name none.
     pub fn find(&self, uri: &Uri, headers: &HeaderMap) -> Option<Found> {
-        let host = host_of(uri, headers)?;
+        let authority = authority_of(uri, headers)?.to_owned();
+        let host = host_of(&authority)?;
         match self {
             Self::Name { before, after } => {
-                let session = SessionId::parse(
-                    host.strip_prefix(before.as_str())?
-                        .strip_suffix(after.as_str())?,
-                )?;
+                let (session, origin) = session_origin::of_host(&host, before, after)?;
                 Some(Found {
                     session,
+                    origin,
+                    authority,
                     prefix: String::new(),
                 })
             }
@@ -89,25 +105,31 @@ impl SessionHost {
                 Some(Found {
                     prefix: format!("{PATH}{session}"),
                     session,
+                    origin: SessionOrigin::Shared,
+                    authority,
                 })
             }
         }
     }
 }
 
-/// The host that a request is for, in lower case and without its port. `None` when it names none, several, or none that can be a host.
-fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+/// The host that a request is for, with its port. `None` when it names none, or several.
+fn authority_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let mut named = headers.get_all(HOST).iter();
     let header = named.next().map(|value| value.to_str()).transpose().ok()?;
     if named.next().is_some() {
         return None;
     }
     // HTTP/2 and absolute request lines carry the host in the URI; when both are there, they must agree.
-    let authority = match (header, uri.authority().map(|authority| authority.as_str())) {
-        (Some(header), Some(authority)) if header != authority => return None,
-        (Some(text), _) | (None, Some(text)) => text,
-        (None, None) => return None,
-    };
+    match (header, uri.authority().map(|authority| authority.as_str())) {
+        (Some(header), Some(authority)) if header != authority => None,
+        (Some(text), _) | (None, Some(text)) => Some(text),
+        (None, None) => None,
+    }
+}
+
+/// The host of an authority, in lower case and without its port. `None` when it is none that can be a host.
+fn host_of(authority: &str) -> Option<String> {
     let host = host_name(authority)?;
     let plain = host
         .bytes()

@@ -1,11 +1,12 @@
-//! Owns the settings of the gate and of the edge, and the machine's clock: the one place that asks the environment. Must not know what they are for.
+//! Owns the settings of the gate and of the edge, and the machine's clock and randomness: the one place that asks the environment. Must not know what they
+//! are for.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use casting_core::ids::SessionId;
+use casting_core::ids::{Entropy, SessionId};
 use casting_core::image::GATE_PORT;
 use casting_core::keys::{SessionKeys, SessionSecret};
 use casting_core::permission::Permission;
@@ -200,6 +201,7 @@ impl EdgeServer {
                 )?,
                 secure_cookies,
                 clock: Arc::new(MachineClock),
+                entropy: Arc::new(MachineEntropy::new()),
             },
         })
     }
@@ -302,6 +304,27 @@ impl Clock for MachineClock {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+struct MachineEntropy(ring::rand::SystemRandom);
+
+impl MachineEntropy {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the edge's real randomness is made here and handed on as an `Entropy`"
+    )]
+    fn new() -> Self {
+        Self(ring::rand::SystemRandom::new())
+    }
+}
+
+impl Entropy for MachineEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        if ring::rand::SecureRandom::fill(&self.0, buffer).is_err() {
+            tracing::error!("The system gives no random bytes; stopping");
+            std::process::abort();
+        }
     }
 }
 

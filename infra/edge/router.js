@@ -1,10 +1,10 @@
-// The edge in AWS: a CloudFront Function (viewer request, runtime 2.0). Exchanges a visitor's entry ticket for a session ticket, which lives in a
-// cookie for the session alone, and points every request at the gate that the ticket names, with a proof that only an edge can make. Keeps no state
-// and believes nothing but tickets: the same rules as gate/src/edge.rs and gate/src/places.rs, held together by tests/plans/edge_function.rs. That
-// runtime knows less than browsers do: no destructuring, no for-of, no shorthand properties here.
+// The edge in AWS: a CloudFront Function (viewer request, runtime 2.0; 10 KB at most). Exchanges a visitor's entry ticket for a session ticket, which
+// lives in a cookie of one of the session's origins, points every request at the gate that the ticket names, with a proof that only an edge can make,
+// and leads the viewer's frame on to the app's origin. Keeps no state: the same rules as gate/src/edge.rs, held together by
+// tests/plans/edge_function.rs. That runtime knows no destructuring, no for-of, no shorthand properties.
 //
-// Its key-value store holds: `keys` (the edge's key, and after a comma the one before), `session-host` (such as {session}.cast.example.com, or
-// /s/{session} where sessions are paths of one host; return.js then mends the replies), `gate-host` (what a gate's address is called in DNS, such as ec2-{address}.eu-central-1.compute.amazonaws.com), `control-url`.
+// Its key-value store holds `keys` (the edge's key, and after a comma the one before), `session-host` ({session}.cast.example.com, or /s/{session} for
+// paths of one host; return.js then mends the replies), `gate-host` (gates in DNS: ec2-{address}.eu-central-1.compute.amazonaws.com), `control-url`.
 import cf from 'cloudfront';
 import crypto from 'crypto';
 
@@ -13,8 +13,15 @@ const MAX_TICKET = 8192;
 const GATE_PORT = 18080;
 const SESSION = /^s[a-z2-7]{26}$/;
 const ADDRESS = /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/;
+const APP_PATH = '/.cast/app';
 const PATHS = '/s/{session}';
-const HTTPS_ONLY = 'max-age=31536000';
+const ENTRY_MS = 30000;
+// On all replies of its own.
+const OURS = {
+  'strict-transport-security': { value: 'max-age=31536000' },
+  'cache-control': { value: 'no-store' },
+  'referrer-policy': { value: 'no-referrer' },
+};
 
 const hmac = (key, text) => crypto.createHmac('sha256', key).update(text).digest('base64url');
 const signed = (key, purpose, text) => hmac(hmac(key, purpose), text);
@@ -38,14 +45,17 @@ function open(text, keys, purpose) {
   return null;
 }
 
-// What the request's cookies open, the owner's before a watcher's. A page may have planted a cookie beside ours, so the first need not be the right one.
-function opened(request, keys, session, now) {
+// Whether a ticket is good here. One of the release before names no origin.
+const takes = (at, says) => says.s === at.session && (says.g ? says.g === at.origin : at.origin !== 'app');
+
+// What the request's cookies open, the owner's before a watcher's. A page may have planted cookies beside ours.
+function opened(request, keys, at, now) {
   let found = null;
   COOKIES.forEach((name) => {
     const cookie = request.cookies[name], texts = cookie ? cookie.multiValue || [cookie] : [];
     texts.forEach((one) => {
       const ticket = found && found.says.o === 'owner' ? null : open(one.value, keys, 'session ticket');
-      const good = ticket && ticket.says.s === session && now < ticket.says.e;
+      const good = ticket && takes(at, ticket.says) && now < ticket.says.e;
       if (good && (!found || ticket.says.o === 'owner')) found = ticket;
     });
   });
@@ -59,67 +69,77 @@ function isPlace(host, port) {
   return port === GATE_PORT && !bad && parts.every((part) => part < 256);
 }
 
-// The session that this request is for, or an empty text.
-function sessionOf(host, uri, template) {
+// The session that this request is for, and which of its origins; the app's host is app-{session} beside its viewer's.
+function find(host, uri, template) {
   if (template === PATHS) {
     const part = uri.startsWith('/s/') ? uri.split('/')[2] : '';
-    return SESSION.test(part) ? part : '';
+    return SESSION.test(part) ? { session: part, origin: 'shared' } : null;
   }
   const parts = template.toLowerCase().split('{session}'), before = parts[0], after = parts[1];
-  const fits = host.startsWith(before) && host.endsWith(after) && host.length > before.length + after.length;
-  const name = fits ? host.slice(before.length, host.length - after.length) : '';
-  return SESSION.test(name) ? name : '';
+  const fits = host.startsWith(before) && host.endsWith(after), name = fits ? host.slice(before.length, -after.length) : '';
+  const app = name.startsWith('app-');
+  const session = app ? name.slice(4) : name;
+  return SESSION.test(session) ? { session: session, origin: app ? 'app' : 'viewer' } : null;
 }
 
-function notice(status, description, detail, page) {
+function notice(status, description, detail, page, framer) {
   const link = page ? '<p><a href="' + page + '" target="_top">How your session stands</a></p>' : '';
   return {
     statusCode: status,
     statusDescription: description,
-    headers: {
-      'strict-transport-security': { value: HTTPS_ONLY },
+    headers: Object.assign({
       'content-type': { value: 'text/html; charset=utf-8' },
-      'cache-control': { value: 'no-store' },
-      'referrer-policy': { value: 'no-referrer' },
-      'content-security-policy': { value: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'" },
-    },
+      'content-security-policy': { value: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'" + (framer || '') },
+    }, OURS),
     body: '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>' + description + '</title>'
       + '<style>:root{color-scheme:light dark}body{font:1.0625rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}</style>'
       + '<main><h1>' + description + '</h1><p>' + detail + '</p>' + link + '</main></html>',
   };
 }
 
+function leadTo(location) {
+  return { statusCode: 303, statusDescription: 'See Other', headers: Object.assign({ location: { value: location } }, OURS), cookies: {} };
+}
+
 async function handler(event) {
   const request = event.request, store = cf.kvs(), headers = request.headers;
   const host = ((headers.host && headers.host.value) || '').toLowerCase().split(':')[0];
-  const template = await store.get('session-host'), session = sessionOf(host, request.uri, template);
-  if (!session) {
-    return notice(404, 'There is nothing at this address', 'Check the link, or open it again.');
-  }
-  const prefix = template === PATHS ? '/s/' + session : '', uri = request.uri.slice(prefix.length);
-  if (!uri) {
-    const moved = { location: { value: prefix + '/' }, 'cache-control': { value: 'no-store' }, 'referrer-policy': { value: 'no-referrer' } };
-    moved['strict-transport-security'] = { value: HTTPS_ONLY };
-    return { statusCode: 303, statusDescription: 'See Other', headers: moved, cookies: {} };
-  }
+  const template = await store.get('session-host'), at = find(host, request.uri, template);
+  if (!at) return notice(404, 'There is nothing at this address', 'Check the link, or open it again.');
+  const session = at.session, prefix = at.origin === 'shared' ? '/s/' + session : '', uri = request.uri.slice(prefix.length);
+  if (!uri) return leadTo(prefix + '/');
   const keys = (await store.get('keys')).split(','), now = Date.now();
-  const refuse = async (status, title, detail) => notice(status, title, detail, await store.get('control-url') + '/session/' + session);
+  const framer = at.origin === 'app' ? ' https://' + host.replace('app-' + session, session) : '';
+  const refuse = async (status, title, detail) => notice(status, title, detail, await store.get('control-url') + '/session/' + session, framer);
   const stranger = () => refuse(403, 'This session is not open to you',
     'It belongs to somebody else, or it has ended. Open the link again to get a session of your own.');
-  const known = opened(request, keys, session, now);
+  const known = opened(request, keys, at, now);
+  const query = request.querystring, once = (name) => (query[name] && !query[name].multiValue ? query[name].value : '');
+  // A signed text is base64url and dots; what is not goes no further.
+  const leads = at.origin === 'app' || uri === APP_PATH ? 'to' : 'go', lead = /^[\w.-]+$/.test(once(leads)) ? once(leads) : '';
   let brought = known, entry = '', cookie = '';
 
+  if (uri === APP_PATH && at.origin === 'viewer' && request.method === 'GET') {
+    // Only for the viewer's own page.
+    const site = headers['sec-fetch-site'], from = headers.origin;
+    const own = site ? ['same-origin', 'none'].includes(site.value) : !from || from.value === 'https://' + host;
+    if (!known || !known.says.g || !own) return stranger();
+    const nonce = crypto.createHash('sha256').update(event.context.requestId).digest('base64url').slice(0, 22);
+    known.says.g = 'app';
+    const says = JSON.stringify({ t: known.says, n: nonce, e: now + ENTRY_MS }), text = 'v1.' + Buffer.from(says).toString('base64url');
+    return leadTo('https://' + host.replace(session, 'app-' + session) + '/.cast/enter?ticket=' + text + '.' + signed(known.key, 'entry ticket', text)
+      + (lead ? '&to=' + lead : ''));
+  }
   if (uri === '/.cast/enter' && request.method === 'GET') {
-    const query = request.querystring, once = (name) => (query[name] && !query[name].multiValue ? query[name].value : '');
-    const twice = (query.ticket && query.ticket.multiValue) || (query.go && query.go.multiValue);
+    const twice = ['ticket', 'go', 'to'].some((name) => query[name] && query[name].multiValue);
     const entered = open(twice ? '' : once('ticket'), keys, 'entry ticket');
     if (!entered) return stranger();
-    const ticket = entered.says.t, go = once('go');
+    const ticket = entered.says.t;
     if (now >= entered.says.e || now >= ticket.e) {
       return refuse(410, 'This address has been used',
         "It lets you in once, within half a minute. Open the session's own page, or the link that led you here, to enter again.");
     }
-    if (ticket.s !== session) return stranger();
+    if (!takes(at, ticket)) return stranger();
     const told = Buffer.from(JSON.stringify(ticket)).toString('base64url'), text = 'v1.' + told;
     entry = entered.says.n + '.' + entered.says.e;
     // Whoever owns the session and opens its share link stays its owner.
@@ -128,16 +148,15 @@ async function handler(event) {
         + '; Path=' + prefix + '/; Max-Age=' + Math.floor((ticket.e - now) / 1000) + '; HttpOnly; SameSite=Lax; Secure';
     }
     brought = { says: ticket, told: told, key: entered.key };
-    // A signed text is base64url and dots; what is not goes no further.
-    request.querystring = /^[A-Za-z0-9_.-]+$/.test(go) ? { go: { value: go } } : {};
+    request.querystring = {};
+    if (lead) request.querystring[leads] = { value: lead };
   }
 
   if (!brought) return stranger();
-  // No gate is there, or none any more.
   if (!isPlace(brought.says.h, brought.says.p)) return refuse(410, 'This session has ended', 'Open the link again to get a new one.');
-  // The edge is where visitors arrive: what they say about themselves, or in its name, is dropped.
+  // What visitors say about themselves, or in the edge's name, is dropped.
   Object.keys(headers).forEach((name) => {
-    if (name.startsWith('x-forwarded-') || name.startsWith('x-cast-') || name === 'forwarded' || name === 'x-real-ip') delete headers[name];
+    if (/^(x-forwarded-|x-cast-|forwarded$|x-real-ip$)/.test(name)) delete headers[name];
   });
   request.uri = uri;
   if (prefix) headers['x-forwarded-prefix'] = { value: prefix };

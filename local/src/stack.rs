@@ -319,6 +319,7 @@ impl Stack {
             control_url: Some(url::Url::parse(&urls.url).context("The public URL is none.")?),
             secure_cookies: urls.url.starts_with("https:"),
             clock: settings.clock.clone(),
+            entropy: settings.entropy.clone(),
         });
         let login = settings.login.clone().or_else(|| {
             has_demo_users.then(|| {

@@ -13,6 +13,7 @@ use casting_core::session::State;
 use casting_core::staging::StagingConfig;
 use casting_identity::web_client;
 use casting_local::stack::{Freedom, Stack, TaskKind};
+use casting_tests::inside::Inside;
 use casting_tests::{binaries, instance};
 use futures_util::future::join_all;
 use reqwest::Client;
@@ -172,20 +173,9 @@ async fn visit(stack: &Stack) -> f64 {
         .to_str()
         .expect("text")
         .to_owned();
-    let (host, path) = to
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .expect("a URL");
     let here = format!("http://{}", stack.address);
-    let let_in = ask(&http, &format!("{here}/{path}"), "", Some(host)).await;
-    let ticket = let_in.headers()["set-cookie"]
-        .to_str()
-        .expect("text")
-        .split(';')
-        .next()
-        .expect("a cookie")
-        .to_owned();
-    let app = ask(&http, &format!("{here}/"), &ticket, Some(host)).await;
+    let inside = Inside::enter(&http, &here, &to).await;
+    let app = inside.get(&http, &here, "/").await;
     assert_eq!(app.status(), 200, "the app answers");
     clicked.elapsed().as_secs_f64() * 1000.0
 }

@@ -17,6 +17,7 @@ mod every_page;
 mod files;
 mod happy_path;
 mod inner;
+mod origins;
 mod page_audit;
 mod pages;
 mod resume;

@@ -143,15 +143,10 @@ async fn viewers_only_watch_until_given_control() {
 
     // What the page leaves out is not what protects the session: the same screen without the page, with keys switched on.
     let watching = viewer.current_url().await.expect("an address");
-    viewer
-        .goto(
-            watching
-                .join("/?resize=remote")
-                .expect("an address")
-                .as_str(),
-        )
-        .await
-        .expect("opens");
+    let app = watching.as_str().replacen("://", "://app.", 1);
+    let app = url::Url::parse(&app).and_then(|app| app.join("/?resize=remote"));
+    let app = app.expect("an address");
+    viewer.goto(app.as_str()).await.expect("opens");
     shows(&viewer, Inner::GREEN).await;
     type_in(&viewer, "intruder").await;
     into_app(&owner).await;
@@ -340,7 +335,15 @@ async fn session_warns_before_it_ends_and_shows_the_reason() {
             .expect("opens");
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
-        // A touch in the app's own window counts.
+        window.enter_parent_frame().await.expect("the viewer");
+        let touched = async || {
+            let asked = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/.cast/touch'))";
+            let told = window.execute(asked, vec![]).await;
+            told.expect("a list") == json!(true)
+        };
+        assert!(!touched().await, "{name}: nobody has touched anything");
+        into_app(&window).await;
+        // A touch in the app's own window counts, although it is of another origin.
         window
             .find(Locator::Css("#pad"))
             .await
@@ -349,6 +352,8 @@ async fn session_warns_before_it_ends_and_shows_the_reason() {
             .await
             .expect("can be clicked");
         window.enter_parent_frame().await.expect("the viewer");
+        let counted = name != "idle" || soon(touched).await;
+        assert!(counted, "{name}: a click in the app");
         windows.push((name, window, why));
     }
     wait_for(&windows[1].1, "#banner", "The session ends in 00:").await;

@@ -1,5 +1,6 @@
 //! Owns the happy path: from a click to a running session of real processes, through edge and gate to the app and its WebSocket, and to its end.
 
+use casting_tests::inside::{Inside, Place};
 use casting_tests::processes::{soon, with_environment};
 use futures_util::StreamExt;
 use reqwest::Method;
@@ -73,55 +74,52 @@ async fn visitor_claims_enters_and_ends_a_session() {
         "{entry}"
     );
 
-    // The session's own host; a browser finds every name under localhost on this machine.
-    let (host, rest) = entry
-        .strip_prefix("http://")
-        .and_then(|rest| rest.split_once('/'))
-        .expect("a URL");
-    let inside = async |path: &str, cookie: &str| {
-        Answer::of(
-            stack
-                .http
-                .get(format!("{}{path}", stack.local.url))
-                .header("host", host)
-                .header("cookie", cookie),
-        )
-        .await
-    };
-    let opened = inside(&format!("/{rest}"), "").await;
-    assert_eq!((opened.status, opened.header("location")), (303, "/.cast/"));
-    let ticket = opened
-        .header("set-cookie")
-        .split(';')
-        .next()
-        .expect("a cookie")
-        .to_owned();
-    let app = inside("/", &ticket).await;
-    assert_eq!(app.status, 200);
+    // The session's own hosts; a browser finds every name under localhost on this machine.
+    let (http, at) = (&stack.http, stack.local.url.as_str());
+    let entered = Inside::enter(http, at, &entry).await;
+    let (viewer, app) = (&entered.viewer, &entered.app);
+    assert_eq!(app.host, format!("app.{}", viewer.host));
+    let answer = |place: &Place, path: &str| Answer::of(place.ask(http, at, path));
+    let page = answer(app, "/").await;
+    assert_eq!(page.status, 200);
     assert!(
-        app.text.contains("https://example.com/") && app.text.contains("Demo app"),
+        page.text.contains("https://example.com/") && page.text.contains("Demo app"),
         "the app shows what it was given: {}",
-        app.text
+        page.text
     );
-    let refused = inside("/", "").await;
-    assert!(
-        refused.status == 401 || refused.status == 403,
-        "nobody else gets in: {}",
-        refused.status
-    );
+    let page = answer(viewer, "/.cast/").await;
+    assert!(page.text.contains("data-frame=\"app\""), "{}", page.text);
+    let led = answer(viewer, "/").await;
+    assert_eq!((led.status, led.header("location")), (303, "/.cast/"));
+    let swapped = |host: &Place, cookie: &Place| Place {
+        host: host.host.clone(),
+        cookie: cookie.cookie.clone(),
+    };
+    let nobody = Place {
+        host: app.host.clone(),
+        cookie: String::new(),
+    };
+    for (name, place, path) in [
+        ("nobody else", nobody, "/"),
+        ("the viewer's ticket", swapped(app, viewer), "/"),
+        ("the app's ticket", swapped(viewer, app), "/.cast/"),
+        ("the app's, on the way", swapped(viewer, app), "/.cast/app"),
+    ] {
+        assert_eq!(answer(&place, path).await.status, 403, "{name}");
+    }
 
     let mut request = format!("ws://{}/ws", stack.local.address)
         .into_client_request()
         .expect("a request");
     request
         .headers_mut()
-        .insert("host", host.parse().expect("a header"));
+        .insert("host", app.host.parse().expect("a header"));
     request
         .headers_mut()
-        .insert("cookie", ticket.parse().expect("a header"));
+        .insert("cookie", app.cookie.parse().expect("a header"));
     request.headers_mut().insert(
         "origin",
-        format!("http://{host}").parse().expect("a header"),
+        format!("http://{}", app.host).parse().expect("a header"),
     );
     let (mut socket, _) = tokio_tungstenite::connect_async(request)
         .await

@@ -10,6 +10,7 @@ use casting_core::session::EndReason;
 use casting_core::testing::user;
 use casting_core::ticket::LoginTicket;
 use casting_core::user::User;
+use casting_tests::inside::Inside;
 use casting_tests::processes::{soon, with_environment};
 use futures_util::{SinkExt, StreamExt};
 use nix::sys::signal::{Signal, kill};
@@ -117,30 +118,17 @@ impl Visit<'_> {
             .await
             .header("location")
             .to_owned();
-        let (host, rest) = entrance
-            .strip_prefix("http://")
-            .and_then(|rest| rest.split_once('/'))
-            .expect("a URL");
-        let opened = Answer::of(
-            self.stack
-                .http
-                .get(format!("{}/{rest}", self.stack.local.url))
-                .header("host", host),
-        )
-        .await;
-        let cookie = opened
-            .header("set-cookie")
-            .split(';')
-            .next()
-            .expect("a cookie")
-            .to_owned();
-        let mut request = format!("ws://{}/ws", self.stack.local.address)
+        let stack = &self.stack.local;
+        let app = Inside::enter(&self.stack.http, &stack.url, &entrance)
+            .await
+            .app;
+        let mut request = format!("ws://{}/ws", stack.address)
             .into_client_request()
             .expect("a request");
         for (name, value) in [
-            ("host", host.to_owned()),
-            ("cookie", cookie),
-            ("origin", format!("http://{host}")),
+            ("host", app.host.clone()),
+            ("cookie", app.cookie),
+            ("origin", format!("http://{}", app.host)),
         ] {
             request
                 .headers_mut()

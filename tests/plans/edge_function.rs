@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use casting_core::ids::{Nonce, SessionId};
 use casting_core::keys::{Keyring, SessionKeys};
-use casting_core::testing::{NOON, SetClock};
+use casting_core::session_origin::SessionOrigin;
+use casting_core::testing::{NOON, SeededEntropy, SetClock};
 use casting_core::ticket::{EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket, Watcher};
 use casting_gate::edge::EdgeSettings;
 use casting_gate::places::Places;
@@ -25,6 +26,10 @@ const PATHS: &str = "/s/{session}";
 const GATE: &str = "192.0.2.7";
 const GATE_PORT: u16 = 18_080;
 
+fn app_host(n: u8) -> String {
+    format!("app-{}.cast.example.com", session(n))
+}
+
 fn session(n: u8) -> SessionId {
     SessionId::from_bytes([n; 16])
 }
@@ -34,6 +39,7 @@ fn owner(n: u8) -> SessionTicket {
         session: session(n),
         role: Role::Owner,
         watcher: None,
+        origin: Some(SessionOrigin::Viewer),
         host: GATE.into(),
         port: GATE_PORT,
         expires: NOON.plus_seconds(60),
@@ -51,6 +57,14 @@ fn watcher() -> SessionTicket {
         ..owner(1)
     }
 }
+
+/// The same ticket for another origin; `None`: as the release before made them.
+fn at(origin: Option<SessionOrigin>, ticket: SessionTicket) -> SessionTicket {
+    SessionTicket { origin, ..ticket }
+}
+
+const APP: Option<SessionOrigin> = Some(SessionOrigin::App);
+const SHARED: Option<SessionOrigin> = Some(SessionOrigin::Shared);
 
 fn sign(key: &[u8; 32], ticket: &SessionTicket) -> String {
     ticket.sign(Keyring::new(key).sessions().named(""))
@@ -136,6 +150,27 @@ impl Outcome {
         }
     }
 
+    /// Where this leads, with the entry ticket opened and taken out: its nonce is another each time.
+    fn led_to_app(&self) -> Option<(String, EntryTicket)> {
+        let Self::Answered { location, .. } = self else {
+            return None;
+        };
+        let (before, rest) = location.as_deref()?.split_once("ticket=")?;
+        let (ticket, after) = rest.split_at(rest.find('&').unwrap_or(rest.len()));
+        let keys = Keyring::new(&KEY);
+        let (entry, _) = EntryTicket::open(ticket, keys.sessions(), NOON).expect("an entry ticket");
+        Some((format!("{before}{after}"), entry))
+    }
+
+    fn without_nonce(&self) -> (Option<(String, EntryTicket)>, Option<&Self>) {
+        let led = self.led_to_app().map(|(to, entry)| {
+            let nonce = Nonce::from_bytes([0; 16]);
+            (to, EntryTicket { nonce, ..entry })
+        });
+        let whole = led.is_none().then_some(self);
+        (led, whole)
+    }
+
     fn wanted(&self) -> Wanted {
         match self {
             Self::Answered { status, .. } => Wanted::Answered(*status),
@@ -150,6 +185,29 @@ fn is_decided(name: &str) -> bool {
 }
 
 impl Case {
+    /// The same at the app's host.
+    fn of_app(self) -> Self {
+        Self {
+            host: app_host(1),
+            ..self
+        }
+    }
+
+    /// The same below a path.
+    fn of_path(self) -> Self {
+        let kept = self
+            .cookies
+            .into_iter()
+            .map(|(_, ticket)| ("cast-session", ticket));
+        Self {
+            template: PATHS,
+            host: "d1.cloudfront.net".into(),
+            uri: format!("/s/{}{}", session(1), self.uri),
+            cookies: kept.collect(),
+            ..self
+        }
+    }
+
     fn query(&self) -> Vec<(String, String)> {
         let query = self.uri.split_once('?').map_or("", |(_, query)| query);
         url::form_urlencoded::parse(query.as_bytes())
@@ -251,16 +309,20 @@ impl Case {
         }
     }
 
-    fn by_rust(&self) -> Outcome {
+    fn rust_edge(&self) -> EdgeSettings {
         let clock = SetClock::at(NOON.plus_seconds(self.after));
-        let edge = EdgeSettings {
+        EdgeSettings {
             keys: SessionKeys::parse(&self.keys).expect("keys"),
             session_host: SessionHost::parse(self.template).expect("a template"),
             places: Places::default(),
             control_url: Some(CONTROL.parse().expect("a URL")),
             secure_cookies: true,
             clock: Arc::new(clock),
-        };
+            entropy: Arc::new(SeededEntropy::new(self.after)),
+        }
+    }
+
+    fn for_rust(&self) -> http::Request<()> {
         let mut request = http::Request::builder()
             .method(self.method)
             .uri(&self.uri)
@@ -275,7 +337,11 @@ impl Case {
             let cookie = format!("{name}={value}").parse().expect("a value");
             headers.append("cookie", cookie);
         }
-        match edge.decide_on(request) {
+        request
+    }
+
+    fn by_rust(&self) -> Outcome {
+        match self.rust_edge().decide_on(self.for_rust()) {
             Ok(onward) => Outcome::Passed {
                 gate: onward.gate.authority().to_owned(),
                 uri: onward.parts.uri.to_string(),
@@ -309,7 +375,12 @@ fn by_both(cases: &[Case]) -> Vec<Outcome> {
     for ((case, seen), outcome) in cases.iter().zip(&seen).zip(&outcomes) {
         let name = case.name;
         assert!(seen["answer"]["failed"].is_null(), "{name}: {seen}");
-        assert_eq!(Case::by_function(seen), *outcome, "{name}: the two differ");
+        let by_function = Case::by_function(seen);
+        assert_eq!(
+            by_function.without_nonce(),
+            outcome.without_nonce(),
+            "{name}: the two differ"
+        );
         assert_eq!(outcome.wanted(), case.wanted, "{name}");
     }
     outcomes
@@ -577,6 +648,251 @@ fn both_edges_exchange_an_entry_ticket_for_a_cookie() {
 }
 
 #[test]
+fn both_edges_take_each_ticket_at_its_own_origin_alone() {
+    use Wanted::Passed;
+    let origins = [Some(SessionOrigin::Viewer), APP, SHARED, None];
+    let mut cases = Vec::new();
+    for (role, ticket) in [("owner", owner(1)), ("watcher", watcher())] {
+        for (n, [viewer, app, path]) in [
+            [Passed, STRANGER, STRANGER],
+            [STRANGER, Passed, STRANGER],
+            [STRANGER, STRANGER, Passed],
+            // The release before: its gates frame what is on the origin where they are entered.
+            [Passed, STRANGER, Passed],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let ticket = at(origins[n], ticket.clone());
+            let (kept, passing) = (sign(&KEY, &ticket), entry(&KEY, &ticket));
+            cases.extend([
+                asks(role, "/a", &kept, viewer),
+                enters(role, &passing, viewer),
+                asks(role, "/a", &kept, app).of_app(),
+                enters(role, &passing, app).of_app(),
+                asks(role, "/a", &kept, path).of_path(),
+                enters(role, &passing, path).of_path(),
+            ]);
+        }
+    }
+    let other = sign(&KEY, &at(APP, owner(2)));
+    let entering = entry(&KEY, &at(APP, owner(2)));
+    cases.extend([
+        asks("another session's", "/a", &other, STRANGER).of_app(),
+        enters("another session's", &entering, STRANGER).of_app(),
+        Case {
+            cookies: vec![
+                ("__Host-cast-session", sign(&KEY, &owner(1))),
+                ("cast-session", sign(&KEY, &at(APP, watcher()))),
+            ],
+            ..asks("planted beside", "/a", "", Passed)
+        }
+        .of_app(),
+    ]);
+    for (case, outcome) in cases.iter().zip(by_both(&cases)) {
+        let Some(told) = outcome.header("x-cast-edge-visitor") else {
+            continue;
+        };
+        let ticket = SessionTicket::read_told(told, &session(1), NOON).expect("a ticket");
+        let is_app = case.host == app_host(1);
+        assert_eq!(ticket.origin == APP, is_app, "{}", case.name);
+        assert_eq!(outcome.header("x-forwarded-host"), Some(&*case.host));
+    }
+}
+
+#[test]
+fn both_edges_lead_the_viewers_frame_to_the_app() {
+    let led = Wanted::Answered(303);
+    let kept = sign(&KEY, &owner(1));
+    let path = "/.cast/app";
+    let said = |case: Case, headers: &[(&'static str, &'static str)]| Case {
+        headers: headers.to_vec(),
+        ..case
+    };
+    let cases = [
+        asks("the owner's", path, &kept, led),
+        asks("a watcher's", path, &sign(&KEY, &watcher()), led),
+        asks("with a path", "/.cast/app?to=L2E_YT1i", &kept, led),
+        asks("with more", "/.cast/app?to=a%26go%3Db&go=c", &kept, led),
+        said(
+            asks("by the viewer", path, &kept, led),
+            &[("sec-fetch-site", "same-origin")],
+        ),
+        Case {
+            after: 45,
+            ..asks("shortly before the end", path, &kept, led)
+        },
+        said(
+            asks("by the app", path, &kept, STRANGER),
+            &[("sec-fetch-site", "same-site")],
+        ),
+        said(
+            asks("by a script over http", path, &kept, STRANGER),
+            &[("origin", "https://app.example")],
+        ),
+        asks("without a ticket", path, "", STRANGER),
+        asks("another's", path, &sign(&KEY, &owner(2)), STRANGER),
+        asks("an app's", path, &sign(&KEY, &at(APP, owner(1))), STRANGER),
+        asks(
+            "of the release before",
+            path,
+            &sign(&KEY, &at(None, owner(1))),
+            STRANGER,
+        ),
+        asks("an entry ticket", path, &entry(&KEY, &owner(1)), STRANGER),
+        Case {
+            method: "POST",
+            ..asks("by POST", path, &kept, Wanted::Passed)
+        },
+        asks(
+            "at the app",
+            path,
+            &sign(&KEY, &at(APP, owner(1))),
+            Wanted::Passed,
+        )
+        .of_app(),
+        asks(
+            "under a path",
+            path,
+            &sign(&KEY, &at(SHARED, owner(1))),
+            Wanted::Passed,
+        )
+        .of_path(),
+    ];
+    let outcomes = by_both(&cases);
+    let mut passing = Vec::new();
+    for (case, outcome) in cases.iter().zip(&outcomes) {
+        let name = case.name;
+        if case.wanted != led {
+            continue;
+        }
+        let (to, entry) = outcome.led_to_app().expect("an entrance");
+        let more = if name == "with a path" {
+            "&to=L2E_YT1i"
+        } else {
+            ""
+        };
+        assert_eq!(
+            to,
+            format!("https://{}/.cast/enter?{more}", app_host(1)),
+            "{name}"
+        );
+        let ticket = if name == "a watcher's" {
+            watcher()
+        } else {
+            owner(1)
+        };
+        assert_eq!(entry.ticket, at(APP, ticket), "{name}");
+        let until = NOON.plus_seconds(case.after + 30);
+        assert_eq!(entry.expires, until, "{name}");
+        let Outcome::Answered {
+            location: Some(location),
+            ..
+        } = outcome
+        else {
+            panic!("{name}: {outcome:?}");
+        };
+        let (_, path) = location.split_once(".com").expect("the app's host");
+        // The way goes on at the app's host alone, and in time.
+        passing.push(
+            Case {
+                after: case.after,
+                ..asks(name, path, "", Wanted::Passed)
+            }
+            .of_app(),
+        );
+        passing.push(Case {
+            after: case.after,
+            ..asks(name, path, "", STRANGER)
+        });
+        passing.push(
+            Case {
+                after: case.after + 30,
+                ..asks(name, path, "", USED)
+            }
+            .of_app(),
+        );
+    }
+    for (case, outcome) in passing.iter().zip(by_both(&passing)) {
+        let Outcome::Passed { uri, .. } = &outcome else {
+            continue;
+        };
+        let more = if case.name == "with a path" {
+            "?to=L2E_YT1i"
+        } else {
+            ""
+        };
+        assert_eq!(*uri, format!("/.cast/enter{more}"), "{}", case.name);
+        let cookie = outcome.header("x-cast-edge-cookie").unwrap_or_default();
+        let who = if case.name == "a watcher's" {
+            watcher()
+        } else {
+            owner(1)
+        };
+        let ticket = sign(&KEY, &at(APP, who));
+        assert!(
+            cookie.starts_with(&format!("__Host-cast-session={ticket}; Path=/; ")),
+            "{cookie}"
+        );
+    }
+}
+
+#[test]
+fn each_way_to_the_app_has_a_nonce_of_its_own() {
+    let kept = sign(&KEY, &owner(1));
+    let once = |after| Case {
+        after,
+        ..asks("again", "/.cast/app", &kept, Wanted::Answered(303))
+    };
+    let cases = [once(0), once(1)];
+    let asked: Vec<Value> = cases.iter().map(Case::for_function).collect();
+    let by_function = run_function(FUNCTION, &asked);
+    let by_function = by_function.iter().map(Case::by_function);
+    for outcomes in [
+        by_function.collect::<Vec<_>>(),
+        cases.iter().map(Case::by_rust).collect(),
+    ] {
+        let nonces: Vec<String> = outcomes
+            .iter()
+            .filter_map(Outcome::led_to_app)
+            .map(|(_, entry)| entry.nonce.as_str().to_owned())
+            .collect();
+        assert_eq!(nonces.len(), 2);
+        assert_ne!(nonces[0], nonces[1]);
+        assert!(nonces.iter().all(|nonce| nonce.len() == 22), "{nonces:?}");
+    }
+}
+
+#[test]
+fn both_edges_say_no_in_the_viewers_frame() {
+    let case = asks("a stranger", "/a", "", STRANGER).of_app();
+    let seen = run_function(FUNCTION, &[case.for_function()]).remove(0);
+    let by_function = seen["answer"]["headers"]["content-security-policy"]["value"].clone();
+    let ours = format!(
+        "frame-ancestors 'self' https://{}.cast.example.com",
+        session(1)
+    );
+    assert!(
+        by_function
+            .as_str()
+            .is_some_and(|policy| policy.ends_with(&ours)),
+        "{by_function}"
+    );
+    let Err(reply) = case.rust_edge().decide_on(case.for_rust()) else {
+        panic!("it goes on");
+    };
+    let policies: Vec<_> = reply
+        .headers()
+        .get_all("content-security-policy")
+        .iter()
+        .collect();
+    assert_eq!(
+        policies.last().map(|last| last.to_str().expect("text")),
+        Some(&*ours)
+    );
+}
+
+#[test]
 fn both_edges_drop_forged_visitor_headers() {
     let said = [
         ("x-cast-edge-proof", "forged"),
@@ -625,24 +941,31 @@ fn both_edges_drop_forged_visitor_headers() {
 #[test]
 fn both_edges_find_sessions_by_host_or_path_only() {
     let kept = sign(&KEY, &owner(1));
-    let at = |name, host: &str, wanted| Case {
+    let found = |name, host: &str, wanted| Case {
         host: host.to_owned(),
         ..asks(name, "/", &kept, wanted)
     };
+    let shared = sign(&KEY, &at(SHARED, owner(1)));
     let ours = format!("{}.cast.example.com", session(1));
     let nothing = Wanted::Answered(404);
     let below = |name, uri: &str, wanted| Case {
         template: PATHS,
         host: "d1.cloudfront.net".into(),
-        cookies: vec![("cast-session", kept.clone())],
+        cookies: vec![("cast-session", shared.clone())],
         ..asks(name, uri, "", wanted)
     };
     let prefix = format!("/s/{}", session(1));
-    let entrance = format!("{prefix}/.cast/enter?ticket={}", entry(&KEY, &owner(1)));
+    let entrance = format!(
+        "{prefix}/.cast/enter?ticket={}",
+        entry(&KEY, &at(SHARED, owner(1)))
+    );
     let cases = [
-        at("its host", &ours, Wanted::Passed),
-        at("the console's host", "cast.example.com", nothing),
-        at("more behind it", &format!("{ours}.evil.com"), nothing),
+        found("its host", &ours, Wanted::Passed),
+        found("the console's host", "cast.example.com", nothing),
+        found("another's app", &app_host(2), STRANGER),
+        found("no session's app", "app-x.cast.example.com", nothing),
+        found("the app's app", &format!("app-{}", app_host(1)), nothing),
+        found("more behind it", &format!("{ours}.evil.com"), nothing),
         below("its path", &format!("{prefix}/a/b"), Wanted::Passed),
         below("entering by a path", &entrance, Wanted::Passed),
         below("without a slash", &prefix, Wanted::Answered(303)),
@@ -651,20 +974,20 @@ fn both_edges_find_sessions_by_host_or_path_only() {
         below("no path", "/", nothing),
     ];
     let outcomes = by_both(&cases);
-    let Outcome::Passed { uri, .. } = &outcomes[3] else {
+    let Outcome::Passed { uri, .. } = &outcomes[6] else {
         panic!("{outcomes:?}");
     };
     assert_eq!(uri, "/a/b");
-    assert_eq!(outcomes[3].header("x-forwarded-prefix"), Some(&*prefix));
+    assert_eq!(outcomes[6].header("x-forwarded-prefix"), Some(&*prefix));
     let flags = "Max-Age=60; HttpOnly; SameSite=Lax; Secure";
-    let cookie = format!("cast-session={kept}; Path={prefix}/; {flags}");
-    assert_eq!(outcomes[4].header("x-cast-edge-cookie"), Some(&*cookie));
+    let cookie = format!("cast-session={shared}; Path={prefix}/; {flags}");
+    assert_eq!(outcomes[7].header("x-cast-edge-cookie"), Some(&*cookie));
     let led = Outcome::Answered {
         status: 303,
         location: Some(format!("{prefix}/")),
         names_session_page: false,
     };
-    assert_eq!(outcomes[5], led);
+    assert_eq!(outcomes[8], led);
 }
 
 /// The way back of a reply with these cookies (name, value, attributes) and this redirect, in Rust and in JavaScript; `whole`: whether the

@@ -45,6 +45,7 @@ async fn healthy_stack_passes_with_warnings() {
         "ok       Its clock and this machine's agree.",
         "ok       Logins go to localhost.",
         "ok       The edge answers at session addresses and refuses requests without a ticket.",
+        "ok       Apps have host names of their own, and the edge answers there too.",
         "No problems found.",
     ] {
         assert!(text.contains(line), "{line}: {text}");

@@ -1,5 +1,6 @@
 //! Owns what becomes of sessions whose processes are killed without a word: what the visitor reads, what the ledger says, and what is left running.
 
+use casting_tests::inside::Inside;
 use casting_tests::processes::{soon, with_environment};
 use casting_tests::program::Program;
 use nix::sys::signal::{Signal, kill};
@@ -10,8 +11,7 @@ use serde_json::{Value, json};
 /// A visitor in a session.
 pub struct Visitor {
     pub session: String,
-    host: String,
-    cookie: String,
+    inside: Inside,
 }
 
 /// Enters a session of the link with this key.
@@ -63,44 +63,16 @@ pub async fn enter(program: &Program, key: &str) -> Visitor {
         enter().await
     );
     let entrance = enter().await;
-    let (host, path) = entrance
-        .strip_prefix("http://")
-        .and_then(|rest| rest.split_once('/'))
-        .expect("a URL");
-    let entered = program
-        .http
-        .get(format!("{}/{path}", program.url))
-        .header("host", host)
-        .send()
-        .await
-        .expect("an answer");
-    let cookie = entered.headers()["set-cookie"]
-        .to_str()
-        .expect("text")
-        .split(';')
-        .next()
-        .expect("a cookie")
-        .to_owned();
     Visitor {
         session,
-        host: host.to_owned(),
-        cookie,
+        inside: Inside::enter(&program.http, &program.url, &entrance).await,
     }
 }
 
 impl Visitor {
-    /// What the session's origin says to a browser.
+    /// What the session's origins say to a browser.
     pub async fn read(&self, program: &Program, path: &str) -> (u16, String) {
-        let request = program
-            .http
-            .get(format!("{}{path}", program.url))
-            .header("host", &self.host)
-            .header("cookie", &self.cookie);
-        let answer = request
-            .header("accept", "text/html")
-            .send()
-            .await
-            .expect("an answer");
+        let answer = self.inside.get(&program.http, &program.url, path).await;
         (answer.status().as_u16(), answer.text().await.expect("text"))
     }
 
@@ -181,11 +153,11 @@ async fn twenty_sessions_run_side_by_side() {
             "each sees its own: {status}"
         );
     }
-    let stranger = Visitor {
-        cookie: visitors[1].cookie.clone(),
+    let mut stranger = Visitor {
         session: visitors[0].session.clone(),
-        host: visitors[0].host.clone(),
+        inside: visitors[0].inside.clone(),
     };
+    stranger.inside.app.cookie = visitors[1].inside.app.cookie.clone();
     assert_eq!(
         stranger.read(program, "/").await.0,
         403,

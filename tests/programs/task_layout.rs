@@ -10,6 +10,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use casting_core::ids::SessionId;
 use casting_core::keys::{Keyring, SessionSecret};
+use casting_core::session_origin::SessionOrigin;
 use casting_core::ticket::{Role, SessionTicket};
 use casting_core::time::Timestamp;
 use casting_gate::credentials::Told;
@@ -81,6 +82,7 @@ async fn read(url: &str, session: &SessionId) -> (u16, String) {
         session: session.clone(),
         role: Role::Owner,
         watcher: None,
+        origin: Some(SessionOrigin::App),
         host: "127.0.0.1".into(),
         port: GATE_PORT,
         expires: Timestamp::from_millis(i64::MAX / 2),

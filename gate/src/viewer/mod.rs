@@ -1,4 +1,4 @@
-//! Owns the viewer: the page around the app, on the session's own origin below `/.cast/`, and what its buttons do. Must not know how a part in the
+//! Owns the viewer: the page around the app, below `/.cast/` on the viewer's origin, and what its buttons do. Must not know how a part in the
 //! session is earned, or how the session ends.
 
 use std::convert::Infallible;
@@ -12,10 +12,11 @@ use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use casting_core::excerpt::Speaker;
+use casting_core::session_origin::SessionOrigin;
 use casting_core::ticket::{GoTicket, SessionTicket};
 use casting_core::url_rules;
 use casting_core::viewing::ViewOnly;
@@ -33,6 +34,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const END_WITHIN: Duration = Duration::from_secs(3);
 /// A form is never larger, in bytes.
 const FORM: usize = 16 * 1024;
+
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// Where whoever looks is told how the session stands.
 pub(crate) const EVENTS_PATH: &str = "/.cast/events";
@@ -53,7 +57,37 @@ struct Page<'a> {
     kasm: Option<KasmStart>,
     session_page: &'a str,
     view: &'a str,
+    /// Where the frame begins, from the viewer's page.
+    frame: &'a str,
+    /// The app's origin, where it is another than the viewer's.
+    app: Option<&'a str>,
+    /// What the app may ask the browser for: a permissions policy.
+    allow: &'a str,
 }
+
+/// What an app may ask the browser for in the viewer's frame as it may in a window of its own.
+const ALLOWED: [&str; 20] = [
+    "accelerometer",
+    "autoplay",
+    "camera",
+    "clipboard-read",
+    "clipboard-write",
+    "cross-origin-isolated",
+    "display-capture",
+    "encrypted-media",
+    "fullscreen",
+    "gamepad",
+    "geolocation",
+    "gyroscope",
+    "keyboard-map",
+    "microphone",
+    "midi",
+    "picture-in-picture",
+    "publickey-credentials-get",
+    "screen-wake-lock",
+    "web-share",
+    "xr-spatial-tracking",
+];
 
 /// What is on from the start in a screen of KasmVNC.
 struct KasmStart {
@@ -62,7 +96,33 @@ struct KasmStart {
 }
 
 /// Answers a request below `/.cast/` from somebody who was let in.
-pub(crate) async fn answer(front: &Arc<Front>, parts: &Parts, body: Body, part: &Part) -> Response {
+pub(crate) async fn answer(
+    front: &Arc<Front>,
+    parts: &Parts,
+    body: Body,
+    part: &Part,
+    ticket: &SessionTicket,
+) -> Response {
+    let mut reply = choose(front, parts, body, part, ticket).await;
+    keep_apart(&mut reply);
+    reply
+}
+
+/// No page of another origin gets at a reply of the viewer, or at a window that shows it. Popups of the app keep their opener.
+fn keep_apart(reply: &mut Response) {
+    let headers = reply.headers_mut();
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    let popups = HeaderValue::from_static("same-origin-allow-popups");
+    headers.insert(OPENER_POLICY, popups);
+}
+
+async fn choose(
+    front: &Arc<Front>,
+    parts: &Parts,
+    body: Body,
+    part: &Part,
+    ticket: &SessionTicket,
+) -> Response {
     let path = parts
         .uri
         .path()
@@ -72,7 +132,7 @@ pub(crate) async fn answer(front: &Arc<Front>, parts: &Parts, body: Body, part: 
     let owner = *part == Part::Owner;
     let read = matches!(parts.method, Method::GET | Method::HEAD);
     match path {
-        "" if read => page(front, parts, part),
+        "" if read => page(front, parts, part, ticket),
         "/viewer.css" if read => asset("text/css; charset=utf-8", include_str!("viewer.css")),
         "/viewer.js" if read => asset("text/javascript; charset=utf-8", include_str!("viewer.js")),
         "/state" if read => (
@@ -202,7 +262,7 @@ struct Wishes {
     go: Option<String>,
 }
 
-fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
+fn page(front: &Arc<Front>, parts: &Parts, part: &Part, ticket: &SessionTicket) -> Response {
     let Query(Wishes { go: order }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
     if let Some(order) = order {
         // An order that is stale or somebody else's is dropped; the session is there all the same.
@@ -220,6 +280,9 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
     let orders = front.room.orders();
     let (viewing, owner) = (&orders.viewing, *part == Part::Owner);
     let view = serde_json::to_string(&front.room.view(part)).unwrap_or_default();
+    let app = front.app_of(&parts.headers, ticket);
+    let at = app.as_deref().unwrap_or("'self'");
+    let allow: Vec<String> = ALLOWED.map(|name| format!("{name} {at}")).into();
     let page = Page {
         title: &orders.title,
         owner,
@@ -234,6 +297,13 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
         }),
         session_page: &orders.session_page,
         view: &view,
+        frame: if ticket.origin == Some(SessionOrigin::Viewer) {
+            "app"
+        } else {
+            "../"
+        },
+        app: app.as_deref(),
+        allow: &allow.join("; "),
     };
     let Ok(html) = page.render() else {
         return pages::APP_DOWN.reply(&parts.headers);
@@ -243,8 +313,9 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
         .map(|url| url.origin().ascii_serialization())
         .unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; img-src data:; base-uri 'none'; \
-         form-action 'self' {control}; frame-ancestors 'self'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self' {}; img-src data:; base-uri 'none'; \
+         form-action 'self' {control}; frame-ancestors 'self'",
+        app.as_deref().unwrap_or_default()
     );
     let headers = [
         (
@@ -252,7 +323,8 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part) -> Response {
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        // Its own forms name their origin; the app and other sites hear nothing.
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_str(&policy)
@@ -300,6 +372,7 @@ pub(crate) fn events(front: &Arc<Front>, parts: &Parts, ticket: &SessionTicket) 
         },
     );
     let mut reply = Sse::new(told).into_response();
+    keep_apart(&mut reply);
     reply
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -17,7 +17,9 @@ const clock = (seconds) => {
   return (parts[0] === '00' ? parts.slice(1) : parts).join(':');
 };
 
-// The app itself. A screen is told how to fit its picture in; it is loaded anew when that changes.
+// The app itself, on an origin of its own where the edge leads the frame there. A screen is told how to fit its picture in; it is loaded anew when that
+// changes.
+const app = root.dataset.app, encode = (text) => btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 const show = () => {
   const query = new URLSearchParams();
   if ('resizes' in root.dataset) {
@@ -26,13 +28,14 @@ const show = () => {
     if (view.part === 'viewer') query.set('view_only', '1');
     if ('ime' in root.dataset) query.set('enable_ime', '1');
   }
-  const address = '../' + (query.size ? '?' + query : '');
+  const first = query.size ? '?' + query : '';
+  const address = root.dataset.frame + (app && first ? '?to=' + encode('/' + first) : first);
   if (address !== shown) frame.src = shown = address;
 };
 
 // A screen of KasmVNC asks its frame's page whether sound is on from the start.
 if ('sound' in root.dataset) addEventListener('message', (event) => {
-  if (event.source !== frame.contentWindow || event.data?.action !== 'get_sound_setting') return;
+  if (event.source !== frame.contentWindow || event.origin !== (app || location.origin) || event.data?.action !== 'get_sound_setting') return;
   event.source.postMessage({ action: 'sound_enabled', data: root.dataset.sound === 'true' }, event.origin);
 });
 
@@ -121,7 +124,7 @@ const listen = () => {
   };
 };
 
-// Signs of life count wherever they are made, in the app's window too.
+// Signs of life count wherever they are made. The gate sees what is sent to the app; the browser tells of clicks and keys in its frame.
 let touched = -TOUCH_EVERY;
 const touch = () => {
   if (view.part === 'viewer' || view.idle_in === null || performance.now() - touched < TOUCH_EVERY) return;
@@ -130,11 +133,8 @@ const touch = () => {
   view.idle_in = null;
   tick();
 };
-const watchHands = (page) => ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'].forEach((kind) => page.addEventListener(kind, touch, { capture: true, passive: true }));
-watchHands(window);
+['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'].forEach((kind) => addEventListener(kind, touch, { capture: true, passive: true }));
 frame.addEventListener('load', () => {
-  // A frame that has gone elsewhere keeps its hands to itself.
-  try { watchHands(frame.contentWindow); } catch { /* not ours */ }
   if (!find('tips') || !find('tips').open) frame.contentWindow.focus();
 });
 
@@ -161,6 +161,9 @@ if (find('copy')) {
     setTimeout(() => { find('copy').textContent = 'Copy'; }, 2000);
   };
 }
-setInterval(tick, 1000);
+setInterval(() => {
+  if (navigator.userActivation?.isActive) touch();
+  tick();
+}, 1000);
 apply(view);
 listen();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use casting_core::keys::{Keyring, SessionSecret};
+use casting_core::session_origin::SessionOrigin;
 use casting_core::ticket::{Role, SessionTicket, Watcher};
 use casting_core::time::Timestamp;
 use casting_core::viewing::ViewOnly;
@@ -205,7 +206,7 @@ async fn every_viewer_is_listed_and_bounded() {
     for path in ["/seen", "/.cast/events", "/.cast/"] {
         let reply = stage
             .request("GET", path)
-            .header("cookie", format!("cast-session={late}"))
+            .header("cookie", stage.cookie(path, &late))
             .send()
             .await
             .expect("an answer");
@@ -229,10 +230,7 @@ async fn streaming_reply_counts_and_ends_with_sharing() {
         stage.share(view_only, 1);
         let reply = stage
             .request("GET", "/endless")
-            .header(
-                "cookie",
-                format!("cast-session={}", stage.watcher("ada", 1)),
-            )
+            .header("cookie", stage.cookie("/endless", &stage.watcher("ada", 1)))
             .send()
             .await
             .expect("an answer");
@@ -349,7 +347,7 @@ async fn unreachable_gate_is_not_reported_as_ended() {
         waiting.push(tokio::spawn(TcpStream::connect(address)));
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let cookie = format!("cast-session={}", stage.ticket_to(1, address.port()));
+    let cookie = stage.cookie("/", &stage.ticket_to(1, address.port()));
     let reply = stage
         .request("GET", "/")
         .header("cookie", cookie)
@@ -366,8 +364,12 @@ async fn unreachable_gate_is_not_reported_as_ended() {
     );
 }
 
-/// A ticket for the session of a gate that runs as a program.
+/// A ticket for the app of a session whose gate runs as a program.
 pub fn ticket(port: u16, watcher: Option<&str>) -> String {
+    ticket_at(SessionOrigin::App, port, watcher)
+}
+
+fn ticket_at(origin: SessionOrigin, port: u16, watcher: Option<&str>) -> String {
     SessionTicket {
         session: session(),
         role: if watcher.is_some() {
@@ -380,6 +382,7 @@ pub fn ticket(port: u16, watcher: Option<&str>) -> String {
             name: id.into(),
             round: 1,
         }),
+        origin: Some(origin),
         host: "127.0.0.1".into(),
         port,
         expires: Timestamp::from_millis(i64::MAX / 2),
@@ -498,13 +501,14 @@ async fn push_ends_sharing_and_session_at_once() {
                 .headers(told_by_edge(&secret(), &ticket))
                 .send()
         };
-        let by_watcher = push(ticket(port, Some("ada"))).await.expect("an answer");
+        let entered = |watcher| ticket_at(SessionOrigin::Viewer, port, watcher);
+        let by_watcher = push(entered(Some("ada"))).await.expect("an answer");
         assert_ne!(
             by_watcher.status().as_u16(),
             202,
             "{name}: the owner's way only"
         );
-        let pushed = push(ticket(port, None)).await.expect("an answer");
+        let pushed = push(entered(None)).await.expect("an answer");
         assert_eq!(pushed.status().as_u16(), 202, "{name}");
         let mut frame = [0; 2];
         let end = watcher.read_exact(&mut frame);

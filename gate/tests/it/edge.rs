@@ -48,7 +48,13 @@ async fn entry_url_is_exchanged_for_a_cookie() {
         assert_eq!(https_only.is_some(), secure, "{template}");
         let reply = stage
             .request("GET", &format!("{prefix}/seen"))
-            .header("cookie", format!("{name}={ticket}"))
+            .header(
+                "cookie",
+                format!(
+                    "{name}={}",
+                    stage.ticket_at(&format!("{prefix}/seen"), &ticket)
+                ),
+            )
             .send()
             .await
             .expect("an answer");
@@ -195,7 +201,7 @@ async fn edge_headers_sent_by_visitors_are_dropped() {
     ] {
         let reply = stage
             .request("GET", "/seen")
-            .header("cookie", format!("cast-session={watcher}"))
+            .header("cookie", stage.cookie("/seen", &watcher))
             .headers(headers.clone())
             .send()
             .await

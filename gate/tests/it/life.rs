@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use casting_core::ids::SessionId;
 use casting_core::keys::{Keyring, SessionSecret};
+use casting_core::session_origin::SessionOrigin;
 use casting_core::ticket::{AssignTicket, Role, SessionTicket};
 use casting_core::time::Timestamp;
 use casting_core::viewing::{Assigned, Exec, ExecConfig, Orders, Viewing};
@@ -502,6 +503,7 @@ async fn entered_session_ignores_the_entry_timeout() {
         session: session(),
         role: Role::Owner,
         watcher: None,
+        origin: Some(SessionOrigin::Shared),
         host: "127.0.0.1".into(),
         port,
         expires: Timestamp::from_millis(i64::try_from(now).expect("some time")).plus_seconds(60),
@@ -661,6 +663,7 @@ async fn staged_session_begins_with_its_assignment() {
         session: session(),
         role: Role::Owner,
         watcher: None,
+        origin: Some(SessionOrigin::Shared),
         host: "127.0.0.1".into(),
         port,
         expires,

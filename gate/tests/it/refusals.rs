@@ -11,20 +11,18 @@ use crate::stage::{CONTROL, Stage, UNLISTED, told_by_edge, visitor};
 #[tokio::test]
 async fn edge_refuses_invalid_tickets() {
     let stage = Stage::by_name().await;
-    let good = stage.ticket(1);
+    let good = stage.ticket_at("/seen", &stage.ticket(1));
     for (name, cookie) in [
         ("none", String::new()),
         ("an empty one", "cast-session=".to_owned()),
-        (
-            "another session's",
-            format!("cast-session={}", stage.ticket(2)),
-        ),
+        ("another session's", stage.cookie("/seen", &stage.ticket(2))),
         ("an altered one", format!("cast-session={}x", good)),
         ("under another name", format!("session={good}")),
         (
             "an entry ticket",
             format!("cast-session={}", stage.entry(&good)),
         ),
+        ("the viewer's", format!("cast-session={}", stage.ticket(1))),
     ] {
         let reply = stage
             .request("GET", "/seen")
@@ -45,7 +43,7 @@ async fn edge_refuses_invalid_tickets() {
             "{name}: {page}"
         );
     }
-    let nowhere = format!("cast-session={}", stage.ticket_to(1, UNLISTED));
+    let nowhere = stage.cookie("/seen", &stage.ticket_to(1, UNLISTED));
     let reply = stage
         .request("GET", "/seen")
         .header("cookie", nowhere)
@@ -85,6 +83,7 @@ async fn gate_accepts_only_requests_from_the_edge() {
             );
         }
         let secret = SessionSecret::from_text(secret.to_owned());
+        let ticket = stage.ticket_at(path, &ticket);
         request.headers(told_by_edge(&secret, &ticket))
     };
     for (name, secret, ticket, path, status) in [
@@ -164,7 +163,7 @@ async fn gone_session_has_its_own_page() {
         .local_addr()
         .expect("an address")
         .port();
-    let cookie = format!("cast-session={}", stage.ticket_to(1, nobody));
+    let cookie = stage.cookie("/", &stage.ticket_to(1, nobody));
     let reply = stage
         .request("GET", "/")
         .header("cookie", cookie)
@@ -208,7 +207,7 @@ async fn oversized_content_length_is_refused_early() {
         let request = format!(
             "POST /echo HTTP/1.1\r\nhost: {}\r\ncookie: cast-session={}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\nhi",
             stage.host(),
-            stage.ticket(1)
+            stage.ticket_at("/echo", &stage.ticket(1))
         );
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut start = [0; 12];

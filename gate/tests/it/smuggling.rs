@@ -280,7 +280,7 @@ async fn request_smuggling_by_watchers_is_refused() {
         let stage = Stage::before_app(port).await;
         stage.share(ViewOnly::Rfb, 1);
         let host = stage.host();
-        let ticket = stage.watcher("ada", 1);
+        let ticket = stage.ticket_at("/ws", &stage.watcher("ada", 1));
         let secret = stage.keys.secret(&stage.session);
         let origin = format!("origin: http://{host}\r\n");
         for (door, port, known) in [

@@ -14,7 +14,8 @@ use casting_core::ids::Nonce;
 use casting_core::ids::SessionId;
 use casting_core::keys::SessionSecret;
 use casting_core::keys::{Keyring, SessionKeys};
-use casting_core::testing::{NOON, SetClock};
+use casting_core::session_origin::{SessionOrigin, app_host};
+use casting_core::testing::{NOON, SeededEntropy, SetClock};
 use casting_core::ticket::{ENTRY_SECONDS, EntryTicket, Role, SessionTicket, Watcher};
 use casting_core::viewing::{Orders, ViewOnly, Viewing};
 use casting_gate::admission::Admission;
@@ -218,6 +219,7 @@ impl Stage {
             control_url: Some(CONTROL.parse().expect("a URL")),
             secure_cookies,
             clock: clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(1)),
         };
         let edge = serve(edge::router(settings)).await;
         Self {
@@ -232,7 +234,7 @@ impl Stage {
         }
     }
 
-    /// A ticket for session `n` (the stage's is 1) to the gate, good for a minute.
+    /// A ticket for session `n` (the stage's is 1) to the gate, by which it is entered, good for a minute.
     pub fn ticket(&self, n: u8) -> String {
         self.ticket_to(n, self.gate)
     }
@@ -249,6 +251,7 @@ impl Stage {
             session,
             role: Role::Viewer,
             watcher,
+            origin: Some(self.entered_at()),
             host: "127.0.0.1".into(),
             port: self.gate,
             expires: NOON.plus_seconds(60),
@@ -297,6 +300,7 @@ impl Stage {
             session,
             role: Role::Owner,
             watcher: None,
+            origin: Some(self.entered_at()),
             host: "127.0.0.1".into(),
             port,
             expires: NOON.plus_seconds(60),
@@ -304,30 +308,72 @@ impl Stage {
         ticket.sign(self.keys.named(""))
     }
 
-    /// The host that the session is found on, with the edge's port.
-    pub fn host(&self) -> String {
-        let (host, _) = self.template.split_once('/').unwrap_or((self.template, ""));
-        format!(
-            "{}:{}",
-            host.replace("{session}", self.session.as_str()),
-            self.edge
+    fn entered_at(&self) -> SessionOrigin {
+        if self.template.contains('/') {
+            SessionOrigin::Shared
+        } else {
+            SessionOrigin::Viewer
+        }
+    }
+
+    /// The origin at which this path is found.
+    fn origin(&self, path: &str) -> SessionOrigin {
+        match self.entered_at() {
+            SessionOrigin::Viewer if !path.starts_with("/.cast") => SessionOrigin::App,
+            entered => entered,
+        }
+    }
+
+    /// The ticket with which a browser asks for this path, once it was let in by `ticket`.
+    pub fn ticket_at(&self, path: &str, ticket: &str) -> String {
+        let origin = Some(self.origin(path));
+        let opened = SessionTicket::open(ticket, &self.keys, NOON);
+        opened.map_or_else(
+            |_| ticket.to_owned(),
+            |(ticket, key)| SessionTicket { origin, ..ticket }.sign(key),
         )
     }
 
-    /// A request to the edge, as the session's host and path, without a cookie.
+    /// The same as a cookie.
+    pub fn cookie(&self, path: &str, ticket: &str) -> String {
+        format!("cast-session={}", self.ticket_at(path, ticket))
+    }
+
+    /// The host on which the session is entered, with the edge's port.
+    pub fn viewer_host(&self) -> String {
+        let (host, _) = self.template.split_once('/').unwrap_or((self.template, ""));
+        let host = host.replace("{session}", self.session.as_str());
+        format!("{host}:{}", self.edge)
+    }
+
+    /// The host on which the app is found, with the edge's port.
+    pub fn host(&self) -> String {
+        let viewer = self.viewer_host();
+        app_host(&viewer, &self.session).unwrap_or(viewer)
+    }
+
+    /// A request to the edge, to where this path is found, without a cookie.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let host = match self.origin(path) {
+            SessionOrigin::App => self.host(),
+            SessionOrigin::Shared | SessionOrigin::Viewer => self.viewer_host(),
+        };
+        self.request_to(&host, method, path)
+    }
+
+    /// The same to another host.
+    pub fn request_to(&self, host: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://127.0.0.1:{}{path}", self.edge);
         visitor()
             .request(method.parse().expect("a method"), url)
-            .header("host", self.host())
+            .header("host", host)
     }
 
-    /// The same with a good ticket.
+    /// A request to where this path is found, with a good ticket.
     pub fn asks(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.request(method, path).header(
-            "cookie",
-            format!("theme=dark; cast-session={}", self.ticket(1)),
-        )
+        let cookie = self.cookie(path, &self.ticket(1));
+        self.request(method, path)
+            .header("cookie", format!("theme=dark; {cookie}"))
     }
 
     /// Opens a WebSocket through the edge, from a page at `origin`.
@@ -354,7 +400,7 @@ impl Stage {
             .insert("origin", origin.parse().expect("a value"));
         request.headers_mut().insert(
             "cookie",
-            format!("cast-session={ticket}").parse().expect("a value"),
+            self.cookie(path, ticket).parse().expect("a value"),
         );
         let stream = TcpStream::connect(("127.0.0.1", self.edge))
             .await

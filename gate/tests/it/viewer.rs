@@ -69,7 +69,7 @@ async fn viewers_cannot_use_owner_endpoints() {
         assert_eq!(asked.status().as_u16(), owner, "the owner, {method} {path}");
         let asked = stage
             .request(method, path)
-            .header("cookie", format!("cast-session={watcher}"))
+            .header("cookie", stage.cookie(path, &watcher))
             .send()
             .await
             .expect("an answer");
@@ -106,6 +106,19 @@ async fn viewer_page_fits_the_role_and_forbids_framing() {
     };
     let (policy, owner) = page(format!("cast-session={}", stage.ticket(1))).await;
     let (_, viewer) = page(format!("cast-session={}", stage.watcher("ada", 1))).await;
+    let app = format!("http://{}", stage.host());
+    assert!(
+        policy.contains(&format!("frame-src 'self' {app};"))
+            && !policy.contains("default-src 'self'"),
+        "{policy}"
+    );
+    for part in [
+        format!("data-app=\"{app}\""),
+        "data-frame=\"app\"".to_owned(),
+        format!("clipboard-read {app}; clipboard-write {app}; "),
+    ] {
+        assert!(owner.contains(&part) && viewer.contains(&part), "{part}");
+    }
     assert!(
         policy.contains("frame-ancestors 'self'")
             && policy.contains(&format!("form-action 'self' {CONTROL};")),
@@ -287,7 +300,7 @@ async fn go_ticket_works_once_for_the_owner_only() {
         );
         let reply = stage
             .request("GET", &format!("/.cast/?go={go}"))
-            .header("cookie", format!("cast-session={cookie}"))
+            .header("cookie", stage.cookie("/.cast/", &cookie))
             .send()
             .await;
         let reply = reply.expect("an answer");
@@ -369,6 +382,398 @@ async fn owner_opening_the_share_link_stays_owner() {
 }
 
 #[tokio::test]
+async fn each_origin_has_its_own_paths_alone() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Requests, 1);
+    let (app, viewer) = (stage.host(), stage.viewer_host());
+    let at_app = stage.cookie("/", &stage.ticket(1));
+    let at_viewer = stage.cookie("/.cast/", &stage.ticket(1));
+    for (name, host, cookie, method, path, status) in [
+        (
+            "the viewer's page",
+            &viewer,
+            &at_viewer,
+            "GET",
+            "/.cast/",
+            200,
+        ),
+        (
+            "the app at the viewer's",
+            &viewer,
+            &at_viewer,
+            "GET",
+            "/seen",
+            303,
+        ),
+        (
+            "the app's root there",
+            &viewer,
+            &at_viewer,
+            "HEAD",
+            "/",
+            303,
+        ),
+        (
+            "a form for the app there",
+            &viewer,
+            &at_viewer,
+            "POST",
+            "/echo",
+            404,
+        ),
+        ("the app", &app, &at_app, "GET", "/seen", 200),
+        (
+            "the viewer's page at the app's",
+            &app,
+            &at_app,
+            "GET",
+            "/.cast/",
+            404,
+        ),
+        ("how it stands", &app, &at_app, "GET", "/.cast/state", 404),
+        ("events", &app, &at_app, "GET", "/.cast/events", 404),
+        (
+            "the way to the app",
+            &app,
+            &at_app,
+            "GET",
+            "/.cast/app",
+            404,
+        ),
+        ("sharing", &app, &at_app, "POST", "/.cast/share", 404),
+        ("the end", &app, &at_app, "POST", "/.cast/end", 404),
+        ("a push", &app, &at_app, "POST", "/.cast/refresh", 404),
+        ("an order", &app, &at_app, "POST", "/.cast/assign", 404),
+        (
+            "the app's ticket at the viewer's",
+            &viewer,
+            &at_app,
+            "GET",
+            "/.cast/",
+            403,
+        ),
+        (
+            "the viewer's ticket at the app's",
+            &app,
+            &at_viewer,
+            "GET",
+            "/seen",
+            403,
+        ),
+    ] {
+        let reply = stage
+            .request_to(host, method, path)
+            .header("cookie", cookie)
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(reply.status().as_u16(), status, "{name}");
+        let to = reply
+            .headers()
+            .get("location")
+            .map(|to| to.to_str().expect("text"));
+        assert_eq!(to, (status == 303).then_some("/.cast/"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_viewer_answers_no_page_of_another_origin() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Requests, 1);
+    let (app, own) = (
+        format!("http://{}", stage.host()),
+        format!("http://{}", stage.viewer_host()),
+    );
+    let fetch = |site, mode, dest| {
+        vec![
+            ("sec-fetch-site", site),
+            ("sec-fetch-mode", mode),
+            ("sec-fetch-dest", dest),
+        ]
+    };
+    for (name, method, path, headers, status) in [
+        (
+            "its own script",
+            "POST",
+            "/.cast/touch",
+            fetch("same-origin", "cors", "empty"),
+            204,
+        ),
+        (
+            "its own form over http",
+            "POST",
+            "/.cast/touch",
+            vec![("origin", &*own)],
+            204,
+        ),
+        (
+            "its own frame",
+            "GET",
+            "/.cast/app",
+            fetch("same-origin", "navigate", "iframe"),
+            303,
+        ),
+        (
+            "a link to the page",
+            "GET",
+            "/.cast/",
+            fetch("cross-site", "navigate", "document"),
+            200,
+        ),
+        (
+            "a link without its slash",
+            "GET",
+            "/.cast",
+            fetch("same-site", "navigate", "document"),
+            200,
+        ),
+        (
+            "a script of the app",
+            "POST",
+            "/.cast/touch",
+            fetch("same-site", "cors", "empty"),
+            403,
+        ),
+        (
+            "the same over http",
+            "POST",
+            "/.cast/touch",
+            vec![("origin", &*app)],
+            403,
+        ),
+        (
+            "a form of the app",
+            "POST",
+            "/.cast/end",
+            fetch("same-site", "navigate", "document"),
+            403,
+        ),
+        (
+            "a form that names nobody",
+            "POST",
+            "/.cast/end",
+            vec![("origin", "null")],
+            403,
+        ),
+        (
+            "events for the app",
+            "GET",
+            "/.cast/events",
+            fetch("same-site", "cors", "empty"),
+            403,
+        ),
+        (
+            "the same over http",
+            "GET",
+            "/.cast/events",
+            vec![("origin", &*app)],
+            403,
+        ),
+        (
+            "a window of events",
+            "GET",
+            "/.cast/events",
+            fetch("same-site", "navigate", "document"),
+            403,
+        ),
+        (
+            "the state in a window",
+            "GET",
+            "/.cast/state",
+            fetch("same-site", "navigate", "document"),
+            403,
+        ),
+        (
+            "a picture",
+            "GET",
+            "/.cast/",
+            fetch("same-site", "no-cors", "image"),
+            403,
+        ),
+        (
+            "a frame of the app",
+            "GET",
+            "/.cast/",
+            fetch("same-site", "navigate", "iframe"),
+            403,
+        ),
+        (
+            "an object of the app",
+            "GET",
+            "/.cast/",
+            fetch("same-site", "navigate", "object"),
+            403,
+        ),
+        (
+            "the way to the app, in a frame of it",
+            "GET",
+            "/.cast/app",
+            fetch("same-site", "navigate", "iframe"),
+            403,
+        ),
+        (
+            "the same by a script",
+            "GET",
+            "/.cast/app",
+            vec![("origin", &*app)],
+            403,
+        ),
+    ] {
+        let mut request = stage.asks(method, path);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let reply = request.send().await.expect("an answer");
+        assert_eq!(reply.status().as_u16(), status, "{name}");
+        if status == 200 || status == 204 {
+            let said = |name: &str| reply.headers()[name].to_str().expect("text").to_owned();
+            assert_eq!(
+                said("cross-origin-resource-policy"),
+                "same-origin",
+                "{name}"
+            );
+            assert_eq!(
+                said("cross-origin-opener-policy"),
+                "same-origin-allow-popups",
+                "{name}"
+            );
+        }
+    }
+    let socket = |origin: &str| {
+        stage
+            .asks("GET", "/.cast/events")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("origin", origin)
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .send()
+    };
+    let status = socket(&app).await.expect("an answer").status().as_u16();
+    assert_eq!(status, 403, "a WebSocket of the app");
+}
+
+#[tokio::test]
+async fn the_viewers_frame_is_led_to_the_app_once() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Rfb, 1);
+    let (owner, watcher) = (stage.ticket(1), stage.watcher("ada", 1));
+    // `/deep?a=b&c`, `//evil.example/`, `/\evil.example/` and no path at all.
+    for (name, ticket, to, led) in [
+        ("the owner's", &owner, "", "/"),
+        ("a watcher's", &watcher, "", "/"),
+        ("with a path", &owner, "?to=L2RlZXA_YT1iJmM", "/deep?a=b&c"),
+        ("with a host", &owner, "?to=Ly9ldmlsLmV4YW1wbGUv", "/"),
+        (
+            "with a host, spelled otherwise",
+            &owner,
+            "?to=L1xldmlsLmV4YW1wbGUv",
+            "/",
+        ),
+        (
+            "with another address",
+            &owner,
+            "?to=aHR0cHM6Ly9ldmlsLmV4YW1wbGUv",
+            "/",
+        ),
+        ("with nonsense", &owner, "?to=%0d%0a", "/"),
+    ] {
+        let reply = stage
+            .request("GET", &format!("/.cast/app{to}"))
+            .header("cookie", stage.cookie("/.cast/", ticket))
+            .send()
+            .await
+            .expect("an answer");
+        let entrance = reply.headers()["location"]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        assert_eq!(reply.status().as_u16(), 303, "{name}");
+        let path = entrance
+            .strip_prefix(&format!("http://{}", stage.host()))
+            .expect("the app's origin")
+            .to_owned();
+        let enter = async || {
+            stage
+                .request_to(&stage.host(), "GET", &path)
+                .send()
+                .await
+                .expect("an answer")
+        };
+        let entered = enter().await;
+        assert_eq!(entered.headers()["location"], led, "{name}");
+        let cookie = entered.headers()["set-cookie"].to_str().expect("text");
+        assert!(
+            cookie.ends_with("; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"),
+            "{name}: {cookie}"
+        );
+        let cookie = cookie.split(';').next().expect("a cookie").to_owned();
+        let ticket = stage.cookie("/", ticket);
+        assert_eq!(cookie, ticket, "{name}: the same for the app's origin");
+        assert_eq!(enter().await.status().as_u16(), 410, "{name}: once");
+    }
+    let stranger = stage
+        .request("GET", "/.cast/app")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(stranger.status().as_u16(), 403);
+    let path = stage
+        .asks("GET", "/.cast/app")
+        .send()
+        .await
+        .expect("an answer");
+    let path = path.headers()["location"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let path = path
+        .split_once("/.cast")
+        .map(|(_, rest)| format!("/.cast{rest}"))
+        .expect("a path");
+    let elsewhere = stage.request("GET", &path).send().await.expect("an answer");
+    assert_eq!(
+        elsewhere.status().as_u16(),
+        403,
+        "the app's address opens no viewer"
+    );
+    stage.clock.advance(30);
+    let late = stage
+        .request_to(&stage.host(), "GET", &path)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(late.status().as_u16(), 410, "half a minute later");
+}
+
+#[tokio::test]
+async fn under_a_path_viewer_and_app_are_one_origin() {
+    let stage = Stage::new("localhost/s/{session}", false).await;
+    let prefix = format!("/s/{}", stage.session);
+    let page = stage
+        .asks("GET", &format!("{prefix}/.cast/"))
+        .send()
+        .await
+        .expect("an answer");
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let html = page.text().await.expect("text");
+    assert!(
+        html.contains("data-frame=\"../\"") && !html.contains("data-app"),
+        "{html}"
+    );
+    assert!(policy.contains("frame-src 'self' ;"), "{policy}");
+    let app = stage
+        .asks("GET", &format!("{prefix}/seen"))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(app.status().as_u16(), 200);
+}
+
+#[tokio::test]
 async fn app_with_x_frame_options_is_shown_in_the_viewer() {
     let stage = Stage::by_name().await;
     let reply = stage
@@ -381,6 +786,7 @@ async fn app_with_x_frame_options_is_shown_in_the_viewer() {
         .get_all("content-security-policy")
         .iter()
         .collect();
-    assert_eq!(policies, ["default-src 'self'", "frame-ancestors 'self'"]);
+    let ours = format!("frame-ancestors 'self' http://{}", stage.viewer_host());
+    assert_eq!(policies, ["default-src 'self'", &ours]);
     assert!(!reply.headers().contains_key("x-frame-options"));
 }

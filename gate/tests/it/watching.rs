@@ -53,7 +53,7 @@ async fn watcher_input_passes_only_while_having_control() {
     let ticket = stage.watcher("ada", 1);
     let _there = stage
         .request("GET", "/.cast/events")
-        .header("cookie", format!("cast-session={ticket}"))
+        .header("cookie", stage.cookie("/.cast/events", &ticket))
         .send()
         .await
         .expect("an answer");
@@ -144,7 +144,7 @@ async fn watchers_get_only_what_the_apps_sharing_mode_allows() {
     for (path, status) in [("/seen", 200), ("/api/get_users", 403), ("/%61pi/x", 403)] {
         let reply = stage
             .request("GET", path)
-            .header("cookie", format!("cast-session={ticket}"))
+            .header("cookie", stage.cookie(path, &ticket))
             .send()
             .await
             .expect("an answer");
@@ -159,7 +159,7 @@ async fn watchers_get_only_what_the_apps_sharing_mode_allows() {
     stage.room.follow(orders);
     let reply = stage
         .request("GET", "/seen")
-        .header("cookie", format!("cast-session={ticket}"))
+        .header("cookie", stage.cookie("/seen", &ticket))
         .send()
         .await
         .expect("an answer");

@@ -9,6 +9,7 @@ pub mod outside;
 use anyhow::{Context, Result, bail};
 use casting_boot::{SystemClock, SystemEntropy};
 use casting_core::ids::{CastKey, SessionId};
+use casting_core::session_origin;
 use casting_core::time::Clock;
 use serde_json::Value;
 use url::{Host, Url};
@@ -162,7 +163,13 @@ impl Checkup {
         let url = Url::parse(&template.replace("{session}", unknown.as_str()))
             .with_context(|| format!("{template} is no web address."))?;
         let outcome = self.asker.get(&url, PAGE, None).await;
-        self.report(outside::edge(&url, named.is_some(), &outcome));
+        let found = outside::edge(&url, named.is_some(), &outcome);
+        let answers = found.severity == Severity::Ok;
+        self.report(found);
+        if answers && let Some(app) = app_of(&url, &unknown) {
+            let outcome = self.asker.get(&app, PAGE, None).await;
+            self.report(outside::app(&app, &outcome));
+        }
         Ok(())
     }
 
@@ -244,4 +251,12 @@ impl Checkup {
         }
         Ok(None)
     }
+}
+
+/// Where the app of the session at this address is, if it has a host name of its own.
+fn app_of(viewer: &Url, session: &SessionId) -> Option<Url> {
+    let host = session_origin::app_host(viewer.host_str()?, session)?;
+    let mut app = viewer.clone();
+    app.set_host(Some(&host)).ok()?;
+    Some(app)
 }

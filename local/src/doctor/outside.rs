@@ -239,9 +239,7 @@ pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
 /// The answer of the edge to a request without a ticket at an unknown session.
 pub fn edge(url: &Url, is_configured: bool, outcome: &Result<Answer, AskError>) -> Finding {
     match outcome {
-        Ok(answer)
-            if answer.status == 403 && answer.body.contains("This session is not open to you") =>
-        {
+        Ok(answer) if is_edge(answer) => {
             ok("The edge answers at session addresses and refuses requests without a ticket.")
         }
         Ok(answer) => {
@@ -256,6 +254,30 @@ pub fn edge(url: &Url, is_configured: bool, outcome: &Result<Answer, AskError>) 
         Err(_) => warning(format!("Sessions are not found at {url}."), NAME_IT),
     }
 }
+
+/// The same at the host of that session's app.
+pub fn app(url: &Url, outcome: &Result<Answer, AskError>) -> Finding {
+    match outcome {
+        Ok(answer) if is_edge(answer) => {
+            ok("Apps have host names of their own, and the edge answers there too.")
+        }
+        Ok(answer) => {
+            let what = format!("{url} answers {}, and not as the edge does.", answer.status);
+            error(what, APP_NAMES)
+        }
+        Err(failure) => Finding {
+            todo: APP_NAMES.to_owned(),
+            ..unreachable(url, failure)
+        },
+    }
+}
+
+fn is_edge(answer: &Answer) -> bool {
+    answer.status == 403 && answer.body.contains("This session is not open to you")
+}
+
+/// What to do where apps were not found.
+const APP_NAMES: &str = "The viewer frames the app from this name: it must lead to the edge, and the certificate be good for it.";
 
 /// What to do where sessions were not found.
 pub const NAME_IT: &str =
@@ -496,6 +518,14 @@ mod tests {
                 severity,
                 "{name}"
             );
+        }
+        for (name, outcome, severity) in [
+            ("the edge", ours(), Severity::Ok),
+            ("something else", Ok(answer(404, &[], "")), Severity::Error),
+            ("no such name", Err(AskError::Name), Severity::Error),
+        ] {
+            let found = app(&base(), &outcome).severity;
+            assert_eq!(found, severity, "the app's: {name}");
         }
     }
 }

@@ -52,7 +52,8 @@ pub use records::{
 };
 pub(crate) use sessions::{end_reason, launch, owner};
 pub use sessions::{
-    excerpt, exec_user, persistent_profile, price, session, session_environment, viewing,
+    excerpt, exec_user, persistent_profile, price, session, session_environment, session_origin,
+    viewing,
 };
 pub(crate) use signing::console_ticket;
 pub use signing::{keys, ticket};

@@ -3,9 +3,9 @@
 
 use url::{Host, Url};
 
-use crate::ids::SessionId;
 use crate::public_host::{Reach, reach};
 use crate::referrer::{self, ReferrerRule};
+use crate::session_origin;
 
 /// The longest URL that is kept, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
@@ -127,9 +127,13 @@ impl OwnUrls {
             return false;
         };
         session_affixes(&self.session)
-            .and_then(|(before, after)| host.strip_prefix(&*before)?.strip_suffix(&*after))
-            .is_some_and(|id| SessionId::parse(id).is_some())
+            .is_some_and(|(before, after)| session_origin::of_host(host, &before, &after).is_some())
     }
+}
+
+/// Whether sessions at this address, which has `{session}` for their ids, have a host name each.
+pub fn has_session_host(template: &str) -> bool {
+    session_affixes(template).is_some()
 }
 
 /// What stands before and after the session's id in the host of a session's address.
@@ -234,6 +238,7 @@ fn is_this_machine(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::SessionId;
 
     #[test]
     fn session_url_is_stored_as_parsed() {
@@ -445,6 +450,7 @@ mod tests {
     fn error_url_must_not_lead_back_to_us() {
         let session = SessionId::from_bytes([1; 16]);
         let of_session = format!("https://S-{session}.example.org/");
+        let of_app = format!("https://s-app-{session}.example.org/");
         for (name, text, fits) in [
             ("https", "https://example.com/sorry?from=cast", true),
             ("http elsewhere", "http://example.com/", false),
@@ -472,6 +478,7 @@ mod tests {
                 false,
             ),
             ("a session", of_session.as_str(), false),
+            ("a session's app", of_app.as_str(), false),
             ("beside sessions", "https://s-help.example.org/", true),
             ("above us", "https://example.org/", true),
             ("below us", "https://help.cast.example.org/", true),

@@ -56,9 +56,10 @@ use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::ports::{Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, Store};
 use crate::session::{Session, State};
+use crate::session_origin::SessionOrigin;
 use crate::system::FirstLimits;
 use crate::time::Clock;
-use crate::url_rules::OwnUrls;
+use crate::url_rules::{self, OwnUrls};
 use crate::user::User;
 
 /// How often a decision is made again because somebody else wrote first, before it is called contention.
@@ -115,6 +116,15 @@ impl PublicUrls {
     pub fn session_origin(&self, id: &SessionId) -> Option<String> {
         let url = url::Url::parse(&self.session_url.replace("{session}", id.as_str())).ok()?;
         Some(url.origin().ascii_serialization())
+    }
+
+    /// Which origin of a session is entered: the viewer's, where sessions have host names.
+    pub fn entry_origin(&self) -> SessionOrigin {
+        if url_rules::has_session_host(&self.session_url) {
+            SessionOrigin::Viewer
+        } else {
+            SessionOrigin::Shared
+        }
     }
 
     /// The host of the control plane, without its port.

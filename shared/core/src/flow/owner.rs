@@ -91,6 +91,7 @@ impl ControlPlane {
                     session: session.id,
                     role: Role::Owner,
                     watcher: None,
+                    origin: Some(self.urls.entry_origin()),
                     host: endpoint.host,
                     port: endpoint.port,
                     expires: ends_at,

@@ -38,6 +38,7 @@ impl ControlPlane {
             session: session.id.clone(),
             role: Role::Owner,
             watcher: None,
+            origin: Some(self.urls.entry_origin()),
             host: endpoint.host.clone(),
             port: endpoint.port,
             expires,

@@ -123,6 +123,7 @@ impl ControlPlane {
             session: session.id,
             role: Role::Viewer,
             watcher: Some(watcher),
+            origin: Some(self.urls.entry_origin()),
             host: endpoint.host,
             port: endpoint.port,
             expires: ends_at,

@@ -9,4 +9,5 @@ pub mod persistent_profile;
 pub mod price;
 pub mod session;
 pub mod session_environment;
+pub mod session_origin;
 pub mod viewing;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ticket, TicketError, open, parsed, sign};
 use crate::ids::{Nonce, SessionId};
 use crate::keys::{SessionKey, SessionKeys, SessionSecret};
+use crate::session_origin::SessionOrigin;
 use crate::time::Timestamp;
 use crate::viewing::Orders;
 
@@ -48,6 +49,9 @@ pub struct SessionTicket {
     /// Who watches; `None` for the owner.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub watcher: Option<Watcher>,
+    /// Which origin of the session it opens; `None` in tickets of the release before.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<SessionOrigin>,
     /// The gate's host name or address.
     #[serde(rename = "h")]
     pub host: String,
@@ -270,6 +274,7 @@ mod tests {
             session: SessionId::from_bytes([1; 16]),
             role: Role::Owner,
             watcher: None,
+            origin: Some(SessionOrigin::Viewer),
             host: "192.0.2.7".into(),
             port: 18_080,
             expires: NOW.plus_seconds(60),

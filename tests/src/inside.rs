@@ -1,0 +1,82 @@
+//! Owns the way into a session as a browser walks it: to the viewer's origin, and on to the app's. Must not know how a session is got.
+
+#![expect(
+    clippy::expect_used,
+    reason = "equipment of tests fails by panicking, as tests do"
+)]
+
+use reqwest::{Client, RequestBuilder, Response};
+
+/// One origin of a session, and the ticket that a browser has for it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its host, with the port.
+    pub host: String,
+    /// The cookie with the ticket.
+    pub cookie: String,
+}
+
+/// A visitor who was let in.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Where the session is entered.
+    pub viewer: Place,
+    /// What the viewer frames.
+    pub app: Place,
+}
+
+impl Place {
+    /// Follows the address that lets somebody in; `at` is where all hosts are reached.
+    async fn enter(http: &Client, at: &str, entrance: &str) -> Self {
+        let (host, path) = entrance
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .expect("a URL");
+        let entered = http
+            .get(format!("{at}/{path}"))
+            .header("host", host)
+            .send()
+            .await
+            .expect("an answer");
+        let cookie = entered.headers()["set-cookie"].to_str().expect("text");
+        Self {
+            host: host.to_owned(),
+            cookie: cookie.split(';').next().expect("a cookie").to_owned(),
+        }
+    }
+
+    /// A request to this origin.
+    pub fn ask(&self, http: &Client, at: &str, path: &str) -> RequestBuilder {
+        http.get(format!("{at}{path}"))
+            .header("host", &self.host)
+            .header("cookie", &self.cookie)
+    }
+}
+
+impl Inside {
+    /// Enters by the address that the session's page leads to; `at` is where all hosts are reached, without a slash.
+    pub async fn enter(http: &Client, at: &str, entrance: &str) -> Self {
+        let viewer = Place::enter(http, at, entrance).await;
+        let led = viewer.ask(http, at, "/.cast/app").send().await;
+        let led = led.expect("an answer");
+        let entrance = led.headers()["location"].to_str().expect("text");
+        let app = Place::enter(http, at, entrance).await;
+        Self { viewer, app }
+    }
+
+    /// The origin at which this path is found.
+    pub fn place(&self, path: &str) -> &Place {
+        if path.starts_with("/.cast") {
+            &self.viewer
+        } else {
+            &self.app
+        }
+    }
+
+    /// What is answered at this path.
+    pub async fn get(&self, http: &Client, at: &str, path: &str) -> Response {
+        let request = self.place(path).ask(http, at, path);
+        let sent = request.header("accept", "text/html").send().await;
+        sent.expect("an answer")
+    }
+}
